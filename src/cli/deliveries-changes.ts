@@ -10,7 +10,7 @@ import { pause } from '../service/lib/pause.ts'
 import { openLms } from '../service/lms.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import { command, misused, usageError } from './command.ts'
-import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { noDelivery, type Opened, operator, readLmsSettings, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
@@ -21,29 +21,6 @@ export const replay = command({
   name: 'replay',
   parent: 'deliveries',
   summary: 'attempt deliveries again',
-  help: `Makes deliveries due now, as if the shop had sent them again. A delivery that
-needs attention or was rejected starts over, and one that waits for its next
-attempt is attempted now. A delivery that was rejected for its payload stays
-rejected: only the shop can correct it.
-
-Usage: lernito-openedx deliveries replay ID... [--json]
-       lernito-openedx deliveries replay FILTER... [OPTIONS]
-
-${FILTER_HELP}
-  --all          every delivery; takes the place of a filter
-  --enrolled     also replays enrolled and pre-enrolled deliveries: people who
-                 were unenrolled since are enrolled again
-  --dry-run      only shows how many deliveries match, and some of them
-  --json         a JSON object
-
-With a filter, the command replays every match except deliveries that are
-rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the
-command; deliveries that are due by then stay due.
-
-Example:
-  lernito-openedx deliveries replay --state needs_attention \\
-    --course course-v1:edX+DemoX+Demo_Course
-`,
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -138,24 +115,6 @@ export const withdraw = command({
   name: 'withdraw',
   parent: 'deliveries',
   summary: 'take a buyer out of courses again',
-  help: `Shows what the LMS has for the buyer, and takes the buyer out of courses again:
-it unenrolls them, and deletes the allowance that would enroll them later. Only
-what the delivery reported can be withdrawn. The service carries it out, and
-retries while the LMS is unavailable. A queued delivery is stopped first.
-Without --course, the command withdraws all courses. It needs the settings of
-the LMS.
-
-Usage: lernito-openedx deliveries withdraw ID [OPTIONS]
-
-  --course K     a course; repeat it for several courses
-  --paid         also takes away paid course modes, which the learner does not
-                 get back for free
-  --dry-run      only shows what the LMS has
-  --json         a JSON object
-
-Example:
-  lernito-openedx deliveries withdraw 01KG9YS7G00000C80981646AF3 --dry-run
-`,
   positionals: true,
   options: {
     course: { type: 'string', multiple: true },

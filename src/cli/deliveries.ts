@@ -10,7 +10,7 @@ import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
 import { describeOutcome, describeStandings, detailText, formText } from '../sale/words.ts'
 import { command, commandGroup, misused, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
-import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { noDelivery, type Opened, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
@@ -21,23 +21,6 @@ const list = command({
   name: 'list',
   parent: 'deliveries',
   summary: 'list deliveries and count them by state',
-  help: `Lists deliveries, the most recently active first. The last line counts all
-deliveries that match, in total and by state.
-
-Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [OPTIONS]
-
-  SEARCH         any parts of what the shop sent: an address, a name, a course
-                 key, an order number; or the id of a delivery
-${FILTER_HELP}
-  --limit N      at most N deliveries (default 50)
-  --all          all deliveries
-  --count        only the counts
-  --json         one JSON object per line; with --count, one JSON object
-
-Examples:
-  lernito-openedx deliveries list ada@example.com
-  lernito-openedx deliveries list --state needs_attention --since 7d --json
-`,
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -119,16 +102,6 @@ const show = command({
   name: 'show',
   parent: 'deliveries',
   summary: 'show one delivery',
-  help: `Shows one delivery with its payload, its outcome, what the shop was
-answered, and its timeline.
-
-Usage: lernito-openedx deliveries show ID [--json]
-
-  --json         a JSON object
-
-Example:
-  lernito-openedx deliveries show 01KG9YS7G00000C80981646AF3
-`,
   positionals: true,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
@@ -231,20 +204,4 @@ export const deliveries = commandGroup({
   name: 'deliveries',
   summary: 'list, show, replay and withdraw what the shop sent',
   subcommands: [list, show, replay, withdraw],
-  help: (listed) => `Shows and changes the deliveries in the inbox. The command works with or without
-a running service. A change is stored first. A running service attempts the
-delivery, or carries out the withdrawal, within a second or two. Each change is
-recorded with your name. Run the command where the service runs, with the same
-settings. Only withdraw needs those of the LMS. To correct a delivery or to mark
-it as handled, use the console.
-
-Usage: lernito-openedx deliveries SUBCOMMAND [ARGUMENTS]
-
-${listed}
-The exit code is 0 if everything was done, 1 if something was not, such as a
-replay of an unknown id, 2 for wrong usage.
-
-Example:
-  lernito-openedx deliveries list --state needs_attention
-`,
 })

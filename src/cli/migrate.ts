@@ -8,20 +8,6 @@ import { command, loadDotEnv } from './command.ts'
 export const migrate = command({
   name: 'migrate',
   summary: 'bring the database up to date without running the service',
-  help: `Creates the tables of the inbox or migrates them to this version, and prints the
-name of the database. "serve" does the same at its start. Use this command to
-check the settings and the database first, as the init job of an installation
-does. You can run it beside the service, and repeat it.
-
-Usage: lernito-openedx migrate
-
-The settings are those of "lernito-openedx serve --help". The command checks all
-of them. The exit code is 0 if the database is up to date, otherwise 1.
-
-Example:
-  LERNITO_DATABASE_URL=mysql://lernito:…@mysql:3306/lernito … \\
-    lernito-openedx migrate
-`,
   options: {},
   run: async () => {
     loadDotEnv()

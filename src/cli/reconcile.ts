@@ -20,52 +20,6 @@ const PROGRESS_MS = 3_000
 export const reconcile = command({
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
-  help: `Checks every delivery that is enrolled or pre-enrolled: what does the LMS have
-for the buyer now? It stores what it finds, so that the console shows it. It
-changes nothing in the LMS without --fix. Beside running services, it shares
-LERNITO_LMS_CALLS_PER_MINUTE with them, as one of them. Beside one service, that
-is at least 40 deliveries a minute with the default, and many more if their
-buyers have accounts.
-
-Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
-
-  --since T       only deliveries that were active at T or later: 7d or 12h ago,
-                  or a time such as 2026-01-31
-  --fix           enroll the people again who were reported as enrolled and have
-                  an account, but no enrollment row at all, as after a restore
-                  of the LMS. An inactive row means that the person was
-                  unenrolled; the command never changes one. Also delete
-                  dangling allowances; their deliveries then need attention. A
-                  delivery that is withdrawn, refunded, handled or sent again
-                  meanwhile is left alone.
-  --allow EMAIL   with --fix, create this person's allowance again, or enroll
-                  the person if they have registered since. The allowance may
-                  have been deleted as a refund, so name each person. Repeat it
-                  for several people.
-  --json          a JSON object with everything that needs you
-
-The result counts the courses by standing. Those that need you have a line each:
-
-  enrolled            an active enrollment
-  no_account          nobody has registered with the address, and an allowance
-                      waits
-  not_activated       the person has registered and not activated the account,
-                      and an allowance waits
-  missing             no enrollment, and no allowance that would make one
-  unenrolled          the person was unenrolled in the LMS since
-  retired             the account was retired at the person's request
-  other_account       the LMS matches the address to an account with another
-                      address
-  dangling            an allowance for a course that the LMS no longer has:
-                      nobody can activate an account with the address
-
-The exit code is 0 if there is nothing to repair or everything was repaired; 1
-if something can be repaired, or if the check of the LMS could not be completed;
-2 for wrong usage.
-
-Example:
-  lernito-openedx reconcile --since 7d
-`,
   options: {
     since: { type: 'string' },
     fix: { type: 'boolean', default: false },

@@ -13,7 +13,7 @@ import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
 import { command, runUntilSignal, usageError } from './command.ts'
-import { SANDBOX_EVENTS_SECRET } from './events-listen.ts'
+import { SANDBOX_EVENTS_SECRET } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
@@ -24,43 +24,6 @@ const FOLLOW_UP_MS = 5_000
 export const sandbox = command({
   name: 'sandbox',
   summary: 'try it: run a stand-in LMS and the service on this machine',
-  help: `Runs a stand-in LMS and the service against it, on loopback only. There is
-nothing to install or to configure, and nothing is kept at the end.
-
-Usage: lernito-openedx sandbox [OPTIONS]
-
-  --lms-only             run only the stand-in LMS
-  --port N               the stand-in's port (default 8791)
-  --service-port N       the service's port (default 8790)
-  --world FILE           courses, people and applications of the stand-in, as
-                         JSON
-  --throttle N|off       calls a minute that the stand-in allows staff (default
-                         120, as in a stock LMS)
-  --bulk on|off          whether the stand-in has bulk_enroll (default on)
-  --modify on|off        whether the stand-in has enrollments/modify (default
-                         on)
-  --cost none|measured   whether its calls take as long as those of a real LMS
-                         (default none)
-  --data DIR             keep the service's database in this folder
-  --demo                 with 30 days of sales, for looking around: see below
-  --events URL           send events there, for example to
-                         http://127.0.0.1:8792/ where "events listen" prints
-                         them
-
-With --demo, the inbox begins with sales of the last 30 days: enrolled and
-pre-enrolled buyers, a typo in a course key, a full course, a retired address,
-invalid payloads, and an outage of the LMS three days ago. The sales of today
-come as real webhooks. The stand-in then has neither bulk_enroll nor
-enrollments/modify, unless --bulk or --modify says so: they would enroll in a
-full course. --data must name a folder without a database.
-
-The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is
-set. The service's other settings have the meaning and the default that
-"lernito-openedx serve --help" shows.
-
-Example:
-  lernito-openedx sandbox --throttle 120 --cost measured
-`,
   options: {
     'lms-only': { type: 'boolean', default: false },
     port: { type: 'string', default: '8791' },
@@ -187,7 +150,10 @@ async function runSandboxService(at: {
   const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
   const { settings, warnings } = readSettings({ env })
   const { past } = at
-  if (past !== null) await fillInbox({ data, url: own.LERNITO_DATABASE_URL, past })
+  if (past !== null) {
+    if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
+    await writePast({ url: own.LERNITO_DATABASE_URL, sales: past, seed: DEMO_SEED })
+  }
   const output = holdOutput()
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
   for (const warning of warnings) log.warn(warning)
@@ -213,12 +179,6 @@ async function runSandboxService(at: {
     )
   }
   return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop, failed: service.failed })
-}
-
-async function fillInbox(of: { data: string; url: string; past: readonly PastSale[] }): Promise<void> {
-  const { data, url, past } = of
-  if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
-  await writePast({ url, sales: past, seed: DEMO_SEED })
 }
 
 /** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */

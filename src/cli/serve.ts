@@ -3,22 +3,11 @@ import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
-import { command, loadDotEnv, runUntilSignal, settingsHelp } from './command.ts'
+import { command, loadDotEnv, runUntilSignal } from './command.ts'
 
 export const serve = command({
   name: 'serve',
   summary: 'run the service',
-  help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers
-through the LMS's API. It logs to standard output as JSON lines. SIGTERM stops
-it within 8 seconds and LERNITO_DRAIN_MS. No accepted delivery is lost.
-
-Usage: lernito-openedx serve
-
-Example:
-  LERNITO_WEBHOOK_SECRET=… LERNITO_LMS_URL=https://lms.example.com \\
-  LERNITO_LMS_CLIENT_ID=… LERNITO_LMS_CLIENT_SECRET=… lernito-openedx serve
-
-${settingsHelp()}`,
   options: {},
   run: async () => {
     loadDotEnv()
