@@ -3,6 +3,7 @@ import type { BulkReplayRow, Tables } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
+import type { Position } from '../../queue/in-order.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
 import { type DeliveryEvent, type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
@@ -154,7 +155,16 @@ export async function stepReplay(
     const isMine = await advance(writing, { row, reached, isLast: next === null })
     if (!isMine) return { result: null, listed: [] }
     const { due } = await makeDue(writing, { ids, states: filter.states })
-    await addReplayed(writing, { id, due })
+    if (due.length > 0) {
+      const { trx } = writing
+      await trx
+        .updateTable('bulk_replays')
+        .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
+        .where('id', '=', id)
+        .execute()
+      const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
+      await trx.insertInto('replayed_deliveries').values(rows).execute()
+    }
     const others = due.map((one) => replayed({ id: one, by, detail: `bulk replay ${id}` }))
     return { result: { due: due.length, isLast: next === null }, listed: [], others }
   })
@@ -164,11 +174,7 @@ export async function stepReplay(
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
 async function advance(
   { trx, at }: TransactionContext,
-  {
-    row,
-    reached,
-    isLast,
-  }: { row: BulkReplayRow; reached: { readonly activeAt: number; readonly id: string }; isLast: boolean },
+  { row, reached, isLast }: { row: BulkReplayRow; reached: Position; isLast: boolean },
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('bulk_replays')
@@ -185,34 +191,15 @@ async function advance(
   return numUpdatedRows > 0n
 }
 
-async function addReplayed(
-  { trx }: TransactionContext,
-  { id, due }: { id: string; due: readonly string[] },
-): Promise<void> {
-  if (due.length === 0) return
-  await trx
-    .updateTable('bulk_replays')
-    .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
-    .where('id', '=', id)
-    .execute()
-  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
-  await trx.insertInto('replayed_deliveries').values(rows).execute()
-}
-
 /**
  * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
  * run them at once, and a replica can die in the middle of one.
+ * @param from.onStepped called with the events of a step, after they are stored
  */
-export function runBulkReplays({
-  context,
-  guard,
-  onStepped,
-  ...background
-}: Background & {
-  context: WriteContext
-  /** Called with the events of a step, after they are stored. */
-  onStepped: (events: readonly DeliveryEvent[]) => void
-}): Promise<void> {
+export function runBulkReplays(
+  from: Background & { context: WriteContext; onStepped: (events: readonly DeliveryEvent[]) => void },
+): Promise<void> {
+  const { context, guard, onStepped } = from
   const step = async (): Promise<number> => {
     const { db } = context.database
     const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
@@ -222,5 +209,5 @@ export function runBulkReplays({
     if (done !== null) onStepped(done.events)
     return BETWEEN_STEPS_MS
   }
-  return runBackgroundLoop({ ...background, round: () => guard(step), againMs: POLL_MS })
+  return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })
 }

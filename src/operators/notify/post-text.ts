@@ -56,13 +56,10 @@ function causeOf(error: unknown): string {
 export type TestNotification = (order: { by: string }) => Promise<PostedText>
 
 /** Each test is an entry of the audit, with what the receiver answered. `publish` gets that event. */
-export function createTestNotification({
-  context,
-  guard,
-  post,
-  console,
-  publish,
-}: Pick<AppContext, 'context' | 'guard' | 'publish'> & { post: PostText; console: ConsoleUrl }): TestNotification {
+export function createTestNotification(
+  from: Pick<AppContext, 'context' | 'guard' | 'publish'> & { post: PostText; console: ConsoleUrl },
+): TestNotification {
+  const { context, guard, post, console, publish } = from
   return async ({ by }) => {
     const posted = await post(testText(console))
     const event = { deliveryId: '', kind: 'notification_tested', detail: answerOf(posted), actor: by } as const

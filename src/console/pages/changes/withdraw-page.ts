@@ -8,7 +8,7 @@ import { DONE_STATES } from '../../../sale/types.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { isPending, standingText, withdrawalsHtml } from '../deliveries/delivery-facts.ts'
@@ -22,12 +22,10 @@ type Stands = Awaited<ReturnType<LmsCalls['whatStands']>>
 export function addWithdrawal(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/withdraw'
-  const hereOf = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
-    `${site.base}/deliveries/${encodeURIComponent(id)}`
 
   scope.get<WithId>(path, async (request, reply) => {
     const { id } = request.params
-    const here = hereOf(request)
+    const here = deliveryUrl(request)
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const crumbs = crumbsOf({ id, request: withdrawable })
@@ -48,7 +46,7 @@ export function addWithdrawal(parts: PageParts): void {
     const form = formOf(request)
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
-    const here = hereOf(request)
+    const here = deliveryUrl(request)
     const again = (problem: keyof typeof words.problems) => reply.redirect(`${here}/withdraw?problem=${problem}`, 303)
     if (courses.length === 0) return again('noCourse')
     const withdrawable = await operations.withdrawable(id)

@@ -12,7 +12,7 @@ import { detailText } from '../../../sale/words.ts'
 import { csrfField, doneHtml, noticeHtml, refreshes, sameFields, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
 import { boxHtml, NOTE_MAX } from './delivery-box.ts'
@@ -38,8 +38,8 @@ export function addDelivery(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = ({ site, params: { id } }: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
-    `${site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`
+  const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
+    `${deliveryUrl(request)}?done=${done}`
 
   const outdated = async (of: Omit<Parameters<typeof sendOutdated>[0], 'lastEvent' | 'crumbs'>) => {
     const delivery = await operations.show(of.request.params.id)
@@ -240,7 +240,7 @@ export function sendOutdated(of: {
 }): FastifyReply {
   const { request, reply, action, change, lastEvent, crumbs } = of
   const { kind, by, at, detail } = change
-  const here = `${request.site.base}/deliveries/${encodeURIComponent(request.params.id)}`
+  const here = deliveryUrl(request)
   const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
   const main = html`<div class="note warning" role="alert"><p>${fill(outdatedWords.text, { by })} <strong>${TEXTS.events[kind]}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${outdatedWords.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>

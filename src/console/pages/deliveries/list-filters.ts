@@ -4,6 +4,7 @@ import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { REASON_CODES } from '../../../sale/reasons.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
 import { reasonName } from '../../../sale/words.ts'
+import { hiddenField } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayIn, type Zone } from '../../layout/zone.ts'
@@ -96,9 +97,7 @@ export function formHtml(query: ListQuery, zone: Zone, base: string): string {
   const { course, sales, received, state, from, to, cause, about, replay } = query
   const action = `${base}/deliveries`
   const hidden = { course, sales, received, state, cause, about, replay }
-  const fields = Object.entries(hidden).map(([name, value]) =>
-    value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
-  )
+  const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
 <details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
