@@ -8,7 +8,6 @@ import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { pause } from '../service/lib/pause.ts'
 import { openLms } from '../service/lms.ts'
-import type { LmsSettings } from '../service/settings/settings.ts'
 import { command, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { noDelivery, type Opened, operator, readLmsSettings, withOperations } from './operations.ts'
@@ -158,7 +157,7 @@ const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)}
 
 /** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
 async function readStands(
-  settings: LmsSettings,
+  settings: ReturnType<typeof readLmsSettings>,
   { email, courses: all }: Withdrawable,
   named: readonly string[] | null,
 ): Promise<readonly LiveCourse[]> {

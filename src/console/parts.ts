@@ -9,7 +9,7 @@ import type { Account } from '../lms/apis/accounts.ts'
 import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { Operations } from '../operators/changes/operations.ts'
-import type { TestNotification } from '../operators/notify/post-text.ts'
+import type { createTestNotification } from '../operators/notify/post-text.ts'
 import type { ShopEvents } from '../shop/events/shop-events.ts'
 import type { FormLately, SendersView } from '../shop/senders/view.ts'
 
@@ -21,7 +21,7 @@ export interface ConsoleParts {
   /** null: LERNITO_EVENTS_URL is not set. */
   readonly shopEvents: ShopEvents | null
   /** null: LERNITO_NOTIFY_URL is not set. */
-  readonly testNotification: TestNotification | null
+  readonly testNotification: ReturnType<typeof createTestNotification> | null
   readonly liveState: LiveState
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */

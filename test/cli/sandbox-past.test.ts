@@ -6,7 +6,7 @@ import { defaultWorld } from '../../sandbox/default-world.ts'
 import { planPast, worldAfter } from '../../sandbox/demo/plan.ts'
 import { readWorld } from '../../sandbox/lms/world.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { listIncidents } from '../../src/operators/incidents/list-incidents.ts'
+import { listIncidents } from '../../src/operators/incidents/incidents.ts'
 import { control } from '../harness.ts'
 import { run, start, temporaryFolder, until } from '../service/process.ts'
 

@@ -52,8 +52,7 @@ const look = (of: {
     breaker: of.breaker === undefined ? CLOSED : of.breaker,
     pausedCourses: of.pausedCourses ?? [],
     budget: of.budget === undefined ? 1 : of.budget,
-    refusedSenders: of.refusedSenders ?? [],
-    idsReused: of.idsReused ?? null,
+    senders: { refused: of.refusedSenders ?? [], idsReused: of.idsReused ?? null },
     events: of.events ?? null,
     now,
   })

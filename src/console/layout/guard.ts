@@ -17,6 +17,7 @@ declare module 'fastify' {
   }
 }
 
+const words = TEXTS.kept
 const READS: readonly string[] = ['GET', 'HEAD']
 
 /** Allows only the console's own files and forms; no inline script or style applies. */
@@ -99,14 +100,12 @@ function setHeaders(reply: FastifyReply): void {
   })
 }
 
-const words = TEXTS.kept
-
 /**
  * Refuses a form, and leads back to the page that it is on; if there is no session, by way of the sign-in. The text that
  * an operator typed is shown to be copied, and keep.js puts it back into the page.
  * @param of.showsText whether the form came from the console. Another site could otherwise have its text put into a form.
  */
-export function sendRefusal(of: {
+function sendRefusal(of: {
   reply: FastifyReply
   status: number
   message: { readonly title: string; readonly text: string; readonly action: string }

@@ -130,12 +130,8 @@ export function sendPage(of: Page): FastifyReply {
 }
 
 /** Answers with a message, and a link to the next step if there is one. */
-export function sendMessage({
-  text,
-  action,
-  link,
-  ...page
-}: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {
+export function sendMessage(of: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {
+  const { text, action, link, ...page } = of
   const button = link === undefined ? '' : html`<p><a class="button" href="${link}">${action ?? link}</a></p>`
   return sendPage({ ...page, main: html`<p>${text}</p>!${button}` })
 }

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Band, Incident } from '../../operators/incidents/list-incidents.ts'
+import type { Band, Incident } from '../../operators/incidents/incidents.ts'
 import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
 import { durationText, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'

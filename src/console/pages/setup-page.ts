@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../operators/changes/operations.ts'
 import { formText } from '../../sale/words.ts'
 import type { FormLately, SendersView } from '../../shop/senders/view.ts'
 import { csrfField, factsHtml, listTable, noticeHtml } from '../layout/elements.ts'
@@ -60,9 +59,9 @@ function readRun(text: string | null): ChecksRun | null {
 }
 
 async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRun | null): Promise<string> {
-  const { readSenders, formsLately, operations } = parts
+  const { readSenders, formsLately } = parts
   const { site } = request
-  const [senders, forms, last] = await Promise.all([readSenders(), formsLately(), readLastTests(operations)])
+  const [senders, forms, last] = await Promise.all([readSenders(), formsLately(), readLastTests(parts)])
   const action = `${site.base}${PATH}/checks`
   return html`<p>${words.intro}</p>
 <section><h2>${words.checks}</h2><p>${words.checksIntro}</p>
@@ -74,7 +73,7 @@ async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRu
 }
 
 /** Finds the latest test sale and test notification among the latest changes by operators; null if there was none. */
-async function readLastTests(operations: Operations) {
+async function readLastTests({ operations }: PageParts) {
   const { items } = await operations.audit({ limit: CHANGES })
   const notification = items.find(({ kind }) => kind === 'notification_tested') ?? null
   // A correction is received from an operator too.

@@ -13,6 +13,12 @@ import type { Sessions } from './sessions.ts'
 import { createSignInLimit, knownBrowser, rememberBrowser, type SignInLimit } from './sign-in-limit.ts'
 import { callbackOf, pageOf, type Site } from './site.ts'
 
+const words = TEXTS.signIn
+const outageWords = TEXTS.lmsOutage
+
+/** Anyone can ask for the sign-in, so all who do within this time share one heartbeat: ms. */
+const SHARED_MS = 1000
+
 interface SignInParts extends PageParts {
   readonly sessions: Sessions
 }
@@ -32,7 +38,7 @@ export function addSignInPages(parts: SignInParts): void {
     if (outage !== null) {
       const main = outageHtml(outage, `${site.base}/sign-in?next=${encodeURIComponent(next)}`)
       reply.header('retry-after', 10)
-      return sendPage({ reply, status: 503, title: TEXTS.lmsOutage.title, main })
+      return sendPage({ reply, status: 503, title: outageWords.title, main })
     }
     const { url, ...attempt } = await signIn.begin(callbackOf(site))
     setAttempt(reply, { ...attempt, next })
@@ -44,7 +50,7 @@ export function addSignInPages(parts: SignInParts): void {
   scope.post('/sign-out', { config: { unconfirmed: true } }, (_request, reply) => signOut(parts, reply))
 
   scope.get('/signed-out', { config: { open: true } }, async ({ site }, reply) =>
-    sendPage({ reply, title: TEXTS.signIn.out.title, main: signedOutHtml({ ...parts, site }) }),
+    sendPage({ reply, title: words.out.title, main: signedOutHtml({ ...parts, site }) }),
   )
 }
 
@@ -59,11 +65,11 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   const state = parameters.get('state') ?? ''
   const link = `${site.origin}${site.base}/sign-in`
   const kept = consumeAttempt(reply, state)
-  if (kept === null) return sendMessage({ reply, status: 400, ...TEXTS.signIn.lost, link })
+  if (kept === null) return sendMessage({ reply, status: 400, ...words.lost, link })
   const counted = limit.count({ ip, browser: knownBrowser({ request, clientSecret, now: now() }) })
   if (counted === null) {
     reply.header('retry-after', 60)
-    return sendMessage({ reply, status: 429, ...TEXTS.signIn.tooMany, link })
+    return sendMessage({ reply, status: 429, ...words.tooMany, link })
   }
   const attempt = { state, verifier: kept.verifier }
   const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site) })
@@ -71,13 +77,13 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
     const { kind, status, message: reason } = judged.failure
     if (kind === 'refused' && status === null) counted.undo() // without a call to the LMS
     onSignIn({ kind: 'failed', reason })
-    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(TEXTS.signIn.failed, { reason }), link })
+    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), link })
   }
   const { username, administrator } = judged.value
   if (!administrator) {
     onSignIn({ kind: 'not_staff', username })
     const main = notStaffHtml({ ...parts, site, username })
-    return sendPage({ reply, status: 403, title: TEXTS.signIn.notStaff.title, main })
+    return sendPage({ reply, status: 403, title: words.notStaff.title, main })
   }
   counted.undo()
   await beginSession(parts, reply, judged.value)
@@ -105,12 +111,6 @@ async function signOut({ sessions, onSignIn }: SignInParts, reply: FastifyReply)
 
 const statusOf = (kind: Failure['kind']): number => (kind === 'refused' ? 400 : 502)
 
-const words = TEXTS.signIn
-const outageWords = TEXTS.lmsOutage
-
-/** Anyone can ask for the sign-in, so all who do within this time share one heartbeat: ms. */
-const SHARED_MS = 1000
-
 /** The LMS does not answer. `since`: ms since 1970, null if unknown. `queued`: null if the database can't be read. */
 interface LmsOutage {
   readonly since: number | null
@@ -118,12 +118,7 @@ interface LmsOutage {
 }
 
 /** Returns a function that finds out whether people can sign in now: null if the LMS answers. It waits 2 s at most. */
-export function createOutageCheck({
-  signIn,
-  liveState,
-  operations,
-  now,
-}: Pick<ConsoleParts, 'signIn' | 'liveState' | 'operations' | 'now'>): () => Promise<LmsOutage | null> {
+function createOutageCheck({ signIn, liveState, operations, now }: PageParts): () => Promise<LmsOutage | null> {
   const check = async (): Promise<LmsOutage | null> => {
     if (await signIn.isLmsUp()) return null
     const view = liveState.breaker()
@@ -134,7 +129,7 @@ export function createOutageCheck({
 }
 
 /** Returns the page instead of the sign-in of an LMS that is down. `again`: the address of the sign-in. */
-export function outageHtml({ since, queued }: LmsOutage, again: string): string {
+function outageHtml({ since, queued }: LmsOutage, again: string): string {
   const began = since === null ? '' : html`<p>${outageWords.since} !${timeHtml(since)}.</p>`
   const waiting = queued === null ? '' : html`<p>${fill(outageWords.queued, { count: numberText(queued) })}</p>`
   return html`<div class="note bad"><p>${outageWords.text}</p>!${began}!${waiting}</div>
@@ -158,7 +153,7 @@ function lmsSignOut({ site, lmsUrl, clientId }: LmsLinks): string {
 }
 
 /** Returns the page for a person who signed in to the LMS, but is not staff there. */
-export function notStaffHtml(of: LmsLinks & { username: string }): string {
+function notStaffHtml(of: LmsLinks & { username: string }): string {
   const { site, lmsUrl, username } = of
   const console = `${site.origin}${site.base}/`
   return html`<p>${fill(words.notStaff.text, { username })}</p>
@@ -170,7 +165,7 @@ export function notStaffHtml(of: LmsLinks & { username: string }): string {
 }
 
 /** Returns the page after signing out of the console. */
-export function signedOutHtml(links: LmsLinks): string {
+function signedOutHtml(links: LmsLinks): string {
   return html`<p>${words.out.text}</p>
 <p class="actions"><a class="button" href="${links.site.base}/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
 }

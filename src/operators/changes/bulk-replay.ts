@@ -3,7 +3,6 @@ import type { BulkReplayRow, Tables } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
-import type { Position } from '../../queue/in-order.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
 import { type DeliveryEvent, type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
@@ -44,12 +43,6 @@ type WithStates = DeliveryFilter & { states: DeliveryState[] }
 export function selected(filter: DeliveryFilter, enrolled: boolean): WithStates {
   const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
-}
-
-/** The same without the rejected ones: what the shop sent does not change, so a replay would reject them again. */
-function replayable(filter: DeliveryFilter, enrolled: boolean): WithStates {
-  const { states, ...rest } = selected(filter, enrolled)
-  return { ...rest, states: states.filter((state) => state !== 'rejected') }
 }
 
 /** Stores a bulk replay; see Operations.startReplay. */
@@ -146,7 +139,9 @@ export async function stepReplay(
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined || row.state !== 'running') return null
   const { filter: given, enrolled, by } = bulkReplayOf(row)
-  const filter = replayable(given, enrolled)
+  const { states, ...rest } = selected(given, enrolled)
+  // What the shop sent does not change, so a replay would reject the rejected ones again.
+  const filter = { ...rest, states: states.filter((state) => state !== 'rejected') }
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
   const { found, next } = await search(db, { filter, after, limit: STEP })
   const reached = next ?? found.at(-1) ?? after
@@ -174,7 +169,7 @@ export async function stepReplay(
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
 async function advance(
   { trx, at }: TransactionContext,
-  { row, reached, isLast }: { row: BulkReplayRow; reached: Position; isLast: boolean },
+  { row, reached, isLast }: { row: BulkReplayRow; reached: { activeAt: number; id: string }; isLast: boolean },
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('bulk_replays')

@@ -28,22 +28,16 @@ export interface ForgottenPerson {
   readonly failure: string | null
 }
 
-export interface Forgotten {
-  /** How many deliveries were erased. */
-  readonly deliveries: number
-  /**
-   * Texts that must not remain anywhere in the database's files. Any copy of a row or an index entry that SQLite left
-   * behind begins with one of them, because SQLite stores columns one after the other, with nothing in between.
-   */
-  readonly traces: readonly string[]
-}
-
 /**
  * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
  * deliveries, waits until no call to the LMS for them is in flight or may still be carried out, and erases the person from
  * the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
  * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
+ *
+ * The `traces` that it returns are texts that must not remain anywhere in the database's files. Any copy of a row or an
+ * index entry that SQLite left behind begins with one of them, because SQLite stores columns one after the other, with
+ * nothing in between.
  * @param order.silentMs a replica that is silent for this long may no longer call the LMS
  * @param order.publish called with each event after it is stored
  * @throws AppError withdrawal.open; if a refund came in the meantime, a part may be erased
@@ -56,7 +50,7 @@ export async function forget(
     silentMs = TIMING.deadAfterMs,
     publish = () => {},
   }: { email: string; by: string; silentMs?: number; publish?: (event: DeliveryEvent) => void },
-): Promise<Forgotten> {
+): Promise<Pick<ForgottenPerson, 'deliveries'> & { traces: readonly string[] }> {
   const { db } = context.database
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])

@@ -23,7 +23,7 @@ import { list, preview, show, summaries } from '../find/listing.ts'
 import { buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
 import { audit, timeline } from '../find/timeline.ts'
-import { incidentsBetween, listIncidents } from '../incidents/list-incidents.ts'
+import { incidentsBetween, listIncidents } from '../incidents/incidents.ts'
 import {
   allStates,
   countBacklog,

@@ -56,12 +56,6 @@ export interface Bar {
   readonly counts: Readonly<Partial<Record<DeliveryState, number>>>
 }
 
-export interface CourseSales {
-  /** The course key as the shop sent it most often. */
-  readonly course: string
-  readonly counts: Bar['counts']
-}
-
 /**
  * Counts the sales by the span of time in which they were received, and by state, each once: the oldest span first,
  * without gaps.
@@ -86,19 +80,12 @@ export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[])
   return bounds.slice(1).map((to, i) => ({ from: bounds[i] ?? to, to, counts: countsOf(bySpan.get(i) ?? []) }))
 }
 
-/** What was sold of each course. A sale of several courses counts for each of them. */
-export interface SalesByCourse {
-  /** The 20 courses with the most sales, the most first. */
-  readonly courses: readonly CourseSales[]
-  /** All further courses together; and sales that name no course. */
-  readonly others: { readonly courses: number; readonly counts: Bar['counts'] }
-  readonly unnamed: Bar['counts']
-  /** Each sale once. */
-  readonly sales: number
-}
-
-/** Counts the sales received since `from` (ms since 1970) by course and state. */
-export async function salesByCourse(db: Kysely<Tables>, from: number): Promise<SalesByCourse> {
+/**
+ * Counts the sales received since `from` (ms since 1970) by course and state. A sale of several courses counts for each of
+ * them. Returns the 20 courses with the most sales, the most first; all further courses together; the sales that name no
+ * course; and how many sales there are, each once.
+ */
+export async function salesByCourse(db: Kysely<Tables>, from: number) {
   const sales = db.selectFrom('deliveries').where('received_at', '>=', from).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
@@ -133,8 +120,8 @@ export async function salesByCourse(db: Kysely<Tables>, from: number): Promise<S
   }
 }
 
-/** One course from its rows, which may spell it differently. */
-function courseOf(rows: readonly (StateCount & { readonly course: string })[]): CourseSales[] {
+/** One course from its rows, which may spell it differently: as the shop sent it most often. */
+function courseOf(rows: readonly (StateCount & { readonly course: string })[]) {
   const spelled = [...Map.groupBy(rows, ({ course }) => course)].map(([course, some]) => ({ course, sum: sumOf(some) }))
   const [most] = spelled.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
   return most === undefined ? [] : [{ course: most.course, counts: countsOf(rows) }]

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { incidentsBetween, listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
 import {
   createLook,
   endIncident,
   endSilent,
+  incidentsBetween,
+  listIncidents,
   reportIncident,
   type Seen,
-} from '../../../src/operators/incidents/record.ts'
+} from '../../../src/operators/incidents/incidents.ts'
 import { purgeAuditStep } from '../../../src/queue/retention.ts'
 import { accepted, arrival, only, onSqlite, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 

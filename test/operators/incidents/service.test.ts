@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDatabase } from '../../../src/database/database.ts'
-import { listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
+import { listIncidents } from '../../../src/operators/incidents/incidents.ts'
 import { startProduct } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
@@ -73,9 +72,10 @@ export function addWithdrawal(parts: PageParts): void {
 }
 
 async function orderHtml(
-  { lms, lmsUrl, operations }: PageParts,
+  parts: PageParts,
   of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; action: string },
 ): Promise<string> {
+  const { lms, lmsUrl } = parts
   const { request, withdrawable, action } = of
   const { email, courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
@@ -84,7 +84,7 @@ async function orderHtml(
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const items = courses.map((one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl })}</li>`)
-  const others = await otherDeliveries(operations, { id: request.params.id, withdrawable })
+  const others = await otherDeliveries(parts, { id: request.params.id, withdrawable })
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
@@ -108,7 +108,7 @@ function choiceHtml(
 
 /** Other deliveries that put the same buyer into one of these courses. */
 async function otherDeliveries(
-  operations: Pick<Operations, 'list'>,
+  { operations }: PageParts,
   { id, withdrawable: { email, courses } }: { id: string; withdrawable: Withdrawable },
 ): Promise<Summary[]> {
   const { items } = await operations.list({ filter: { email, states: [...DONE_STATES] } })

@@ -2,8 +2,6 @@ import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
-import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Found, Summary } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
@@ -34,7 +32,8 @@ const PAGE = 50
 const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
-export function addDeliveries({ scope, operations, liveState, now }: PageParts): void {
+export function addDeliveries(parts: PageParts): void {
+  const { scope, operations, liveState, now } = parts
   const path = '/deliveries'
 
   scope.get(path, async (request, reply) => {
@@ -64,7 +63,7 @@ export function addDeliveries({ scope, operations, liveState, now }: PageParts):
     return reply
       .type('text/csv; charset=utf-8')
       .header('content-disposition', `attachment; filename="${name}"`)
-      .send(Readable.from(csvPages({ operations, filter })))
+      .send(Readable.from(csvPages(parts, filter)))
   })
 }
 
@@ -189,7 +188,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
  * Yields all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page by page, so that the
  * service answers webhooks in between and stops reading when the browser disconnects.
  */
-export async function* csvPages({ operations, filter }: { operations: Operations; filter: DeliveryFilter }) {
+async function* csvPages({ operations }: PageParts, filter: ReturnType<typeof filterOf>) {
   yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
   for (let after: string | null = null; ; ) {
     const { items, next } = await operations.list({ filter, limit: CSV_PAGE, after })

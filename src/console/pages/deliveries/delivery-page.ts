@@ -1,7 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
-import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
@@ -51,7 +49,7 @@ export function addDelivery(parts: PageParts): void {
     const { base } = request.site
     const query = readQuery(queryOf(request))
     const filter = filterOf(query, request.zone)
-    const read = await readDelivery(operations, { id: request.params.id, filter })
+    const read = await readDelivery(parts, { id: request.params.id, filter })
     if (read === null) return reply.callNotFound()
     const { delivery, neighbors } = read
     const title = delivery.request?.email ?? words.untitled
@@ -88,8 +86,11 @@ export function addDelivery(parts: PageParts): void {
   })
 }
 
-/** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led here. */
-async function readDelivery(operations: Operations, { id, filter }: { id: string; filter: DeliveryFilter }) {
+/** `filter`: of the list that led to the delivery. */
+type DeliveryOfList = { id: string; filter: ReturnType<typeof filterOf> }
+
+/** Reads what the page of a delivery shows; null if there is no such delivery. */
+async function readDelivery({ operations }: PageParts, { id, filter }: DeliveryOfList) {
   const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
     operations.show(id),
     operations.timeline(id),

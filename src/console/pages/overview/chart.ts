@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Band } from '../../../operators/incidents/list-incidents.ts'
+import type { Band } from '../../../operators/incidents/incidents.ts'
 import type { Bar } from '../../../operators/reports/counts.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

@@ -66,10 +66,9 @@ type View = Awaited<ReturnType<typeof readView>>
 
 /** @param closest the existing course that a missing one looks like, by the key as the shop sent it */
 function overviewHtml(view: View, closest: ReadonlyMap<string, string>): string {
-  const { causes, states, senders, sales, bands, base } = view
+  const { causes, states, sales, bands, base } = view
   const { queued, needs_attention, rejected } = states.value
-  const { refused: refusedSenders, idsReused } = senders
-  const problems = problemsOf({ ...view, queued, refusedSenders, idsReused })
+  const problems = problemsOf({ ...view, queued })
   const attention = causesHtml({ causes, count: needs_attention + rejected, closest, base })
   return html`<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
