@@ -34,7 +34,7 @@ const ROWS: readonly Row[] = [
   memory,
 ]
 
-const USAGE = `Measures the figures of docs/explanation/performance.md on this machine, each against its goal.
+const USAGE = `Measures the figures of bench/README.md on this machine, each against its goal.
 
 Usage: npm run bench -- [--only NAME]... [--json FILE]
 

@@ -9,11 +9,15 @@ import { extname, join } from 'node:path'
  */
 const ROOT = join(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
+const NOT_COPIED: readonly string[] = ['.ts', '.md']
 
 rmSync(DIST, { recursive: true, force: true })
 const { status, error } = spawnSync('tsc', ['-p', join(ROOT, 'tsconfig.build.json')], { stdio: 'inherit' })
 if (error !== undefined) throw error
 if (status === 0) {
-  cpSync(join(ROOT, 'src'), join(DIST, 'src'), { recursive: true, filter: (file) => extname(file) !== '.ts' })
+  cpSync(join(ROOT, 'src'), join(DIST, 'src'), {
+    recursive: true,
+    filter: (file) => !NOT_COPIED.includes(extname(file)),
+  })
 }
 process.exitCode = status ?? 1

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { CAUSE_GROUPS } from '../src/doctor/causes.ts'
+import { CAUSES } from '../src/doctor/causes.ts'
 import { CHECKS } from '../src/doctor/examine.ts'
 
 const GUIDE = new URL('../docs/reference/doctor.md', import.meta.url)
@@ -7,31 +7,27 @@ const GUIDE = new URL('../docs/reference/doctor.md', import.meta.url)
 const table = (heading: readonly string[], rows: readonly (readonly string[])[]): string =>
   [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 
+const list = (ids: readonly string[]): string => ids.map((id) => `\`${id}\``).join(', ')
+
 const checks = (): string =>
   table(
-    ['check', 'subject', 'needs'],
-    CHECKS.map(({ id, about, needs }) => [`\`${id}\``, about, needs.map((need) => `\`${need}\``).join(', ')]),
+    ['check', 'what it finds out'],
+    CHECKS.map(({ id, about }) => [`\`${id}\``, about]),
   )
 
-const causes = (group: keyof typeof CAUSE_GROUPS): string =>
-  table(
-    ['cause', 'level', 'message', 'what to do', 'with Tutor'],
-    Object.entries(CAUSE_GROUPS[group]).map(([id, { severity, message, plain, tutor }]) => [
-      `\`${id}\``,
-      severity,
-      ...[message, plain, tutor ?? 'the same'].map((text) => text.replaceAll('|', '\\|')),
-    ]),
+/** A row for the causes of a kind: what stands before the dot of their ids. */
+function causes(): string {
+  const kinds = Map.groupBy(Object.entries(CAUSES), ([id]) => id.slice(0, id.indexOf('.')))
+  const ofSeverity = (all: readonly (readonly [string, { severity: string }])[], severity: string): string =>
+    list(all.filter(([, cause]) => cause.severity === severity).map(([id]) => id)) || 'none'
+  return table(
+    ['about', 'failures', 'warnings'],
+    [...kinds].map(([kind, all]) => [kind, ofSeverity(all, 'failure'), ofSeverity(all, 'warning')]),
   )
+}
 
 /** The tables of the page, by the name of their marker. */
-const TABLES: Readonly<Record<string, () => string>> = {
-  checks,
-  'causes of ours': () => causes('ours'),
-  'causes in the LMS': () => causes('lms'),
-  'causes in enrolling': () => causes('enrolling'),
-  'causes outside': () => causes('outside'),
-  'causes of events': () => causes('events'),
-}
+const TABLES: Readonly<Record<string, () => string>> = { checks, causes }
 
 /** Returns docs/reference/doctor.md with the tables generated from the code. Throws if a marker is missing. */
 export function withDoctorTables(guide: string): string {

@@ -53,6 +53,7 @@ function fieldsOfConstant(name: string, source: string): string[] {
 /** Returns the names in the source of an object. `source`: what stands before it. */
 function fieldsOf(argument: string, source: string): string[] | null {
   if (argument.startsWith('errorFields(')) return ERROR_FIELDS
+  if (argument === 'fields') return fieldsOfConstant(argument, source)
   if (!argument.startsWith('{')) return null
   return split(argument.slice(1, -1)).flatMap((part) => {
     if (part.startsWith('...errorFields(')) return ERROR_FIELDS

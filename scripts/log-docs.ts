@@ -1,7 +1,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type LogCall, logCalls } from './log-calls.ts'
-import { EVENT_MEANINGS, MEANINGS, UNWRITTEN } from './log-meanings.ts'
+import { EVENT_MEANINGS, MEANINGS, QUIET, UNWRITTEN } from './log-meanings.ts'
 
 const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -25,7 +25,7 @@ export function differences(): { without: string[]; unused: string[] } {
   const texts = calls.flatMap(
     ({ file, text }) => text ?? (file in UNWRITTEN ? [] : [`a message that is not a literal, in ${file}`]),
   )
-  const known = Object.values(MEANINGS).flatMap((topic) => Object.keys(topic))
+  const known = [...Object.values(MEANINGS).flatMap((topic) => Object.keys(topic)), ...QUIET]
   const kinds = eventKinds()
   return {
     without: [...texts.filter((text) => !known.includes(text)), ...kinds.filter((kind) => !(kind in EVENT_MEANINGS))],
@@ -36,21 +36,22 @@ export function differences(): { without: string[]; unused: string[] } {
   }
 }
 
-/** Returns the tables of all messages that the source logs. Throws if one has no meaning. */
+/** Returns the tables of all messages to act on, and the list of the others. Throws if one has no meaning. */
 function messages(): string {
   const { without } = differences()
   if (without.length > 0) throw new Error(`scripts/log-meanings.ts lacks:\n  ${without.join('\n  ')}`)
   const calls = new Map<string, LogCall>(logCalls().flatMap((call) => (call.text === null ? [] : [[call.text, call]])))
   const topics = Object.entries(MEANINGS).map(([topic, meanings]) => {
-    const rows = Object.entries(meanings).flatMap(([text, { means, action, fields }]) => {
+    const rows = Object.entries(meanings).flatMap(([text, { means, action, fields, level }]) => {
       const call = calls.get(text)
       if (call === undefined) return []
-      const names = (fields ?? call.fields ?? []).map(code).join(', ')
-      return [[code(text), call.level, names, means, action]]
+      const names = (fields ?? call.fields ?? []).map(code).join(', ') || 'none'
+      return [[code(text), level ?? call.level, names, `${means} ${action}`]]
     })
-    return `### ${topic}\n\n${table(['`msg`', 'level', 'fields', 'meaning', 'action'], rows)}`
+    return `### ${topic}\n\n${table(['`msg`', 'level', 'fields', 'what happened, and what to do'], rows)}`
   })
-  return `\n${topics.join('\n')}\n`
+  const quiet = `### Nothing to do\n\nThese lines only tell what the service does:\n\n${QUIET.map(code).join(' · ')}\n`
+  return `\n${[...topics, quiet].join('\n')}\n`
 }
 
 const events = (): string =>

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { SETTINGS } from '../src/service/settings/settings.ts'
+import { SETTINGS, SETTINGS_SCHEMA } from '../src/service/settings/settings.ts'
 
 const PAGE = new URL('../docs/reference/settings.md', import.meta.url)
 const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
@@ -16,11 +16,20 @@ export function envExample(): string {
   return `# Copy this file to .env and fill it in. Every secret can also come from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
 }
 
+const NUMBER = /^must be a whole number (from \d+ to \d+)$/
+
+/** The numbers that a setting may have, as its own check says them; '' for a setting that is no number. */
+function range(name: string): string {
+  const [, check] = Object.entries(SETTINGS_SCHEMA.shape).find(([one]) => one === name) ?? []
+  const [, numbers] = NUMBER.exec(check?.safeParse('none').error?.issues[0]?.message ?? '') ?? []
+  return numbers === undefined ? '' : ` A number ${numbers.replaceAll(/\B(?=(?:\d{3})+\b)/g, ',')}.`
+}
+
 /** Returns the page with the table of declared settings. Throws if the page has no marker for it. */
 export function withSettingsTable(page: string): string {
   const rows = SETTINGS.map(({ name, meaning, fallback, required, secret }) => {
-    const value = required ? '**required**' : fallback === undefined ? '' : `\`${fallback}\``
-    return `| \`${name}\` | ${value} | ${meaning}${secret ? ` Or \`${name}_FILE\`.` : ''} |`
+    const value = required ? '**required**' : fallback === undefined ? 'not set' : `\`${fallback}\``
+    return `| \`${name}\` | ${value} | ${meaning}${range(name)}${secret ? ` Or \`${name}_FILE\`.` : ''} |`
   })
   const table = `| setting | default | meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`
   const [before, rest = ''] = page.split(BEGIN)

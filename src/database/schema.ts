@@ -22,6 +22,7 @@ export interface DeliveryRow {
   /**
    * Until when the LMS may still carry out a call of an attempt that we no longer wait for; null if there was none. While
    * an attempt is in progress, its calls are not in it: see releaseStep and claimAll for what a dead process leaves.
+   * Withdrawals wait for it. The next attempt doesn't, because it wants what the late call does.
    */
   lands_until: number | null
   /** The number of its last event: see nextNumbers in src/queue/events.ts. */
@@ -189,7 +190,7 @@ export interface OutboxRow {
 /** What all replicas know of the shop's endpoint for events. There is one row, 'shop'. */
 export interface EndpointRow {
   name: string
-  /** SHA-256 of LERNITO_EVENTS_URL in hex: another address starts anew. */
+  /** SHA-256 of LERNITO_EVENTS_URL in hex, since its path may hold a token. Another address starts anew. */
   url_digest: string
   /** `down`: one event at a time is sent, as a probe. `gone`: it answered 410, and nothing is sent. */
   state: 'up' | 'down' | 'gone'

@@ -19,7 +19,7 @@ const REFUND_ID: Change = {
 
 /**
  * Stores the sales among these webhooks. What comes under the webhook-id of a refund is left out: a captured refund must
- * not become a sale (decision 25). Results are in the order of `webhooks`.
+ * not become a sale (decision 22). Results are in the order of `webhooks`.
  */
 export async function exceptRefundIds(
   context: Pick<Writing, 'trx'>,

@@ -59,16 +59,16 @@ export const composeGuide = {
   list: ofEveryState(block(BACKUP, '## Restore', 'docker compose run')).replace('run ', 'run -T '),
 }
 
-const tutor = block(TUTOR, '## Install', 'tutor local launch').split('\n')
-const withoutStopping = block(TUTOR, '### Without stopping the platform', 'tutor images build')
+const withoutStopping = block(TUTOR, '## Install', 'tutor images build')
 
 /** The commands of the Tutor plugin's README, to run in a checkout. */
 export const tutorGuide = {
-  install: tutor.slice(1, -1).join('\n'),
+  install: block(TUTOR, '## Install', 'pip install').split('\n').slice(1).join('\n'),
   build: line(withoutStopping, 'tutor images build'),
-  launch: `${tutor.at(-1)} --non-interactive`,
+  launch: `${block(TUTOR, '## Install', 'tutor local launch')} --non-interactive`,
   init: line(withoutStopping, 'tutor local do init'),
   doctor: block(TUTOR, '## Install', 'doctor'),
+  firstSale: block(TUTOR, '### The first sale', 'send').replace('exec ', 'exec -T '),
   upgrade: block(TUTOR, '## Upgrade', 'tutor images build').replace('git pull\n', ''),
   remove: block(TUTOR, '## Remove', 'tutor plugins disable'),
 }

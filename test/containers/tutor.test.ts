@@ -89,6 +89,11 @@ for (const tutor of TUTORS) {
       for (const path of ['/metrics', '/healthz', '/readyz']) assert.equal((await shop.ask({ path })).status, 404, path)
     })
 
+    test('the first sale of the README is enrolled', async () => {
+      assert.match(await site.shell(tutorGuide.firstSale), /^200 OK$/m)
+      await untilServed(lms, ['you@example.com'])
+    })
+
     test('the service runs as user 1000 from a read-only root file system', async () => {
       const id = await site.container('lernito')
       assert.equal(await docker(['exec', id, 'id', '-u']), '1000')

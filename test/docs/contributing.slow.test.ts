@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { REASONS } from '../../src/sale/reasons.ts'
-import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
+import { codeBlocks, codes, ROOT, readDocument, tables } from './documents.ts'
 
 const contributing = readDocument('CONTRIBUTING.md')
-/** The commands, paths and names in the text, without the blocks. */
-const named = codes(contributing.replaceAll(/^```.*?^```$/gms, ''))
+const ofTests = readDocument('test/README.md')
+/** The commands, paths and names in the texts, without the blocks. */
+const named = [contributing, ofTests].flatMap((text) => codes(text.replaceAll(/^```.*?^```$/gms, '')))
 const packageFile = z.object({ scripts: z.record(z.string(), z.string()) })
 
-test('every npm script that CONTRIBUTING names is in package.json', () => {
+test('every npm script that CONTRIBUTING and the page of the tests name is in package.json', () => {
   const { scripts } = packageFile.parse(JSON.parse(readDocument('package.json')))
   const text = [...codeBlocks(contributing, 'sh'), ...named].join('\n')
   const scriptNames = [...text.matchAll(/\bnpm (?:run )?([a-z:]+)/g)]
@@ -24,9 +25,12 @@ test('every npm script that CONTRIBUTING names is in package.json', () => {
   )
 })
 
-test('every file that CONTRIBUTING names exists', () => {
-  const paths = named.filter((code) => /^(src|test|scripts|deploy)\/[^ ]+$/.test(code))
-  assert.ok(paths.length > 20)
+/** A file that the worked change makes: see first-change.slow.test.ts. */
+const MADE = 'test/console/follow-up.test.ts'
+
+test('every file that CONTRIBUTING and the page of the tests name exists', () => {
+  const paths = named.filter((code) => /^(src|test|scripts|deploy)\/[^ ]+$/.test(code) && code !== MADE)
+  assert.ok(paths.length >= 15)
   assert.deepEqual(
     paths.filter(
       (path) => !existsSync(join(ROOT, path)) && globSync(path.replace('…', '*'), { cwd: ROOT }).length === 0,
@@ -35,7 +39,7 @@ test('every file that CONTRIBUTING names exists', () => {
   )
 })
 
-test('every variable that CONTRIBUTING names is read by the tests', () => {
+test('every variable that the page of the tests names is read by the tests', () => {
   const variables = named
     .flatMap((code) => /^([A-Z]+(?:_[A-Z]+)*)(?:=.*)?$/.exec(code)?.[1] ?? [])
     .filter((name) => /^(MYSQLD|FAULT_|FUZZ_|HISTORY_)/.test(name))
@@ -47,10 +51,13 @@ test('every variable that CONTRIBUTING names is read by the tests', () => {
   )
 })
 
-test('the table of the house names each folder of src', () => {
-  const [rows = []] = tables(section(contributing, '## The house'))
+test('the page of the source and the picture of CONTRIBUTING name each folder of src', () => {
+  const [rows = []] = tables(readDocument('src/README.md'))
+  const [picture = ''] = codeBlocks(contributing, 'mermaid')
+  const inPicture = [...picture.matchAll(/\b(\w+)\["/g)].map(([, folder]) => `${folder}/`)
   const folders = globSync('src/*/', { cwd: ROOT }).map((path) => `${path.replace(/^src\/|\/$/g, '')}/`)
   assert.deepEqual(rows.map(([folder = '']) => codes(folder)[0]).sort(), folders.sort())
+  assert.deepEqual(inPicture.sort(), folders)
 })
 
 test('the decision about refusals has the same states as the code', () => {
@@ -59,5 +66,14 @@ test('the decision about refusals has the same states as the code', () => {
   assert.deepEqual(
     states,
     Object.entries(REASONS).map(([code, { state }]) => [code, state]),
+  )
+})
+
+test('every file that the page of the source names exists', () => {
+  const paths = codes(readDocument('src/README.md')).filter((code) => /^[a-z-]+\/[^ ]+\.ts$/.test(code))
+  assert.ok(paths.length > 8)
+  assert.deepEqual(
+    paths.filter((path) => !existsSync(join(ROOT, 'src', path))),
+    [],
   )
 })

@@ -8,10 +8,11 @@ import { codes, readDocument, section, tables } from './documents.ts'
 const guide = readDocument('docs/reference/doctor.md')
 const REMEDY = 'it is not what src/doctor/checks declares: run npm run docs'
 
-const firstCells = (heading: string): string[] =>
+/** What the tables under a heading have in backquotes. */
+const named = (heading: string): string[] =>
   tables(section(guide, heading))
-    .flat()
-    .flatMap(([cell = '']) => codes(cell))
+    .flat(2)
+    .flatMap((cell) => codes(cell))
 
 test('the guide has the generated tables of checks and causes', () => {
   assert.equal(guide, withDoctorTables(guide), `docs/reference/doctor.md: ${REMEDY}`)
@@ -19,8 +20,8 @@ test('the guide has the generated tables of checks and causes', () => {
 
 test('every check and every cause is in the guide, and the guide names no other', () => {
   assert.deepEqual(
-    firstCells('## The checks'),
+    named('## The checks'),
     CHECKS.map(({ id }) => id),
   )
-  assert.deepEqual(firstCells('## The causes').sort(), Object.keys(CAUSES).sort())
+  assert.deepEqual(named('## The causes').sort(), Object.keys(CAUSES).sort())
 })

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 export const ROOT = join(import.meta.dirname, '../..')
 
 /** The documents that are written for people, by their path in the repository. */
-export const DOCUMENTS: readonly string[] = globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT }).sort()
+export const DOCUMENTS: readonly string[] = globSync(['*.md', 'docs/**/*.md'], {
+  cwd: ROOT,
+  exclude: ['docs/site/**'],
+}).sort()
 
 export const readDocument = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 

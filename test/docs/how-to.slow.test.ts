@@ -12,7 +12,7 @@ import { reconcile } from '../../src/cli/reconcile.ts'
 import { send } from '../../src/cli/send.ts'
 import { DELIVERY_STATES } from '../../src/sale/types.ts'
 import { SETTINGS } from '../../src/service/settings/settings.ts'
-import { codeBlocks, codes, DOCUMENTS, ROOT, readDocument } from './documents.ts'
+import { codeBlocks, codes, DOCUMENTS, quotesMissingInSource, ROOT, readDocument } from './documents.ts'
 
 const GUIDES = DOCUMENTS.filter((path) => path.startsWith('docs/how-to/')).map((path) => ({
   path,
@@ -68,4 +68,13 @@ test('the support playbook says what to do in every state of a delivery', () => 
     (state) => ![state.replace('_', ' '), state.replace('_', '-')].some((name) => rows.includes(name)),
   )
   assert.deepEqual(missing, [])
+})
+
+test('every line of the log that a guide quotes is in the source', () => {
+  const quotes = [...GUIDES.map(({ text }) => text), tutor].flatMap((text) => [
+    ...text.replaceAll(/\s*\n\s*/g, ' ').matchAll(/\blogs?(?: then)?(?: says| has| line)? `([^`]+)`/g),
+    ...text.matchAll(/^> (.+)$/gm),
+  ])
+  assert.ok(quotes.length >= 8, `${quotes.length}`)
+  assert.deepEqual(quotesMissingInSource(quotes.map(([, quote = '']) => quote)), [])
 })

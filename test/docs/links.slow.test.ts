@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
-import { DOCUMENTS, ROOT, readDocument } from './documents.ts'
+import { DOCUMENTS, ROOT, readDocument, tables } from './documents.ts'
 
 const START = 'README.md'
 const INDEX = 'docs/README.md'
 /** Pages that are documents to their readers, outside docs. */
-const ELSEWHERE: readonly string[] = ['deploy/tutor/README.md', 'test/recordings/README.md']
+const ELSEWHERE: readonly string[] = [
+  ...['deploy/tutor/README.md', 'test/recordings/README.md'],
+  ...['bench/README.md', 'sandbox/README.md', 'src/README.md', 'test/README.md'],
+]
 const PAGES: readonly string[] = [...DOCUMENTS, ...ELSEWHERE]
 
 interface Link {
@@ -92,7 +95,7 @@ test('a reader who starts at the README reaches every page by links', () => {
 
 test('the index names every page of docs except single decisions', () => {
   const named = new Set(linksIn(INDEX).map(({ target }) => target))
-  const pages = globSync('docs/**/*.{md,json}', { cwd: ROOT }).filter(
+  const pages = globSync('docs/**/*.{md,json}', { cwd: ROOT, exclude: ['docs/site/**'] }).filter(
     (path) => path !== INDEX && !path.startsWith('docs/decisions/0'),
   )
   assert.deepEqual(
@@ -111,15 +114,32 @@ test('every picture of docs is shown on a page', () => {
   )
 })
 
+const DECISIONS = DOCUMENTS.filter((path) => path.startsWith('docs/decisions/0'))
+const numberOf = (path: string): number => Number(basename(path).slice(0, 4))
+
 test('every decision has its number in its name and in its title, the three parts, and a line in the index', () => {
-  const decisions = DOCUMENTS.filter((path) => path.startsWith('docs/decisions/0'))
-  const index = readDocument('docs/decisions/README.md')
-  for (const [number, path] of decisions.entries()) {
+  const listed = DECISIONS.map((path) => {
+    const number = numberOf(path)
     const text = readDocument(path)
-    assert.match(path, new RegExp(`/${String(number + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`))
-    assert.ok(text.startsWith(`# ${number + 1}. `), path)
-    const title = text.slice(2, text.indexOf('\n')).replace(/^\d+\. /, '')
-    assert.ok(index.includes(`\n${number + 1}. [${title}](${basename(path)})\n`), path)
+    assert.match(path, /\/\d{4}-[a-z0-9-]+\.md$/)
+    assert.ok(text.startsWith(`# ${number}. `), path)
     assert.deepEqual(text.match(/^## .*$/gm), ['## Context', '## Decision', '## Consequences'], path)
-  }
+    return [`${number}`, `[${text.slice(2, text.indexOf('\n')).replace(/^\d+\. /, '')}](${basename(path)})`]
+  })
+  assert.deepEqual(tables(readDocument('docs/decisions/README.md'))[0], listed)
+})
+
+test('every decision that a comment or a page names by its number is there', () => {
+  const files = globSync('{src,sandbox,test,bench,scripts,docs}/**/*.{ts,md}', { cwd: ROOT })
+  const known = new Set(DECISIONS.map(numberOf))
+  const named = [...files, 'README.md', 'CONTRIBUTING.md'].flatMap((path) =>
+    [...readDocument(path).matchAll(/\bdecisions?\s+(\d+(?:(?:, | and |, and )\d+)*)/gi)].flatMap(([, list = '']) =>
+      (list.match(/\d+/g) ?? []).map((number) => ({ path, number: Number(number) })),
+    ),
+  )
+  assert.ok(named.length > 5)
+  assert.deepEqual(
+    named.filter(({ number }) => !known.has(number)),
+    [],
+  )
 })

@@ -10,3 +10,17 @@ test('the page of releases names the Tutor versions that the plugin is tested wi
   assert.ok(rendered.length >= 4)
   assert.deepEqual(named, rendered)
 })
+
+test('the page names the Node.js of the package, the MySQL of the Compose file and the nginx of the guide', () => {
+  const [, , rows = []] = tables(readDocument('docs/reference/releases.md'))
+  const versions = new Map(rows.map(([program = '', text = '']) => [program, text]))
+  const [, node = ''] = /"node": ">=(\d+)"/.exec(readDocument('package.json')) ?? []
+  const [, mysql = ''] = /image: mysql:([\d.]+)/.exec(readDocument('deploy/docker/compose.yaml')) ?? []
+  assert.ok(versions.get('Node.js')?.startsWith(`${node} or newer`))
+  assert.ok(versions.get('MySQL')?.startsWith(`${mysql} comes with`))
+  assert.ok(
+    readDocument('docs/how-to/install.md').includes(
+      /nginx [\d.]+ or newer/.exec(versions.get('proxies') ?? '')?.[0] ?? '-',
+    ),
+  )
+})

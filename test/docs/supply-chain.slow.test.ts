@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { codes, ROOT, readDocument, section, tables } from './documents.ts'
+import { codes, ROOT, readDocument, tables } from './documents.ts'
 
 const versions = z.record(z.string(), z.string())
 const project = z
@@ -36,8 +36,10 @@ const licenseOf = (name: string): string =>
     .object({ license: z.string() })
     .parse(JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'))).license
 
-test('docs/explanation/security.md has each package with its licence and its reason, and no other', () => {
-  const [made, built] = tables(section(readDocument('docs/explanation/security.md'), '## Dependencies'))
+const PAGE = 'docs/reference/dependencies.md'
+
+test(`${PAGE} has each package with its licence and its reason, and no other`, () => {
+  const [made, built] = tables(readDocument(PAGE))
   for (const [rows = [], dependencies] of [
     [made, project.dependencies],
     [built, project.devDependencies],
@@ -57,6 +59,21 @@ test('every package is pinned, and the lock file has its hash', () => {
   }
   const loose = Object.entries(packages).filter(([, { integrity }]) => !/^sha512-/.test(integrity ?? ''))
   assert.deepEqual(loose, [])
+})
+
+test('the packages of the site are pinned with their hash, without addresses, and none runs an install script', () => {
+  const { devDependencies } = z
+    .object({ devDependencies: versions })
+    .parse(JSON.parse(readDocument('docs/site/package.json')))
+  for (const version of Object.values(devDependencies)) assert.match(version, /^\d+\.\d+\.\d+$/)
+  const text = readDocument('docs/site/package-lock.json')
+  assert.doesNotMatch(text, /"resolved"/)
+  const { '': _, ...all } = z
+    .object({ packages: z.record(z.string(), z.object({ integrity: z.string().optional() })) })
+    .parse(JSON.parse(text)).packages
+  assert.ok(Object.keys(all).length > 50)
+  for (const [path, { integrity }] of Object.entries(all)) assert.match(integrity ?? '', /^sha512-/, path)
+  assert.match(project.scripts.site ?? '', /^npm ci --prefix docs\/site --ignore-scripts && /)
 })
 
 test('no package runs an install script except the one that installs Node.js', () => {

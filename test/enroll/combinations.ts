@@ -3,7 +3,7 @@ import type { AllowanceRow, EnrollmentRow } from '../../sandbox/lms/world.ts'
 
 /**
  * Every combination of what a sale can meet in the LMS, and what has to come out of it. The expectations restate the rules
- * of decisions 8, 9, 19, 20 and 21 in the order in which they apply, independently of the code that enrolls.
+ * of decisions 5, 7 and 21 in the order in which they apply, independently of the code that enrolls.
  */
 
 /** Whose account has the buyer's address. */

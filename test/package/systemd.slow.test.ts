@@ -57,7 +57,7 @@ test('the guide creates the user, the folders and the file that the unit names',
   const prefix = dirname(dirname(dirname(program)))
   for (const command of [
     `useradd --system --home-dir ${valuesOf('WorkingDirectory')[0]} --shell /usr/sbin/nologin ${valuesOf('User')[0]}`,
-    `npm install --prefix ${prefix} lernito-openedx`,
+    `npm install --prefix ${prefix} ./lernito-openedx-*.tgz`,
     valuesOf('EnvironmentFile')[0] ?? '',
   ]) {
     assert.ok(guide.includes(command), command)

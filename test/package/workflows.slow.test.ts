@@ -65,7 +65,9 @@ test('every job has read permission only, except for what it publishes', () => {
   const release = '.github/workflows/release.yml'
   assert.deepEqual(
     more,
-    ['npm id-token', 'image id-token', 'python id-token', 'release contents'].map((one) => `${release}: ${one}`),
+    ['npm id-token', 'image id-token', 'python id-token', 'site pages', 'site id-token', 'release contents'].map(
+      (one) => `${release}: ${one}`,
+    ),
   )
 })
 

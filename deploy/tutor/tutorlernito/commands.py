@@ -36,7 +36,7 @@ def before_job(job: str, *_args: t.Any, limit: str | None = None, **_kwargs: t.A
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
 def doctor(as_json: bool) -> t.Iterable[tuple[str, str]]:
     """
-    Check settings, database and LMS, and say for each failure what mends it.
+    Check settings, database and LMS, and say how to fix each failure.
     """
     yield ("lernito", "node bin/lernito-openedx.js doctor" + (" --json" if as_json else ""))
 

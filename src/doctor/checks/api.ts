@@ -111,7 +111,7 @@ const readsOfNobody = <const Id extends string, T>(
 
 const ACCOUNTS = readsOfNobody({
   id: 'lms.accounts',
-  about: 'whether the service user may look up accounts by e-mail address',
+  about: 'whether the service user may look up accounts by email address',
   request: accountRequest(NOBODY),
   judge: (answer) => judgeAccount(answer, NOBODY),
 })

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { isPrivateAddress } from '../lib/network.ts'
 
+/** Refused from the first version on, so no installation runs with them. Later samples only get a warning. */
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
 /** Refuses secrets that are far too short or public; warnings.ts warns about weak ones. */

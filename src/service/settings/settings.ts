@@ -31,21 +31,22 @@ const about = z.registry<About>()
 export const SETTINGS_SCHEMA = z.object({
   LERNITO_WEBHOOK_SECRET: webhookSecret.register(about, {
     meaning:
-      'The secret that the shop signs its webhooks with. For Standard Webhooks, what follows whsec_ is read as base64.',
+      'The secret that the shop signs its webhooks with. If it begins with whsec_, the rest is read as base64, as Standard Webhooks does.',
     example: 'the output of: openssl rand -hex 32',
     secret: true,
   }),
   LERNITO_WEBHOOK_SECRET_PREVIOUS: webhookSecret.optional().register(about, {
-    meaning: 'The previous webhook secret, accepted while the shop switches to the new one. Remove it afterwards.',
+    meaning:
+      'The previous webhook secret, which is also accepted while the shop switches to the new one. Remove it afterwards.',
     secret: true,
   }),
   LERNITO_LMS_URL: httpUrl.register(about, {
-    meaning: "The address at which the service reaches the LMS; inside Tutor's network, http://lms:8000.",
+    meaning: "The address at which the service reaches the LMS, such as http://lms:8000 inside Tutor's network.",
     example: 'https://lms.example.com',
   }),
   LERNITO_LMS_CLIENT_ID: needed('the client ID of the OAuth application for this service in the LMS').register(about, {
     meaning:
-      "The client ID of the service's OAuth application in the LMS: grant type client credentials, with a user that is staff.",
+      "The client ID of the service's OAuth application in the LMS, whose grant type is client credentials and whose user is staff.",
     example: 'lernito',
   }),
   LERNITO_LMS_CLIENT_SECRET: needed('the client secret of the OAuth application for this service in the LMS').register(
@@ -63,16 +64,17 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_LMS_CALLS_PER_MINUTE: wholeNumber(0, 1_000_000).register(about, {
     meaning:
-      'The call budget: the calls a minute that all replicas together make to throttled APIs of the LMS. A stock LMS allows 120. 0 means no limit.',
+      'The call budget: how many throttled calls to the LMS all replicas together make in a minute. Keep it ten below the limit of the LMS, which is 120 in a stock one. 0 means no limit.',
     fallback: '110',
   }),
   LERNITO_LMS_CONCURRENCY: wholeNumber(1, 32).register(about, {
-    meaning: 'The concurrent calls to the LMS of all replicas together. An LMS with two workers serves no more than 2.',
+    meaning:
+      'How many calls to the LMS all replicas together make at the same time. An LMS with two workers serves no more than 2. With more workers, use at most half their number, so that learners keep the rest.',
     fallback: '2',
   }),
   LERNITO_EMAIL_STUDENTS: onOrOff().register(about, {
     meaning:
-      'Whether the LMS sends its own mail to each buyer whom a batch enrolls: on or off. It is sent once for each sale and course. Buyers who are enrolled singly get none.',
+      'Whether the LMS sends its own mail to each buyer whom a batch enrolls, once for each sale and course: on or off. A buyer who is enrolled in a call of their own gets none.',
     fallback: 'off',
   }),
   LERNITO_COURSE_MODE: courseModes.optional().register(about, {
@@ -82,13 +84,13 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_DATABASE_URL: databaseUrl.register(about, {
     meaning:
-      'The database: sqlite: and a path, or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Write special characters of the password as %XX. ?tls=verify at its end encrypts the connection and verifies the server.',
+      'The database: sqlite: and a path on a local disk, for one service; or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Write special characters of the password as %XX. End it with ?tls=verify to encrypt the connection and verify the server.',
     fallback: 'sqlite:./data/lernito.db',
     secret: true,
   }),
   LERNITO_DATABASE_CA_FILE: certificatesFile.optional().register(about, {
     meaning:
-      "The file with the certificate of the authority that signed the database server's certificate, or several, as PEM. For ?tls=verify only. Without it, those of Node.js and of the operating system are trusted.",
+      "A PEM file with the certificate of the authority that signed the database server's certificate, or with several. For ?tls=verify only. Without it, the authorities of Node.js and of the operating system are trusted.",
     example: '/etc/lernito/database-ca.pem',
   }),
   LERNITO_HOST: z.string().register(about, {
@@ -102,32 +104,32 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_TRUSTED_PROXIES: trustedProxies.register(about, {
     meaning:
-      'Trusted reverse proxies: a hop count or a comma-separated list of addresses. The service takes the client address from the X-Forwarded-For of a trusted proxy. 0 trusts none.',
+      "The reverse proxies whose X-Forwarded-For is trusted: their number, such as 1, or a comma-separated list of addresses. 0 trusts none. With a wrong value, the log and the console show the address of a proxy in place of the sender's.",
     fallback: '0',
   }),
   LERNITO_ANSWER_WITHIN_MS: wholeNumber(0, 120_000).register(about, {
     meaning:
-      'The time in milliseconds that a webhook waits for its enrollment. After it, the answer is 500 and the service continues in the background. 0 answers 202 as soon as the delivery is stored.',
+      'How many milliseconds a webhook waits for its enrollment. After that, the shop gets 500 and the service continues in the background. With 0, the shop gets 202 as soon as the delivery is stored.',
     fallback: '8000',
   }),
   LERNITO_REFUNDS: onOrOff().register(about, {
     meaning:
-      'Whether the shop may take buyers out of courses again by POST /api/lernito/refund/: on or off. Off, the path answers 404.',
+      'Whether the shop may take buyers out of courses again by POST /api/lernito/refund/: on or off. While it is off, the path answers 404.',
     fallback: 'off',
   }),
   LERNITO_DRAIN_MS: wholeNumber(0, 10_000).register(about, {
     meaning:
-      'The time in milliseconds that the service keeps serving after SIGTERM, while /healthz and /readyz already answer 503. Set it to more than the interval at which a proxy checks /readyz, and to 0 if none does.',
+      'How many milliseconds the service keeps serving after SIGTERM, while /healthz and /readyz already answer 503. Use more than the interval at which a proxy checks /readyz, so that a restart loses no webhook, or 0 if none does. The stop takes up to 8 seconds more.',
     fallback: '0',
   }),
   LERNITO_RETENTION_DAYS: wholeNumber(1, 36_500).register(about, {
     meaning:
-      'The days that a finished delivery is kept after its last activity. Deliveries that wait or need attention are never deleted.',
+      'How many days a finished delivery is kept after its last activity. Deliveries that wait or need attention are never deleted.',
     fallback: '90',
   }),
   LERNITO_CONSOLE_CLIENT_ID: z.string().optional().register(about, {
     meaning:
-      "The client ID of the console's OAuth application in the LMS: grant type authorization code. Without it, there is no console.",
+      "The client ID of the console's OAuth application in the LMS, whose grant type is authorization code. Without it, there is no console.",
     example: 'lernito-console',
   }),
   LERNITO_CONSOLE_CLIENT_SECRET: z.string().optional().register(about, {
@@ -136,17 +138,17 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_NOTIFY_URL: httpUrlWithQuery.optional().register(about, {
     meaning:
-      'The address to which the service posts {"text": …} when an operator must act: an incoming webhook of Slack, Mattermost or another chat. Of several replicas one posts. The page Setup of the console sends a test.',
+      'The incoming webhook of a chat, such as Slack or Mattermost, to which the service posts {"text": …} when an operator has to act. Of several replicas one posts. The page Setup of the console sends a test.',
     secret: true,
   }),
   LERNITO_EVENTS_URL: eventsUrl.optional().register(about, {
     meaning:
-      "The shop's endpoint for events: the service posts the result of each sale there. A host name must not resolve to a private address; an address may be private. Needs LERNITO_EVENTS_SECRET.",
+      "The shop's endpoint for events, to which the service posts the result of each sale. Its host name must not resolve to a private address; if the host is written as an address, it may be private. Needs LERNITO_EVENTS_SECRET.",
     example: 'https://shop.example.com/lernito-events',
   }),
   LERNITO_EVENTS_SECRET: eventsSecret.optional().register(about, {
     meaning:
-      'The secret that the service signs events with, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes.',
+      'The secret that the service signs events with, as Standard Webhooks defines it: whsec_ and base64 of 24 to 64 bytes.',
     example: 'the output of: echo "whsec_$(openssl rand -base64 32)"',
     secret: true,
   }),

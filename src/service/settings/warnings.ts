@@ -100,7 +100,10 @@ export function isSampleSecret(text: string): boolean {
   return [...OF_SANDBOX, ...OF_DOCUMENTS].includes(plain.toLowerCase())
 }
 
-/** The names of the settings whose secret is a sample, and so known to everyone. */
+/**
+ * The names of the settings whose secret is a sample, and so known to everyone. The service warns and starts all the
+ * same: if an upgrade stopped an installation with such a secret, its sales would be lost until there was a new one.
+ */
 export function sampleSecrets(settings: Settings): string[] {
   const isSandbox = isOnThisMachine(settings.LERNITO_LMS_URL)
   return SETTINGS.flatMap(({ name, secret }) => {

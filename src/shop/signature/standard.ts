@@ -21,7 +21,10 @@ export const ID_MAX = 256
 /** A sender gives one signature for each valid secret, so there are rarely more than two. */
 export const SIGNATURES_MAX = 20
 
-/** Printable ASCII without spaces. Node joins repeated headers with ", ", so a repeated id never matches. */
+/**
+ * Printable ASCII without spaces. Node joins repeated headers with ", ", so a repeated id never matches. A dot, which
+ * joins the parts that are signed, may be in it: the time is digits and the body an object, so they divide in one way.
+ */
 const ID = new RegExp(`^[!-~]{1,${ID_MAX}}$`)
 /** Whole seconds since 1970, without a leading zero. */
 const TIMESTAMP = /^(?:0|[1-9]\d{0,11})$/
