@@ -5,7 +5,7 @@ import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, exchange, payload, SECRET } from '../harness.ts'
 
 /** From docs/reference/sending.md; 0 is no answer. */
-const SEND_AGAIN = [0, 408, 502, 503, 504]
+const SEND_AGAIN = [0, 408, 429, 502, 503, 504]
 /** A shop waits for 30 seconds; the order of what happens is the same. */
 const PAUSE_MS = 500
 /** Between two sales of one buyer, so that a long change doesn't see thousands. */

@@ -7,7 +7,11 @@ import { type Answered, DEMO, exchange, type Product, payload, SECRET, startProd
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const [rows = []] = tables(section(readDocument('docs/reference/webhook.md'), '## Answers'))
-const documented = rows.map(([status = '', body = '']) => ({ status: Number(status), body: codes(body)[0] ?? '' }))
+const documented = rows.map(([status = '', message = '']) => ({
+  status: Number(status),
+  message: codes(message)[0] ?? '',
+  hasDetail: message.includes('also as `detail`'),
+}))
 const met = new Set<string>()
 
 let product: Product
@@ -24,15 +28,19 @@ const postSigned = (body: string, at: Product = product): Promise<Answered> =>
 const sell = (email: string, courseIds: unknown): Promise<Answered> =>
   postSigned(JSON.stringify({ email, name: 'New', family: 'Comer', username: 'newcomer', courseIds }))
 
-/** The answer stands in the table as it came, or up to the … where the LMS's own words follow. */
+/** The message stands in the table as it came, or up to the … where the LMS's own words follow. */
 function assertDocumented({ status, text }: Answered): void {
-  const row = documented.find((one) => one.status === status && fits(one.body, text))
+  const { success, message, ...rest } = JSON.parse(text)
+  const said = typeof message === 'string' ? message : JSON.stringify(message)
+  const row = documented.find((one) => one.status === status && fits(one.message, said))
   assert.ok(row, `docs/reference/webhook.md has no row for ${status} ${text}`)
-  met.add(`${row.status} ${row.body}`)
+  assert.equal(success, status < 300)
+  assert.deepEqual(rest, row.hasDetail ? { detail: message } : {})
+  met.add(`${row.status} ${row.message}`)
 }
-function fits(body: string, text: string): boolean {
-  const [beginning = '', rest] = body.split('…')
-  return rest === undefined ? text === body : text.startsWith(beginning) && text.length > beginning.length
+function fits(documentedMessage: string, said: string): boolean {
+  const [beginning = '', rest] = documentedMessage.split('…')
+  return rest === undefined ? said === documentedMessage : said.startsWith(beginning) && said.length > beginning.length
 }
 
 const CASES: Readonly<Record<string, () => Promise<Answered>>> = {
@@ -102,5 +110,5 @@ test('the answer under overload is as documented', async () => {
 })
 
 test('every documented answer occurs', () => {
-  assert.deepEqual([...met].sort(), documented.map(({ status, body }) => `${status} ${body}`).sort())
+  assert.deepEqual([...met].sort(), documented.map(({ status, message }) => `${status} ${message}`).sort())
 })

@@ -8,7 +8,7 @@ const START = 'README.md'
 const INDEX = 'docs/README.md'
 /** Pages that are documents to their readers, outside docs. */
 const ELSEWHERE: readonly string[] = [
-  ...['deploy/tutor/README.md', 'test/recordings/README.md'],
+  ...['deploy/tutor/README.md', 'examples/README.md', 'test/recordings/README.md'],
   ...['bench/README.md', 'sandbox/README.md', 'src/README.md', 'test/README.md'],
 ]
 const PAGES: readonly string[] = [...DOCUMENTS, ...ELSEWHERE]

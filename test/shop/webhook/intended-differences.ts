@@ -26,8 +26,10 @@ const refused = (reason: string, status: number, message: unknown): Difference =
 })
 
 const OTHER_FORM = 'signature in another of the accepted forms'
-const TOO_LONG = 'e-mail over 254 characters'
+const TOO_LONG = 'email over 254 characters'
 const FORM_BODY = 'form bodies'
+/** Not a difference of the answer: the recording shows the stored backslash twice. */
+export const ARTIFACT = 'the recording shows the stored backslash twice'
 const IGNORED = 'Accept and Authorization headers are ignored'
 
 /** By group and name of the recorded case. */
@@ -42,7 +44,7 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   "email: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'": refused(TOO_LONG, 400, {
     email: ['Ensure this field has no more than 254 characters.'],
   }),
-  'email: \'"a\\\\"b"@example.com\'': allowed('the recording shows the stored backslash twice', '"a\\"b"@example.com'),
+  'email: \'"a\\\\"b"@example.com\'': allowed(ARTIFACT, '"a\\"b"@example.com'),
   'http: form': refused(FORM_BODY, 415, 'Unsupported media type "application/x-www-form-urlencoded" in request.'),
   'http: form, signed as its one-value-a-key form': refused(
     FORM_BODY,

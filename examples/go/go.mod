@@ -1,0 +1,3 @@
+module example.com/lernito-shop
+
+go 1.19

@@ -1,0 +1,72 @@
+// Receives the events of lernito-openedx, and keeps the newest of each delivery.
+//
+// Run it, and give the service its address and the secret in LERNITO_EVENTS_URL and LERNITO_EVENTS_SECRET. The sandbox
+// has an option: --events http://127.0.0.1:8792/
+
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+
+const secret = process.env.LERNITO_EVENTS_SECRET ?? 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
+const port = Number(process.env.PORT ?? 8792)
+const states = process.env.LERNITO_STATES ?? 'lernito-states'
+
+const BODY_MAX = 1024 * 1024
+
+/** Whether the service signed these bytes within the last five minutes. */
+function isValid(headers, body) {
+  const { 'webhook-id': id = '', 'webhook-timestamp': timestamp = '', 'webhook-signature': signatures = '' } = headers
+  if (!/^\d+$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  const hmac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body)
+  const expected = Buffer.from(`v1,${hmac.digest('base64')}`)
+  return signatures
+    .split(' ')
+    .map((one) => Buffer.from(one))
+    .some((one) => one.length === expected.length && timingSafeEqual(one, expected))
+}
+
+/** Keeps an event. false: the shop has it, or a later one of the same delivery. */
+function store(event) {
+  const file = join(states, `${event.data.id}.json`)
+  if (existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).sequence >= event.sequence) return false
+  writeFileSync(`${file}.new`, JSON.stringify(event), { flush: true })
+  renameSync(`${file}.new`, file)
+  return true
+}
+
+/** What takes longer: update the order, mail the buyer. Do it from what is stored, to survive a crash. */
+function handle({ type, data }) {
+  console.log(type, data.id, data.state)
+}
+
+async function bodyOf(request) {
+  const chunks = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += chunk.length
+    if (bytes > BODY_MAX) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+async function receive(request, response) {
+  const body = await bodyOf(request)
+  if (body === null) return response.writeHead(413).end()
+  if (request.method !== 'POST' || !isValid(request.headers, body)) return response.writeHead(401).end()
+  const event = JSON.parse(body)
+  // Later versions may have other types, and those may be of no delivery.
+  const isNews = event.type.startsWith('delivery.') && store(event)
+  response.writeHead(204).end(() => isNews && handle(event))
+}
+
+mkdirSync(states, { recursive: true, mode: 0o700 })
+const server = createServer((request, response) => {
+  receive(request, response).catch((error) => {
+    console.error(error)
+    response.destroy()
+  })
+})
+server.listen(port, '127.0.0.1')

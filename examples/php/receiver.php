@@ -1,0 +1,67 @@
+<?php
+
+// Receives the events of lernito-openedx, and keeps the newest of each delivery.
+//
+// Try it with php -S 127.0.0.1:8792 receiver.php, and give the service its address and the secret in
+// LERNITO_EVENTS_URL and LERNITO_EVENTS_SECRET. The sandbox has an option: --events http://127.0.0.1:8792/
+
+declare(strict_types=1);
+
+define('SECRET', getenv('LERNITO_EVENTS_SECRET') ?: 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ=');
+define('STATES', getenv('LERNITO_STATES') ?: 'lernito-states');
+
+/** Whether the service signed these bytes within the last five minutes. */
+function isValid(string $id, string $timestamp, string $signatures, string $body): bool
+{
+    if (!ctype_digit($timestamp) || abs(time() - (int) $timestamp) > 300) {
+        return false;
+    }
+    $key = base64_decode(substr(SECRET, strlen('whsec_')));
+    $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
+    foreach (explode(' ', $signatures) as $signature) {
+        if (hash_equals($expected, $signature)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Keeps an event. false: the shop has it, or a later one of the same delivery. */
+function store(array $event): bool
+{
+    is_dir(STATES) || @mkdir(STATES, 0700, true);
+    $file = STATES . "/{$event['data']['id']}.json";
+    $lock = fopen(STATES . '/lock', 'c');
+    flock($lock, LOCK_EX); // until this function returns
+    if (file_exists($file) && json_decode(file_get_contents($file), true)['sequence'] >= $event['sequence']) {
+        return false;
+    }
+    $stream = fopen("$file.new", 'w');
+    fwrite($stream, json_encode($event, JSON_THROW_ON_ERROR));
+    fsync($stream);
+    fclose($stream);
+    return rename("$file.new", $file);
+}
+
+/** What takes longer: update the order, mail the buyer. Do it from what is stored, to survive a crash. */
+function handle(array $event): void
+{
+    file_put_contents('php://stdout', "{$event['type']} {$event['data']['id']} {$event['data']['state']}\n");
+}
+
+$header = fn (string $name): string => $_SERVER['HTTP_' . strtoupper(strtr($name, '-', '_'))] ?? '';
+$body = file_get_contents('php://input');
+if (!isValid($header('webhook-id'), $header('webhook-timestamp'), $header('webhook-signature'), $body)) {
+    http_response_code(401);
+    exit;
+}
+$event = json_decode($body, true, flags: JSON_THROW_ON_ERROR);
+// Later versions may have other types, and those may be of no delivery.
+$isNews = str_starts_with($event['type'], 'delivery.') && store($event);
+http_response_code(204);
+if (function_exists('fastcgi_finish_request')) {
+    fastcgi_finish_request(); // sends the answer now
+}
+if ($isNews) {
+    handle($event);
+}

@@ -1,0 +1,179 @@
+<?php
+
+// Sends a shop's sales and refunds to lernito-openedx, and asks for their results.
+
+declare(strict_types=1);
+
+const USAGE = <<<'TEXT'
+    php sender.php sell   ORDER EMAIL NAME FAMILY COURSE...   sell courses to a buyer
+    php sender.php refund ORDER EMAIL NAME FAMILY COURSE...   take the buyer out of them
+    php sender.php resume                                     send what is in the queue
+    php sender.php status DELIVERY...                         print the state of sales
+
+    ORDER is the shop's number of the order. The same command again is a repeat, which
+    does no harm. A corrected sale is another one, so it needs another number.
+
+    TEXT;
+
+define('SERVICE', rtrim(getenv('LERNITO_URL') ?: 'http://127.0.0.1:8790', '/'));
+define('SECRET', getenv('LERNITO_WEBHOOK_SECRET') ?: 'lernito-sandbox-secret');
+define('QUEUE', getenv('LERNITO_QUEUE') ?: 'lernito-queue');
+
+const SALE_PATH = '/api/lernito/webhook/';
+const REFUND_PATH = '/api/lernito/refund/';
+const STATUS_PATH = '/api/lernito/status/';
+
+/** Nobody knows whether a request with one of these answers was stored. */
+const SEND_AGAIN = [408, 429, 502, 503, 504];
+
+/** Seconds between the attempts, unless the answer has a Retry-After: about a day in all. */
+function waits(): array
+{
+    return [30, 120, 600, ...array_fill(0, 23, 3600)];
+}
+
+// #region sign
+function sign(string $secret, string $id, int $timestamp, string $body): string
+{
+    $key = str_starts_with($secret, 'whsec_') ? base64_decode(substr($secret, 6)) : $secret;
+    return 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
+}
+// #endregion
+
+/** Signs a request with the time of now, and sends it once. Without an answer, the status is 0. */
+function post(string $path, string $id, string $body): array
+{
+    $now = time();
+    $http = [
+        'method' => 'POST',
+        'header' => [
+            'Content-Type: application/json',
+            "webhook-id: $id",
+            "webhook-timestamp: $now",
+            'webhook-signature: ' . sign(SECRET, $id, $now, $body),
+        ],
+        'content' => $body,
+        'timeout' => 15,
+        'ignore_errors' => true, // read the body of every status
+        'follow_location' => 0,
+    ];
+    $stream = @fopen(SERVICE . $path, 'r', false, stream_context_create(['http' => $http]));
+    if ($stream === false) {
+        return ['status' => 0, 'headers' => [], 'text' => error_get_last()['message']];
+    }
+    $lines = stream_get_meta_data($stream)['wrapper_data'];
+    $headers = [];
+    foreach (array_slice($lines, 1) as $line) {
+        [$name, $value] = explode(':', $line, 2) + [1 => ''];
+        $headers[strtolower($name)] = trim($value);
+    }
+    return ['status' => (int) explode(' ', $lines[0])[1], 'headers' => $headers, 'text' => stream_get_contents($stream)];
+}
+
+/** Sends a request of the queue until the service has it. false: a person has to look at it. */
+function deliver(string $file): bool
+{
+    ['id' => $id, 'path' => $path, 'body' => $body] = json_decode(file_get_contents($file), true);
+    foreach ([...waits(), null] as $wait) {
+        ['status' => $status, 'headers' => $headers, 'text' => $text] = post($path, $id, $body);
+        $delivery = $headers['x-lernito-delivery'] ?? null; // store it with the order
+        echo "$id: $status $text delivery=$delivery\n";
+        if (isAccepted($path, $status, $delivery)) {
+            unlink($file);
+            return true;
+        }
+        if ($wait === null || !isUnknown($status, $delivery)) {
+            break;
+        }
+        $retryAfter = $headers['retry-after'] ?? '';
+        $seconds = ctype_digit($retryAfter) ? min((int) $retryAfter, 3600) : $wait;
+        echo "$id is sent again in $seconds seconds\n";
+        sleep($seconds);
+    }
+    fwrite(STDERR, "$id stays in the queue: tell a person\n");
+    return false;
+}
+
+/** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. */
+function isAccepted(string $path, int $status, ?string $delivery): bool
+{
+    $isStored = $status === 500 && $delivery !== null && $path === SALE_PATH;
+    return $status === 200 || $status === 202 || $isStored;
+}
+
+/** Without a delivery, a 500 may be of a proxy. */
+function isUnknown(int $status, ?string $delivery): bool
+{
+    return $status === 0 || in_array($status, SEND_AGAIN, true) || ($status === 500 && $delivery === null);
+}
+
+/** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */
+function enqueue(string $path, string $id, array $payload): string
+{
+    if (!preg_match('/^[A-Za-z0-9_-]{1,200}$/D', $id)) {
+        throw new InvalidArgumentException('ORDER may have letters, digits, - and _');
+    }
+    $file = QUEUE . "/$id.json";
+    if (!file_exists($file)) {
+        is_dir(QUEUE) || mkdir(QUEUE, 0700, true);
+        $body = json_encode($payload, JSON_THROW_ON_ERROR);
+        $stream = fopen("$file.new", 'w');
+        fwrite($stream, json_encode(['id' => $id, 'path' => $path, 'body' => $body], JSON_THROW_ON_ERROR));
+        fsync($stream);
+        fclose($stream);
+        rename("$file.new", $file);
+    }
+    return $file;
+}
+
+/** The oldest first, so that a refund follows its sale. */
+function resume(): bool
+{
+    $files = glob(QUEUE . '/*.json');
+    usort($files, fn (string $a, string $b): int => filemtime($a) <=> filemtime($b));
+    $isDone = true;
+    foreach ($files as $file) {
+        $isDone = deliver($file) && $isDone;
+    }
+    return $isDone;
+}
+
+function status(array $deliveries): bool
+{
+    $body = json_encode(['deliveries' => $deliveries], JSON_THROW_ON_ERROR);
+    ['status' => $status, 'text' => $text] = post(STATUS_PATH, 'status-' . bin2hex(random_bytes(16)), $body);
+    echo "$text\n";
+    return $status === 200;
+}
+
+function main(array $arguments): bool
+{
+    $command = array_shift($arguments);
+    if ($command === 'resume' && $arguments === []) {
+        return resume();
+    }
+    if ($command === 'status' && $arguments !== []) {
+        return status($arguments);
+    }
+    if (!in_array($command, ['sell', 'refund'], true) || count($arguments) < 5) {
+        throw new InvalidArgumentException(USAGE);
+    }
+    [$order, $email, $name, $family] = $arguments;
+    $payload = [
+        'email' => $email,
+        'name' => $name,
+        'family' => $family,
+        'username' => explode('@', $email)[0],
+        'courseIds' => array_slice($arguments, 4),
+    ];
+    return $command === 'sell'
+        ? deliver(enqueue(SALE_PATH, "order-$order", $payload))
+        : deliver(enqueue(REFUND_PATH, "refund-$order", $payload));
+}
+
+try {
+    exit(main(array_slice($argv, 1)) ? 0 : 1);
+} catch (InvalidArgumentException | JsonException $error) {
+    fwrite(STDERR, $error->getMessage() . "\n");
+    exit(1);
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Receives the events of lernito-openedx, and keeps the newest of each delivery.
+
+Run it, and give the service its address and the secret in LERNITO_EVENTS_URL and
+LERNITO_EVENTS_SECRET. The sandbox has an option: --events http://127.0.0.1:8792/
+"""
+
+import base64
+import hmac
+import http.server
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Mapping
+
+SECRET = os.environ.get(
+    "LERNITO_EVENTS_SECRET", "whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ="
+)
+PORT = int(os.environ.get("PORT", "8792"))
+STATES = Path(os.environ.get("LERNITO_STATES", "lernito-states"))
+
+BODY_MAX = 1024 * 1024
+LOCK = threading.Lock()
+
+
+def is_valid(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the service signed these bytes within the last five minutes."""
+    webhook_id = headers.get("webhook-id", "")
+    timestamp = headers.get("webhook-timestamp", "")
+    if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
+        return False
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    digest = hmac.digest(key, f"{webhook_id}.{timestamp}.".encode() + body, "sha256")
+    expected = b"v1," + base64.b64encode(digest)
+    given = headers.get("webhook-signature", "").encode().split(b" ")
+    return any(hmac.compare_digest(expected, one) for one in given)
+
+
+def store(event: dict) -> bool:
+    """Keeps an event. False: the shop has it, or a later one of the same delivery."""
+    file = STATES / f"{event['data']['id']}.json"
+    with LOCK:
+        if file.exists() and json.loads(file.read_text())["sequence"] >= event["sequence"]:
+            return False
+        new = file.with_suffix(".new")
+        with new.open("w") as stream:
+            json.dump(event, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(file)
+    return True
+
+
+def handle(event: dict) -> None:
+    """What takes longer: update the order, mail the buyer. Do it from what is stored, to survive a crash."""
+    data = event["data"]
+    print(event["type"], data["id"], data["state"], flush=True)
+
+
+class Endpoint(http.server.BaseHTTPRequestHandler):
+    timeout = 15
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > BODY_MAX:
+            return self.answer(413)
+        body = self.rfile.read(int(length))
+        if not is_valid(self.headers, body):
+            return self.answer(401)
+        event = json.loads(body)
+        # Later versions may have other types, and those may be of no delivery.
+        if not event["type"].startswith("delivery."):
+            return self.answer(204)
+        is_news = store(event)
+        self.answer(204)
+        if is_news:
+            handle(event)
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        self.end_headers()
+
+
+if __name__ == "__main__":
+    STATES.mkdir(mode=0o700, parents=True, exist_ok=True)
+    http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Endpoint).serve_forever()

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SHOP_EVENT_TYPES } from '../../src/queue/outbox/outbox.ts'
+import { EVENT_RETRIES_MS } from '../../src/queue/outbox/schedule.ts'
+import { checkOf, DESCRIBED } from '../openapi/described.ts'
+import { codeBlocks, codes, firstCodes, readDocument, section, tables } from './documents.ts'
+
+const page = readDocument('docs/reference/events.md')
+const fields = section(page, '## Fields')
+
+test('the page has the types of events', () => {
+  assert.deepEqual(firstCodes(section(page, '## Types')), Object.values(SHOP_EVENT_TYPES))
+})
+
+test('the example of an event is as described, and the table has each field but the type', () => {
+  const example = JSON.parse(codeBlocks(fields, 'json')[0] ?? '')
+  assert.deepEqual(checkOf(DESCRIBED.components.schemas.Event).safeParse(example).error, undefined)
+  const { type: _, data, ...rest } = example
+  const named = tables(fields).flatMap((rows) => rows.flatMap(([cell = '']) => codes(cell)))
+  assert.deepEqual(named, [
+    ...Object.keys(rest),
+    ...Object.keys(data).map((key) => `data.${key}`),
+    'data.secondsSinceSale',
+  ])
+})
+
+test('the schedule is as stated', () => {
+  const seconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, ...Array.from({ length: 8 }, () => 28_800)]
+  assert.deepEqual(
+    EVENT_RETRIES_MS,
+    seconds.map((second) => second * 1000),
+    'the page states these',
+  )
+  assert.ok(page.includes(`After the ${EVENT_RETRIES_MS.length + 1}th attempt`))
+})

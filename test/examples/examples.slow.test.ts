@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { SANDBOX_EVENTS_SECRET } from '../../src/cli/events.ts'
+import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
+import { readStandard, signStandard, verifyStandard } from '../../src/shop/signature/standard.ts'
+import { type Answered, control, DEMO, exchange } from '../harness.ts'
+import { listening } from '../listening.ts'
+import { freePort } from '../package/ports.ts'
+import { type Ended, ROOT, type Running, start, temporaryFolder, until } from '../service/process.ts'
+import { buildGo, LANGUAGES, type Language } from './languages.ts'
+
+const WHSEC = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+const DELIVERY = /delivery=([0-9A-Z]{26})/
+
+interface Message {
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+interface Attempt extends Message {
+  readonly path: string
+  readonly atMs: number
+}
+/** An answer of the proxy in place of the service's; null: it cuts the connection. */
+type Fault = { readonly status: number; readonly headers?: Record<string, string> } | null
+
+const cleanups: (() => void)[] = []
+const t = { after: (done: () => void) => cleanups.push(done) }
+after(() => {
+  for (const cleanup of cleanups.reverse()) cleanup()
+})
+
+/** The first event of the service, with all of its headers. */
+const realEvent = Promise.withResolvers<Message>()
+/** What each sender has sent to the proxy, and what the proxy answers next, by the name of the language. */
+const sent = new Map<string, Attempt[]>()
+const faults = new Map<string, Fault[]>()
+
+let place: { readonly lms: ReturnType<typeof control>; readonly proxy: string; readonly built: string }
+
+before(async () => {
+  const shop = await listening(
+    t,
+    createServer(async (request, response) => {
+      realEvent.resolve(await messageOf(request))
+      response.writeHead(204).end()
+    }),
+  )
+  const args = ['sandbox', '--port', '0', '--service-port', '0', '--events', `http://${shop.host}/`]
+  const { stdout } = start({ t, args, env: { TMPDIR: temporaryFolder(t), LERNITO_REFUNDS: 'on' } })
+  const welcome = await until('the welcome', () => /^lernito-openedx is running.*^Ctrl\+C/ms.exec(stdout())?.[0])
+  const service = /^ *Webhook +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? ''
+  const lms = control(/^ *Stand-in LMS +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? '')
+  const proxy = await listening(t, createServer(proxied(service)))
+  const built = temporaryFolder(t)
+  await buildGo(built)
+  place = { lms, proxy: `http://${proxy.host}`, built }
+})
+
+async function messageOf(request: NodeJS.ReadableStream & { headers: NodeJS.Dict<string | string[]> }) {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(Buffer.from(chunk))
+  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
+  return { headers, body: Buffer.concat(chunks).toString('utf8') }
+}
+
+/** Headers without those of one connection. PHP waits for the end of a connection that it has asked to close. */
+const ownless = <Value>(headers: Readonly<Record<string, Value>>): Record<string, Value> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !['connection', 'keep-alive', 'host'].includes(name)))
+
+/** A proxy between the senders and the service. The first part of a path is the name of the sender. */
+const proxied = (service: string): Parameters<typeof createServer>[1] & object => {
+  return async (request, response) => {
+    const [, name = '', path = ''] = /^\/(\w+)(\/.*)$/.exec(request.url ?? '') ?? []
+    const message = await messageOf(request)
+    sent.set(name, [...(sent.get(name) ?? []), { ...message, path, atMs: Date.now() }])
+    const fault = faults.get(name)?.shift()
+    if (fault === null) return void request.socket.destroy()
+    if (fault !== undefined) return void response.writeHead(fault.status, fault.headers).end('a page of the proxy')
+    const answered = await exchange({ url: service + path, headers: ownless(message.headers), body: message.body })
+    response.writeHead(answered.status, ownless(answered.headers)).end(answered.text)
+  }
+}
+
+/** Runs a program against the proxy, until it ends. */
+function runner(name: string, command: readonly [string, ...string[]]) {
+  const queue = join(temporaryFolder(t), 'queue')
+  const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
+    start({ t, command, args, env: { LERNITO_URL: `${place.proxy}/${name}`, LERNITO_QUEUE: queue, ...env } }).ended
+  return { run, queued: () => readdirSync(queue) }
+}
+
+const deliveryIn = ({ stdout }: Ended): string => DELIVERY.exec(stdout.trimEnd().split('\n').at(-1) ?? '')?.[1] ?? ''
+
+function isSignedWith(secret: string, { headers, body }: Message): boolean {
+  const standard = readStandard({
+    id: headers['webhook-id'],
+    timestamp: headers['webhook-timestamp'],
+    signature: headers['webhook-signature'] ?? '',
+  })
+  assert.notEqual(typeof standard, 'string')
+  if (typeof standard === 'string') return false
+  return typeof verifyStandard({ standard, body, secrets: [secret], now: Date.now() }) !== 'string'
+}
+
+const isEnrolled = async (address: string): Promise<boolean> => {
+  const { enrollments } = await place.lms.state()
+  return enrollments.some(({ email, course, active }) => email === address && course === DEMO && active)
+}
+
+/** Each sender has a buyer of its own: the tests of the languages run at the same time. */
+const BUYERS: Readonly<Record<string, string>> = {
+  python: 'alice@example.com',
+  php: 'frank@example.com',
+  node: 'grace@example.com',
+  go: 'jose@example.com',
+}
+
+describe('the senders', { concurrency: true }, () => {
+  for (const language of LANGUAGES) {
+    test(language.name, { skip: language.missing }, () => tryOut(language))
+  }
+})
+
+async function tryOut({ name, sender }: Language): Promise<void> {
+  const { run, queued } = runner(name, sender(place.built))
+  const buyer = BUYERS[name] ?? ''
+  const sale = ['sell', name, buyer, 'Zoë', 'Ng', DEMO]
+
+  // No answer, and every status after which nobody knows: it sends the same bytes again, with a new time.
+  const again = [408, 429, 500, 502, 503, 504].map((status) => ({ status, headers: { 'retry-after': '0' } }))
+  faults.set(name, [null, ...again])
+  const sold = await run(sale)
+  assert.equal(sold.code, 0, sold.stderr)
+  const attempts = sent.get(name) ?? []
+  assert.equal(attempts.length, 8)
+  assert.deepEqual(
+    [...new Set(attempts.map(({ path, body, headers }) => `${path} ${headers['webhook-id']} ${body}`))],
+    [`/api/lernito/webhook/ order-${name} ${attempts[0]?.body}`],
+  )
+  assert.equal(JSON.parse(attempts[0]?.body ?? '').name, 'Zoë')
+  assert.ok(attempts.every((attempt) => isSignedWith(SANDBOX_SECRET, attempt)))
+  const [first, second] = attempts.map(({ atMs, headers }) => ({
+    atMs,
+    signedAt: Number(headers['webhook-timestamp']),
+  }))
+  assert.ok(first && second && second.atMs - first.atMs >= 29_000 && second.signedAt - first.signedAt >= 29)
+  assert.ok(sold.stdout.includes('"User enrollment status verified for 1 course(s)"'), sold.stdout)
+  assert.ok(await isEnrolled(buyer))
+  assert.deepEqual(queued(), [])
+
+  const delivery = deliveryIn(sold)
+  assert.match(delivery, /^[0-9A-Z]{26}$/)
+  assert.equal(deliveryIn(await run(sale)), delivery, 'a repeat')
+
+  const { stdout: status } = await run(['status', delivery, 'unknown'])
+  const { deliveries, unknown } = JSON.parse(status)
+  assert.deepEqual(
+    [deliveries[0].id, deliveries[0].state, deliveries[0].webhookId, unknown],
+    [delivery, 'enrolled', `order-${name}`, ['unknown']],
+  )
+
+  const refund = await run(['refund', name, buyer, 'Zoë', 'Ng', DEMO])
+  assert.equal(refund.code, 0, refund.stderr)
+  assert.ok(refund.stdout.includes('"Withdrawal verified for 1 course(s)"'), refund.stdout)
+  assert.equal(sent.get(name)?.at(-1)?.headers['webhook-id'], `refund-${name}`)
+  assert.equal(await isEnrolled(buyer), false)
+
+  // A redirect is not followed, and the sale stays in the queue until it is sent again.
+  faults.set(name, [{ status: 307, headers: { location: `/${name}/elsewhere` } }])
+  const moved = await run(['sell', `${name}-2`, `new.${name}@example.com`, 'A', 'B', DEMO])
+  assert.equal(moved.code, 1)
+  assert.equal(sent.get(name)?.at(-1)?.path, '/api/lernito/webhook/')
+  assert.deepEqual(queued(), [`order-${name}-2.json`])
+  const resumed = await run(['resume'])
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.deepEqual(queued(), [])
+
+  const refused = await run(['sell', `${name}-3`, buyer, 'A', 'B', 'course-v1:No+Such+Course'])
+  assert.equal(refused.code, 1)
+  assert.ok(refused.stdout.includes('400 {"success":false,"message":"Course course-v1:No+Such+Course does not exist"}'))
+  assert.deepEqual(queued(), [`order-${name}-3.json`])
+
+  // A sale without a delivery is not accepted by a 500 of the proxy, and one of the service is: see the outage below.
+  faults.set(name, [{ status: 400 }])
+  const whsec = await run(['sell', `${name}-4`, buyer, 'A', 'B', DEMO], { LERNITO_WEBHOOK_SECRET: WHSEC })
+  assert.equal(whsec.code, 1)
+  assert.ok(isSignedWith(WHSEC, sent.get(name)?.at(-1) ?? { headers: {}, body: '' }))
+
+  assert.equal((await run(['sell', '../x', buyer, 'A', 'B', DEMO])).code, 1)
+  const { code, stderr } = await run([])
+  assert.equal(code, 1)
+  assert.match(stderr, /sell +ORDER EMAIL NAME FAMILY COURSE/)
+}
+
+test('a sale during an outage is accepted with 500, and its status becomes enrolled', async () => {
+  const senders = LANGUAGES.filter(({ missing }) => missing === false).map(({ name, sender }) =>
+    runner(name, sender(place.built)),
+  )
+  await place.lms.faults([{ status: 503 }])
+  const deliveries: string[] = []
+  for (const [index, { run, queued }] of senders.entries()) {
+    const sold = await run(['sell', `outage-${index}`, `outage.${index}@example.com`, 'A', 'B', DEMO])
+    assert.equal(sold.code, 0, sold.stderr)
+    assert.match(sold.stdout, /: 500 .*"Internal server error"/)
+    assert.deepEqual(queued(), [])
+    deliveries.push(deliveryIn(sold))
+  }
+  await place.lms.noFaults()
+  const [one] = senders
+  await until('the result', async () => {
+    const { stdout } = (await one?.run(['status', ...deliveries])) ?? { stdout: '' }
+    const states: string[] = JSON.parse(stdout).deliveries.map(({ state }: { state: string }) => state)
+    return states.every((state) => state === 'pre_enrolled') || undefined
+  })
+})
+
+test('curl sells with each kind of secret', {
+  skip: process.env.CI ? false : !hasCurl() && 'no curl or openssl',
+}, async () => {
+  const { run } = runner('curl', ['sh', join(ROOT, 'examples/curl/sell.sh')])
+  const { stdout, stderr } = await run(['1001'])
+  assert.match(stdout, /^HTTP\/1\.1 200 OK\r?\n/, stderr)
+  assert.ok(stdout.endsWith('{"success":true,"message":"User enrollment status verified for 1 course(s)"}\n'), stdout)
+  await run(['1001'], { LERNITO_WEBHOOK_SECRET: WHSEC })
+  const [plain, whsec] = sent.get('curl') ?? []
+  assert.ok(plain && isSignedWith(SANDBOX_SECRET, plain))
+  assert.ok(whsec && isSignedWith(WHSEC, whsec))
+})
+
+function hasCurl(): boolean {
+  try {
+    for (const [program, option] of Object.entries({ curl: '--version', openssl: 'version' }))
+      execFileSync(program, [option], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The event with other contents, or signed with another secret or at another time. */
+function resigned(
+  event: Message,
+  { id = event.headers['webhook-id'] ?? '', body = event.body, secret = SANDBOX_EVENTS_SECRET, ageS = 0 },
+): Message {
+  const timestamp = Math.floor(Date.now() / 1000) - ageS
+  const signature = signStandard({ id, timestamp, body, secret })
+  const signed = { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature }
+  const { 'content-length': _, ...headers } = event.headers
+  return { body, headers: { ...headers, ...signed } }
+}
+
+describe('the receivers', { concurrency: true }, () => {
+  for (const { name, missing, receiver } of LANGUAGES) {
+    test(name, { skip: missing }, async () => {
+      const event = await theEvent()
+      const states = join(temporaryFolder(t), 'states')
+      const port = await freePort()
+      const command = receiver(place.built, port)
+      const begin = (): Running => start({ t, command, args: [], env: { PORT: String(port), LERNITO_STATES: states } })
+      const post = (message: Message): Promise<Answered> => exchange({ url: `http://127.0.0.1:${port}/`, ...message })
+      const posted = async (message: Message): Promise<number> => (await post(message)).status
+      const { child, stdout, ended } = begin()
+      const printed = (): string[] => stdout().trimEnd().split('\n')
+
+      const { type, sequence, data } = JSON.parse(event.body)
+      const other = (fields: object): string => JSON.stringify({ ...JSON.parse(event.body), ...fields })
+      const line = `${type} ${data.id} ${data.state}`
+      assert.equal(await until('the start', () => posted(event).catch(() => undefined)), 204)
+      await until('its line', () => printed().includes(line) || undefined)
+
+      const wrong: Readonly<Record<string, Message>> = {
+        'another body': { ...event, body: event.body.replace('enrolled', 'rejected') },
+        'another id': { ...event, headers: { ...event.headers, 'webhook-id': 'msg_1' } },
+        'another secret': resigned(event, { secret: WHSEC }),
+        'six minutes old': resigned(event, { ageS: 360 }),
+        'six minutes ahead': resigned(event, { ageS: -360 }),
+        'no timestamp': { ...event, headers: { ...event.headers, 'webhook-timestamp': '' } },
+        'no signature': { ...event, headers: { ...event.headers, 'webhook-signature': '' } },
+      }
+      for (const [what, message] of Object.entries(wrong)) assert.equal(await posted(message), 401, what)
+
+      // Known, late, of a type from the future: accepted, so that they don't come again, and otherwise ignored.
+      assert.equal(await posted(event), 204)
+      assert.equal(await posted(resigned(event, { id: 'late', body: other({ sequence: sequence - 1 }) })), 204)
+      assert.equal(await posted(resigned(event, { id: 'new', body: '{"type":"shop.unknown"}' })), 204)
+
+      const withdrawn = { type: 'delivery.withdrawn', sequence: sequence + 3, data: { ...data, state: 'withdrawn' } }
+      const later = resigned(event, { id: 'later', body: other(withdrawn) })
+      const rotated = `v1,${Buffer.alloc(32).toString('base64')} ${later.headers['webhook-signature']}`
+      assert.equal(await posted({ ...later, headers: { ...later.headers, 'webhook-signature': rotated } }), 204)
+      const last = `delivery.withdrawn ${data.id} withdrawn`
+      await until('the last line', () => printed().includes(last) || undefined)
+      assert.deepEqual(printed(), [line, last])
+      assert.equal(JSON.parse(readFileSync(join(states, `${data.id}.json`), 'utf8')).sequence, sequence + 3)
+
+      // It remembers what it has after a restart.
+      child.kill('SIGKILL')
+      await ended
+      const restarted = begin()
+      assert.equal(await until('the restart', () => posted(later).catch(() => undefined)), 204)
+      assert.equal(await posted(event), 204)
+      assert.equal(restarted.stdout(), '')
+    })
+  }
+})
+
+/** An event of the service for a sale of its own. */
+async function theEvent(): Promise<Message> {
+  const { run } = runner('event', [process.execPath, join(ROOT, 'examples/node/sender.mjs')])
+  await run(['sell', 'event', 'heidi@example.com', 'A', 'B', DEMO])
+  return realEvent.promise
+}
+
+test('gofmt has nothing to change', { skip: LANGUAGES.find(({ name }) => name === 'go')?.missing }, () => {
+  assert.equal(execFileSync('gofmt', ['-l', join(ROOT, 'examples/go')], { encoding: 'utf8' }), '')
+})
