@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { FILTER_HELP } from '../src/cli/delivery-options.ts'
 
 const PAGE = new URL('../docs/reference/commands.md', import.meta.url)
+const FILTER_HELP = readFileSync(new URL('../src/cli/help/filter.txt', import.meta.url), 'utf8').trimEnd()
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 
 const INTRODUCTION = `# Commands

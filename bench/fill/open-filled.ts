@@ -64,7 +64,6 @@ async function openFilled(url: string): Promise<FilledStore> {
     operations: createOperations({
       context,
       guard: (work) => work(),
-      replicas: () => 1,
       publish: () => {},
       onDue: () => {},
     }),

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { AppError } from '../service/lib/errors.ts'
 import { SETTINGS } from '../service/settings/settings.ts'
@@ -6,6 +6,7 @@ import { SETTINGS } from '../service/settings/settings.ts'
 export interface Command {
   readonly name: string
   readonly summary: string
+  /** What --help prints: the text of the command in the folder help, with its placeholders filled. */
   readonly help: string
   /** Each has a help of its own. */
   readonly subcommands?: readonly Command[]
@@ -20,50 +21,52 @@ type Parsed<Of extends Options> = ReturnType<
 
 /**
  * Declares a command by its options. `parent`: the command whose subcommand it is. `positionals`: whether it takes
- * arguments besides the options. `run` gets what was given and returns the exit code.
+ * arguments besides the options. `run` gets what was given and returns the exit code. Its help is in help/NAME.txt.
  */
 export function command<const Of extends Options>(of: {
   name: string
   parent?: string
   summary: string
-  help: string
   options: Of
   positionals?: boolean
   run: (given: Parsed<Of>) => Promise<number>
 }): Command {
-  const { name, parent, summary, help, options, positionals: allowPositionals = false, run } = of
+  const { name, parent, summary, options, positionals: allowPositionals = false, run } = of
+  const path = parent === undefined ? name : `${parent} ${name}`
   return {
     name,
     summary,
-    help,
+    get help() {
+      return helpText(path.replace(' ', '-'), { filter: () => helpText('filter').trimEnd(), settings: settingsHelp })
+    },
     run: async (args) => {
       let given: Parsed<Of>
       try {
         given = parseArgs({ args: [...args], options, allowPositionals })
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause)
-        throw usageError(`${why}\n${seeHelp(parent === undefined ? name : `${parent} ${name}`)}`, cause)
+        throw usageError(`${why}\n${seeHelp(path)}`, cause)
       }
       return run(given)
     },
   }
 }
 
-/** Declares a command that has nothing but subcommands. `help` gets the section that lists them. */
-export function commandGroup(of: {
-  name: string
-  summary: string
-  subcommands: readonly Command[]
-  help: (listed: string) => string
-}): Command {
-  const { name, summary, subcommands, help } = of
+/** Declares a command that has nothing but subcommands. */
+export function commandGroup(of: { name: string; summary: string; subcommands: readonly Command[] }): Command {
+  const { name, summary, subcommands } = of
   const names = subcommands.map((one) => one.name)
-  const width = Math.max(...names.map((one) => one.length)) + 2
-  const lines = subcommands.map((one) => `  ${one.name.padEnd(width)}${one.summary}\n`)
+  const listed = (): string => {
+    const width = Math.max(...names.map((one) => one.length)) + 2
+    const lines = subcommands.map((one) => `  ${one.name.padEnd(width)}${one.summary}\n`)
+    return `Subcommands:\n${lines.join('')}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`
+  }
   return {
     name,
     summary,
-    help: help(`Subcommands:\n${lines.join('')}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`),
+    get help() {
+      return helpText(name, { subcommands: listed })
+    },
     subcommands,
     run: async ([first = '', ...args]) => {
       const subcommand = subcommands.find((one) => one.name === first)
@@ -101,8 +104,14 @@ function wrapped(text: string, indent: string): string {
   return lines.join('\n')
 }
 
+/** Reads a text of the folder help, and fills its placeholders. */
+function helpText(name: string, parts: Readonly<Record<string, () => string>> = {}): string {
+  const text = readFileSync(new URL(`./help/${name}.txt`, import.meta.url), 'utf8')
+  return text.replace(/\{(\w+)\}/g, (placeholder, part: string) => parts[part]?.() ?? placeholder)
+}
+
 /** The settings as a section of a command's help, generated from their declaration. */
-export function settingsHelp(): string {
+function settingsHelp(): string {
   const lines = SETTINGS.map(({ name, meaning, fallback, required }) => {
     const presence = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
     return `  ${name} (${presence})\n${wrapped(meaning, '      ')}`

@@ -1,8 +1,5 @@
-import type { WriteContext } from '../database/transaction.ts'
 import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
-import type { BulkReplay } from '../operators/changes/bulk-replay.ts'
-import { stepReplay } from '../operators/changes/bulk-replay.ts'
-import type { Operations } from '../operators/changes/operations.ts'
+import { type BulkReplay, stepReplay } from '../operators/changes/bulk-replay.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Preview } from '../operators/find/listing.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'
@@ -11,10 +8,9 @@ import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLms } from '../service/lms.ts'
-import type { LmsSettings } from '../service/settings/settings.ts'
 import { command, misused, usageError } from './command.ts'
-import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { noDelivery, operator, readLmsSettings, withOperations } from './operations.ts'
+import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { noDelivery, type Opened, operator, readLmsSettings, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const IDS_AT_ONCE = 500
@@ -24,29 +20,6 @@ export const replay = command({
   name: 'replay',
   parent: 'deliveries',
   summary: 'attempt deliveries again',
-  help: `Attempts deliveries now, as if the shop had sent them again. A delivery that
-needs attention or was rejected starts over, and one that waits for its next
-attempt doesn't wait any longer. A delivery that was rejected for its payload
-stays rejected, because only the shop can correct it.
-
-Usage: lernito-openedx deliveries replay ID... [--json]
-       lernito-openedx deliveries replay FILTER... [OPTIONS]
-
-${FILTER_HELP}
-  --all          every delivery, in place of a filter
-  --enrolled     also replay enrolled and pre-enrolled deliveries, which enrolls
-                 people again who were unenrolled since
-  --dry-run      only show how many deliveries match, and some of them
-  --json         a JSON object
-
-With a filter, the command replays every match except deliveries that are
-rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the
-command, and the deliveries that it has ordered by then are still attempted.
-
-Example:
-  lernito-openedx deliveries replay --state needs_attention \\
-    --course course-v1:edX+DemoX+Demo_Course
-`,
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -64,24 +37,15 @@ Example:
     if (!filtered && (values.enrolled || values['dry-run'])) {
       throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries replay --help')
     }
-    const order = { filter, enrolled: values.enrolled }
-    return withOperations(async ({ operations, context }) => {
-      if (!filtered) return replayIds({ operations, ids: positionals, json: values.json })
-      if (values['dry-run']) return preview({ operations, ...order, json: values.json })
-      return replayAll({ operations, context, ...order, json: values.json })
+    const order = { filter, enrolled: values.enrolled, json: values.json }
+    return withOperations(async (opened) => {
+      if (!filtered) return replayIds(opened, positionals, values.json)
+      return values['dry-run'] ? preview(opened, order) : replayAll(opened, order)
     })
   },
 })
 
-async function replayIds({
-  operations,
-  ids,
-  json,
-}: {
-  operations: Operations
-  ids: readonly string[]
-  json: boolean
-}): Promise<number> {
+async function replayIds({ operations }: Opened, ids: readonly string[], json: boolean): Promise<number> {
   const chunks: Replayed[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
     const chunk = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
@@ -101,13 +65,12 @@ const WHY = {
 } as const satisfies Record<Replayed['left'][number]['why'], string>
 
 interface Order {
-  readonly operations: Operations
   readonly filter: DeliveryFilter
   readonly enrolled: boolean
   readonly json: boolean
 }
 
-async function preview({ operations, json, ...order }: Order): Promise<number> {
+async function preview({ operations }: Opened, { json, ...order }: Order): Promise<number> {
   const { count, left, sample } = await operations.previewReplay(order)
   if (json) process.stdout.write(`${plainJson({ count, left, sample })}\n`)
   else {
@@ -125,7 +88,7 @@ function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
 }
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
-async function replayAll({ operations, context, json, ...order }: Order & { context: WriteContext }): Promise<number> {
+async function replayAll({ operations, context }: Opened, { json, ...order }: Order): Promise<number> {
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
   process.once('SIGINT', interrupt)
@@ -151,24 +114,6 @@ export const withdraw = command({
   name: 'withdraw',
   parent: 'deliveries',
   summary: 'take a buyer out of courses again',
-  help: `Takes the buyer of a delivery out of its courses again: the service unenrolls
-them, and deletes the allowance that would enroll them later. First, the command
-shows what the LMS has for the buyer. Only what the delivery reported can be
-withdrawn. The service carries it out, and retries while the LMS is unavailable;
-a queued delivery is stopped first. Without --course, all courses are withdrawn.
-This command needs the settings of the LMS too.
-
-Usage: lernito-openedx deliveries withdraw ID [OPTIONS]
-
-  --course K     a course; repeat it for several courses
-  --paid         also take away paid course modes, which the learner does not
-                 get back for free
-  --dry-run      only show what the LMS has
-  --json         a JSON object
-
-Example:
-  lernito-openedx deliveries withdraw 01KG9YS7G00000C80981646AF3 --dry-run
-`,
   positionals: true,
   options: {
     course: { type: 'string', multiple: true },
@@ -212,7 +157,7 @@ const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)}
 
 /** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
 async function readStands(
-  settings: LmsSettings,
+  settings: ReturnType<typeof readLmsSettings>,
   { email, courses: all }: Withdrawable,
   named: readonly string[] | null,
 ): Promise<readonly LiveCourse[]> {

@@ -1,8 +1,7 @@
-import type { Operations } from '../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Found, Shown, Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
-import { toldOf } from '../operators/find/told.ts'
+import { toldOf } from '../operators/find/timeline.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
@@ -11,8 +10,8 @@ import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
 import { describeOutcome, describeStandings, detailText, formText } from '../sale/words.ts'
 import { command, commandGroup, misused, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
-import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { noDelivery, withOperations } from './operations.ts'
+import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { noDelivery, type Opened, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const PAGE = 500
@@ -22,23 +21,6 @@ const list = command({
   name: 'list',
   parent: 'deliveries',
   summary: 'list deliveries and count them by state',
-  help: `Lists deliveries, the most recently active first. The last line counts all that
-match, in total and by state.
-
-Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [OPTIONS]
-
-  SEARCH         any parts of what the shop sent: an address, a name, a course
-                 key, an order number; or the id of a delivery
-${FILTER_HELP}
-  --limit N      at most N deliveries (default 50)
-  --all          all deliveries
-  --count        only the counts
-  --json         one JSON object per line; with --count, one JSON object
-
-Examples:
-  lernito-openedx deliveries list ada@example.com
-  lernito-openedx deliveries list --state needs_attention --since 7d --json
-`,
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -56,8 +38,8 @@ Examples:
     }
     const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
     const filter = readFilter({ values, search, now: Date.now() })
-    return withOperations(async ({ operations, context }) => {
-      const count = () => countFound({ db: context.database.db, filter })
+    return withOperations(async (opened) => {
+      const count = () => countFound(opened.context.database.db, filter)
       if (values.count) {
         const counts = await count()
         process.stdout.write(
@@ -66,7 +48,7 @@ Examples:
         return 0
       }
       let shown = 0
-      for await (const { items, isCut } of pages({ operations, filter, limit })) {
+      for await (const { items, isCut } of pages(opened, { filter, limit })) {
         if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
         else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
         shown += items.length
@@ -97,15 +79,7 @@ function readLimit(text: string): number {
 }
 
 /** A page may be empty: a search reads a bounded number of rows. `isCut`: the limit is reached, and there may be more. */
-async function* pages({
-  operations,
-  filter,
-  limit,
-}: {
-  operations: Operations
-  filter: DeliveryFilter
-  limit: number
-}) {
+async function* pages({ operations }: Opened, { filter, limit }: { filter: DeliveryFilter; limit: number }) {
   let left = limit
   for (let after: string | null = null; ; ) {
     const { items, next }: Found = await operations.list({ filter, limit: Math.min(left, PAGE), after })
@@ -128,16 +102,6 @@ const show = command({
   name: 'show',
   parent: 'deliveries',
   summary: 'show one delivery',
-  help: `Shows one delivery with its payload, its outcome, what the shop was answered,
-and its timeline.
-
-Usage: lernito-openedx deliveries show ID [--json]
-
-  --json         a JSON object
-
-Example:
-  lernito-openedx deliveries show 01KG9YS7G00000C80981646AF3
-`,
   positionals: true,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
@@ -162,19 +126,14 @@ Example:
   },
 })
 
-function describe({
-  shown,
-  body,
-  timeline,
-  answers,
-  withdrawals,
-}: {
+function describe(of: {
   shown: Shown
   body: string
   timeline: readonly DeliveryEvent[]
   answers: GivenAnswers
   withdrawals: readonly Withdrawal[]
 }): string {
+  const { shown, body, timeline, answers, withdrawals } = of
   const { request, outcome, unreadable } = shown
   const checkedAt = Object.values(shown.standings)
     .map((one) => one.checkedAt)
@@ -245,19 +204,4 @@ export const deliveries = commandGroup({
   name: 'deliveries',
   summary: 'list, show, replay and withdraw what the shop sent',
   subcommands: [list, show, replay, withdraw],
-  help: (listed) => `Finds a sale in the inbox, attempts it again, or takes the buyer out of its
-courses. Each change is stored with your name, and a running service carries it
-out within a second or two; without one, the next start does. Run the command
-where the service runs, with the same settings. To correct a delivery or to mark
-it as handled, use the console.
-
-Usage: lernito-openedx deliveries SUBCOMMAND [ARGUMENTS]
-
-${listed}
-The exit code is 0 if everything was done, 1 if something was not, such as a
-replay of an unknown id, 2 for wrong usage.
-
-Example:
-  lernito-openedx deliveries list --state needs_attention
-`,
 })

@@ -13,15 +13,6 @@ export const FILTER_OPTIONS = {
   until: { type: 'string' },
 } as const
 
-export const FILTER_HELP = `  --email A      the buyer's address
-  --username N   the username that the shop sent
-  --course K     a course key
-  --state S      queued, enrolled, pre_enrolled, needs_attention, rejected,
-                 handled or withdrawn; repeat it for several states
-  --since T      last active at T or later: 7d, 12h or 30m ago, or a time such
-                 as 2026-01-31 or 2026-01-31T18:00Z
-  --until T      last active before T`
-
 type Given = ReturnType<typeof parseArgs<{ options: typeof FILTER_OPTIONS }>>['values']
 type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
 
@@ -29,15 +20,9 @@ type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
  * The filter that the options and the search term describe. `search` has the syntax of the console's search field; `now`
  * is in ms since 1970. Throws AppError usage.invalid.
  */
-export function readFilter({
-  values: { state, since, until, email, username, course },
-  search = '',
-  now,
-}: {
-  values: FilterValues
-  search?: string
-  now: number
-}): DeliveryFilter {
+export function readFilter(of: { values: FilterValues; search?: string; now: number }): DeliveryFilter {
+  const { search = '', now } = of
+  const { state, since, until, email, username, course } = of.values
   const filter = {
     ...readSearch(search),
     ...(email === undefined ? {} : { email }),

@@ -8,22 +8,6 @@ const LINGER_MS = 500
 export const doctor = command({
   name: 'doctor',
   summary: 'check the installation, and say how to fix it',
-  help: `Finds out why sales don't get through. Doctor checks the settings, the database,
-the clocks, the LMS and its APIs, the console's sign-in and the public address,
-and says how to fix each problem. It changes nothing, works whether or not the
-service is running, and ends within 15 seconds. Run it where the service runs,
-as the same user and with the same settings.
-
-Usage: lernito-openedx doctor [--json]
-
-  --json    the results as a JSON array, with stable ids
-
-The exit code is 0 if no check failed (a warning is not a failure), 1 if one
-failed, 2 for wrong usage. docs/reference/doctor.md lists the checks.
-
-Example:
-  lernito-openedx doctor --json
-`,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
     loadDotEnv()

@@ -1,14 +1,16 @@
-import type { WriteContext } from '../database/transaction.ts'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { z } from 'zod'
 import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
 import { AppError } from '../service/lib/errors.ts'
+import { readSecret } from '../service/settings/read.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
-import { command, commandGroup, misused } from './command.ts'
-import { listen } from './events-listen.ts'
-import { operator, withOperations } from './operations.ts'
+import { keyOf, readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
+import { command, commandGroup, loadDotEnv, misused, runUntilSignal, usageError } from './command.ts'
+import { type Opened, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
-const shopEventsOf = (context: WriteContext) =>
-  createShopEvents({ context, guard: (work) => work(), publish: () => {} })
+const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard: (work) => work(), publish: () => {} })
 
 const HEAD = ['DELIVERY', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
@@ -16,25 +18,15 @@ const list = command({
   name: 'list',
   parent: 'events',
   summary: 'show the events that the shop does not have yet',
-  help: `Shows the state of the shop's endpoint, how many events wait and how many were
-given up, and the oldest of them.
-
-Usage: lernito-openedx events list [--json]
-
-  --json         a JSON object
-
-Example:
-  lernito-openedx events list --json
-`,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
-    return withOperations(async ({ context, settings }) => {
-      const outbox = await shopEventsOf(context).read()
+    return withOperations(async (opened) => {
+      const outbox = await shopEventsOf(opened).read()
       if (values.json) {
         process.stdout.write(`${plainJson(outbox, 2)}\n`)
         return 0
       }
-      if (settings.LERNITO_EVENTS_URL === undefined)
+      if (opened.settings.LERNITO_EVENTS_URL === undefined)
         process.stderr.write('LERNITO_EVENTS_URL is not set: nothing is sent.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
       process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
@@ -66,36 +58,20 @@ const resend = command({
   name: 'resend',
   parent: 'events',
   summary: 'send events again',
-  help: `Sends events again, after the shop lost some or its endpoint was down for too
-long. A running service sends them within a second or two. An endpoint
-that answered 410 gets events again from then on.
-
-Usage: lernito-openedx events resend ID... [--json]
-       lernito-openedx events resend --failed [--json]
-
-  ID             a delivery's id: the shop gets a new event with the state of
-                 the delivery now
-  --failed       the events that were given up after three days, at most 1,000
-                 at a time
-  --json         a JSON object
-
-Example:
-  lernito-openedx events resend 01KG9YS7G00000C80981646AF3
-`,
   positionals: true,
   options: { failed: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
     if (values.failed === positionals.length > 0) {
       throw misused('events resend', 'takes the ids of deliveries, or --failed')
     }
-    return withOperations(async ({ context, settings }) => {
-      if (settings.LERNITO_EVENTS_URL === undefined) {
+    return withOperations(async (opened) => {
+      if (opened.settings.LERNITO_EVENTS_URL === undefined) {
         throw new AppError(
           'settings.invalid',
           'LERNITO_EVENTS_URL is not set, so the shop gets no events. Set it first.',
         )
       }
-      const shopEvents = shopEventsOf(context)
+      const shopEvents = shopEventsOf(opened)
       const by = operator()
       if (values.failed) {
         const { events } = await shopEvents.sendFailedAgain({ by })
@@ -117,21 +93,126 @@ const TEXTS = {
   unknown: 'there is no such delivery',
 } as const satisfies Record<SentAgain['kind'], string>
 
+/** The sandbox signs its events with this secret, unless LERNITO_EVENTS_SECRET is set. It is public. */
+export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
+const BODY_MAX = 256 * 1024
+
+const bodySchema = z.object({
+  type: z.string(),
+  data: z.object({
+    id: z.string(),
+    state: z.string(),
+    courses: z.array(z.object({ id: z.string(), result: z.string() })),
+    reason: z.object({ code: z.string(), message: z.string() }).nullable(),
+    test: z.boolean(),
+  }),
+})
+
+const listen = command({
+  name: 'listen',
+  parent: 'events',
+  summary: 'receive events in development',
+  options: {
+    port: { type: 'string', default: '8792' },
+    secret: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+  run: async ({ values }) => {
+    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN
+    if (!(port <= 65_535)) throw usageError(`--port ${values.port} is not a port from 0 to 65535.`)
+    loadDotEnv()
+    const secret =
+      values.secret || readSecret({ env: process.env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
+    if (!secret.startsWith('whsec_') || keyOf(secret) === null) {
+      throw usageError('The secret must be whsec_ followed by base64, as in LERNITO_EVENTS_SECRET.')
+    }
+    const server = createServer((request, response) => void receive({ request, response, secret, json: values.json }))
+    const start = async (): Promise<void> => {
+      server.listen(port, '127.0.0.1')
+      await once(server, 'listening').catch(inUse(port))
+      const address = server.address()
+      const bound = address !== null && typeof address === 'object' ? address.port : port
+      process.stdout.write(`Listening for events at http://127.0.0.1:${bound}/\n`)
+    }
+    const stop = async (): Promise<void> => {
+      server.closeAllConnections()
+      server.close()
+    }
+    return runUntilSignal({ start, stop })
+  },
+})
+
+const inUse = (port: number) => (cause: unknown) => {
+  throw new AppError('address.in_use', `Port ${port} can't be used: ${String(cause)}. Choose another with --port.`, {
+    cause,
+  })
+}
+
+async function receive(of: {
+  request: IncomingMessage
+  response: ServerResponse
+  secret: string
+  json: boolean
+}): Promise<void> {
+  const { request, response, secret, json } = of
+  const body = await bodyOf(request).catch(() => null)
+  if (body === null) return void response.destroy()
+  const fault = request.method === 'POST' ? faultOf(request, body, secret) : `a ${request.method} request`
+  if (fault !== null) {
+    process.stdout.write(`${timeText(Date.now())}  refused: ${plain(fault)}\n`)
+    return void response.writeHead(401).end()
+  }
+  process.stdout.write(`${timeText(Date.now())}  ${describe(body, json)}\n`)
+  response.writeHead(204).end()
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += chunk.length
+    if (bytes > BODY_MAX) throw new Error('too large')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** What is wrong with the signature; null if it verifies. */
+function faultOf({ headers }: IncomingMessage, body: string, secret: string): string | null {
+  const header = (name: string): string | undefined => {
+    const value = headers[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  const standard = readStandard({
+    id: header(STANDARD_HEADERS.id),
+    timestamp: header(STANDARD_HEADERS.timestamp),
+    signature: header(STANDARD_HEADERS.signature) ?? '',
+  })
+  const verified =
+    typeof standard === 'string' ? standard : verifyStandard({ standard, body, secrets: [secret], now: Date.now() })
+  return typeof verified === 'string' ? `the signature does not verify (${verified})` : null
+}
+
+function describe(body: string, json: boolean): string {
+  const read = bodySchema.safeParse(parse(body))
+  if (json || !read.success) return plainJson(read.success ? parse(body) : plain(body.slice(0, 500)))
+  const { type, data } = read.data
+  const courses = data.courses.map(({ id, result }) => `${result} in ${id}`)
+  const reason = data.reason === null ? [] : [`${data.reason.code}: ${data.reason.message}`]
+  return plain([type, data.id, `${data.state}${data.test ? ' (test)' : ''}`, ...courses, ...reason].join('  '))
+}
+
+/** The signature was verified, so this service wrote it. */
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return null
+  }
+}
+
 export const events = commandGroup({
   name: 'events',
   summary: 'list and resend the events for the shop; receive them in development',
   subcommands: [list, resend, listen],
-  help: (listed) => `Shows which events the shop does not have yet, sends events again, and receives
-them in development. Run list and resend where the service runs, with the same
-settings; they work whether or not it is running.
-
-Usage: lernito-openedx events SUBCOMMAND [ARGUMENTS]
-
-${listed}
-The exit code is 0 if everything was done, 1 if something was not, such as an
-unknown id, 2 for wrong usage.
-
-Example:
-  lernito-openedx events list
-`,
 })

@@ -8,20 +8,6 @@ import { command, loadDotEnv } from './command.ts'
 export const migrate = command({
   name: 'migrate',
   summary: 'bring the database up to date without running the service',
-  help: `Brings the database up to date before the service starts, as the init job of an
-installation does: creates the tables or migrates them to this version, and
-prints the name of the database. "serve" does the same at its start. You can run
-the command beside the service, and repeat it.
-
-Usage: lernito-openedx migrate
-
-The command checks all settings, which are those of "lernito-openedx serve
---help". The exit code is 0 if the database is up to date, otherwise 1.
-
-Example:
-  LERNITO_DATABASE_URL=mysql://lernito:…@mysql:3306/lernito … \\
-    lernito-openedx migrate
-`,
   options: {},
   run: async () => {
     loadDotEnv()

@@ -5,8 +5,7 @@ import { createDatabaseClock } from '../database/dialect.ts'
 import { inspectDatabase } from '../database/inspect.ts'
 import { KNOWN_LEVEL } from '../database/migrations/migrations.ts'
 import type { WriteContext } from '../database/transaction.ts'
-import type { Operations } from '../operators/changes/operations.ts'
-import { createOperations } from '../operators/changes/operations.ts'
+import { createOperations, type Operations } from '../operators/changes/operations.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { createIds } from '../sale/ids.ts'
 import { AppError } from '../service/lib/errors.ts'
@@ -23,18 +22,19 @@ export function readLmsSettings(): LmsSettings {
   return readSome({ env: process.env, schema: LMS_SETTINGS })
 }
 
+/** What a command gets of the inbox. */
+export interface Opened {
+  readonly operations: Operations
+  readonly context: WriteContext
+  readonly settings: InboxSettings
+  readonly vacuum: ReturnType<typeof openDatabase>['vacuum']
+}
+
 /**
- * Opens the inbox, calls `use` with it and closes it. A service may be running on it. Neither creates nor migrates a
+ * Opens the inbox, calls `use` with it and closes it; returns what `use` returns. A service may be running on it. Neither creates nor migrates a
  * database, and demands no settings but those of the inbox. Throws AppError of the settings.* and database.* codes.
  */
-export async function withOperations<Result>(
-  use: (opened: {
-    operations: Operations
-    context: WriteContext
-    settings: InboxSettings
-    vacuum: Vacuum
-  }) => Promise<Result>,
-): Promise<Result> {
+export async function withOperations<Result>(use: (opened: Opened) => Promise<Result>): Promise<Result> {
   loadDotEnv()
   const settings = readSome({ env: process.env, schema: INBOX_SETTINGS })
   const { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } = settings
@@ -46,7 +46,6 @@ export async function withOperations<Result>(
   const operations = createOperations({
     context,
     guard: (work) => work(),
-    replicas: () => 0,
     publish: () => {},
     onDue: () => {},
   })
@@ -60,8 +59,6 @@ export async function withOperations<Result>(
     await database.close()
   }
 }
-
-type Vacuum = ReturnType<typeof openDatabase>['vacuum']
 
 async function assertUsable({ url, ca }: { url: string; ca: string | undefined }): Promise<void> {
   const inspected = await inspectDatabase({

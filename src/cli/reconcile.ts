@@ -20,51 +20,6 @@ const PROGRESS_MS = 3_000
 export const reconcile = command({
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
-  help: `Finds buyers whose enrollment is gone, for example after a restore of the LMS.
-The command asks the LMS what it has now for every delivery that is enrolled or
-pre-enrolled, and stores the answers, so that the console shows them. Without
---fix, nothing changes in the LMS. Running services share their call budget with
-the command. Beside one service, the default budget checks at least 40
-deliveries a minute, and many more if their buyers have accounts.
-
-Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
-
-  --since T       only deliveries that were active at T or later: 7d or 12h ago,
-                  or a time such as 2026-01-31
-  --fix           enroll the people again who were reported as enrolled and have
-                  an account, but no enrollment row at all. An inactive row is
-                  never changed, because it means that the person was
-                  unenrolled. Also delete dangling allowances, so that their
-                  deliveries need attention. A delivery that is withdrawn,
-                  refunded, handled or sent again meanwhile is left alone.
-  --allow EMAIL   with --fix, create this person's allowance again, or enroll
-                  the person if they have registered since. Name each person,
-                  because an allowance may have been deleted as a refund. Repeat
-                  the option for several people.
-  --json          a JSON object with everything that needs you
-
-The result counts the courses by standing. Those that need you have a line each:
-
-  enrolled            an active enrollment
-  no_account          nobody has registered with the address, and an allowance
-                      waits
-  not_activated       the person has registered and not activated the account,
-                      and an allowance waits
-  missing             no enrollment, and no allowance that would make one
-  unenrolled          the person was unenrolled in the LMS since
-  retired             the account was retired at the person's request
-  other_account       the LMS matches the address to an account with another
-                      address
-  dangling            an allowance for a course that the LMS no longer has:
-                      nobody can activate an account with the address
-
-The exit code is 0 if there is nothing to repair or everything was repaired; 1
-if something can be repaired, or if the check of the LMS could not be completed;
-2 for wrong usage.
-
-Example:
-  lernito-openedx reconcile --since 7d
-`,
   options: {
     since: { type: 'string' },
     fix: { type: 'boolean', default: false },
@@ -124,9 +79,9 @@ Example:
 
 /** How many deliveries will be checked: see src/enroll/follow-up/reconcile.ts. */
 async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {
-  const done = await countFound({ db, filter: { ...since, states: [...DONE_STATES] } })
+  const done = await countFound(db, { ...since, states: [...DONE_STATES] })
   const missing = { states: ['needs_attention' as const], cause: 'enrollment.missing' as const }
-  const lost = await countFound({ db, filter: { ...since, ...missing } })
+  const lost = await countFound(db, { ...since, ...missing })
   return totalOf(done) + totalOf(lost)
 }
 

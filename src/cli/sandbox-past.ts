@@ -2,7 +2,7 @@ import { type End, type PastSale, randomOf } from '../../sandbox/demo/plan.ts'
 import { openDatabase } from '../database/database.ts'
 import { migrate } from '../database/migrations/migrations.ts'
 import type { WriteContext } from '../database/transaction.ts'
-import { endIncident, reportIncident } from '../operators/incidents/record.ts'
+import { endIncident, reportIncident } from '../operators/incidents/incidents.ts'
 import { markHandled } from '../queue/change-deliveries.ts'
 import { createReplicas } from '../queue/replicas/replicas.ts'
 import { createShopAnswers, type ShopAnswer } from '../queue/shop-answers.ts'
@@ -28,17 +28,10 @@ interface Step {
 /**
  * Writes past sales into a new inbox, by the writers of the service with a clock of the past, so that rows, timelines,
  * answers and the incident are what the service would have left. Throws AppError of the database.* codes.
+ * @param of.url LERNITO_DATABASE_URL; no service may run on it
  */
-export async function writePast({
-  url,
-  sales,
-  seed,
-}: {
-  /** LERNITO_DATABASE_URL; no service may run on it. */
-  url: string
-  sales: readonly PastSale[]
-  seed: number
-}): Promise<void> {
+export async function writePast(of: { url: string; sales: readonly PastSale[]; seed: number }): Promise<void> {
+  const { url, sales, seed } = of
   const database = openDatabase({ url, serve: false })
   try {
     let at = sales[0]?.at ?? 0

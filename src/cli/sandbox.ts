@@ -13,7 +13,7 @@ import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
 import { command, runUntilSignal, usageError } from './command.ts'
-import { SANDBOX_EVENTS_SECRET } from './events-listen.ts'
+import { SANDBOX_EVENTS_SECRET } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
@@ -24,41 +24,6 @@ const FOLLOW_UP_MS = 5_000
 export const sandbox = command({
   name: 'sandbox',
   summary: 'try it: run a stand-in LMS and the service on this machine',
-  help: `Runs the service against a stand-in LMS on this machine, so that you can try a
-sale, an outage or the console without an LMS. There is nothing to configure,
-and nothing is kept at the end.
-
-Usage: lernito-openedx sandbox [OPTIONS]
-
-  --lms-only             run only the stand-in LMS
-  --port N               the stand-in's port (default 8791)
-  --service-port N       the service's port (default 8790)
-  --world FILE           courses, people and applications of the stand-in, as
-                         JSON
-  --throttle N|off       the enrolling calls a minute that the stand-in allows
-                         staff (default 120, as in a stock LMS)
-  --bulk on|off          whether the stand-in has bulk_enroll (default on)
-  --modify on|off        whether the stand-in has enrollments/modify (default
-                         on)
-  --cost none|measured   with "measured", calls take as long as those of a real
-                         LMS with two workers (default none)
-  --data DIR             keep the service's database in this folder
-  --demo                 begin with 30 days of sales, to look around in
-  --events URL           send events there, for example to
-                         http://127.0.0.1:8792/ where "events listen" prints
-                         them
-
-With --demo, bulk_enroll and enrollments/modify are off unless --bulk or
---modify turns them on, because they would enroll in a full course. --data must
-name a folder without a database. docs/reference/sandbox.md describes it.
-
-The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is
-set. The other settings of the service work as "lernito-openedx serve --help"
-shows, but the file .env is not read.
-
-Example:
-  lernito-openedx sandbox --throttle 120 --cost measured
-`,
   options: {
     'lms-only': { type: 'boolean', default: false },
     port: { type: 'string', default: '8791' },
@@ -185,7 +150,10 @@ async function runSandboxService(at: {
   const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
   const { settings, warnings } = readSettings({ env })
   const { past } = at
-  if (past !== null) await fillInbox({ data, url: own.LERNITO_DATABASE_URL, past })
+  if (past !== null) {
+    if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
+    await writePast({ url: own.LERNITO_DATABASE_URL, sales: past, seed: DEMO_SEED })
+  }
   const output = holdOutput()
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
   for (const warning of warnings) log.warn(warning)
@@ -211,12 +179,6 @@ async function runSandboxService(at: {
     )
   }
   return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop, failed: service.failed })
-}
-
-async function fillInbox(of: { data: string; url: string; past: readonly PastSale[] }): Promise<void> {
-  const { data, url, past } = of
-  if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
-  await writePast({ url, sales: past, seed: DEMO_SEED })
 }
 
 /** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */

@@ -13,46 +13,6 @@ const SERVICE = 'http://127.0.0.1:8790/api/lernito'
 export const send = command({
   name: 'send',
   summary: 'sign a payload, post it, and print the answer',
-  help: `Sends a sale as the shop would: signs a payload, posts it, and prints the
-status, the answer and the delivery's id.
-
-Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …]
-                            [--refund] [--url URL] [--print]
-                            [--form original|readme|raw | --standard [--id ID]]
-
-  FILE        the payload; "-" reads standard input. Without FILE, the command
-              builds a payload from these options:
-  --email     the buyer's email address
-  --course    a course key; repeat the option for several courses
-  --name, --family, --username    the buyer's names (default: the local part of
-                                  the address)
-  --refund    send a refund, which takes the buyer out of the courses again if
-              LERNITO_REFUNDS is on
-  --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/),
-              or with --refund the address for refunds (default
-              http://127.0.0.1:8790/api/lernito/refund/)
-  --print     print the signed request instead of posting it: the address, the
-              headers, an empty line, and the body byte for byte
-  --form      what X-Lernito-Signature signs:
-              original  the compact sorted JSON that the original plugin's code
-                        verifies (default)
-              readme    the sorted JSON with spaces that the script in the
-                        original's README signs
-              raw       the body as it is
-  --standard  sign the id, the time and the body as it is, by Standard Webhooks,
-              and print the webhook-id. The signature is valid for 5 minutes.
-  --id        the webhook-id (default: a new one). To send the same webhook
-              again, repeat its id.
-
-The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from
-the file that LERNITO_WEBHOOK_SECRET_FILE names.
-
-The exit code is 0 if the answer is 2xx, otherwise 1.
-
-Example, against the sandbox:
-  LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx send \\
-    --email alice@example.com --course course-v1:edX+DemoX+Demo_Course
-`,
   positionals: true,
   options: {
     email: { type: 'string' },
@@ -93,21 +53,12 @@ Example, against the sandbox:
   },
 })
 
-interface Fields {
-  readonly email?: string | undefined
-  readonly course: readonly string[]
-  readonly name?: string | undefined
-  readonly family?: string | undefined
-  readonly username?: string | undefined
-}
-
-function build(fields: Fields): Buffer {
-  const { email, course } = fields
-  if (email === undefined || course.length === 0) {
-    throw misused('send', 'needs a FILE, or --email and --course')
-  }
+/** The payload that the options describe. Throws AppError usage.invalid if one of them is missing. */
+function build(of: { email?: string; course: string[]; name?: string; family?: string; username?: string }): Buffer {
+  const { email, course } = of
+  if (email === undefined || course.length === 0) throw misused('send', 'needs a FILE, or --email and --course')
   const local = email.split('@')[0] || 'buyer'
-  const { name = local, family = local, username = local } = fields
+  const { name = local, family = local, username = local } = of
   return Buffer.from(JSON.stringify({ email, name, family, username, courseIds: course }))
 }
 

@@ -3,23 +3,11 @@ import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
-import { command, loadDotEnv, runUntilSignal, settingsHelp } from './command.ts'
+import { command, loadDotEnv, runUntilSignal } from './command.ts'
 
 export const serve = command({
   name: 'serve',
   summary: 'run the service',
-  help: `Runs the service, which receives the shop's webhooks, stores them, and enrolls
-the buyers through the LMS's API. The log goes to standard output as JSON lines.
-SIGTERM stops the service within 8 seconds plus LERNITO_DRAIN_MS, and no
-accepted delivery is lost.
-
-Usage: lernito-openedx serve
-
-Example:
-  LERNITO_WEBHOOK_SECRET=… LERNITO_LMS_URL=https://lms.example.com \\
-  LERNITO_LMS_CLIENT_ID=… LERNITO_LMS_CLIENT_SECRET=… lernito-openedx serve
-
-${settingsHelp()}`,
   options: {},
   run: async () => {
     loadDotEnv()
@@ -46,17 +34,10 @@ ${settingsHelp()}`,
 /**
  * Asks the LMS for a token once, with a client of its own so that no webhook waits for it, and logs a warning with the
  * cause if the LMS can't be used. The service itself asks only when there is a sale.
+ * @param of.signal aborted at the stop, which cuts the call
  */
-async function askLmsOnce({
-  settings,
-  log,
-  signal,
-}: {
-  settings: LmsSettings
-  log: Log
-  /** Aborted at the stop, which cuts the call. */
-  signal: AbortSignal
-}): Promise<void> {
+async function askLmsOnce(of: { settings: LmsSettings; log: Log; signal: AbortSignal }): Promise<void> {
+  const { settings, log, signal } = of
   const { lms } = openLms(settings)
   const close = (): void => void lms.close()
   signal.addEventListener('abort', close, { once: true })

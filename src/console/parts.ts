@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import type { Tables } from '../database/schema.ts'
 import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
@@ -8,9 +9,7 @@ import type { Account } from '../lms/apis/accounts.ts'
 import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { Operations } from '../operators/changes/operations.ts'
-import type { Band, Incidents } from '../operators/incidents/list-incidents.ts'
-import type { TestNotification } from '../operators/notify/post-text.ts'
-import type { BacklogCounts } from '../operators/reports/counts.ts'
+import type { createTestNotification } from '../operators/notify/post-text.ts'
 import type { ShopEvents } from '../shop/events/shop-events.ts'
 import type { FormLately, SendersView } from '../shop/senders/view.ts'
 
@@ -21,11 +20,8 @@ export interface ConsoleParts {
   readonly operations: Operations
   /** null: LERNITO_EVENTS_URL is not set. */
   readonly shopEvents: ShopEvents | null
-  /** The deliveries in the states that need the service, the buyer or an operator. */
-  readonly readCounts: () => Promise<BacklogCounts>
   /** null: LERNITO_NOTIFY_URL is not set. */
-  readonly testNotification: TestNotification | null
-  readonly incidents: IncidentReports
+  readonly testNotification: ReturnType<typeof createTestNotification> | null
   readonly liveState: LiveState
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */
@@ -36,10 +32,16 @@ export interface ConsoleParts {
   readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
   /** Who sent webhooks lately, and what was refused. */
   readonly readSenders: () => Promise<SendersView>
-  readonly setup: Setup
+  /** The signature forms of the newest deliveries, the latest first. */
+  readonly formsLately: () => Promise<readonly FormLately[]>
+  readonly checks: Checks
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */
   readonly publicUrl: () => string
+  /** Whether LERNITO_PUBLIC_URL is set; otherwise the addresses are good on this machine only. */
+  readonly isPublic: boolean
+  /** LERNITO_REFUNDS. */
+  readonly refunds: boolean
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
   /** LERNITO_CONSOLE_CLIENT_ID. */
@@ -85,6 +87,8 @@ export interface LiveState {
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */
   readonly budget: () => number | null
+  /** How many replicas of this database are alive. */
+  readonly replicas: () => number
 }
 
 /** What the LMS answered, or why there is no answer, in one line. */
@@ -104,13 +108,6 @@ export interface LmsCalls {
   ) => Promise<Answered<{ readonly key: string | null; readonly closest: string | null }>>
 }
 
-/** What the console reads about incidents. Times are ms since 1970. */
-export interface IncidentReports {
-  readonly list: (after: string | null) => Promise<Incidents>
-  /** Those that overlap a time, oldest first. */
-  readonly between: (of: { from: number; to: number }) => Promise<readonly Band[]>
-}
-
 /** `allowances`: whether to delete the LMS's unused allowances for the address too. */
 export interface ForgetOrder {
   readonly email: string
@@ -127,21 +124,6 @@ export type ForgetAnswer =
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'refused'; readonly message: string }
 
-/** What the page of the setup shows of the installation. */
-export interface Setup {
-  readonly checks: Checks
-  /** Whether LERNITO_PUBLIC_URL is set; otherwise the addresses are good on this machine only. */
-  readonly isPublic: boolean
-  /** Whether LERNITO_WEBHOOK_SECRET_PREVIOUS is set. */
-  readonly hasPreviousSecret: boolean
-  /** LERNITO_REFUNDS. */
-  readonly refunds: boolean
-  /** Whether LERNITO_EVENTS_URL is set. */
-  readonly events: boolean
-  /** The signature forms of the newest deliveries, the latest first. */
-  readonly formsLately: () => Promise<readonly FormLately[]>
-}
-
 /** The checks of doctor, run by the service. */
 export interface Checks {
   /** Runs all checks, or joins the run in progress. Takes 15 s at most. */
@@ -150,24 +132,31 @@ export interface Checks {
   readonly last: () => ChecksRun | null
 }
 
-/** When the checks ended (ms since 1970), and what they found. */
-export interface ChecksRun {
-  readonly at: number
-  readonly results: readonly CheckResult[]
-}
-
-/** What a check of doctor found. `tutor`: the cure at an installation with Tutor, if it is another one. */
-export interface CheckResult {
-  readonly id: string
-  readonly about: string
-  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
-  readonly detail: string | null
-  readonly problems: readonly {
-    readonly status: 'warning' | 'failure'
-    readonly message: string
-    readonly fix: { readonly plain: string; readonly tutor: string | null }
-  }[]
-}
+/** When the checks of doctor ended (ms since 1970), and what they found. */
+export const checksRunSchema = z.object({
+  at: z.number(),
+  results: z
+    .array(
+      z.object({
+        id: z.string(),
+        about: z.string(),
+        status: z.enum(['failure', 'warning', 'ok', 'skipped']),
+        detail: z.string().nullable(),
+        problems: z
+          .array(
+            z.object({
+              status: z.enum(['failure', 'warning']),
+              message: z.string(),
+              /** `tutor`: the cure at an installation with Tutor, if it is another one. */
+              fix: z.object({ plain: z.string(), tutor: z.string().nullable() }),
+            }),
+          )
+          .readonly(),
+      }),
+    )
+    .readonly(),
+})
+export type ChecksRun = Readonly<z.infer<typeof checksRunSchema>>
 
 /** For the log: who signed in or out, and whom the LMS or this service refused. */
 export type SignInEvent =

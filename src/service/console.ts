@@ -1,12 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import type { ConsoleParts, Setup, SignInEvent } from '../console/parts.ts'
+import type { ConsoleParts, SignInEvent } from '../console/parts.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
 import { createSignIn } from '../lms/sign-in.ts'
 import { createOperations } from '../operators/changes/operations.ts'
-import { incidentsBetween, listIncidents } from '../operators/incidents/list-incidents.ts'
 import { createTestNotification, createTextPoster } from '../operators/notify/post-text.ts'
-import { countBacklog } from '../operators/reports/counts.ts'
 import { createShopEvents } from '../shop/events/shop-events.ts'
 import { formsLately } from '../shop/senders/view.ts'
 import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
@@ -52,7 +50,9 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     followUpMs,
     ...stored(parts),
     ...asked(parts),
-    setup: setupOf(parts, publicUrl),
+    isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
+    refunds: settings.LERNITO_REFUNDS,
+    checks: createChecks({ ...parts, env: () => ({ ...parts.env, LERNITO_PUBLIC_URL: publicUrl() }) }),
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
       publicUrl: urls.lmsUrl,
@@ -67,30 +67,28 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
 }
 
 /** What the console reads and changes in the database. */
-function stored(
-  parts: Parts,
-): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readCounts' | 'incidents' | 'readSenders'> {
-  const { context, guard, now, inbox, database, replicas } = parts
-  const { db } = database
+function stored(parts: Parts): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readSenders' | 'formsLately'> {
+  const { context, guard, inbox, database } = parts
   return {
-    db,
-    operations: createOperations({ ...parts, replicas: replicas.liveCount, onDue: inbox.claimOrphansSoon }),
+    db: database.db,
+    operations: createOperations({ ...parts, onDue: inbox.claimOrphansSoon }),
     shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
-    readCounts: () => guard(() => countBacklog(db)),
-    incidents: {
-      list: (after) => guard(() => listIncidents({ db, now: now(), after })),
-      between: (of) => guard(() => incidentsBetween({ db, ...of })),
-    },
     readSenders: parts.senders.read,
+    formsLately: () => guard(() => formsLately(database.db)),
   }
 }
 
 /** What the console asks of others, and what it knows of the LMS. */
 function asked(parts: Parts): Pick<ConsoleParts, 'liveState' | 'lms' | 'checkNow' | 'forget' | 'testNotification'> {
-  const { settings, log, breaker, breakers, budget, calls } = parts
+  const { settings, log, breaker, breakers, budget, calls, replicas } = parts
   const { LERNITO_NOTIFY_URL: url } = settings
   return {
-    liveState: { breaker: breaker.state, pausedCourses: breakers.paused, budget: budget.fullness },
+    liveState: {
+      breaker: breaker.state,
+      pausedCourses: breakers.paused,
+      budget: budget.fullness,
+      replicas: replicas.liveCount,
+    },
     lms: createLmsCalls(calls),
     checkNow: createCheckNow(parts),
     forget: createForget({
@@ -101,18 +99,6 @@ function asked(parts: Parts): Pick<ConsoleParts, 'liveState' | 'lms' | 'checkNow
       url === undefined
         ? null
         : createTestNotification({ ...parts, post: createTextPoster({ url }), console: consoleUrlOf(settings) }),
-  }
-}
-
-function setupOf(parts: Parts, publicUrl: () => string): Setup {
-  const { settings, env, database, guard, context } = parts
-  return {
-    checks: createChecks({ ...parts, env: () => ({ ...env, LERNITO_PUBLIC_URL: publicUrl() }) }),
-    formsLately: () => guard(() => formsLately(database.db)),
-    isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
-    hasPreviousSecret: settings.LERNITO_WEBHOOK_SECRET_PREVIOUS !== undefined,
-    refunds: settings.LERNITO_REFUNDS,
-    events: context.hasOutbox,
   }
 }
 

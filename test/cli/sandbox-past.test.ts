@@ -6,7 +6,7 @@ import { defaultWorld } from '../../sandbox/default-world.ts'
 import { planPast, worldAfter } from '../../sandbox/demo/plan.ts'
 import { readWorld } from '../../sandbox/lms/world.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { listIncidents } from '../../src/operators/incidents/list-incidents.ts'
+import { listIncidents } from '../../src/operators/incidents/incidents.ts'
 import { control } from '../harness.ts'
 import { run, start, temporaryFolder, until } from '../service/process.ts'
 
@@ -78,7 +78,7 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
   t.after(() => database.close())
   const {
     items: [incident, ...others],
-  } = await listIncidents({ db: database.db, now: Date.now() })
+  } = await listIncidents(database.db, { now: Date.now() })
   assert.ok(incident?.to && incident.lastEnrolledAt)
   assert.deepEqual(others, [])
   await until('the answers to the shop', async () =>

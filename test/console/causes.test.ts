@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { causesHtml } from '../../src/console/pages/overview/causes.ts'
-import type { Cause } from '../../src/operators/reports/causes.ts'
+import type { Cause } from '../../src/operators/reports/overview.ts'
 
 const cause: Cause = {
   state: 'needs_attention',

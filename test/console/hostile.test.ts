@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { cell } from '../../src/console/pages/deliveries/csv.ts'
+import { cell } from '../../src/console/pages/deliveries/deliveries-page.ts'
 import { sign } from '../../src/shop/signature/signature.ts'
 import { exchange, SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'

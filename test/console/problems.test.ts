@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type Problem, problemsOf } from '../../src/console/pages/overview/problems.ts'
 import type { BreakerView } from '../../src/console/parts.ts'
 import type { PausedCourse } from '../../src/enroll/breakers/course-breakers.ts'
-import type { Overview } from '../../src/operators/find/overview.ts'
+import type { Overview } from '../../src/operators/reports/overview.ts'
 import type { EndpointState, OutboxHealth } from '../../src/queue/outbox/list-events.ts'
 import type { RefusedSender, SendersView } from '../../src/shop/senders/view.ts'
 
@@ -13,7 +13,6 @@ const quiet: Overview = {
   pace: null,
   oldestQueued: null,
   failedWithdrawals: [],
-  replicas: 1,
 }
 const CLOSED: BreakerView = { kind: 'closed' }
 const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
@@ -53,8 +52,7 @@ const look = (of: {
     breaker: of.breaker === undefined ? CLOSED : of.breaker,
     pausedCourses: of.pausedCourses ?? [],
     budget: of.budget === undefined ? 1 : of.budget,
-    refusedSenders: of.refusedSenders ?? [],
-    idsReused: of.idsReused ?? null,
+    senders: { refused: of.refusedSenders ?? [], idsReused: of.idsReused ?? null },
     events: of.events ?? null,
     now,
   })

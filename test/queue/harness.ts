@@ -87,7 +87,6 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
     const operations = createOperations({
       context,
       guard: (work) => work(),
-      replicas: replicas.liveCount,
       publish: (event) => published.push(event),
       onDue: inbox.claimOrphansSoon,
       silentMs: 0, // no replica of these tests sends heartbeats

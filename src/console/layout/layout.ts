@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { escaped } from '../../service/lib/sanitize.ts'
 import { ownPath, pageOf, signInUrl } from '../session/site.ts'
-import { fileUrl } from './static-files.ts'
+import { fileUrl, SCRIPTS } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
 import { timesIn } from './zone.ts'
@@ -96,13 +96,7 @@ function pageHtml(of: Page): string {
 <title>${title} · ${TEXTS.product}</title>
 <link rel="icon" href="${file('icon.svg')}">
 <link rel="stylesheet" href="${file('console.css')}">
-<script src="${file('htmx.js')}" defer></script>
-<script src="${file('times.js')}" defer></script>
-<script src="${file('keys.js')}" defer></script>
-<script src="${file('live.js')}" defer></script>
-<script src="${file('copy.js')}" defer></script>
-<script src="${file('notices.js')}" defer></script>
-<script src="${file('keep.js')}" defer></script>
+!${SCRIPTS.map((name) => html`<script src="${file(name)}" defer></script>`).join('\n')}
 </head>
 <body>
 <a class="skip" href="#main">${TEXTS.skip}</a>
@@ -136,12 +130,8 @@ export function sendPage(of: Page): FastifyReply {
 }
 
 /** Answers with a message, and a link to the next step if there is one. */
-export function sendMessage({
-  text,
-  action,
-  link,
-  ...page
-}: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {
+export function sendMessage(of: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {
+  const { text, action, link, ...page } = of
   const button = link === undefined ? '' : html`<p><a class="button" href="${link}">${action ?? link}</a></p>`
   return sendPage({ ...page, main: html`<p>${text}</p>!${button}` })
 }

@@ -39,6 +39,10 @@ export function sessionOf({ session }: FastifyRequest): Session {
   return session
 }
 
+/** Returns the address of the page of the delivery that a request's address names. */
+export const deliveryUrl = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
+  `${site.base}/deliveries/${encodeURIComponent(id)}`
+
 /** Returns the fields of a posted form. */
 export const formOf = ({ body }: FastifyRequest): URLSearchParams =>
   body instanceof URLSearchParams ? body : new URLSearchParams()

@@ -12,56 +12,21 @@ interface File {
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60
 
-const SHEETS = [
-  '@openedx/brand-openedx/paragon/build/core/variables.css',
-  '@openedx/brand-openedx/paragon/build/themes/light/variables.css',
-]
-
 const ownFile = (name: string): Buffer => readFileSync(new URL(`./static/${name}`, import.meta.url))
 const packageFile = (path: string): Buffer => readFileSync(fileURLToPath(import.meta.resolve(path)))
 
-/**
- * Returns a CSS rule with the variables of Open edX's brand that `css` uses, and those that they refer to. The brand has
- * about 2,500 variables in 200 KB, and a page needs two dozen. Throws Error for a variable that the brand doesn't have.
- */
-function brandVariables(css: string): string {
-  const all = new Map<string, string>()
-  for (const sheet of SHEETS) {
-    const text = packageFile(sheet).toString()
-    for (const [, name = '', value = ''] of text.matchAll(/^\s*(--pgn-[\w-]+):\s*([^;]+);/gm)) all.set(name, value)
-  }
-  const used = new Map<string, string>()
-  const use = (text: string): void => {
-    for (const [, name = ''] of text.matchAll(/var\((--pgn-[\w-]+)/g)) {
-      const value = all.get(name)
-      if (value === undefined) throw new Error(`the brand has no ${name}`)
-      if (used.has(name)) continue
-      used.set(name, value)
-      use(value)
-    }
-  }
-  use(css)
-  return `:root {\n${[...used].map(([name, value]) => `  ${name}: ${value};\n`).join('')}}\n`
-}
+/** The scripts of every page, in the order in which they run. */
+export const SCRIPTS = ['htmx.js', 'times.js', 'keys.js', 'live.js', 'copy.js', 'notices.js', 'keep.js']
+const TYPES: Readonly<Record<string, string>> = { css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml' }
 
 /** Reads all files at the start. An address can only name one of them, and never a path. */
 function readFiles(): ReadonlyMap<string, File> {
-  const css = ownFile('console.css').toString()
-  const files: [name: string, type: string, bytes: Buffer][] = [
-    ['console.css', 'text/css', Buffer.from(brandVariables(css) + css)],
-    ['times.js', 'text/javascript', ownFile('times.js')],
-    ['copy.js', 'text/javascript', ownFile('copy.js')],
-    ['keys.js', 'text/javascript', ownFile('keys.js')],
-    ['live.js', 'text/javascript', ownFile('live.js')],
-    ['notices.js', 'text/javascript', ownFile('notices.js')],
-    ['keep.js', 'text/javascript', ownFile('keep.js')],
-    ['icon.svg', 'image/svg+xml', ownFile('icon.svg')],
-    ['htmx.js', 'text/javascript', packageFile('htmx.org/dist/htmx.min.js')],
-  ]
+  const names = [...SCRIPTS, 'console.css', 'icon.svg']
   return new Map(
-    files.map(([name, type, bytes]) => {
+    names.map((name) => {
+      const bytes = name === 'htmx.js' ? packageFile('htmx.org/dist/htmx.min.js') : ownFile(name)
       const version = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
-      return [name, { type: `${type}; charset=utf-8`, bytes, version }]
+      return [name, { type: `${TYPES[name.replace(/.*\./, '')]}; charset=utf-8`, bytes, version }]
     }),
   )
 }

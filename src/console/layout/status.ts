@@ -106,9 +106,13 @@ export function healthHtml(of: { status: ConsoleStatus; base: string; current: M
 }
 
 /** Gives each page of a signed-in operator the status, and adds the fragment that keeps it up to date. */
-export function addStatus({ scope, readCounts, readSenders, shopEvents, liveState, now }: PageParts): void {
+export function addStatus({ scope, operations, readSenders, shopEvents, liveState, now }: PageParts): void {
   const badges = async (): Promise<Badges> => {
-    const [counts, { refused }, events] = await Promise.all([readCounts(), readSenders(), shopEvents?.health() ?? null])
+    const [counts, { refused }, events] = await Promise.all([
+      operations.backlog(),
+      readSenders(),
+      shopEvents?.health() ?? null,
+    ])
     const unsent = events !== null && isFailing(events, now()) ? events.pending + events.failed : 0
     return { ...counts, refused: wrongNow(refused, now())?.count ?? 0, events: unsent }
   }

@@ -1,6 +1,5 @@
 import { html } from 'ghtml'
 import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
-import type { Operations } from '../../operators/changes/operations.ts'
 import type { Summary } from '../../operators/find/listing.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { olderHtml } from '../layout/elements.ts'
@@ -14,7 +13,8 @@ const words = TEXTS.changes
 const PAGE = 50
 
 /** Adds the page that lists who changed what: the events that have an actor, and the bulk replays. */
-export function addChanges({ scope, operations }: PageParts): void {
+export function addChanges(parts: PageParts): void {
+  const { scope, operations } = parts
   scope.get('/changes', async (request, reply) => {
     const { base } = request.site
     const after = queryOf(request).get('after')
@@ -22,7 +22,7 @@ export function addChanges({ scope, operations }: PageParts): void {
       operations.audit({ limit: PAGE, after }),
       after === null ? operations.bulkReplays() : [],
     ])
-    const buyers = await buyersOf(operations, items)
+    const buyers = await buyersOf(parts, items)
     const older = olderHtml({ url: `${base}/changes`, next, label: words.older })
     const list =
       items.length === 0
@@ -36,7 +36,7 @@ export function addChanges({ scope, operations }: PageParts): void {
 type Buyers = ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
 
 /** Reads whom the changed deliveries are for. A person who was forgotten since is not there any more. */
-async function buyersOf(operations: Pick<Operations, 'summaries'>, changes: readonly DeliveryEvent[]): Promise<Buyers> {
+async function buyersOf({ operations }: PageParts, changes: readonly DeliveryEvent[]): Promise<Buyers> {
   const ids = new Set(changes.map(({ deliveryId }) => deliveryId).filter((id) => id !== ''))
   return new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
 }

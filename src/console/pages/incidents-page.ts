@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Band, Incident } from '../../operators/incidents/list-incidents.ts'
+import type { Band, Incident } from '../../operators/incidents/incidents.ts'
 import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
 import { durationText, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -10,11 +10,11 @@ import type { PageParts } from '../parts.ts'
 const words = TEXTS.incidents
 
 /** Adds the page that lists when the LMS or the database was away, and what that meant for sales. */
-export function addIncidents({ scope, incidents, now }: PageParts): void {
+export function addIncidents({ scope, operations, now }: PageParts): void {
   const path = '/incidents'
   scope.get(path, async (request, reply) => {
     const { base } = request.site
-    const { items, next } = await incidents.list(queryOf(request).get('after'))
+    const { items, next } = await operations.incidents(queryOf(request).get('after'))
     const rows = items.map((item) => cellsOf(item, now()))
     const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
     const older = olderHtml({ url: base + path, next, label: words.older })

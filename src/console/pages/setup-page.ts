@@ -1,7 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { z } from 'zod'
-import type { Operations } from '../../operators/changes/operations.ts'
 import { formText } from '../../sale/words.ts'
 import type { FormLately, SendersView } from '../../shop/senders/view.ts'
 import { csrfField, factsHtml, listTable, noticeHtml } from '../layout/elements.ts'
@@ -9,7 +7,7 @@ import { agoHtml, numberText, stateHtml, timeHtml, withCodeHtml } from '../layou
 import { sendPage } from '../layout/layout.ts'
 import { sessionOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
-import type { CheckResult, ChecksRun, PageParts, Setup } from '../parts.ts'
+import { type ChecksRun, checksRunSchema, type PageParts } from '../parts.ts'
 import { leadToPage, sentForm } from '../session/sent-form.ts'
 import { CONSOLE_PATH, callbackOf, type Site } from '../session/site.ts'
 
@@ -26,12 +24,12 @@ const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
  * test notification: the answer is a page that says what the receiver answered.
  */
 export function addSetup(parts: PageParts): void {
-  const { scope, setup, testNotification } = parts
+  const { scope, checks, testNotification } = parts
   const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const { request } = reply
     const [text, grade] = [sent?.get('notice') ?? null, sent?.get('grade') ?? '']
     const notice = text === null ? '' : noticeHtml({ request, grade, html: html`${text}` })
-    const run = readRun(sent?.get('run') ?? null) ?? setup.checks.last()
+    const run = readRun(sent?.get('run') ?? null) ?? checks.last()
     const main = notice + (await pageHtml(parts, request, run))
     return sendPage({ reply, title: words.title, current: PATH, main })
   }
@@ -42,7 +40,7 @@ export function addSetup(parts: PageParts): void {
 
   // The page gets what was found, because another replica may show it. The checks change nothing.
   scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (_request, reply) =>
-    lead(reply, new URLSearchParams({ run: JSON.stringify(await setup.checks.run()) })),
+    lead(reply, new URLSearchParams({ run: JSON.stringify(await checks.run()) })),
   )
 
   scope.post('/test-notification', async (request, reply) => {
@@ -55,47 +53,27 @@ export function addSetup(parts: PageParts): void {
   })
 }
 
-const problemStatus = z.enum(['failure', 'warning'])
-const runSchema = z.object({
-  at: z.number(),
-  results: z.array(
-    z.object({
-      id: z.string(),
-      about: z.string(),
-      status: z.enum(STATUSES),
-      detail: z.string().nullable(),
-      problems: z.array(
-        z.object({
-          status: problemStatus,
-          message: z.string(),
-          fix: z.object({ plain: z.string(), tutor: z.string().nullable() }),
-        }),
-      ),
-    }),
-  ),
-})
-
 /** Reads a run from the address of the page. Another version of the service may have written it. */
 function readRun(text: string | null): ChecksRun | null {
-  return text === null ? null : (runSchema.safeParse(JSON.parse(text)).data ?? null)
+  return text === null ? null : (checksRunSchema.safeParse(JSON.parse(text)).data ?? null)
 }
 
 async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRun | null): Promise<string> {
-  const { setup, readSenders, operations, lmsUrl } = parts
+  const { readSenders, formsLately } = parts
   const { site } = request
-  const [senders, forms, last] = await Promise.all([readSenders(), setup.formsLately(), readLastTests(operations)])
+  const [senders, forms, last] = await Promise.all([readSenders(), formsLately(), readLastTests(parts)])
   const action = `${site.base}${PATH}/checks`
   return html`<p>${words.intro}</p>
 <section><h2>${words.checks}</h2><p>${words.checksIntro}</p>
 <form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" class="actions">!${csrfField(request)}<button>${words.run}</button></form>
 <div id="checks" aria-live="polite">!${run === null ? '' : checksHtml(run)}</div></section>
-!${shopHtml({ site, setup, senders, forms })}
+!${shopHtml(parts, { site, senders, forms })}
 !${testSaleHtml(last, site.base)}!${notificationHtml(parts, request, last)}
-!${operatorsHtml({ site, setup, lmsUrl })}`
+!${operatorsHtml(parts, site)}`
 }
 
 /** Finds the latest test sale and test notification among the latest changes by operators; null if there was none. */
-async function readLastTests(operations: Operations) {
+async function readLastTests({ operations }: PageParts) {
   const { items } = await operations.audit({ limit: CHANGES })
   const notification = items.find(({ kind }) => kind === 'notification_tested') ?? null
   // A correction is received from an operator too.
@@ -148,40 +126,40 @@ function checksHtml({ at, results }: ChecksRun): string {
 <details class="more"><summary>${words.all}</summary>!${listTable({ columns: words.columns, rows })}</details>`
 }
 
-function problemHtml({ status, message, fix }: CheckResult['problems'][number]): string {
+function problemHtml({ status, message, fix }: ChecksRun['results'][number]['problems'][number]): string {
   const tutor = fix.tutor === null ? '' : html`<p><strong>${words.tutor}</strong> !${withCodeHtml(fix.tutor)}</p>`
   return html`<div class="note ${status === 'failure' ? 'bad' : 'warning'}"><p>${message}</p>
 <p><strong>${words.cure}</strong> !${withCodeHtml(fix.plain)}</p>!${tutor}</div>`
 }
 
 /** Returns the section for the shop's developers: addresses, signatures, and what is turned on. Never a secret. */
-function shopHtml(of: { site: Site; setup: Setup; senders: SendersView; forms: readonly FormLately[] }): string {
-  const { site, setup, senders, forms } = of
-  const { base, origin } = site
+function shopHtml(
+  { isPublic, refunds, shopEvents, secrets }: PageParts,
+  { site: { base, origin }, senders, forms }: { site: Site; senders: SendersView; forms: readonly FormLately[] },
+): string {
   const at = origin + base.slice(0, -CONSOLE_PATH.length)
   const address = (path: string): string => html`<code>${at}${path}</code>`
-  const events = html`${setup.events ? words.eventsOn : words.eventsOff} <a href="${base}/events">${TEXTS.nav.events}</a>`
+  const events = html`${shopEvents !== null ? words.eventsOn : words.eventsOff} <a href="${base}/events">${TEXTS.nav.events}</a>`
   const rows = [
     [words.webhook, html`!${address('/api/lernito/webhook/')}`],
     [words.status, address('/api/lernito/status/')],
-    [words.refund, setup.refunds ? address('/api/lernito/refund/') : html`${words.refundsOff}`],
+    [words.refund, refunds ? address('/api/lernito/refund/') : html`${words.refundsOff}`],
     [words.events, events],
     [words.form, formsHtml(forms)],
-    [words.secret, secretHtml(senders, setup.hasPreviousSecret)],
+    [words.secret, secretHtml(senders, secrets.length > 1)],
     [words.refused, refusedHtml(senders, base)],
   ] as const
-  const local = setup.isPublic ? '' : html`<p class="note warning">${words.local}</p>`
+  const local = isPublic ? '' : html`<p class="note warning">${words.local}</p>`
   return html`<section><h2>${words.shop}</h2>!${local}!${factsHtml(rows)}</section>`
 }
 
 /** Returns the section about who may sign in to the console. */
-function operatorsHtml(of: { site: Site; setup: Pick<Setup, 'isPublic'>; lmsUrl: string }): string {
-  const { site, setup, lmsUrl } = of
+function operatorsHtml({ isPublic, lmsUrl }: PageParts, site: Site): string {
   const rows = [
     [words.whoMay, html`${words.staffOf} <a href="${lmsUrl}/">${lmsUrl}</a>`],
     [words.console, html`<code>${site.origin}${site.base}/</code>`],
     [words.callback, html`<code>${callbackOf(site)}</code>`],
-    [words.publicUrl, html`${setup.isPublic ? words.isSet : words.isNotSet}`],
+    [words.publicUrl, html`${isPublic ? words.isSet : words.isNotSet}`],
   ] as const
   return html`<section><h2>${words.operators}</h2>!${factsHtml(rows)}</section>`
 }

@@ -32,18 +32,6 @@ export interface Session {
   readonly confirmed: boolean
 }
 
-/**
- * The sessions of the console. The browser has a random token. The database has the token's hash and everything else,
- * so every replica knows every session, and a session that ends, ends on all of them.
- */
-export interface Sessions {
-  /** Returns the token for the browser. */
-  begin(person: Person): Promise<string>
-  /** Returns the session of a token, after renewing it at the LMS if it is time. Returns null if there is none, or it ended. */
-  find(token: string): Promise<Session | null>
-  end(token: string): Promise<void>
-}
-
 interface SessionsContext {
   readonly db: Kysely<Tables>
   readonly signIn: Pick<SignIn, 'renew'>
@@ -53,8 +41,12 @@ interface SessionsContext {
   readonly onEnded: (ended: { username: string; failure: Failure | null }) => void
 }
 
-/** Creates the sessions of one replica. Each function rejects if the database doesn't answer. */
-export function createSessions(context: SessionsContext): Sessions {
+/**
+ * Creates the sessions of one replica. The browser has a random token. The database has the token's hash and everything
+ * else, so every replica knows every session, and a session that ends, ends on all of them. Each function rejects if the
+ * database doesn't answer.
+ */
+export function createSessions(context: SessionsContext) {
   const { db, now } = context
   const renewals = new Map<string, Promise<ConsoleSessionRow | null>>()
 
@@ -67,24 +59,29 @@ export function createSessions(context: SessionsContext): Sessions {
   }
 
   return {
-    begin: async (person) => {
+    /** Returns the token for the browser. */
+    begin: async (person: Person): Promise<string> => {
       const token = randomBytes(32).toString('base64url')
       const at = now()
-      await removeExpired(db, at)
-      await insert(db, { person, token, at })
+      const expired = at - SESSION_MS
+      await db.deleteFrom('console_sessions').where('started_at', '<=', expired).execute()
+      const row = { id: idOf(token), username: person.username, started_at: at, ...confirmation({ person, token, at }) }
+      await db.insertInto('console_sessions').values(row).execute()
       return token
     },
 
-    find: async (token) => {
+    /** Returns the session of a token, after renewing it at the LMS if it is time. Returns null if there is none, or it ended. */
+    find: async (token: string): Promise<Session | null> => {
       const stored = await read(db, idOf(token))
       if (stored === null || stored.started_at + SESSION_MS <= now()) return null
       const row = stored.renew_at <= now() ? await renewOnce(stored, token) : stored
       return row === null ? null : sessionOf({ row, token, at: now() })
     },
 
-    end: (token) => remove(db, idOf(token)),
+    end: (token: string): Promise<void> => remove(db, idOf(token)),
   }
 }
+export type Sessions = ReturnType<typeof createSessions>
 
 /**
  * Renews a session at the LMS. A refresh token works once: the request that moves `renew_at` uses it, and the others
@@ -129,25 +126,12 @@ async function read(db: Kysely<Tables>, id: string): Promise<ConsoleSessionRow |
   return (await db.selectFrom('console_sessions').selectAll().where('id', '=', id).executeTakeFirst()) ?? null
 }
 
-async function insert(db: Kysely<Tables>, of: { person: Person; token: string; at: number }): Promise<void> {
-  const { person, token, at } = of
-  const row = { id: idOf(token), username: person.username, started_at: at, ...confirmation({ person, token, at }) }
-  await db.insertInto('console_sessions').values(row).execute()
-}
-
 async function change(db: Kysely<Tables>, id: string, values: Partial<ConsoleSessionRow>): Promise<void> {
   await db.updateTable('console_sessions').set(values).where('id', '=', id).execute()
 }
 
 async function remove(db: Kysely<Tables>, id: string): Promise<void> {
   await db.deleteFrom('console_sessions').where('id', '=', id).execute()
-}
-
-async function removeExpired(db: Kysely<Tables>, at: number): Promise<void> {
-  await db
-    .deleteFrom('console_sessions')
-    .where('started_at', '<=', at - SESSION_MS)
-    .execute()
 }
 
 function sessionOf({ row, token, at }: { row: ConsoleSessionRow; token: string; at: number }): Session {

@@ -91,15 +91,9 @@ export function rememberBrowser(from: { reply: FastifyReply; clientSecret: strin
 }
 
 /** Returns the id of a browser that an operator signed in with in the last 180 days; null for any other browser. */
-export function knownBrowser({
-  request: { cookies, site },
-  clientSecret,
-  now,
-}: {
-  request: FastifyRequest
-  clientSecret: string
-  now: number
-}): string | null {
+export function knownBrowser(of: { request: FastifyRequest; clientSecret: string; now: number }): string | null {
+  const { request, clientSecret, now } = of
+  const { cookies, site } = request
   const [until = '', id = '', signature = ''] = (cookies[nameOf(site)] ?? '').split('.')
   const given = Buffer.from(signature, 'base64url')
   const right = signatureOf(`${until}.${id}`, clientSecret)

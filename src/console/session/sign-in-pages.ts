@@ -1,15 +1,23 @@
 import type { FastifyReply } from 'fastify'
+import { html } from 'ghtml'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Person } from '../../lms/sign-in.ts'
+import { numberText, timeHtml } from '../layout/format.ts'
 import { sendMessage, sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
-import { fillBoth, TEXTS } from '../layout/texts.ts'
-import type { PageParts } from '../parts.ts'
+import { shareReads } from '../layout/share-reads.ts'
+import { fill, fillBoth, TEXTS } from '../layout/texts.ts'
+import { type ConsoleParts, isOpen, type PageParts } from '../parts.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from './cookies.ts'
-import { createOutageCheck, notStaffHtml, outageHtml, signedOutHtml } from './open-pages.ts'
 import type { Sessions } from './sessions.ts'
 import { createSignInLimit, knownBrowser, rememberBrowser, type SignInLimit } from './sign-in-limit.ts'
-import { callbackOf, pageOf } from './site.ts'
+import { callbackOf, pageOf, type Site } from './site.ts'
+
+const words = TEXTS.signIn
+const outageWords = TEXTS.lmsOutage
+
+/** Anyone can ask for the sign-in, so all who do within this time share one heartbeat: ms. */
+const SHARED_MS = 1000
 
 interface SignInParts extends PageParts {
   readonly sessions: Sessions
@@ -30,7 +38,7 @@ export function addSignInPages(parts: SignInParts): void {
     if (outage !== null) {
       const main = outageHtml(outage, `${site.base}/sign-in?next=${encodeURIComponent(next)}`)
       reply.header('retry-after', 10)
-      return sendPage({ reply, status: 503, title: TEXTS.lmsOutage.title, main })
+      return sendPage({ reply, status: 503, title: outageWords.title, main })
     }
     const { url, ...attempt } = await signIn.begin(callbackOf(site))
     setAttempt(reply, { ...attempt, next })
@@ -42,7 +50,7 @@ export function addSignInPages(parts: SignInParts): void {
   scope.post('/sign-out', { config: { unconfirmed: true } }, (_request, reply) => signOut(parts, reply))
 
   scope.get('/signed-out', { config: { open: true } }, async ({ site }, reply) =>
-    sendPage({ reply, title: TEXTS.signIn.out.title, main: signedOutHtml({ ...parts, site }) }),
+    sendPage({ reply, title: words.out.title, main: signedOutHtml({ ...parts, site }) }),
   )
 }
 
@@ -57,11 +65,11 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   const state = parameters.get('state') ?? ''
   const link = `${site.origin}${site.base}/sign-in`
   const kept = consumeAttempt(reply, state)
-  if (kept === null) return sendMessage({ reply, status: 400, ...TEXTS.signIn.lost, link })
+  if (kept === null) return sendMessage({ reply, status: 400, ...words.lost, link })
   const counted = limit.count({ ip, browser: knownBrowser({ request, clientSecret, now: now() }) })
   if (counted === null) {
     reply.header('retry-after', 60)
-    return sendMessage({ reply, status: 429, ...TEXTS.signIn.tooMany, link })
+    return sendMessage({ reply, status: 429, ...words.tooMany, link })
   }
   const attempt = { state, verifier: kept.verifier }
   const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site) })
@@ -69,13 +77,13 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
     const { kind, status, message: reason } = judged.failure
     if (kind === 'refused' && status === null) counted.undo() // without a call to the LMS
     onSignIn({ kind: 'failed', reason })
-    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(TEXTS.signIn.failed, { reason }), link })
+    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), link })
   }
   const { username, administrator } = judged.value
   if (!administrator) {
     onSignIn({ kind: 'not_staff', username })
     const main = notStaffHtml({ ...parts, site, username })
-    return sendPage({ reply, status: 403, title: TEXTS.signIn.notStaff.title, main })
+    return sendPage({ reply, status: 403, title: words.notStaff.title, main })
   }
   counted.undo()
   await beginSession(parts, reply, judged.value)
@@ -102,3 +110,62 @@ async function signOut({ sessions, onSignIn }: SignInParts, reply: FastifyReply)
 }
 
 const statusOf = (kind: Failure['kind']): number => (kind === 'refused' ? 400 : 502)
+
+/** The LMS does not answer. `since`: ms since 1970, null if unknown. `queued`: null if the database can't be read. */
+interface LmsOutage {
+  readonly since: number | null
+  readonly queued: number | null
+}
+
+/** Returns a function that finds out whether people can sign in now: null if the LMS answers. It waits 2 s at most. */
+function createOutageCheck({ signIn, liveState, operations, now }: PageParts): () => Promise<LmsOutage | null> {
+  const check = async (): Promise<LmsOutage | null> => {
+    if (await signIn.isLmsUp()) return null
+    const view = liveState.breaker()
+    const counts = await operations.backlog().catch(() => null)
+    return { since: view !== null && isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
+  }
+  return shareReads({ read: check, forMs: SHARED_MS, now })
+}
+
+/** Returns the page instead of the sign-in of an LMS that is down. `again`: the address of the sign-in. */
+function outageHtml({ since, queued }: LmsOutage, again: string): string {
+  const began = since === null ? '' : html`<p>${outageWords.since} !${timeHtml(since)}.</p>`
+  const waiting = queued === null ? '' : html`<p>${fill(outageWords.queued, { count: numberText(queued) })}</p>`
+  return html`<div class="note bad"><p>${outageWords.text}</p>!${began}!${waiting}</div>
+<p>${outageWords.reads}</p>
+<p class="actions"><a class="button" href="${again}">${outageWords.again}</a> <a class="button second" href="${again}&anyway=yes">${outageWords.anyway}</a></p>`
+}
+
+/** What the links to the LMS are made of. */
+interface LmsLinks extends Pick<ConsoleParts, 'lmsUrl' | 'clientId'> {
+  readonly site: Site
+}
+
+/**
+ * The address that signs a person out of the LMS. Open edX then sends the browser to the redirect URI of the application
+ * that it names (openedx/core/djangoapps/user_authn/utils.py, is_safe_login_or_logout_redirect), which continues with
+ * the sign-in. With https it refuses an address in plain HTTP, and shows its own start page.
+ */
+function lmsSignOut({ site, lmsUrl, clientId }: LmsLinks): string {
+  const query = new URLSearchParams({ client_id: clientId, redirect_url: callbackOf(site) })
+  return `${lmsUrl}/logout?${query}`
+}
+
+/** Returns the page for a person who signed in to the LMS, but is not staff there. */
+function notStaffHtml(of: LmsLinks & { username: string }): string {
+  const { site, lmsUrl, username } = of
+  const console = `${site.origin}${site.base}/`
+  return html`<p>${fill(words.notStaff.text, { username })}</p>
+<h2>${words.notStaff.other}</h2><p>${words.notStaff.otherText} <a href="${console}">${console}</a></p>
+<p><a class="button" href="${lmsSignOut(of)}">${words.notStaff.action}</a></p>
+<h2>${fill(words.notStaff.become, { username })}</h2><p>${words.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${username}">${lmsUrl}/admin/auth/user/</a></p>
+<p>${words.notStaff.command} <code>./manage.py lms manage_user ${username} ${words.notStaff.address} --staff</code></p>
+<p><a class="button second" href="${site.base}/sign-in">${words.notStaff.again}</a></p>`
+}
+
+/** Returns the page after signing out of the console. */
+function signedOutHtml(links: LmsLinks): string {
+  return html`<p>${words.out.text}</p>
+<p class="actions"><a class="button" href="${links.site.base}/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
+}

@@ -45,18 +45,12 @@ export function selected(filter: DeliveryFilter, enrolled: boolean): WithStates 
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
 }
 
-/** The same without the rejected ones: what the shop sent does not change, so a replay would reject them again. */
-function replayable(filter: DeliveryFilter, enrolled: boolean): WithStates {
-  const { states, ...rest } = selected(filter, enrolled)
-  return { ...rest, states: states.filter((state) => state !== 'rejected') }
-}
-
 /** Stores a bulk replay; see Operations.startReplay. */
 export async function startReplay(
   context: WriteContext,
   { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await preview({ db: context.database.db, filter: selected(filter, enrolled) })
+  const { count } = await preview(context.database.db, selected(filter, enrolled))
   return auditedChange(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),
@@ -145,16 +139,27 @@ export async function stepReplay(
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined || row.state !== 'running') return null
   const { filter: given, enrolled, by } = bulkReplayOf(row)
-  const filter = replayable(given, enrolled)
+  const { states, ...rest } = selected(given, enrolled)
+  // What the shop sent does not change, so a replay would reject the rejected ones again.
+  const filter = { ...rest, states: states.filter((state) => state !== 'rejected') }
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
-  const { found, next } = await search({ db, filter, after, limit: STEP })
+  const { found, next } = await search(db, { filter, after, limit: STEP })
   const reached = next ?? found.at(-1) ?? after
   const done = await auditedChange(context, async (writing) => {
     const ids = found.map((one) => one.id)
     const isMine = await advance(writing, { row, reached, isLast: next === null })
     if (!isMine) return { result: null, listed: [] }
     const { due } = await makeDue(writing, { ids, states: filter.states })
-    await addReplayed(writing, { id, due })
+    if (due.length > 0) {
+      const { trx } = writing
+      await trx
+        .updateTable('bulk_replays')
+        .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
+        .where('id', '=', id)
+        .execute()
+      const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
+      await trx.insertInto('replayed_deliveries').values(rows).execute()
+    }
     const others = due.map((one) => replayed({ id: one, by, detail: `bulk replay ${id}` }))
     return { result: { due: due.length, isLast: next === null }, listed: [], others }
   })
@@ -164,11 +169,7 @@ export async function stepReplay(
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
 async function advance(
   { trx, at }: TransactionContext,
-  {
-    row,
-    reached,
-    isLast,
-  }: { row: BulkReplayRow; reached: { readonly activeAt: number; readonly id: string }; isLast: boolean },
+  { row, reached, isLast }: { row: BulkReplayRow; reached: { activeAt: number; id: string }; isLast: boolean },
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('bulk_replays')
@@ -185,34 +186,15 @@ async function advance(
   return numUpdatedRows > 0n
 }
 
-async function addReplayed(
-  { trx }: TransactionContext,
-  { id, due }: { id: string; due: readonly string[] },
-): Promise<void> {
-  if (due.length === 0) return
-  await trx
-    .updateTable('bulk_replays')
-    .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
-    .where('id', '=', id)
-    .execute()
-  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
-  await trx.insertInto('replayed_deliveries').values(rows).execute()
-}
-
 /**
  * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
  * run them at once, and a replica can die in the middle of one.
+ * @param from.onStepped called with the events of a step, after they are stored
  */
-export function runBulkReplays({
-  context,
-  guard,
-  onStepped,
-  ...background
-}: Background & {
-  context: WriteContext
-  /** Called with the events of a step, after they are stored. */
-  onStepped: (events: readonly DeliveryEvent[]) => void
-}): Promise<void> {
+export function runBulkReplays(
+  from: Background & { context: WriteContext; onStepped: (events: readonly DeliveryEvent[]) => void },
+): Promise<void> {
+  const { context, guard, onStepped } = from
   const step = async (): Promise<number> => {
     const { db } = context.database
     const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
@@ -222,5 +204,5 @@ export function runBulkReplays({
     if (done !== null) onStepped(done.events)
     return BETWEEN_STEPS_MS
   }
-  return runBackgroundLoop({ ...background, round: () => guard(step), againMs: POLL_MS })
+  return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })
 }

@@ -28,22 +28,16 @@ export interface ForgottenPerson {
   readonly failure: string | null
 }
 
-export interface Forgotten {
-  /** How many deliveries were erased. */
-  readonly deliveries: number
-  /**
-   * Texts that must not remain anywhere in the database's files. Any copy of a row or an index entry that SQLite left
-   * behind begins with one of them, because SQLite stores columns one after the other, with nothing in between.
-   */
-  readonly traces: readonly string[]
-}
-
 /**
  * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
  * deliveries, waits until no call to the LMS for them is in flight or may still be carried out, and erases the person from
  * the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
  * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
+ *
+ * The `traces` that it returns are texts that must not remain anywhere in the database's files. Any copy of a row or an
+ * index entry that SQLite left behind begins with one of them, because SQLite stores columns one after the other, with
+ * nothing in between.
  * @param order.silentMs a replica that is silent for this long may no longer call the LMS
  * @param order.publish called with each event after it is stored
  * @throws AppError withdrawal.open; if a refund came in the meantime, a part may be erased
@@ -56,7 +50,7 @@ export async function forget(
     silentMs = TIMING.deadAfterMs,
     publish = () => {},
   }: { email: string; by: string; silentMs?: number; publish?: (event: DeliveryEvent) => void },
-): Promise<Forgotten> {
+): Promise<Pick<ForgottenPerson, 'deliveries'> & { traces: readonly string[] }> {
   const { db } = context.database
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])
@@ -101,13 +95,9 @@ export async function forget(
 /** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
 async function stopWork(
   context: WriteContext,
-  {
-    address,
-    by,
-    silentMs,
-    publish,
-  }: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
+  of: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
 ): Promise<void> {
+  const { address, by, silentMs, publish } = of
   for (;;) {
     const rows = await context.database.db
       .selectFrom('deliveries')
@@ -183,19 +173,15 @@ export function mentions(body: Uint8Array, address: string): boolean {
   return false
 }
 
-/** The filter of a bulk replay can name the person. A running one would find no more deliveries. */
+/**
+ * The filter of a bulk replay can name the person. A running one would find no more deliveries.
+ * @param of.texts what the shop sent of each delivery
+ */
 async function forgetBulkReplays(
   db: Kysely<Tables>,
-  {
-    address,
-    usernames,
-    texts,
-  }: {
-    address: string
-    usernames: ReadonlySet<string> /** What the shop sent of each delivery. */
-    texts: ReadonlySet<string>
-  },
+  of: { address: string; usernames: ReadonlySet<string>; texts: ReadonlySet<string> },
 ): Promise<void> {
+  const { address, usernames, texts } = of
   const person = [...texts, fold(address)]
   const finds = (find: string): boolean => {
     const words = wordsOf(find)

@@ -2,7 +2,7 @@ import type { WriteContext } from '../../database/transaction.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { markHandled, type Seen } from '../../queue/change-deliveries.ts'
-import { type Changes, type Corrected, type Correction, correct, planCorrection } from '../../queue/correct.ts'
+import { type Changes, type Correction, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
 import { replay, replayOne } from '../../queue/replay.ts'
@@ -17,22 +17,29 @@ import {
 } from '../../queue/withdraw.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
-import type { EnrollmentRequest, EventKind } from '../../sale/types.ts'
+import type { EventKind } from '../../sale/types.ts'
 import type { DeliveryFilter } from '../find/filter.ts'
 import { list, preview, show, summaries } from '../find/listing.ts'
-import { overview } from '../find/overview.ts'
 import { buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
 import { audit, timeline } from '../find/timeline.ts'
-import { readCauses } from '../reports/causes.ts'
-import { allStates, countByState, countSales, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
+import { incidentsBetween, listIncidents } from '../incidents/incidents.ts'
+import {
+  allStates,
+  countBacklog,
+  countByState,
+  countSales,
+  createCounting,
+  salesByCourse,
+  salesBySpan,
+} from '../reports/counts.ts'
+import { overview, readCauses } from '../reports/overview.ts'
 import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 
+const COURSES_KEPT_MS = 10_000
 const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
 
 interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
-  /** How many replicas are alive. */
-  readonly replicas: () => number
   /** Called when deliveries become due. */
   readonly onDue: () => void
   /** A replica that is silent for this long may no longer call the LMS. */
@@ -56,31 +63,30 @@ function finding({ context, guard }: Parts) {
   const { db } = context.database
   return {
     /** Lists deliveries, newest activity first. `limit`: at most 500; `after`: the `next` of the previous page. */
-    list: (query: { filter: DeliveryFilter; limit?: number; after?: string | null }) =>
-      guard(() => list({ db, ...query })),
+    list: (query: { filter: DeliveryFilter; limit?: number; after?: string | null }) => guard(() => list(db, query)),
 
-    show: (id: string) => guard(() => show({ db, id })),
+    show: (id: string) => guard(() => show(db, id)),
 
     /** Returns the last 500 events of a delivery, oldest first. */
-    timeline: (id: string) => guard(() => timeline({ db, id })),
+    timeline: (id: string) => guard(() => timeline(db, id)),
 
     /** What the shop was answered about a delivery. See readAnswers. */
     answers: (id: string) => guard(() => readAnswers({ db, id })),
 
     /** The sales of an address, in any letter case. Without a sale, the lists are empty. */
-    person: (email: string) => guard(() => person({ db, email })),
+    person: (email: string) => guard(() => person(db, email)),
 
     /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
-    buyerOf: (id: string) => guard(() => buyerOf({ db, id })),
+    buyerOf: (id: string) => guard(() => buyerOf(db, id)),
 
     /** Returns these deliveries as lines of a list, without those that don't exist any more: at most some hundred. */
-    summaries: (ids: readonly string[]) => guard(() => summaries({ db, ids })),
+    summaries: (ids: readonly string[]) => guard(() => summaries(db, ids)),
 
     /** Returns the deliveries above and below a delivery in the list with this filter. */
-    neighbors: (query: { id: string; filter: DeliveryFilter }) => guard(() => neighborsOf({ db, ...query })),
+    neighbors: (query: { id: string; filter: DeliveryFilter }) => guard(() => neighborsOf(db, query)),
 
     /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
-    audit: (query: { limit?: number; after?: string | null }) => guard(() => audit({ db, ...query })),
+    audit: (query: { limit?: number; after?: string | null }) => guard(() => audit(db, query)),
 
     /** What a delivery can be withdrawn from; null if it does not exist, or if its row can't be read. */
     withdrawable: (id: string) =>
@@ -95,28 +101,44 @@ function finding({ context, guard }: Parts) {
 }
 
 /** What the pages show about many deliveries at once. A count that takes long is followed by the one before; see Counted. */
-function reports({ context, guard, replicas }: Parts) {
+function reports({ context, guard }: Parts) {
   const { db } = context.database
   const { now } = context
   const states = createCounting({ count: () => guard(() => countByState(db)), now })
   const sold = createCounting({ count: () => guard(() => countSales(db)), now })
   return {
-    overview: () => guard(() => overview({ db, now: now(), replicas: replicas() })),
+    overview: () => guard(() => overview(db, now())),
 
     /** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
     causes: () => guard(() => readCauses(db)),
+
+    /** Counts the deliveries in the states that need the service, the buyer or an operator. */
+    backlog: () => guard(() => countBacklog(db)),
+
+    /** Lists the times without the LMS or the database, the latest first; `after`: the `next` of the previous page. */
+    incidents: (after: string | null) => guard(() => listIncidents(db, { now: now(), after })),
+
+    /** Those that overlap the time between two times (ms since 1970), oldest first. */
+    incidentsBetween: (span: { from: number; to: number }) => guard(() => incidentsBetween(db, span)),
 
     /** Counts the deliveries by state, each once. */
     countByState: () => states(null),
 
     /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
-    sales: createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan({ db, bounds })), now }),
+    sales: createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan(db, bounds)), now }),
 
     /** Counts the sales by state, each once: without tests, and a corrected one as its correction. */
     countSales: () => sold(null),
 
-    /** Counts the sales received since a time (ms since 1970) by each of their courses and their state. */
-    salesByCourse: createCounting({ count: (from: number) => guard(() => salesByCourse({ db, from })), now }),
+    /**
+     * Counts the sales received since a time (ms since 1970) by each of their courses and their state. It is the slowest
+     * count, and nobody watches its numbers.
+     */
+    salesByCourse: createCounting({
+      count: (from: number) => guard(() => salesByCourse(db, from)),
+      now,
+      keptMs: COURSES_KEPT_MS,
+    }),
   }
 }
 
@@ -165,11 +187,7 @@ function changes(parts: Parts) {
     },
 
     /** Shows what a correction would store, or why it is refused. Changes nothing. */
-    previewCorrection: (of: Changes & { id: string }) =>
-      guard(async (): Promise<PlannedCorrection> => {
-        const planned = await planCorrection({ trx: context.database.db }, of)
-        return planned.kind === 'planned' ? { kind: 'planned', request: planned.request } : planned
-      }),
+    previewCorrection: (of: Changes & { id: string }) => guard(() => planCorrection({ trx: context.database.db }, of)),
 
     /**
      * Stores an order to take the buyer out of courses that the delivery reported. Any replica of the service carries it
@@ -177,28 +195,19 @@ function changes(parts: Parts) {
      */
     withdraw: (order: WithdrawalOrder) => change(() => orderWithdrawal(context, order)),
 
-    /** Stores a sale as if the shop had sent it, marked as a test. */
-    testSale: (sale: TestSale) => change(() => sellTest(context, sale)),
+    /** Stores a sale as if the shop had sent it, marked as a test. With the same `nonce` again, it is a repeat. */
+    testSale: (sale: Parameters<typeof sellTest>[1]) => change(() => sellTest(context, sale)),
   }
 }
 
-/** `planned`: the corrected sale, after the payload rules. The others are as in Corrected. */
-export type PlannedCorrection =
-  | { readonly kind: 'planned'; readonly request: EnrollmentRequest }
-  | Exclude<Corrected, { kind: 'corrected' }>
-
-interface TestSale {
-  readonly email: string
-  readonly courseIds: readonly string[]
-  /** Makes it another sale than all others. The same one again is a repeat. */
-  readonly nonce: string
-  readonly by: string
-}
 type TestSold =
   | { readonly kind: 'sold'; readonly id: string }
   | { readonly kind: 'invalid'; readonly errors: FieldErrors }
 
-async function sellTest(context: WriteContext, { by, ...of }: TestSale): Promise<AuditedResult<TestSold>> {
+async function sellTest(
+  context: WriteContext,
+  { by, ...of }: Parameters<typeof testSale>[0] & { by: string },
+): Promise<AuditedResult<TestSold>> {
   const sale = testSale(of)
   if ('errors' in sale) return { result: { kind: 'invalid', errors: sale.errors }, events: [] }
   return auditedChange<TestSold>(context, async (writing) => {
@@ -215,7 +224,7 @@ function bulkReplays(parts: Parts) {
   return {
     /** Shows what a bulk replay of this filter makes due. It excludes enrolled and pre-enrolled ones unless `enrolled` is true. */
     previewReplay: ({ filter, enrolled = false }: { filter: DeliveryFilter; enrolled?: boolean }) =>
-      guard(() => preview({ db, filter: selected(filter, enrolled) })),
+      guard(() => preview(db, selected(filter, enrolled))),
 
     /** Stores a bulk replay. Any replica of the service runs it in steps, even after a restart. */
     startReplay: ({ enrolled = false, ...order }: { filter: DeliveryFilter; enrolled?: boolean; by: string }) =>
@@ -225,7 +234,7 @@ function bulkReplays(parts: Parts) {
     bulkReplay: (id: string) => guard(() => readReplay(db, id)),
 
     /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
-    replayResults: (id: string) => guard(async () => allStates(await countFound({ db, filter: { replay: id } }))),
+    replayResults: (id: string) => guard(async () => allStates(await countFound(db, { replay: id }))),
 
     /** Returns the latest 20, newest first. */
     bulkReplays: () => guard(() => listReplays(db)),

@@ -9,7 +9,6 @@ import { DELIVERY_STATES, REASON_CODES } from '../../sale/types.ts'
  * not matter. Times are those of the last activity, in ms since 1970.
  */
 export const filterSchema = z.strictObject({
-  id: z.string().optional(),
   /** The complete address. */
   email: z.string().optional(),
   username: z.string().optional(),
@@ -34,6 +33,13 @@ export const filterSchema = z.strictObject({
 })
 export type DeliveryFilter = Readonly<z.infer<typeof filterSchema>>
 
+/** A page of a list. */
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  /** The `after` of the next page; null if there is none. It stays valid when new deliveries arrive. */
+  readonly next: string | null
+}
+
 /** Reads the text of a search field. */
 export function readSearch(text: string): DeliveryFilter {
   const find = text.trim()
@@ -52,9 +58,8 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { id, email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
   let met = query
-  if (id !== undefined) met = met.where('id', '=', id)
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
   if (cause !== undefined) met = met.where('reason', '=', cause)

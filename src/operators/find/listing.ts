@@ -15,12 +15,11 @@ import {
   type Standings,
 } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
-import type { DeliveryFilter } from './filter.ts'
+import type { DeliveryFilter, Page } from './filter.ts'
 import { countReplayable, search } from './search.ts'
-import { noteOf, readNotes, readOrders } from './told.ts'
+import { noteOf, readNotes, readOrders } from './timeline.ts'
 
 const PAGE = 50
-const PAGE_MAX = 500
 const SAMPLE = 10
 
 /** A delivery as one line of a list. Times are ms since 1970. */
@@ -56,12 +55,6 @@ export interface Summary {
   readonly webhookId: string | null
 }
 
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  /** The `after` of the next page; null if there is none. It stays valid when new deliveries arrive. */
-  readonly next: string | null
-}
-
 /**
  * A page of a search can be short, or empty, although there is a next page, because one page reads a limited number of
  * deliveries. `searchedBackTo` is then the time (ms since 1970) that the search reached; else null.
@@ -92,51 +85,46 @@ export interface Preview {
  * Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an
  * invalid `after`.
  */
-export async function list({
-  db,
-  filter,
-  limit = PAGE,
-  after = null,
-}: {
-  db: Kysely<Tables>
-  filter: DeliveryFilter
-  limit?: number
-  after?: string | null
-}): Promise<Found> {
-  const most = Math.min(Math.max(1, limit), PAGE_MAX)
-  const { found, next, cut } = await search({ db, filter, after: readCursor(after), limit: most })
+export async function list(
+  db: Kysely<Tables>,
+  { filter, limit = PAGE, after = null }: { filter: DeliveryFilter; limit?: number; after?: string | null },
+): Promise<Found> {
+  const { found, next, cut } = await search(db, { filter, after: readCursor(after), limit })
   return {
-    items: await summaries({ db, ids: found.map(({ id }) => id) }),
+    items: await summaries(
+      db,
+      found.map(({ id }) => id),
+    ),
     next: next === null ? null : cursorOf(next),
     searchedBackTo: cut ? (next?.activeAt ?? null) : null,
   }
 }
 
 /** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
-export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
-  const counted = await countReplayable({ db, filter })
+export async function preview(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Preview> {
+  const counted = await countReplayable(db, filter)
   const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
-  const { found } = await search({ db, filter: { ...filter, states }, after: null, limit: SAMPLE })
-  return { ...counted, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
+  const { found } = await search(db, { filter: { ...filter, states }, after: null, limit: SAMPLE })
+  return {
+    ...counted,
+    sample: await summaries(
+      db,
+      found.map(({ id }) => id),
+    ),
+  }
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
-export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Promise<Shown | null> {
+export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null> {
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
   const delivery = toDelivery({ ...row, request: null, outcome: null, standings: null })
   return { ...delivery, ...readStored(row), activeAt: row.active_at, lastEvent: row.last_event }
 }
 
-/** Parses the columns of JSON. If one can't be read, says why, and gives none. */
-export function readStored({
-  request,
-  outcome,
-  standings,
-}: Pick<DeliveryRow, 'request' | 'outcome' | 'standings'>): Pick<
-  Shown,
-  'request' | 'outcome' | 'standings' | 'unreadable'
-> {
+/** Parses the columns of JSON. If one can't be read, `unreadable` says why, and there is none. */
+export function readStored(row: Pick<DeliveryRow, 'request' | 'outcome' | 'standings'>) {
+  const { request, outcome, standings } = row
   try {
     return {
       request: request === null ? null : readRequest(request),
@@ -149,72 +137,63 @@ export function readStored({
   }
 }
 
-const COLUMNS = [
-  'id',
-  'state',
-  'received_at',
-  'active_at',
-  'attempts',
-  'due_at',
-  'request',
-  'outcome',
-  'email',
-  'username',
-  'course',
-  'source',
-  'webhook_id',
-  'standings',
-  'settled_at',
-  'enrolled_at',
-  'replayed_at',
-  'replaced_by',
-] as const satisfies readonly (keyof DeliveryRow)[]
+/** What a line has as its row has it, and what else it is made of. */
+const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
+  db
+    .selectFrom('deliveries')
+    .select(['id', 'state', 'source', 'attempts', 'webhook_id as webhookId', 'due_at as dueAt'])
+    .select(['received_at as receivedAt', 'active_at as activeAt', 'settled_at as settledAt'])
+    .select(['enrolled_at as enrolledAt', 'replayed_at as replayedAt'])
+    .select(['request', 'outcome', 'standings', 'email', 'username', 'course', 'replaced_by'])
+    .where('id', 'in', ids)
+    .execute()
 
 /** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
-export async function summaries({ db, ids }: { db: Kysely<Tables>; ids: readonly string[] }): Promise<Summary[]> {
+export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Promise<Summary[]> {
   if (ids.length === 0) return []
-  const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  const rows = await readRows(db, ids)
   const notes = await readNotes(
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
   const orders = await readOrders(db, ids)
-  const sent = await readAsSent({ db, ids: rows.filter(({ request }) => request === null).map(({ id }) => id) })
+  const sent = await readAsSent(
+    db,
+    rows.filter(({ request }) => request === null).map(({ id }) => id),
+  )
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
     if (row === undefined) return []
-    const handled = noteOf({ state: row.state, settledAt: row.settled_at, notes: notes.get(id) ?? [] })
+    const handled = noteOf({ ...row, notes: notes.get(id) ?? [] })
     return [summaryOf(row, { handled, withdrawals: orders.get(id) ?? [], sent: sent.get(id) ?? {} })]
   })
 }
 
 function summaryOf(
-  row: Pick<DeliveryRow, (typeof COLUMNS)[number]>,
-  { handled, withdrawals, sent }: Pick<Summary, 'handled' | 'withdrawals'> & { sent: About },
+  {
+    request,
+    outcome,
+    standings,
+    email,
+    username,
+    course,
+    replaced_by,
+    ...row
+  }: Awaited<ReturnType<typeof readRows>>[number],
+  { sent, ...told }: Pick<Summary, 'handled' | 'withdrawals'> & { sent: About },
 ): Summary {
-  const request = orNull(readRequest, row.request)
+  const sale = orNull(readRequest, request)
   return {
-    id: row.id,
-    state: row.state,
-    email: request?.email ?? sent.email ?? row.email,
-    username: request?.username ?? sent.username ?? (row.username === '' ? null : row.username),
-    name: request === null ? null : `${request.name} ${request.family}`.trim(),
-    courseIds: request?.courseIds ?? sent.courseIds ?? (row.course === null ? [] : [row.course]),
-    receivedAt: row.received_at,
-    activeAt: row.active_at,
-    attempts: row.attempts,
-    dueAt: row.due_at,
-    outcome: orNull(readOutcome, row.outcome),
-    standings: orNull(readStandings, row.standings) ?? {},
-    settledAt: row.settled_at,
-    enrolledAt: row.enrolled_at,
-    replayedAt: row.replayed_at,
-    isReplaced: row.replaced_by !== null,
-    handled,
-    withdrawals,
-    source: row.source,
-    webhookId: row.webhook_id,
+    ...row,
+    email: sale?.email ?? sent.email ?? email,
+    username: sale?.username ?? sent.username ?? (username === '' ? null : username),
+    name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
+    courseIds: sale?.courseIds ?? sent.courseIds ?? (course === null ? [] : [course]),
+    outcome: orNull(readOutcome, outcome),
+    standings: orNull(readStandings, standings) ?? {},
+    isReplaced: replaced_by !== null,
+    ...told,
   }
 }
 
@@ -246,13 +225,7 @@ const BODY_MAX = 4096
  * Returns what the shop sent in the payloads of deliveries that have no request, because they were rejected for their
  * payload. Their search terms are in lower case. A delivery with a long or unreadable body is absent.
  */
-async function readAsSent({
-  db,
-  ids,
-}: {
-  db: Kysely<Tables>
-  ids: readonly string[]
-}): Promise<ReadonlyMap<string, About>> {
+async function readAsSent(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, About>> {
   if (ids.length === 0) return new Map()
   const rows = await db
     .selectFrom('deliveries')

@@ -33,26 +33,19 @@ export interface Matches {
   readonly cut: boolean
 }
 
-interface Search {
-  readonly db: Kysely<Tables>
-  readonly filter: DeliveryFilter
-}
-
 /**
  * Finds up to `limit` deliveries after a position, in the order of the list. A text that is an address, or the id or the
  * webhook-id of a delivery, is looked up by an index. A search for another text, or for a course, walks through the
  * texts of the list until its time is over.
  * @param of.withinMs how long it walks
  */
-export async function search({
-  db,
-  filter,
-  after,
-  limit,
-  withinMs = WITHIN_MS,
-}: Search & { after: Position | null; limit: number; withinMs?: number }): Promise<Matches> {
+export async function search(
+  db: Kysely<Tables>,
+  of: { filter: DeliveryFilter; after: Position | null; limit: number; withinMs?: number },
+): Promise<Matches> {
+  const { filter, after, limit, withinMs = WITHIN_MS } = of
   if (filter.states?.length === 0) return page([], limit)
-  const { kind, from } = await planOf({ db, filter })
+  const { kind, from } = await planOf(db, filter)
   if (kind === 'order') return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
   const began = performance.now()
   const found: Listed[] = []
@@ -72,9 +65,12 @@ export async function search({
 }
 
 /** Counts the deliveries that a filter finds, by state: exactly, however long it takes. */
-export async function countFound(of: Search): Promise<Readonly<Partial<Record<DeliveryState, number>>>> {
+export async function countFound(
+  db: Kysely<Tables>,
+  filter: DeliveryFilter,
+): Promise<Readonly<Partial<Record<DeliveryState, number>>>> {
   const counts: Partial<Record<DeliveryState, number>> = {}
-  for (const { state, all } of await tally(of, 'id')) counts[state] = (counts[state] ?? 0) + Number(all)
+  for (const { state, all } of await tally(db, filter, 'id')) counts[state] = (counts[state] ?? 0) + Number(all)
   return counts
 }
 
@@ -82,8 +78,11 @@ export async function countFound(of: Search): Promise<Readonly<Partial<Record<De
  * Counts those that a replay can help, and the others that a filter finds: they were rejected for their payload. Some of
  * these were handled since, and contain no sale.
  */
-export async function countReplayable(of: Search): Promise<{ count: number; left: number }> {
-  const tallied = await tally(of, 'request')
+export async function countReplayable(
+  db: Kysely<Tables>,
+  filter: DeliveryFilter,
+): Promise<{ count: number; left: number }> {
+  const tallied = await tally(db, filter, 'request')
   const sum = (numbers: readonly (number | string | bigint)[]): number =>
     numbers.reduce<number>((total, number) => total + Number(number), 0)
   const count = sum(tallied.filter(({ state }) => state !== 'rejected').map(({ having }) => having))
@@ -91,9 +90,9 @@ export async function countReplayable(of: Search): Promise<{ count: number; left
 }
 
 /** By state, in stretches: how many there are, and how many of them have a value in the column. */
-async function tally({ db, filter }: Search, column: 'id' | 'request') {
+async function tally(db: Kysely<Tables>, filter: DeliveryFilter, column: 'id' | 'request') {
   if (filter.states?.length === 0) return []
-  const { kind, from } = await planOf({ db, filter })
+  const { kind, from } = await planOf(db, filter)
   const whole = [{ after: null, last: null }]
   const tallied = []
   for await (const stretch of kind === 'walk' ? stretches({ db, range: rangeOf(filter), after: null }) : whole) {
@@ -110,7 +109,7 @@ interface Plan {
 }
 type Deliveries = SelectQueryBuilder<Tables, 'deliveries', object>
 
-async function planOf({ db, filter }: Search): Promise<Plan> {
+async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan> {
   const { find, ...rest } = filter
   if (find !== undefined) {
     const ids = await idsOf(db, find)
@@ -128,8 +127,8 @@ const rangeOf = ({ received, ...filter }: DeliveryFilter): DeliveryFilter =>
   received === undefined ? filter : { ...filter, from: Math.max(received, filter.from ?? received) }
 
 /** The index that leads to few rows, which are sorted afterwards; null for the primary key. */
-function indexFor({ id, replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {
-  if (id !== undefined || replay !== undefined) return null
+function indexFor({ replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {
+  if (replay !== undefined) return null
   if (email !== undefined) return 'deliveries_email'
   if (username !== undefined) return 'deliveries_username'
   return cause === undefined || states === undefined ? undefined : 'deliveries_cause'
@@ -167,39 +166,27 @@ export interface Neighbors {
 }
 
 /** Returns the neighbors of a delivery in the list with this filter. A delivery that isn't in the list has none. */
-export async function neighborsOf({
-  db,
-  id,
-  filter,
-}: {
-  db: Kysely<Tables>
-  id: string
-  filter: DeliveryFilter
-}): Promise<Neighbors> {
+export async function neighborsOf(
+  db: Kysely<Tables>,
+  { id, filter }: { id: string; filter: DeliveryFilter },
+): Promise<Neighbors> {
   const { states, ...others } = filter
   if (Object.keys(others).length > 0) {
-    const { found } = await search({ db, filter, after: null, limit: LISTED })
+    const { found } = await search(db, { filter, after: null, limit: LISTED })
     const at = found.findIndex((one) => one.id === id)
     return { previous: found[at - 1]?.id ?? null, next: at < 0 ? null : (found[at + 1]?.id ?? null) }
   }
   const row = await db.selectFrom('deliveries').select(['active_at', 'state']).where('id', '=', id).executeTakeFirst()
   if (row === undefined || (states !== undefined && !states.includes(row.state))) return { previous: null, next: null }
-  const { found } = await search({ db, filter, after: { activeAt: row.active_at, id }, limit: 1 })
-  return { previous: await laterThan({ db, id, activeAt: row.active_at, states }), next: found[0]?.id ?? null }
+  const { found } = await search(db, { filter, after: { activeAt: row.active_at, id }, limit: 1 })
+  return { previous: await laterThan(db, { id, activeAt: row.active_at, states }), next: found[0]?.id ?? null }
 }
 
 /** The one with the next later activity, by the same indexes as the list, in the other direction. */
-async function laterThan({
-  db,
-  id,
-  activeAt,
-  states,
-}: {
-  db: Kysely<Tables>
-  id: string
-  activeAt: number
-  states: DeliveryFilter['states']
-}): Promise<string | null> {
+async function laterThan(
+  db: Kysely<Tables>,
+  { id, activeAt, states }: Position & Pick<DeliveryFilter, 'states'>,
+): Promise<string | null> {
   const candidates: { id: string; active_at: number }[] = []
   for (const state of states === undefined ? [null] : new Set(states)) {
     let query = db.selectFrom('deliveries').select(['id', 'active_at']).where('active_at', '>=', activeAt)

@@ -1,15 +1,16 @@
 import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../../database/schema.ts'
+import { type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { readCalls } from '../../sale/calls.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
-import type { Page } from './listing.ts'
+import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
+import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
+import type { Page } from './filter.ts'
 
 const EVENTS_MAX = 500
 const PAGE = 50
-const PAGE_MAX = 500
 
 /** Returns the last 500 events of a delivery in the order of their numbers, which no clock decides. */
-export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): Promise<DeliveryEvent[]> {
+export async function timeline(db: Kysely<Tables>, id: string): Promise<DeliveryEvent[]> {
   const rows = await db
     .selectFrom('events')
     .select(['id', 'seq', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
@@ -21,16 +22,10 @@ export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): 
 }
 
 /** Returns the changes by operators, newest first; see Operations.audit. The cursor is the id of the last entry. */
-export async function audit({
-  db,
-  limit = PAGE,
-  after = null,
-}: {
-  db: Kysely<Tables>
-  limit?: number
-  after?: string | null
-}): Promise<Page<DeliveryEvent>> {
-  const most = Math.min(Math.max(1, limit), PAGE_MAX)
+export async function audit(
+  db: Kysely<Tables>,
+  { limit = PAGE, after = null }: { limit?: number; after?: string | null },
+): Promise<Page<DeliveryEvent>> {
   // With a left join, both kinds of databases walk along the audit and look up each event. Retention may have deleted
   // an event with its delivery.
   let query = db
@@ -50,20 +45,78 @@ export async function audit({
   if (after !== null) query = query.where('audit.event_id', '<', after)
   const rows = await query
     .orderBy('audit.event_id', 'desc')
-    .limit(most + 1)
+    .limit(limit + 1)
     .execute()
-  const listed = rows.slice(0, most)
+  const listed = rows.slice(0, limit)
   return {
     items: listed.flatMap(({ event_id, delivery_id, at, kind, detail, actor, calls }) =>
       at === null || kind === null || detail === null
         ? []
         : [eventOf({ id: event_id, delivery_id, at, kind, detail, actor, calls })],
     ),
-    next: rows.length > most ? (listed.at(-1)?.event_id ?? null) : null,
+    next: rows.length > limit ? (listed.at(-1)?.event_id ?? null) : null,
   }
 }
 
 function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'>): DeliveryEvent {
   const read = readCalls(calls)
   return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
+}
+
+/**
+ * What the sentence about a delivery needs beside its own row: the note of who handled it, and the orders to take the buyer
+ * out of courses.
+ */
+
+/** An event that records a note, oldest first among those of its delivery. */
+type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
+
+/** Makes what the sentence is made of from a delivery, its timeline (oldest first) and its orders (latest first). */
+export function toldOf(
+  delivery: Pick<Delivery, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy'>,
+  { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
+): Told {
+  const { state, request, settledAt, replacedBy } = delivery
+  const handled = noteOf({ state, settledAt, notes: events.filter(({ kind }) => kind === 'handled') })
+  return { ...delivery, courseIds: request?.courseIds ?? [], withdrawals, handled, isReplaced: replacedBy !== null }
+}
+
+/**
+ * The note that made a delivery handled; null if it isn't, or became so without one. One that was handled, replayed and
+ * stopped since has a note of an earlier state.
+ */
+export function noteOf(of: Pick<Delivery, 'state' | 'settledAt'> & { notes: readonly Noted[] }): ToldNote | null {
+  if (of.state !== 'handled') return null
+  const noted = of.notes.findLast(({ at }) => at === of.settledAt)
+  return noted === undefined ? null : { note: noted.detail, by: noted.actor, at: noted.at }
+}
+
+/** Reads the notes of each of these deliveries, for noteOf. */
+export async function readNotes(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, Noted[]>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'seq', 'at', 'delivery_id', 'detail', 'actor'])
+    .where('delivery_id', 'in', ids)
+    .where('kind', '=', 'handled')
+    .execute()
+  rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
+  return Map.groupBy(rows, ({ delivery_id }) => delivery_id)
+}
+
+/** Reads the orders for each of these deliveries, the latest first. One that can't be read is left out. */
+export async function readOrders(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Withdrawal[]>> {
+  const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  rows.sort((a, b) => (a.id < b.id ? 1 : -1))
+  const readable = rows.flatMap((row) => {
+    try {
+      return [withdrawalOf(row)]
+    } catch {
+      return []
+    }
+  })
+  return Map.groupBy(readable, ({ deliveryId }) => deliveryId)
 }

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Kysely } from 'kysely'
-import type { NoticeRow, Tables } from '../../database/schema.ts'
+import { type Kysely, sql } from 'kysely'
+import type { DeliveryRow, NoticeRow, Tables } from '../../database/schema.ts'
+import type { WriteContext } from '../../database/transaction.ts'
+import { inTransaction } from '../../database/transaction.ts'
+import { along } from '../../queue/in-order.ts'
+import { courseOfOutcome } from '../../queue/rows.ts'
+import { failedOf } from '../../queue/withdrawal-row.ts'
+import { REASON_CODES, REASONS } from '../../sale/types.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
 export const MAX_CAUSES = 100
@@ -10,8 +16,13 @@ const SUBJECT_MAX = 255
 const SECOND_MS = 10 * 60_000
 const FURTHER_MS = 60 * 60_000
 
+/** What is older is no news: notifications were turned off meanwhile. */
+const NEWS_MS = 24 * 3_600_000
+/** How far to go back after the clock was set back. */
+const BACK_MS = 60_000
+
 /** What operators are notified of. Equal causes are counted together. */
-export type Cause = Pick<NoticeRow, 'kind' | 'code' | 'subject'>
+type Cause = Pick<NoticeRow, 'kind' | 'code' | 'subject'>
 
 /** Course keys that differ in their letter case are one course. */
 const noticeId = ({ kind, code, subject }: Cause): string =>
@@ -34,7 +45,7 @@ const POSITION = { kind: 'position', code: '', subject: '' } as const
 const POSITION_ID = noticeId(POSITION)
 
 /** Returns the time up to which was counted, ms since 1970. Before anything was, it begins at `start`. */
-export async function readPosition(db: Kysely<Tables>, start: number): Promise<number> {
+async function readPosition(db: Kysely<Tables>, start: number): Promise<number> {
   const query = db.selectFrom('notices').select('last_at').where('id', '=', POSITION_ID)
   const found = await query.executeTakeFirst()
   if (found !== undefined) return found.last_at
@@ -47,7 +58,7 @@ export async function readPosition(db: Kysely<Tables>, start: number): Promise<n
 }
 
 /** Returns false if another replica has moved it meanwhile. */
-export async function movePosition(trx: Kysely<Tables>, { from, to }: { from: number; to: number }): Promise<boolean> {
+async function movePosition(trx: Kysely<Tables>, { from, to }: { from: number; to: number }): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('notices')
     .set({ last_at: to })
@@ -57,19 +68,19 @@ export async function movePosition(trx: Kysely<Tables>, { from, to }: { from: nu
   return numUpdatedRows > 0n
 }
 
-interface Counting {
+interface Counted {
   readonly cause: Cause
   readonly count: number
-  /** ms since 1970 */
-  readonly at: number
 }
+/** `at`: ms since 1970. */
+type Counting = Counted & { readonly at: number }
 
 const newRow = ({ cause, count, at }: Counting): NoticeRow => {
   return { ...cause, id: noticeId(cause), detail: '', first_at: at, last_at: at, count, texts: 0, sent_at: null }
 }
 
 /** Counts deliveries or withdrawals of a cause. */
-export async function addCount(trx: Kysely<Tables>, { cause, ...counting }: Counting): Promise<void> {
+async function addCount(trx: Kysely<Tables>, { cause, ...counting }: Counting): Promise<void> {
   const own = { ...counting, cause: { ...cause, subject: cause.subject.slice(0, SUBJECT_MAX) } }
   if (await raise(trx, own)) return
   const isFull = (await readNotices(trx)).length >= MAX_CAUSES
@@ -88,6 +99,71 @@ async function raise(trx: Kysely<Tables>, { cause, count, at }: Counting): Promi
     .where('id', '=', noticeId(cause))
     .executeTakeFirst()
   return numUpdatedRows > 0n
+}
+
+/** From `after` (exclusive) to `upTo` (inclusive), ms since 1970. */
+interface Range {
+  readonly after: number
+  readonly upTo: number
+}
+
+/**
+ * Counts, by cause, the deliveries that came to need attention or were rejected, and the withdrawals that failed, up to
+ * the time `upTo` (ms since 1970). The position moves in the transaction that counts, so each row is counted once. If
+ * another replica has moved it meanwhile, that one has counted these rows.
+ *
+ * `upTo` has to lie further back than a transaction takes: a row gets its time before its transaction is committed, and
+ * one that appears behind the position is not counted.
+ */
+export async function countNew({ database, random }: WriteContext, upTo: number): Promise<void> {
+  const { db } = database
+  const position = await readPosition(db, upTo)
+  const range = { after: position > upTo ? upTo - BACK_MS : Math.max(position, upTo - NEWS_MS), upTo }
+  const causes = [...(await readDeliveries(db, range)), ...(await readWithdrawals(db, range))]
+  await inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      if (!(await movePosition(trx, { from: position, to: upTo }))) return
+      for (const { cause, count } of causes) await addCount(trx, { cause, count, at: upTo })
+    },
+    // The position says what was counted, so another attempt counts nothing twice.
+  })
+}
+
+/**
+ * A delivery may be active again after its result, such as by a failed withdrawal, but never before it. The plus keeps
+ * SQLite from another index, which would lead to the old ones too.
+ */
+async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
+  const groups = await along(db, 'deliveries_state')
+    .select(({ fn }) => ['reason', 'subject', fn.countAll<number>().as('count'), fn.max('outcome').as('example')])
+    .where('state', 'in', ['needs_attention', 'rejected'])
+    .where('active_at', '>', after)
+    .where(({ eb, ref }) => eb(sql<number>`+${ref('settled_at')}`, '>', after))
+    .where('settled_at', '<=', upTo)
+    .groupBy(['reason', 'subject'])
+    .execute()
+  return groups.map((group) => ({ cause: causeOf(group), count: Number(group.count) }))
+}
+
+/** The subject is a course key or nothing: any other subject may hold an address. */
+function causeOf(of: Pick<DeliveryRow, 'reason' | 'subject'> & { example: string | null }): Cause {
+  const code = REASON_CODES.find((one) => one === of.reason) ?? 'row.unreadable'
+  const subject = REASONS[code].subject === 'course_key' ? (courseOfOutcome(of.example) ?? of.subject ?? '') : ''
+  return { kind: 'delivery', code, subject }
+}
+
+async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
+  const rows = await db
+    .selectFrom('withdrawals')
+    .selectAll()
+    .where('ended_at', '>', after)
+    .where('ended_at', '<=', upTo)
+    .execute()
+  return rows
+    .flatMap(failedOf)
+    .map(({ row }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: row.delivery_id }, count: 1 }))
 }
 
 /**

@@ -51,18 +51,15 @@ function causeOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? connectionCause(cause) : 'the connection failed'
 }
 
-/** Sends a test notification for an operator. Throws AppError database.unreachable while the database is unavailable. */
-export type TestNotification = (order: { by: string }) => Promise<PostedText>
-
-/** Each test is an entry of the audit, with what the receiver answered. `publish` gets that event. */
-export function createTestNotification({
-  context,
-  guard,
-  post,
-  console,
-  publish,
-}: Pick<AppContext, 'context' | 'guard' | 'publish'> & { post: PostText; console: ConsoleUrl }): TestNotification {
-  return async ({ by }) => {
+/**
+ * Returns a function that sends a test notification for an operator. Each test is an entry of the audit, with what the
+ * receiver answered; `publish` gets that event. Throws AppError database.unreachable while the database is unavailable.
+ */
+export function createTestNotification(
+  from: Pick<AppContext, 'context' | 'guard' | 'publish'> & { post: PostText; console: ConsoleUrl },
+) {
+  const { context, guard, post, console, publish } = from
+  return async ({ by }: { by: string }): Promise<PostedText> => {
     const posted = await post(testText(console))
     const event = { deliveryId: '', kind: 'notification_tested', detail: answerOf(posted), actor: by } as const
     const { events } = await guard(() => auditedChange(context, async () => ({ result: null, listed: [event] })))

@@ -56,25 +56,13 @@ export interface Bar {
   readonly counts: Readonly<Partial<Record<DeliveryState, number>>>
 }
 
-export interface CourseSales {
-  /** The course key as the shop sent it most often. */
-  readonly course: string
-  readonly counts: Bar['counts']
-}
-
 /**
  * Counts the sales by the span of time in which they were received, and by state, each once: the oldest span first,
  * without gaps.
- * @param of.bounds the beginning of each span, and the end of the last one: ms since 1970, ascending. The offsets of all
+ * @param bounds the beginning of each span, and the end of the last one: ms since 1970, ascending. The offsets of all
  *   time zones are whole quarters of an hour, so the bounds are too.
  */
-export async function salesBySpan({
-  db,
-  bounds,
-}: {
-  db: Kysely<Tables>
-  bounds: readonly number[]
-}): Promise<readonly Bar[]> {
+export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[]): Promise<readonly Bar[]> {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn, ref }) => [
@@ -92,19 +80,12 @@ export async function salesBySpan({
   return bounds.slice(1).map((to, i) => ({ from: bounds[i] ?? to, to, counts: countsOf(bySpan.get(i) ?? []) }))
 }
 
-/** What was sold of each course. A sale of several courses counts for each of them. */
-export interface SalesByCourse {
-  /** The 20 courses with the most sales, the most first. */
-  readonly courses: readonly CourseSales[]
-  /** All further courses together; and sales that name no course. */
-  readonly others: { readonly courses: number; readonly counts: Bar['counts'] }
-  readonly unnamed: Bar['counts']
-  /** Each sale once. */
-  readonly sales: number
-}
-
-/** Counts the sales received since `from` (ms since 1970) by course and state. */
-export async function salesByCourse({ db, from }: { db: Kysely<Tables>; from: number }): Promise<SalesByCourse> {
+/**
+ * Counts the sales received since `from` (ms since 1970) by course and state. A sale of several courses counts for each of
+ * them. Returns the 20 courses with the most sales, the most first; all further courses together; the sales that name no
+ * course; and how many sales there are, each once.
+ */
+export async function salesByCourse(db: Kysely<Tables>, from: number) {
   const sales = db.selectFrom('deliveries').where('received_at', '>=', from).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
@@ -139,8 +120,8 @@ export async function salesByCourse({ db, from }: { db: Kysely<Tables>; from: nu
   }
 }
 
-/** One course from its rows, which may spell it differently. */
-function courseOf(rows: readonly (StateCount & { readonly course: string })[]): CourseSales[] {
+/** One course from its rows, which may spell it differently: as the shop sent it most often. */
+function courseOf(rows: readonly (StateCount & { readonly course: string })[]) {
   const spelled = [...Map.groupBy(rows, ({ course }) => course)].map(([course, some]) => ({ course, sum: sumOf(some) }))
   const [most] = spelled.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
   return most === undefined ? [] : [{ course: most.course, counts: countsOf(rows) }]
@@ -167,22 +148,22 @@ export interface Counted<Value> {
 
 /** Different questions whose last answers are kept: a page asks a few, each time zone its own. */
 const KEPT = 50
+/** A count that takes longer is not waited for: ms. */
+const WITHIN_MS = 100
 
 /**
- * Returns a function that counts anew each time. While a count takes longer than `withinMs`, it resolves to the last one,
+ * Returns a function that counts anew each time. While a count takes longer than 100 ms, it resolves to the last one,
  * and those who ask meanwhile share the one that is under way. The first count of a question is waited for.
  * @param of.count what counts; `ask` is data, and asks another question if it is different as JSON
  * @param of.now ms since 1970
+ * @param of.keptMs a count that is not older than this is not made anew, ms
  */
-export function createCounting<Ask, Value>({
-  count,
-  now,
-  withinMs = 100,
-}: {
+export function createCounting<Ask, Value>(of: {
   count: (ask: Ask) => Promise<Value>
   now: () => number
-  withinMs?: number
+  keptMs?: number
 }): (ask: Ask) => Promise<Counted<Value>> {
+  const { count, now, keptMs = 0 } = of
   const last = new Map<string, Counted<Value>>()
   const underWay = new Map<string, Promise<Counted<Value>>>()
 
@@ -203,11 +184,12 @@ export function createCounting<Ask, Value>({
 
   return async (ask) => {
     const key = JSON.stringify(ask ?? null)
-    const counting = underWay.get(key) ?? start(key, ask)
     const known = last.get(key)
+    if (known !== undefined && Math.abs(now() - known.at) < keptMs) return known
+    const counting = underWay.get(key) ?? start(key, ask)
     if (known === undefined) return counting
     const late = new AbortController()
-    const timer = delay(withinMs, known, { signal: late.signal }).catch(() => known)
+    const timer = delay(WITHIN_MS, known, { signal: late.signal }).catch(() => known)
     return Promise.race([counting, timer]).finally(() => late.abort())
   }
 }

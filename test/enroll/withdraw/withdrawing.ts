@@ -21,7 +21,6 @@ export function operationsOn(url: string) {
   const operations = createOperations({
     context,
     guard: (work) => work(),
-    replicas: () => 1,
     publish: () => {},
     onDue: () => {},
   })

@@ -29,7 +29,7 @@ test('a search whose time is over says how far it came, and the next one continu
     const found: string[] = []
     let cuts = 0
     for (let after: Position | null = null; ; ) {
-      const page = await search({ db, filter, after, limit: 250, withinMs: 0 })
+      const page = await search(db, { filter, after, limit: 250, withinMs: 0 })
       found.push(...page.found.map(({ id }) => id))
       if (page.cut) {
         cuts++
@@ -46,13 +46,13 @@ test('a search whose time is over says how far it came, and the next one continu
 
 test('within its time, a search finds every match and is not cut', async (t) => {
   const { db } = await many(t)
-  const page = await search({ db, filter: { find: 'old' }, after: null, limit: 1000, withinMs: 60_000 })
+  const page = await search(db, { filter: { find: 'old' }, after: null, limit: 1000, withinMs: 60_000 })
   assert.deepEqual([page.found.length, page.next, page.cut], [OLD, null, false])
 })
 
 test('counts are exact, whatever finds the deliveries', async (t) => {
   const { db, operations } = await many(t)
-  const queued = async (filter: DeliveryFilter) => (await countFound({ db, filter })).queued ?? 0
+  const queued = async (filter: DeliveryFilter) => (await countFound(db, filter)).queued ?? 0
   assert.equal(await queued({}), OLD + NEW)
   assert.equal(await queued({ find: 'old' }), OLD)
   assert.equal(await queued({ find: 'old12' }), 11)

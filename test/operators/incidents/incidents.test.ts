@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { incidentsBetween, listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
 import {
   createLook,
   endIncident,
   endSilent,
+  incidentsBetween,
+  listIncidents,
   reportIncident,
   type Seen,
-} from '../../../src/operators/incidents/record.ts'
+} from '../../../src/operators/incidents/incidents.ts'
 import { purgeAuditStep } from '../../../src/queue/retention.ts'
 import { accepted, arrival, only, onSqlite, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 
@@ -26,7 +27,7 @@ test('what several replicas report at once is one incident, from the first one t
   // Two connections to SQLite in one process block each other.
   if (onSqlite()) for (const report of reports) await report()
   else await Promise.all(reports.map((report) => report()))
-  const { items } = await listIncidents({ db, now: clock.at })
+  const { items } = await listIncidents(db, { now: clock.at })
   assert.deepEqual(items.map(({ kind, from, to }) => [kind, from, to]).sort(), [
     ['down', START, null],
     ['throttled', START, null],
@@ -40,12 +41,12 @@ test('an incident that one replica ends and another still sees, or that returns 
   clock.at += 30_000
   await endIncident(context, { kind: 'down', at: clock.at })
   await reportIncident(context, DOWN)
-  const one = only((await listIncidents({ db, now: clock.at })).items)
+  const one = only((await listIncidents(db, { now: clock.at })).items)
   assert.deepEqual([one.from, one.to], [START, null])
   await endIncident(context, { kind: 'down', at: clock.at })
   clock.at += MINUTE_MS + 1
   await reportIncident(context, { ...DOWN, since: clock.at })
-  const [second, first] = (await listIncidents({ db, now: clock.at })).items
+  const [second, first] = (await listIncidents(db, { now: clock.at })).items
   assert.deepEqual([first?.to, second?.from, second?.to], [START + 30_000, clock.at, null])
 })
 
@@ -54,10 +55,10 @@ test('an incident that no replica reports any more ended at its last report', as
   await reportIncident(context, DOWN)
   clock.at += MINUTE_MS
   await endSilent(context)
-  assert.equal(only((await listIncidents({ db, now: clock.at })).items).to, null)
+  assert.equal(only((await listIncidents(db, { now: clock.at })).items).to, null)
   clock.at += 1
   await endSilent(context)
-  assert.equal(only((await listIncidents({ db, now: clock.at })).items).to, START)
+  assert.equal(only((await listIncidents(db, { now: clock.at })).items).to, START)
 })
 
 test('an incident has the sales that were received meanwhile, and when the last of them was enrolled', async (t) => {
@@ -75,7 +76,7 @@ test('an incident has the sales that were received meanwhile, and when the last 
   await store.write([settled(succeeded(a))])
   clock.at += 1000
   await store.write([settled(succeeded(b))])
-  const one = only((await listIncidents({ db, now: clock.at })).items)
+  const one = only((await listIncidents(db, { now: clock.at })).items)
   assert.deepEqual([one.sales, one.queued, one.lastEnrolledAt], [3, 1, clock.at])
 })
 
@@ -87,20 +88,20 @@ test('the bands of a chart are the incidents that overlap it', async (t) => {
     await endIncident(context, { kind: 'down', at: clock.at })
     clock.at += 2 * MINUTE_MS
   }
-  const all = (await incidentsBetween({ db, from: 0, to: clock.at })).map(({ from }) => from)
+  const all = (await incidentsBetween(db, { from: 0, to: clock.at })).map(({ from }) => from)
   assert.deepEqual([all.length, all[0]], [25, START])
   const [one] = all
-  assert.deepEqual(await incidentsBetween({ db, from: START + 1000, to: all[1] ?? 0 }), [])
-  assert.equal(only(await incidentsBetween({ db, from: START + 500, to: all[1] ?? 0 })).from, one)
-  const first = await listIncidents({ db, now: clock.at })
-  const second = await listIncidents({ db, now: clock.at, after: first.next })
+  assert.deepEqual(await incidentsBetween(db, { from: START + 1000, to: all[1] ?? 0 }), [])
+  assert.equal(only(await incidentsBetween(db, { from: START + 500, to: all[1] ?? 0 })).from, one)
+  const first = await listIncidents(db, { now: clock.at })
+  const second = await listIncidents(db, { now: clock.at, after: first.next })
   assert.deepEqual(
     [...first.items, ...second.items].map(({ from }) => from),
     all.toReversed(),
   )
   assert.equal(second.next, null)
   await purgeAuditStep({ db, before: all[20] ?? 0 })
-  assert.equal((await incidentsBetween({ db, from: 0, to: clock.at })).length, 5)
+  assert.equal((await incidentsBetween(db, { from: 0, to: clock.at })).length, 5)
 })
 
 test('a replica writes when an incident begins and ends, every 10 seconds meanwhile, and a lost database afterwards', async (t) => {
@@ -108,7 +109,7 @@ test('a replica writes when an incident begins and ends, every 10 seconds meanwh
   const sees: { lms: Seen | null; database: string | null } = { lms: null, database: null }
   const look = createLook({ context, lms: () => sees.lms, database: () => sees.database })
   const read = async () =>
-    (await listIncidents({ db, now: clock.at })).items.map(({ kind, from, to }) => [kind, from, to])
+    (await listIncidents(db, { now: clock.at })).items.map(({ kind, from, to }) => [kind, from, to])
   await look()?.()
   assert.equal(look(), null)
   sees.lms = { ...DOWN, since: clock.at }
@@ -117,7 +118,7 @@ test('a replica writes when an incident begins and ends, every 10 seconds meanwh
   assert.equal(look(), null)
   clock.at += 10_000
   await look()?.()
-  assert.equal(only((await listIncidents({ db, now: clock.at })).items).lastSeenAt, clock.at)
+  assert.equal(only((await listIncidents(db, { now: clock.at })).items).lastSeenAt, clock.at)
   sees.database = 'gone'
   assert.equal(look(), null)
   clock.at += 5000

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDatabase } from '../../../src/database/database.ts'
-import { listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
+import { listIncidents } from '../../../src/operators/incidents/incidents.ts'
 import { startProduct } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 
@@ -13,7 +13,7 @@ test('the service records when the LMS was away, how many sales waited, and when
     await database.close()
     await product.stop()
   })
-  const only = async () => (await listIncidents({ db: database.db, now: Date.now() })).items[0]
+  const only = async () => (await listIncidents(database.db, { now: Date.now() })).items[0]
   await product.lms.faults([{ status: 503 }])
   await product.sell({ email: 'alice@example.com' })
   const began = await until('the incident', only)

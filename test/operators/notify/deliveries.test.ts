@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { zoneOf } from '../../../src/console/layout/zone.ts'
-import { filterOf, readQuery } from '../../../src/console/pages/deliveries/list-query.ts'
+import { filterOf, readQuery } from '../../../src/console/pages/deliveries/list-filters.ts'
 import { MAX_CAUSES } from '../../../src/operators/notify/notices.ts'
 import { COURSE, only } from '../../queue/harness.ts'
 import { setUpNotifier } from './harness.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Seen } from '../../../src/operators/incidents/record.ts'
+import type { Seen } from '../../../src/operators/incidents/incidents.ts'
 import { openEndpoint } from '../../../src/queue/outbox/endpoint.ts'
 import { only } from '../../queue/harness.ts'
 import { type Bench, setUpNotifier } from './harness.ts'

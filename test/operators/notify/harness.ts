@@ -1,6 +1,5 @@
 import type { TestContext } from 'node:test'
-import type { Seen } from '../../../src/operators/incidents/record.ts'
-import { createLook } from '../../../src/operators/incidents/record.ts'
+import { createLook, type Seen } from '../../../src/operators/incidents/incidents.ts'
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
 import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
 import type { Reason } from '../../../src/sale/types.ts'

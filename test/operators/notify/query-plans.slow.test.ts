@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { countNew } from '../../../src/operators/notify/count-new.ts'
+import { countNew } from '../../../src/operators/notify/notices.ts'
 import type { Settlement } from '../../../src/sale/types.ts'
 import { plansOf } from '../../database/dialects.ts'
 import { accepted, arrival, needsAttention, onSqlite, settled, setUp, succeeded } from '../../queue/harness.ts'

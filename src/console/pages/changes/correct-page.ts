@@ -8,8 +8,7 @@ import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { crumbsOf } from '../deliveries/delivery-page.ts'
-import { sendOutdated } from './outdated-page.ts'
+import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
 import {
   courseIdsOf,
   errorsHtml,
@@ -18,7 +17,7 @@ import {
   readSaleForm,
   type SaleForm,
   saleFields,
-} from './sale-form.ts'
+} from './test-sale-page.ts'
 
 const words = TEXTS.correct
 

@@ -10,8 +10,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
-import { filterHtml } from '../deliveries/list-filters.ts'
-import { filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-query.ts'
+import { filterHtml, filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
 
 const words = TEXTS.replay
@@ -29,8 +28,11 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
     const [query, enrolled] = [readQuery(parameters), parameters.get('enrolled') === 'yes']
     const filter = filterOf(query, request.zone)
     const preview = await operations.previewReplay({ filter, enrolled })
-    const sample = { base: request.site.base, breaker: liveState.breaker(), now: now() }
-    const main = previewHtml({ request, preview, query, filter, enrolled, sample })
+    const { base } = request.site
+    const list = tableHtml(preview.sample, { base, breaker: liveState.breaker(), now: now() })
+    const found = foundHtml(request, { preview, query, enrolled, list })
+    const main = html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
+!${found}`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })
 
@@ -58,16 +60,12 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
   })
 }
 
-function previewHtml(of: {
-  preview: Preview
-  query: ListQuery
-  filter: ReturnType<typeof filterOf>
-  enrolled: boolean
-  request: FastifyRequest
-  sample: Parameters<typeof tableHtml>[1]
-}): string {
-  const { request, preview, query, filter, enrolled, sample } = of
-  const { base } = sample
+/** The choice of what a replay includes, and what it finds. `list`: some of that, as escaped HTML. */
+function foundHtml(
+  request: FastifyRequest,
+  { preview, query, enrolled, list }: { preview: Preview; query: ListQuery; enrolled: boolean; list: string },
+): string {
+  const { base } = request.site
   const fields = Object.entries(query)
     .map(([name, value]) => hiddenField(name, value))
     .join('')
@@ -76,10 +74,9 @@ function previewHtml(of: {
 <noscript><button class="second">${words.update}</button></noscript></form>`
   const start = html`<form method="post" action="${base}/replay">!${csrfField(request)}!${fields}!${enrolled ? hiddenField('enrolled', 'yes') : ''}
 <button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
-  const list = html`<h2>${words.sample}</h2>!${tableHtml(preview.sample, sample)}`
-  const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + list}`
-  return html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
-!${choose}<div id="preview" aria-live="polite" data-zoned>!${found}</div>`
+  const sample = html`<h2>${words.sample}</h2>!${list}`
+  const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`
+  return html`!${choose}<div id="preview" aria-live="polite" data-zoned>!${found}</div>`
 }
 
 /** How many a replay makes due, and how many it leaves out. */

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
@@ -8,13 +7,11 @@ import { DONE_STATES } from '../../../sale/types.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
-import { standingText } from '../deliveries/course-table.ts'
-import { isPending, withdrawalsHtml } from '../deliveries/delivery-history.ts'
-import { crumbsOf } from '../deliveries/delivery-page.ts'
-import { sendOutdated } from './outdated-page.ts'
+import { isPending, standingText, withdrawalsHtml } from '../deliveries/delivery-facts.ts'
+import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
 
 const words = TEXTS.withdraw
 
@@ -24,12 +21,10 @@ type Stands = Awaited<ReturnType<LmsCalls['whatStands']>>
 export function addWithdrawal(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/withdraw'
-  const hereOf = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
-    `${site.base}/deliveries/${encodeURIComponent(id)}`
 
   scope.get<WithId>(path, async (request, reply) => {
     const { id } = request.params
-    const here = hereOf(request)
+    const here = deliveryUrl(request)
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const crumbs = crumbsOf({ id, request: withdrawable })
@@ -50,7 +45,7 @@ export function addWithdrawal(parts: PageParts): void {
     const form = formOf(request)
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
-    const here = hereOf(request)
+    const here = deliveryUrl(request)
     const again = (problem: keyof typeof words.problems) => reply.redirect(`${here}/withdraw?problem=${problem}`, 303)
     if (courses.length === 0) return again('noCourse')
     const withdrawable = await operations.withdrawable(id)
@@ -77,9 +72,10 @@ export function addWithdrawal(parts: PageParts): void {
 }
 
 async function orderHtml(
-  { lms, lmsUrl, operations }: PageParts,
+  parts: PageParts,
   of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; action: string },
 ): Promise<string> {
+  const { lms, lmsUrl } = parts
   const { request, withdrawable, action } = of
   const { email, courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
@@ -88,7 +84,7 @@ async function orderHtml(
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const items = courses.map((one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl })}</li>`)
-  const others = await otherDeliveries(operations, { id: request.params.id, withdrawable })
+  const others = await otherDeliveries(parts, { id: request.params.id, withdrawable })
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
@@ -112,7 +108,7 @@ function choiceHtml(
 
 /** Other deliveries that put the same buyer into one of these courses. */
 async function otherDeliveries(
-  operations: Pick<Operations, 'list'>,
+  { operations }: PageParts,
   { id, withdrawable: { email, courses } }: { id: string; withdrawable: Withdrawable },
 ): Promise<Summary[]> {
   const { items } = await operations.list({ filter: { email, states: [...DONE_STATES] } })

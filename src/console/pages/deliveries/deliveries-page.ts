@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Found } from '../../../operators/find/listing.ts'
+import type { Found, Summary } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { refreshes } from '../../layout/elements.ts'
@@ -11,9 +12,17 @@ import { queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { csvPages } from './csv.ts'
-import { chipsHtml, countOf, formHtml, tabsHtml } from './list-filters.ts'
-import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './list-query.ts'
+import {
+  chipsHtml,
+  countOf,
+  filterOf,
+  formHtml,
+  isEmpty,
+  type ListQuery,
+  queryText,
+  readQuery,
+  tabsHtml,
+} from './list-filters.ts'
 import { type Now, tableHtml } from './list-rows.ts'
 import { personButton } from './people-page.ts'
 
@@ -23,7 +32,8 @@ const PAGE = 50
 const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
-export function addDeliveries({ scope, operations, liveState, now }: PageParts): void {
+export function addDeliveries(parts: PageParts): void {
+  const { scope, operations, liveState, now } = parts
   const path = '/deliveries'
 
   scope.get(path, async (request, reply) => {
@@ -53,7 +63,7 @@ export function addDeliveries({ scope, operations, liveState, now }: PageParts):
     return reply
       .type('text/csv; charset=utf-8')
       .header('content-disposition', `attachment; filename="${name}"`)
-      .send(Readable.from(csvPages({ operations, filter })))
+      .send(Readable.from(csvPages(parts, filter)))
   })
 }
 
@@ -145,4 +155,59 @@ function rangeHtml({ found, query, counts, skip }: ListView): string {
   const counted = counts === null ? 0 : countOf(counts, query.state)
   const total = numberText(Math.max(counted, skip + items.length))
   return html`${fill(words.of, { range, total })}`
+}
+
+const CSV_PAGE = 500
+/** Without it, Excel reads the file in its legacy code page. */
+const BYTE_ORDER_MARK = '\ufeff'
+
+const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[] = [
+  ['id', ({ id }) => id],
+  ['state', ({ state }) => state],
+  ['email', ({ email }) => email ?? ''],
+  ['username', ({ username }) => username ?? ''],
+  ['courses', ({ courseIds }) => courseIds.join(' ')],
+  ['received', ({ receivedAt }) => iso(receivedAt)],
+  ['last_activity', ({ activeAt }) => iso(activeAt)],
+  ['attempts', ({ attempts }) => String(attempts)],
+  ['next_try', ({ dueAt }) => (dueAt === null ? '' : iso(dueAt))],
+  [
+    'done',
+    ({ outcome }) =>
+      Object.entries(outcome?.courses ?? {})
+        .map(([key, result]) => `${key} ${result}`)
+        .join(', '),
+  ],
+  ['source', ({ source }) => source],
+  ['reason', ({ outcome }) => outcome?.reason?.code ?? ''],
+  ['reason_about', ({ outcome }) => outcome?.reason?.subject ?? ''],
+  ['webhook_id', ({ webhookId }) => webhookId ?? ''],
+]
+
+/**
+ * Yields all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page by page, so that the
+ * service answers webhooks in between and stops reading when the browser disconnects.
+ */
+async function* csvPages({ operations }: PageParts, filter: ReturnType<typeof filterOf>) {
+  yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
+  for (let after: string | null = null; ; ) {
+    const { items, next } = await operations.list({ filter, limit: CSV_PAGE, after })
+    if (items.length > 0) yield items.map((one) => line(COLUMNS.map(([, of]) => of(one)))).join('')
+    if (next === null) return
+    after = next
+    await setImmediate()
+  }
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const line = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
+
+/**
+ * Quotes one cell. A spreadsheet runs a cell that begins like a formula, even after white space, and anyone can write
+ * the shop's fields: an apostrophe in front makes such a cell text.
+ */
+export function cell(text: string): string {
+  const escaped = /^[\s\p{Cc}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u.test(text) ? `'${text}` : text
+  return `"${escaped.replaceAll('"', '""')}"`
 }

@@ -1,27 +1,33 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
-import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
-import { toldOf } from '../../../operators/find/told.ts'
+import { toldOf } from '../../../operators/find/timeline.ts'
+import type { LaterChange } from '../../../queue/change-deliveries.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
-import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
+import { detailText } from '../../../sale/words.ts'
+import { csrfField, doneHtml, noticeHtml, refreshes, sameFields, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
-import { TEXTS } from '../../layout/texts.ts'
+import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
-import { sendOutdated } from '../changes/outdated-page.ts'
-import { coursesHtml } from './course-table.ts'
-import { actionsHtml, NOTE_MAX } from './delivery-actions.ts'
-import { deliveryFactsHtml, outcomeHtml, payloadHtml } from './delivery-facts.ts'
-import { attemptsHtml, isPending, shopAnswersHtml, timelineHtml, withdrawalsHtml } from './delivery-history.ts'
-import { filterOf, queryText, readQuery } from './list-query.ts'
-import { repliesHtml } from './replies.ts'
+import { boxHtml, NOTE_MAX } from './delivery-box.ts'
+import {
+  attemptsHtml,
+  coursesHtml,
+  deliveryFactsHtml,
+  isPending,
+  payloadHtml,
+  shopAnswersHtml,
+  timelineHtml,
+  withdrawalsHtml,
+} from './delivery-facts.ts'
+import { filterOf, queryText, readQuery } from './list-filters.ts'
 
 const words = TEXTS.delivery
+const outdatedWords = TEXTS.outdated
 /** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
 const FOLLOWED_MS = 5_000
 
@@ -30,8 +36,8 @@ export function addDelivery(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = ({ site, params: { id } }: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
-    `${site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`
+  const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
+    `${deliveryUrl(request)}?done=${done}`
 
   const outdated = async (of: Omit<Parameters<typeof sendOutdated>[0], 'lastEvent' | 'crumbs'>) => {
     const delivery = await operations.show(of.request.params.id)
@@ -43,7 +49,7 @@ export function addDelivery(parts: PageParts): void {
     const { base } = request.site
     const query = readQuery(queryOf(request))
     const filter = filterOf(query, request.zone)
-    const read = await readDelivery(operations, { id: request.params.id, filter })
+    const read = await readDelivery(parts, { id: request.params.id, filter })
     if (read === null) return reply.callNotFound()
     const { delivery, neighbors } = read
     const title = delivery.request?.email ?? words.untitled
@@ -80,8 +86,11 @@ export function addDelivery(parts: PageParts): void {
   })
 }
 
-/** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led here. */
-async function readDelivery(operations: Operations, { id, filter }: { id: string; filter: DeliveryFilter }) {
+/** `filter`: of the list that led to the delivery. */
+type DeliveryOfList = { id: string; filter: ReturnType<typeof filterOf> }
+
+/** Reads what the page of a delivery shows; null if there is no such delivery. */
+async function readDelivery({ operations }: PageParts, { id, filter }: DeliveryOfList) {
   const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
     operations.show(id),
     operations.timeline(id),
@@ -108,11 +117,10 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
   const sentence = deliverySentence(toldOf(delivery, read))
-  const replies = repliesHtml({ delivery, sentence, lmsUrl })
-  const actions = actionsHtml({ request, delivery, here, canWithdraw, tellsShop, replies })
+  const box = { request, delivery, sentence, here, breaker, followUpMs, canWithdraw, tellsShop, lmsUrl }
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
-!${outcomeHtml({ delivery, sentence, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
+!${boxHtml(box)}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
@@ -215,4 +223,28 @@ function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
     (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
     (replaces === null ? '' : note(words.replacesNote, replaces))
   )
+}
+
+/**
+ * Answers an order that was not carried out, because another operator changed the delivery after its page was opened: says
+ * who did what and when, and offers the same order again, with all that was entered.
+ * @param of.action the end of the order's address
+ * @param of.lastEvent the number of the delivery's last event now
+ */
+export function sendOutdated(of: {
+  request: FastifyRequest<WithId>
+  reply: FastifyReply
+  action: keyof typeof outdatedWords.again
+  change: LaterChange
+  lastEvent: number
+  crumbs: readonly Crumb[]
+}): FastifyReply {
+  const { request, reply, action, change, lastEvent, crumbs } = of
+  const { kind, by, at, detail } = change
+  const here = deliveryUrl(request)
+  const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
+  const main = html`<div class="note warning" role="alert"><p>${fill(outdatedWords.text, { by })} <strong>${TEXTS.events[kind]}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
+<p>${outdatedWords.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
+<form method="post" action="${here}/${action}">!${csrfField(request)}!${sameFields(formOf(request))}!${seenField(lastEvent)}<button class="second">${outdatedWords.again[action]}</button></form></div>`
+  return sendPage({ reply, status: 409, title: outdatedWords.title, crumbs, current: '/deliveries', main })
 }

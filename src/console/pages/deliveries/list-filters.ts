@@ -1,15 +1,82 @@
 import { html } from 'ghtml'
 import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import type { DeliveryState } from '../../../sale/types.ts'
+import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { reasonName } from '../../../sale/words.ts'
+import { hiddenField } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Zone } from '../../layout/zone.ts'
-import { type ListQuery, queryText } from './list-query.ts'
+import { dayIn, type Zone } from '../../layout/zone.ts'
 
 const words = TEXTS.deliveries
 const filterWords = TEXTS.filter
+
+/**
+ * Reads the query of a list's address, which also fills the form above the list. What is missing or invalid is ''. Days are
+ * `YYYY-MM-DD`.
+ */
+export function readQuery(parameters: URLSearchParams) {
+  const text = (name: string): string => (parameters.get(name) ?? '').trim().slice(0, 300)
+  const day = (name: string): string => {
+    const given = parameters.get(name) ?? ''
+    return /^\d{4}-\d{2}-\d{2}$/.test(given) && !Number.isNaN(Date.parse(given)) ? given : ''
+  }
+  const oneOf = <Name extends string>(name: string, all: readonly Name[]): Name | '' =>
+    all.find((one) => one === parameters.get(name)) ?? ''
+  const cause = oneOf('cause', REASON_CODES)
+  const [replay = ''] = /^[0-9A-Z]{26}$/.exec(parameters.get('replay') ?? '') ?? []
+  return {
+    q: text('q'),
+    /** A course key: only deliveries that name it as a whole. */
+    course: text('course'),
+    /** `only`: no tests, and nothing that a correction replaces. */
+    sales: oneOf('sales', ['only']),
+    /** The first day of receiving. */
+    received: day('received'),
+    state: oneOf('state', DELIVERY_STATES),
+    from: day('from'),
+    /** The last day, inclusive. */
+    to: day('to'),
+    /** The code of the reason why they failed, and the course that it is about. */
+    cause,
+    about: cause === '' ? '' : text('about'),
+    /** The id of a bulk replay. */
+    replay,
+  }
+}
+export type ListQuery = Readonly<ReturnType<typeof readQuery>>
+
+/**
+ * Returns the filter of a query. It includes all of the last day. The days are those of the reader's zone: an address that
+ * is sent to a reader in another zone means the days of that reader.
+ */
+export function filterOf(
+  { q, course, sales, received, state, from, to, cause, about, replay }: ListQuery,
+  zone: Zone,
+): DeliveryFilter {
+  return {
+    ...readSearch(q),
+    ...(course === '' ? {} : { course }),
+    ...(sales === '' ? {} : { sales: true }),
+    ...(received === '' ? {} : { received: dayIn(received, zone).from }),
+    ...(state === '' ? {} : { states: [state] }),
+    ...(from === '' ? {} : { from: dayIn(from, zone).from }),
+    ...(cause === '' ? {} : { cause }),
+    ...(about === '' ? {} : { about }),
+    ...(replay === '' ? {} : { replay }),
+    ...(to === '' ? {} : { to: dayIn(to, zone).to }),
+  }
+}
+
+/** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
+export function queryText(query: Partial<ListQuery> & { after?: string; skip?: string }): string {
+  const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+}
+
+/** Whether a query has no condition and so matches all deliveries. */
+export const isEmpty = (query: ListQuery): boolean => queryText(query) === ''
+
 const TABS: readonly (DeliveryState | '')[] = [
   '',
   'needs_attention',
@@ -29,9 +96,7 @@ export function formHtml(query: ListQuery, zone: Zone, base: string): string {
   const { course, sales, received, state, from, to, cause, about, replay } = query
   const action = `${base}/deliveries`
   const hidden = { course, sales, received, state, cause, about, replay }
-  const fields = Object.entries(hidden).map(([name, value]) =>
-    value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
-  )
+  const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
 <details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
@@ -62,9 +127,8 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
   const { q, course, sales, received, state, from, to, cause, about, replay } = query
-  const [kind = 'word'] = Object.keys(readSearch(q))
   const chips = [
-    { name: 'q', label: SEARCHED[kind] ?? words.chips.word, value: q },
+    { name: 'q', label: words.chips.word, value: q },
     { name: 'course', label: words.chips.course, value: course },
     { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
     { name: 'received', label: words.chips.received, value: received },
@@ -82,13 +146,10 @@ export function chipsHtml(query: ListQuery, base: string): string {
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }
 
-const SEARCHED: Readonly<Record<string, string>> = words.chips
-
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { id, email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
   const texts = [
-    [filterWords.id, id],
     [filterWords.email, email],
     [filterWords.username, username],
     [filterWords.course, course],

@@ -32,9 +32,9 @@ interface Table extends Now {
  * Returns deliveries as a table; each row links to the delivery's page. A narrow screen shows each row as a card. That
  * style removes the roles of a table, so the elements name them explicitly.
  */
-export function tableHtml(items: readonly Summary[], { base, list = '', ...now }: Table): string {
+export function tableHtml(items: readonly Summary[], of: Table): string {
   const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
-  const rows = items.map((item) => rowHtml(item, { base, list, ...now }))
+  const rows = items.map((item) => rowHtml(item, of))
   return html`<table class="deliveries" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
 <tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
 }

@@ -1,11 +1,11 @@
 import { html } from 'ghtml'
-import type { Cause } from '../../../operators/reports/causes.ts'
+import type { Cause } from '../../../operators/reports/overview.ts'
 import { REASONS } from '../../../sale/types.ts'
 import { listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../parts.ts'
-import { queryText } from '../deliveries/list-query.ts'
+import { queryText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.overview
 /** The overview shows this many causes; the list has the others. */

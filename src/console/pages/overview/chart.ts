@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Band } from '../../../operators/incidents/list-incidents.ts'
+import type { Band } from '../../../operators/incidents/incidents.ts'
 import type { Bar } from '../../../operators/reports/counts.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -31,51 +31,52 @@ type Series = (typeof SERIES)[number]
 const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>
   states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)
 
+interface Chart {
+  readonly bars: readonly Bar[]
+  readonly by: 'hour' | 'day'
+  readonly zone: Zone
+  /** The times without the LMS or the database. */
+  readonly bands: readonly Band[]
+  /** ms since 1970. */
+  readonly now: number
+}
+
+/** The width that a bar has with its space. */
+const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => (WIDTH - LEFT) / Math.max(1, bars.length)
+
 /**
  * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. The
  * table below has the same numbers for readers who can't see the bars.
- * @param of.bands the times without the LMS or the database
- * @param of.now ms since 1970
  */
-export function chartHtml(of: {
-  bars: readonly Bar[]
-  by: 'hour' | 'day'
-  zone: Zone
-  bands: readonly Band[]
-  now: number
-}): string {
-  const { bars, by, zone, bands } = of
+export function chartHtml(chart: Chart): string {
+  const { bars, by, zone, bands } = chart
   const most = Math.max(1, ...bars.map((bar) => SERIES.reduce((sum, series) => sum + countOf(bar, series), 0)))
   const top = niceTop(most)
-  const step = (WIDTH - LEFT) / Math.max(1, bars.length)
+  const step = stepOf(chart)
   const y = (value: number): number => TOP + PLOT * (1 - value / top)
   const lines = [0, top / 2, top].map(
     (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}"/>
 <text class="axis" x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${numberText(value)}</text>`,
   )
   const stacks = bars.map((bar, index) =>
-    stackHtml({ bar, name: zone.formats[by].format(bar.from), x: LEFT + (index + 0.15) * step, width: step * 0.7, y }),
+    stackHtml(bar, { name: zone.formats[by].format(bar.from), x: LEFT + (index + 0.15) * step, width: step * 0.7, y }),
   )
   const label = fill(words.label, { span: words.spans[by] })
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
   const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   return html`<figure class="chart">
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml({ ...of, step })}!${lines.join('')}!${stacks.join('')}!${labelsHtml({ bars, by, zone, step })}</svg>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml(chart)}!${lines.join('')}!${stacks.join('')}!${labelsHtml(chart)}</svg>
 <figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-!${chartTableHtml({ bars, by, zone, shown })}
+!${chartTableHtml(chart, shown)}
 </figure>`
 }
 
-function stackHtml(of: {
-  bar: Bar
-  /** The time at which it begins. */
-  name: string
-  x: number
-  width: number
-  y: (value: number) => number
-}): string {
-  const { bar, name, x, width, y } = of
+/** @param of.name the time at which the bar begins */
+function stackHtml(
+  bar: Bar,
+  { name, x, width, y }: { name: string; x: number; width: number; y: (value: number) => number },
+): string {
   let below = 0
   const parts = SERIES.map((series: Series) => {
     const value = countOf(bar, series)
@@ -88,8 +89,8 @@ function stackHtml(of: {
 }
 
 /** A band behind each bar with a time without the LMS, so that a short one can be seen too. */
-function bandsHtml(of: { bars: readonly Bar[]; bands: readonly Band[]; now: number; step: number }): string {
-  const { bars, bands, now, step } = of
+function bandsHtml({ bars, bands, now }: Chart): string {
+  const step = stepOf({ bars })
   const indexOf = (time: number): number => bars.findLastIndex(({ from }) => from <= time)
   return bands
     .map(({ from, to }) => {
@@ -101,8 +102,8 @@ function bandsHtml(of: { bars: readonly Bar[]; bands: readonly Band[]; now: numb
     .join('')
 }
 
-function labelsHtml(of: { bars: readonly Bar[]; by: 'hour' | 'day'; zone: Zone; step: number }): string {
-  const { bars, by, zone, step } = of
+function labelsHtml({ bars, by, zone }: Chart): string {
+  const step = stepOf({ bars })
   const every = by === 'hour' ? 12 : 7
   return bars
     .map(({ from }, index) =>
@@ -122,13 +123,7 @@ function niceTop(most: number): number {
 const round = (value: number): number => Math.round(value * 10) / 10
 
 /** Returns the same numbers as a table, the latest first. */
-function chartTableHtml(of: {
-  bars: readonly Bar[]
-  by: 'hour' | 'day'
-  zone: Zone
-  shown: readonly Series[]
-}): string {
-  const { bars, by, zone, shown } = of
+function chartTableHtml({ bars, by, zone }: Chart, shown: readonly Series[]): string {
   const rows = bars
     .toReversed()
     .map(

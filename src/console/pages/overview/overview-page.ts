@@ -1,24 +1,17 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
-import type { Overview } from '../../../operators/find/overview.ts'
-import {
-  type Bar,
-  type Counted,
-  type SalesByCourse,
-  type StateCounts,
-  totalOf,
-} from '../../../operators/reports/counts.ts'
+import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
+import type { Overview } from '../../../operators/reports/overview.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
 import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { queryOf } from '../../layout/request.ts'
-import { shareReads } from '../../layout/share-reads.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { latestDays, latestHours, type Zone } from '../../layout/zone.ts'
-import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
-import { CONSOLE_PATH, type Site } from '../../session/site.ts'
-import { queryText } from '../deliveries/list-query.ts'
+import { isOpen, type PageParts } from '../../parts.ts'
+import { CONSOLE_PATH } from '../../session/site.ts'
+import { queryText } from '../deliveries/list-filters.ts'
 import { lastIncidentHtml } from '../incidents-page.ts'
 import { causesHtml, createClosestCourses } from './causes.ts'
 import { chartHtml } from './chart.ts'
@@ -28,89 +21,65 @@ const words = TEXTS.overview
 /** A count of this age is not the one that was asked for: ms. */
 const AGED_MS = 2_000
 
-/** The slowest read of the page, and the one whose numbers nobody watches. */
-const COURSES_MS = 10_000
-/** The days of this many time zones are kept. */
-const ZONES_MAX = 50
-
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {
-  const { scope, operations, lms, now } = parts
+  const { scope, lms, now } = parts
   const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
-  const shared = new Map<number, () => ReturnType<Operations['salesByCourse']>>()
-  const readCourses = (from: number) => {
-    if (shared.size >= ZONES_MAX) shared.clear()
-    const read = shared.get(from) ?? shareReads({ read: () => operations.salesByCourse(from), forMs: COURSES_MS, now })
-    shared.set(from, read)
-    return read()
-  }
   scope.get('/', async (request, reply) => {
-    const { site, zone } = request
+    const { base } = request.site
     const by = queryOf(request).get('by') === 'hour' ? 'hour' : 'day'
-    const here = by === 'hour' ? `${site.base}/?by=hour` : `${site.base}/`
+    const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
+    const view = await readView(parts, request, by)
     const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${await overviewHtml(parts, { by, zone, site, closestCourses, readCourses })}</div>`
+!${overviewHtml(view, closestCourses(view.causes))}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
   })
 }
 
-async function overviewHtml(
-  { operations, incidents, liveState, readSenders, shopEvents, now: clock }: PageParts,
-  of: {
-    by: 'hour' | 'day'
-    zone: Zone
-    site: Site
-    readCourses: Operations['salesByCourse']
-    closestCourses: ReturnType<typeof createClosestCourses>
-  },
-): Promise<string> {
-  const { by, zone, site, closestCourses, readCourses } = of
-  const { base } = site
-  const now = clock()
+/** Reads all that the page shows. Times are ms since 1970; `month`: when the first of the last 30 days began. */
+async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'hour' | 'day') {
+  const { operations, liveState, readSenders, shopEvents } = parts
+  const now = parts.now()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
   const [month = now] = latestDays({ now, zone, days: 30 })
-  const [overview, states, sold, causes, sales, byCourse, bands, { refused, idsReused }, events] = await Promise.all([
+  const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
     operations.countByState(),
     operations.countSales(),
     operations.causes(),
     operations.sales(bounds),
-    readCourses(month),
-    incidents.between({ from: bounds[0] ?? now, to: now }),
+    operations.salesByCourse(month),
+    operations.incidentsBetween({ from: bounds[0] ?? now, to: now }),
     readSenders(),
     shopEvents?.health() ?? null,
   ])
-  const counts = states.value
-  const [breaker, budget] = [liveState.breaker(), liveState.budget()]
-  const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
-  const problems = problemsOf({
-    overview,
-    queued: counts.queued,
-    ...live,
-    refusedSenders: refused,
-    idsReused,
-    events,
-    now,
-  })
-  const attention = causesHtml({
-    causes,
-    count: counts.needs_attention + counts.rejected,
-    closest: closestCourses(causes),
-    base,
-  })
-  const [midnight = now] = latestDays({ now, zone, days: 1 })
-  const today = salesSince(sales.value, midnight)
-  const pace = overview.pace
-  return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site })}</div>
+  const live = {
+    breaker: liveState.breaker(),
+    budget: liveState.budget(),
+    pausedCourses: liveState.pausedCourses(),
+    replicas: liveState.replicas(),
+  }
+  const counted = { states, sold, sales, byCourse: byCourse.value }
+  return { site, base: site.base, zone, by, now, month, overview, causes, bands, senders, events, ...live, ...counted }
+}
+type View = Awaited<ReturnType<typeof readView>>
+
+/** @param closest the existing course that a missing one looks like, by the key as the shop sent it */
+function overviewHtml(view: View, closest: ReadonlyMap<string, string>): string {
+  const { causes, states, sales, bands, base } = view
+  const { queued, needs_attention, rejected } = states.value
+  const problems = problemsOf({ ...view, queued })
+  const attention = causesHtml({ causes, count: needs_attention + rejected, closest, base })
+  return html`<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
-!${tilesHtml({ counts: sold.value, causes: causes.filter(({ state }) => state === 'needs_attention').length, today, pace, base })}
-!${countedHtml([states, sold, sales], now)}
-!${chartHeadHtml(by, base)}
-!${chartHtml({ bars: sales.value, by, zone, bands, now })}
+!${tilesHtml(view)}
+!${countedHtml(view)}
+!${chartHeadHtml(view)}
+!${chartHtml({ ...view, bars: sales.value })}
 !${bands.length === 0 ? '' : html`<p>!${lastIncidentHtml(bands, base)}</p>`}
-!${courseSalesHtml(byCourse.value, { base, day: dayText(month, zone) })}
+!${courseSalesHtml(view)}
 <h2>${words.current}</h2>
-!${currentHtml({ overview, breaker, budget, base, now })}`
+!${currentHtml(view)}`
 }
 
 /** Counts the sales since a time (ms since 1970) at which a bar begins. */
@@ -118,28 +87,22 @@ function salesSince(bars: readonly Bar[], since: number): number {
   return bars.filter(({ from }) => from >= since).reduce((sum, { counts }) => sum + totalOf(counts), 0)
 }
 
-/** Says how old the oldest of these counts is, if one took so long that the page shows the one before. */
-function countedHtml(counts: readonly Counted<unknown>[], now: number): string {
-  const at = Math.min(...counts.map((one) => one.at))
+/** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
+function countedHtml({ states, sold, sales, now }: View): string {
+  const at = Math.min(states.at, sold.at, sales.at)
   return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
-function chartHeadHtml(by: 'hour' | 'day', base: string): string {
+function chartHeadHtml({ by, base }: View): string {
   const { title, switch: names } = TEXTS.chart
   const other =
     by === 'hour' ? html`<a href="${base}/">${names.day}</a>` : html`<a href="${base}/?by=hour">${names.hour}</a>`
   return html`<div class="head"><h2>${title[by]}</h2>!${other}</div>`
 }
 
-function problemsHtml(of: {
-  problems: readonly Problem[]
-  needsAttention: boolean
-  counts: StateCounts
-  site: Site
-}): string {
-  const { problems, needsAttention, counts, site } = of
+/** Returns each problem with what to do; or that all is well. */
+function problemsHtml(problems: readonly Problem[], { states, site }: View): string {
   const { origin, base } = site
-  if (problems.length === 0 && needsAttention) return ''
   if (problems.length > 0) {
     return problems
       .map(
@@ -148,33 +111,27 @@ function problemsHtml(of: {
       )
       .join('')
   }
-  const isUnused = totalOf(counts) === 0
+  const isUnused = totalOf(states.value) === 0
   const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
   const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
 }
 
 /** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
-function tilesHtml(of: {
-  counts: StateCounts
-  /** How many causes need attention. */
-  causes: number
-  /** The sales of today, in the reader's zone. */
-  today: number
-  pace: Overview['pace']
-  base: string
-}): string {
-  const { counts, causes, pace, base } = of
+function tilesHtml({ sold, causes, sales, overview, base, now, zone }: View): string {
+  const counts = sold.value
   const closed = counts.handled + counts.withdrawn
+  const unsolved = causes.filter(({ state }) => state === 'needs_attention').length
   const attention =
-    causes === 0
+    unsolved === 0
       ? words.tiles.noCause
-      : causes === 1
+      : unsolved === 1
         ? words.tiles.oneCause
-        : fill(words.tiles.causes, { count: numberText(causes) })
-  const today = fill(words.tiles.today, { count: numberText(of.today) })
+        : fill(words.tiles.causes, { count: numberText(unsolved) })
+  const [midnight = now] = latestDays({ now, zone, days: 1 })
+  const today = fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) })
   const byState = [
-    { state: 'enrolled', name: words.tiles.enrolled, more: paceText(pace) },
+    { state: 'enrolled', name: words.tiles.enrolled, more: paceText(overview.pace) },
     { state: 'queued', name: words.tiles.waiting, more: words.tiles.retried },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
     { state: 'needs_attention', name: words.tiles.needsAttention, more: attention },
@@ -201,15 +158,8 @@ function paceText(pace: Overview['pace']): string {
   return fill(words.paceShort, { median: durationText(median), p95: durationText(p95) })
 }
 
-function currentHtml(of: {
-  overview: Overview
-  breaker: BreakerView | null
-  budget: number | null
-  base: string
-  now: number
-}): string {
-  const { overview, breaker, budget, base, now } = of
-  const { oldestQueued, replicas } = overview
+function currentHtml({ overview, breaker, budget, replicas, base, now }: View): string {
+  const { oldestQueued } = overview
   const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
   const kind = breaker?.kind ?? 'unknown'
   const used = budget === null ? null : Math.round((1 - budget) * 100)
@@ -248,13 +198,11 @@ const COURSE_STATES = [
 /**
  * Returns what was sold of each course by the state of its sales, with totals; '' if nothing was sold. Each figure leads to
  * its sales.
- * @param of.day the first day that is counted
  */
-function courseSalesHtml(
-  { courses, others, unnamed, sales }: SalesByCourse,
-  { base, day }: { base: string; day: string },
-): string {
+function courseSalesHtml({ byCourse, base, month, zone }: View): string {
+  const { courses, others, unnamed, sales } = byCourse
   if (sales === 0) return ''
+  const day = dayText(month, zone)
   const row = (title: string, counts: Bar['counts'], course?: string): string => {
     const link = (text: string, state: DeliveryState | '', look = ''): string =>
       course === undefined

@@ -1,11 +1,11 @@
 import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
-import type { Overview } from '../../../operators/find/overview.ts'
+import type { Overview } from '../../../operators/reports/overview.ts'
 import { isFailing, type OutboxHealth } from '../../../queue/outbox/list-events.ts'
-import { type RefusedSender, type SendersView, wrongNow } from '../../../shop/senders/view.ts'
+import { type SendersView, wrongNow } from '../../../shop/senders/view.ts'
 import { durationText, numberText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
-import { queryText } from '../deliveries/list-query.ts'
+import { queryText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.problems
 
@@ -37,23 +37,21 @@ export function problemsOf(of: {
   /** The longest paused first. */
   pausedCourses: readonly PausedCourse[]
   budget: number | null
-  /** See SendersView. */
-  refusedSenders: readonly RefusedSender[]
-  idsReused: SendersView['idsReused']
+  senders: Pick<SendersView, 'refused' | 'idsReused'>
   /** null: the shop gets no events. */
   events: OutboxHealth | null
   /** In ms since 1970. */
   now: number
 }): Problem[] {
-  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, idsReused, events, now } = of
+  const { overview, queued, breaker, pausedCourses, budget, senders, events, now } = of
   return [
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
     ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
     ...withdrawalProblems(overview),
     ...eventProblems(events, now),
-    ...signatureProblems(refusedSenders, now),
-    ...reusedIdProblems(idsReused, now),
+    ...signatureProblems(senders, now),
+    ...reusedIdProblems(senders, now),
   ]
 }
 
@@ -130,15 +128,15 @@ function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
   return [{ grade: 'bad', title, text, path: '/events', action: words.openEvents }]
 }
 
-function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
-  const wrong = wrongNow(refusedSenders, now)
+function signatureProblems({ refused }: Pick<SendersView, 'refused'>, now: number): Problem[] {
+  const wrong = wrongNow(refused, now)
   if (wrong === null) return []
   const text = fillBoth(words.refused, { count: numberText(wrong.count), address: wrong.address })
   return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
 
 /** Sales are lost, although each was answered like the first one: see decision 23. */
-function reusedIdProblems(idsReused: SendersView['idsReused'], now: number): Problem[] {
+function reusedIdProblems({ idsReused }: Pick<SendersView, 'idsReused'>, now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
   return [unlinked(fillBoth(words.idReused, { count: numberText(idsReused.count) }))]
 }

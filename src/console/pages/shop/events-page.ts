@@ -4,7 +4,7 @@ import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/l
 import { csrfField, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { queryOf, sessionOf } from '../../layout/request.ts'
+import { deliveryUrl, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 
@@ -27,13 +27,13 @@ export function addEvents({ scope, shopEvents }: PageParts): void {
     return reply.redirect(`${request.site.base}${PATH}?again=${events}`, 303)
   })
 
-  scope.post<{ Params: { id: string } }>('/deliveries/:id/send-again', async (request, reply) => {
+  scope.post<WithId>('/deliveries/:id/send-again', async (request, reply) => {
     const { id } = request.params
     if (shopEvents === null) return reply.callNotFound()
     const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
     const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    return reply.redirect(`${request.site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`, 303)
+    return reply.redirect(`${deliveryUrl(request)}?done=${done}`, 303)
   })
 }
 

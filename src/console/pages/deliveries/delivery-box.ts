@@ -2,11 +2,16 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
+import type { DeliverySentence } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS } from '../../../sale/types.ts'
 import { csrfField, seenField } from '../../layout/elements.ts'
-import { TEXTS } from '../../layout/texts.ts'
+import { agoHtml, durationText, sentenceHtml, timeHtml } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import { type BreakerView, isOpen } from '../../parts.ts'
+import { repliesHtml } from './replies.ts'
 
 const words = TEXTS.delivery
+const outcomeWords = TEXTS.outcome
 export const NOTE_MAX = 1000
 
 /** By the end of their addresses. */
@@ -14,21 +19,54 @@ const ACTIONS = ['replay', 'check', 'correct', 'withdraw', 'send-again', 'handle
 type Action = (typeof ACTIONS)[number]
 const LABELS: Readonly<Record<Action, string>> = { ...words, 'send-again': words.sendAgain }
 
-/**
- * What an operator can do with a delivery: first what its state asks for, the rest on demand.
- * @param of.canWithdraw whether there is something to withdraw
- * @param of.tellsShop whether the shop gets events
- * @param of.replies the texts to copy, as escaped HTML
- */
-export function actionsHtml(of: {
-  delivery: Shown
-  request: FastifyRequest
-  here: string
-  canWithdraw: boolean
-  tellsShop: boolean
-  replies: string
-}): string {
-  const { delivery, canWithdraw, tellsShop, replies } = of
+interface Box {
+  readonly request: FastifyRequest
+  readonly delivery: Shown
+  /** What is true of it. */
+  readonly sentence: DeliverySentence
+  /** The address of its page. */
+  readonly here: string
+  /** While it is open, a queued delivery waits for the LMS. */
+  readonly breaker: BreakerView | null
+  /** The time between two checks of who has registered. */
+  readonly followUpMs: number
+  /** Whether there is something to withdraw, and whether the shop gets events. */
+  readonly canWithdraw: boolean
+  readonly tellsShop: boolean
+  readonly lmsUrl: string
+}
+
+/** Returns the box at the top of a delivery's page: its state, the reason, what an operator has to do, and the means. */
+export function boxHtml(of: Box): string {
+  const { delivery, sentence, breaker, followUpMs } = of
+  const { state, outcome, unreadable } = delivery
+  const actions = actionsHtml(of)
+  if (unreadable !== null) {
+    return html`<div class="note bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
+  }
+  const { title, grade } = outcomeWords.states[state]
+  const reason = outcome?.reason ?? null
+  const isOver = isStopped(state)
+  const todo = reason === null || isOver ? '' : html` ${REASONS[reason.code].todo}`
+  const checks =
+    state === 'pre_enrolled' ? html` ${fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) })}` : ''
+  const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
+  const look = sentence.situation === 'lost' ? 'warning' : grade
+  return html`<div class="note ${look}"><div aria-live="polite"><h2>${title}</h2><p>!${sentenceHtml(sentence)}!${todo}!${checks}</p></div>!${next}!${actions}</div>`
+}
+
+/** Why a queued delivery waits, and until when. */
+function waitHtml({ dueAt }: Pick<Shown, 'dueAt'>, breaker: BreakerView | null): string {
+  if (breaker !== null && isOpen(breaker)) {
+    const { kind, since, probeAt, failure } = breaker
+    return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
+  }
+  return dueAt === null ? '' : html`<p>${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.</p>`
+}
+
+/** What an operator can do with a delivery: first what its state asks for, the rest on demand. */
+function actionsHtml(of: Box): string {
+  const { delivery, canWithdraw, tellsShop } = of
   const { state, outcome, replacedBy } = delivery
   const code = outcome?.reason?.code
   const possible: Readonly<Record<Action, boolean>> = {
@@ -48,7 +86,7 @@ export function actionsHtml(of: {
       ? ''
       : html`<details class="more" id="more"><summary class="button second">${words.more}</summary><div class="actions">!${more.join('\n')}</div></details>`
   return html`<div class="actions">!${first.map((one, index) => actionHtml(of, one, index === 0 ? '' : 'second')).join('\n')}
-!${replies}
+!${repliesHtml(of)}
 !${rest}</div>`
 }
 
@@ -64,14 +102,10 @@ function firstOf({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): readonly
   return ['replay']
 }
 
-function actionHtml(
-  of: { request: FastifyRequest; delivery: Pick<Shown, 'state' | 'lastEvent'>; here: string },
-  action: Action,
-  look: string,
-): string {
-  const { state, lastEvent } = of.delivery
-  const [url, label] = [`${of.here}/${action}`, LABELS[action]]
-  const csrf = csrfField(of.request) + seenField(lastEvent)
+function actionHtml({ request, delivery, here }: Box, action: Action, look: string): string {
+  const { state, lastEvent } = delivery
+  const [url, label] = [`${here}/${action}`, LABELS[action]]
+  const csrf = csrfField(request) + seenField(lastEvent)
   switch (action) {
     case 'replay':
       return isStopped(state)
