@@ -91,8 +91,9 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'A webhook could not be stored and got 503. `cause` is the reason, such as a full disk.',
       action: 'Remove the cause. The shop sends the webhook again.',
     },
-    'silent replica pruned; its deliveries are released': {
-      means: 'A replica sent no heartbeat for 20 seconds, so the others took over its deliveries.',
+    'silent replica pruned; the others attempt what waits for it': {
+      means:
+        'A replica sent no heartbeat for 20 seconds, so the others end what it was doing and attempt what it left.',
       action: 'Find out why that replica stopped.',
     },
     'unexpected error; the work is retried': {

@@ -4,7 +4,7 @@ import { createIds } from '../../src/sale/ids.ts'
 import { courseKey, emailOf } from '../world.ts'
 
 export const COURSES = 30
-/** The owner of the deliveries that are due. */
+/** The home of all deliveries. */
 export const ME = 'bench-replica'
 /** One in FAILED deliveries needs attention, one in UNREGISTERED is pre-enrolled. */
 const FAILED = 200
@@ -15,7 +15,7 @@ const OLD = 20_000
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, source, form, state, reason, subject, owner, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, more_courses, search_text, request, outcome, body',
+    'id, digest, source, form, state, reason, subject, home, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, more_courses, search_text, request, outcome, body',
   events: 'delivery_id, id, seq, at, kind, detail',
 } as const
 export type FilledTable = keyof typeof COLUMNS
@@ -83,21 +83,7 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
   return {
     deliveries: [
       [
-        ...[
-          id,
-          digest,
-          'shop',
-          'original',
-          state,
-          ...cause,
-          isDue ? ME : null,
-          isDue ? at : null,
-          0,
-          0,
-          0,
-          events.length,
-          ...times,
-        ],
+        ...[id, digest, 'shop', 'original', state, ...cause, ME, isDue ? at : null, 0, 0, 0, events.length, ...times],
         ...[
           email,
           username,

@@ -54,7 +54,7 @@ async function migrated(url: string): Promise<void> {
 async function openFilled(url: string): Promise<FilledStore> {
   const database = openDatabase({ url, serve: false })
   const now = Date.now
-  const replicas = createReplicas({ database, newName: () => ME, deadAfterMs: 20_000 })
+  const replicas = createReplicas({ database, newName: () => ME, deadAfterMs: 20_000, random: Math.random })
   await replicas.join()
   const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox: false }
   return {

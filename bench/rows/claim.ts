@@ -98,8 +98,10 @@ async function timeOfAccept(store: Store, round: number): Promise<number> {
 /** The time of a group commit of results for the oldest due deliveries, with its fsync, in ms. */
 async function timeOfSettle(store: Store): Promise<number> {
   const due = await store.due({ limit: GROUP })
+  const { deliveries } = await store.readClaimed(due.map(({ id }) => id))
+  await store.beginAttempt(deliveries)
   const outcome = { courses: { [requestOf(0).courseIds[0] ?? '']: 'enrolled' }, reason: null } as const
-  const writes = due.map(({ id }): Write => {
+  const writes = deliveries.map(({ id, person }): Write => {
     const settlement = {
       id,
       state: 'enrolled',
@@ -110,7 +112,7 @@ async function timeOfSettle(store: Store): Promise<number> {
       attempts: 0,
       detail: 'enrolled',
     } as const
-    return { kind: 'settle', settlement, owner: store.me() }
+    return { kind: 'settle', settlement, person }
   })
   const began = performance.now()
   await store.write(writes)

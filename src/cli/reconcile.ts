@@ -6,6 +6,7 @@ import type { DeliveryFilter } from '../operators/find/filter.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
+import { TIMING } from '../queue/replicas/timing.ts'
 import { DONE_STATES, STANDINGS } from '../sale/types.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLmsAsGuest } from '../service/lms.ts'
@@ -33,7 +34,11 @@ export const reconcile = command({
     const settings = readLmsSettings()
     return withOperations(async ({ context }) => {
       const total = await countExpected(context.database.db, from === null ? {} : { from })
-      const guest = await joinAsGuest({ database: context.database, name: `reconcile-${context.newId()}` })
+      const guest = await joinAsGuest({
+        database: context.database,
+        name: `reconcile-${context.newId()}`,
+        random: context.random,
+      })
       const { lms, budget } = openLmsAsGuest({ settings, guest, now: context.now })
       const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
       const findings: Finding[] = []
@@ -46,6 +51,7 @@ export const reconcile = command({
         const result = await reconcileAll({
           context,
           replicas: guest.replicas,
+          landsMs: TIMING.landsMs,
           lms,
           acquire,
           since: from,

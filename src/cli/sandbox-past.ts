@@ -5,6 +5,7 @@ import type { WriteContext } from '../database/transaction.ts'
 import { endIncident, reportIncident } from '../operators/incidents/incidents.ts'
 import { markHandled } from '../queue/change-deliveries.ts'
 import { createReplicas } from '../queue/replicas/replicas.ts'
+import { toDelivery } from '../queue/rows.ts'
 import { createShopAnswers, type ShopAnswer } from '../queue/shop-answers.ts'
 import { createStore } from '../queue/store.ts'
 import { createIds } from '../sale/ids.ts'
@@ -38,14 +39,19 @@ export async function writePast(of: { url: string; sales: readonly PastSale[]; s
     const now = (): number => at
     await migrate({ database, now: Date.now })
     const context = { database, now, newId: createIds({ now }), random: randomOf(seed), hasOutbox: false }
-    const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000 })
+    const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000, random: context.random })
     await replicas.join()
     const store = createStore({ ...context, replicas })
     const answers = createShopAnswers({ context, guard: (work) => work() })
     const ids = new Map<PastSale, string>()
-    const settle = (sale: PastSale, result: Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>) => {
-      const settlement = { ...result, id: ids.get(sale) ?? '', attempts: 0, generation: 0, effectUnknown: false }
-      return store.write([{ kind: 'settle', settlement, owner: 'demo' }])
+    type Result = Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>
+    const settle = async (sale: PastSale, result: Result): Promise<void> => {
+      const id = ids.get(sale) ?? ''
+      const row = await database.db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+      const delivery = toDelivery(row)
+      await store.beginAttempt([delivery])
+      const settlement = { ...result, id, attempts: 0, generation: 0, effectUnknown: false }
+      await store.write([{ kind: 'settle', settlement, person: delivery.person }])
     }
     const steps = sales.flatMap((sale): Step[] => {
       const accept = async (): Promise<void> => {

@@ -12,15 +12,16 @@ export interface DeliveryRow {
   /** Why it failed, if its outcome has a reason; and the course key that the reason is about, in lower case. */
   reason: ReasonCode | null
   subject: string | null
-  owner: string | null
+  /** The replica that is to attempt it, if that is alive: where a sender may wait. '' if it is none. */
+  home: string
   due_at: number | null
   attempts: number
   generation: number
   /** 1 from the start of an attempt until its effect in the LMS is known. */
   effect_unknown: number
   /**
-   * Until when the LMS may still carry out a call of an attempt that we no longer wait for; null if there was none. While
-   * an attempt is in progress, its calls are not in it: see releaseStep and claimAll for what a dead process leaves.
+   * Until when the LMS may still carry out a call that we no longer wait for; null if there was none. Calls in flight are
+   * not in it: see endDead for what a dead process leaves.
    * Withdrawals wait for it. The next attempt doesn't, because it wants what the late call does.
    */
   lands_until: number | null
@@ -79,17 +80,14 @@ export interface AuditRow {
  */
 export interface ReplicaRow {
   id: string
+  /** The time of its last heartbeat by the database's clock. Only that it changes matters, except to doctor. */
   seen_at: number
 }
 
-/**
- * Who does a task that only one replica may do at a time. `until` is a time of the database's clock: after it, another
- * replica may take over.
- */
-export interface LeaseRow {
+/** The right of a replica to act for `name`, which is a person's address or another name: see Holds. */
+export interface HoldRow {
   name: string
-  owner: string
-  until: number
+  replica: string
 }
 
 /**
@@ -104,8 +102,6 @@ export interface WithdrawalRow {
   paid: number
   /** The generation of the delivery when it was ordered. A repeat or a replay since then supersedes the order. */
   generation: number
-  /** The replica that carries it out. If no replica has this name any more, another one may claim the order. */
-  owner: string | null
   /** 1 from the first call that may change something in the LMS. */
   effect_unknown: number
   /** Until when the LMS may still carry out a call that takes the buyer out; null if every call was answered. */
@@ -176,8 +172,6 @@ export interface OutboxRow {
   created_at: number
   due_at: number
   attempts: number
-  /** The replica that is sending it. */
-  owner: string | null
   /** When the last attempt failed: it is sent no more unless an operator sends it again. */
   failed_at: number | null
   /** Why the latest attempt failed. */
@@ -269,7 +263,7 @@ export interface Tables {
   audit: AuditRow
   bulk_replays: BulkReplayRow
   replayed_deliveries: ReplayedDeliveryRow
-  leases: LeaseRow
+  holds: HoldRow
   withdrawals: WithdrawalRow
   webhook_ids: WebhookIdRow
   outbox: OutboxRow

@@ -16,7 +16,7 @@ const AGAIN_MS = 1000
 
 interface Calling {
   readonly inbox: Pick<Inbox, 'mayContinue'>
-  readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost' | 'idle'>
+  readonly inFlight: Pick<InFlight, 'beginAttempt' | 'idle'>
   readonly chooser: CallChooser
   readonly breaker: CircuitBreaker
   readonly budget: Budget
@@ -104,7 +104,7 @@ async function stopLost(calling: Calling, works: readonly Work[]): Promise<reado
 async function stillOurs({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
   const ids = await inbox.mayContinue(works.map(({ delivery }) => delivery.id)).catch((error: unknown) => {
     if (!isUnreachable(error)) onError(error)
-    return new Set<string>() // nobody can tell which replica owns them
+    return new Set<string>() // nobody can tell whether the holds last
   })
   return works.filter(({ delivery }) => ids.has(delivery.id))
 }

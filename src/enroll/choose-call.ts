@@ -40,7 +40,6 @@ export interface Call {
 
 interface Choosing {
   readonly chooser: CallChooser
-  readonly inFlight: Pick<InFlight, 'releaseLost'>
   readonly breaker: { readonly lms: Pick<Lms, 'bulkAvailable' | 'modifyAvailable'> }
   readonly budget: Budget
   readonly signal: AbortSignal
@@ -55,9 +54,8 @@ interface Choosing {
  * - With neither, everybody goes singly, at the pace of the budget.
  */
 export async function chooseCall(choosing: Choosing): Promise<Call | null> {
-  const { breaker, inFlight, chooser } = choosing
+  const { breaker, chooser } = choosing
   const [bulk, modify] = await Promise.all([breaker.lms.bulkAvailable(), breaker.lms.modifyAvailable()])
-  inFlight.releaseLost()
   if (!bulk.ok) {
     const chosen = chooser.choose({ scope: 'sets', people: BATCH_PEOPLE })
     return chosen && { chosen, route: { kind: 'none', failure: bulk.failure } }
@@ -102,13 +100,12 @@ function isForModify(batch: Batch): boolean {
 }
 
 async function withBulk(choosing: Choosing): Promise<Call | null> {
-  const { chooser, inFlight } = choosing
+  const { chooser } = choosing
   const first = chooser.peek({ scope: 'sets', people: BATCH_PEOPLE })
   if (first === null) return null
   // No await in between: the choice is the one that was peeked at.
   if (isSingly(first)) return single(chooser.choose({ scope: 'sets', people: BATCH_PEOPLE }))
   const { permit, people } = await acquireEarly(choosing)
-  inFlight.releaseLost()
   const chosen = chooser.choose({ scope: 'sets', people })
   if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
   permit.release()

@@ -9,13 +9,16 @@ export interface InFlight {
   remove(work: Work): void
   /** The works that are in no call, oldest first. */
   idle(): Work[]
-  /** Releases idle works that another replica has claimed, for example while this process was suspended. */
-  releaseLost(): void
+  /**
+   * Stops idle works whose attempt has begun and may not go on: an operator has stopped the delivery, or the others took
+   * this replica for dead. Resolves to them.
+   */
+  stopLost(): Promise<readonly Work[]>
   /** Puts works into a call. Run it in the same step as the choice: otherwise another call can take them too. */
   beginCall(works: readonly Work[]): void
   /**
-   * Gives those works of a call whose attempt may begin, and releases the others. See Inbox.beginAttempt. If the
-   * LMS may still carry out an earlier call of one, it is stopped: only its settlement stores that.
+   * Gives those works of a call whose attempt may begin or go on. The others are released, or stopped if they had begun:
+   * only their settlement ends the hold. See Inbox.beginAttempt.
    */
   beginAttempt(works: readonly Work[]): Promise<readonly Work[]>
   endCall(works: readonly Work[]): void
@@ -24,7 +27,7 @@ export interface InFlight {
 export function createInFlight({
   inbox,
 }: {
-  inbox: Pick<Inbox, 'isMine' | 'beginAttempt' | 'endCall' | 'release'>
+  inbox: Pick<Inbox, 'hasBegun' | 'mayContinue' | 'beginAttempt' | 'release'>
 }): InFlight {
   const held = new Map<string, Work>()
   const inCall = new Set<Work>()
@@ -49,21 +52,29 @@ export function createInFlight({
       held.delete(work.delivery.id)
     },
     idle,
-    releaseLost: () => drop(idle().filter(({ delivery }) => !inbox.isMine(delivery.id))),
+    stopLost: async () => {
+      const begun = idle().filter(({ delivery }) => inbox.hasBegun(delivery.id))
+      if (begun.length === 0) return []
+      const going = await inbox.mayContinue(begun.map(({ delivery }) => delivery.id))
+      const lost = begun.filter(
+        (work) => !going.has(work.delivery.id) && !inCall.has(work) && held.has(work.delivery.id),
+      )
+      for (const work of lost) stop(work)
+      return lost
+    },
     beginCall: (works) => {
       for (const work of works) inCall.add(work)
     },
     beginAttempt: async (works) => {
-      const begun = await inbox.beginAttempt(works.map(({ delivery }) => delivery))
-      const others = works.filter(({ delivery }) => !begun.has(delivery.id))
-      const late = others.filter(({ mayLand }) => mayLand)
-      for (const work of late) stop(work)
-      drop(others.filter((work) => !late.includes(work)))
-      return works.filter(({ delivery }) => begun.has(delivery.id))
+      const going = await inbox.beginAttempt(works.map(({ delivery }) => delivery.id))
+      const others = works.filter(({ delivery }) => !going.has(delivery.id))
+      const begun = others.filter(({ delivery }) => inbox.hasBegun(delivery.id))
+      for (const work of begun) stop(work)
+      drop(others.filter((work) => !begun.includes(work)))
+      return works.filter(({ delivery }) => going.has(delivery.id))
     },
     endCall: (works) => {
       for (const work of works) inCall.delete(work)
-      inbox.endCall(works.map(({ delivery }) => delivery.id))
     },
   }
 }

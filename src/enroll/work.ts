@@ -42,7 +42,7 @@ export interface Work {
   readonly batches: string[]
   /** The calls of this attempt, for its timeline. */
   readonly calls: CallNote[]
-  /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
+  /** The attempt had to stop between two calls: an operator has stopped the delivery, or the hold was ended. */
   stopped: boolean
   /** A batch probably failed because of this person, who goes singly, after all others. */
   suspect: boolean
@@ -118,8 +118,8 @@ export function beginWork({
   }
 }
 
-/** Ends an attempt between two calls: this replica no longer owns the delivery. */
-export const STOPPED = new Error('this replica no longer owns the delivery')
+/** Ends an attempt between two calls: an operator has stopped the delivery, or the hold was ended. */
+export const STOPPED = new Error('the attempt may not go on')
 
 /** Ends the calls for the work in this attempt. Its results are kept. */
 export function stop(work: Work): void {

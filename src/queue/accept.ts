@@ -15,8 +15,8 @@ interface Accepted {
   readonly row: DeliveryRow
 }
 
-/** `me`: the replica that is to attempt the deliveries; null: any of them. */
-type AcceptContext = TransactionContext & { readonly me: string | null }
+/** `home`: the replica that is to attempt the deliveries; '' if it is none. */
+type AcceptContext = TransactionContext & { readonly home: string }
 
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
@@ -79,9 +79,8 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   return accepted.map(({ id, isNew, row }) => {
     const answer = known.isReused(row) ? answers.get(id) : undefined
     if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row)] }
-    const { owner, generation } = requeued.get(id) ?? { owner: isNew ? row.owner : null, generation: row.generation }
-    const progress = toProgress({ ...row, generation })
-    return { id, progress, owner, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
+    const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })
+    return { id, progress, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
   })
 }
 
@@ -104,19 +103,17 @@ const ORIGIN = {
   refund: () => 'what a refund left of another delivery',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
-type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
-
-/** A finished delivery becomes ours. */
-async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, Requeued>> {
+/** Resolves to the new generations. */
+async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, number>> {
   const ids = [...new Set(repeats)]
   if (ids.length === 0) return new Map()
-  const { trx, me } = context
-  await startAgain(context, { ids, isRepeat: true, owner: me })
-  const rows = await trx.selectFrom('deliveries').select(['id', 'owner', 'generation']).where('id', 'in', ids).execute()
-  return new Map(rows.map(({ id, owner, generation }) => [id, { owner, generation }]))
+  const { trx, home } = context
+  await startAgain(context, { ids, isRepeat: true, home })
+  const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, generation }) => [id, generation]))
 }
 
-function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): DeliveryRow {
+function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): DeliveryRow {
   const { request, reason, body } = webhook
   const rejected = reason !== null
   const { text, ...terms } = searchTermsOf({
@@ -132,7 +129,7 @@ function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Del
     form: webhook.form,
     state: rejected ? 'rejected' : 'queued',
     ...outcomeColumns(rejected ? { courses: {}, reason } : null),
-    owner: rejected ? null : me,
+    home,
     due_at: rejected ? null : at,
     attempts: 0,
     generation: 0,

@@ -1,117 +1,61 @@
-import type { Expression, ExpressionBuilder, Kysely, Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { type Delivery, STOPPED_STATES } from '../sale/types.ts'
-import type { Claimed } from './claimed.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
+import type { Delivery } from '../sale/types.ts'
 
-export type Attempt = Pick<Delivery, 'id' | 'generation'>
+/** A delivery as it was read, before its attempt. */
+export type Attempt = Pick<Delivery, 'id' | 'person' | 'generation' | 'dueAt' | 'effectUnknown'>
 
-/** See Store.beginAttempt. */
-export async function beginAttempt({
-  trx,
-  me,
-  attempts,
-}: {
-  trx: Transaction<Tables>
-  me: string
-  attempts: readonly Attempt[]
-}): Promise<Set<string>> {
-  const begun = new Set<string>()
-  for (const [generation, group] of Map.groupBy(attempts, (attempt) => attempt.generation)) {
-    const ids = group.map(({ id }) => id).sort() // unsorted, two replicas deadlock on MySQL
-    const { numUpdatedRows } = await trx
-      .updateTable('deliveries')
-      .set({ effect_unknown: 1 })
-      .where('id', 'in', ids)
-      .where('owner', '=', me)
-      .where('state', '=', 'queued')
-      .where('generation', '=', generation)
-      .executeTakeFirst()
-    const all = Number(numUpdatedRows) === ids.length
-    const marked = all ? ids : await markedOf({ trx, me, ids, generation })
-    for (const id of marked) begun.add(id)
-  }
-  return begun
-}
-
-async function markedOf({
-  trx,
-  me,
-  ids,
-  generation,
-}: {
-  trx: Transaction<Tables>
-  me: string
-  ids: readonly string[]
-  generation: number
-}): Promise<string[]> {
+/**
+ * Records that attempts begin, and resolves to the ids of those that may. `held`: the people whose holds are taken. A
+ * delivery may not begin that was sent again, stopped or erased since it was read, nor one that another replica has
+ * attempted since: its due time is another one now.
+ */
+export async function markBegun(
+  trx: Transaction<Tables>,
+  { attempts, held }: { attempts: readonly Attempt[]; held: ReadonlySet<string> },
+): Promise<Set<string>> {
+  const wanted = new Map(attempts.filter(({ person }) => held.has(person)).map((attempt) => [attempt.id, attempt]))
+  if (wanted.size === 0) return new Set()
   const rows = await trx
     .selectFrom('deliveries')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('owner', '=', me)
+    .select(['id', 'generation', 'due_at', 'effect_unknown'])
+    .where('id', 'in', [...wanted.keys()])
     .where('state', '=', 'queued')
-    .where('generation', '=', generation)
     .execute()
-  return rows.map(({ id }) => id)
+  const unchanged = rows.filter((row) => {
+    const read = wanted.get(row.id)
+    return (
+      row.generation === read?.generation &&
+      row.due_at === read.dueAt &&
+      (row.effect_unknown !== 0) === read.effectUnknown
+    )
+  })
+  const ids = unchanged.map(({ id }) => id).sort() // unsorted, two replicas deadlock on MySQL
+  if (ids.length === 0) return new Set()
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set({ effect_unknown: 1 })
+    .where('id', 'in', ids)
+    .where('state', '=', 'queued')
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+  return new Set(ids)
 }
 
-/** See Store.stillOurs. */
-export async function stillOurs({
-  db,
-  me,
-  ids,
-}: {
-  db: Kysely<Tables>
-  me: string
-  ids: readonly string[]
-}): Promise<Set<string>> {
+/** Those of these deliveries that `replica` may go on attempting: it has the hold, and nobody has stopped or erased them. */
+export async function mayContinue(
+  db: Kysely<Tables>,
+  { replica, ids }: { replica: string; ids: readonly string[] },
+): Promise<Set<string>> {
   if (ids.length === 0) return new Set()
   const rows = await db
     .selectFrom('deliveries')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('owner', '=', me)
-    .where('state', '=', 'queued')
+    .innerJoin('holds', 'holds.name', 'deliveries.email')
+    .select('deliveries.id')
+    .where('deliveries.id', 'in', ids)
+    .where('deliveries.state', '=', 'queued')
+    .where('holds.replica', '=', replica)
     .execute()
   return new Set(rows.map(({ id }) => id))
 }
-
-/**
- * See Store.releaseStopped. It reads first, because there is almost never anything to release. Between two calls of an
- * attempt, the one before may have been given up; the LMS may still carry it out until `landsUntil` (ms since 1970).
- */
-export async function releaseStopped({
-  db,
-  me,
-  claimed,
-  landsUntil,
-}: {
-  db: Kysely<Tables>
-  me: string
-  claimed: Pick<Claimed, 'has' | 'inCall'>
-  landsUntil: number
-}): Promise<void> {
-  const rows = await db
-    .selectFrom('deliveries')
-    .select('id')
-    .where('owner', '=', me)
-    .where('state', 'in', STOPPED_STATES)
-    .execute()
-  const free = rows.map(({ id }) => id).filter((id) => !claimed.inCall().has(id))
-  for (const [isInAttempt, ids] of Map.groupBy(free, claimed.has)) {
-    await db
-      .updateTable('deliveries')
-      .set((eb) => ({ owner: null, ...(isInAttempt ? { lands_until: lateIfUnknown(eb, eb.val(landsUntil)) } : {}) }))
-      .where('id', 'in', ids)
-      .where('owner', '=', me)
-      .where('state', 'in', STOPPED_STATES)
-      .execute()
-  }
-}
-
-/**
- * The column `lands_until` of a row that leaves its attempt: `until` (ms since 1970) if the effect of the attempt is unknown,
- * else what it was.
- */
-export const lateIfUnknown = (eb: ExpressionBuilder<Tables, 'deliveries'>, until: Expression<number>) =>
-  eb.case().when('effect_unknown', '!=', 0).then(until).else(eb.ref('lands_until')).end()

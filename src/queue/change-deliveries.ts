@@ -3,7 +3,6 @@ import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { EventKind, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { forgetHolds } from './replicas/hold.ts'
 import { outcomeColumns } from './rows.ts'
 
 /**
@@ -69,8 +68,8 @@ export async function changedSince(
 
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results but `kept`. The new generation prevents
- * an attempt in progress from answering for it. A queued delivery keeps its owner, which may be attempting it; a finished
- * one gets `owner`, the replica that is to attempt it (null: the one that claims it).
+ * an attempt in progress from answering for it.
+ * @param of.home the replica that is to attempt them; absent: as before
  * @param of.isRepeat the shop has sent the sale again. What an earlier attempt did stays unknown then: the next one reads
  *   first. Otherwise it is an explicit replay, which enrolls whatever an earlier attempt did.
  */
@@ -79,12 +78,12 @@ export async function startAgain(
   {
     ids,
     isRepeat,
-    owner = null,
+    home,
     kept = null,
   }: {
     ids: readonly string[]
     isRepeat: boolean
-    owner?: string | null
+    home?: string
     kept?: Outcome | null
   },
 ): Promise<void> {
@@ -92,7 +91,6 @@ export async function startAgain(
   await trx
     .updateTable('deliveries')
     .set((eb) => ({
-      owner: eb.case().when('state', '=', 'queued').then(eb.ref('owner')).else(owner).end(), // before the new state: MySQL sets columns in this order
       state: 'queued',
       due_at: at,
       attempts: 0,
@@ -101,6 +99,7 @@ export async function startAgain(
       standings: null,
       active_at: at,
       generation: eb('generation', '+', 1),
+      ...(home === undefined ? {} : { home }),
       ...(isRepeat ? {} : { replayed_at: at, effect_unknown: 0 }),
     }))
     .where('id', 'in', [...ids].sort())
@@ -127,10 +126,7 @@ export async function markHandled(
   })
 }
 
-/**
- * Makes a delivery handled, in a transaction. A queued delivery keeps its owner, which releases it when no call is in
- * flight: see untilReleased.
- */
+/** Makes a delivery handled, in a transaction. An attempt in progress stops between two calls: see untilFree. */
 export async function setHandled(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   id: string,
@@ -139,10 +135,9 @@ export async function setHandled(
   if (row === undefined) return 'unknown'
   const { state } = row
   if (state === 'handled') return 'already'
-  const owner = state === 'queued' ? {} : { owner: null }
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
-    .set({ state: 'handled', due_at: null, settled_at: at, active_at: at, ...owner })
+    .set({ state: 'handled', due_at: null, settled_at: at, active_at: at })
     .where('id', '=', id)
     .where('state', '=', state)
     .executeTakeFirst()
@@ -199,7 +194,6 @@ export async function remove(
   await trx.deleteFrom('deliveries').where('id', 'in', ids).execute()
   await trx.deleteFrom('withdrawals').where('delivery_id', 'in', ids).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', ids).execute()
-  await forgetHolds(trx, ids)
   const acted = await trx
     .selectFrom('events')
     .select(['id', 'delivery_id'])

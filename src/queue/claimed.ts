@@ -1,3 +1,4 @@
+import type { Attempt } from './attempt.ts'
 import type { DueRow } from './due.ts'
 
 export type Claimed = ReturnType<typeof createClaimed>
@@ -7,41 +8,37 @@ export type Claimed = ReturnType<typeof createClaimed>
  * claimed delivery at a time, so that two calls about the same person never overlap.
  */
 export function createClaimed() {
-  const claims = new Map<string, { readonly person: string; owner: string | null }>()
+  const claims = new Map<string, { readonly person: string; attempt: Attempt | null; begun: boolean }>()
   const people = new Set<string>()
-  const inCall = new Set<string>()
   return {
     has: (id: string): boolean => claims.has(id),
     /** false: the delivery is claimed already, or another delivery of the person is. */
-    claim: ({ id, email }: DueRow): boolean => {
-      const person = email ?? id
+    claim: ({ id, person }: DueRow): boolean => {
       if (claims.has(id) || people.has(person)) return false
-      claims.set(id, { person, owner: null })
+      claims.set(id, { person, attempt: null, begun: false })
       people.add(person)
       return true
     },
-    /** Records the name of this replica under which the row was read. */
-    setOwner: (id: string, owner: string | null): void => {
-      const claim = claims.get(id)
-      if (claim !== undefined) claim.owner = owner
+    /** Records the delivery as it was read. */
+    read: (attempt: Attempt): void => {
+      const claim = claims.get(attempt.id)
+      if (claim !== undefined) claim.attempt = attempt
     },
-    /** null: the delivery is not claimed. */
-    ownerOf: (id: string): string | null => claims.get(id)?.owner ?? null,
+    /** undefined: the delivery is not claimed, or not read yet. */
+    attemptOf: (id: string): Attempt | undefined => claims.get(id)?.attempt ?? undefined,
+    /** Records that the attempt has begun: this replica has the hold of the person. */
+    begin: (id: string): void => {
+      const claim = claims.get(id)
+      if (claim !== undefined) claim.begun = true
+    },
+    anyBegun: (): boolean => [...claims.values()].some(({ begun }) => begun),
+    hasBegun: (id: string): boolean => claims.get(id)?.begun === true,
     release: (ids: readonly string[]): void => {
       for (const id of ids) {
         const claim = claims.get(id)
         claims.delete(id)
-        inCall.delete(id)
         if (claim !== undefined) people.delete(claim.person)
       }
     },
-    beginCall: (ids: readonly string[]): void => {
-      for (const id of ids) inCall.add(id)
-    },
-    endCall: (ids: readonly string[]): void => {
-      for (const id of ids) inCall.delete(id)
-    },
-    /** The deliveries with a call in flight, or whose result is being stored. */
-    inCall: (): ReadonlySet<string> => inCall,
   }
 }

@@ -5,17 +5,22 @@ import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts
 import { reasonText } from '../sale/words.ts'
 import { areStored, type EventDraft, insertEvents } from './events.ts'
 import { LONGEST_WAIT_MS } from './retry-schedule.ts'
-import { outcomeColumns, toDelivery, toProgress, unreadable } from './rows.ts'
+import { outcomeColumns, personOf, toDelivery, toProgress, unreadable } from './rows.ts'
 
-/** A position in the list of due rows, which is sorted by age, then by id. */
+/** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
 export interface DueRow {
   readonly id: string
-  readonly email: string | null
+  readonly person: string
   readonly dueAt: number
 }
 
-/** Which due rows to list: at most `limit`, only those that follow `after`, or only those with an id in `among`. */
+/**
+ * Which due rows to list: at most `limit` of those with this home, that have been due for `forMs`; only those that follow
+ * `after`, or only those with an id in `among`.
+ */
 export interface DueQuery {
+  readonly home: string
+  readonly forMs?: number
   readonly limit: number
   readonly after?: DueRow | null
   readonly among?: readonly string[]
@@ -29,26 +34,28 @@ export const isDue = (eb: ExpressionBuilder<Tables, 'deliveries'>, now: number) 
   eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_WAIT_MS)])
 
 /**
- * The due rows of `owner`, oldest first, from the index alone. `now`: ms since 1970. The two ranges of isDue are read one
- * after the other, because a database would read all that lies between them.
+ * The due rows, oldest first, without those of people for whom some replica acts just now. `now`: ms since 1970. The two
+ * ranges of isDue are read one after the other, because a database would read all that lies between them.
  */
-export async function dueRows(query: DueQuery & { db: Kysely<Tables>; owner: string; now: number }): Promise<DueRow[]> {
-  const { now, limit } = query
-  const due = await dueRange(query, { until: now })
+export async function dueRows(query: DueQuery & { db: Kysely<Tables>; now: number }): Promise<DueRow[]> {
+  const { now, limit, forMs = 0 } = query
+  const due = await dueRange(query, { until: now - forMs })
   if (due.length === limit) return due
   return [...due, ...(await dueRange({ ...query, limit: limit - due.length }, { later: now + LONGEST_WAIT_MS }))]
 }
 
 async function dueRange(
-  { db, owner, limit, after = null, among }: DueQuery & { db: Kysely<Tables>; owner: string },
+  { db, home, limit, after = null, among }: DueQuery & { db: Kysely<Tables> },
   { until, later }: { until?: number; later?: number },
 ): Promise<DueRow[]> {
   if (among?.length === 0) return []
   let query = db
     .selectFrom('deliveries')
+    .leftJoin('holds', 'holds.name', 'deliveries.email')
     .select(['id', 'email', 'due_at'])
-    .where('owner', '=', owner)
     .where('state', '=', 'queued')
+    .where('home', '=', home)
+    .where('holds.name', 'is', null)
   if (until !== undefined) query = query.where('due_at', '<=', until)
   if (later !== undefined) query = query.where('due_at', '>', later)
   if (among !== undefined) query = query.where('id', 'in', among)
@@ -58,28 +65,45 @@ async function dueRange(
       .where((eb) => eb.or([eb('due_at', '>', after.dueAt), eb('id', '>', after.id)]))
   }
   const rows = await query.orderBy('due_at').orderBy('id').limit(limit).execute()
-  return rows.map((row) => ({ id: row.id, email: row.email, dueAt: row.due_at ?? 0 }))
+  return rows.map((row) => ({ id: row.id, person: personOf(row), dueAt: row.due_at ?? 0 }))
 }
 
-/** `me`: this replica's name. */
-interface ReplicaContext extends WriteContext {
-  readonly me: string
+/** A home of queued deliveries. `isGone`: no replica has this name any more. */
+export interface Home {
+  readonly home: string
+  readonly isGone: boolean
+}
+
+/** The homes of queued deliveries other than `me`, each found by one step along the index. */
+export async function otherHomes(db: Kysely<Tables>, me: string): Promise<Home[]> {
+  const homes: Home[] = []
+  for (;;) {
+    let next = db
+      .selectFrom('deliveries')
+      .leftJoin('replicas', 'replicas.id', 'deliveries.home')
+      .select(['deliveries.home', 'replicas.id as replica'])
+      .where('deliveries.state', '=', 'queued')
+    const last = homes.at(-1)
+    if (last !== undefined) next = next.where('deliveries.home', '>', last.home)
+    const row = await next.orderBy('deliveries.home').limit(1).executeTakeFirst()
+    if (row === undefined) return homes.filter(({ home }) => home !== me)
+    homes.push({ home: row.home, isGone: row.replica === null })
+  }
 }
 
 /**
- * The full rows, in the order of `ids`, without those that are no longer due or no longer belong to `me`. A row that
- * can't be read leaves the queue and needs attention, so that it delays no other; `events` record that.
+ * The full rows, in the order of `ids`, without those that are no longer due. A row that can't be read leaves the queue and
+ * needs attention, so that it delays no other; `events` record that.
  */
 export async function readClaimed({
   ids,
   ...context
-}: ReplicaContext & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
+}: WriteContext & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
   if (ids.length === 0) return { deliveries: [], events: [] }
   const rows = await context.database.db
     .selectFrom('deliveries')
     .selectAll()
     .where('id', 'in', ids)
-    .where('owner', '=', context.me)
     .where('state', '=', 'queued')
     .where((eb) => isDue(eb, context.now()))
     .execute()
@@ -100,7 +124,7 @@ export async function readClaimed({
 const NO_REQUEST: Reason = { code: 'row.unreadable', subject: 'it holds no request' }
 
 async function removeUnreadable(
-  { database, now, newId, random, hasOutbox, me }: ReplicaContext,
+  { database, now, newId, random, hasOutbox }: WriteContext,
   reasons: ReadonlyMap<string, Reason>,
 ): Promise<DeliveryEvent[]> {
   return inTransaction({
@@ -113,9 +137,8 @@ async function removeUnreadable(
         const outcome = outcomeColumns({ courses: {}, reason })
         const { numUpdatedRows } = await trx
           .updateTable('deliveries')
-          .set({ state: 'needs_attention', ...outcome, due_at: null, owner: null, settled_at: at, active_at: at })
+          .set({ state: 'needs_attention', ...outcome, due_at: null, settled_at: at, active_at: at })
           .where('id', '=', id)
-          .where('owner', '=', me)
           .where('state', '=', 'queued')
           .executeTakeFirst()
         if (numUpdatedRows === 0n) continue
@@ -125,6 +148,27 @@ async function removeUnreadable(
     },
     isStored: areStored,
   })
+}
+
+/**
+ * Corrects times that were written while the clock was ahead: a queued delivery that was last changed in the future shows by
+ * how much. Resolves to how many deliveries are queued. Call it while no other process can use this database. `now`: ms
+ * since 1970.
+ */
+export async function recover(db: Kysely<Tables>, now: number): Promise<number> {
+  await db
+    .updateTable('deliveries')
+    .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', now)) }))
+    .where('state', '=', 'queued')
+    .where('due_at', '>', now)
+    .where('active_at', '>', now)
+    .execute()
+  const { queued } = await db
+    .selectFrom('deliveries')
+    .select((eb) => eb.fn.countAll<number>().as('queued'))
+    .where('state', '=', 'queued')
+    .executeTakeFirstOrThrow()
+  return Number(queued)
 }
 
 /** The progress of deliveries, including those of other replicas. */

@@ -26,8 +26,6 @@ export interface EventDraft {
 export interface Change {
   readonly id: string
   readonly progress: Progress
-  /** The replica that owns the row now; null: none. */
-  readonly owner: string | null
   readonly drafts: readonly EventDraft[]
   /**
    * Set if a webhook came under the webhook-id of another sale: the number of course keys of that sale, whose result is

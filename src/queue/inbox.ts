@@ -34,33 +34,31 @@ export interface Inbox {
    */
   withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**
-   * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one.
-   * A person has one claimed delivery at a time, until it is settled or released. Resolves to none only after the signal
-   * is aborted. Throws what the database throws, but waits while the database can't be reached.
+   * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one, or
+   * until it is time to see whether one in an attempt was stopped. A person has one claimed delivery at a time, until it is
+   * settled or released. Throws what the database throws, but waits while the database can't be reached.
    */
   claim(max: number, signal: AbortSignal): Promise<Delivery[]>
   isAwaited(id: string): boolean
   lastActivityAt(): Promise<number | null>
   /**
-   * Whether a claimed delivery still belongs to this replica. It doesn't if the others have pruned this replica, for
-   * example after a pause of the whole process: then another replica has it.
+   * Records that attempts of claimed deliveries begin, right before their first call to the LMS. Resolves to those that may
+   * begin: an operator may have handled or erased one since it was claimed, the shop may have sent it again, or another
+   * replica attempts it or another delivery of the person. Resolves to none while the database is unavailable.
    */
-  isMine(id: string): boolean
-  /**
-   * Records that attempts begin, right before their first call to the LMS. Resolves to the deliveries whose attempt may
-   * begin: an operator may have handled or erased one since it was claimed, or the shop may have sent it again. Resolves
-   * to none while the database is unavailable, because nothing confirms their owner then.
-   */
-  beginAttempt(deliveries: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<ReadonlySet<string>>
-  /** No call is in flight for these deliveries any more: those that an operator has stopped can be released. */
-  endCall(ids: readonly string[]): void
-  /** Right before a call of an attempt: which deliveries are still ours. Throws what the database throws. */
+  beginAttempt(ids: readonly string[]): Promise<ReadonlySet<string>>
+  /** Whether the attempt has begun and is not settled. */
+  hasBegun(id: string): boolean
+  /** Which attempts that have begun may go on: see mayContinue in attempt.ts. Throws what the database throws. */
   mayContinue(ids: readonly string[]): Promise<ReadonlySet<string>>
-  /** Makes the next claim look for orphans at once. */
-  claimOrphansSoon(): void
+  /** Makes the next claim look at once for what belongs to no replica that is alive. */
+  claimSoon(): void
   /** Ends claims without a result; nothing is stored. */
   release(ids: readonly string[]): void
-  /** Stores the result of each attempt, and answers the waiting senders. Resolves when all results are stored. */
+  /**
+   * Stores the result of each attempt, and answers the waiting senders. Resolves when all results are stored. One that came
+   * without a call begins first; if it may not, its delivery stays in the queue.
+   */
   settle(settlements: readonly Settlement[]): Promise<void>
   /** Stops claims until `resume`. Answers all waiting senders at once, because there will be no result for a while. */
   pause(): void
@@ -76,10 +74,10 @@ const GROUP_MAX = 200
  * hexadecimal digits, and beside it what was read from it. The smallest limit for a packet in use is MariaDB's, 16 MiB.
  */
 const GROUP_BYTES = 1024 * 1024
-/** How often to look for orphans, which a dead replica or a command leaves. */
-const CLAIM_ORPHANS_MS = 1000
-/** How often to release deliveries that an operator has stopped. The operator waits for it. */
-const RELEASE_STOPPED_MS = 500
+/** How often to look for what other replicas, dead ones or a command leave. */
+const OTHERS_MS = 1000
+/** How often to look for what is due, and whether an operator has stopped an attempt: the operator waits for it. */
+const CLAIM_MS = 500
 const SETTLE_RETRY_MS = 1000
 /** Smaller steps of the clock are ordinary corrections. */
 const CLOCK_SET_MS = 1000
@@ -106,12 +104,11 @@ export function createInbox(parts: InboxParts): Inbox {
     claim: (max, signal) => claim(state, max, signal),
     isAwaited: waiters.isAwaited,
     lastActivityAt: store.lastActivityAt,
-    isMine: (id) => claimed.ownerOf(id) === store.me(),
-    beginAttempt: (deliveries) => beginAttempt(state, deliveries),
-    endCall: claimed.endCall,
-    mayContinue: store.stillOurs,
-    claimOrphansSoon: () => {
-      state.claimOrphansAt = Number.NEGATIVE_INFINITY
+    beginAttempt: (ids) => beginAttempt(state, ids),
+    hasBegun: claimed.hasBegun,
+    mayContinue: store.mayContinue,
+    claimSoon: () => {
+      state.othersAt = Number.NEGATIVE_INFINITY
       wakeUp.wake()
     },
     release: (ids) => {
@@ -160,9 +157,8 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
     remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
     closing,
     paused: false,
-    /** When to do these next, ms of the monotonic clock. */
-    claimOrphansAt: Number.NEGATIVE_INFINITY,
-    releaseStoppedAt: Number.NEGATIVE_INFINITY,
+    /** When to look at what others leave, ms of the monotonic clock. */
+    othersAt: Number.NEGATIVE_INFINITY,
   }
 }
 type State = ReturnType<typeof createInboxState>
@@ -170,9 +166,7 @@ type State = ReturnType<typeof createInboxState>
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
   const { write, publish, closing, waiters, remote, wakeUp, now } = state
   const clockJump = watchClock(now)
-  const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
-    notStored,
-  )
+  const { id, progress, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(notStored)
   if (isRefundId) return { id, progress: null, isRefundId }
   for (const event of events) publish(event)
   const [event] = events // the first one records the webhook itself
@@ -188,7 +182,7 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     return { ...of, progress: null }
   }
   const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
-  remote.follow(id, owner)
+  remote.follow(id)
   wakeUp.wake()
   return { ...of, progress: await settled }
 }
@@ -208,53 +202,49 @@ function watchClock(now: () => number): () => number {
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {
   while (!signal.aborted) {
     const woken = state.wakeUp.listen()
-    await releaseStopped(state)
     const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneIfUnreachable)
     if (deliveries.length > 0) return deliveries
-    await woken(RELEASE_STOPPED_MS, signal)
+    await woken(CLAIM_MS, signal)
+    if (state.claimed.anyBegun()) return []
   }
   return []
 }
 
 async function claimNow(state: State, max: number): Promise<Delivery[]> {
-  if (performance.now() >= state.claimOrphansAt) {
-    await state.store.claimOrphans(max)
-    state.claimOrphansAt = performance.now() + CLAIM_ORPHANS_MS
-  }
-  const deliveries = await claimDue(state, max)
+  const others = performance.now() >= state.othersAt
+  if (others) state.othersAt = performance.now() + OTHERS_MS
+  const deliveries = await claimDue(state, { max, others })
   if (!state.paused) return deliveries
   state.claimed.release(deliveries.map(({ id }) => id))
   return []
 }
 
-async function releaseStopped(state: State): Promise<void> {
-  if (performance.now() < state.releaseStoppedAt) return
-  state.releaseStoppedAt = performance.now() + RELEASE_STOPPED_MS
-  await state.store.releaseStopped(state.claimed).catch(state.report)
-}
-
-async function beginAttempt(
-  { store, claimed, report }: State,
-  deliveries: readonly Pick<Delivery, 'id' | 'generation'>[],
-): Promise<ReadonlySet<string>> {
-  const ids = deliveries.map(({ id }) => id)
-  claimed.beginCall(ids)
-  const begun = await store.beginAttempt(deliveries).catch((error: unknown) => {
+async function beginAttempt({ store, claimed, report }: State, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const again = ids.filter(claimed.hasBegun)
+  const first = ids.flatMap((id) => (claimed.hasBegun(id) ? [] : (claimed.attemptOf(id) ?? [])))
+  try {
+    const going = again.length === 0 ? [] : await store.mayContinue(again)
+    const begun = first.length === 0 ? [] : await store.beginAttempt(first)
+    for (const id of begun) claimed.begin(id)
+    return new Set([...going, ...begun])
+  } catch (error) {
     report(error)
-    return new Set<string>()
-  })
-  claimed.endCall(ids.filter((id) => !begun.has(id)))
-  return begun
+    return new Set()
+  }
 }
 
 /** The LMS already has the effect of the attempt, so the result is kept until the database stores it. */
 async function settleUntilStored(state: State, settlement: Settlement): Promise<void> {
-  const { store, write, publish, claimed, waiters, wakeUp, closing, report } = state
+  const { write, publish, claimed, waiters, wakeUp, closing, report } = state
   const { id } = settlement
+  if (!claimed.hasBegun(id) && !(await beginAttempt(state, [id])).has(id)) {
+    claimed.release([id])
+    return wakeUp.wake()
+  }
+  const person = claimed.attemptOf(id)?.person ?? id
   for (;;) {
     try {
-      const owner = claimed.ownerOf(id) ?? store.me()
-      const { events, progress } = await write({ kind: 'settle', settlement, owner })
+      const { events, progress } = await write({ kind: 'settle', settlement, person })
       claimed.release([id])
       for (const event of events) publish(event)
       waiters.notify(id, progress)

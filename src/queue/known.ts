@@ -63,7 +63,7 @@ export async function storeWebhookIds(
   }
 }
 
-type Answer = Pick<Change, 'progress' | 'owner'> & { readonly courseCount: number }
+type Answer = Pick<Change, 'progress'> & { readonly courseCount: number }
 
 /** The results of deliveries, for webhooks that came under their webhook-ids with another body. */
 export async function readAnswers(
@@ -74,12 +74,10 @@ export async function readAnswers(
   const ids = [...new Set(reused.map(({ id }) => id))]
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'owner', 'due_at', 'outcome', 'generation', 'request'])
+    .select(['id', 'state', 'due_at', 'outcome', 'generation', 'request'])
     .where('id', 'in', ids)
     .execute()
-  return new Map(
-    rows.map((row) => [row.id, { progress: toProgress(row), owner: row.owner, courseCount: countCourses(row) }]),
-  )
+  return new Map(rows.map((row) => [row.id, { progress: toProgress(row), courseCount: countCourses(row) }]))
 }
 
 /** 0 without a sale, or if the stored one can't be read. */

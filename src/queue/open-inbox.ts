@@ -5,6 +5,7 @@ import type { WriteContext } from '../database/transaction.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import type { Background } from '../service/lib/loop.ts'
+import { recover } from './due.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createMembership, type Membership } from './replicas/membership.ts'
 import { createReplicas, type Replicas } from './replicas/replicas.ts'
@@ -45,8 +46,8 @@ interface InboxOptions extends Pick<AppContext, 'random' | 'publish' | 'onError'
   hasOutbox: boolean
   /** Called with the reason when the database becomes unavailable, and with null when it is available again. */
   onAvailability: (reason: string | null) => void
-  /** Called with the number of deliveries that pruned replicas left, which any replica may claim now. */
-  onReleased: (deliveries: number) => void
+  /** Called with the number of replicas that were pruned. */
+  onPruned: (replicas: number) => void
 }
 
 /**
@@ -64,7 +65,7 @@ export function openInbox({
   publish,
   onError,
   onAvailability,
-  onReleased,
+  onPruned,
   signal,
 }: InboxOptions): AppContext {
   const { deadAfterMs, landsMs } = timing
@@ -81,9 +82,9 @@ export function openInbox({
       if (reason !== null) membership.wake()
     },
   })
-  const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
+  const replicas = createReplicas({ database, newName, deadAfterMs, landsMs, random })
   const { lease } = replicas
-  const store = createStore({ ...context, replicas, guard: availability.guard, landsMs })
+  const store = createStore({ ...context, replicas, guard: availability.guard })
   const inbox = createInbox({ store, now, publish, onError })
   const membership = createMembership({
     database,
@@ -92,10 +93,10 @@ export function openInbox({
     availability,
     clock,
     timing,
-    claimAll: store.claimAll,
-    onReleased: (deliveries) => {
-      onReleased(deliveries)
-      inbox.claimOrphansSoon()
+    recover: () => recover(database.db, now()),
+    onPruned: (replicas) => {
+      onPruned(replicas)
+      inbox.claimSoon()
     },
   })
   const { guard, reason: databaseReason } = availability

@@ -4,12 +4,14 @@ import { createWaiters, type Waiters, type WaitsFor } from './waiters.ts'
 import { type Withdrawn, worstOf } from './withdrawal-row.ts'
 
 const POLL_MS = 250
+/** Almost every delivery is settled here by then. */
+const SETTLED_HERE_MS = 500
 /** For how many withdrawals requests may wait at the same time. */
 const WITHDRAWALS_MAX = 1000
 
 /**
- * Follows what other replicas do, for the requests that wait for it here: deliveries that another replica attempts, and
- * withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
+ * Follows what other replicas do, for the requests that wait for it here: deliveries that are not settled here soon, so that
+ * another replica may attempt them, and withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
  * @param from.now ms since 1970
  * @param from.waiters the senders that wait for deliveries
  * @param from.onError called with each error of a poll
@@ -22,21 +24,21 @@ export function createRemoteResults({
   onError,
   signal,
 }: {
-  store: Pick<Store, 'me' | 'progress' | 'withdrawn'>
+  store: Pick<Store, 'isAlone' | 'progress' | 'withdrawn'>
   now: () => number
   waiters: Pick<Waiters<Progress, WaitsFor>, 'isAwaited' | 'notify'>
   onError: (error: unknown) => void
   signal: AbortSignal
 }) {
-  const owners = new Map<string, string | null>()
+  /** From when to poll for a delivery, ms of the monotonic clock. */
+  const followed = new Map<string, number>()
   const refunds = createWaiters<Withdrawn, WaitsFor>({ now, max: WITHDRAWALS_MAX, isAnswer: () => true })
   signal.addEventListener('abort', refunds.giveUp)
   let isPolling = false
 
   const pollDeliveries = async (): Promise<void> => {
-    for (const id of owners.keys()) if (!waiters.isAwaited(id)) owners.delete(id)
-    const me = store.me() // which may have changed
-    const ids = [...owners].flatMap(([id, owner]) => (owner === me ? [] : [id]))
+    for (const id of followed.keys()) if (!waiters.isAwaited(id)) followed.delete(id)
+    const ids = [...followed].flatMap(([id, from]) => (performance.now() < from ? [] : [id]))
     if (ids.length === 0) return
     for (const { id, progress } of await store.progress(ids)) waiters.notify(id, progress)
   }
@@ -50,7 +52,7 @@ export function createRemoteResults({
   const poll = async (): Promise<void> => {
     await Promise.all([pollDeliveries().catch(onError), pollWithdrawals().catch(onError)])
     isPolling = false
-    if (owners.size > 0 || refunds.count() > 0) pollSoon()
+    if (followed.size > 0 || refunds.count() > 0) pollSoon()
   }
   const pollSoon = (): void => {
     if (!isPolling) setTimeout(poll, POLL_MS).unref()
@@ -58,9 +60,10 @@ export function createRemoteResults({
   }
 
   return {
-    /** Follows a delivery while senders wait for it. `owner`: of its row, when it was accepted. */
-    follow: (id: string, owner: string | null): void => {
-      owners.set(id, owner)
+    /** Follows a delivery while senders wait for it. */
+    follow: (id: string): void => {
+      if (store.isAlone) return
+      followed.set(id, performance.now() + SETTLED_HERE_MS)
       pollSoon()
     },
 

@@ -48,13 +48,16 @@ const standingsSchema = z.record(
   }),
 )
 
+/** The name of the hold for what is done for the buyer of a delivery: the address, without letter case. */
+export const personOf = ({ email, id }: Pick<DeliveryRow, 'email' | 'id'>): string => email ?? id
+
 /** A row as the rest of the program uses it. Checks the stored JSON: throws ZodError or SyntaxError if it is wrong. */
 export function toDelivery(row: DeliveryRow): Delivery {
   return {
     id: row.id,
     digest: row.digest,
     state: row.state,
-    owner: row.owner,
+    person: personOf(row),
     dueAt: row.due_at,
     attempts: row.attempts,
     receivedAt: row.received_at,

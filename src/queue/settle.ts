@@ -2,36 +2,47 @@ import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import { type EventKind, isDone, isStopped, type Settlement, STOPPED_STATES } from '../sale/types.ts'
 import type { Change } from './events.ts'
+import type { Holds } from './replicas/holds.ts'
 import { outcomeColumns, toProgress } from './rows.ts'
 
-/** `owner`: the name under which this replica made the attempt. */
+/** `person`: the buyer, whose hold this replica took for the attempt. */
 export interface SettleRequest {
   readonly settlement: Settlement
-  readonly owner: string
+  readonly person: string
 }
 
 /**
- * Stores the results of attempts, all in one transaction; equal results share a statement. What a result may change
- * depends on the row:
- * - `final`: it is still the owner's and queued, and neither repeated nor replayed since the attempt began. It gets the
- *   result.
+ * Stores the results of attempts, all in one transaction; equal results share a statement. Their holds end with it. What
+ * a result may change depends on the hold and the row:
+ * - `final`: it is still queued, and neither repeated nor replayed since the attempt began. It gets the result.
  * - `outdated`: the shop sent it again or an operator replayed it during the attempt. The row stays in the queue for the
  *   next attempt, and the result answers only the earlier webhooks.
  * - `stopped`: an operator handled or withdrew it during the attempt. It keeps only the finished courses.
- * - `lost`: another replica owns it, or it was erased. Nothing changes, and no event is stored.
+ * - `lost`: the hold was ended, because the others took this replica for dead; or the delivery was erased. Nothing
+ *   changes, and no event is stored.
  * In each case, the row keeps until when a call of the attempt may still be carried out.
  */
-export async function settle(context: TransactionContext, requests: readonly SettleRequest[]): Promise<Change[]> {
+export async function settle(
+  context: TransactionContext & { readonly holds: Pick<Holds, 'end'> },
+  requests: readonly SettleRequest[],
+): Promise<Change[]> {
   if (requests.length === 0) return []
+  const held = await context.holds.end(
+    context.trx,
+    requests.map(({ person }) => person),
+  )
   const stored = await readRows(context, requests)
-  const judged = requests.map((request): Judged => judge(request, stored.get(request.settlement.id)))
+  const judged = requests.map((request): Judged => {
+    const { id } = request.settlement
+    return judge(request, { row: stored.get(id), isHeld: held.has(request.person) })
+  })
   const groups = Map.groupBy(judged, groupKey)
   for (const group of groups.values()) await writeEqual(context, group)
   return judged.map((one) => changeOf(context, one))
 }
 
 type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-const COLUMNS = ['owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation', 'source'] as const
+const COLUMNS = ['state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation', 'source'] as const
 
 interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
@@ -39,20 +50,20 @@ interface Judged extends SettleRequest {
   readonly isFirstSuccess: boolean
 }
 
-function judge(request: SettleRequest, row: Stored | undefined): Judged {
-  const { settlement, owner } = request
+function judge(request: SettleRequest, { row, isHeld }: { row: Stored | undefined; isHeld: boolean }): Judged {
+  const { settlement } = request
   const isFirstSuccess = isDone(settlement.state) && row?.enrolled_at === null
   const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess })
-  if (row === undefined || row.owner !== owner) return of('lost')
+  if (row === undefined || !isHeld) return of('lost')
   if (isStopped(row.state)) return of('stopped')
   if (row.state !== 'queued') return of('lost')
   return of(row.generation === settlement.generation ? 'final' : 'outdated')
 }
 
-function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): string {
+function groupKey({ effect, settlement: one, isFirstSuccess }: Judged): string {
   const { state, outcome, dueAt, attempts, generation, effectUnknown, landsUntil } = one
   const result = [state, outcome, dueAt, attempts, generation, effectUnknown, landsUntil]
-  return JSON.stringify([effect, result, owner, isFirstSuccess])
+  return JSON.stringify([effect, result, isFirstSuccess])
 }
 
 async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
@@ -71,7 +82,7 @@ async function readRows({ trx }: TransactionContext, requests: readonly SettleRe
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
   const [first] = group
   if (first === undefined) return
-  const { effect, settlement, owner } = first
+  const { effect, settlement } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
   if (effect === 'lost') {
     const late = trx.updateTable('deliveries').set(lateCall(settlement)).where('id', 'in', ids)
@@ -82,14 +93,13 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
     .updateTable('deliveries')
     .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
     .where('id', 'in', ids)
-    .where('owner', '=', owner)
     .where('state', 'in', effect === 'stopped' ? STOPPED_STATES : ['queued'])
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
-function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
+function columns({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
   const { state, outcome, dueAt, attempts, effectUnknown } = settlement
   const effects = { effect_unknown: effectUnknown ? 1 : 0, ...lateCall(settlement) }
   const known = { ...effects, active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
@@ -103,7 +113,6 @@ function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: numb
     due_at: dueAt,
     attempts,
     settled_at: final ? at : null,
-    owner: final ? null : owner,
   }
 }
 
@@ -111,24 +120,19 @@ function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: numb
 const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
   landsUntil === undefined ? {} : { lands_until: landsUntil }
 
-/** A row without an owner shows that no call is in flight any more: see untilReleased. */
 const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
   ...outcomeColumns({ courses: settlement.outcome.courses, reason: null }),
-  owner: null,
   ...lateCall(settlement),
 })
 
-function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
+function changeOf({ at }: TransactionContext, { effect, settlement, row, isFirstSuccess }: Judged): Change {
   const { id, detail, dueAt, calls = [] } = settlement
-  if (row === undefined) return { id, progress: settlement, owner: null, drafts: [] }
-  if (effect === 'lost' || effect === 'stopped') {
-    return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, drafts: [] }
-  }
+  if (row === undefined) return { id, progress: settlement, drafts: [] }
+  if (effect === 'lost' || effect === 'stopped') return { id, progress: toProgress(row), drafts: [] }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
   const test = row.source === 'test' ? ({ isTest: true } as const) : {}
   const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, calls, ...time, ...test }]
-  if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, drafts }
-  return { id, progress: dueAt === null ? settlement : toProgress(row), owner, drafts }
+  return { id, progress: effect === 'final' || dueAt === null ? settlement : toProgress(row), drafts }
 }
 
 const kindOf = ({ state }: Settlement): EventKind => (state === 'queued' ? 'retry_scheduled' : state)

@@ -2,13 +2,10 @@ import type { Availability } from '../database/availability.ts'
 import { inTransaction, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
-import { type Attempt, beginAttempt, releaseStopped, stillOurs } from './attempt.ts'
-import { claimAll, createClaimOrphans } from './claim-orphans.ts'
-import type { Claimed } from './claimed.ts'
-import { type DueQuery, dueRows, lastActivityAt, progressOf, readClaimed } from './due.ts'
+import { type Attempt, markBegun, mayContinue } from './attempt.ts'
+import { type DueQuery, dueRows, lastActivityAt, otherHomes, progressOf, readClaimed } from './due.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
 import type { Replicas } from './replicas/replicas.ts'
-import { TIMING } from './replicas/timing.ts'
 import { type SettleRequest, settle } from './settle.ts'
 import { readWithdrawn } from './withdrawal-row.ts'
 
@@ -16,102 +13,85 @@ export type Write =
   | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }
   | ({ readonly kind: 'settle' } & SettleRequest)
 
-export interface Written extends Pick<Change, 'id' | 'progress' | 'owner' | 'courseCount' | 'isRefundId'> {
+export interface Written extends Pick<Change, 'id' | 'progress' | 'courseCount' | 'isRefundId'> {
   readonly events: readonly DeliveryEvent[]
 }
 
 interface StoreParts extends WriteContext {
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin' | 'liveCount'>
+  readonly replicas: Pick<Replicas, 'me' | 'live' | 'holds'>
   /** Fails at once while the database is known to be unavailable. By default, every call asks the database. */
   readonly guard?: Availability['guard']
-  /** See Timing. */
-  readonly landsMs?: number
 }
 
-/**
- * The statements of the queue, with the same text for SQLite and MySQL. This replica attempts and settles only the rows
- * that it owns.
- */
+/** The statements of the queue, with the same text for SQLite and MySQL. */
 export type Store = ReturnType<typeof createStore>
 
 /** See Store. */
-export function createStore({ replicas, guard = (work) => work(), landsMs = TIMING.landsMs, ...context }: StoreParts) {
-  const { database, now, random } = context
+export function createStore({ replicas, guard = (work) => work(), ...context }: StoreParts) {
+  const { database, now } = context
   const { db } = database
-  const { me } = replicas
-  const claimOrphans = createClaimOrphans({ database, replicas, now, random })
+  const { me, live, holds } = replicas
   return {
-    /** This replica's name. */
+    /** This replica's name, and those of all that are alive. */
     me,
+    live,
+    /** Whether no other process attempts anything. */
+    isAlone: database.dialect.exclusive,
     /**
      * Stores verified webhooks and results of attempts in one transaction. Resolves to what was written, in the order of
-     * `writes`; if it throws, nothing is stored. A replica that the others have pruned joins under another name before it
-     * writes.
+     * `writes`; if it throws, nothing is stored.
      */
     write: (writes: readonly Write[]) => guard(() => write({ ...context, replicas }, writes)),
-    /** Due rows of this replica, oldest first. */
-    due: (query: DueQuery) => guard(() => dueRows({ db, owner: me(), now: now(), ...query })),
-    /** The full rows, in the order of `ids`, without those that are no longer ours or due. See readClaimed. */
-    readClaimed: (ids: readonly string[]) => guard(() => readClaimed({ ...context, me: me(), ids })),
+    /** See dueRows. By default, the home is this replica. */
+    due: (query: Partial<Pick<DueQuery, 'home'>> & Omit<DueQuery, 'home'>) =>
+      guard(() => dueRows({ db, now: now(), home: me(), ...query })),
+    /** See otherHomes. */
+    otherHomes: () => guard(() => otherHomes(db, me())),
+    /** See readClaimed. */
+    readClaimed: (ids: readonly string[]) => guard(() => readClaimed({ ...context, ids })),
     /**
-     * Records that attempts begin, before their first call to the LMS: from then on their effect is unknown until they are
-     * settled. Resolves to the deliveries whose attempt may begin: still ours, still waiting, and not sent again since
-     * they were read.
+     * Takes the holds of the buyers, and records that attempts begin, before their first call to the LMS: from then on their
+     * effect is unknown until they are settled. Resolves to the ids of those that may begin: see markBegun.
      */
-    beginAttempt: (attempts: readonly Attempt[]) => guard(() => begin({ ...context, replicas }, attempts)),
-    /** Releases the deliveries that an operator has stopped, except those with a call in flight. */
-    releaseStopped: (claimed: Pick<Claimed, 'has' | 'inCall'>) =>
-      guard(() => releaseStopped({ db, me: me(), claimed, landsUntil: now() + landsMs })),
-    /** Which of these rows are still ours and still wait. An operator may have handled or erased one. */
-    stillOurs: (ids: readonly string[]) => guard(() => stillOurs({ db, me: me(), ids })),
+    beginAttempt: (attempts: readonly Attempt[]) => guard(() => begin(holds, attempts)),
+    /** See mayContinue. */
+    mayContinue: (ids: readonly string[]) => guard(() => mayContinue(db, { replica: me(), ids })),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
     /** See readWithdrawn. */
     withdrawn: (ids: readonly string[]) => guard(() => readWithdrawn(db, ids)),
-    /** Claims up to `limit` due rows of no replica. See createClaimOrphans. */
-    claimOrphans: (limit: number) => guard(() => claimOrphans(limit)),
     lastActivityAt: () => guard(() => lastActivityAt(db)),
-    /** Claims what a dead process left. Call it only while no other replica can serve this database. */
-    claimAll: () => claimAll({ db, me: me(), now: now(), landsMs }),
   }
 }
 
-interface Writing extends WriteContext {
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
-}
-
-async function begin(
-  { replicas, database, random }: Writing,
-  attempts: readonly Attempt[],
-): Promise<ReadonlySet<string>> {
-  return inTransaction<ReadonlySet<string>>({
-    database,
-    random,
-    body: async (trx) => {
-      const me = await replicas.beat(trx)
-      return me === null ? new Set() : beginAttempt({ trx, me, attempts })
-    },
+function begin(holds: Replicas['holds'], attempts: readonly Attempt[]): Promise<ReadonlySet<string>> {
+  const people = attempts.map(({ person }) => person)
+  return holds.take(people, async (trx, held) => {
+    const begun = await markBegun(trx, { attempts, held })
+    const kept = attempts.filter(({ id }) => begun.has(id)).map(({ person }) => person)
+    return { result: begun, kept: new Set(kept) }
   })
 }
 
-async function write(writing: Writing, writes: readonly Write[]): Promise<Written[]> {
-  const { replicas, database, now, newId, random, hasOutbox } = writing
-  const name = replicas.me()
-  const written = await inTransaction<Written[] | null>({
+interface Writing extends WriteContext {
+  readonly replicas: Pick<Replicas, 'me' | 'holds'>
+}
+
+async function write(
+  { replicas: { me, holds }, database, now, newId, random, hasOutbox }: Writing,
+  writes: readonly Write[],
+): Promise<Written[]> {
+  const written = await inTransaction<Written[]>({
     database,
     random,
-    body: async (trx) => {
-      const me = await replicas.beat(trx)
-      return me === null ? null : writeAll({ trx, at: now(), newId, hasOutbox }, { me, writes })
-    },
+    body: async (trx) => writeAll({ trx, at: now(), newId, hasOutbox, holds, home: me() }, writes),
     isStored: (trx, before) =>
       areStored(
         trx,
-        (before ?? []).flatMap(({ events }) => events),
+        before.flatMap(({ events }) => events),
       ),
   })
-  if (written !== null) return written
-  await replicas.rejoin(name)
-  return write(writing, writes)
+  holds.ended(writes.flatMap((write) => (write.kind === 'settle' ? [write.person] : [])))
+  return written
 }
 
 /**
@@ -119,13 +99,13 @@ async function write(writing: Writing, writes: readonly Write[]): Promise<Writte
  * in the same group as the result of its row is processed again. Resolves to what was written, in the order of `writes`.
  */
 async function writeAll(
-  context: TransactionContext,
-  { me, writes }: { me: string; writes: readonly Write[] },
+  context: TransactionContext & { readonly holds: Replicas['holds']; readonly home: string },
+  writes: readonly Write[],
 ): Promise<Written[]> {
   const requests = writes.filter((write) => write.kind === 'settle')
   const webhooks = writes.flatMap((write) => (write.kind === 'accept' ? [write.webhook] : []))
   const settled = await settle(context, requests)
-  const accepted = await accept({ ...context, me }, webhooks)
+  const accepted = await accept(context, webhooks)
   const written = await storeEvents(context, [...settled, ...accepted])
   const results = { settle: written.splice(0, settled.length), accept: written }
   return writes.map(({ kind }) => {

@@ -11,7 +11,6 @@ const namesOf = (webhooks: readonly Named[]): string[] =>
 const REFUND_ID: Change = {
   id: '',
   progress: { state: 'rejected', outcome: { courses: {}, reason: null }, dueAt: null, generation: 0 },
-  owner: null,
   drafts: [],
   isRefundId: true,
 }

@@ -89,7 +89,6 @@ export async function insertOrder(
     courses: JSON.stringify(courses),
     paid: order.paid ? 1 : 0,
     generation: row.generation,
-    owner: null,
     effect_unknown: 0,
     unenrolls_until: null,
     actor: order.by.slice(0, MAX_ACTOR),

@@ -172,7 +172,8 @@ export interface Delivery {
   readonly id: string
   readonly digest: string
   readonly state: DeliveryState
-  readonly owner: string | null
+  /** Its buyer, of whom one delivery at a time is attempted: the address without letter case. */
+  readonly person: string
   readonly dueAt: number | null
   readonly attempts: number
   readonly receivedAt: number

@@ -71,7 +71,7 @@ function stored(parts: Parts): Pick<ConsoleParts, 'db' | 'operations' | 'shopEve
   const { context, guard, inbox, database } = parts
   return {
     db: database.db,
-    operations: createOperations({ ...parts, onDue: inbox.claimOrphansSoon }),
+    operations: createOperations({ ...parts, onDue: inbox.claimSoon }),
     shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
     readSenders: parts.senders.read,
     formsLately: () => guard(() => formsLately(database.db)),

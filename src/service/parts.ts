@@ -104,7 +104,7 @@ export function createParts({
     publish,
     onError: observer.onError,
     onAvailability: observer.onDatabase,
-    onReleased: observer.onReleased,
+    onPruned: observer.onPruned,
     signal: stopping.signal,
   })
   const lms = createLmsParts({ settings, observer, shared })

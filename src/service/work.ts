@@ -60,10 +60,10 @@ function withdraw(parts: Parts): Promise<void> {
   })
 }
 
-/** Publishes events that were stored together. A replayed delivery is an orphan until it is claimed. */
+/** Publishes events that were stored together. What is replayed may belong to no replica that is alive. */
 function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[]): void {
   for (const event of events) publish(event)
-  if (events.some(({ kind }) => kind === 'replayed')) inbox.claimOrphansSoon()
+  if (events.some(({ kind }) => kind === 'replayed')) inbox.claimSoon()
 }
 
 /**
@@ -109,7 +109,7 @@ async function notify(parts: Parts): Promise<void> {
   if (url === undefined) return
   await runNotifier({
     ...parts,
-    me: parts.replicas.me,
+    isLeader: parts.replicas.isLeader,
     post: createTextPoster({ url }),
     console: consoleUrlOf(settings),
     hasOutbox: parts.context.hasOutbox,

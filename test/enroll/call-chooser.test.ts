@@ -13,7 +13,12 @@ function setUp(works: readonly Work[], awaited: readonly Work[] = works) {
   const clock = { now: 0 }
   const breakers = createCourseBreakers({ now: () => clock.now, onChange: () => {} })
   const inFlight = createInFlight({
-    inbox: { isMine: () => true, beginAttempt: async () => new Set(), endCall: () => {}, release: () => {} },
+    inbox: {
+      hasBegun: () => false,
+      mayContinue: async () => new Set(),
+      beginAttempt: async () => new Set(),
+      release: () => {},
+    },
   })
   for (const work of works) inFlight.add(work)
   const isAwaited = (work: Work): boolean => awaited.includes(work)

@@ -33,9 +33,9 @@ async function attempted(
   const breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
   const inFlight = createInFlight({
     inbox: {
-      isMine: () => true,
-      beginAttempt: async (deliveries) => new Set(deliveries.map(({ id }) => id)),
-      endCall: () => {},
+      hasBegun: () => false,
+      mayContinue: async (ids) => new Set(ids),
+      beginAttempt: async (ids) => new Set(ids),
       release: () => {},
     },
   })

@@ -22,9 +22,9 @@ const MODIFY: Apis = { bulk: false, modify: true }
 /** The works of one process, with a call budget of `permits`, which gets no more in these tests. */
 function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
   const inbox = {
-    isMine: () => true,
+    hasBegun: () => false,
+    mayContinue: async () => new Set<string>(),
     beginAttempt: async () => new Set<string>(),
-    endCall: () => {},
     release: () => {},
   }
   const inFlight = createInFlight({ inbox })
@@ -43,7 +43,7 @@ function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
   for (let spent = 30; spent > permits; spent--) budget.tryAcquire(0)?.spend()
   const has = (there: Apis['bulk']) => async () => (there === 'fails' ? DOWN : succeeded(there))
   const breaker = { lms: { bulkAvailable: has(bulk), modifyAvailable: has(modify) } }
-  return () => chooseCall({ chooser, inFlight, breaker, budget, signal })
+  return () => chooseCall({ chooser, breaker, budget, signal })
 }
 
 const routeOf = (call: Call | null) => call && [call.route.kind, call.chosen.batch.courses, call.chosen.batch.works]

@@ -103,7 +103,7 @@ async function make(bench: Bench, statement: Statement): Promise<void> {
   if (statement === 'retry') {
     const never = { state: 'queued', outcome: null, enrolled_at: null, settled_at: null, reason: null } as const
     await deliveries(bench)
-      .set({ ...never, owner: null, due_at: 0, attempts: 1 })
+      .set({ ...never, due_at: 0, attempts: 1 })
       .execute()
   }
   const { db } = product.context.database

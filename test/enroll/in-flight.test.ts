@@ -18,19 +18,19 @@ test('a person is in one call at a time, however many loops can make one', async
 
 function setUp() {
   const released: string[] = []
-  const foreign = new Set<string>()
+  const begun = new Set<string>()
   const handled = new Set<string>()
   const inFlight = createInFlight({
     inbox: {
-      isMine: (id) => !foreign.has(id),
-      beginAttempt: async (deliveries) => new Set(deliveries.map(({ id }) => id).filter((id) => !handled.has(id))),
-      endCall: () => {},
+      hasBegun: (id) => begun.has(id),
+      mayContinue: async (ids) => new Set(ids.filter((id) => !handled.has(id))),
+      beginAttempt: async (ids) => new Set(ids.filter((id) => !handled.has(id))),
       release: (ids) => void released.push(...ids),
     },
   })
   const works = [aWork(), aWork(), aWork()] as const
   for (const work of works) inFlight.add(work)
-  return { inFlight, works, foreign, handled, release: released }
+  return { inFlight, works, begun, handled, release: released }
 }
 
 test('a work is not idle while it is in a call, and is idle again afterwards', () => {
@@ -52,10 +52,10 @@ test('a delivery that an operator has handled in the meantime is released before
   assert.equal(inFlight.size(), 1)
 })
 
-test('a delivery that was sent again after a call that may still be carried out is settled, and not only released', async () => {
-  const { inFlight, works, handled, release } = setUp()
+test('a delivery that may not go on after its attempt has begun is settled, because the hold ends with that', async () => {
+  const { inFlight, works, begun, handled, release } = setUp()
   const [late, plain] = works
-  late.mayLand = true
+  begun.add(late.delivery.id)
   inFlight.beginCall(works)
   handled.add(late.delivery.id).add(plain.delivery.id)
   assert.deepEqual(await inFlight.beginAttempt(works), works.slice(2))
@@ -64,13 +64,15 @@ test('a delivery that was sent again after a call that may still be carried out 
   assert.deepEqual([inFlight.idle()[0], late.stopped, late.open.size], [late, true, 0])
 })
 
-test('deliveries that another replica has claimed are released, except those in a call', () => {
-  const { inFlight, works, foreign, release } = setUp()
+test('between two calls, an attempt that may not go on is stopped, unless it is in a call', async () => {
+  const { inFlight, works, begun, handled } = setUp()
   const [first, second, third] = works
   inFlight.beginCall([first])
-  foreign.add(first.delivery.id).add(second.delivery.id)
-  inFlight.releaseLost()
-  assert.deepEqual(release, [second.delivery.id])
-  assert.deepEqual(inFlight.idle(), [third])
-  assert.equal(inFlight.size(), 2)
+  begun.add(first.delivery.id).add(second.delivery.id)
+  handled.add(first.delivery.id).add(second.delivery.id).add(third.delivery.id)
+  assert.deepEqual(await inFlight.stopLost(), [second])
+  assert.deepEqual(
+    works.map(({ stopped }) => stopped),
+    [false, true, false],
+  )
 })

@@ -40,11 +40,12 @@ test('a repeat uses the cached course; a replay asks the LMS again, once for all
   assert.equal(await courseCalls(), 1)
 })
 
-test('a batch call names nobody whose delivery another replica has claimed since the attempt began', async () => {
+test('a batch call names nobody whose hold another replica has taken since the attempt began', async () => {
   hold.renew()
   await lms.faults([{ path: SEARCH, delayMs: 1, times: 1 }]) // after the attempt has begun, before the batch
-  const [lost] = await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived()])
-  await context.database.db.updateTable('deliveries').set({ owner: 'another' }).where('id', '=', idOf(lost)).execute()
+  await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived()])
+  const { db } = context.database
+  await db.updateTable('holds').set({ replica: 'another' }).where('name', '=', 'lost@example.com').execute()
   await lms.forgetCalls()
   hold.release()
   await sell({ email: 'next@example.com' })

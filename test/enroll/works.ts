@@ -23,7 +23,7 @@ export function aWork({
     id: `delivery-${made}`,
     digest: `${made}`,
     state: 'queued',
-    owner: 'me',
+    person: email,
     dueAt,
     attempts,
     receivedAt: dueAt,

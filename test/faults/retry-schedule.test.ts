@@ -43,7 +43,7 @@ for (const [random, factor] of [
       publish: () => {},
       onError: (error) => assert.fail(String(error)),
       onAvailability: () => {},
-      onReleased: () => {},
+      onPruned: () => {},
       signal,
     })
     t.after(async () => {

@@ -19,7 +19,7 @@ import {
 
 const NOTHING = { courses: {}, reason: null }
 
-test('a new delivery is stored complete: queued, due at once and owned by this replica', async (t) => {
+test('a new delivery is stored complete: queued, due at once, with this replica as its home', async (t) => {
   const { store, row } = await setUp(t)
   const webhook = arrival({ email: 'Ada@Example.com' })
   const { id, progress } = only(await store.write([accepted(webhook)]))
@@ -29,7 +29,7 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     id,
     digest: webhook.digest,
     state: 'queued',
-    owner: 'replica-1',
+    home: 'replica-1',
     due_at: START,
     attempts: 0,
     received_at: START,
@@ -61,7 +61,7 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
 })
 
-test('a repeat of a queued delivery restarts it on its row: due now, no attempts, no results, the same owner', async (t) => {
+test('a repeat of a queued delivery restarts it on its row, for the replica that received it: due now, no attempts, no results', async (t) => {
   const { store, row, replica, clock, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const half = { ...retry(id, START + 3_600_000, 6), outcome: succeeded(id).outcome }
@@ -69,9 +69,9 @@ test('a repeat of a queued delivery restarts it on its row: due now, no attempts
   clock.at += 1000
   const other = await replica('replica-2')
   const again = only(await other.store.write([accepted(arrival())]))
-  assert.deepEqual([again.id, again.progress.dueAt, again.owner], [id, START + 1000, 'replica-1'])
-  const { owner, due_at, attempts, received_at, active_at, outcome } = await row(id)
-  assert.deepEqual([owner, due_at, attempts], ['replica-1', START + 1000, 0])
+  assert.deepEqual([again.id, again.progress.dueAt], [id, START + 1000])
+  const { home, due_at, attempts, received_at, active_at, outcome } = await row(id)
+  assert.deepEqual([home, due_at, attempts], ['replica-2', START + 1000, 0])
   assert.deepEqual([received_at, active_at], [START, START + 1000])
   assert.equal(outcome, null, 'a result from before the repeat may be wrong now')
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'repeated'])
@@ -91,9 +91,8 @@ for (const end of [succeeded, needsAttention]) {
       [again.id, again.progress],
       [id, { state: 'queued', dueAt: clock.at, outcome: NOTHING, generation: 1 }],
     )
-    assert.equal(again.owner, 'replica-2')
-    const { owner, state: now, due_at, attempts, settled_at, active_at, received_at, outcome } = await row(id)
-    assert.deepEqual([now, owner, due_at, attempts], ['queued', 'replica-2', clock.at, 0])
+    const { home, state: now, due_at, attempts, settled_at, active_at, received_at, outcome } = await row(id)
+    assert.deepEqual([now, home, due_at, attempts], ['queued', 'replica-2', clock.at, 0])
     assert.deepEqual([settled_at, outcome, received_at, active_at], [null, null, START, clock.at])
     assert.equal((await rows('deliveries')).length, 1)
     assert.deepEqual(await timeline(bench, id), ['received', state, 'repeated'])
@@ -117,10 +116,9 @@ test('a rejected webhook is stored with its reason, settled, and never claimed',
       ['rejected', 'the shop sent invalid fields: email: Required'],
     ],
   )
-  const { state, owner, due_at, settled_at, email, request } = await row(id)
-  assert.deepEqual([state, owner, due_at, settled_at, email, request], ['rejected', null, null, START, null, null])
+  const { state, due_at, settled_at, email, request } = await row(id)
+  assert.deepEqual([state, due_at, settled_at, email, request], ['rejected', null, START, null, null])
   assert.deepEqual(await timeline(bench, id), ['received', 'rejected'])
-  assert.equal(await store.claimAll(), 0)
   assert.deepEqual(await store.due({ limit: 10, after: null }), [])
   await store.write([accepted(webhook)])
   assert.deepEqual(await timeline(bench, id), ['received', 'rejected', 'repeated', 'rejected'])

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { forget } from '../../src/operators/changes/forget.ts'
-import { untilReleased } from '../../src/queue/release.ts'
-import { TIMING } from '../../src/queue/replicas/timing.ts'
-import { claimNow, submit } from './claiming.ts'
+import { untilFree } from '../../src/queue/replicas/holds.ts'
+import { claimIds, claimNow, submit } from './claiming.ts'
 import {
   accepted,
   arrival,
@@ -30,7 +29,7 @@ async function claimed(bench: Replica): Promise<string> {
   assert.deepEqual(await claimNow(bench), [id])
   return id
 }
-const begin = ({ inbox }: Replica, id: string, generation = 0) => inbox.beginAttempt([{ id, generation }])
+const begin = ({ inbox }: Replica, id: string) => inbox.beginAttempt([id])
 const effectOf = async ({ row }: Replica, id: string) => (await row(id)).effect_unknown
 
 test('the effect of an attempt is unknown from its start until it is settled', async (t) => {
@@ -41,6 +40,8 @@ test('the effect of an attempt is unknown from its start until it is settled', a
   assert.equal(await effectOf(bench, id), 1)
   await bench.inbox.settle([retry(id, START)])
   assert.equal(await effectOf(bench, id), 0)
+  assert.deepEqual(await claimNow(bench), [id])
+  await begin(bench, id)
   await bench.inbox.settle([{ ...retry(id, START), effectUnknown: true }])
   assert.equal(await effectOf(bench, id), 1)
   assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
@@ -49,15 +50,14 @@ test('the effect of an attempt is unknown from its start until it is settled', a
 test('no attempt begins on a delivery that was handled, sent again or claimed by another replica since it was claimed here', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
-  assert.deepEqual(await begin(bench, id, 7), new Set())
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   assert.deepEqual(await begin(bench, id), new Set())
   assert.equal(await effectOf(bench, id), 0)
   await bench.operations.markHandled({ id, note: 'refunded', by })
-  assert.deepEqual(await begin(bench, id, 1), new Set())
+  assert.deepEqual(await begin(bench, id), new Set())
 })
 
-test('no attempt begins while the database cannot confirm the owner of the delivery', async (t) => {
+test('no attempt begins while the database cannot confirm the hold', async (t) => {
   const bench = await setUp(t)
   const away = await bench.replica('replica-2', (store) => ({
     ...store,
@@ -90,54 +90,52 @@ test(
     assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
     const claiming = bench.inbox.claim(10, stop.signal) // releases what was stopped, as the worker does all the time
     let ended = false
-    const released = untilReleased(bench.context, { ids: [id], silentMs: LONG }).then(() => {
+    const released = untilFree(bench.db, { names: [EMAIL], silentMs: LONG }).then(() => {
       ended = true
     })
     await delay(700) // longer than the interval between two checks
     assert.equal(ended, false)
     await bench.inbox.settle([{ ...retry(id, START), outcome: succeeded(id).outcome }])
     await released
-    const { state, outcome, owner } = await bench.row(id)
-    assert.deepEqual([state, outcome, owner], ['handled', JSON.stringify(succeeded(id).outcome), null])
+    const { state, outcome } = await bench.row(id)
+    assert.deepEqual([state, outcome], ['handled', JSON.stringify(succeeded(id).outcome)])
     stop.abort()
     await claiming
   },
 )
 
-test('a claimed delivery without a call in flight is released at once', quick, async (t) => {
+test('an operator does not wait for a claimed delivery whose attempt has not begun', quick, async (t) => {
   const bench = await setUp(t)
-  const stop = new AbortController()
   const id = await claimed(bench)
   await bench.operations.markHandled({ id, note: '', by })
-  const claiming = bench.inbox.claim(10, stop.signal)
-  await untilReleased(bench.context, { ids: [id], silentMs: LONG })
-  assert.equal((await bench.row(id)).owner, null)
-  stop.abort()
-  await claiming
+  await untilFree(bench.db, { names: [EMAIL], silentMs: LONG })
+  assert.deepEqual(await begin(bench, id), new Set())
 })
 
-test(
-  'between two calls of an attempt, the LMS may still carry out the first one when the delivery is released',
-  quick,
-  async (t) => {
-    const bench = await setUp(t)
-    const stop = new AbortController()
-    const begun = await claimed(bench)
-    await begin(bench, begun)
-    bench.inbox.endCall([begun])
-    const retried = await submit(bench, 'grace@x.example')
-    assert.deepEqual(await claimNow(bench), [retried])
-    await begin(bench, retried)
-    await bench.inbox.settle([{ ...retry(retried, START + LONG), effectUnknown: true }])
-    for (const id of [begun, retried]) await bench.operations.markHandled({ id, note: '', by })
-    const claiming = bench.inbox.claim(10, stop.signal)
-    await untilReleased(bench.context, { ids: [begun, retried], silentMs: LONG })
-    const landing = async (id: string) => (await bench.row(id)).lands_until
-    assert.deepEqual([await landing(begun), await landing(retried)], [bench.context.now() + TIMING.landsMs, null])
-    stop.abort()
-    await claiming
-  },
-)
+test('of two replicas that have claimed the same delivery, one begins, and the other not after it either', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  const other = await bench.replica('replica-2')
+  await bench.db.updateTable('deliveries').set({ home: 'replica-2' }).execute()
+  assert.deepEqual(await claimNow(other), [id])
+  assert.deepEqual(await begin(bench, id), new Set([id]))
+  assert.deepEqual(await begin(other, id), new Set())
+  bench.clock.at += 1
+  await bench.inbox.settle([retry(id, bench.clock.at)])
+  assert.deepEqual(await begin(other, id), new Set(), 'it was read before that attempt')
+})
+
+test('a person has one attempt at a time, over all replicas', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  const other = await bench.replica('replica-2')
+  const second = await submit(other, EMAIL, 2)
+  assert.deepEqual(await claimIds(other, 1), [second])
+  await begin(bench, id)
+  assert.deepEqual(await begin(other, second), new Set())
+  await bench.inbox.settle([succeeded(id)])
+  assert.deepEqual(await begin(other, second), new Set([second]))
+})
 
 test(
   'an operator does not wait for a replica that has been silent for so long that it may not call any more',
@@ -147,7 +145,7 @@ test(
     const id = await claimed(bench)
     await begin(bench, id)
     await bench.operations.markHandled({ id, note: '', by })
-    await untilReleased(bench.context, { ids: [id], silentMs: 2000 })
+    await untilFree(bench.db, { names: [EMAIL], silentMs: 2000 })
   },
 )
 
@@ -160,7 +158,7 @@ test(
     await begin(bench, id)
     await bench.operations.markHandled({ id, note: '', by })
     let ended = false
-    const released = untilReleased(bench.context, { ids: [id], silentMs: 2000 }).then(() => {
+    const released = untilFree(bench.db, { names: [EMAIL], silentMs: 2000 }).then(() => {
       ended = true
     })
     for (let beats = 0; beats < 26; beats++) {
@@ -190,6 +188,7 @@ test('a person is erased only after the call in flight has ended', quick, async 
 test('a first success counts even if the shop sends again during its attempt, and the delivery stays queued', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
+  await begin(bench, id)
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   bench.clock.at += 500
   await bench.inbox.settle([succeeded(id)])
@@ -197,7 +196,7 @@ test('a first success counts even if the shop sends again during its attempt, an
   assert.deepEqual([state, enrolled_at, outcome], ['queued', START + 500, null])
 })
 
-test('no attempt begins at a replica that is no member, even if the delivery still names it', async (t) => {
+test('no attempt begins at a replica that is no member', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   await bench.db.deleteFrom('replicas').execute()

@@ -4,13 +4,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { Kysely } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
-import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
+import type { DeliveryRow, ReplicaRow, Tables } from '../../src/database/schema.ts'
 import { createOperations } from '../../src/operators/changes/operations.ts'
 import { createInbox, type Submitted } from '../../src/queue/inbox.ts'
-import { createReplicas, type DeadReplica, type Replicas } from '../../src/queue/replicas/replicas.ts'
+import { createReplicas, type Replicas } from '../../src/queue/replicas/replicas.ts'
+import { personOf } from '../../src/queue/rows.ts'
 import { createStore, type Store, type Write } from '../../src/queue/store.ts'
 import { createIds } from '../../src/sale/ids.ts'
 import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/sale/types.ts'
@@ -88,7 +90,7 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
       context,
       guard: (work) => work(),
       publish: (event) => published.push(event),
-      onDue: inbox.claimOrphansSoon,
+      onDue: inbox.claimSoon,
       silentMs: 0, // no replica of these tests sends heartbeats
     })
     closers.push(async () => {
@@ -104,7 +106,7 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
       database,
       db,
       replicas,
-      store,
+      store: beginning({ db, store }),
       inbox,
       context,
       operations,
@@ -138,7 +140,13 @@ export async function joined({
 }) {
   let names = 0
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
-  const replicas = createReplicas({ database, newName, deadAfterMs: 60_000, clock: () => monotonic.at })
+  const replicas = createReplicas({
+    database,
+    newName,
+    deadAfterMs: 60_000,
+    random: () => 0.5,
+    clock: () => monotonic.at,
+  })
   await replicas.join()
   const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox })
   return { replicas, store, monotonic }
@@ -150,7 +158,7 @@ interface Watching {
 }
 
 /** Looks at the heartbeats for a minute, in which nobody sends one. Resolves to those that are dead then. */
-export async function watchAMinute({ replicas, monotonic }: Watching): Promise<DeadReplica[]> {
+export async function watchAMinute({ replicas, monotonic }: Watching): Promise<ReplicaRow[]> {
   await replicas.findDead()
   for (let looks = 0; looks < 2; looks++) {
     monotonic.at += 30_000
@@ -159,10 +167,13 @@ export async function watchAMinute({ replicas, monotonic }: Watching): Promise<D
   return replicas.findDead()
 }
 
-/** Prunes this one replica after a minute without a heartbeat. Resolves to how many deliveries were released. */
+/** Prunes this one replica after a minute without a heartbeat, and ends its holds. Resolves to how many replicas that were. */
 export async function pruneAlone(by: Watching, name: string): Promise<number> {
   const dead = await watchAMinute(by)
-  return by.replicas.prune(dead.filter(({ id }) => id === name))
+  const pruned = await by.replicas.prune(dead.filter(({ id }) => id === name))
+  await by.replicas.holds.sweep()
+  await by.replicas.findDead()
+  return pruned
 }
 
 /** A verified webhook of this person; each `order` of the person is another webhook. */
@@ -187,8 +198,32 @@ export function rejectedArrival(): VerifiedWebhook {
 }
 
 export const accepted = (webhook: VerifiedWebhook): Write => ({ kind: 'accept', webhook })
-export const settled = (settlement: Settlement): Write => settledBy('replica-1', settlement)
-export const settledBy = (owner: string, settlement: Settlement): Write => ({ kind: 'settle', settlement, owner })
+export const settled = (settlement: Settlement): Write => ({ kind: 'settle', settlement, person: '' })
+
+/** A store that begins attempts whose results it is to write, unless somebody has the hold of their buyers. */
+export const beginning = ({ db, store }: { db: Kysely<Tables>; store: Store }): Store => ({
+  ...store,
+  write: (writes) => writeBegun({ db, store }, writes),
+})
+
+async function writeBegun({ db, store }: { db: Kysely<Tables>; store: Store }, writes: readonly Write[]) {
+  const people = new Map<string, string>()
+  const held = new Set((await db.selectFrom('holds').select('name').execute()).map(({ name }) => name))
+  for (const write of writes) {
+    if (write.kind !== 'settle') continue
+    const { id } = write.settlement
+    const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
+    if (row === undefined) continue
+    people.set(id, personOf(row))
+    const attempt = { ...row, person: personOf(row), dueAt: row.due_at, effectUnknown: row.effect_unknown !== 0 }
+    if (!held.has(attempt.person)) await store.beginAttempt([attempt])
+  }
+  return store.write(
+    writes.map((write) =>
+      write.kind === 'settle' ? { ...write, person: people.get(write.settlement.id) ?? write.person } : write,
+    ),
+  )
+}
 
 export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled', generation = 0): Settlement {
   const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }

@@ -39,12 +39,14 @@ test(
     const bench = await setUp(t)
     const before = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
     const { id } = await claimOne(bench)
+    await bench.inbox.beginAttempt([id])
     const during = bench.inbox.submit(arrival(), DEADLINE)
     await bench.inbox.submit(arrival(), null)
     const first = succeeded(id, 'enrolled', 1)
     await bench.inbox.settle([first])
     for (const answer of await Promise.all(before)) assert.deepEqual(answerOf(answer), { id, progress: first })
     const next = await claimOne(bench)
+    await bench.inbox.beginAttempt([id])
     assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that arrived together count once')
     const second = succeeded(id, 'allowed', 2)
     await bench.inbox.settle([second])
@@ -90,6 +92,7 @@ for (const order of ['result first', 'repeat first']) {
     const bench = await setUp(t)
     const first = bench.inbox.submit(arrival(), DEADLINE)
     const { id } = await claimOne(bench)
+    await bench.inbox.beginAttempt([id])
     const settle = () => bench.inbox.settle([succeeded(id)])
     const settling = order === 'result first' ? settle() : null
     const repeat = bench.inbox.submit(arrival(), DEADLINE)

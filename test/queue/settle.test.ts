@@ -9,7 +9,6 @@ import {
   retry,
   START,
   settled,
-  settledBy,
   setUp,
   succeeded,
   timeline,
@@ -20,32 +19,40 @@ const accept = async ({ store }: Replica, emails: readonly string[]): Promise<st
   return stored.map(({ id }) => id)
 }
 
-test('a final result settles the delivery and clears its owner', async (t) => {
+/** Begins the attempt of a delivery. */
+async function begin({ store }: Replica, id: string): Promise<void> {
+  const { deliveries } = await store.readClaimed([id])
+  assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
+}
+
+test('a final result settles the delivery and ends the hold of its buyer', async (t) => {
   const bench = await setUp(t)
   const [one = '', two = ''] = await accept(bench, ['a@x.example', 'b@x.example'])
   bench.clock.at += 500
   const results = [{ ...succeeded(one), attempts: 2 }, needsAttention(two)]
-  const written = await bench.store.write(results.map(settled))
+  const written = await bench.store.write(results.map((one) => settled(one)))
   assert.deepEqual(
     written.map(({ progress }) => progress),
     results,
   )
   for (const result of results) {
-    const { state, owner, due_at, settled_at, active_at, attempts, outcome } = await bench.row(result.id)
-    assert.deepEqual([state, owner, due_at, attempts], [result.state, null, null, result.attempts])
+    const { state, due_at, settled_at, active_at, attempts, outcome } = await bench.row(result.id)
+    assert.deepEqual([state, due_at, attempts], [result.state, null, result.attempts])
     assert.deepEqual([settled_at, active_at], [START + 500, START + 500])
     assert.deepEqual(outcome, JSON.stringify(result.outcome))
     assert.deepEqual(await timeline(bench, result.id), ['received', result.state])
   }
   assert.equal(written[0]?.events[0]?.detail, succeeded(one).detail)
+  assert.deepEqual(await bench.rows('holds'), [])
 })
 
-test('a retry keeps the owner and sets when the next attempt is due', async (t) => {
+test('a retry keeps the home, ends the hold, and sets when the next attempt is due', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await accept(bench, ['a@x.example'])
   await bench.store.write([settled(retry(id, START + 5000, 3))])
-  const { state, owner, due_at, settled_at, attempts } = await bench.row(id)
-  assert.deepEqual([state, owner, due_at, settled_at, attempts], ['queued', 'replica-1', START + 5000, null, 3])
+  const { state, home, due_at, settled_at, attempts } = await bench.row(id)
+  assert.deepEqual(await bench.rows('holds'), [])
+  assert.deepEqual([state, home, due_at, settled_at, attempts], ['queued', 'replica-1', START + 5000, null, 3])
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled'])
 })
 
@@ -53,7 +60,7 @@ test('equal results in one group are each published and stored with their own de
   const bench = await setUp(t)
   const ids = await accept(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
   const results = ids.map((id, i) => ({ ...succeeded(id, i === 1 ? 'allowed' : 'enrolled'), detail: `person ${i}` }))
-  const written = await bench.store.write(results.map(settled))
+  const written = await bench.store.write(results.map((one) => settled(one)))
   assert.deepEqual(
     written.map(({ id, events }) => [id, only(events).deliveryId, only(events).detail]),
     ids.map((id, i) => [id, id, `person ${i}`]),
@@ -69,25 +76,6 @@ test('results in one group that differ only in their number of attempts each kee
   assert.deepEqual(
     rows.map(({ attempts }) => attempts),
     [3, 1, 3],
-  )
-})
-
-test('equal results of attempts under different replica names are stored for their own names', async (t) => {
-  const bench = await setUp(t)
-  const other = await bench.replica('replica-2')
-  const [mine = ''] = await accept(bench, ['a@x.example'])
-  const [theirs = ''] = await accept(other, ['b@x.example'])
-  const later = [settledBy('replica-1', retry(mine, START + 5000)), settledBy('replica-2', retry(theirs, START + 5000))]
-  assert.deepEqual(
-    (await bench.store.write(later)).map(({ events }) => events.length),
-    [1, 1],
-  )
-  assert.deepEqual(
-    (await Promise.all([mine, theirs].map(bench.row))).map(({ owner, attempts }) => [owner, attempts]),
-    [
-      ['replica-1', 1],
-      ['replica-2', 1],
-    ],
   )
 })
 
@@ -108,11 +96,12 @@ test('the time of the first success is stored only with a success, and never cha
 })
 
 for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {
-  test(`${result('').state}: a row that another replica owns is not changed and gets no event`, async (t) => {
+  test(`${result('').state}: a result changes nothing, and has no event, if another replica has the hold of the buyer`, async (t) => {
     const bench = await setUp(t)
     const [lost = '', mine = ''] = await accept(bench, ['a@x.example', 'b@x.example'])
     const other = await bench.replica('replica-2')
-    await bench.db.updateTable('deliveries').set({ owner: 'replica-2' }).where('id', '=', lost).execute()
+    await begin(bench, lost)
+    await bench.db.updateTable('holds').set({ replica: other.me }).execute()
     const before = await bench.row(lost)
     const written = await bench.store.write([lost, mine].map((id) => settled(result(id))))
     assert.deepEqual(
@@ -121,7 +110,10 @@ for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {
     )
     assert.deepEqual(await bench.row(lost), before)
     assert.deepEqual(await timeline(bench, lost), ['received'])
-    assert.equal(only(await other.store.due({ limit: 10, after: null })).id, lost)
+    assert.deepEqual(
+      (await bench.db.selectFrom('holds').selectAll().execute()).map(({ name, replica }) => [name, replica]),
+      [['a@x.example', 'replica-2']],
+    )
   })
 }
 
@@ -129,7 +121,7 @@ test('a row that is settled already is not changed and gets no second event', as
   const bench = await setUp(t)
   const [id = ''] = await accept(bench, ['a@x.example'])
   await bench.store.write([settled(succeeded(id))])
-  await bench.db.updateTable('deliveries').set({ owner: 'replica-1' }).execute() // only the state decides
+  await bench.db.insertInto('holds').values({ name: 'a@x.example', replica: bench.me }).execute() // only the state decides
   const before = await bench.row(id)
   bench.clock.at += 500
   for (const late of [needsAttention(id), succeeded(id), retry(id, START)]) {
@@ -147,8 +139,8 @@ for (const order of ['result first', 'repeat first']) {
     if (order === 'repeat first') writes.reverse()
     const written = await bench.store.write(writes)
     assert.deepEqual(written.map(({ progress }) => progress.state).sort(), ['enrolled', 'queued'])
-    const { state, owner, outcome } = await bench.row(id)
-    assert.deepEqual([state, owner, outcome], ['queued', 'replica-1', null])
+    const { state, outcome } = await bench.row(id)
+    assert.deepEqual([state, outcome], ['queued', null])
     assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
   })
 }

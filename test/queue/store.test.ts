@@ -2,18 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DueRow } from '../../src/queue/due.ts'
 import { refuseInserts } from '../database/dialects.ts'
-import {
-  accepted,
-  arrival,
-  only,
-  rejectedArrival,
-  retry,
-  START,
-  settled,
-  settledBy,
-  setUp,
-  succeeded,
-} from './harness.ts'
+import { accepted, arrival, only, rejectedArrival, retry, START, settled, setUp, succeeded } from './harness.ts'
 
 test('due rows are listed oldest first, then in the order in which they were received, and page by page without gaps', async (t) => {
   const { store, clock } = await setUp(t)
@@ -40,7 +29,7 @@ test('due rows are listed oldest first, then in the order in which they were rec
   }
 })
 
-test('only rows that are due, waiting and ours are listed', async (t) => {
+test('only rows that are due, waiting and at home here are listed', async (t) => {
   const { store, replica, clock } = await setUp(t)
   const other = await replica('replica-2')
   const [done, later, , due] = await store.write([
@@ -58,39 +47,32 @@ test('only rows that are due, waiting and ours are listed', async (t) => {
     const { deliveries } = await store.readClaimed(ids)
     return [rows.map(({ id }) => id), deliveries.map(({ id }) => id)]
   }
-  assert.deepEqual(await claimed(), [[due.id], [due.id]])
+  assert.deepEqual(await claimed(), [[due.id], [foreign.id, due.id]])
   clock.at += 1
   assert.deepEqual(await claimed(), [
     [due.id, later.id],
-    [due.id, later.id],
+    [foreign.id, due.id, later.id],
   ])
   assert.deepEqual(await store.readClaimed([]), { deliveries: [], events: [] })
 })
 
-test('claimAll claims all unfinished rows, orphans included, and leaves the rest', async (t) => {
-  const { store, replica, db, row } = await setUp(t)
-  const dead = await replica('dead')
-  const [lost, orphan, done] = await dead.store.write([1, 2, 3].map((order) => accepted(arrival({ order }))))
-  const mine = only(await store.write([accepted(arrival({ order: 4 }))]))
-  assert(lost && orphan && done)
-  await dead.store.write([succeeded(done.id), retry(lost.id, START + 5000, 4)].map((one) => settledBy('dead', one)))
-  await db.updateTable('deliveries').set({ owner: null }).where('id', '=', orphan.id).execute()
-  assert.equal(await store.claimAll(), 2)
-  const { owner, attempts, due_at } = await row(lost.id)
-  assert.deepEqual([owner, attempts, due_at], ['replica-1', 4, START + 5000])
-  assert.equal((await row(orphan.id)).owner, 'replica-1')
-  assert.equal((await row(done.id)).owner, null)
-  assert.deepEqual(
-    (await store.due({ limit: 10, after: null })).map(({ id }) => id).sort(),
-    [orphan.id, mine.id].sort(),
-  )
-  assert.deepEqual((await dead.store.write([settledBy('dead', succeeded(orphan.id))]))[0]?.events, [])
+test('what is due for a person whose hold somebody has is not listed', async (t) => {
+  const { store, db } = await setUp(t)
+  const held = only(await store.write([accepted(arrival({ email: 'a@x.example' }))]))
+  const free = only(await store.write([accepted(arrival({ email: 'b@x.example' }))]))
+  const listed = async () => (await store.due({ limit: 10 })).map(({ id }) => id)
+  await db.insertInto('holds').values({ name: 'a@x.example', replica: 'replica-2' }).execute()
+  assert.deepEqual(await listed(), [free.id])
+  await db.deleteFrom('holds').execute()
+  assert.deepEqual(await listed(), [held.id, free.id])
 })
 
 test('a bad write fails alone in its group, and the others are stored', async (t) => {
   const { inbox, db, database, store, published } = await setUp(t)
   await refuseInserts({ database, table: 'events', when: "new.detail like '%bad%'" })
   const done = only(await store.write([accepted(arrival({ order: 0 }))]))
+  await inbox.claim(10, new AbortController().signal)
+  await inbox.beginAttempt([done.id])
   const results = await Promise.allSettled([
     inbox.submit(arrival({ order: 1 }), null),
     inbox.submit({ ...arrival({ order: 2 }), form: 'bad' }, null),

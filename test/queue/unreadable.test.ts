@@ -24,8 +24,8 @@ for (const [column, text] of DAMAGED) {
       .execute()
     published.length = 0
     assert.deepEqual(await claimNow(bench), [good])
-    const { state, due_at, owner, outcome } = await row(bad)
-    assert.deepEqual([state, due_at, owner], ['needs_attention', null, null])
+    const { state, due_at, outcome } = await row(bad)
+    assert.deepEqual([state, due_at], ['needs_attention', null])
     assert.match(outcome ?? '', /"code":"row.unreadable"/)
     const event = only(published)
     assert.deepEqual([event.deliveryId, event.kind], [bad, 'needs_attention'])

@@ -10,7 +10,7 @@ create table if not exists deliveries (
   state varchar(16) not null,
   reason varchar(32),
   subject varchar(255),
-  owner varchar(36),
+  home varchar(36) not null,
   due_at bigint,
   attempts integer not null,
   generation integer not null,
@@ -36,7 +36,7 @@ create table if not exists deliveries (
   body mediumblob not null
 );
 -- The last column is email, so that the query for due rows reads the index alone.
-create index deliveries_due on deliveries (owner, state, due_at, id, email);
+create index deliveries_due on deliveries (state, home, due_at, id, email);
 -- The last column is state, so that the list reads the index alone: MariaDB would sort another one that has all columns.
 create index deliveries_active on deliveries (active_at, id, state);
 -- The last two columns tell sales apart, so that they are counted in the index alone.
@@ -71,7 +71,6 @@ create table if not exists withdrawals (
   courses mediumtext not null,
   paid integer not null,
   generation integer not null,
-  owner varchar(36),
   effect_unknown integer not null,
   unenrolls_until bigint,
   actor varchar(254) not null,
@@ -104,7 +103,6 @@ create table if not exists outbox (
   created_at bigint not null,
   due_at bigint not null,
   attempts integer not null,
-  owner varchar(36),
   failed_at bigint,
   error mediumtext
 );
@@ -177,11 +175,11 @@ create table if not exists replicas (
   id varchar(36) not null primary key,
   seen_at bigint not null
 );
-create table if not exists leases (
-  name varchar(48) not null primary key,
-  owner varchar(36) not null,
-  `until` bigint not null
+create table if not exists holds (
+  name varchar(254) not null primary key,
+  replica varchar(36) not null
 );
+create index holds_replica on holds (replica);
 create table if not exists console_sessions (
   id varchar(64) not null primary key,
   username varchar(254) not null,

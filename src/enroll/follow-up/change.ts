@@ -2,10 +2,10 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
-import { lockDelivery } from '../../queue/change-deliveries.ts'
-import { endHold, takeHold } from '../../queue/replicas/hold.ts'
+import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { readOutcome } from '../../queue/rows.ts'
+import { emailTerm } from '../../queue/search-terms.ts'
 import { isDone } from '../../sale/types.ts'
 import { pause } from '../../service/lib/loop.ts'
 import type { Reported } from './reported.ts'
@@ -15,7 +15,8 @@ const AGAIN_MS = 1000
 /** What a change in the LMS outside of an attempt needs. */
 export interface Changing {
   readonly context: WriteContext
-  readonly replicas: Pick<Replicas, 'beat'>
+  readonly replicas: Pick<Replicas, 'me' | 'holds'>
+  readonly landsMs: number
   /** Runs what needs the database. */
   readonly guard: <T>(work: () => Promise<T>) => Promise<T>
   /** Waits for the right to make one throttled call. Rejects if the work has to stop. */
@@ -26,7 +27,7 @@ export interface Changing {
 
 /** The delivery as it was read before, and the true key of the course to change. */
 interface Wanted {
-  readonly reported: Pick<Reported, 'id' | 'generation'>
+  readonly reported: Pick<Reported, 'id' | 'email' | 'generation'>
   readonly course: string
 }
 
@@ -35,26 +36,27 @@ const NOT_WANTED = new Error('the delivery does not want the change any more')
 /**
  * Changes something in the LMS for a settled delivery, as the follow-up and reconcile do. `change` gets each permit from
  * its `acquire`, which first waits for the permit and then asks the database whether the delivery still wants the course:
- * it may have been sent again, withdrawn, handled or erased since it was read. From the first permit until the end, no
- * withdrawal for the delivery begins. Resolves to null if the delivery doesn't want the change any more.
+ * it may have been sent again, withdrawn, handled or erased since it was read. From the first permit until the end, this
+ * replica has the hold of the buyer, so nothing else is done for the buyer meanwhile. Resolves to null if the delivery
+ * doesn't want the change any more, or something else is being done for the buyer.
  * @param of.isUnknown whether the LMS may still carry out a call, by the result of the change
  * @throws what `change` rejects with: the LMS may then still carry out a call, too
  */
 export async function changeFor<T>(
-  { context, replicas, guard, acquire, signal }: Changing,
+  changing: Changing,
   {
     change,
     isUnknown,
     ...wanted
   }: Wanted & { change: (acquire: () => Promise<Permit>) => Promise<T>; isUnknown: (result: T) => boolean },
 ): Promise<T | null> {
-  const { database } = context
-  let holder: string | null = null
+  const { acquire, guard, signal } = changing
+  let isHeld = false
   let isKnown = true
   const confirm = async (): Promise<void> => {
-    const me = await guard(() => confirmHold(context, replicas, wanted))
-    if (me === null) throw NOT_WANTED
-    holder = me
+    const may = await guard(() => (isHeld ? stillMay(changing, wanted) : takeHold(changing, wanted)))
+    if (!may) throw NOT_WANTED
+    isHeld = true
   }
   const acquireConfirmed = async (): Promise<Permit> => {
     isKnown = true // the call before has ended: a change continues only after a call that was answered
@@ -70,29 +72,48 @@ export async function changeFor<T>(
     if (error === NOT_WANTED) return null
     throw error
   } finally {
-    const me = holder
-    if (me !== null)
-      await untilStored(() => guard(() => endHold(database, { me, id: wanted.reported.id, isKnown })), signal)
+    if (isHeld) await untilStored(() => guard(() => endHold(changing, wanted, isKnown)), signal)
   }
 }
 
-/** Takes or renews the hold if the delivery wants the course. Resolves to the name of its holder; null if it is refused. */
-async function confirmHold(
-  { database, random }: WriteContext,
-  replicas: Changing['replicas'],
-  { reported: { id, generation }, course }: Wanted,
-): Promise<string | null> {
-  return inTransaction({
+/** Takes the hold of the buyer if it is free and the delivery wants the course. */
+function takeHold({ replicas: { holds } }: Changing, { reported, course }: Wanted): Promise<boolean> {
+  const person = emailTerm(reported.email)
+  return holds.take([person], async (trx, taken) => {
+    await lockDelivery({ trx }, reported.id)
+    const wanted = taken.has(person) && (await wantsCourse(trx, { ...reported, course }))
+    return { result: wanted, kept: wanted ? taken : new Set() }
+  })
+}
+
+/** Whether this replica still has the hold and the delivery still wants the course. */
+async function stillMay({ context, replicas }: Changing, { reported, course }: Wanted): Promise<boolean> {
+  const { db } = context.database
+  const hold = await db
+    .selectFrom('holds')
+    .select('name')
+    .where('name', '=', emailTerm(reported.email))
+    .where('replica', '=', replicas.me())
+    .executeTakeFirst()
+  return hold !== undefined && wantsCourse(db, { ...reported, course })
+}
+
+/** If the LMS may still carry out a call, the delivery says until when, so that a withdrawal looks again afterwards. */
+async function endHold(
+  { context: { database, now, random }, replicas: { holds }, landsMs }: Changing,
+  { reported: { id, email } }: Wanted,
+  isKnown: boolean,
+): Promise<void> {
+  const person = emailTerm(email)
+  await inTransaction({
     database,
     random,
-    body: async (trx) => {
-      const me = await replicas.beat(trx) // blocks pruning, so that the holder can't be gone
-      if (me === null) return null
-      await lockDelivery({ trx }, id)
-      if (!(await wantsCourse(trx, { id, generation, course }))) return null
-      return (await takeHold({ trx, dialect: database.dialect }, { me, id })) ? me : null
+    body: async (trx): Promise<void> => {
+      await holds.end(trx, [person])
+      if (!isKnown) await boundLateCalls(trx, [id], now() + landsMs)
     },
   })
+  holds.ended([person])
 }
 
 /** Whether the delivery has the same generation, still reports the course, and nobody is to be taken out of it. */
@@ -123,13 +144,13 @@ function waitsOrIsDone({ state, outcome: stored }: Pick<DeliveryRow, 'state' | '
   return (isDone(state) || isMissing) && courses[course] !== undefined
 }
 
-/** Withdrawals wait for the end of the hold, so it is tried until the database has it. */
+/** What is to be done for the buyer waits for the end of the hold, so it is tried until the database has it. */
 async function untilStored(store: () => Promise<void>, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
       return await store()
     } catch {
-      if (signal.aborted) return // the hold of a process that has ended lasts until its calls can't be carried out
+      if (signal.aborted) return // the others end the hold of a process that has ended
       await pause(AGAIN_MS, signal)
     }
   }

@@ -3,7 +3,6 @@ import type { Tables } from '../../database/schema.ts'
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { applyMode } from '../course-mode.ts'
@@ -17,9 +16,7 @@ import { storeChecks } from './store-checks.ts'
 
 /** The time from the start of a round to the next one. */
 export const FOLLOW_UP_MS = 15 * 60_000
-/** How long the lease lasts after a renewal: longer than a call to the LMS takes. */
-const LEASE_MS = 60_000
-/** How often a replica without the lease tries to take it. */
+/** How often a replica that is not the leader looks whether it is now. */
 const POLL_MS = 30_000
 /** The least rest after a round, and the rest after one that failed. */
 const AGAIN_MS = 60_000
@@ -36,9 +33,9 @@ const FAILURES_IN_A_ROW = 3
 interface FollowUpOptions
   extends Background,
     CallContext,
-    Pick<AppContext, 'context' | 'publish'>,
+    Pick<AppContext, 'context' | 'publish' | 'landsMs'>,
     Pick<Asking, 'modeOf'> {
-  readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat'>
+  readonly replicas: Pick<AppContext['replicas'], 'me' | 'holds' | 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
   /** FOLLOW_UP_MS, but for the sandbox and tests. */
@@ -49,40 +46,36 @@ interface FollowUpOptions
 
 /**
  * Follows up the pre-enrolled buyers, in rounds, until the signal is aborted: who has registered is found, and the
- * delivery says so. One replica at a time does it; another one continues after it dies. A round makes no call while the
+ * delivery says so. The leader among the replicas does it; after it dies, the next one begins a round. A round makes no call while the
  * LMS is unavailable, and gives way to sales that a shop waits for.
  */
 export function runFollowUp(options: FollowUpOptions): Promise<void> {
-  const { context, guard, replicas, intervalMs, isLmsUnavailable, onRound, signal } = options
-  const lease = createTaskLease({
-    database: context.database,
-    name: 'follow-up',
-    me: replicas.me,
-    forMs: LEASE_MS,
-    longestMs: Math.max(LEASE_MS, intervalMs),
-    clock: () => performance.now(),
-  })
+  const { replicas, intervalMs, isLmsUnavailable, onRound } = options
   const pollMs = Math.min(POLL_MS, intervalMs)
   const round = async (): Promise<number> => {
-    if (isLmsUnavailable() || !(await guard(lease.take))) return pollMs
+    if (isLmsUnavailable() || !replicas.isLeader()) return pollMs
     const began = performance.now()
-    const result = await followUpRound({ ...options, asking: askingOf(options, lease) })
-    const restMs = signal.aborted ? 0 : restAfter({ result, tookMs: performance.now() - began, intervalMs })
-    await guard(() => lease.rest(restMs))
+    const result = await followUpRound({ ...options, asking: askingOf(options) })
     onRound(result)
-    return Math.min(pollMs, restMs)
+    return restAfter({ result, tookMs: performance.now() - began, intervalMs })
   }
   return runBackgroundLoop({ ...options, round, againMs: pollMs })
 }
 
 /** What each call of a round waits for. */
-function askingOf(
-  { context, guard, lms, acquire, modeOf, isLmsUnavailable, signal }: FollowUpOptions,
-  lease: TaskLease,
-): RoundOptions['asking'] {
+function askingOf({
+  context,
+  guard,
+  lms,
+  acquire,
+  modeOf,
+  replicas,
+  isLmsUnavailable,
+  signal,
+}: FollowUpOptions): RoundOptions['asking'] {
   const { db } = context.database
-  const assertMay = async (): Promise<void> => {
-    if (signal.aborted || isLmsUnavailable() || !(await guard(lease.hold))) throw ROUND_OVER
+  const assertMay = (): void => {
+    if (signal.aborted || isLmsUnavailable() || !replicas.isLeader()) throw ROUND_OVER
   }
   return {
     lms,
@@ -92,8 +85,8 @@ function askingOf(
         throw signal.aborted ? ROUND_OVER : error
       }),
     beforeCall: async () => {
-      await assertMay()
-      for (const end = performance.now() + PUT_OFF_MS; performance.now() < end; await assertMay()) {
+      assertMay()
+      for (const end = performance.now() + PUT_OFF_MS; performance.now() < end; assertMay()) {
         if (!(await guard(() => areSalesWaitedFor({ db, now: context.now() })))) return
         await pause(PUT_OFF_POLL_MS, signal)
       }
@@ -144,7 +137,7 @@ export interface RoundResult {
   readonly complete: boolean
 }
 
-interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'guard' | 'signal'> {
+interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'landsMs' | 'guard' | 'signal'> {
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking & Pick<CallContext, 'lms'>
   readonly publish: (event: DeliveryEvent) => void

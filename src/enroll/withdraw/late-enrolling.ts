@@ -4,10 +4,6 @@ import { boundLateCalls } from '../../queue/change-deliveries.ts'
 import { LIVE } from '../../queue/withdrawals/end-order.ts'
 import { coursesOf } from '../../queue/withdrawals/refunded-sales.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
-import { STOPPED_STATES } from '../../sale/types.ts'
-
-/** How soon to ask again while a call is in flight. */
-const IN_CALL_MS = 1000
 
 /** How far the clocks of replicas may differ. */
 const CLOCKS_DIFFER_MS = 1000
@@ -35,20 +31,19 @@ export async function lateEnrolling(
   const rows = await db
     .selectFrom('deliveries as other')
     .innerJoin('deliveries as mine', 'mine.email', 'other.email')
-    .select(['other.id', 'other.state', 'other.owner', 'other.request', 'other.lands_until'])
+    .select(['other.id', 'other.request', 'other.lands_until'])
     .where('mine.id', '=', deliveryId)
     .where((eb) => eb.or([eb('other.id', '=', deliveryId), eb('other.state', 'not in', LIVE)]))
-    .where((eb) => eb.or([eb('other.lands_until', 'is not', null), eb('other.owner', 'is not', null)]))
+    .where('other.lands_until', 'is not', null)
     .execute()
   const isAbout = (row: Pick<DeliveryRow, 'request'>): boolean =>
     coursesOf(row).some((sent) => courses.some((one) => isSameCourse(one, sent)))
   const concerned = rows.filter((row) => row.id === deliveryId || isAbout(row))
-  const inCall = concerned.some(({ state, owner }) => owner !== null && STOPPED_STATES.some((one) => one === state))
   const ends = concerned.map(({ lands_until }) => lands_until ?? 0)
   const tooFar = concerned
     .filter(({ lands_until }) => (lands_until ?? 0) > now + landsMs + CLOCKS_DIFFER_MS)
     .map(({ id }) => id)
   await boundLateCalls(db, tooFar, now + landsMs)
-  const until = Math.min(now + landsMs, Math.max(0, ...ends, inCall ? now + IN_CALL_MS : 0))
+  const until = Math.min(now + landsMs, Math.max(0, ...ends))
   return { until, everLate: ends.some((end) => end > 0) }
 }

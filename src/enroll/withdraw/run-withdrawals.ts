@@ -1,4 +1,5 @@
 import type { WithdrawalRow } from '../../database/schema.ts'
+import { inTransaction } from '../../database/transaction.ts'
 import { acquireChecked } from '../../lms/client/budget.ts'
 import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
@@ -25,7 +26,7 @@ import { type Attempted, withdrawPerson } from './withdraw-person.ts'
 const POLL_MS = 1000
 
 interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs'> {
-  readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat' | 'rejoin'>
+  readonly replicas: Pick<AppContext['replicas'], 'me' | 'holds'>
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
   /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */
@@ -39,7 +40,7 @@ const STOPPED = new Error('the withdrawal must not go on')
 
 /**
  * Carries out the orders to withdraw buyers from courses, one after the other, until the signal is aborted. Every replica
- * runs this. An order belongs to one replica at a time; see claimOrder. A replica can die at any point of an order:
+ * runs this. One replica at a time carries out an order; see claimOrder. A replica can die at any point of an order:
  * another one then begins it again, and what is done already is found done.
  *
  * While the LMS may still carry out a call of unknown effect, finding nothing proves nothing: the order stays open, and the
@@ -52,18 +53,18 @@ export function runWithdrawals(from: Withdrawals): Promise<void> {
     if (from.isOpen()) return POLL_MS
     const order = await from.guard(() => claimOrder(from))
     if (order === null) await woken(POLL_MS, from.signal)
-    else await carryOut(from, order)
+    else await carryOut(from, order).finally(() => order.holds.ended([order.person]))
     return 0
   }
   return runBackgroundLoop({ ...from, round, againMs: POLL_MS })
 }
 
 async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
-  const { context, guard, signal, onError, landsMs } = from
+  const { context, signal, onError, landsMs } = from
   const calls = { begun: false }
-  const release = (): Promise<void> => {
+  const releaseSoon = (): Promise<void> => {
     const changed = calls.begun ? { unenrolls_until: context.now() + landsMs } : {}
-    return guard(() => releaseOrder(context.database.db, { order, dueAt: context.now() + POLL_MS, changed }))
+    return release(from, { order, dueAt: context.now() + POLL_MS, changed })
   }
   try {
     const lookedAt = context.now()
@@ -73,7 +74,7 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     else await again(from, order, { courses, failure, isFree: false })
   } catch (error) {
     if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
-    else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return release().catch(() => {})
+    else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return releaseSoon().catch(() => {})
     else {
       onError(error)
       const failure = { ...INTERNAL, mayHaveTakenEffect: calls.begun }
@@ -117,11 +118,11 @@ function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses'
 
 /** `calls.begun` is set before the first call that changes something. */
 async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
-  const { lms, acquire, guard, context, landsMs } = from
+  const { lms, acquire, guard, context, replicas, landsMs } = from
   const { db } = context.database
   const { everLate } = await guard(() => lateEnrolling(db, lateOf(order.row, { landsMs, now: context.now() })))
   const check = async (): Promise<void> => {
-    if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
+    if (!(await guard(() => mayContinue(db, { order, replica: replicas.me() })))) throw STOPPED
   }
   return withdrawPerson({
     order: withdrawalOf(order.row),
@@ -147,7 +148,7 @@ async function again(
     isFree: boolean
   },
 ): Promise<void> {
-  const { context, random, guard } = { ...from, ...from.context }
+  const { context, random } = { ...from, ...from.context }
   const { courses, failure, isFree } = of
   const now = context.now()
   const attempts = order.row.attempts + (isFree ? 0 : 1)
@@ -158,8 +159,13 @@ async function again(
   const result: WithdrawalResult = { courses, message: failure.message }
   const late = mayStillLand(failure) ? { unenrolls_until: now + from.landsMs } : {}
   const changed = { attempts, result: JSON.stringify(result), ...late }
-  await guard(() => releaseOrder(context.database.db, { order, dueAt, changed }))
+  await release(from, { order, dueAt, changed })
 }
+
+const release = (
+  { guard, context: { database, random } }: Withdrawals,
+  of: Parameters<typeof releaseOrder>[1],
+): Promise<void> => guard(() => inTransaction({ database, random, body: (trx) => releaseOrder(trx, of) }))
 
 const end = (from: Withdrawals, order: ClaimedOrder, result: WithdrawalResult): Promise<void> =>
   publish(from, () => endOrder(from.context, { order, result }))

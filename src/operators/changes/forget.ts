@@ -5,8 +5,7 @@ import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { type Position, readInOrder } from '../../queue/in-order.ts'
-import { untilNotHeld, untilReleased } from '../../queue/release.ts'
-import { heldAmong } from '../../queue/replicas/hold.ts'
+import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
@@ -30,7 +29,7 @@ export interface ForgottenPerson {
 
 /**
  * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
- * deliveries, waits until no call to the LMS for them is in flight or may still be carried out, and erases the person from
+ * deliveries, waits until no call to the LMS for the person is in flight, and erases the person from
  * the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
  * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
@@ -59,12 +58,10 @@ export async function forget(
   let erased = 0
   await refuseOpenWithdrawals(db, address)
   await stopWork(context, { address, by, silentMs, publish })
-  const eraseAll = async (ids: readonly string[]): Promise<number> => {
+  const eraseAll = async (ids: readonly string[], silent: readonly string[] = []): Promise<number> => {
     const { result, events } = await auditedChange(context, async (writing) => {
-      const { dialect } = context.database
-      await lockDeliveries(writing, ids) // a refund locks them too
-      const held = await heldAmong({ on: writing.trx, dialect, silentMs }, ids)
-      return erase(writing, { ids: ids.filter((id) => !held.includes(id)), address, by })
+      await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
+      return (await isHeld(writing, { address, silent })) ? NOTHING : erase(writing, { ids, address, by })
     })
     for (const event of events) publish(event)
     for (const row of result) {
@@ -78,9 +75,11 @@ export async function forget(
   for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
     if (rows.length === 0) break
-    const ids = rows.map(({ id }) => id)
-    await untilNotHeld(context, { ids, silentMs })
-    await eraseAll(ids)
+    const silent = await untilFree(db, { names: [address], silentMs })
+    await eraseAll(
+      rows.map(({ id }) => id),
+      silent,
+    )
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
   await db
@@ -92,7 +91,7 @@ export async function forget(
   return { deliveries: erased, traces: [...traces] }
 }
 
-/** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
+/** Marks queued deliveries as handled, so that no replica makes a further call, and waits for calls in flight. */
 async function stopWork(
   context: WriteContext,
   of: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
@@ -112,8 +111,19 @@ async function stopWork(
       const { events } = await markHandled(context, { id, note: 'to be erased', by })
       for (const event of events) publish(event)
     }
-    await untilReleased(context, { ids, silentMs })
+    await untilFree(context.database.db, { names: [address], silentMs })
   }
+}
+
+const NOTHING = { result: [], listed: [] }
+
+/** Whether a replica acts for the person. `silent`: those that don't any more, although they have the hold. */
+async function isHeld(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  { address, silent }: { address: string; silent: readonly string[] },
+): Promise<boolean> {
+  const rows = await trx.selectFrom('holds').select('replica').where('name', '=', address).execute()
+  return rows.some(({ replica }) => !silent.includes(replica))
 }
 
 interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'search_text'> {
@@ -126,7 +136,7 @@ async function erase(
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
-  if (ids.length === 0) return { result: [], listed: [] }
+  if (ids.length === 0) return NOTHING
   await refuseOpenWithdrawals(trx, address) // again, because a refund may have come before the lock
   const rows = await trx
     .selectFrom('deliveries')
@@ -134,7 +144,7 @@ async function erase(
     .where('id', 'in', ids)
     .execute()
   const found = rows.map(({ id }) => id).sort()
-  if (found.length === 0) return { result: [], listed: [] }
+  if (found.length === 0) return NOTHING
   const acted = Map.groupBy(await remove(writing, found), ({ delivery_id }) => delivery_id)
   await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
   const result = rows.map(({ digest, email, ...row }) => {

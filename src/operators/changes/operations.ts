@@ -4,9 +4,10 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { markHandled, type Seen } from '../../queue/change-deliveries.ts'
 import { type Changes, type Correction, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { untilReleased } from '../../queue/release.ts'
 import { replay, replayOne } from '../../queue/replay.ts'
+import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
+import { personOf } from '../../queue/rows.ts'
 import { readAnswers } from '../../queue/shop-answers.ts'
 import {
   listWithdrawals,
@@ -157,8 +158,13 @@ const changing =
 function changes(parts: Parts) {
   const { context, guard, silentMs = TIMING.deadAfterMs } = parts
   const change = changing(parts)
-  /** Resolves when no call for the delivery is in flight. */
-  const stopped = (id: string): Promise<void> => guard(() => untilReleased(context, { ids: [id], silentMs }))
+  /** Resolves when no call for the buyer of the delivery is in flight. */
+  const stopped = (id: string): Promise<void> =>
+    guard(async () => {
+      const { db } = context.database
+      const row = await db.selectFrom('deliveries').select(['id', 'email']).where('id', '=', id).executeTakeFirst()
+      if (row !== undefined) await untilFree(db, { names: [personOf(row)], silentMs })
+    })
   return {
     /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
     replay: (order: { ids: readonly string[]; by: string }) => change(() => replay(context, order)),
@@ -211,7 +217,7 @@ async function sellTest(
   const sale = testSale(of)
   if ('errors' in sale) return { result: { kind: 'invalid', errors: sale.errors }, events: [] }
   return auditedChange<TestSold>(context, async (writing) => {
-    const [change] = await accept({ ...writing, me: null }, [sale.webhook])
+    const [change] = await accept({ ...writing, home: '' }, [sale.webhook])
     if (change === undefined) throw new Error('the test sale was not stored')
     return { result: { kind: 'sold', id: change.id }, listed: change.drafts.map((draft) => ({ ...draft, actor: by })) }
   })

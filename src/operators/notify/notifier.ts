@@ -1,6 +1,5 @@
 import type { NoticeRow } from '../../database/schema.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { ended, forgetFaults, noteFaults } from './faults.ts'
 import { countNew, forgetQuiet, isUntold, readNotices, storeTold } from './notices.ts'
@@ -15,10 +14,8 @@ export interface NotifyTiming {
   readonly lagMs: number
   /** The least time between two texts, which gathers the causes of a storm. */
   readonly gapMs: number
-  /** How long the right to send lasts: after this, another replica takes over from a dead one. */
-  readonly leaseMs: number
 }
-export const NOTIFY_TIMING: NotifyTiming = { lookMs: 10_000, lagMs: 20_000, gapMs: 20_000, leaseMs: 30_000 }
+export const NOTIFY_TIMING: NotifyTiming = { lookMs: 10_000, lagMs: 20_000, gapMs: 20_000 }
 
 /** After a text that did not arrive, the pause doubles from the first to the longest one, ms. */
 const FIRST_PAUSE_MS = 30_000
@@ -32,8 +29,8 @@ export interface Notified {
 }
 
 interface NotifierOptions extends Pick<AppContext, 'context' | 'guard' | 'signal'> {
-  /** This replica's name. */
-  readonly me: () => string
+  /** Whether this replica does what is done once for all. */
+  readonly isLeader: () => boolean
   readonly post: PostText
   readonly console: ConsoleUrl
   /** Whether the shop gets events: only then their endpoint is watched. */
@@ -48,7 +45,6 @@ interface NotifierOptions extends Pick<AppContext, 'context' | 'guard' | 'signal
 
 /** What only the replica that sends knows. Another one that takes over can do without it. */
 interface Sender {
-  readonly lease: TaskLease
   failures: number
   /** No text is sent before this time of the monotonic clock, ms. */
   pausedUntil: number
@@ -68,35 +64,28 @@ export async function runNotifier(from: NotifierOptions & Background): Promise<v
     return lookMs
   }
   await runBackgroundLoop({ ...from, round, againMs: lookMs })
-  // Only a courtesy: without it, another replica takes over when the lease ends.
-  await notifier.close().catch(() => {})
 }
 
 /**
- * Tells operators, in texts, what they have to act on. All replicas look every 10 seconds; one has the right to send.
- * What was told is stored, so another replica continues after it dies. A text may come twice if the process dies, or
- * loses the right to send, after the receiver accepted it and before that is stored. Nothing is told never.
+ * Tells operators, in texts, what they have to act on. The leader among the replicas looks every 10 seconds. What was told
+ * is stored, so another replica continues after it dies. A text may come twice if the process dies, or stops leading,
+ * after the receiver accepted it and before that is stored. Nothing is told never.
  */
 export function createNotifier(from: NotifierOptions) {
-  const { context, guard, me, timing, clock, hasOutbox } = from
+  const { context, guard, isLeader, timing, clock, hasOutbox } = from
   const { database, now } = context
-  const { leaseMs } = timing
-  const lease = createTaskLease({ database, name: 'notify', me, forMs: leaseMs, longestMs: leaseMs, clock })
-  const sender: Sender = { lease, failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
+  const sender: Sender = { failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
   return {
     /** One look. Throws what the database throws. */
     look: async (): Promise<void> => {
-      if (!(await guard(lease.take))) return
+      if (!isLeader()) return
       await storeNews(from, sender)
       await guard(() => countNew(context, now() - timing.lagMs))
       await guard(() => noteFaults(database.db, { at: now(), hasOutbox }))
       if (clock() < sender.pausedUntil) return
       const news = await readNews(from)
-      if (news.notices.length + news.over.length > 0 && (await guard(lease.hold))) await send(from, sender, news)
+      if (news.notices.length + news.over.length > 0 && isLeader()) await send(from, sender, news)
     },
-
-    /** Lets another replica send at once. */
-    close: (): Promise<void> => guard(() => lease.rest(0)),
   }
 }
 

@@ -114,7 +114,6 @@ export function outboxRow(of: { id: string; seq: number; kind: ShopEventKind; at
     created_at: at,
     due_at: at,
     attempts: 0,
-    owner: null,
     failed_at: null,
     error: null,
     seq,

@@ -5,33 +5,35 @@ import { TIMING, type Timing } from './timing.ts'
 
 /** A command that makes many calls to the LMS, as one of the replicas: they share the call budget with it. */
 export interface Guest {
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'liveCount'>
+  readonly replicas: Pick<Replicas, 'me' | 'holds' | 'liveCount'>
   /** The right to call the LMS: see createLms. */
   mayCall(): AbortSignal
   leave(): Promise<void>
 }
 
 /**
- * Joins the replicas of a database that is up to date, and sends heartbeats until it leaves. It owns no deliveries, and
- * prunes nobody. If another replica removes it, as a service does that starts on a SQLite file, its calls end. Throws what
+ * Joins the replicas of a database that is up to date, and sends heartbeats until it leaves. It attempts no deliveries,
+ * and prunes nobody. If another replica removes it, as a service does that starts on a SQLite file, its calls end. Throws what
  * the database throws.
  * @param of.name at most 36 characters
  */
 export async function joinAsGuest({
   database,
   name,
+  random,
   timing: { heartbeatMs, deadAfterMs } = TIMING,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   name: string
+  random: () => number
   timing?: Timing
 }): Promise<Guest> {
-  const replicas = createReplicas({ database, newName: () => name, deadAfterMs })
+  const replicas = createReplicas({ database, newName: () => name, deadAfterMs, random })
   const { lease } = replicas
   const removed = new AbortController()
   const beat = async (): Promise<void> => {
     const sentAt = performance.now()
-    if ((await replicas.beat()) === null) return removed.abort(lost())
+    if (!(await replicas.beat())) return removed.abort(lost())
     lease.extend(sentAt)
     await replicas.findDead()
   }

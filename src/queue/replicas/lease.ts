@@ -1,8 +1,8 @@
 import { AppError } from '../../service/lib/errors.ts'
 
 /**
- * This replica's right to call the LMS. Others may claim its deliveries when it has sent no heartbeat for `forMs`, so its
- * own right ends by then, counted from when the last confirmed heartbeat was sent.
+ * This replica's right to call the LMS. Others end its holds when it has sent no heartbeat for `forMs`, so its own right
+ * ends by then, counted from when the last confirmed heartbeat was sent.
  */
 export interface Lease {
   /** Call it when the database confirms a heartbeat that was sent at `sentAt` (ms of the monotonic clock). */
@@ -11,10 +11,11 @@ export interface Lease {
   cut(): void
   /** For a call that begins now: a signal that is aborted when the lease ends. Throws AppError lease.lost if it has ended. */
   signal(): AbortSignal
+  isValid(): boolean
 }
 
 /**
- * @param from.forMs how long a replica may send no heartbeat before others claim its deliveries, ms
+ * @param from.forMs how long a replica may send no heartbeat before others end its holds, ms
  * @param from.clock the monotonic clock, ms; it advances while the process is stopped
  */
 export function createLease({ forMs, clock }: { forMs: number; clock: () => number }): Lease {
@@ -51,6 +52,7 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
       ending.signal.throwIfAborted()
       return ending.signal
     },
+    isValid: () => clock() < endsAt,
   }
 }
 

@@ -17,26 +17,23 @@ interface MembershipParts {
   readonly availability: Availability
   readonly clock: DatabaseClock
   readonly timing: Timing
-  /** If no other replica can be alive: claims what a dead process left. Resolves to how many deliveries. */
-  readonly claimAll: () => Promise<number>
-  /** Called with the number of deliveries that pruned replicas left, which any replica may claim now. */
-  readonly onReleased: (deliveries: number) => void
+  /** Called if no other replica can be alive: see recover in due.ts. */
+  readonly recover: () => Promise<number>
+  /** Called with the number of replicas that were pruned: others attempt what waits for them. */
+  readonly onPruned: (replicas: number) => void
 }
 
 export interface Membership {
   /**
-   * Migrates and joins. If no other replica can be alive, claims what a dead process left, and resolves to how many
-   * deliveries. Throws what the database throws.
+   * Migrates and joins. If no other replica can be alive, resolves to how many deliveries a process left in the queue.
+   * Throws what the database throws.
    */
   enter(): Promise<number>
   /** Enters as soon as the database is available, unless it has entered already, and sends heartbeats until it leaves. */
-  run(onEntered: (left: number) => void): void
+  run(onEntered: () => void): void
   /** Call it when the database becomes unavailable: the next heartbeat is sent at once. */
   wake(): void
-  /**
-   * Stops the heartbeat and releases the unfinished deliveries, so that the others claim them at once. If the release
-   * can't be written within 500 ms, they claim them when they prune this replica.
-   */
+  /** Stops the heartbeat and leaves. If that can't be written within 500 ms, the others prune this replica. */
   leave(): Promise<void>
 }
 
@@ -66,12 +63,13 @@ export function createMembership(parts: MembershipParts): Membership {
     availability.note(error)
   }
 
-  const step = async (onEntered: (left: number) => void): Promise<void> => {
-    if (!entered) return onEntered(await enter())
-    await retryOnce({ dialect, work: () => beat(parts) })
+  const step = async (onEntered: () => void): Promise<void> => {
+    if (entered) return retryOnce({ dialect, work: () => beat(parts) })
+    await enter()
+    onEntered()
   }
 
-  const run = async (onEntered: (left: number) => void): Promise<void> => {
+  const run = async (onEntered: () => void): Promise<void> => {
     while (!leaving.signal.aborted) {
       const woken = wakeUp.listen()
       await step(onEntered).catch(fail)
@@ -93,27 +91,29 @@ export function createMembership(parts: MembershipParts): Membership {
   }
 }
 
-async function join({ database, replicas, lease, clock, claimAll }: MembershipParts): Promise<number> {
+async function join({ database, replicas, lease, clock, recover }: MembershipParts): Promise<number> {
   await clock.measure()
   await migrate({ database, now: clock.now })
   const sentAt = performance.now()
   await replicas.join()
   lease.extend(sentAt)
   await replicas.findDead() // counts the live replicas: of those that start together, only the first counts itself alone
-  if (!database.dialect.exclusive) return 0
-  await replicas.removeOthers()
-  return claimAll()
+  if (database.dialect.exclusive) await replicas.removeOthers()
+  await replicas.holds.sweep()
+  await replicas.lead()
+  return database.dialect.exclusive ? recover() : 0
 }
 
-async function beat({ database, replicas, lease, availability, clock, onReleased }: MembershipParts): Promise<void> {
-  const me = replicas.me()
+async function beat({ database, replicas, lease, availability, clock, onPruned }: MembershipParts): Promise<void> {
   const sentAt = performance.now()
   // On SQLite the lock on the file keeps others out. The lease still ends if the whole process is paused for long.
   if (database.dialect.exclusive) lease.extend(sentAt)
-  if ((await replicas.beat()) === null) await replicas.rejoin(me)
-  else lease.extend(sentAt)
+  if (await replicas.beat()) lease.extend(sentAt)
+  else await replicas.rejoin()
   availability.note(null)
   await clock.measure()
-  const released = await replicas.prune(await replicas.findDead())
-  if (released > 0) onReleased(released)
+  const pruned = await replicas.prune(await replicas.findDead())
+  await replicas.holds.sweep()
+  await replicas.lead()
+  if (pruned > 0) onPruned(pruned)
 }

@@ -1,36 +1,33 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
-import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import { heldAmong } from '../replicas/hold.ts'
-import { freeAmong, type Replicas } from '../replicas/replicas.ts'
+import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
+import { personOf } from '../rows.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
 const PAGE = 20
 
-/** An order that this replica carries out under the name `owner`, and its delivery as it was when it was claimed. */
+/** An order that this replica carries out, with the hold of `person`, and its delivery as it was when it was claimed. */
 export interface ClaimedOrder {
   readonly row: WithdrawalRow
-  readonly owner: string
+  readonly person: string
   readonly delivery: DeliveryRow
+  readonly holds: Replicas['holds']
 }
 
 /**
- * Claims the next due order, the oldest first; null if there is none. An order whose owner is no longer a replica is
- * free: a replica is removed only after its lease has ended, so it can make no more calls. The last one that it made may
- * still be carried out, which the order then notes. Orders for a delivery that is still in a call are left for later: see
- * untilReleased and takeHold. So are those for a delivery that another order is carried out for: a refund can come while one
- * is open. Orders for a delivery that was erased are deleted.
+ * Claims the next due order, the oldest first; null if there is none. It takes the hold of the buyer, so an order waits
+ * while an attempt, another order or a change for the same person is in a call. Orders for a delivery that was erased are
+ * deleted.
  */
 export async function claimOrder({
-  context: { database, random, now },
-  replicas,
-  landsMs,
+  context: { database, now },
+  replicas: { holds },
 }: {
   context: WriteContext
-  landsMs: number
-  replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  replicas: Pick<Replicas, 'holds'>
 }): Promise<ClaimedOrder | null> {
   const { db } = database
   const at = now()
@@ -44,90 +41,77 @@ export async function claimOrder({
     .orderBy('id')
     .limit(PAGE)
     .execute()
-  // This replica carries out one order at a time, so its own are left over.
-  const free = due.length === 0 ? [] : await freeAmong(db, { rows: due, me: replicas.me() })
-  for (const row of free) {
-    const delivery = await db.selectFrom('deliveries').selectAll().where('id', '=', row.delivery_id).executeTakeFirst()
-    if (delivery === undefined) await db.deleteFrom('withdrawals').where('id', '=', row.id).execute()
-    else if (delivery.owner === null || delivery.state === 'queued') {
-      const wasInCall = row.owner !== null && row.effect_unknown !== 0
-      const unenrolls_until = wasInCall ? now() + landsMs : row.unenrolls_until
-      const owner = await inTransaction({
-        database,
-        random,
-        body: async (trx) => {
-          const me = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
-          await lockDelivery({ trx }, row.delivery_id)
-          if (me === null || (await isInProgress(trx, row))) return null
-          if ((await heldAmong({ on: trx, dialect: database.dialect }, [row.delivery_id])).length > 0) return null
-          return (await setOwner(trx, { row, set: { owner: me, unenrolls_until } })) ? me : null
-        },
-      })
-      if (owner !== null) return { row: { ...row, owner, unenrolls_until }, owner, delivery }
+  for (const { id, delivery_id, due_at } of due) {
+    const delivery = await db.selectFrom('deliveries').selectAll().where('id', '=', delivery_id).executeTakeFirst()
+    if (delivery === undefined) {
+      await db.deleteFrom('withdrawals').where('id', '=', id).execute()
+      continue
     }
+    const person = personOf(delivery)
+    const row = await holds.take([person], async (trx, taken) => {
+      const open = taken.has(person) ? await readUnchanged(trx, { id, delivery_id, due_at }) : undefined
+      return { result: open, kept: open === undefined ? new Set() : taken }
+    })
+    if (row !== undefined) return { row, person, delivery, holds }
   }
   return null
 }
 
-/** Whether another order for the same delivery is carried out. Ask it while the delivery is locked. */
-async function isInProgress(on: Kysely<Tables>, { id, delivery_id }: WithdrawalRow): Promise<boolean> {
-  const other = await on
+/** The order, unless another replica has attempted it since it was read: its due time is another one then. */
+async function readUnchanged(
+  trx: Transaction<Tables>,
+  { id, delivery_id, due_at }: Pick<WithdrawalRow, 'id' | 'delivery_id' | 'due_at'>,
+): Promise<WithdrawalRow | undefined> {
+  await lockDelivery({ trx }, delivery_id)
+  return trx
     .selectFrom('withdrawals')
-    .select('id')
-    .where('delivery_id', '=', delivery_id)
-    .where('id', '!=', id)
+    .selectAll()
+    .where('id', '=', id)
+    .where('due_at', '=', due_at)
     .where('ended_at', 'is', null)
-    .where('owner', 'is not', null)
     .executeTakeFirst()
-  return other !== undefined
-}
-
-async function setOwner(
-  on: Kysely<Tables>,
-  { row, set }: { row: WithdrawalRow; set: Pick<WithdrawalRow, 'owner' | 'unenrolls_until'> },
-): Promise<boolean> {
-  const { numUpdatedRows } = await on
-    .updateTable('withdrawals')
-    .set(set)
-    .where('id', '=', row.id)
-    .where('ended_at', 'is', null)
-    .where('owner', row.owner === null ? 'is' : '=', row.owner)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
 }
 
 /**
- * Whether the order may go on: it is still this replica's, which the others haven't pruned; it has not ended; and the
- * delivery was neither sent again nor replayed since it was ordered.
+ * Whether the order may go on: this replica still has the hold, the order has not ended, and the delivery was neither sent
+ * again nor replayed since it was ordered. `replica`: this replica's name.
  */
-export async function mayContinue(db: Kysely<Tables>, { row, owner }: ClaimedOrder): Promise<boolean> {
+export async function mayContinue(
+  db: Kysely<Tables>,
+  { order: { row, person }, replica }: { order: ClaimedOrder; replica: string },
+): Promise<boolean> {
   const found = await db
     .selectFrom('withdrawals')
     .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
-    .innerJoin('replicas', 'replicas.id', 'withdrawals.owner')
     .select('deliveries.generation')
     .where('withdrawals.id', '=', row.id)
-    .where('withdrawals.owner', '=', owner)
     .where('withdrawals.ended_at', 'is', null)
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('holds')
+          .select('holds.name')
+          .where('holds.name', '=', person)
+          .where('holds.replica', '=', replica),
+      ),
+    )
     .executeTakeFirst()
   return found !== undefined && found.generation === row.generation
 }
 
 /** Records, before a call that changes something in the LMS, that the order may have an effect from now on. */
-export async function noteEffect(db: Kysely<Tables>, { row, owner }: ClaimedOrder): Promise<void> {
-  await db
-    .updateTable('withdrawals')
-    .set({ effect_unknown: 1 })
-    .where('id', '=', row.id)
-    .where('owner', '=', owner)
-    .execute()
+export async function noteEffect(db: Kysely<Tables>, { row }: ClaimedOrder): Promise<void> {
+  await db.updateTable('withdrawals').set({ effect_unknown: 1 }).where('id', '=', row.id).execute()
 }
 
-/** Releases an order for a later attempt. `changed`: what the attempt changed; absent: it did not begin. */
+/**
+ * Releases an order for a later attempt, in a transaction, unless it is not this replica's any more. `changed`: what the
+ * attempt changed; absent: it did not begin.
+ */
 export async function releaseOrder(
-  db: Kysely<Tables>,
+  trx: Transaction<Tables>,
   {
-    order: { row, owner },
+    order: { row, person, holds },
     dueAt,
     changed,
   }: {
@@ -136,10 +120,10 @@ export async function releaseOrder(
     changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result' | 'effect_unknown' | 'unenrolls_until'>>
   },
 ): Promise<void> {
-  await db
+  if ((await holds.end(trx, [person])).size === 0) return
+  await trx
     .updateTable('withdrawals')
-    .set({ owner: null, due_at: dueAt, ...changed })
+    .set({ due_at: dueAt, ...changed })
     .where('id', '=', row.id)
-    .where('owner', '=', owner)
     .execute()
 }

@@ -110,12 +110,16 @@ export async function endSuperseded(context: WriteContext, order: ClaimedOrder):
   })
 }
 
-async function markEnded({ trx, at }: TransactionContext, { row, owner }: ClaimedOrder, result: WithdrawalResult) {
+async function markEnded(
+  { trx, at }: TransactionContext,
+  { row, person, holds }: ClaimedOrder,
+  result: WithdrawalResult,
+): Promise<boolean> {
+  if ((await holds.end(trx, [person])).size === 0) return false
   const { numUpdatedRows } = await trx
     .updateTable('withdrawals')
-    .set({ owner: null, ended_at: at, result: JSON.stringify(result) })
+    .set({ ended_at: at, result: JSON.stringify(result) })
     .where('id', '=', row.id)
-    .where('owner', '=', owner)
     .where('ended_at', 'is', null)
     .executeTakeFirst()
   return numUpdatedRows > 0n

@@ -115,11 +115,11 @@ function observeReplica({ log }: ObserverParts) {
       if (reason === null) log.info('database available')
       else log.error({ reason }, 'database unavailable; webhooks are refused')
     },
-    /** The number of deliveries that pruned replicas had claimed. */
-    onReleased: (deliveries: number): void =>
-      log.warn({ deliveries }, 'silent replica pruned; its deliveries are released'),
+    /** How many replicas were pruned. */
+    onPruned: (replicas: number): void =>
+      log.warn({ replicas }, 'silent replica pruned; the others attempt what waits for it'),
     onError: (error: unknown): void => {
-      // After a lost lease, another replica can claim the deliveries, so the work itself is not at fault.
+      // After a lost lease, another replica attempts the deliveries, so the work itself is not at fault.
       if (isLeaseLost(error)) log.warn(error.message)
       else log.error(errorFields(error), 'unexpected error; the work is retried')
     },

@@ -1,59 +1,52 @@
 import { type Kysely, sql } from 'kysely'
 import type { OutboxRow, Tables } from '../../database/schema.ts'
-import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
-import { freeAmong, type Replicas } from '../../queue/replicas/replicas.ts'
+import type { Holds } from '../../queue/replicas/holds.ts'
 
-/** How many due events to look at. Other replicas may claim the first ones. */
-const PAGE = 50
-
-/** An event that this replica sends, under the name `owner`. */
+/** An event that this replica sends. It has the hold for the events of the delivery. */
 export interface ClaimedEvent extends Pick<OutboxRow, 'id' | 'type' | 'body' | 'attempts'> {
   readonly deliveryId: string
-  readonly owner: string
 }
 
 interface Claim {
   readonly context: WriteContext
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  readonly holds: Holds
   /** At most this many. */
   readonly max: number
-  /** The events that this replica sends already. */
-  readonly inFlight: ReadonlySet<string>
 }
 
 /**
  * Claims due events, the oldest first, and of each delivery only its first event, so that the shop gets them in order.
  * While the endpoint is down it claims one at a time, the newest, so that an event that the endpoint can't take doesn't
- * stand for all others. An event whose owner is no longer a replica is free: a replica is removed only after its lease
- * has ended, and then it sends nothing.
+ * stand for all others.
  */
-export async function claimEvents({ context, replicas, max, inFlight }: Claim): Promise<ClaimedEvent[]> {
+export async function claimEvents({ context, holds, max }: Claim): Promise<ClaimedEvent[]> {
   const { database, now } = context
   const { db } = database
   const endpoint = await readEndpoint(db)
   if (endpoint === undefined || endpoint.state === 'gone') return []
   const isProbe = endpoint.state === 'down'
   if (isProbe && !mayProbe(endpoint, now())) return []
-  const due = (await dueHeads(db, { now: now(), newestFirst: isProbe })).filter(({ id }) => !inFlight.has(id))
-  if (due.length === 0) return []
-  const free = (await freeAmong(db, { rows: due, me: replicas.me() })).slice(0, isProbe ? 1 : max)
-  if (free.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
-  return claimRows({ context, replicas, rows: free })
+  const due = await dueHeads(db, { now: now(), newestFirst: isProbe, limit: isProbe ? 1 : max })
+  if (due.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
+  return takeRows({ holds, rows: due })
 }
 
 /**
- * Each is the first of its delivery that the shop doesn't have. Those that were given up are passed over. A time further
+ * Due events that nobody sends just now. Each is the first of its delivery that the shop doesn't have. Those that were given up are passed over. A time further
  * ahead than the longest wait is from before the clock was set back.
  */
 function dueHeads(
   db: Kysely<Tables>,
-  { now, newestFirst }: { now: number; newestFirst: boolean },
+  { now, newestFirst, limit }: { now: number; newestFirst: boolean; limit: number },
 ): Promise<OutboxRow[]> {
   let query = db
     .selectFrom('outbox as event')
-    .selectAll()
+    .leftJoin('holds', (join) => join.on('holds.name', '=', sql`concat('event:', event.delivery_id)`))
+    .selectAll('event')
+    .where('holds.name', 'is', null)
     .where('failed_at', 'is', null)
     .where((eb) => eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_EVENT_WAIT_MS)]))
     .where((eb) =>
@@ -77,47 +70,32 @@ function dueHeads(
       ),
     )
   query = newestFirst ? query.orderBy('id', 'desc') : query.orderBy('due_at').orderBy('id')
-  return query.limit(PAGE).execute()
+  return query.limit(limit).execute()
 }
 
-/** An event that another replica claims at the same time is left to it. */
-async function claimRows({
-  context: { database, random },
-  replicas,
-  rows,
-}: Omit<Claim, 'max' | 'inFlight'> & { rows: readonly OutboxRow[] }): Promise<ClaimedEvent[]> {
-  const before = replicas.me()
-  const claimed = await inTransaction({
-    database,
-    random,
-    body: async (trx) => {
-      const owner = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
-      if (owner === null) return null
-      const ids = new Set<string>()
-      for (const row of sorted(rows)) if (await setOwner(trx, row, owner)) ids.add(row.id)
-      return { owner, ids }
+/** An event that another replica sends at the same time, or has sent since it was read, is left out. */
+function takeRows({ holds, rows }: { holds: Holds; rows: readonly OutboxRow[] }): Promise<ClaimedEvent[]> {
+  return holds.take(
+    rows.map(({ delivery_id }) => holdOf(delivery_id)),
+    async (trx, taken) => {
+      const unchanged = await trx
+        .selectFrom('outbox')
+        .select(['id', 'due_at'])
+        .where(
+          'id',
+          'in',
+          rows.map(({ id }) => id),
+        )
+        .where('failed_at', 'is', null)
+        .execute()
+      const dueAt = new Map(unchanged.map(({ id, due_at }) => [id, due_at]))
+      const result = rows.flatMap(({ id, type, body, attempts, due_at, delivery_id: deliveryId }) =>
+        taken.has(holdOf(deliveryId)) && dueAt.get(id) === due_at ? [{ id, type, body, attempts, deliveryId }] : [],
+      )
+      return { result, kept: new Set(result.map(({ deliveryId }) => holdOf(deliveryId))) }
     },
-  })
-  if (claimed === null) {
-    await replicas.rejoin(before)
-    return []
-  }
-  const { owner, ids } = claimed
-  return rows.flatMap(({ id, type, body, attempts, delivery_id: deliveryId }) =>
-    ids.has(id) ? [{ id, type, body, attempts, deliveryId, owner }] : [],
   )
 }
 
-/** Unsorted, two replicas deadlock on MySQL. */
-const sorted = (rows: readonly OutboxRow[]): OutboxRow[] => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
-
-async function setOwner(trx: Kysely<Tables>, row: OutboxRow, owner: string): Promise<boolean> {
-  const { numUpdatedRows } = await trx
-    .updateTable('outbox')
-    .set({ owner })
-    .where('id', '=', row.id)
-    .where('failed_at', 'is', null)
-    .where('owner', row.owner === null ? 'is' : '=', row.owner)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
-}
+/** The name of the hold under which the events of a delivery are sent. */
+export const holdOf = (deliveryId: string): string => `event:${deliveryId}`

@@ -24,7 +24,7 @@ export interface SentReport extends Stored {
 }
 
 interface Outbox extends Background, Pick<AppContext, 'context'> {
-  readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat' | 'rejoin'>
+  readonly replicas: Pick<AppContext['replicas'], 'holds'>
   /** LERNITO_EVENTS_URL. */
   readonly url: string
   readonly poster: Poster
@@ -62,7 +62,7 @@ export async function runOutbox(from: Outbox): Promise<void> {
   await Promise.all(state.inFlight.values())
 }
 
-function createState({ context, guard, signal }: Outbox, report: (error: unknown) => void) {
+function createState({ context, replicas: { holds }, guard, signal }: Outbox, report: (error: unknown) => void) {
   const stop = new AbortController()
   signal.addEventListener('abort', () => setTimeout(() => stop.abort(), STOP_GRACE_MS).unref(), { once: true })
   return {
@@ -70,7 +70,7 @@ function createState({ context, guard, signal }: Outbox, report: (error: unknown
     stop: stop.signal,
     inFlight: new Map<string, Promise<void>>(),
     store: createGroupCommit<Attempted, Stored>({
-      write: (group) => guard(() => storeResults(context, group)),
+      write: (group) => guard(() => storeResults({ ...context, holds }, group)),
       max: GROUP_MAX,
       isHopeless: isUnreachable,
     }),
@@ -83,7 +83,7 @@ async function sendNext(from: Outbox, { inFlight, ...state }: State): Promise<nu
   const { context, replicas, guard, wakeUp } = from
   const max = CONCURRENCY - inFlight.size
   if (max === 0 || rightOf(from) === null) return 0
-  const claimed = await guard(() => claimEvents({ context, replicas, max, inFlight: new Set(inFlight.keys()) }))
+  const claimed = await guard(() => claimEvents({ context, holds: replicas.holds, max }))
   for (const event of claimed) {
     const sending = send(from, { ...state, inFlight }, event)
       .catch(state.report)

@@ -86,7 +86,7 @@ export async function sendFailedAgain(
     if (ids.length > 0) {
       await trx
         .updateTable('outbox')
-        .set({ failed_at: null, due_at: at, attempts: 0, owner: null })
+        .set({ failed_at: null, due_at: at, attempts: 0 })
         .where('id', 'in', ids)
         .where('failed_at', 'is not', null)
         .execute()

@@ -3,8 +3,9 @@ import type { EndpointRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { noteAnswer, noteFailures, readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { EVENT_RETRIES_MS } from '../../queue/outbox/schedule.ts'
+import type { Holds } from '../../queue/replicas/holds.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
-import type { ClaimedEvent } from './claim.ts'
+import { type ClaimedEvent, holdOf } from './claim.ts'
 import type { Posted } from './post-event.ts'
 
 export interface Attempted {
@@ -26,19 +27,29 @@ export interface Stored {
 }
 
 type Failed = Exclude<Posted, { kind: 'sent' | 'stopped' }>
-type Writing = { readonly trx: Transaction<Tables>; readonly at: number; readonly random: () => number }
+interface Writing {
+  readonly trx: Transaction<Tables>
+  readonly at: number
+  readonly random: () => number
+  /** Those of the holds that are still this replica's. */
+  readonly held: ReadonlySet<string>
+}
 
 /**
  * Stores how attempts ended, in one transaction, and resolves to the results in the same order. An event that was sent is
- * deleted: even if another replica has claimed it meanwhile, the shop has it. One that failed is due again later, or is
+ * deleted: even if another replica sends it meanwhile, the shop has it. One that failed is due again later, or is
  * given up after its last attempt.
  */
-export function storeResults({ database, now, random }: WriteContext, group: readonly Attempted[]): Promise<Stored[]> {
-  return inTransaction({
+export async function storeResults(
+  { database, now, random, holds }: WriteContext & { readonly holds: Holds },
+  group: readonly Attempted[],
+): Promise<Stored[]> {
+  const names = group.map(({ event }) => holdOf(event.deliveryId))
+  const stored = await inTransaction({
     database,
     random,
     body: async (trx) => {
-      const writing = { trx, at: now(), random }
+      const writing = { trx, at: now(), random, held: await holds.end(trx, names) }
       const before = (await readEndpoint(trx))?.state ?? 'up'
       await deleteSent(writing, group)
       const failed = group.flatMap(({ event, posted }) => (isFailed(posted) ? [{ event, posted }] : []))
@@ -46,7 +57,6 @@ export function storeResults({ database, now, random }: WriteContext, group: rea
       for (const one of failed.toSorted((a, b) => (a.event.id < b.event.id ? -1 : 1))) {
         retries.set(one.event.id, await storeFailure(writing, one))
       }
-      await releaseStopped(writing, group)
       const after = await noteEndpoint(writing, { group, before })
       const reason = after === 'up' ? null : (failed.at(-1)?.posted.message ?? null)
       const change = before === after ? null : { state: after, reason }
@@ -56,6 +66,8 @@ export function storeResults({ database, now, random }: WriteContext, group: rea
       })
     },
   })
+  holds.ended(names)
+  return stored
 }
 
 const isFailed = (posted: Posted): posted is Failed => posted.kind === 'failed' || posted.kind === 'gone'
@@ -66,37 +78,24 @@ async function deleteSent({ trx }: Writing, group: readonly Attempted[]): Promis
 }
 
 async function storeFailure(
-  { trx, at, random }: Writing,
+  { trx, at, random, held }: Writing,
   { event, posted }: { event: ClaimedEvent; posted: Failed },
 ): Promise<number | null> {
   const attempts = event.attempts + 1
   // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
   const retryAt =
     posted.kind === 'gone' ? at : nextAttemptAt({ failures: attempts, now: at, random, schedule: EVENT_RETRIES_MS })
+  if (!held.has(holdOf(event.deliveryId))) return retryAt
   await trx
     .updateTable('outbox')
     .set({
       attempts,
-      owner: null,
       error: posted.message,
       ...(retryAt === null ? { failed_at: at } : { due_at: retryAt }),
     })
     .where('id', '=', event.id)
-    .where('owner', '=', event.owner)
     .execute()
   return retryAt
-}
-
-async function releaseStopped({ trx }: Writing, group: readonly Attempted[]): Promise<void> {
-  for (const { event, posted } of group) {
-    if (posted.kind !== 'stopped') continue
-    await trx
-      .updateTable('outbox')
-      .set({ owner: null })
-      .where('id', '=', event.id)
-      .where('owner', '=', event.owner)
-      .execute()
-  }
 }
 
 /** The results count in their order, so only the failures after the latest success make a row of failures. */

@@ -66,7 +66,7 @@ async function store(
   for (const event of stored.events) publish(event)
   if (stored.result.kind !== 'accepted') return stored
   withdrawalsWakeUp.wake()
-  inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
+  inbox.claimSoon() // for the courses that the refund leaves of a delivery
   return stored
 }
 

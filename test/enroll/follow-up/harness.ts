@@ -66,6 +66,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     followUpRound({
       context: at,
       replicas,
+      landsMs: 60_000,
       signal: new AbortController().signal,
       asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, rest: async () => {}, ...asking },
       guard: (work) => work(),

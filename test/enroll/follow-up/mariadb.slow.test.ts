@@ -15,7 +15,6 @@ if (hasMariaDb()) {
   await import('./reconcile.test.ts')
   await import('./round.test.ts')
   await import('../../queue/replicas/guest.slow.test.ts')
-  await import('../../queue/replicas/task-lease.slow.test.ts')
 } else {
   test('test/enroll/follow-up on MariaDB', { skip: HOW_TO_RUN }, () => {})
 }

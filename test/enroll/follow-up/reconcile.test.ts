@@ -23,6 +23,7 @@ async function reconciled(
   const result = await reconcile({
     context,
     replicas,
+    landsMs: 60_000,
     lms,
     acquire,
     modeOf: () => null,

@@ -25,10 +25,12 @@ function inboxAt(url: string) {
       use(async (db) => (await db.selectFrom('deliveries').select('state').execute()).map(({ state }) => state)),
     events: (kind: 'claimed' | 'needs_attention') =>
       use((db) => db.selectFrom('events').select(['delivery_id', 'detail']).where('kind', '=', kind).execute()),
-    holder: () => use(async (db) => (await db.selectFrom('leases').select('owner').executeTakeFirst())?.owner),
+    holder: () =>
+      use(
+        async (db) =>
+          (await db.selectFrom('holds').select('replica').where('name', '=', 'leader').executeTakeFirst())?.replica,
+      ),
     replicas: () => use(async (db) => (await db.selectFrom('replicas').select('id').execute()).map(({ id }) => id)),
-    /** The lease of a replica that has died ends, as it does after a minute. */
-    endLease: () => use((db) => db.updateTable('leases').set({ until: 0 }).execute()),
   }
 }
 
@@ -78,7 +80,6 @@ for (const [during, path] of [
     first.child.kill('SIGKILL')
     await first.ended
     assert.deepEqual(await inbox.states(), ['pre_enrolled'])
-    await inbox.endLease()
     await serve()
     await until('the claim', () => enrolledIn(inbox, 1))
     assert.equal((await inbox.events('claimed')).length, 1)
@@ -138,7 +139,6 @@ test('another replica continues when the one in a round is killed', {
   const dead = replicas.find(({ name }) => name === holder)
   assert.ok(dead, `none of the replicas is ${holder}`)
   dead.child.kill('SIGKILL')
-  await inbox.endLease()
   await until('the claims', () => enrolledIn(inbox, emails.length))
   const claimed = await inbox.events('claimed')
   assert.equal(new Set(claimed.map(({ delivery_id }) => delivery_id)).size, emails.length)

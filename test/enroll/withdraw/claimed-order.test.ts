@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LONGEST_WAIT_MS } from '../../../src/queue/retry-schedule.ts'
 import { claimOrder, mayContinue } from '../../../src/queue/withdrawals/claimed-order.ts'
-import { accepted, arrival, only, pruneAlone, settled, setUp, succeeded } from '../../queue/harness.ts'
+import { accepted, arrival, only, pruneAlone, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 
 test('an order that was scheduled while the clock was far ahead counts as due, and one that only waits long does not', async (t) => {
   const bench = await setUp(t)
@@ -14,7 +14,7 @@ test('an order that was scheduled while the clock was far ahead counts as due, a
       .updateTable('withdrawals')
       .set({ due_at: bench.clock.at + ms })
       .execute()
-    return (await claimOrder({ ...bench, landsMs: 0 }))?.row.delivery_id ?? null
+    return (await claimOrder(bench))?.row.delivery_id ?? null
   }
   assert.equal(await scheduled(LONGEST_WAIT_MS), null)
   assert.equal(await scheduled(LONGEST_WAIT_MS + 1), id)
@@ -26,9 +26,26 @@ test('an order does not go on at a replica that the others have pruned, even if 
   const { id } = only(await bench.store.write([accepted(arrival())]))
   await bench.store.write([settled(succeeded(id))])
   await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  const order = await claimOrder({ ...bench, landsMs: 0 })
+  const order = await claimOrder(bench)
   assert(order)
-  assert.equal(await mayContinue(bench.db, order), true)
+  assert.equal(await mayContinue(bench.db, { order, replica: 'replica-1' }), true)
   await pruneAlone(other, 'replica-1')
-  assert.equal(await mayContinue(bench.db, order), false)
+  assert.equal(await mayContinue(bench.db, { order, replica: 'replica-1' }), false)
+})
+
+test('an order that another replica has attempted between the look and the hold is left for later', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const { holds } = bench.replicas
+  const late: typeof holds.take = async (names, body) => {
+    await bench.db
+      .updateTable('withdrawals')
+      .set({ due_at: START + 1 })
+      .execute()
+    return holds.take(names, body)
+  }
+  assert.equal(await claimOrder({ ...bench, replicas: { holds: { ...holds, take: late } } }), null)
+  assert.deepEqual(await bench.rows('holds'), [])
 })

@@ -6,7 +6,7 @@ import { startReplica } from '../../queue/replicas/serving.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
 import { BULK, sell, startHoldingLms } from '../../service/serving.ts'
 import { refund } from './refunding.ts'
-import { ended, operationsOn } from './withdrawing.ts'
+import { ended, heldPeople, operationsOn } from './withdrawing.ts'
 
 const ALICE = 'alice@example.com'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
@@ -36,7 +36,7 @@ async function setUp(t: TestContext, databaseUrl: string) {
     lookedAt: () =>
       until('a look', async () => {
         const row = await db.selectFrom('withdrawals').selectAll().executeTakeFirst()
-        if (row === undefined || row.owner !== null) return undefined
+        if (row === undefined || (await heldPeople(db)) > 0) return undefined
         return row.ended_at !== null || row.due_at > row.requested_at || undefined
       }),
   }

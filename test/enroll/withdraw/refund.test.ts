@@ -37,6 +37,10 @@ const activeIn = async (email: string): Promise<string[]> =>
 const rows = (table: 'events' | 'withdrawals') => product.context.database.db.selectFrom(table).selectAll().execute()
 const isEnrolledIn = (course: string) =>
   until('the enrollment', async () => (await activeIn(ALICE)).includes(course) || undefined)
+const queued = async (): Promise<number> => {
+  const { db } = product.context.database
+  return (await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()).length
+}
 /** The next attempts of what waits are due now. */
 async function bringForward(): Promise<void> {
   const { db } = product.context.database
@@ -234,10 +238,12 @@ describe('a sale that comes after the refund enrolls again', () => {
       await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
       const refunded = refund({ email: ALICE })
       await hold.arrived()
-      const again = await sell({ email: ALICE, name })
-      assert.equal(again.status, 200)
+      const selling = sell({ email: ALICE, name })
+      await until('the sale', async () => (await queued()) > 0 || undefined)
       hold.release()
       await refunded
+      const again = await selling
+      assert.equal(again.status, 200)
       await bringForward()
       await ended(product, id)
       await until('the enrollment', async () => {

@@ -1,5 +1,7 @@
+import type { Kysely } from 'kysely'
 import type { StandInOptions } from '../../../sandbox/stand-in.ts'
 import { openDatabase } from '../../../src/database/database.ts'
+import type { Tables } from '../../../src/database/schema.ts'
 import type { Operations } from '../../../src/operators/changes/operations.ts'
 import { createOperations } from '../../../src/operators/changes/operations.ts'
 import { TIMING, type Timing } from '../../../src/queue/replicas/timing.ts'
@@ -83,3 +85,9 @@ export const ended = (
     const [latest] = await operations.withdrawals(id)
     return latest !== undefined && latest.endedAt !== null ? latest : undefined
   })
+
+/** How many people there are for whom an attempt, a withdrawal or a change is in progress. */
+export async function heldPeople(db: Kysely<Tables>): Promise<number> {
+  const rows = await db.selectFrom('holds').select('name').where('name', 'like', '%@%').execute()
+  return rows.length
+}

@@ -231,7 +231,6 @@ test('a bulk replay knows what came of each delivery, also of those that change 
   assert.deepEqual(await results(), {})
   await stepReplay(context, id)
   assert.deepEqual(await results(), { queued: 3 })
-  await store.claimOrphans(50)
   await store.write([settled(succeeded(a, 'enrolled', 1)), settled({ ...needsAttention(b), generation: 1 })])
   assert.deepEqual(await results(), { queued: 1, enrolled: 1, needs_attention: 1 })
   await operations.markHandled({ id: c, note: '', by })

@@ -167,5 +167,8 @@ test('a queued delivery is stopped, and its call in flight is awaited', async ()
   assert.equal(isDone, false)
   hold.release()
   await correcting
-  assert.equal((await show(id)).owner, null)
+  assert.deepEqual(
+    await product.context.database.db.selectFrom('holds').selectAll().where('name', '!=', 'leader').execute(),
+    [],
+  )
 })

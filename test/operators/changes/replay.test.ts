@@ -13,7 +13,6 @@ import {
   retry,
   START,
   settled,
-  settledBy,
   setUp,
   succeeded,
   timeline,
@@ -31,22 +30,22 @@ test('a settled delivery that is replayed starts again, and can be claimed at on
   await inbox.settle([{ ...needsAttention(id), attempts: 13 }])
   clock.at += HOUR_MS
   assert.deepEqual(await operations.replay({ ids: [id], by }), { due: [id], left: [] })
-  const { state, due_at, attempts, settled_at, outcome, active_at, replayed_at, owner, received_at } = await row(id)
-  assert.deepEqual([state, due_at, attempts, settled_at, outcome, owner], ['queued', clock.at, 0, null, null, null])
+  const { state, due_at, attempts, settled_at, outcome, active_at, replayed_at, received_at } = await row(id)
+  assert.deepEqual([state, due_at, attempts, settled_at, outcome], ['queued', clock.at, 0, null, null])
   assert.deepEqual([received_at, active_at, replayed_at], [START, clock.at, clock.at])
   const taken = only(await inbox.claim(10, running))
   assert.deepEqual([taken.id, taken.replayedAt], [id, clock.at])
   assert.deepEqual(await timeline(bench, id), ['received', 'needs_attention', 'replayed'])
 })
 
-test('a replay makes a waiting delivery due now, and keeps its attempts, results, and owner', async (t) => {
+test('a replay makes a waiting delivery due now, and keeps its attempts, results, and home', async (t) => {
   const { store, operations, row, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const half = { ...retry(id, START + HOUR_MS, 6), outcome: succeeded(id).outcome }
   await store.write([settled(half)])
   await operations.replay({ ids: [id], by })
-  const { due_at, attempts, outcome, owner } = await row(id)
-  assert.deepEqual([due_at, attempts, owner], [START, 6, 'replica-1'])
+  const { due_at, attempts, outcome, home } = await row(id)
+  assert.deepEqual([due_at, attempts, home], [START, 6, 'replica-1'])
   assert.equal(outcome, JSON.stringify(half.outcome))
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'replayed'])
 })
@@ -111,8 +110,8 @@ test('a handled delivery is not attempted again, and its timeline shows who hand
   assert.deepEqual(await operations.markHandled({ id, note: 'enrolled by hand', by }), { kind: 'handled' })
   clock.at += 2 * HOUR_MS
   assert.deepEqual(await claimNow(bench), [])
-  const { state, due_at, owner, settled_at } = await row(id)
-  assert.deepEqual([state, due_at, owner, settled_at], ['handled', null, null, START])
+  const { state, due_at, settled_at } = await row(id)
+  assert.deepEqual([state, due_at, settled_at], ['handled', null, START])
   const { kind, detail, actor } = (await operations.timeline(id)).at(-1) ?? {}
   assert.deepEqual([kind, detail, actor], ['handled', 'enrolled by hand', by])
   assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already' })
@@ -182,7 +181,7 @@ if (!onSqlite()) {
     const db = bench.db.withPlugin({
       transformQuery: ({ node }) => node,
       transformResult: async ({ result }) => {
-        settling ??= other.store.write([settledBy('replica-2', succeeded(id))])
+        settling ??= other.store.write([settled(succeeded(id))])
         return result
       },
     })

@@ -185,7 +185,6 @@ test('a withdrawal that failed gives a text with a link to its delivery, and one
     requested_at: 0,
     due_at: 0,
     attempts: 9,
-    owner: null,
     effect_unknown: 0,
     refund_id: null,
   }

@@ -3,7 +3,7 @@ import { createLook, type Seen } from '../../../src/operators/incidents/incident
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
 import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
 import type { Reason } from '../../../src/sale/types.ts'
-import { accepted, arrival, needsAttention, type Replica, settledBy, setUp } from '../../queue/harness.ts'
+import { accepted, arrival, needsAttention, type Replica, settled, setUp } from '../../queue/harness.ts'
 import { startChat } from './chat.ts'
 
 export const MINUTE_MS = 60_000
@@ -16,6 +16,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
   const { clock } = bench
   const monotonic = { at: 0 }
   const lms = { isBack: true, probes: 0 }
+  const leader = { me: bench.me }
 
   const notifierOf = ({ context, replicas }: Replica) => {
     const notified: Notified[] = []
@@ -24,7 +25,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
     const options = {
       context,
       guard: <T>(work: () => Promise<T>): Promise<T> => work(),
-      me: replicas.me,
+      isLeader: () => leader.me === replicas.me(),
       post: createTextPoster({ url: chat.url, timeoutMs: 300 }),
       console,
       hasOutbox: true,
@@ -61,10 +62,6 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
     for (const end = monotonic.at + minutes * MINUTE_MS; monotonic.at < end; ) {
       clock.at += stepMs
       monotonic.at += stepMs
-      await bench.db // the leases end by the database's own clock, so the test moves them too
-        .updateTable('leases')
-        .set((eb) => ({ until: eb('until', '-', stepMs) }))
-        .execute()
       for (const { look } of notifiers) await look()
     }
   }
@@ -80,11 +77,11 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
     const [{ id } = { id: '' }] = await by.store.write([accepted(webhook)])
     const settlement = needsAttention(id)
     const outcome = reason === undefined ? settlement.outcome : { courses: {}, reason }
-    await by.store.write([settledBy(by.replicas.me(), { ...settlement, outcome })])
+    await by.store.write([settled({ ...settlement, outcome })])
     return id
   }
   const notices = () => bench.db.selectFrom('notices').selectAll().where('kind', '!=', 'position').execute()
   await mine.look() // from here on, everything is news
-  return { ...bench, ...mine, chat, lms, notifierOf, mine, pass, fail, notices }
+  return { ...bench, ...mine, chat, lms, leader, notifierOf, mine, pass, fail, notices }
 }
 export type Bench = Awaited<ReturnType<typeof setUpNotifier>>

@@ -3,9 +3,9 @@ import { buildService } from '../../../src/service/service.ts'
 import { readSettings } from '../../../src/service/settings/read.ts'
 import { createLog } from '../../../src/service/telemetry/log.ts'
 
-/** `serve`, but it looks for causes 20 times a second, and a silent replica loses the right to send after a second. */
+/** `serve`, but it looks for causes 20 times a second, and a silent replica stops leading after a second. */
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const timing = { heartbeatMs: 200, deadAfterMs: 1000, landsMs: 1000 }
-const notifyTiming = { lookMs: 50, lagMs: 50, gapMs: 50, leaseMs: 1000 }
+const notifyTiming = { lookMs: 50, lagMs: 50, gapMs: 50 }
 process.exitCode = await runUntilSignal(buildService({ settings, log, timing, notifyTiming }))

@@ -47,7 +47,7 @@ if (hasMariaDb()) {
       await until('a retry', async () => ((await rowOf()).attempts > 0 ? true : undefined))
       await lms.noFaults()
       assert.equal((await sell({ url: wrong.url, email: ALICE }))?.status, 202)
-      await right.logged(({ event }) => event === 'enrolled')
+      await wrong.logged(({ event }) => event === 'enrolled')
       await sell({ url: wrong.url, email: 'bob@example.com' })
       const times = await db.selectFrom('deliveries').select(['received_at', 'active_at']).execute()
       for (const { received_at, active_at } of times) {

@@ -5,11 +5,14 @@ import type { Transaction } from 'kysely'
 import { openDatabase } from '../../../src/database/database.ts'
 import { migrate } from '../../../src/database/migrations/migrations.ts'
 import type { Tables } from '../../../src/database/schema.ts'
+import { personOf, toDelivery } from '../../../src/queue/rows.ts'
+import type { Store } from '../../../src/queue/store.ts'
 import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
 import { until } from '../../service/process.ts'
 import {
   accepted,
   arrival,
+  beginning,
   joined,
   only,
   pruneAlone,
@@ -37,8 +40,8 @@ if (hasMariaDb()) {
         await remove()
       })
       await migrate({ database, now })
-      const { store } = await joined({ database, me: 'replica-1', now })
       const { db } = database
+      const store = beginning({ db, store: (await joined({ database, me: 'replica-1', now })).store })
 
       proxy.loseCommit(when)
       const [one, other] = await store.write([accepted(arrival()), accepted({ ...rejectedArrival(), digest: 'other' })])
@@ -51,6 +54,7 @@ if (hasMariaDb()) {
       assert.deepEqual(await timeline({ db }, one.id), ['received'])
       assert.deepEqual(await timeline({ db }, other.id), ['received', 'rejected'])
 
+      await begin(store, one.id)
       proxy.loseCommit(when)
       const result = only(await store.write([settled(succeeded(one.id))]))
       assert.equal(proxy.lost(), 2)
@@ -65,6 +69,11 @@ if (hasMariaDb()) {
       assert.deepEqual(await timeline({ db }, one.id), ['received', 'enrolled', 'repeated'])
       assert.equal((await db.selectFrom('events').select('id').execute()).length, 5)
     })
+  }
+
+  async function begin(store: Store, id: string): Promise<void> {
+    const { deliveries } = await store.readClaimed([id])
+    assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
   }
 
   /** Waits until a transaction waits for a row that another one has locked. */
@@ -85,13 +94,14 @@ if (hasMariaDb()) {
     })
     await migrate({ database, now })
     const { store } = await joined({ database, me: 'replica-1', now })
-    return { db: database.db, store, rival: rival.db }
+    return { db: database.db, store: beginning({ db: database.db, store }), rival: rival.db }
   }
 
   test('a transaction is retried after a deadlock, and nothing is stored twice', async (t) => {
     const { db, store, rival } = await setUp(t)
-    const stored = await store.write([1, 2].map((order) => accepted(arrival({ order }))))
+    const stored = await store.write([1, 2].map((order) => accepted(arrival({ email: `p${order}@x.example` }))))
     const [first = '', second = ''] = stored.map(({ id }) => id)
+    for (const id of [first, second]) await begin(store, id)
     const lock = (trx: Transaction<Tables>, id: string) =>
       trx.updateTable('deliveries').set({ attempts: 7 }).where('id', '=', id).execute()
     const settling = await rival.transaction().execute(async (trx) => {
@@ -114,6 +124,7 @@ if (hasMariaDb()) {
   test('a webhook that another replica is storing at the same time is a repeat, even in a group with other writes', async (t) => {
     const { db, store, rival } = await setUp(t)
     const { id } = only(await store.write([accepted(arrival())]))
+    await begin(store, id)
     const row = await db.selectFrom('deliveries').selectAll().executeTakeFirstOrThrow()
     const twin = arrival({ order: 2 })
     const writing = await rival.transaction().execute(async (trx) => {
@@ -129,14 +140,14 @@ if (hasMariaDb()) {
     assert.deepEqual([repeat?.id, repeat?.events.map(({ kind }) => kind)], ['theirs', ['repeated']])
   })
 
-  test('a replica that is paused in a transaction loses its locks and can be pruned', async (t) => {
+  test('a replica that is paused in a transaction loses its locks, so that others attempt what it left', async (t) => {
     const { url, remove } = await server.newDatabase()
     const paused = openDatabase({ url, serve: true, idleTimeoutMs: 1000 })
     const living = openDatabase({ url, serve: true })
     await migrate({ database: paused, now })
     const dead = await joined({ database: paused, me: 'dead', now })
     const other = await joined({ database: living, me: 'living', now })
-    await dead.store.write([accepted(arrival())])
+    const { id } = only(await dead.store.write([accepted(arrival())]))
     const sleeping = Promise.withResolvers<void>()
     const asleep = Promise.withResolvers<void>()
     const transaction = paused.db.transaction().execute(async (trx) => {
@@ -150,6 +161,7 @@ if (hasMariaDb()) {
     })
     await asleep.promise
     assert.equal(await pruneAlone(other, 'dead'), 1)
+    await begin(other.store, id)
     sleeping.resolve()
     await assert.rejects(transaction)
   })
@@ -190,17 +202,18 @@ if (hasMariaDb()) {
         ),
       )
       assert.equal(new Set(written.flat().map(({ id }) => id)).size, 60)
-      const rows = await first.db.selectFrom('deliveries').select(['id', 'owner']).execute()
+      const rows = await first.db.selectFrom('deliveries').selectAll().execute()
       await Promise.all(
-        replicas.map(({ store }, i) =>
-          store.write(
-            rows.flatMap(({ id, owner }) =>
-              owner === `replica-${i + 1}` && round % 2 === 0
-                ? [{ kind: 'settle', settlement: succeeded(id), owner } as const]
-                : [accepted(arrival({ email: 'p1@x.example' }))],
+        replicas.map(async ({ store }) => {
+          const begun = round % 2 === 0 ? await store.beginAttempt(rows.map(toDelivery)) : new Set()
+          return store.write(
+            rows.map((row) =>
+              begun.has(row.id)
+                ? ({ kind: 'settle', settlement: succeeded(row.id), person: personOf(row) } as const)
+                : accepted(arrival({ email: 'p1@x.example' })),
             ),
-          ),
-        ),
+          )
+        }),
       )
     }
     assert.equal((await first.db.selectFrom('events').select('id').where('kind', '=', 'received').execute()).length, 60)

@@ -7,7 +7,7 @@ import { setUp } from '../harness.ts'
 
 async function joined(t: TestContext, timing = { heartbeatMs: 20, deadAfterMs: 60_000, landsMs: 1000 }) {
   const bench = await setUp(t)
-  const guest = await joinAsGuest({ database: bench.database, name: 'reconcile', timing })
+  const guest = await joinAsGuest({ database: bench.database, name: 'reconcile', random: () => 0.5, timing })
   t.after(() => guest.leave().catch(() => {}))
   return { ...bench, guest }
 }

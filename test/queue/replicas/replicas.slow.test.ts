@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { claimIds, claimNow } from '../claiming.ts'
 import {
   accepted,
   arrival,
   only,
-  onSqlite,
   pruneAlone,
   type Replica,
   retry,
   START,
-  settledBy,
+  settled,
   setUp,
   succeeded,
   timeline,
@@ -20,8 +20,13 @@ const store = async ({ store }: Replica, emails: readonly string[]): Promise<str
   const written = await store.write(emails.map((email) => accepted(arrival({ email }))))
   return written.map(({ id }) => id)
 }
-const owners = async ({ db }: Replica): Promise<(string | null)[]> =>
-  (await db.selectFrom('deliveries').select('owner').execute()).map(({ owner }) => owner)
+const holds = async ({ db }: Replica): Promise<string[][]> =>
+  (await db.selectFrom('holds').selectAll().orderBy('name').execute()).map(({ name, replica }) => [name, replica])
+/** Begins the attempt of a delivery. */
+async function begin({ store }: Replica, id: string): Promise<void> {
+  const { deliveries } = await store.readClaimed([id])
+  assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
+}
 const names = async ({ db }: Replica): Promise<string[]> =>
   (await db.selectFrom('replicas').select('id').orderBy('id').execute()).map(({ id }) => id)
 
@@ -35,7 +40,7 @@ test('replicas whose heartbeat changes are counted, and those whose heartbeat st
     ['replica-2'],
   )
   assert.equal(bench.replicas.liveCount(), 1)
-  assert.equal(await other.replicas.beat(), 'replica-2')
+  assert.equal(await other.replicas.beat(), true)
   assert.deepEqual(await bench.replicas.findDead(), [])
 })
 
@@ -76,7 +81,7 @@ test('a replica that finds itself pruned cuts its calls in flight, and may call 
   lease.extend(bench.monotonic.at)
   const call = lease.signal()
   await other.db.deleteFrom('replicas').where('id', '=', 'replica-1').execute()
-  const rejoined = rejoin('replica-1')
+  const rejoined = rejoin()
   assert.equal(call.aborted, true)
   assert.throws(() => lease.signal(), /another one may have its deliveries/)
   lease.extend(bench.monotonic.at - 1) // a heartbeat that was sent before, and is confirmed only now
@@ -85,26 +90,19 @@ test('a replica that finds itself pruned cuts its calls in flight, and may call 
   assert.equal(lease.signal().aborted, false)
 })
 
-test('pruning a dead replica releases its unfinished deliveries and nothing else', async (t) => {
+test('pruning a dead replica ends its holds, and says until when the LMS may carry out a call under them', async (t) => {
   const bench = await setUp(t)
   const dead = await bench.replica('dead')
-  const [done = '', late = '', due = ''] = await store(dead, ['a@x.example', 'b@x.example', 'c@x.example'])
-  await dead.store.write([succeeded(done), retry(late, START + 60_000)].map((one) => settledBy('dead', one)))
-  const [mine = ''] = await store(bench, ['d@x.example'])
-  const silent = await watchAMinute(bench)
-  assert.equal(await bench.replicas.prune(silent), 2)
-  assert.equal(await bench.replicas.prune(silent), 0)
+  const [begun = '', waiting = ''] = await store(dead, ['a@x.example', 'b@x.example'])
+  const [mine = ''] = await store(bench, ['c@x.example'])
+  await begin(dead, begun)
+  await begin(bench, mine)
+  assert.equal(await pruneAlone(bench, 'dead'), 1)
   assert.deepEqual(await names(bench), ['replica-1'])
-  const states = await Promise.all([done, late, due, mine].map(bench.row))
-  assert.deepEqual(
-    states.map(({ owner, state }) => [owner, state]),
-    [
-      [null, 'enrolled'],
-      [null, 'queued'],
-      [null, 'queued'],
-      ['replica-1', 'queued'],
-    ],
-  )
+  assert.deepEqual(await holds(bench), [['c@x.example', 'replica-1']])
+  const [late, never, going] = await Promise.all([begun, waiting, mine].map(bench.row))
+  assert.ok((late?.lands_until ?? 0) > Date.now(), 'by the clock of the database')
+  assert.deepEqual([never?.lands_until, going?.lands_until], [null, null])
 })
 
 test('a replica that has sent a heartbeat since is not pruned', async (t) => {
@@ -112,51 +110,36 @@ test('a replica that has sent a heartbeat since is not pruned', async (t) => {
   const slow = await bench.replica('slow')
   const dead = await watchAMinute(bench)
   assert.equal(dead.length, 1)
-  assert.equal(await slow.replicas.beat(), 'slow')
+  assert.equal(await slow.replicas.beat(), true)
   await bench.replicas.prune(dead)
-  assert.equal(await slow.replicas.beat(), 'slow')
+  assert.equal(await slow.replicas.beat(), true)
 })
 
-test('thousands of deliveries of a dead replica are released in steps', async (t) => {
+test('a replica that leaves ends its holds at once', async (t) => {
   const bench = await setUp(t)
-  const dead = await bench.replica('dead')
-  for (let from = 0; from < 2400; from += 200) {
-    await store(
-      dead,
-      Array.from({ length: 200 }, (_, i) => `p${from + i}@x.example`),
-    )
-  }
-  assert.equal(await pruneAlone(bench, 'dead'), 2400)
-  assert.deepEqual(new Set(await owners(bench)), new Set([null]))
-})
-
-test('a replica that leaves releases its rows at once', async (t) => {
-  const bench = await setUp(t)
-  await store(bench, ['a@x.example'])
+  const [id = ''] = await store(bench, ['a@x.example'])
+  await begin(bench, id)
   await bench.replicas.leave()
-  assert.deepEqual([await owners(bench), await names(bench)], [[null], []])
+  assert.deepEqual([await holds(bench), await names(bench)], [[], []])
 })
 
-test('a delivery that a pruned replica accepts belongs to its new name', async (t) => {
+test('a hold that memory does not know is ended by the next heartbeat, and one that it knows is not', async (t) => {
   const bench = await setUp(t)
-  const other = await bench.replica('replica-2')
-  await pruneAlone(other, 'replica-1')
   const [id = ''] = await store(bench, ['a@x.example'])
-  assert.equal(bench.replicas.me(), 'replica-1-2')
-  assert.equal((await bench.row(id)).owner, 'replica-1-2')
-  assert.deepEqual(await timeline(bench, id), ['received'])
-  assert.deepEqual(await names(bench), ['replica-1-2', 'replica-2'])
+  await begin(bench, id)
+  await bench.db.insertInto('holds').values({ name: 'unconfirmed@x.example', replica: 'replica-1' }).execute()
+  assert.equal(await bench.replicas.holds.sweep(), 1)
+  assert.deepEqual(await holds(bench), [['a@x.example', 'replica-1']])
 })
 
-test('a result of a pruned replica changes nothing, even if it owns the row again', async (t) => {
+test('a result of a pruned replica changes nothing, even if it has joined again', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
+  await begin(bench, id)
   await pruneAlone(other, 'replica-1')
-  await bench.replicas.rejoin('replica-1')
-  await bench.store.claimOrphans(10)
-  assert.equal((await bench.row(id)).owner, 'replica-1-2')
-  const written = only(await bench.store.write([settledBy('replica-1', succeeded(id))]))
+  await bench.replicas.rejoin()
+  const written = only(await bench.store.write([settled(succeeded(id))]))
   assert.deepEqual([written.events, written.progress.state], [[], 'queued'])
   assert.equal((await bench.row(id)).state, 'queued')
 })
@@ -165,11 +148,11 @@ test('a late result answers with the progress that other replicas have stored', 
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
+  await begin(bench, id)
   await pruneAlone(other, 'replica-1')
-  await other.store.claimOrphans(10)
   bench.clock.at += 1
-  await other.store.write([settledBy('replica-2', succeeded(id, 'allowed'))])
-  const { events, progress } = only(await bench.store.write([settledBy('replica-1', retry(id, START + 5000))]))
+  await other.store.write([settled(succeeded(id, 'allowed'))])
+  const { events, progress } = only(await bench.store.write([settled(retry(id, START + 5000))]))
   assert.deepEqual(events, [])
   assert.deepEqual(progress, {
     state: 'enrolled',
@@ -180,80 +163,51 @@ test('a late result answers with the progress that other replicas have stored', 
   assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
 })
 
-test('concurrent rejoins happen once', async (t) => {
-  const bench = await setUp(t)
-  await Promise.all([bench.replicas.rejoin('replica-1'), bench.replicas.rejoin('replica-1')])
-  await bench.replicas.rejoin('replica-1')
-  assert.equal(bench.replicas.me(), 'replica-1-2')
-})
-
-test('each orphan goes to one replica, oldest first, and only when it is due', async (t) => {
+test('one replica leads; after it was pruned or has left, another one does', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
-  const ids: string[] = []
-  for (let i = 0; i < 6; i++) {
-    bench.clock.at = START + i
-    ids.push(...(await store(bench, [`p${i}@x.example`])))
+  const beats = async (): Promise<boolean[]> => {
+    for (const { replicas } of [bench, other]) {
+      replicas.lease.extend(bench.monotonic.at)
+      await replicas.lead()
+    }
+    return [bench.replicas.isLeader(), other.replicas.isLeader()]
   }
-  const [late = ''] = await store(bench, ['late@x.example'])
-  await bench.store.write([settledBy('replica-1', retry(late, START + 1000))])
-  await bench.db.updateTable('deliveries').set({ owner: null }).execute()
-  await bench.store.claimOrphans(2)
-  assert.deepEqual(
-    (await bench.store.due({ limit: 10 })).map(({ id }) => id),
-    ids.slice(0, 2),
-  )
-  for (let round = 0; round < 3; round++) {
-    const first = bench.store.claimOrphans(10)
-    if (onSqlite()) await first // two at the same time in one process would wait for each other
-    await Promise.all([first, other.store.claimOrphans(10)])
-  }
-  const shared = [...(await bench.store.due({ limit: 10 })), ...(await other.store.due({ limit: 10 }))]
-  assert.deepEqual(shared.map(({ id }) => id).sort(), ids)
-  assert.equal((await bench.row(late)).owner, null)
+  assert.deepEqual(await beats(), [true, false])
+  assert.deepEqual(await beats(), [true, false])
+  await pruneAlone(other, 'replica-1')
+  assert.equal(bench.replicas.isLeader(), false, 'its lease has ended by then')
+  await bench.replicas.rejoin()
+  assert.equal(bench.replicas.isLeader(), false)
+  await other.replicas.lead()
+  assert.deepEqual(await beats(), [false, true])
+  await other.replicas.leave()
+  assert.deepEqual((await beats())[0], true)
 })
 
-const dueOf = async ({ store }: Replica): Promise<string[]> => (await store.due({ limit: 500 })).map(({ id }) => id)
-
-test('survivors share the orphans of a dead replica: each claims its share, and more as soon as it has finished that', async (t) => {
+test('what is due at a replica that is gone is shared by the others, person by person', async (t) => {
   const bench = await setUp(t)
   const dead = await bench.replica('dead')
   const other = await bench.replica('replica-2')
-  await store(
+  const ids = await store(
     dead,
     Array.from({ length: 150 }, (_, i) => `p${i}@x.example`),
   )
   await pruneAlone(bench, 'dead')
   await other.replicas.beat()
-  await bench.replicas.findDead()
-  await other.replicas.findDead()
-  for (let round = 0; round < 10; round++) {
-    await bench.store.claimOrphans(1000)
-    if (round > 0) await other.store.claimOrphans(1000)
-  }
-  assert.equal((await dueOf(bench)).length, 75)
-  assert.ok((await dueOf(other)).length >= 37, `the other has ${(await dueOf(other)).length}`)
-
-  const settleSome = async (one: Replica): Promise<number> => {
-    const ids = (await dueOf(one)).slice(0, 5)
-    await one.store.write(ids.map((id) => settledBy(one.me, succeeded(id))))
-    await one.store.claimOrphans(1000)
-    return ids.length
-  }
-  const done = [0, 0]
-  for (let round = 0; round < 40; round++) {
-    done[0] = (done[0] ?? 0) + (await settleSome(bench))
-    done[1] = (done[1] ?? 0) + (await settleSome(other))
-  }
-  assert.equal((done[0] ?? 0) + (done[1] ?? 0), 150)
-  assert.ok(Math.min(...done) >= 70, `at the same pace both are busy to the end: ${done}`)
+  for (const { replicas } of [bench, other]) await replicas.findDead()
+  const shares = [await claimIds(bench, 1000), await claimIds(other, 1000)]
+  assert.deepEqual(shares.flat().sort(), ids.sort())
+  assert.ok(Math.min(...shares.map(({ length }) => length)) >= 40, shares.map(({ length }) => length).join(' and '))
 })
 
-test('the only replica claims all orphans', async (t) => {
+test('what a live replica has not attempted for two seconds is claimed by another one that has nothing else to do', async (t) => {
   const bench = await setUp(t)
-  await store(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
-  await bench.db.updateTable('deliveries').set({ owner: null }).execute()
-  await bench.store.claimOrphans(2)
-  await bench.store.claimOrphans(10)
-  assert.equal((await dueOf(bench)).length, 3)
+  const other = await bench.replica('replica-2')
+  const [id = ''] = await store(bench, ['a@x.example'])
+  bench.clock.at += 1999
+  assert.deepEqual(await claimNow(other), [])
+  bench.clock.at += 1
+  other.inbox.claimSoon()
+  assert.deepEqual(await claimNow(other), [id])
 })

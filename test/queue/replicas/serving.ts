@@ -60,7 +60,7 @@ export async function replicaNames(databaseUrl: string): Promise<string[]> {
 export async function inspect(databaseUrl: string) {
   const { db, close } = openDatabase({ url: databaseUrl, serve: false })
   try {
-    const rows = await db.selectFrom('deliveries').select(['id', 'email', 'state', 'owner']).orderBy('id').execute()
+    const rows = await db.selectFrom('deliveries').select(['id', 'email', 'state']).orderBy('id').execute()
     const events = await db.selectFrom('events').select(['delivery_id', 'kind']).orderBy('id').execute()
     const kinds = Map.groupBy(events, ({ delivery_id }) => delivery_id)
     return rows.map((row) => ({ ...row, happened: (kinds.get(row.id) ?? []).map(({ kind }) => kind) }))

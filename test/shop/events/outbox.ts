@@ -39,7 +39,7 @@ export async function setUpOutbox(t: TestContext) {
     untilState: (state: 'up' | 'down' | 'gone') =>
       until(`the state ${state}`, async () => {
         const row = await bench.db.selectFrom('endpoints').selectAll().executeTakeFirst()
-        const isIdle = (await unsent()).every(({ owner }) => owner === null)
+        const isIdle = (await bench.rows('holds')).length === 0
         return row?.state === state && isIdle ? true : undefined
       }),
     /** Moves the clock, and wakes every loop. */

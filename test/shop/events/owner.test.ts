@@ -8,34 +8,49 @@ import { only } from '../../queue/harness.ts'
 import { setUpOutbox } from './outbox.ts'
 
 const A = '01KGA00000000000000000000A'
-const claim = (bench: Pick<Awaited<ReturnType<typeof setUpOutbox>>, 'context' | 'replicas'>) =>
-  claimEvents({ context: bench.context, replicas: bench.replicas, max: 4, inFlight: new Set() })
+const HOLD = `event:${A}`
+const claim = (bench: Awaited<ReturnType<typeof setUpOutbox>>) =>
+  claimEvents({ context: bench.context, holds: bench.replicas.holds, max: 4 })
 
-test('an event that another replica claims between the look and the claim is left to it', async (t) => {
+test('the events of a delivery are left to the replica that has their hold', async (t) => {
   const bench = await setUpOutbox(t)
   await openEndpoint(bench.db, 'https://shop.example/events')
   await bench.insert(A)
-  const { beat } = bench.replicas
-  const slow: typeof beat = async (on = bench.db) => {
-    await on.updateTable('outbox').set({ owner: 'replica-2' }).execute()
-    return beat(on)
+  await bench.db.insertInto('holds').values({ name: HOLD, replica: 'replica-2' }).execute()
+  assert.deepEqual(await claim(bench), [])
+  await bench.db.deleteFrom('holds').execute()
+  assert.equal(only(await claim(bench)).deliveryId, A)
+})
+
+test('an event that another replica has attempted between the look and the hold is left for later', async (t) => {
+  const bench = await setUpOutbox(t)
+  await openEndpoint(bench.db, 'https://shop.example/events')
+  await bench.insert(A)
+  const { holds } = bench.replicas
+  const late: typeof holds.take = async (names, body) => {
+    await bench.db
+      .updateTable('outbox')
+      .set((eb) => ({ due_at: eb('due_at', '+', 1) }))
+      .execute()
+    return holds.take(names, body)
   }
-  assert.deepEqual(await claim({ ...bench, replicas: { ...bench.replicas, beat: slow } }), [])
-  assert.equal(only(await bench.unsent()).owner, 'replica-2')
+  assert.deepEqual(await claimEvents({ context: bench.context, holds: { ...holds, take: late }, max: 4 }), [])
+  assert.deepEqual(await bench.rows('holds'), [])
 })
 
 for (const [name, posted] of [
   ['failed', { kind: 'failed', status: 500, message: 'no', isRefusal: false }],
   ['was cut', { kind: 'stopped' }],
 ] as const satisfies readonly (readonly [string, Posted])[]) {
-  test(`an attempt that ${name} changes nothing of an event that another replica has claimed meanwhile`, async (t) => {
+  test(`an attempt that ${name} changes nothing of an event whose hold was ended meanwhile`, async (t) => {
     const bench = await setUpOutbox(t)
     await openEndpoint(bench.db, 'https://shop.example/events')
     await bench.insert(A)
     const event = only(await claim(bench))
-    await bench.db.updateTable('outbox').set({ owner: 'replica-2' }).execute()
+    await bench.db.updateTable('holds').set({ replica: 'replica-2' }).execute()
     const before = await bench.unsent()
-    await storeResults(bench.context, [{ event, posted }])
+    await storeResults({ ...bench.context, holds: bench.replicas.holds }, [{ event, posted }])
     assert.deepEqual(await bench.unsent(), before)
+    assert.equal((await bench.rows('holds')).length, 1)
   })
 }

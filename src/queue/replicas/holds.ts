@@ -1,0 +1,200 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { Database } from '../../database/dialect.ts'
+import type { Tables } from '../../database/schema.ts'
+import { insertRows, inTransaction, ROW_CHANGED } from '../../database/transaction.ts'
+import { pause } from '../../service/lib/loop.ts'
+import { createSilenceWatch } from './silence.ts'
+
+const POLL_MS = 100
+
+/**
+ * The holds of one replica. A hold is the right to act for one name, which one replica has at a time: for a person, to
+ * attempt, withdraw or change something in the LMS; for the events of a delivery, to send them; or to be the leader. What
+ * waits is held by nobody, so nothing has to be released when a replica dies but what it was doing just then.
+ *
+ * The table has a row for each hold. Within the process, memory keeps two parts from acting under the same hold.
+ */
+export interface Holds {
+  /**
+   * Takes those of these names that are free, in a transaction. `body` gets them, and gives those to keep; the others are
+   * free again at its end.
+   */
+  take<Result>(
+    names: readonly string[],
+    body: (
+      trx: Transaction<Tables>,
+      taken: ReadonlySet<string>,
+    ) => Promise<{ readonly result: Result; readonly kept: ReadonlySet<string> }>,
+  ): Promise<Result>
+  /** Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. */
+  end(trx: Transaction<Tables>, names: readonly string[]): Promise<ReadonlySet<string>>
+  /** Memory forgets these holds: they have ended, or the heartbeat is to end what the database still has of them. */
+  ended(names: readonly string[]): void
+  /**
+   * Ends what nobody acts under: the holds of replicas that are gone, also of this one after it has left; and those of
+   * this one that memory doesn't know, because the database didn't confirm that they were taken or have ended. Resolves
+   * to how many.
+   */
+  sweep(): Promise<number>
+}
+
+/**
+ * @param of.me this replica's name
+ * @param of.landsMs for how long the LMS may still carry out a call that nobody waits for any more, ms
+ */
+export function createHolds({
+  database,
+  me,
+  random,
+  landsMs,
+}: {
+  database: Pick<Database, 'db' | 'dialect'>
+  me: () => string
+  random: () => number
+  landsMs: number
+}): Holds {
+  const mine = new Set<string>()
+  return {
+    take: async (names, body) => {
+      const wanted = [...new Set(names)].filter((name) => !mine.has(name)).sort() // unsorted, two replicas deadlock on MySQL
+      for (const name of wanted) mine.add(name)
+      let kept: ReadonlySet<string> = new Set()
+      try {
+        const taken = await inTransaction({
+          database,
+          random,
+          body: async (trx) => {
+            const replica = me()
+            const held = await insertHolds(trx, { names: wanted, replica })
+            const done = await body(trx, held)
+            await deleteHolds(trx, { names: [...held].filter((name) => !done.kept.has(name)), replica })
+            return done
+          },
+        })
+        kept = taken.kept
+        return taken.result
+      } finally {
+        for (const name of wanted) if (!kept.has(name)) mine.delete(name)
+      }
+    },
+
+    end: async (trx, names) => {
+      if (names.length === 0) return new Set()
+      const rows = await trx
+        .selectFrom('holds')
+        .select('name')
+        .where('name', 'in', names)
+        .where('replica', '=', me())
+        .execute()
+      const held = rows.map(({ name }) => name).sort()
+      if ((await deleteHolds(trx, { names: held, replica: me() })) !== held.length) throw ROW_CHANGED
+      return new Set(held)
+    },
+
+    ended: (names) => {
+      for (const name of names) mine.delete(name)
+    },
+
+    sweep: async () => {
+      const rows = await database.db
+        .selectFrom('holds')
+        .leftJoin('replicas', 'replicas.id', 'holds.replica')
+        .select(['holds.name', 'holds.replica', 'replicas.id'])
+        .where((eb) => eb.or([eb('replicas.id', 'is', null), eb('holds.replica', '=', me())]))
+        .execute()
+      const left = rows.filter(({ name, id }) => id === null || !mine.has(name))
+      for (const [replica, group] of Map.groupBy(left, (row) => row.replica)) {
+        const names = group.map(({ name }) => name).sort()
+        await inTransaction({ database, random, body: (trx) => endDead(trx, { database, names, replica, landsMs }) })
+      }
+      return left.length
+    },
+  }
+}
+
+async function insertHolds(
+  trx: Transaction<Tables>,
+  { names, replica }: { names: readonly string[]; replica: string },
+): Promise<Set<string>> {
+  const member = await trx.selectFrom('replicas').select('id').where('id', '=', replica).executeTakeFirst()
+  if (member === undefined) return new Set() // the others have pruned it
+  const rows = names.map((name) => ({ name, replica }))
+  const inserted = await insertRows({ trx, into: 'holds', rows, ignore: true })
+  if (inserted === names.length) return new Set(names)
+  const held = await trx
+    .selectFrom('holds')
+    .select('name')
+    .where('name', 'in', names)
+    .where('replica', '=', replica)
+    .execute()
+  return new Set(held.map(({ name }) => name))
+}
+
+async function deleteHolds(
+  trx: Transaction<Tables>,
+  { names, replica }: { names: readonly string[]; replica: string },
+): Promise<number> {
+  if (names.length === 0) return 0
+  const { numDeletedRows } = await trx
+    .deleteFrom('holds')
+    .where('name', 'in', names)
+    .where('replica', '=', replica)
+    .executeTakeFirst()
+  return Number(numDeletedRows)
+}
+
+/**
+ * Ends the holds of a replica that can make no more calls under them. The LMS may still carry out the last one, which began
+ * no later than now: what was sold to the person, and what the person is to be taken out of, says so.
+ */
+async function endDead(
+  trx: Transaction<Tables>,
+  {
+    database: { dialect },
+    names,
+    replica,
+    landsMs,
+  }: { database: Pick<Database, 'dialect'>; names: readonly string[]; replica: string; landsMs: number },
+): Promise<void> {
+  if ((await deleteHolds(trx, { names, replica })) === 0) return
+  const sold = await trx.selectFrom('deliveries').select('id').where('email', 'in', names).execute()
+  const ids = sold.map(({ id }) => id).sort()
+  if (ids.length === 0) return
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ lands_until: eb(dialect.clock, '+', landsMs) }))
+    .where('id', 'in', ids)
+    .execute()
+  await trx
+    .updateTable('withdrawals')
+    .set((eb) => ({ unenrolls_until: eb(dialect.clock, '+', landsMs) }))
+    .where('delivery_id', 'in', ids)
+    .where('ended_at', 'is', null)
+    .where('effect_unknown', '!=', 0)
+    .execute()
+}
+
+/**
+ * Waits until nobody acts under these holds any more. A replica that is silent for `silentMs` doesn't, because its lease has
+ * ended; resolves to the names of those that still have one of the holds.
+ * @param of.silentMs measured here, whatever the clocks say
+ */
+export async function untilFree(
+  db: Kysely<Tables>,
+  { names, silentMs }: { names: readonly string[]; silentMs: number },
+): Promise<readonly string[]> {
+  if (names.length === 0) return []
+  const never = new AbortController().signal
+  const watch = createSilenceWatch({ forMs: silentMs, clock: () => performance.now() })
+  for (;;) {
+    const holders = await db
+      .selectFrom('holds')
+      .leftJoin('replicas', 'replicas.id', 'holds.replica')
+      .select(['holds.replica', 'replicas.id', 'replicas.seen_at'])
+      .where('holds.name', 'in', names)
+      .execute()
+    const known = holders.flatMap(({ id, seen_at }) => (id === null || seen_at === null ? [] : [{ id, seen_at }]))
+    if (watch.silent(known).length === known.length) return holders.map(({ replica }) => replica)
+    await pause(POLL_MS, never)
+  }
+}
