@@ -182,7 +182,7 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     return { ...of, progress: null }
   }
   const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
-  remote.follow(id)
+  remote.follow()
   wakeUp.wake()
   return { ...of, progress: await settled }
 }

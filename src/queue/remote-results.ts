@@ -4,14 +4,14 @@ import { createWaiters, type Waiters, type WaitsFor } from './waiters.ts'
 import { type Withdrawn, worstOf } from './withdrawal-row.ts'
 
 const POLL_MS = 250
-/** Almost every delivery is settled here by then. */
-const SETTLED_HERE_MS = 500
+/** How many deliveries a poll reads: of those that are waited for, the first ones. Almost all of them are settled here. */
+const DELIVERIES_MAX = 1000
 /** For how many withdrawals requests may wait at the same time. */
 const WITHDRAWALS_MAX = 1000
 
 /**
- * Follows what other replicas do, for the requests that wait for it here: deliveries that are not settled here soon, so that
- * another replica may attempt them, and withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
+ * Follows what other replicas do, for the requests that wait for it here: deliveries, which another replica may attempt, and
+ * withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
  * @param from.now ms since 1970
  * @param from.waiters the senders that wait for deliveries
  * @param from.onError called with each error of a poll
@@ -26,19 +26,16 @@ export function createRemoteResults({
 }: {
   store: Pick<Store, 'isAlone' | 'progress' | 'withdrawn'>
   now: () => number
-  waiters: Pick<Waiters<Progress, WaitsFor>, 'isAwaited' | 'notify'>
+  waiters: Pick<Waiters<Progress, WaitsFor>, 'awaited' | 'count' | 'notify'>
   onError: (error: unknown) => void
   signal: AbortSignal
 }) {
-  /** From when to poll for a delivery, ms of the monotonic clock. */
-  const followed = new Map<string, number>()
   const refunds = createWaiters<Withdrawn, WaitsFor>({ now, max: WITHDRAWALS_MAX, isAnswer: () => true })
   signal.addEventListener('abort', refunds.giveUp)
   let isPolling = false
 
   const pollDeliveries = async (): Promise<void> => {
-    for (const id of followed.keys()) if (!waiters.isAwaited(id)) followed.delete(id)
-    const ids = [...followed].flatMap(([id, from]) => (performance.now() < from ? [] : [id]))
+    const ids = store.isAlone ? [] : [...waiters.awaited()].slice(0, DELIVERIES_MAX)
     if (ids.length === 0) return
     for (const { id, progress } of await store.progress(ids)) waiters.notify(id, progress)
   }
@@ -52,7 +49,7 @@ export function createRemoteResults({
   const poll = async (): Promise<void> => {
     await Promise.all([pollDeliveries().catch(onError), pollWithdrawals().catch(onError)])
     isPolling = false
-    if (followed.size > 0 || refunds.count() > 0) pollSoon()
+    if (waiters.count() > 0 || refunds.count() > 0) pollSoon()
   }
   const pollSoon = (): void => {
     if (!isPolling) setTimeout(poll, POLL_MS).unref()
@@ -60,12 +57,8 @@ export function createRemoteResults({
   }
 
   return {
-    /** Follows a delivery while senders wait for it. */
-    follow: (id: string): void => {
-      if (store.isAlone) return
-      followed.set(id, performance.now() + SETTLED_HERE_MS)
-      pollSoon()
-    },
+    /** Call it when a sender begins to wait for a delivery. */
+    follow: pollSoon,
 
     /** See Inbox. */
     withdrawn: async ({ ids, deadline }: { ids: readonly string[]; deadline: number | null }) => {

@@ -72,12 +72,12 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
     const { db, close } = database
     await migrate({ database, now })
     const newId = createIds({ now })
-    const { replicas, store } = await joined({ database, me, now, newId, hasOutbox, monotonic })
+    const { replicas, store, raw } = await joined({ database, me, now, newId, hasOutbox, monotonic })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
     const inbox = createInbox({
-      store: wrap(store),
+      store: wrap(raw),
       now,
       publish: (event) => published.push(event),
       onError: (error) => {
@@ -106,7 +106,7 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
       database,
       db,
       replicas,
-      store: beginning({ db, store }),
+      store,
       inbox,
       context,
       operations,
@@ -121,7 +121,7 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
 }
 export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['replica']>>
 
-/** The store of a replica that has joined under this name. When it joins again, its name is me-2, me-3 and so on. */
+/** The store of a replica that has joined under this name: see beginning. When it joins again, its name is me-2, me-3 and so on. */
 export async function joined({
   database,
   me,
@@ -149,7 +149,7 @@ export async function joined({
   })
   await replicas.join()
   const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox })
-  return { replicas, store, monotonic }
+  return { replicas, store: beginning({ db: database.db, store }), raw: store, monotonic }
 }
 
 interface Watching {
@@ -201,7 +201,7 @@ export const accepted = (webhook: VerifiedWebhook): Write => ({ kind: 'accept', 
 export const settled = (settlement: Settlement): Write => ({ kind: 'settle', settlement, person: '' })
 
 /** A store that begins attempts whose results it is to write, unless somebody has the hold of their buyers. */
-export const beginning = ({ db, store }: { db: Kysely<Tables>; store: Store }): Store => ({
+const beginning = ({ db, store }: { db: Kysely<Tables>; store: Store }): Store => ({
   ...store,
   write: (writes) => writeBegun({ db, store }, writes),
 })

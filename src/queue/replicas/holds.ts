@@ -59,20 +59,17 @@ export function createHolds({
       const wanted = [...new Set(names)].filter((name) => !mine.has(name)).sort() // unsorted, two replicas deadlock on MySQL
       for (const name of wanted) mine.add(name)
       let kept: ReadonlySet<string> = new Set()
+      const attempt = async (trx: Transaction<Tables>) => {
+        const replica = me()
+        const taken = await insertHolds(trx, { names: wanted, replica })
+        const done = await body(trx, taken)
+        await deleteHolds(trx, { names: [...taken].filter((name) => !done.kept.has(name)), replica })
+        return done
+      }
       try {
-        const taken = await inTransaction({
-          database,
-          random,
-          body: async (trx) => {
-            const replica = me()
-            const held = await insertHolds(trx, { names: wanted, replica })
-            const done = await body(trx, held)
-            await deleteHolds(trx, { names: [...held].filter((name) => !done.kept.has(name)), replica })
-            return done
-          },
-        })
-        kept = taken.kept
-        return taken.result
+        const done = await inTransaction({ database, random, body: attempt })
+        kept = done.kept
+        return done.result
       } finally {
         for (const name of wanted) if (!kept.has(name)) mine.delete(name)
       }
@@ -80,13 +77,7 @@ export function createHolds({
 
     end: async (trx, names) => {
       if (names.length === 0) return new Set()
-      const rows = await trx
-        .selectFrom('holds')
-        .select('name')
-        .where('name', 'in', names)
-        .where('replica', '=', me())
-        .execute()
-      const held = rows.map(({ name }) => name).sort()
+      const held = [...(await heldAmong(trx, { names, replica: me() }))].sort()
       if ((await deleteHolds(trx, { names: held, replica: me() })) !== held.length) throw ROW_CHANGED
       return new Set(held)
     },
@@ -96,13 +87,8 @@ export function createHolds({
     },
 
     sweep: async () => {
-      const rows = await database.db
-        .selectFrom('holds')
-        .leftJoin('replicas', 'replicas.id', 'holds.replica')
-        .select(['holds.name', 'holds.replica', 'replicas.id'])
-        .where((eb) => eb.or([eb('replicas.id', 'is', null), eb('holds.replica', '=', me())]))
-        .execute()
-      const left = rows.filter(({ name, id }) => id === null || !mine.has(name))
+      const rows = await goneOrMine(database.db, me())
+      const left = rows.filter(({ name, isGone }) => isGone || !mine.has(name))
       for (const [replica, group] of Map.groupBy(left, (row) => row.replica)) {
         const names = group.map(({ name }) => name).sort()
         await inTransaction({ database, random, body: (trx) => endDead(trx, { database, names, replica, landsMs }) })
@@ -110,6 +96,17 @@ export function createHolds({
       return left.length
     },
   }
+}
+
+/** The holds of this replica, and those of replicas that are gone. */
+async function goneOrMine(db: Kysely<Tables>, me: string) {
+  const rows = await db
+    .selectFrom('holds')
+    .leftJoin('replicas', 'replicas.id', 'holds.replica')
+    .select(['holds.name', 'holds.replica', 'replicas.id'])
+    .where((eb) => eb.or([eb('replicas.id', 'is', null), eb('holds.replica', '=', me)]))
+    .execute()
+  return rows.map(({ name, replica, id }) => ({ name, replica, isGone: id === null }))
 }
 
 async function insertHolds(
@@ -121,13 +118,20 @@ async function insertHolds(
   const rows = names.map((name) => ({ name, replica }))
   const inserted = await insertRows({ trx, into: 'holds', rows, ignore: true })
   if (inserted === names.length) return new Set(names)
-  const held = await trx
+  return heldAmong(trx, { names, replica })
+}
+
+async function heldAmong(
+  trx: Transaction<Tables>,
+  { names, replica }: { names: readonly string[]; replica: string },
+): Promise<Set<string>> {
+  const rows = await trx
     .selectFrom('holds')
     .select('name')
     .where('name', 'in', names)
     .where('replica', '=', replica)
     .execute()
-  return new Set(held.map(({ name }) => name))
+  return new Set(rows.map(({ name }) => name))
 }
 
 async function deleteHolds(

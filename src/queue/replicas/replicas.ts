@@ -1,5 +1,6 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
-import type { ReplicaRow } from '../../database/schema.ts'
+import type { ReplicaRow, Tables } from '../../database/schema.ts'
 import { createHolds, type Holds } from './holds.ts'
 import { createLease, type Lease } from './lease.ts'
 import { createSilenceWatch } from './silence.ts'
@@ -59,17 +60,17 @@ export function createReplicas({
 }): Replicas {
   const { db, dialect } = database
   const lease = createLease({ forMs: deadAfterMs, clock })
-  const watch = createSilenceWatch({ forMs: deadAfterMs, clock })
   let name = newName()
-  let live: readonly string[] = [name]
-  let leader = ''
   const me = (): string => name
   const holds = createHolds({ database, me, random, landsMs })
+  const leadership = createLeadership({ holds, lease, me })
   const register = (id: string) => db.insertInto('replicas').ignore().values({ id, seen_at: dialect.clock }).execute()
 
   return {
     lease,
     holds,
+    ...leadership,
+    ...createLook({ db, me, watch: createSilenceWatch({ forMs: deadAfterMs, clock }) }),
     me,
     join: async () => {
       await register(name)
@@ -81,49 +82,65 @@ export function createReplicas({
     },
     rejoin: async () => {
       lease.cut()
-      holds.ended([LEADER])
+      leadership.lost()
       const next = newName()
       const sentAt = clock()
       await register(next)
       name = next
       lease.extend(sentAt)
     },
+    prune: (dead) => prune(db, dead),
+    removeOthers: async () => {
+      await db.deleteFrom('replicas').where('id', '!=', name).execute()
+    },
+    leave: async () => {
+      await db.deleteFrom('replicas').where('id', '=', name).execute()
+      await holds.sweep()
+    },
+  }
+}
+
+function createLook({
+  db,
+  me,
+  watch,
+}: Pick<Replicas, 'me'> & { db: Kysely<Tables>; watch: ReturnType<typeof createSilenceWatch> }) {
+  let live: readonly string[] = [me()]
+  return {
     live: () => live,
     liveCount: () => live.length,
     findDead: async () => {
       const rows = await db.selectFrom('replicas').select(['id', 'seen_at']).execute()
-      const dead = watch.silent(rows).filter(({ id }) => id !== name)
+      const dead = watch.silent(rows).filter(({ id }) => id !== me())
       const living = rows.filter((row) => !dead.includes(row)).map(({ id }) => id)
-      live = [...new Set([...living, name])].sort()
+      live = [...new Set([...living, me()])].sort()
       return dead
     },
-    prune: async (dead) => {
-      let pruned = 0
-      for (const { id, seen_at } of dead) {
-        const { numDeletedRows } = await db
-          .deleteFrom('replicas')
-          .where('id', '=', id)
-          .where('seen_at', '=', seen_at)
-          .executeTakeFirst()
-        pruned += Number(numDeletedRows)
-      }
-      return pruned
-    },
-    removeOthers: async () => {
-      await db.deleteFrom('replicas').where('id', '!=', name).execute()
-    },
-    lead: async () => {
-      const replica = name
+  }
+}
+
+async function prune(db: Kysely<Tables>, dead: readonly ReplicaRow[]): Promise<number> {
+  let pruned = 0
+  for (const { id, seen_at } of dead) {
+    const unchanged = db.deleteFrom('replicas').where('id', '=', id).where('seen_at', '=', seen_at)
+    pruned += Number((await unchanged.executeTakeFirst()).numDeletedRows)
+  }
+  return pruned
+}
+
+function createLeadership({ holds, lease, me }: Pick<Replicas, 'holds' | 'lease' | 'me'>) {
+  let leader = ''
+  return {
+    lead: async (): Promise<void> => {
+      const replica = me()
       if (leader === replica) return
       await holds.take([LEADER], async (_trx, taken) => {
         if (taken.has(LEADER)) leader = replica
         return { result: null, kept: taken }
       })
     },
-    isLeader: () => leader === name && lease.isValid(),
-    leave: async () => {
-      await db.deleteFrom('replicas').where('id', '=', name).execute()
-      await holds.sweep()
-    },
+    isLeader: (): boolean => leader === me() && lease.isValid(),
+    /** The others have pruned this replica, and with it this hold. */
+    lost: (): void => holds.ended([LEADER]),
   }
 }

@@ -12,7 +12,6 @@ import { until } from '../../service/process.ts'
 import {
   accepted,
   arrival,
-  beginning,
   joined,
   only,
   pruneAlone,
@@ -41,7 +40,7 @@ if (hasMariaDb()) {
       })
       await migrate({ database, now })
       const { db } = database
-      const store = beginning({ db, store: (await joined({ database, me: 'replica-1', now })).store })
+      const { store } = await joined({ database, me: 'replica-1', now })
 
       proxy.loseCommit(when)
       const [one, other] = await store.write([accepted(arrival()), accepted({ ...rejectedArrival(), digest: 'other' })])
@@ -94,7 +93,7 @@ if (hasMariaDb()) {
     })
     await migrate({ database, now })
     const { store } = await joined({ database, me: 'replica-1', now })
-    return { db: database.db, store: beginning({ db: database.db, store }), rival: rival.db }
+    return { db: database.db, store, rival: rival.db }
   }
 
   test('a transaction is retried after a deadlock, and nothing is stored twice', async (t) => {
