@@ -17,7 +17,7 @@ export interface Dialect {
   readonly tableOptions: RawBuilder<unknown>
   /** The database's own clock, ms since 1970: the only clock that all replicas share. */
   readonly clock: RawBuilder<number>
-  /** Whether only one service at a time can hold the database, so that any other owner in its rows is dead. */
+  /** Whether only one service at a time can hold the database, so that any other replica in its tables is dead. */
   readonly exclusive: boolean
   readonly errorKindOf: (error: unknown) => ErrorKind
 }

@@ -130,8 +130,7 @@ export async function noteRepair(
 
 /**
  * Starts a delivery again for these courses, in a transaction, as a repeat from the shop does: what attempts that began
- * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again. A queued
- * delivery keeps its owner, which may be attempting it.
+ * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again.
  */
 export async function processAgain(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
