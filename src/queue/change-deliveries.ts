@@ -21,8 +21,9 @@ export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, i
     .execute()
 }
 
-/** What an operator, or a refund by the shop, did to a delivery. `at`: ms since 1970. */
+/** What an operator, or a refund by the shop, did to a delivery: event `number` of it, at `at` (ms since 1970). */
 export interface LaterChange {
+  readonly number: number
   readonly kind: EventKind
   readonly by: string
   readonly at: number
@@ -63,7 +64,8 @@ export async function changedSince(
     .execute()
   const others = rows.filter(({ kind, actor }) => !NO_CHANGES.includes(kind) && !(kind === as && actor === by))
   const last = others.sort((a, b) => a.seq - b.seq).at(-1)
-  return last === undefined ? null : { kind: last.kind, by: last.actor ?? '', at: last.at, detail: last.detail }
+  if (last === undefined) return null
+  return { number: last.seq, kind: last.kind, by: last.actor ?? '', at: last.at, detail: last.detail }
 }
 
 /**

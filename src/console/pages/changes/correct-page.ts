@@ -64,7 +64,7 @@ export function addCorrection(parts: PageParts): void {
       const done = await operations.correct({ id, ...changes, seen, withdraw, by: sessionOf(request).username })
       if (done.kind === 'outdated') {
         const crumbs = crumbsOf(delivery)
-        return sendOutdated({ request, reply, action: 'correct', ...done, lastEvent: delivery.lastEvent, crumbs })
+        return sendOutdated({ request, reply, action: 'correct', ...done, crumbs })
       }
       if (done.kind === 'corrected') {
         const result = done.withdrawal?.kind === 'ordered' ? 'correctedWithdrawing' : 'corrected'

@@ -62,8 +62,8 @@ export function addWithdrawal(parts: PageParts): void {
       by: sessionOf(request).username,
     })
     if (ordered.kind === 'outdated') {
-      const [crumbs, { lastEvent }] = [crumbsOf({ id, request: withdrawable }), withdrawable]
-      return sendOutdated({ request, reply, action: 'withdraw', ...ordered, lastEvent, crumbs })
+      const crumbs = crumbsOf({ id, request: withdrawable })
+      return sendOutdated({ request, reply, action: 'withdraw', ...ordered, crumbs })
     }
     if (ordered.kind === 'unknown') return reply.callNotFound()
     if (ordered.kind === 'refused') return again(ordered.why)

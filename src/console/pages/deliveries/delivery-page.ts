@@ -39,10 +39,9 @@ export function addDelivery(parts: PageParts): void {
   const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
     `${deliveryUrl(request)}?done=${done}`
 
-  const outdated = async (of: Omit<Parameters<typeof sendOutdated>[0], 'lastEvent' | 'crumbs'>) => {
+  const outdated = async (of: Omit<Parameters<typeof sendOutdated>[0], 'crumbs'>) => {
     const delivery = await operations.show(of.request.params.id)
-    if (delivery === null) return of.reply.callNotFound()
-    return sendOutdated({ ...of, lastEvent: delivery.lastEvent, crumbs: crumbsOf(delivery) })
+    return delivery === null ? of.reply.callNotFound() : sendOutdated({ ...of, crumbs: crumbsOf(delivery) })
   }
 
   scope.get<WithId>(path, async (request, reply) => {
@@ -227,24 +226,23 @@ function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
 
 /**
  * Answers an order that was not carried out, because another operator changed the delivery after its page was opened: says
- * who did what and when, and offers the same order again, with all that was entered.
+ * who did what and when, and offers the same order again, with all that was entered. It then counts as seen up to that
+ * change, and not up to one that came since.
  * @param of.action the end of the order's address
- * @param of.lastEvent the number of the delivery's last event now
  */
 export function sendOutdated(of: {
   request: FastifyRequest<WithId>
   reply: FastifyReply
   action: keyof typeof outdatedWords.again
   change: LaterChange
-  lastEvent: number
   crumbs: readonly Crumb[]
 }): FastifyReply {
-  const { request, reply, action, change, lastEvent, crumbs } = of
-  const { kind, by, at, detail } = change
+  const { request, reply, action, change, crumbs } = of
+  const { number, kind, by, at, detail } = change
   const here = deliveryUrl(request)
   const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
   const main = html`<div class="note warning" role="alert"><p>${fill(outdatedWords.text, { by })} <strong>${TEXTS.events[kind]}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${outdatedWords.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
-<form method="post" action="${here}/${action}">!${csrfField(request)}!${sameFields(formOf(request))}!${seenField(lastEvent)}<button class="second">${outdatedWords.again[action]}</button></form></div>`
+<form method="post" action="${here}/${action}">!${csrfField(request)}!${sameFields(formOf(request))}!${seenField(number)}<button class="second">${outdatedWords.again[action]}</button></form></div>`
   return sendPage({ reply, status: 409, title: outdatedWords.title, crumbs, current: '/deliveries', main })
 }
