@@ -34,9 +34,9 @@ export async function claimDue(
     claimInto(ids, await awaitedRows(parts, page), { parts, most: Number.POSITIVE_INFINITY })
     const most = ids.length + max
     const homes = others ? await parts.store.otherHomes() : []
-    claimInto(ids, await leftByDead(parts, homes), { parts, most: ids.length + Math.ceil(max / 2) })
+    claimInto(ids, await leftByDead(parts, { homes, max }), { parts, most: ids.length + Math.ceil(max / 2) })
     await claimBacklog(parts, { ids, page, most })
-    if (ids.length < most) claimInto(ids, await leftByOthers(parts, homes), { parts, most })
+    if (ids.length < most) claimInto(ids, await leftByOthers(parts, { homes, max }), { parts, most })
     return await readAll(parts, ids)
   } catch (error) {
     parts.claimed.release(ids)
@@ -63,13 +63,19 @@ async function claimBacklog(
   }
 }
 
+/** Where other replicas have left deliveries, and how many to look at. */
+interface Left {
+  readonly homes: readonly Home[]
+  readonly max: number
+}
+
 /** What is due at homes that are no replicas any more: this replica's share of the people. */
-async function leftByDead({ store }: ClaimParts, homes: readonly Home[]): Promise<DueRow[]> {
+async function leftByDead({ store }: ClaimParts, { homes, max }: Left): Promise<DueRow[]> {
   const live = store.live()
   const rank = live.indexOf(store.me())
   const rows: DueRow[] = []
   for (const { home } of homes.filter(({ isGone }) => isGone)) {
-    const due = await store.due({ home, limit: PAGE })
+    const due = await store.due({ home, limit: max })
     rows.push(...due.filter(({ person }) => shareOf(person) % live.length === rank))
   }
   return oldestFirst(rows)
@@ -79,8 +85,8 @@ async function leftByDead({ store }: ClaimParts, homes: readonly Home[]): Promis
 const shareOf = (person: string): number => createHash('sha256').update(person).digest().readUInt32BE()
 
 /** What other replicas have not attempted in time, because they are dead or have more to do than they can. */
-async function leftByOthers({ store }: ClaimParts, homes: readonly Home[]): Promise<DueRow[]> {
-  const pages = await Promise.all(homes.map(({ home }) => store.due({ home, forMs: LEFT_MS, limit: PAGE })))
+async function leftByOthers({ store }: ClaimParts, { homes, max }: Left): Promise<DueRow[]> {
+  const pages = await Promise.all(homes.map(({ home }) => store.due({ home, forMs: LEFT_MS, limit: max })))
   return oldestFirst(pages.flat())
 }
 

@@ -38,7 +38,7 @@ const granting =
   () => {
     return { ok: true as const, value: answer(200, { ...good, access_token: jwt(name), expires_in: expiresIn }, type) }
   }
-const nameOf = (judged: Judged<Token>) => (judged.ok ? judged.value.value.split('.')[2] : judged.failure.kind)
+const nameOf = (judged: Judged<Token> | null) => (judged?.ok ? judged.value.value.split('.')[2] : judged?.failure.kind)
 
 test('oauth.json: every recorded answer of the token endpoint is judged', async () => {
   const verdicts: Record<string, unknown> = {}
@@ -151,6 +151,18 @@ test('a refused token is renewed once, however many calls were refused with it',
   assert.deepEqual(renewed.map(nameOf), ['second', 'second'])
   assert.equal(nameOf(await tokens.renew(first.value.value)), 'second')
   assert.equal(sent.length, 2)
+})
+
+test('a new token that is refused at once is not renewed in turn, and one that worked for a while is', async () => {
+  const { at, sent, tokens } = clock([granting('first'), granting('second'), granting('third')])
+  const first = await tokens.get()
+  assert.ok(first.ok)
+  const second = await tokens.renew(first.value.value)
+  assert.ok(second?.ok)
+  assert.equal(await tokens.renew(second.value.value), null)
+  assert.equal(sent.length, 2)
+  at.ms += 5_000
+  assert.equal(nameOf(await tokens.renew(second.value.value)), 'third')
 })
 
 test('a failure is not kept: the next call requests a token again', async () => {

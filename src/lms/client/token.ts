@@ -82,6 +82,8 @@ export function oauthError(answer: Answer): string | null {
 }
 
 const EARLY_MS = 60_000
+/** A token that replaced a refused one is not replaced itself so soon: the LMS would refuse the next one too. */
+const JUST_GIVEN_MS = 5_000
 
 export interface Token {
   /** The JWT, for `Authorization: JWT …`. */
@@ -101,8 +103,9 @@ export interface Tokens {
   get(): Promise<Judged<Token>>
   /**
    * A new token in place of the one that the LMS just refused. Callers with the same refused token share one request.
+   * null: the refused one was a new token itself.
    */
-  renew(refused: string): Promise<Judged<Token>>
+  renew(refused: string): Promise<Judged<Token> | null>
 }
 
 /** The grant of the service user. */
@@ -121,7 +124,8 @@ const claims = z.object({
  * @param from.send makes the call; the token endpoint takes no token
  */
 export function createTokens(from: Application & { now: () => number; send: Send }): Tokens {
-  let current: { token: Token; renewAt: number } | null = null
+  let current: { token: Token; renewAt: number; replacedAt: number | null } | null = null
+  let replacing = false
   let request: Promise<Judged<Token>> | null = null
 
   async function ask(): Promise<Judged<Token>> {
@@ -130,7 +134,9 @@ export function createTokens(from: Application & { now: () => number; send: Send
     const judged = sent.ok ? judgeToken(sent.value) : sent
     if (judged.ok) {
       const { lifeMs } = judged.value
-      current = { token: judged.value, renewAt: askedAt + lifeMs - Math.min(EARLY_MS, lifeMs / 10) }
+      const renewAt = askedAt + lifeMs - Math.min(EARLY_MS, lifeMs / 10)
+      current = { token: judged.value, renewAt, replacedAt: replacing ? askedAt : null }
+      replacing = false
     }
     return judged
   }
@@ -145,8 +151,11 @@ export function createTokens(from: Application & { now: () => number; send: Send
 
   return {
     get,
-    renew(refused) {
-      if (current?.token.value === refused) current = null
+    async renew(refused) {
+      if (current?.token.value !== refused) return get()
+      if (current.replacedAt !== null && from.now() - current.replacedAt < JUST_GIVEN_MS) return null
+      current = null
+      replacing = true
       return get()
     },
   }
@@ -193,9 +202,11 @@ export function createAsk({ transport, tokens }: { transport: Transport; tokens:
     const first = await transport.send(request, { authorization: `JWT ${value}`, queued: true })
     if (!first.ok || first.value.status !== 401) return first
     const renewed = await tokens.renew(value)
-    if (!renewed.ok) return renewed
-    const second = await transport.send(request, { authorization: `JWT ${renewed.value.value}`, queued: true })
-    if (!second.ok || second.value.status !== 401) return second
+    if (renewed !== null) {
+      if (!renewed.ok) return renewed
+      const second = await transport.send(request, { authorization: `JWT ${renewed.value.value}`, queued: true })
+      if (!second.ok || second.value.status !== 401) return second
+    }
     const message = 'The LMS refuses a token that it just gave: check the clocks and its JWT_AUTH settings'
     return failed({ kind: 'misconfigured', endpoint: request.endpoint, status: 401, message })
   }
