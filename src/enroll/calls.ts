@@ -90,18 +90,18 @@ function stopCut(work: Work): void {
 
 async function acquireForWork(calling: Calling, work: Work): Promise<Permit> {
   const check = async (): Promise<void> => {
-    if ((await stillOurs(calling, [work])).length === 0) throw STOPPED
+    if ((await thatMayGoOn(calling, [work])).length === 0) throw STOPPED
   }
   return acquireChecked(() => calling.budget.acquire(calling.signal), check)
 }
 
 async function stopLost(calling: Calling, works: readonly Work[]): Promise<readonly Work[]> {
-  const ours = await stillOurs(calling, works)
-  for (const work of works) if (!ours.includes(work)) stop(work)
-  return ours
+  const going = await thatMayGoOn(calling, works)
+  for (const work of works) if (!going.includes(work)) stop(work)
+  return going
 }
 
-async function stillOurs({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
+async function thatMayGoOn({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
   const ids = await inbox.mayContinue(works.map(({ delivery }) => delivery.id)).catch((error: unknown) => {
     if (!isUnreachable(error)) onError(error)
     return new Set<string>() // nobody can tell whether the holds last

@@ -2,7 +2,7 @@ import type { Budget } from '../lms/client/budget.ts'
 import type { Inbox } from '../queue/inbox.ts'
 import { createIds } from '../sale/ids.ts'
 import type { Delivery } from '../sale/types.ts'
-import { isUnreachable } from '../service/lib/errors.ts'
+import { noneIfUnreachable } from '../service/lib/errors.ts'
 import { createWakeUp, pause } from '../service/lib/loop.ts'
 import { admit } from './admit.ts'
 import { isOpen } from './breakers/breaker-state.ts'
@@ -80,7 +80,7 @@ export async function runWorker(worker: Worker): Promise<void> {
   }
 
   const claim = async (): Promise<void> => {
-    finish(await inFlight.stopLost().catch(noneAsUnreachable))
+    finish(await inFlight.stopLost().catch(noneIfUnreachable))
     // Even without room, the inbox gives the deliveries that a sender waits for.
     const room = Math.max(0, IN_FLIGHT_MAX - inFlight.size())
     for (const delivery of await inbox.claim(room, signal)) {
@@ -100,12 +100,6 @@ export async function runWorker(worker: Worker): Promise<void> {
     ...Array.from({ length: concurrency.most }, (_, i) => untilStopped(worker, () => caller(i))),
   ])
   await settler.settled()
-}
-
-/** While the database is unavailable, nothing tells which attempts were stopped. */
-const noneAsUnreachable = (error: unknown): readonly Work[] => {
-  if (isUnreachable(error)) return []
-  throw error
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
-import { AppError, isUnreachable } from '../service/lib/errors.ts'
+import { AppError, isUnreachable, noneIfUnreachable } from '../service/lib/errors.ts'
 import { createWakeUp, pause as wait } from '../service/lib/loop.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
@@ -263,11 +263,6 @@ const sizeOf = (write: Write): number =>
   write.kind === 'accept'
     ? write.webhook.body.length + (write.webhook.reason?.subject.length ?? 0)
     : JSON.stringify(write.settlement).length
-
-const noneIfUnreachable = (error: unknown): Delivery[] => {
-  if (isUnreachable(error)) return []
-  throw error
-}
 
 const notStored = (cause: unknown): never => {
   throw new AppError('database.unreachable', 'A delivery could not be stored; it was not accepted.', { cause })

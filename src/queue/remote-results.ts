@@ -34,8 +34,11 @@ export function createRemoteResults({
   signal.addEventListener('abort', refunds.giveUp)
   let isPolling = false
 
+  /** Whether another process may settle what is waited for here. */
+  const isFollowing = (): boolean => !store.isAlone && waiters.count() > 0
+
   const pollDeliveries = async (): Promise<void> => {
-    const ids = store.isAlone ? [] : [...waiters.awaited()].slice(0, DELIVERIES_MAX)
+    const ids = isFollowing() ? [...waiters.awaited()].slice(0, DELIVERIES_MAX) : []
     if (ids.length === 0) return
     for (const { id, progress } of await store.progress(ids)) waiters.notify(id, progress)
   }
@@ -49,7 +52,7 @@ export function createRemoteResults({
   const poll = async (): Promise<void> => {
     await Promise.all([pollDeliveries().catch(onError), pollWithdrawals().catch(onError)])
     isPolling = false
-    if (waiters.count() > 0 || refunds.count() > 0) pollSoon()
+    if (isFollowing() || refunds.count() > 0) pollSoon()
   }
   const pollSoon = (): void => {
     if (!isPolling) setTimeout(poll, POLL_MS).unref()
@@ -58,7 +61,9 @@ export function createRemoteResults({
 
   return {
     /** Call it when a sender begins to wait for a delivery. */
-    follow: pollSoon,
+    follow: (): void => {
+      if (isFollowing()) pollSoon()
+    },
 
     /** See Inbox. */
     withdrawn: async ({ ids, deadline }: { ids: readonly string[]; deadline: number | null }) => {

@@ -15,7 +15,7 @@ const AGAIN_MS = 1000
 /** What a change in the LMS outside of an attempt needs. */
 export interface Changing {
   readonly context: WriteContext
-  readonly replicas: Pick<Replicas, 'me' | 'holds'>
+  readonly replicas: Pick<Replicas, 'holds'>
   readonly landsMs: number
   /** Runs what needs the database. */
   readonly guard: <T>(work: () => Promise<T>) => Promise<T>
@@ -88,14 +88,8 @@ function takeHold({ replicas: { holds } }: Changing, { reported, course }: Wante
 
 /** Whether this replica still has the hold and the delivery still wants the course. */
 async function stillMay({ context, replicas }: Changing, { reported, course }: Wanted): Promise<boolean> {
-  const { db } = context.database
-  const hold = await db
-    .selectFrom('holds')
-    .select('name')
-    .where('name', '=', emailTerm(reported.email))
-    .where('replica', '=', replicas.me())
-    .executeTakeFirst()
-  return hold !== undefined && wantsCourse(db, { ...reported, course })
+  const isHeld = await replicas.holds.has(emailTerm(reported.email))
+  return isHeld && wantsCourse(context.database.db, { ...reported, course })
 }
 
 /** If the LMS may still carry out a call, the delivery says until when, so that a withdrawal looks again afterwards. */

@@ -26,7 +26,7 @@ import { type Attempted, withdrawPerson } from './withdraw-person.ts'
 const POLL_MS = 1000
 
 interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs'> {
-  readonly replicas: Pick<AppContext['replicas'], 'me' | 'holds'>
+  readonly replicas: Pick<AppContext['replicas'], 'holds'>
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
   /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */
@@ -118,11 +118,11 @@ function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses'
 
 /** `calls.begun` is set before the first call that changes something. */
 async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
-  const { lms, acquire, guard, context, replicas, landsMs } = from
+  const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
   const { everLate } = await guard(() => lateEnrolling(db, lateOf(order.row, { landsMs, now: context.now() })))
   const check = async (): Promise<void> => {
-    if (!(await guard(() => mayContinue(db, { order, replica: replicas.me() })))) throw STOPPED
+    if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
   return withdrawPerson({
     order: withdrawalOf(order.row),

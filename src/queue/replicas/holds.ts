@@ -26,6 +26,8 @@ export interface Holds {
       taken: ReadonlySet<string>,
     ) => Promise<{ readonly result: Result; readonly kept: ReadonlySet<string> }>,
   ): Promise<Result>
+  /** Whether this replica still has a hold. Ask it right before a call to the LMS. */
+  has(name: string): Promise<boolean>
   /** Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. */
   end(trx: Transaction<Tables>, names: readonly string[]): Promise<ReadonlySet<string>>
   /** Memory forgets these holds: they have ended, or the heartbeat is to end what the database still has of them. */
@@ -75,6 +77,8 @@ export function createHolds({
       }
     },
 
+    has: async (name) => (await heldAmong(database.db, { names: [name], replica: me() })).has(name),
+
     end: async (trx, names) => {
       if (names.length === 0) return new Set()
       const held = [...(await heldAmong(trx, { names, replica: me() }))].sort()
@@ -122,10 +126,10 @@ async function insertHolds(
 }
 
 async function heldAmong(
-  trx: Transaction<Tables>,
+  db: Kysely<Tables>,
   { names, replica }: { names: readonly string[]; replica: string },
 ): Promise<Set<string>> {
-  const rows = await trx
+  const rows = await db
     .selectFrom('holds')
     .select('name')
     .where('name', 'in', names)

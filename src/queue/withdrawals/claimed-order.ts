@@ -74,27 +74,16 @@ async function readUnchanged(
 
 /**
  * Whether the order may go on: this replica still has the hold, the order has not ended, and the delivery was neither sent
- * again nor replayed since it was ordered. `replica`: this replica's name.
+ * again nor replayed since it was ordered.
  */
-export async function mayContinue(
-  db: Kysely<Tables>,
-  { order: { row, person }, replica }: { order: ClaimedOrder; replica: string },
-): Promise<boolean> {
+export async function mayContinue(db: Kysely<Tables>, { row, person, holds }: ClaimedOrder): Promise<boolean> {
+  if (!(await holds.has(person))) return false
   const found = await db
     .selectFrom('withdrawals')
     .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
     .select('deliveries.generation')
     .where('withdrawals.id', '=', row.id)
     .where('withdrawals.ended_at', 'is', null)
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('holds')
-          .select('holds.name')
-          .where('holds.name', '=', person)
-          .where('holds.replica', '=', replica),
-      ),
-    )
     .executeTakeFirst()
   return found !== undefined && found.generation === row.generation
 }

@@ -31,6 +31,12 @@ export class AppError extends Error {
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'database.unreachable'
 
+/** For what is asked again soon: gives nothing while the database is unavailable, and throws any other error again. */
+export function noneIfUnreachable(error: unknown): never[] {
+  if (isUnreachable(error)) return []
+  throw error
+}
+
 /** Whether the error says only that this replica lost its lease: another one may have the work, which continues there. */
 export const isLeaseLost = (error: unknown): error is AppError =>
   error instanceof AppError && error.code === 'lease.lost'
