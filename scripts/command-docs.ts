@@ -11,20 +11,12 @@ const INTRODUCTION = `# Commands
 <!-- made by npm run docs from the help of the commands -->
 
 Run a command where the service runs, as the same user and with the same [settings](settings.md), because it works on the
-service's database:
+service's database: [Run a command](../how-to/install.md#run-a-command) says how for each installation.
 
-| installation | how to run a command |
-| --- | --- |
-| a checkout | \`npx lernito-openedx COMMAND\` |
-| npm, systemd | \`lernito-openedx COMMAND\`, with the script from [Install](../how-to/install.md) |
-| Docker | \`docker exec lernito lernito-openedx COMMAND\` |
-| Compose | \`docker compose exec lernito lernito-openedx COMMAND\` |
-| Kubernetes | \`kubectl exec deploy/lernito-openedx -- lernito-openedx COMMAND\` |
-| Tutor | \`tutor local exec lernito lernito-openedx COMMAND\` |
-
-Every command prints its help with \`--help\`. With \`--json\`, where a usage names it, a command prints a JSON object, for
-scripts. \`lernito-openedx --version\` prints the version. If a message alone doesn't explain a failure, see
-[Errors](errors.md#messages-of-the-commands).
+This page has what each command prints with \`--help\`, without the examples, and without the options of \`sandbox\`,
+\`send\` and \`events listen\`. A command exits with 0 if everything was
+done, with 1 if something was not, and with 2 if it was used wrongly, unless its help says otherwise. With \`--json\`, where
+a usage names it, it prints a JSON object, for scripts.
 `
 
 const helpOf = (args: readonly string[]): string =>
@@ -33,16 +25,28 @@ const helpOf = (args: readonly string[]): string =>
 /** Removes the settings from the help of serve: they have their own page. */
 const withoutSettings = (help: string): string => help.replace(/\nSettings \([^\n]*\):\n( +[^\n]*\n)+/, '')
 
-/** Leaves out what the page says once: the subcommands, which follow, and the common options. */
+/** Leaves out what the page says once: the subcommands, which follow, the common options and exit codes, and examples. */
 const withoutCommon = (help: string): string =>
-  help.replace(/Subcommands:\n(?:.*\n)*?For its options: .*\n\n/, '').replace(/^ {2}--json +a JSON object\n/m, '')
+  help
+    .replace(/Subcommands:\n(?:.*\n)*?For its options: .*\n\n/, '')
+    .replace(/^ {2}--json +a JSON object\n/m, '')
+    .replace(/^The exit code is 0 if everything was done(?:.+\n)+\n/m, '')
+    .replace(/^Examples?\b[^\n]*:\n(?: {2}.*\n)+/m, '')
+
+/** Tools for development, whose options the page leaves to their help. */
+const TOOLS: readonly string[] = ['sandbox', 'send', 'events listen']
+
+/** Keeps what a tool is for and its usage. */
+const withoutOptions = (help: string): string => /^.*?\nUsage: .*?\n\n/s.exec(help)?.[0] ?? help
 
 /** Replaces the options that select deliveries where another command has explained them. */
 const withoutFilters = (help: string): string =>
   help.replace(FILTER_HELP, '  FILTER         the options --email to --until of "deliveries list"')
 
-const block = (heading: string, help: string): string =>
-  `${heading}\n\n\`\`\`text\n${withoutCommon(withoutSettings(help)).trimEnd()}\n\`\`\`\n`
+function block(heading: string, help: string): string {
+  const kept = TOOLS.includes(heading.replace(/^#+ /, '')) ? withoutOptions(help) : withoutCommon(withoutSettings(help))
+  return `${heading}\n\n\`\`\`text\n${kept.replace(/\n{3,}/g, '\n\n').trimEnd()}\n\`\`\`\n`
+}
 
 /** The names that a command's help lists as its subcommands. */
 export const subcommandsOf = (help: string): string[] =>

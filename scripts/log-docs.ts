@@ -36,22 +36,19 @@ export function differences(): { without: string[]; unused: string[] } {
   }
 }
 
-/** Returns the tables of all messages to act on, and the list of the others. Throws if one has no meaning. */
+/** Returns the tables of all messages to act on. Throws if one has no meaning. */
 function messages(): string {
   const { without } = differences()
   if (without.length > 0) throw new Error(`scripts/log-meanings.ts lacks:\n  ${without.join('\n  ')}`)
   const calls = new Map<string, LogCall>(logCalls().flatMap((call) => (call.text === null ? [] : [[call.text, call]])))
   const topics = Object.entries(MEANINGS).map(([topic, meanings]) => {
-    const rows = Object.entries(meanings).flatMap(([text, { means, action, fields, level }]) => {
+    const rows = Object.entries(meanings).flatMap(([text, { means, action, level }]) => {
       const call = calls.get(text)
-      if (call === undefined) return []
-      const names = (fields ?? call.fields ?? []).map(code).join(', ') || 'none'
-      return [[code(text), level ?? call.level, names, `${means} ${action}`]]
+      return call === undefined ? [] : [[code(text), level ?? call.level, `${means} ${action}`]]
     })
-    return `### ${topic}\n\n${table(['`msg`', 'level', 'fields', 'what happened, and what to do'], rows)}`
+    return `### ${topic}\n\n${table(['`msg`', 'level', 'what happened, and what to do'], rows)}`
   })
-  const quiet = `### Nothing to do\n\nThese lines only tell what the service does:\n\n${QUIET.map(code).join(' · ')}\n`
-  return `\n${[...topics, quiet].join('\n')}\n`
+  return `\n${topics.join('\n')}\n`
 }
 
 const events = (): string =>

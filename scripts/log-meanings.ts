@@ -2,13 +2,10 @@
 export interface Meaning {
   readonly means: string
   readonly action: string
-  /** The fields of the line, if the call gets them from elsewhere. */
-  readonly fields?: readonly string[]
   /** The level, if the call chooses between several and this message has only one. */
   readonly level?: string
 }
 
-const REFUSED = ['code', 'status', 'ip']
 const CAPTURED =
   'If the shop already does, this was a captured request: see [Security](../explanation/security.md#who-can-do-what).'
 
@@ -16,7 +13,7 @@ const CAPTURED =
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
   'Start and stop': {
     'the database file was deleted, moved or replaced; the service ends': {
-      means: 'The service would lose what it stores in this SQLite file, so it copies the file and ends.',
+      means: 'The service has copied what it had stored and ended.',
       action:
         'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     },
@@ -43,7 +40,6 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     'delivery needs attention': {
       means: 'The service can do no more for this sale, and `detail` is the reason.',
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
-      fields: ['delivery', 'event', 'detail', 'actor'],
     },
     'follow-up of pre-enrolled buyers failed in part': {
       means: 'A look-up in the LMS failed for `reason`. The next round looks up the buyers who were left out.',
@@ -53,13 +49,12 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
   Refunds: {
     'refund received': {
       means:
-        'A signed refund for `deliveries`. As a warning, `result` is `never_sold` (no delivery has this sale; answered 404), `id_reused` (another refund under a known id, so it was not processed) or `sale_id` (under the `webhook-id` of a sale, so it was refused).',
-      action: `For \`never_sold\`, compare the shop's order with the deliveries. Otherwise let the shop give each refund an id of its own. ${CAPTURED}`,
-      fields: ['result', 'deliveries', 'courses'],
+        'A warning says in `result` why nothing was done: `never_sold` if no delivery has this sale, `id_reused` for another refund under a known id, or `sale_id` if it came under the `webhook-id` of a sale.',
+      action: `For \`never_sold\`, compare the shop's order with the deliveries. Otherwise the shop has to give each refund an id of its own. ${CAPTURED}`,
     },
     'sale refused; its webhook-id is that of a refund': {
-      means: 'A signed sale came under the `webhook-id` of a refund, so nothing was stored.',
-      action: `Let the shop give each sale an id of its own. ${CAPTURED}`,
+      means: 'The `webhook-id` is that of a refund, so nothing was stored.',
+      action: `The shop has to give each sale an id of its own. ${CAPTURED}`,
     },
   },
   'Events for the shop': {
@@ -73,7 +68,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
         'Fix the cause, then send the event again on the console page **Events** or with `events resend --failed`.',
     },
     "the shop's endpoint fails; events wait": {
-      means: 'Three attempts in a row failed. Until one succeeds, the service sends one event at a time.',
+      means: 'Three attempts in a row failed.',
       action: 'Tell the developers of the shop. Sales are enrolled as usual.',
     },
     "the shop's endpoint wants no more events; none is sent until an operator sends again": {
@@ -92,8 +87,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Remove the cause. The shop sends the webhook again.',
     },
     'silent replica pruned; the others attempt what waits for it': {
-      means:
-        'A replica sent no heartbeat for 20 seconds, so the others end what it was doing and attempt what it left.',
+      means: 'A replica sent no heartbeat for 20 seconds, so the others took over.',
       action: 'Find out why that replica stopped.',
     },
     'unexpected error; the work is retried': {
@@ -105,12 +99,10 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     'webhook refused': {
       means: 'The sender got `status`, for the reason `code`.',
       action: 'See [Errors](errors.md#answers-to-the-shop).',
-      fields: REFUSED,
     },
     'request refused': {
       means: 'A request that is no webhook got `status`, for the reason `code`.',
       action: 'If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
-      fields: [...REFUSED, 'detail'],
     },
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops': {
       means: '`webhooks` counts those signed with the old secret since the last such line.',
@@ -122,8 +114,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'In an attack, block the sender in the proxy. The shop sends the refused webhooks again.',
     },
     'too many connections; those without a whole request are cut': {
-      means:
-        'There are more than `most` connections, and `ip` has one of them. Those that have waited longest are cut.',
+      means: '`ip` has one of more than `most` connections.',
       action:
         'This is usually an attack, so block it in the proxy. Allow the service more than 10,000 open files (`ulimit -n`).',
     },
@@ -156,8 +147,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Report it with `stack`.',
     },
     'notification failed; the service sends it again': {
-      means:
-        'The address in `LERNITO_NOTIFY_URL` did not accept a message about `causes` problems, for `reason`. The pauses grow up to 15 minutes.',
+      means: '`LERNITO_NOTIFY_URL` did not accept a message, for `reason`.',
       action: 'If the line repeats, send a test from the console page **Setup**, and check the address.',
     },
   },
@@ -189,18 +179,16 @@ export const QUIET: readonly string[] = [
 
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
-  received:
-    'A webhook with a valid signature was stored. `detail` names the form of the signature, and its `webhook-id`.',
+  received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
   repeated: 'The shop sent the same sale again.',
   id_reused:
-    'Another sale came under the `webhook-id` of this one, so it was not processed and got the answer of this one. Ask the shop to send it under an id of its own. Logged as a warning.',
+    'Another sale came under the `webhook-id` of this one and was not processed. Ask the shop to send it under an id of its own. Logged as a warning.',
   enrolled: 'The buyer is enrolled in every course.',
-  pre_enrolled: 'In at least one course, an allowance waits until the buyer activates an account.',
+  pre_enrolled: 'An allowance waits until the buyer activates an account.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
   rejected: 'The payload is wrong, so the service makes no attempt.',
   needs_attention: 'An operator has to act. Logged as a warning.',
-  retry_scheduled:
-    '`detail` is the number of the attempt and its failure. An attempt that failed because the whole LMS was unavailable is not counted.',
+  retry_scheduled: '`detail` is the number of the attempt and its failure.',
   replayed: '`actor` replayed the delivery.',
   handled: '`actor` marked the delivery as handled, with the note in `detail`.',
   repaired: '`reconcile --fix` enrolled the buyer again.',
