@@ -6,7 +6,7 @@ import { authorizeView } from './api/authorize.ts'
 import { bulkView, dashboardEnrollmentView } from './api/bulk-api.ts'
 import { courseViews } from './api/course-api.ts'
 import { courseModesView } from './api/course-details.ts'
-import { enrollmentViews } from './api/enrollment-api.ts'
+import { enrollmentV2View, enrollmentViews } from './api/enrollment-api.ts'
 import { enrollmentListViews } from './api/enrollment-list-api.ts'
 import { addHeartbeat } from './api/heartbeat.ts'
 import { modifyView } from './api/modify-api.ts'
@@ -50,6 +50,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     throttle: 120,
     bulk: true,
     modify: true,
+    enrollment: 'v1',
     searchEmails: true,
     cost: 'none',
     now: Date.now,
@@ -85,9 +86,8 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     ...courseViews,
     courseModesView,
     ...accountViews,
-    ...enrollmentViews,
-    ...enrollmentListViews,
-    ...allowanceViews,
+    ...(lms.enrollment === 'v2' ? [] : [...enrollmentViews, ...enrollmentListViews, ...allowanceViews]),
+    ...(lms.enrollment === 'v1' ? [] : [enrollmentV2View]),
     searchEmailsView({ has: lms.searchEmails }),
     dashboardEnrollmentView,
     ...(lms.bulk ? [bulkView] : []),

@@ -6,6 +6,8 @@ import {
   changeByEmail,
   type EmailState,
   emailOf,
+  type Failing,
+  failedFor,
   transitionOf,
 } from '../lms/batch-enrollment.ts'
 import { parseCourseKey } from '../lms/course-keys.ts'
@@ -68,7 +70,7 @@ type Request = {
 type PersonResult =
   | { identifier: string; before: EmailState; after: EmailState }
   | { identifier: string; invalidIdentifier: true }
-  | { identifier: string; error: true }
+  | Failing
 
 /** Identifiers are separated by commas and white space. */
 function splitList(text: string): string[] {
@@ -153,7 +155,7 @@ function changeCourse({ context, fault }: Call, request: Request, course: string
   const identifiers = splitList(request.identifiers)
   let transition: Transition = TRANSITIONS.none
   return identifiers.map((identifier, index): PersonResult => {
-    if (fault?.error && course.includes(fault.naming ?? '')) return { identifier, error: true }
+    if (fault?.error && course.includes(fault.naming ?? '')) return failedFor(identifier, fault.error)
     if (failsLast && index === identifiers.length - 1) return { identifier, error: true }
     const { email } = emailOf(context, identifier)
     if (!isEmailAddress(email)) return { identifier, invalidIdentifier: true }

@@ -1,6 +1,14 @@
 import { type Answer, errorPage, forbidden } from '../lms/answers.ts'
 import { TRANSITIONS } from '../lms/audit.ts'
-import { audit, changeByEmail, type EmailState, emailOf, transitionOf } from '../lms/batch-enrollment.ts'
+import {
+  audit,
+  changeByEmail,
+  type EmailState,
+  emailOf,
+  type Failing,
+  failedFor,
+  transitionOf,
+} from '../lms/batch-enrollment.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../lms/course-keys.ts'
 import type { Verdict } from '../lms/deadlock.ts'
 import { isEmailAddress } from '../lms/email-addresses.ts'
@@ -46,7 +54,7 @@ type Request = {
 type PersonResult =
   | { identifier: string; before: EmailState; after: EmailState }
   | { identifier: string; invalid_identifier: true }
-  | { identifier: string; error: true }
+  | Failing
 
 /** The key in the path; null for a path that the LMS doesn't route to this view. */
 function keyOf(params: Record<string, string>): string | null {
@@ -103,10 +111,11 @@ function modify(call: Call, verdict: Verdict): Answer {
   if ('errors' in request) return { status: 400, body: request.errors }
   const { fault } = call
   const { course } = found
-  const failing = fault?.error === true && course.id.includes(fault.naming ?? '')
+  const failing = fault?.error !== undefined && course.id.includes(fault.naming ?? '') ? fault.error : null
   const results = request.identifiers.map((identifier, index): PersonResult => {
     const isLast = index === request.identifiers.length - 1
-    if (failing || (isLast && verdict === 'rolled_back_on_last')) return { identifier, error: true }
+    if (failing !== null) return failedFor(identifier, failing)
+    if (isLast && verdict === 'rolled_back_on_last') return { identifier, error: true }
     return changePerson(call, request, identifier, course)
   })
   return { status: 200, body: { action: request.action, auto_enroll: request.autoEnroll, results } }

@@ -14,6 +14,21 @@ export type BatchChange = {
 export type EmailState = { user: boolean; enrollment: boolean; allowed: boolean; auto_enroll: boolean }
 export type BeforeAndAfter = { before: EmailState; after: EmailState }
 
+/** The result of a person for whom the views failed. The next releases say more (recordings, lms-next/next.json). */
+export type Failing = {
+  identifier: string
+  error: true
+  success?: false
+  error_type?: string
+  error_message?: string
+}
+
+/** @param error the fault: true, or what a next release says about it */
+export const failedFor = (identifier: string, error: true | string): Failing =>
+  error === true
+    ? { identifier, error }
+    : { identifier, error: true, success: false, error_type: 'general_error', error_message: error }
+
 /**
  * The stored address of the one account that has this address or this user name, or the identifier itself if there is
  * none: both batch views look it up as both (Open edX, student/models/user.py, `get_user_by_username_or_email`).

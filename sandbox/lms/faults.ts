@@ -17,8 +17,11 @@ export const faultSchema = z
     delayMs: z.number().nonnegative().max(600_000).optional(),
     /** When the connection is closed. `at_once`: the call is carried out all the same, after its delay. */
     drop: z.enum(['before', 'after', 'at_once']).optional(),
-    /** bulk_enroll and modify run, but fail for each person in the courses that `naming` names. */
-    error: z.literal(true).optional(),
+    /**
+     * bulk_enroll and modify run, but fail for each person in the courses that `naming` names. With a text, they answer as
+     * the next releases do, and say it (recordings, lms-next/next.json).
+     */
+    error: z.union([z.literal(true), z.string().min(1)]).optional(),
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),
   })

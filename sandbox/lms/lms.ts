@@ -22,6 +22,8 @@ export type LmsOptions = {
   bulk: boolean
   /** Whether it has the view `enrollments/modify`. */
   modify: boolean
+  /** Which versions of the enrollment API it has. */
+  enrollment: 'v1' | 'v1 and v2' | 'v2'
   /** Whether it has `accounts/search_emails`. */
   searchEmails: boolean
   cost: Cost

@@ -59,6 +59,8 @@ export interface Facts {
   readonly 'lms.staff': true
   /** The number of courses that the LMS lists, and the keys of some of them, open ones first; null if none is known. */
   readonly 'lms.courses': { readonly count: number; readonly keys: readonly [string, ...string[]] } | null
+  /** The LMS has version 1 of the enrollment API, or none. */
+  readonly 'lms.enrollment_version': true
   /** Whether the LMS has an API that enrolls several people in a call. */
   readonly 'lms.bulk_enroll': boolean
 }

@@ -121,11 +121,11 @@ function recordMissingCourse({ works, courses }: Batch): void {
 
 function takeAnswer(
   { batch, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
-  { proof, results }: BatchAnswer<'enroll'>,
+  { proof, words, results }: BatchAnswer<'enroll'>,
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
   if (!proof) {
-    markSuspects(batch, { resultOf, api: NAMES[route.kind] })
+    markSuspects(batch, { resultOf, words, api: NAMES[route.kind] })
     return
   }
   for (const course of batch.courses) breakers.succeeded(course)
@@ -142,12 +142,17 @@ const NAMES = { bulk: 'bulk_enroll', modify: 'enrollments/modify' } as const
  */
 function markSuspects(
   { works, courses }: Batch,
-  { resultOf, api }: { resultOf: (work: Work, course: string) => PersonResult; api: string },
+  {
+    resultOf,
+    words,
+    api,
+  }: { resultOf: (work: Work, course: string) => PersonResult; words: ReadonlyMap<string, string>; api: string },
 ): void {
   const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
   for (const work of wrong.length > 0 ? wrong : works) {
     work.suspect = true
-    work.firstError ??= `${api} answers \`error\` for this person`
+    const said = words.get(work.request.email)
+    work.firstError ??= `${api} answers \`error\` for this person${said === undefined ? '' : ` (${said})`}`
   }
 }
 

@@ -193,6 +193,11 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.lms, Case>> = {
     found: 'lms.courses',
     broken: standIn({ faults: [{ path: COURSES, status: 404 }] }),
   },
+  'enrollment.only_version_2': {
+    rule: 'an LMS that has removed version 1 of the enrollment API',
+    found: 'lms.enrollment_version',
+    broken: standIn({ lms: { enrollment: 'v2' } }),
+  },
   'call.token_refused': {
     rule: 'an API that refuses the token that the LMS issued',
     found: 'lms.accounts',
@@ -254,4 +259,19 @@ testCauses(CAUSE_GROUPS.lms, CASES)
 test('courses that buyers wait for and that the LMS has are no problem', async (t) => {
   const { status, detail } = resultOf(await waitingFor(t, [DEMO]), 'lms.allowances')
   assert.deepEqual([status, detail], ['ok', 'looked up: 1'])
+})
+
+test('doctor says which versions of the enrollment API the LMS has, and the checks of its calls need version 1', async (t) => {
+  for (const [enrollment, detail] of [
+    ['v1', 'version 1, which the service uses'],
+    ['v1 and v2', 'versions 1 and 2, of which the service uses 1'],
+  ] as const) {
+    const results = await standIn({ lms: { enrollment } })(t)
+    assert.equal(resultOf(results, 'lms.enrollment_version').detail, detail)
+    assert.equal(resultOf(results, 'lms.enrollment').status, 'ok')
+  }
+  const gone = await standIn({ lms: { enrollment: 'v2' } })(t)
+  for (const id of ['lms.enrollment', 'lms.enrollment_list', 'lms.enrollment_allowed'] as const) {
+    assert.equal(resultOf(gone, id).detail, 'needs lms.enrollment_version first')
+  }
 })

@@ -179,6 +179,19 @@ test('if the single call is refused after an error in the batch, the reason name
   assert.match(work.reasons[0]?.subject ?? '', /^bulk_enroll answers `error` for this person; singly: .*expired/)
 })
 
+test('what the LMS says about the error is in the reason', async () => {
+  await sandbox.faults([
+    { ...BULK, naming: DEMO, error: 'No seat is left for this learner.' },
+    { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'no' } },
+  ])
+  const work = aWork({ email: 'alice@example.com', courses: [DEMO] })
+  await enroll([work])
+  assert.match(
+    work.reasons[0]?.subject ?? '',
+    /^bulk_enroll answers `error` for this person \(No seat is left for this learner\.\); singly: no/,
+  )
+})
+
 test('after an answer that leaves one person out, all are sent again', async () => {
   await sandbox.faults([{ ...BULK, status: 200, body: stumbled(emails.slice(0, 2), []), times: 1 }])
   const works = emails.map((email) => aWork({ email, courses: [DEMO] }))

@@ -156,6 +156,17 @@ test('a 200 with an error proves nothing: the person is enrolled singly, and the
   assert.deepEqual([...(other?.done.values() ?? [])], ['allowed'])
 })
 
+test('what the LMS says about an error of modify is in the reason, and the others are enrolled', async () => {
+  await sandbox.faults([{ ...MODIFY, naming: DEMO, error: 'No seat is left.', times: 1 }])
+  await sandbox.faults([
+    { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'no' } },
+  ])
+  const works = [work('alice'), work('new')]
+  await enroll(works)
+  assert.match(works[0]?.reasons[0]?.subject ?? '', /for this person \(No seat is left\.\); singly: no/)
+  assert.deepEqual([...(works[1]?.done.values() ?? [])], ['allowed'])
+})
+
 test('a course that modify does not find is missing, and nobody gets an allowance for it', async () => {
   const gone = 'course-v1:No+Such+Course'
   const works = [work('alice', [gone]), work('new', [gone])]

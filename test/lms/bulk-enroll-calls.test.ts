@@ -80,6 +80,37 @@ test('if any result is an error, the answer proves nothing', () => {
   assert.deepEqual([...(withStranger.value.results.get(DEMO)?.keys() ?? [])], call.emails)
 })
 
+const next = (name: string) => {
+  const { body } = exchangeOf('../lms-next/next', name).response
+  return Object([Object(body).results].flat()[0])
+}
+
+test('next.json: an error with words is the error of one person, and the others keep their results', () => {
+  const enrolled = { ...next('batch: a person enrolled'), identifier: 'a@x.com' }
+  const failing = [
+    [next('batch: a person for whom it failed'), /^Something went wrong while processing this learner/],
+    [
+      { error: 'Enrollment not allowed: c@y.org has no contract\n' },
+      /^Enrollment not allowed: c\*\*\*@y.org .*\\u000a$/,
+    ],
+    [{ error: true, error_message: '' }, null],
+    [{ success: false, error_type: 'validation_error' }, /^validation_error$/],
+    [{ success: false, error: { code: 1 }, error_message: 7 }, null],
+  ] as const
+  for (const [fields, words] of failing) {
+    const found = judgeBulkEnroll(made([enrolled, { ...fields, identifier: 'b@x.com' }]), call)
+    assert.ok(found.ok, JSON.stringify(fields))
+    assert.equal(found.value.proof, false)
+    assert.deepEqual([...(found.value.results.get(DEMO)?.values() ?? [])], ['enrolled', 'error'])
+    if (words === null) assert.equal(found.value.words.size, 0)
+    else assert.match(found.value.words.get('b@x.com') ?? '', words)
+  }
+  const invalid = { ...next('batch: an invalid address'), identifier: 'b@x.com' }
+  const found = judgeBulkEnroll(made([enrolled, invalid]), call)
+  assert.ok(found.ok && found.value.proof)
+  assert.deepEqual([...(found.value.results.get(DEMO)?.values() ?? [])], ['enrolled', 'invalid'])
+})
+
 test('the results tell an earlier allowance from a new one, and an inactive person without one from a retired person', () => {
   const none = { user: false, enrollment: false, allowed: false, auto_enroll: false }
   const open = { ...none, allowed: true, auto_enroll: true }

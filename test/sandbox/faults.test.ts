@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { exchangeOf } from '../lms/recorded.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control, demo, get, modify } from './requests.ts'
@@ -153,4 +154,21 @@ test('wrong faults are refused with 400 and a reason', async () => {
     assert.match(await response.text(), reason)
   }
   assert.equal((await get(lms, '/heartbeat')).status, 200)
+})
+
+test('with a text, the fault answers with the fields of the next releases', async () => {
+  await using lms = await startRecordedWorld()
+  const error = 'Something went wrong while processing this learner. Please try again or contact support.'
+  await control(lms, 'faults', { faults: [{ path: bulkPath, naming: demo, error }] })
+  const { courses } = Object(await (await bulk(lms, ['new@example.com'])).json())
+  const next = exchangeOf('../lms-next/next', 'batch: a person for whom it failed').response.body
+  assert.deepEqual(courses[demo].results, Object(next).results)
+})
+
+test('version 2 of the enrollment API answers as next.json says, if the stand-in has it', async () => {
+  await using lms = await startRecordedWorld({ enrollment: 'v1 and v2' })
+  const path = '/api/enrollment/v2/enrollment/'
+  assert.equal((await fetch(`${lms.url}${path}`)).status, 401)
+  const next = exchangeOf('../lms-next/next', 'v2: the list of a person without enrollments').response.body
+  assert.deepEqual(await (await get(lms, path)).json(), next)
 })

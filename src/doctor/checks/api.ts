@@ -10,8 +10,10 @@ import {
 import {
   enrollmentListRequest,
   enrollmentRequest,
+  enrollmentVersionRequest,
   judgeEnrollment,
   judgeEnrollmentList,
+  judgeEnrollmentVersion,
 } from '../../lms/apis/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-allowed.ts'
 import type { Answer } from '../../lms/client/answer.ts'
@@ -94,14 +96,39 @@ function sellable(count: number, courses: readonly ListedCourse[]): string {
   return `${count} in all; courseIds that the shop can send: ${open.slice(0, SHOWN).join(', ')}${more}`
 }
 
+/** Without either version, what answers is no LMS, or a release without the API: the checks of its calls say which. */
+const ENROLLMENT_VERSION = check({
+  id: 'lms.enrollment_version',
+  about: 'which versions of the enrollment API the LMS has',
+  needs: ['settings', 'lms'],
+  examine: async ({ settings }, { askLms }) => {
+    const has: boolean[] = []
+    for (const version of [1, 2] as const) {
+      const request = enrollmentVersionRequest(version)
+      const response = await askLms({ settings, request })
+      if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
+      const judged = judgeEnrollmentVersion(response.answer, version)
+      // A proxy may let only the paths through that the service uses.
+      if (!judged.ok && version === 1) return failed([callProblem(judged.failure)])
+      has.push(judged.ok && judged.value)
+    }
+    const [first, second] = has
+    if (!first && second) return failed([problem('enrollment.only_version_2', {})])
+    const gives = { 'lms.enrollment_version': true } as const
+    if (!first) return passed('neither version 1 nor version 2', gives)
+    return passed(second ? 'versions 1 and 2, of which the service uses 1' : 'version 1, which the service uses', gives)
+  },
+})
+
 /** A check that reads what the LMS has for an address that nobody has. */
 const readsOfNobody = <const Id extends string, T>(
-  of: Pick<Check<Id>, 'id' | 'about'> & Pick<Parameters<typeof call<T>>[0], 'request' | 'judge'>,
+  of: Pick<Check<Id>, 'id' | 'about'> &
+    Pick<Parameters<typeof call<T>>[0], 'request' | 'judge'> & { readonly version?: true },
 ) =>
   check({
     id: of.id,
     about: of.about,
-    needs: ['settings', 'lms.token', 'lms.staff'],
+    needs: ['settings', 'lms.token', 'lms.staff', ...(of.version ? (['lms.enrollment_version'] as const) : [])],
     examine: async (facts, tools) => {
       const read = await call({ facts, tools, request: of.request, judge: of.judge })
       return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
@@ -118,7 +145,7 @@ const ACCOUNTS = readsOfNobody({
 const ENROLLMENT = check({
   id: 'lms.enrollment',
   about: 'whether the service user may read enrollments',
-  needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
+  needs: ['settings', 'lms.token', 'lms.staff', 'lms.enrollment_version', 'lms.courses'],
   examine: async (facts, tools) => {
     const known = facts['lms.courses']
     if (known === null) return skipped('no course is known')
@@ -137,6 +164,7 @@ const ENROLLMENT = check({
 const ENROLLMENT_LIST = readsOfNobody({
   id: 'lms.enrollment_list',
   about: 'whether the service user may list the enrollments of an address, as reconcile does',
+  version: true,
   request: enrollmentListRequest(NOBODY),
   judge: judgeEnrollmentList,
 })
@@ -144,6 +172,7 @@ const ENROLLMENT_LIST = readsOfNobody({
 const ENROLLMENT_ALLOWED = readsOfNobody({
   id: 'lms.enrollment_allowed',
   about: 'whether the service user may read allowances',
+  version: true,
   request: allowancesRequest(NOBODY),
   judge: (answer) => judgeAllowances(answer, NOBODY),
 })
@@ -175,4 +204,12 @@ const ALLOWANCES = check({
   },
 })
 
-export const API_CHECKS = [COURSES, ACCOUNTS, ENROLLMENT, ENROLLMENT_LIST, ENROLLMENT_ALLOWED, ALLOWANCES]
+export const API_CHECKS = [
+  COURSES,
+  ACCOUNTS,
+  ENROLLMENT_VERSION,
+  ENROLLMENT,
+  ENROLLMENT_LIST,
+  ENROLLMENT_ALLOWED,
+  ALLOWANCES,
+]

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { quoted } from '../client/failure.ts'
+import { maskAddress } from './accounts.ts'
 
 /** What a batch does for its people. `unenroll` also deletes their allowances. */
 export type BatchAction = 'enroll' | 'unenroll'
@@ -55,24 +57,62 @@ export interface ResultOf {
 export interface BatchAnswer<A extends BatchAction> {
   /** false if any result is `error`: the LMS may then have rolled back the whole call. */
   readonly proof: boolean
+  /** What the LMS says about the people with `error`, by address as in the call. It says nothing up to Verawood. */
+  readonly words: ReadonlyMap<string, string>
   /** By course key, then by address, each spelled as in the call. */
   readonly results: ReadonlyMap<string, ReadonlyMap<string, ResultOf[A]>>
 }
 
 /** bulk_enroll writes `invalidIdentifier`, and modify `invalid_identifier`. */
-const person = z.union([
-  z.object({ identifier: z.string(), error: z.literal(true) }),
-  z.object({ identifier: z.string(), invalidIdentifier: z.literal(true) }),
-  z.object({ identifier: z.string(), invalid_identifier: z.literal(true) }),
-  z.object({
+const invalid = z
+  .object({ identifier: z.string() })
+  .and(z.union([z.object({ invalidIdentifier: z.literal(true) }), z.object({ invalid_identifier: z.literal(true) })]))
+  .transform(({ identifier }) => ({ kind: 'invalid' as const, identifier }))
+
+/**
+ * A person for whom the LMS failed: `error: true`, as recorded. The views of its next releases also have `success: false`,
+ * `error_type` and the words `error_message` (openedx/openedx-platform at 14f7dc8962fa, of 2026: process_single_student_-
+ * enrollment of lms/djangoapps/instructor/utils.py, shown by TestInstructorAPIEnrollment of its tests/test_api.py), or
+ * words in `error` itself (openedx/openedx-platform#38674).
+ */
+const error = z
+  .object({
+    identifier: z.string(),
+    error: z.unknown().optional(),
+    success: z.unknown().optional(),
+    error_type: z.unknown().optional(),
+    error_message: z.unknown().optional(),
+  })
+  .refine(({ error, success }) => success === false || Boolean(error))
+  .transform(({ identifier, error, error_type, error_message }) => {
+    const words = [error_message, error, error_type].find((one) => typeof one === 'string' && one !== '')
+    return { kind: 'error' as const, identifier, words: typeof words === 'string' ? withoutAddresses(words) : null }
+  })
+
+const states = z
+  .object({
     identifier: z.string(),
     before: z.object({ enrollment: z.boolean(), allowed: z.boolean() }),
     after: z.object({ user: z.boolean(), enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
-  }),
-])
+  })
+  .transform((row) => ({ kind: 'states' as const, ...row }))
+
+const person = z.union([invalid, error, states])
 /** The people of one course, as both APIs answer. */
 export const people = z.array(person)
-export type PersonRow = z.infer<typeof person>
+export type PersonRow = z.output<typeof person>
+
+/** The LMS's words may quote an exception, and this may quote anybody's row. */
+const withoutAddresses = (words: string): string =>
+  quoted(words).replace(/[^\s"'`<>(),;:]+@[^\s"'`<>(),;:]+/g, maskAddress)
+
+/** Whether rows of an answer prove that the LMS kept what they say, and what it says about the people for whom it failed. */
+export function errorsIn(rows: readonly PersonRow[]): Pick<BatchAnswer<BatchAction>, 'proof' | 'words'> {
+  const words = new Map<string, string>()
+  const failed = rows.filter((row) => row.kind === 'error')
+  for (const { identifier, words: said } of failed) if (said !== null) words.set(identifier, said)
+  return { proof: failed.length === 0, words }
+}
 
 /** The longest address in a batch. modify refuses the whole call for a longer one (recorded: '256 characters'). */
 const MAX_ADDRESS = 255
@@ -120,8 +160,7 @@ export function resultsIn<A extends BatchAction>(
 
 const RESULTS: { readonly [A in BatchAction]: (row: PersonRow) => ResultOf[A] | null } = {
   enroll: (row) => {
-    if ('error' in row) return 'error'
-    if (!('after' in row)) return 'invalid'
+    if (row.kind !== 'states') return row.kind
     const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
     if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
     if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
@@ -131,8 +170,7 @@ const RESULTS: { readonly [A in BatchAction]: (row: PersonRow) => ResultOf[A] | 
     return row.before.allowed ? 'allowed_before' : 'allowed'
   },
   unenroll: (row) => {
-    if ('error' in row) return 'error'
-    if (!('after' in row)) return 'invalid'
+    if (row.kind !== 'states') return row.kind
     if (row.after.enrollment || row.after.allowed) return null
     if (row.before.enrollment) return 'unenrolled'
     return row.before.allowed ? 'disallowed' : 'nothing'

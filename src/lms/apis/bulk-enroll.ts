@@ -6,7 +6,9 @@ import {
   type BatchAction,
   type BatchAnswer,
   type BatchCall,
+  errorsIn,
   identifiersOf,
+  type PersonRow,
   people,
   type ResultOf,
   resultsIn,
@@ -66,16 +68,16 @@ export function judgeBulkEnroll<A extends BatchAction>(answer: Answer, call: Bul
 
   const answered = new Map(Object.entries(read.value.courses))
   const results = new Map<string, ReadonlyMap<string, ResultOf[A]>>()
-  let proof = true
+  const rowsOfAll: PersonRow[] = []
   for (const course of call.courses) {
     const found = answered.get(course)
     const rows = found?.action === call.action ? found.results : []
     const answeredPeople = resultsIn(call, rows)
     if (answeredPeople === null) return notUnderstood(answer, ENDPOINT)
     results.set(course, answeredPeople)
-    if (rows.some((row) => 'error' in row)) proof = false
+    rowsOfAll.push(...rows)
   }
-  return succeeded({ proof, results })
+  return succeeded({ ...errorsIn(rowsOfAll), results })
 }
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })

@@ -1,11 +1,16 @@
 import { z } from 'zod'
-import { type Answer, judgeOther, notStaff, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notStaff, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { type Endpoint, failed, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
 const READ_ENDPOINT = '/api/enrollment/v1/enrollment/{username},{course}'
 const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
+/**
+ * Of version 2, which the service doesn't use. It stands beside version 1, which openedx/openedx-platform#39128 announces
+ * to remove (openedx/openedx-platform at 0f1ccfaf4d33, of 2026: openedx/core/djangoapps/enrollments/v2/urls.py).
+ */
+const V2_ENDPOINT = '/api/enrollment/v2/enrollment/'
 
 export interface Enrollment {
   readonly active: boolean
@@ -25,6 +30,22 @@ const common = z.object({
 const enrollment = common.extend({
   course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
 })
+
+/** Asks whether the LMS has a version of the enrollment API. Needs no authorization, so it isn't throttled. */
+export function enrollmentVersionRequest(version: 1 | 2): LmsRequest {
+  const endpoint = version === 1 ? ENROLL_ENDPOINT : V2_ENDPOINT
+  return { method: 'GET', endpoint, path: endpoint, body: null }
+}
+
+/**
+ * It is there if the LMS asks for authorization (recorded: enrollment-v1.json, 'no authorization'; lms-next/next.json,
+ * 'v2: no authorization'). Otherwise the LMS has no such page.
+ */
+export function judgeEnrollmentVersion(answer: Answer, version: 1 | 2): Judged<boolean> {
+  if (answer.status === 401) return succeeded(true)
+  if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
+  return judgeOther(answer, enrollmentVersionRequest(version).endpoint)
+}
 
 /** Requests one person's enrollment in one course. */
 export function enrollmentRequest(of: { username: string; course: string }): LmsRequest {

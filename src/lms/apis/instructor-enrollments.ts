@@ -3,7 +3,15 @@ import { type Answer, jsonOf, judgeOther, notUnderstood, readOk } from '../clien
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
-import { type BatchAction, type BatchAnswer, type BatchCall, identifiersOf, people, resultsIn } from './batch-answer.ts'
+import {
+  type BatchAction,
+  type BatchAnswer,
+  type BatchCall,
+  errorsIn,
+  identifiersOf,
+  people,
+  resultsIn,
+} from './batch-answer.ts'
 import { canBeCourse } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
@@ -82,6 +90,5 @@ export function judgeModify<A extends BatchAction>(answer: Answer, call: ModifyC
   const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
   const results = action === call.action && isInOrder ? resultsIn(call, named) : null
   if (results === null) return notUnderstood(answer, ENDPOINT)
-  const proof = !rows.some((row) => 'error' in row)
-  return succeeded({ proof, results: new Map([[call.course, results]]) })
+  return succeeded({ ...errorsIn(named), results: new Map([[call.course, results]]) })
 }

@@ -32,6 +32,7 @@ export type Endpoint =
   | '/api/enrollment/v1/enrollments'
   | '/api/enrollment/v1/course/{course}'
   | '/api/enrollment/v1/enrollment_allowed/'
+  | '/api/enrollment/v2/enrollment/'
   | '/heartbeat'
 
 export interface Failure {
@@ -79,10 +80,7 @@ export function succeeded<T>(value: T): Judged<T> {
   return { ok: true, value }
 }
 
-/**
- * A call that failed. `message` may quote the LMS, or another server that answered instead. This function makes it one
- * safe line, and removes tokens from it.
- */
+/** A call that failed. `message` may quote the LMS, or another server that answered instead: see `quoted`. */
 export function failed(of: {
   kind: FailureKind
   endpoint: Endpoint
@@ -92,9 +90,12 @@ export function failed(of: {
   mayHaveTakenEffect?: boolean
 }): Failed {
   const { kind, endpoint, status, message, retryAfterMs = null, mayHaveTakenEffect = false } = of
-  const line = oneLine(withoutTokens(message))
+  const line = quoted(message)
   return { ok: false, failure: { kind, endpoint, status, message: line, retryAfterMs, mayHaveTakenEffect } }
 }
+
+/** What the LMS says, as one safe line without tokens. */
+export const quoted = (text: string): string => oneLine(withoutTokens(text))
 
 /** A JWT, complete or cut off: the JSON of its header begins with `{"`, which is `eyJ` in base64. */
 const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g
