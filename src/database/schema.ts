@@ -50,6 +50,8 @@ export interface DeliveryRow {
   outcome: string | null
   /** JSON: what the last check found in the LMS for each course; null before the first check. */
   standings: string | null
+  /** JSON: the LMS account that each course was given to, by its id and username; null if none is known. */
+  accounts: string | null
   body: Uint8Array
 }
 

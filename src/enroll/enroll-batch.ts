@@ -7,7 +7,7 @@ import type { BatchContext } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
 import type { PriorKnowledge } from './pair.ts'
 import { splitFailedBatch } from './split-batch.ts'
-import { done, failAll, record, refused, type Work } from './work.ts'
+import { byAccount, done, failAll, record, refused, type Work } from './work.ts'
 
 type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
 
@@ -174,7 +174,7 @@ const PRIOR = {
  */
 function conclude({ work, course, result }: { work: Work; course: string; result: PersonResult }): void {
   const isProved = result === 'allowed' || (result === 'enrolled' && work.hasAccount)
-  if (isProved) record({ work, course, result: done(result) })
+  if (isProved) record({ work, course, result: byAccount(work.account, done(result)) })
   else if (result === 'retired') {
     record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })
   } else {

@@ -4,7 +4,7 @@ import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../lms/client/failure.ts'
 import { changeMode, FREE_MODES, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
-import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
+import { byAccount, done, failed, inDoubt, type PairResult, refused, withId } from './work.ts'
 
 /**
  * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take,
@@ -44,7 +44,7 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
   const isEnrolled = prior === 'enrolled_and_allowed' && (pair.mode ?? null) === null
-  const enrolled = isEnrolled ? done('enrolled') : await enrollAccount(pair, person, prior)
+  const enrolled = isEnrolled ? byAccount(withId(person), done('enrolled')) : await enrollAccount(pair, person, prior)
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
     const allowed = prior === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
@@ -76,8 +76,15 @@ type RegisteredAccount = Extract<Account, { username: string }>
  * person is enrolled all the same, with the reason course.mode_missing.
  */
 async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
+  return byAccount(withId(person), await enrollUsername(pair, person, prior))
+}
+
+async function enrollUsername(
+  pair: Pair,
+  { username }: Pick<RegisteredAccount, 'username'>,
+  prior: PriorKnowledge,
+): Promise<PairResult> {
   const { lms, acquire, course, mode: wanted = null } = pair
-  const { username } = person
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value

@@ -4,7 +4,7 @@ import type { Failure } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
-import { failAll, type Work } from './work.ts'
+import { failAll, type Work, withId } from './work.ts'
 
 /** How long the result of a search counts, in ms: people who register meanwhile are a few. */
 const VALID_MS = 10_000
@@ -56,10 +56,10 @@ async function findAccounts({ works, waiting, lms }: Looking & { waiting: readon
   const found = await lms.searchEmails([...new Set(all.map((work) => work.request.email))])
   if (!found.ok && found.failure.kind === 'unreachable') return found.failure
   if (!found.ok || found.value === null) return lookUpEach({ works, lms })
-  const { usernames, others: takenForOthers } = found.value
+  const { accounts, others: takenForOthers } = found.value
   for (const work of all) {
     const { email } = work.request
-    noteAccount(work, { hasAccount: usernames.has(email), isOthers: takenForOthers.has(email) })
+    noteAccount(work, { found: accounts.get(email) ?? null, isOthers: takenForOthers.has(email) })
   }
   return null
 }
@@ -70,16 +70,19 @@ async function lookUpEach({ works, lms }: Looking): Promise<Failure | null> {
   for (const [i, work] of works.entries()) {
     const account = accounts[i]
     if (account?.ok === false) return account.failure
-    const status = account?.value.status
-    const hasAccount = status === 'active' || status === 'inactive'
-    noteAccount(work, { hasAccount, isOthers: status === 'other_account' })
+    const found = account !== undefined && 'username' in account.value ? account.value : null
+    noteAccount(work, { found, isOthers: account?.value.status === 'other_account' })
   }
   return null
 }
 
-function noteAccount(work: Work, { hasAccount, isOthers }: { hasAccount: boolean; isOthers: boolean }): void {
+function noteAccount(
+  work: Work,
+  { found, isOthers }: { found: { readonly username: string; readonly id?: number } | null; isOthers: boolean },
+): void {
   work.searchedAt = performance.now()
-  work.hasAccount = hasAccount
+  work.hasAccount = found !== null
+  work.account = found === null ? null : withId(found)
   if (isOthers) work.alone = true
 }
 

@@ -26,7 +26,8 @@ export function settlement(attempt: Attempt): Settlement {
   const { work, now, landsMs } = attempt
   const settled = settlementOf(attempt)
   const late = work.mayLand ? { landsUntil: now + landsMs } : {}
-  return { ...settled, ...late, detail: settled.detail + describeBatches(work), calls: work.calls }
+  const accounts = work.accounts.size === 0 ? {} : { accounts: Object.fromEntries(work.accounts) }
+  return { ...settled, ...late, ...accounts, detail: settled.detail + describeBatches(work), calls: work.calls }
 }
 
 /** The id with which the LMS's audit (ManualEnrollmentAudit) names the calls of the attempt. */

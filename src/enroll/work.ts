@@ -1,7 +1,7 @@
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
-import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
+import type { CourseResult, Delivery, EnrollmentRequest, LmsAccount, Reason } from '../sale/types.ts'
 import type { PausedCourse } from './breakers/course-breakers.ts'
 import type { PriorKnowledge } from './pair.ts'
 
@@ -25,6 +25,8 @@ export interface Work {
   /** True course keys without a result in this attempt or an earlier one. */
   readonly open: Set<string>
   readonly done: Map<string, CourseResult>
+  /** The accounts that are enrolled in courses of `done`, as this attempt has found out. */
+  readonly accounts: Map<string, LmsAccount>
   /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
   readonly failures: (WorkFailure & { readonly course?: string })[]
@@ -32,6 +34,8 @@ export interface Work {
   alone: boolean
   /** Whether the LMS has an account with the address, as of `searchedAt`; false before that. */
   hasAccount: boolean
+  /** That account; null if there is none, or if the LMS doesn't tell its id. */
+  account: LmsAccount | null
   /** Courses about which the LMS may have mailed the person in this attempt. */
   readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
@@ -62,10 +66,10 @@ export interface Work {
   pausedUntil: number | null
 }
 
-/** The result for one person in one course. */
+/** The result for one person in one course. `account`: the one that is enrolled, if its id is known. */
 export type PairResult =
-  | { readonly kind: 'done'; readonly result: CourseResult }
-  | { readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult }
+  | { readonly kind: 'done'; readonly result: CourseResult; readonly account?: LmsAccount }
+  | { readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult; readonly account?: LmsAccount }
   | { readonly kind: 'failure'; readonly failure: WorkFailure }
 
 /** The enrollment or allowance is in the LMS. */
@@ -76,6 +80,16 @@ export const refused = (reason: Reason, result?: CourseResult): PairResult =>
 /** A call failed. If the LMS refused it, the result is final, since another attempt would change nothing. */
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
+
+/** The same result, with the account if it is enrolled. */
+export function byAccount(account: LmsAccount | null, result: PairResult): PairResult {
+  const isEnrolled = result.kind !== 'failure' && result.result === 'enrolled'
+  return isEnrolled && account !== null ? { ...result, account } : result
+}
+
+/** The account that was found for an address, if the LMS has told its id. */
+export const withId = ({ username, id }: { username: string; id?: number }): LmsAccount | null =>
+  id === undefined ? null : { id, username }
 
 /** A result after a call that changed something, or may have. A failure leaves the person's standing unknown. */
 export const inDoubt = (result: PairResult): PairResult =>
@@ -97,12 +111,14 @@ export function beginWork({
     request,
     open: new Set(courses.filter((course) => !results.has(course))),
     done: results,
+    accounts: new Map(),
     reasons: [],
     failures: [],
     alone: !batchCanName(request.email),
     prior: new Map(),
     searchedAt: null,
     hasAccount: false,
+    account: null,
     mailed: new Set(),
     batches: [],
     calls: [],
@@ -136,6 +152,7 @@ export function record({ work, course, result }: { work: Work; course: string; r
     work.reasons.push(reason.code === 'lms.refused' ? { ...reason, course } : reason)
     if (result.result !== undefined) work.done.set(course, result.result)
   }
+  if (result.kind !== 'failure' && result.account !== undefined) work.accounts.set(course, result.account)
   if (result.kind === 'failure') {
     work.failures.push({ ...result.failure, course })
     if (mayStillLand(result.failure)) work.mayLand = true

@@ -147,6 +147,7 @@ function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): D
     search_text: text,
     request: request === null ? null : JSON.stringify(request),
     standings: null,
+    accounts: null,
     body,
   }
 }

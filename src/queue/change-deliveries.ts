@@ -163,7 +163,8 @@ export async function storeFound(
   }: {
     ids: readonly string[]
     read: Checked
-    found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> & Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
+    found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> &
+      Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts'>>
   },
 ): Promise<void> {
   const { numUpdatedRows } = await trx

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
 import {
+  type BuyerAccounts,
   courseOfReason,
   type Delivery,
   type EnrollmentRequest,
@@ -48,6 +49,8 @@ const standingsSchema = z.record(
   }),
 )
 
+const accountsSchema = z.record(z.string(), z.object({ id: z.int(), username: z.string() }))
+
 /** The name of the hold for what is done for the buyer of a delivery: the address, without letter case. */
 export const personOf = ({ email, id }: Pick<DeliveryRow, 'email' | 'id'>): string => email ?? id
 
@@ -71,6 +74,7 @@ export function toDelivery(row: DeliveryRow): Delivery {
     request: row.request === null ? null : readRequest(row.request),
     outcome: row.outcome === null ? null : readOutcome(row.outcome),
     standings: row.standings === null ? {} : readStandings(row.standings),
+    accounts: readAccounts(row.accounts),
     source: row.source,
     replaces: row.replaces,
     replacedBy: row.replaced_by,
@@ -122,3 +126,11 @@ function describeError(error: unknown): string {
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
 export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
 export const readStandings = (text: string): Standings => standingsSchema.parse(JSON.parse(text))
+
+/** Parses the column `accounts`, and throws as these do. */
+export const readAccounts = (text: string | null): BuyerAccounts =>
+  text === null ? {} : accountsSchema.parse(JSON.parse(text))
+
+/** The column that stores them. */
+export const accountsColumn = (accounts: BuyerAccounts): string | null =>
+  Object.keys(accounts).length === 0 ? null : JSON.stringify(accounts)

@@ -1,9 +1,17 @@
+import { type RawBuilder, sql } from 'kysely'
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
-import { type EventKind, isDone, isStopped, type Settlement, STOPPED_STATES } from '../sale/types.ts'
+import {
+  type BuyerAccounts,
+  type EventKind,
+  isDone,
+  isStopped,
+  type Settlement,
+  STOPPED_STATES,
+} from '../sale/types.ts'
 import type { Change } from './events.ts'
 import type { Holds } from './replicas/holds.ts'
-import { outcomeColumns, toProgress } from './rows.ts'
+import { accountsColumn, outcomeColumns, readAccounts, toProgress } from './rows.ts'
 
 /** `person`: the buyer, whose hold this replica took for the attempt. */
 export interface SettleRequest {
@@ -20,7 +28,8 @@ export interface SettleRequest {
  * - `stopped`: an operator handled or withdrew it during the attempt. It keeps only the finished courses.
  * - `lost`: the hold was ended, because the others took this replica for dead; or the delivery was erased. Nothing
  *   changes, and no event is stored.
- * In each case, the row keeps until when a call of the attempt may still be carried out.
+ * In each case, the row keeps until when a call of the attempt may still be carried out, and in each but the last the
+ * accounts that it enrolled.
  */
 export async function settle(
   context: TransactionContext & { readonly holds: Pick<Holds, 'end'> },
@@ -42,7 +51,16 @@ export async function settle(
 }
 
 type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-const COLUMNS = ['state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation', 'source'] as const
+const COLUMNS = [
+  'state',
+  'due_at',
+  'outcome',
+  'accounts',
+  'received_at',
+  'enrolled_at',
+  'generation',
+  'source',
+] as const
 
 interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
@@ -79,6 +97,35 @@ async function readRows({ trx }: TransactionContext, requests: readonly SettleRe
   return new Map(rows.map((row) => [row.id, row]))
 }
 
+/**
+ * The accounts that a delivery's courses were given to, after an attempt that found `accounts`. One whose course has only
+ * an allowance now is left out, so that the buyer is again whoever has the address. Pure.
+ */
+export function accountsAfter(
+  before: BuyerAccounts,
+  { accounts = {}, outcome }: Pick<Settlement, 'accounts' | 'outcome'>,
+): BuyerAccounts {
+  const kept = Object.entries(before).filter(([course]) => outcome.courses[course] !== 'allowed')
+  return { ...Object.fromEntries(kept), ...accounts }
+}
+
+/** The column `accounts` of the rows for which it changes, by their ids. */
+function changedAccounts(group: readonly Judged[]): Map<string, string | null> {
+  const changed = new Map<string, string | null>()
+  for (const { settlement, row } of group) {
+    const before = row?.accounts ?? null
+    const after = accountsColumn(accountsAfter(readAccounts(before), settlement))
+    if (after !== before) changed.set(settlement.id, after)
+  }
+  return changed
+}
+
+/** Rows that are otherwise equal still share a statement. */
+function byId(accounts: ReadonlyMap<string, string | null>): RawBuilder<string | null> {
+  const cases = [...accounts].map(([id, value]) => sql`when ${id} then ${value}`)
+  return sql`case ${sql.ref('id')} ${sql.join(cases, sql` `)} else ${sql.ref('accounts')} end`
+}
+
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
   const [first] = group
   if (first === undefined) return
@@ -94,6 +141,8 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
     .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
     .where('id', 'in', ids)
     .where('state', 'in', effect === 'stopped' ? STOPPED_STATES : ['queued'])
+  const accounts = changedAccounts(group)
+  if (accounts.size > 0) update = update.set({ accounts: byId(accounts) })
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED

@@ -160,6 +160,18 @@ export interface CourseStanding {
 /** By true course key. */
 export type Standings = Readonly<Record<string, CourseStanding>>
 
+/** An account of the LMS: its number, which stays when the address or the username changes, and its username. */
+export interface LmsAccount {
+  readonly id: number
+  readonly username: string
+}
+
+/**
+ * The account that each course of a delivery was given to, by true course key. It stays the buyer's when it gets another
+ * address in the LMS. Without an entry, the buyer is whoever has the address: until then, nobody has the course.
+ */
+export type BuyerAccounts = Readonly<Record<string, LmsAccount>>
+
 /**
  * Who made the delivery: the shop's webhook, an operator's correction of another delivery, an operator's test sale, or a
  * refund by the shop that left some courses of another delivery.
@@ -192,6 +204,7 @@ export interface Delivery {
   readonly outcome: Outcome | null
   /** What the checks since the last result have found. */
   readonly standings: Standings
+  readonly accounts: BuyerAccounts
   readonly source: Source
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null
@@ -227,6 +240,8 @@ export interface Settlement {
   /** A call of this attempt may have taken effect without our knowing, or may yet (until `landsUntil`, ms since 1970). */
   readonly effectUnknown: boolean
   readonly landsUntil?: number
+  /** The accounts that this attempt found enrolled or enrolled, as far as the LMS has told. Absent: none. */
+  readonly accounts?: BuyerAccounts
   /** A description for the timeline: the result, or the message of the LMS about this person. */
   readonly detail: string
   readonly calls?: readonly CallNote[]

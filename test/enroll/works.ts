@@ -33,6 +33,7 @@ export function aWork({
     generation: 0,
     effectUnknown: false,
     standings: {},
+    accounts: {},
     source: 'shop',
     replaces: null,
     replacedBy: null,

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { accountRequest, judgeAccount, judgeNamesakes, namesakeRequests } from '../../src/lms/apis/accounts.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
-const alice = { status: 'active', username: 'alice' }
+const alice = { status: 'active', username: 'alice', id: 6 }
 const unknown = { status: 'unknown' }
 
 /** Judged for the requested address, or for alice's if the request was by username. */
@@ -16,9 +16,9 @@ test('accounts.json: every recorded answer is judged', () => {
   const all = recorded('accounts').map((exchange) => [exchange.name, verdict(judged(exchange))])
   assert.deepEqual(Object.fromEntries(all), {
     'active person': alice,
-    'registered, not activated': { status: 'inactive', username: 'bob_inactive' },
+    'registered, not activated': { status: 'inactive', username: 'bob_inactive', id: 7 },
     'asked in another letter case': alice,
-    'stored in mixed case, asked in lower case': { status: 'active', username: 'dave' },
+    'stored in mixed case, asked in lower case': { status: 'active', username: 'dave', id: 8 },
     unknown,
     'retired person': { status: 'retired' },
     'not an e-mail': unknown,
@@ -33,7 +33,7 @@ test('accounts.json: every recorded answer is judged', () => {
 test('retired.json, registration.json, throttle.json: every recorded answer about an account is judged', () => {
   const retired = exchangeOf('retired', 'retired person, by the address they had')
   assert.deepEqual(verdict(judged(retired)), { status: 'retired' })
-  const newcomer = { status: 'inactive', username: 'newcomer' }
+  const newcomer = { status: 'inactive', username: 'newcomer', id: 17 }
   const registered = exchangeOf('registration', 'the account, before activation')
   assert.deepEqual(verdict(judged(registered)), newcomer)
   assert.deepEqual(verdict(judged(exchangeOf('throttle', 'accounts, while throttled'))), alice)

@@ -101,7 +101,7 @@ test('a refused token is renewed once, and the call is sent again with the new o
   const { scripted, lms } = await start(t)
   scripted.on('POST /oauth2/access_token', token('first'), token('second'))
   scripted.on(ACCOUNT, replay('accounts', 'no authorization'), replay('accounts', 'active person'))
-  assert.deepEqual(verdict(await lms.account('alice@example.com')), { status: 'active', username: 'alice' })
+  assert.deepEqual(verdict(await lms.account('alice@example.com')), { status: 'active', username: 'alice', id: 6 })
   assert.deepEqual(
     scripted.seenAt(ACCOUNT).map(({ headers }) => headers.authorization),
     [`JWT ${jwt('first')}`, `JWT ${jwt('second')}`],

@@ -11,18 +11,19 @@ function judged(exchange: Exchange) {
   const found = judgeSearchEmails(answerOf(exchange), { emails })
   if (!found.ok) return found.failure.kind
   if (found.value === null) return 'none'
-  const { usernames, others } = found.value
-  return [...usernames, ...others].map(([email, who]) => `${email}=${who}`).join(' ')
+  const { accounts, others } = found.value
+  const named = [...accounts].map(([email, { username, id }]) => `${email}=${username}#${id}`)
+  return [...named, ...[...others].map(([email, who]) => `${email}=${who}`)].join(' ')
 }
 
 test('people-lists.json: every recorded answer to a search of addresses is judged', () => {
   const calls = recorded(LISTS).filter(({ request }) => request.path === PATH && request.method === 'POST')
   assert.deepEqual(Object.fromEntries(calls.map((one) => [one.name.replace('search_emails: ', ''), judged(one)])), {
-    'two that exist, not in alphabetic order': 'erin@example.com=erin alice@example.com=alice',
+    'two that exist, not in alphabetic order': 'erin@example.com=erin#546 alice@example.com=alice#543',
     'active, not activated, unknown, retired, other letter case, no e-mail':
-      'alice@example.com=alice bob@example.com=bob_inactive DAVE@EXAMPLE.COM=dave',
+      'alice@example.com=alice#543 bob@example.com=bob_inactive#544 DAVE@EXAMPLE.COM=dave#545',
     'none exists: 200 and an empty list': '',
-    'duplicates and two letter cases of one: once': 'alice@example.com=alice ALICE@example.com=alice',
+    'duplicates and two letter cases of one: once': 'alice@example.com=alice#543 ALICE@example.com=alice#543',
     'SURPRISE an unknown address that the database takes for another (a = ä)': 'user@example.com=u***@exämple.com',
     'white space is not cut off, except what the collation ignores (at the end)': 'erin@example.com =e***@example.com',
     'empty list': '',
@@ -30,10 +31,10 @@ test('people-lists.json: every recorded answer to a search of addresses is judge
     // This client makes none of these calls.
     'a text instead of a list: each character is looked for': '',
     null: 'server_error',
-    'a number and null among them': 'alice@example.com=alice',
+    'a number and null among them': 'alice@example.com=alice#543',
     'form encoded': 'server_error',
     'non-staff application': 'none',
-    'Bearer token': 'alice@example.com=alice',
+    'Bearer token': 'alice@example.com=alice#543',
     'no authorization': 'unauthorized',
   })
   assert.equal(judged(exchangeOf(LISTS, 'search_emails with a trailing slash')), 'none')
@@ -54,7 +55,7 @@ test('if it can’t be told for whom the LMS takes a stranger, it may be anyone 
   ]
   const found = judgeSearchEmails(answer(200, rows), { emails })
   assert.ok(found.ok && found.value !== null)
-  assert.deepEqual([...found.value.usernames], [['alice@example.com', 'alice']])
+  assert.deepEqual([...found.value.accounts], [['alice@example.com', { username: 'alice' }]])
   assert.deepEqual(
     [...found.value.others],
     [

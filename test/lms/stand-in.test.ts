@@ -53,7 +53,7 @@ test('the client makes all calls of a sale, and the LMS then has its enrollments
   assert.deepEqual(verdict(await lms.course('course-v1:edx+demox+demo_course+branch@draft-branch')), { key: DEMO })
   assert.deepEqual(verdict(await lms.course('edX/Old/2014')), { key: 'edX/Old/2014' })
   assert.equal(verdict(await lms.course('course-v1:No+Such+Course')), null)
-  assert.deepEqual(verdict(await lms.account('ALICE@example.com')), { status: 'active', username: 'alice' })
+  assert.deepEqual(verdict(await lms.account('ALICE@example.com')), { status: 'active', username: 'alice', id: 1 })
   assert.deepEqual(verdict(await lms.account('a+b@example.com')), { status: 'unknown' })
   assert.deepEqual(verdict(await lms.account('retired@example.com')), { status: 'retired' })
   assert.equal(verdict(await lms.bulkAvailable()), true)

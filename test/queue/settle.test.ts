@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readAccounts } from '../../src/queue/rows.ts'
 import {
   accepted,
   arrival,
+  COURSE,
   needsAttention,
   only,
   type Replica,
@@ -66,6 +68,19 @@ test('equal results in one group are each published and stored with their own de
     ids.map((id, i) => [id, id, `person ${i}`]),
   )
   for (const { id, outcome } of results) assert.equal((await bench.row(id)).outcome, JSON.stringify(outcome))
+})
+
+test('equal results in one group each keep the account of their own buyer', async (t) => {
+  const bench = await setUp(t)
+  const ids = await accept(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
+  const known = [{ [COURSE]: { id: 7, username: 'a' } }, {}, { [COURSE]: { id: 9, username: 'c' } }]
+  await bench.store.write(ids.map((id, i) => settled({ ...succeeded(id), accounts: known[i] ?? {} })))
+  const stored = async () => (await Promise.all(ids.map(bench.row))).map(({ accounts }) => readAccounts(accounts))
+  assert.deepEqual(await stored(), known)
+  await bench.db.updateTable('deliveries').set({ state: 'queued' }).execute()
+  const [first = '', , third = ''] = ids
+  await bench.store.write([succeeded(first, 'allowed'), succeeded(third)].map((one) => settled(one)))
+  assert.deepEqual(await stored(), [{}, {}, known[2]], 'with an allowance, nobody is known to have the course')
 })
 
 test('results in one group that differ only in their number of attempts each keep their own', async (t) => {

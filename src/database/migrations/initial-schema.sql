@@ -33,6 +33,7 @@ create table if not exists deliveries (
   request mediumtext,
   outcome mediumtext,
   standings mediumtext,
+  accounts mediumtext,
   body mediumblob not null
 );
 -- The last column is email, so that the query for due rows reads the index alone.

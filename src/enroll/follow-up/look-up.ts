@@ -124,11 +124,11 @@ async function* findAccounts(asking: Asking, emails: readonly string[]): AsyncGe
   const searched = await asking.lms.searchEmails(emails)
   if (!searched.ok) return yield searched
   if (searched.value === null) return yield* findOneByOne(asking, emails, asking.rest)
-  const { usernames, others } = searched.value
+  const { accounts: found, others } = searched.value
   const accounts = new Map<string, SeenAccount>()
   for (const email of emails) {
-    const username = usernames.get(email)
-    if (username !== undefined) accounts.set(email, { status: 'registered', username })
+    const account = found.get(email)
+    if (account !== undefined) accounts.set(email, { status: 'registered', ...account })
     else if (!others.has(email)) accounts.set(email, { status: 'unknown' })
   }
   yield succeeded(accounts)
@@ -153,7 +153,7 @@ async function* findOneByOne(
 }
 
 /** Whether it is active is asked again where it matters: the person may have activated it since. */
-const registered = ({ username }: { username: string }): SeenAccount => ({ status: 'registered', username })
+const registered = (account: { username: string; id?: number }): SeenAccount => ({ ...account, status: 'registered' })
 
 /**
  * Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. Yields the

@@ -1,5 +1,6 @@
 import type { EventDraft } from '../../queue/events.ts'
 import type {
+  BuyerAccounts,
   CourseResult,
   CourseStanding,
   DeliveryState,
@@ -24,7 +25,7 @@ const CHECKS_BEFORE_ASKING = 3
 export type SeenAccount =
   | { readonly status: 'unknown' | 'retired' }
   | { readonly status: 'other_account'; readonly address: string }
-  | { readonly status: 'active' | 'inactive' | 'registered'; readonly username: string }
+  | { readonly status: 'active' | 'inactive' | 'registered'; readonly username: string; readonly id?: number }
 
 export interface SeenRow {
   readonly active: boolean
@@ -65,6 +66,28 @@ export function standingIn(
     case 'active':
       return of('missing')
   }
+}
+
+/**
+ * The accounts that the courses of a delivery were given to, after a check: who is first seen enrolled in a course for
+ * which the delivery knows no account is its buyer from then on. Pure.
+ * @param of.standings after the check
+ */
+export function accountsAfterCheck({
+  seen: { account, courses },
+  accounts,
+  standings,
+}: {
+  seen: Seen
+  accounts: BuyerAccounts
+  standings: Standings
+}): BuyerAccounts {
+  if (!('username' in account) || account.id === undefined) return accounts
+  const { id, username } = account
+  const isNew = (course: string): boolean =>
+    accounts[course] === undefined && standings[course]?.standing === 'enrolled'
+  const found = [...courses].filter(isNew).map((course) => [course, { id, username }] as const)
+  return found.length === 0 ? accounts : { ...accounts, ...Object.fromEntries(found) }
 }
 
 /**

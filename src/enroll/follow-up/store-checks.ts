@@ -4,9 +4,9 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { auditedChange } from '../../queue/audited-change.ts'
 import { storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { outcomeColumns, readOutcome, readStandings } from '../../queue/rows.ts'
+import { accountsColumn, outcomeColumns, readAccounts, readOutcome, readStandings } from '../../queue/rows.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
-import { type Check, changesNothing, resultOfCheck } from './result.ts'
+import { accountsAfterCheck, type Check, changesNothing, resultOfCheck } from './result.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
 const STEP = 200
@@ -49,12 +49,13 @@ export async function storeChecks(
   return all
 }
 
-const COLUMNS = ['id', 'state', 'generation', 'received_at', 'outcome', 'standings'] as const
+const COLUMNS = ['id', 'state', 'generation', 'received_at', 'outcome', 'standings', 'accounts'] as const
 type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
 interface Write {
   readonly row: Row
-  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> & Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
+  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'accounts'> &
+    Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
 }
@@ -106,12 +107,15 @@ function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | 
   const outcome = row.outcome === null ? null : readOutcome(row.outcome)
   const after = resultOfCheck({ check, outcome, standings, receivedAt: row.received_at, at, by })
   const isSame = after.standings === standings
+  const accounts = readAccounts(row.accounts)
+  const found = isSame ? accounts : accountsAfterCheck({ ...check, accounts, standings: after.standings })
   return {
     row,
     set: {
       state: after.state,
       ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
       standings: isSame ? row.standings : JSON.stringify(after.standings),
+      accounts: found === accounts ? row.accounts : accountsColumn(found),
     },
     drafts: after.drafts,
     stored: { state: after.state, standings: after.standings },
@@ -119,4 +123,4 @@ function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | 
 }
 
 const groupKey = ({ row, set }: Write): string =>
-  JSON.stringify([row.state, row.generation, row.standings, row.outcome, set])
+  JSON.stringify([row.state, row.generation, row.standings, row.outcome, row.accounts, set])

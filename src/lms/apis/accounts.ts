@@ -46,18 +46,21 @@ export function maskAddress(address: string): string {
 const ENDPOINT = '/api/user/v1/accounts'
 
 /**
- * The account that has an address. `inactive`: the person registered and has not activated. `retired`: the person had
+ * The account that has an address. `id`: the LMS's number of it; absent if the answer leaves it out. `inactive`: the person registered and has not activated. `retired`: the person had
  * the account deleted. `other_account`: the LMS matches the address to an account with another address, masked here.
  */
 export type Account =
-  | { readonly status: 'active' | 'inactive'; readonly username: string }
+  | { readonly status: 'active' | 'inactive'; readonly username: string; readonly id?: number }
   | { readonly status: 'unknown' }
   | { readonly status: 'retired' }
   | { readonly status: 'other_account'; readonly address: string }
 
-const accounts = z.tuple([
-  z.object({ username: z.string().refine(isUsername), email: z.string(), is_active: z.boolean() }),
-])
+const named = z.object({
+  username: z.string().refine(isUsername),
+  email: z.string(),
+  id: z.int().exactOptional(),
+})
+const accounts = z.tuple([named.extend({ is_active: z.boolean() })])
 const namesakes = z.array(z.object({ username: z.string(), email: z.string() }))
 const retired = z.object({ error_msg: z.string() })
 
@@ -89,7 +92,12 @@ export function judgeAccount(answer: Answer, asked: { email: string }): Judged<A
     if (!isSameAddress(account.email, asked.email)) {
       return succeeded({ status: 'other_account', address: maskAddress(account.email) })
     }
-    return succeeded({ status: account.is_active ? 'active' : 'inactive', username: account.username })
+    const { username, id } = account
+    return succeeded({
+      status: account.is_active ? 'active' : 'inactive',
+      username,
+      ...(id === undefined ? {} : { id }),
+    })
   }
   if (answer.status === 404) {
     if (answer.text === '') return succeeded({ status: 'unknown' })
@@ -135,8 +143,8 @@ export const SEARCH_ADDRESSES = 1000
 
 /** The accounts of the requested addresses. Retired ones are left out, and nothing tells whether one is active. */
 export interface FoundAccounts {
-  /** The user names, by the address as it was requested. */
-  readonly usernames: ReadonlyMap<string, string>
+  /** By the address as it was requested. `id`: absent if the answer leaves it out. */
+  readonly accounts: ReadonlyMap<string, { readonly username: string; readonly id?: number }>
   /**
    * Requested addresses without an account of their own that the LMS's database takes, or may take, for another
    * person's. The value is the masked address of that person.
@@ -144,7 +152,7 @@ export interface FoundAccounts {
   readonly others: ReadonlyMap<string, string>
 }
 
-const foundAccounts = z.array(z.object({ email: z.string(), username: z.string().refine(isUsername) }))
+const foundAccounts = z.array(named)
 
 /**
  * Searches the accounts of many addresses at once. The LMS doesn't throttle it (recorded: people-lists.json).
@@ -165,19 +173,21 @@ export function judgeSearchEmails(answer: Answer, asked: { emails: readonly stri
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
   const byKey = new Map(read.value.map((account) => [addressKey(account.email), account]))
-  const usernames = new Map<string, string>()
+  const found = new Map<string, { username: string; id?: number }>()
   for (const email of asked.emails) {
     const account = byKey.get(addressKey(email))
-    if (account !== undefined) usernames.set(email, account.username)
+    if (account === undefined) continue
+    const { username, id } = account
+    found.set(email, { username, ...(id === undefined ? {} : { id }) })
   }
   const requested = new Set(asked.emails.map(addressKey))
   const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(addressKey(email)))
   // The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
   // any address that has no account.
   const others = new Map<string, string>()
-  const unknown = asked.emails.filter((email) => !usernames.has(email))
+  const unknown = asked.emails.filter((email) => !found.has(email))
   for (const stranger of strangers) {
     for (const email of takenFor(stranger, unknown)) others.set(email, maskAddress(stranger))
   }
-  return succeeded({ usernames, others })
+  return succeeded({ accounts: found, others })
 }

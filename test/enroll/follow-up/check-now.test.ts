@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readAccounts } from '../../../src/queue/rows.ts'
 import { DEMO } from '../../harness.ts'
 import { accepted, arrival, needsAttention, only, rejectedArrival, settled } from '../../queue/harness.ts'
 import { history, PYTHON, register, setUp } from './harness.ts'
@@ -20,10 +21,10 @@ test('check now finds what the LMS has, stores it and says who asked', async (t)
   assert.deepEqual([demo?.standing, demo?.mode, python?.standing], ['enrolled', 'audit', 'unenrolled'])
   assert.deepEqual((await bench.delivery(id)).standings, checked.standings)
   const { last_event, ...sale } = before // its events are numbered
-  assert.deepEqual(
-    { ...(await bench.row(id)), standings: null },
-    { ...sale, standings: null, last_event: last_event + 1 },
-  )
+  const { accounts, ...after } = await bench.row(id)
+  assert.deepEqual({ ...after, accounts: null, standings: null }, { ...sale, last_event: last_event + 1 })
+  const { [DEMO]: buyer, ...others } = readAccounts(accounts)
+  assert.deepEqual([buyer?.username, others], ['ada_x_example', {}], 'the first look stores who has the course')
   assert.deepEqual(await history(bench, id), [`checked: ${DEMO}: enrolled (audit); ${PYTHON}: unenrolled (audit)`])
   assert.equal(bench.events.at(-1)?.actor, 'ada')
 })
