@@ -35,6 +35,12 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'Calls for three people in `course` failed, so the course is paused and tried again at `probeAt`.',
       action: 'Find the cause in the log of the LMS, for example a forum role that exists twice.',
     },
+    'courses of the LMS could not be read; the catalogue stays as it is': {
+      means:
+        'The shop and the console go on with the courses that were read before, which get older, for `reason`. Sales are not affected.',
+      action:
+        'A throttled list, as after many sales, is read later by itself. If the line repeats for an hour, see [Errors](errors.md#the-lms).',
+    },
   },
   Deliveries: {
     'delivery needs attention': {

@@ -122,6 +122,7 @@ export async function startProduct({
   timing = TIMING,
   random = Math.random,
   followUpMs,
+  catalogueMs,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
@@ -132,6 +133,8 @@ export async function startProduct({
   random?: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   followUpMs?: number
+  /** The age at which the catalogue of courses is read anew, ms. */
+  catalogueMs?: number
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -147,7 +150,7 @@ export async function startProduct({
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
   const service = await closingOnError(standIn, () =>
-    buildService({ settings, env: given, log, now, random, timing, followUpMs }),
+    buildService({ settings, env: given, log, now, random, timing, followUpMs, catalogueMs }),
   )
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`

@@ -43,16 +43,22 @@ function endOf({ mode_ends: ends }: Course, mode: string): string | null {
   return end === undefined ? null : timestamp(Date.parse(end))
 }
 
-/** GET /api/course_modes/v1/courses/{course_id}/, staff only. Rules: recordings, paid-modes.json. */
+/**
+ * GET /api/course_modes/v1/courses/{course_id}/, staff only. Rules: recordings, paid-modes.json. The route takes an
+ * old-style key with its slashes too (openedx/edx-platform, course_modes/rest_api/urls.py, COURSE_KEY_PATTERN).
+ */
 export const courseModesView: View = {
-  url: '/api/course_modes/v1/courses/:course/',
+  url: '/api/course_modes/v1/courses/*',
   pattern: '/api/course_modes/v1/courses/{course_id}/',
   accepts: 'jwt_or_bearer',
   access: 'staff',
   errors: 'detail',
   throttled: false,
   handlers: {
-    GET: ({ params, context }: Call) => ({ status: 200, body: modeRows(context, params.course ?? '') }),
+    GET: ({ params, context }: Call) => ({
+      status: 200,
+      body: modeRows(context, (params['*'] ?? '').replace(/\/$/, '')),
+    }),
   },
 }
 

@@ -20,6 +20,8 @@ import { writePast } from './sandbox-past.ts'
 export const SANDBOX_SECRET = 'lernito-sandbox-secret'
 /** So that a person who tries it sees a delivery become enrolled soon after the buyer activates the account. */
 const FOLLOW_UP_MS = 5_000
+/** So that a course that is changed or added in the stand-in soon shows. */
+const CATALOGUE_MS = 10_000
 
 export const sandbox = command({
   name: 'sandbox',
@@ -157,7 +159,7 @@ async function runSandboxService(at: {
   const output = holdOutput()
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
   for (const warning of warnings) log.warn(warning)
-  const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS })
+  const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS, catalogueMs: CATALOGUE_MS })
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())
     if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]

@@ -201,6 +201,23 @@ export interface EndpointRow {
   sent_at: number | null
 }
 
+/**
+ * What the LMS told about its courses when it was last asked. There is one row, 'lms', so that a new catalogue takes the
+ * place of the old one at once.
+ */
+export interface CatalogueRow {
+  name: string
+  /** Counts the changes of `courses`. */
+  version: number
+  /** When the LMS was last asked with success; null: never. */
+  checked_at: number | null
+  /** When it was last asked in vain, and why, if that was since. */
+  failed_at: number | null
+  failure: string | null
+  /** JSON: see src/shop/courses/catalogue.ts. */
+  courses: string
+}
+
 /** A cause that operators are notified of. The table is small: see MAX_CAUSES in src/operators/notify/notices.ts. */
 export interface NoticeRow {
   /** SHA-256 in hex of what makes the cause: see noticeId. */
@@ -270,6 +287,7 @@ export interface Tables {
   webhook_ids: WebhookIdRow
   outbox: OutboxRow
   endpoints: EndpointRow
+  catalogue: CatalogueRow
   notices: NoticeRow
   incidents: IncidentRow
   senders: SenderRow

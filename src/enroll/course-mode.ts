@@ -1,9 +1,7 @@
+import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
 import type { CallContext } from './pair.ts'
 import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
-
-/** The course modes without a price, in the LMS's own order of preference. A person may have paid for any other. */
-export const FREE_MODES: readonly string[] = ['audit', 'honor']
 
 /** The slug of the course mode that LERNITO_COURSE_MODE names for a course; null if the LMS chooses. */
 export type ModeOf = (course: string) => string | null

@@ -1,8 +1,9 @@
 import type { Account } from '../lms/apis/accounts.ts'
+import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../lms/client/failure.ts'
-import { changeMode, FREE_MODES, modeMissing } from './course-mode.ts'
+import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused, withId } from './work.ts'
 

@@ -1,7 +1,10 @@
+import { isSameCourse } from '../sale/course-key.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAction, BatchAnswer } from './apis/batch-answer.ts'
 import * as bulkApi from './apis/bulk-enroll.ts'
+import * as catalogueApi from './apis/course-catalogue.ts'
+import * as modesApi from './apis/course-modes.ts'
 import * as coursesApi from './apis/courses.ts'
 import * as enrollmentApi from './apis/enrollment.ts'
 import * as allowedApi from './apis/enrollment-allowed.ts'
@@ -24,13 +27,15 @@ const COURSE_KEYS_MS = 5 * 60_000
 /** Sales of a missing course cost the LMS at most one look-up in this time, however many there are. */
 const MISSING_COURSE_REST_MS = 250
 const MAX_COURSES = 5_000
+/** The most courses that the LMS puts on a page of its list. */
+export const COURSE_PAGE = 100
 
 /**
  * The LMS's REST API. Each call is sent once, or twice if its token has to be renewed, and its answer is judged.
  * Retries are up to the caller. An API that the LMS throttles takes a permit. No answer of the LMS makes a call reject;
  * it rejects only with what `mayCall` throws.
  */
-export interface Lms extends LookUps, BatchCalls, SingleCalls {
+export interface Lms extends LookUps, Catalogue, BatchCalls, SingleCalls {
   /** The service user that the LMS's token names. */
   serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
   /** Waits for no slot, so that it works while calls hang. */
@@ -63,6 +68,7 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
       return succeeded({ username, administrator })
     },
     ...createLookUps(parts),
+    ...createCatalogueCalls(parts),
     ...createBatchCalls(parts),
     ...createSingleCalls(ask),
     async heartbeat() {
@@ -129,6 +135,38 @@ function createLookUps(parts: Parts) {
      * @throws Error for more than SEARCH_ADDRESSES addresses
      */
     searchEmails: emailSearch(parts),
+  }
+}
+
+type Catalogue = ReturnType<typeof createCatalogueCalls>
+
+/** What the LMS tells about all of its courses, for the catalogue. Nothing of it is kept here. */
+function createCatalogueCalls({ ask, tokens }: Parts) {
+  return {
+    /**
+     * A page of the courses that the service user sees, from 1, with up to COURSE_PAGE courses. Takes a permit: the LMS
+     * throttles the list at 40 calls a minute, in which it counts the calls that enroll too (see sandbox/lms/throttle.ts).
+     */
+    async coursePage(permit: Permit, page: number) {
+      const user = await tokens.get()
+      if (!user.ok) return user
+      const { username } = user.value
+      permit.spend()
+      const request = coursesApi.courseListRequest({ username, pageSize: COURSE_PAGE, page })
+      return ask(request, catalogueApi.judgeCataloguePage)
+    },
+    /** The course that a key means; null if there is none. */
+    async catalogueCourse(key: string): Promise<Judged<catalogueApi.CatalogueCourse | null>> {
+      const user = await tokens.get()
+      if (!user.ok) return user
+      const request = coursesApi.courseRequest({ key, username: user.value.username })
+      if (request === null) return succeeded(null)
+      const found = await ask(request, catalogueApi.judgeCatalogueCourse)
+      const isOther = found.ok && found.value !== null && !isSameCourse(key, found.value.key)
+      return isOther ? succeeded(null) : found
+    },
+    /** The modes that were added to a course, by its true key. */
+    addedModes: (course: string) => ask(modesApi.addedModesRequest({ course }), modesApi.judgeAddedModes),
   }
 }
 

@@ -15,6 +15,8 @@ import { TIMING, type Timing } from '../queue/replicas/timing.ts'
 import { createShopAnswers, type ShopAnswers } from '../queue/shop-answers.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
+import { type Catalogue, createCatalogueReader } from '../shop/courses/catalogue.ts'
+import { CATALOGUE_MS } from '../shop/courses/refresh.ts'
 import { createSenders, type Senders } from '../shop/senders/senders.ts'
 import { createWakeUp, type WakeUp } from './lib/loop.ts'
 import type { Env, Settings } from './settings/settings.ts'
@@ -34,6 +36,8 @@ export interface ServiceOptions {
   readonly timing?: Timing | undefined
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs?: number | undefined
+  /** The age at which the catalogue of courses is read anew, ms. */
+  readonly catalogueMs?: number | undefined
   /** Of the notifications for operators. */
   readonly notifyTiming?: NotifyTiming | undefined
 }
@@ -66,6 +70,9 @@ export interface Parts extends AppContext {
   readonly secrets: readonly string[]
   readonly timing: Timing
   readonly followUpMs: number
+  readonly catalogueMs: number
+  /** The courses of the LMS, as they were last read. */
+  readonly readCatalogue: () => Promise<Catalogue>
   readonly notifyTiming: NotifyTiming
   /** Aborted when proxies should send nothing more. */
   readonly leaving: AbortController
@@ -82,6 +89,7 @@ export function createParts({
   random = Math.random,
   timing = TIMING,
   followUpMs = FOLLOW_UP_MS,
+  catalogueMs = CATALOGUE_MS,
   notifyTiming = NOTIFY_TIMING,
 }: ServiceOptions): Parts {
   const [leaving, stopping] = [new AbortController(), new AbortController()]
@@ -108,9 +116,7 @@ export function createParts({
     signal: stopping.signal,
   })
   const lms = createLmsParts({ settings, observer, shared })
-  const { db } = shared.database
-  const backlog = () => shared.guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxBacklog(db) }))
-  addGauges(metrics.registry, { ...shared, ...lms, backlog })
+  addGauges(metrics.registry, { ...shared, ...lms, backlog: backlogOf(shared) })
   return {
     ...shared,
     ...lms,
@@ -127,11 +133,19 @@ export function createParts({
     modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
     timing,
     followUpMs,
+    catalogueMs,
+    readCatalogue: createCatalogueReader(shared.database.db),
     notifyTiming,
     leaving,
     stopping,
   }
 }
+
+/** Reads what waits, for the metrics. */
+const backlogOf =
+  ({ database: { db }, guard }: AppContext) =>
+  () =>
+    guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxBacklog(db) }))
 
 type LmsParts = Pick<Parts, 'lms' | 'breaker' | 'breakers' | 'budget' | 'calls' | 'concurrency'>
 

@@ -1,5 +1,5 @@
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
-import { runFollowUp } from '../enroll/follow-up/follow-up.ts'
+import { areSalesWaitedFor, runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
 import { createBudget } from '../lms/client/budget.ts'
@@ -11,6 +11,7 @@ import type { ConsoleUrl } from '../operators/notify/words.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runShopAnswers } from '../queue/shop-answers.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
+import { runCatalogue } from '../shop/courses/refresh.ts'
 import { createPoster } from '../shop/events/post-event.ts'
 import { CONCURRENCY, runOutbox } from '../shop/events/run-outbox.ts'
 import { runSenders } from '../shop/senders/senders.ts'
@@ -21,7 +22,8 @@ import type { Settings } from './settings/settings.ts'
 const BUDGET_PART = 4
 
 /**
- * The background work of the service: it enrolls, withdraws, follows up pre-enrolled buyers, sends events to the shop,
+ * The background work of the service: it enrolls, withdraws, follows up pre-enrolled buyers, reads which courses the LMS
+ * has, sends events to the shop,
  * notifies operators, replays what they ordered, and deletes old deliveries. Works until the signal is aborted and
  * everything in flight is settled. The database must be up to date.
  */
@@ -34,6 +36,7 @@ export async function runWork(parts: Parts): Promise<void> {
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),
     withdraw(parts),
     followUp(parts),
+    keepCatalogue(parts),
     sendEvents(parts),
     notify(parts),
     recordIncidents(parts),
@@ -83,6 +86,18 @@ function followUp(parts: Parts): Promise<void> {
     isLmsUnavailable: () => isOpen(breaker.state()),
     intervalMs: parts.followUpMs,
     onRound: observer.onFollowUp,
+  })
+}
+
+/** Keeps the catalogue of courses up to date, with the client that the circuit breaker doesn't watch. */
+function keepCatalogue(parts: Parts): Promise<void> {
+  const { breaker, database, now, observer } = parts
+  return runCatalogue({
+    ...parts,
+    isLmsUnavailable: () => isOpen(breaker.state()),
+    areSalesWaitedFor: () => areSalesWaitedFor({ db: database.db, now: now() }),
+    intervalMs: parts.catalogueMs,
+    onFailed: observer.onCatalogueFailed,
   })
 }
 

@@ -19,6 +19,7 @@ export async function startWithConsole({
   now?: () => number
   folder?: string
   followUpMs?: number
+  catalogueMs?: number
 } = {}) {
   const redirectUris: Record<string, string[]> = {}
   const product = await startProduct({

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { accountRequest, judgeAccount, namesakeRequests, searchEmailsRequest } from '../../src/lms/apis/accounts.ts'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/lms/apis/bulk-enroll.ts'
+import { addedModesRequest } from '../../src/lms/apis/course-modes.ts'
 import { courseListRequest, courseModesRequest, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
 import {
   changeModeRequest,
@@ -135,12 +136,16 @@ test('a key and a username from an answer of the LMS stay within their segments 
   fc.assert(property, RUNS)
 })
 
-test('a key of the settings stays within its segment of the path of the course modes', () => {
+test('a key of the settings or of the catalogue stays within its segment of the path of the course modes', () => {
   const property = fc.property(takenKey, (course) => {
     const url = parsed(courseModesRequest({ course }), '/api/enrollment/v1/course/')
     assertQuery(url, {})
     const rest = url.pathname.slice(`${PREFIX}/api/enrollment/v1/course/`.length)
     assert.equal(rest.split('/').map(decodeURIComponent).join('/'), course)
+    const added = parsed(addedModesRequest({ course }), '/api/course_modes/v1/courses/')
+    assertQuery(added, {})
+    const segments = added.pathname.slice(`${PREFIX}/api/course_modes/v1/courses/`.length, -1).split('/')
+    assert.equal(segments.map(decodeURIComponent).join('/'), course)
   })
   fc.assert(property, RUNS)
 })

@@ -39,6 +39,9 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.searchEmails([person.email]),
     await lms.takenAsUsernames([person.email]),
     await lms.courseKeys(),
+    await lms.coursePage(await permit(), 1),
+    await lms.catalogueCourse(COURSE),
+    await lms.addedModes(COURSE),
   ]
   assert.equal(Object.keys(lms).length, answers.length + 1, 'the client has a call that is not asked here')
   return answers.map(({ ok }) => ok)
@@ -66,6 +69,9 @@ const ROUTES = [
   'POST /api/user/v1/accounts/search_emails',
   'GET /api/user/v1/accounts', // by user name
   'GET /api/courses/v1/courses/',
+  'GET /api/courses/v1/courses/', // a page of the catalogue
+  `GET /api/courses/v1/courses/${encodeURIComponent(COURSE)}`, // a course of the catalogue
+  `GET /api/course_modes/v1/courses/${encodeURIComponent(COURSE)}/`,
 ]
 
 for (const status of [301, 302, 303, 307, 308]) {

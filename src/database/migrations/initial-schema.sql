@@ -121,6 +121,15 @@ create table if not exists endpoints (
   sent_at bigint
 );
 
+create table if not exists catalogue (
+  name varchar(16) not null primary key,
+  version integer not null,
+  checked_at bigint,
+  failed_at bigint,
+  failure mediumtext,
+  courses mediumtext not null
+);
+
 create table if not exists bulk_replays (
   id varchar(26) not null primary key,
   filter mediumtext not null,

@@ -1,8 +1,8 @@
 import type { Account } from '../../lms/apis/accounts.ts'
+import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Standing } from '../../sale/types.ts'
-import { FREE_MODES } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
 
 /** What the LMS has for a person in one course now. */

@@ -1,12 +1,12 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { Account } from '../../lms/apis/accounts.ts'
 import { batchCanName } from '../../lms/apis/batch-answer.ts'
+import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { type Allowance, isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
-import { FREE_MODES } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
 import { type InCourse, readInCourse } from './what-stands.ts'
 

@@ -31,6 +31,7 @@ export type Endpoint =
   | '/api/enrollment/v1/enrollment/{username},{course}'
   | '/api/enrollment/v1/enrollments'
   | '/api/enrollment/v1/course/{course}'
+  | '/api/course_modes/v1/courses/{course}/'
   | '/api/enrollment/v1/enrollment_allowed/'
   | '/api/enrollment/v2/enrollment/'
   | '/heartbeat'

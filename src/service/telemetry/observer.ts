@@ -105,6 +105,9 @@ function observeLms({ log, metrics }: ObserverParts) {
       const fields = { course, reason: report.message, probeAt: new Date(report.probeAt).toISOString() }
       log.warn(fields, 'LMS fails for everyone in a course; its deliveries wait')
     },
+    /** The catalogue of courses stays as it was read before. */
+    onCatalogueFailed: (reason: string): void =>
+      log.warn({ reason }, 'courses of the LMS could not be read; the catalogue stays as it is'),
   }
 }
 

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import { canBeCourse } from './courses.ts'
+
+const LIST: Endpoint = '/api/courses/v1/courses/'
+const DETAIL: Endpoint = '/api/courses/v1/courses/{course}'
+
+/** A course as the LMS's catalogue describes it. Times are ms since 1970. */
+export interface CatalogueCourse {
+  /** The true key, as the LMS spells it. */
+  readonly key: string
+  readonly name: string
+  readonly organization: string
+  /** null if it isn't set. */
+  readonly start: number | null
+  readonly end: number | null
+  /** The period in which learners can enroll; null: no beginning, no end. */
+  readonly enrollmentStart: number | null
+  readonly enrollmentEnd: number | null
+  readonly invitationOnly: boolean
+}
+
+const date = z.iso
+  .datetime({ offset: true })
+  .transform((text) => Date.parse(text))
+  .nullable()
+
+const row = z.object({
+  course_id: z.string(),
+  name: z.string(),
+  org: z.string(),
+  start: date,
+  start_type: z.string(),
+  end: date,
+  enrollment_start: date,
+  enrollment_end: date,
+  invitation_only: z.boolean(),
+})
+const page = z.object({ results: z.array(row), pagination: z.object({ count: z.int().nonnegative() }) })
+const missing = z.object({ developer_message: z.string() })
+
+/**
+ * The courses on a page of the list. `count`: how many courses the LMS has; `rows`: how many of them are on this page,
+ * with those that no webhook can name.
+ */
+export function judgeCataloguePage(
+  answer: Answer,
+): Judged<{ readonly count: number; readonly rows: number; readonly courses: readonly CatalogueCourse[] }> {
+  const read = readOk(answer, LIST, page)
+  if (!read.ok) return read
+  const { results, pagination } = read.value
+  const courses = results.filter((one) => canBeCourse(one.course_id)).map(courseOf)
+  return succeeded({ count: pagination.count, rows: results.length, courses })
+}
+
+/** One course, which has the same fields; null if there is none (recorded: courses.json, 'a course', 'no such course'). */
+export function judgeCatalogueCourse(answer: Answer): Judged<CatalogueCourse | null> {
+  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
+  if (answer.status !== 200) return judgeOther(answer, DETAIL)
+  const read = readAs(answer, DETAIL, row)
+  if (!read.ok) return read
+  return canBeCourse(read.value.course_id) ? succeeded(courseOf(read.value)) : notUnderstood(answer, DETAIL)
+}
+
+/** A `start_type` of `empty` is a start that nobody has set (recorded: sequence.json, 68). */
+function courseOf(of: z.infer<typeof row>): CatalogueCourse {
+  return {
+    key: of.course_id,
+    name: unescaped(of.name),
+    organization: of.org,
+    start: of.start_type === 'empty' ? null : of.start,
+    end: of.end,
+    enrollmentStart: of.enrollment_start,
+    enrollmentEnd: of.enrollment_end,
+    invitationOnly: of.invitation_only,
+  }
+}
+
+/**
+ * The name is `display_name_with_default_escaped` (openedx/edx-platform, lms/djangoapps/course_api/serializers.py
+ * @046feb0c), where the LMS replaces `<` and `>` and nothing else.
+ */
+const unescaped = (name: string): string => name.replaceAll('&lt;', '<').replaceAll('&gt;', '>')

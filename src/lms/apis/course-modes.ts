@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { type Answer, readOk } from '../client/answer.ts'
+import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import type { LmsRequest } from '../client/transport.ts'
+import { courseInPath } from './courses.ts'
+
+const ENDPOINT: Endpoint = '/api/course_modes/v1/courses/{course}/'
+
+/** The course modes without a price, in the LMS's own order of preference. A person may have paid for any other. */
+export const FREE_MODES: readonly string[] = ['audit', 'honor']
+
+/** A mode that somebody has added to a course. */
+export interface CourseMode {
+  /** Its slug, such as `verified`. */
+  readonly slug: string
+  readonly name: string
+  /** The least price, in `currency`, which is a code such as `usd`. */
+  readonly price: number
+  readonly currency: string
+  /** When its sale ends, ms since 1970; null: never. */
+  readonly until: number | null
+}
+
+/**
+ * The default mode of the LMS, which a course has to which nobody has added a mode (recorded: enrollment-v1.json, 'course
+ * enrolment details (modes)'). COURSE_MODE_DEFAULTS can name another one, which no API tells.
+ */
+export const DEFAULT_MODE: CourseMode = { slug: 'audit', name: 'Audit', price: 0, currency: 'usd', until: null }
+
+const modes = z.array(
+  z.object({
+    mode_slug: z.string(),
+    mode_display_name: z.string(),
+    min_price: z.number(),
+    currency: z.string(),
+    expiration_datetime: z.iso
+      .datetime({ offset: true })
+      .transform((text) => Date.parse(text))
+      .nullable(),
+  }),
+)
+
+/**
+ * Requests the modes that were added to a course, with those whose sale has ended. Only staff may. The LMS doesn't
+ * throttle it (openedx/edx-platform, common/djangoapps/course_modes/rest_api/v1/views.py @0fd03ef6).
+ */
+export function addedModesRequest(of: { course: string }): LmsRequest {
+  const path = `/api/course_modes/v1/courses/${courseInPath(of.course)}/`
+  return { method: 'GET', endpoint: ENDPOINT, path, body: null }
+}
+
+/** The modes (recorded: paid-modes.json, 'course modes API: list'). Empty if nobody has added one, or for no course. */
+export function judgeAddedModes(answer: Answer): Judged<readonly CourseMode[]> {
+  const read = readOk(answer, ENDPOINT, modes)
+  if (!read.ok) return read
+  return succeeded(
+    read.value.map((mode) => ({
+      slug: mode.mode_slug,
+      name: mode.mode_display_name,
+      price: mode.min_price,
+      currency: mode.currency,
+      until: mode.expiration_datetime,
+    })),
+  )
+}

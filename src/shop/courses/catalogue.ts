@@ -1,0 +1,133 @@
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import type { CatalogueRow, Tables } from '../../database/schema.ts'
+import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
+import type { CourseMode } from '../../lms/apis/course-modes.ts'
+import { courseIdentity } from '../../sale/course-key.ts'
+
+/** The only row of the table. */
+export const CATALOGUE = 'lms'
+
+/** A course of the LMS, as the catalogue keeps it. */
+export interface Course extends CatalogueCourse {
+  /** Whether everybody could enroll when the LMS was asked: see isOpen. */
+  readonly open: boolean
+  /** The modes that were added to it; null if the LMS wasn't asked: it is asked for courses that were sold. */
+  readonly modes: readonly CourseMode[] | null
+}
+
+/** A course that was sold and that the LMS doesn't have. `name`: that of the time when it had it. */
+export interface MissingCourse {
+  readonly key: string
+  readonly name: string | null
+}
+
+/** What the LMS has told about its courses. */
+export interface Contents {
+  /** By key. */
+  readonly courses: readonly Course[]
+  readonly missing: readonly MissingCourse[]
+}
+
+/** The stored catalogue. Times are ms since 1970. */
+export interface Catalogue extends Contents {
+  readonly version: number
+  /** When the LMS was last asked with success; null: never. */
+  readonly checkedAt: number | null
+  /** Why it could not be asked since then; null if it could. */
+  readonly failure: { readonly at: number; readonly message: string } | null
+  /** The course that a key means as the shop may send it: in any letter case, with a branch. */
+  readonly find: (key: string) => Course | undefined
+  /** The same of the missing ones. */
+  readonly findMissing: (key: string) => MissingCourse | undefined
+}
+
+const time = z.number().nullable()
+const contents: z.ZodType<Contents> = z.object({
+  courses: z.array(
+    z.object({
+      key: z.string(),
+      name: z.string(),
+      organization: z.string(),
+      start: time,
+      end: time,
+      enrollmentStart: time,
+      enrollmentEnd: time,
+      invitationOnly: z.boolean(),
+      open: z.boolean(),
+      modes: z
+        .array(z.object({ slug: z.string(), name: z.string(), price: z.number(), currency: z.string(), until: time }))
+        .nullable(),
+    }),
+  ),
+  missing: z.array(z.object({ key: z.string(), name: z.string().nullable() })),
+})
+
+const EMPTY = '{"courses":[],"missing":[]}'
+
+/** The row before the LMS was first asked. */
+export const FIRST_ROW: CatalogueRow = {
+  name: CATALOGUE,
+  version: 0,
+  checked_at: null,
+  failed_at: null,
+  failure: null,
+  courses: EMPTY,
+}
+
+/**
+ * Returns a function that reads the catalogue. It reads and parses the courses only if they have changed since it last
+ * did, so it is cheap enough for every page.
+ */
+export function createCatalogueReader(db: Kysely<Tables>): () => Promise<Catalogue> {
+  let known: { readonly version: number; readonly courses: Readings } | null = null
+  return async () => {
+    const state = await db
+      .selectFrom('catalogue')
+      .select(['version', 'checked_at', 'failed_at', 'failure'])
+      .where('name', '=', CATALOGUE)
+      .executeTakeFirst()
+    if (state === undefined) return catalogueOf(FIRST_ROW, readingsOf(EMPTY))
+    if (known?.version === state.version) return catalogueOf(state, known.courses)
+    const row = await readRow(db)
+    known = { version: row.version, courses: readingsOf(row.courses) }
+    return catalogueOf(row, known.courses)
+  }
+}
+
+/** The stored row, or the first one. */
+export async function readRow(db: Pick<Kysely<Tables>, 'selectFrom'>): Promise<CatalogueRow> {
+  const row = await db.selectFrom('catalogue').selectAll().where('name', '=', CATALOGUE).executeTakeFirst()
+  return row ?? FIRST_ROW
+}
+
+type Readings = Contents & Pick<Catalogue, 'find' | 'findMissing'>
+
+const readingsOf = (text: string): Readings => indexed(contents.parse(JSON.parse(text)))
+
+/** The same contents, in which courses can be found. */
+export function indexed(of: Contents): Readings {
+  const courses = new Map(of.courses.map((course) => [courseIdentity(course.key), course]))
+  const missing = new Map(of.missing.map((one) => [courseIdentity(one.key), one]))
+  return {
+    ...of,
+    find: (key) => courses.get(courseIdentity(key)),
+    findMissing: (key) => missing.get(courseIdentity(key)),
+  }
+}
+
+function catalogueOf(
+  row: Pick<CatalogueRow, 'version' | 'checked_at' | 'failed_at' | 'failure'>,
+  readings: Readings,
+): Catalogue {
+  const { version, checked_at: checkedAt, failed_at, failure } = row
+  return {
+    ...readings,
+    version,
+    checkedAt,
+    failure: failed_at === null || failure === null ? null : { at: failed_at, message: failure },
+  }
+}
+
+/** The catalogue that a row holds. */
+export const catalogueIn = (row: CatalogueRow): Catalogue => catalogueOf(row, readingsOf(row.courses))

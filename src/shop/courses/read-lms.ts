@@ -1,0 +1,113 @@
+import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
+import type { Permit } from '../../lms/client/budget.ts'
+import { type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
+import { COURSE_PAGE, type Lms } from '../../lms/lms.ts'
+import { courseIdentity } from '../../sale/course-key.ts'
+import type { Catalogue, Contents, Course, MissingCourse } from './catalogue.ts'
+import { isOpen } from './sellable.ts'
+
+/** An LMS with more than 10,000 courses has no catalogue here. */
+const PAGES_MAX = 100
+
+export interface Reading {
+  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes'>
+  /** Waits until a call gets in nobody's way; before each call that the LMS doesn't throttle. Rejects to end the reading. */
+  readonly turn: () => Promise<void>
+  /** The same for a call that it throttles. */
+  readonly acquire: () => Promise<Permit>
+  /** The keys of the courses that were sold, as the shop sent them. */
+  readonly sold: readonly string[]
+  readonly before: Catalogue
+  /** ms since 1970 */
+  readonly now: () => number
+}
+
+/**
+ * Asks the LMS for all of its courses: a call for each 100, and one for each course that was sold, for its modes or
+ * whether it exists. The result is all of it or a failure: an LMS that is away, or answers with a part, gives no catalogue.
+ * @throws what `turn` and `acquire` reject with
+ */
+export async function readLms(reading: Reading): Promise<Judged<Contents>> {
+  const listed = await readList(reading)
+  if (!listed.ok) return listed
+  const courses = new Map(listed.value.map((course) => [courseIdentity(course.key), course]))
+  const { before, now } = reading
+  if (courses.size === 0 && before.courses.length > 0) {
+    return wrong('The LMS lists no courses: check that the user of LERNITO_LMS_CLIENT_ID is still staff')
+  }
+  const modes = new Map<string, Course['modes']>()
+  const missing: MissingCourse[] = []
+  for (const key of reading.sold) {
+    const identity = courseIdentity(key)
+    const course = courses.get(identity)
+    const found = await (course === undefined ? lookUp(reading, key) : readModes(reading, course.key))
+    if (!found.ok) return found
+    const { value } = found
+    if (value === 'unknown') continue
+    if ('modes' in value) modes.set(identity, value.modes)
+    else if (value.course !== null) courses.set(identity, value.course)
+    else missing.push({ key, name: before.find(key)?.name ?? before.findMissing(key)?.name ?? null })
+  }
+  const at = now()
+  const all = [...courses].map(([identity, course]) => ({
+    ...course,
+    open: isOpen(course, at),
+    modes: modes.get(identity) ?? null,
+  }))
+  return succeeded({ courses: all.sort(byKey), missing: missing.sort(byKey) })
+}
+
+const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1)
+
+/** All pages. The LMS numbers them, so a course that comes or goes meanwhile would move others to a page that was read. */
+async function readList({ lms, acquire }: Reading): Promise<Judged<readonly CatalogueCourse[]>> {
+  const courses: CatalogueCourse[] = []
+  let [count, rows] = [0, 0]
+  for (let page = 1; page === 1 || (page - 1) * COURSE_PAGE < count; page++) {
+    const permit = await acquire()
+    const read = await lms.coursePage(permit, page).finally(() => permit.release())
+    if (!read.ok) return read
+    if (page > 1 && read.value.count !== count) return wrong('The courses of the LMS changed while they were listed')
+    if (read.value.count > PAGES_MAX * COURSE_PAGE) {
+      return wrong(`The LMS has ${read.value.count} courses: the catalogue takes at most ${PAGES_MAX * COURSE_PAGE}`)
+    }
+    count = read.value.count
+    rows += read.value.rows
+    courses.push(...read.value.courses)
+  }
+  const isWhole = rows === count && new Set(courses.map(({ key }) => key)).size === courses.length
+  return isWhole ? succeeded(courses) : wrong('The LMS lists fewer or other courses than it counts')
+}
+
+/**
+ * The modes of a course; null if only this call failed. A failure that isn't about this course is one of the whole reading.
+ */
+async function readModes({ lms, turn }: Reading, course: string): Promise<Judged<Pick<Course, 'modes'>>> {
+  await turn()
+  const read = await lms.addedModes(course)
+  if (read.ok) return succeeded({ modes: read.value })
+  return isLocal(read.failure) ? succeeded({ modes: null }) : read
+}
+
+type LookedUp = { readonly course: CatalogueCourse | null } | 'unknown'
+
+/**
+ * A sold course that the LMS doesn't list: the list may lack one that it has, such as a coach's copy. If only this call
+ * failed, what was known of the course stays.
+ */
+async function lookUp({ lms, turn, before }: Reading, key: string): Promise<Judged<LookedUp>> {
+  await turn()
+  const found = await lms.catalogueCourse(key)
+  if (found.ok) return succeeded({ course: found.value })
+  if (!isLocal(found.failure)) return found
+  const known = before.find(key)
+  if (known !== undefined) return succeeded({ course: known })
+  return succeeded(before.findMissing(key) === undefined ? 'unknown' : { course: null })
+}
+
+/** Whether a call failed for a cause that may be this course's own, so that others can succeed. */
+const isLocal = ({ kind }: Failure): boolean => kind === 'server_error' || kind === 'misconfigured'
+
+/** An answer that can't be the whole list. */
+const wrong = (message: string): Judged<never> =>
+  failed({ kind: 'server_error', endpoint: '/api/courses/v1/courses/', status: 200, message })

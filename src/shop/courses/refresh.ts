@@ -1,0 +1,113 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import type { Budget, Permit } from '../../lms/client/budget.ts'
+import type { Lms } from '../../lms/lms.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
+import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
+import { catalogueIn, readRow } from './catalogue.ts'
+import { readLms } from './read-lms.ts'
+import { SOLD_MS, soldCourses } from './sold-courses.ts'
+import { storeContents, storeFailure } from './store.ts'
+
+/** The age at which the catalogue is read anew. */
+export const CATALOGUE_MS = 10 * 60_000
+/** How often a replica looks whether that is its work, and the first time after a start. */
+const POLL_MS = 30_000
+/** The least rest after a failure. */
+const AGAIN_MS = 60_000
+/** Of the call budget, this part is left to sales and look-ups. */
+const RESERVE = 0.5
+/** The list allows 40 calls a minute, and one call of it takes as long as some enrollments. */
+const LIST_REST_MS = 2_000
+const REST_MS = 100
+/** A call is put off while a sale is waited for, but no longer than this, so that a busy shop gets a catalogue too. */
+const PUT_OFF_MS = 30_000
+const PUT_OFF_POLL_MS = 250
+
+interface Refreshing extends Background, Pick<AppContext, 'context'> {
+  readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
+  /** The client that no circuit breaker watches: a failure of these calls must not stop sales. */
+  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes'>
+  readonly budget: Pick<Budget, 'tryAcquire'>
+  /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
+  readonly isLmsUnavailable: () => boolean
+  /** Whether a shop waits for the result of a sale now. */
+  readonly areSalesWaitedFor: () => Promise<boolean>
+  /** CATALOGUE_MS, but for the sandbox and tests. */
+  readonly intervalMs: number
+  /** Called after each reading that failed, with the reason, at most 300 characters. */
+  readonly onFailed: (reason: string) => void
+}
+
+/**
+ * Keeps the catalogue of courses up to date until the signal is aborted. The leader among the replicas asks the LMS as
+ * soon as the catalogue is ten minutes old, whether or not somebody looks at it: a small LMS is asked with one call. It
+ * gives way to everything else that calls the LMS. What the LMS answers replaces the old catalogue at once, or not at all.
+ */
+export async function runCatalogue(options: Refreshing): Promise<void> {
+  const { context, guard, intervalMs, signal, onFailed } = options
+  const { db } = context.database
+  const pollMs = Math.min(POLL_MS, intervalMs / 2)
+  const round = async (): Promise<number> => {
+    if (!mayAsk(options)) return pollMs
+    const { checked_at: checkedAt } = await guard(() => readRow(db))
+    const age = checkedAt === null ? intervalMs : context.now() - checkedAt
+    if (age >= 0 && age < intervalMs) return Math.min(pollMs, intervalMs - age)
+    const read = await refresh(options, db)
+    if (read === null || read.ok) return pollMs
+    onFailed(read.failure.message)
+    return Math.max(Math.min(AGAIN_MS, intervalMs), read.failure.retryAfterMs ?? 0)
+  }
+  await pause(pollMs, signal) // what waits since the last stop comes first
+  return runBackgroundLoop({ ...options, round, againMs: pollMs })
+}
+
+const mayAsk = ({ replicas, isLmsUnavailable, signal }: Refreshing): boolean =>
+  !signal.aborted && !isLmsUnavailable() && replicas.isLeader()
+
+/** Rejects a call of a reading that has to stop. */
+const OVER = new Error('the reading has to stop')
+
+/** Reads the catalogue anew and stores it. null: it had to stop. */
+async function refresh(options: Refreshing, db: Kysely<Tables>) {
+  const { context, guard, lms } = options
+  const row = await guard(() => readRow(db))
+  const sold = await guard(() => soldCourses(db, context.now() - SOLD_MS))
+  try {
+    const before = catalogueIn(row)
+    const read = await readLms({ lms, sold, before, now: context.now, ...turnsOf(options) })
+    if (read.ok) await guard(() => storeContents(context, { before, after: read.value, sold }))
+    else await guard(() => storeFailure(context, read.failure.message))
+    return read
+  } catch (error) {
+    if (error !== OVER) throw error
+    return null
+  }
+}
+
+/** What each call waits for. The first one of each kind doesn't rest. */
+function turnsOf(options: Refreshing) {
+  const { budget, areSalesWaitedFor, guard, signal } = options
+  const rested = { list: false, other: false }
+  const turn = async (kind: keyof typeof rested, restMs: number): Promise<void> => {
+    if (rested[kind]) await pause(restMs, signal)
+    rested[kind] = true
+    for (const end = performance.now() + PUT_OFF_MS; performance.now() < end; ) {
+      if (!mayAsk(options)) throw OVER
+      if (!(await guard(areSalesWaitedFor))) return
+      await pause(PUT_OFF_POLL_MS, signal)
+    }
+  }
+  return {
+    turn: () => turn('other', REST_MS),
+    acquire: async (): Promise<Permit> => {
+      await turn('list', LIST_REST_MS)
+      for (;;) {
+        if (!mayAsk(options)) throw OVER
+        const permit = budget.tryAcquire(RESERVE)
+        if (permit !== null) return permit
+        await pause(PUT_OFF_POLL_MS, signal)
+      }
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
+import { type CourseMode, DEFAULT_MODE, FREE_MODES } from '../../lms/apis/course-modes.ts'
+import type { Course } from './catalogue.ts'
+
+/**
+ * Why a course should not be sold now.
+ * - `closed`: its enrollment period has not begun or is over.
+ * - `invitation_only`: staff have to enroll learners.
+ * - `full`: the LMS refused a sale of it, most likely because it is full, and the sale still needs attention. The LMS's
+ *   lists don't tell how many places a course has.
+ * - `no_mode`: it has neither the course mode of LERNITO_COURSE_MODE nor, if that names none, a free one.
+ */
+export type Obstacle = 'closed' | 'invitation_only' | 'full' | 'no_mode'
+
+/** What whether a course can be sold depends on, beside the course. */
+export interface Selling {
+  /** The mode that LERNITO_COURSE_MODE names for a course, by its true key; null if it names none. */
+  readonly modeOf: (key: string) => string | null
+  /** Whether the LMS refused a sale of the course, by any key of it. */
+  readonly isRefused: (key: string) => boolean
+  /** ms since 1970 */
+  readonly at: number
+}
+
+type Period = Pick<CatalogueCourse, 'enrollmentStart' | 'enrollmentEnd' | 'invitationOnly'>
+
+/** Whether `at` (ms since 1970) is in the enrollment period. */
+export const isInPeriod = ({ enrollmentStart, enrollmentEnd }: Period, at: number): boolean =>
+  (enrollmentStart === null || enrollmentStart <= at) && (enrollmentEnd === null || enrollmentEnd > at)
+
+/** Whether everybody can enroll at `at`, as far as the course's own settings go. */
+export const isOpen = (course: Period, at: number): boolean => isInPeriod(course, at) && !course.invitationOnly
+
+/** Why the course should not be sold; null if it can be. Modes that nobody has asked for are no obstacle. */
+export function obstacleOf(course: Course, { modeOf, isRefused, at }: Selling): Obstacle | null {
+  if (!isInPeriod(course, at)) return 'closed'
+  if (course.invitationOnly) return 'invitation_only'
+  if (isRefused(course.key)) return 'full'
+  if (course.modes === null) return null
+  const wanted = modeOf(course.key)
+  const slugs = modesAt(course.modes, at).map(({ slug }) => slug)
+  const hasMode = wanted === null ? slugs.some((slug) => FREE_MODES.includes(slug)) : slugs.includes(wanted)
+  return hasMode ? null : 'no_mode'
+}
+
+/** The modes that a course offers at `at`. One to which nobody has added a mode has the default mode of the LMS. */
+export const modesAt = (modes: readonly CourseMode[], at: number): readonly CourseMode[] =>
+  modes.length === 0 ? [DEFAULT_MODE] : modes.filter(({ until }) => until === null || until > at)

@@ -1,0 +1,42 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { courseIdentity } from '../../sale/course-key.ts'
+
+/** A course counts as sold here for this long after its last sale, ms. */
+export const SOLD_MS = 90 * 24 * 3_600_000
+
+/**
+ * The keys of the courses that were sold since a time (ms since 1970), as the shop sent them, each course once. Test sales
+ * and what a correction replaces don't count.
+ */
+export async function soldCourses(db: Kysely<Tables>, since: number): Promise<readonly string[]> {
+  const sales = db
+    .selectFrom('deliveries')
+    .where('received_at', '>=', since)
+    .where('source', '!=', 'test')
+    .where('replaced_by', 'is', null)
+  const firsts = await sales.select('course').distinct().where('course', 'is not', null).execute()
+  const further = await sales.select('more_courses').distinct().where('course_count', '>', 1).execute()
+  const keys = [
+    ...firsts.flatMap(({ course }) => course ?? []),
+    ...further.flatMap(({ more_courses }) => more_courses?.split('\n') ?? []),
+  ]
+  return [...new Map(keys.map((key) => [courseIdentity(key), key])).values()]
+}
+
+/**
+ * Tells which courses the LMS refuses: a sale of this course alone needs attention for that reason. The LMS names no cause,
+ * so an operator who replays the sale or marks it as handled ends it.
+ */
+export async function refusedCourses(db: Kysely<Tables>): Promise<(key: string) => boolean> {
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('course')
+    .distinct()
+    .where('state', '=', 'needs_attention')
+    .where('reason', '=', 'lms.refused')
+    .where('course_count', '=', 1)
+    .execute()
+  const refused = new Set(rows.flatMap(({ course }) => (course === null ? [] : [courseIdentity(course)])))
+  return (key) => refused.has(courseIdentity(key))
+}
