@@ -17,6 +17,7 @@ import { addDelivery } from './pages/deliveries/delivery-page.ts'
 import { addForget, addPeople } from './pages/deliveries/people-page.ts'
 import { addIncidents } from './pages/incidents-page.ts'
 import { addOverview } from './pages/overview/overview-page.ts'
+import { addSearch } from './pages/search/search.ts'
 import { addSetup } from './pages/setup-page.ts'
 import { addEvents } from './pages/shop/events-page.ts'
 import { addRefused } from './pages/shop/refused-page.ts'
@@ -35,6 +36,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = { 'database.unreachable': 5
 const PAGES: readonly ((parts: PageParts) => void)[] = [
   addStaticFiles,
   addStatus,
+  addSearch,
   addIncidents,
   addOverview,
   addDeliveries,

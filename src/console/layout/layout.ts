@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { escaped } from '../../service/lib/sanitize.ts'
+import type { Session } from '../session/sessions.ts'
 import { ownPath, pageOf, signInUrl } from '../session/site.ts'
 import { fileUrl, SCRIPTS } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
@@ -50,7 +51,7 @@ function frameHtml({ reply, current, search }: Page): { side: string; top: strin
   const health = status === null ? '' : healthHtml({ status, base, current })
   return {
     side,
-    top: html`<header class="top">!${searchHtml(base, search)}!${health}!${updatesHtml(reply.request)}</header>`,
+    top: html`<header class="top">!${searchHtml({ base, session, search })}!${health}!${updatesHtml(reply.request)}</header>`,
   }
 }
 
@@ -64,14 +65,24 @@ function updatesHtml({ site, url }: FastifyRequest): string {
 <p data-updates="signed-out" class="stopped" hidden>${signedOut} !${time}. !${link}</p></div>`
 }
 
-function searchHtml(base: string, search: Page['search']): string {
-  const { label, hint, key } = TEXTS.search
-  const belongs = search === undefined ? '' : html` form="${search.form}"`
-  const field = html`<label for="q" class="unseen">${label}</label><input type="search" id="q" name="q" value="${search?.text ?? ''}" placeholder="${hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${belongs}><kbd>${key}</kbd>`
-  return search === undefined
-    ? html`<form method="get" action="${base}/deliveries" role="search">!${field}</form>`
-    : html`<div role="search">!${field}</div>`
+/**
+ * The search field. While an operator types, the page shows what is found; see palette.js. Enter leads to the list of
+ * deliveries, also without JavaScript. On that list, the field belongs to the list's own form, and the list follows it.
+ */
+function searchHtml({ base, session, search }: { base: string; session: Session; search: Page['search'] }): string {
+  const { label, everything, hint, hintEverything, key } = TEXTS.search
+  const own = search === undefined ? paletteAttributes(base, session) : html` form="${search.form}"`
+  const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search?.text ?? ''}" placeholder="${search === undefined ? hintEverything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
+  if (search !== undefined) return html`<div role="search">!${field}</div>`
+  const keys = TEXTS.palette.keys.map(([name, does]) => html`<span><kbd>${name}</kbd> ${does}</span>`)
+  return html`<form method="get" action="${base}/deliveries" role="search" id="palette">!${field}
+<p class="unseen" role="status" id="hits-said"></p>
+<div id="hits" hidden><div id="hits-found"></div><p class="keys">!${keys.join(' ')}</p></div></form>`
 }
+
+/** The answer becomes the content of the list below the field. A new letter ends the request for the text before it. */
+const paletteAttributes = (base: string, { csrf }: Session): string =>
+  html` hx-post="${base}/search" hx-trigger="input changed delay:150ms" hx-sync="this:replace" hx-vals="${JSON.stringify({ csrf })}" hx-target="#hits-found" hx-swap="innerHTML" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
 
 const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
   crumbs.length === 0
@@ -128,6 +139,10 @@ export function sendPage(of: Page): FastifyReply {
   const page = timesIn(reply.request.zone, showHidden(pageHtml(of)))
   return reply.code(status).type('text/html; charset=utf-8').send(page)
 }
+
+/** Answers with a part of a page, which the page's script asked for. @param part escaped HTML */
+export const sendPart = (reply: FastifyReply, part: string): FastifyReply =>
+  reply.type('text/html; charset=utf-8').send(timesIn(reply.request.zone, showHidden(part)))
 
 /** Answers with a message, and a link to the next step if there is one. */
 export function sendMessage(of: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {

@@ -26,11 +26,17 @@ export function leadToPage(
   show: () => FastifyReply | Promise<FastifyReply>,
 ): FastifyReply | Promise<FastifyReply> {
   const { request } = reply
-  const token = readSession(request)
-  if (token === null || request.headers['hx-request'] === 'true') return show()
-  const sealed = seal({ text: deflateRawSync(values.toString()).toString('base64'), token, use: USE })
-  const address = `${path}?${NAME}=${Buffer.from(sealed, 'base64').toString('base64url')}`
-  return address.length > ADDRESS_MAX ? show() : reply.redirect(address, 303)
+  const address = request.headers['hx-request'] === 'true' ? null : addressWith({ request, path, values })
+  return address === null ? show() : reply.redirect(address, 303)
+}
+
+/** Returns the address of a page with these values in it, encrypted as for leadToPage; null if they don't fit into one. */
+export function addressWith(of: { request: FastifyRequest; path: string; values: URLSearchParams }): string | null {
+  const token = readSession(of.request)
+  if (token === null) return null
+  const sealed = seal({ text: deflateRawSync(of.values.toString()).toString('base64'), token, use: USE })
+  const address = `${of.path}?${NAME}=${Buffer.from(sealed, 'base64').toString('base64url')}`
+  return address.length > ADDRESS_MAX ? null : address
 }
 
 /** Returns what leadToPage put into the address of this page; null if there is nothing, or it is of another session. */

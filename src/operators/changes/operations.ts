@@ -23,6 +23,7 @@ import type { DeliveryFilter } from '../find/filter.ts'
 import { list, preview, show, summaries } from '../find/listing.ts'
 import { buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
+import { similarBuyers } from '../find/similar.ts'
 import { audit, timeline } from '../find/timeline.ts'
 import { incidentsBetween, listIncidents } from '../incidents/incidents.ts'
 import {
@@ -79,6 +80,9 @@ function finding({ context, guard }: Parts) {
 
     /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
     buyerOf: (id: string) => guard(() => buyerOf(db, id)),
+
+    /** Finds sales to other addresses under which the owner of this one may have bought: four at most. */
+    similarBuyers: (email: string) => guard(() => similarBuyers(db, email)),
 
     /** Returns these deliveries as lines of a list, without those that don't exist any more: at most some hundred. */
     summaries: (ids: readonly string[]) => guard(() => summaries(db, ids)),

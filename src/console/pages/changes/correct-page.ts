@@ -1,14 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
 import { csrfField, seenField, seenOf, seenValue } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { LmsCalls, PageParts } from '../../parts.ts'
+import type { Answered, LmsCalls, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
+import { accountStateHtml } from '../deliveries/people-page.ts'
 import {
   courseIdsOf,
   errorsHtml,
@@ -127,8 +129,7 @@ async function previewHtml(
   }
   if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
   const { email, courseIds } = planned.request
-  const courses: CoursePreview[] = []
-  for (const course of new Set(courseIds)) courses.push(await coursePreview(lms, course))
+  const [account, courses] = await Promise.all([lms.account(email), coursePreviews(lms, courseIds)])
   const withdrawable = await operations.withdrawable(here.id)
   const concerned = withdrawable?.courses.map(({ course }) => course) ?? []
   const stands =
@@ -141,13 +142,25 @@ async function previewHtml(
       ? html`<p>${words.nothingToWithdraw}</p>`
       : html`<div><input type="checkbox" id="withdraw" name="withdraw" value="yes"> <label for="withdraw">${fill(words.withdraw, { email: withdrawable.email })}</label></div>
 !${isPaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>` : ''}`
-  return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
+  return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>!${accountHtml(account)}
 !${courses.map((course) => courseHtml(here, form, course)).join('')}<p>${words.oldDelivery}</p>
 <form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenSaleFields(form)}
 !${withdraw}<button name="step" value="correct">${words.confirm}</button></form></div>`
 }
 
+/** Says who gets the courses, so that a typing error in the address shows before it costs the buyer a day. */
+function accountHtml(account: Answered<Account>): string {
+  const isNew = account.ok && account.value.status === 'unknown'
+  return html`<p>${words.account} !${accountStateHtml(account)}${isNew ? `. ${words.unregistered}` : ''}</p>`
+}
+
 type CoursePreview = { readonly written: string } & Awaited<ReturnType<LmsCalls['findCourse']>>
+
+async function coursePreviews(lms: LmsCalls, courseIds: readonly string[]): Promise<CoursePreview[]> {
+  const previews: CoursePreview[] = []
+  for (const course of new Set(courseIds)) previews.push(await coursePreview(lms, course))
+  return previews
+}
 
 async function coursePreview(lms: LmsCalls, written: string): Promise<CoursePreview> {
   return { written, ...(await lms.findCourse(written)) }

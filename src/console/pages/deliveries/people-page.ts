@@ -127,6 +127,17 @@ function accountHtml(account: Answered<Account>, lmsUrl: string): string {
   return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}</div>`
 }
 
+/** Returns the same in a few words, for a line in which an address is named. */
+export function accountStateHtml(account: Answered<Account>): string {
+  if (!account.ok) {
+    return html`<span class="quiet">${fill(words.unknownState, { reason: account.message.replace(/\.$/, '') })}</span>`
+  }
+  const { status } = account.value
+  const { username, address } = { username: '', address: '', ...account.value }
+  const text = fill(words.states[status].text, { username, address })
+  return html`<span class="state ${words.states[status].state}"><bdi>${text}</bdi></span>`
+}
+
 /** Returns the sales of a person with what is known about each course, newest first. */
 function salesHtml({ email, sales, salesCount }: Person, { base, lmsUrl }: { base: string; lmsUrl: string }): string {
   if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`

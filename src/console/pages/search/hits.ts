@@ -1,0 +1,144 @@
+import { html } from 'ghtml'
+import type { Account } from '../../../lms/apis/accounts.ts'
+import { wordsOf } from '../../../operators/find/filter.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
+import { textsLike } from '../../../operators/find/similar.ts'
+import { deliverySentence } from '../../../sale/delivery-sentence.ts'
+import { numberText, stateHtml, timeHtml } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { Answered } from '../../parts.ts'
+import { queryText } from '../deliveries/list-filters.ts'
+import { accountStateHtml } from '../deliveries/people-page.ts'
+import { markedHtml } from './marked.ts'
+
+const words = TEXTS.palette
+
+/** What a search found. */
+export interface Hits {
+  /** As it was typed, without white space around it. */
+  readonly text: string
+  /** Its words, without letter case and accents. */
+  readonly words: readonly string[]
+  /** The newest sale of each person whose name, address or username has the words. */
+  readonly people: readonly Summary[]
+  readonly deliveries: readonly Summary[]
+  /** Courses sold in the last 30 days, and how many sales each has. */
+  readonly courses: readonly { readonly key: string; readonly sales: number }[]
+  /** If the text is an address without a sale: what the LMS knows of it, similar buyers, and the way to its page. */
+  readonly noSale: {
+    readonly account: Answered<Account>
+    readonly similar: readonly Summary[]
+    readonly person: string | null
+  } | null
+}
+
+/** One result: where it leads, and its parts as escaped HTML. */
+interface Hit {
+  readonly href: string
+  readonly name: string
+  readonly below: string
+  readonly side: string
+}
+
+/**
+ * Returns what a search found as a list box with links, which palette.js shows below the search field. `data-for` has the
+ * text that was searched for, and `data-said` what a screen reader says of the result.
+ */
+export function hitsHtml(hits: Hits, base: string): string {
+  const { text, words: searched, people, deliveries, courses, noSale } = hits
+  const groups =
+    noSale === null
+      ? [
+          { title: words.people, hits: people.map((one) => personHit(one, searched, base)) },
+          { title: words.deliveries, hits: deliveries.map((one) => deliveryHit(one, searched, base)) },
+          { title: words.courses, hits: courses.map((one) => courseHit(one, searched, base)) },
+        ]
+      : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, text, base)) }]
+  const more = [...(noSale?.person ? [personPageHit(text, noSale.person)] : []), listHit(text, base)]
+  const found = groups.filter((group) => group.hits.length > 0)
+  const said = noSale === null ? saidOf(found) : words.noSale
+  const above =
+    noSale === null
+      ? found.length > 0
+        ? ''
+        : html`<div class="none"><p>${words.nothing}</p></div>`
+      : html`<div class="none"><p><strong>${words.noSale}</strong></p><p>${words.inLms} !${accountStateHtml(noSale.account)}</p></div>`
+  const list = [...found, { title: words.more, hits: more }].map(groupHtml).join('')
+  return html`<div class="found-now" data-for="${text}" data-said="${said}">!${above}
+<div id="hit-list" role="listbox" aria-label="${words.results}">!${list}</div></div>`
+}
+
+function groupHtml({ title, hits }: { title: string; hits: readonly Hit[] }): string {
+  const options = hits.map(
+    ({ href, name, below, side }) =>
+      html`<a class="hit" role="option" aria-selected="false" tabindex="-1" href="${href}"><span>!${name} <small>!${below}</small></span> <span class="side-word">!${side}</span></a>`,
+  )
+  return html`<div role="group" aria-label="${title}"><p class="hits-group" aria-hidden="true">${title}</p>!${options.join('\n')}</div>`
+}
+
+/** “2 people, 3 deliveries”, for who doesn't see the list. */
+const saidOf = (groups: readonly { title: string; hits: readonly Hit[] }[]): string =>
+  groups.length === 0 ? words.nothing : groups.map(({ title, hits }) => `${title}: ${hits.length}`).join(', ')
+
+const isolated = (text: string, searched: readonly string[]): string => html`<bdi>!${markedHtml(text, searched)}</bdi>`
+
+function personHit(item: Summary, searched: readonly string[], base: string): Hit {
+  const { situation } = deliverySentence(item)
+  const account = Object.entries(words.accounts).find(([one]) => one === situation)?.[1]
+  return {
+    href: `${base}/people/${item.id}`,
+    name: isolated(item.name || (item.email ?? ''), searched),
+    below: isolated(item.email ?? '', searched),
+    side: account === undefined ? '' : html`<span class="state ${account.state}">${account.text}</span>`,
+  }
+}
+
+function deliveryHit(item: Summary, searched: readonly string[], base: string): Hit {
+  const buyer = item.name || item.email || TEXTS.deliveries.noEmail
+  return {
+    href: `${base}/deliveries/${item.id}`,
+    name: coursesHtml(item, searched),
+    below: html`!${isolated(buyer, searched)} · !${timeHtml(item.receivedAt)}`,
+    side: stateHtml(item.state),
+  }
+}
+
+function coursesHtml({ courseIds }: Summary, searched: readonly string[]): string {
+  const [first, ...more] = courseIds
+  if (first === undefined) return html`${TEXTS.delivery.untitled}`
+  const rest = more.length === 0 ? '' : html` ${fill(TEXTS.deliveries.moreCourses, { count: `${more.length}` })}`
+  return isolated(first, searched) + rest
+}
+
+const courseHit = ({ key, sales }: Hits['courses'][number], searched: readonly string[], base: string): Hit => ({
+  href: `${base}/deliveries${queryText({ course: key, sales: 'only' })}`,
+  name: isolated(key, searched),
+  below: '',
+  side: html`<span class="quiet">${sales === 1 ? words.oneSale : fill(words.sales, { count: numberText(sales) })}</span>`,
+})
+
+/** A sale to another address, with what this address shares with it. */
+function similarHit(item: Summary, email: string, base: string): Hit {
+  const shared = textsLike(email).texts.flatMap(wordsOf)
+  const course = item.courseIds[0] === undefined ? '' : html`<bdi>${item.courseIds[0]}</bdi> · `
+  return {
+    href: `${base}/deliveries/${item.id}`,
+    name: isolated(item.name || (item.email ?? ''), shared),
+    below: html`!${isolated(item.email ?? '', shared)} · !${course}!${timeHtml(item.receivedAt)}`,
+    side: stateHtml(item.state),
+  }
+}
+
+const personPageHit = (email: string, href: string): Hit => ({
+  href,
+  name: html`${words.showPerson} <bdi>${email}</bdi>`,
+  below: html`${words.showPersonHelp}`,
+  side: '',
+})
+
+const listHit = (text: string, base: string): Hit => ({
+  href: `${base}/deliveries${queryText({ q: text })}`,
+  name: html`${words.list} <bdi>${text}</bdi>`,
+  below: html`${words.listHelp}`,
+  side: '',
+})

@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyRequest } from 'fastify'
+import { wordsOf } from '../../../operators/find/filter.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
+import { isWholeAddress } from '../../../operators/find/people.ts'
+import { totalOf } from '../../../operators/reports/counts.ts'
+import { emailTerm, fold } from '../../../queue/search-terms.ts'
+import { sendPart } from '../../layout/layout.ts'
+import { formOf } from '../../layout/request.ts'
+import { latestDays } from '../../layout/zone.ts'
+import type { PageParts } from '../../parts.ts'
+import { addressWith } from '../../session/sent-form.ts'
+import { type Hits, hitsHtml } from './hits.ts'
+
+const TEXT_MAX = 300
+/** How many deliveries a search reads: enough for the people and the courses in them. */
+const READ = 30
+const SHOWN = 4
+/** An address that is still being typed most likely has no dot and no two letters after it yet. */
+const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
+/** What is stored is shown without the LMS's answer if that takes longer, ms. */
+const ACCOUNT_WITHIN_MS = 2_000
+
+/**
+ * Adds what the search field of every page shows while an operator types: people, deliveries and courses. It is asked for
+ * with a form, so that no address of a person gets into the access log of a proxy, and it changes nothing.
+ */
+export function addSearch(parts: PageParts): void {
+  parts.scope.post('/search', { config: { unconfirmed: true } }, async (request, reply) => {
+    const text = (formOf(request).get('q') ?? '').trim().slice(0, TEXT_MAX)
+    const hits = await findHits(parts, { request, text })
+    return sendPart(reply, hitsHtml(hits, request.site.base))
+  })
+}
+
+async function findHits(parts: PageParts, of: { request: FastifyRequest; text: string }): Promise<Hits> {
+  const { operations, now } = parts
+  const { request, text } = of
+  const words = wordsOf(text)
+  const [month = 0] = latestDays({ now: now(), zone: request.zone, days: 30 })
+  const [{ items }, sold] = await Promise.all([
+    operations.list({ filter: { find: text }, limit: READ }),
+    operations.salesByCourse(month),
+  ])
+  const isNamed = (one: string): boolean => words.every((word) => fold(one).includes(word))
+  const byAddress = new Map<string, Summary>()
+  for (const item of items) {
+    const { email, name, username } = item
+    if (email === null || !isNamed(`${email} ${name ?? ''} ${username ?? ''}`)) continue
+    if (!byAddress.has(emailTerm(email))) byAddress.set(emailTerm(email), item)
+  }
+  const isUnsold = isWholeAddress(text) && WHOLE_DOMAIN.test(text) && !byAddress.has(emailTerm(text))
+  return {
+    text,
+    words,
+    people: [...byAddress.values()].slice(0, SHOWN),
+    deliveries: items.slice(0, SHOWN),
+    courses: sold.value.courses
+      .filter(({ course }) => isNamed(course))
+      .slice(0, SHOWN)
+      .map(({ course, counts }) => ({ key: course, sales: totalOf(counts) })),
+    noSale: isUnsold ? await findNoSale(parts, of) : null,
+  }
+}
+
+async function findNoSale(
+  { operations, lms }: PageParts,
+  { request, text }: { request: FastifyRequest; text: string },
+): Promise<Hits['noSale']> {
+  const late = delay(ACCOUNT_WITHIN_MS).then(() => ({ ok: false as const, message: 'The LMS did not answer in time' }))
+  const [account, similar] = await Promise.all([
+    Promise.race([lms.account(text), late]),
+    operations.similarBuyers(text),
+  ])
+  const person = addressWith({
+    request,
+    path: `${request.site.base}/people`,
+    values: new URLSearchParams({ email: text }),
+  })
+  return { account, similar, person }
+}
