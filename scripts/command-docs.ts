@@ -13,8 +13,8 @@ const INTRODUCTION = `# Commands
 Run a command where the service runs, as the same user and with the same [settings](settings.md), because it works on the
 service's database: [Run a command](../how-to/install.md#run-a-command) says how for each installation.
 
-This page has what each command prints with \`--help\`, without the examples, and without the options of \`sandbox\`,
-\`send\` and \`events listen\`. A command exits with 0 if everything was
+This page has what each command prints with \`--help\`, without the examples, and without the options of the commands for
+development. A command exits with 0 if everything was
 done, with 1 if something was not, and with 2 if it was used wrongly, unless its help says otherwise. With \`--json\`, where
 a usage names it, it prints a JSON object, for scripts.
 `
@@ -33,8 +33,8 @@ const withoutCommon = (help: string): string =>
     .replace(/^The exit code is 0 if everything was done(?:.+\n)+\n/m, '')
     .replace(/^Examples?\b[^\n]*:\n(?: {2}.*\n)+/m, '')
 
-/** Tools for development, whose options the page leaves to their help. */
-const TOOLS: readonly string[] = ['sandbox', 'send', 'events listen']
+/** Commands whose options the page leaves to their help: those for development, and one that has a page of its own. */
+const TOOLS: readonly string[] = ['sandbox', 'send', 'doctor', 'events listen']
 
 /** Keeps what a tool is for and its usage. */
 const withoutOptions = (help: string): string => /^.*?\nUsage: .*?\n\n/s.exec(help)?.[0] ?? help
@@ -57,10 +57,8 @@ export const subcommandsOf = (help: string): string[] =>
 /** Returns docs/reference/commands.md, generated from the help of the commands. Throws if the program can't be run. */
 export function commandsPage(): string {
   const usage = helpOf([])
-  const commands = [...usage.matchAll(/^ {2}(\w+) +(.+)$/gm)].map(([, name = '', summary = '']) => ({ name, summary }))
-  const rows = commands.map(({ name, summary }) => `| [\`${name}\`](#${name}) | ${summary} |\n`)
-  const table = `| command | purpose |\n| --- | --- |\n${rows.join('')}`
-  const parts = commands.flatMap(({ name }) => {
+  const commands = [...usage.matchAll(/^ {2}(\w+) +.+$/gm)].map(([, name = '']) => name)
+  const parts = commands.flatMap((name) => {
     const help = helpOf([name])
     return [
       block(`## ${name}`, help),
@@ -70,7 +68,7 @@ export function commandsPage(): string {
       }),
     ]
   })
-  return [INTRODUCTION, table, ...parts].join('\n')
+  return [INTRODUCTION, ...parts].join('\n')
 }
 
 if (import.meta.main) writeFileSync(PAGE, commandsPage())

@@ -70,8 +70,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'event for the shop given up': {
       means: 'The last attempt, after three days, failed.',
-      action:
-        'Fix the cause, then send the event again on the console page **Events** or with `events resend --failed`.',
+      action: 'Fix the cause, then send the event again with `events resend --failed`.',
     },
     "the shop's endpoint fails; events wait": {
       means: 'Three attempts in a row failed.',
@@ -79,8 +78,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     "the shop's endpoint wants no more events; none is sent until an operator sends again": {
       means: 'The endpoint answered 410 Gone.',
-      action:
-        'Ask the developers of the shop. To resume, set another `LERNITO_EVENTS_URL`, or run `events resend --failed`.',
+      action: 'Ask the developers of the shop. To resume, run `events resend --failed`.',
     },
   },
   'Database and replicas': {
@@ -116,13 +114,12 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'load shedding started; some webhooks are answered 503': {
       means:
-        '`shortage` is `time` if bodies over 8 KiB arrive too fast, which is usually an attack, or `memory` if some 8,000 webhooks or thousands of slow senders came at once.',
+        'Bodies over 8 KiB arrive too fast, which is usually an attack, or some 8,000 webhooks or thousands of slow senders came at once.',
       action: 'In an attack, block the sender in the proxy. The shop sends the refused webhooks again.',
     },
     'too many connections; those without a whole request are cut': {
       means: '`ip` has one of more than `most` connections.',
-      action:
-        'This is usually an attack, so block it in the proxy. Allow the service more than 10,000 open files (`ulimit -n`).',
+      action: 'This is usually an attack, so block it in the proxy.',
     },
     'unexpected error': {
       means: 'A request got 500 because of a fault in the service.',
@@ -141,8 +138,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'console sign-in failed': {
       means: 'A sign-in failed for `reason`.',
-      action:
-        'If the application is the cause, correct it in the LMS: see [Use the console](../how-to/use-the-console.md).',
+      action: 'If the cause is the application, correct it in the LMS.',
     },
     'a person could not be erased; repeat it in the console': {
       means: 'The work failed after the page was answered, so the person may be erased in part.',
