@@ -204,6 +204,8 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   forgotten: 'A person was erased.',
   bulk_replay_started: '`actor` started a bulk replay.',
   bulk_replay_stopped: '`actor` stopped a bulk replay.',
+  bulk_correction_started: '`actor` started to correct many sales at once.',
+  bulk_correction_stopped: '`actor` stopped the correction of many sales.',
   notification_tested: '`actor` sent a test notification, and `detail` is what the receiver answered.',
 }
 

@@ -1,5 +1,6 @@
 import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
-import { type BulkReplay, stepReplay } from '../operators/changes/bulk-replay.ts'
+import type { BulkReplay } from '../operators/changes/bulk-replay.ts'
+import { stepReplay } from '../operators/changes/bulk-steps.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Preview } from '../operators/find/listing.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'

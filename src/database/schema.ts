@@ -240,12 +240,17 @@ export interface NoticeRow {
   sent_at: number | null
 }
 
-/** An operator's order to replay what a filter finds. `came_to_*` is the position of the last row it looked at. */
+/**
+ * An operator's order to replay what a filter finds, or to sell it again with another course. `came_to_*` is the position
+ * of the last row it looked at.
+ */
 export interface BulkReplayRow {
   id: string
   filter: string
   /** 1 if it includes deliveries that are enrolled or pre-enrolled. */
   enrolled: number
+  /** JSON: the course key that was sold and the right one, if it is a bulk correction; else null. */
+  corrects: string | null
   actor: string
   started_at: number
   ended_at: number | null
@@ -256,7 +261,7 @@ export interface BulkReplayRow {
   came_to_id: string
 }
 
-/** A delivery that a bulk replay made due. It holds ids alone, and is deleted some time after them. */
+/** A delivery that a bulk replay made due, or the one that a bulk correction made. It holds ids alone, and is deleted some time after them. */
 export interface ReplayedDeliveryRow {
   replay_id: string
   delivery_id: string

@@ -1,13 +1,22 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
-import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../sale/types.ts'
+import {
+  type EnrollmentRequest,
+  isStopped,
+  type ReasonCode,
+  type Standings,
+  type VerifiedWebhook,
+} from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
+import { readRequest, readStandings } from './rows.ts'
+import { textTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 
 /** The address or the courses that a delivery should have had. What is absent stays as it is. */
@@ -51,11 +60,10 @@ export async function correct(context: WriteContext, correction: Correction): Pr
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const replacement = await storeReplacement(writing, { id, webhook: planned.webhook })
     const withdrawn = withdraw === null ? null : await storeWithdrawal(writing, { id, courses: null, by, ...withdraw })
-    const listed = await closeReplaced(writing, { id, by, replacedBy: replacement.id })
-    const made: EventDraft = { deliveryId: replacement.id, kind: 'corrected', detail: `replaces ${id}`, actor: by }
+    const listed = await replaceEvents(writing, { id, by, replacedBy: replacement.id })
     return {
       result: { kind: 'corrected', id: replacement.id, withdrawal: withdrawn?.result ?? null },
-      listed: [made, ...listed, ...(withdrawn?.drafts ?? [])],
+      listed: [...listed, ...(withdrawn?.drafts ?? [])],
       others: replacement.drafts,
     }
   })
@@ -72,15 +80,79 @@ export async function planCorrection(
 ): Promise<Planned> {
   const row = await trx
     .selectFrom('deliveries')
-    .select(['digest', 'body', 'state', 'replaced_by'])
+    .select(['digest', 'body', 'state', 'source', 'replaced_by'])
     .where('id', '=', id)
     .executeTakeFirst()
   if (row === undefined) return { kind: 'unknown' }
   // If the shop has sent it again since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
-  const sale = correctedSale({ body: row.body, email, courseIds })
+  // The correction of a test is one too: it is no sale.
+  const sale = correctedSale({ body: row.body, email, courseIds, ...(row.source === 'test' ? { source: 'test' } : {}) })
   if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
   return sale.webhook.digest === row.digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
+}
+
+/** A course that was sold under a wrong key, and the right one. */
+export interface CourseSwap {
+  readonly from: string
+  readonly to: string
+}
+
+/** What a bulk correction can put right: the key of the course is wrong, so a replay can't help. */
+export const WRONG_KEYS = ['course.missing', 'course_key.malformed'] as const satisfies readonly ReasonCode[]
+
+/** Whether somebody took the buyer out of a course of a delivery. `orders`: how many withdrawals of it were ordered. */
+export const isTakenOut = ({ standings, orders }: { standings: Standings; orders: number }): boolean =>
+  orders > 0 || Object.values(standings).some(({ standing }) => standing === 'unenrolled' || standing === 'missing')
+
+/**
+ * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks
+ * at the delivery, so it is left as it is where a person has to decide: if it failed for this course no longer; if the buyer
+ * was taken out of one of its courses, where the corrected sale would enroll them again; if the corrected sale is stored
+ * already, and was handled or withdrawn; and if the payload rules refuse it.
+ * @returns the delivery that replaces it and the events to store, as auditedChange takes them; null: it is left
+ */
+export async function correctCourse(
+  writing: TransactionContext,
+  { id, from, to, by }: CourseSwap & { id: string; by: string },
+): Promise<{ readonly id: string; readonly listed: EventDraft[]; readonly others: readonly EventDraft[] } | null> {
+  const { trx } = writing
+  const row = await trx
+    .selectFrom('deliveries')
+    .select(['request', 'reason', 'subject', 'standings'])
+    .where('id', '=', id)
+    .where('state', 'in', ['needs_attention', 'rejected'])
+    .executeTakeFirst()
+  if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== textTerm(from))
+    return null
+  const orders = await trx.selectFrom('withdrawals').select('id').where('delivery_id', '=', id).execute()
+  const courseIds = coursesToSell(row, { from, to, orders: orders.length })
+  if (courseIds === null) return null
+  const planned = await planCorrection(writing, { id, courseIds })
+  if (planned.kind !== 'planned' || (await isClosed(writing, planned.webhook))) return null
+  const { id: replacedBy, drafts } = await storeReplacement(writing, { id, webhook: planned.webhook })
+  return { id: replacedBy, listed: await replaceEvents(writing, { id, by, replacedBy }), others: drafts }
+}
+
+/** The courses of the corrected sale; null if the buyer was taken out of one, or if the row can't be read. */
+function coursesToSell(
+  { request, standings }: Pick<DeliveryRow, 'request' | 'standings'>,
+  { from, to, orders }: CourseSwap & { orders: number },
+): string[] | null {
+  try {
+    if (request === null) return null
+    if (isTakenOut({ standings: standings === null ? {} : readStandings(standings), orders })) return null
+    const { courseIds } = readRequest(request)
+    return [...new Set(courseIds.map((course) => (isSameCourse(course, from) ? to : course)))]
+  } catch {
+    return null
+  }
+}
+
+/** Whether a sale is stored already and an operator or a refund has ended it: as a repeat, it would start again. */
+async function isClosed({ trx }: TransactionContext, { digest }: VerifiedWebhook): Promise<boolean> {
+  const stored = await trx.selectFrom('deliveries').select('state').where('digest', '=', digest).executeTakeFirst()
+  return stored !== undefined && isStopped(stored.state)
 }
 
 /** Stores the corrected sale for any replica to attempt, and links both deliveries. */
@@ -97,14 +169,17 @@ async function storeReplacement(
   return { id: change.id, drafts: change.drafts }
 }
 
-/** Ends the work on the delivery that is replaced. One that was withdrawn or handled stays so. */
-async function closeReplaced(
+/** Ends the work on the delivery that is replaced. One that was withdrawn or handled stays so. Returns the events of both. */
+async function replaceEvents(
   writing: TransactionContext,
   { id, by, replacedBy }: { id: string; by: string; replacedBy: string },
 ): Promise<EventDraft[]> {
   const row = await writing.trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
   const isHandled = row?.state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
-  return [{ deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by }]
+  return [
+    { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
+    { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },
+  ]
 }
 
 /**

@@ -281,6 +281,8 @@ export type EventKind =
   | 'forgotten'
   | 'bulk_replay_started'
   | 'bulk_replay_stopped'
+  | 'bulk_correction_started'
+  | 'bulk_correction_stopped'
   | 'notification_tested'
 
 /** One thing that happened to a delivery: timeline row, log line, metric and, with an actor, audit log. */

@@ -3,7 +3,8 @@ import { areSalesWaitedFor, runFollowUp } from '../enroll/follow-up/follow-up.ts
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
 import { createBudget } from '../lms/client/budget.ts'
-import { runBulkReplays } from '../operators/changes/bulk-replay.ts'
+import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
+import { MAKES_DUE } from '../operators/changes/operations.ts'
 import { watchIncidents } from '../operators/incidents/incidents.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
 import { createTextPoster } from '../operators/notify/post-text.ts'
@@ -63,10 +64,10 @@ function withdraw(parts: Parts): Promise<void> {
   })
 }
 
-/** Publishes events that were stored together. What is replayed may belong to no replica that is alive. */
+/** Publishes events that were stored together. What is replayed or corrected may belong to no replica that is alive. */
 function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[]): void {
   for (const event of events) publish(event)
-  if (events.some(({ kind }) => kind === 'replayed')) inbox.claimSoon()
+  if (events.some(({ kind }) => MAKES_DUE.has(kind))) inbox.claimSoon()
 }
 
 /**

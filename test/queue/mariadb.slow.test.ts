@@ -9,6 +9,7 @@ if (hasMariaDb()) {
   useDatabases(server.newDatabase)
   await import('./accept.test.ts')
   await import('./attempt.test.ts')
+  await import('../operators/changes/bulk-correction.test.ts')
   await import('../operators/changes/bulk-replay.test.ts')
   await import('../database/clock.test.ts')
   await import('../operators/changes/query-plans.slow.test.ts')

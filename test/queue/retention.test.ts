@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { stepReplay } from '../../src/operators/changes/bulk-replay.ts'
+import { stepReplay } from '../../src/operators/changes/bulk-steps.ts'
 import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/queue/retention.ts'
 import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
 

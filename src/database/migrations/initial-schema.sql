@@ -134,6 +134,7 @@ create table if not exists bulk_replays (
   id varchar(26) not null primary key,
   filter mediumtext not null,
   enrolled integer not null,
+  corrects mediumtext,
   actor varchar(254) not null,
   started_at bigint not null,
   ended_at bigint,

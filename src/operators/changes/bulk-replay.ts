@@ -1,40 +1,42 @@
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import type { BulkReplayRow, Tables } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import type { CourseSwap } from '../../queue/correct.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
-import { makeDue, replayed } from '../../queue/replay.ts'
-import { type DeliveryEvent, type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
-import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
+import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
 import { preview } from '../find/listing.ts'
-import { search } from '../find/search.ts'
+import { countFound } from '../find/search.ts'
+import { totalOf } from '../reports/counts.ts'
 
 const LISTED = 20
-/** The number of deliveries that one transaction makes due. */
-const STEP = 200
-const POLL_MS = 1000
-/** Longer than a step takes, so that webhooks get their turn between steps. */
-const BETWEEN_STEPS_MS = 100
 
-/** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
+/**
+ * A replay of all deliveries that match a filter, in steps; or a correction, which sells them again with another course.
+ * `running` until it is `done` or an operator stops it.
+ */
 export interface BulkReplay {
   readonly id: string
   readonly filter: DeliveryFilter
   /** Whether it includes deliveries that are enrolled or pre-enrolled. */
   readonly enrolled: boolean
+  /** Of a bulk correction: the course that was sold, and the right one; else null. */
+  readonly corrects: CourseSwap | null
   readonly by: string
   readonly startedAt: number
   readonly endedAt: number | null
   readonly state: 'running' | 'done' | 'stopped'
-  /** How many deliveries it made due, and how many matched at its start. */
+  /** How many deliveries it made due, or corrected, and how many matched at its start. */
   readonly replayed: number
   readonly total: number
   /** It replays from the latest activity to the oldest, and has reached this time (ms since 1970). */
   readonly reachedAt: number
 }
 
-type WithStates = DeliveryFilter & { states: DeliveryState[] }
+/** A filter that names its states. */
+export type WithStates = DeliveryFilter & { states: DeliveryState[] }
 
 /**
  * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is
@@ -51,25 +53,68 @@ export async function startReplay(
   { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
   const { count } = await preview(context.database.db, selected(filter, enrolled))
-  return auditedChange(context, async ({ trx, at, newId }) => {
-    const row: BulkReplayRow = {
-      id: newId(),
-      filter: JSON.stringify(filter),
-      enrolled: enrolled ? 1 : 0,
-      actor: by.slice(0, MAX_ACTOR),
-      started_at: at,
-      ended_at: null,
-      state: 'running',
-      replayed: 0,
-      total: count,
-      came_to_at: at,
-      came_to_id: '',
-    }
-    await trx.insertInto('bulk_replays').values(row).execute()
+  return auditedChange(context, async (writing) => {
+    const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
     // Without the filter: it may name a person, and the event outlives the person's data.
     const detail = `bulk replay ${row.id} of ${count}`
     return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_replay_started', detail, by)] }
   })
+}
+
+/** Returns the filter of what a bulk correction selects: what failed because of the wrong key. */
+export const wrongSales = (filter: DeliveryFilter, from: string): WithStates => ({
+  ...filter,
+  about: from,
+  states: (filter.states ?? UNSOLVED).filter((state) => UNSOLVED.includes(state)),
+})
+const UNSOLVED: readonly DeliveryState[] = ['needs_attention', 'rejected']
+
+/**
+ * Stores a bulk correction; see Operations.startCorrection. The same order of the same operator again, as a second click
+ * sends it, is the first one.
+ */
+export async function startCorrection(
+  context: WriteContext,
+  { filter, corrects, by }: { filter: DeliveryFilter; corrects: CourseSwap; by: string },
+): Promise<AuditedResult<BulkReplay>> {
+  const wrong = wrongSales(filter, corrects.from)
+  const total = totalOf(await countFound(context.database.db, wrong))
+  return auditedChange(context, async (writing) => {
+    const order = { filter: wrong, enrolled: false, corrects, by, total }
+    const same = await writing.trx
+      .selectFrom('bulk_replays')
+      .selectAll()
+      .where('actor', '=', by.slice(0, MAX_ACTOR))
+      .where('filter', '=', JSON.stringify(wrong))
+      .where('corrects', '=', JSON.stringify(corrects))
+      .executeTakeFirst()
+    if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
+    const row = await insertBulk(writing, order)
+    const detail = `bulk correction ${row.id} of ${total}: ${corrects.from} to ${corrects.to}`
+    return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_correction_started', detail, by)] }
+  })
+}
+
+async function insertBulk(
+  { trx, at, newId }: TransactionContext,
+  { filter, enrolled, corrects, by, total }: Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>,
+): Promise<BulkReplayRow> {
+  const row: BulkReplayRow = {
+    id: newId(),
+    filter: JSON.stringify(filter),
+    enrolled: enrolled ? 1 : 0,
+    corrects: corrects === null ? null : JSON.stringify(corrects),
+    actor: by.slice(0, MAX_ACTOR),
+    started_at: at,
+    ended_at: null,
+    state: 'running',
+    replayed: 0,
+    total,
+    came_to_at: at,
+    came_to_id: '',
+  }
+  await trx.insertInto('bulk_replays').values(row).execute()
+  return row
 }
 
 /** See Operations.stopReplay. */
@@ -85,8 +130,12 @@ export async function stopReplay(
       .where('state', '=', 'running')
       .executeTakeFirst()
     const result = await readReplay(trx, id)
-    const detail = `bulk replay ${id} after ${result?.replayed ?? 0}`
-    return { result, listed: numUpdatedRows > 0n ? [eventOfNone('bulk_replay_stopped', detail, by)] : [] }
+    if (result === null || numUpdatedRows === 0n) return { result, listed: [] }
+    const [kind, what] =
+      result.corrects === null
+        ? (['bulk_replay_stopped', 'replay'] as const)
+        : (['bulk_correction_stopped', 'correction'] as const)
+    return { result, listed: [eventOfNone(kind, `bulk ${what} ${id} after ${result.replayed}`, by)] }
   })
 }
 
@@ -103,12 +152,15 @@ export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkRe
   return row === undefined ? null : bulkReplayOf(row)
 }
 
+const swapSchema = z.strictObject({ from: z.string(), to: z.string() })
+
 /** Converts a stored bulk replay. Throws ZodError for a filter that a newer version stored. */
-export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkReplay {
+export function bulkReplayOf({ filter, corrects, actor, ...row }: BulkReplayRow): BulkReplay {
   return {
     id: row.id,
     filter: filterSchema.parse(JSON.parse(filter)),
     enrolled: row.enrolled !== 0,
+    corrects: corrects === null ? null : swapSchema.parse(JSON.parse(corrects)),
     by: actor,
     startedAt: row.started_at,
     endedAt: row.ended_at,
@@ -123,86 +175,4 @@ export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkRepl
 export async function listReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
   const rows = await db.selectFrom('bulk_replays').selectAll().orderBy('id', 'desc').limit(LISTED).execute()
   return rows.map(bulkReplayOf)
-}
-
-/**
- * Makes the next 200 deliveries of a bulk replay due and stores the position reached, in one transaction. It reads only
- * deliveries that were last active before the start, from the latest to the oldest. So it replays none twice, no matter
- * which replicas run it and how often it is interrupted. Returns null if the bulk replay has ended, or if another replica
- * made this step.
- */
-export async function stepReplay(
-  context: WriteContext,
-  id: string,
-): Promise<AuditedResult<{ due: number; isLast: boolean }> | null> {
-  const { db } = context.database
-  const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
-  if (row === undefined || row.state !== 'running') return null
-  const { filter: given, enrolled, by } = bulkReplayOf(row)
-  const { states, ...rest } = selected(given, enrolled)
-  // What the shop sent does not change, so a replay would reject the rejected ones again.
-  const filter = { ...rest, states: states.filter((state) => state !== 'rejected') }
-  const after = { activeAt: row.came_to_at, id: row.came_to_id }
-  const { found, next } = await search(db, { filter, after, limit: STEP })
-  const reached = next ?? found.at(-1) ?? after
-  const done = await auditedChange(context, async (writing) => {
-    const ids = found.map((one) => one.id)
-    const isMine = await advance(writing, { row, reached, isLast: next === null })
-    if (!isMine) return { result: null, listed: [] }
-    const { due } = await makeDue(writing, { ids, states: filter.states })
-    if (due.length > 0) {
-      const { trx } = writing
-      await trx
-        .updateTable('bulk_replays')
-        .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
-        .where('id', '=', id)
-        .execute()
-      const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
-      await trx.insertInto('replayed_deliveries').values(rows).execute()
-    }
-    const others = due.map((one) => replayed({ id: one, by, detail: `bulk replay ${id}` }))
-    return { result: { due: due.length, isLast: next === null }, listed: [], others }
-  })
-  return done.result === null ? null : { result: done.result, events: done.events }
-}
-
-/** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
-async function advance(
-  { trx, at }: TransactionContext,
-  { row, reached, isLast }: { row: BulkReplayRow; reached: { activeAt: number; id: string }; isLast: boolean },
-): Promise<boolean> {
-  const { numUpdatedRows } = await trx
-    .updateTable('bulk_replays')
-    .set({
-      came_to_at: reached.activeAt,
-      came_to_id: reached.id,
-      ...(isLast ? { state: 'done' as const, ended_at: at } : {}),
-    })
-    .where('id', '=', row.id)
-    .where('state', '=', 'running')
-    .where('came_to_at', '=', row.came_to_at)
-    .where('came_to_id', '=', row.came_to_id)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
-}
-
-/**
- * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
- * run them at once, and a replica can die in the middle of one.
- * @param from.onStepped called with the events of a step, after they are stored
- */
-export function runBulkReplays(
-  from: Background & { context: WriteContext; onStepped: (events: readonly DeliveryEvent[]) => void },
-): Promise<void> {
-  const { context, guard, onStepped } = from
-  const step = async (): Promise<number> => {
-    const { db } = context.database
-    const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
-    const next = await running.limit(1).executeTakeFirst()
-    if (next === undefined) return POLL_MS
-    const done = await stepReplay(context, next.id)
-    if (done !== null) onStepped(done.events)
-    return BETWEEN_STEPS_MS
-  }
-  return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })
 }

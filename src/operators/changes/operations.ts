@@ -2,7 +2,7 @@ import type { WriteContext } from '../../database/transaction.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { markHandled, type Seen } from '../../queue/change-deliveries.ts'
-import { type Changes, type Correction, correct, planCorrection } from '../../queue/correct.ts'
+import { type Changes, type Correction, type CourseSwap, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { replay, replayOne } from '../../queue/replay.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
@@ -36,10 +36,11 @@ import {
   salesBySpan,
 } from '../reports/counts.ts'
 import { overview, readCauses } from '../reports/overview.ts'
-import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
+import { listReplays, readReplay, selected, startCorrection, startReplay, stopReplay } from './bulk-replay.ts'
 
 const COURSES_KEPT_MS = 10_000
-const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
+/** The events after which a delivery is due. */
+export const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
 
 interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
   /** Called when deliveries become due. */
@@ -239,6 +240,13 @@ function bulkReplays(parts: Parts) {
     /** Stores a bulk replay. Any replica of the service runs it in steps, even after a restart. */
     startReplay: ({ enrolled = false, ...order }: { filter: DeliveryFilter; enrolled?: boolean; by: string }) =>
       change(() => startReplay(context, { ...order, enrolled })),
+
+    /**
+     * Stores a bulk correction: what failed because of a wrong course key is sold again with the right one. Any replica of
+     * the service runs it in steps, even after a restart. It is read, listed and stopped as a bulk replay is.
+     */
+    startCorrection: (order: { filter: DeliveryFilter; corrects: CourseSwap; by: string }) =>
+      change(() => startCorrection(context, order)),
 
     /** Returns null if it does not exist. */
     bulkReplay: (id: string) => guard(() => readReplay(db, id)),

@@ -26,6 +26,8 @@ export const filterSchema = z.strictObject({
   sales: z.literal(true).optional(),
   /** Received since then, inclusive. */
   received: z.number().optional(),
+  /** These deliveries: at most some hundred. */
+  ids: z.array(z.string()).optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
   from: z.number().optional(),
@@ -58,7 +60,7 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, received, ids, states, from, to } = filter
   let met = query
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
@@ -66,6 +68,7 @@ export function meeting<Output>(
   if (about !== undefined) met = met.where('subject', '=', textTerm(about))
   if (sales) met = met.where(isSale)
   if (received !== undefined) met = met.where('received_at', '>=', received)
+  if (ids !== undefined) met = met.where('id', 'in', ids)
   if (states !== undefined) met = met.where('state', 'in', states)
   if (from !== undefined) met = met.where('active_at', '>=', from)
   if (to !== undefined) met = met.where('active_at', '<', to)

@@ -44,7 +44,7 @@ export async function search(
   of: { filter: DeliveryFilter; after: Position | null; limit: number; withinMs?: number },
 ): Promise<Matches> {
   const { filter, after, limit, withinMs = WITHIN_MS } = of
-  if (filter.states?.length === 0) return page([], limit)
+  if (isNone(filter)) return page([], limit)
   const { kind, from } = await planOf(db, filter)
   if (kind === 'order') return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
   const began = performance.now()
@@ -91,7 +91,7 @@ export async function countReplayable(
 
 /** By state, in stretches: how many there are, and how many of them have a value in the column. */
 async function tally(db: Kysely<Tables>, filter: DeliveryFilter, column: 'id' | 'request') {
-  if (filter.states?.length === 0) return []
+  if (isNone(filter)) return []
   const { kind, from } = await planOf(db, filter)
   const whole = [{ after: null, last: null }]
   const tallied = []
@@ -101,6 +101,9 @@ async function tally(db: Kysely<Tables>, filter: DeliveryFilter, column: 'id' | 
   }
   return tallied
 }
+
+/** Whether a filter can find nothing. */
+const isNone = ({ states, ids }: DeliveryFilter): boolean => states?.length === 0 || ids?.length === 0
 
 /** Where a search looks: in the list as it is, in an index, or in the texts of the list; and a query with its conditions. */
 interface Plan {
@@ -127,8 +130,8 @@ const rangeOf = ({ received, ...filter }: DeliveryFilter): DeliveryFilter =>
   received === undefined ? filter : { ...filter, from: Math.max(received, filter.from ?? received) }
 
 /** The index that leads to few rows, which are sorted afterwards; null for the primary key. */
-function indexFor({ replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {
-  if (replay !== undefined) return null
+function indexFor({ ids, replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {
+  if (ids !== undefined || replay !== undefined) return null
   if (email !== undefined) return 'deliveries_email'
   if (username !== undefined) return 'deliveries_username'
   return cause === undefined || states === undefined ? undefined : 'deliveries_cause'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readReplay, runBulkReplays, selected, stepReplay } from '../../../src/operators/changes/bulk-replay.ts'
+import { readReplay, selected } from '../../../src/operators/changes/bulk-replay.ts'
+import { runBulkReplays, stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
 import { makeDue } from '../../../src/queue/replay.ts'
 import type { DeliveryState } from '../../../src/sale/types.ts'
@@ -72,6 +73,7 @@ test('a bulk replay makes matching deliveries due, 200 at a time, and each timel
   assert.deepEqual(order, {
     filter: { states: ['needs_attention'] },
     enrolled: false,
+    corrects: null,
     by,
     startedAt: bench.clock.at,
     endedAt: null,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { stepReplay } from '../../../src/operators/changes/bulk-replay.ts'
+import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { createOperations } from '../../../src/operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'

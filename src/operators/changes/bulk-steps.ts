@@ -1,0 +1,148 @@
+import type { BulkReplayRow } from '../../database/schema.ts'
+import { insertRows, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
+import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { lockDeliveries } from '../../queue/change-deliveries.ts'
+import { type CourseSwap, correctCourse } from '../../queue/correct.ts'
+import type { EventDraft } from '../../queue/events.ts'
+import { makeDue, replayed } from '../../queue/replay.ts'
+import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
+import { search } from '../find/search.ts'
+import { type BulkReplay, bulkReplayOf, selected, type WithStates, wrongSales } from './bulk-replay.ts'
+
+/** The number of deliveries that one transaction makes due. */
+const STEP = 200
+/** The number that one transaction corrects: each takes about ten statements. */
+const CORRECTED_STEP = 20
+const POLL_MS = 1000
+/** Longer than a step takes, so that webhooks get their turn between steps. */
+const BETWEEN_STEPS_MS = 100
+
+/**
+ * Makes the next deliveries of a bulk replay due, or corrects them, and stores the position reached, in one transaction. It
+ * reads only deliveries that were last active before the start, from the latest to the oldest. So it replays none twice, no
+ * matter which replicas run it and how often it is interrupted. Returns null if the bulk replay has ended, or if another
+ * replica made this step.
+ */
+export async function stepReplay(
+  context: WriteContext,
+  id: string,
+): Promise<AuditedResult<{ due: number; isLast: boolean }> | null> {
+  const { db } = context.database
+  const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
+  if (row === undefined || row.state !== 'running') return null
+  const order = bulkReplayOf(row)
+  const { corrects } = order
+  const filter = corrects === null ? replayable(order) : wrongSales(order.filter, corrects.from)
+  const after = { activeAt: row.came_to_at, id: row.came_to_id }
+  const { found, next } = await search(db, { filter, after, limit: corrects === null ? STEP : CORRECTED_STEP })
+  const reached = next ?? found.at(-1) ?? after
+  const ids = found.map((one) => one.id)
+  const done = await auditedChange(context, async (writing) => {
+    const isMine = await advance(writing, { row, reached, isLast: next === null })
+    if (!isMine) return { result: null, listed: [] }
+    const { due, ...events } =
+      corrects === null
+        ? await replayAll(writing, { order, ids, states: filter.states })
+        : await correctAll(writing, { ids, by: order.by, ...corrects })
+    await addMembers(writing, { id, due })
+    return { result: { due: due.length, isLast: next === null }, ...events }
+  })
+  return done.result === null ? null : { result: done.result, events: done.events }
+}
+
+/** What the shop sent does not change, so a replay would reject the rejected ones again. */
+function replayable({ filter, enrolled }: BulkReplay): WithStates {
+  const { states, ...rest } = selected(filter, enrolled)
+  return { ...rest, states: states.filter((state) => state !== 'rejected') }
+}
+
+/** What a step made due, and the events to store; see auditedChange. */
+interface Stepped {
+  readonly due: readonly string[]
+  readonly listed: readonly EventDraft[]
+  readonly others: readonly EventDraft[]
+}
+
+async function replayAll(
+  writing: TransactionContext,
+  { order, ids, states }: { order: BulkReplay; ids: readonly string[]; states: readonly DeliveryState[] },
+): Promise<Stepped> {
+  const { due } = await makeDue(writing, { ids, states })
+  const others = due.map((one) => replayed({ id: one, by: order.by, detail: `bulk replay ${order.id}` }))
+  return { due, listed: [], others }
+}
+
+/** Each correction is an entry of the audit, because it is a sale that the shop didn't send. */
+async function correctAll(
+  writing: TransactionContext,
+  { ids, by, ...swap }: CourseSwap & { ids: readonly string[]; by: string },
+): Promise<Stepped> {
+  if (ids.length > 0) await lockDeliveries(writing, ids)
+  const due: string[] = []
+  const [listed, others]: [EventDraft[], EventDraft[]] = [[], []]
+  for (const id of ids) {
+    const corrected = await correctCourse(writing, { ...swap, id, by })
+    if (corrected === null) continue
+    due.push(corrected.id)
+    listed.push(...corrected.listed)
+    others.push(...corrected.others)
+  }
+  return { due, listed, others }
+}
+
+async function addMembers(
+  { trx }: TransactionContext,
+  { id, due }: { id: string; due: readonly string[] },
+): Promise<void> {
+  if (due.length === 0) return
+  await trx
+    .updateTable('bulk_replays')
+    .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
+    .where('id', '=', id)
+    .execute()
+  // Two sales that differed in the spelling of the wrong key alone have the same correction.
+  const rows = [...new Set(due)].map((one) => ({ replay_id: id, delivery_id: one }))
+  await insertRows({ trx, into: 'replayed_deliveries', rows, ignore: true })
+}
+
+/** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
+async function advance(
+  { trx, at }: TransactionContext,
+  { row, reached, isLast }: { row: BulkReplayRow; reached: { activeAt: number; id: string }; isLast: boolean },
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('bulk_replays')
+    .set({
+      came_to_at: reached.activeAt,
+      came_to_id: reached.id,
+      ...(isLast ? { state: 'done' as const, ended_at: at } : {}),
+    })
+    .where('id', '=', row.id)
+    .where('state', '=', 'running')
+    .where('came_to_at', '=', row.came_to_at)
+    .where('came_to_id', '=', row.came_to_id)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/**
+ * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
+ * run them at once, and a replica can die in the middle of one.
+ * @param from.onStepped called with the events of a step, after they are stored
+ */
+export function runBulkReplays(
+  from: Background & { context: WriteContext; onStepped: (events: readonly DeliveryEvent[]) => void },
+): Promise<void> {
+  const { context, guard, onStepped } = from
+  const step = async (): Promise<number> => {
+    const { db } = context.database
+    const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
+    const next = await running.limit(1).executeTakeFirst()
+    if (next === undefined) return POLL_MS
+    const done = await stepReplay(context, next.id)
+    if (done !== null) onStepped(done.events)
+    return BETWEEN_STEPS_MS
+  }
+  return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })
+}
