@@ -7,6 +7,8 @@ import { decorateRequests } from './layout/request.ts'
 import { addStaticFiles } from './layout/static-files.ts'
 import { addStatus } from './layout/status.ts'
 import { TEXTS } from './layout/texts.ts'
+import { addBulkCorrection } from './pages/changes/bulk-correct-pages.ts'
+import { addBulkProgress } from './pages/changes/bulk-progress.ts'
 import { addCorrection } from './pages/changes/correct-page.ts'
 import { addReplayPages } from './pages/changes/replay-pages.ts'
 import { addTestSale } from './pages/changes/test-sale-page.ts'
@@ -47,6 +49,8 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
   addForget,
   addTestSale,
   addReplayPages,
+  addBulkCorrection,
+  addBulkProgress,
   addEvents,
   addChanges,
   addRefused,

@@ -24,6 +24,10 @@ export function createLmsCalls(calls: CallContext): LmsCalls {
     whatStands: async (of) => answered(await whatStands({ ...calls, ...of })),
     findCourse: async (key) => answered(await findCourse(lms, key)),
     account: (email) => whileWaiting(lms.account(email).then(answered)),
+    accountsOf: async (emails) => {
+      const found = await whileWaiting(lms.searchEmails(emails).then(answered))
+      return found.ok ? { ok: true, value: found.value?.usernames ?? null } : found
+    },
   }
 }
 

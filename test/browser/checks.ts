@@ -120,6 +120,7 @@ export async function assertForms(page: Page, what: string): Promise<void> {
     await page.goto(at)
     await openAll(page)
   }
+  for (const opens of await page.locator('[popovertarget]:visible').all()) await opens.click()
   const unsendable = page.locator('form[method="post"]:not(:has(button:visible))')
   assert.equal(await unsendable.count(), 0, `${what}: a form without a button`)
 }

@@ -75,6 +75,14 @@ const PAGES: readonly Case[] = [
   { name: 'the test sale', path: '/test-sale' },
   { name: 'the preview of a replay', path: '/replay?state=needs_attention' },
   { name: 'the preview of a replay of nothing', path: '/replay?q=nobody@' },
+  {
+    name: 'the confirmation of a bulk correction',
+    path: `/correct?cause=course.missing&about=${encodeURIComponent(LONG_COURSE)}&enroll_in=${encodeURIComponent('course-v1:edX+DemoX+Demo_Course')}`,
+    steps: async (on) => {
+      await on.getByRole('button', { name: /^Correct/ }).click()
+      await on.getByRole('heading', { name: /^Enroll/ }).waitFor()
+    },
+  },
   { name: 'the result of a replay', path: `/replays/${replay}` },
   { name: 'the search for people', path: '/people' },
   {

@@ -5,7 +5,7 @@ import { sign } from '../../src/shop/signature/signature.ts'
 import { DEMO, exchange, payload } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
-import { openConsole, startBrowsing } from './console.ts'
+import { assertAccessible, openConsole, startBrowsing } from './console.ts'
 
 /** The tickets of docs/how-to/answer-a-support-ticket.md, each solved in the console by mouse and a few words alone. */
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -81,6 +81,19 @@ test('ticket 2: “The product has a wrong course key”', async () => {
   await page.getByRole('button', { name: 'Correct the delivery' }).click()
   await seen(page, 'This is the corrected sale.')
   await has('alice@example.com', PYTHON)
+  assert.ok(clicks() >= 1 && clicks() <= CLICKS_MAX, `${clicks()} clicks`)
+})
+
+test('ticket 2, of twenty buyers: all of them are corrected at once, after one confirmation', async () => {
+  const buyers = Array.from({ length: 20 }, (_, i) => `twenty-${i}@example.com`)
+  for (const email of buyers) await sell({ email, courseIds: [TYPO] })
+  const { page, clicks } = await openOverview()
+  await page.getByRole('link', { name: 'Correct 20 to Lernito+PY101+2026…' }).click()
+  await page.getByRole('button', { name: 'Correct 20 sales…' }).click()
+  await page.getByRole('button', { name: 'Enroll 20 buyers' }).click()
+  await seen(page, '20 of 20 buyers are on their way')
+  await assertAccessible(page, 'the result of a bulk correction')
+  for (const email of buyers) await has(email, PYTHON)
   assert.ok(clicks() >= 1 && clicks() <= CLICKS_MAX, `${clicks()} clicks`)
 })
 

@@ -51,8 +51,12 @@ const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
   html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
 
 function bulkReplaysHtml(bulkReplays: readonly BulkReplay[], base: string): string {
-  const items = bulkReplays.map(({ id, by, startedAt, state, replayed }) => {
-    return html`<li><a href="${base}/replays/${id}">${fill(words.bulkReplay, { by, count: numberText(replayed) })}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+  const items = bulkReplays.map(({ id, by, startedAt, state, replayed, corrects }) => {
+    const text =
+      corrects === null
+        ? fill(words.bulkReplay, { by, count: numberText(replayed) })
+        : fill(words.bulkCorrection, { by, count: numberText(replayed) })
+    return html`<li><a href="${base}/replays/${id}">${text}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
 }

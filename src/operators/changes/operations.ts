@@ -34,9 +34,18 @@ import {
   createCounting,
   salesByCourse,
   salesBySpan,
+  totalOf,
 } from '../reports/counts.ts'
 import { overview, readCauses } from '../reports/overview.ts'
-import { listReplays, readReplay, selected, startCorrection, startReplay, stopReplay } from './bulk-replay.ts'
+import {
+  listReplays,
+  readReplay,
+  selected,
+  startCorrection,
+  startReplay,
+  stopReplay,
+  wrongSales,
+} from './bulk-replay.ts'
 
 const COURSES_KEPT_MS = 10_000
 /** The events after which a delivery is due. */
@@ -240,6 +249,14 @@ function bulkReplays(parts: Parts) {
     /** Stores a bulk replay. Any replica of the service runs it in steps, even after a restart. */
     startReplay: ({ enrolled = false, ...order }: { filter: DeliveryFilter; enrolled?: boolean; by: string }) =>
       change(() => startReplay(context, { ...order, enrolled })),
+
+    /** Shows what a bulk correction of this filter selects: how many, and the first of them as lines of a list. */
+    previewCorrections: ({ filter, from, limit }: { filter: DeliveryFilter; from: string; limit: number }) =>
+      guard(async () => {
+        const wrong = wrongSales(filter, from)
+        const { items } = await list(db, { filter: wrong, limit })
+        return { total: totalOf(await countFound(db, wrong)), items }
+      }),
 
     /**
      * Stores a bulk correction: what failed because of a wrong course key is sold again with the right one. Any replica of

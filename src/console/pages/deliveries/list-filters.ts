@@ -40,10 +40,20 @@ export function readQuery(parameters: URLSearchParams) {
     /** The code of the reason why they failed, and the course that it is about. */
     cause,
     about: cause === '' ? '' : text('about'),
-    /** The id of a bulk replay. */
+    /** The id of a bulk replay or a bulk correction. */
     replay,
+    /** The ids of selected deliveries, with a comma between them. A form with check boxes sends each as `id`. */
+    ids: idsOf(parameters).join(','),
   }
 }
+/** More than a page of a list can have. */
+const IDS_MAX = 500
+
+function idsOf(parameters: URLSearchParams): string[] {
+  const named = [...parameters.getAll('id'), ...(parameters.get('ids') ?? '').split(',')]
+  return [...new Set(named.filter((id) => /^[0-9A-Z]{26}$/.test(id)))].slice(0, IDS_MAX)
+}
+
 export type ListQuery = Readonly<ReturnType<typeof readQuery>>
 
 /**
@@ -51,7 +61,7 @@ export type ListQuery = Readonly<ReturnType<typeof readQuery>>
  * is sent to a reader in another zone means the days of that reader.
  */
 export function filterOf(
-  { q, course, sales, received, state, from, to, cause, about, replay }: ListQuery,
+  { q, course, sales, received, state, from, to, cause, about, replay, ids }: ListQuery,
   zone: Zone,
 ): DeliveryFilter {
   return {
@@ -64,6 +74,7 @@ export function filterOf(
     ...(cause === '' ? {} : { cause }),
     ...(about === '' ? {} : { about }),
     ...(replay === '' ? {} : { replay }),
+    ...(ids === '' ? {} : { ids: ids.split(',') }),
     ...(to === '' ? {} : { to: dayIn(to, zone).to }),
   }
 }
@@ -93,9 +104,9 @@ const TABS: readonly (DeliveryState | '')[] = [
  * JavaScript, the first button is the one that Enter presses.
  */
 export function formHtml(query: ListQuery, zone: Zone, base: string): string {
-  const { course, sales, received, state, from, to, cause, about, replay } = query
+  const { course, sales, received, state, from, to, cause, about, replay, ids } = query
   const action = `${base}/deliveries`
-  const hidden = { course, sales, received, state, cause, about, replay }
+  const hidden = { course, sales, received, state, cause, about, replay, ids }
   const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
@@ -126,7 +137,7 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
-  const { q, course, sales, received, state, from, to, cause, about, replay } = query
+  const { q, course, sales, received, state, from, to, cause, about, replay, ids } = query
   const chips = [
     { name: 'q', label: words.chips.word, value: q },
     { name: 'course', label: words.chips.course, value: course },
@@ -138,6 +149,7 @@ export function chipsHtml(query: ListQuery, base: string): string {
     { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : reasonName(cause) },
     { name: 'about', label: words.chips.about, value: about },
     { name: 'replay', label: words.chips.replay, value: replay },
+    { name: 'ids', label: words.chips.ids, value: ids === '' ? '' : `${ids.split(',').length}` },
   ].filter(({ value }) => value !== '')
   const items = chips.map(({ name, label, value }) => {
     const rest = queryText({ ...query, [name]: '' })
@@ -148,7 +160,7 @@ export function chipsHtml(query: ListQuery, base: string): string {
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, received, ids, states, from, to } = filter
   const texts = [
     [filterWords.email, email],
     [filterWords.username, username],
@@ -157,6 +169,7 @@ export function filterHtml(filter: DeliveryFilter): string {
     [filterWords.cause, cause === undefined ? undefined : reasonName(cause)],
     [filterWords.about, about],
     [filterWords.replay, replay],
+    [filterWords.ids, ids === undefined ? undefined : `${ids.length}`],
     [filterWords.states, states?.map((state) => TEXTS.states[state]).join(', ')],
   ] as const
   const conditions = [

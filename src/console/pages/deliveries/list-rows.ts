@@ -52,16 +52,18 @@ function rowHtml(item: Summary, { base, list = '', ...now }: Table): string {
 <td role="cell">!${agoHtml(activeAt)}</td></tr>`
 }
 
+/** A course key without the beginning that all new keys share. */
+export const shortKey = (key: string): string => (key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key)
+
 /** The first course, without the beginning that all keys share, and how many more there are. */
 function coursesHtml({ courseIds }: Summary): string {
   const [first, ...more] = courseIds
   if (first === undefined) return ''
-  const short = first.startsWith(PREFIX) ? first.slice(PREFIX.length) : first
   const rest =
     more.length === 0
       ? ''
       : html` <span title="${more.join(', ')}">${fill(words.moreCourses, { count: `${more.length}` })}</span>`
-  return html`<code title="${first}">${short}</code>!${rest}`
+  return html`<code title="${first}">${shortKey(first)}</code>!${rest}`
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */

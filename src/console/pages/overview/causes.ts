@@ -1,11 +1,13 @@
 import { html } from 'ghtml'
 import type { Cause } from '../../../operators/reports/overview.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
 import { REASONS } from '../../../sale/types.ts'
 import { listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../parts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
+import { shortKey } from '../deliveries/list-rows.ts'
 
 const words = TEXTS.overview
 /** The overview shows this many causes; the list has the others. */
@@ -54,10 +56,16 @@ function cellsOf(cause: Cause, { closest, base }: Context): string[] {
   const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
+  const isOther = similar !== undefined && course !== null && !isSameCourse(similar, course)
+  const replay = html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+  // What the key was meant to be is known, so a replay alone can't help.
+  const correct = isOther
+    ? html`<a class="button" href="${base}/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: shortKey(similar) })}</a> `
+    : ''
   const action =
     waitsFor !== null || state === 'rejected'
       ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
-      : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+      : correct + replay
   return [
     html`<div><a href="${list}">${title}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span></div>`,
     number,

@@ -1,0 +1,250 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import type { DeliveryFilter } from '../../../operators/find/filter.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
+import { isTakenOut, WRONG_KEYS } from '../../../queue/correct.ts'
+import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
+import { csrfField, hiddenField, listTable } from '../../layout/elements.ts'
+import { agoHtml, numberText } from '../../layout/format.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { PageParts } from '../../parts.ts'
+import { filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
+
+const words = TEXTS.bulkCorrection
+/** The preview lists this many buyers, and asks the LMS for their accounts. */
+const SHOWN = 200
+const KEY_MAX = 255
+
+/** The title of the pages of one bulk correction. */
+export const correctionTitle = (count: number, to: string): string =>
+  count === 1 ? fill(words.titleOne, { to }) : fill(words.title, { count: numberText(count), to })
+
+const STEPS = ['preview', 'confirm', 'run', 'result'] as const
+
+/** Shows which step of a bulk correction this is. */
+export function stepsHtml(current: (typeof STEPS)[number]): string {
+  const items = STEPS.map(
+    (step) => html`<li!${step === current ? ' aria-current="step"' : ''}>${words.steps[step]}</li>`,
+  )
+  return html`<ol class="steps" aria-label="${words.steps.label}">!${items.join('')}</ol>`
+}
+
+/**
+ * Adds the page that corrects a course key for many sales at once: it shows the buyers, and starts the correction after one
+ * confirmation. Then see addBulkProgress.
+ */
+export function addBulkCorrection(parts: PageParts): void {
+  const { scope, operations, now } = parts
+  const crumbs = [{ path: '/', label: TEXTS.overview.title }]
+
+  const send = async (reply: FastifyReply, parameters: URLSearchParams): Promise<FastifyReply> => {
+    const { request } = reply
+    const query = readQuery(parameters)
+    const wrong = await wrongKeysOf(parts, request, query)
+    const [first] = wrong
+    if (first === undefined || wrong.length > 1) {
+      return sendPage({
+        reply,
+        title: words.none.title,
+        crumbs,
+        current: '/deliveries',
+        main: choiceHtml(request, query, wrong),
+      })
+    }
+    const view = await readPreview(parts, { request, query: { ...query, ...first }, written: targetOf(parameters) })
+    const title = view.to === null ? words.untitled : correctionTitle(view.total, view.to)
+    return sendPage({ reply, title, crumbs, current: '/deliveries', main: previewHtml(view) })
+  }
+
+  scope.get('/correct', (request, reply) => send(reply, queryOf(request)))
+
+  scope.post('/correct', async (request, reply) => {
+    const form = formOf(request)
+    const query = readQuery(form)
+    const until = Number(form.get('until') ?? Number.NaN)
+    const course = await parts.lms.findCourse(targetOf(form))
+    const isOurs = WRONG_KEYS.some((code) => code === query.cause) && query.about !== '' && until <= now()
+    // Without the course in the LMS, all of them would fail again: the preview says so.
+    if (!isOurs || !course.ok || course.value.key === null) return send(reply, form)
+    const filter = { ...filterOf(query, request.zone), to: until }
+    const corrects = { from: query.about, to: course.value.key }
+    const { id } = await operations.startCorrection({ filter, corrects, by: sessionOf(request).username })
+    return reply.redirect(`${request.site.base}/replays/${id}`, 303)
+  })
+}
+
+const targetOf = (parameters: URLSearchParams): string => (parameters.get('enroll_in') ?? '').trim().slice(0, KEY_MAX)
+
+/** A wrong key, and why it is one. */
+interface WrongKey {
+  readonly cause: ReasonCode
+  readonly about: string
+}
+
+/** The wrong keys of what the query names: that of its cause, or those of the selected deliveries. */
+async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, query: ListQuery): Promise<WrongKey[]> {
+  const { cause, about } = query
+  if (cause !== '' && about !== '') return WRONG_KEYS.some((code) => code === cause) ? [{ cause, about }] : []
+  if (query.ids === '') return []
+  const { items } = await operations.list({ filter: filterOf(query, zone), limit: SHOWN })
+  const found = new Map<string, WrongKey>()
+  for (const { state, outcome } of items) {
+    const reason = outcome?.reason ?? null
+    const isOpen = state === 'needs_attention' || state === 'rejected'
+    if (!isOpen || reason === null || !WRONG_KEYS.some((code) => code === reason.code)) continue
+    const course = courseOfReason(reason)
+    if (course !== null) found.set(`${reason.code} ${course.toLowerCase()}`, { cause: reason.code, about: course })
+  }
+  return [...found.values()]
+}
+
+/** Says that nothing selected can be corrected together; or, if several keys are wrong, which of them is next. */
+function choiceHtml({ site }: FastifyRequest, query: ListQuery, wrong: readonly WrongKey[]): string {
+  const back = html`<p><a href="${site.base}/deliveries${queryText({ ...query, ids: '' })}">${words.none.back}</a></p>`
+  if (wrong.length === 0) return html`<p>${words.none.text}</p>!${back}`
+  const links = wrong.map(
+    (one) =>
+      html`<li><a href="${site.base}/correct${queryText({ ...query, ...one })}"><code>${one.about}</code></a> ${REASONS[one.cause].name}</li>`,
+  )
+  return html`<p>${words.none.several}</p><ul>!${links.join('')}</ul>!${back}`
+}
+
+/** Reads what the preview shows. @param of.written the right key as an operator wrote it; '': the closest one */
+async function readPreview(
+  { operations, lms, now }: PageParts,
+  { request, query, written }: { request: FastifyRequest; query: ListQuery; written: string },
+) {
+  const until = now()
+  const filter: DeliveryFilter = { ...filterOf(query, request.zone), to: until }
+  const from = query.about
+  const course = await lms.findCourse(written === '' ? from : written)
+  const closest = course.ok ? course.value.closest : null
+  // The wrong key itself may exist by now: then a replay helps.
+  const to = course.ok ? (course.value.key ?? (written === '' ? closest : null)) : null
+  const { total, items } = await operations.previewCorrections({ filter, from, limit: SHOWN })
+  const emails = [...new Set(items.flatMap(({ email }) => (email === null ? [] : [email])))]
+  const accounts = emails.length === 0 ? null : await lms.accountsOf(emails)
+  const running = (await operations.bulkReplays()).find(
+    ({ state, corrects }) => state === 'running' && corrects?.from.toLowerCase() === from.toLowerCase(),
+  )
+  return { request, query, until, from, to, written, course, closest, total, items, accounts, running }
+}
+type Preview = Awaited<ReturnType<typeof readPreview>>
+
+function previewHtml(view: Preview): string {
+  const { request, from, to, total, items, running } = view
+  const { base } = request.site
+  const again =
+    running === undefined
+      ? ''
+      : html`<p class="note warning" role="status">${fill(words.running, { by: running.by })} <a href="${base}/replays/${running.id}">${words.openRunning}</a></p>`
+  if (total === 0) return html`!${again}<p class="note">${words.nothing}</p><p><a href="${base}/">${words.back}</a></p>`
+  const right =
+    to === null
+      ? html`<div>${words.noTarget}</div>`
+      : html`<div><span class="quiet">${words.enrollIn}</span><br><strong>!${markedHtml(to, from, 'good')}</strong></div>`
+  const swap = html`<div class="swap"><div><span class="quiet">${words.soldAs}</span><br><strong>!${markedHtml(from, to ?? from, 'bad')}</strong></div><span aria-hidden="true">→</span>!${right}</div>`
+  return html`!${stepsHtml('preview')}!${again}!${swap}!${problemHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
+<div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
+!${listTable({ columns: words.columns, rows: items.map((item) => buyerCells(item, view)) })}
+!${total > items.length ? html`<p class="quiet">${fill(words.showing, { count: numberText(items.length), total: numberText(total) })}</p>` : ''}`
+}
+
+/** Why the right course isn't known yet. */
+function problemHtml({ course, to, from, written }: Preview): string {
+  if (!course.ok)
+    return html`<p class="note warning" role="status">${fill(words.unread, { reason: course.message })}</p>`
+  if (to !== null && to.toLowerCase() === from.toLowerCase()) {
+    return html`<p class="note warning" role="status">${words.exists}</p>`
+  }
+  if (to !== null || written === '') return ''
+  return html`<p class="note warning" role="alert">${fill(words.missing, { key: written })}</p>`
+}
+
+/** What the LMS has for a buyer; null: it didn't say. */
+function accountOf({ email }: Summary, accounts: Preview['accounts']): { username: string | null } | null {
+  if (email === null || accounts === null || !accounts.ok || accounts.value === null) return null
+  return { username: accounts.value.get(email) ?? null }
+}
+
+const isLeft = ({ standings, withdrawals }: Summary): boolean => isTakenOut({ standings, orders: withdrawals.length })
+
+/** How many sales, and how many of their buyers have an account. */
+function figuresHtml({ total, items, accounts }: Preview): string {
+  const left = items.filter(isLeft).length
+  const known = items.map((item) => accountOf(item, accounts)).filter((account) => account !== null)
+  const having = known.filter(({ username }) => username !== null).length
+  const figure = (name: string, value: number, more: string, look = ''): string =>
+    html`<div class="${look}"><dt>${name}</dt><dd><strong>${numberText(value)}</strong></dd><dd>${more}</dd></div>`
+  const figures = [
+    figure(words.figures.sales, total, words.figures.all),
+    ...(known.length === 0
+      ? []
+      : [
+          figure(words.figures.having, having, words.figures.soon),
+          figure(words.figures.without, known.length - having, words.figures.later, 'pre-enrolled'),
+        ]),
+    ...(left === 0 ? [] : [figure(words.figures.left, left, words.figures.why, 'needs-attention')]),
+  ]
+  const unread = known.length > 0 ? '' : html`<p class="quiet">${words.noAccounts}</p>`
+  return html`<dl class="figures">!${figures.join('')}</dl>!${unread}`
+}
+
+/** The button and its confirmation. Without JavaScript, the browser itself opens it. */
+function startHtml(view: Preview): string {
+  const { request, query, total, until, from, to } = view
+  const { base } = request.site
+  if (to === null || to.toLowerCase() === from.toLowerCase()) return ''
+  const count = numberText(total)
+  const fields = Object.entries({ ...query, enroll_in: to, until: `${until}` }).map(([name, value]) =>
+    hiddenField(name, value),
+  )
+  const items = words.confirm.items.map((item) => html`<li>${item}</li>`)
+  return html`<p class="actions"><button type="button" popovertarget="confirm">${fill(total === 1 ? words.startOne : words.start, { count })}</button>
+<a class="button second" href="${base}/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
+<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields.join('')}
+<h2 id="confirm-title">${fill(total === 1 ? words.confirm.titleOne : words.confirm.title, { count, to })}</h2><ul>!${items.join('')}</ul>
+<p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fill(total === 1 ? words.confirm.yesOne : words.confirm.yes, { count })}</button></p></form></div>`
+}
+
+/** Another course than the closest one. It is open if there is none. */
+function otherHtml({ request, query, to, written }: Preview): string {
+  const fields = Object.entries(query).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
+  return html`<details!${to === null ? ' open' : ''}><summary>${words.other}</summary>
+<form method="get" action="${request.site.base}/correct" class="stack">!${fields.join('')}<label for="enroll_in">${words.key}</label>
+<input id="enroll_in" name="enroll_in" value="${written === '' ? (to ?? '') : written}" maxlength="${KEY_MAX}" spellcheck="false" autocomplete="off"><button class="second">${words.lookUp}</button></form></details>`
+}
+
+function buyerCells(item: Summary, view: Preview): string[] {
+  const { id, name, email, receivedAt, courseIds } = item
+  const { base } = view.request.site
+  const address = email ?? TEXTS.deliveries.noEmail
+  const account = accountOf(item, view.accounts)
+  const has =
+    account === null
+      ? html`<span class="quiet">${words.accounts.unknown}</span>`
+      : account.username === null
+        ? html`<span class="state pre-enrolled">${words.accounts.none}</span>`
+        : html`<span class="state enrolled">${words.accounts.one} <bdi>${account.username}</bdi></span>`
+  const then = isLeft(item) ? words.then.left : account?.username ? words.then.soon : words.then.later
+  const sold = courseIds.map((course) => html`<code>${course}</code>`).join('<br>')
+  return [
+    html`<div><a href="${base}/deliveries/${id}"><bdi>${name || address}</bdi></a><br><small class="quiet"><bdi>${address}</bdi></small></div>`,
+    html`<div>!${has}</div>`,
+    html`<div>!${sold}</div>`,
+    html`<div>${then}</div>`,
+    html`<div>!${agoHtml(receivedAt)}</div>`,
+  ]
+}
+
+/** A key, with what differs from another one marked. */
+function markedHtml(key: string, other: string, look: 'good' | 'bad'): string {
+  let start = 0
+  while (start < key.length && key[start] === other[start]) start += 1
+  let end = 0
+  while (end < Math.min(key.length, other.length) - start && key.at(-1 - end) === other.at(-1 - end)) end += 1
+  const [before, middle, after] = [key.slice(0, start), key.slice(start, key.length - end), key.slice(key.length - end)]
+  return html`<code>${before}!${middle === '' ? '' : html`<mark class="${look}">${middle}</mark>`}${after}</code>`
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const TYPO = 'course-v1:edX+DemoX+Demo_C0urse'
+const FAR = 'course-v1:Nobody+Knows+Ever'
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+const sell = async (email: string, courseIds: readonly string[] = [TYPO]): Promise<string> =>
+  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const read = async (path: string): Promise<string> => readable(await someone.see(path))
+const readUntil = (path: string, text: RegExp): Promise<string> =>
+  until(String(text), async () => {
+    const page = await read(path)
+    return text.test(page) ? page : undefined
+  })
+const own = (location: string): string => location.slice('/lernito/console'.length)
+/** The fields of the form that confirms. */
+const fieldsOf = ({ text }: { text: string }): Record<string, string> =>
+  Object.fromEntries(
+    [...(text.split('id="confirm"')[1] ?? '').matchAll(/name="(\w+)" value="([^"]*)"/g)].map(
+      ([, name = '', value = '']) => [
+        name,
+        value.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code))),
+      ],
+    ),
+  )
+/** The way from the overview to the preview, which the page offers once it knows the closest course. */
+const offered = (): Promise<string> =>
+  until('the offer', async () => {
+    const link = linksOf(await someone.see('/')).find((one) => one.includes('/correct?'))
+    return link === undefined ? undefined : own(link)
+  })
+
+test('a cause with a near key offers to correct all of its sales: a preview of the buyers, one confirmation, the result', async () => {
+  await sell('alice@example.com')
+  await sell('later@example.com')
+  await sell('both@example.com', [TYPO, PYTHON])
+  const handled = await sell('refunded@example.com')
+  await someone.send(`/deliveries/${handled}/handled`, { note: 'refunded' })
+  const path = await offered()
+  const page = await someone.see(path)
+  const text = readable(page)
+  assert.match(text, new RegExp(`Correct 3 sales to ${DEMO.replaceAll('+', '\\+')}`))
+  assert.match(text, /Sales 3 .*With an account 1 .*Without an account 2/)
+  assert.match(text, /alice@example\.com account alice .* at once/)
+  assert.match(text, /later@example\.com not registered yet .* on registration/)
+  assert.ok(!text.includes('refunded@example.com'))
+  const sent = await someone.send('/correct', fieldsOf(page))
+  assert.match(sent.location, /\/replays\/\w{26}$/)
+  const done = await readUntil(own(sent.location), /3 of 3 buyers are on their way/)
+  assert.match(done, /3 corrected: 1 enrolled , 2 pre-enrolled \./)
+  const { enrollments, allowances } = await product.lms.state()
+  const both = allowances.filter(({ email }) => email === 'both@example.com').map(({ course }) => course)
+  assert.deepEqual(both.sort(), [DEMO, PYTHON].sort())
+  assert.ok(enrollments.some(({ email, course, active }) => email === 'alice@example.com' && course === DEMO && active))
+  assert.match(await read('/changes'), /3 corrected by admin Done/)
+  assert.equal((await someone.send('/correct', fieldsOf(page))).location, sent.location, 'a second click')
+  assert.match(await read(path), /No sale that failed for this key is left/)
+})
+
+test('selected sales alone are corrected, and several wrong keys one after the other', async () => {
+  const [first, , far] = [
+    await sell('s1@example.com'),
+    await sell('s2@example.com'),
+    await sell('s3@example.com', [FAR]),
+  ]
+  const fine = await sell('bob@example.com', [DEMO])
+  assert.match(await read(`/correct?id=${fine}`), /None of these deliveries failed because of a wrong course key/)
+  const both = await someone.see(`/correct?id=${first}&id=${far}`)
+  assert.match(readable(both), /several wrong keys/)
+  const [next = ''] = linksOf(both).filter((link) => link.includes('C0urse'))
+  const page = await someone.see(own(next))
+  assert.match(readable(page), /Correct one sale to/)
+  const sent = await someone.send('/correct', fieldsOf(page))
+  await readUntil(own(sent.location), /1 of 1 buyers are on their way/)
+  assert.match(await read(`/deliveries?cause=course.missing&state=needs_attention`), /s3@example\.com.*s2@example\.com/)
+})
+
+test('without a near key an operator names the course, and one that the LMS does not have starts nothing', async () => {
+  const query = `/correct?cause=course.missing&about=${encodeURIComponent(FAR)}`
+  assert.match(await read(query), /Choose the course to enroll in below/)
+  const missing = await someone.see(`${query}&enroll_in=${encodeURIComponent(`${FAR}x`)}`)
+  assert.match(readable(missing), /The LMS has no course course-v1:Nobody\+Knows\+Everx/)
+  assert.deepEqual(fieldsOf(missing), {}, 'nothing to confirm')
+  const found = await someone.see(`${query}&enroll_in=${encodeURIComponent(PYTHON)}`)
+  const fields = fieldsOf(found)
+  assert.equal(fields.enroll_in, PYTHON)
+  const refused = await someone.send('/correct', { ...fields, enroll_in: `${FAR}x` })
+  assert.equal(refused.status, 200)
+  assert.match(readable(refused), /The LMS has no course/)
+  assert.equal(
+    (await someone.send('/correct', { ...fields, until: `${Date.now() + 60_000}` })).status,
+    200,
+    'a time to come',
+  )
+})
