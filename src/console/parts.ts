@@ -102,8 +102,10 @@ export interface LmsCalls {
   readonly whatStands: (of: { email: string; courses: readonly string[] }) => Promise<Answered<readonly LiveCourse[]>>
   /** The account that the LMS has for an address now. Answers within 5 s. */
   readonly account: (email: string) => Promise<Answered<Account>>
-  /** The user names of the accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
-  readonly accountsOf: (emails: readonly string[]) => Promise<Answered<ReadonlyMap<string, string> | null>>
+  /** The accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
+  readonly accountsOf: (
+    emails: readonly string[],
+  ) => Promise<Answered<ReadonlyMap<string, { readonly username: string }> | null>>
   /** `key`: the course as the LMS spells it; null if there is none. `closest`: a similar course, in that case. */
   readonly findCourse: (
     key: string,

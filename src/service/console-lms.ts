@@ -26,7 +26,7 @@ export function createLmsCalls(calls: CallContext): LmsCalls {
     account: (email) => whileWaiting(lms.account(email).then(answered)),
     accountsOf: async (emails) => {
       const found = await whileWaiting(lms.searchEmails(emails).then(answered))
-      return found.ok ? { ok: true, value: found.value?.usernames ?? null } : found
+      return found.ok ? { ok: true, value: found.value?.accounts ?? null } : found
     },
   }
 }

@@ -166,7 +166,7 @@ function problemHtml({ course, to, from, written }: Preview): string {
 /** What the LMS has for a buyer; null: it didn't say. */
 function accountOf({ email }: Summary, accounts: Preview['accounts']): { username: string | null } | null {
   if (email === null || accounts === null || !accounts.ok || accounts.value === null) return null
-  return { username: accounts.value.get(email) ?? null }
+  return { username: accounts.value.get(email)?.username ?? null }
 }
 
 const isLeft = ({ standings, withdrawals }: Summary): boolean => isTakenOut({ standings, orders: withdrawals.length })
