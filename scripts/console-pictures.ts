@@ -44,7 +44,7 @@ async function takePictures(browser: Browser, product: WithConsole): Promise<voi
   await page.goto(`${product.console}/deliveries`)
   await picture(page, 'deliveries')
   await page.getByRole('link', { name: 'grace@example.com' }).click()
-  await page.getByRole('heading', { level: 1, name: 'grace@example.com' }).waitFor()
+  await page.getByRole('heading', { level: 1, name: 'Grace Example' }).waitFor()
   await picture(page, 'delivery')
   await page.goto(`${product.console}/signature`)
   await page.getByLabel('Body').fill(`{"email": "alice@example.com", "courseIds": ["${DEMO}"]}`)

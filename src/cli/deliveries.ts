@@ -112,7 +112,8 @@ const show = command({
     return withOperations(async ({ operations }) => {
       const shown = await operations.show(id.toUpperCase())
       if (shown === null) return noDelivery(id)
-      const timeline = await operations.timeline(shown.id)
+      // The answers to the shop are printed by themselves.
+      const timeline = (await operations.timeline(shown.id)).map(({ answer: _answer, ...event }) => event)
       const withdrawals = await operations.withdrawals(shown.id)
       const answers = await operations.answers(shown.id)
       const body = Buffer.from(shown.body).toString()

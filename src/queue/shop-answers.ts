@@ -36,11 +36,13 @@ const answerSchema = z.object({
   at: z.number(),
   status: z.number().nullable(),
   ms: z.number(),
+  from: z.string().exactOptional(),
 })
 
 /**
  * What the shop was answered. `status`: of HTTP, or null if the sender hung up before the answer. `at`: when it was sent,
- * or when the sender hung up, in ms since 1970. `ms`: how long that was after the request.
+ * or when the sender hung up, in ms since 1970. `ms`: how long that was after the request. `from`: the sender's address;
+ * absent where none is known.
  */
 export type ShopAnswer = Readonly<z.infer<typeof answerSchema>>
 
@@ -96,8 +98,8 @@ export function createShopAnswers({
   }
 
   return {
-    note: ({ events, at, status, ms }) => {
-      const text = JSON.stringify({ at, status, ms })
+    note: ({ events, at, status, ms, from }) => {
+      const text = JSON.stringify({ at, status, ms, from })
       for (const event of events) if (pending.length < PENDING_MAX) pending.push({ ...event, text })
     },
     flush: () => {
@@ -184,8 +186,8 @@ const answersOf = (rows: readonly { readonly kind: string; readonly answer: stri
     return to === undefined || read === null ? [] : [{ to, ...read }]
   })
 
-/** null if it can't be read. */
-function readAnswer(text: string | null): ShopAnswer | null {
+/** Reads the column `answer` of an event; null if there is none, or if it can't be read. */
+export function readAnswer(text: string | null): ShopAnswer | null {
   try {
     return text === null ? null : answerSchema.parse(JSON.parse(text))
   } catch {

@@ -47,6 +47,12 @@ const answerSchema = z.object({ status: z.literal([400, 500]), message: z.string
 /** The answer to a sale that is stored and not done: it is not lost, so the shop's retry and ours both go on. */
 export const NOT_YET: z.infer<typeof answerSchema> = { status: 500, message: 'Internal server error' }
 
+/**
+ * What an operator can do about one delivery. `replay` starts it again, and asks first where a person has ended it.
+ */
+export const STEPS = ['replyToBuyer', 'replyToShop', 'correct', 'replay', 'sendAgain', 'handled', 'withdraw'] as const
+export type Step = (typeof STEPS)[number]
+
 /** What a reason means and says, to everyone who meets it. `{subject}` in a text is the subject of the Reason. */
 const rowSchema = z.strictObject({
   /**
@@ -75,6 +81,8 @@ const rowSchema = z.strictObject({
   many: z.string().optional(),
   /** Who has to act first, because a replay alone can't help. */
   waitsFor: z.enum(['buyer', 'shop']).nullable(),
+  /** What the console offers first, and beside it. */
+  steps: z.tuple([z.enum(STEPS), z.enum(STEPS)]),
   /** What an operator does about one delivery, and about many of them. */
   todo: z.string(),
   todoMany: z.string(),

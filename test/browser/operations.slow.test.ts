@@ -46,9 +46,7 @@ for (const javaScriptEnabled of [true, false]) {
     const { page } = await openConsole(browser, product, { javaScriptEnabled })
     const id = await idOf(`${user}-course@example.com`, [TYPO])
     await open(page, `/deliveries/${id}`)
-    await page.getByRole('link', { name: 'Correct' }).click()
-    await seen(page, `The LMS has no course ${TYPO}. The closest course is:`)
-    await page.getByRole('button', { name: `Use ${DEMO}` }).click()
+    await page.getByRole('button', { name: `Correct to ${DEMO}…` }).click()
     await seen(page, 'The LMS has this course.')
     await page.getByRole('button', { name: 'Correct the delivery' }).click()
     await seen(page, 'This is the corrected sale.')
@@ -64,7 +62,8 @@ for (const javaScriptEnabled of [true, false]) {
     const id = await idOf(buyer, [HONOR])
     await product.lms.seed({ enrollments: [{ email: buyer, course: HONOR, mode: 'verified', active: true }] })
     await open(page, `/deliveries/${id}`)
-    await page.getByRole('link', { name: 'Withdraw' }).click()
+    await page.getByText('More', { exact: true }).click()
+    await page.getByRole('link', { name: 'Withdraw…' }).click()
     await seen(page, 'In the LMS: enrolled, course mode verified.')
     await page.getByRole('button', { name: 'Withdraw' }).click()
     await seen(page, 'Select “Also take away paid course modes” to include it.')
@@ -79,7 +78,7 @@ for (const javaScriptEnabled of [true, false]) {
       await until('the state', async () => (await page.reload()) && ((await withdrawn.count()) > 0 || undefined))
     }
     await withdrawn.waitFor()
-    await seen(page, 'Requested by admin')
+    await page.locator('li.withdrawal-requested').getByText('by admin').waitFor()
   })
 
   test(`an operator makes a test sale, checks it in the LMS, and sees the mark${without}`, async () => {
@@ -112,10 +111,10 @@ for (const javaScriptEnabled of [true, false]) {
     const id = await idOf(`${user}-handled@example.com`)
     await open(page, `/deliveries/${id}`)
     await page.getByText('More', { exact: true }).click()
-    await page.getByText('Handled by other means').click()
+    await page.getByText('Mark as handled…').click()
     await page.getByLabel('What was done').fill('refunded by hand')
     await page.getByRole('button', { name: 'Mark as handled' }).click()
     await seen(page, 'Marked as handled.')
-    assert.equal(await page.getByText('Handled by other means').count(), 0)
+    assert.equal(await page.getByText('Mark as handled…').count(), 0)
   })
 }

@@ -119,10 +119,28 @@ describe('a delivery', () => {
     const text = await read(`/deliveries/${id}`)
     assert.match(text, /Enrolled In both courses\./)
     assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled not checked yet`))
-    assert.match(text, /Attempts When Call Status Took Result .* bulk_enroll 200 [\d,]+ ms Enrolled/)
+    assert.match(text, /Enrolled course-v1:.* 200 · [\d,]+ ms Call POST .*bulk_enroll Answer 200 after [\d,]+ ms/)
     const links = linksOf(await someone.see(`/deliveries/${id}`))
     assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
     assert.ok(links.includes(`${product.lmsUrl}/support/enrollment?user=erin%40example.com`))
+  })
+
+  test('has one timeline, the latest first, by days, whose entries unfold the calls, the answers, the sender and the payload', async () => {
+    const id = idOf(await product.sell({ email: 'timeline@example.com' }))
+    const path = `/deliveries/${id}`
+    await readUntil(path, /Received answered in/)
+    const { text } = await someone.see(path)
+    const timeline = readable({ text: text.slice(text.indexOf('<h2>What happened'), text.indexOf('<aside')) }).trim()
+    assert.match(timeline, /^What happened Today, \w{3} \d+ \w{3} [\d:]{8} Pre-enrolled .* [\d:]{8} Received answered/)
+    assert.doesNotMatch(timeline, /20\d\d/, 'no date in an entry')
+    assert.match(timeline, /Call POST \/api\/bulk_enroll\/v1\/bulk_enroll Answer 200 after \d+ ms/)
+    const [, received = ''] = timeline.split(' Received ')
+    assert.match(
+      received,
+      /200 · \d+ ms From 127\.0\.0\.1 Signed text .* Our answer 200 after \d+ ms .*"email": "timeline@/,
+    )
+    assert.match(readable({ text: text.slice(text.indexOf('<aside')) }), /Sender 127\.0\.0\.1/)
+    assert.doesNotMatch(readable({ text }), /Attempts|Answers to the shop/)
   })
 
   test('of a buyer without an account shows that activating an account enrolls the buyer', async () => {
@@ -133,7 +151,7 @@ describe('a delivery', () => {
   test('of a course key in another letter case names the course once, with its true key', async () => {
     const id = idOf(await product.sell({ email: 'frank@example.com', courseIds: [DEMO.toLowerCase()] }))
     const text = await read(`/deliveries/${id}`)
-    assert.match(text, /In the LMS course-v1:edX\+DemoX\+Demo_Course enrolled not checked yet Attempts/)
+    assert.match(text, /In the LMS course-v1:edX\+DemoX\+Demo_Course enrolled not checked yet What happened/)
   })
 
   test('that needs attention shows the reason and what to do; a replay then enrolls, and the page names who did it', async (t) => {

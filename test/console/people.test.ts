@@ -53,7 +53,7 @@ describe('the page of a person', () => {
       assert.match(
         text,
         new RegExp(
-          `What happened Received .*${enrolled}.*Enrolled .*${enrolled}.*Received .*${lost}.*Marked as handled by admin .*${handled} refunded by hand`,
+          `What happened .*Marked as handled by admin refunded by hand Delivery ${handled}.*Received .*${lost}.*Enrolled .*${enrolled}.*Received .*${enrolled}`,
         ),
       )
     }

@@ -37,7 +37,7 @@ const ofReason = (code: (typeof REASON_CODES)[number], subject = 'the subject') 
 test('each reason has a reply to the buyer, by name, without an empty place', () => {
   for (const code of REASON_CODES) {
     const [buyer] = ofReason(code)
-    assert.equal(buyer?.to, 'buyer', code)
+    assert.equal(buyer?.to, 'replyToBuyer', code)
     assert.match(buyer.text, /^Hello Nora,\n\n/)
     assert.doesNotMatch(buyer.text, /[{}]|undefined/)
   }
@@ -66,7 +66,7 @@ test('a delivery that an operator handled is answered by that, and no longer by 
   const told = answer({ state: 'handled', outcome: { courses: {}, reason } })
   assert.deepEqual(
     told.map(({ to }) => to),
-    ['buyer'],
+    ['replyToBuyer'],
   )
   assert.match(told[0]?.text ?? '', /taken care of/)
 })
@@ -75,6 +75,6 @@ test('a sale without a readable request has no reply to the buyer', () => {
   const outcome = { courses: {}, reason: { code: 'payload.invalid', subject: '{}' } } as const
   assert.deepEqual(
     answer({ state: 'rejected', sold: null, outcome }).map(({ to }) => to),
-    ['shop'],
+    ['replyToShop'],
   )
 })

@@ -56,7 +56,10 @@ test('every button, page and title that a guide names exists in the console', ()
   ])
   const words = bold.map(([, ...found]) => found.find((one) => one !== undefined) ?? '')
   const own = /^(Look at:|Do:|Answer.*:)$/
-  const missing = words.filter((word) => !own.test(word) && !texts.includes(`"${word}"`))
+  // A button after which a question follows ends in an ellipsis.
+  const missing = words.filter(
+    (word) => !own.test(word) && ![word, `${word}…`].some((one) => texts.includes(`"${one}"`)),
+  )
   assert.ok(words.length > 20)
   assert.deepEqual(missing, [])
 })

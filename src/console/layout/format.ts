@@ -11,16 +11,18 @@ export const DAY_MS = 24 * HOUR_MS
 
 const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
 const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
+const TIME = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'UTC' })
 const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', timeZone: 'UTC' })
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
- * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day. The page is sent with it in the
- * reader's zone; see timesIn. The script times.js adds the full time on hover.
+ * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day (`clock`, and to the second `time`,
+ * which stands in a list that names the day). The page is sent with it in the reader's zone; see timesIn. The script
+ * times.js adds the full time on hover.
  */
-export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' = 'minutes'): string {
-  const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK }[to].format(ms)
-  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text} UTC</time>`
+export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' | 'time' = 'minutes'): string {
+  const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK, time: TIME }[to].format(ms)
+  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text}${to === 'time' ? '' : ' UTC'}</time>`
 }
 
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */

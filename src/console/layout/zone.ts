@@ -8,13 +8,16 @@ export interface Zone {
   readonly formats: Readonly<Record<Look, Intl.DateTimeFormat>>
 }
 
-export type Look = 'minutes' | 'seconds' | 'clock' | 'day' | 'hour'
+export type Look = 'minutes' | 'seconds' | 'clock' | 'time' | 'day' | 'weekday' | 'weekdayOfYear' | 'hour'
 
 const LOOKS = {
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
   seconds: { dateStyle: 'medium', timeStyle: 'medium' },
   clock: { timeStyle: 'short' },
+  time: { timeStyle: 'medium' },
   day: { day: 'numeric', month: 'short' },
+  weekday: { weekday: 'short', day: 'numeric', month: 'short' },
+  weekdayOfYear: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
   hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
 } as const satisfies Record<Look, Intl.DateTimeFormatOptions>
 
@@ -33,7 +36,10 @@ export function timesIn({ name, formats }: Zone, page: string): string {
   return page.replaceAll(
     /(<time datetime="([\dT:.Z-]+)" data-look="(\w+)">)[^<]*/g,
     (_all, start: string, at: string, look: string) =>
-      start + (look === 'seconds' || look === 'clock' ? formats[look] : formats.minutes).format(Date.parse(at)),
+      start +
+      (look === 'seconds' || look === 'clock' || look === 'time' ? formats[look] : formats.minutes).format(
+        Date.parse(at),
+      ),
   )
 }
 
@@ -63,7 +69,10 @@ function createZone(timeZone: string): Zone {
       minutes: format('minutes'),
       seconds: format('seconds'),
       clock: format('clock'),
+      time: format('time'),
       day: format('day'),
+      weekday: format('weekday'),
+      weekdayOfYear: format('weekdayOfYear'),
       hour: format('hour'),
     },
   }
@@ -77,7 +86,27 @@ function readOffset(text: string): number {
 }
 
 /** The day of a time (ms since 1970) in a zone, counted from 1970. */
-const dayAt = (at: number, { offsetAt }: Zone): number => Math.floor((at + offsetAt(at)) / DAY_MS)
+export const dayAt = (at: number, { offsetAt }: Zone): number => Math.floor((at + offsetAt(at)) / DAY_MS)
+
+/**
+ * Names a day for a heading: `Today, Fri 27 Nov`, `Sat 21 Nov`, or with the year if it isn't this one.
+ * @param of.day counted from 1970, see dayAt
+ * @param of.now ms since 1970
+ */
+export function dayName(of: {
+  day: number
+  now: number
+  zone: Zone
+  words: { readonly today: string; readonly yesterday: string }
+}): string {
+  const { day, now, zone, words } = of
+  const at = startOf(day, zone)
+  const yearOf = (time: number): string => new Date(time + zone.offsetAt(time)).toISOString().slice(0, 4)
+  const { weekday, weekdayOfYear } = zone.formats
+  const name = (yearOf(at) === yearOf(now) ? weekday : weekdayOfYear).format(at).replace(',', '')
+  const ago = dayAt(now, zone) - day
+  return ago === 0 ? `${words.today}, ${name}` : ago === 1 ? `${words.yesterday}, ${name}` : name
+}
 
 /** If the clocks skip midnight, the day begins with the first time that it has. */
 function startOf(day: number, zone: Zone): number {

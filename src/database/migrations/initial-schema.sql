@@ -58,7 +58,7 @@ create table if not exists events (
   detail mediumtext not null,
   actor varchar(254),
   calls mediumtext,
-  answer varchar(64),
+  answer varchar(128),
   primary key (delivery_id, id)
 );
 create table if not exists audit (

@@ -1,9 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { readStored, type Shown } from './listing.ts'
-import { timeline } from './timeline.ts'
+import { type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
@@ -23,7 +22,7 @@ export interface Person {
   /** How many there are. */
   readonly salesCount: number
   /** What happened to these sales, oldest first: at most the last 500 events. */
-  readonly timeline: readonly DeliveryEvent[]
+  readonly timeline: readonly TimelineEvent[]
   readonly hasMoreEvents: boolean
 }
 
@@ -73,8 +72,8 @@ export async function buyerOf(db: Kysely<Tables>, id: string): Promise<Person | 
 }
 
 /** Merges the timelines, oldest first. One query for all would sort every event of every sale in the database. */
-async function eventsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<DeliveryEvent[]> {
-  const events: DeliveryEvent[] = []
+async function eventsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<TimelineEvent[]> {
+  const events: TimelineEvent[] = []
   for (const id of ids) events.push(...(await timeline(db, id)))
   return events.sort((a, b) => (a.id < b.id ? -1 : 1))
 }

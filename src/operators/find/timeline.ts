@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../../database/schema.ts'
+import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
 import { type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { readCalls } from '../../sale/calls.ts'
 import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
@@ -9,16 +10,26 @@ import type { Page } from './filter.ts'
 const EVENTS_MAX = 500
 const PAGE = 50
 
+/** An event with what the shop was answered, if it records a request of the shop: see ShopAnswer. */
+export interface TimelineEvent extends DeliveryEvent {
+  readonly answer?: ShopAnswer
+}
+
 /** Returns the last 500 events of a delivery in the order of their numbers, which no clock decides. */
-export async function timeline(db: Kysely<Tables>, id: string): Promise<DeliveryEvent[]> {
+export async function timeline(db: Kysely<Tables>, id: string): Promise<TimelineEvent[]> {
   const rows = await db
     .selectFrom('events')
-    .select(['id', 'seq', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
+    .select(['id', 'seq', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls', 'answer'])
     .where('delivery_id', '=', id)
     .orderBy('id', 'desc')
     .limit(EVENTS_MAX)
     .execute()
-  return rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1)).map(({ seq: _seq, ...row }) => eventOf(row))
+  return rows
+    .sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
+    .map(({ seq: _seq, answer, ...row }) => {
+      const given = readAnswer(answer)
+      return { ...eventOf(row), ...(given === null ? {} : { answer: given }) }
+    })
 }
 
 /** Returns the changes by operators, newest first; see Operations.audit. The cursor is the id of the last entry. */

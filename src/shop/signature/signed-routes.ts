@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../../service/lib/identity.ts'
@@ -92,7 +93,7 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
           const answered = await handle(verified, body)
           if ('code' in answered) return refuse(request, reply, answered)
           const { events = [] } = answered
-          if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, events }))
+          if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, ...fromOf(request), events }))
           return reply
             .code(answered.status)
             .headers({ ...answered.headers })
@@ -111,6 +112,9 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
     }
   })
 }
+
+/** The sender's address. Behind a proxy that sends something else than an address, there is none. */
+const fromOf = ({ ip }: FastifyRequest): { from?: string } => (isIP(ip) === 0 ? {} : { from: ip })
 
 /** Resolves when the answer was sent, or the sender has hung up before it. Its time begins now. */
 function endOf(response: ServerResponse, now: () => number): Promise<ShopAnswer> {

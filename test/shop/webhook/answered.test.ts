@@ -102,7 +102,10 @@ test('the console and the command line show the answers to the shop', async () =
   await answersOf(id, 1)
   const someone = await operator(product)
   const text = readable(await someone.see(`/deliveries/${id}`))
-  assert.match(text, /Answers to the shop When Request Status Took [^:]+:\d\d:\d\d UTC the sale 200 \d+ ms /)
+  assert.match(
+    text,
+    / \d\d:\d\d:\d\d Received answered in \d+ ms 200 · \d+ ms From 127\.0\.0\.1 Signed text .* Our answer 200 after \d+ ms /,
+  )
   const env = { LERNITO_DATABASE_URL: url }
   const shown = await run({ args: ['deliveries', 'show', id], env })
   assert.match(shown.stdout, /^20\S+ \S+Z +answered 200 +to the sale, after \d+ ms\n/m)

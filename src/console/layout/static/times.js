@@ -42,6 +42,7 @@ const days = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone })
 const minutes = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone })
 const seconds = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', timeZone })
+const exact = new Intl.DateTimeFormat(locale, { timeStyle: 'medium', timeZone })
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long', timeZone })
 const utc = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
@@ -67,6 +68,7 @@ const looks = {
   minutes: (time) => minutes.format(time),
   seconds: (time) => seconds.format(time),
   clock: (time) => clock.format(time),
+  time: (time) => exact.format(time),
 }
 
 function localize() {

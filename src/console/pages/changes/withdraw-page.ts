@@ -10,8 +10,9 @@ import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
-import { isPending, standingText, withdrawalsHtml } from '../deliveries/delivery-facts.ts'
+import { standingText } from '../deliveries/delivery-facts.ts'
 import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
+import { isPending, withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 
 const words = TEXTS.withdraw
 
@@ -34,7 +35,7 @@ export function addWithdrawal(parts: PageParts): void {
     const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
     const body =
       pending.length > 0
-        ? html`<p class="note">${words.pending}</p>!${withdrawalsHtml(pending)}`
+        ? html`<p class="note">${words.pending}</p>!${pending.map(withdrawalHtml).join('')}`
         : await orderHtml(parts, { request, withdrawable, action: `${here}/withdraw` })
     const main = html`!${warning}<p>${words.intro}</p>!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })

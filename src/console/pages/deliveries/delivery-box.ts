@@ -2,22 +2,18 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
-import type { DeliverySentence } from '../../../sale/delivery-sentence.ts'
-import { isStopped, REASONS } from '../../../sale/types.ts'
-import { csrfField, seenField } from '../../layout/elements.ts'
-import { agoHtml, durationText, sentenceHtml, timeHtml } from '../../layout/format.ts'
+import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
+import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
+import { csrfField, hiddenField, seenField } from '../../layout/elements.ts'
+import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
-import { repliesHtml } from './replies.ts'
+import { nextSteps } from './next-steps.ts'
+import { type Reply, repliesTo, replyHtml } from './replies.ts'
 
 const words = TEXTS.delivery
 const outcomeWords = TEXTS.outcome
 export const NOTE_MAX = 1000
-
-/** By the end of their addresses. */
-const ACTIONS = ['replay', 'check', 'correct', 'withdraw', 'send-again', 'handled'] as const
-type Action = (typeof ACTIONS)[number]
-const LABELS: Readonly<Record<Action, string>> = { ...words, 'send-again': words.sendAgain }
 
 interface Box {
   readonly request: FastifyRequest
@@ -34,25 +30,56 @@ interface Box {
   readonly canWithdraw: boolean
   readonly tellsShop: boolean
   readonly lmsUrl: string
+  /** The existing course that a missing one looks like; null if there is none, or none is known yet. */
+  readonly closest: string | null
 }
 
-/** Returns the box at the top of a delivery's page: its state, the reason, what an operator has to do, and the means. */
+/** Returns the box at the top of a delivery's page: what is true of it, what an operator has to do, and the means. */
 export function boxHtml(of: Box): string {
-  const { delivery, sentence, breaker, followUpMs } = of
-  const { state, outcome, unreadable } = delivery
+  const { delivery, sentence, breaker, closest } = of
+  const { state, unreadable } = delivery
   const actions = actionsHtml(of)
   if (unreadable !== null) {
-    return html`<div class="note bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
+    return html`<div class="note box bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
-  const { title, grade } = outcomeWords.states[state]
-  const reason = outcome?.reason ?? null
-  const isOver = isStopped(state)
-  const todo = reason === null || isOver ? '' : html` ${REASONS[reason.code].todo}`
-  const checks =
-    state === 'pre_enrolled' ? html` ${fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) })}` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
-  const look = sentence.situation === 'lost' ? 'warning' : grade
-  return html`<div class="note ${look}"><div aria-live="polite"><h2>${title}</h2><p>!${sentenceHtml(sentence)}!${todo}!${checks}</p></div>!${next}!${actions}</div>`
+  const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.states[state].grade
+  const similar = closest === null ? '' : similarHtml(reasonOf(delivery), closest)
+  return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
+<p class="truth"><strong>!${factHtml(sentence)}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similar}</div>!${next}!${actions}</div>`
+}
+
+/** What an operator does about it. */
+function todoHtml({ delivery, followUpMs }: Box): string {
+  const reason = reasonOf(delivery)
+  const parts = [
+    reason === null ? '' : REASONS[reason.code].todo,
+    delivery.state === 'pre_enrolled' ? fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) }) : '',
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? '' : html`<p>${parts.join(' ')}</p>`
+}
+
+/** Why it is not enrolled; null where that is over. */
+const reasonOf = ({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): Reason | null =>
+  isStopped(state) ? null : (outcome?.reason ?? null)
+
+/** The key that was sold above the one that it looks like, each with the letters that differ. */
+function similarHtml(reason: Reason | null, closest: string): string {
+  if (reason === null) return ''
+  const [sold, similar] = markedHtml(reason.subject, closest)
+  return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}</dd></div></dl>`
+}
+
+/** Two texts as code, with a mark where they differ between what they have in common at both ends. */
+export function markedHtml(one: string, other: string): [string, string] {
+  const [a, b] = [one.toLowerCase(), other.toLowerCase()]
+  let start = 0
+  while (start < Math.min(a.length, b.length) && a[start] === b[start]) start++
+  let end = 0
+  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end++
+  const marked = (text: string): string =>
+    html`<code>${text.slice(0, start)}<mark>${text.slice(start, text.length - end)}</mark>${text.slice(text.length - end)}</code>`
+  return [marked(one), marked(other)]
 }
 
 /** Why a queued delivery waits, and until when. */
@@ -64,65 +91,86 @@ function waitHtml({ dueAt }: Pick<Shown, 'dueAt'>, breaker: BreakerView | null):
   return dueAt === null ? '' : html`<p>${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.</p>`
 }
 
-/** What an operator can do with a delivery: first what its state asks for, the rest on demand. */
+/** What an operator can do with a delivery: the next step, one beside it, and the rest on demand. */
 function actionsHtml(of: Box): string {
-  const { delivery, canWithdraw, tellsShop } = of
+  const { delivery, sentence, canWithdraw, tellsShop } = of
   const { state, outcome, replacedBy } = delivery
-  const code = outcome?.reason?.code
-  const possible: Readonly<Record<Action, boolean>> = {
-    replay: code === undefined || REASONS[code].state !== 'rejected',
-    check: state !== 'queued' && delivery.request !== null,
-    correct: replacedBy === null || !isStopped(state),
-    withdraw: canWithdraw,
-    'send-again': tellsShop && eventOfState(state) !== null,
-    handled: state !== 'handled',
-  }
-  const all = ACTIONS.filter((one) => possible[one])
-  const wanted = firstOf(delivery)
-  const first = wanted.filter((one) => all.includes(one))
-  const more = all.filter((one) => !first.includes(one)).map((one) => actionHtml(of, one, 'second'))
+  const replies = repliesTo(of)
+  const { first, second, more } = nextSteps({
+    state,
+    situation: sentence.situation,
+    reason: outcome?.reason?.code ?? null,
+    isReplaced: replacedBy !== null,
+    canWithdraw,
+    canTellShop: tellsShop && eventOfState(state) !== null,
+    replies: replies.map(({ to }) => to),
+  })
+  const step = (one: Step | null, look: string): string => (one === null ? '' : stepHtml({ ...of, replies }, one, look))
   const rest =
     more.length === 0
       ? ''
-      : html`<details class="more" id="more"><summary class="button second">${words.more}</summary><div class="actions">!${more.join('\n')}</div></details>`
-  return html`<div class="actions">!${first.map((one, index) => actionHtml(of, one, index === 0 ? '' : 'second')).join('\n')}
-!${repliesHtml(of)}
-!${rest}</div>`
+      : html`<details class="more" id="more"><summary class="button second">${words.more}</summary><div class="menu">!${more.map((one) => step(one, 'item')).join('\n')}</div></details>`
+  const shown = replies.find(({ to }) => to === first)
+  return html`<div class="actions">!${step(first, '')}
+!${step(second, 'second')}
+!${rest}</div>!${shown === undefined ? '' : replyHtml(shown)}`
 }
 
-/** What helps most likely, the likeliest first. */
-function firstOf({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): readonly Action[] {
-  const code = outcome?.reason?.code
-  const waitsFor = code === undefined ? null : REASONS[code].waitsFor
-  if (state === 'pre_enrolled') return ['check', 'correct']
-  if (state === 'enrolled') return ['check', 'withdraw']
-  if (isStopped(state)) return []
-  if (state === 'rejected' || waitsFor === 'buyer') return ['correct', 'handled']
-  if (state === 'needs_attention') return ['replay', 'correct', 'handled']
-  return ['replay']
-}
-
-function actionHtml({ request, delivery, here }: Box, action: Action, look: string): string {
-  const { state, lastEvent } = delivery
-  const [url, label] = [`${here}/${action}`, LABELS[action]]
-  const csrf = csrfField(request) + seenField(lastEvent)
-  switch (action) {
+/** @param look the class of its button: none for the next step */
+function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: string): string {
+  const { request, delivery, here } = of
+  const sent = csrfField(request) + seenField(delivery.lastEvent)
+  const id = `do-${step}`
+  switch (step) {
+    case 'replyToBuyer':
+    case 'replyToShop': {
+      const reply = of.replies.find(({ to }) => to === step)
+      if (reply === undefined) return ''
+      if (look === '')
+        return html`<button type="button" id="${id}" data-copies="reply-${step}" data-copied="${words.replyCopied}" hidden>${words.copyReply[step]}</button>`
+      return html`<details class="reply" id="${id}"><summary class="button ${look}">${words.reply[step]}</summary>!${replyHtml(reply)}
+<button type="button" class="second" data-copies="reply-${step}" data-copied="${words.replyCopied}" hidden>${words.copyReply[step]}</button></details>`
+    }
     case 'replay':
-      return isStopped(state)
-        ? html`<details><summary class="button second">${words.reopen}</summary>
-<form method="post" action="${url}" class="stack">!${csrf}<p>${words.reopens[state]}</p>
+      return isStopped(delivery.state)
+        ? html`<details id="${id}"><summary class="button ${look}">${words.reopen}</summary>
+<form method="post" action="${here}/replay" class="stack">!${sent}<p>${words.reopens[delivery.state]}</p>
 <button class="second">${words.replayAnyway}</button></form></details>`
-        : html`<form method="post" action="${url}">!${csrf}<button class="${look}">${label}</button></form>`
-    case 'check':
-    case 'send-again':
-      return html`<form method="post" action="${url}" id="do-${action}">!${csrf}<button class="${look}">${label}</button></form>`
+        : html`<form method="post" action="${here}/replay" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
+    case 'sendAgain':
+      return html`<form method="post" action="${here}/send-again" id="${id}">!${sent}<button class="${look}">${words.sendAgain}</button></form>`
     case 'correct':
+      return correctHtml(of, { id, look, sent })
     case 'withdraw':
-      return html`<a class="button ${look}" id="do-${action}" href="${url}">${label}</a>`
+      return html`<a class="button danger ${look}" id="${id}" href="${here}/withdraw">${words.withdraw}</a>`
     case 'handled':
-      return html`<details id="do-${action}"><summary class="button second">${label}</summary>
-<form method="post" action="${url}" class="stack">!${csrf}<p>${words.handledHelp}</p>
+      return html`<details id="${id}"><summary class="button ${look}">${words.handled}</summary>
+<form method="post" action="${here}/handled" class="stack">!${sent}<p>${words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
   }
+}
+
+/** Where a missing course looks like an existing one, the way to the preview of the correction to that. */
+function correctHtml({ delivery, here, closest }: Box, of: { id: string; look: string; sent: string }): string {
+  const { id, look, sent } = of
+  const { request, state } = delivery
+  const reason = reasonOf(delivery)
+  if (closest === null || reason === null || request === null) {
+    const about = reason === null ? null : REASONS[reason.code]
+    const label =
+      state === 'pre_enrolled' || about?.waitsFor === 'buyer'
+        ? words.correctAddress
+        : about?.subject.endsWith('_key')
+          ? words.correctKey
+          : words.correct
+    return html`<a class="button ${look}" id="${id}" href="${here}/correct">${label}</a>`
+  }
+  const courses = request.courseIds.map((key) => (key === reason.subject ? closest : key))
+  const fields = [
+    hiddenField('email', request.email),
+    hiddenField('courses', courses.join('\n')),
+    hiddenField('step', 'preview'),
+  ]
+  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields.join('')}<button class="${look}">${fill(words.correctTo, { course: closest })}</button></form>`
 }

@@ -1,11 +1,13 @@
+import { setTimeout } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
 import type { LaterChange } from '../../../queue/change-deliveries.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
-import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
+import { type DeliveryEvent, type EventKind, isStopped } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
 import { csrfField, doneHtml, noticeHtml, refreshes, sameFields, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -13,28 +15,24 @@ import { type Crumb, sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import { createClosestCourses } from '../overview/causes.ts'
 import { boxHtml, NOTE_MAX } from './delivery-box.ts'
-import {
-  attemptsHtml,
-  coursesHtml,
-  deliveryFactsHtml,
-  isPending,
-  payloadHtml,
-  shopAnswersHtml,
-  timelineHtml,
-  withdrawalsHtml,
-} from './delivery-facts.ts'
+import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
+import { isPending, timelineHtml } from './delivery-timeline.ts'
 import { filterOf, queryText, readQuery } from './list-filters.ts'
 
 const words = TEXTS.delivery
 const outdatedWords = TEXTS.outdated
 /** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
 const FOLLOWED_MS = 5_000
+/** The page waits for the LMS at most this long, and brings what it finds later by an update. */
+const LOOK_MS = 500
 
 /** Adds the page of one delivery: its result and the reason, its timeline, and the actions of an operator. */
 export function addDelivery(parts: PageParts): void {
-  const { scope, operations, checkNow } = parts
+  const { scope, operations, checkNow, lms, now } = parts
   const path = '/deliveries/:id'
+  const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
 
   const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
     `${deliveryUrl(request)}?done=${done}`
@@ -51,11 +49,11 @@ export function addDelivery(parts: PageParts): void {
     const read = await readDelivery(parts, { id: request.params.id, filter })
     if (read === null) return reply.callNotFound()
     const { delivery, neighbors } = read
-    const title = delivery.request?.email ?? words.untitled
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
-    const links = [introHtml(delivery, base), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]
+    const links = [introHtml(delivery), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]
     const intro = links.filter((link) => link !== '').join(' · ')
-    const main = deliveryHtml(parts, request, read)
+    const main = deliveryHtml(parts, request, { ...read, ...(await similarTo(delivery, closestCourses)) })
+    const title = nameOf(delivery)
     return sendPage({ reply, title, intro, crumbs, current: '/deliveries', main })
   })
 
@@ -90,23 +88,43 @@ type DeliveryOfList = { id: string; filter: ReturnType<typeof filterOf> }
 
 /** Reads what the page of a delivery shows; null if there is no such delivery. */
 async function readDelivery({ operations }: PageParts, { id, filter }: DeliveryOfList) {
-  const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
+  const [delivery, events, withdrawals, withdrawable, neighbors] = await Promise.all([
     operations.show(id),
     operations.timeline(id),
-    operations.answers(id),
     operations.withdrawals(id),
     operations.withdrawable(id),
     operations.neighbors({ id, filter }),
   ])
   const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
-  return delivery === null ? null : { delivery, events, answers, withdrawals, canWithdraw, neighbors }
+  return delivery === null ? null : { delivery, events, withdrawals, canWithdraw, neighbors }
 }
 type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
+/** The existing course that a missing one looks like, and whether it is still looked for. */
+interface Similar {
+  readonly closest: string | null
+  readonly isLooking: boolean
+}
+
+async function similarTo(
+  { state, outcome }: Pick<Shown, 'state' | 'outcome'>,
+  { find, looked }: ReturnType<typeof createClosestCourses>,
+): Promise<Similar> {
+  const reason = outcome?.reason ?? null
+  if (isStopped(state) || reason?.code !== 'course.missing') return { closest: null, isLooking: false }
+  const look = (): string | null | undefined =>
+    find([{ code: reason.code, course: reason.subject }]).get(reason.subject)
+  if (look() === undefined) await Promise.race([looked(), setTimeout(LOOK_MS, null, { ref: false })])
+  const closest = look()
+  // It may have been created since.
+  const isOther = closest !== undefined && closest !== null && !isSameCourse(closest, reason.subject)
+  return { closest: isOther ? closest : null, isLooking: closest === undefined }
+}
+
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
-function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
+function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead & Similar): string {
   const { liveState, shopEvents, followUpMs, lmsUrl, now } = parts
-  const { delivery, events, answers, withdrawals, canWithdraw } = read
+  const { delivery, events, withdrawals, canWithdraw, closest, isLooking } = read
   const { base } = request.site
   const breaker = liveState.breaker()
   const here = `${base}/deliveries/${delivery.id}`
@@ -116,16 +134,22 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
   const sentence = deliverySentence(toldOf(delivery, read))
-  const box = { request, delivery, sentence, here, breaker, followUpMs, canWithdraw, tellsShop, lmsUrl }
+  const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
+  const box = { request, delivery, sentence, here, breaker, followUpMs, canWithdraw, tellsShop, lmsUrl, closest }
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
-<div>!${isMoving(read, now()) ? poll : ''}
+<div>!${isLooking || isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
-<h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
-!${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
-<h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
+<div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, lmsUrl)}
+<h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), of: { delivery, withdrawals } })}</div>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from })}</aside>
 </div>`
 }
+
+/** Asks the LMS what the buyer has. The next attempt of a queued delivery does that by itself. */
+const checkHtml = (request: FastifyRequest, delivery: Shown, here: string): string =>
+  delivery.state === 'queued' || delivery.request === null
+    ? ''
+    : html`<form method="post" action="${here}/check">!${csrfField(request)}<button class="plain">${words.check}</button></form>`
 
 /** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
 function isMoving({ delivery, withdrawals, events }: DeliveryRead, now: number): boolean {
@@ -194,11 +218,17 @@ function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
   }
 }
 
-/** The buyer's name, and the way to everything about them. */
-function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: string): string {
-  if (request === null) return ''
+/** The buyer's name, or else what the shop sent as the address. */
+function nameOf({ request }: Pick<Shown, 'request'>): string {
+  if (request === null) return words.untitled
   const name = `${request.name} ${request.family}`.trim()
-  return html`!${name === '' ? '' : html`<bdi>${name}</bdi> · `}<a href="${base}/people/${id}">${words.person}</a>`
+  return name === '' ? request.email : name
+}
+
+/** The buyer's address, and when the sale came. */
+function introHtml({ request, receivedAt }: Pick<Shown, 'request' | 'receivedAt'>): string {
+  const bought = html`${words.bought} !${timeHtml(receivedAt)}`
+  return request === null ? bought : html`<bdi>${request.email}</bdi> · !${bought}`
 }
 
 /** The way back from a page below that of a delivery, which names the buyer. */

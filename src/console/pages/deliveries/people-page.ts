@@ -10,7 +10,8 @@ import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered, ForgetAnswer, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { courseListHtml, timelineHtml } from './delivery-facts.ts'
+import { courseListHtml } from './delivery-facts.ts'
+import { timelineHtml } from './delivery-timeline.ts'
 import { queryText } from './list-filters.ts'
 
 const words = TEXTS.people
@@ -91,7 +92,7 @@ export const personButton = (request: FastifyRequest, email: string): string =>
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
-  { lms, lmsUrl }: PageParts,
+  { lms, lmsUrl, now }: PageParts,
   { request, person, here }: { request: FastifyRequest; person: Person; here: string | null },
 ): Promise<string> {
   const { email, sales, timeline, hasMoreEvents } = person
@@ -100,7 +101,7 @@ async function personHtml(
   const csrf = csrfField(request)
   const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button>${words.check}</button></form>`
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="second">${words.forget}</button></form>`
-  const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base })}`
+  const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now() })}`
   const sold = sales.find((sale) => sale.request !== null)?.request
   const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
   return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl)}

@@ -6,11 +6,9 @@ import { subjectText } from '../../../sale/words.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
 
-const words = TEXTS.replies
-
 /** A text that an operator can send. */
 export interface Reply {
-  readonly to: 'buyer' | 'shop'
+  readonly to: 'replyToBuyer' | 'replyToShop'
   readonly text: string
 }
 
@@ -42,8 +40,8 @@ export function repliesTo({ delivery, sentence, lmsUrl }: Answering): Reply[] {
   return [
     ...(buyer === null || request === null
       ? []
-      : [{ to: 'buyer' as const, text: `${greeting}\n\n${fill(buyer, values)}` }]),
-    ...(shop === null ? [] : [{ to: 'shop' as const, text: fill(shop, values) }]),
+      : [{ to: 'replyToBuyer' as const, text: `${greeting}\n\n${fill(buyer, values)}` }]),
+    ...(shop === null ? [] : [{ to: 'replyToShop' as const, text: fill(shop, values) }]),
   ]
 }
 
@@ -51,16 +49,9 @@ export function repliesTo({ delivery, sentence, lmsUrl }: Answering): Reply[] {
 const textFor = (situation: Situation): string | null =>
   Object.entries(replies.situations).find(([one]) => one === situation)?.[1] ?? null
 
-/** Shows each reply on demand, with a button that copies it. Without JavaScript, the text can be selected. */
-export function repliesHtml(of: Answering): string {
-  return repliesTo(of)
-    .map(({ to, text }) => {
-      const id = `reply-${to}`
-      const rows = Math.min(12, 3 + Math.ceil(text.length / 90))
-      return html`<details class="reply" id="${id}-panel"><summary class="button second">${words[to]}</summary>
-<label for="${id}" class="unseen">${words[to]}</label><textarea id="${id}" rows="${rows}" cols="70" readonly>
-${text}</textarea>
-<button type="button" class="second" data-copies="${id}" data-copied="${words.copied}" hidden>${words.copy}</button></details>`
-    })
-    .join('\n')
+/** Shows a reply, to read and to copy. Without JavaScript, the text can be selected. */
+export function replyHtml({ to, text }: Reply): string {
+  const rows = Math.min(12, 3 + Math.ceil(text.length / 90))
+  return html`<label for="reply-${to}" class="unseen">${TEXTS.delivery.reply[to]}</label><textarea id="reply-${to}" class="reply" rows="${rows}" cols="70" readonly>
+${text}</textarea>`
 }

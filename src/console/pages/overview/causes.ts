@@ -22,7 +22,7 @@ const LOOKED_UP_MAX = 5
 /**
  * Returns the box with the sales that were paid and are not enrolled as sold, grouped by cause, each with a replay of its
  * group; '' if there are none.
- * @param of.closest the existing course that a missing one looks like, by the key as the shop sent it
+ * @param of.closest see createClosestCourses
  */
 export function causesHtml(of: Context & { causes: readonly Cause[]; count: number }): string {
   const { causes, count } = of
@@ -42,7 +42,7 @@ export function causesHtml(of: Context & { causes: readonly Cause[]; count: numb
 }
 
 interface Context {
-  readonly closest: ReadonlyMap<string, string>
+  readonly closest: ClosestCourses
   readonly base: string
 }
 
@@ -52,8 +52,8 @@ function cellsOf(cause: Cause, { closest, base }: Context): string[] {
   const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
   const key = course === null ? '' : html`: <code>${course}</code>`
-  const similar = course === null ? undefined : closest.get(course)
-  const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
+  const similar = course === null ? null : (closest.get(course) ?? null)
+  const looksLike = similar === null ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
   const isOther = similar !== undefined && course !== null && !isSameCourse(similar, course)
@@ -75,14 +75,17 @@ function cellsOf(cause: Cause, { closest, base }: Context): string[] {
   ]
 }
 
+/** The existing course that a missing one looks like, by the key as the shop sent it; null if there is none. */
+export type ClosestCourses = ReadonlyMap<string, string | null>
+
 /**
- * Returns a function that finds the existing courses which missing ones look like. It never waits for the LMS: it returns
- * what earlier calls have found, and looks up the rest in the background.
+ * Finds the existing courses which missing ones look like. `find` never waits for the LMS: it returns what earlier calls
+ * have found, and looks up the rest in the background. A course that is not in the result is being looked up.
  * @param from.now ms since 1970
  */
 export function createClosestCourses({ findCourse, now }: { findCourse: LmsCalls['findCourse']; now: () => number }) {
   const known = new Map<string, { readonly closest: string | null; readonly at: number }>()
-  let isLooking = false
+  let looking: Promise<void> | null = null
 
   const lookUp = async (keys: readonly string[]): Promise<void> => {
     for (const key of keys) {
@@ -92,21 +95,22 @@ export function createClosestCourses({ findCourse, now }: { findCourse: LmsCalls
     }
   }
 
-  return (causes: readonly Cause[]): ReadonlyMap<string, string> => {
+  const find = (causes: readonly Pick<Cause, 'code' | 'course'>[]): ClosestCourses => {
     const keys = causes.flatMap(({ code, course }) => (code === 'course.missing' && course !== null ? [course] : []))
     const isFresh = (key: string): boolean => now() - (known.get(key)?.at ?? 0) < KEPT_MS
     const unknown = keys.filter((key) => !isFresh(key)).slice(0, LOOKED_UP_MAX)
-    if (unknown.length > 0 && !isLooking) {
-      isLooking = true
-      void lookUp(unknown).finally(() => {
-        isLooking = false
+    if (unknown.length > 0 && looking === null) {
+      looking = lookUp(unknown).finally(() => {
+        looking = null
       })
     }
     return new Map(
       keys.flatMap((key) => {
-        const closest = known.get(key)?.closest ?? null
-        return closest === null ? [] : [[key, closest]]
+        const found = known.get(key)
+        return found === undefined ? [] : [[key, found.closest]]
       }),
     )
   }
+  /** Resolves when what is looked up now is known. */
+  return { find, looked: () => looking }
 }

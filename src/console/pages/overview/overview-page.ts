@@ -13,7 +13,7 @@ import { isOpen, type PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 import { lastIncidentHtml } from '../incidents-page.ts'
-import { causesHtml, createClosestCourses } from './causes.ts'
+import { type ClosestCourses, causesHtml, createClosestCourses } from './causes.ts'
 import { chartHtml } from './chart.ts'
 import { type Problem, problemsOf } from './problems.ts'
 
@@ -31,7 +31,7 @@ export function addOverview(parts: PageParts): void {
     const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
     const view = await readView(parts, request, by)
     const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${overviewHtml(view, closestCourses(view.causes))}</div>`
+!${overviewHtml(view, closestCourses.find(view.causes))}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
   })
 }
@@ -64,8 +64,7 @@ async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'h
 }
 type View = Awaited<ReturnType<typeof readView>>
 
-/** @param closest the existing course that a missing one looks like, by the key as the shop sent it */
-function overviewHtml(view: View, closest: ReadonlyMap<string, string>): string {
+function overviewHtml(view: View, closest: ClosestCourses): string {
   const { causes, states, sales, bands, base } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })

@@ -1,0 +1,188 @@
+import { html } from 'ghtml'
+import type { Shown } from '../../../operators/find/listing.ts'
+import type { TimelineEvent } from '../../../operators/find/timeline.ts'
+import type { ShopAnswer } from '../../../queue/shop-answers.ts'
+import { LATE, type Withdrawal } from '../../../queue/withdrawal-row.ts'
+import type { CallNote } from '../../../sale/calls.ts'
+import { detailText } from '../../../sale/words.ts'
+import { factsHtml } from '../../layout/elements.ts'
+import { durationText, numberText, timeHtml } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
+import { formatJson } from './delivery-facts.ts'
+
+const words = TEXTS.timeline
+const withdrawWords = TEXTS.withdraw
+/** A result that came later than this says how long the buyer waited: ms. */
+const LATER_MS = 60_000
+
+interface Timeline {
+  /** Oldest first. */
+  readonly events: readonly TimelineEvent[]
+  readonly zone: Zone
+  /** ms since 1970. */
+  readonly now: number
+  /** Of a timeline about one delivery: what its entries unfold beside their events. */
+  readonly of?: { readonly delivery: Shown; readonly withdrawals: readonly Withdrawal[] }
+  /** Of a timeline about several: the path of the console, so that each entry leads to its delivery. */
+  readonly base?: string
+}
+
+/**
+ * Returns what happened, the latest first, grouped by the days of the reader's zone. An entry unfolds what is known about
+ * it: the calls to the LMS with their answers, the sender and the answer to it, the payload, the course of a withdrawal.
+ */
+export function timelineHtml(timeline: Timeline): string {
+  const { events, zone, now } = timeline
+  const days = Map.groupBy(events.toReversed(), ({ at }) => dayAt(at, zone))
+  const groups = [...days].map(([day, ofDay]) => {
+    const items = ofDay.map((event) => entryHtml(timeline, event))
+    const name = dayName({ day, now, zone, words: words.days })
+    return html`<h3>${name}</h3><ol class="timeline">!${items.join('\n')}</ol>`
+  })
+  return html`<div class="days" data-zoned>!${groups.join('\n')}</div>`
+}
+
+function entryHtml(timeline: Timeline, event: TimelineEvent): string {
+  const { at, kind, actor, id } = event
+  const by = actor === null ? '' : html` <span class="quiet">${fill(TEXTS.delivery.by, { actor })}</span>`
+  const short = shortText(timeline, event)
+  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet"><bdi>${short}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
+  const more = unfoldedHtml(timeline, event)
+  const entry =
+    more === ''
+      ? html`<div class="entry">!${line}</div>`
+      : html`<details id="event-${id}"><summary class="entry">!${line}</summary>!${more}</details>`
+  return html`<li class="${kind.replaceAll('_', '-')}">!${entry}</li>`
+}
+
+/** What an entry says beside its name. How a sale was signed is among what it unfolds. */
+function shortText({ of }: Timeline, { at, kind, detail, answer, calls = [] }: TimelineEvent): string {
+  const others = Math.max(0, ...calls.map(({ people }) => people - 1))
+  const waited = of === undefined ? 0 : at - of.delivery.receivedAt
+  const parts = [
+    SIGNED.test(detail) ? '' : withoutName(kind, detailText(detail)),
+    (kind === 'claimed' || kind === 'enrolled' || kind === 'pre_enrolled') && waited >= LATER_MS
+      ? fill(words.afterSale, { time: durationText(waited) })
+      : '',
+    others === 0 ? '' : others === 1 ? words.withOne : fill(words.withOthers, { count: numberText(others) }),
+    answer === undefined ? '' : answerText(answer),
+  ]
+  return parts.filter((part) => part !== '').join(', ')
+}
+const SIGNED = /^signed over: /
+
+/** The detail of a result that is the same in every course names only the courses. */
+function withoutName(kind: TimelineEvent['kind'], detail: string): string {
+  const name = kind === 'enrolled' ? 'enrolled in ' : kind === 'pre_enrolled' ? 'pre-enrolled in ' : null
+  if (name === null) return detail
+  const parts = detail.split('; ')
+  return parts.every((part) => part.startsWith(name)) ? parts.map((part) => part.slice(name.length)).join(', ') : detail
+}
+
+function answerText({ status, ms }: ShopAnswer): string {
+  if (status === null) return fill(words.hungUp, { ms: numberText(ms) })
+  if (status < 300) return fill(words.answered, { ms: numberText(ms) })
+  return status < 500 ? fill(words.refused, { status: `${status}` }) : fill(words.stored, { status: `${status}` })
+}
+
+/** The status and the duration at the end of an entry's line. */
+function tookText({ calls = [], answer }: TimelineEvent): string {
+  const [only, ...more] = calls
+  if (only === undefined) return answer?.status == null ? '' : callText(answer)
+  if (more.length === 0) return callText(only)
+  return fill(words.calls, {
+    count: numberText(calls.length),
+    ms: numberText(calls.reduce((sum, { ms }) => sum + ms, 0)),
+  })
+}
+
+const callText = ({ status, ms }: Pick<CallNote, 'status' | 'ms'>): string =>
+  status === null
+    ? fill(words.ms, { ms: numberText(ms) })
+    : fill(words.took, { status: `${status}`, ms: numberText(ms) })
+
+/** What an entry unfolds; '' if there is no more to say. */
+function unfoldedHtml(
+  { of, base }: Timeline,
+  { at, kind, detail, calls = [], answer, deliveryId }: TimelineEvent,
+): string {
+  const { form, body } = of?.delivery ?? {}
+  const isSale = kind === 'received'
+  const order =
+    kind === 'withdrawal_requested' ? of?.withdrawals.find(({ requestedAt }) => requestedAt === at) : undefined
+  const rows: (readonly [string, string])[] = [
+    ...(base === undefined
+      ? []
+      : ([[words.delivery, html`<a href="${base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`]] as const)),
+    ...(answer?.from === undefined ? [] : ([[words.from, html`<code>${answer.from}</code>`]] as const)),
+    ...(isSale && form !== undefined && SIGNED.test(detail)
+      ? ([[words.signature, html`${detailText(detail).replace(/^signed text: /, '')}`]] as const)
+      : []),
+    ...(answer === undefined ? [] : ([[words.answer, html`${givenText(answer)}`]] as const)),
+    ...calls.flatMap((call) => [
+      [words.call, callHtml(call)] as const,
+      [words.lmsAnswer, html`${lmsAnswerText(call)}`] as const,
+    ]),
+  ]
+  const payload =
+    isSale && body !== undefined
+      ? html`<pre tabindex="0" aria-label="${words.payload}">${formatJson(Buffer.from(body).toString('utf8'))}</pre>`
+      : ''
+  const progress = order === undefined ? '' : withdrawalHtml(order)
+  const facts = rows.length === 0 ? '' : factsHtml(rows)
+  return facts + progress + payload
+}
+
+const givenText = ({ status, ms }: ShopAnswer): string =>
+  status === null
+    ? fill(words.hungUp, { ms: numberText(ms) })
+    : fill(words.statusAfter, { status: `${status}`, ms: numberText(ms) })
+
+/** How the LMS is called, by the name under which the calls of an attempt are stored. */
+const CALLS: Readonly<Record<CallNote['api'], string>> = {
+  bulk_enroll: 'POST /api/bulk_enroll/v1/bulk_enroll',
+  'enrollments/modify': 'POST /api/instructor/v2/courses/{course}/enrollments/modify',
+  single: '',
+}
+
+const callHtml = ({ api }: CallNote): string =>
+  api === 'single' ? html`${words.single}` : html`<code>${CALLS[api]}</code>`
+
+function lmsAnswerText({ api, status, ms }: CallNote): string {
+  if (api === 'single') return fill(words.severalAfter, { ms: numberText(ms) })
+  if (status === null) return fill(words.noneAfter, { ms: numberText(ms) })
+  return fill(words.statusAfter, { status: `${status}`, ms: numberText(ms) })
+}
+
+/** Whether the service still carries it out. */
+export const isPending = ({ endedAt }: Withdrawal): boolean => endedAt === null
+
+/** What came of an order to take the buyer out of courses, or how far it is. */
+export function withdrawalHtml(order: Withdrawal): string {
+  const { courses, paid, result } = order
+  const items = courses.map((course) => {
+    const found = result?.courses[course]
+    return html`<li><code>${course}</code> ${found === undefined ? '' : kindText(found)}</li>`
+  })
+  return html`<p>!${progressHtml(order)}!${paid ? html` ${withdrawWords.includesPaid}` : ''}</p><ul>!${items.join('')}</ul>`
+}
+
+function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {
+  const message = result?.message ?? ''
+  if (endedAt === null) {
+    if (message === LATE) return html`${withdrawWords.late} !${timeHtml(dueAt)}.`
+    return message === ''
+      ? html`${withdrawWords.waiting}`
+      : html`${fill(withdrawWords.retrying, { message })} !${timeHtml(dueAt)}.`
+  }
+  if (message !== '')
+    return html`${fill(withdrawWords.endedWith, { message })} <span class="quiet">!${timeHtml(endedAt)}</span>`
+  const kept = Object.values(result?.courses ?? {}).some(({ kind }) => kind === 'kept')
+  return html`${kept ? withdrawWords.endedKept : withdrawWords.ended} <span class="quiet">!${timeHtml(endedAt)}</span>`
+}
+
+function kindText({ kind, why, mode }: NonNullable<Withdrawal['result']>['courses'][string]): string {
+  const text = kind === 'kept' ? fill(withdrawWords.kinds.kept, { why }) : withdrawWords.kinds[kind]
+  return kind === 'unenrolled' && mode !== null ? `${text} (${mode})` : text
+}
