@@ -200,6 +200,7 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   withdrawal_requested: '`actor` ordered to take the buyer out of the courses that `detail` names.',
   withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`. Logged as a warning.',
   withdrawn: 'The buyer was taken out of the courses that `detail` names.',
+  kept: 'Another sale of the buyer was refunded, and this delivery keeps the course that `detail` names.',
   sent_again: '`actor` sent the state of the delivery to the shop again, or all failed events.',
   forgotten: 'A person was erased.',
   bulk_replay_started: '`actor` started a bulk replay.',

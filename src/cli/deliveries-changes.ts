@@ -205,5 +205,4 @@ function resultOf(ordered: WithdrawalOrdered | Outdated): string {
 const REFUSALS = {
   not_reported: (course) => `The delivery did not report ${course}.`,
   nothing: () => 'There is nothing to withdraw.',
-  queued: () => 'The delivery is queued, and can only be withdrawn from all of its courses.',
 } as const satisfies Record<Extract<WithdrawalOrdered, { kind: 'refused' }>['why'], (course: string) => string>

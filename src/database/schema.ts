@@ -104,8 +104,8 @@ export interface WithdrawalRow {
   paid: number
   /** The generation of the delivery when it was ordered. A repeat or a replay since then supersedes the order. */
   generation: number
-  /** 1 from the first call that may change something in the LMS. */
-  effect_unknown: number
+  /** A JSON list of the courses in which a call of the order may have changed something in the LMS. */
+  touched: string
   /** Until when the LMS may still carry out a call that takes the buyer out; null if every call was answered. */
   unenrolls_until: number | null
   actor: string

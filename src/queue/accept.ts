@@ -5,6 +5,7 @@ import { describeOutcome } from '../sale/words.ts'
 import { startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
+import { readLateRetries } from './late-retries.ts'
 import { outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
@@ -20,8 +21,9 @@ type AcceptContext = TransactionContext & { readonly home: string }
 
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
- * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
- * generation prevents an attempt in progress from answering it. Another body under a known webhook-id changes nothing and
+ * row, with a new schedule and without earlier results, because the person may have been unenrolled since, unless it is
+ * a retry that came after the sale was withdrawn (see readLateRetries). Its new generation prevents an attempt in
+ * progress from answering it. Another body under a known webhook-id changes nothing and
  * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
  */
 export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
@@ -61,16 +63,18 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
     return { id, isNew: id === row.id, row }
   })
   const ours = accepted.filter(({ row }) => !known.isReused(row))
+  const again = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
+  const late = await readLateRetries(context, again)
+  const withdrawnOf = ({ webhook_id }: DeliveryRow) => (webhook_id === null ? undefined : late.get(webhook_id))
   await storeWebhookIds(context, ours)
   await storeFurtherIds(
     context,
     ours.filter(({ row }) => known.isRenamed(row)),
   )
   await blockRefundIds(context, webhooks)
-  const repeats = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
   const requeued = await requeue(
     context,
-    repeats.map(({ id }) => id),
+    again.flatMap(({ id, row }) => (withdrawnOf(row) === undefined ? id : [])),
   )
   const answers = await readAnswers(
     context,
@@ -79,10 +83,20 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   return accepted.map(({ id, isNew, row }) => {
     const answer = known.isReused(row) ? answers.get(id) : undefined
     if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row)] }
+    const withdrawn = withdrawnOf(row)
+    if (!isNew && withdrawn !== undefined) return lateRetry(id, withdrawn)
     const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })
     return { id, progress, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
   })
 }
+
+/** A retry that came after its sale was withdrawn starts nothing. */
+const lateRetry = (id: string, withdrawnCourse: string): Change => ({
+  id,
+  withdrawnCourse,
+  progress: { state: 'withdrawn', outcome: { courses: {}, reason: null }, dueAt: null, generation: 0 },
+  drafts: [{ deliveryId: id, kind: 'repeated', detail: `a late retry; ${withdrawnCourse} was withdrawn` }],
+})
 
 function draftEvents({ id, isNew, row, outcome }: Accepted & { outcome: Outcome }): EventDraft[] {
   const test = row.source === 'test' ? ({ isTest: true } as const) : {}
@@ -100,7 +114,7 @@ const ORIGIN = {
   shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
-  refund: () => 'what a refund left of another delivery',
+  rest: () => 'the courses that a refund or a withdrawal left of another delivery',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 /** Resolves to the new generations. */

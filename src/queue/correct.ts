@@ -11,10 +11,10 @@ import {
   type Standings,
   type VerifiedWebhook,
 } from '../sale/types.ts'
-import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
+import { storeReplacement } from './replacement.ts'
 import { readRequest, readStandings } from './rows.ts'
 import { textTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
@@ -155,21 +155,7 @@ async function isClosed({ trx }: TransactionContext, { digest }: VerifiedWebhook
   return stored !== undefined && isStopped(stored.state)
 }
 
-/** Stores the corrected sale for any replica to attempt, and links both deliveries. */
-async function storeReplacement(
-  writing: TransactionContext,
-  { id, webhook }: { id: string; webhook: VerifiedWebhook },
-): Promise<{ id: string; drafts: readonly EventDraft[] }> {
-  const [change] = await accept({ ...writing, home: '' }, [webhook])
-  if (change === undefined) throw new Error('the corrected sale was not stored')
-  const { trx } = writing
-  // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
-  await trx.updateTable('deliveries').set({ replaces: id, replaced_by: null }).where('id', '=', change.id).execute()
-  await trx.updateTable('deliveries').set({ replaced_by: change.id }).where('id', '=', id).execute()
-  return { id: change.id, drafts: change.drafts }
-}
-
-/** Ends the work on the delivery that is replaced. One that was withdrawn or handled stays so. Returns the events of both. */
+/** Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so. */
 async function replaceEvents(
   writing: TransactionContext,
   { id, by, replacedBy }: { id: string; by: string; replacedBy: string },
@@ -179,29 +165,5 @@ async function replaceEvents(
   return [
     { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
     { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },
-  ]
-}
-
-/**
- * Stores another delivery for the courses that a refund leaves of one that it has stopped, and links both. If an attempt
- * of the stopped delivery may have had an effect, the other one reads before it enrolls, so that nobody who was unenrolled
- * since comes back. Returns the events to store.
- */
-export async function closeByRest(
-  writing: TransactionContext,
-  { row, rest, by }: { row: DeliveryRow; rest: readonly string[]; by: string },
-): Promise<EventDraft[]> {
-  const { id, body, state, source } = row
-  const sale = correctedSale({ body, courseIds: rest, source: source === 'test' ? source : 'refund' })
-  if ('errors' in sale) throw new Error(`the rest of delivery ${id} breaks the payload rules`)
-  const replacement = await storeReplacement(writing, { id, webhook: sale.webhook })
-  if (state !== 'queued' || row.effect_unknown !== 0) {
-    const update = writing.trx.updateTable('deliveries').set({ effect_unknown: 1 })
-    await update.where('id', '=', replacement.id).execute()
-  }
-  return [
-    ...replacement.drafts,
-    { deliveryId: id, kind: 'corrected', detail: `${REPLACED}${replacement.id} for ${rest.join(', ')}`, actor: by },
-    { deliveryId: replacement.id, kind: 'corrected', detail: `replaces ${id}`, actor: by },
   ]
 }

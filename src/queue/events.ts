@@ -32,6 +32,8 @@ export interface Change {
    * the answer.
    */
   readonly courseCount?: number
+  /** The webhook is a retry that came after this course of its sale was withdrawn. It starts nothing. */
+  readonly withdrawnCourse?: string
   /** The webhook came under the webhook-id of a refund. Nothing was stored, and `id` is ''. */
   readonly isRefundId?: true
 }

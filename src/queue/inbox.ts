@@ -17,6 +17,8 @@ export interface Submitted {
   readonly eventId?: string
   /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
   readonly courseCount?: number
+  /** Set for a retry that came after this course of its sale was withdrawn. It started nothing. */
+  readonly withdrawnCourse?: string
   /** The webhook-id is that of a refund: nothing was stored, and `id` is ''. */
   readonly isRefundId?: true
 }
@@ -166,13 +168,17 @@ type State = ReturnType<typeof createInboxState>
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
   const { write, publish, closing, waiters, remote, wakeUp, now } = state
   const clockJump = watchClock(now)
-  const { id, progress, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(notStored)
+  const { id, progress, courseCount, isRefundId, withdrawnCourse, events } = await write({
+    kind: 'accept',
+    webhook,
+  }).catch(notStored)
   if (isRefundId) return { id, progress: null, isRefundId }
   for (const event of events) publish(event)
   const [event] = events // the first one records the webhook itself
   const of = {
     id,
     ...(courseCount === undefined ? {} : { courseCount }),
+    ...(withdrawnCourse === undefined ? {} : { withdrawnCourse }),
     ...(event === undefined ? {} : { eventId: event.id }),
   }
   if (progress.state !== 'queued') return { ...of, progress }

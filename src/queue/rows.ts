@@ -134,3 +134,12 @@ export const readAccounts = (text: string | null): BuyerAccounts =>
 /** The column that stores them. */
 export const accountsColumn = (accounts: BuyerAccounts): string | null =>
   Object.keys(accounts).length === 0 ? null : JSON.stringify(accounts)
+
+/** The course keys that a delivery sold, each once; [] for a request that can't be read: it is never attempted. */
+export function coursesOf({ request }: Pick<DeliveryRow, 'request'>): readonly string[] {
+  try {
+    return request === null ? [] : [...new Set(readRequest(request).courseIds)]
+  } catch {
+    return []
+  }
+}

@@ -6,7 +6,8 @@ import type { CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { readOutcome, readRequest, readStandings } from './rows.ts'
+import { closeByRest } from './replacement.ts'
+import { coursesOf, readOutcome, readRequest, readStandings } from './rows.ts'
 import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 
 const LISTED = 20
@@ -23,11 +24,11 @@ export interface WithdrawalOrder extends Seen {
  * - `ordered`: stored; the service carries it out.
  * - `pending`: an earlier order for this generation of the delivery has not ended. Nothing was stored.
  * - `refused`: nothing was stored. `not_reported`: the delivery never reported `course`, so this service didn't
- *   put the buyer there. `nothing`: there is nothing to withdraw. `queued`: a queued delivery can only be withdrawn as a whole.
+ *   put the buyer there. `nothing`: there is nothing to withdraw.
  */
 export type WithdrawalOrdered =
   | { readonly kind: 'ordered' | 'pending'; readonly withdrawal: Withdrawal }
-  | { readonly kind: 'refused'; readonly why: 'not_reported' | 'nothing' | 'queued'; readonly course: string }
+  | { readonly kind: 'refused'; readonly why: 'not_reported' | 'nothing'; readonly course: string }
   | { readonly kind: 'unknown' }
 
 /** See Operations.withdraw. */
@@ -40,11 +41,15 @@ export async function orderWithdrawal(
     const change = await changedSince(writing, { ...order, as: 'withdrawal_requested' })
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const { result, drafts } = await storeWithdrawal(writing, order)
-    return { result, listed: drafts }
+    const isOperators = ({ actor }: EventDraft): boolean => actor !== undefined
+    return { result, listed: drafts.filter(isOperators), others: drafts.filter((draft) => !isOperators(draft)) }
   })
 }
 
-/** Stores an order in a transaction that has locked the delivery, and stops the delivery if it is queued. */
+/**
+ * Stores an order in a transaction that has locked the delivery. It stops a queued delivery; another one takes the courses
+ * that the order doesn't name.
+ */
 export async function storeWithdrawal(
   writing: TransactionContext,
   order: WithdrawalOrder,
@@ -60,10 +65,17 @@ export async function storeWithdrawal(
     .where('ended_at', 'is', null)
     .executeTakeFirst()
   if (pending !== undefined) return { result: { kind: 'pending', withdrawal: withdrawalOf(pending) }, drafts: [] }
-  const chosen = chooseCourses(withdrawableOf(row), order.courses)
+  const withdrawable = withdrawableOf(row)
+  const chosen = chooseCourses(withdrawable, order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }
-  const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, stops: row.state === 'queued' })
-  return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft] }
+  const left = withdrawable?.courses.flatMap(({ course }) => (chosen.includes(course) ? [] : course)) ?? []
+  const stops = row.state === 'queued'
+  // As it is before the order stops it: see closeByRest.
+  const whole = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.id).executeTakeFirstOrThrow()
+  const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, stops })
+  const rest = stops ? coursesOf(whole).filter((sent) => left.some((course) => isSameCourse(course, sent))) : []
+  const others = rest.length === 0 ? [] : await closeByRest(writing, { row: whole, rest, by: order.by })
+  return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft, ...others] }
 }
 
 /**
@@ -89,7 +101,7 @@ export async function insertOrder(
     courses: JSON.stringify(courses),
     paid: order.paid ? 1 : 0,
     generation: row.generation,
-    effect_unknown: 0,
+    touched: '[]',
     unenrolls_until: null,
     actor: order.by.slice(0, MAX_ACTOR),
     requested_at: at,
@@ -120,8 +132,6 @@ function chooseCourses(
     if (!chosen.includes(found)) chosen.push(found)
   }
   if (chosen.length === 0) return { kind: 'refused', why: 'nothing', course: '' }
-  const left = all.find((course) => !chosen.includes(course))
-  if (withdrawable?.isQueued && left !== undefined) return { kind: 'refused', why: 'queued', course: left }
   return chosen
 }
 
@@ -148,7 +158,7 @@ export interface WithdrawableCourse {
 export interface Withdrawable {
   readonly email: string
   readonly courses: readonly WithdrawableCourse[]
-  /** The delivery is queued: it can only be withdrawn as a whole, since a withdrawal stops it. */
+  /** The delivery is queued: a withdrawal stops it, and another one takes the courses that stay. */
   readonly isQueued: boolean
   /** The number of the delivery's last event. */
   readonly lastEvent: number

@@ -20,7 +20,7 @@ const READ_MAX = 500
  * The result for one course:
  * - `unenrolled`: there was an active enrollment, in `mode`.
  * - `disallowed`: there was only an allowance.
- * - `nothing`: there was neither; or, with `why`, the buyer has bought the course again.
+ * - `nothing`: there was neither; or another sale keeps the course: delivery `keptBy`.
  * - `kept`: nothing was changed; `why` gives the reason.
  */
 const WITHDRAWN_KINDS = ['unenrolled', 'disallowed', 'nothing', 'kept'] as const
@@ -29,7 +29,12 @@ const resultSchema = z.object({
   /** By course key, as in the order. */
   courses: z.record(
     z.string(),
-    z.object({ kind: z.enum(WITHDRAWN_KINDS), mode: z.string().nullable(), why: z.string() }),
+    z.object({
+      kind: z.enum(WITHDRAWN_KINDS),
+      mode: z.string().nullable(),
+      why: z.string(),
+      keptBy: z.string().exactOptional(),
+    }),
   ),
   /** Why the last attempt failed, why the order waits, or why it ended early; '' if it did nothing of this. */
   message: z.string(),
@@ -73,6 +78,10 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
   }
 }
 
+/** The courses in which a call of an order may have changed something. Throws ZodError or SyntaxError for unreadable JSON. */
+export const touchedBy = ({ touched }: Pick<WithdrawalRow, 'touched'>): readonly string[] =>
+  z.array(z.string()).parse(JSON.parse(touched))
+
 /** Whether it has ended and left a course as it was. One that the sale has superseded needs no operator. */
 const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
   result !== null &&
@@ -80,7 +89,7 @@ const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
 
 /**
  * The result of a withdrawal that has ended, or of several:
- * - `done`: nothing of it stands, unless the buyer has bought it again.
+ * - `done`: nothing of it stands, unless another sale keeps it.
  * - `kept`: the LMS, or a rule of this service, kept the buyer in a course.
  * - `failed`: the LMS failed until the last attempt.
  */
@@ -99,6 +108,20 @@ export async function readWithdrawn(
     .where('ended_at', 'is not', null)
     .execute()
   return new Map(rows.map((row) => [row.id, withdrawnOf(withdrawalOf(row))]))
+}
+
+/** The courses that these orders left to other sales of their buyers, in the order of `ids`. */
+export async function readKept(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('withdrawals').selectAll().where('id', 'in', ids).orderBy('id').execute()
+  return rows.flatMap((row) =>
+    Object.entries(withdrawalOf(row).result?.courses ?? {}).flatMap(([course, { keptBy }]) =>
+      keptBy === undefined ? [] : { course, delivery: keptBy },
+    ),
+  )
 }
 
 function withdrawnOf({ result }: Withdrawal): Withdrawn {

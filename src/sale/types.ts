@@ -182,9 +182,9 @@ export type BuyerAccounts = Readonly<Record<string, LmsAccount>>
 
 /**
  * Who made the delivery: the shop's webhook, an operator's correction of another delivery, an operator's test sale, or a
- * refund by the shop that left some courses of another delivery.
+ * refund or withdrawal that left some courses of another delivery.
  */
-export const SOURCES = ['shop', 'correction', 'test', 'refund'] as const
+export const SOURCES = ['shop', 'correction', 'test', 'rest'] as const
 export type Source = (typeof SOURCES)[number]
 
 /** One webhook with a valid signature. Times are milliseconds since 1970. */
@@ -285,6 +285,7 @@ export type EventKind =
   | 'withdrawal_requested'
   | 'withdrawal_failed'
   | 'withdrawn'
+  | 'kept'
   | 'sent_again'
   | 'forgotten'
   | 'bulk_replay_started'

@@ -72,7 +72,7 @@ create table if not exists withdrawals (
   courses mediumtext not null,
   paid integer not null,
   generation integer not null,
-  effect_unknown integer not null,
+  touched mediumtext not null,
   unenrolls_until bigint,
   actor varchar(254) not null,
   requested_at bigint not null,

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { boundLateCalls } from '../../queue/change-deliveries.ts'
+import { coursesOf } from '../../queue/rows.ts'
 import { LIVE } from '../../queue/withdrawals/end-order.ts'
-import { coursesOf } from '../../queue/withdrawals/refunded-sales.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 
 /** How far the clocks of replicas may differ. */

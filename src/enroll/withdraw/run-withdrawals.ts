@@ -12,7 +12,7 @@ import {
   noteEffect,
   releaseOrder,
 } from '../../queue/withdrawals/claimed-order.ts'
-import { endOrder, endSuperseded, keepOpen, soldAgain } from '../../queue/withdrawals/end-order.ts'
+import { endOrder, endSuperseded, keepersOf, keepOpen } from '../../queue/withdrawals/end-order.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
@@ -120,6 +120,7 @@ function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses'
 async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
   const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
+  const touched = new Set<string>()
   const { everLate } = await guard(() => lateEnrolling(db, lateOf(order.row, { landsMs, now: context.now() })))
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
@@ -128,12 +129,13 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
     order: withdrawalOf(order.row),
     delivery: order.delivery,
     everLate,
-    isSoldAgain: (course) => guard(async () => (await soldAgain(db, { order: order.row, course })).length > 0),
+    keeperOf: (course) => guard(async () => (await keepersOf(db, { order: order.row, course })).at(-1) ?? null),
     lms,
     acquire: () => acquireChecked(acquire, check),
-    beforeChange: async () => {
+    beforeChange: async (course) => {
       await check()
-      await guard(() => noteEffect(db, order))
+      touched.add(course)
+      await guard(() => noteEffect(db, { order, courses: [...touched] }))
       calls.begun = true
     },
   })

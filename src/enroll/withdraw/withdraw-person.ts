@@ -16,8 +16,6 @@ export interface Attempted {
   readonly failure: Failure | null
 }
 
-const SOLD_AGAIN = 'the buyer has bought it again since'
-
 /**
  * Takes the buyer of a delivery out of the courses of an order, one after the other. A course that the delivery never
  * reported is looked at only if an attempt may have taken effect without a report.
@@ -27,17 +25,19 @@ export async function withdrawPerson({
   order,
   delivery,
   everLate,
-  isSoldAgain,
+  keeperOf,
+  beforeChange,
   ...context
-}: CallContext &
-  Pick<CourseOrder, 'beforeChange'> & {
-    order: Withdrawal
-    delivery: DeliveryRow
-    /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
-    everLate: boolean
-    /** Whether the buyer has bought a course again since the order. Asked before each course. */
-    isSoldAgain: (course: string) => Promise<boolean>
-  }): Promise<Attempted> {
+}: CallContext & {
+  order: Withdrawal
+  delivery: DeliveryRow
+  /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
+  everLate: boolean
+  /** The delivery that keeps a course for the buyer; null if none does. Asked before each course. */
+  keeperOf: (course: string) => Promise<string | null>
+  /** Runs before each call that changes something in the course. Rejects if the order must not go on. */
+  beforeChange: (course: string) => Promise<void>
+}): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
   const reported = delivery.outcome === null ? {} : readOutcome(delivery.outcome).courses
   const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
@@ -57,12 +57,20 @@ export async function withdrawPerson({
   const person = { ...context, email, account: account.value, allowances: allowances.value }
   const reason = `Lernito ${delivery.id}`
   for (const course of concerned) {
-    if (await isSoldAgain(course)) {
-      results.set(course, { kind: 'nothing', mode: null, why: SOLD_AGAIN })
+    const keptBy = await keeperOf(course)
+    if (keptBy !== null) {
+      results.set(course, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
       continue
     }
     const wasEnrolled = reported[course] === 'enrolled'
-    const withdrawn = await withdrawCourse({ ...person, course, wasEnrolled, paid: order.paid, reason })
+    const withdrawn = await withdrawCourse({
+      ...person,
+      course,
+      wasEnrolled,
+      paid: order.paid,
+      reason,
+      beforeChange: () => beforeChange(course),
+    })
     if (withdrawn.ok) results.set(course, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return attempted(withdrawn.failure)
     else results.set(course, { kind: 'kept', mode: null, why: withdrawn.failure.message })

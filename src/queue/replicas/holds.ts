@@ -178,7 +178,7 @@ async function endDead(
     .set((eb) => ({ unenrolls_until: eb(dialect.clock, '+', landsMs) }))
     .where('delivery_id', 'in', ids)
     .where('ended_at', 'is', null)
-    .where('effect_unknown', '!=', 0)
+    .where('touched', '!=', '[]')
     .execute()
 }
 

@@ -5,6 +5,7 @@ import { lockDelivery } from '../change-deliveries.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
+import { touchedBy } from '../withdrawal-row.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
 const PAGE = 20
@@ -88,9 +89,13 @@ export async function mayContinue(db: Kysely<Tables>, { row, person, holds }: Cl
   return found !== undefined && found.generation === row.generation
 }
 
-/** Records, before a call that changes something in the LMS, that the order may have an effect from now on. */
-export async function noteEffect(db: Kysely<Tables>, { row }: ClaimedOrder): Promise<void> {
-  await db.updateTable('withdrawals').set({ effect_unknown: 1 }).where('id', '=', row.id).execute()
+/** Records, before a call that changes something in the LMS, in which courses the order may have an effect. */
+export async function noteEffect(
+  db: Kysely<Tables>,
+  { order: { row }, courses }: { order: ClaimedOrder; courses: readonly string[] },
+): Promise<void> {
+  const touched = JSON.stringify([...new Set([...touchedBy(row), ...courses])])
+  await db.updateTable('withdrawals').set({ touched }).where('id', '=', row.id).execute()
 }
 
 /**
@@ -106,7 +111,7 @@ export async function releaseOrder(
   }: {
     order: ClaimedOrder
     dueAt: number
-    changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result' | 'effect_unknown' | 'unenrolls_until'>>
+    changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result' | 'touched' | 'unenrolls_until'>>
   },
 ): Promise<void> {
   if ((await holds.end(trx, [person])).size === 0) return

@@ -15,11 +15,10 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { processAgain } from '../replay.ts'
-import { outcomeColumns, readOutcome, readStandings } from '../rows.ts'
+import { coursesOf, outcomeColumns, readOutcome, readStandings } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
-import { describeWithdrawal, SUPERSEDED, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
+import { describeWithdrawal, SUPERSEDED, touchedBy, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
-import { coursesOf } from './refunded-sales.ts'
 
 /** The states of a delivery that keeps its courses. */
 export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
@@ -66,7 +65,8 @@ export async function endOrder(
     if (numUpdatedRows === 0n) throw ROW_CHANGED
     const detail = describeWithdrawal(result)
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? 'withdrawal_failed' : 'withdrawn', detail }
-    return { result: 'ended', listed: [], others: [draft, ...(await restoreSoldAgain(writing, order, result))] }
+    const others = [draft, ...keptEvents(delivery.id, result), ...(await restoreKept(writing, order))]
+    return { result: 'ended', listed: [], others }
   })
 }
 
@@ -85,8 +85,8 @@ export async function keepOpen(
     await lockDelivery(writing, order.row.delivery_id)
     const delivery = await readWithdrawable(trx, order.row.delivery_id)
     const isNewest =
-      delivery?.generation === order.row.generation && (await allSoldAgain(writing, order, result)).size === 0
-    const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { effect_unknown: 0 } : {}) }
+      delivery?.generation === order.row.generation && (await keepersOfTouched(writing, order)).ids.length === 0
+    const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { touched: '[]' } : {}) }
     await releaseOrder(trx, { order, dueAt: until, changed: { result: JSON.stringify(result), ...effects } })
     return { result: null, listed: [] }
   })
@@ -126,9 +126,8 @@ async function markEnded(
 }
 
 /**
- * The shop or an operator wants the person in the course again, and that came after the order. If a call of the order
- * may have taken effect, it may have undone the newer enrollment, so the sale is processed once more for the courses of
- * the order.
+ * The shop or an operator wants the person in the course again, and that came after the order. A call of the order may
+ * have undone the newer enrollment, so the sale is processed once more for the courses in which there was a call.
  */
 async function supersede(
   writing: TransactionContext,
@@ -144,10 +143,11 @@ async function supersede(
     .where('id', '=', row.id)
   await mine.execute()
   const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
-  if (isStopped(state) || !(await hadEffect(trx, row))) return [failed]
+  const courses = await readTouched(trx, row)
+  if (isStopped(state) || courses.length === 0) return [failed]
   // A refund that came after that sale is the newest statement.
   if (await hasCurrentOrder(trx, { id: deliveryId, generation })) return [failed]
-  await processAgain(writing, { id: deliveryId, courses: withdrawalOf(row).courses })
+  await processAgain(writing, { id: deliveryId, courses })
   return [failed, undone(deliveryId)]
 }
 
@@ -157,10 +157,13 @@ const undone = (deliveryId: string): EventDraft => ({
   detail: 'the withdrawal may have undone the enrollment',
 })
 
-/** Whether a call of the order may have taken effect. The row may say so since the order was claimed. */
-async function hadEffect(trx: TransactionContext['trx'], { id }: Pick<WithdrawalRow, 'id'>): Promise<boolean> {
-  const stored = await trx.selectFrom('withdrawals').select('effect_unknown').where('id', '=', id).executeTakeFirst()
-  return stored?.effect_unknown === 1
+/** The courses in which a call of the order may have changed something. The row may say so since the order was claimed. */
+async function readTouched(
+  trx: TransactionContext['trx'],
+  { id }: Pick<WithdrawalRow, 'id'>,
+): Promise<readonly string[]> {
+  const stored = await trx.selectFrom('withdrawals').select('touched').where('id', '=', id).executeTakeFirst()
+  return stored === undefined ? [] : touchedBy(stored)
 }
 
 async function hasCurrentOrder(
@@ -177,39 +180,30 @@ async function hasCurrentOrder(
 }
 
 /**
- * The buyer may have bought a refunded course again, as another delivery, while the refund was carried out. If a call of
- * it may have taken effect, it may have undone that enrollment, so these deliveries are processed once more.
+ * The buyer may have bought a refunded course again, as another delivery, while the refund was carried out. A call of it
+ * may have undone that enrollment, so these deliveries are processed once more.
  */
-async function restoreSoldAgain(
-  writing: TransactionContext,
-  order: ClaimedOrder,
-  result: WithdrawalResult,
-): Promise<EventDraft[]> {
-  if (!(await hadEffect(writing.trx, order.row))) return []
-  const ids = [...(await allSoldAgain(writing, order, result))].sort()
-  for (const id of ids) await processAgain(writing, { id, courses: Object.keys(result.courses) })
+async function restoreKept(writing: TransactionContext, order: ClaimedOrder): Promise<EventDraft[]> {
+  const { ids, touched } = await keepersOfTouched(writing, order)
+  for (const id of ids) await processAgain(writing, { id, courses: touched })
   return ids.map(undone)
 }
 
-/** The deliveries that sold a course of the result again, by their ids. */
-async function allSoldAgain(
-  { trx }: TransactionContext,
-  { row }: ClaimedOrder,
-  { courses }: WithdrawalResult,
-): Promise<Set<string>> {
+/** The deliveries that keep a course in which a call of the order may have changed something, sorted by id. */
+async function keepersOfTouched({ trx }: TransactionContext, { row }: ClaimedOrder) {
+  const touched = await readTouched(trx, row)
   const found = new Set<string>()
-  for (const course of Object.keys(courses)) {
-    for (const id of await soldAgain(trx, { order: row, course })) found.add(id)
-  }
-  return found
+  for (const course of touched) for (const id of await keepersOf(trx, { order: row, course })) found.add(id)
+  return { ids: [...found].sort(), touched }
 }
 
 /**
- * The deliveries that sold a course of a refund to the same buyer again, by their ids. A refund orders a withdrawal for
- * each delivery of the buyer that has the course. So a live delivery without such an order, or one that has come again
- * since its order, was sold later. None for a withdrawal that an operator ordered: its page names other deliveries.
+ * The deliveries that keep a refunded course for the same buyer, sorted by id. A refund orders a withdrawal for each
+ * delivery that it concerns. So another one that wants the course, without such an order or sent again since, is a sale that
+ * was not refunded: it came later, or the refund names a single sale. None for a withdrawal that an operator ordered: its
+ * page names other deliveries.
  */
-export async function soldAgain(
+export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
   { order, course }: { order: WithdrawalRow; course: string },
 ): Promise<string[]> {
@@ -217,14 +211,14 @@ export async function soldAgain(
   const others = await db
     .selectFrom('deliveries as other')
     .innerJoin('deliveries as mine', 'mine.email', 'other.email')
-    .select(['other.id', 'other.request', 'other.generation'])
+    .select(['other.id', 'other.state', 'other.request', 'other.outcome', 'other.generation'])
     .where('mine.id', '=', order.delivery_id)
     .where('other.id', '!=', order.delivery_id)
     .where('other.state', 'in', LIVE)
     .execute()
-  const selling = others.filter((other) => coursesOf(other).some((sent) => isSameCourse(sent, course)))
-  if (selling.length === 0) return []
-  const ids = selling.map(({ id }) => id)
+  const wanting = others.filter((other) => wants(other, course))
+  if (wanting.length === 0) return []
+  const ids = wanting.map(({ id }) => id)
   const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   const isWithdrawn = (id: string, generation: number): boolean =>
     orders.some(
@@ -233,8 +227,23 @@ export async function soldAgain(
         row.generation === generation &&
         withdrawalOf(row).courses.some((withdrawn) => isSameCourse(withdrawn, course)),
     )
-  return selling.filter(({ id, generation }) => !isWithdrawn(id, generation)).map(({ id }) => id)
+  return wanting.flatMap(({ id, generation }) => (isWithdrawn(id, generation) ? [] : id)).sort()
 }
+
+/** Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a person. */
+function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
+  const { outcome } = row
+  const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
+  return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
+}
+
+/** Tells each delivery that kept a course why the refund of another one left it. */
+const keptEvents = (refunded: string, { courses }: WithdrawalResult): EventDraft[] =>
+  Object.entries(courses).flatMap(([course, { keptBy }]) =>
+    keptBy === undefined
+      ? []
+      : { deliveryId: keptBy, kind: 'kept', detail: `${course}: delivery ${refunded} was refunded` },
+  )
 
 /** The standings of the courses that the buyer was taken out of. */
 function goneStandings({ courses }: WithdrawalResult, at: number): Standings {

@@ -3,7 +3,7 @@ import type { TransactionContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
-import { readRequest } from '../rows.ts'
+import { coursesOf, readRequest } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
 import type { Withdrawal } from '../withdrawal-row.ts'
 
@@ -67,15 +67,6 @@ function addReplacements(of: {
     isNew = true
   }
   return isNew
-}
-
-/** The course keys that a delivery sold, each once; [] for a request that can't be read: it is never attempted. */
-export function coursesOf({ request }: Pick<DeliveryRow, 'request'>): readonly string[] {
-  try {
-    return request === null ? [] : [...new Set(readRequest(request).courseIds)]
-  } catch {
-    return []
-  }
 }
 
 /**

@@ -3,8 +3,8 @@ import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
-import { closeByRest } from '../correct.ts'
 import type { EventDraft } from '../events.ts'
+import { closeByRest } from '../replacement.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { insertOrder } from '../withdraw.ts'
 import { withdrawalOf } from '../withdrawal-row.ts'
@@ -13,10 +13,14 @@ import { followCorrections, type OrderOfGeneration, type Refundable, refundableO
 /** The actor of what a refund orders. */
 const SHOP = 'shop'
 
-/** A verified refund. `webhookId`: the shop's name for it; absent if the shop signs without one. */
+/**
+ * A verified refund. `webhookId`: the shop's name for it; absent if the shop signs without one. `sale`: the delivery or
+ * webhook-id of the sale that it takes back; absent if it names none.
+ */
 export interface Refund {
   readonly request: Pick<EnrollmentRequest, 'email' | 'courseIds'>
   readonly digest: string
+  readonly sale?: string
   readonly webhookId?: string
 }
 
@@ -38,7 +42,7 @@ export type StoredRefund =
   | { readonly kind: 'sale_id'; readonly delivery: string }
 
 /**
- * Stores a refund in one transaction: a withdrawal for each delivery that sold one of its courses to its buyer, or that
+ * Stores a refund in one transaction: a withdrawal for each delivery that it concerns (see readRefundable), or that
  * corrects such a delivery, paid course modes included. It stops the deliveries that are still to be done. If the
  * refund leaves some of their courses, another delivery is stored for these. Throws what the database throws.
  */
@@ -52,7 +56,7 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
       const repeat = { isRepeat: true, isOther: known.digest !== digest }
       return { result: { kind: 'accepted', deliveries: [deliveryId], orders, ...repeat }, listed: [] }
     }
-    const { found, newest } = await readRefundable(writing, refund.request)
+    const { found, newest } = await readRefundable(writing, refund)
     const sold = new Set(found.flatMap((one) => one.sold))
     const never = [...new Set(refund.request.courseIds)].filter((course) => !sold.has(course))
     if (never.length > 0) return { result: { kind: 'never_sold', courses: never }, listed: [] }
@@ -75,10 +79,13 @@ interface Found {
 /**
  * The deliveries of the buyer that the refund concerns, and those that correct them, oldest first, and the id of the buyer's
  * newest delivery; '' if there is none. Locks all deliveries of the buyer.
+ *
+ * A refund concerns one sale if it names it, or if its payload is that of a sale; what another sale of the buyer keeps is
+ * then left to it. Any other refund concerns every delivery that sold one of its courses.
  */
 async function readRefundable(
   { trx }: TransactionContext,
-  { email, courseIds }: Refund['request'],
+  { request: { email, courseIds }, digest, sale }: Refund,
 ): Promise<{ found: readonly Found[]; newest: string }> {
   const address = emailTerm(email)
   await trx
@@ -88,7 +95,32 @@ async function readRefundable(
     .execute()
   const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   const newest = rows.at(-1)?.id ?? ''
-  if (rows.length === 0) return { found: [], newest }
+  if (sale !== undefined) {
+    const named = await idsOfSale(trx, sale)
+    return { found: await concernedBy(trx, { rows: rows.filter(({ id }) => named.has(id)), courseIds }), newest }
+  }
+  const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
+  return { found: same.length > 0 ? same : await concernedBy(trx, { rows, courseIds }), newest }
+}
+
+/** The ids under which the deliveries of a sale are stored that goes by this delivery id or webhook-id. */
+async function idsOfSale(trx: TransactionContext['trx'], sale: string): Promise<ReadonlySet<string>> {
+  const first = await trx.selectFrom('deliveries').select('id').where('webhook_id', '=', sale).execute()
+  const further = await trx
+    .selectFrom('webhook_ids')
+    .select('delivery_id as id')
+    .where('webhook_id', '=', sale)
+    .where('purpose', '=', 'sale')
+    .execute()
+  return new Set([sale, ...[...first, ...further].map(({ id }) => id)])
+}
+
+/** Those of these deliveries that sold one of the courses, with those that correct them. */
+async function concernedBy(
+  trx: TransactionContext['trx'],
+  { rows, courseIds }: { rows: readonly DeliveryRow[]; courseIds: readonly string[] },
+): Promise<readonly Found[]> {
+  if (rows.length === 0) return []
   const concerned = await followCorrections({ trx }, { rows, named: courseIds })
   const ids = concerned.map(({ row }) => row.id)
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
@@ -96,7 +128,7 @@ async function readRefundable(
     orders.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation })),
     ({ deliveryId }) => deliveryId,
   )
-  const found = concerned.flatMap(({ row, keysOf }) => {
+  return concerned.flatMap(({ row, keysOf }) => {
     const named = [...new Set([...keysOf.values()].flat())]
     const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named })
     if (refundable === null || refundable.sold.length === 0) return []
@@ -104,7 +136,6 @@ async function readRefundable(
     const sold = [...keysOf].filter(([, keys]) => keys.some(isSold)).map(([course]) => course)
     return [{ row, sold, refundable }]
   })
-  return { found, newest }
 }
 
 async function orderAll(

@@ -101,6 +101,20 @@ function errorsOf(fields: Readonly<Record<string, Read<unknown, FieldErrors[stri
   return errors
 }
 
+/**
+ * Reads a field that may be missing, by the rules for a text. Of a payload that is no object, there is none: readPayload
+ * refuses it.
+ */
+export function readOptional(
+  json: Json,
+  field: string,
+): { readonly value: string | null } | { readonly errors: FieldErrors } {
+  const node = isObject(json) ? json.get(field) : undefined
+  if (node === undefined) return { value: null }
+  const read = readText(node, TEXT)
+  return 'errors' in read ? { errors: { [field]: read.errors } } : read
+}
+
 function readText(node: Json | undefined, rule: TextRule): Read<string> {
   if (node === undefined) return { errors: [REQUIRED] }
   if (node === null) return { errors: [NULL] }

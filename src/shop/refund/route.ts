@@ -1,6 +1,8 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
+import { readKept } from '../../queue/withdrawal-row.ts'
 import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
+import { readOptional } from '../../sale/payload/rules.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
@@ -30,19 +32,24 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     const received = readSale(verified)
     if (received.kind === 'invalid') return wrong(received.errors)
     const { request, digest, webhookId } = received
+    const sale = readOptional(verified.json, 'sale')
+    if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
     const malformed = request.courseIds.find((key) => !isCourseKey(key))
     if (malformed !== undefined) return wrong(`Invalid course key format: ${malformed}`)
     const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
-    const refund = { request, digest, ...(webhookId === undefined ? {} : { webhookId }) }
-    const { result, events } = await store(parts, refund)
+    const names = {
+      ...(webhookId === undefined ? {} : { webhookId }),
+      ...(sale.value === null ? {} : { sale: sale.value }),
+    }
+    const { result, events } = await store(parts, { request, digest, ...names })
     if (result.kind === 'sale_id') {
       onRefund({ result: result.kind, deliveries: [result.delivery], courses })
       return misusedId('sale_id')
     }
     if (result.kind === 'never_sold') {
       onRefund({ result: result.kind, deliveries: [], courses })
-      return neverSold(result.courses)
+      return neverSold(result.courses, sale.value)
     }
     const { deliveries, orders, isRepeat, isOther } = result
     const withdrawn = await parts.inbox.withdrawn({ ids: orders, deadline })
@@ -50,7 +57,8 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     const newest = deliveries.at(-1)
     const headers = newest === undefined ? {} : { 'x-lernito-delivery': newest }
     const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')
-    return { ...refundAnswer(withdrawn, courses), headers, events: ordered }
+    const kept = withdrawn === 'done' ? await parts.guard(() => readKept(parts.context.database.db, orders)) : []
+    return { ...refundAnswer({ withdrawn, courses, kept }), headers, events: ordered }
   }
   signedRoutes({ ...parts, urls: [REFUND_PATH], handle })
 }
@@ -72,27 +80,37 @@ async function store(
 
 const wrong = (message: unknown): Answer => ({ status: 400, body: { success: false, message } })
 
-const neverSold = (courses: readonly string[]): Answer => ({
-  status: 404,
-  body: {
-    success: false,
-    message: `Nothing was withdrawn, because no sale of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale, or ask the operator`,
-  },
-})
+function neverSold(courses: readonly string[], sale: string | null): Answer {
+  const what = sale === null ? 'no sale' : `no sale ${sale}`
+  return {
+    status: 404,
+    body: {
+      success: false,
+      message: `Nothing was withdrawn, because ${what} of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale, or ask the operator`,
+    },
+  }
+}
 
 /**
  * The answer to a refund that was accepted. Pure.
- * @param withdrawn the result of its withdrawals; null if they have not all ended
- * @param courseCount the number of course keys in the payload, including repeated ones
+ * @param of.withdrawn the result of its withdrawals; null if they have not all ended
+ * @param of.courses the number of course keys in the payload, including repeated ones
+ * @param of.kept the courses that other sales of the buyer keep, and the deliveries of these sales
  */
-function refundAnswer(withdrawn: 'done' | 'kept' | 'failed' | null, courseCount: number): Answer {
-  if (withdrawn === null) return done(202, `Withdrawal accepted for ${courseCount} course(s)`)
+function refundAnswer(of: {
+  withdrawn: 'done' | 'kept' | 'failed' | null
+  courses: number
+  kept: Awaited<ReturnType<typeof readKept>>
+}): Answer {
+  const { withdrawn, courses, kept } = of
+  if (withdrawn === null) return done(202, `Withdrawal accepted for ${courses} course(s)`)
+  const verified = done(200, `Withdrawal verified for ${courses} course(s)`)
   return {
-    done: done(200, `Withdrawal verified for ${courseCount} course(s)`),
+    done: kept.length === 0 ? verified : { ...verified, body: { ...verified.body, kept } },
     kept: refuse(400, 'The buyer could not be withdrawn from every course. Ask the operator about the delivery'),
     failed: refuse(500, 'Internal server error'),
   }[withdrawn]
 }
 
-const done = (status: number, message: string): Answer => ({ status, body: { success: true, message } })
+const done = (status: number, message: string) => ({ status, body: { success: true, message } })
 const refuse = (status: number, message: string): Answer => ({ status, body: { success: false, message } })

@@ -28,7 +28,7 @@ const DESCRIPTION = {
 /** The answer to the sender. `message` is a text, or an object that lists what is wrong with each invalid field. */
 export interface Answer {
   readonly status: number
-  readonly body: { readonly success: boolean; readonly message: unknown }
+  readonly body: { readonly success: boolean; readonly message: unknown; readonly [further: string]: unknown }
 }
 
 interface Webhook extends OfShop {
@@ -54,9 +54,14 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, .
       return misusedId('refund_id')
     }
     if (submitted.courseCount !== undefined) onReusedId()
-    const { id, progress, eventId, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
+    const { id, progress, eventId, withdrawnCourse, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
     const waits = deadline !== null || progress !== null
-    const given = waits ? answer(progress, courseCount) : accepted(courseCount)
+    const given =
+      withdrawnCourse !== undefined
+        ? withdrawn(withdrawnCourse)
+        : waits
+          ? answer(progress, courseCount)
+          : accepted(courseCount)
     return {
       ...given,
       headers: { 'x-lernito-delivery': id },
@@ -84,6 +89,9 @@ export function answer(progress: Progress | null, courseCount: number): Answer {
   if (reason !== null) return refusal(reason)
   return { status: 200, body: { success: true, message: success(progress.outcome, courseCount) } }
 }
+
+/** The answer to a retry that came after a course of its sale was withdrawn: it starts nothing. */
+const withdrawn = (course: string): Answer => failed({ status: 400, message: `Course ${course} was withdrawn` })
 
 /** The answer with LERNITO_ANSWER_WITHIN_MS=0, where the sender doesn't wait for the enrollment. */
 const accepted = (courseCount: number): Answer => ({

@@ -85,8 +85,8 @@ if (hasMariaDb()) {
       await until('the end', async () => {
         const states = (await deliveries()).map(({ state, source }) => `${source} ${state}`).sort()
         return (
-          states.join() === 'refund enrolled,shop withdrawn' ||
-          states.join() === 'refund enrolled,shop handled' ||
+          states.join() === 'rest enrolled,shop withdrawn' ||
+          states.join() === 'rest enrolled,shop handled' ||
           undefined
         )
       })

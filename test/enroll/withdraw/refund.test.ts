@@ -3,7 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { BULK, holdCalls } from '../../service/serving.ts'
-import { refund as post } from './refunding.ts'
+import { refund as post, post as postTo, standard } from './refunding.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -29,7 +29,7 @@ beforeEach(async () => {
   hold.renew()
 })
 
-const refund = (buyer: Buyer & { id?: string }) => post({ url: product.url, ...buyer })
+const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => post({ url: product.url, ...buyer })
 const DONE = { success: true, message: 'Withdrawal verified for 1 course(s)' }
 const ACCEPTED = { success: true, message: 'Withdrawal accepted for 1 course(s)' }
 const activeIn = async (email: string): Promise<string[]> =>
@@ -79,12 +79,113 @@ test('a refund is the shop’s word, so it takes paid course modes away too', as
 
 test('two deliveries of the same person and course are both withdrawn', async () => {
   const [first, second] = [await sold(ALICE), await sold(ALICE, [PYTHON, DEMO])]
-  assert.equal((await refund({ email: ALICE })).status, 200)
+  assert.equal((await refund({ email: ALICE, name: 'Other' })).status, 200)
   assert.deepEqual(
     [await stateOf(first), (await show(second)).outcome?.courses],
     ['withdrawn', { [PYTHON]: 'enrolled' }],
   )
   assert.deepEqual(await activeIn(ALICE), [PYTHON])
+})
+
+describe('a course that was sold alone and in a bundle', () => {
+  const BUNDLE = [DEMO, PYTHON]
+  const kept = (delivery: string) => ({
+    success: true,
+    message: 'Withdrawal verified for 2 course(s)',
+    kept: [{ course: DEMO, delivery }],
+  })
+
+  for (const how of ['the payload of the bundle', 'its delivery', 'its webhook-id'] as const) {
+    test(`stays when the bundle is refunded by ${how}, and both deliveries say why`, async () => {
+      const single = await sold(ALICE)
+      const body = payload({ email: ALICE, courseIds: BUNDLE })
+      const sale = await postTo({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_2') })
+      const bundle = String(sale.headers['x-lernito-delivery'])
+      const named = {
+        'the payload of the bundle': {},
+        'its delivery': { sale: bundle },
+        'its webhook-id': { sale: 'order_2' },
+      }
+      const { status, json } = await refund({ email: ALICE, courseIds: BUNDLE, ...named[how] })
+      assert.deepEqual([status, json], [200, kept(single)])
+      assert.deepEqual(
+        [await activeIn(ALICE), await stateOf(single), await stateOf(bundle)],
+        [[DEMO], 'enrolled', 'withdrawn'],
+      )
+      const told = async (id: string) => (await operations.timeline(id)).map(({ detail }) => detail).join()
+      assert.ok((await told(bundle)).includes(`${DEMO}: delivery ${single} keeps it`))
+      assert.ok((await told(single)).includes(`${DEMO}: delivery ${bundle} was refunded`))
+      assert.equal((await operations.timeline(single)).filter(({ kind }) => kind === 'replayed').length, 0)
+    })
+  }
+
+  test('goes when the other sale is refunded too', async () => {
+    const [single, bundle] = [await sold(ALICE), await sold(ALICE, BUNDLE)]
+    await refund({ email: ALICE, courseIds: BUNDLE })
+    const { status, json } = await refund({ email: ALICE })
+    assert.deepEqual([status, json, await activeIn(ALICE)], [200, DONE, []])
+    assert.deepEqual([await stateOf(single), await stateOf(bundle)], ['withdrawn', 'withdrawn'])
+  })
+
+  test('goes when the other sale needs attention and never got it', async () => {
+    await sold(ALICE, BUNDLE)
+    const wrong = await sold(ALICE, [DEMO, 'course-v1:Lernito+Gone+2026'])
+    assert.equal((await refund({ email: ALICE, courseIds: BUNDLE })).status, 200)
+    assert.deepEqual([await activeIn(ALICE), await stateOf(wrong)], [[], 'needs_attention'])
+  })
+
+  test('a refund that names a sale of somebody else, or none that is known, withdraws nothing', async () => {
+    await sold(ALICE)
+    const other = await sold('erin@example.com')
+    for (const sale of [other, 'order_9']) {
+      const { status, json } = await refund({ email: ALICE, sale })
+      const message = `Nothing was withdrawn, because no sale ${sale} of ${DEMO} to this address is known. Send the address and the course keys of the sale, or ask the operator`
+      assert.deepEqual([status, json], [404, { success: false, message }])
+    }
+    const wrong = await refund({ email: ALICE, sale: [] })
+    assert.deepEqual([wrong.status, wrong.json], [400, { success: false, message: { sale: ['Not a valid string.'] } }])
+    assert.deepEqual(await activeIn(ALICE), [DEMO])
+  })
+})
+
+describe('a retry of a sale that comes after its refund', () => {
+  const body = payload({ email: ALICE, courseIds: [DEMO, PYTHON] })
+  const sale = (id: string) => postTo({ url: product.url, path: 'webhook', body, headers: standard(body, id) })
+  const WITHDRAWN = { success: false, message: `Course ${DEMO} was withdrawn` }
+
+  test('starts nothing under an id that the sale had, and its own timeline says why', async () => {
+    const id = String((await sale('order_1')).headers['x-lernito-delivery'])
+    await sale('order_1b')
+    assert.equal((await refund({ email: ALICE, courseIds: [DEMO, PYTHON] })).status, 200)
+    for (const retried of ['order_1', 'order_1b']) {
+      const { status, json, headers } = await sale(retried)
+      assert.deepEqual([status, json, headers['x-lernito-delivery']], [400, WITHDRAWN, id])
+    }
+    assert.deepEqual([await activeIn(ALICE), await stateOf(id)], [[], 'withdrawn'])
+    assert.equal((await operations.timeline(id)).filter(({ detail }) => detail.startsWith('a late retry;')).length, 2)
+  })
+
+  test('starts nothing while the refund waits for the LMS, and when one of two courses was refunded', async () => {
+    await sale('order_1')
+    await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+    assert.equal((await refund({ email: ALICE })).status, 202)
+    assert.deepEqual((await sale('order_1')).json, WITHDRAWN)
+    await bringForward()
+    await until('the refund', async () => (await activeIn(ALICE)).length === 1 || undefined)
+    assert.deepEqual((await sale('order_1')).json, WITHDRAWN)
+    assert.deepEqual(await activeIn(ALICE), [PYTHON])
+  })
+
+  test('is a new sale under a new id, and that id is known from then on', async () => {
+    await sale('order_1')
+    await refund({ email: ALICE, courseIds: [DEMO, PYTHON] })
+    assert.equal((await sale('order_2')).status, 200)
+    assert.deepEqual((await activeIn(ALICE)).sort(), [DEMO, PYTHON].sort())
+    assert.equal((await sale('order_1')).status, 200, 'the sale stands again')
+    await refund({ email: ALICE, courseIds: [DEMO, PYTHON], id: 'refund_2' })
+    assert.deepEqual((await sale('order_2')).json, WITHDRAWN)
+    assert.deepEqual(await activeIn(ALICE), [])
+  })
 })
 
 test('a repeat of a refund gets the same answer and changes nothing', async () => {
@@ -167,7 +268,7 @@ describe('what is still to be done is cancelled', () => {
     const { replacedBy } = await show(id)
     assert.ok(replacedBy !== null)
     const rest = await show(replacedBy)
-    assert.deepEqual([rest.request?.courseIds, rest.source, rest.replaces], [[PYTHON], 'refund', id])
+    assert.deepEqual([rest.request?.courseIds, rest.source, rest.replaces], [[PYTHON], 'rest', id])
     await lms.noFaults()
     await operations.replay({ ids: [replacedBy, other], by: 'alice' })
     await bringForward()

@@ -33,7 +33,12 @@ export async function post(of: {
 }
 
 /** Refunds as the shop does: by Standard Webhooks if there is an id, else with X-Lernito-Signature. */
-export function refund({ url, id, ...buyer }: Buyer & { url: string; id?: string }): Promise<Sent> {
-  const body = payload(buyer)
+export function refund({
+  url,
+  id,
+  sale,
+  ...buyer
+}: Buyer & { url: string; id?: string; sale?: unknown }): Promise<Sent> {
+  const body = sale === undefined ? payload(buyer) : JSON.stringify({ ...JSON.parse(payload(buyer)), sale })
   return post({ url, path: 'refund', body, headers: id === undefined ? lernito(body) : standard(body, id) })
 }

@@ -1,0 +1,67 @@
+import type { TransactionContext } from '../database/transaction.ts'
+import { isSameCourse } from '../sale/course-key.ts'
+import { tookOut } from '../sale/types.ts'
+import { coursesOf } from './rows.ts'
+import { withdrawalOf } from './withdrawal-row.ts'
+
+/** A webhook that repeats a stored delivery. */
+interface Repeat {
+  readonly id: string
+  readonly row: { readonly webhook_id: string | null }
+}
+
+/**
+ * Among repeats, finds those that are retries which came late: their delivery was withdrawn, or is being withdrawn, and
+ * their webhook-id was known before. A sender that didn't get an answer in time sends the same id again, and must not put a
+ * refunded buyer back. A new id, or none, is a new sale. Call it before the ids of these repeats are stored.
+ * @returns the first withdrawn course of the sale, as it was sent, by webhook-id
+ */
+export async function readLateRetries(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  repeats: readonly Repeat[],
+): Promise<ReadonlyMap<string, string>> {
+  const named = repeats.flatMap(({ id, row: { webhook_id } }) => (webhook_id === null ? [] : [{ id, webhook_id }]))
+  const withdrawn = await readWithdrawnCourses({ trx }, [...new Set(named.map(({ id }) => id))])
+  const late = named.filter(({ id }) => withdrawn.has(id))
+  if (late.length === 0) return new Map()
+  const names = late.map(({ webhook_id }) => webhook_id)
+  const first = await trx.selectFrom('deliveries').select('webhook_id').where('webhook_id', 'in', names).execute()
+  const further = await trx
+    .selectFrom('webhook_ids')
+    .select('webhook_id')
+    .where('webhook_id', 'in', names)
+    .where('purpose', '=', 'sale')
+    .execute()
+  const known = new Set([...first, ...further].map(({ webhook_id }) => webhook_id))
+  return new Map(
+    late.flatMap(({ id, webhook_id }) => (known.has(webhook_id) ? [[webhook_id, withdrawn.get(id) ?? '']] : [])),
+  )
+}
+
+/** Of the deliveries that have a course withdrawn, the first such course. An order from before a newer sale doesn't count. */
+async function readWithdrawnCourses(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map()
+  const stored = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  if (stored.length === 0) return new Map()
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'generation', 'request'])
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(
+    rows.flatMap((row) => {
+      const orders = stored
+        .filter(({ delivery_id, generation }) => delivery_id === row.id && generation === row.generation)
+        .map(withdrawalOf)
+      const isOut = (sent: string): boolean =>
+        orders.some(({ courses, endedAt, result }) =>
+          endedAt === null ? courses.some((course) => isSameCourse(course, sent)) : tookOut(result, sent),
+        )
+      const course = coursesOf(row).find(isOut)
+      return course === undefined ? [] : [[row.id, course] as const]
+    }),
+  )
+}
