@@ -47,6 +47,7 @@ test('a new delivery is stored complete: queued, due at once, with this replica 
     generation: 0,
     effect_unknown: 0,
     standings: null,
+    accounts: null,
     source: 'shop',
     replaces: null,
     replaced_by: null,
