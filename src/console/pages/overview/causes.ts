@@ -56,7 +56,7 @@ function cellsOf(cause: Cause, { closest, base }: Context): string[] {
   const looksLike = similar === null ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
-  const isOther = similar !== undefined && course !== null && !isSameCourse(similar, course)
+  const isOther = similar !== null && course !== null && !isSameCourse(similar, course)
   const replay = html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   // What the key was meant to be is known, so a replay alone can't help.
   const correct = isOther
