@@ -1,6 +1,6 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type LogCall, logCalls } from './log-calls.ts'
+import { logCalls } from './log-calls.ts'
 import { EVENT_MEANINGS, MEANINGS, QUIET, UNWRITTEN } from './log-meanings.ts'
 
 const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
@@ -40,22 +40,24 @@ export function differences(): { without: string[]; unused: string[] } {
 function messages(): string {
   const { without } = differences()
   if (without.length > 0) throw new Error(`scripts/log-meanings.ts lacks:\n  ${without.join('\n  ')}`)
-  const calls = new Map<string, LogCall>(logCalls().flatMap((call) => (call.text === null ? [] : [[call.text, call]])))
+  const texts = new Set(logCalls().map(({ text }) => text))
   const topics = Object.entries(MEANINGS).map(([topic, meanings]) => {
-    const rows = Object.entries(meanings).flatMap(([text, { means, action, level }]) => {
-      const call = calls.get(text)
-      return call === undefined ? [] : [[code(text), level ?? call.level, `${means} ${action}`]]
-    })
-    return `### ${topic}\n\n${table(['`msg`', 'level', 'what happened, and what to do'], rows)}`
+    const rows = Object.entries(meanings)
+      .filter(([text]) => texts.has(text))
+      .map(([text, { means, action }]) => [code(text), `${means} ${action}`])
+    return `### ${topic}\n\n${table(['`msg`', 'what happened, and what to do'], rows)}`
   })
   return `\n${topics.join('\n')}\n`
 }
 
-const events = (): string =>
-  `\n${table(
+/** Events that mean the same, such as what an operator does, share a row. */
+function events(): string {
+  const rows = Map.groupBy(eventKinds(), (kind) => EVENT_MEANINGS[kind] ?? '')
+  return `\n${table(
     ['`event`', 'meaning'],
-    eventKinds().map((kind) => [code(kind), EVENT_MEANINGS[kind] ?? '']),
+    [...rows].map(([meaning, kinds]) => [kinds.map(code).join(', '), meaning]),
   )}\n`
+}
 
 const PARTS: Readonly<Record<string, () => string>> = { messages, events }
 

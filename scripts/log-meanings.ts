@@ -2,8 +2,6 @@
 export interface Meaning {
   readonly means: string
   readonly action: string
-  /** The level, if the call chooses between several and this message has only one. */
-  readonly level?: string
 }
 
 const CAPTURED =
@@ -134,7 +132,6 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     'turned away from the console: not staff': {
       means: '`actor` signed in to the LMS but is not staff there.',
       action: 'If the person should be staff, make them staff in the LMS.',
-      level: 'warn',
     },
     'console sign-in failed': {
       means: 'A sign-in failed for `reason`.',
@@ -179,6 +176,8 @@ export const QUIET: readonly string[] = [
   'notification sent',
 ]
 
+const ACT = "An operator's act: `actor` is their LMS username, and `detail` says what came of it."
+
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
@@ -191,23 +190,23 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   rejected: 'The payload is wrong, so the service makes no attempt.',
   needs_attention: 'An operator has to act. Logged as a warning.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
-  replayed: '`actor` replayed the delivery.',
-  handled: '`actor` marked the delivery as handled, with the note in `detail`.',
+  replayed: ACT,
+  handled: ACT,
   repaired: '`reconcile --fix` enrolled the buyer again.',
-  checked: '`actor` checked the courses in the LMS, with the result in `detail`.',
+  checked: ACT,
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
-  corrected: '`actor` corrected the delivery, and `detail` names the other one.',
-  withdrawal_requested: '`actor` ordered to take the buyer out of the courses that `detail` names.',
+  corrected: ACT,
+  withdrawal_requested: ACT,
   withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`. Logged as a warning.',
   withdrawn: 'The buyer was taken out of the courses that `detail` names.',
   kept: 'Another sale of the buyer was refunded, and this delivery keeps the course that `detail` names.',
-  sent_again: '`actor` sent the state of the delivery to the shop again, or all failed events.',
-  forgotten: 'A person was erased.',
-  bulk_replay_started: '`actor` started a bulk replay.',
-  bulk_replay_stopped: '`actor` stopped a bulk replay.',
-  bulk_correction_started: '`actor` started to correct many sales at once.',
-  bulk_correction_stopped: '`actor` stopped the correction of many sales.',
-  notification_tested: '`actor` sent a test notification, and `detail` is what the receiver answered.',
+  sent_again: ACT,
+  forgotten: ACT,
+  bulk_replay_started: ACT,
+  bulk_replay_stopped: ACT,
+  bulk_correction_started: ACT,
+  bulk_correction_stopped: ACT,
+  notification_tested: ACT,
 }
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
