@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
+import { COURSES_PATH, coursesRoute } from '../shop/courses/route.ts'
 import { REFUND_PATH, refundRoute } from '../shop/refund/route.ts'
 import { createTally, type Flood, type Tally } from '../shop/senders/tally.ts'
 import type { OfShop } from '../shop/signature/signed-routes.ts'
@@ -24,7 +25,7 @@ export function buildServer(parts: Parts): FastifyInstance {
   reportFloods({ app, tallies: [requests, senders], onFlood: observer.onFlood })
   shedLoad({
     app,
-    paths: [...WEBHOOK_PATHS, STATUS_PATH, REFUND_PATH],
+    paths: [...WEBHOOK_PATHS, STATUS_PATH, COURSES_PATH, REFUND_PATH],
     bodyLimit: BODY_LIMIT,
     onBegin: observer.onBusy,
     onEnd: observer.onCalm,
@@ -75,6 +76,7 @@ function shopRoutes(app: FastifyInstance, parts: Parts): void {
     onAnswer: observer.onAnswer,
   })
   statusRoute(ofShop)
+  coursesRoute(ofShop)
   if (settings.LERNITO_REFUNDS) {
     const { onRefundAnswer: onAnswer, onRefund } = observer
     refundRoute({ ...ofShop, answerWithinMs, onAnswer, onRefund })

@@ -35,13 +35,13 @@ export const isOpen = (course: Period, at: number): boolean => isInPeriod(course
 export function obstacleOf(course: Course, { modeOf, isRefused, at }: Selling): Obstacle | null {
   if (!isInPeriod(course, at)) return 'closed'
   if (course.invitationOnly) return 'invitation_only'
-  if (isRefused(course.key)) return 'full'
-  if (course.modes === null) return null
-  const wanted = modeOf(course.key)
-  const slugs = modesAt(course.modes, at).map(({ slug }) => slug)
-  const hasMode = wanted === null ? slugs.some((slug) => FREE_MODES.includes(slug)) : slugs.includes(wanted)
-  return hasMode ? null : 'no_mode'
+  if (course.modes !== null && !hasMode(modesAt(course.modes, at), modeOf(course.key))) return 'no_mode'
+  return isRefused(course.key) ? 'full' : null
 }
+
+/** Whether there is the wanted mode, or a free one if none is wanted. */
+const hasMode = (modes: readonly CourseMode[], wanted: string | null): boolean =>
+  modes.some(({ slug }) => (wanted === null ? FREE_MODES.includes(slug) : slug === wanted))
 
 /** The modes that a course offers at `at`. One to which nobody has added a mode has the default mode of the LMS. */
 export const modesAt = (modes: readonly CourseMode[], at: number): readonly CourseMode[] =>

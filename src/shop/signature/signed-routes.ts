@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../../service/lib/identity.ts'
 import {
+  type Headers,
   headerOf,
   mediaTypeRefusal,
   methodRefusal,
@@ -32,7 +33,8 @@ export interface OfShop {
 /** The answer to a request with a valid signature. */
 export interface Answered {
   readonly status: number
-  readonly body: object
+  /** null: the answer has none. */
+  readonly body: object | null
   readonly headers?: Readonly<Record<string, string | number>>
   /** The events that record the request. */
   readonly events?: readonly EventPlace[]
@@ -46,7 +48,7 @@ interface SignedRoutes extends OfShop {
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer?: (status: number) => void
   /** Answers a request with a valid signature. `body` is as received. */
-  readonly handle: (verified: Verified, body: Uint8Array) => Promise<Answered | Refused>
+  readonly handle: (verified: Verified, body: Uint8Array, headers: Headers) => Promise<Answered | Refused>
 }
 
 /**
@@ -90,7 +92,7 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
           const verified = verifyRequest({ headers: request.headers, body, secrets, now: now() })
           if (verified.kind === 'refused') return refuse(request, reply, verified)
           onSigned({ ip: request.ip, isPrevious: verified.authenticated.secretIndex > 0 })
-          const answered = await handle(verified, body)
+          const answered = await handle(verified, body, request.headers)
           if ('code' in answered) return refuse(request, reply, answered)
           const { events = [] } = answered
           if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, ...fromOf(request), events }))

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import type { AppContext } from '../../queue/open-inbox.ts'
+import { isFloat, isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
+import type { FieldErrors } from '../../sale/payload/rules.ts'
+import { isUnreachable } from '../../service/lib/errors.ts'
+import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { headerOf, type Verified } from '../webhook/receive.ts'
+import type { Catalogue, Course } from './catalogue.ts'
+import type { Selling } from './sellable.ts'
+import { refusedCourses } from './sold-courses.ts'
+import { courseView } from './view.ts'
+
+export const COURSES_PATH = '/api/lernito/courses/'
+
+const UNAVAILABLE = { message: 'The courses can not be read now. Ask again later', seconds: 30 }
+const UNKNOWN = { message: 'The LMS has not been asked for its courses yet. Ask again later', seconds: 60 }
+
+interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {
+  readonly readCatalogue: () => Promise<Catalogue>
+  /** The mode that LERNITO_COURSE_MODE names for a course. */
+  readonly modeOf: Selling['modeOf']
+}
+
+/**
+ * Adds the route at which the shop asks which courses the LMS has and whether they can be sold. A request is signed as a
+ * webhook is, and what is wrong with it is answered as for a webhook. It reads only what is stored: nobody waits for the
+ * LMS. Like a GET, it changes nothing, so If-None-Match is answered as there.
+ */
+export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts }: OfCourses): void {
+  const handle = async ({ json }: Verified, _body: Uint8Array, headers: Parameters<typeof headerOf>[0]) => {
+    const asked = readRequest(json)
+    if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
+    try {
+      const catalogue = await guard(readCatalogue)
+      if (catalogue.checkedAt === null) return later(UNKNOWN)
+      const isRefused = await guard(() => refusedCourses(database.db))
+      const at = parts.now()
+      const selling = { modeOf, isRefused, at }
+      const page = pageOf({ courses: catalogue.courses, asked, selling })
+      const answer = { checkedAt: catalogue.checkedAt, at, page }
+      return answerOf(answer, headerOf(headers, 'if-none-match'))
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+      return later(UNAVAILABLE)
+    }
+  }
+  signedRoutes({ ...parts, urls: [COURSES_PATH], handle })
+}
+
+const later = ({ message, seconds }: typeof UNAVAILABLE): Answered => {
+  return { status: 503, body: { success: false, message }, headers: { 'retry-after': seconds } }
+}
+
+type Page = ReturnType<typeof pageOf>
+
+/** One more course than asked for tells whether there is a next page. */
+function pageOf({ courses, asked, selling }: { courses: readonly Course[]; asked: Asked; selling: Selling }) {
+  const { after, size } = asked
+  const from = after === null ? 0 : courses.findIndex(({ key }) => key > after)
+  const some = from === -1 ? [] : courses.slice(from, from + size + 1)
+  const page = some.slice(0, size)
+  return {
+    courses: page.map((course) => courseView(course, selling)),
+    next: some.length > size ? (page.at(-1)?.key ?? null) : null,
+  }
+}
+
+/**
+ * The page, or that the shop has it already. The ETag is weak: it leaves out when the LMS was asked, which `Age` and
+ * `checkedAt` say.
+ */
+function answerOf({ checkedAt, at, page }: { checkedAt: number; at: number; page: Page }, known?: string): Answered {
+  const digest = createHash('sha256').update(JSON.stringify(page)).digest('base64url').slice(0, 22)
+  const etag = `"${digest}"`
+  const age = Math.max(0, Math.floor((at - checkedAt) / 1000))
+  const headers = { etag: `W/${etag}`, age, 'cache-control': 'private, no-cache' }
+  const tags = known?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
+  if (tags.includes(etag) || tags.includes('*')) return { status: 304, body: null, headers }
+  return { status: 200, body: { success: true, checkedAt: new Date(checkedAt).toISOString(), ...page }, headers }
+}
+
+/** How many courses an answer has at most, and without `size`. */
+const SIZE_MAX = 100
+const KEY_MAX = 255
+
+interface Asked {
+  /** The `next` of the page before; null: the first page. */
+  readonly after: string | null
+  readonly size: number
+}
+
+/** What is asked for, or what is wrong with it, by field as for the webhook. Both fields can be left out or null. */
+function readRequest(json: Json): Asked | { readonly errors: FieldErrors } {
+  if (!isObject(json)) return { errors: { non_field_errors: ['Invalid data. Expected a dictionary.'] } }
+  const after = json.get('after') ?? null
+  const size = json.get('size') ?? null
+  const errors = { ...wrongAfter(after), ...wrongSize(size) }
+  if (Object.keys(errors).length > 0) return { errors }
+  return {
+    after: typeof after === 'string' ? after : null,
+    size: size instanceof JsonNumber ? Number(size.digits) : SIZE_MAX,
+  }
+}
+
+function wrongAfter(after: Json): FieldErrors {
+  if (after !== null && typeof after !== 'string') return { after: ['Not a valid string.'] }
+  const isLong = after !== null && after.length > KEY_MAX
+  return isLong ? { after: [`Ensure this field has no more than ${KEY_MAX} characters.`] } : {}
+}
+
+function wrongSize(size: Json): FieldErrors {
+  if (size === null) return {}
+  if (!(size instanceof JsonNumber) || isFloat(size)) return { size: ['A valid integer is required.'] }
+  const asked = Number(size.digits)
+  if (asked < 1) return { size: ['Ensure this value is greater than or equal to 1.'] }
+  return asked > SIZE_MAX ? { size: [`Ensure this value is less than or equal to ${SIZE_MAX}.`] } : {}
+}
