@@ -10,6 +10,7 @@ import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { Operations } from '../operators/changes/operations.ts'
 import type { createTestNotification } from '../operators/notify/post-text.ts'
+import type { Catalogue } from '../shop/courses/catalogue.ts'
 import type { ShopEvents } from '../shop/events/shop-events.ts'
 import type { FormLately, SendersView } from '../shop/senders/view.ts'
 
@@ -34,6 +35,8 @@ export interface ConsoleParts {
   readonly readSenders: () => Promise<SendersView>
   /** The signature forms of the newest deliveries, the latest first. */
   readonly formsLately: () => Promise<readonly FormLately[]>
+  /** The courses of the LMS, as they were last read. */
+  readonly readCatalogue: () => Promise<Catalogue>
   readonly checks: Checks
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */

@@ -67,7 +67,9 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
 }
 
 /** What the console reads and changes in the database. */
-function stored(parts: Parts): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readSenders' | 'formsLately'> {
+function stored(
+  parts: Parts,
+): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readSenders' | 'formsLately' | 'readCatalogue'> {
   const { context, guard, inbox, database } = parts
   return {
     db: database.db,
@@ -75,6 +77,7 @@ function stored(parts: Parts): Pick<ConsoleParts, 'db' | 'operations' | 'shopEve
     shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
     readSenders: parts.senders.read,
     formsLately: () => guard(() => formsLately(database.db)),
+    readCatalogue: () => guard(parts.readCatalogue),
   }
 }
 

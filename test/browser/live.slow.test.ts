@@ -172,7 +172,7 @@ for (const javaScriptEnabled of [true, false]) {
     await open(page, '/test-sale')
     await page.getByLabel('E-mail').fill('nobody')
     await page.getByLabel('Course keys').fill(DEMO)
-    await press(page, 'Sell')
+    await press(page, 'Make the test sale')
     await page.getByText('email: Enter a valid email address.').waitFor()
     await back()
     await page.getByText('email: Enter a valid email address.').waitFor()

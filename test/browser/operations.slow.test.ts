@@ -88,10 +88,10 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByRole('link', { name: 'Test sale', exact: true }).click()
     await page.getByLabel('E-mail').fill('nobody')
     await page.getByLabel('Course keys').fill(DEMO)
-    await page.getByRole('button', { name: 'Sell' }).click()
+    await page.getByRole('button', { name: 'Make the test sale' }).click()
     await seen(page, 'email: Enter a valid email address.')
     await page.getByLabel('E-mail').fill(address)
-    await page.getByRole('button', { name: 'Sell' }).click()
+    await page.getByRole('button', { name: 'Make the test sale' }).click()
     await seen(page, 'This is the test sale.')
     const check = page.getByRole('button', { name: 'Check now' })
     await until('the result', async () => {

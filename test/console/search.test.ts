@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { markedHtml } from '../../src/console/pages/search/marked.ts'
 import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -37,6 +38,22 @@ test('a course has its sales of 30 days, and nobody is found as a person for hav
   assert.doesNotMatch(text, /People/)
   assert.ok(
     linksOf(seen).includes(`/lernito/console/deliveries?${new URLSearchParams({ course: PYTHON, sales: 'only' })}`),
+  )
+})
+
+test('courses and sales have the names that the LMS has told, and a course that was not sold is found too', async () => {
+  const named = await startWithConsole({ catalogueMs: 500 })
+  after(() => named.stop())
+  const other = await operator(named)
+  await named.sell({ email: 'alice@example.com', courseIds: [DEMO] })
+  const text = await until('the catalogue', async () => {
+    const found = readable(await other.send('/search', { q: 'alice' }))
+    return found.includes('Demonstration Course') ? found : undefined
+  })
+  assert.match(text, /Deliveries Demonstration Course .* Enrolled/)
+  assert.match(
+    readable(await other.send('/search', { q: 'python 101' })),
+    /Courses Python 101 course-v1:Lernito\+PY 101 \+2026 not sold in 30 days/,
   )
 })
 

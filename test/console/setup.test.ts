@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { after, describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { sign } from '../../src/shop/signature/signature.ts'
 import { exchange, payload, SECRET } from '../harness.ts'
 import { run } from '../service/process.ts'
@@ -20,24 +22,60 @@ const sell = async (secret: string): Promise<void> => {
   assert.equal((await exchange({ url: product.webhook, headers, body })).status, 200)
 }
 
-test('shows the addresses for the shop, what is on, and who may sign in', async () => {
+test('begins with six steps: what is done is ticked, and the first that is not is the next one', async () => {
   const page = await someone.see('/setup')
   const text = readable(page)
+  const titles = [...page.text.matchAll(/class="step (done|now|)"[\s\S]*?<h2>([^<]*?) </g)].map(([, kind, title]) => [
+    title,
+    kind,
+  ])
+  assert.deepEqual(titles, [
+    ['Connect the LMS', 'now'],
+    ['Let operators in', 'done'],
+    ['Connect the shop', ''],
+    ['Make a test sale', ''],
+    ['Send results to the shop', ''],
+    ['Be told when a buyer needs you', ''],
+  ])
+  assert.match(text, /1 of 6 done\./)
   for (const path of ['webhook', 'status', 'refund']) assert.ok(text.includes(`${product.url}/api/lernito/${path}/`))
-  assert.match(text, /Events Off\. LERNITO_EVENTS_URL turns them on/)
-  assert.match(text, /Notifications Off\. LERNITO_NOTIFY_URL/)
-  assert.ok(text.includes(`Staff of the LMS at ${product.lmsUrl}`))
+  for (const name of ['EVENTS', 'NOTIFY']) assert.ok(text.includes(`LERNITO_${name}_URL=https://`))
+  assert.ok(text.includes(`Everybody who is staff of ${product.lmsUrl} can sign in.`))
   assert.ok(text.includes(`${product.console}/callback`))
-  assert.match(text, /Signed lately Nothing came from the shop yet\. Secret lately Nothing came/)
+  assert.match(text, /Waiting for the first signed webhook… .* Or send one by hand/)
 })
 
-test('shows how the shop signed lately, and with which secret, and never a secret', async () => {
-  await sell(PREVIOUS)
-  assert.match(await read(), /Secret lately The previous one, .* Change the secret in the shop/)
-  await sell(SECRET)
+test('a wrong signature shows while the shop is connected, with the way to its cause', async () => {
+  const headers = { 'content-type': 'application/json', 'x-lernito-signature': 'ab'.repeat(32) }
+  assert.equal((await exchange({ url: product.webhook, headers, body: '{}' })).status, 401)
   const page = await someone.see('/setup')
-  assert.match(readable(page), /Signed lately sorted keys.* Secret lately The current one, .* remove LERNITO_WEBHOOK/)
+  assert.match(readable(page), /1 refused .* from 127\.0\.0\.1 : the signature does not match\. Find the cause/)
+  assert.ok(linksOf(page).includes('/lernito/console/refused'))
+  assert.match(page.text, /id="connect-shop" class="step (now)?"[\s\S]*hx-target="#connect-shop"/)
+})
+
+test('the first signed webhook ticks the step, ends its updates and says how the shop signed, with which secret', async () => {
+  await sell(PREVIOUS)
+  const page = await someone.see('/setup')
+  assert.match(page.text, /id="connect-shop" class="step done"/)
+  assert.doesNotMatch(page.text, /hx-target="#connect-shop"|1 refused/)
+  assert.match(
+    readable(page),
+    /Last signature: sorted keys.* Secret in use: the previous one, .* Change the secret in the shop/,
+  )
+  await sell(SECRET)
+  assert.match(await read(), /Secret in use: the current one, .* remove LERNITO_WEBHOOK/)
+})
+
+test('no page shows the secret, and the command that sends a sale by hand is accepted', async () => {
+  const first = await startWithConsole()
+  after(() => first.stop())
+  const page = await (await operator(first)).see('/setup')
   assert.ok(!page.text.includes(SECRET) && !page.text.includes(PREVIOUS))
+  const [, shown = ''] = /<pre id="copy-command"[^>]*>([\s\S]*?)<\/pre>/.exec(page.text) ?? []
+  const command = shown.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
+  const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('THE-SECRET', SECRET)])
+  assert.match(stdout, /200 OK[\s\S]*"success":true/)
 })
 
 test('shows what came of the last test sale', async () => {
@@ -59,9 +97,9 @@ describe('the checks', () => {
     const ran = await someone.send('/setup/checks')
     assert.equal(ran.status, 200)
     const text = readable(ran)
-    assert.match(text, /warnings: 2, passed: \d+, skipped: 4\. Checked/)
+    assert.match(text, /0 problems, 2 warnings, \d+ fine, 4 skipped\. Checked/)
     assert.match(text, /LERNITO_LMS_CALLS_PER_MINUTE is 0, .* What to do: .* With Tutor: .* tutor config save/)
-    assert.match(text, /public_url the shop sends webhooks to \S+ OK/)
+    assert.match(text, /public_url the shop sends webhooks to \S+ Fine/)
     assert.ok(!ran.text.includes(SECRET) && !ran.text.includes('lernito-client-secret'))
     assert.match(await read(), /All checks/)
   })
@@ -85,7 +123,7 @@ describe('the checks', () => {
     await product.lms.faults([{ status: 503 }])
     assert.match(
       readable(await someone.send('/setup/checks')),
-      /failures: 1, .* The proxy in front of the LMS answers 503.* What to do: Start the LMS/,
+      /1 problem, .* The proxy in front of the LMS answers 503.* What to do: Start the LMS/,
     )
   })
 })

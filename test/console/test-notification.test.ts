@@ -8,7 +8,7 @@ test('an operator sends a test notification, sees what the receiver answered, an
   const product = await startWithConsole({ env: { LERNITO_NOTIFY_URL: chat.url } })
   t.after(() => product.stop())
   const someone = await operator(product)
-  assert.match(readable(await someone.see('/setup')), /Notifications .* Send a test notification/)
+  assert.match(readable(await someone.see('/setup')), /Be told when a buyer needs you .* Send a test notification/)
   const sent = await someone.send('/test-notification')
   assert.equal(sent.status, 200)
   assert.match(readable(sent), /The receiver answered 200\./)

@@ -25,8 +25,18 @@ export function listTable(of: { columns: readonly string[]; rows: readonly (read
 export const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): string =>
   html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
 
+/**
+ * Returns a text with a button that copies it; without a text, only the button, for the element with this id. Without
+ * JavaScript there is no button; see copy.js.
+ */
+export function copyHtml({ id, text }: { id: string; text: string | null }): string {
+  const { copy, copied } = TEXTS.replies
+  const button = html`<button type="button" class="second copy" data-copies="${id}" data-copied="${copied}" hidden>${copy}</button>`
+  return text === null ? button : html`<span class="with-copy"><code id="${id}">${text}</code> !${button}</span>`
+}
+
 /** The parts of a page that an update brings along, so that they don't contradict the part that it is for. */
-const BROUGHT = ['health', 'menu', 'notice']
+const BROUGHT = ['health', 'menu', 'notice', 'setup-progress']
 
 /**
  * Returns the attributes of an element that keeps a part of the page up to date: the part with this id becomes that of the

@@ -1,4 +1,4 @@
-// A button with data-copies copies the text of a field. The buttons are hidden until this script can work.
+// A button with data-copies copies the text of a field, or of another element. The buttons are hidden until this script can work.
 
 function prepare() {
   for (const button of document.querySelectorAll('button[data-copies][hidden]')) button.hidden = false
@@ -7,10 +7,11 @@ function prepare() {
 document.addEventListener('click', async ({ target }) => {
   const button = target instanceof Element ? target.closest('button[data-copies]') : null
   if (button === null) return
-  const field = document.getElementById(button.dataset.copies)
-  field.select()
+  const element = document.getElementById(button.dataset.copies)
+  if ('select' in element) element.select()
+  else document.getSelection().selectAllChildren(element)
   try {
-    await navigator.clipboard.writeText(field.value)
+    await navigator.clipboard.writeText(element.value ?? element.textContent)
     button.textContent = button.dataset.copied
   } catch {
     // Without permission, or on an http page, the text stays selected, so that the keyboard can copy it.

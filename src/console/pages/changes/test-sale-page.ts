@@ -17,18 +17,16 @@ const EMAIL_MAX = 400
 const COURSES_MAX = 20_000
 
 /** Adds the page on which an operator makes a test sale. */
-export function addTestSale({ scope, operations }: PageParts): void {
+export function addTestSale({ scope, operations, readCatalogue }: PageParts): void {
   const path = '/test-sale'
-  const send = (reply: FastifyReply, sent: URLSearchParams | null): FastifyReply => {
+  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const form = readSaleForm(sent ?? new URLSearchParams())
     const [nonce, errors] = [sent?.get('nonce') ?? randomUUID(), sent?.getAll('error') ?? []]
     const above = errors.length === 0 ? '' : errorsHtml(errors)
-    return sendPage({
-      reply,
-      title: words.title,
-      current: '/deliveries',
-      main: formHtml(reply.request, { form, nonce, above }),
-    })
+    const { courses } = await readCatalogue()
+    const page = { form, nonce, courses, chosen: sent?.get('course') ?? '' }
+    const main = html`<p>${words.intro}</p>!${above}!${testSaleForm(reply.request, page)}`
+    return sendPage({ reply, title: words.title, current: '/deliveries', main })
   }
 
   scope.get(path, (request, reply) => send(reply, sentForm(request)))
@@ -36,21 +34,50 @@ export function addTestSale({ scope, operations }: PageParts): void {
   scope.post(path, async (request, reply) => {
     const fields = formOf(request)
     const form = readSaleForm(fields)
+    const course = (fields.get('course') ?? '').slice(0, COURSES_MAX)
     // The same form sent twice is one sale.
     const nonce = (fields.get('nonce') ?? '').slice(0, NONCE_MAX)
-    const sale = { email: form.email, courseIds: courseIdsOf(form), nonce, by: sessionOf(request).username }
+    const courseIds = [...(course === '' ? [] : [course]), ...courseIdsOf(form)]
+    const sale = { email: form.email, courseIds, nonce, by: sessionOf(request).username }
     const sold = await operations.testSale(sale)
     if (sold.kind === 'sold') return reply.redirect(`${request.site.base}/deliveries/${sold.id}?done=sold`, 303)
-    const values = new URLSearchParams({ ...form, nonce })
+    const values = new URLSearchParams({ ...form, course, nonce })
     for (const text of errorTexts(sold.errors)) values.append('error', text)
     return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
   })
 }
 
-function formHtml(request: FastifyRequest, of: { form: SaleForm; nonce: string; above: string }): string {
-  return html`<p>${words.intro}</p>!${of.above}
-<form method="post" action="${request.site.base}/test-sale" class="stack">!${csrfField(request)}!${saleFields(of.form)}
-!${hiddenField('nonce', of.nonce)}<button>${words.confirm}</button></form>`
+/** More courses than these are found faster by their key. */
+const PICKED_MAX = 500
+
+/**
+ * Returns the form of a test sale. Its courses are chosen from those that the LMS has, by their names.
+ * @param of.form what was sent, with a field for keys; without it, a course has to be chosen, if the LMS's are known
+ * @param of.chosen the key of the course that was chosen
+ */
+export function testSaleForm(
+  request: FastifyRequest,
+  of: { courses: readonly Picked[]; form?: SaleForm; nonce?: string; chosen?: string },
+): string {
+  const { courses, form, nonce = randomUUID(), chosen = '' } = of
+  const hasList = courses.length > 0 && courses.length <= PICKED_MAX
+  const keys = form !== undefined || !hasList ? keysField(form ?? { email: '', courses: '' }) : ''
+  return html`<form method="post" action="${request.site.base}/test-sale" class="stack">!${csrfField(request)}!${emailField(form?.email ?? '')}
+!${hasList ? pickerHtml(courses, chosen) : ''}!${keys}
+!${hiddenField('nonce', nonce)}<button>${words.confirm}</button></form>`
+}
+
+interface Picked {
+  readonly key: string
+  readonly name: string
+}
+
+function pickerHtml(courses: readonly Picked[], chosen: string): string {
+  const byName = courses.toSorted((a, b) => a.name.localeCompare(b.name, 'en') || (a.key < b.key ? -1 : 1))
+  const options = byName.map(
+    ({ key, name }) => html`<option value="${key}"!${key === chosen ? ' selected' : ''}>${name} – ${key}</option>`,
+  )
+  return html`<label for="course">${words.course}</label><select id="course" name="course"><option value="">${words.choose}</option>!${options.join('\n')}</select>`
 }
 
 /** What an operator wrote into the form of a sale. */
@@ -74,11 +101,14 @@ export const courseIdsOf = ({ courses }: SaleForm): string[] =>
     .filter((line) => line !== '')
 
 /** The fields in which an operator writes a sale. */
-export function saleFields({ email, courses }: SaleForm): string {
+export const saleFields = (form: SaleForm): string => emailField(form.email) + keysField(form)
+
+const emailField = (email: string): string => html`<label for="email">${formWords.email}</label>
+<input id="email" name="email" value="${email}" size="40" inputmode="email" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}">`
+
+function keysField({ courses }: SaleForm): string {
   const rows = Math.min(8, Math.max(2, courses.split('\n').length))
-  return html`<label for="email">${formWords.email}</label>
-<input id="email" name="email" value="${email}" size="40" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}">
-<label for="courses">${formWords.courses}</label>
+  return html`<label for="courses">${formWords.courses}</label>
 <textarea id="courses" name="courses" rows="${rows}" cols="60" spellcheck="false" autocomplete="off" maxlength="${COURSES_MAX}">
 ${courses}</textarea>`
 }

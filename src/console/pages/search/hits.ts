@@ -22,8 +22,10 @@ export interface Hits {
   /** The newest sale of each person whose name, address or username has the words. */
   readonly people: readonly Summary[]
   readonly deliveries: readonly Summary[]
-  /** Courses sold in the last 30 days, and how many sales each has. */
+  /** Courses that the LMS has or the shop sold, and how many sales of the last 30 days each has. */
   readonly courses: readonly { readonly key: string; readonly sales: number }[]
+  /** The name of a course, by its key as the shop sends it; undefined if the LMS has told none. */
+  readonly nameOf: (key: string) => string | undefined
   /** If the text is an address without a sale: what the LMS knows of it, similar buyers, and the way to its page. */
   readonly noSale: {
     readonly account: Answered<Account>
@@ -50,10 +52,10 @@ export function hitsHtml(hits: Hits, base: string): string {
     noSale === null
       ? [
           { title: words.people, hits: people.map((one) => personHit(one, searched, base)) },
-          { title: words.deliveries, hits: deliveries.map((one) => deliveryHit(one, searched, base)) },
-          { title: words.courses, hits: courses.map((one) => courseHit(one, searched, base)) },
+          { title: words.deliveries, hits: deliveries.map((one) => deliveryHit(one, hits, base)) },
+          { title: words.courses, hits: courses.map((one) => courseHit(one, hits, base)) },
         ]
-      : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, text, base)) }]
+      : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, hits, base)) }]
   const more = [...(noSale?.person ? [personPageHit(text, noSale.person)] : []), listHit(text, base)]
   const found = groups.filter((group) => group.hits.length > 0)
   const said = noSale === null ? saidOf(found) : words.noSale
@@ -93,34 +95,39 @@ function personHit(item: Summary, searched: readonly string[], base: string): Hi
   }
 }
 
-function deliveryHit(item: Summary, searched: readonly string[], base: string): Hit {
+function deliveryHit(item: Summary, hits: Hits, base: string): Hit {
   const buyer = item.name || item.email || TEXTS.deliveries.noEmail
   return {
     href: `${base}/deliveries/${item.id}`,
-    name: coursesHtml(item, searched),
-    below: html`!${isolated(buyer, searched)} · !${timeHtml(item.receivedAt)}`,
+    name: coursesHtml(item, hits),
+    below: html`!${isolated(buyer, hits.words)} · !${timeHtml(item.receivedAt)}`,
     side: stateHtml(item.state),
   }
 }
 
-function coursesHtml({ courseIds }: Summary, searched: readonly string[]): string {
+function coursesHtml({ courseIds }: Summary, { nameOf, words: searched }: Hits): string {
   const [first, ...more] = courseIds
   if (first === undefined) return html`${TEXTS.delivery.untitled}`
   const rest = more.length === 0 ? '' : html` ${fill(TEXTS.deliveries.moreCourses, { count: `${more.length}` })}`
-  return isolated(first, searched) + rest
+  return isolated(nameOf(first) ?? first, searched) + rest
 }
 
-const courseHit = ({ key, sales }: Hits['courses'][number], searched: readonly string[], base: string): Hit => ({
-  href: `${base}/deliveries${queryText({ course: key, sales: 'only' })}`,
-  name: isolated(key, searched),
-  below: '',
-  side: html`<span class="quiet">${sales === 1 ? words.oneSale : fill(words.sales, { count: numberText(sales) })}</span>`,
-})
+function courseHit({ key, sales }: Hits['courses'][number], hits: Hits, base: string): Hit {
+  const name = hits.nameOf(key)
+  const sold = sales === 0 ? words.notSold : sales === 1 ? words.oneSale : ''
+  return {
+    href: `${base}/deliveries${queryText({ course: key, sales: 'only' })}`,
+    name: isolated(name ?? key, hits.words),
+    below: name === undefined ? '' : isolated(key, hits.words),
+    side: html`<span class="quiet">${sold || fill(words.sales, { count: numberText(sales) })}</span>`,
+  }
+}
 
 /** A sale to another address, with what this address shares with it. */
-function similarHit(item: Summary, email: string, base: string): Hit {
-  const shared = textsLike(email).texts.flatMap(wordsOf)
-  const course = item.courseIds[0] === undefined ? '' : html`<bdi>${item.courseIds[0]}</bdi> · `
+function similarHit(item: Summary, { text, nameOf }: Hits, base: string): Hit {
+  const shared = textsLike(text).texts.flatMap(wordsOf)
+  const [first] = item.courseIds
+  const course = first === undefined ? '' : html`<bdi>${nameOf(first) ?? first}</bdi> · `
   return {
     href: `${base}/deliveries/${item.id}`,
     name: isolated(item.name || (item.email ?? ''), shared),

@@ -34,14 +34,16 @@ export function addSearch(parts: PageParts): void {
 }
 
 async function findHits(parts: PageParts, of: { request: FastifyRequest; text: string }): Promise<Hits> {
-  const { operations, now } = parts
+  const { operations, readCatalogue, now } = parts
   const { request, text } = of
   const words = wordsOf(text)
   const [month = 0] = latestDays({ now: now(), zone: request.zone, days: 30 })
-  const [{ items }, sold] = await Promise.all([
+  const [{ items }, sold, catalogue] = await Promise.all([
     operations.list({ filter: { find: text }, limit: READ }),
     operations.salesByCourse(month),
+    readCatalogue(),
   ])
+  const nameOf = (key: string): string | undefined => catalogue.find(key)?.name
   const isNamed = (one: string): boolean => words.every((word) => fold(one).includes(word))
   const byAddress = new Map<string, Summary>()
   for (const item of items) {
@@ -55,12 +57,24 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
     words,
     people: [...byAddress.values()].slice(0, SHOWN),
     deliveries: items.slice(0, SHOWN),
-    courses: sold.value.courses
-      .filter(({ course }) => isNamed(course))
-      .slice(0, SHOWN)
-      .map(({ course, counts }) => ({ key: course, sales: totalOf(counts) })),
+    courses: coursesOf(sold.value.courses, catalogue.courses)
+      .filter(({ key }) => isNamed(`${nameOf(key) ?? ''} ${key}`))
+      .slice(0, SHOWN),
+    nameOf,
     noSale: isUnsold ? await findNoSale(parts, of) : null,
   }
+}
+
+/** Those that were sold, most often first, and then the others of the LMS. */
+function coursesOf(
+  sold: readonly { readonly course: string; readonly counts: Parameters<typeof totalOf>[0] }[],
+  listed: readonly { readonly key: string }[],
+): Hits['courses'] {
+  const known = new Set(sold.map(({ course }) => fold(course)))
+  return [
+    ...sold.map(({ course, counts }) => ({ key: course, sales: totalOf(counts) })),
+    ...listed.filter(({ key }) => !known.has(fold(key))).map(({ key }) => ({ key, sales: 0 })),
+  ]
 }
 
 async function findNoSale(

@@ -1,0 +1,103 @@
+import { html } from 'ghtml'
+import { formText } from '../../../sale/words.ts'
+import { type FormLately, isAcceptedAgain, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
+import { copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
+import { agoHtml, numberText, timeHtml } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { Step } from './steps.ts'
+
+const words = TEXTS.connectShop
+/** The first webhook shows within this time, s. */
+const LIVE_SECONDS = 3
+
+/** What the step shows. */
+interface Shop {
+  /** The address of the service, without a slash at the end. */
+  readonly at: string
+  /** The path of the console. */
+  readonly base: string
+  readonly senders: SendersView
+  readonly forms: readonly FormLately[]
+  readonly refunds: boolean
+  /** LERNITO_PUBLIC_URL is set. */
+  readonly isPublic: boolean
+  readonly hasPreviousSecret: boolean
+}
+
+/** Whether the shop has sent a webhook with a valid signature. Old ones are known by the deliveries that they made. */
+const isConnected = ({ senders, forms }: Shop): boolean =>
+  senders.signedAt.current !== null || senders.signedAt.previous !== null || forms.length > 0
+
+/**
+ * Returns the step that connects the shop. Until its first webhook with a valid signature has come, it updates itself.
+ *
+ * It never shows the secret: with the secret, anyone can make sales under nobody's name, also after they left the staff,
+ * while every change in this console has its author. It shows where the secret is instead.
+ */
+export function connectShop(shop: Shop): Step {
+  const { at, base, isPublic, refunds } = shop
+  const done = isConnected(shop)
+  const url = `${at}/api/lernito/webhook/`
+  const rows = [
+    [words.webhook, copyHtml({ id: 'copy-webhook', text: url })],
+    [words.secret, secretHtml()],
+    [words.status, copyHtml({ id: 'copy-status', text: `${at}/api/lernito/status/` })],
+    [
+      words.refund,
+      refunds ? copyHtml({ id: 'copy-refund', text: `${at}/api/lernito/refund/` }) : html`${words.refundsOff}`,
+    ],
+  ] as const
+  const local = isPublic ? '' : html`<p class="note warning">${words.local}</p>`
+  const poll = html`<div !${refreshes({ url: `${base}/setup`, id: 'connect-shop', seconds: LIVE_SECONDS })}></div>`
+  return {
+    id: 'connect-shop',
+    title: words.title,
+    done,
+    aside: done ? words.connected : words.notConnected,
+    body: html`!${done ? '' : poll}!${local}<p>${words.enter}</p>!${factsHtml(rows)}
+<div class="note live ${done ? 'good' : ''}" role="status">!${done ? signedHtml(shop) : html`<p><strong>${words.waiting}</strong> <span data-scripted hidden>${words.live}</span></p>`}</div>
+!${refusedHtml(shop)}!${done ? '' : byHandHtml(url)}`,
+  }
+}
+
+const secretHtml = (): string =>
+  html`<code>LERNITO_WEBHOOK_SECRET</code> ${words.secretHelp}<br>${words.secretTutor} !${copyHtml({ id: 'copy-secret', text: 'tutor config printvalue LERNITO_WEBHOOK_SECRET' })}`
+
+/** How the shop signed its last webhooks, with which secret, and what follows from that after a rotation. */
+function signedHtml({ senders: { signedAt }, forms, hasPreviousSecret }: Shop): string {
+  const { current, previous } = signedAt
+  const isPrevious = previous !== null && (current === null || previous > current)
+  const latest = Math.max(current ?? 0, previous ?? 0)
+  const lines = forms.map(({ form, at }) => html`<p>${words.form} ${formText(form)}, !${timeHtml(at)}.</p>`)
+  const next = isPrevious ? words.changeShop : hasPreviousSecret ? words.removePrevious : ''
+  const secret =
+    latest === 0
+      ? ''
+      : html`<p>${words.secretInUse} ${isPrevious ? words.previousSecret : words.currentSecret}, !${timeHtml(latest)}.!${next === '' ? '' : html` ${next}`}</p>`
+  return lines.join('') + secret
+}
+
+/** The latest sender whose signature was wrong, and has not been right since. */
+function refusedHtml({ senders: { refused }, base }: Shop): string {
+  const wrong = refused.flatMap((sender) => {
+    const found = wrongSignatures(sender)
+    return found === null || isAcceptedAgain(sender, found) ? [] : [{ ...found, address: sender.address }]
+  })
+  const [latest] = wrong.toSorted((a, b) => b.lastAt - a.lastAt)
+  if (latest === undefined) return ''
+  const { count, lastAt, address } = latest
+  const text = fill(count === 1 ? words.refusedOne : words.refused, { count: numberText(count) })
+  const from = address === '' ? '' : html` ${words.from} <code>${address}</code>`
+  return html`<p><span class="state needs-attention">${text}</span> !${agoHtml(lastAt)}!${from}: ${words.refusedWhy} <a href="${base}/refused">${words.findCause}</a></p>`
+}
+
+/** A command that sends a signed sale. The bytes of the body are signed as they are. */
+function byHandHtml(url: string): string {
+  const command = `LERNITO_WEBHOOK_SECRET='THE-SECRET'
+BODY='{"email":"you@example.com","name":"You","family":"Test","username":"you","courseIds":["course-v1:edX+DemoX+Demo_Course"]}'
+SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$LERNITO_WEBHOOK_SECRET" | sed 's/^.* //')
+curl -sS -i '${url}' -H 'Content-Type: application/json' -H "X-Lernito-Signature: $SIGNATURE" -d "$BODY"`
+  return html`<details class="more" id="by-hand"><summary>${words.byHand}</summary><p>${words.byHandHelp}</p>
+<pre id="copy-command" tabindex="0" role="region" aria-label="${words.command}">${command}</pre>
+!${copyHtml({ id: 'copy-command', text: null })}</details>`
+}

@@ -1,0 +1,196 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import { copyHtml, csrfField, factsHtml, noticeHtml } from '../../layout/elements.ts'
+import { numberText, stateHtml, timeHtml } from '../../layout/format.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { sessionOf } from '../../layout/request.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import { type ChecksRun, checksRunSchema, isOpen, type PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
+import { CONSOLE_PATH, callbackOf } from '../../session/site.ts'
+import { testSaleForm } from '../changes/test-sale-page.ts'
+import { checksHtml, countsHtml } from './checks.ts'
+import { connectShop } from './connect-shop.ts'
+import { progressHtml, type Step, stepsHtml } from './steps.ts'
+
+const words = TEXTS.setup
+const PATH = '/setup'
+/** How many of the latest changes are read, and how many sales by operators are looked at. */
+const CHANGES = 200
+const SALES = 5
+
+/**
+ * Adds the page of the first day: six steps from the LMS to the notifications, and the checks of doctor. Also adds its
+ * form that sends a test notification: the answer is a page that says what the receiver answered.
+ */
+export function addSetup(parts: PageParts): void {
+  const { scope, checks, testNotification } = parts
+  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
+    const { request } = reply
+    const [text, grade] = [sent?.get('notice') ?? null, sent?.get('grade') ?? '']
+    const notice = text === null ? '' : noticeHtml({ request, grade, html: html`${text}` })
+    const run = readRun(sent?.get('run') ?? null) ?? checks.last()
+    const main = notice + (await pageHtml(parts, request, run))
+    return sendPage({ reply, title: words.title, current: PATH, main })
+  }
+  const lead = (reply: FastifyReply, values: URLSearchParams) =>
+    leadToPage({ reply, path: reply.request.site.base + PATH, values }, () => send(reply, values))
+
+  scope.get(PATH, (request, reply) => send(reply, sentForm(request)))
+
+  // The page gets what was found, because another replica may show it. The checks change nothing.
+  scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (_request, reply) =>
+    lead(reply, new URLSearchParams({ run: JSON.stringify(await checks.run()) })),
+  )
+
+  scope.post('/test-notification', async (request, reply) => {
+    if (testNotification === null) return reply.callNotFound()
+    const posted = await testNotification({ by: sessionOf(request).username })
+    const notice = posted.ok
+      ? fill(TEXTS.testNotification.sent, { status: String(posted.status) })
+      : fill(TEXTS.testNotification.failed, { reason: posted.message })
+    return lead(reply, new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' }))
+  })
+}
+
+/** Reads a run from the address of the page. Another version of the service may have written it. */
+function readRun(text: string | null): ChecksRun | null {
+  return text === null ? null : (checksRunSchema.safeParse(JSON.parse(text)).data ?? null)
+}
+
+async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRun | null): Promise<string> {
+  const view = await readView(parts, run)
+  const steps = [
+    connectLms(parts, view),
+    letOperatorsIn(parts, request),
+    connectShop({ ...parts, ...view, ...placeOf(request), hasPreviousSecret: parts.secrets.length > 1 }),
+    testSale(request, view),
+    sendEvents(request, view),
+    notify(parts, request, view),
+  ]
+  const action = `${request.site.base}${PATH}/checks`
+  return html`<div class="setup-head">!${progressHtml(steps, run === null ? '' : countsHtml(run))}
+<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress">!${csrfField(request)}<button class="second">${TEXTS.checks.run}</button></form></div>
+!${stepsHtml(steps)}
+<section id="checks" aria-live="polite">!${run === null ? '' : checksHtml(run)}</section>`
+}
+
+const placeOf = ({ site: { origin, base } }: FastifyRequest) => ({
+  at: origin + base.slice(0, -CONSOLE_PATH.length),
+  base,
+})
+
+/** Reads what the steps show. */
+async function readView(parts: PageParts, run: ChecksRun | null) {
+  const { readSenders, formsLately, readCatalogue, shopEvents, liveState } = parts
+  const [senders, forms, last, catalogue, outbox] = await Promise.all([
+    readSenders(),
+    formsLately(),
+    readLastTests(parts),
+    readCatalogue(),
+    shopEvents?.health() ?? null,
+  ])
+  return { run, senders, forms, last, catalogue, outbox, breaker: liveState.breaker() }
+}
+type View = Awaited<ReturnType<typeof readView>>
+
+/** Finds the latest test sale and test notification among the latest changes by operators; null if there was none. */
+async function readLastTests({ operations }: PageParts) {
+  const { items } = await operations.audit({ limit: CHANGES })
+  const notification = items.find(({ kind }) => kind === 'notification_tested') ?? null
+  // A correction is received from an operator too.
+  for (const { deliveryId } of items.filter(({ kind }) => kind === 'received').slice(0, SALES)) {
+    const shown = await operations.show(deliveryId)
+    if (shown?.source === 'test') return { sale: shown, notification }
+  }
+  return { sale: null, notification }
+}
+
+/** The LMS is connected if the checks say so, or if it has told its courses and answers now. */
+function connectLms({ lmsUrl }: PageParts, { run, catalogue, breaker }: View): Step {
+  const wrong = run?.results.filter(({ id, status }) => id.startsWith('lms') && status === 'failure').length ?? 0
+  const isDown = breaker !== null && isOpen(breaker)
+  const hasAnswered = run !== null || (catalogue.checkedAt !== null && catalogue.failure === null)
+  const done = hasAnswered && wrong === 0 && !isDown
+  const { courses, checkedAt } = catalogue
+  const read =
+    checkedAt === null
+      ? ''
+      : html` ${fill(courses.length === 1 ? words.lms.oneCourse : words.lms.courses, { count: numberText(courses.length) })}`
+  return {
+    id: 'connect-lms',
+    title: words.lms.title,
+    done,
+    aside: isDown
+      ? TEXTS.status.lms[breaker.kind]
+      : wrong > 0
+        ? words.lms.wrong
+        : done
+          ? words.lms.done
+          : words.lms.unchecked,
+    body: html`<p class="quiet"><a href="${lmsUrl}/">${lmsUrl}</a>.!${read}</p>!${done ? '' : html`<p>${words.lms.check}</p>`}`,
+  }
+}
+
+/** Returns the step about who may sign in to the console. Who reads it has done so. */
+function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
+  const { site } = request
+  const rows = [
+    [words.operators.console, copyHtml({ id: 'copy-console', text: `${site.origin}${site.base}/` })],
+    [words.operators.callback, copyHtml({ id: 'copy-callback', text: callbackOf(site) })],
+  ] as const
+  return {
+    id: 'operators',
+    title: words.operators.title,
+    done: true,
+    aside: words.operators.aside,
+    body: html`<p class="quiet">${fill(words.operators.text, { username: sessionOf(request).username, lms: lmsUrl })}</p>
+<details class="more"><summary>${words.operators.addresses}</summary>!${factsHtml(rows)}</details>`,
+  }
+}
+
+/** Returns the step with a test sale, and what came of the last one. */
+function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View): Step {
+  const done = sale !== null && (sale.state === 'enrolled' || sale.state === 'pre_enrolled')
+  const { base } = request.site
+  const result =
+    sale === null
+      ? ''
+      : html`<p>${words.test.last} <a href="${base}/deliveries/${sale.id}">!${timeHtml(sale.receivedAt)}</a> !${stateHtml(sale.state)}</p>`
+  const form = testSaleForm(request, { courses: catalogue.courses })
+  return {
+    id: 'test-sale',
+    title: words.test.title,
+    done,
+    aside: sale === null ? words.test.none : TEXTS.states[sale.state],
+    body: html`<p class="quiet">${words.test.text}</p>!${result}!${form}<p><a href="${base}/test-sale">${words.test.other}</a></p>`,
+  }
+}
+
+/** Returns the step that tells the shop what becomes of its sales. */
+function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step {
+  const { title, on, off, text, more, setting } = words.results
+  const example = html`<p>${text}</p>!${factsHtml([[setting, copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' })]])}`
+  const link = html`<p class="quiet">${more} <a href="${base}/events">${TEXTS.nav.events}</a></p>`
+  return {
+    id: 'events',
+    title,
+    done: outbox !== null,
+    aside: outbox === null ? off : on,
+    body: outbox === null ? example : link,
+  }
+}
+
+/** Returns the step with the button that sends a test notification, and what came of the last one. */
+function notify({ testNotification }: PageParts, request: FastifyRequest, { last }: View): Step {
+  const { title, on, off, text, setting } = words.notify
+  const { last: lastOne, button, intro } = TEXTS.testNotification
+  const { notification } = last
+  const result =
+    notification === null ? '' : html`<p>${lastOne} !${timeHtml(notification.at)}: ${notification.detail}.</p>`
+  const form = html`<p class="quiet">${intro}</p>!${result}
+<form method="post" action="${request.site.base}/test-notification" class="actions">!${csrfField(request)}<button class="second">${button}</button></form>`
+  const example = html`<p>${text}</p>!${factsHtml([[setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
+  const isOn = testNotification !== null
+  return { id: 'notifications', title, done: isOn, aside: isOn ? on : off, body: isOn ? form : example }
+}
