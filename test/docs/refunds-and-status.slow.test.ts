@@ -49,7 +49,7 @@ test('the answers to refunds are as the page says', async (t) => {
   await post('webhook', { id: 'order-1', body })
   const misused = await post('refund', { id: 'order-1', body })
   const done = await post('refund', { id: 'refund-2', body })
-  await post('webhook', { id: 'order-1', body })
+  await post('webhook', { id: 'order-3', body })
   await product.lms.faults([{ status: 503 }])
   const later = await post('refund', { id: 'refund-3', body })
   await product.lms.noFaults()
