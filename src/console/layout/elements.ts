@@ -30,8 +30,8 @@ export const factsHtml = (rows: readonly (readonly [name: string, value: string]
  * JavaScript there is no button; see copy.js.
  */
 export function copyHtml({ id, text }: { id: string; text: string | null }): string {
-  const { copy, copied } = TEXTS.replies
-  const button = html`<button type="button" class="second copy" data-copies="${id}" data-copied="${copied}" hidden>${copy}</button>`
+  const { button: label, copied } = TEXTS.copy
+  const button = html`<button type="button" class="second copy" data-copies="${id}" data-copied="${copied}" hidden>${label}</button>`
   return text === null ? button : html`<span class="with-copy"><code id="${id}">${text}</code> !${button}</span>`
 }
 
