@@ -271,6 +271,8 @@ describe('refused webhooks', () => {
   })
 })
 
+const rowsOf = ({ text }: { text: string }): number => [...text.matchAll(/<tr role="row" id="row-/g)].length
+
 describe('an LMS that is down', () => {
   test('is shown with its start and with the fact that nothing is lost; the page still works', async () => {
     await readUntil('/', /Oldest queued delivery none/) // the replayed deliveries above are settled
@@ -281,14 +283,21 @@ describe('an LMS that is down', () => {
     assert.match(text, /LMS unreachable since/)
     assert.match(text, /Queued 1 retried automatically/)
     const during = await readUntil('/incidents', /LMS unavailable/)
-    assert.match(during, /not over yet .*LMS unavailable The LMS is not available \(503\).* 1 1 still wait/)
+    assert.match(during, /not over yet .*LMS unavailable The LMS is not available \(503\) 1 sale waited, 1 still wait/)
     await product.lms.noFaults()
-    const afterwards = await readUntil('/incidents', /LMS unavailable [^<]*\(503\).* 1 25?/)
+    const afterwards = await readUntil('/incidents', /LMS unavailable [^<]*\(503\) 1 sale waited, 1 not registered yet/)
     assert.doesNotMatch(afterwards, /\d still wait.*\d still wait/)
     await readUntil('/', /Latest incident: LMS unavailable .* for /)
-    const { text: chart } = await someone.see('/')
+    const overview = await someone.see('/')
     const widthOf = (name: string): number =>
-      Number(new RegExp(`<rect class="${name}" .*?width="([\\d.]+)"`).exec(chart)?.[1])
-    assert.ok(widthOf('outage') > widthOf('bar enrolled'), 'a short outage is as wide as its day')
+      Number(new RegExp(`<rect class="${name}" .*?width="([\\d.]+)"`).exec(overview.text)?.[1])
+    assert.ok(widthOf('outage') >= 4 && widthOf('outage') < widthOf('bar enrolled'), 'a strip over its hours')
+    const [list = ''] = linksOf(overview).filter((link) => link.includes('waited='))
+    assert.deepEqual(new Set(linksOf(overview).filter((link) => link.includes('waited='))), new Set([list]))
+    assert.ok(linksOf(await someone.see('/incidents')).includes(list), 'the same list')
+    const buyers = await read(list.replace('/lernito/console', ''))
+    assert.match(buyers, /Waited .* – .* 1 sale waited, 1 not registered yet Incidents/)
+    assert.equal(rowsOf(await someone.see(list.replace('/lernito/console', ''))), 1)
+    assert.match(buyers, /waits@example\.com/)
   })
 })

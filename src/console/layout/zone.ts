@@ -108,6 +108,9 @@ export function dayName(of: {
   return ago === 0 ? `${words.today}, ${name}` : ago === 1 ? `${words.yesterday}, ${name}` : name
 }
 
+/** Returns the day of a time (ms since 1970) in a zone as `YYYY-MM-DD`. */
+export const dayText = (at: number, zone: Zone): string => new Date(at + zone.offsetAt(at)).toISOString().slice(0, 10)
+
 /** If the clocks skip midnight, the day begins with the first time that it has. */
 function startOf(day: number, zone: Zone): number {
   const utc = day * DAY_MS

@@ -1,11 +1,12 @@
 import { html } from 'ghtml'
-import type { Band, Incident } from '../../operators/incidents/incidents.ts'
+import type { Band, Incident, WaitedSales } from '../../operators/incidents/incidents.ts'
 import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
 import { durationText, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
+import { queryText, spanText } from './deliveries/list-filters.ts'
 
 const words = TEXTS.incidents
 
@@ -15,7 +16,7 @@ export function addIncidents({ scope, operations, now }: PageParts): void {
   scope.get(path, async (request, reply) => {
     const { base } = request.site
     const { items, next } = await operations.incidents(queryOf(request).get('after'))
-    const rows = items.map((item) => cellsOf(item, now()))
+    const rows = items.map((item) => cellsOf(item, { now: now(), base }))
     const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
     const older = olderHtml({ url: base + path, next, label: words.older })
     const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
@@ -23,28 +24,54 @@ export function addIncidents({ scope, operations, now }: PageParts): void {
   })
 }
 
-function cellsOf({ kind, cause, from, to, sales, queued, lastEnrolledAt }: Incident, now: number): string[] {
+function cellsOf(incident: Incident, { now, base }: { now: number; base: string }): string[] {
+  const { kind, cause, from, to } = incident
   const lasted = durationText(Math.max(0, (to ?? now) - from))
   const end = to === null ? html`<strong>${words.ongoing}</strong>` : timeHtml(to, 'seconds')
-  const count = numberText(sales)
-  const still =
-    queued === 0 ? '' : html`<br><span class="quiet">${fill(words.queued, { count: numberText(queued) })}</span>`
   return [
     html`<div>!${timeHtml(from, 'seconds')}</div>`,
     html`<div>!${end}<br><span class="quiet">${lasted}</span></div>`,
     html`<div>${words.kinds[kind]}<br><span class="quiet">${cause}</span></div>`,
-    html`<div>${count}!${still}</div>`,
-    lastEnrolledAt === null ? '' : html`<div>!${timeHtml(lastEnrolledAt, 'seconds')}</div>`,
+    html`<div>!${waitedHtml(incident, incident, base)}</div>`,
   ]
 }
 
-/** The latest incident of the given ones in a sentence; '' if there is none. Times are ms since 1970. */
-export function lastIncidentHtml(bands: readonly Band[], base: string): string {
-  const last = bands.at(-1)
-  if (last === undefined) return ''
-  const { kind, from, to } = last
+/** The time of a day says enough about what happened this soon after an incident began: ms. */
+const NEAR_MS = 12 * 60 * 60_000
+
+/** How many sales waited and what became of them, as a link to exactly these. */
+export function waitedHtml(span: Pick<Band, 'from' | 'to'>, of: WaitedSales, base: string): string {
+  const { sales } = of
+  if (sales === 0) return html`${words.noneWaited}`
+  const list = `${base}/deliveries${queryText({ waited: spanText(span) })}`
+  return html`<a href="${list}">${countWaited(of)}, !${becameHtml(span, of)}</a>`
+}
+
+/** How many sales waited. */
+export const countWaited = ({ sales }: WaitedSales): string =>
+  sales === 1 ? words.oneWaited : fill(words.waited, { count: numberText(sales) })
+
+/** What became of the sales that waited. */
+export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): string {
+  const { sales, enrolled, preEnrolled, queued, lastEnrolledAt: last } = of
+  if (enrolled === sales && last !== null)
+    return html`${words.allEnrolled} !${timeHtml(last, last - from < NEAR_MS ? 'clock' : 'minutes')} ✓`
+  const others = sales - enrolled - preEnrolled - queued
+  const parts = [
+    enrolled === 0 ? '' : fill(words.enrolled, { count: numberText(enrolled) }),
+    preEnrolled === 0 ? '' : fill(words.preEnrolled, { count: numberText(preEnrolled) }),
+    queued === 0 ? '' : fill(words.queued, { count: numberText(queued) }),
+    others === 0 ? '' : fill(words.others, { count: numberText(others) }),
+  ]
+  return html`${parts.filter((part) => part !== '').join(', ')}`
+}
+
+/** The latest incident in a sentence, with the sales that waited for it. Times are ms since 1970. */
+export function lastIncidentHtml(last: Band & { readonly waited: WaitedSales }, base: string): string {
+  const { kind, from, to, waited } = last
   const text = html`<a href="${base}/incidents">${words.kinds[kind]}</a> !${timeHtml(from)}`
+  const sales = waited.sales === 0 ? '' : html` !${waitedHtml(last, waited, base)}.`
   return to === null
-    ? html`${words.last} !${text}, ${words.ongoing}.`
-    : html`${words.last} !${text}, ${fill(words.lasted, { time: durationText(to - from) })}.`
+    ? html`${words.last} !${text}, ${words.ongoing}.!${sales}`
+    : html`${words.last} !${text}, ${fill(words.lasted, { time: durationText(to - from) })}.!${sales}`
 }

@@ -25,7 +25,7 @@ import { buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
 import { similarBuyers } from '../find/similar.ts'
 import { audit, timeline } from '../find/timeline.ts'
-import { incidentsBetween, listIncidents } from '../incidents/incidents.ts'
+import { incidentsBetween, listIncidents, waitedSales } from '../incidents/incidents.ts'
 import {
   allStates,
   countBacklog,
@@ -132,6 +132,9 @@ function reports({ context, guard }: Parts) {
 
     /** Lists the times without the LMS or the database, the latest first; `after`: the `next` of the previous page. */
     incidents: (after: string | null) => guard(() => listIncidents(db, { now: now(), after })),
+
+    /** Counts the sales that waited between two times (ms since 1970), by what they are now. */
+    waitedSales: (span: { from: number; to?: number | undefined }) => guard(() => waitedSales(db, span)),
 
     /** Those that overlap the time between two times (ms since 1970), oldest first. */
     incidentsBetween: (span: { from: number; to: number }) => guard(() => incidentsBetween(db, span)),

@@ -24,8 +24,11 @@ export const filterSchema = z.strictObject({
   replay: z.string().optional(),
   /** Only sales: without tests, and without what another delivery replaces, so that a corrected sale is there once. */
   sales: z.literal(true).optional(),
-  /** Received since then, inclusive. */
+  /** Received since then, inclusive, and before then, exclusive. */
   received: z.number().optional(),
+  receivedTo: z.number().optional(),
+  /** Those that waited while the LMS or the database was away; without `to`, it still is. See waited. */
+  waited: z.strictObject({ from: z.number(), to: z.number().optional() }).optional(),
   /** These deliveries: at most some hundred. */
   ids: z.array(z.string()).optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
@@ -55,12 +58,46 @@ export const wordsOf = (find: string): string[] => fold(find).split(' ').slice(0
 export const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
   eb.and([eb('source', '!=', 'test'), eb('replaced_by', 'is', null)])
 
+/** A sale that came this long before an incident and had no result by then waited for it too. */
+export const BEFORE_MS = 60_000
+
+/**
+ * The sales that waited in a time without the LMS or the database (ms since 1970): received meanwhile, or shortly before
+ * and without a result. One that the database could not store is none: the shop sends it again afterwards.
+ */
+export const waited = (
+  eb: ExpressionBuilder<Tables, 'deliveries'>,
+  { from, to }: { readonly from: number; readonly to?: number | null | undefined },
+) =>
+  eb.and([
+    eb('received_at', '>=', from - BEFORE_MS),
+    eb.or([eb('settled_at', 'is', null), eb('settled_at', '>=', from)]),
+    eb('state', '!=', 'rejected'),
+    ...(to === null || to === undefined ? [] : [eb('received_at', '<=', to)]),
+  ])
+
 /** Adds every condition of a filter to a query of deliveries. */
 export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { email, username, course, find, cause, about, replay, sales, received, ids, states, from, to } = filter
+  const {
+    email,
+    username,
+    course,
+    find,
+    cause,
+    about,
+    replay,
+    sales,
+    received,
+    receivedTo,
+    waited: span,
+    ids,
+    states,
+    from,
+    to,
+  } = filter
   let met = query
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
@@ -68,6 +105,8 @@ export function meeting<Output>(
   if (about !== undefined) met = met.where('subject', '=', textTerm(about))
   if (sales) met = met.where(isSale)
   if (received !== undefined) met = met.where('received_at', '>=', received)
+  if (receivedTo !== undefined) met = met.where('received_at', '<', receivedTo)
+  if (span !== undefined) met = met.where((eb) => waited(eb, span))
   if (ids !== undefined) met = met.where('id', 'in', ids)
   if (states !== undefined) met = met.where('state', 'in', states)
   if (from !== undefined) met = met.where('active_at', '>=', from)

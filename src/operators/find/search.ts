@@ -12,7 +12,7 @@ import {
   stretches,
 } from '../../queue/in-order.ts'
 import type { DeliveryState } from '../../sale/types.ts'
-import { type DeliveryFilter, meeting } from './filter.ts'
+import { BEFORE_MS, type DeliveryFilter, meeting } from './filter.ts'
 
 /** A search through texts stops after this time, ms, and the page says how far back it came. */
 const WITHIN_MS = 120
@@ -121,13 +121,17 @@ async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan>
   const known = find !== undefined && ADDRESS.test(find) ? { ...rest, email: find } : filter
   const index = indexFor(known)
   if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
-  const isText = [known.find, known.course, known.cause, known.sales, known.received].some((one) => one !== undefined)
+  const { course, cause, sales, received, receivedTo, waited } = known
+  const isText = [known.find, course, cause, sales, received, receivedTo, waited].some((one) => one !== undefined)
   return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
 }
 
 /** A delivery is never active before it is received, so a walk can end there. */
-const rangeOf = ({ received, ...filter }: DeliveryFilter): DeliveryFilter =>
-  received === undefined ? filter : { ...filter, from: Math.max(received, filter.from ?? received) }
+function rangeOf({ received, waited, ...filter }: DeliveryFilter): DeliveryFilter {
+  const bounds = [received, waited === undefined ? undefined : waited.from - BEFORE_MS, filter.from]
+  const from = bounds.filter((one) => one !== undefined)
+  return from.length === 0 ? filter : { ...filter, from: Math.max(...from) }
+}
 
 /** The index that leads to few rows, which are sorted afterwards; null for the primary key. */
 function indexFor({ ids, replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {

@@ -3,7 +3,7 @@ import type { IncidentRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
-import type { Page } from '../find/filter.ts'
+import { type Page, waited } from '../find/filter.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */
@@ -157,8 +157,6 @@ export function createLook({ context, lms, database }: Watched): () => (() => Pr
 
 const PAGE = 20
 const BANDS_MAX = 200
-/** A sale that came this long before the incident and had no result by then waited for it too. */
-const BEFORE_MS = 60_000
 
 /** A time in which the LMS or the database was away. Times are ms since 1970. */
 export interface Band {
@@ -175,14 +173,19 @@ export interface Band {
 
 const BAND = ['id', 'kind', 'cause', 'started_at as from', 'ended_at as to', 'seen_at as lastSeenAt'] as const
 
-export interface Incident extends Band {
-  /** The sales that waited: received meanwhile, or shortly before and without a result. */
+/** The sales that waited in a time; see waited in filter.ts. */
+export interface WaitedSales {
   readonly sales: number
   /** How many of them still wait. */
   readonly queued: number
+  /** How many of them are enrolled, and how many others wait for their buyers, now. */
+  readonly enrolled: number
+  readonly preEnrolled: number
   /** When the last of them was enrolled or pre-enrolled; null if none was. */
   readonly lastEnrolledAt: number | null
 }
+
+export interface Incident extends Band, WaitedSales {}
 
 /** Lists incidents, the latest first: 20 before `after`, the `next` of the page before. `now` is in ms since 1970. */
 export async function listIncidents(
@@ -205,7 +208,8 @@ export async function listIncidents(
     .limit(PAGE + 1)
     .execute()
   const items: Incident[] = []
-  for (const row of rows.slice(0, PAGE)) items.push({ ...row, ...(await salesDuring(db, row, now)) })
+  for (const row of rows.slice(0, PAGE))
+    items.push({ ...row, ...(await waitedSales(db, { from: row.from, to: row.to ?? now })) })
   return { items, next: rows.length > PAGE ? (items.at(-1)?.id ?? null) : null }
 }
 
@@ -225,23 +229,24 @@ export async function incidentsBetween(
   return rows.reverse()
 }
 
-/** A sale that the database could not store is none: the shop sends it again afterwards. */
-async function salesDuring(
+/** Counts the sales that waited between two times (ms since 1970), by what they are now. */
+export async function waitedSales(
   db: Kysely<Tables>,
-  { from, to }: Band,
-  now: number,
-): Promise<Pick<Incident, 'sales' | 'queued' | 'lastEnrolledAt'>> {
-  const row = await db
+  span: { from: number; to?: number | undefined },
+): Promise<WaitedSales> {
+  const rows = await db
     .selectFrom('deliveries')
-    .select(({ eb, fn }) => [
-      fn.countAll<number>().as('sales'),
-      fn.sum<number | null>(eb.case().when('state', '=', 'queued').then(1).else(0).end()).as('queued'),
-      fn.max('enrolled_at').as('enrolled_at'),
-    ])
-    .where('received_at', '>=', from - BEFORE_MS)
-    .where((eb) => eb.or([eb('settled_at', 'is', null), eb('settled_at', '>=', from)]))
-    .where('received_at', '<=', to ?? now)
-    .where('state', '!=', 'rejected')
-    .executeTakeFirstOrThrow()
-  return { sales: Number(row.sales), queued: Number(row.queued ?? 0), lastEnrolledAt: row.enrolled_at }
+    .select(({ fn }) => ['state', fn.countAll<number>().as('count'), fn.max('enrolled_at').as('last')])
+    .where((eb) => waited(eb, span))
+    .groupBy('state')
+    .execute()
+  const counts = new Map(rows.map(({ state, count }) => [state, Number(count)]))
+  const last = rows.flatMap((row) => row.last ?? [])
+  return {
+    sales: [...counts.values()].reduce((sum, count) => sum + count, 0),
+    queued: counts.get('queued') ?? 0,
+    enrolled: counts.get('enrolled') ?? 0,
+    preEnrolled: counts.get('pre_enrolled') ?? 0,
+    lastEnrolledAt: last.length === 0 ? null : Math.max(...last),
+  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { list } from '../../../src/operators/find/listing.ts'
 import {
   createLook,
   endIncident,
@@ -77,7 +78,10 @@ test('an incident has the sales that were received meanwhile, and when the last 
   clock.at += 1000
   await store.write([settled(succeeded(b))])
   const one = only((await listIncidents(db, { now: clock.at })).items)
-  assert.deepEqual([one.sales, one.queued, one.lastEnrolledAt], [3, 1, clock.at])
+  assert.deepEqual([one.sales, one.enrolled, one.queued, one.lastEnrolledAt], [3, 2, 1, clock.at])
+  const waited = { from: one.from, to: one.to ?? clock.at }
+  const listed = (await list(db, { filter: { waited } })).items.map(({ email }) => email)
+  assert.deepEqual(listed.toSorted(), ['p2@x.example', 'p3@x.example', 'p4@x.example'], 'exactly these are listed')
 })
 
 test('the bands of a chart are the incidents that overlap it', async (t) => {

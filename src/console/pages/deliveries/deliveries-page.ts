@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Found, Summary } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
+import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
@@ -12,6 +13,7 @@ import { queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
+import { becameHtml, countWaited } from '../incidents-page.ts'
 import {
   chipsHtml,
   countOf,
@@ -44,14 +46,17 @@ export function addDeliveries(parts: PageParts): void {
     if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
     const isWhole = isEmpty({ ...query, state: '', sales: '' })
     const count = query.sales === '' ? operations.countByState : operations.countSales
-    const [found, counts] = await Promise.all([
-      operations.list({ filter: filterOf(query, zone), limit: PAGE, after }),
+    const filter = filterOf(query, zone)
+    const [found, counts, waited] = await Promise.all([
+      operations.list({ filter, limit: PAGE, after }),
       isWhole ? count() : null,
+      filter.waited === undefined ? null : operations.waitedSales(filter.waited),
     ])
+    const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
     const skip = after === null ? 0 : readSkip(parameters)
     const person = personHtml(query, request)
     const live = { breaker: liveState.breaker(), now: now() }
-    const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, base, ...live })
+    const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, became, base, ...live })
     const main = html`<div class="list-page">!${formHtml(query, zone, base)}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
@@ -83,6 +88,10 @@ function readSkip(parameters: URLSearchParams): number | null {
   return /^\d{1,9}$/.test(text) ? Number(text) : null
 }
 
+/** Says what became of all sales that waited in a time without the LMS or the database, in whatever state the list shows. */
+const waitedHtml = ({ from }: { from: number }, waited: WaitedSales, base: string): string =>
+  html`<p class="became"><strong>${countWaited(waited)}, !${becameHtml({ from }, waited)}</strong> <a href="${base}/incidents">${TEXTS.incidents.title}</a></p>`
+
 /** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
 const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
   isWholeAddress(q) && WHOLE_DOMAIN.test(q) ? personButton(request, q) : ''
@@ -97,12 +106,14 @@ interface ListView extends Now {
   readonly skip: number | null
   /** The way to the page of a person, as escaped HTML. */
   readonly person: string
+  /** What became of the sales that waited in the time that the query names, as escaped HTML. */
+  readonly became: string
   readonly base: string
 }
 
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
 function resultsHtml(of: ListView): string {
-  const { found, query, counts, skip, person, base, ...now } = of
+  const { found, query, counts, skip, person, became, base, ...now } = of
   const { items, searchedBackTo } = found
   const here = `${base}/deliveries`
   const poll = html`<div !${refreshes({ url: `${here}${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
@@ -113,7 +124,7 @@ function resultsHtml(of: ListView): string {
   const table = items.length === 0 ? '' : tableHtml(items, { ...now, base, list: queryText(query) })
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
 <div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
-<div class="found">!${skip === 0 ? poll : ''}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+<div class="found">!${skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /** What can be done with the list. */

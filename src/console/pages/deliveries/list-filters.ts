@@ -31,8 +31,11 @@ export function readQuery(parameters: URLSearchParams) {
     course: text('course'),
     /** `only`: no tests, and nothing that a correction replaces. */
     sales: oneOf('sales', ['only']),
-    /** The first day of receiving. */
+    /** The first and the last day of receiving. */
     received: day('received'),
+    receivedTo: day('receivedTo'),
+    /** From when to when (ms since 1970) the LMS or the database was away; without an end, it still is. */
+    waited: /^\d{1,14}-(\d{1,14})?$/.exec(parameters.get('waited') ?? '')?.[0] ?? '',
     state: oneOf('state', DELIVERY_STATES),
     from: day('from'),
     /** The last day, inclusive. */
@@ -61,7 +64,7 @@ export type ListQuery = Readonly<ReturnType<typeof readQuery>>
  * is sent to a reader in another zone means the days of that reader.
  */
 export function filterOf(
-  { q, course, sales, received, state, from, to, cause, about, replay, ids }: ListQuery,
+  { q, course, sales, received, receivedTo, waited, state, from, to, cause, about, replay, ids }: ListQuery,
   zone: Zone,
 ): DeliveryFilter {
   return {
@@ -69,6 +72,8 @@ export function filterOf(
     ...(course === '' ? {} : { course }),
     ...(sales === '' ? {} : { sales: true }),
     ...(received === '' ? {} : { received: dayIn(received, zone).from }),
+    ...(receivedTo === '' ? {} : { receivedTo: dayIn(receivedTo, zone).to }),
+    ...(waited === '' ? {} : { waited: spanOf(waited) }),
     ...(state === '' ? {} : { states: [state] }),
     ...(from === '' ? {} : { from: dayIn(from, zone).from }),
     ...(cause === '' ? {} : { cause }),
@@ -77,6 +82,13 @@ export function filterOf(
     ...(ids === '' ? {} : { ids: ids.split(',') }),
     ...(to === '' ? {} : { to: dayIn(to, zone).to }),
   }
+}
+
+/** The time in which sales waited, as the address of their list has it, and back. */
+export const spanText = ({ from, to }: { from: number; to: number | null }): string => `${from}-${to ?? ''}`
+export function spanOf(text: string): { from: number; to?: number } {
+  const [from = '', to = ''] = text.split('-')
+  return { from: Number(from), ...(to === '' ? {} : { to: Number(to) }) }
 }
 
 /** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
@@ -104,9 +116,9 @@ const TABS: readonly (DeliveryState | '')[] = [
  * JavaScript, the first button is the one that Enter presses.
  */
 export function formHtml(query: ListQuery, zone: Zone, base: string): string {
-  const { course, sales, received, state, from, to, cause, about, replay, ids } = query
+  const { course, sales, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
   const action = `${base}/deliveries`
-  const hidden = { course, sales, received, state, cause, about, replay, ids }
+  const hidden = { course, sales, received, receivedTo, waited, state, cause, about, replay, ids }
   const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
@@ -137,12 +149,14 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
-  const { q, course, sales, received, state, from, to, cause, about, replay, ids } = query
+  const { q, course, sales, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
   const chips = [
     { name: 'q', label: words.chips.word, value: q },
     { name: 'course', label: words.chips.course, value: course },
     { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
     { name: 'received', label: words.chips.received, value: received },
+    { name: 'receivedTo', label: words.chips.receivedTo, value: receivedTo },
+    { name: 'waited', label: words.chips.waited, value: waited },
     { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
     { name: 'from', label: words.chips.from, value: from },
     { name: 'to', label: words.chips.to, value: to },
@@ -152,15 +166,21 @@ export function chipsHtml(query: ListQuery, base: string): string {
     { name: 'ids', label: words.chips.ids, value: ids === '' ? '' : `${ids.split(',').length}` },
   ].filter(({ value }) => value !== '')
   const items = chips.map(({ name, label, value }) => {
+    const shown = name === 'waited' ? spanHtml(spanOf(value)) : html`${value}`
     const rest = queryText({ ...query, [name]: '' })
-    return html`<li><a class="chip" href="${base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>${value}</strong> <span aria-hidden="true">×</span></a></li>`
+    return html`<li><a class="chip" href="${base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>!${shown}</strong> <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }
 
+/** A time without the LMS or the database. */
+const spanHtml = ({ from, to }: { from: number; to?: number | undefined }): string =>
+  html`!${timeHtml(from)} – !${to === undefined ? html`${words.ongoing}` : timeHtml(to)}`
+
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { email, username, course, find, cause, about, replay, sales, received, ids, states, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, ids, states } = filter
+  const { received, receivedTo, waited, from, to } = filter
   const texts = [
     [filterWords.email, email],
     [filterWords.username, username],
@@ -176,6 +196,8 @@ export function filterHtml(filter: DeliveryFilter): string {
     ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
     ...(sales ? [html`${filterWords.sales}`] : []),
     ...(received === undefined ? [] : [html`${filterWords.received} !${timeHtml(received)}`]),
+    ...(receivedTo === undefined ? [] : [html`${filterWords.receivedTo} !${timeHtml(receivedTo)}`]),
+    ...(waited === undefined ? [] : [html`${filterWords.waited} !${spanHtml(waited)}`]),
     ...(from === undefined ? [] : [html`${filterWords.from} !${timeHtml(from)}`]),
     ...(to === undefined ? [] : [html`${filterWords.to} !${timeHtml(to)}`]),
   ]

@@ -1,17 +1,21 @@
 import { html } from 'ghtml'
 import type { Band } from '../../../operators/incidents/incidents.ts'
-import type { Bar } from '../../../operators/reports/counts.ts'
+import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Zone } from '../../layout/zone.ts'
+import { dayText, type Zone } from '../../layout/zone.ts'
+import { queryText, spanText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.chart
+const incidentWords = TEXTS.incidents
 const WIDTH = 960
 const HEIGHT = 200
 const LEFT = 40
 const TOP = 12
 const BOTTOM = 24
 const PLOT = HEIGHT - TOP - BOTTOM
+/** The strip of an outage, below the bars: wide enough to see and to press. */
+const STRIP = { top: TOP + PLOT + 2, height: 4, narrowest: 4 }
 
 /**
  * The colors of the chart with the states that each stands for, from the bottom to the top. `isMain`: the legend shows it
@@ -32,6 +36,7 @@ const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>
   states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)
 
 interface Chart {
+  readonly base: string
   readonly bars: readonly Bar[]
   readonly by: 'hour' | 'day'
   readonly zone: Zone
@@ -45,31 +50,49 @@ interface Chart {
 const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => (WIDTH - LEFT) / Math.max(1, bars.length)
 
 /**
- * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. The
- * table below has the same numbers for readers who can't see the bars.
+ * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. Each bar
+ * leads to the sales of its day, and the strip of an outage to those that waited. The table below has the same numbers and
+ * links for readers who can't see or press the bars.
  */
 export function chartHtml(chart: Chart): string {
-  const { bars, by, zone, bands } = chart
-  const most = Math.max(1, ...bars.map((bar) => SERIES.reduce((sum, series) => sum + countOf(bar, series), 0)))
-  const top = niceTop(most)
-  const step = stepOf(chart)
+  const { bars, by, bands } = chart
+  const { step, top } = axisOf(Math.max(0, ...bars.map((bar) => totalOf(bar.counts))))
   const y = (value: number): number => TOP + PLOT * (1 - value / top)
-  const lines = [0, top / 2, top].map(
-    (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}"/>
-<text class="axis" x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${numberText(value)}</text>`,
-  )
-  const stacks = bars.map((bar, index) =>
-    stackHtml(bar, { name: zone.formats[by].format(bar.from), x: LEFT + (index + 0.15) * step, width: step * 0.7, y }),
+  const values = Array.from({ length: top / step + 1 }, (_, index) => index * step)
+  const lines = values.map(
+    (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/>
+<text class="axis" x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${numberText(value)}</text>`,
   )
   const label = fill(words.label, { span: words.spans[by] })
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
   const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   return html`<figure class="chart">
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml(chart)}!${lines.join('')}!${stacks.join('')}!${labelsHtml(chart)}</svg>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${label}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
 <figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
 !${chartTableHtml(chart, shown)}
 </figure>`
+}
+
+/** The list of the sales that were received on the day of a bar. */
+const dayUrl = ({ base, zone }: Pick<Chart, 'base' | 'zone'>, { from }: Pick<Bar, 'from'>): string => {
+  const day = dayText(from, zone)
+  return `${base}/deliveries${queryText({ sales: 'only', received: day, receivedTo: day })}`
+}
+
+/** A bar over its whole height as a link. The keyboard has the links of the table instead of one for each bar. */
+function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
+  const { bars, by, zone } = chart
+  const bar = bars[index]
+  if (bar === undefined) return ''
+  const step = stepOf(chart)
+  const name = zone.formats[by].format(bar.from)
+  const stack = stackHtml(bar, { name, x: LEFT + (index + 0.15) * step, width: step * 0.7, y })
+  if (stack === '') return ''
+  const count = totalOf(bar.counts)
+  const label =
+    count === 1 ? fill(words.oneOfDay, { day: name }) : fill(words.day, { day: name, count: numberText(count) })
+  return html`<a href="${dayUrl(chart, bar)}" aria-label="${label}" tabindex="-1"><rect class="day" x="${round(LEFT + index * step)}" y="${TOP}" width="${round(step)}" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
 }
 
 /** @param of.name the time at which the bar begins */
@@ -88,19 +111,28 @@ function stackHtml(
   return parts.join('')
 }
 
-/** A band behind each bar with a time without the LMS, so that a short one can be seen too. */
-function bandsHtml({ bars, bands, now }: Chart): string {
-  const step = stepOf({ bars })
-  const indexOf = (time: number): number => bars.findLastIndex(({ from }) => from <= time)
+/** A strip below the bars over each time without the LMS or the database, from its hour to its hour. */
+function stripsHtml(chart: Chart): string {
+  const { base, bars, bands, now } = chart
+  const step = stepOf(chart)
+  const first = bars[0]?.from ?? now
+  const xOf = (time: number): number => {
+    const index = bars.findLastIndex(({ from }) => from <= time)
+    const from = bars[index]?.from ?? first
+    const length = (bars[index + 1]?.from ?? from + SPAN_MS[chart.by]) - from
+    return LEFT + (Math.max(0, index) + Math.min(1, Math.max(0, (time - from) / length))) * step
+  }
   return bands
-    .map(({ from, to }) => {
-      const [first, last] = [Math.max(0, indexOf(from)), indexOf(to ?? now)]
-      return last < 0
-        ? ''
-        : html`<rect class="outage" x="${round(LEFT + first * step)}" y="${TOP}" width="${round((last - first + 1) * step)}" height="${PLOT}"/>`
+    .map((band) => {
+      const [from, to] = [xOf(Math.max(first, band.from)), xOf(band.to ?? now)]
+      const width = Math.max(STRIP.narrowest, to - from)
+      const x = Math.min(from, WIDTH - width)
+      const label = `${incidentWords.kinds[band.kind]}: ${words.waited}`
+      return html`<a href="${base}/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}" tabindex="-1"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
     })
     .join('')
 }
+const SPAN_MS = { hour: 3_600_000, day: 24 * 3_600_000 }
 
 function labelsHtml({ bars, by, zone }: Chart): string {
   const step = stepOf({ bars })
@@ -114,21 +146,27 @@ function labelsHtml({ bars, by, zone }: Chart): string {
     .join('')
 }
 
-/** Returns 2, 4, 10, 20, 40, 100, and so on: a number whose half is whole too. */
-function niceTop(most: number): number {
-  const power = 10 ** Math.floor(Math.log10(most))
-  return [1, 2, 4, 10].map((step) => step * power).find((top) => top >= Math.max(2, most)) ?? 10 * power
+/**
+ * Returns the lines of an axis: 1, 2, 2.5 or 5 times a power of ten apart, as few as leave at most a fifth of the axis
+ * above the highest bar.
+ */
+export function axisOf(most: number): { step: number; top: number } {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, most)))
+  const steps = [5, 2.5, 2, 1, 0.5, 0.25, 0.2, 0.1].map((one) => one * power).filter((step) => Number.isInteger(step))
+  const axes = steps.map((step) => ({ step, top: Math.max(2, Math.ceil(most / step)) * step }))
+  return axes.find(({ top }) => top - most <= top / 5) ?? { step: 1, top: Math.max(2, most) }
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10
 
 /** Returns the same numbers as a table, the latest first. */
-function chartTableHtml({ bars, by, zone }: Chart, shown: readonly Series[]): string {
+function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
+  const { bars, by, zone } = chart
   const rows = bars
     .toReversed()
     .map(
       (bar) =>
-        html`<tr><th scope="row">${zone.formats[by].format(bar.from)}</th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.formats[by].format(bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
   return html`<details id="numbers"><summary>${words.table}</summary>

@@ -8,7 +8,7 @@ import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format
 import { sendPage } from '../../layout/layout.ts'
 import { queryOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { latestDays, latestHours, type Zone } from '../../layout/zone.ts'
+import { dayText, latestDays, latestHours } from '../../layout/zone.ts'
 import { isOpen, type PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
 import { queryText } from '../deliveries/list-filters.ts'
@@ -53,6 +53,11 @@ async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'h
     readSenders(),
     shopEvents?.health() ?? null,
   ])
+  const band = bands.at(-1)
+  const last =
+    band === undefined
+      ? null
+      : { ...band, waited: await operations.waitedSales({ from: band.from, to: band.to ?? now }) }
   const live = {
     breaker: liveState.breaker(),
     budget: liveState.budget(),
@@ -60,12 +65,27 @@ async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'h
     replicas: liveState.replicas(),
   }
   const counted = { states, sold, sales, byCourse: byCourse.value }
-  return { site, base: site.base, zone, by, now, month, overview, causes, bands, senders, events, ...live, ...counted }
+  return {
+    site,
+    base: site.base,
+    zone,
+    by,
+    now,
+    month,
+    overview,
+    causes,
+    bands,
+    last,
+    senders,
+    events,
+    ...live,
+    ...counted,
+  }
 }
 type View = Awaited<ReturnType<typeof readView>>
 
 function overviewHtml(view: View, closest: ClosestCourses): string {
-  const { causes, states, sales, bands, base } = view
+  const { causes, states, sales, last, base } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
   const attention = causesHtml({ causes, count: needs_attention + rejected, closest, base })
@@ -75,7 +95,7 @@ function overviewHtml(view: View, closest: ClosestCourses): string {
 !${countedHtml(view)}
 !${chartHeadHtml(view)}
 !${chartHtml({ ...view, bars: sales.value })}
-!${bands.length === 0 ? '' : html`<p>!${lastIncidentHtml(bands, base)}</p>`}
+!${last === null ? '' : html`<p>!${lastIncidentHtml(last, base)}</p>`}
 !${courseSalesHtml(view)}
 <h2>${words.current}</h2>
 !${currentHtml(view)}`
@@ -179,10 +199,6 @@ function currentHtml({ overview, breaker, budget, replicas, base, now }: View): 
   ] as const
   return factsHtml(rows)
 }
-
-/** The day on which a midnight of the zone begins (ms since 1970), as the address of a list has it. */
-const dayText = (midnight: number, zone: Zone): string =>
-  new Date(midnight + zone.offsetAt(midnight)).toISOString().slice(0, 10)
 
 const COURSE_STATES = [
   'enrolled',
