@@ -8,6 +8,7 @@ import { addStaticFiles } from './layout/static-files.ts'
 import { addStatus } from './layout/status.ts'
 import { TEXTS } from './layout/texts.ts'
 import { addBulkCorrection } from './pages/changes/bulk-correct-pages.ts'
+import { addBulkHandled } from './pages/changes/bulk-handled-page.ts'
 import { addBulkProgress } from './pages/changes/bulk-progress.ts'
 import { addCorrection } from './pages/changes/correct-page.ts'
 import { addReplayPages } from './pages/changes/replay-pages.ts'
@@ -51,6 +52,7 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
   addReplayPages,
   addBulkCorrection,
   addBulkProgress,
+  addBulkHandled,
   addEvents,
   addChanges,
   addRefused,

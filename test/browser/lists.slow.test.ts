@@ -196,3 +196,51 @@ test('a delivery leads to its neighbors in the list that it was opened from, and
   await page.getByRole('navigation', { name: 'You are here' }).getByRole('link', { name: 'Deliveries' }).click()
   assert.match(page.url(), /\?q=neighbors.example&state=needs_attention$/)
 })
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`rows are selected with the mouse, and replayed or handled together${javaScriptEnabled ? '' : ', without JavaScript'}`, async () => {
+    const { page } = await openConsole(browser, product, { javaScriptEnabled })
+    const group = `group-${javaScriptEnabled ? 'a' : 'b'}`
+    for (const one of [1, 2, 3]) await sell(`${group}${one}@example.com`, [MISSING])
+    await open(page, `/deliveries?q=${group}`)
+    const replay = page.getByRole('button', { name: 'Replay…' })
+    assert.equal(await replay.isVisible(), false)
+    for (const one of [1, 3]) await row(page, `${group}${one}@example.com`).getByRole('checkbox').check()
+    await replay.click()
+    await page.getByText('Deliveries to replay: 2.').waitFor()
+    await page.goBack()
+    await open(page, `/deliveries?q=${group}`)
+    for (const one of [1, 2]) await row(page, `${group}${one}@example.com`).getByRole('checkbox').check()
+    await page.getByRole('button', { name: 'Mark as handled…' }).click()
+    await page.getByLabel('What was done').fill('refunded')
+    await page.getByRole('button', { name: 'Mark as handled' }).click()
+    await page.getByText('Marked as handled: 2.').waitFor()
+    await open(page, `/deliveries?q=${group}`)
+    await row(page, `${group}3@example.com`).getByText('No such course').click({ force: true }) // the link covers it
+    await page.getByRole('heading', { level: 1, name: `${group}3@example.com` }).waitFor()
+  })
+}
+
+test('j, k, x, Escape and Enter go through a list, “?” lists the keys, and an update waits for a selection', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  const ids: string[] = []
+  for (const one of [1, 2]) {
+    ids.unshift(String((await sell(`keys-${one}@example.com`, [MISSING])).headers['x-lernito-delivery']))
+  }
+  await open(page, '/deliveries?q=keys-')
+  await row(page, 'keys-1@example.com').waitFor()
+  const selected = page.locator('#selection :checked')
+  for (const key of ['j', 'j', 'k', 'j', 'x']) await page.keyboard.press(key)
+  assert.deepEqual(await selected.evaluateAll((boxes) => boxes.map((box) => box.getAttribute('value'))), [ids[1]])
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' })
+  assert.equal(await selected.count(), 1, 'the dialog alone was closed')
+  await page.getByText('Updates of this page wait until').waitFor()
+  await page.keyboard.press('Escape')
+  assert.equal(await selected.count(), 0)
+  await page.keyboard.press('Enter')
+  await page.waitForURL(new RegExp(ids[1] ?? ''))
+  assert.deepEqual(wrong, [])
+})

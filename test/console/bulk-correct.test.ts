@@ -99,3 +99,19 @@ test('without a near key an operator names the course, and one that the LMS does
     'a time to come',
   )
 })
+
+test('selected deliveries are replayed or handled together, and a form without a selection means none of them', async () => {
+  const [one, two] = [await sell('h1@example.com', [FAR]), await sell('h2@example.com', [FAR])]
+  assert.match(await read(`/replay?selected=yes&id=${one}&id=${two}`), /Deliveries to replay: 2\./)
+  assert.match(await read('/replay?selected=yes'), /There is nothing to replay/)
+  const page = await someone.see(`/handled?selected=yes&id=${one}&id=${two}`)
+  const fields = Object.fromEntries(
+    [...page.text.matchAll(/name="(ids|seen_\w+)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]),
+  )
+  assert.match(readable(await someone.send('/handled', { ...fields, note: ' ' })), /Enter what was done/)
+  await someone.send(`/deliveries/${two}/replay`)
+  const done = readable(await someone.send('/handled', { ...fields, note: 'refunded' }))
+  assert.match(done, /Marked as handled: 1\..*somebody changed the delivery after you opened the page: 1\./)
+  assert.match(await read(`/deliveries/${one}`), /refunded/)
+  assert.match(await read('/handled'), /Nothing is selected/)
+})

@@ -89,6 +89,14 @@ const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
     ? ''
     : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="${base}${path}"><bdi>${label}</bdi></a></li>`).join('')}</ol></nav>`
 
+/** The keys that scripts know. The browser itself opens the list, so that it has the focus and Escape closes it. */
+function keysHtml(): string {
+  const { title, list, close } = TEXTS.keys
+  const rows = list.map(([name = '', does = '']) => html`<div><dt><kbd>${name}</kbd></dt><dd>${does}</dd></div>`)
+  return html`<div popover id="keys" class="dialog" role="dialog" aria-labelledby="keys-title"><h2 id="keys-title">${title}</h2><dl class="facts keys-list">!${rows.join('')}</dl>
+<p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
+}
+
 /** Returns a complete page. */
 function pageHtml(of: Page): string {
   const { reply, title, main, crumbs = [], intro } = of
@@ -111,6 +119,7 @@ function pageHtml(of: Page): string {
 </head>
 <body>
 <a class="skip" href="#main">${TEXTS.skip}</a>
+!${session === null ? '' : keysHtml()}
 <div class="!${session === null ? 'open' : 'shell'}">!${side}<div class="page">!${top}
 <main id="main" tabindex="-1">
 !${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs, site.base)}<h1><bdi>${title}</bdi></h1>

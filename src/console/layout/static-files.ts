@@ -21,7 +21,17 @@ const SHEETS = [
 ]
 
 /** The scripts of every page, in the order in which they run. */
-export const SCRIPTS = ['htmx.js', 'times.js', 'palette.js', 'keys.js', 'live.js', 'copy.js', 'notices.js', 'keep.js']
+export const SCRIPTS = [
+  'htmx.js',
+  'times.js',
+  'palette.js',
+  'keys.js',
+  'rows.js',
+  'live.js',
+  'copy.js',
+  'notices.js',
+  'keep.js',
+]
 const TYPES: Readonly<Record<string, string>> = { css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml' }
 
 /** Reads all files at the start. An address can only name one of them, and never a path. */

@@ -76,7 +76,7 @@ export function navigationHtml(of: {
   })
   return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
 <ul id="menu">!${links.join('\n')}</ul>
-<form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
+<form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.open}</button></form></nav>`
 }
 
 /** These are faults; buyers who have not registered yet are none. */

@@ -35,6 +35,8 @@ export interface Summary {
   readonly receivedAt: number
   readonly activeAt: number
   readonly attempts: number
+  /** The number of its last event. */
+  readonly lastEvent: number
   readonly dueAt: number | null
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
@@ -141,7 +143,15 @@ export function readStored(row: Pick<DeliveryRow, 'request' | 'outcome' | 'stand
 const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
   db
     .selectFrom('deliveries')
-    .select(['id', 'state', 'source', 'attempts', 'webhook_id as webhookId', 'due_at as dueAt'])
+    .select([
+      'id',
+      'state',
+      'source',
+      'attempts',
+      'webhook_id as webhookId',
+      'due_at as dueAt',
+      'last_event as lastEvent',
+    ])
     .select(['received_at as receivedAt', 'active_at as activeAt', 'settled_at as settledAt'])
     .select(['enrolled_at as enrolledAt', 'replayed_at as replayedAt'])
     .select(['request', 'outcome', 'standings', 'email', 'username', 'course', 'replaced_by'])

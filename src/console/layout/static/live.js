@@ -23,7 +23,8 @@ const lmsShown = () => document.querySelector('#health .breaker')?.className ?? 
 /** Whether the reader can write, or has written, into the region. Nothing may change around what they write. */
 function isWritten(region) {
   const fields = region.querySelectorAll('input:not([type=hidden]), textarea:not([readonly]), select')
-  return [...fields].some((field) => field.checkVisibility() || isUnsent(field))
+  // The check boxes of a list are always there, and only a selection is something that the reader did.
+  return [...fields].some((field) => (field.type !== 'checkbox' && field.checkVisibility()) || isUnsent(field))
 }
 
 /** Whether a field, shown or not, has something else than what the service sent. */

@@ -6,7 +6,8 @@ import type { Found, Summary } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
-import { refreshes } from '../../layout/elements.ts'
+import { WRONG_KEYS } from '../../../queue/correct.ts'
+import { hiddenField, refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { queryOf } from '../../layout/request.ts'
@@ -121,20 +122,41 @@ function resultsHtml(of: ListView): string {
     searchedBackTo === null
       ? ''
       : html`<p class="note">${words.searched} !${timeHtml(searchedBackTo)}. ${words.searchedMore}</p>`
-  const table = items.length === 0 ? '' : tableHtml(items, { ...now, base, list: queryText(query) })
+  const rows = items.length === 0 ? '' : tableHtml(items, { ...now, base, list: queryText(query), isSelectable: true })
+  const table =
+    rows === ''
+      ? ''
+      : html`<form method="get" action="${base}/replay" id="selection">!${hiddenField('selected', 'yes')}!${rows}!${selectionHtml(base)}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
 <div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
 <div class="found">!${skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
+/**
+ * What can be done with the selected rows: each button leads to a page that asks first. It is below the rows, so that CSS
+ * can count them, and shows while there are some.
+ */
+function selectionHtml(base: string): string {
+  const { label, count, replay, correct, handled, clear } = words.selection
+  const buttons = [
+    html`<button formaction="${base}/replay">${replay}</button>`,
+    html`<button class="second" formaction="${base}/correct">${correct}</button>`,
+    html`<button class="second" formaction="${base}/handled">${handled}</button>`,
+    html`<button class="second" type="reset">${clear}</button>`,
+  ]
+  return html`<div class="selection" role="group" aria-label="${label}"><strong class="selected">${count}</strong> !${buttons.join(' ')}</div>`
+}
+
 /** What can be done with the list. */
-function toolsHtml({ found, query, base }: ListView): string {
+function toolsHtml({ found: { items }, query, base }: ListView): string {
   const filter = queryText(query)
   const all =
-    found.items.length === 0
+    items.length === 0
       ? ''
       : html` <a class="button second" href="${base}/replay${filter}">${words.replay}</a> <a class="button second" href="${base}/deliveries.csv${filter}">${words.csv}</a>`
-  return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a>!${all}</p>`
+  const wrong = items.length > 0 && query.about !== '' && WRONG_KEYS.some((code) => code === query.cause)
+  const correct = wrong ? html` <a class="button second" href="${base}/correct${filter}">${words.correct}</a>` : ''
+  return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a>!${correct}!${all}</p>`
 }
 
 /** Which part of how many this is, and the way to the other pages. */

@@ -51,10 +51,13 @@ export function readQuery(parameters: URLSearchParams) {
 }
 /** More than a page of a list can have. */
 const IDS_MAX = 500
+const NO_ID = '0'.repeat(26)
 
 function idsOf(parameters: URLSearchParams): string[] {
   const named = [...parameters.getAll('id'), ...(parameters.get('ids') ?? '').split(',')]
-  return [...new Set(named.filter((id) => /^[0-9A-Z]{26}$/.test(id)))].slice(0, IDS_MAX)
+  const ids = [...new Set(named.filter((id) => /^[0-9A-Z]{26}$/.test(id)))].slice(0, IDS_MAX)
+  // The form of a selection in which nothing is selected means no delivery, and not all of them.
+  return ids.length === 0 && parameters.has('selected') ? [NO_ID] : ids
 }
 
 export type ListQuery = Readonly<ReturnType<typeof readQuery>>

@@ -26,6 +26,8 @@ interface Table extends Now {
   readonly base: string
   /** The filters of the list as the end of an address: the delivery's page then knows its neighbors in this list. */
   readonly list?: string
+  /** Whether each row has a check box, as in a form that does something with the selected ones. */
+  readonly isSelectable?: boolean
 }
 
 /**
@@ -40,13 +42,17 @@ export function tableHtml(items: readonly Summary[], of: Table): string {
 }
 
 /** The id of a row lets an update keep the rows that are still there. */
-function rowHtml(item: Summary, { base, list = '', ...now }: Table): string {
+function rowHtml(item: Summary, { base, list = '', isSelectable = false, ...now }: Table): string {
   const { id, state, email, name, activeAt, source, outcome } = item
   const address = email ?? words.noEmail
   const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
+  const select = fill(words.select, { buyer: name || address })
+  const pick = isSelectable
+    ? html`<label class="pick"><input type="checkbox" name="id" value="${id}" aria-label="${select}"></label>`
+    : ''
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
-<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a></td>
+<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, now)}</td>
 <td role="cell">!${agoHtml(activeAt)}</td></tr>`
