@@ -1,20 +1,29 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
+import { editDistance } from '../enroll/closest-course.ts'
 import { AppError } from '../service/lib/errors.ts'
-import { SETTINGS } from '../service/settings/settings.ts'
+import { plain } from './plain.ts'
+
+/** A command as the usage of the program, or of its group, lists it. */
+export interface Listed {
+  readonly name: string
+  readonly summary: string
+}
 
 export interface Command {
   readonly name: string
-  readonly summary: string
   /** What --help prints: the text of the command in the folder help, with its placeholders filled. */
   readonly help: string
+  /** Its options, for the completion of a shell. */
+  readonly options: Options
   /** Each has a help of its own. */
-  readonly subcommands?: readonly Command[]
+  readonly subcommands?: readonly (Command & Listed)[]
   /** Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
-type Options = NonNullable<ParseArgsConfig['options']>
+/** The options as parseArgs takes them. `values`: what a shell can complete. */
+export type Options = Readonly<Record<string, ParseArgsOptionDescriptor & { readonly values?: readonly string[] }>>
 type Parsed<Of extends Options> = ReturnType<
   typeof parseArgs<{ args: string[]; options: Of; allowPositionals: boolean }>
 >
@@ -29,51 +38,109 @@ export function command<const Of extends Options>(of: {
   summary: string
   options: Of
   positionals?: boolean
+  /** What fills placeholders of its help. */
+  parts?: Readonly<Record<string, () => string>>
   run: (given: Parsed<Of>) => Promise<number>
-}): Command {
-  const { name, parent, summary, options, positionals: allowPositionals = false, run } = of
+}): Command & Listed {
+  const { name, parent, summary, options, positionals: allowPositionals = false, parts = {}, run } = of
   const path = parent === undefined ? name : `${parent} ${name}`
   return {
     name,
     summary,
+    options,
     get help() {
-      return helpText(path.replace(' ', '-'), { filter: () => helpText('filter').trimEnd(), settings: settingsHelp })
+      return helpText(path.replace(' ', '-'), { filter: () => helpText('filter').trimEnd(), ...parts })
     },
     run: async (args) => {
       let given: Parsed<Of>
       try {
         given = parseArgs({ args: [...args], options, allowPositionals })
       } catch (cause) {
-        const why = cause instanceof Error ? cause.message : String(cause)
-        throw usageError(`${why}\n${seeHelp(path)}`, cause)
+        const wrong =
+          wrongIn({ args, options, allowPositionals }) ?? (cause instanceof Error ? cause.message : `${cause}`)
+        throw usageError(`${wrong} ${seeHelp(path)}`, cause)
       }
       return run(given)
     },
   }
 }
 
-/** Declares a command that has nothing but subcommands. */
-export function commandGroup(of: { name: string; summary: string; subcommands: readonly Command[] }): Command {
-  const { name, summary, subcommands } = of
-  const names = subcommands.map((one) => one.name)
-  const listed = (): string => {
-    const width = Math.max(...names.map((one) => one.length)) + 2
-    const lines = subcommands.map((one) => `  ${one.name.padEnd(width)}${one.summary}\n`)
-    return `Subcommands:\n${lines.join('')}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`
+/** What is wrong in arguments that parseArgs refuses; null if it refuses them for another reason. */
+function wrongIn(of: { args: readonly string[]; options: Options; allowPositionals: boolean }): string | null {
+  const { args, options, allowPositionals } = of
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true })
+  for (const token of tokens) {
+    if (token.kind === 'positional' && !allowPositionals) return `"${plain(token.value)}" is one argument too many.`
+    if (token.kind !== 'option') continue
+    const name = plain(token.rawName)
+    const option = options[token.name]
+    if (option === undefined)
+      return `There is no option ${name}.${didYouMean(
+        name,
+        Object.keys(options).map((one) => `--${one}`),
+      )}`
+    const isGiven = token.value !== undefined
+    if (option.type === 'boolean' && isGiven) return `${name} takes no value.`
+    if (option.type === 'string' && !isGiven) return `${name} needs a value.`
+    if (token.value?.startsWith('-') && !token.inlineValue) {
+      return `${name} needs a value. If ${plain(token.value)} is one, write ${name}=${plain(token.value)}.`
+    }
   }
+  return null
+}
+
+/** Declares a command that has nothing but subcommands. */
+export function commandGroup(of: { name: string; subcommands: readonly (Command & Listed)[] }): Command {
+  const { name, subcommands } = of
+  const listed = (): string =>
+    `Subcommands:\n${listText(subcommands)}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`
   return {
     name,
-    summary,
+    options: {},
     get help() {
       return helpText(name, { subcommands: listed })
     },
     subcommands,
-    run: async ([first = '', ...args]) => {
-      const subcommand = subcommands.find((one) => one.name === first)
-      if (subcommand !== undefined) return subcommand.run(args)
-      throw misused(name, `takes ${names.join(', ')}`)
+    run: async ([first, ...args]) => {
+      if (first === undefined)
+        throw misused(name, `needs a subcommand: ${subcommands.map((one) => one.name).join(', ')}`)
+      return findNamed({ name: first, among: subcommands, path: name }).run(args)
     },
   }
+}
+
+/** Commands with their summaries, each on a line. */
+export function listText(commands: readonly Listed[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length)) + 2
+  return commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}\n`).join('')
+}
+
+/**
+ * The command with this name. Throws AppError usage.invalid, with the name that was probably meant, if there is none.
+ * @param of.path the command whose subcommands they are; '' for the program's own commands
+ */
+export function findNamed<One extends Listed>(of: { name: string; among: readonly One[]; path: string }): One {
+  const { name, among, path } = of
+  const found = among.find((one) => one.name === name)
+  if (found !== undefined) return found
+  const what = path === '' ? `There is no command "${plain(name)}".` : `${path} has no subcommand "${plain(name)}".`
+  const meant = didYouMean(
+    name,
+    among.map((one) => one.name),
+  )
+  throw usageError(`${what}${meant} ${seeHelp(path)}`)
+}
+
+/** A name with more wrong characters than this was not a typing error. */
+const TYPOS = 2
+
+/** The question that names what a misspelled name most likely meant; '' if nothing is similar. */
+function didYouMean(given: string, names: readonly string[]): string {
+  const near = names
+    .map((name) => ({ name, distance: name.startsWith(given) ? 0 : editDistance(given, name) }))
+    .filter(({ name, distance }) => distance <= TYPOS && distance < name.length / 2)
+    .sort((a, b) => a.distance - b.distance)[0]
+  return near === undefined ? '' : ` Did you mean ${near.name}?`
 }
 
 /** An error that ends the program with exit code 2. `message` says what is wrong. */
@@ -84,39 +151,17 @@ export const usageError = (message: string, cause?: unknown): AppError =>
 export const misused = (command: string, what: string): AppError =>
   usageError(`${command} ${what}. ${seeHelp(command)}`)
 
-const seeHelp = (command: string): string => `See: lernito-openedx ${command} --help`
+const seeHelp = (command: string): string => `See: lernito-openedx ${command === '' ? '' : `${command} `}--help`
 
 /** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
 export function loadDotEnv(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')
 }
 
-const COLUMNS = 80
-
-/** A text of words in lines of at most 80 columns, each indented by `indent`. A longer word has a line of its own. */
-function wrapped(text: string, indent: string): string {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && `${last} ${word}`.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(`${indent}${word}`)
-  }
-  return lines.join('\n')
-}
-
 /** Reads a text of the folder help, and fills its placeholders. */
 function helpText(name: string, parts: Readonly<Record<string, () => string>> = {}): string {
   const text = readFileSync(new URL(`./help/${name}.txt`, import.meta.url), 'utf8')
   return text.replace(/\{(\w+)\}/g, (placeholder, part: string) => parts[part]?.() ?? placeholder)
-}
-
-/** The settings as a section of a command's help, generated from their declaration. */
-function settingsHelp(): string {
-  const lines = SETTINGS.map(({ name, meaning, fallback, required }) => {
-    const presence = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
-    return `  ${name} (${presence})\n${wrapped(meaning, '      ')}`
-  })
-  return `Settings (environment variables, or a file .env in the working folder):\n${lines.join('\n')}\n`
 }
 
 const HARD_STOP_MS = 7_800

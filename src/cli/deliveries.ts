@@ -203,6 +203,5 @@ const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): 
 
 export const deliveries = commandGroup({
   name: 'deliveries',
-  summary: 'list, show, replay and withdraw what the shop sent',
   subcommands: [list, show, replay, withdraw],
 })

@@ -8,7 +8,7 @@ export const FILTER_OPTIONS = {
   email: { type: 'string' },
   username: { type: 'string' },
   course: { type: 'string' },
-  state: { type: 'string', multiple: true },
+  state: { type: 'string', multiple: true, values: DELIVERY_STATES },
   since: { type: 'string' },
   until: { type: 'string' },
 } as const

@@ -213,6 +213,5 @@ function parse(body: string): unknown {
 
 export const events = commandGroup({
   name: 'events',
-  summary: 'list and resend the events for the shop; receive them in development',
   subcommands: [list, resend, listen],
 })

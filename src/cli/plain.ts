@@ -6,17 +6,65 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 /** A text from outside for a terminal: one line, and nothing in it moves the cursor. Such characters become `\uXXXX`. */
 export const plain = (text: string): string => text.replace(INVISIBLE, escaped)
 
-/** The same for JSON, which escapes those characters. */
-export const plainJson = (value: unknown, indent?: number): string =>
-  escapeInvisible(JSON.stringify(value, null, indent))
+/** The fields of a result that are times, as ms since 1970. */
+const TIME = /^(?:.*At|at|since|from|to)$/
+
+/**
+ * A result as JSON, with its times as ISO 8601, on one line; on a terminal, with `indent` spaces. It escapes the same
+ * characters.
+ */
+export function plainJson(value: unknown, indent?: number): string {
+  const text = JSON.stringify(
+    value,
+    (name, one: unknown) => (typeof one === 'number' && TIME.test(name) ? new Date(one).toISOString() : one),
+    indent,
+  )
+  return escapeInvisible(text)
+}
+
+/** Prints a result as JSON for a program, or indented for a person at a terminal. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${plainJson(value, process.stdout.isTTY ? 2 : undefined)}\n`)
+}
 
 /** A time (ms since 1970) in UTC, to the second. */
 export const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`
 
-/** Rows as aligned columns. The last column isn't padded. */
-export function columns(rows: readonly (readonly string[])[]): string {
-  const last = Math.max(0, ...rows.map((row) => row.length)) - 1
-  const widths = Array.from({ length: last }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
-  const line = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
+/** The columns of the terminal; null if standard output is a file or a pipe. */
+export const terminalWidth = (): number | null => (process.stdout.isTTY ? process.stdout.columns || 80 : null)
+
+/** A column keeps at least so many characters, however narrow the terminal is. */
+const LEAST = 10
+
+/**
+ * Rows as aligned columns. The last column isn't padded. If a line is longer than `width`, the widest cells are cut until
+ * it fits.
+ */
+export function columns(rows: readonly (readonly string[])[], width: number | null = null): string {
+  const count = Math.max(0, ...rows.map((row) => row.length))
+  const natural = Array.from({ length: count }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  const widths = width === null ? natural : shrunk(natural, width - 2 * (count - 1))
+  const cut = (cell: string, to: number): string => (cell.length <= to ? cell : `${cell.slice(0, to - 1)}…`)
+  const line = (row: readonly string[]): string =>
+    row.map((cell, i) => cut(cell, widths[i] ?? 0).padEnd(i === count - 1 ? 0 : (widths[i] ?? 0))).join('  ')
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('')
+}
+
+/** The widths, with the widest ones made equal so that all together are at most `room`. */
+function shrunk(widths: readonly number[], room: number): number[] {
+  const sum = (most: number): number => widths.reduce((total, width) => total + Math.min(width, most), 0)
+  let most = Math.max(...widths)
+  while (most > LEAST && sum(most) > room) most--
+  return widths.map((width) => Math.min(width, most))
+}
+
+/** A text of words in lines of at most `width` columns, each indented by `indent`. A longer word has a line of its own. */
+export function wrapped(text: string, indent: string, width = 80): string {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && `${last} ${word}`.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(`${indent}${word}`)
+  }
+  return lines.join('\n')
 }

@@ -23,6 +23,9 @@ const FOLLOW_UP_MS = 5_000
 /** So that a course that is changed or added in the stand-in soon shows. */
 const CATALOGUE_MS = 10_000
 
+const ON_OFF = ['on', 'off'] as const
+const COSTS = ['none', 'measured'] as const
+
 export const sandbox = command({
   name: 'sandbox',
   summary: 'try it: run a stand-in LMS and the service on this machine',
@@ -31,10 +34,10 @@ export const sandbox = command({
     port: { type: 'string', default: '8791' },
     'service-port': { type: 'string', default: '8790' },
     world: { type: 'string' },
-    throttle: { type: 'string', default: '120' },
-    bulk: { type: 'string' },
-    modify: { type: 'string' },
-    cost: { type: 'string', default: 'none' },
+    throttle: { type: 'string', default: '120', values: ['off'] },
+    bulk: { type: 'string', values: ON_OFF },
+    modify: { type: 'string', values: ON_OFF },
+    cost: { type: 'string', default: 'none', values: COSTS },
     data: { type: 'string' },
     demo: { type: 'boolean', default: false },
     events: { type: 'string' },
@@ -53,9 +56,9 @@ export const sandbox = command({
         redirectUris,
         port: port('port', values.port),
         throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
-        bulk: oneOf('bulk', values.bulk ?? batches, ['on', 'off']) === 'on',
-        modify: oneOf('modify', values.modify ?? batches, ['on', 'off']) === 'on',
-        cost: oneOf('cost', values.cost, ['none', 'measured']),
+        bulk: oneOf('bulk', values.bulk ?? batches, ON_OFF) === 'on',
+        modify: oneOf('modify', values.modify ?? batches, ON_OFF) === 'on',
+        cost: oneOf('cost', values.cost, COSTS),
       }),
     )
     try {

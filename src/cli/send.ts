@@ -10,6 +10,9 @@ import { command, loadDotEnv, misused, usageError } from './command.ts'
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
 
+/** What X-Lernito-Signature can sign. */
+const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
+
 export const send = command({
   name: 'send',
   summary: 'sign a payload, post it, and print the answer',
@@ -23,7 +26,7 @@ export const send = command({
     refund: { type: 'boolean', default: false },
     url: { type: 'string' },
     print: { type: 'boolean', default: false },
-    form: { type: 'string' },
+    form: { type: 'string', values: FORMS },
     standard: { type: 'boolean', default: false },
     id: { type: 'string' },
   },
@@ -84,8 +87,6 @@ async function post(of: { url: string; body: Buffer; headers: Record<string, str
     )
   }
 }
-
-const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
 
 /** The value of --form. Throws AppError usage.invalid. */
 function readForm(name: string): SignatureForm {

@@ -1,14 +1,16 @@
 import { openLms } from '../service/lms.ts'
 import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
-import type { LmsSettings } from '../service/settings/settings.ts'
+import { type LmsSettings, SETTINGS } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
 import { command, loadDotEnv, runUntilSignal } from './command.ts'
+import { wrapped } from './plain.ts'
 
 export const serve = command({
   name: 'serve',
   summary: 'run the service',
   options: {},
+  parts: { settings: settingsHelp },
   run: async () => {
     loadDotEnv()
     const { settings, warnings } = readSettings({ env: process.env })
@@ -57,4 +59,13 @@ function reasonOf(user: User): string | null {
   if (!user.ok) return user.failure.message
   const { username, administrator } = user.value
   return administrator === false ? `the user ${username} of LERNITO_LMS_CLIENT_ID is not staff in the LMS` : null
+}
+
+/** The settings as a section of the help, generated from their declaration. */
+function settingsHelp(): string {
+  const lines = SETTINGS.map(({ name, meaning, fallback, required }) => {
+    const presence = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
+    return `  ${name} (${presence})\n${wrapped(meaning, '      ')}`
+  })
+  return `Settings (environment variables, or a file .env in the working folder):\n${lines.join('\n')}\n`
 }

@@ -26,7 +26,7 @@ function isOtherRun(a: string, b: string): boolean {
 }
 
 /** The number of characters to insert, delete or replace (Levenshtein). */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]

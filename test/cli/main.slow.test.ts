@@ -6,9 +6,20 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { subcommandsOf } from '../../scripts/command-docs.ts'
 import { SETTINGS } from '../../src/service/settings/settings.ts'
-import { ROOT, run } from '../service/process.ts'
+import { ROOT, run, start } from '../service/process.ts'
 
-const COMMANDS = ['serve', 'sandbox', 'send', 'doctor', 'deliveries', 'events', 'reconcile', 'forget', 'migrate']
+const COMMANDS = [
+  'serve',
+  'sandbox',
+  'send',
+  'doctor',
+  'deliveries',
+  'events',
+  'reconcile',
+  'forget',
+  'migrate',
+  'completion',
+]
 
 describe('the command line', { concurrency: 2 }, () => {
   test('without a command, it prints the usage to standard error and exits with 2', async () => {
@@ -30,17 +41,67 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.match(stderr, /lernito-openedx serve --help\n$/)
   })
 
-  test('--help lists the commands, with exit code 0', async () => {
-    const { code, stdout, stderr } = await run({ args: ['--help'] })
-    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-    for (const name of COMMANDS) assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+  test('--help, -h and help list the commands, or print the help of one, with exit code 0', async () => {
+    for (const args of [['--help'], ['-h'], ['help']]) {
+      const { code, stdout, stderr } = await run({ args })
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      for (const name of COMMANDS) assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+    }
+    for (const args of [
+      ['help', 'deliveries', 'show'],
+      ['deliveries', 'show', '-h'],
+    ]) {
+      assert.match((await run({ args })).stdout, /^Usage: lernito-openedx deliveries show /m)
+    }
   })
 
-  test('--version prints the version of package.json', async () => {
+  test('--version, -v and version print the version of package.json', async () => {
     const { version } = z
       .object({ version: z.string() })
       .parse(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
-    assert.deepEqual(await run({ args: ['--version'] }), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
+    for (const arg of ['--version', '-v', 'version']) {
+      assert.deepEqual(await run({ args: [arg] }), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
+    }
+  })
+
+  test('a misspelled subcommand gets the name that was meant, with exit code 2', async () => {
+    const { code, stdout, stderr } = await run({ args: ['help', 'events', 'resned'] })
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    assert.match(stderr, /^events has no subcommand "resned"\. Did you mean resend\? See: .* events --help\n$/)
+  })
+
+  test('with --json, an error is a line of JSON on standard error, with its code', async () => {
+    const { code, stdout, stderr } = await run({ args: ['deliveries', 'list', '--json', '--limit', '0'] })
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    const message = '--limit 0 is not a number above 0.'
+    assert.deepEqual(JSON.parse(stderr), { error: { code: 'usage.invalid', message } })
+  })
+
+  test('when nobody reads its output any more, a command ends without a word', async (t) => {
+    const running = start({ t, args: ['help'] })
+    running.child.stdout?.destroy()
+    const { code, stderr } = await running.ended
+    assert.deepEqual({ code, stderr }, { code: 141, stderr: '' })
+  })
+
+  test('completion prints a script for bash that knows each command, subcommand, option and listed value', async () => {
+    const { code, stdout: script } = await run({ args: ['completion', 'bash'] })
+    assert.equal(code, 0)
+    const asked = [
+      ['', ''],
+      ['deliveries', 's'],
+      ['deliveries', 'list', '--st'],
+      ['deliveries', 'list', '--state', 'pre'],
+      ['send', '--url', ''],
+    ]
+    const lines = asked.map((words) => {
+      const typed = ['lernito-openedx', ...(words[0] === '' ? [''] : words)].map((word) => `'${word}'`)
+      return `COMP_WORDS=(${typed.join(' ')}); COMP_CWORD=${typed.length - 1}; _lernito_openedx; echo "\${COMPREPLY[@]}"`
+    })
+    const { stdout } = await run({ command: ['bash'], args: ['-c', [script, ...lines].join('\n')] })
+    const [commands = '', ...others] = stdout.trimEnd().split('\n')
+    assert.deepEqual(commands.split(' '), [...COMMANDS, 'help', 'version'])
+    assert.deepEqual(others, ['show', '--state', 'pre_enrolled'])
   })
 
   test('each command and subcommand has a help of its own in 80 columns, with its usage and an example', async () => {
