@@ -1,3 +1,4 @@
+import { TEXTS } from '../console/layout/texts.ts'
 import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
 import type { BulkReplay } from '../operators/changes/bulk-replay.ts'
 import { stepReplay } from '../operators/changes/bulk-steps.ts'
@@ -11,8 +12,16 @@ import { pause } from '../service/lib/loop.ts'
 import { openLms } from '../service/lms.ts'
 import { command, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { noDelivery, type Opened, operator, readLmsSettings, withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
+import {
+  findId,
+  needId,
+  type Opened,
+  operator,
+  readLmsSettings,
+  unknownDelivery,
+  withOperations,
+} from './operations.ts'
+import { columns, plain, printJson, timeText } from './plain.ts'
 
 const IDS_AT_ONCE = 500
 const PAUSE_MS = 100
@@ -46,15 +55,18 @@ export const replay = command({
   },
 })
 
-async function replayIds({ operations }: Opened, ids: readonly string[], json: boolean): Promise<number> {
+/** @param given ids, or beginnings of ids: if one of them is ambiguous, nothing is replayed. */
+async function replayIds(opened: Opened, given: readonly string[], json: boolean): Promise<number> {
+  const { operations } = opened
+  const ids: string[] = []
+  for (const one of given) ids.push((await findId(opened, one)) ?? one)
   const chunks: Replayed[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
-    const chunk = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
-    chunks.push(await operations.replay({ ids: chunk, by: operator() }))
+    chunks.push(await operations.replay({ ids: ids.slice(from, from + IDS_AT_ONCE), by: operator() }))
   }
   const due = chunks.flatMap((chunk) => chunk.due)
   const left = chunks.flatMap((chunk) => chunk.left)
-  if (json) process.stdout.write(`${plainJson({ due, left })}\n`)
+  if (json) printJson({ due, left })
   else for (const id of due) process.stdout.write(`${id} is due\n`)
   for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
   return left.length === 0 ? 0 : 1
@@ -73,11 +85,11 @@ interface Order {
 
 async function preview({ operations }: Opened, { json, ...order }: Order): Promise<number> {
   const { count, left, sample } = await operations.previewReplay(order)
-  if (json) process.stdout.write(`${plainJson({ count, left, sample })}\n`)
+  if (json) printJson({ count, left, sample })
   else {
     const example = sample.length > 0 ? ', for example:' : ''
     process.stdout.write(`${previewText({ count, left })}${example}\n`)
-    for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
+    process.stdout.write(columns(sample.map(({ id, state, email }) => [id, TEXTS.states[state], plain(email ?? '-')])))
   }
   return 0
 }
@@ -106,7 +118,7 @@ async function replayAll({ operations, context }: Opened, { json, ...order }: Or
     }
   }
   const replayed = replay?.replayed ?? 0
-  if (json) process.stdout.write(`${plainJson(replay)}\n`)
+  if (json) printJson(replay)
   else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : ''}\n`)
   return replay?.state === 'done' ? 0 : 1
 }
@@ -127,16 +139,16 @@ export const withdraw = command({
     if (given === undefined || more.length > 0) {
       throw misused('deliveries withdraw', 'takes one ID')
     }
-    const id = given.toUpperCase()
     const { course: courses = null, paid, json } = values
     const settings = readLmsSettings()
-    return withOperations(async ({ operations }) => {
-      const withdrawable = await operations.withdrawable(id)
-      if (withdrawable === null) return noDelivery(given)
+    return withOperations(async (opened) => {
+      const { operations } = opened
+      const id = await needId(opened, given)
+      const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
       const stands = await readStands(settings, withdrawable, courses)
       if (!json) process.stdout.write(describe(stands))
       if (values['dry-run']) {
-        if (json) process.stdout.write(`${plainJson({ stands })}\n`)
+        if (json) printJson({ stands })
         return 0
       }
       const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
@@ -147,7 +159,7 @@ export const withdraw = command({
         return 1
       }
       const ordered = await operations.withdraw({ id, courses, paid, by: operator() })
-      if (json) process.stdout.write(`${plainJson({ ...ordered, stands })}\n`)
+      if (json) printJson({ ...ordered, stands })
       else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(ordered)}\n`)
       return ordered.kind === 'ordered' ? 0 : 1
     })

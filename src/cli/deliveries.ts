@@ -1,3 +1,4 @@
+import { TEXTS } from '../console/layout/texts.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Found, Shown, Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
@@ -11,11 +12,11 @@ import { describeOutcome, describeStandings, detailText, formText } from '../sal
 import { command, commandGroup, misused, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { noDelivery, type Opened, withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
+import { needId, type Opened, unknownDelivery, withOperations } from './operations.ts'
+import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const PAGE = 500
-const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'E-MAIL', 'COURSES', 'OUTCOME']
+const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'EMAIL', 'COURSES', 'OUTCOME']
 
 const list = command({
   name: 'list',
@@ -42,32 +43,38 @@ const list = command({
       const count = () => countFound(opened.context.database.db, filter)
       if (values.count) {
         const counts = await count()
-        process.stdout.write(
-          values.json ? `${plainJson({ total: totalOf(counts), states: counts })}\n` : describeCounts(counts),
-        )
+        if (values.json) printJson({ total: totalOf(counts), states: counts })
+        else process.stdout.write(describeCounts(counts))
         return 0
       }
       let shown = 0
-      for await (const { items, isCut } of pages(opened, { filter, limit })) {
+      for await (const items of pages(opened, { filter, limit })) {
         if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
-        else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
+        else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0 }))
         shown += items.length
-        if (isCut) process.stderr.write(`There may be more than these ${shown}. Use --limit N or --all\n`)
       }
       if (values.json) return 0
       if (shown === 0) process.stderr.write('No delivery found.\n')
-      else process.stdout.write(describeCounts(await count()))
+      else process.stderr.write(describeShown({ shown, counts: await count() }))
       return 0
     })
   },
 })
 
+/** What the list has of all that match, for standard error: a program that reads the list does not want it. */
+function describeShown({ shown, counts }: { shown: number; counts: Counts }): string {
+  if (shown >= totalOf(counts)) return describeCounts(counts)
+  return `Showing ${shown} of ${describeCounts(counts)}For more, use --limit N or --all.\n`
+}
+
+type Counts = Awaited<ReturnType<typeof countFound>>
+
 /** One line. The states are in their usual order. */
-function describeCounts(states: Awaited<ReturnType<typeof countFound>>): string {
+function describeCounts(states: Counts): string {
   const total = totalOf(states)
   const parts = DELIVERY_STATES.flatMap((state) => {
     const count = states[state] ?? 0
-    return count === 0 ? [] : [`${state} ${count}`]
+    return count === 0 ? [] : [`${count} ${TEXTS.states[state].toLowerCase()}`]
   })
   const noun = total === 1 ? 'delivery' : 'deliveries'
   return `${total} ${noun}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}\n`
@@ -78,24 +85,43 @@ function readLimit(text: string): number {
   throw usageError(`--limit ${text} is not a number above 0.`)
 }
 
-/** A page may be empty: a search reads a bounded number of rows. `isCut`: the limit is reached, and there may be more. */
+/** A page may be empty: a search reads a bounded number of rows. */
 async function* pages({ operations }: Opened, { filter, limit }: { filter: DeliveryFilter; limit: number }) {
   let left = limit
   for (let after: string | null = null; ; ) {
     const { items, next }: Found = await operations.list({ filter, limit: Math.min(left, PAGE), after })
     left -= items.length
-    yield { items, isCut: next !== null && left <= 0 }
+    yield items
     if (next === null || left <= 0) return
     after = next
   }
 }
 
-function line({ id, state, activeAt, email, courseIds, outcome, dueAt, source }: Summary): string[] {
-  const next = dueAt === null ? '' : `next attempt ${timeText(dueAt)}`
-  const result = outcome === null ? '' : describeOutcome(outcome)
-  const summary = [result, state === 'queued' ? next : ''].filter((text) => text !== '').join('; ')
-  const shownState = source === 'test' ? `${state} (test)` : state
-  return [id, shownState, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(summary)]
+/** A terminal gets as much as fits: ids by their beginnings, as commands take them, and long cells cut. */
+function table(items: readonly Summary[], { head }: { head: boolean }): string {
+  const width = terminalWidth()
+  const ids = items.map(({ id }) => id)
+  const shown = width === null ? ids : shortened(ids)
+  const rows = items.map((item, i) => [shown[i] ?? item.id, ...cells(item)])
+  return columns([...(head ? [HEAD] : []), ...rows], width)
+}
+
+/** The first characters of an id are the time in milliseconds, so this many mostly tell deliveries apart. */
+const SHORT_ID = 12
+
+/** Ids cut to a length at which they still differ. */
+function shortened(ids: readonly string[]): string[] {
+  let length = SHORT_ID
+  while (new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length++
+  return ids.map((id) => id.slice(0, length))
+}
+
+function cells(item: Summary): string[] {
+  const { state, activeAt, email, courseIds, dueAt, source } = item
+  const fact = sentenceText({ ...deliverySentence(item), next: '' }, timeText)
+  const next = state === 'queued' && dueAt !== null ? ` Next attempt ${timeText(dueAt)}.` : ''
+  const shownState = `${TEXTS.states[state]}${source === 'test' ? ' (test)' : ''}`
+  return [shownState, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(`${fact}${next}`)]
 }
 
 const show = command({
@@ -109,23 +135,27 @@ const show = command({
     if (id === undefined || more.length > 0) {
       throw misused('deliveries show', 'takes one ID')
     }
-    return withOperations(async ({ operations }) => {
-      const shown = await operations.show(id.toUpperCase())
-      if (shown === null) return noDelivery(id)
+    return withOperations(async (opened) => {
+      const { operations } = opened
+      const shown = (await operations.show(await needId(opened, id))) ?? unknownDelivery(id)
       // The answers to the shop are printed by themselves.
       const timeline = (await operations.timeline(shown.id)).map(({ answer: _answer, ...event }) => event)
       const withdrawals = await operations.withdrawals(shown.id)
       const answers = await operations.answers(shown.id)
       const body = Buffer.from(shown.body).toString()
-      process.stdout.write(
-        values.json
-          ? `${plainJson({ ...shown, body, timeline, answers, withdrawals }, 2)}\n`
-          : describe({ shown, body, timeline, answers, withdrawals }),
-      )
+      if (values.json) printJson({ ...withoutInternals(shown), body, timeline, answers, withdrawals })
+      else process.stdout.write(describe({ shown, body, timeline, answers, withdrawals }))
       return 0
     })
   },
 })
+
+/** A delivery without what only the service uses. */
+function withoutInternals(shown: Shown) {
+  const { digest: _digest, person: _person, generation: _generation, effectUnknown: _unknown, ...told } = shown
+  const { lastEvent: _lastEvent, ...delivery } = told
+  return delivery
+}
 
 function describe(of: {
   shown: Shown
@@ -141,12 +171,12 @@ function describe(of: {
     .sort()[0]
   const facts: [string, string | null][] = [
     ['delivery', shown.id],
-    ['state', shown.state],
+    ['state', TEXTS.states[shown.state]],
     ['received', timeText(shown.receivedAt)],
     ['last active', timeText(shown.activeAt)],
     ['next attempt', shown.dueAt === null ? null : timeText(shown.dueAt)],
     ['failed attempts', `${shown.attempts}`],
-    ['e-mail', request?.email ?? null],
+    ['email', request?.email ?? null],
     ['name', request === null ? null : `${request.name} ${request.family}`],
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
@@ -168,9 +198,9 @@ function describe(of: {
     ['payload', body.replace(/\s+/g, ' ')],
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))
-  const events = timeline.map((event) => [timeText(event.at), event.kind, eventText(event)])
+  const events = timeline.map((event) => [timeText(event.at), TEXTS.events[event.kind], eventText(event)])
   return [rows, describeAnswers(answers), events]
-    .map(columns)
+    .map((part) => columns(part))
     .filter((text) => text !== '')
     .join('\n')
 }

@@ -1,6 +1,7 @@
 import type { Problem } from '../doctor/check.ts'
 import { examine, type Result } from '../doctor/examine.ts'
 import { command, loadDotEnv } from './command.ts'
+import { printJson, terminalWidth, wrapped } from './plain.ts'
 
 /** The time for what still keeps the process alive after the results, such as a name server that never answers. */
 const LINGER_MS = 500
@@ -12,7 +13,8 @@ export const doctor = command({
   run: async ({ values }) => {
     loadDotEnv()
     const results = await examine({ env: process.env, now: Date.now })
-    process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : render(results))
+    if (values.json) printJson(results)
+    else process.stdout.write(render(results, terminalWidth() ?? undefined))
     const code = results.some(({ status }) => status === 'failure') ? 1 : 0
     setTimeout(() => process.exit(code), LINGER_MS).unref()
     return code
@@ -27,11 +29,13 @@ const INDENT = ' '.repeat(STATUS_WIDTH)
 /**
  * The results for people: a line for each check, and below it the causes and the fixes of its problems. Problems with
  * the same fix, such as wrong settings, share it.
+ * @param width the columns of the terminal, if there is one
  */
-export function render(results: readonly Result[]): string {
+export function render(results: readonly Result[], width = Number.POSITIVE_INFINITY): string {
   const lines = results.flatMap(({ id, about, status, detail, problems }) => {
-    const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${detail ?? about}`
-    const below = withSameFix(problems).flatMap((group) => ['', ...renderGroup(group)])
+    const told = wrapped(detail ?? about, ' '.repeat(STATUS_WIDTH + ID_WIDTH), width).trimStart()
+    const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${told}`
+    const below = withSameFix(problems).flatMap((group) => ['', ...renderGroup(group, width)])
     return [head, ...below, ...(below.length === 0 ? [] : [''])]
   })
   return `${lines.join('\n').trimEnd()}\n\n${summary(results)}\n`
@@ -42,12 +46,15 @@ function withSameFix(problems: readonly Problem[]): Problem[][] {
   return [...groups.values()]
 }
 
-function renderGroup(group: readonly Problem[]): string[] {
+function renderGroup(group: readonly Problem[], width: number): string[] {
   const [first] = group
   if (first === undefined) return []
   const { plain, tutor } = first.fix
-  const fix = [`  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
-  return [...group.map(({ message }) => message), ...fix].map((line) => `${INDENT}${line}`)
+  const fix = [`What to do: ${plain}`, ...(tutor === null ? [] : [`With Tutor: ${tutor}`])]
+  return [
+    ...group.map(({ message }) => wrapped(message, INDENT, width)),
+    ...fix.map((line) => wrapped(line, `${INDENT}  `, width)),
+  ]
 }
 
 function summary(results: readonly Result[]): string {

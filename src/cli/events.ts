@@ -7,8 +7,8 @@ import { readSecret } from '../service/settings/read.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { keyOf, readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
 import { command, commandGroup, loadDotEnv, misused, runUntilSignal, usageError } from './command.ts'
-import { type Opened, operator, withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
+import { findId, type Opened, operator, withOperations } from './operations.ts'
+import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard: (work) => work(), publish: () => {} })
 
@@ -23,14 +23,14 @@ const list = command({
     return withOperations(async (opened) => {
       const outbox = await shopEventsOf(opened).read()
       if (values.json) {
-        process.stdout.write(`${plainJson(outbox, 2)}\n`)
+        printJson(outbox)
         return 0
       }
       if (opened.settings.LERNITO_EVENTS_URL === undefined)
         process.stderr.write('LERNITO_EVENTS_URL is not set: nothing is sent.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
       process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
-      if (outbox.events.length > 0) process.stdout.write(columns([HEAD, ...outbox.events.map(line)]))
+      if (outbox.events.length > 0) process.stdout.write(columns([HEAD, ...outbox.events.map(line)], terminalWidth()))
       return 0
     })
   },
@@ -75,17 +75,26 @@ const resend = command({
       const by = operator()
       if (values.failed) {
         const { events } = await shopEvents.sendFailedAgain({ by })
-        process.stdout.write(values.json ? `${plainJson({ events })}\n` : `events that are sent again: ${events}\n`)
+        if (values.json) printJson({ events })
+        else process.stdout.write(sentAgainText(events))
         return 0
       }
       const results: Record<string, SentAgain['kind']> = {}
-      for (const id of positionals) results[id] = (await shopEvents.sendAgain({ id: id.toUpperCase(), by })).kind
-      if (values.json) process.stdout.write(`${plainJson(results)}\n`)
+      const ids: string[] = []
+      for (const given of positionals) ids.push((await findId(opened, given)) ?? given)
+      for (const id of ids) results[id] = (await shopEvents.sendAgain({ id, by })).kind
+      if (values.json) printJson(results)
       else for (const [id, kind] of Object.entries(results)) process.stdout.write(`${plain(id)}  ${TEXTS[kind]}\n`)
       return Object.values(results).every((kind) => kind === 'sent') ? 0 : 1
     })
   },
 })
+
+/** An endpoint that answered 410 gets what waits, too. */
+const sentAgainText = (events: number): string =>
+  events === 0
+    ? 'No event was given up. Those that wait are tried now.\n'
+    : `Trying now: ${events} ${events === 1 ? 'event' : 'events'}.\n`
 
 const TEXTS = {
   sent: 'the shop gets an event with its state',

@@ -1,9 +1,13 @@
-import type { ForgottenPerson } from '../operators/changes/forget.ts'
+import { createInterface } from 'node:readline/promises'
+import type { CallContext } from '../enroll/pair.ts'
+import { isUnused } from '../lms/apis/enrollment-allowed.ts'
+import { countForgettable, type ForgottenPerson } from '../operators/changes/forget.ts'
 import { isWholeAddress } from '../operators/find/people.ts'
 import { forgetPerson } from '../service/forget.ts'
 import { openLms } from '../service/lms.ts'
-import { command, misused } from './command.ts'
+import { command, misused, usageError } from './command.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
+import { plain, printJson } from './plain.ts'
 
 const EXIT_TRACES_LEFT = 3
 
@@ -14,20 +18,40 @@ export const forget = command({
   options: {
     lms: { type: 'boolean', default: false },
     compact: { type: 'boolean', default: false },
+    yes: { type: 'boolean', default: false },
+    'dry-run': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
   run: async ({ values, positionals }) => {
-    const [email, ...more] = positionals
-    if (email === undefined || more.length > 0 || !isWholeAddress(email.trim())) {
-      throw misused('forget', 'takes one e-mail address')
+    const [given, ...more] = positionals
+    const email = given?.trim() ?? ''
+    if (given === undefined || more.length > 0) throw misused('forget', 'takes one email address')
+    if (!isWholeAddress(email)) throw misused('forget', `takes one email address, and "${plain(email)}" is none`)
+    const { compact, json, 'dry-run': isDry } = values
+    if (!values.yes && !isDry && !process.stdin.isTTY) {
+      throw usageError(
+        'forget erases for good, and there is nobody to ask. Repeat it with --yes, or with --dry-run to see what it would erase.',
+      )
     }
     const settings = values.lms ? readLmsSettings() : null
     return withOperations(async ({ context, vacuum }) => {
       const calls = settings === null ? null : openLms(settings)
       try {
-        const { compact, json } = values
+        if (isDry || !values.yes) {
+          const found = { deliveries: await countForgettable(context, email), ...(await allowancesOf(calls, email)) }
+          if (isDry) {
+            if (json) printJson(found)
+            else process.stdout.write(`${describeFound(found)} would be erased.\n`)
+            return 'failure' in found ? 1 : 0
+          }
+          if (!(await isConfirmed(`${describeFound(found)} of ${email} will be erased for good. Go on?`))) {
+            process.stderr.write('Nothing was erased.\n')
+            return 1
+          }
+        }
         const result = await forgetPerson({ context, vacuum, email, by: operator(), compact, calls })
-        process.stdout.write(json ? `${JSON.stringify(result)}\n` : describe(result))
+        if (json) printJson(result)
+        else process.stdout.write(describe(result))
         if (result.failure !== null) return 1
         return result.clean ? 0 : EXIT_TRACES_LEFT
       } finally {
@@ -37,10 +61,44 @@ export const forget = command({
   },
 })
 
+/** What is there to erase. `allowances`: those in the LMS that no account has used; `failure`: why they can't be counted. */
+interface Forgettable {
+  readonly deliveries: number
+  readonly allowances?: number
+  readonly failure?: string
+}
+
+async function allowancesOf(calls: CallContext | null, email: string): Promise<Omit<Forgettable, 'deliveries'>> {
+  if (calls === null) return {}
+  const listed = await calls.lms.allowances(await calls.acquire(), { email })
+  return listed.ok ? { allowances: listed.value.filter(isUnused).length } : { failure: listed.failure.message }
+}
+
+function describeFound({ deliveries, allowances, failure }: Forgettable): string {
+  const inLms =
+    failure !== undefined
+      ? `and the unused allowances in the LMS, which can't be counted now (${failure}),`
+      : `and ${unusedAllowances(allowances ?? 0)} in the LMS`
+  return [deliveryCount(deliveries), ...(failure === undefined && allowances === undefined ? [] : [inLms])].join(' ')
+}
+
+/** Asks at the terminal, on standard error because standard output may be a file. */
+async function isConfirmed(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+  } finally {
+    terminal.close()
+  }
+}
+
+const deliveryCount = (count: number): string => `${count} ${count === 1 ? 'delivery' : 'deliveries'}`
+const unusedAllowances = (count: number): string => `${count} unused ${count === 1 ? 'allowance' : 'allowances'}`
+
 function describe({ deliveries, allowances, clean, failure }: ForgottenPerson): string {
   return [
-    `${deliveries} ${deliveries === 1 ? 'delivery' : 'deliveries'} erased`,
-    ...(allowances === null ? [] : [`${allowances} unused ${allowances === 1 ? 'allowance' : 'allowances'} deleted`]),
+    `${deliveryCount(deliveries)} erased`,
+    ...(allowances === null ? [] : [`${unusedAllowances(allowances)} deleted`]),
     ...(failure === null ? [] : [`The allowances could not be deleted: ${failure}. Repeat the command.`]),
     ...(clean
       ? []

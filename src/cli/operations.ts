@@ -97,8 +97,42 @@ const unusable = (name: string, reason: string): AppError =>
 /** The actor for the audit. */
 export const operator = (): string => `${userInfo().username} (command line)`
 
-/** Says that there is no delivery with this id. Returns the exit code. */
-export function noDelivery(id: string): number {
-  process.stderr.write(`There is no delivery ${plain(id)}. Find it with: lernito-openedx deliveries list SEARCH\n`)
-  return 1
+/** Of the deliveries whose ids begin alike, the message names so many. */
+const NAMED = 5
+const ID_LENGTH = 26
+
+/**
+ * The id of the delivery whose id begins so, in any letter case; null if there is none.
+ * @throws AppError delivery.ambiguous if there are several
+ */
+export async function findId({ context }: Opened, given: string): Promise<string | null> {
+  const prefix = given.toUpperCase()
+  if (!/^[0-9A-Z]{1,26}$/.test(prefix)) return null
+  const rows = await context.database.db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', '>=', prefix.padEnd(ID_LENGTH, '0'))
+    .where('id', '<=', prefix.padEnd(ID_LENGTH, 'Z'))
+    .orderBy('id')
+    .limit(NAMED + 1)
+    .execute()
+  const [found, ...more] = rows.map(({ id }) => id)
+  if (found === undefined || more.length === 0) return found ?? null
+  const named = [found, ...more].slice(0, NAMED).join(', ')
+  const others = more.length < NAMED ? '' : ', and others'
+  throw new AppError('delivery.ambiguous', `Several ids begin with ${prefix}: ${named}${others}. Write more of the id.`)
+}
+
+/**
+ * The same for a command that can't do without the delivery.
+ * @throws AppError delivery.unknown if there is none
+ */
+export async function needId(opened: Opened, given: string): Promise<string> {
+  return (await findId(opened, given)) ?? unknownDelivery(given)
+}
+
+/** @throws AppError delivery.unknown */
+export function unknownDelivery(given: string): never {
+  const hint = 'Find it with: lernito-openedx deliveries list SEARCH'
+  throw new AppError('delivery.unknown', `There is no delivery ${plain(given)}. ${hint}`)
 }

@@ -13,7 +13,7 @@ import { openLmsAsGuest } from '../service/lms.ts'
 import { command } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
-import { plain, plainJson } from './plain.ts'
+import { plain, printJson } from './plain.ts'
 
 /** How often a line tells how far it is, ms. */
 const PROGRESS_MS = 3_000
@@ -69,7 +69,8 @@ export const reconcile = command({
           },
           onProgress: progress.came,
         })
-        process.stdout.write(values.json ? `${plainJson({ ...result, findings }, 2)}\n` : summary(result))
+        if (values.json) printJson({ ...result, findings })
+        else process.stdout.write(summary(result))
         if (result.failure !== null) {
           process.stderr.write(`The rest could not be checked in the LMS: ${result.failure.message}\n`)
         }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { accepted, arrival, needsAttention, settled } from '../queue/harness.ts'
-import { run, temporaryFolder } from '../service/process.ts'
+import { ROOT, run, temporaryFolder } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe, storedDeliveries } from '../service/serving.ts'
 import { inboxOf } from './inboxes.ts'
 
@@ -19,11 +20,11 @@ describe('forget', { concurrency: 2 }, () => {
     const [id = '', other = ''] = await store([accepted(webhook), accepted(arrival({ email: 'alan@x.example' }))])
     await store([settled(needsAttention(id))])
     assert.ok(traceIn(file, EMAIL))
-    const { code, stdout, stderr } = await command('forget', ` ${EMAIL.toUpperCase()} `)
+    const { code, stdout, stderr } = await command('forget', '--yes', ` ${EMAIL.toUpperCase()} `)
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '1 delivery erased\n', stderr: '' })
     assert.deepEqual(await states(), { [other]: 'queued' })
     for (const text of [EMAIL, 'countess', webhook.digest]) assert.equal(traceIn(file, text), false, text)
-    const again = await command('forget', EMAIL, '--json')
+    const again = await command('forget', '--yes', EMAIL, '--json')
     assert.equal(again.code, 0)
     assert.deepEqual(JSON.parse(again.stdout), { deliveries: 0, allowances: null, clean: true, failure: null })
   })
@@ -45,7 +46,7 @@ describe('forget', { concurrency: 2 }, () => {
         { ...row, course: one ?? '', email: 'alan@x.example', used: false },
       ],
     })
-    const { code, stdout } = await command('forget', EMAIL, '--lms')
+    const { code, stdout } = await command('forget', '--yes', EMAIL, '--lms')
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '0 deliveries erased\n2 unused allowances deleted\n' })
     const { allowances } = await lms.state()
     assert.deepEqual(
@@ -64,7 +65,7 @@ describe('forget', { concurrency: 2 }, () => {
     await store([settled(needsAttention(id))])
     await lms.seed({ allowances: [{ ...row, course: 'course-v1:Lernito+PY101+2026', used: false }] })
     await lms.faults([{ path: '/api/enrollment/v1/enrollment_allowed/', status: 503 }])
-    const failed = await command('forget', EMAIL, '--lms')
+    const failed = await command('forget', '--yes', EMAIL, '--lms')
     assert.equal(failed.code, 1)
     assert.match(
       failed.stdout,
@@ -72,7 +73,7 @@ describe('forget', { concurrency: 2 }, () => {
     )
     assert.deepEqual(await states(), {})
     await lms.noFaults()
-    const { code, stdout } = await command('forget', EMAIL, '--lms')
+    const { code, stdout } = await command('forget', '--yes', EMAIL, '--lms')
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '0 deliveries erased\n1 unused allowance deleted\n' })
     assert.deepEqual((await lms.state()).allowances, [])
   })
@@ -83,7 +84,7 @@ describe('forget', { concurrency: 2 }, () => {
     const { url } = await startServe({ t, folder, lmsUrl: lms.url })
     const env = serveEnv({ folder, lmsUrl: lms.url })
     for (const email of [EMAIL, 'alan@x.example']) assert.equal((await sell({ url, email }))?.status, 200)
-    const { code, stdout } = await run({ args: ['forget', EMAIL, '--lms'], env })
+    const { code, stdout } = await run({ args: ['forget', '--yes', EMAIL, '--lms'], env })
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '1 delivery erased\n1 unused allowance deleted\n' })
     assert.equal((await sell({ url, email: 'grace@x.example' }))?.status, 200)
     assert.equal(traceIn(`${folder}/lernito.db`, EMAIL), false)
@@ -100,13 +101,55 @@ describe('forget', { concurrency: 2 }, () => {
     const filling = Buffer.alloc(1_000_000, `${EMAIL} `) // as a copy that was left in free space would be
     const others = Array.from({ length: 70 }, (_, i) => ({ ...arrival({ email: `p${i}@x.example` }), body: filling }))
     for (const one of others) await store([accepted(one)])
-    const left = await command('forget', EMAIL)
+    const left = await command('forget', '--yes', EMAIL)
     assert.equal(left.code, 3)
     assert.match(left.stdout, /^1 delivery erased\nSomething of it can still be read .*--compact\.\n$/)
     const before = readFileSync(file).length
-    const { code } = await command('forget', EMAIL, '--compact')
+    const { code } = await command('forget', '--yes', EMAIL, '--compact')
     assert.equal(code, 0)
     assert.ok(readFileSync(file).length <= before)
+  })
+
+  test('--dry-run says what there is to erase, and erases nothing', async (t) => {
+    const lms = await startLms(t)
+    const { store, command, states } = await inboxOf(t, { lmsUrl: lms.url })
+    await store([accepted(arrival({ email: EMAIL })), accepted(arrival({ email: 'alan@x.example' }))])
+    await lms.seed({ allowances: [{ ...row, course: 'course-v1:Lernito+PY101+2026', used: false }] })
+    const before = await states()
+    const { code, stdout } = await command('forget', EMAIL, '--lms', '--dry-run')
+    assert.equal(stdout, '1 delivery and 1 unused allowance in the LMS would be erased.\n')
+    assert.equal(code, 0)
+    const json = await command('forget', EMAIL, '--dry-run', '--json')
+    assert.deepEqual(JSON.parse(json.stdout), { deliveries: 1 })
+    assert.deepEqual([await states(), (await lms.state()).allowances.length], [before, 1])
+  })
+
+  test('without a terminal and without --yes, it erases nothing and exits with 2', async (t) => {
+    const { store, command, states } = await inboxOf(t)
+    await store([accepted(arrival({ email: EMAIL }))])
+    const { code, stdout, stderr } = await command('forget', EMAIL)
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    assert.match(stderr, /nobody to ask\. Repeat it with --yes/)
+    assert.equal(Object.keys(await states()).length, 1)
+  })
+
+  const script = spawnSync('script', ['--version']).error === undefined
+  test('at a terminal, it says what it erases, and does so after y only', { skip: !script }, async (t) => {
+    const { store, env, states } = await inboxOf(t)
+    await store([accepted(arrival({ email: EMAIL }))])
+    const answer = (text: string) =>
+      run({
+        command: ['script', '-qec', `"${process.execPath}" src/cli/main.ts forget ${EMAIL}`, '/dev/null'],
+        args: [],
+        cwd: ROOT,
+        env,
+        input: text,
+      })
+    const no = await answer('n\n')
+    assert.match(no.stdout, /1 delivery of ada@x\.example will be erased for good\. Go on\? \[y\/N\]/)
+    assert.deepEqual([no.code, Object.keys(await states()).length], [1, 1])
+    const yes = await answer('y\n')
+    assert.deepEqual([yes.code, Object.keys(await states()).length], [0, 0])
   })
 
   test('wrong usage gets a message that names it and exit code 2', async (t) => {
@@ -114,7 +157,7 @@ describe('forget', { concurrency: 2 }, () => {
     for (const args of [[], ['ada'], ['a@b', 'c@d'], ['a@b,c@d'], ['a b@c']]) {
       const { code, stdout, stderr } = await command('forget', ...args)
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' }, args.join(' '))
-      assert.match(stderr, /one e-mail address/)
+      assert.match(stderr, /one email address/)
     }
   })
 })

@@ -96,8 +96,9 @@ export function start({
       .slice(0, -1)
       .filter((line) => line.startsWith('{'))
   const log = (): LogLine[] => lines().map((line) => logLine.parse(JSON.parse(line)))
-  // The output of `deliveries` is not a log: the operator asked for it.
-  if (args[0] !== 'deliveries') watchLog({ lines: () => [...lines(), ...output.stderr.split('\n')], env })
+  // The output of these is not a log: the operator asked for it.
+  if (args[0] !== 'deliveries' && args[0] !== 'reconcile')
+    watchLog({ lines: () => [...lines(), ...output.stderr.split('\n')], env })
   return {
     child,
     stdout: () => output.stdout,

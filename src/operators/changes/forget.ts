@@ -91,6 +91,19 @@ export async function forget(
   return { deliveries: erased, traces: [...traces] }
 }
 
+/**
+ * How many deliveries `forget` would erase now. Changes nothing.
+ * @throws AppError withdrawal.open, as forget would
+ */
+export async function countForgettable({ database: { db } }: WriteContext, email: string): Promise<number> {
+  const address = emailTerm(email)
+  await refuseOpenWithdrawals(db, address)
+  const own = db.selectFrom('deliveries').select('id').where('email', '=', address)
+  const ids = new Set((await own.execute()).map(({ id }) => id))
+  for await (const mentioning of rejectedMentioning(db, address)) for (const id of mentioning) ids.add(id)
+  return ids.size
+}
+
 /** Marks queued deliveries as handled, so that no replica makes a further call, and waits for calls in flight. */
 async function stopWork(
   context: WriteContext,

@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'database.lost'
   | 'lease.lost'
   | 'withdrawal.open'
+  | 'delivery.unknown'
+  | 'delivery.ambiguous'
   | 'address.in_use'
   | 'send.failed'
   | 'file.unreadable'
