@@ -33,7 +33,8 @@ describe('sandbox', { concurrency: 2 }, () => {
       assert.deepEqual([code, stdout.slice(0, 7)], [0, '200 OK\n'])
     }
     const listed = await follow(list)
-    assert.match(listed.stdout, /newcomer@example\.com .*\n.*alice@example\.com .*\n2 deliveries: /)
+    assert.match(listed.stdout, /newcomer@example\.com .*\n.*alice@example\.com .*\n$/)
+    assert.match(listed.stderr, /^2 deliveries: /)
     const checked = await follow('npx lernito-openedx doctor')
     assert.equal(checked.code, 0, checked.stdout)
     const { enrollments, allowances } = await control(lmsOf(welcome)).state()

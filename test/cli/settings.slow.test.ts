@@ -20,11 +20,11 @@ test('a command demands only the settings that it needs', async (t) => {
     `deliveries show ${ID}`,
     `deliveries replay ${ID}`,
     'events list',
-    'forget ada@example.com',
+    'forget ada@example.com --yes',
   ]) {
     assert.deepEqual(await demanded(line), [], line)
   }
-  for (const line of [`deliveries withdraw ${ID}`, 'reconcile', 'forget ada@example.com --lms']) {
+  for (const line of [`deliveries withdraw ${ID}`, 'reconcile', 'forget ada@example.com --lms --yes']) {
     assert.deepEqual(await demanded(line), LMS, line)
   }
 })
