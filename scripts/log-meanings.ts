@@ -45,7 +45,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'The service can do no more for this sale, and `detail` is the reason.',
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
     },
-    'follow-up of pre-enrolled buyers failed in part': {
+    'follow-up of buyers failed in part': {
       means: 'A look-up in the LMS failed for `reason`. The next round looks up the buyers who were left out.',
       action: 'If the line repeats, see [Errors](errors.md#the-lms).',
     },
@@ -162,7 +162,7 @@ export const QUIET: readonly string[] = [
   'LMS available again; work continues',
   'LMS works for the course again; its deliveries are retried',
   'LMS call',
-  'pre-enrolled buyers followed up',
+  'buyers followed up',
   'old deliveries deleted',
   'event sent to the shop',
   "the shop's endpoint accepts events again",
@@ -195,6 +195,8 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   repaired: '`reconcile --fix` enrolled the buyer again.',
   checked: ACT,
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
+  access_ended: 'The LMS took the buyer out of the courses that `detail` names, and nobody here ordered that.',
+  access_restored: 'The buyer has the courses again that `detail` names.',
   corrected: ACT,
   withdrawal_requested: ACT,
   withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`. Logged as a warning.',

@@ -9,6 +9,7 @@ export const FILTER_OPTIONS = {
   username: { type: 'string' },
   course: { type: 'string' },
   state: { type: 'string', multiple: true, values: DELIVERY_STATES },
+  ended: { type: 'boolean' },
   since: { type: 'string' },
   until: { type: 'string' },
 } as const
@@ -22,13 +23,14 @@ type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
  */
 export function readFilter(of: { values: FilterValues; search?: string; now: number }): DeliveryFilter {
   const { search = '', now } = of
-  const { state, since, until, email, username, course } = of.values
+  const { state, ended, since, until, email, username, course } = of.values
   const filter = {
     ...readSearch(search),
     ...(email === undefined ? {} : { email }),
     ...(username === undefined ? {} : { username }),
     ...(course === undefined ? {} : { course }),
     ...(state === undefined ? {} : { states: [...state] }),
+    ...(ended === true ? { ended: true } : {}),
     ...(since === undefined ? {} : { from: readTime({ option: '--since', text: since, now }) }),
     ...(until === undefined ? {} : { to: readTime({ option: '--until', text: until, now }) }),
   }

@@ -52,6 +52,8 @@ export interface DeliveryRow {
   standings: string | null
   /** JSON: the LMS account that each course was given to, by its id and username; null if none is known. */
   accounts: string | null
+  /** When the first of its courses was found to have ended; see CourseStanding. null if all are as they were sold. */
+  ended_at: number | null
   body: Uint8Array
 }
 
@@ -281,6 +283,12 @@ export interface SenderRow {
   count: number
 }
 
+/** How far the rounds of `name` came: what was due until `came_to` (ms since 1970) is done. */
+export interface RoundRow {
+  name: string
+  came_to: number
+}
+
 export interface Tables {
   deliveries: DeliveryRow
   events: EventRow
@@ -290,6 +298,7 @@ export interface Tables {
   holds: HoldRow
   withdrawals: WithdrawalRow
   webhook_ids: WebhookIdRow
+  rounds: RoundRow
   outbox: OutboxRow
   endpoints: EndpointRow
   catalogue: CatalogueRow

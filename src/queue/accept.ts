@@ -6,7 +6,7 @@ import { startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { readLateRetries } from './late-retries.ts'
-import { outcomeColumns, toProgress } from './rows.ts'
+import { NO_STANDINGS, outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
 
@@ -160,7 +160,7 @@ function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): D
     replaced_by: null,
     search_text: text,
     request: request === null ? null : JSON.stringify(request),
-    standings: null,
+    ...NO_STANDINGS,
     accounts: null,
     body,
   }

@@ -3,7 +3,7 @@ import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { EventKind, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { outcomeColumns } from './rows.ts'
+import { NO_STANDINGS, outcomeColumns } from './rows.ts'
 
 /**
  * Locks a delivery until the end of the transaction, so that two orders for it at once come one after the other. Call it
@@ -98,7 +98,7 @@ export async function startAgain(
       attempts: 0,
       settled_at: null,
       ...outcomeColumns(kept),
-      standings: null,
+      ...NO_STANDINGS,
       active_at: at,
       generation: eb('generation', '+', 1),
       ...(home === undefined ? {} : { home }),
@@ -163,7 +163,7 @@ export async function storeFound(
   }: {
     ids: readonly string[]
     read: Checked
-    found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> &
+    found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
       Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts'>>
   },
 ): Promise<void> {

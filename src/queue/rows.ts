@@ -46,10 +46,18 @@ const standingsSchema = z.record(
     checkedAt: z.number(),
     since: z.number(),
     checks: z.number(),
+    endedAt: z.number().exactOptional(),
   }),
 )
 
 const accountsSchema = z.record(z.string(), z.object({ id: z.int(), username: z.string() }))
+/** The columns that store standings. */
+export function standingColumns(standings: Standings): Pick<DeliveryRow, 'standings' | 'ended_at'> {
+  const ended = Object.values(standings).flatMap(({ endedAt }) => endedAt ?? [])
+  return { standings: JSON.stringify(standings), ended_at: ended.length === 0 ? null : Math.min(...ended) }
+}
+/** Of a delivery that nobody has checked since its last result. */
+export const NO_STANDINGS = { standings: null, ended_at: null } as const satisfies Partial<DeliveryRow>
 
 /** The name of the hold for what is done for the buyer of a delivery: the address, without letter case. */
 export const personOf = ({ email, id }: Pick<DeliveryRow, 'email' | 'id'>): string => email ?? id

@@ -11,7 +11,7 @@ import {
 } from '../sale/types.ts'
 import type { Change } from './events.ts'
 import type { Holds } from './replicas/holds.ts'
-import { accountsColumn, outcomeColumns, readAccounts, toProgress } from './rows.ts'
+import { accountsColumn, NO_STANDINGS, outcomeColumns, readAccounts, toProgress } from './rows.ts'
 
 /** `person`: the buyer, whose hold this replica took for the attempt. */
 export interface SettleRequest {
@@ -158,7 +158,7 @@ function columns({ effect, settlement, isFirstSuccess }: Judged, at: number): Pa
     ...known,
     state,
     ...outcomeColumns(outcome),
-    standings: null,
+    ...NO_STANDINGS,
     due_at: dueAt,
     attempts,
     settled_at: final ? at : null,

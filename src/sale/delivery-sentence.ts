@@ -137,6 +137,8 @@ interface Line {
   /** What the last check found; null: not checked. */
   readonly standing: Standing | null
   readonly since: number
+  /** When a check found that the buyer has lost it; null if they have not. */
+  readonly endedAt: number | null
   /** The latest order that took the buyer out, if one did. */
   readonly taken: ToldOrder | null
 }
@@ -150,9 +152,10 @@ function linesOf({ courseIds, outcome, standings, withdrawals }: Told): Line[] {
   const courses = named.filter((key, index) => named.findIndex((other) => isSameCourse(key, other)) === index)
   return courses.map((course) => {
     const result = done[course]
-    const { standing = null, since = 0 } = standings[course] ?? {}
-    const line = { course, standing, since }
+    const { standing = null, since = 0, endedAt = null } = standings[course] ?? {}
+    const line = { course, standing, since, endedAt }
     if (result === undefined) return { ...line, is: 'out', taken: orderFor(withdrawals, course) }
+    if (endedAt !== null) return { ...line, is: 'lost', taken: null }
     if (standing === 'enrolled' || (result === 'enrolled' && standing === null))
       return { ...line, is: 'in', taken: null }
     return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost', taken: null }
@@ -171,9 +174,13 @@ function enrolledOf(lines: readonly Line[]): Telling {
   if (inside.length === lines.length) {
     return { situation: 'enrolled', facts: [[wholeText(lines.length)]], next: 'You don’t need to do anything.' }
   }
-  if (inside.length > 0) return { situation: 'partly_enrolled', facts: partFacts(lines), courses: coursesOf(inside) }
-  return { situation: 'lost', facts: partFacts(lines), courses: coursesOf(having(lines, 'lost')) }
+  const next = lines.some(({ endedAt }) => endedAt !== null) ? { next: NOT_AGAIN } : {}
+  const facts = partFacts(lines)
+  if (inside.length > 0) return { situation: 'partly_enrolled', facts, ...next, courses: coursesOf(inside) }
+  return { situation: 'lost', facts, ...next, courses: coursesOf(having(lines, 'lost')) }
 }
+
+const NOT_AGAIN = 'The service enrolls the buyer again only if you replay the delivery or the shop repeats the sale.'
 
 const ACTIVATES = 'The enrollment takes effect when the buyer activates the account.'
 const REGISTERS = 'The enrollment takes effect when the buyer registers with this address and activates the account.'
@@ -192,7 +199,8 @@ function waitingOf(lines: readonly Line[]): Telling {
 /** In how many of the courses the buyer is, if that is not what the state says, and what happened to the others. */
 function partFacts(lines: readonly Line[]): Fact[] {
   const inside = having(lines, 'in')
-  const lost = having(lines, 'lost').map(({ course, standing, since }): Fact => {
+  const lost = having(lines, 'lost').map(({ course, standing, since, endedAt }): Fact => {
+    if (endedAt !== null) return [`${course}: access ended (${whyEnded(standing)}), found `, { at: endedAt }, '.']
     const found = standing === null ? 'not found in the LMS' : STANDING_TEXTS[standing].fact
     return [`${course}: ${found} since `, { at: since }, '.']
   })
@@ -202,6 +210,10 @@ function partFacts(lines: readonly Line[]): Fact[] {
     inside.length < lines.length ? `In ${inside.length} of ${lines.length} courses.` : wholeText(lines.length)
   return [[count], ...lost, ...taken]
 }
+
+/** Once ended, it stays so for this sale, also if another one enrolls the buyer. */
+const whyEnded = (standing: Standing | null): string =>
+  standing === null || standing === 'enrolled' ? 'another sale enrolled the buyer again' : STANDING_TEXTS[standing].fact
 
 const wholeText = (count: number): string =>
   count === 1 ? 'In the course.' : count === 2 ? 'In both courses.' : `In all ${count} courses.`

@@ -163,6 +163,11 @@ export interface CourseStanding {
   /** When a check first found this standing, and how many stored checks in a row have found it. */
   readonly since: number
   readonly checks: number
+  /**
+   * When a check found that the buyer has lost a course that was enrolled here, and nobody here took them out. Absent
+   * while they have it.
+   */
+  readonly endedAt?: number
 }
 
 /** By true course key. */
@@ -281,6 +286,8 @@ export type EventKind =
   | 'repaired'
   | 'checked'
   | 'standing_changed'
+  | 'access_ended'
+  | 'access_restored'
   | 'corrected'
   | 'withdrawal_requested'
   | 'withdrawal_failed'

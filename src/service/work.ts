@@ -1,5 +1,5 @@
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
-import { areSalesWaitedFor, runFollowUp } from '../enroll/follow-up/follow-up.ts'
+import { areSalesWaitedFor, enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
 import { createBudget } from '../lms/client/budget.ts'
@@ -19,8 +19,11 @@ import { runSenders } from '../shop/senders/senders.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 
-/** The follow-up spends at most a quarter of the call budget. */
-const BUDGET_PART = 4
+/** Looking for those who have registered spends at most a quarter of the call budget, and for those who lost it, a tenth. */
+const WAITING_PART = 4
+const ENROLLED_PART = 10
+/** The enrolled buyers are looked at in every fourth of these rounds, each when they are due: hourly. */
+const ENROLLED_EVERY = 4
 
 /**
  * The background work of the service: it enrolls, withdraws, follows up pre-enrolled buyers, reads which courses the LMS
@@ -36,7 +39,8 @@ export async function runWork(parts: Parts): Promise<void> {
   await Promise.all([
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),
     withdraw(parts),
-    followUp(parts),
+    followUp(parts, { makeRound: followUpRound, part: WAITING_PART, intervalMs: parts.followUpMs }),
+    followUp(parts, { makeRound: enrolledRound, part: ENROLLED_PART, intervalMs: ENROLLED_EVERY * parts.followUpMs }),
     keepCatalogue(parts),
     sendEvents(parts),
     notify(parts),
@@ -71,21 +75,23 @@ function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[])
 }
 
 /**
- * Follows up pre-enrolled buyers. It uses the client that the circuit breaker doesn't watch: a failure of its calls must
- * not stop sales.
+ * Follows up buyers, with a part of the call budget. It uses the client that the circuit breaker doesn't watch: a failure
+ * of its calls must not stop sales.
  */
-function followUp(parts: Parts): Promise<void> {
+function followUp(
+  parts: Parts,
+  { part, ...rounds }: Pick<Parameters<typeof runFollowUp>[0], 'makeRound' | 'intervalMs'> & { part: number },
+): Promise<void> {
   const { settings, replicas, now, signal, budget, breaker, observer } = parts
-  const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE / BUDGET_PART
-  const part = createBudget({ callsPerMinute, replicas, now })
+  const own = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / part, replicas, now })
   return runFollowUp({
     ...parts,
+    ...rounds,
     acquire: async () => {
-      ;(await part.acquire(signal)).spend()
+      ;(await own.acquire(signal)).spend()
       return budget.acquire(signal)
     },
     isLmsUnavailable: () => isOpen(breaker.state()),
-    intervalMs: parts.followUpMs,
     onRound: observer.onFollowUp,
   })
 }

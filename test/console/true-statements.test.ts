@@ -36,6 +36,23 @@ describe('a delivery says what is true', () => {
     assert.doesNotMatch(list, /Unenrolled in the LMS/)
   })
 
+  test('after the LMS took the course away, on its page and in the list of those', async () => {
+    const email = 'carol@example.com'
+    await product.lms.people({ email, username: 'carol', active: true })
+    const id = await idOf(email)
+    await product.lms.seed({ enrollments: [{ email, course: DEMO, mode: 'audit', active: false }] })
+    await someone.send(`/deliveries/${id}/check`)
+    const ended = /Demo_Course: access ended \(unenrolled in the LMS\), found .* UTC \./
+    const page = await read(`/deliveries/${id}`)
+    assert.match(page, ended)
+    assert.match(page, /enrolls the buyer again only if you replay the delivery or the shop repeats the sale/)
+    assert.match(page, /Access ended in the LMS/)
+    const list = await read('/deliveries?ended=only')
+    assert.match(list, ended)
+    assert.match(list, /In the LMS access ended ×/)
+    assert.doesNotMatch(list, /alice@example\.com/)
+  })
+
   test('to a buyer who registered and did not activate: activate, and not register', async () => {
     const id = await idOf('nina@example.com')
     await product.lms.people({ email: 'nina@example.com', username: 'nina', active: false })

@@ -151,7 +151,16 @@ describe('the history checker', () => {
   test('reports a delivery if the shop was told another state last, or its events out of order', () => {
     const told = (...states: string[]) =>
       states.map((state, i) => {
-        const data = { id: '0', webhookId: null, state, courses: [], reason: null, replaces: null, replacedBy: null }
+        const data = {
+          id: '0',
+          webhookId: null,
+          state,
+          courses: [],
+          ended: [],
+          reason: null,
+          replaces: null,
+          replacedBy: null,
+        }
         return { webhookId: `${state}${i}`, sequence: i + 1, data: { ...data, test: false } }
       })
     const rows = [{ ...SETTLED, state: 'withdrawn' }]

@@ -56,6 +56,22 @@ test('a sale whose courses are all there is in all of them', () => {
   assert.equal(situation({ outcome: all, withdrawals: [order()] }), 'enrolled', 'the shop has sent it again since')
 })
 
+test('a course whose access ended is named with when that was found, also once another sale has enrolled the buyer', () => {
+  const ended = (standing: Standing): Partial<Told> => {
+    const { [DEMO]: first, ...others } = found({ [DEMO]: standing, [OTHER]: 'enrolled' })
+    assert.ok(first !== undefined)
+    const outcome = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
+    return { outcome, standings: { ...others, [DEMO]: { ...first, endedAt: AT } } }
+  }
+  const rest = 'The service enrolls the buyer again only if you replay the delivery or the shop repeats the sale.'
+  assert.equal(
+    say(ended('unenrolled')),
+    `In 1 of 2 courses. ${DEMO}: access ended (unenrolled in the LMS), found 09:31. ${rest}`,
+  )
+  assert.match(say(ended('enrolled')), /access ended \(another sale enrolled the buyer again\), found/)
+  assert.equal(situation(ended('retired')), 'partly_enrolled')
+})
+
 test('a course that the LMS lost is named with what the last check found', () => {
   const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
   assert.equal(

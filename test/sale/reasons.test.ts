@@ -12,7 +12,16 @@ function textsOf(code: (typeof REASON_CODES)[number], subject: string): string[]
   const outcome = { courses: {}, reason: { code, subject } }
   const { state } = REASONS[code]
   const stored = { state, outcome: JSON.stringify(outcome), due_at: null, generation: 0, received_at: 0 }
-  const row = { id: 'ID', webhook_id: null, source: 'shop', replaces: null, replaced_by: null, ...stored } as const
+  const row = {
+    id: 'ID',
+    webhook_id: null,
+    source: 'shop',
+    replaces: null,
+    replaced_by: null,
+    standings: null,
+    ended_at: null,
+    ...stored,
+  } as const
   return [
     JSON.stringify(answer({ state, dueAt: null, outcome, generation: 0 }, 1).body.message),
     shopView(row).reason?.message ?? '',

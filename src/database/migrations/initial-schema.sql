@@ -34,14 +34,15 @@ create table if not exists deliveries (
   outcome mediumtext,
   standings mediumtext,
   accounts mediumtext,
+  ended_at bigint,
   body mediumblob not null
 );
 -- The last column is email, so that the query for due rows reads the index alone.
 create index deliveries_due on deliveries (state, home, due_at, id, email);
 -- The last column is state, so that the list reads the index alone: MariaDB would sort another one that has all columns.
 create index deliveries_active on deliveries (active_at, id, state);
--- The last two columns tell sales apart, so that they are counted in the index alone.
-create index deliveries_state on deliveries (state, active_at, id, source, replaced_by);
+-- The last columns tell sales, and those whose access ended, apart, so that they are found in the index alone.
+create index deliveries_state on deliveries (state, active_at, id, source, replaced_by, ended_at);
 create index deliveries_cause on deliveries (state, reason, subject, settled_at, id);
 -- A person has few deliveries, so a query by person can sort the rows that it reads.
 create index deliveries_email on deliveries (email, id);
@@ -94,6 +95,11 @@ create table if not exists webhook_ids (
 );
 create index webhook_ids_delivery on webhook_ids (delivery_id, received_at);
 create index webhook_ids_digest on webhook_ids (digest);
+
+create table if not exists rounds (
+  name varchar(16) not null primary key,
+  came_to bigint not null
+);
 
 create table if not exists outbox (
   id varchar(26) not null primary key,

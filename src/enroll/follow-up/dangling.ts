@@ -70,7 +70,12 @@ export async function deleteDangling({
     if (row === undefined || row.outcome === null) return { result: null, listed: [repaired] }
     const { [course]: _gone, ...courses } = readOutcome(row.outcome).courses
     const outcome = { courses, reason: { code: 'course.missing', subject: course } } as const
-    const found = { state: 'needs_attention', ...outcomeColumns(outcome), standings: row.standings } as const
+    const found = {
+      state: 'needs_attention',
+      ...outcomeColumns(outcome),
+      standings: row.standings,
+      ended_at: null,
+    } as const
     await storeFound(writing, { ids: [id], read: row, found })
     const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome(outcome) } as const
     return { result: null, listed: [repaired], others: [moved] }

@@ -9,6 +9,7 @@ import { applyMode } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
 import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
+import { enrolledBuyers, readCameTo, storeCameTo } from './enrolled.ts'
 import { type Asking, lookUp, permitFor, type Sought } from './look-up.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check, SeenRow } from './result.ts'
@@ -38,24 +39,26 @@ interface FollowUpOptions
   readonly replicas: Pick<AppContext['replicas'], 'me' | 'holds' | 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
-  /** FOLLOW_UP_MS, but for the sandbox and tests. */
+  /** One round: of those who wait, or of those who are enrolled. */
+  readonly makeRound: (options: RoundOptions) => Promise<RoundResult>
+  /** From the start of a round to the next one. */
   readonly intervalMs: number
   /** Called after each round. */
   readonly onRound: (result: RoundResult) => void
 }
 
 /**
- * Follows up the pre-enrolled buyers, in rounds, until the signal is aborted: who has registered is found, and the
- * delivery says so. The leader among the replicas does it; after it dies, the next one begins a round. A round makes no call while the
+ * Follows up buyers, in rounds, until the signal is aborted: what has changed in the LMS is found, and the delivery says
+ * so. The leader among the replicas does it; after it dies, the next one begins a round. A round makes no call while the
  * LMS is unavailable, and gives way to sales that a shop waits for.
  */
 export function runFollowUp(options: FollowUpOptions): Promise<void> {
-  const { replicas, intervalMs, isLmsUnavailable, onRound } = options
+  const { replicas, intervalMs, isLmsUnavailable, makeRound, onRound } = options
   const pollMs = Math.min(POLL_MS, intervalMs)
   const round = async (): Promise<number> => {
     if (isLmsUnavailable() || !replicas.isLeader()) return pollMs
     const began = performance.now()
-    const result = await followUpRound({ ...options, asking: askingOf(options) })
+    const result = await makeRound({ ...options, asking: askingOf(options) })
     onRound(result)
     return restAfter({ result, tookMs: performance.now() - began, intervalMs })
   }
@@ -128,6 +131,8 @@ export async function areSalesWaitedFor({ db, now }: { db: Kysely<Tables>; now: 
 type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
 
 export interface RoundResult {
+  /** Whose buyers it looked up: those who wait, or those who are enrolled. */
+  readonly state: 'pre_enrolled' | 'enrolled'
   /** How many deliveries were looked up. */
   readonly deliveries: number
   readonly events: number
@@ -151,7 +156,29 @@ export const ROUND_OVER = new Error('the round has to stop')
  * stores their standings. A call that fails leaves its people to the next round. A failure that isn't about some people,
  * such as an LMS that is down, ends the round.
  */
-export async function followUpRound(options: RoundOptions): Promise<RoundResult> {
+export const followUpRound = (options: RoundOptions): Promise<RoundResult> =>
+  lookAt(options, 'pre_enrolled', waitingBuyers(options))
+
+/**
+ * Looks up the enrolled buyers who became due since the last round that came to its end, and stores where their access
+ * has ended or come back. It changes nothing in the LMS. A round that stops begins again with the same buyers; those of a
+ * call that fails for them alone wait for the next week, so that they don't keep the others from it.
+ */
+export async function enrolledRound(options: RoundOptions): Promise<RoundResult> {
+  const { context, guard } = options
+  const { db } = context.database
+  const to = context.now()
+  const from = await guard(() => readCameTo(db, to))
+  const result = await lookAt(options, 'enrolled', enrolledBuyers({ db, guard }, { from, to }))
+  if (result.complete) await guard(() => storeCameTo(db, to))
+  return result
+}
+
+async function lookAt(
+  options: RoundOptions,
+  state: RoundResult['state'],
+  buyers: AsyncIterable<readonly Sought[]>,
+): Promise<RoundResult> {
   const { context, asking } = options
   const failures = createFailures()
   let [deliveries, events, complete] = [0, 0, true]
@@ -160,7 +187,7 @@ export async function followUpRound(options: RoundOptions): Promise<RoundResult>
     options.publish(event)
   }
   try {
-    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, waitingBuyers(options))) {
+    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, buyers)) {
       failures.note(found)
       if (!found.ok) continue
       deliveries += found.value.length
@@ -172,7 +199,7 @@ export async function followUpRound(options: RoundOptions): Promise<RoundResult>
     if (error !== ROUND_OVER) throw error
     complete = false
   }
-  return { deliveries, events, failure: failures.first(), complete }
+  return { state, deliveries, events, failure: failures.first(), complete }
 }
 
 /** The pre-enrolled deliveries with the courses that wait for an account, as many as one search takes. */
@@ -200,7 +227,8 @@ async function withModes(
   const rows = new Map(seen.rows)
   const changing = { ...options, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
-    const mode = row.modePending && seen.courses.has(course) ? asking.modeOf(course) : null
+    const isPending = row.modePending && seen.courses.has(course) && reported.state === 'pre_enrolled'
+    const mode = isPending ? asking.modeOf(course) : null
     if (mode === null || !('username' in account)) continue
     const { username } = account
     const result = await changeFor(changing, {

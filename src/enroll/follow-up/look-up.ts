@@ -207,11 +207,10 @@ async function completeOne(
   { email, sought, account, askedAt, rows }: Person,
 ): Promise<Judged<Omit<Seen, 'courses'>>> {
   const missing = new Set(sought.flatMap(({ courses }) => courses.filter((course) => !rows.has(course))))
-  const isDue = sought.some(({ reported: { standings } }) =>
-    [...missing].some((course) => isDueToAsk(standings[course], askedAt)),
+  const isDue = sought.some(({ reported }) =>
+    [...missing].some((course) => isDueToAsk(reported, { course, account, at: askedAt })),
   )
-  const asksAccount = asking.thorough || ('username' in account && isDue)
-  if (missing.size === 0 || !asksAccount) return succeeded({ account, rows, allowed: null })
+  if (missing.size === 0 || !(asking.thorough || isDue)) return succeeded({ account, rows, allowed: null })
   const asked = await askAccount(asking, { email, rows, missing })
   if (!asked.ok || !asking.thorough) return asked
   // An allowance enrolls only on activation, so those of an active person mean nothing.

@@ -10,6 +10,7 @@ import type {
   Standings,
 } from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
+import { accessEvents, changesOf, endedAfter, isWatched } from './access.ts'
 import { coursesWith, type Reported } from './reported.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
@@ -98,34 +99,54 @@ function standingAfter({
   course,
   seen,
   before,
+  watched,
   at,
 }: {
   course: string
   seen: Seen
   before: CourseStanding | undefined
+  /** Whether its access may end or come back, and if so, whether something keeps it from that. */
+  watched: { readonly isBlocked: boolean } | null
   at: number
 }): CourseStanding {
-  const found = standingIn(course, seen)
+  // Whoever was enrolled had an active account: an enrollment that is gone doesn't wait for the activation.
+  const isGone = watched !== null && 'username' in seen.account && !seen.rows.has(course)
+  const found = isGone ? { standing: 'missing' as const, mode: null } : standingIn(course, seen)
   const stays =
     seen.allowed === null &&
     ((before?.standing === 'missing' && (found.standing === 'no_account' || found.standing === 'not_activated')) ||
       (before?.standing === 'retired' && found.standing === 'no_account')) // search_emails leaves out retired accounts
   const { standing, mode } = stays ? before : found
   const isSame = before?.standing === standing
+  const endedAt = watched === null ? before?.endedAt : endedAfter({ course, seen, before, at, ...watched })
   return {
     standing,
     mode,
     checkedAt: at,
     since: isSame ? before.since : at,
     checks: isSame ? before.checks + 1 : 1,
+    ...(endedAt === undefined ? {} : { endedAt }),
   }
+}
+
+/**
+ * Whether to ask for the account of a person without an enrollment in a course. Of one who was enrolled and whose address
+ * no account has: whether it was retired.
+ */
+export function isDueToAsk(
+  reported: Reported,
+  { course, account, at }: { course: string; account: SeenAccount; at: number },
+) {
+  const before = reported.standings[course]
+  if (isWatched(reported, course)) return account.status === 'unknown' && before?.endedAt === undefined
+  return 'username' in account && isDueAgain(before, at)
 }
 
 /**
  * Whether to ask whether an account without an enrollment is active: at the third check, a day after the first, and
  * then once a day. Without an answer it stays due, because the check isn't stored.
  */
-export function isDueToAsk(before: CourseStanding | undefined, at: number): boolean {
+function isDueAgain(before: CourseStanding | undefined, at: number): boolean {
   if (before === undefined || (before.standing !== 'not_activated' && before.standing !== 'missing')) return false
   if (before.checks + 1 < CHECKS_BEFORE_ASKING) return false
   const daysAt = (time: number): number => Math.floor((time - before.since) / DAY_MS)
@@ -135,7 +156,8 @@ export function isDueToAsk(before: CourseStanding | undefined, at: number): bool
 /** Whether a check changes what the database should have. */
 function isWorthStoring(before: CourseStanding | undefined, after: CourseStanding): boolean {
   if (before === undefined || before.standing !== after.standing || before.mode !== after.mode) return true
-  return after.checkedAt - before.checkedAt >= STORE_AGAIN_MS || isDueToAsk(before, after.checkedAt)
+  if (before.endedAt !== after.endedAt) return true
+  return after.checkedAt - before.checkedAt >= STORE_AGAIN_MS || isDueAgain(before, after.checkedAt)
 }
 
 /** Whether the timeline should have a change: not if the course has what was reported, or still waits for an account. */
@@ -191,12 +213,14 @@ interface Of {
   readonly at: number
   /** The operator who asked for the check: it is then always stored, with an event. */
   readonly by: string | null
+  /** The courses whose access may neither end nor come back: see readBlocked. */
+  readonly blocked?: ReadonlySet<string>
 }
 
 /**
  * What a check makes of a delivery. Only the state of a pre-enrolled buyer follows from what the LMS has: `enrolled` as
  * soon as every course is, or `needs_attention` if waiting can't help. A buyer whose enrollment was missing becomes
- * enrolled too. In any other state, a check only stores the standings. `at` is the time of storing, ms since 1970.
+ * enrolled too. In any other state, a check stores the standings, and of an enrolled delivery, whose access has ended. `at` is the time of storing, ms since 1970.
  */
 export function resultOfCheck(of: Of): Checked {
   const { check, outcome, standings: before, by } = of
@@ -206,7 +230,7 @@ export function resultOfCheck(of: Of): Checked {
   const asked = by === null ? [] : [{ ...checked, actor: by }]
   const next = outcome === null || isOutdated ? null : nextOutcome(check, outcome, standings)
   if (next === null || next.state === check.reported.state) {
-    const news = by === null ? newsOf(of, standings) : []
+    const news = [...accessEvents(check.reported.id, before, standings), ...(by === null ? newsOf(of, standings) : [])]
     return { state: check.reported.state, outcome: next?.outcome ?? outcome, standings, drafts: [...asked, ...news] }
   }
   return { ...next, standings, drafts: [...asked, moveOf(of, next)] }
@@ -219,14 +243,19 @@ export function changesNothing(check: Check): boolean {
   return after.standings === standings && after.outcome === outcome
 }
 
-function mergedStandings({ check: { seen, askedAt }, standings: before, by }: Of): Standings {
+function mergedStandings({ check: { reported, seen, askedAt }, standings: before, by, blocked }: Of): Standings {
   const merged: Record<string, CourseStanding> = {}
   for (const course of seen.courses) {
-    const after = standingAfter({ course, seen, before: before[course], at: askedAt })
+    const watched = isWatched(reported, course) ? { isBlocked: blocked?.has(course) ?? false } : null
+    // A round doesn't tell where the account of somebody is who was enrolled, if the address is another one by now.
+    if (watched !== null && seen.allowed === null && !isKnown(seen.account)) continue
+    const after = standingAfter({ course, seen, before: before[course], watched, at: askedAt })
     if (by !== null || isWorthStoring(before[course], after)) merged[course] = after
   }
   return Object.keys(merged).length === 0 ? before : { ...before, ...merged }
 }
+
+const isKnown = ({ status }: SeenAccount): boolean => status !== 'unknown' && status !== 'other_account'
 
 /** The state and the outcome if the check changes one of them; else null. */
 function nextOutcome(
@@ -270,7 +299,9 @@ function moveOf(
 }
 
 function newsOf({ check, outcome, standings: before }: Of, after: Standings): EventDraft[] {
+  const { ended, restored } = changesOf(before, after)
   const news = Object.entries(after).filter(([course, standing]) => {
+    if (ended.includes(course) || restored.includes(course)) return false
     return standing !== before[course] && isNews(outcome?.courses[course], before[course], standing)
   })
   if (news.length === 0) return []

@@ -4,8 +4,16 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { auditedChange } from '../../queue/audited-change.ts'
 import { storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { accountsColumn, outcomeColumns, readAccounts, readOutcome, readStandings } from '../../queue/rows.ts'
+import {
+  accountsColumn,
+  outcomeColumns,
+  readAccounts,
+  readOutcome,
+  readStandings,
+  standingColumns,
+} from '../../queue/rows.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
+import { changesOf, readBlocked } from './access.ts'
 import { accountsAfterCheck, type Check, changesNothing, resultOfCheck } from './result.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
@@ -49,12 +57,24 @@ export async function storeChecks(
   return all
 }
 
-const COLUMNS = ['id', 'state', 'generation', 'received_at', 'outcome', 'standings', 'accounts'] as const
+const COLUMNS = [
+  'id',
+  'state',
+  'generation',
+  'received_at',
+  'settled_at',
+  'email',
+  'effect_unknown',
+  'outcome',
+  'standings',
+  'ended_at',
+  'accounts',
+] as const
 type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
 interface Write {
   readonly row: Row
-  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'accounts'> &
+  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at' | 'accounts'> &
     Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
@@ -67,10 +87,12 @@ async function storeStep(
 ): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
   const ids = [...new Set(checks.map(({ reported }) => reported.id))].sort() // unsorted, two of them deadlock on MySQL
   const rows = await readRows(writing, ids)
-  const writes = checks.flatMap((check) => {
+  const writes: Write[] = []
+  for (const check of checks) {
     const row = rows.get(check.reported.id)
-    return row === undefined ? [] : (writeOf(check, row, { at: writing.at, by }) ?? [])
-  })
+    const write = row === undefined ? null : await writeOf(writing, { check, row, by })
+    if (write !== null) writes.push(write)
+  }
   const changed = writes.filter(({ row, set }) => set.standings !== row.standings || set.outcome !== row.outcome)
   for (const group of Map.groupBy(changed, groupKey).values()) {
     const [first] = group
@@ -101,11 +123,17 @@ async function readRows({ trx }: TransactionContext, ids: readonly string[]): Pr
   return new Map(rows.filter(({ id }) => !withdrawn.has(id)).map((row) => [row.id, row]))
 }
 
-function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | null }): Write | null {
+async function writeOf(
+  writing: TransactionContext,
+  { check, row, by }: { check: Check; row: Row; by: string | null },
+): Promise<Write | null> {
   if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
   const standings = row.standings === null ? {} : readStandings(row.standings)
   const outcome = row.outcome === null ? null : readOutcome(row.outcome)
-  const after = resultOfCheck({ check, outcome, standings, receivedAt: row.received_at, at, by })
+  const of = { check, outcome, standings, receivedAt: row.received_at, at: writing.at, by }
+  const changes = changesOf(standings, resultOfCheck(of).standings)
+  const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, before: standings, ...changes })
+  const after = resultOfCheck({ ...of, blocked })
   const isSame = after.standings === standings
   const accounts = readAccounts(row.accounts)
   const found = isSame ? accounts : accountsAfterCheck({ ...check, accounts, standings: after.standings })
@@ -114,7 +142,7 @@ function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | 
     set: {
       state: after.state,
       ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
-      standings: isSame ? row.standings : JSON.stringify(after.standings),
+      ...(isSame ? { standings: row.standings, ended_at: row.ended_at } : standingColumns(after.standings)),
       accounts: found === accounts ? row.accounts : accountsColumn(found),
     },
     drafts: after.drafts,

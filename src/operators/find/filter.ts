@@ -24,6 +24,8 @@ export const filterSchema = z.strictObject({
   replay: z.string().optional(),
   /** Only sales: without tests, and without what another delivery replaces, so that a corrected sale is there once. */
   sales: z.literal(true).optional(),
+  /** Only enrolled deliveries of which the LMS took a course away; see CourseStanding. */
+  ended: z.literal(true).optional(),
   /** Received since then, inclusive, and before then, exclusive. */
   received: z.number().optional(),
   receivedTo: z.number().optional(),
@@ -81,29 +83,15 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const {
-    email,
-    username,
-    course,
-    find,
-    cause,
-    about,
-    replay,
-    sales,
-    received,
-    receivedTo,
-    waited: span,
-    ids,
-    states,
-    from,
-    to,
-  } = filter
+  const { email, username, course, find, cause, about, replay, sales, ended, ids, states } = filter
+  const { received, receivedTo, waited: span, from, to } = filter
   let met = query
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
   if (cause !== undefined) met = met.where('reason', '=', cause)
   if (about !== undefined) met = met.where('subject', '=', textTerm(about))
   if (sales) met = met.where(isSale)
+  if (ended) met = met.where('state', '=', 'enrolled').where('ended_at', 'is not', null)
   if (received !== undefined) met = met.where('received_at', '>=', received)
   if (receivedTo !== undefined) met = met.where('received_at', '<', receivedTo)
   if (span !== undefined) met = met.where((eb) => waited(eb, span))

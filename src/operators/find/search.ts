@@ -43,7 +43,8 @@ export async function search(
   db: Kysely<Tables>,
   of: { filter: DeliveryFilter; after: Position | null; limit: number; withinMs?: number },
 ): Promise<Matches> {
-  const { filter, after, limit, withinMs = WITHIN_MS } = of
+  const { after, limit, withinMs = WITHIN_MS } = of
+  const filter = narrowed(of.filter)
   if (isNone(filter)) return page([], limit)
   const { kind, from } = await planOf(db, filter)
   if (kind === 'order') return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
@@ -90,7 +91,8 @@ export async function countReplayable(
 }
 
 /** By state, in stretches: how many there are, and how many of them have a value in the column. */
-async function tally(db: Kysely<Tables>, filter: DeliveryFilter, column: 'id' | 'request') {
+async function tally(db: Kysely<Tables>, wanted: DeliveryFilter, column: 'id' | 'request') {
+  const filter = narrowed(wanted)
   if (isNone(filter)) return []
   const { kind, from } = await planOf(db, filter)
   const whole = [{ after: null, last: null }]
@@ -121,10 +123,16 @@ async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan>
   const known = find !== undefined && ADDRESS.test(find) ? { ...rest, email: find } : filter
   const index = indexFor(known)
   if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
-  const { course, cause, sales, received, receivedTo, waited } = known
-  const isText = [known.find, course, cause, sales, received, receivedTo, waited].some((one) => one !== undefined)
+  const { course, cause, sales, ended, received, receivedTo, waited } = known
+  const isText = [known.find, course, cause, sales, ended, received, receivedTo, waited].some(
+    (one) => one !== undefined,
+  )
   return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
 }
+
+/** Access ends only in enrolled deliveries, so a walk can read the index of these. */
+const narrowed = (filter: DeliveryFilter): DeliveryFilter =>
+  filter.ended ? { ...filter, states: (filter.states ?? ['enrolled']).filter((one) => one === 'enrolled') } : filter
 
 /** A delivery is never active before it is received, so a walk can end there. */
 function rangeOf({ received, waited, ...filter }: DeliveryFilter): DeliveryFilter {

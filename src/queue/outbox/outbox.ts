@@ -7,9 +7,10 @@ import {
   REASONS,
   type Reason,
   type ReasonCode,
+  type Standings,
   withSubject,
 } from '../../sale/types.ts'
-import { toProgress } from '../rows.ts'
+import { readStandings, toProgress } from '../rows.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
 export const SHOP_EVENT_TYPES = {
@@ -19,12 +20,18 @@ export const SHOP_EVENT_TYPES = {
   needs_attention: 'delivery.needs_attention',
   rejected: 'delivery.rejected',
   withdrawn: 'delivery.withdrawn',
+  access_ended: 'delivery.access_ended',
+  access_restored: 'delivery.access_restored',
 } as const satisfies Partial<Record<EventKind, string>>
 
 export type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
 
 /** Whether the shop gets an event of this kind. */
 export const isShopEvent = (kind: EventKind): kind is ShopEventKind => Object.hasOwn(SHOP_EVENT_TYPES, kind)
+
+/** The event that tells the shop of a delivery as it is; null: there is none. */
+export const eventOf = ({ state, ended_at: endedAt }: Pick<DeliveryRow, 'state' | 'ended_at'>): ShopEventKind | null =>
+  state === 'enrolled' && endedAt !== null ? 'access_ended' : eventOfState(state)
 
 /** The event that tells the shop of this state; null: there is none. */
 export function eventOfState(state: DeliveryState): ShopEventKind | null {
@@ -40,8 +47,10 @@ export interface ShopView {
   /** The webhook-id that the shop sent the sale with, if it signs by Standard Webhooks. */
   readonly webhookId: string | null
   readonly state: DeliveryState
-  /** The true course keys that are done. `pre_enrolled`: the buyer is enrolled as soon as they have an active account. */
+  /** The true course keys that are done and have not ended. `pre_enrolled`: the buyer is enrolled as soon as they have an active account. */
   readonly courses: readonly { readonly id: string; readonly result: 'enrolled' | 'pre_enrolled' }[]
+  /** Those that were enrolled and that the buyer has lost in the LMS, with the time of the check that found it (ISO). */
+  readonly ended: readonly { readonly id: string; readonly since: string }[]
   readonly reason: { readonly code: ReasonCode; readonly message: string } | null
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null
@@ -61,6 +70,8 @@ const COLUMNS = [
   'source',
   'replaces',
   'replaced_by',
+  'standings',
+  'ended_at',
 ] as const
 type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
@@ -131,15 +142,31 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
 /** What the shop may see of a delivery. Pure. */
 export function shopView(row: Row): ShopView {
   const { courses, reason } = toProgress(row).outcome
+  const standings = row.ended_at === null ? {} : standingsOf(row)
+  const ended = Object.keys(courses).flatMap((id) => {
+    const endedAt = standings[id]?.endedAt
+    return endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }]
+  })
+  const left = Object.entries(courses).filter(([course]) => !ended.some(({ id }) => id === course))
   return {
     id: row.id,
     webhookId: row.webhook_id,
     state: row.state,
-    courses: Object.entries(courses).map(([course, result]) => ({ id: course, result: RESULTS[result] })),
+    courses: left.map(([course, result]) => ({ id: course, result: RESULTS[result] })),
+    ended,
     reason: reason === null ? null : { code: reason.code, message: messageOf(reason) },
     replaces: row.replaces,
     replacedBy: row.replaced_by,
     test: row.source === 'test',
+  }
+}
+
+/** A column that can't be read ends nothing: the console shows what is wrong with it. */
+function standingsOf({ standings }: Pick<Row, 'standings'>): Standings {
+  try {
+    return standings === null ? {} : readStandings(standings)
+  } catch {
+    return {}
   }
 }
 

@@ -15,7 +15,7 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { processAgain } from '../replay.ts'
-import { coursesOf, outcomeColumns, readOutcome, readStandings } from '../rows.ts'
+import { coursesOf, outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
 import { describeWithdrawal, SUPERSEDED, touchedBy, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
@@ -54,7 +54,7 @@ export async function endOrder(
       .set({
         state: newState,
         ...outcomeColumns(rest),
-        standings: JSON.stringify({ ...standings, ...goneStandings(result, at) }),
+        ...standingColumns({ ...standings, ...goneStandings(result, at) }),
         active_at: at,
         ...(isWithdrawn ? { due_at: null, settled_at: at, effect_unknown: 0 } : {}),
       })
@@ -200,8 +200,8 @@ async function keepersOfTouched({ trx }: TransactionContext, { row }: ClaimedOrd
 /**
  * The deliveries that keep a refunded course for the same buyer, sorted by id. A refund orders a withdrawal for each
  * delivery that it concerns. So another one that wants the course, without such an order or sent again since, is a sale that
- * was not refunded: it came later, or the refund names a single sale. None for a withdrawal that an operator ordered: its
- * page names other deliveries.
+ * was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps nothing. None for a
+ * withdrawal that an operator ordered: its page names other deliveries.
  */
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
@@ -211,12 +211,12 @@ export async function keepersOf(
   const others = await db
     .selectFrom('deliveries as other')
     .innerJoin('deliveries as mine', 'mine.email', 'other.email')
-    .select(['other.id', 'other.state', 'other.request', 'other.outcome', 'other.generation'])
+    .select(['other.id', 'other.state', 'other.request', 'other.outcome', 'other.standings', 'other.generation'])
     .where('mine.id', '=', order.delivery_id)
     .where('other.id', '!=', order.delivery_id)
     .where('other.state', 'in', LIVE)
     .execute()
-  const wanting = others.filter((other) => wants(other, course))
+  const wanting = others.filter((other) => wants(other, course) && !hasEnded(other, course))
   if (wanting.length === 0) return []
   const ids = wanting.map(({ id }) => id)
   const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
@@ -236,6 +236,12 @@ function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: 
   const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
   return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
 }
+
+/** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
+const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string): boolean =>
+  Object.entries(standings === null ? {} : readStandings(standings)).some(
+    ([key, { endedAt }]) => endedAt !== undefined && isSameCourse(key, course),
+  )
 
 /** Tells each delivery that kept a course why the refund of another one left it. */
 const keptEvents = (refunded: string, { courses }: WithdrawalResult): EventDraft[] =>

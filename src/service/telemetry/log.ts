@@ -29,6 +29,8 @@ export function createLog({ level, destination }: { level: string; destination?:
 const WORDS: Partial<Record<EventKind, string>> = {
   pre_enrolled: 'pre-enrolled',
   standing_changed: 'changed in the LMS',
+  access_ended: 'access ended in the LMS',
+  access_restored: 'access is back in the LMS',
   checked: 'checked in the LMS',
   id_reused: 'has a webhook-id that another sale came under',
 }

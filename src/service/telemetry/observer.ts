@@ -38,11 +38,11 @@ function observeDeliveries({ log, metrics }: ObserverParts) {
       if (timeToEnrollmentMs !== undefined) metrics.enrollmentSeconds.observe(timeToEnrollmentMs / 1000)
     },
     /** After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. */
-    onFollowUp: ({ deliveries, events, complete, failure }: RoundResult): void => {
+    onFollowUp: ({ state, deliveries, events, complete, failure }: RoundResult): void => {
       metrics.rounds.inc({ result: complete ? 'complete' : 'stopped' })
-      const fields = { deliveries, events, complete }
-      if (failure === null) log[events === 0 ? 'debug' : 'info'](fields, 'pre-enrolled buyers followed up')
-      else log.warn({ ...fields, reason: failure.message }, 'follow-up of pre-enrolled buyers failed in part')
+      const fields = { state, deliveries, events, complete }
+      if (failure === null) log[events === 0 ? 'debug' : 'info'](fields, 'buyers followed up')
+      else log.warn({ ...fields, reason: failure.message }, 'follow-up of buyers failed in part')
     },
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),

@@ -4,7 +4,7 @@ import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
 import { type Outbox, type OutboxHealth, readOutbox, readOutboxHealth } from '../../queue/outbox/list-events.ts'
-import { eventOfState, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
+import { eventOf, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 
 /**
  * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
@@ -52,7 +52,7 @@ export async function sendAgain(
     const [seq = 0] = await nextNumbers(trx, [id]) // first, because it locks the row that is read then
     const row = (await readRows(writing, [id])).get(id)
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
-    const kind = eventOfState(row.state)
+    const kind = eventOf(row)
     if (kind === null) return { result: { kind: 'nothing' }, listed: [] }
     await trx
       .insertInto('outbox')

@@ -22,11 +22,17 @@ test('check now finds what the LMS has, stores it and says who asked', async (t)
   assert.deepEqual((await bench.delivery(id)).standings, checked.standings)
   const { last_event, ...sale } = before // its events are numbered
   const { accounts, ...after } = await bench.row(id)
-  assert.deepEqual({ ...after, accounts: null, standings: null }, { ...sale, last_event: last_event + 1 })
+  assert.deepEqual(
+    { ...after, accounts: null, standings: null },
+    { ...sale, ended_at: bench.clock.at, last_event: last_event + 2 },
+  )
   const { [DEMO]: buyer, ...others } = readAccounts(accounts)
   assert.deepEqual([buyer?.username, others], ['ada_x_example', {}], 'the first look stores who has the course')
-  assert.deepEqual(await history(bench, id), [`checked: ${DEMO}: enrolled (audit); ${PYTHON}: unenrolled (audit)`])
-  assert.equal(bench.events.at(-1)?.actor, 'ada')
+  assert.deepEqual(await history(bench, id), [
+    `checked: ${DEMO}: enrolled (audit); ${PYTHON}: unenrolled (audit)`,
+    `access_ended: ${PYTHON}: unenrolled (audit)`,
+  ])
+  assert.equal(bench.events[0]?.actor, 'ada')
 })
 
 test('check now enrolls nobody, and makes no allowance', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type RoundResult, runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
+import { followUpRound, type RoundResult, runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
 import { DEMO } from '../../harness.ts'
 import { accepted, arrival, type Replica } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
@@ -31,6 +31,7 @@ function started(
     acquire,
     modeOf: () => null,
     isLmsUnavailable,
+    makeRound: followUpRound,
     intervalMs: 100,
     publish: (event) => void bench.events.push(event),
     onRound: (result) => void rounds.push(result),

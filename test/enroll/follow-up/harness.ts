@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { type StandInOptions, startStandIn } from '../../../sandbox/stand-in.ts'
+import type { WriteContext } from '../../../src/database/transaction.ts'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
-import { followUpRound } from '../../../src/enroll/follow-up/follow-up.ts'
+import { enrolledRound, followUpRound } from '../../../src/enroll/follow-up/follow-up.ts'
 import type { Asking } from '../../../src/enroll/follow-up/look-up.ts'
 import { type Reported, readReported } from '../../../src/enroll/follow-up/reported.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
@@ -62,16 +63,18 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
   }
 
   /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
-  const round = (asking: Partial<Asking & { lms: Lms }> = {}, at = context) =>
-    followUpRound({
-      context: at,
-      replicas,
-      landsMs: 60_000,
-      signal: new AbortController().signal,
-      asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, rest: async () => {}, ...asking },
-      guard: (work) => work(),
-      publish,
-    })
+  const makes =
+    (make: typeof followUpRound) =>
+    (asking: Partial<Asking & { lms: Lms }> = {}, at: WriteContext = context) =>
+      make({
+        context: at,
+        replicas,
+        landsMs: 60_000,
+        signal: new AbortController().signal,
+        asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, rest: async () => {}, ...asking },
+        guard: (work) => work(),
+        publish,
+      })
 
   const delivery = async (id: string): Promise<Reported> => only(await readReported(db, [id]))
   return {
@@ -81,7 +84,9 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     events,
     sell,
     sellOne: async (sale: Sale): Promise<string> => only(await sell([sale])),
-    round,
+    round: makes(followUpRound),
+    /** One round of those who are enrolled. */
+    lookAgain: makes(enrolledRound),
     delivery,
     /** The standing of each course, by true course key. */
     standings: async (id: string) => {

@@ -10,6 +10,7 @@ if (hasMariaDb()) {
   await import('./change.test.ts')
   await import('./store-checks.test.ts')
   await import('./check-now.test.ts')
+  await import('./ended.test.ts')
   await import('./follow-up.test.ts')
   await import('./query-plans.slow.test.ts')
   await import('./reconcile.test.ts')

@@ -5,7 +5,7 @@ import { areSalesWaitedFor } from '../../../src/enroll/follow-up/follow-up.ts'
 import { plansOf } from '../../database/dialects.ts'
 import { DEMO } from '../../harness.ts'
 import { onSqlite } from '../../queue/harness.ts'
-import { register, setUp } from './harness.ts'
+import { DAY_MS, register, setUp } from './harness.ts'
 
 test('a round finds its rows by an index, and writes them by their ids, however many buyers wait', async (t) => {
   const bench = await setUp(t)
@@ -39,4 +39,20 @@ test('a round finds its rows by an index, and writes them by their ids, however 
     const byId = onSqlite() ? /sqlite_autoindex_deliveries_1 \(id=\?\)/ : /^(range|const) PRIMARY/
     assert.match(plan.join('\n'), byId, text)
   }
+})
+
+test('a round of those who are enrolled finds the courses and their sales along the index by time', async (t) => {
+  const bench = await setUp(t)
+  await bench.lookAgain()
+  await bench.sell(
+    Array.from({ length: 200 }, (_, n) => ({ email: `b${n}@x.example`, courses: { [DEMO]: 'enrolled' as const } })),
+  )
+  if (!onSqlite()) await sql`analyze table deliveries`.execute(bench.db)
+  bench.later(7 * DAY_MS)
+  const plans = await plansOf(bench.database, async (db) => {
+    await bench.lookAgain({}, { ...bench.context, database: { ...bench.database, db } })
+  })
+  const walks = plans.filter(({ sql: text }) => /received_at/.test(text) && /deliveries/.test(text))
+  assert.equal(walks.length >= 3, true)
+  for (const { sql: text, plan } of walks) assert.match(plan.join('\n'), /deliveries_received/, text)
 })

@@ -94,9 +94,9 @@ test('an account without a row is repaired, in this course only, and is known to
   assert.deepEqual(await enrolledIn(bench, ALICE), [true])
   assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'enrolled' })
   assert.deepEqual(await history(bench, bench.id), [
-    `standing_changed: ${DEMO}: no enrollment`,
+    `access_ended: ${DEMO}: no enrollment`,
     `repaired: enrolled in ${DEMO}`,
-    `standing_changed: ${DEMO}: enrolled (audit)`,
+    `access_restored: ${DEMO}: enrolled (audit)`,
   ])
 })
 

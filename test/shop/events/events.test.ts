@@ -31,7 +31,7 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
   await allSent()
   assert.deepEqual(receiver.wrong, [])
   const byId = new Map(receiver.got.map(({ data, type }) => [data.id, { type, ...data }]))
-  const common = { reason: null, replaces: null, replacedBy: null, test: false, webhookId: null }
+  const common = { ended: [], reason: null, replaces: null, replacedBy: null, test: false, webhookId: null }
   assert.deepEqual(byId.get(enrolled), {
     type: 'delivery.enrolled',
     id: enrolled,

@@ -22,7 +22,15 @@ export async function setUpOutbox(t: TestContext) {
     const id = newId()
     const state: DeliveryState = kind
     const row = { id: delivery, webhook_id: null, state, due_at: null, outcome: null, generation: 0 } as const
-    const full = { ...row, received_at: bench.clock.at, source: 'shop', replaces: null, replaced_by: null } as const
+    const full = {
+      ...row,
+      received_at: bench.clock.at,
+      source: 'shop',
+      replaces: null,
+      replaced_by: null,
+      standings: null,
+      ended_at: null,
+    } as const
     await bench.db
       .insertInto('outbox')
       .values(outboxRow({ id, seq: ++inserted, kind, at: bench.clock.at, row: full }))

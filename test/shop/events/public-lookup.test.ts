@@ -84,6 +84,7 @@ const BODY = JSON.stringify({
     webhookId: null,
     state: 'enrolled',
     courses: [],
+    ended: [],
     reason: null,
     replaces: null,
     replacedBy: null,

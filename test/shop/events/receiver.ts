@@ -15,6 +15,7 @@ const bodySchema = z.strictObject({
     webhookId: z.string().nullable(),
     state: z.string(),
     courses: z.array(z.strictObject({ id: z.string(), result: z.enum(['enrolled', 'pre_enrolled']) })),
+    ended: z.array(z.strictObject({ id: z.string(), since: z.iso.datetime() })),
     reason: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
     replaces: z.string().nullable(),
     replacedBy: z.string().nullable(),

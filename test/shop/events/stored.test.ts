@@ -146,7 +146,16 @@ test('no event quotes what the LMS or our own database says, because that may na
   const quoting = REASON_CODES.filter((code) => {
     const outcome = JSON.stringify({ courses: {}, reason: { code, subject: secret } })
     const stored = { state: REASONS[code].state, outcome, due_at: null, generation: 0, received_at: 0 }
-    const row = { id: 'x', webhook_id: null, source: 'shop', replaces: null, replaced_by: null, ...stored } as const
+    const row = {
+      id: 'x',
+      webhook_id: null,
+      source: 'shop',
+      replaces: null,
+      replaced_by: null,
+      standings: null,
+      ended_at: null,
+      ...stored,
+    } as const
     return shopView(row).reason?.message.includes(secret)
   })
   // The subjects of these are course keys as the shop sent them.

@@ -31,6 +31,8 @@ export function readQuery(parameters: URLSearchParams) {
     course: text('course'),
     /** `only`: no tests, and nothing that a correction replaces. */
     sales: oneOf('sales', ['only']),
+    /** `only`: enrolled deliveries of which the LMS took a course away. */
+    ended: oneOf('ended', ['only']),
     /** The first and the last day of receiving. */
     received: day('received'),
     receivedTo: day('receivedTo'),
@@ -67,13 +69,14 @@ export type ListQuery = Readonly<ReturnType<typeof readQuery>>
  * is sent to a reader in another zone means the days of that reader.
  */
 export function filterOf(
-  { q, course, sales, received, receivedTo, waited, state, from, to, cause, about, replay, ids }: ListQuery,
+  { q, course, sales, ended, received, receivedTo, waited, state, from, to, cause, about, replay, ids }: ListQuery,
   zone: Zone,
 ): DeliveryFilter {
   return {
     ...readSearch(q),
     ...(course === '' ? {} : { course }),
     ...(sales === '' ? {} : { sales: true }),
+    ...(ended === '' ? {} : { ended: true }),
     ...(received === '' ? {} : { received: dayIn(received, zone).from }),
     ...(receivedTo === '' ? {} : { receivedTo: dayIn(receivedTo, zone).to }),
     ...(waited === '' ? {} : { waited: spanOf(waited) }),
@@ -119,9 +122,9 @@ const TABS: readonly (DeliveryState | '')[] = [
  * JavaScript, the first button is the one that Enter presses.
  */
 export function formHtml(query: ListQuery, zone: Zone, base: string): string {
-  const { course, sales, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
+  const { course, sales, ended, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
   const action = `${base}/deliveries`
-  const hidden = { course, sales, received, receivedTo, waited, state, cause, about, replay, ids }
+  const hidden = { course, sales, ended, received, receivedTo, waited, state, cause, about, replay, ids }
   const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
@@ -132,17 +135,20 @@ export function formHtml(query: ListQuery, zone: Zone, base: string): string {
 }
 
 /**
- * Returns a link for each state, which keeps the other filters.
+ * Returns a link for each state, and one for access that ended, which keep the other filters.
  * @param of.counts null if there are other filters: the counts are of all deliveries
  */
 export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; base: string }): string {
   const { query, counts, base } = of
+  const tab = (change: Pick<ListQuery, 'state' | 'ended'>, label: string, count = '') => {
+    const mark = change.state === query.state && change.ended === query.ended ? ' aria-current="page"' : ''
+    return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, ...change })}"!${mark}>${label}!${count}</a></li>`
+  }
   const tabs = TABS.map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
-    const mark = state === query.state ? ' aria-current="page"' : ''
-    const label = state === '' ? words.all : TEXTS.states[state]
-    return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, state })}"!${mark}>${label}!${count}</a></li>`
+    return tab({ state, ended: '' }, state === '' ? words.all : TEXTS.states[state], count)
   })
+  tabs.push(tab({ state: '', ended: 'only' }, words.ended))
   return html`<nav class="tabs" aria-label="${words.tabs}"><ul>!${tabs.join('\n')}</ul></nav>`
 }
 
@@ -152,11 +158,12 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
-  const { q, course, sales, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
+  const { q, course, sales, ended, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
   const chips = [
     { name: 'q', label: words.chips.word, value: q },
     { name: 'course', label: words.chips.course, value: course },
     { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
+    { name: 'ended', label: words.chips.ended, value: ended === '' ? '' : words.chips.endedOnly },
     { name: 'received', label: words.chips.received, value: received },
     { name: 'receivedTo', label: words.chips.receivedTo, value: receivedTo },
     { name: 'waited', label: words.chips.waited, value: waited },
@@ -182,7 +189,7 @@ const spanHtml = ({ from, to }: { from: number; to?: number | undefined }): stri
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { email, username, course, find, cause, about, replay, sales, ids, states } = filter
+  const { email, username, course, find, cause, about, replay, sales, ended, ids, states } = filter
   const { received, receivedTo, waited, from, to } = filter
   const texts = [
     [filterWords.email, email],
@@ -198,6 +205,7 @@ export function filterHtml(filter: DeliveryFilter): string {
   const conditions = [
     ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
     ...(sales ? [html`${filterWords.sales}`] : []),
+    ...(ended ? [html`${filterWords.ended}`] : []),
     ...(received === undefined ? [] : [html`${filterWords.received} !${timeHtml(received)}`]),
     ...(receivedTo === undefined ? [] : [html`${filterWords.receivedTo} !${timeHtml(receivedTo)}`]),
     ...(waited === undefined ? [] : [html`${filterWords.waited} !${spanHtml(waited)}`]),

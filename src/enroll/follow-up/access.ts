@@ -1,0 +1,118 @@
+import type { DeliveryRow } from '../../database/schema.ts'
+import type { TransactionContext } from '../../database/transaction.ts'
+import type { EventDraft } from '../../queue/events.ts'
+import { coursesOf, readOutcome } from '../../queue/rows.ts'
+import { touchedBy, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import { LIVE } from '../../queue/withdrawals/end-order.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
+import type { CourseStanding, Standings } from '../../sale/types.ts'
+import { describeStandings } from '../../sale/words.ts'
+import type { Reported } from './reported.ts'
+
+/** What was seen of a person: see Seen. */
+interface Looked {
+  readonly account: { readonly status: string }
+  readonly rows: ReadonlyMap<string, { readonly active: boolean }>
+}
+
+/** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done. */
+export const isWatched = ({ state, outcome }: Pick<Reported, 'state' | 'outcome'>, course: string): boolean =>
+  state === 'enrolled' && outcome.courses[course] === 'enrolled'
+
+/**
+ * Whether what was seen shows that a person is not in a course: the account has no active enrollment there, or was
+ * retired. An address that no account has shows nothing, because the person may have changed it.
+ */
+function isOut(course: string, { account, rows }: Looked): boolean {
+  if (account.status === 'retired') return true
+  return 'username' in account && rows.get(course)?.active !== true
+}
+
+/**
+ * When a check found that the access to a watched course has ended; undefined if it has not. `isBlocked`: nothing may
+ * change, see readBlocked. `at`: when it was looked up, ms since 1970.
+ */
+export function endedAfter(of: {
+  course: string
+  seen: Looked
+  before: CourseStanding | undefined
+  isBlocked: boolean
+  at: number
+}): number | undefined {
+  const { course, seen, before, isBlocked, at } = of
+  if (isBlocked) return before?.endedAt
+  if (isOut(course, seen)) return before?.endedAt ?? at
+  return seen.rows.get(course)?.active ? undefined : before?.endedAt
+}
+
+/** The courses whose access has ended or come back between two standings of a delivery. */
+export function changesOf(before: Standings, after: Standings): { ended: string[]; restored: string[] } {
+  const courses = Object.keys(after)
+  const hasEnded = (standings: Standings, course: string): boolean => standings[course]?.endedAt !== undefined
+  return {
+    ended: courses.filter((course) => hasEnded(after, course) && !hasEnded(before, course)),
+    restored: courses.filter((course) => hasEnded(before, course) && !hasEnded(after, course)),
+  }
+}
+
+/** The events of these changes: one of each kind at most. */
+export function accessEvents(deliveryId: string, before: Standings, after: Standings): EventDraft[] {
+  const { ended, restored } = changesOf(before, after)
+  const detail = (courses: readonly string[]): string =>
+    describeStandings(Object.fromEntries(Object.entries(after).filter(([course]) => courses.includes(course))))
+  return [
+    ...(ended.length === 0 ? [] : [{ deliveryId, kind: 'access_ended', detail: detail(ended) } as const]),
+    ...(restored.length === 0 ? [] : [{ deliveryId, kind: 'access_restored', detail: detail(restored) } as const]),
+  ]
+}
+
+/** What else may have changed the enrollment of a delivery's buyer. */
+type Row = Pick<DeliveryRow, 'id' | 'email' | 'effect_unknown' | 'settled_at'>
+
+/**
+ * Reads which of these courses may neither end nor come back by what was seen at `seenAt` (ms since 1970), because this
+ * service explains it: a call may still have been carried out then, somebody has withdrawn the buyer from the course
+ * since it was enrolled, by this delivery or another one, or a newer sale of it enrolled the buyer.
+ * @param of.before the standings as they are stored
+ */
+export async function readBlocked(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  of: { row: Row; seenAt: number; before: Standings; ended: readonly string[]; restored: readonly string[] },
+): Promise<ReadonlySet<string>> {
+  const { row, seenAt, before, ended, restored } = of
+  if (ended.length + restored.length === 0) return new Set()
+  const sales = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'state', 'request', 'outcome', 'settled_at', 'lands_until'])
+    .where('email', '=', row.email)
+    .execute()
+  const ids = sales.map(({ id }) => id)
+  const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  const enrolledAt = row.settled_at ?? 0
+  const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
+  const isWithdrawn = (course: string): boolean =>
+    orders
+      .filter((order) => order.ended_at === null || Math.max(order.ended_at, order.unenrolls_until ?? 0) >= enrolledAt)
+      .flatMap((order) => (order.ended_at === null ? withdrawalOf(order).courses : touchedBy(order)))
+      .some((one) => isSameCourse(one, course))
+  const isSoldAgain = (course: string): boolean =>
+    sales.some((sale) => sale.id !== row.id && isNewer(sale, row.id, before[course]) && enrolls(sale, course))
+  return new Set([
+    ...ended.filter((course) => late || isWithdrawn(course)),
+    ...restored.filter((course) => late || isSoldAgain(course)),
+  ])
+}
+
+/** Whether another sale came later, or was attempted since the access ended. */
+const isNewer = (
+  { id, settled_at: settledAt }: Pick<DeliveryRow, 'id' | 'settled_at'>,
+  than: string,
+  standing: CourseStanding | undefined,
+): boolean => id > than || settledAt === null || settledAt >= (standing?.endedAt ?? 0)
+
+/** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
+function enrolls({ state, request, outcome }: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string) {
+  if (!LIVE.some((live) => live === state)) return false
+  if (state === 'queued') return coursesOf({ request }).some((one) => isSameCourse(one, course))
+  return outcome !== null && readOutcome(outcome).courses[course] !== undefined
+}

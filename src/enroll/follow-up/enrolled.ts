@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
+import { along } from '../../queue/in-order.ts'
+import type { Sought } from './look-up.ts'
+import { coursesWith, readReported } from './reported.ts'
+
+const DAY_MS = 24 * 3_600_000
+const WEEK_MS = 7 * DAY_MS
+/** A sale is first looked at when it is this old or older, and less than a day older. */
+const LEAST_AGE_MS = DAY_MS / 2
+/** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
+const CHUNK = 200
+
+/** Sales of a course that were received after `after` and not after `upTo`, ms since 1970. */
+interface DueSales {
+  readonly after: number
+  readonly upTo: number
+}
+
+/**
+ * Which sales of a course became due from `from` (exclusive) to `to` (inclusive), ms since 1970: once a day those of the
+ * day before, and once a week all of them. The times follow from the key, so that the courses spread over the week, and
+ * the calls for each course are full. null if none did. Pure.
+ */
+export function dueSales(course: string, { from, to }: { from: number; to: number }): DueSales | null {
+  const offset = createHash('sha256').update(course).digest().readUInt32BE() % WEEK_MS
+  const lastTime = (at: number, everyMs: number): number => Math.floor((at - offset) / everyMs) * everyMs + offset
+  const upTo = lastTime(to, DAY_MS) - LEAST_AGE_MS
+  if (lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS)) return { after: 0, upTo }
+  const after = lastTime(from, DAY_MS) - LEAST_AGE_MS
+  return after < upTo ? { after, upTo } : null
+}
+
+/** What reads the enrolled deliveries needs. */
+interface Reading {
+  readonly db: Kysely<Tables>
+  /** Runs what needs the database. */
+  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+/**
+ * The enrolled deliveries that became due, with the courses that were enrolled, as many as one search takes. A sale of
+ * several courses is due with its first one.
+ */
+export async function* enrolledBuyers(
+  { db, guard }: Reading,
+  { from, to }: { from: number; to: number },
+): AsyncGenerator<Sought[]> {
+  const page: Sought[] = []
+  for (const course of await soldCourses({ db, guard }, to - LEAST_AGE_MS)) {
+    const due = dueSales(course, { from, to })
+    if (due === null) continue
+    for await (const ids of salesOf({ db, guard }, { course, ...due })) {
+      const found = await guard(() => readReported(db, ids))
+      page.push(
+        ...found.flatMap((reported) =>
+          reported.state === 'enrolled' ? { reported, courses: coursesWith('enrolled', reported.outcome) } : [],
+        ),
+      )
+      while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES)
+    }
+  }
+  if (page.length > 0) yield page
+}
+
+/** The enrolled deliveries, along the index by time. As a plain column, the state would lead to the one by state. */
+const enrolled = (db: Kysely<Tables>) =>
+  along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', 'enrolled'))
+
+/** The courses of enrolled deliveries that were received until `upTo`, each once: a week of sales a statement. */
+async function soldCourses({ db, guard }: Reading, upTo: number): Promise<ReadonlySet<string>> {
+  const courses = new Set<string>()
+  const query = along(db, 'deliveries_received').select('received_at').orderBy('received_at').limit(1)
+  const oldest = await guard(() => query.executeTakeFirst())
+  for (let at = oldest?.received_at ?? upTo + 1; at <= upTo; at += WEEK_MS) {
+    const week = enrolled(db)
+      .select('course')
+      .distinct()
+      .where('received_at', '>=', at)
+      .where('received_at', '<', at + WEEK_MS)
+    for (const { course } of await guard(() => week.execute())) if (course !== null) courses.add(course)
+    await turn()
+  }
+  return courses
+}
+
+/** The ids of the enrolled deliveries of a course, the oldest first, in chunks. */
+async function* salesOf(
+  { db, guard }: Reading,
+  { course, after, upTo }: DueSales & { course: string },
+): AsyncGenerator<string[]> {
+  let last = { received_at: after, id: '\u{10ffff}' }
+  for (let isLast = false; !isLast; await turn()) {
+    const { received_at: at, id } = last
+    const query = enrolled(db)
+      .select(['id', 'received_at'])
+      .where('course', '=', course)
+      .where('received_at', '>=', at)
+      .where('received_at', '<=', upTo)
+      .where((eb) => eb.or([eb('received_at', '>', at), eb('id', '>', id)]))
+      .orderBy('received_at')
+      .orderBy('id')
+      .limit(CHUNK)
+    const rows = await guard(() => query.execute())
+    yield rows.map((row) => row.id)
+    last = rows.at(-1) ?? last
+    isLast = rows.length < CHUNK
+  }
+}
+
+const ROUND = 'enrolled'
+
+/** Until when everything that was due is done, ms since 1970. Before the first round, `now`: a new service has no arrears. */
+export async function readCameTo(db: Kysely<Tables>, now: number): Promise<number> {
+  await db.insertInto('rounds').ignore().values({ name: ROUND, came_to: now }).execute()
+  const row = await db.selectFrom('rounds').select('came_to').where('name', '=', ROUND).executeTakeFirst()
+  return Math.min(row?.came_to ?? now, now) // later only if the clock was set back
+}
+
+/** Stores it. What was due before is then not looked at again: see enrolledRound. */
+export async function storeCameTo(db: Kysely<Tables>, to: number): Promise<void> {
+  await db.updateTable('rounds').set({ came_to: to }).where('name', '=', ROUND).execute()
+}

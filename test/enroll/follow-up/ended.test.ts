@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { dueSales } from '../../../src/enroll/follow-up/enrolled.ts'
+import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
+import { show } from '../../../src/operators/find/listing.ts'
+import { readShopViews } from '../../../src/queue/outbox/outbox.ts'
+import { DEMO } from '../../harness.ts'
+import { only, START } from '../../queue/harness.ts'
+import { ACCOUNTS, callsTo, DAY_MS, type FollowUp, history, LIST, PYTHON, SEARCH, setUp } from './harness.ts'
+
+const ADA = 'ada@x.example'
+const ENROLLED = { [DEMO]: 'enrolled' } as const
+const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
+
+/** A bench with events for the shop, whose first round lies behind it: what is sold now is looked at within two days. */
+async function begun(t: Parameters<typeof setUp>[0]) {
+  const bench = await setUp(t)
+  await bench.lookAgain()
+  const toShop = { ...bench.context, hasOutbox: true }
+  return {
+    ...bench,
+    /** A day or two later, the round in which what was sold before is due. */
+    twoDaysLater: (asking: Parameters<FollowUp['lookAgain']>[0] = {}) => {
+      bench.later(2 * DAY_MS)
+      return bench.lookAgain(asking, toShop)
+    },
+    aWeekLater: () => {
+      bench.later(7 * DAY_MS)
+      return bench.lookAgain({}, toShop)
+    },
+    /** A sale to somebody who is in the course. */
+    sellTo: async (email = ADA, courses: Readonly<Record<string, 'enrolled'>> = ENROLLED) => {
+      await bench.people({ email, username: email.split('@')[0] ?? '', active: true })
+      await bench.seed({ enrollments: Object.keys(courses).map((course) => enrollment(email, { course })) })
+      return bench.sellOne({ email, courses })
+    },
+    /** The type of each event for the shop, and the courses that it names. */
+    told: async () =>
+      (await bench.db.selectFrom('outbox').select(['type', 'body']).orderBy('seq').execute()).map(({ type, body }) => {
+        const { data } = JSON.parse(body)
+        return [type, data.state, data.courses, data.ended]
+      }),
+  }
+}
+
+const since = (at: number): string => new Date(at).toISOString()
+
+test('a course that the LMS took away is told once, with when it was found, and the delivery stays enrolled', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.twoDaysLater()
+  assert.deepEqual(await history(bench, id), [], 'the buyer has the course')
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.aWeekLater()
+  const foundAt = bench.clock.at
+  await bench.aWeekLater()
+  const { state, outcome } = await bench.delivery(id)
+  assert.deepEqual([state, outcome], ['enrolled', { courses: ENROLLED, reason: null }])
+  assert.deepEqual(await history(bench, id), [`access_ended: ${DEMO}: unenrolled (audit)`])
+  assert.deepEqual(await bench.told(), [
+    ['delivery.access_ended', 'enrolled', [], [{ id: DEMO, since: since(foundAt) }]],
+  ])
+  const ended = await bench.operations.list({ filter: { ended: true } })
+  assert.deepEqual([ended.items.map((one) => one.id), ended.items[0]?.standings[DEMO]?.endedAt], [[id], foundAt])
+  const { enrollments } = await bench.state()
+  assert.equal(enrollments.find(({ email }) => email === ADA)?.active, false, 'it enrolls nobody')
+})
+
+test('a course that is back is told, and no longer counts as ended', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.twoDaysLater()
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.aWeekLater()
+  assert.deepEqual(await history(bench, id), [
+    `access_ended: ${DEMO}: unenrolled (audit)`,
+    `access_restored: ${DEMO}: enrolled (audit)`,
+  ])
+  assert.deepEqual((await bench.told())[1], [
+    'delivery.access_restored',
+    'enrolled',
+    [{ id: DEMO, result: 'enrolled' }],
+    [],
+  ])
+  assert.deepEqual((await bench.operations.list({ filter: { ended: true } })).items, [])
+})
+
+test('of several courses, only what ended leaves the courses; both that end at once are one event', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo(ADA, { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' })
+  await bench.seed({ enrollments: [enrollment(ADA, { course: PYTHON, active: false })] })
+  await bench.twoDaysLater()
+  const view = (await readShopViews({ trx: bench.db }, [id])).get(id)
+  assert.deepEqual(view?.courses, [{ id: DEMO, result: 'enrolled' }])
+  assert.deepEqual(view?.ended, [{ id: PYTHON, since: since(bench.clock.at) }])
+  const both = await bench.sellTo('bob@x.example', { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' })
+  await bench.seed({
+    enrollments: [DEMO, PYTHON].map((course) => enrollment('bob@x.example', { course, active: false })),
+  })
+  await bench.twoDaysLater()
+  assert.equal((await history(bench, both)).length, 1)
+})
+
+test('an enrollment that is gone has ended, a retired account is a standing of its own, and both are asked for once', async (t) => {
+  const bench = await begun(t)
+  const gone = await bench.sellOne({ email: ADA, courses: ENROLLED })
+  await bench.people({ email: ADA, username: 'ada', active: true })
+  const retired = await bench.sellOne({ email: 'bob@x.example', courses: ENROLLED })
+  const account = async (email: string) =>
+    email === ADA ? bench.lms.account(email) : ({ ok: true, value: { status: 'retired' } } as const)
+  await bench.twoDaysLater({ lms: { ...bench.lms, account } })
+  assert.deepEqual(await bench.standings(gone), { [DEMO]: 'missing' })
+  assert.deepEqual(await bench.standings(retired), { [DEMO]: 'retired' })
+  for (const id of [gone, retired]) assert.match(only(await history(bench, id)), /^access_ended: /)
+  await bench.forgetCalls()
+  await bench.aWeekLater()
+  assert.deepEqual(await callsTo(bench, SEARCH, LIST, ACCOUNTS), [1, 1, 0])
+  assert.deepEqual(await bench.standings(retired), { [DEMO]: 'retired' })
+})
+
+test('an address that no account has any more ends nothing: its owner may have changed it', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellOne({ email: ADA, courses: ENROLLED })
+  await bench.twoDaysLater()
+  assert.deepEqual([await bench.standings(id), await history(bench, id)], [{}, []])
+  await bench.check([id])
+  await bench.aWeekLater()
+  assert.deepEqual((await bench.told()).length, 0)
+})
+
+test('"check now" finds the same as a round', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.check([id])
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  bench.later(1)
+  await bench.check([id])
+  const kinds = (await history(bench, id)).map((line) => line.split(':')[0])
+  assert.deepEqual(kinds, ['checked', 'access_ended', 'checked', 'access_restored'])
+})
+
+test('nothing ends while a call may still be carried out in the LMS', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.db
+    .updateTable('deliveries')
+    .set({ lands_until: START + 3 * DAY_MS })
+    .execute()
+  await bench.twoDaysLater()
+  assert.deepEqual(
+    [await bench.standings(id), await history(bench, id)],
+    [{ [DEMO]: 'unenrolled' }, [`standing_changed: ${DEMO}: unenrolled (audit)`]],
+  )
+  await bench.aWeekLater()
+  assert.equal((await history(bench, id)).length, 2)
+})
+
+test('nothing ends where somebody here withdrew the buyer, also by another delivery', async (t) => {
+  const bench = await begun(t)
+  const [first = '', second = ''] = [
+    await bench.sellTo(),
+    await bench.sellOne({ email: ADA, order: 2, courses: ENROLLED }),
+  ]
+  bench.later(1000)
+  const withdrawal = { id: first, courses: [DEMO], paid: false, by: 'ada' }
+  await bench.operations.withdraw(withdrawal)
+  await bench.db
+    .updateTable('withdrawals')
+    .set({ ended_at: bench.clock.at, touched: JSON.stringify([DEMO]) })
+    .execute()
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.twoDaysLater()
+  assert.deepEqual(await bench.told(), [])
+  // A sale that was enrolled after the withdrawal has its own access.
+  await bench.db.updateTable('deliveries').set({ settled_at: bench.clock.at }).where('id', '=', second).execute()
+  await bench.aWeekLater()
+  assert.equal((await bench.told()).length, 1)
+})
+
+test('a course that a newer sale enrolled again is not restored for the sale whose access ended', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.twoDaysLater()
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.sellOne({ email: ADA, order: 2, courses: ENROLLED })
+  await bench.aWeekLater()
+  assert.deepEqual(
+    (await bench.told()).map(([type]) => type),
+    ['delivery.access_ended'],
+  )
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'enrolled' })
+  assert.notEqual((await show(bench.db, id))?.standings[DEMO]?.endedAt, undefined)
+})
+
+test('a repeat begins anew: the delivery is done as a new sale is, and nothing of it has ended', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.twoDaysLater()
+  await bench.operations.replay({ ids: [id], by: 'ada' })
+  const { standings, ended_at } = await bench.row(id)
+  assert.deepEqual([standings, ended_at], [null, null])
+})
+
+test('a round that stops before any of its calls loses nothing and repeats nothing', async (t) => {
+  const bench = await begun(t)
+  const ids = [await bench.sellTo(), await bench.sellTo('bob@x.example'), await bench.sellTo('cy@x.example')]
+  await bench.seed({ enrollments: ['ada', 'bob'].map((name) => enrollment(`${name}@x.example`, { active: false })) })
+  bench.later(2 * DAY_MS)
+  for (let stopBefore = 1, complete = false; !complete; stopBefore++) {
+    let made = 0
+    const beforeCall = async (): Promise<void> => {
+      if (++made === stopBefore) throw ROUND_OVER
+    }
+    complete = (await bench.lookAgain({ beforeCall })).complete
+  }
+  const counts = await Promise.all(ids.map(async (id) => (await history(bench, id)).length))
+  assert.deepEqual(counts, [1, 1, 0])
+  await bench.forgetCalls()
+  await bench.lookAgain()
+  assert.deepEqual(await callsTo(bench, SEARCH, LIST), [0, 0], 'nothing is due')
+})
+
+test('a sale is due when it is half a day to one and a half days old, and then once in each week', () => {
+  for (const course of [DEMO, PYTHON]) {
+    const sold = START
+    const due: number[] = []
+    for (let at = sold; at < sold + 30 * DAY_MS; at += DAY_MS / 24) {
+      const sales = dueSales(course, { from: at - DAY_MS / 24, to: at })
+      if (sales !== null && sales.after < sold && sold <= sales.upTo) due.push((at - sold) / DAY_MS)
+    }
+    const [first = 0, ...weekly] = due
+    assert.ok(first >= 0.5 && first <= 1.6, `${first}`)
+    assert.equal(weekly.length, 4, due.join(' '))
+    for (const [i, at] of weekly.entries()) if (i > 0) assert.ok(Math.abs(at - (weekly[i - 1] ?? 0) - 7) < 0.01)
+  }
+  const all = dueSales(DEMO, { from: START, to: START + 20 * DAY_MS })
+  assert.equal(all?.after, 0, 'after a time without rounds, all are due')
+})
+
+test('a week of rounds costs a search for up to 1,000 sales of a course, and a list for each 100 of them', async (t) => {
+  const bench = await setUp(t)
+  const [courses, buyers] = [[DEMO, PYTHON], 200]
+  const people = Array.from({ length: buyers }, (_, n) => ({ email: `buyer${n}@x.example`, username: `buyer${n}` }))
+  for (const person of people) await bench.people({ ...person, active: true })
+  await bench.seed({
+    enrollments: courses.flatMap((course) => people.map(({ email }) => enrollment(email, { course }))),
+  })
+  for (const [n, course] of courses.entries()) {
+    await bench.sell(people.map(({ email }) => ({ email, order: n + 1, courses: { [course]: 'enrolled' as const } })))
+  }
+  bench.later(2 * DAY_MS)
+  await bench.lookAgain()
+  await bench.forgetCalls()
+  for (let hour = 0; hour < 7 * 24; hour += 4) {
+    bench.later(DAY_MS / 6)
+    await bench.lookAgain()
+  }
+  assert.deepEqual(await callsTo(bench, SEARCH, LIST), [courses.length, (courses.length * buyers) / 100])
+  // So 10^5 sales of 50 courses, 2,000 of each, cost 50 times 2 searches and 20 lists: 1,100 calls.
+})
