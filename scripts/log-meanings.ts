@@ -208,6 +208,8 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   bulk_replay_stopped: ACT,
   bulk_correction_started: ACT,
   bulk_correction_stopped: ACT,
+  cause_acknowledged: ACT,
+  cause_resolved: ACT,
   notification_tested: ACT,
 }
 

@@ -33,6 +33,10 @@ const idAt = (at: number, number: number): string =>
 /** The prefix of every id that is made at this time (ms since 1970). It sorts before all ids that are made later. */
 export const idPrefix = (at: number): string => base32(at, TIME_LENGTH)
 
+/** Returns when an id was made, ms since 1970. */
+export const idTime = (id: string): number =>
+  [...id.slice(0, TIME_LENGTH)].reduce((sum, character) => sum * 32 + ALPHABET.indexOf(character), 0)
+
 function base32(value: number, length: number): string {
   let rest = value
   let text = ''

@@ -299,6 +299,8 @@ export type EventKind =
   | 'bulk_replay_stopped'
   | 'bulk_correction_started'
   | 'bulk_correction_stopped'
+  | 'cause_acknowledged'
+  | 'cause_resolved'
   | 'notification_tested'
 
 /** One thing that happened to a delivery: timeline row, log line, metric and, with an actor, audit log. */

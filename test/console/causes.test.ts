@@ -1,32 +1,34 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { causesHtml } from '../../src/console/pages/overview/causes.ts'
-import type { Cause } from '../../src/operators/reports/overview.ts'
+import type { MarkedCause } from '../../src/operators/reports/cause-marks.ts'
 
-const cause: Cause = {
+const cause: MarkedCause = {
   state: 'needs_attention',
   code: 'course.missing',
   course: 'course-v1:edX+DemoX+Missing',
   count: 990,
   firstAt: 0,
+  mark: null,
+  cameBack: false,
   lastAt: 0,
   latest: 'ID',
 }
 
 test('a cause has its number of deliveries, and the box the number of all', () => {
-  const html = causesHtml({ causes: [cause], count: 1200, closest: new Map(), base: '' })
+  const html = causesHtml({ causes: [cause], count: 1200, closest: new Map(), base: '', csrf: '' })
   assert.match(html, />Replay 990</)
   assert.match(html, /1,200 deliveries need attention/)
 })
 
 test('a cause of one delivery leads to it', () => {
-  const html = causesHtml({ causes: [{ ...cause, count: 1 }], count: 1, closest: new Map(), base: '/c' })
+  const html = causesHtml({ causes: [{ ...cause, count: 1 }], count: 1, closest: new Map(), base: '/c', csrf: '' })
   assert.match(html, /href="\/c\/deliveries\/ID"/)
 })
 
 test('rejected sales are causes too: their buyers have paid', () => {
-  const rejected: Cause = { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }
-  const html = causesHtml({ causes: [cause, rejected], count: 999, closest: new Map(), base: '/c' })
+  const rejected: MarkedCause = { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }
+  const html = causesHtml({ causes: [cause, rejected], count: 999, closest: new Map(), base: '/c', csrf: '' })
   assert.match(html, /999 sales are paid and not enrolled as sold, from 2 causes/)
   assert.match(html, /state&#61;rejected&#38;cause&#61;payload\.invalid">Rejected: Invalid fields/)
   assert.doesNotMatch(html, />Replay 9</, 'a replay can’t help')

@@ -109,6 +109,26 @@ describe('a cause', () => {
     assert.ok(!list.includes('lost@example.com'), 'another missing course')
     assert.match(await read(`/replay?${query}`), /cause No such course ; about the course course-v1:edX/)
   })
+
+  test('are acknowledged and resolved by an operator, who is named with the time, and came back with the next failure', async () => {
+    const course = 'course-v1:Nobody+Has+This'
+    await product.sell({ email: 'marked-1@example.com', courseIds: [course] })
+    const mark = async (kind: string) => someone.send('/causes', { kind, code: 'course.missing', course })
+    const row = async (): Promise<string> =>
+      (await read('/')).split(`No such course: ${course}`)[1]?.slice(0, 400) ?? ''
+    assert.match(await row(), /^ .*? Acknowledge 1 /)
+    assert.equal((await mark('cause_acknowledged')).status, 303)
+    assert.match(await row(), /^ .*? Acknowledged by admin, [^.]+ UTC \. Mark as resolved 1 /)
+    await mark('cause_resolved')
+    assert.match(await row(), /^ .*? Resolved by admin, [^.]+ UTC \. 1 /)
+    await product.sell({ email: 'marked-2@example.com', courseIds: [course] })
+    assert.match(await row(), /^ .*? Came back\. Resolved by admin, [^.]+ UTC \. Acknowledge 2 /)
+    assert.match(
+      await read('/changes'),
+      /admin Resolved a cause .*No such course course-v1:Nobody\+Has\+This .*Acknowledged a cause/,
+    )
+    assert.equal((await mark('nothing')).status, 303)
+  })
 })
 
 describe('a delivery', () => {
@@ -288,6 +308,7 @@ describe('an LMS that is down', () => {
     const afterwards = await readUntil('/incidents', /LMS unavailable [^<]*\(503\) 1 sale waited, 1 not registered yet/)
     assert.doesNotMatch(afterwards, /\d still wait.*\d still wait/)
     await readUntil('/', /Latest incident: LMS unavailable .* for /)
+    await readUntil('/incidents', /No incident now/)
     const overview = await someone.see('/')
     const widthOf = (name: string): number =>
       Number(new RegExp(`<rect class="${name}" .*?width="([\\d.]+)"`).exec(overview.text)?.[1])

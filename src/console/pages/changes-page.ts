@@ -1,7 +1,8 @@
 import { html } from 'ghtml'
 import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../operators/find/listing.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
+import { type DeliveryEvent, REASON_CODES } from '../../sale/types.ts'
+import { reasonName } from '../../sale/words.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -44,7 +45,15 @@ async function buyersOf({ operations }: PageParts, changes: readonly DeliveryEve
 function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, buyers: Buyers, base: string): string {
   const buyer = buyers.get(deliveryId)
   const link = buyer === undefined ? '' : html` · <a href="${base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
-  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>${detail}</bdi></p>`}</li>`
+  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>${shownDetail(kind, detail)}</bdi></p>`}</li>`
+}
+
+/** A mark of a cause names it by the code of its reason. */
+function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
+  if (kind !== 'cause_acknowledged' && kind !== 'cause_resolved') return detail
+  const [code = '', ...rest] = detail.replace(/, first seen \S+$/, '').split(' ')
+  const known = REASON_CODES.find((one) => one === code)
+  return [known === undefined ? code : reasonName(known), ...rest].join(' ')
 }
 
 const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>

@@ -26,6 +26,7 @@ import { countFound, neighborsOf } from '../find/search.ts'
 import { similarBuyers } from '../find/similar.ts'
 import { audit, timeline } from '../find/timeline.ts'
 import { incidentsBetween, listIncidents, waitedSales } from '../incidents/incidents.ts'
+import { markCause, markedCauses } from '../reports/cause-marks.ts'
 import {
   allStates,
   countBacklog,
@@ -36,7 +37,7 @@ import {
   salesBySpan,
   totalOf,
 } from '../reports/counts.ts'
-import { overview, readCauses } from '../reports/overview.ts'
+import { overview } from '../reports/overview.ts'
 import {
   listReplays,
   readReplay,
@@ -125,7 +126,7 @@ function reports({ context, guard }: Parts) {
     overview: () => guard(() => overview(db, now())),
 
     /** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
-    causes: () => guard(() => readCauses(db)),
+    causes: () => guard(() => markedCauses(db)),
 
     /** Counts the deliveries in the states that need the service, the buyer or an operator. */
     backlog: () => guard(() => countBacklog(db)),
@@ -217,6 +218,9 @@ function changes(parts: Parts) {
      * out, even after a restart. A queued delivery becomes handled at once.
      */
     withdraw: (order: WithdrawalOrder) => change(() => orderWithdrawal(context, order)),
+
+    /** Records that an operator works on a cause, or that it is gone; see markCause. */
+    markCause: (order: Parameters<typeof markCause>[1]) => change(() => markCause(context, order)),
 
     /** Stores a sale as if the shop had sent it, marked as a test. With the same `nonce` again, it is a repeat. */
     testSale: (sale: Parameters<typeof sellTest>[1]) => change(() => sellTest(context, sale)),

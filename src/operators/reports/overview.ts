@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
 import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawal-row.ts'
+import { idTime } from '../../sale/ids.ts'
 import type { DeliveryState, ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'
 
@@ -92,8 +93,9 @@ export interface Cause {
   /** The course key as the shop sent it, if the reason is about a course; null if it is about the person or the payload. */
   readonly course: string | null
   readonly count: number
-  /** When the first and the last of them got this result. */
+  /** When the first of them was received: a replay that fails again doesn’t change that. */
   readonly firstAt: number
+  /** When the last of them got this result. */
   readonly lastAt: number
   /** The one that was received last. */
   readonly latest: string
@@ -108,7 +110,7 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
       'reason',
       'subject',
       fn.countAll<number>().as('count'),
-      fn.min('settled_at').as('first_at'),
+      fn.min('id').as('first'),
       fn.max('settled_at').as('last_at'),
       fn.max('id').as('latest'),
     ])
@@ -116,11 +118,11 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
     .groupBy(['state', 'reason', 'subject'])
     .execute()
   const spelled = await spell(db, rows)
-  const causes = rows.flatMap(({ state: stored, reason, subject, count, first_at, last_at, latest }): Cause[] => {
+  const causes = rows.flatMap(({ state: stored, reason, subject, count, first, last_at, latest }): Cause[] => {
     const state = UNSOLVED.find((one) => one === stored)
     if (reason === null || state === undefined) return []
     const course = spelled.get(latest) ?? subject
-    return [{ state, code: reason, course, count: Number(count), firstAt: first_at ?? 0, lastAt: last_at ?? 0, latest }]
+    return [{ state, code: reason, course, count: Number(count), firstAt: idTime(first), lastAt: last_at ?? 0, latest }]
   })
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
 }

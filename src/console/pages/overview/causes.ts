@@ -1,9 +1,10 @@
 import { html } from 'ghtml'
+import { isMarkable, type MarkedCause } from '../../../operators/reports/cause-marks.ts'
 import type { Cause } from '../../../operators/reports/overview.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { REASONS } from '../../../sale/types.ts'
-import { listTable } from '../../layout/elements.ts'
-import { agoHtml, numberText } from '../../layout/format.ts'
+import { hiddenField, listTable } from '../../layout/elements.ts'
+import { agoHtml, numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../parts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
@@ -24,7 +25,7 @@ const LOOKED_UP_MAX = 5
  * group; '' if there are none.
  * @param of.closest see createClosestCourses
  */
-export function causesHtml(of: Context & { causes: readonly Cause[]; count: number }): string {
+export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count: number }): string {
   const { causes, count } = of
   if (count === 0 || causes.length === 0) return ''
   const from =
@@ -44,9 +45,11 @@ export function causesHtml(of: Context & { causes: readonly Cause[]; count: numb
 interface Context {
   readonly closest: ClosestCourses
   readonly base: string
+  /** The field that every form with a change must have. */
+  readonly csrf: string
 }
 
-function cellsOf(cause: Cause, { closest, base }: Context): string[] {
+function cellsOf(cause: MarkedCause, { closest, base, csrf }: Context): string[] {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
@@ -67,12 +70,30 @@ function cellsOf(cause: Cause, { closest, base }: Context): string[] {
       ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
       : correct + replay
   return [
-    html`<div><a href="${list}">${title}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span></div>`,
+    html`<div><a href="${list}">${title}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span>!${markHtml(cause, { base, csrf })}</div>`,
     number,
     html`<div>!${agoHtml(firstAt)}</div>`,
     html`<div>!${agoHtml(lastAt)}</div>`,
     action,
   ]
+}
+
+/** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */
+function markHtml(cause: MarkedCause, { base, csrf }: Pick<Context, 'base' | 'csrf'>): string {
+  if (!isMarkable(cause)) return ''
+  const { code, course, mark, cameBack } = cause
+  const who =
+    mark === null ? '' : html`${fill(words.attention.marks[mark.kind], { by: mark.by })}, !${timeHtml(mark.at)}.`
+  const back = cameBack ? html`<strong class="bad">${words.attention.cameBack}</strong> ` : ''
+  const fields = csrf + hiddenField('code', code) + (course === null ? '' : hiddenField('course', course))
+  const isOpen = mark === null || cameBack
+  const button = isOpen
+    ? html`<button class="plain" name="kind" value="cause_acknowledged">${words.attention.acknowledge}</button>`
+    : mark.kind === 'cause_acknowledged'
+      ? html`<button class="plain" name="kind" value="cause_resolved">${words.attention.resolve}</button>`
+      : ''
+  const form = button === '' ? '' : html`<form method="post" action="${base}/causes">!${fields}!${button}</form>`
+  return html`<div class="mark">!${back}<span class="quiet">!${who}</span> !${form}</div>`
 }
 
 /** The existing course that a missing one looks like, by the key as the shop sent it; null if there is none. */

@@ -1,12 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { CAUSE_MARKS } from '../../../operators/reports/cause-marks.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
-import { factsHtml, refreshes } from '../../layout/elements.ts'
+import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
+import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { queryOf } from '../../layout/request.ts'
+import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { dayText, latestDays, latestHours } from '../../layout/zone.ts'
 import { isOpen, type PageParts } from '../../parts.ts'
@@ -23,7 +24,7 @@ const AGED_MS = 2_000
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {
-  const { scope, lms, now } = parts
+  const { scope, operations, lms, now } = parts
   const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
   scope.get('/', async (request, reply) => {
     const { base } = request.site
@@ -34,10 +35,21 @@ export function addOverview(parts: PageParts): void {
 !${overviewHtml(view, closestCourses.find(view.causes))}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
   })
+
+  scope.post('/causes', async (request, reply) => {
+    const form = formOf(request)
+    const kind = CAUSE_MARKS.find((one) => one === form.get('kind'))
+    const code = REASON_CODES.find((one) => one === form.get('code'))
+    const by = sessionOf(request).username
+    if (kind !== undefined && code !== undefined)
+      await operations.markCause({ kind, code, course: form.get('course'), by })
+    return reply.redirect(`${request.site.base}/`, 303)
+  })
 }
 
 /** Reads all that the page shows. Times are ms since 1970; `month`: when the first of the last 30 days began. */
-async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'hour' | 'day') {
+async function readView(parts: PageParts, request: FastifyRequest, by: 'hour' | 'day') {
+  const { site, zone } = request
   const { operations, liveState, readSenders, shopEvents } = parts
   const now = parts.now()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
@@ -68,6 +80,7 @@ async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'h
   return {
     site,
     base: site.base,
+    csrf: csrfField(request),
     zone,
     by,
     now,
@@ -85,10 +98,10 @@ async function readView(parts: PageParts, { site, zone }: FastifyRequest, by: 'h
 type View = Awaited<ReturnType<typeof readView>>
 
 function overviewHtml(view: View, closest: ClosestCourses): string {
-  const { causes, states, sales, last, base } = view
+  const { causes, states, sales, last, base, csrf } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
-  const attention = causesHtml({ causes, count: needs_attention + rejected, closest, base })
+  const attention = causesHtml({ causes, count: needs_attention + rejected, closest, base, csrf })
   return html`<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
 !${tilesHtml(view)}
