@@ -1,5 +1,6 @@
 import { nextAttemptAt } from '../queue/retry-schedule.ts'
-import { type Outcome, type Settlement, stateOfOutcome } from '../sale/types.ts'
+import { isSameCourse } from '../sale/course-key.ts'
+import { courseOfReason, type Outcome, type Reason, type Settlement, stateOfOutcome } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { BLOCKED_ATTEMPTS, costsNoAttempt } from './breakers/breaker-state.ts'
 import type { Work } from './work.ts'
@@ -17,7 +18,8 @@ interface Attempt {
 
 /**
  * The result of an attempt for its delivery. A failure is retried on the schedule, even if the
- * LMS has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as
+ * LMS has refused another of the courses. The sender gets that refusal at once, because no retry can change it, and the
+ * delivery shows it while the rest is tried again. A failure of the LMS as
  * a whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused
  * course costs an attempt, as its call would: the pause doesn't extend the schedule. A sale that something blocks isn't
  * retried for days: waiting doesn't change the rules of a firewall.
@@ -37,7 +39,7 @@ function describeBatches({ batches }: Work): string {
 }
 
 function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlement {
-  const { delivery, done, reasons, failures } = work
+  const { delivery, done, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures
   // An effect that was unknown before stays unknown until an attempt ends without a failure.
@@ -48,11 +50,11 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
     const again = { ...base, state: 'queued', outcome: { courses, reason: null }, effectUnknown: true } as const
     return { ...again, attempts: delivery.attempts, dueAt: now, detail: 'stopped between two calls' }
   }
+  const reason = firstReason(work)
   if (failure === undefined) {
-    const [reason = null] = reasons
     return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
   }
-  const again = { ...base, state: 'queued', outcome: { courses, reason: null } } as const
+  const again = { ...base, state: 'queued', outcome: { courses, reason } } as const
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
@@ -74,6 +76,18 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
     dueAt: Math.max(dueAt, work.pausedUntil ?? 0),
     detail: `attempt ${attempts}: ${failure.message}`,
   }
+}
+
+/**
+ * The reason that the sender is told: of the courses, the first one as the sale names them decides, whatever the order of
+ * the calls was. One that is about no course concerns the person, and comes before.
+ */
+function firstReason({ reasons, request }: Work): Reason | null {
+  const place = (reason: Reason): number => {
+    const course = courseOfReason(reason)
+    return course === null ? -1 : request.courseIds.findIndex((sent) => isSameCourse(sent, course))
+  }
+  return reasons.toSorted((a, b) => place(a) - place(b))[0] ?? null
 }
 
 function final({

@@ -19,10 +19,10 @@ interface WaitsForAttempt extends WaitsFor {
 
 /**
  * Whether the result of an attempt answers a sender: not if it began before the webhook, nor if another attempt fits in
- * before the deadline.
+ * before the deadline and may still change the answer.
  */
-export const answersSender = (progress: Progress, { generation, deadline }: WaitsForAttempt): boolean =>
-  progress.generation >= generation && (progress.dueAt === null || progress.dueAt >= deadline)
+export const answersSender = ({ generation, dueAt, outcome }: Progress, waits: WaitsForAttempt): boolean =>
+  generation >= waits.generation && (dueAt === null || dueAt >= waits.deadline || outcome.reason !== null)
 
 type Waiter<News> = (news: News | null) => void
 

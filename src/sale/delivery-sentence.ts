@@ -81,7 +81,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'queued':
       return tell({
         situation: state,
-        facts: [['Not enrolled yet.'], ...partFacts(lines)],
+        facts: [[reason === null ? 'Not enrolled yet.' : reasonSentence(reason)], ...partFacts(lines)],
         next: 'The service is attempting the delivery, or retries it automatically.',
       })
     case 'needs_attention':

@@ -107,7 +107,7 @@ test('a malformed course key is the sender’s mistake, and is rejected', () => 
   assert.equal(settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000 }).state, 'rejected')
 })
 
-test('a failure waits for the next attempt and keeps the results, even if another course was refused', () => {
+test('a failure waits for the next attempt and keeps the results, also that another course was refused', () => {
   const refusal = refused({ code: 'lms.refused', subject: 'course full' })
   const { state, outcome, dueAt, attempts } = settled(aWork({ courses: [A, B, 'c'], attempts: 1 }), {
     [A]: done('allowed'),
@@ -116,8 +116,25 @@ test('a failure waits for the next attempt and keeps the results, even if anothe
   })
   assert.deepEqual(
     { state, dueAt, attempts, outcome },
-    { state: 'queued', dueAt: 1_030_000, attempts: 2, outcome: { courses: { [A]: 'allowed' }, reason: null } },
+    {
+      state: 'queued',
+      dueAt: 1_030_000,
+      attempts: 2,
+      outcome: { courses: { [A]: 'allowed' }, reason: { code: 'lms.refused', subject: 'course full', course: 'c' } },
+    },
   )
+})
+
+test('of several refusals, the sender is told that of the first course, and one of the person before', () => {
+  const work = aWork({ courses: [A, B] })
+  work.reasons.push(
+    { code: 'lms.refused', subject: 'full', course: B },
+    { code: 'lms.refused', subject: 'closed', course: A },
+  )
+  const told = () => settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000 }).outcome.reason?.subject
+  assert.equal(told(), 'closed')
+  work.reasons.push({ code: 'person.retired', subject: '' })
+  assert.equal(told(), '')
 })
 
 test('after the last attempt, the delivery needs attention', () => {

@@ -34,6 +34,18 @@ test('a result that no sender waits for, or waits for any longer, changes nothin
   assert.deepEqual(await answered, retryAt(DEADLINE))
 })
 
+test('a refused course answers a sender at once, even if the rest is tried again before the deadline', {
+  timeout: 5000,
+}, async () => {
+  const waiters = create()
+  const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', retryAt(NOW))
+  const reason = { code: 'lms.refused', subject: 'full' } as const
+  const refused = { ...retryAt(NOW), outcome: { courses: {}, reason } }
+  waiters.notify('a', refused)
+  assert.deepEqual(await answered, refused)
+})
+
 test('when too many senders wait, the next one is answered at once, until one of them has its answer', {
   timeout: 5000,
 }, async () => {

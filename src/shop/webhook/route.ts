@@ -84,9 +84,10 @@ function arrivalOf(received: Invalid | Signed, body: Uint8Array): VerifiedWebhoo
  * number of course keys in the payload, including repeated ones. Pure; the answer is never stored.
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
-  if (progress === null || progress.state === 'queued' || isStopped(progress.state)) return failed(NOT_YET)
+  if (progress === null || isStopped(progress.state)) return failed(NOT_YET)
   const { reason } = progress.outcome
   if (reason !== null) return refusal(reason)
+  if (progress.state === 'queued') return failed(NOT_YET)
   return { status: 200, body: { success: true, message: success(progress.outcome, courseCount) } }
 }
 

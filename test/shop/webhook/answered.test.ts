@@ -56,6 +56,21 @@ describe('a delivery shows what the shop was answered', () => {
     assert.deepEqual(await given(missing, 1), [['received', 400]])
   })
 
+  test('a refused course at once, while another course of the sale is tried again', async () => {
+    const [failing, full] = ['course-v1:Lernito+PY101+2026', 'course-v1:Lernito+Full+2026']
+    await product.lms.faults([{ method: 'POST', naming: failing, status: 502 }])
+    const before = performance.now()
+    const { status, headers } = await product.sell({ email: 'erin@example.com', courseIds: [failing, full] })
+    const id = String(headers['x-lernito-delivery'])
+    assert.ok(performance.now() - before < WAIT_MS, 'without waiting for the other course')
+    const shown = await operations.show(id)
+    assert.deepEqual([status, shown?.state, shown?.outcome?.reason?.code], [400, 'queued', 'lms.refused'])
+    await product.lms.noFaults()
+    await operations.replay({ ids: [id], by: 'alice' })
+    await until('the end', async () => ((await operations.show(id))?.state === 'needs_attention' ? true : undefined))
+    assert.deepEqual((await operations.show(id))?.outcome?.courses, { [failing]: 'enrolled' })
+  })
+
   test('if the sale was still queued when the wait was over, and then the answer to its repeat', async () => {
     await product.lms.faults([{ path: LOOK_UP, delayMs: WAIT_MS + 500, times: 1 }])
     const courseIds = ['course-v1:Lernito+PY101+2026']
