@@ -6,7 +6,7 @@ import type { GivenAnswer } from '../../../src/queue/shop-answers.ts'
 import { operator, readable, startWithConsole } from '../../console/harness.ts'
 import { lernito } from '../../enroll/withdraw/refunding.ts'
 import { operationsOn } from '../../enroll/withdraw/withdrawing.ts'
-import { exchange, payload } from '../../harness.ts'
+import { DEMO, exchange, payload } from '../../harness.ts'
 import { run, until } from '../../service/process.ts'
 
 /** A sale without a fault is done within this time on a busy machine too. */
@@ -57,7 +57,7 @@ describe('a delivery shows what the shop was answered', () => {
   })
 
   test('a refused course at once, while another course of the sale is tried again', async () => {
-    const [failing, full] = ['course-v1:Lernito+PY101+2026', 'course-v1:Lernito+Full+2026']
+    const [failing, full] = [DEMO, 'course-v1:Lernito+Full+2026']
     await product.lms.faults([{ method: 'POST', naming: failing, status: 502 }])
     const before = performance.now()
     const { status, headers } = await product.sell({ email: 'erin@example.com', courseIds: [failing, full] })
