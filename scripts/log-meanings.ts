@@ -4,8 +4,7 @@ export interface Meaning {
   readonly action: string
 }
 
-const CAPTURED =
-  'If the shop already does, this was a captured request: see [Security](../explanation/security.md#who-can-do-what).'
+const CAPTURED = 'If it does, this was a [captured request](../explanation/security.md#who-can-do-what).'
 
 /** The messages to act on by topic, as in the source, with … for variable parts. `npm run docs` fails if one is missing. */
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
