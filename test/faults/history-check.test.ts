@@ -5,7 +5,7 @@ import { BULK } from '../service/serving.ts'
 import { check } from './history/check.ts'
 import { checkEvents } from './history/check-events.ts'
 import { FAILING } from './history/lms.ts'
-import { createRecord, type Kept, type Refund, type Sale } from './history/record.ts'
+import { createRecord, type Kept, keyOf, type Refund, type Sale } from './history/record.ts'
 import type { Row } from './history/shop.ts'
 
 const EMAIL = 'known1@example.com'
@@ -149,6 +149,7 @@ describe('the history checker', () => {
   })
 
   test('reports a delivery if the shop was told another state last, or its events out of order', () => {
+    const record = createRecord()
     const told = (...states: string[]) =>
       states.map((state, i) => {
         const data = {
@@ -161,23 +162,35 @@ describe('the history checker', () => {
           replaces: null,
           replacedBy: null,
         }
-        return { webhookId: `${state}${i}`, sequence: i + 1, data: { ...data, test: false } }
+        return { type: `delivery.${state}`, webhookId: `${state}${i}`, sequence: i + 1, data: { ...data, test: false } }
       })
     const rows = [{ ...SETTLED, state: 'withdrawn' }]
-    assert.deepEqual(checkEvents({ got: told('enrolled', 'withdrawn'), rows }), [])
-    for (const got of [told('withdrawn', 'enrolled'), []]) assert.equal(checkEvents({ got, rows }).length, 1)
+    assert.deepEqual(checkEvents({ record, got: told('enrolled', 'withdrawn'), rows }), [])
+    for (const got of [told('withdrawn', 'enrolled'), []]) assert.equal(checkEvents({ record, got, rows }).length, 1)
     const [first, second] = told('enrolled', 'withdrawn')
     assert.ok(first !== undefined && second !== undefined)
-    assert.deepEqual(checkEvents({ got: [first, second, first], rows }), [])
-    assert.deepEqual(checkEvents({ got: [], rows: [{ ...SETTLED, state: 'queued' }] }), [])
+    assert.deepEqual(checkEvents({ record, got: [first, second, first], rows }), [])
+    assert.deepEqual(checkEvents({ record, got: [], rows: [{ ...SETTLED, state: 'queued' }] }), [])
     const [later, last] = told('withdrawn', 'enrolled', 'withdrawn').slice(1)
     assert.ok(later !== undefined && last !== undefined)
     for (const got of [
       [later, first, last],
       [first, { ...last, sequence: first.sequence }],
     ]) {
-      assert.match(checkEvents({ got, rows })[0]?.rule ?? '', /^8: .* in the order/)
+      assert.match(checkEvents({ record, got, rows })[0]?.rule ?? '', /^8: .* in the order/)
     }
+  })
+
+  test('reports an access that was told as ended, unless an operator took the buyer out or the LMS lost the enrollment', () => {
+    const record = createRecord()
+    const data = { id: '0', webhookId: null, state: 'enrolled', courses: [], reason: null, replaces: null }
+    const ended = [{ id: COURSE, since: '2026-01-31T12:00:00.000Z' }]
+    const event = { ...data, ended, replacedBy: null, test: false }
+    const got = [{ type: 'delivery.access_ended', webhookId: 'a', sequence: 1, data: event }]
+    const rows = [SETTLED]
+    assert.match(checkEvents({ record, got, rows })[0]?.rule ?? '', /was told as ended/)
+    record.lost.add(keyOf(SETTLED.email, COURSE))
+    assert.deepEqual(checkEvents({ record, got, rows }), [])
   })
 
   test('reports more throttled calls in a minute than the budget allows', () => {

@@ -99,7 +99,7 @@ export async function runHistory(from: {
   const mostCalls = callsPerMinute + SPARE_CALLS
   const look = async () => {
     const [rows, state] = [await world.shop.rows(), await lms.state()]
-    const ofEvents = checkEvents({ got: receiver.got, rows: rows.values() })
+    const ofEvents = checkEvents({ got: receiver.got, rows: rows.values(), record })
     return { rows, violations: [...check({ record, rows, state, before, mostCalls }), ...ofEvents] }
   }
   // What the LMS did late, the service may still have to set right. What has happened, it can't.
