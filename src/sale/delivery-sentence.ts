@@ -200,7 +200,7 @@ function waitingOf(lines: readonly Line[]): Telling {
 function partFacts(lines: readonly Line[]): Fact[] {
   const inside = having(lines, 'in')
   const lost = having(lines, 'lost').map(({ course, standing, since, endedAt }): Fact => {
-    if (endedAt !== null) return [`${course}: access ended (${whyEnded(standing)}), found `, { at: endedAt }, '.']
+    if (endedAt !== null) return [`Access ended in ${course} (${whyEnded(standing)}), found `, { at: endedAt }, '.']
     const found = standing === null ? 'not found in the LMS' : STANDING_TEXTS[standing].fact
     return [`${course}: ${found} since `, { at: since }, '.']
   })

@@ -42,7 +42,7 @@ describe('a delivery says what is true', () => {
     const id = await idOf(email)
     await product.lms.seed({ enrollments: [{ email, course: DEMO, mode: 'audit', active: false }] })
     await someone.send(`/deliveries/${id}/check`)
-    const ended = /Demo_Course: access ended \(unenrolled in the LMS\), found .* UTC \./
+    const ended = /Access ended in \S+Demo_Course \(unenrolled in the LMS\), found .* UTC \./
     const page = await read(`/deliveries/${id}`)
     assert.match(page, ended)
     assert.match(page, /enrolls the buyer again only if you replay the delivery or the shop repeats the sale/)
