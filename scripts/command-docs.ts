@@ -15,7 +15,8 @@ the service's database: [Run a command](../how-to/install.md#run-a-command) says
 
 This page has what each command prints with \`--help\`, without the examples, and without the options of the commands for
 development. A command exits with 0 if everything was done, with 1 if something was not, and with 2 if it was used
-wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a JSON object, for scripts.
+wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a JSON object, for scripts. The
+results of reconcile are [standings](states-and-reasons.md#standings).
 `
 
 const helpOf = (args: readonly string[]): string =>
@@ -24,12 +25,13 @@ const helpOf = (args: readonly string[]): string =>
 /** Removes the settings from the help of serve: they have their own page. */
 const withoutSettings = (help: string): string => help.replace(/\nSettings \([^\n]*\):\n( +[^\n]*\n)+/, '')
 
-/** Leaves out what the page says once: the subcommands, which follow, the common options and exit codes, and examples. */
+/** Leaves out what a page says once: subcommands, common options and exit codes, standings, and the examples. */
 const withoutCommon = (help: string): string =>
   help
     .replace(/Subcommands:\n(?:.*\n)*?For its options: .*\n\n/, '')
     .replace(/^ {2}--json +a JSON object\n/m, '')
     .replace(/^The exit code is 0 if everything was done(?:.+\n)+\n/m, '')
+    .replace(/^The result counts the courses by standing(?:.+\n|\n(?= {2}))+\n/m, '')
     .replace(/^Examples?\b[^\n]*:\n(?: {2}.*\n)+/m, '')
 
 /** Commands whose options the page leaves to their help: those for development, and one that has a page of its own. */
