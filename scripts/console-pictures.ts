@@ -56,7 +56,7 @@ async function takePictures(browser: Browser, product: WithConsole): Promise<voi
   const phone = await openConsole(browser, product, PHONE)
   await product.lms.faults([{ status: 503 }])
   await sell(product, 'Wendy', [DEMO])
-  await phone.page.getByText(/has been unavailable/).waitFor({ timeout: 20_000 })
+  await phone.page.getByText(/LMS down for/).waitFor({ timeout: 20_000 })
   await picture(phone.page, 'outage-phone-dark')
 }
 

@@ -26,7 +26,7 @@ test('each state is a tab with its count, and a row says in one line what came o
     'All 61',
     'Needs attention 3',
     'Queued 0',
-    'Pre-enrolled 56',
+    'Waiting for buyer 56',
     'Enrolled 1',
     'Rejected 1',
     'Handled 0',
@@ -145,7 +145,7 @@ test('a queued sale says that the LMS is unreachable', async () => {
   await product.lms.faults([{ status: 503 }])
   await sell('waits@example.com')
   await open(page, '/deliveries?q=waits@')
-  await row(page, 'waits@example.com').getByText('LMS unreachable; continues by itself').waitFor()
+  await row(page, 'waits@example.com').getByText('LMS down; continues by itself').waitFor()
   await product.lms.noFaults()
   await row(page, 'waits@example.com').getByText('Waits for the buyer’s account').waitFor({ timeout: 20_000 })
 })

@@ -55,7 +55,7 @@ test('an update keeps a panel open, and the focus where it was', async (t) => {
   // A press on a button that is not there any more must not reach another one.
   await page.getByText('More', { exact: true }).click()
   await product.lms.noFaults()
-  await page.getByRole('heading', { name: 'Pre-enrolled' }).waitFor({ timeout: 20_000 })
+  await page.getByRole('heading', { name: 'Waiting for buyer' }).waitFor({ timeout: 20_000 })
   assert.ok(await received.locator('pre').isVisible(), 'the payload after the delivery has settled')
   assert.match(String(await focused(page)), /^<summary/)
   assert.deepEqual(wrong, [])
@@ -82,7 +82,7 @@ test('an update waits while a note is being written, says so, and loses no keyst
   assert.equal(await note.inputValue(), 'refunded, / order 1182: the buyer wrote that! ')
   await note.fill('')
   await page.getByText('Mark as handled…').click()
-  await page.getByRole('heading', { name: 'Pre-enrolled' }).waitFor()
+  await page.getByRole('heading', { name: 'Waiting for buyer' }).waitFor()
   assert.ok(await page.getByText('Updates of this page wait').isHidden())
   assert.deepEqual(wrong, [])
 })
@@ -115,7 +115,7 @@ test('a notice says what came of a replay, and stays until it is dismissed', asy
   await page.goto(`${product.console}/deliveries/${await idOf('well@example.com')}`)
   await page.getByText('More', { exact: true }).click()
   await press(page, 'Replay')
-  await page.getByText(/Replayed at \d\d:\d\d: pre-enrolled\./).waitFor()
+  await page.getByText(/Replayed at \d\d:\d\d: waiting for the buyer\./).waitFor()
   await page.getByRole('link', { name: 'Dismiss' }).click()
   await page.evaluate('new Promise((resolve) => setTimeout(resolve, 4000))')
   assert.equal(await page.locator('#notice').count(), 0, 'an update does not bring it back')
@@ -286,7 +286,7 @@ test('the line about the LMS and the page below it change together', async (t) =
   await product.lms.faults([{ status: 503 }])
   await someone.send(`/deliveries/${id}/replay`)
   await page.getByText('so this delivery waits').waitFor()
-  await page.getByText('LMS unreachable').first().waitFor({ timeout: 12_000 })
+  await page.getByText('LMS down').first().waitFor({ timeout: 12_000 })
   const longest = Number(
     await page.evaluate(
       'Math.max(window.contradictions, window.contradictionSince ? performance.now() - window.contradictionSince : 0)',

@@ -59,7 +59,7 @@ test('ticket 1: “I paid and can’t see my course”', async () => {
   await sell({ email: 'patient@example.com' })
   const { page, clicks } = await openOverview()
   await find(page, 'patient@example.com')
-  await page.getByRole('heading', { name: 'Pre-enrolled' }).waitFor()
+  await page.getByRole('heading', { name: 'Waiting for buyer' }).waitFor()
   await page.getByRole('button', { name: 'Check now' }).click()
   await seen(page, 'nobody has registered with this address')
   // The buyer registers, and activates the account.
@@ -101,7 +101,7 @@ test('ticket 3: “The LMS was down”', async () => {
   await lms.faults([BULK, MODIFY].map((path) => ({ path, status: 503 })).concat({ path: '/heartbeat', status: 503 }))
   await sell({ email: 'erin@example.com' })
   await page.reload()
-  await page.getByRole('heading', { name: /The LMS has been unavailable/ }).waitFor()
+  await page.getByRole('heading', { name: /LMS down for/ }).waitFor()
   await lms.noFaults()
   await has('erin@example.com')
   await find(page, 'erin@example.com')

@@ -8,9 +8,9 @@ test('the menu and the health line have exact numbers', () => {
   const counts = { queued: 11_500, pre_enrolled: 41, needs_attention: 1_234_567, refused: 9, events: 53 }
   const menu = navigationHtml({ base: '/c', session, current: '/', counts })
   assert.match(menu, /Needs attention <span class="count bad">1,234,567<\/span>/)
-  assert.match(menu, /Pre-enrolled <span class="count ">41<\/span>/)
+  assert.match(menu, /Waiting for buyers <span class="count ">41<\/span>/)
   assert.match(menu, />Refused <span class="count bad">9<\/span>/)
-  assert.match(menu, />Events <span class="count bad">53<\/span>/)
+  assert.match(menu, />Events to the shop <span class="count bad">53<\/span>/)
   assert.match(
     healthHtml({ status: { counts, breaker: null, budget: null }, base: '/c', current: '/' }),
     />11,500 queued</,

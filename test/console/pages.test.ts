@@ -151,7 +151,10 @@ describe('a delivery', () => {
     await readUntil(path, /Received answered in/)
     const { text } = await someone.see(path)
     const timeline = readable({ text: text.slice(text.indexOf('<h2>What happened'), text.indexOf('<aside')) }).trim()
-    assert.match(timeline, /^What happened Today, \w{3} \d+ \w{3} [\d:]{8} Pre-enrolled .* [\d:]{8} Received answered/)
+    assert.match(
+      timeline,
+      /^What happened Today, \w{3} \d+ \w{3} [\d:]{8} Waits for the buyer .* [\d:]{8} Received answered/,
+    )
     assert.doesNotMatch(timeline, /20\d\d/, 'no date in an entry')
     assert.match(timeline, /Call POST \/api\/bulk_enroll\/v1\/bulk_enroll Answer 200 after \d+ ms/)
     const [, received = ''] = timeline.split(' Received ')
@@ -298,16 +301,16 @@ describe('an LMS that is down', () => {
     await readUntil('/', /Oldest queued delivery none/) // the replayed deliveries above are settled
     await product.lms.faults([{ status: 503 }])
     await product.sell({ email: 'waits@example.com' })
-    const text = await readUntil('/', /has been unavailable/)
+    const text = await readUntil('/', /LMS down for/)
     assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait\. Nothing is lost/)
-    assert.match(text, /LMS unreachable since/)
+    assert.match(text, /LMS down since/)
     assert.match(text, /Queued 1 retried automatically/)
-    const during = await readUntil('/incidents', /LMS unavailable/)
-    assert.match(during, /not over yet .*LMS unavailable The LMS is not available \(503\) 1 sale waited, 1 still wait/)
+    const during = await readUntil('/incidents', /LMS down/)
+    assert.match(during, /not over yet .*LMS down The LMS is not available \(503\) 1 sale waited, 1 still wait/)
     await product.lms.noFaults()
-    const afterwards = await readUntil('/incidents', /LMS unavailable [^<]*\(503\) 1 sale waited, 1 not registered yet/)
+    const afterwards = await readUntil('/incidents', /LMS down [^<]*\(503\) 1 sale waited, 1 not registered yet/)
     assert.doesNotMatch(afterwards, /\d still wait.*\d still wait/)
-    await readUntil('/', /Latest incident: LMS unavailable .* for /)
+    await readUntil('/', /Latest incident: LMS down .* for /)
     await readUntil('/incidents', /No incident now/)
     const overview = await someone.see('/')
     const widthOf = (name: string): number =>

@@ -157,7 +157,7 @@ describe('while the LMS is down', () => {
     await product.lms.faults([{ status: 503 }])
     assert.match(
       await read(`/people/${id}`),
-      /The LMS can’t be asked now .*503.* Sales .* Pre-enrolled .* What happened/,
+      /The LMS can’t be asked now .*503.* Sales .* Waiting for buyer .* What happened/,
     )
     const checked = await someone.send(`/people/${id}/check`)
     assert.ok(checked.location.endsWith('?done=unchecked'))
@@ -166,7 +166,7 @@ describe('while the LMS is down', () => {
       const seen = await read(`/people/${id}`)
       return seen.includes('cannot confirm') ? seen : undefined
     })
-    assert.match(text, /Sales .* Pre-enrolled/)
+    assert.match(text, /Sales .* Waiting for buyer/)
     assert.equal(
       (await someone.send('/people', { email: 'oleg@example.com' })).location,
       `/lernito/console/people/${id}`,

@@ -23,7 +23,7 @@ test('people, deliveries and courses are found by any part of their words, which
   assert.match(seen.text, /data-said="People: 1, Deliveries: 1"/)
   assert.match(readable(seen), /People Mart(í|&#.*;)n Lóp ez Comer martin\. lop ez@firma\.example not registered yet/)
   assert.match(seen.text, /<b>Lóp<\/b>ez/)
-  assert.match(readable(seen), /Deliveries course-v1:Lernito\+PY101\+2026 .* Pre-enrolled/)
+  assert.match(readable(seen), /Deliveries course-v1:Lernito\+PY101\+2026 .* Waiting for buyer/)
   assert.deepEqual(linksOf(seen), [
     `/lernito/console/people/${martin}`,
     `/lernito/console/deliveries/${martin}`,
@@ -68,7 +68,7 @@ test('the preview of a correction says which account the LMS has for its address
     readable(await someone.send(`/deliveries/${id}/correct`, { step: 'preview', email, courses: DEMO }))
   assert.match(
     await preview('frank@example.com'),
-    /A new delivery for .* This address in the LMS: active account frank /,
+    /A new delivery for .* The LMS has this course\. frank@example\.com in the LMS: active account frank /,
   )
   assert.match(
     await preview('frnak@example.com'),

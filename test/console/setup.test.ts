@@ -87,7 +87,7 @@ test('shows what came of the last test sale', async () => {
   })
   assert.equal(sold.status, 303)
   const page = await someone.see('/setup')
-  assert.match(readable(page), /Last test sale: .* UTC (Queued|Enrolled|Pre-enrolled)/)
+  assert.match(readable(page), /Last test sale: .* UTC (Queued|Enrolled|Waiting for buyer)/)
   assert.ok(linksOf(page).includes(sold.location.replace('?done=sold', '')))
 })
 

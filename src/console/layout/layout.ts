@@ -51,7 +51,7 @@ function frameHtml({ reply, current, search }: Page): { side: string; top: strin
   const health = status === null ? '' : healthHtml({ status, base, current })
   return {
     side,
-    top: html`<header class="top">!${searchHtml({ base, session, search })}!${health}!${updatesHtml(reply.request)}</header>`,
+    top: html`<header class="top"><button type="button" class="second menu-button" popovertarget="pages">${TEXTS.nav.open}</button>!${searchHtml({ base, session, search })}!${health}!${updatesHtml(reply.request)}</header>`,
   }
 }
 

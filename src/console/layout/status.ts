@@ -41,16 +41,16 @@ export interface ConsoleStatus {
 const PAGES = [
   { path: '/', label: TEXTS.nav.overview },
   { path: '/deliveries', label: TEXTS.nav.deliveries },
-  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention' },
-  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled' },
+  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention', sub: true },
+  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled', sub: true },
   { path: '/people', label: TEXTS.nav.people },
-  { path: '/refused', label: TEXTS.nav.refused, count: 'refused' },
+  { path: '/refused', label: TEXTS.nav.refused, count: 'refused', group: TEXTS.nav.connection },
   { path: '/events', label: TEXTS.nav.events, count: 'events' },
   { path: '/incidents', label: TEXTS.nav.incidents },
   { path: '/changes', label: TEXTS.nav.changes },
-  { path: '/signature', label: TEXTS.nav.signature },
+  { path: '/signature', label: TEXTS.nav.signature, group: TEXTS.nav.installation },
   { path: '/setup', label: TEXTS.nav.setup },
-] as const satisfies readonly { path: string; label: string; count?: keyof Badges }[]
+] as const satisfies readonly { path: string; label: string; count?: keyof Badges; sub?: true; group?: string }[]
 
 /** A page of the menu, by its path below the console's base. */
 export type MenuPath = (typeof PAGES)[number]['path']
@@ -59,7 +59,8 @@ export type MenuPath = (typeof PAGES)[number]['path']
 export const menuPath = (path: string): MenuPath | undefined => PAGES.find((one) => one.path === path)?.path
 
 /**
- * Returns the menu, with how many deliveries need a person. It is updated with the line about the LMS.
+ * Returns the menu, with how many deliveries need a person. It is updated with the line about the LMS. A narrow screen
+ * shows it when the button of the header is pressed, which needs no script.
  * @param of.counts null if they can't be read now
  */
 export function navigationHtml(of: {
@@ -72,9 +73,10 @@ export function navigationHtml(of: {
   const links = PAGES.map((one) => {
     const badge = counts !== null && 'count' in one ? countHtml(counts[one.count], one.count) : ''
     const mark = one.path === current ? ' aria-current="page"' : ''
-    return html`<li><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
+    const group = 'group' in one ? html`<li class="menu-group">${one.group}</li>` : ''
+    return html`!${group}<li!${'sub' in one ? ' class="sub"' : ''}><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
   })
-  return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
+  return html`<nav aria-label="${TEXTS.nav.label}" class="side" id="pages" popover><a class="name" href="${base}/">${TEXTS.product}</a>
 <ul id="menu">!${links.join('\n')}</ul>
 <form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.open}</button></form></nav>`
 }

@@ -142,16 +142,16 @@ async function previewHtml(
       ? html`<p>${words.nothingToWithdraw}</p>`
       : html`<div><input type="checkbox" id="withdraw" name="withdraw" value="yes"> <label for="withdraw">${fill(words.withdraw, { email: withdrawable.email })}</label></div>
 !${isPaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>` : ''}`
-  return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>!${accountHtml(account)}
-!${courses.map((course) => courseHtml(here, form, course)).join('')}<p>${words.oldDelivery}</p>
+  return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
+!${courses.map((course) => courseHtml(here, form, course)).join('')}!${accountHtml(account, email)}<p>${words.oldDelivery}</p>
 <form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenSaleFields(form)}
 !${withdraw}<button name="step" value="correct">${words.confirm}</button></form></div>`
 }
 
 /** Says who gets the courses, so that a typing error in the address shows before it costs the buyer a day. */
-function accountHtml(account: Answered<Account>): string {
+function accountHtml(account: Answered<Account>, email: string): string {
   const isNew = account.ok && account.value.status === 'unknown'
-  return html`<p>${words.account} !${accountStateHtml(account)}${isNew ? `. ${words.unregistered}` : ''}</p>`
+  return html`<p>${fill(words.account, { email })} !${accountStateHtml(account)}${isNew ? `. ${words.unregistered}` : ''}</p>`
 }
 
 type CoursePreview = { readonly written: string } & Awaited<ReturnType<LmsCalls['findCourse']>>
