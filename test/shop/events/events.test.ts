@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
+import { acquire } from '../../enroll/follow-up/harness.ts'
+import { lmsAt } from '../../enroll/lms-at.ts'
 import { refund } from '../../enroll/withdraw/refunding.ts'
 import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../../harness.ts'
@@ -75,6 +78,29 @@ test('a refund by the shop gets its event, as a withdrawal by an operator does',
     [
       ['delivery.enrolled', id, 'enrolled'],
       ['delivery.withdrawn', id, 'withdrawn'],
+    ],
+  )
+})
+
+test('access that ended and came back reaches the shop in this order, and the course moves to `ended` and back', async (t) => {
+  const { sold, receiver, allSent, context, lms, lmsUrl } = await setUp(t)
+  const client = lmsAt(lmsUrl)
+  t.after(() => client.close())
+  const email = 'alice@example.com'
+  const id = await sold(email)
+  for (const active of [false, true]) {
+    await lms.seed({ enrollments: [{ email, course: DEMO, mode: 'audit', active }] })
+    const asked = { lms: client, acquire, modeOf: () => null, ids: [id], by: 'ada' }
+    await checkNow({ context: { ...context, hasOutbox: true }, ...asked })
+  }
+  await allSent()
+  assert.deepEqual(receiver.wrong, [])
+  assert.deepEqual(
+    receiver.got.map(({ type, data }) => [type, data.state, data.courses.length, data.ended.map((one) => one.id)]),
+    [
+      ['delivery.enrolled', 'enrolled', 1, []],
+      ['delivery.access_ended', 'enrolled', 0, [DEMO]],
+      ['delivery.access_restored', 'enrolled', 1, []],
     ],
   )
 })
