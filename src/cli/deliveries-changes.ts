@@ -146,7 +146,7 @@ export const withdraw = command({
       const id = await needId(opened, given)
       const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
       const stands = await readStands(settings, withdrawable, courses)
-      if (!json) process.stdout.write(describe(stands))
+      if (!json) process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
       if (values['dry-run']) {
         if (json) printJson({ stands })
         return 0
@@ -165,6 +165,8 @@ export const withdraw = command({
     })
   },
 })
+
+const NONE_REPORTED = 'The delivery has reported no course, so there is nothing to withdraw.\n'
 
 const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)} (${plain(mode ?? '')})`
 

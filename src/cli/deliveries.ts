@@ -8,7 +8,7 @@ import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/sho
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
-import { describeOutcome, describeStandings, detailText, formText } from '../sale/words.ts'
+import { describeOutcome, describeStandings, detailText, formText, reasonName } from '../sale/words.ts'
 import { command, commandGroup, misused, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
@@ -16,7 +16,6 @@ import { needId, type Opened, unknownDelivery, withOperations } from './operatio
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const PAGE = 500
-const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'EMAIL', 'COURSES', 'OUTCOME']
 
 const list = command({
   name: 'list',
@@ -50,7 +49,7 @@ const list = command({
       let shown = 0
       for await (const items of pages(opened, { filter, limit })) {
         if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
-        else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0 }))
+        else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0, now: Date.now() }))
         shown += items.length
       }
       if (values.json) return 0
@@ -97,14 +96,30 @@ async function* pages({ operations }: Opened, { filter, limit }: { filter: Deliv
   }
 }
 
-/** A terminal gets as much as fits: ids by their beginnings, as commands take them, and long cells cut. */
-function table(items: readonly Summary[], { head }: { head: boolean }): string {
+const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'EMAIL', 'COURSES', 'OUTCOME']
+const COURSES = HEAD.indexOf('COURSES')
+/** A narrower terminal has no room for the courses. */
+const ROOM_FOR_COURSES = 100
+
+/**
+ * Deliveries as a table. A terminal gets as much as fits: ids by their beginnings, as commands take them, times and keys
+ * without what all share, and long cells cut.
+ */
+function table(items: readonly Summary[], { head, now }: { head: boolean; now: number }): string {
   const width = terminalWidth()
   const ids = items.map(({ id }) => id)
   const shown = width === null ? ids : shortened(ids)
-  const rows = items.map((item, i) => [shown[i] ?? item.id, ...cells(item)])
-  return columns([...(head ? [HEAD] : []), ...rows], width)
+  const today = width === null ? null : timeText(now).slice(0, DATE)
+  const rows = items.map((item, i) => [shown[i] ?? item.id, ...cells(item, today)])
+  const all = [...(head ? [HEAD] : []), ...rows]
+  const fitting = width !== null && width < ROOM_FOR_COURSES ? all.map((row) => row.toSpliced(COURSES, 1)) : all
+  return columns(fitting, { width, whole: 3 })
 }
+
+const DATE = '2026-01-31'.length
+/** A time of today as the time alone, and any other as its date. */
+const shortTime = (at: number, today: string): string =>
+  timeText(at).startsWith(today) ? timeText(at).slice(DATE + 1) : timeText(at).slice(0, DATE)
 
 /** The first characters of an id are the time in milliseconds, so this many mostly tell deliveries apart. */
 const SHORT_ID = 12
@@ -116,12 +131,19 @@ function shortened(ids: readonly string[]): string[] {
   return ids.map((id) => id.slice(0, length))
 }
 
-function cells(item: Summary): string[] {
-  const { state, activeAt, email, courseIds, dueAt, source } = item
-  const fact = sentenceText({ ...deliverySentence(item), next: '' }, timeText)
+/** @param today the date in UTC, at a terminal; null for a program */
+function cells(item: Summary, today: string | null): string[] {
+  const { state, activeAt, email, courseIds, dueAt, source, outcome } = item
+  const why = state === 'needs_attention' || state === 'rejected' ? (outcome?.reason ?? null) : null
+  const fact =
+    today !== null && why !== null
+      ? reasonName(why.code)
+      : sentenceText({ ...deliverySentence(item), next: '' }, timeText)
   const next = state === 'queued' && dueAt !== null ? ` Next attempt ${timeText(dueAt)}.` : ''
   const shownState = `${TEXTS.states[state]}${source === 'test' ? ' (test)' : ''}`
-  return [shownState, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(`${fact}${next}`)]
+  const courses = today === null ? courseIds : courseIds.map((key) => key.replace(/^course-v1:/, ''))
+  const active = today === null ? timeText(activeAt) : shortTime(activeAt, today)
+  return [shownState, active, plain(email ?? '-'), plain(courses.join(', ')), plain(`${fact}${next}`)]
 }
 
 const show = command({

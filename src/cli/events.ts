@@ -30,7 +30,8 @@ const list = command({
         process.stderr.write('LERNITO_EVENTS_URL is not set: nothing is sent.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
       process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
-      if (outbox.events.length > 0) process.stdout.write(columns([HEAD, ...outbox.events.map(line)], terminalWidth()))
+      if (outbox.events.length > 0)
+        process.stdout.write(columns([HEAD, ...outbox.events.map(line)], { width: terminalWidth(), whole: 1 }))
       return 0
     })
   },

@@ -39,11 +39,17 @@ const LEAST = 10
 /**
  * Rows as aligned columns. The last column isn't padded. If a line is longer than `width`, the widest cells are cut until
  * it fits.
+ * @param fit.whole how many of the first columns are never cut
  */
-export function columns(rows: readonly (readonly string[])[], width: number | null = null): string {
+export function columns(
+  rows: readonly (readonly string[])[],
+  { width, whole }: { width: number | null; whole: number } = { width: null, whole: 0 },
+): string {
   const count = Math.max(0, ...rows.map((row) => row.length))
   const natural = Array.from({ length: count }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
-  const widths = width === null ? natural : shrunk(natural, width - 2 * (count - 1))
+  const first = natural.slice(0, whole)
+  const room = (width ?? Number.POSITIVE_INFINITY) - 2 * (count - 1) - first.reduce((sum, one) => sum + one, 0)
+  const widths = [...first, ...shrunk(natural.slice(whole), room)]
   const cut = (cell: string, to: number): string => (cell.length <= to ? cell : `${cell.slice(0, to - 1)}…`)
   const line = (row: readonly string[]): string =>
     row.map((cell, i) => cut(cell, widths[i] ?? 0).padEnd(i === count - 1 ? 0 : (widths[i] ?? 0))).join('  ')

@@ -47,9 +47,10 @@ test('a table that is too wide for the terminal is cut at its widest cells', () 
     ['01KG9', 'ada@x.example', 'the LMS has no course course-v1:edX+DemoX+Demo_Course'],
   ]
   assert.equal(columns(rows).split('\n')[1], rows[1]?.join('  '))
-  const cut = columns(rows, 40).split('\n')
+  const cut = columns(rows, { width: 40, whole: 1 }).split('\n')
   assert.deepEqual(cut, ['ID     E-MAIL         OUTCOME', '01KG9  ada@x.example  the LMS has no co…', ''])
   assert.ok(cut.every((line) => line.length <= 40))
+  assert.match(columns(rows, { width: 20, whole: 2 }), /^01KG9 {2}ada@x\.example {2}the LMS h…$/m)
 })
 
 test('the times in a result are ISO 8601, and other numbers and texts stay', () => {
