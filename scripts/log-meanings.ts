@@ -9,12 +9,12 @@ const CAPTURED = 'If it does, this was a [captured request](../explanation/secur
 /** The messages to act on by topic, as in the source, with … for variable parts. `npm run docs` fails if one is missing. */
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
   'Start and stop': {
-    'the database file was deleted, moved or replaced; the service ends': {
+    'the database file was deleted, moved or replaced; the service stops': {
       means: 'The service has copied what it had stored and ended.',
       action:
         'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     },
-    'the LMS or the database is slow; unfinished deliveries wait for the next start': {
+    'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start': {
       means: 'During a stop, a call got no answer within 6 seconds.',
       action: 'Start the service again: it continues these deliveries.',
     },
@@ -55,17 +55,17 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
         'A warning says in `result` why nothing was done: `never_sold` if no delivery has this sale, `id_reused` for another refund under a known id, or `sale_id` if it came under the `webhook-id` of a sale.',
       action: `For \`never_sold\`, compare the shop's order with the deliveries. Otherwise the shop has to give each refund an id of its own. ${CAPTURED}`,
     },
-    'sale refused; its webhook-id is that of a refund': {
+    'sale refused, because a refund came under the same webhook-id': {
       means: 'The `webhook-id` is that of a refund, so nothing was stored.',
       action: `The shop has to give each sale an id of its own. ${CAPTURED}`,
     },
   },
   'Events for the shop': {
-    'event for the shop failed; it is sent again': {
+    'event for the shop failed; the service sends it again': {
       means: "The shop's endpoint did not accept an event, for `reason`. The next attempt is at `retryAt` or later.",
       action: 'If the line repeats, tell the developers of the shop.',
     },
-    'event for the shop given up': {
+    'gave up on an event for the shop': {
       means: 'The last attempt, after three days, failed.',
       action: 'Fix the cause, then send the event again with `events resend --failed`.',
     },
@@ -73,7 +73,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'Three attempts in a row failed.',
       action: 'Tell the developers of the shop. Sales are enrolled as usual.',
     },
-    "the shop's endpoint wants no more events; none is sent until an operator sends again": {
+    "the shop's endpoint answered 410 Gone; it gets no events until an operator resends some": {
       means: 'The endpoint answered 410 Gone.',
       action: 'Ask the developers of the shop. To resume, run `events resend --failed`.',
     },
@@ -87,7 +87,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'A webhook could not be stored and got 503. `cause` is the reason, such as a full disk.',
       action: 'Remove the cause. The shop sends the webhook again.',
     },
-    'silent replica pruned; the others attempt what waits for it': {
+    'a replica fell silent; the others take over its deliveries': {
       means: 'A replica sent no heartbeat for 20 seconds, so the others took over.',
       action: 'Find out why that replica stopped.',
     },
@@ -114,7 +114,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
         'Bodies over 8 KiB arrive too fast, which is usually an attack, or some 8,000 webhooks or thousands of slow senders came at once.',
       action: 'In an attack, block the sender in the proxy. The shop sends the refused webhooks again.',
     },
-    'too many connections; those without a whole request are cut': {
+    'too many connections; those that have not sent a whole request are closed': {
       means: '`ip` has one of more than `most` connections.',
       action: 'This is usually an attack, so block it in the proxy.',
     },
@@ -136,7 +136,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'A sign-in failed for `reason`.',
       action: 'If the cause is the application, correct it in the LMS.',
     },
-    'a person could not be erased; repeat it in the console': {
+    'a person could not be erased; erase them again in the console': {
       means: 'The work failed after the page was answered, so the person may be erased in part.',
       action: 'Remove the cause that `error` names, and erase the person again.',
     },
@@ -155,7 +155,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
 export const QUIET: readonly string[] = [
   'listening',
   'ready for webhooks',
-  'unfinished deliveries found; the service continues them',
+  'continuing with deliveries that were unfinished at the last stop',
   'stopping',
   'stopped',
   'LMS available again; work continues',
@@ -169,7 +169,7 @@ export const QUIET: readonly string[] = [
   'connection ended without a whole request',
   'load shedding ended',
   'the console is on',
-  'the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/how-to/use-the-console.md',
+  'the console is off; to turn it on, see docs/how-to/use-the-console.md',
   'signed in to the console',
   'signed out of the console',
   'notification sent',

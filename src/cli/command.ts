@@ -153,6 +153,18 @@ export const misused = (command: string, what: string): AppError =>
 
 const seeHelp = (command: string): string => `See: lernito-openedx ${command === '' ? '' : `${command} `}--help`
 
+const FILE_FAULTS = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EACCES', 'this user may not read it'],
+  ['EISDIR', 'it is a folder'],
+])
+
+/** Why a file can't be read, in a few words. */
+export function fileFault(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return FILE_FAULTS.get('code' in cause ? String(cause.code) : '') ?? cause.message
+}
+
 /** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
 export function loadDotEnv(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')

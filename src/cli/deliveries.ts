@@ -48,7 +48,7 @@ const list = command({
       }
       let shown = 0
       for await (const items of pages(opened, { filter, limit })) {
-        if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
+        if (values.json) process.stdout.write(items.map(({ lastEvent: _, ...item }) => `${plainJson(item)}\n`).join(''))
         else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0, now: Date.now() }))
         shown += items.length
       }

@@ -27,7 +27,7 @@ const list = command({
         return 0
       }
       if (opened.settings.LERNITO_EVENTS_URL === undefined)
-        process.stderr.write('LERNITO_EVENTS_URL is not set: nothing is sent.\n')
+        process.stderr.write('LERNITO_EVENTS_URL is not set, so the shop gets no events.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
       process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
       if (outbox.events.length > 0)
@@ -69,7 +69,7 @@ const resend = command({
       if (opened.settings.LERNITO_EVENTS_URL === undefined) {
         throw new AppError(
           'settings.invalid',
-          'LERNITO_EVENTS_URL is not set, so the shop gets no events. Set it first.',
+          'LERNITO_EVENTS_URL is not set, so there is nowhere to send events. Set it, and LERNITO_EVENTS_SECRET, first.',
         )
       }
       const shopEvents = shopEventsOf(opened)
@@ -153,9 +153,13 @@ const listen = command({
 })
 
 const inUse = (port: number) => (cause: unknown) => {
-  throw new AppError('address.in_use', `Port ${port} can't be used: ${String(cause)}. Choose another with --port.`, {
-    cause,
-  })
+  throw new AppError(
+    'address.in_use',
+    `Port ${port} can't be used (${cause instanceof Error ? cause.message : cause}). Stop the program that listens there, or choose another port with --port.`,
+    {
+      cause,
+    },
+  )
 }
 
 async function receive(of: {

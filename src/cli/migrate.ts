@@ -20,7 +20,7 @@ export const migrate = command({
       if (cause instanceof AppError) throw cause
       throw new AppError(
         'database.unreachable',
-        `The database ${database.name} can't be used: ${reasonOf(cause)}. It must exist, and its user needs all rights in it; check LERNITO_DATABASE_URL.`,
+        `The database ${database.name} can't be used: ${reasonOf(cause)}. Check LERNITO_DATABASE_URL: the database must exist, and its user needs all rights in it.`,
         { cause },
       )
     } finally {

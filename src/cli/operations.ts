@@ -74,13 +74,13 @@ async function assertUsable({ url, ca }: { url: string; ca: string | undefined }
   if (level === 0) {
     throw new AppError(
       'database.unreachable',
-      `There is no inbox in ${name}. Run this command where the service runs, with its settings. LERNITO_DATABASE_URL names the inbox.`,
+      `There is no inbox in ${name}. Run the command where the service runs and with the same settings; LERNITO_DATABASE_URL says where the inbox is.`,
     )
   }
   if (oldestCode > KNOWN_LEVEL) {
     throw new AppError(
       'database.too_new',
-      `A newer version of lernito-openedx has migrated ${name}. Use the command of that version.`,
+      `A newer lernito-openedx has upgraded ${name}. Run the command of that version.`,
     )
   }
   if (level < KNOWN_LEVEL) {
@@ -120,7 +120,7 @@ export async function findId({ context }: Opened, given: string): Promise<string
   if (found === undefined || more.length === 0) return found ?? null
   const named = [found, ...more].slice(0, NAMED).join(', ')
   const others = more.length < NAMED ? '' : ', and others'
-  throw new AppError('delivery.ambiguous', `Several ids begin with ${prefix}: ${named}${others}. Write more of the id.`)
+  throw new AppError('delivery.ambiguous', `Several ids begin with ${prefix}: ${named}${others}. Type more of the id.`)
 }
 
 /**

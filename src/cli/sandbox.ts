@@ -12,7 +12,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
-import { command, runUntilSignal, usageError } from './command.ts'
+import { command, fileFault, runUntilSignal, usageError } from './command.ts'
 import { SANDBOX_EVENTS_SECRET } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
@@ -116,7 +116,7 @@ function readWorldFile(file: string): World {
     return readWorld(JSON.parse(readFileSync(file, 'utf8')))
   } catch (cause) {
     if (cause instanceof SandboxError) throw cause
-    throw new AppError('file.unreadable', `The world can't be read from ${file}: ${String(cause)}`, { cause })
+    throw new AppError('file.unreadable', `The world can't be read from ${file}: ${fileFault(cause)}.`, { cause })
   }
 }
 
@@ -212,7 +212,7 @@ async function namingOption<Started>(option: string, starting: Promise<Started>)
     const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
     throw new AppError(
       'address.in_use',
-      `The port of ${option} can't be used: ${deeper}. Stop the program that listens there, or choose another with ${option}.`,
+      `The port of ${option} can't be used (${deeper}). Stop the program that listens there, or choose another port with ${option}.`,
       { cause },
     )
   }
@@ -224,7 +224,7 @@ function credentials({ applications }: World): Record<string, string> {
   if (ours === undefined) {
     throw new AppError(
       'sandbox.world_invalid',
-      'The world has no application with grant client-credentials and staff true, which the service needs. Add one, or use --lms-only.',
+      'The service needs an application with the grant client-credentials and staff true, and the world has none. Add one, or use --lms-only.',
     )
   }
   return { LERNITO_LMS_CLIENT_ID: ours.client_id, LERNITO_LMS_CLIENT_SECRET: ours.client_secret }

@@ -5,7 +5,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
-import { command, loadDotEnv, misused, usageError } from './command.ts'
+import { command, fileFault, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
@@ -80,7 +80,7 @@ async function post(of: { url: string; body: Buffer; headers: Record<string, str
     const why = deeper instanceof Error ? deeper.message : String(cause)
     throw new AppError(
       'send.failed',
-      `The webhook ${url} can't be reached: ${why || 'connection refused'}. Is the service running?`,
+      `Nothing answers at ${url} (${why || 'connection refused'}). Is the service running?`,
       {
         cause,
       },
@@ -102,9 +102,8 @@ async function readPayload([file = '-', ...more]: readonly string[]): Promise<Bu
     // As a stream: a synchronous read of a pipe fails with EAGAIN before its writer has written.
     return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
     const from = file === '-' ? 'standard input' : file
-    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${why}`, { cause })
+    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${fileFault(cause)}.`, { cause })
   }
 }
 
@@ -131,7 +130,8 @@ type Signing = { readonly form: SignatureForm } | { readonly id: string }
  */
 function readSigning(values: { form?: string | undefined; standard: boolean; id?: string | undefined }): Signing {
   const { form, standard, id } = values
-  if (standard && form !== undefined) throw usageError('--standard and --form exclude each other. Use one of them.')
+  if (standard && form !== undefined)
+    throw usageError('--standard and --form are two ways to sign. Use only one of them.')
   if (!standard && id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
   return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: readForm(form ?? 'original') }
 }

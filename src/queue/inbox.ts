@@ -271,5 +271,5 @@ const sizeOf = (write: Write): number =>
     : JSON.stringify(write.settlement).length
 
 const notStored = (cause: unknown): never => {
-  throw new AppError('database.unreachable', 'A delivery could not be stored; it was not accepted.', { cause })
+  throw new AppError('database.unreachable', 'A sale could not be stored, so it was not accepted, and the shop has to send it again.', { cause })
 }

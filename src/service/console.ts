@@ -22,7 +22,7 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
     app.addHook('onListen', async () =>
-      log.info('the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/how-to/use-the-console.md'),
+      log.info('the console is off; to turn it on, see docs/how-to/use-the-console.md'),
     )
     return
   }
@@ -96,7 +96,8 @@ function asked(parts: Parts): Pick<ConsoleParts, 'liveState' | 'lms' | 'checkNow
     checkNow: createCheckNow(parts),
     forget: createForget({
       ...parts,
-      onLateError: (error) => log.error(errorFields(error), 'a person could not be erased; repeat it in the console'),
+      onLateError: (error) =>
+        log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
     }),
     testNotification:
       url === undefined

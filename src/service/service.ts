@@ -52,7 +52,8 @@ async function start(parts: Parts, running: Running): Promise<string> {
   const { settings, log, database, membership, stopping } = parts
   const beginWork = (unfinished: number): void => {
     if (stopping.signal.aborted) return
-    if (unfinished > 0) log.info({ deliveries: unfinished }, 'unfinished deliveries found; the service continues them')
+    if (unfinished > 0)
+      log.info({ deliveries: unfinished }, 'continuing with deliveries that were unfinished at the last stop')
     running.working = runWork(parts)
     log.info({ url, lms: settings.LERNITO_LMS_URL }, 'ready for webhooks')
   }
@@ -97,7 +98,7 @@ async function listen(app: FastifyInstance, { settings }: Parts): Promise<string
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError(
       'address.in_use',
-      `The service can't listen on ${host} port ${port}: ${why}. Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT.`,
+      `The service can't listen on port ${port} of ${host} (${why}). Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT to something else.`,
       { cause },
     )
   }
@@ -107,7 +108,7 @@ async function listen(app: FastifyInstance, { settings }: Parts): Promise<string
 async function finishWork({ log, lms, inbox }: Parts, working: Promise<void>): Promise<void> {
   const abandoned = Promise.withResolvers<void>()
   const timeout = setTimeout(() => {
-    log.warn('the LMS or the database is slow; unfinished deliveries wait for the next start')
+    log.warn('stopped waiting for the LMS or the database; unfinished deliveries continue after the next start')
     inbox.close()
     void lms.close()
     abandoned.resolve()
@@ -138,7 +139,7 @@ function watchFile({ database, log, timing, leaving: { signal } }: Parts) {
         if (!isLost) await delay(timing.heartbeatMs, null, { signal, ref: false }).catch(() => {}) // the signal was aborted
       }
       if (!isLost) return
-      log.error({ database: database.name }, 'the database file was deleted, moved or replaced; the service ends')
+      log.error({ database: database.name }, 'the database file was deleted, moved or replaced; the service stops')
       lost.resolve()
     },
   }

@@ -64,7 +64,13 @@ test('without LERNITO_EVENTS_URL resend says what to set', async (t) => {
   t.after(() => product.stop())
   const env = serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl })
   const { code, stderr } = await run({ args: ['events', 'resend', '--failed'], env })
-  assert.deepEqual([code, stderr], [1, 'LERNITO_EVENTS_URL is not set, so the shop gets no events. Set it first.\n'])
+  assert.deepEqual(
+    [code, stderr],
+    [
+      1,
+      'LERNITO_EVENTS_URL is not set, so there is nowhere to send events. Set it, and LERNITO_EVENTS_SECRET, first.\n',
+    ],
+  )
 })
 
 const addressOf = ({ stdout }: Running): Promise<string> =>

@@ -133,7 +133,9 @@ describe('send', { concurrency: 2 }, () => {
     assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
     assert.match(
       stderr,
-      new RegExp(`^The webhook http://127\\.0\\.0\\.1:${port}/ can't be reached: .*ECONNREFUSED.*running\\?\n$`),
+      new RegExp(
+        `^Nothing answers at http://127\\.0\\.0\\.1:${port}/ \\(.*ECONNREFUSED.*\\)\\. Is the service running\\?\n$`,
+      ),
     )
   })
 })

@@ -93,7 +93,7 @@ describe('serve', { concurrency: 2 }, () => {
     const first = await startServe({ t, folder: cwd, lmsUrl: lms.url })
     const [line = '', ...more] = await failing({ env: serveEnv({ folder: cwd, lmsUrl: lms.url }), cwd })
     assert.deepEqual(more, [])
-    assert.match(line, /serves .*lernito\.db already\. Stop it first.*LERNITO_DATABASE_URL/)
+    assert.match(line, /is already running on .*lernito\.db\. Stop it first.*LERNITO_DATABASE_URL/)
     assert.equal((await sell({ url: first.url, email: 'alice@example.com' }))?.status, 200)
   })
 

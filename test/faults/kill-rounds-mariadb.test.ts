@@ -32,7 +32,7 @@ test('when one of three replicas on MariaDB is killed under load, again and agai
   let cutShort = 0
   let freed = 0
   const note = (replica: (typeof replicas)[number] | undefined): void => {
-    freed += replica?.log().filter(({ msg }) => msg.startsWith('silent replica pruned')).length ?? 0
+    freed += replica?.log().filter(({ msg }) => msg.startsWith('a replica fell silent')).length ?? 0
   }
   while (rounds.next()) {
     const name = `round${rounds.done()}`

@@ -33,7 +33,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     assert.deepEqual(served(await lms.state()), new Set())
 
     const second = await startServe({ t, folder, lmsUrl: lms.url })
-    const found = await second.logged(({ msg }) => msg.startsWith('unfinished deliveries found'))
+    const found = await second.logged(({ msg }) => msg.startsWith('continuing with deliveries'))
     assert.equal(found.deliveries, 1)
     const { delivery } = await second.logged(({ event }) => event === 'enrolled')
     const { enrollments } = await lms.state()

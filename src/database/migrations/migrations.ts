@@ -69,7 +69,7 @@ async function readApplied(trx: Transaction<Tables>, tableOptions: RawBuilder<un
   if (needed > KNOWN_LEVEL) {
     throw new AppError(
       'database.too_new',
-      `The database was migrated by a newer lernito-openedx (it needs level ${needed}, this one knows ${KNOWN_LEVEL}). Start that version or a newer one, or restore the backup from before the upgrade.`,
+      `A newer lernito-openedx has upgraded this database to level ${needed}, and this version supports only level ${KNOWN_LEVEL}. Start the newer version, or restore the backup from before the upgrade.`,
     )
   }
   return new Set(applied.map((row) => row.id))

@@ -40,13 +40,13 @@ export function assertSinglePath(file: string): void {
   if (stats.nlink > 1) {
     throw new AppError(
       'database.unreachable',
-      `The database ${file} has ${stats.nlink} names (hard links), and a program that opens it by another one corrupts it. Stop everything that uses it, remove the other names (\`find / -xdev -samefile ${file}\` lists them), and start again.`,
+      `The database ${file} has ${stats.nlink} hard links, and a program that opens it under another name would corrupt it. Stop everything that uses it, remove the other names (\`find / -xdev -samefile ${file}\` lists them), and start again.`,
     )
   }
   if (stats.dev !== statSync(folder).dev || mountPoints().includes(file)) {
     throw new AppError(
       'database.unreachable',
-      `The database ${file} is itself a mount point, so its write-ahead log would be outside the mount and would be lost. Mount the folder ${folder} instead, with all files in it.`,
+      `The database ${file} is mounted as a single file, so its write-ahead log would be outside the mount and get lost. Mount the folder ${folder} instead, with all files in it.`,
     )
   }
 }

@@ -56,7 +56,7 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
     if (isForeign(cause)) {
       throw new AppError(
         'database.unreachable',
-        `The file ${given} is not a SQLite database, or it is damaged (${why}). If it is the file of another program, correct LERNITO_DATABASE_URL. If it is yours, move it away and restore the backup.`,
+        `The file ${given} is not a SQLite database, or it is damaged (${why}). If the file belongs to another program, correct LERNITO_DATABASE_URL. If it is the service's own, move it aside and restore a backup.`,
         { cause },
       )
     }
@@ -101,7 +101,7 @@ function lockForServe(file: string): () => void {
     if (!isBusy(cause)) throw cause
     throw new AppError(
       'database.in_use',
-      `Another lernito-openedx serves ${file} already. Stop it first, or give this one another LERNITO_DATABASE_URL; for several replicas use mysql://.`,
+      `Another lernito-openedx is already running on ${file}. Stop it first, or set a different LERNITO_DATABASE_URL for this one. Several replicas need MySQL or MariaDB.`,
       { cause },
     )
   }

@@ -243,6 +243,6 @@ async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, add
   const named = `${ids.length === 1 ? 'delivery' : 'deliveries'} ${ids.slice(0, NAMED).join(', ')}${more}`
   throw new AppError(
     'withdrawal.open',
-    `The person is not erased, because a refund or withdrawal is still to be carried out for ${named}. Erased now, the person would stay in the course. Repeat this when it has ended; the delivery's page and deliveries show say when it is tried next.`,
+    `Nothing was erased, because a refund or withdrawal is still in progress for ${named}, and the person would otherwise stay in the course. Repeat this when it has ended: the page of the delivery, or "deliveries show", says when it is tried next.`,
   )
 }

@@ -223,7 +223,7 @@ function readCursor(text: string | null): Position | null {
   if (text === null) return null
   const [, at, id] = /^(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   if (at === undefined || id === undefined) {
-    throw new AppError('query.invalid', 'The address of this page is damaged. Begin with the first page.')
+    throw new AppError('query.invalid', 'The address of this page is damaged. Go back to the first page of the list.')
   }
   return { activeAt: Number(at), id }
 }

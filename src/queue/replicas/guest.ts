@@ -57,5 +57,5 @@ export async function joinAsGuest({
 const lost = (): AppError =>
   new AppError(
     'lease.lost',
-    'A service took this command for dead, or started meanwhile. It makes no further calls to the LMS: start it again.',
+    'The command stopped calling the LMS, because a service started meanwhile, or the database got no heartbeat from the command in time. Run it again.',
   )

@@ -59,5 +59,5 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
 const lost = (): AppError =>
   new AppError(
     'lease.lost',
-    'This replica could not confirm its heartbeat in time, so another one may have its deliveries. It makes no call to the LMS until the database confirms the next heartbeat: check the connection to the database.',
+    'This replica could not confirm its heartbeat in time, so another one may have taken over its deliveries. It calls the LMS again as soon as the database confirms a heartbeat. Check the connection to the database.',
   )

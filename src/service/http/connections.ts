@@ -151,7 +151,10 @@ export function limitConnections({
     waiting.delete(oldest)
     if (performance.now() - loggedAt >= LOG_EVERY_MS) {
       loggedAt = performance.now()
-      log.warn({ ip: oldest.remoteAddress, most }, 'too many connections; those without a whole request are cut')
+      log.warn(
+        { ip: oldest.remoteAddress, most },
+        'too many connections; those that have not sent a whole request are closed',
+      )
     }
     oldest.destroy()
   }

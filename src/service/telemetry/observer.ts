@@ -67,7 +67,7 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
     onRefund: (refund: { result: string; deliveries: readonly string[]; courses: number }): void =>
       log[refund.result === 'accepted' || refund.result === 'repeat' ? 'info' : 'warn'](refund, 'refund received'),
     onRefundId: (webhookId: string): void =>
-      log.warn({ webhookId }, 'sale refused; its webhook-id is that of a refund'),
+      log.warn({ webhookId }, 'sale refused, because a refund came under the same webhook-id'),
     onPreviousSecret: (): void => {
       metrics.previousSecret.inc()
       warn()
@@ -120,7 +120,7 @@ function observeReplica({ log }: ObserverParts) {
     },
     /** How many replicas were pruned. */
     onPruned: (replicas: number): void =>
-      log.warn({ replicas }, 'silent replica pruned; the others attempt what waits for it'),
+      log.warn({ replicas }, 'a replica fell silent; the others take over its deliveries'),
     onError: (error: unknown): void => {
       // After a lost lease, another replica attempts the deliveries, so the work itself is not at fault.
       if (isLeaseLost(error)) log.warn(error.message)
@@ -161,10 +161,10 @@ function observeSending({ log, metrics }: ObserverParts) {
       metrics.sent.inc({ status: statusClass(posted.status) })
       const fields = { delivery: deliveryId, eventId: id, type, status: posted.status, ms, attempts }
       if (posted.kind === 'sent') log.info(fields, 'event sent to the shop')
-      else if (retryAt === null) log.error({ ...fields, reason: posted.message }, 'event for the shop given up')
+      else if (retryAt === null) log.error({ ...fields, reason: posted.message }, 'gave up on an event for the shop')
       else {
         const again = { reason: posted.message, retryAt: new Date(retryAt).toISOString() }
-        log.warn({ ...fields, ...again }, 'event for the shop failed; it is sent again')
+        log.warn({ ...fields, ...again }, 'event for the shop failed; the service sends it again')
       }
       if (change !== null) logChange(log, change)
     },
@@ -181,5 +181,5 @@ function observeSending({ log, metrics }: ObserverParts) {
 function logChange(log: Log, { state, reason }: NonNullable<SentReport['change']>): void {
   if (state === 'up') log.info("the shop's endpoint accepts events again")
   else if (state === 'down') log.warn({ reason }, "the shop's endpoint fails; events wait")
-  else log.error({ reason }, "the shop's endpoint wants no more events; none is sent until an operator sends again")
+  else log.error({ reason }, "the shop's endpoint answered 410 Gone; it gets no events until an operator resends some")
 }

@@ -23,5 +23,8 @@ test('a second service on a SQLite file is refused with one line that says what 
   await startServe({ t, folder, lmsUrl })
   const { code, stderr } = await run({ args: ['serve'], env: serveEnv({ folder, lmsUrl }) })
   assert.equal(code, 1)
-  assert.match(stderr, /^Another lernito-openedx serves \S+\/lernito\.db already\. Stop it first.*mysql:\/\/\.\n$/)
+  assert.match(
+    stderr,
+    /^Another lernito-openedx is already running on \S+\/lernito\.db\. Stop it first.*MySQL or MariaDB\.\n$/,
+  )
 })
