@@ -98,7 +98,7 @@ async function listen(app: FastifyInstance, { settings }: Parts): Promise<string
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError(
       'address.in_use',
-      `The service can't listen on port ${port} of ${host} (${why}). Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT to something else.`,
+      `The service can't listen on ${host} port ${port} (${why}). Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT to something else.`,
       { cause },
     )
   }
