@@ -169,7 +169,7 @@ export const QUIET: readonly string[] = [
   'connection ended without a whole request',
   'load shedding ended',
   'the console is on',
-  'the console is off; to turn it on, see docs/how-to/use-the-console.md',
+  'the console is off; to turn it on, set LERNITO_CONSOLE_CLIENT_ID as docs/how-to/use-the-console.md says',
   'signed in to the console',
   'signed out of the console',
   'notification sent',

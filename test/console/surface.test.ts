@@ -215,7 +215,7 @@ describe('files', () => {
 describe('a service without all settings of the console', () => {
   const client = { LERNITO_CONSOLE_CLIENT_ID: 'console-client', LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret' }
   const gaps: [missing: string, env: Record<string, string>, words: RegExp][] = [
-    ['LERNITO_CONSOLE_CLIENT_ID', {}, /^the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on/],
+    ['LERNITO_CONSOLE_CLIENT_ID', {}, /^the console is off; to turn it on, set LERNITO_CONSOLE_CLIENT_ID /],
     [
       'LERNITO_CONSOLE_CLIENT_SECRET',
       { LERNITO_CONSOLE_CLIENT_ID: 'console-client' },
