@@ -271,5 +271,9 @@ const sizeOf = (write: Write): number =>
     : JSON.stringify(write.settlement).length
 
 const notStored = (cause: unknown): never => {
-  throw new AppError('database.unreachable', 'A sale could not be stored, so it was not accepted, and the shop has to send it again.', { cause })
+  throw new AppError(
+    'database.unreachable',
+    'A sale could not be stored, so it was not accepted, and the shop has to send it again.',
+    { cause },
+  )
 }

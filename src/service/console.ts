@@ -22,7 +22,9 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
     app.addHook('onListen', async () =>
-      log.info('the console is off; to turn it on, set LERNITO_CONSOLE_CLIENT_ID as docs/how-to/use-the-console.md says'),
+      log.info(
+        'the console is off; to turn it on, set LERNITO_CONSOLE_CLIENT_ID as docs/how-to/use-the-console.md says',
+      ),
     )
     return
   }

@@ -109,7 +109,11 @@ describe('send', { concurrency: 2 }, () => {
     'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
     'an id without --standard': { args: [...buyer, '--id', 'x'], code: 2, says: /--id needs --standard/ },
     'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
-    '--standard with a form': { args: [...buyer, '--standard', '--form', 'raw'], code: 2, says: /two ways to sign\. Use only one of them/ },
+    '--standard with a form': {
+      args: [...buyer, '--standard', '--form', 'raw'],
+      code: 2,
+      says: /two ways to sign\. Use only one of them/,
+    },
     'a missing file': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
     'no secret': { args: buyer, code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
   }

@@ -47,7 +47,7 @@ async function truncateLog(db: Kysely<Tables>): Promise<void> {
     if (attempt === CHECKPOINT_ATTEMPTS) {
       throw new AppError(
         'database.busy',
-        "The person is erased, but the write-ahead log still holds copies, because another program is reading the database. Repeat the command when that program has finished.",
+        'The person is erased, but the write-ahead log still holds copies, because another program is reading the database. Repeat the command when that program has finished.',
       )
     }
     await delay(AGAIN_MS)

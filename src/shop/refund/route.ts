@@ -69,7 +69,11 @@ async function store(
   refund: Refund,
 ): ReturnType<typeof storeRefund> {
   const stored = await guard(() => storeRefund(context, refund)).catch((cause: unknown) => {
-    throw new AppError('database.unreachable', 'A refund could not be stored, so it was not accepted, and the shop has to send it again.', { cause })
+    throw new AppError(
+      'database.unreachable',
+      'A refund could not be stored, so it was not accepted, and the shop has to send it again.',
+      { cause },
+    )
   })
   for (const event of stored.events) publish(event)
   if (stored.result.kind !== 'accepted') return stored

@@ -129,7 +129,9 @@ describe('a captured request is of no use at the other path', () => {
       assert.equal((await send(refund)).status, sells ? 200 : 404)
       assert.deepEqual(await send({ path: 'webhook', ...refund }), { status: 400, json: REFUND_ID })
       assert.deepEqual(await activeOf(), [])
-      const line = product.log.filter(({ msg }) => msg === 'sale refused, because a refund came under the same webhook-id').at(-1)
+      const line = product.log
+        .filter(({ msg }) => msg === 'sale refused, because a refund came under the same webhook-id')
+        .at(-1)
       assert.equal(line?.webhookId, 'msg_refund')
       assert.equal((await send({ path: 'webhook', body, headers: standard(body, 'msg_sale') })).status, 200)
     })
