@@ -31,6 +31,7 @@ test('each state is a tab with its count, and a row says in one line what came o
     'Rejected 1',
     'Handled 0',
     'Withdrawn 0',
+    'Access ended',
   ])
   await page.getByText('1–50 of 61').waitFor()
   await page.getByRole('link', { name: 'Older' }).click()
