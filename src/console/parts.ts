@@ -33,10 +33,14 @@ export interface ConsoleParts {
   readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
   /** Who sent webhooks lately, and what was refused. */
   readonly readSenders: () => Promise<SendersView>
-  /** The signature forms of the newest deliveries, the latest first. */
-  readonly formsLately: () => Promise<readonly FormLately[]>
   /** The courses of the LMS, as they were last read. */
   readonly readCatalogue: () => Promise<Catalogue>
+  /** Which courses the LMS refuses; see src/shop/courses/sold-courses.ts. */
+  readonly refusedCourses: () => Promise<(key: string) => boolean>
+  /** The course mode that LERNITO_COURSE_MODE names for a course. */
+  readonly modeOf: (course: string) => string | null
+  /** The signature forms of the newest deliveries, the latest first. */
+  readonly formsLately: () => Promise<readonly FormLately[]>
   readonly checks: Checks
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */

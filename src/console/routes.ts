@@ -1,6 +1,7 @@
 import cookie from '@fastify/cookie'
 import type { FastifyError, FastifyInstance } from 'fastify'
 import { AppError, type ErrorCode } from '../service/lib/errors.ts'
+import { addCourseNames } from './layout/course-names.ts'
 import { addGuard } from './layout/guard.ts'
 import { sendMessage } from './layout/layout.ts'
 import { decorateRequests } from './layout/request.ts'
@@ -15,6 +16,7 @@ import { addReplayPages } from './pages/changes/replay-pages.ts'
 import { addTestSale } from './pages/changes/test-sale-page.ts'
 import { addWithdrawal } from './pages/changes/withdraw-page.ts'
 import { addChanges } from './pages/changes-page.ts'
+import { addCourses } from './pages/courses-page.ts'
 import { addDeliveries } from './pages/deliveries/deliveries-page.ts'
 import { addDelivery } from './pages/deliveries/delivery-page.ts'
 import { addForget, addPeople } from './pages/deliveries/people-page.ts'
@@ -39,6 +41,8 @@ const STATUSES: Partial<Record<ErrorCode, number>> = { 'database.unreachable': 5
 const PAGES: readonly ((parts: PageParts) => void)[] = [
   addStaticFiles,
   addStatus,
+  addCourseNames,
+  addCourses,
   addSearch,
   addIncidents,
   addOverview,

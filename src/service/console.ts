@@ -5,6 +5,7 @@ import { callbackOf, siteOf } from '../console/session/site.ts'
 import { createSignIn } from '../lms/sign-in.ts'
 import { createOperations } from '../operators/changes/operations.ts'
 import { createTestNotification, createTextPoster } from '../operators/notify/post-text.ts'
+import { refusedCourses } from '../shop/courses/sold-courses.ts'
 import { createShopEvents } from '../shop/events/shop-events.ts'
 import { formsLately } from '../shop/senders/view.ts'
 import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
@@ -68,10 +69,12 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
   })
 }
 
+type StoredCourses = 'readCatalogue' | 'refusedCourses' | 'modeOf'
+
 /** What the console reads and changes in the database. */
 function stored(
   parts: Parts,
-): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readSenders' | 'formsLately' | 'readCatalogue'> {
+): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readSenders' | 'formsLately' | StoredCourses> {
   const { context, guard, inbox, database } = parts
   return {
     db: database.db,
@@ -80,6 +83,8 @@ function stored(
     readSenders: parts.senders.read,
     formsLately: () => guard(() => formsLately(database.db)),
     readCatalogue: () => guard(parts.readCatalogue),
+    refusedCourses: () => guard(() => refusedCourses(database.db)),
+    modeOf: parts.modeOf,
   }
 }
 

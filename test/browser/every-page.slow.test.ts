@@ -40,6 +40,7 @@ const press = (on: Page, name: string) => on.getByRole('button', { name, exact: 
 const PAGES: readonly Case[] = [
   { name: 'the overview by day', path: '/' },
   { name: 'the overview by hour', path: '/?by=hour' },
+  { name: 'the courses', path: '/courses' },
   { name: 'the list', path: '/deliveries' },
   ...Object.keys(states).map((state) => ({ name: `the tab of ${state}`, path: `/deliveries?state=${state}` })),
   {

@@ -16,19 +16,40 @@ const cause: MarkedCause = {
 }
 
 test('a cause has its number of deliveries, and the box the number of all', () => {
-  const html = causesHtml({ causes: [cause], count: 1200, closest: new Map(), base: '', csrf: '' })
+  const html = causesHtml({
+    causes: [cause],
+    count: 1200,
+    closest: new Map(),
+    base: '',
+    csrf: '',
+    courseName: () => null,
+  })
   assert.match(html, />Replay 990</)
   assert.match(html, /1,200 deliveries need attention/)
 })
 
 test('a cause of one delivery leads to it', () => {
-  const html = causesHtml({ causes: [{ ...cause, count: 1 }], count: 1, closest: new Map(), base: '/c', csrf: '' })
+  const html = causesHtml({
+    causes: [{ ...cause, count: 1 }],
+    count: 1,
+    closest: new Map(),
+    base: '/c',
+    csrf: '',
+    courseName: () => null,
+  })
   assert.match(html, /href="\/c\/deliveries\/ID"/)
 })
 
 test('rejected sales are causes too: their buyers have paid', () => {
   const rejected: MarkedCause = { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }
-  const html = causesHtml({ causes: [cause, rejected], count: 999, closest: new Map(), base: '/c', csrf: '' })
+  const html = causesHtml({
+    causes: [cause, rejected],
+    count: 999,
+    closest: new Map(),
+    base: '/c',
+    csrf: '',
+    courseName: () => null,
+  })
   assert.match(html, /999 sales are paid and not enrolled as sold, from 2 causes/)
   assert.match(html, /state&#61;rejected&#38;cause&#61;payload\.invalid">Rejected: Invalid fields/)
   assert.doesNotMatch(html, />Replay 9</, 'a replay can’t help')

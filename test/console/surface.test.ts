@@ -27,7 +27,8 @@ const changing = routes.flatMap(({ methods, ...route }) =>
 )
 const OPEN = ['/static/:name', '/sign-in', '/callback', '/signed-out'].map((path) => `/lernito/console${path}`)
 
-/** Returns all stored rows, except for sessions, replicas, and the senders of webhooks, which are stored in the background. */
+/** Returns all stored rows, except for sessions, replicas, and what is stored in the background: the senders of webhooks,
+ * and the courses of the LMS. */
 function stored(): string {
   const database = new DatabaseSync(`${product.folder}/lernito.db`, { readOnly: true })
   const tables = database
@@ -35,7 +36,7 @@ function stored(): string {
     .all()
     .map(({ name }) => String(name))
   const rows = tables
-    .filter((name) => !['console_sessions', 'replicas', 'senders'].includes(name))
+    .filter((name) => !['console_sessions', 'replicas', 'senders', 'catalogue'].includes(name))
     .map((name) => [name, database.prepare(`select * from ${name}`).all()])
   database.close()
   return JSON.stringify(rows, (_key, value) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value))

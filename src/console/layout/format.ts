@@ -67,12 +67,12 @@ export const stateHtml = (state: DeliveryState): string =>
 export const testHtml = (source: Source): string =>
   source === 'test' ? html`<span class="state test">${TEXTS.test}</span>` : ''
 
-/** Links to the course in the LMS. Text that isn't a course key, or would link to another page of the LMS, gets no link. */
-export function courseHtml(key: string, lmsUrl: string): string {
+/** The page of a course in the LMS; null for a text that isn't a course key, or would lead to another page of the LMS. */
+export function courseUrl(key: string, lmsUrl: string): string | null {
   const hasDotSegment = key.split('/').some((part) => part === '.' || part === '..')
-  if (!isCourseKey(key) || hasDotSegment) return html`<code>${key}</code>`
+  if (!isCourseKey(key) || hasDotSegment) return null
   const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
-  return html`<a href="${lmsUrl}/courses/${path}/about"><code>${key}</code></a>`
+  return `${lmsUrl}/courses/${path}/about`
 }
 
 /** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */

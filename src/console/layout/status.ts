@@ -44,6 +44,7 @@ const PAGES = [
   { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention', sub: true },
   { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled', sub: true },
   { path: '/people', label: TEXTS.nav.people },
+  { path: '/courses', label: TEXTS.nav.courses },
   { path: '/refused', label: TEXTS.nav.refused, count: 'refused', group: TEXTS.nav.connection },
   { path: '/events', label: TEXTS.nav.events, count: 'events' },
   { path: '/incidents', label: TEXTS.nav.incidents },

@@ -158,6 +158,13 @@ function reports({ context, guard }: Parts) {
       now,
       keptMs: COURSES_KEPT_MS,
     }),
+
+    /** The same of all courses. */
+    salesOfAllCourses: createCounting({
+      count: (from: number) => guard(() => salesByCourse(db, from, Number.POSITIVE_INFINITY)),
+      now,
+      keptMs: COURSES_KEPT_MS,
+    }),
   }
 }
 

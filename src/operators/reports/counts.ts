@@ -43,7 +43,7 @@ export const allStates = (counts: Partial<StateCounts>): StateCounts => {
 }
 
 const QUARTER_MS = 900_000
-/** The courses with the most sales are listed, the others are one row. */
+/** Of the courses with the most sales, the overview lists this many, and the others are one row. */
 const COURSES_MAX = 20
 /** More sales of several courses than are ever stored. */
 const SEVERAL_MAX = 1_000_000_000
@@ -82,10 +82,10 @@ export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[])
 
 /**
  * Counts the sales received since `from` (ms since 1970) by course and state. A sale of several courses counts for each of
- * them. Returns the 20 courses with the most sales, the most first; all further courses together; the sales that name no
+ * them. Returns the `max` courses with the most sales, the most first; all further courses together; the sales that name no
  * course; and how many sales there are, each once.
  */
-export async function salesByCourse(db: Kysely<Tables>, from: number) {
+export async function salesByCourse(db: Kysely<Tables>, from: number, max = COURSES_MAX) {
   const sales = db.selectFrom('deliveries').where('received_at', '>=', from).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
@@ -108,12 +108,12 @@ export async function salesByCourse(db: Kysely<Tables>, from: number) {
   const { '': unnamed = [], ...byCourse } = Object.groupBy(lines, ({ course }) => fold(course))
   const courses = Object.values(byCourse).flatMap((rows = []) => courseOf(rows))
   courses.sort((a, b) => totalOf(b.counts) - totalOf(a.counts) || (a.course < b.course ? -1 : 1))
-  const rest = courses.slice(COURSES_MAX)
+  const rest = courses.slice(max)
   const restRows = rest.flatMap(({ counts }) =>
     DELIVERY_STATES.map((state) => ({ state, count: counts[state] ?? 0 })).filter(({ count }) => count > 0),
   )
   return {
-    courses: courses.slice(0, COURSES_MAX),
+    courses: courses.slice(0, max),
     others: { courses: rest.length, counts: countsOf(restRows) },
     unnamed: countsOf(unnamed),
     sales: sumOf(firsts),

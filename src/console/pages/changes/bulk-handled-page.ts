@@ -25,8 +25,10 @@ export function addBulkHandled(parts: PageParts): void {
         .filter((id) => id !== ''),
     )
 
-  const tableOf = (items: readonly Summary[], { site }: FastifyRequest): string =>
-    items.length === 0 ? '' : tableHtml(items, { base: site.base, breaker: liveState.breaker(), now: now() })
+  const tableOf = (items: readonly Summary[], { site, courseName }: FastifyRequest): string =>
+    items.length === 0
+      ? ''
+      : tableHtml(items, { base: site.base, courseName, breaker: liveState.breaker(), now: now() })
 
   const send = (reply: FastifyReply, items: readonly Summary[], problem = ''): FastifyReply => {
     const { request } = reply

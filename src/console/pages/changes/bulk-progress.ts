@@ -92,7 +92,7 @@ function progressHtml(of: ProgressView): string {
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}!${leftHtml(of)}!${nextHtml(of)}</div>
 !${running ? stop : ''}
 !${factsHtml(factsOf(bulk))}
-!${few.length === 0 ? '' : tableHtml(few, { base, breaker, now, list: queryText({ replay: id }) })}</div>`
+!${few.length === 0 ? '' : tableHtml(few, { base, breaker, now, courseName: request.courseName, list: queryText({ replay: id }) })}</div>`
 }
 
 /** Which deliveries, and who ordered it. */

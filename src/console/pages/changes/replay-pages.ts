@@ -22,7 +22,12 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
     const filter = filterOf(query, request.zone)
     const preview = await operations.previewReplay({ filter, enrolled })
     const { base } = request.site
-    const list = tableHtml(preview.sample, { base, breaker: liveState.breaker(), now: now() })
+    const list = tableHtml(preview.sample, {
+      base,
+      courseName: request.courseName,
+      breaker: liveState.breaker(),
+      now: now(),
+    })
     const found = foundHtml(request, { preview, query, enrolled, list })
     const main = html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`

@@ -4,8 +4,9 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { DONE_STATES } from '../../../sale/types.ts'
+import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
-import { courseHtml, timeHtml } from '../../layout/format.ts'
+import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -84,7 +85,9 @@ async function orderHtml(
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
-  const items = courses.map((one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl })}</li>`)
+  const items = courses.map(
+    (one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl, courseName: request.courseName })}</li>`,
+  )
   const others = await otherDeliveries(parts, { id: request.params.id, withdrawable })
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
@@ -94,7 +97,7 @@ async function orderHtml(
 
 function choiceHtml(
   { course, reported }: Withdrawable['courses'][number],
-  { index, stands, lmsUrl }: { index: number; stands: Stands; lmsUrl: string },
+  { index, stands, ...links }: CourseLinks & { index: number; stands: Stands },
 ): string {
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
   const since =
@@ -103,8 +106,8 @@ function choiceHtml(
       : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
   const live = found === undefined ? '' : html`<br>${standingText(found)}!${since}`
   const said = reported === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[reported] })
-  return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">${course}</label>
-<br>!${courseHtml(course, lmsUrl)}<br>${said}!${live}`
+  return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">${links.courseName(course) ?? course}</label>
+<br>!${courseLinkHtml(course, links)}<br>${said}!${live}`
 }
 
 /** Other deliveries that put the same buyer into one of these courses. */

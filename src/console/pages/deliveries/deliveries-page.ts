@@ -7,6 +7,7 @@ import { isWholeAddress } from '../../../operators/find/people.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
+import type { CourseName } from '../../layout/course-names.ts'
 import { hiddenField, refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -56,7 +57,7 @@ export function addDeliveries(parts: PageParts): void {
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
     const skip = after === null ? 0 : readSkip(parameters)
     const person = personHtml(query, request)
-    const live = { breaker: liveState.breaker(), now: now() }
+    const live = { breaker: liveState.breaker(), now: now(), courseName: request.courseName }
     const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, became, base, ...live })
     const main = html`<div class="list-page">!${formHtml(query, zone, base)}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
@@ -99,6 +100,7 @@ const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
 
 /** What a page of the list shows. */
 interface ListView extends Now {
+  readonly courseName: CourseName
   readonly found: Found
   readonly query: ListQuery
   /** null if the query has conditions besides a state. */

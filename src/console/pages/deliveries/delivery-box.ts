@@ -95,7 +95,7 @@ function waitHtml({ dueAt }: Pick<Shown, 'dueAt'>, breaker: BreakerView | null):
 function actionsHtml(of: Box): string {
   const { delivery, sentence, canWithdraw, tellsShop } = of
   const { state, outcome, replacedBy } = delivery
-  const replies = repliesTo(of)
+  const replies = repliesTo({ ...of, courseName: of.request.courseName })
   const { first, second, more } = nextSteps({
     state,
     situation: sentence.situation,

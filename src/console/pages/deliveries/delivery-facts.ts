@@ -3,8 +3,9 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import type { CourseStanding } from '../../../sale/types.ts'
 import { formText } from '../../../sale/words.ts'
+import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
-import { courseHtml, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.delivery
@@ -80,13 +81,13 @@ const CLOSING = /^[}\]]$/
  * Returns the result of each course: under the LMS's key if it was enrolled, else under the key that the shop sent. With
  * what the last check found in the LMS.
  */
-export function coursesHtml(delivery: WithCourses, lmsUrl: string): string {
+export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
   const rows = rowsOf(delivery)
   if (rows.length === 0) return html`<p>${outcomeWords.noCourses}</p>`
   return listTable({
     columns: outcomeWords.columns,
     rows: rows.map(({ key, result, live }) => [
-      html`<div>!${courseHtml(key, lmsUrl)}</div>`,
+      html`<div>!${courseLinkHtml(key, of)}</div>`,
       html`${result}`,
       html`<div>!${live}</div>`,
     ]),
@@ -94,10 +95,10 @@ export function coursesHtml(delivery: WithCourses, lmsUrl: string): string {
 }
 
 /** Returns the same as a short list, for a cell of a table. */
-export function courseListHtml(delivery: WithCourses, lmsUrl: string): string {
+export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   const items = rowsOf(delivery).map(
     ({ key, result, live }) =>
-      html`<li>!${courseHtml(key, lmsUrl)}<br>${fill(outcomeWords.reported, { result })} !${live}</li>`,
+      html`<li>!${courseLinkHtml(key, of)}<br>${fill(outcomeWords.reported, { result })} !${live}</li>`,
   )
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }

@@ -3,6 +3,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
+import type { CourseName } from '../../layout/course-names.ts'
 import { agoHtml, durationText, factHtml, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
@@ -24,6 +25,7 @@ export interface Now {
 
 interface Table extends Now {
   readonly base: string
+  readonly courseName: CourseName
   /** The filters of the list as the end of an address: the delivery's page then knows its neighbors in this list. */
   readonly list?: string
   /** Whether each row has a check box, as in a form that does something with the selected ones. */
@@ -42,7 +44,7 @@ export function tableHtml(items: readonly Summary[], of: Table): string {
 }
 
 /** The id of a row lets an update keep the rows that are still there. */
-function rowHtml(item: Summary, { base, list = '', isSelectable = false, ...now }: Table): string {
+function rowHtml(item: Summary, { base, list = '', isSelectable = false, courseName, ...now }: Table): string {
   const { id, state, email, name, activeAt, source, outcome } = item
   const address = email ?? words.noEmail
   const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
@@ -53,7 +55,7 @@ function rowHtml(item: Summary, { base, list = '', isSelectable = false, ...now 
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
 <td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
-<td role="cell">!${coursesHtml(item)}</td>
+<td role="cell">!${coursesHtml(item, courseName)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, now)}</td>
 <td role="cell">!${agoHtml(activeAt)}</td></tr>`
 }
@@ -61,15 +63,19 @@ function rowHtml(item: Summary, { base, list = '', isSelectable = false, ...now 
 /** A course key without the beginning that all new keys share. */
 export const shortKey = (key: string): string => (key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key)
 
-/** The first course, without the beginning that all keys share, and how many more there are. */
-function coursesHtml({ courseIds }: Summary): string {
+/** The first course by its name, its key without the beginning that all share, and how many more there are. */
+function coursesHtml({ courseIds }: Summary, courseName: CourseName): string {
   const [first, ...more] = courseIds
   if (first === undefined) return ''
   const rest =
     more.length === 0
       ? ''
       : html` <span title="${more.join(', ')}">${fill(words.moreCourses, { count: `${more.length}` })}</span>`
-  return html`<code title="${first}">${shortKey(first)}</code>!${rest}`
+  const name = courseName(first)
+  const key = html`<code title="${first}">${shortKey(first)}</code>`
+  return name === null
+    ? key + rest
+    : html`<span class="course"><bdi>${name}</bdi></span><br><small>!${key}</small>!${rest}`
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */

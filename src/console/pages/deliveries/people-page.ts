@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
 import { reasonSentence } from '../../../sale/words.ts'
+import type { CourseLinks } from '../../layout/course-names.ts'
 import { csrfField, doneHtml, hiddenField, listTable } from '../../layout/elements.ts'
 import { numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -106,7 +107,7 @@ async function personHtml(
   const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
   return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl)}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
-!${salesHtml(person, { base, lmsUrl })}
+!${salesHtml(person, { base, lmsUrl, courseName: request.courseName })}
 !${sales.length === 0 ? '' : history}`
 }
 
@@ -140,19 +141,19 @@ export function accountStateHtml(account: Answered<Account>): string {
 }
 
 /** Returns the sales of a person with what is known about each course, newest first. */
-function salesHtml({ email, sales, salesCount }: Person, { base, lmsUrl }: { base: string; lmsUrl: string }): string {
+function salesHtml({ email, sales, salesCount }: Person, { base, ...links }: CourseLinks & { base: string }): string {
   if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`
   const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="${base}/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
-  const rows = sales.map((sale) => cellsOf(sale, { base, lmsUrl }))
+  const rows = sales.map((sale) => cellsOf(sale, { base, ...links }))
   return html`<h2>${words.sales}</h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }
 
-function cellsOf(sale: Sale, { base, lmsUrl }: { base: string; lmsUrl: string }): string[] {
+function cellsOf(sale: Sale, { base, ...links }: CourseLinks & { base: string }): string[] {
   const { id, state, source, outcome, unreadable, receivedAt } = sale
   const why = unreadable ?? (outcome === null || outcome.reason === null ? null : reasonSentence(outcome.reason))
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
-    html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, lmsUrl)}</div>`,
+    html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, links)}</div>`,
     html`<div><a href="${base}/deliveries/${id}"><code>${id}</code></a><br>!${timeHtml(receivedAt)}</div>`,
   ]
 }

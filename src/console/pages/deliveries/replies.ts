@@ -3,6 +3,7 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import type { DeliverySentence, Situation } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
+import type { CourseName } from '../../layout/course-names.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
 
@@ -17,20 +18,22 @@ interface Answering {
   readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'outcome'>
   readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'>
   readonly lmsUrl: string
+  /** A buyer reads only the name. */
+  readonly courseName?: CourseName
 }
 
 /**
  * Returns what an operator can tell the buyer, and the shop, about a delivery: by its reason if it has one, else by
  * what is true of it now.
  */
-export function repliesTo({ delivery, sentence, lmsUrl }: Answering): Reply[] {
+export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null }: Answering): Reply[] {
   const { id, state, request, outcome } = delivery
   const reason = isStopped(state) ? null : (outcome?.reason ?? null)
   const values = {
     id,
     lms: lmsUrl,
     email: request?.email ?? '',
-    courses: sentence.courses.join(', '),
+    courses: sentence.courses.map((key) => courseName(key) ?? key).join(', '),
     subject: reason === null ? '' : subjectText(reason),
   }
   const name = request?.name ?? ''
@@ -40,7 +43,12 @@ export function repliesTo({ delivery, sentence, lmsUrl }: Answering): Reply[] {
   return [
     ...(buyer === null || request === null
       ? []
-      : [{ to: 'replyToBuyer' as const, text: `${greeting}\n\n${fill(buyer, values)}` }]),
+      : [
+          {
+            to: 'replyToBuyer' as const,
+            text: `${greeting}\n\n${fill(buyer, { ...values, subject: courseName(values.subject) ?? values.subject })}`,
+          },
+        ]),
     ...(shop === null ? [] : [{ to: 'replyToShop' as const, text: fill(shop, values) }]),
   ]
 }

@@ -3,6 +3,7 @@ import { isMarkable, type MarkedCause } from '../../../operators/reports/cause-m
 import type { Cause } from '../../../operators/reports/overview.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { REASONS } from '../../../sale/types.ts'
+import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { hiddenField, listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -43,18 +44,19 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
 }
 
 interface Context {
+  readonly courseName: CourseName
   readonly closest: ClosestCourses
   readonly base: string
   /** The field that every form with a change must have. */
   readonly csrf: string
 }
 
-function cellsOf(cause: MarkedCause, { closest, base, csrf }: Context): string[] {
+function cellsOf(cause: MarkedCause, { closest, base, csrf, courseName }: Context): string[] {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
-  const key = course === null ? '' : html`: <code>${course}</code>`
+  const key = course === null ? '' : html`: !${courseNameHtml(course, courseName)}`
   const similar = course === null ? null : (closest.get(course) ?? null)
   const looksLike = similar === null ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const { name, todoMany, waitsFor } = REASONS[code]

@@ -4,6 +4,7 @@ import { CAUSE_MARKS } from '../../../operators/reports/cause-marks.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
+import { courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -49,7 +50,7 @@ export function addOverview(parts: PageParts): void {
 
 /** Reads all that the page shows. Times are ms since 1970; `month`: when the first of the last 30 days began. */
 async function readView(parts: PageParts, request: FastifyRequest, by: 'hour' | 'day') {
-  const { site, zone } = request
+  const { site, zone, courseName } = request
   const { operations, liveState, readSenders, shopEvents } = parts
   const now = parts.now()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
@@ -82,6 +83,7 @@ async function readView(parts: PageParts, request: FastifyRequest, by: 'hour' | 
     base: site.base,
     csrf: csrfField(request),
     zone,
+    courseName,
     by,
     now,
     month,
@@ -101,7 +103,14 @@ function overviewHtml(view: View, closest: ClosestCourses): string {
   const { causes, states, sales, last, base, csrf } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
-  const attention = causesHtml({ causes, count: needs_attention + rejected, closest, base, csrf })
+  const attention = causesHtml({
+    causes,
+    count: needs_attention + rejected,
+    closest,
+    base,
+    csrf,
+    courseName: view.courseName,
+  })
   return html`<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
 !${tilesHtml(view)}
@@ -227,7 +236,7 @@ const COURSE_STATES = [
  * Returns what was sold of each course by the state of its sales, with totals; '' if nothing was sold. Each figure leads to
  * its sales.
  */
-function courseSalesHtml({ byCourse, base, month, zone }: View): string {
+function courseSalesHtml({ byCourse, base, month, zone, courseName }: View): string {
   const { courses, others, unnamed, sales } = byCourse
   if (sales === 0) return ''
   const day = dayText(month, zone)
@@ -248,7 +257,7 @@ function courseSalesHtml({ byCourse, base, month, zone }: View): string {
     DELIVERY_STATES.map((state) => [state, all.reduce((sum, counts) => sum + (counts[state] ?? 0), 0)]),
   )
   const rows = [
-    ...courses.map(({ course, counts }) => row(html`<code>${course}</code>`, counts, course)),
+    ...courses.map(({ course, counts }) => row(courseNameHtml(course, courseName), counts, course)),
     others.courses === 0 ? '' : row(fill(words.courses.others, { count: numberText(others.courses) }), others.counts),
     totalOf(unnamed) === 0 ? '' : row(words.courses.unnamed, unnamed),
   ]

@@ -1,0 +1,53 @@
+import { html } from 'ghtml'
+import type { PageParts } from '../parts.ts'
+import { courseUrl } from './format.ts'
+import { shareReads } from './share-reads.ts'
+
+/** The name of the course that a key means; null if the catalogue has none. */
+export type CourseName = (key: string) => string | null
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    courseName: CourseName
+  }
+}
+
+/** Every page reads the catalogue, so pages that are shown within this time share it: ms. */
+const SHARED_MS = 1000
+const UNNAMED: CourseName = () => null
+
+/** Gives each page of a signed-in operator the names of courses. While the database is away, there are none. */
+export function addCourseNames({ scope, readCatalogue, now }: PageParts): void {
+  const read = async (): Promise<CourseName> => {
+    const { find, findMissing } = await readCatalogue()
+    return (key) => find(key)?.name ?? findMissing(key)?.name ?? null
+  }
+  const names = shareReads({ read: () => read().catch(() => UNNAMED), forMs: SHARED_MS, now })
+  scope.decorateRequest('courseName', UNNAMED)
+  scope.addHook('preHandler', async (request) => {
+    request.courseName = request.session === null ? UNNAMED : await names()
+  })
+}
+
+/** A course as every page shows it: its name, then its key; the key alone if it has no name. Escaped. */
+export function courseNameHtml(key: string, courseName: CourseName): string {
+  const name = courseName(key)
+  const code = html`<code>${key}</code>`
+  return name === null ? code : html`<span class="course"><bdi>${name}</bdi></span> !${code}`
+}
+
+/** What links to courses in the LMS need. */
+export interface CourseLinks {
+  readonly lmsUrl: string
+  readonly courseName: CourseName
+}
+
+/** The same as a link to the course in the LMS, if it can be one. */
+export function courseLinkHtml(key: string, of: CourseLinks): string {
+  const { lmsUrl, courseName } = of
+  const [name, url] = [courseName(key), courseUrl(key, lmsUrl)]
+  if (url === null) return courseNameHtml(key, courseName)
+  return name === null
+    ? html`<a href="${url}"><code>${key}</code></a>`
+    : html`<a class="course" href="${url}"><bdi>${name}</bdi></a> <code>${key}</code>`
+}

@@ -1,0 +1,248 @@
+import type { FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import { type Bar, totalOf } from '../../operators/reports/counts.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
+import type { Course } from '../../shop/courses/catalogue.ts'
+import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
+import { listTable, refreshes } from '../layout/elements.ts'
+import { agoHtml, courseUrl, numberText, timeHtml } from '../layout/format.ts'
+import { sendPage } from '../layout/layout.ts'
+import { fill, TEXTS } from '../layout/texts.ts'
+import { dayText, latestDays } from '../layout/zone.ts'
+import type { PageParts } from '../parts.ts'
+import { createNearKeys } from './courses-near.ts'
+import { markedHtml } from './deliveries/delivery-box.ts'
+import { queryText } from './deliveries/list-filters.ts'
+
+const words = TEXTS.courses
+const PATH = '/courses'
+const DAYS = 30
+/** More courses than these are only counted. */
+const UNSOLD_MAX = 200
+
+/** Adds the page with the courses that were sold here, and what the LMS says about each; it updates itself. */
+export function addCourses(parts: PageParts): void {
+  const { scope, now } = parts
+  const nearKeys = createNearKeys()
+  scope.get(PATH, async (request, reply) => {
+    const { base } = request.site
+    const view = await readView(parts, request)
+    const near = nearKeys(
+      view.catalogue,
+      view.lines.flatMap(({ key, status }) => (status.kind === 'missing' ? [key] : [])),
+    )
+    const page = { ...view, near, base, now: now(), lmsUrl: parts.lmsUrl }
+    const main = html`<div id="courses" data-zoned !${refreshes({ url: base + PATH, id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
+    return sendPage({ reply, title: words.title, current: PATH, main })
+  })
+}
+
+/** What the LMS said about a course; `unknown`: it was first sold after the LMS was last asked. */
+type Status =
+  | { readonly kind: 'open' | Obstacle; readonly course: Course; readonly wanted: string | null }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unknown' }
+
+interface Line {
+  /** As the shop sent it most often. */
+  readonly key: string
+  readonly name: string | null
+  readonly status: Status
+  readonly counts: Bar['counts']
+}
+
+async function readView({ operations, readCatalogue, refusedCourses, modeOf, now }: PageParts, of: FastifyRequest) {
+  const [since = 0] = latestDays({ now: now(), zone: of.zone, days: DAYS })
+  const [sold, catalogue, isRefused] = await Promise.all([
+    operations.salesOfAllCourses(since),
+    readCatalogue(),
+    refusedCourses(),
+  ])
+  const selling = { modeOf, isRefused, at: now() }
+  const lines = sold.value.courses.map(({ course: key, counts }): Line => {
+    const course = catalogue.find(key)
+    const name = of.courseName(key)
+    if (course === undefined) {
+      return { key, name, counts, status: { kind: catalogue.findMissing(key) === undefined ? 'unknown' : 'missing' } }
+    }
+    const kind = obstacleOf(course, selling) ?? 'open'
+    return { key: course.key, name, counts, status: { kind, course, wanted: modeOf(course.key) } }
+  })
+  return { lines: lines.toSorted(byName), catalogue, since, zone: of.zone }
+}
+
+interface View extends Awaited<ReturnType<typeof readView>> {
+  /** The existing key that a missing one looks like. */
+  readonly near: ReadonlyMap<string, string>
+  readonly base: string
+  readonly lmsUrl: string
+  readonly now: number
+}
+
+const byName = (a: Line, b: Line): number => (a.name ?? a.key).localeCompare(b.name ?? b.key, 'en')
+
+const sum = (counts: Bar['counts'], ...states: DeliveryState[]): number =>
+  states.reduce((total, state) => total + (counts[state] ?? 0), 0)
+const problemsIn = ({ counts }: Line): number => sum(counts, 'needs_attention', 'rejected')
+
+function pageHtml(view: View): string {
+  const { lines, catalogue, since } = view
+  if (lines.length === 0) return html`!${leadHtml(view)}<p>${words.none}</p>!${unsoldHtml(view)}`
+  const isShut = (line: Line): boolean =>
+    line.status.kind === 'missing' ||
+    (line.status.kind !== 'open' && line.status.kind !== 'unknown' && problemsIn(line) > 0)
+  const [shut, others] = [lines.filter(isShut), lines.filter((line) => !isShut(line))]
+  const sales = shut.reduce((total, line) => total + problemsIn(line), 0)
+  const shutHtml =
+    shut.length === 0
+      ? ''
+      : html`<h2>${words.shut} <span class="quiet">${fill(words.shutCount, { courses: numberText(shut.length), sales: numberText(sales) })}</span></h2>!${tableHtml(words.shut, shut, view)}`
+  const othersHtml =
+    others.length === 0
+      ? ''
+      : html`<h2>${words.others} <span class="quiet">${numberText(others.length)}</span></h2>!${tableHtml(words.others, others, view)}`
+  const all = { counts: totals(lines) }
+  const total = fill(words.total, {
+    courses: numberText(lines.length),
+    sold: numberText(totalOf(all.counts)),
+    enrolled: numberText(sum(all.counts, 'enrolled')),
+    waiting: numberText(sum(all.counts, 'pre_enrolled', 'queued')),
+    problems: numberText(sum(all.counts, 'needs_attention', 'rejected')),
+    handled: numberText(sum(all.counts, 'handled')),
+    withdrawn: numberText(sum(all.counts, 'withdrawn')),
+  })
+  return html`!${leadHtml({ catalogue, since })}!${shutHtml}!${othersHtml}<p>${total}</p>!${unsoldHtml(view)}`
+}
+
+const totals = (lines: readonly Line[]): Bar['counts'] =>
+  Object.fromEntries(
+    DELIVERY_STATES.map((state) => [state, lines.reduce((total, { counts }) => total + (counts[state] ?? 0), 0)]),
+  )
+
+function leadHtml({ catalogue, since }: Pick<View, 'catalogue' | 'since'>): string {
+  const { checkedAt, failure } = catalogue
+  const lead =
+    checkedAt === null
+      ? html`<p class="intro">${words.unasked}</p>`
+      : html`<p class="intro">${words.sold} !${timeHtml(since)} ${words.said} !${agoHtml(checkedAt)}.</p>`
+  const failed =
+    failure === null
+      ? ''
+      : html`<p class="note warning">${words.failed} !${agoHtml(failure.at)}: ${failure.message}. ${words.stays}</p>`
+  return lead + failed
+}
+
+/** Between a phone, which shows cards, and a desktop, the columns don't fit. */
+const tableHtml = (title: string, lines: readonly Line[], view: View): string =>
+  html`<div class="sideways" role="region" aria-label="${title}" tabindex="0">!${listTable({ columns: words.columns, rows: lines.map((line) => cellsOf(line, view)) })}</div>`
+
+function cellsOf(line: Line, view: View): string[] {
+  const { counts } = line
+  const link = (count: number, states: readonly DeliveryState[], look = ''): string => {
+    if (count === 0) return html`<span class="quiet">0</span>`
+    const state = states.find((one) => counts[one] !== undefined)
+    const isOne = states.length === 0 || count === sum(counts, ...(state === undefined ? [] : [state]))
+    return html`<a!${look} href="${listUrl(line, view, isOne ? (states.length === 0 ? '' : (state ?? '')) : '')}">${numberText(count)}</a>`
+  }
+  return [
+    titleHtml(line, view),
+    statusHtml(line, view),
+    link(totalOf(counts), []),
+    link(sum(counts, 'enrolled'), ['enrolled']),
+    link(sum(counts, 'pre_enrolled', 'queued'), ['pre_enrolled', 'queued']),
+    link(problemsIn(line), ['needs_attention', 'rejected'], ' class="bad"'),
+    actionHtml(line, view),
+  ]
+}
+
+/** The sales of a course in the list, in this state or in all. */
+function listUrl({ key }: Line, { base, since, zone }: View, state: DeliveryState | ''): string {
+  return `${base}/deliveries${queryText({ course: key, sales: 'only', received: dayText(since, zone), state })}`
+}
+
+function titleHtml({ key, name, status }: Line, { near }: View): string {
+  const similar = near.get(key)
+  const [marked] = similar === undefined ? [html`<code>${key}</code>`] : markedHtml(key, similar)
+  if (name !== null) return html`<div><strong><bdi>${name}</bdi></strong><br>!${marked}</div>`
+  return status.kind === 'missing'
+    ? html`<div><strong class="bad">${words.missing}</strong><br>!${marked}</div>`
+    : marked
+}
+
+const stateHtml = (look: string, text: string, more: string): string =>
+  html`<div><span class="state ${look}">${text}</span>!${more === '' ? '' : html`<br><span class="quiet">!${more}</span>`}</div>`
+
+function statusHtml({ key, status }: Line, { near, catalogue, now }: View): string {
+  if (status.kind === 'unknown') return stateHtml('handled', words.states.unknown, '')
+  if (status.kind === 'missing') {
+    const similar = near.get(key)
+    const name = similar === undefined ? undefined : (catalogue.find(similar)?.name ?? similar)
+    return stateHtml(
+      'needs-attention',
+      words.states.missing,
+      name === undefined ? '' : html`${words.looksLike} <bdi>${name}</bdi>`,
+    )
+  }
+  const { course, wanted } = status
+  const { enrollmentStart, enrollmentEnd, modes } = course
+  switch (status.kind) {
+    case 'open':
+      return stateHtml(
+        'enrolled',
+        words.states.open,
+        enrollmentEnd === null ? html`${words.noEnd}` : html`${words.until} !${timeHtml(enrollmentEnd)}`,
+      )
+    case 'closed':
+      return enrollmentStart !== null && enrollmentStart > now
+        ? stateHtml('needs-attention', words.states.closed, html`${words.begins} !${timeHtml(enrollmentStart)}`)
+        : stateHtml(
+            'needs-attention',
+            words.states.closed,
+            enrollmentEnd === null ? '' : html`${words.ended} !${timeHtml(enrollmentEnd)}`,
+          )
+    case 'invitation_only':
+      return stateHtml('needs-attention', words.states.invitation_only, '')
+    case 'full':
+      return stateHtml('needs-attention', words.states.full, html`${words.refused}`)
+    case 'no_mode': {
+      const slugs = modesAt(modes ?? [], now).map(({ slug }) => slug)
+      const has = slugs.length === 0 ? words.noModes : fill(words.has, { modes: slugs.join(', ') })
+      return stateHtml(
+        'needs-attention',
+        wanted === null ? words.states.no_mode : fill(words.states.no_named_mode, { mode: wanted }),
+        html`${has}`,
+      )
+    }
+  }
+}
+
+/** What an operator can do about the problems of a course; else, its page in the LMS. */
+function actionHtml(line: Line, view: View): string {
+  const { key, status, counts } = line
+  const { base, near } = view
+  const stopped = sum(counts, 'needs_attention')
+  const similar = near.get(key)
+  if (status.kind === 'missing') {
+    if (similar === undefined || stopped === 0) return ''
+    const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })
+    const url = `${base}/correct${query}&${new URLSearchParams({ enroll_in: similar })}`
+    return html`<a class="button" href="${url}">${fill(words.correct, { count: numberText(stopped) })}</a>`
+  }
+  if (status.kind !== 'open' && status.kind !== 'unknown' && stopped > 0) {
+    const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
+    return html`<a class="button second" href="${base}/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
+  }
+  const url = courseUrl(key, view.lmsUrl)
+  return status.kind === 'unknown' || url === null ? '' : html`<a href="${url}">${words.about}</a>`
+}
+
+/** The courses of the LMS that nobody bought in the period. */
+function unsoldHtml({ catalogue, lines }: View): string {
+  const sold = new Set(lines.map(({ key }) => key))
+  const unsold = catalogue.courses.filter(({ key }) => !sold.has(key))
+  if (unsold.length === 0) return ''
+  const items = unsold
+    .slice(0, UNSOLD_MAX)
+    .map(({ key, name }) => html`<li><bdi>${name}</bdi> <code>${key}</code></li>`)
+  return html`<details id="unsold"><summary>${fill(words.unsold, { count: numberText(unsold.length) })}</summary><ul>!${items.join('')}</ul></details>`
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const TYPO = 'course-v1:Lernito+PY1O1+2026'
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const CLOSED = 'course-v1:Lernito+Closed+2026'
+const PRO = 'course-v1:Lernito+Pro+2026'
+
+const product = await startWithConsole({ lms: { bulk: false, modify: false }, catalogueMs: 200 })
+after(() => product.stop())
+const seller = await operator(product)
+const sold = await product.sell({ email: 'alice@example.com', courseIds: [DEMO] })
+await product.sell({ email: 'erin@example.com', courseIds: [TYPO] })
+await product.sell({ email: 'frank@example.com', courseIds: [TYPO, DEMO] })
+await product.sell({ email: 'alice@example.com', courseIds: [CLOSED] })
+await product.sell({ email: 'grace@example.com', courseIds: [PRO] })
+
+/** A page, as soon as the catalogue has what was sold. */
+const seen = (path: string, has: RegExp) =>
+  until(`${path} with ${has}`, async () => {
+    const page = await seller.see(path)
+    return has.test(readable(page)) ? page : undefined
+  })
+
+test('the page of courses has what was sold by name, and what the LMS says; who can’t get in comes first', async () => {
+  const page = await seen('/courses', /no such course.*no free mode/)
+  const text = readable(page)
+  assert.match(text, /What the shop sold since .* and what the LMS said about each course/)
+  const [shut = '', others = ''] = text.split('Other courses')
+  assert.match(shut, /Buyers can’t get in courses: 2, sales: 3/)
+  assert.match(
+    shut,
+    /Not in the LMS course-v1:Lernito\+PY1 O 1\+2026 no such course looks like Python 101 2 0 0 2 Correct 2…/,
+  )
+  assert.match(shut, /Professional only course-v1:Lernito\+Pro\+2026 no free mode has: professional 1 0 0 1 Replay 1…/)
+  assert.match(
+    others,
+    /Closed for enrolment course-v1:Lernito\+Closed\+2026 closed enrollment ended .* 1 1 0 0 Page in the LMS/,
+  )
+  assert.match(others, /Demonstration Course course-v1:edX\+DemoX\+Demo_Course open no end 2 1 0 1 Page in the LMS/)
+  assert.match(others, /Courses: 4\. Sold: 6, of which 2 are enrolled, 0 wait, 4 have problems/)
+  assert.match(others, /8 more courses of the LMS were not sold in this time/)
+})
+
+test('the figures lead to their sales, and the wrong key to the correction of all of them', async () => {
+  const links = linksOf(await seen('/courses', /no such course/))
+  const correct = links.find((link) => link.includes('/correct?'))
+  assert.ok(correct)
+  const query = new URL(correct, product.console).searchParams
+  assert.deepEqual(Object.fromEntries(query), {
+    state: 'needs_attention',
+    cause: 'course.missing',
+    about: TYPO,
+    enroll_in: PYTHON,
+  })
+  assert.equal((await seller.see(correct.slice('/lernito/console'.length))).status, 200)
+  const list = links.find(
+    (link) => link.includes('/deliveries?') && link.includes('PY1O1') && link.includes('received'),
+  )
+  assert.ok(list)
+  const shown = readable(await seller.see(list.slice('/lernito/console'.length)))
+  assert.match(shown, /erin@example\.com/)
+  assert.match(shown, /frank@example\.com/)
+  assert.doesNotMatch(shown, /grace@example\.com/)
+})
+
+test('an LMS that can’t be asked leaves the courses, and the page says why and since when', async () => {
+  await product.lms.faults([{ path: '/api/courses/v1/courses/', status: 500 }])
+  const page = await seen('/courses', /could not be asked/)
+  await product.lms.noFaults()
+  assert.match(
+    readable(page),
+    /The LMS could not be asked for its courses .*: The LMS failed \(500 from .*This page shows what it said before/,
+  )
+  assert.match(readable(page), /Demonstration Course/)
+})
+
+test('every page shows a course by its name, with the key beside it; a reply to the buyer has only the name', async () => {
+  const id = String(sold.headers['x-lernito-delivery'])
+  const delivery = await seen(`/deliveries/${id}`, /Demonstration Course course-v1:edX\+DemoX\+Demo_Course/)
+  const reply = /<textarea id="reply-replyToBuyer"[^>]*>([^<]*)</.exec(delivery.text)?.[1] ?? ''
+  assert.match(reply, /enrolled in Demonstration Course\./)
+  assert.doesNotMatch(reply, /course-v1/)
+  for (const path of ['/', '/deliveries', `/deliveries/${id}/withdraw`]) {
+    assert.match(readable(await seller.see(path)), /Demonstration Course (?:course-v1:)?edX\+DemoX\+Demo_Course/, path)
+  }
+  const found = await seller.post(`${product.console}/search`, { csrf: seller.csrf, q: 'demonstration' })
+  assert.match(found.text, /<b>Demonstration<\/b> Course/)
+})
