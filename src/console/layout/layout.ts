@@ -73,7 +73,9 @@ function searchHtml({ base, session, search }: { base: string; session: Session;
   const { label, everything, hint, hintEverything, key } = TEXTS.search
   const own = search === undefined ? paletteAttributes(base, session) : html` form="${search.form}"`
   const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search?.text ?? ''}" placeholder="${search === undefined ? hintEverything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
-  if (search !== undefined) return html`<div role="search">!${field}</div>`
+  if (search !== undefined) {
+    return html`<div role="search">!${field}</div><a class="skip" href="#found">${TEXTS.search.skip}</a>`
+  }
   const keys = TEXTS.palette.keys.map(([name, does]) => html`<span><kbd>${name}</kbd> ${does}</span>`)
   return html`<form method="get" action="${base}/deliveries" role="search" id="palette">!${field}
 <p class="unseen" role="status" id="hits-said"></p>

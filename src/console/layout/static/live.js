@@ -56,7 +56,8 @@ function hold(event) {
 function read(event) {
   const { status } = event.detail.ctx.response
   const isForm = event.target instanceof Element && event.target.matches('form[method=post]')
-  if (status === 401 && (isPoll(event.target) || isForm)) {
+  const isSearch = event.target instanceof Element && event.target.id === 'q'
+  if (status === 401 && (isPoll(event.target) || isForm || isSearch)) {
     isSignedOut = true
     event.preventDefault()
   } else if (status < 400 && isPoll(event.target)) {

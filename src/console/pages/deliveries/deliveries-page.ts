@@ -131,7 +131,7 @@ function resultsHtml(of: ListView): string {
       : html`<form method="get" action="${base}/replay" id="selection">!${hiddenField('selected', 'yes')}!${rows}!${selectionHtml(base)}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
 <div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
-<div class="found">!${skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+<div class="found" id="found" tabindex="-1">!${skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /**
