@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { readBody } from './api/bodies.ts'
 import { send } from './api/serve.ts'
 import { type Answer, timestamp } from './lms/answers.ts'
-import { activate } from './lms/enrollment-rules.ts'
+import { activate, retiredEmail } from './lms/enrollment-rules.ts'
 import { SandboxError } from './lms/error.ts'
 import { faultSchema } from './lms/faults.ts'
 import type { Lms } from './lms/lms.ts'
-import { addPerson, seed } from './lms/populate.ts'
+import { addPerson, changeAddress, seed } from './lms/populate.ts'
 import { allowanceRow, enrollmentRow, readWorld } from './lms/world.ts'
 
 const seedSchema = z.strictObject({
@@ -22,7 +22,8 @@ const personSchema = z.strictObject({
   active: z.boolean().default(true),
   staff: z.boolean().default(false),
 })
-const activateSchema = z.strictObject({ email: z.string().min(1) })
+const accountSchema = z.strictObject({ email: z.string().min(1) })
+const addressSchema = z.strictObject({ email: z.string().min(1), formerly: z.string().min(1) })
 const faultsSchema = z.strictObject({ faults: z.array(faultSchema) })
 
 const done: Answer = { status: 200, body: { ok: true } }
@@ -59,6 +60,7 @@ interface Parts {
 export function addControl({ app, lms }: Parts): void {
   addStateRoutes({ app, lms })
   addPeopleRoutes({ app, lms })
+  addAccountRoutes({ app, lms })
   addFaultRoutes({ app, lms })
   addCallRoutes({ app, lms })
   addTraceRoutes({ app, lms })
@@ -98,13 +100,26 @@ function addPeopleRoutes({ app, lms }: Parts): void {
   )
   app.post(
     '/sandbox/activate',
-    handle(activateSchema, ({ email }) => {
+    handle(accountSchema, ({ email }) => {
       const person = state.findPerson({ email })
       if (!person) return invalid(`${email} has no account`)
       const { missingCourse } = activate({ state, world: lms.world(), now: lms.now() }, person)
       if (missingCourse === null) return done
       return invalid(`the activation failed: there is an allowance for ${missingCourse}, which doesn't exist`)
     }),
+  )
+}
+
+/** What becomes of accounts: they get another address, or their people have them deleted. */
+function addAccountRoutes({ app, lms: { state } }: Parts): void {
+  app.post(
+    '/sandbox/address',
+    handle(addressSchema, (change) => doneOr(changeAddress({ state, ...change }))),
+  )
+  // At once, as with the person's request: the LMS renames the account days later.
+  app.post(
+    '/sandbox/retire',
+    handle(accountSchema, ({ email }) => doneOr(changeAddress({ state, email: retiredEmail(email), formerly: email }))),
   )
 }
 

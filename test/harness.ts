@@ -95,6 +95,9 @@ export function control(lmsUrl: string) {
     people: (person: { email: string; username: string; active: boolean; formerly?: string }) =>
       call('POST', 'people', person),
     activate: (email: string) => call('POST', 'activate', { email }),
+    /** Gives an account another address. */
+    address: (change: { email: string; formerly: string }) => call('POST', 'address', change),
+    retire: (email: string) => call('POST', 'retire', { email }),
     faults: (faults: readonly object[]) => call('POST', 'faults', { faults }),
     noFaults: () => call('DELETE', 'faults'),
     /** The rows of the LMS's own audit. */

@@ -3,7 +3,10 @@ import { isRetired } from '../lms/enrollment-rules.ts'
 import type { Person } from '../lms/people.ts'
 import type { Call, View } from './view.ts'
 
-/** GET /api/user/v1/accounts and /api/user/v1/me. Rules: recordings, accounts.json, retired.json and sign-in.json. */
+/**
+ * GET /api/user/v1/accounts and /api/user/v1/me. Rules: recordings, accounts.json, account-by-id.json, retired.json and
+ * sign-in.json.
+ */
 export const accountViews: View[] = [
   {
     url: '/api/user/v1/accounts',
@@ -30,13 +33,19 @@ function listAccounts(call: Call): Answer {
   const { state } = context
   const usernames = query.get('username')?.split(',').filter(Boolean) ?? []
   const email = query.getAll('email').at(-1)
+  const id = query.getAll('lms_user_id').at(-1)
+  if (!caller?.staff && (email !== undefined || id !== undefined)) return forbidden('detail')
   if (usernames.length === 0 && email) {
-    if (!caller?.staff) return forbidden('detail')
     if (isRetired(context, email)) {
       const error_msg = 'This email is associated to a retired account.'
       return { status: 404, body: { error_msg, can_cancel_retirement: false, retirement_id: null } }
     }
     const person = state.findPerson({ email })
+    return person ? { status: 200, body: [account(person, host)] } : { status: 404 }
+  }
+  if (usernames.length === 0 && id) {
+    if (!/^\s*[+-]?\d+\s*$/.test(id)) return { status: 400 }
+    const person = state.findPerson({ id: Number(id) })
     return person ? { status: 200, body: [account(person, host)] } : { status: 404 }
   }
   if (usernames.length === 0 && caller) usernames.push(caller.username)

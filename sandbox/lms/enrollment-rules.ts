@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { TRANSITIONS } from './audit.ts'
 import type { Person } from './people.ts'
 import type { State } from './state.ts'
@@ -51,9 +52,17 @@ export function enroll({ state }: EnrollmentContext, person: Person, course: str
 }
 
 /** Whether the address belonged to an account that was retired. The LMS compares hashes of the lower-cased address. */
-export function isRetired({ world }: EnrollmentContext, email: string): boolean {
+export function isRetired({ world, state }: EnrollmentContext, email: string): boolean {
+  if (state.findPerson({ email: retiredEmail(email) })) return true
   return world.retired_emails.some((retired) => retired.toLowerCase() === email.toLowerCase())
 }
+
+/**
+ * The address of an account that had this one when it was retired: a hash, as get_retired_email_by_email of the LMS makes
+ * it, with the formats of lms/envs/common.py.
+ */
+export const retiredEmail = (email: string): string =>
+  `retired__user_${createHash('sha1').update(email.toLowerCase()).digest('hex')}@retired.invalid`
 
 /**
  * Activates an account, and enrolls it in every course with a waiting allowance with auto_enroll, even if the course is

@@ -99,6 +99,20 @@ export function addPerson({
   return null
 }
 
+/**
+ * Gives an account another address, as the LMS does after the person has confirmed it. All else stays as it is. Returns
+ * null, or a message that says what is wrong.
+ */
+export function changeAddress(of: { state: State; email: string; formerly: string }): string | null {
+  const { state, email, formerly } = of
+  const person = state.findPerson({ email: formerly })
+  if (!person) return `${formerly} has no account`
+  const other = state.findPerson({ email })
+  if (other && other.id !== person.id) return `the address ${email} is taken by ${other.username}`
+  state.savePerson({ ...person, email })
+  return null
+}
+
 function storedKey(course: string): string {
   return parseCourseKey(course)?.id ?? course
 }

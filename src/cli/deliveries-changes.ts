@@ -8,6 +8,7 @@ import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
 import { isSameCourse } from '../sale/course-key.ts'
+import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLms } from '../service/lms.ts'
 import { command, misused, usageError } from './command.ts'
@@ -173,7 +174,7 @@ const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)}
 /** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
 async function readStands(
   settings: ReturnType<typeof readLmsSettings>,
-  { email, courses: all }: Withdrawable,
+  { email, accounts, courses: all }: Withdrawable,
   named: readonly string[] | null,
 ): Promise<readonly LiveCourse[]> {
   const courses = all
@@ -182,7 +183,7 @@ async function readStands(
   if (courses.length === 0) return []
   const { lms, acquire } = openLms(settings)
   try {
-    const stands = await whatStands({ lms, acquire, email, courses })
+    const stands = await whatStands({ lms, acquire, email, courses, accounts })
     if (stands.ok) return stands.value
     process.stderr.write(`The LMS can't be read now: ${stands.failure.message}\n`)
     return []
@@ -193,11 +194,12 @@ async function readStands(
 
 const describe = (stands: readonly LiveCourse[]): string =>
   columns(
-    stands.map(({ course, standing, mode, since }) => [
+    stands.map(({ course, standing, mode, since, moved }) => [
       plain(course),
       standing,
       mode === null ? '' : `mode ${plain(mode)}`,
       since === null ? '' : `first enrolled ${timeText(since)}`,
+      moved ? MOVED : '',
     ]),
   )
 

@@ -5,11 +5,12 @@ import type { Tables } from '../database/schema.ts'
 import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
 import type { LiveCourse } from '../enroll/withdraw/what-stands.ts'
-import type { Account } from '../lms/apis/accounts.ts'
+import type { Account, AccountById } from '../lms/apis/accounts.ts'
 import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { Operations } from '../operators/changes/operations.ts'
 import type { createTestNotification } from '../operators/notify/post-text.ts'
+import type { BuyerAccounts, LmsAccount } from '../sale/types.ts'
 import type { Catalogue } from '../shop/courses/catalogue.ts'
 import type { ShopEvents } from '../shop/events/shop-events.ts'
 import type { FormLately, SendersView } from '../shop/senders/view.ts'
@@ -106,13 +107,19 @@ export type Answered<Value> =
 /** What the console asks the LMS for an operator. The running service asks, within its call budget. */
 export interface LmsCalls {
   /** What the LMS has for the person in these courses now. */
-  readonly whatStands: (of: { email: string; courses: readonly string[] }) => Promise<Answered<readonly LiveCourse[]>>
+  readonly whatStands: (of: {
+    email: string
+    courses: readonly string[]
+    accounts: BuyerAccounts
+  }) => Promise<Answered<readonly LiveCourse[]>>
   /** The account that the LMS has for an address now. Answers within 5 s. */
   readonly account: (email: string) => Promise<Answered<Account>>
   /** The accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
   readonly accountsOf: (
     emails: readonly string[],
   ) => Promise<Answered<ReadonlyMap<string, { readonly username: string }> | null>>
+  /** The account with an id, at whatever address. Answers within 5 s. */
+  readonly accountById: (known: LmsAccount) => Promise<Answered<AccountById>>
   /** `key`: the course as the LMS spells it; null if there is none. `closest`: a similar course, in that case. */
   readonly findCourse: (
     key: string,

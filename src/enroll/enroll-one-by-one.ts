@@ -61,7 +61,8 @@ async function singly({
     const acquire = (): Promise<Permit> => acquireFor(work)
     const prior = priorOf(work, course)
     const mode = modeFor(work, options.modeOf(course))
-    return await enrollSingly({ lms, acquire, email: work.request.email, course, prior, mode })
+    const stored = work.delivery.accounts[course] ?? null
+    return await enrollSingly({ lms, acquire, email: work.request.email, course, stored, prior, mode })
   } catch (error) {
     if (error !== STOPPED) throw error
     stop(work)

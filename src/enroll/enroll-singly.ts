@@ -3,8 +3,10 @@ import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../lms/client/failure.ts'
+import type { LmsAccount } from '../sale/types.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
+import { isThere } from './withdraw/find-buyer.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused, withId } from './work.ts'
 
 /**
@@ -29,6 +31,9 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
   const account = await pair.lms.account(pair.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
+  const { stored = null } = pair
+  const left = stored === null || isThere(person, stored) ? null : await stillEnrolled(pair, stored)
+  if (left !== null) return left
   switch (person.status) {
     case 'retired':
       return refuse(person)
@@ -41,6 +46,20 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
     case 'inactive':
       return enrollRegistered(pair, prior, person)
   }
+}
+
+/**
+ * The result for a sale that comes again for an address that its buyer has left: the buyer is still in the course, so nobody
+ * else gets it. null if the buyer is not: the sale then goes to the address, like every sale.
+ */
+async function stillEnrolled({ lms, acquire, course }: Pair, stored: LmsAccount): Promise<PairResult | null> {
+  const account = await lms.accountById(stored)
+  if (!account.ok) return failed(account.failure)
+  if (account.value.status !== 'registered') return null
+  const { username } = account.value
+  const row = await lms.enrollment(await acquire(), { username, course })
+  if (!row.ok) return failed(row.failure)
+  return row.value?.active ? byAccount(stored, done('enrolled')) : null
 }
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {

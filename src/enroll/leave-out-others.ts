@@ -1,4 +1,4 @@
-import { SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
+import { isSameAccount, SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import type { Failure } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
@@ -23,6 +23,8 @@ interface Looking extends Pick<CallContext, 'lms'> {
  *   fails for this person (recorded there, 'an address that is one person's user name and another's e-mail …').
  * Each such person is marked to go singly: that way, an account is named by its own user name after its address was
  * compared, and an allowance is for an address only.
+ *
+ * A repeat for an address that its buyer has left goes singly, too: the buyer may still have the course.
  *
  * For a course with a mode of the setting, all who have an account go singly too: their enrollment has to be read first,
  * so that a paid mode which they lost isn't given back, and a batch can't name a mode.
@@ -83,8 +85,15 @@ function noteAccount(
   work.searchedAt = performance.now()
   work.hasAccount = found !== null
   work.account = found === null ? null : withId(found)
-  if (isOthers) work.alone = true
+  if (isOthers || hasLeft(work)) work.alone = true
 }
+
+/** Whether an account that the sale gave a course to before is not the one that has the address now. */
+const hasLeft = ({ account, open, delivery: { accounts } }: Work): boolean =>
+  [...open].some((course) => {
+    const known = accounts[course]
+    return known !== undefined && (account === null || !isSameAccount(account, known))
+  })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */
 async function findNamesakes({ works, lms }: Looking): Promise<Failure | null> {

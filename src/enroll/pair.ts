@@ -1,5 +1,6 @@
 import type { Permit } from '../lms/client/budget.ts'
 import type { Lms } from '../lms/lms.ts'
+import type { LmsAccount } from '../sale/types.ts'
 
 /** The context that every call to the LMS needs. */
 export interface CallContext {
@@ -15,6 +16,8 @@ export interface CallContext {
 export interface Pair extends CallContext {
   readonly email: string
   readonly course: string
+  /** The account that the sale gave the course to before; absent or null if it gave it to none. */
+  readonly stored?: LmsAccount | null
   /** The course mode of the setting; absent if the LMS chooses. */
   readonly mode?: WantedMode | null
 }

@@ -1,4 +1,5 @@
 import { isSameCourse } from '../sale/course-key.ts'
+import type { LmsAccount } from '../sale/types.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAction, BatchAnswer } from './apis/batch-answer.ts'
@@ -116,6 +117,9 @@ function createLookUps(parts: Parts) {
     courseKeys: () => lists.get(''),
     account: (email: string) =>
       ask(accountsApi.accountRequest({ email }), (answer) => accountsApi.judgeAccount(answer, { email })),
+    /** A known account, found by its id. */
+    accountById: (known: LmsAccount) =>
+      ask(accountsApi.accountByIdRequest(known), (answer) => accountsApi.judgeAccountById(answer, known)),
     /**
      * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
      * can register such a name at any time.

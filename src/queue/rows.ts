@@ -47,6 +47,7 @@ const standingsSchema = z.record(
     since: z.number(),
     checks: z.number(),
     endedAt: z.number().exactOptional(),
+    moved: z.literal(true).exactOptional(),
   }),
 )
 

@@ -2,12 +2,12 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
-import type { CourseResult } from '../sale/types.ts'
+import type { BuyerAccounts, CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { closeByRest } from './replacement.ts'
-import { coursesOf, readOutcome, readRequest, readStandings } from './rows.ts'
+import { coursesOf, readAccounts, readOutcome, readRequest, readStandings } from './rows.ts'
 import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 
 const LISTED = 20
@@ -157,6 +157,7 @@ export interface WithdrawableCourse {
 
 export interface Withdrawable {
   readonly email: string
+  readonly accounts: BuyerAccounts
   readonly courses: readonly WithdrawableCourse[]
   /** The delivery is queued: a withdrawal stops it, and another one takes the courses that stay. */
   readonly isQueued: boolean
@@ -170,6 +171,7 @@ const COLUMNS = [
   'request',
   'outcome',
   'standings',
+  'accounts',
   'enrolled_at',
   'effect_unknown',
   'generation',
@@ -201,6 +203,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
     )
     return {
       email,
+      accounts: readAccounts(row.accounts),
       courses: [
         ...Object.entries(reported).map(([course, result]) => ({ course, reported: result })),
         ...others.map((course) => ({ course, reported: null })),

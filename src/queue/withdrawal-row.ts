@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
+import { MOVED } from '../sale/words.ts'
 
 /** How the message of an order begins that ended because its last attempt failed. */
 export const EXHAUSTED = 'retries exhausted'
@@ -34,6 +35,8 @@ const resultSchema = z.object({
       mode: z.string().nullable(),
       why: z.string(),
       keptBy: z.string().exactOptional(),
+      /** The account that the course was given to had another address by then. */
+      moved: z.literal(true).exactOptional(),
     }),
   ),
   /** Why the last attempt failed, why the order waits, or why it ended early; '' if it did nothing of this. */
@@ -138,9 +141,9 @@ export function worstOf(results: readonly (Withdrawn | null)[]): Withdrawn | nul
 
 /** Describes the courses of a result, for timelines: what was done, and what was left alone and why. */
 export function describeWithdrawal({ courses, message }: WithdrawalResult): string {
-  const parts = Object.entries(courses).map(([course, { kind, mode, why }]) => {
+  const parts = Object.entries(courses).map(([course, { kind, mode, why, moved }]) => {
     if (kind === 'kept' || why !== '') return `${course}: ${why}`
-    return `${DESCRIPTIONS[kind]} ${course}${mode === null ? '' : ` (${mode})`}`
+    return `${DESCRIPTIONS[kind]} ${course}${mode === null ? '' : ` (${mode})`}${moved ? `; ${MOVED}` : ''}`
   })
   return [...parts, ...(message === '' ? [] : [message])].join('; ')
 }

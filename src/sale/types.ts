@@ -168,6 +168,8 @@ export interface CourseStanding {
    * while they have it.
    */
   readonly endedAt?: number
+  /** The account that the course was given to has another address in the LMS by now. */
+  readonly moved?: true
 }
 
 /** By true course key. */

@@ -29,11 +29,14 @@ export const STANDING_TEXTS: Readonly<Record<Standing, { readonly name: string; 
 export function describeStandings(standings: Standings): string {
   return Object.entries(standings)
     .map(
-      ([course, { standing, mode }]) =>
-        `${course}: ${STANDING_TEXTS[standing].name}${mode === null ? '' : ` (${mode})`}`,
+      ([course, { standing, mode, moved }]) =>
+        `${course}: ${STANDING_TEXTS[standing].name}${mode === null ? '' : ` (${mode})`}${moved ? `; ${MOVED}` : ''}`,
     )
     .join('; ')
 }
+
+/** What an operator has to know of a buyer whose account was found by its id. */
+export const MOVED = 'the buyer’s account has another address now'
 
 /** Returns what a signature of this form signs, in words; the form itself if an older or newer version stored it. */
 export const formText = (form: string): string => Object.entries(words).find(([name]) => name === form)?.[1] ?? form

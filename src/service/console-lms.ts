@@ -28,6 +28,7 @@ export function createLmsCalls(calls: CallContext): LmsCalls {
       const found = await whileWaiting(lms.searchEmails(emails).then(answered))
       return found.ok ? { ok: true, value: found.value?.accounts ?? null } : found
     },
+    accountById: (known) => whileWaiting(lms.accountById(known).then(answered)),
   }
 }
 

@@ -37,6 +37,24 @@ describe('the page of a person', () => {
     assert.ok(linksOf(seen).includes(`${product.lmsUrl}/support/enrollment?user=erin`))
   })
 
+  test('says that the buyer’s account has another address now, and check now says it of the sale', async () => {
+    const [old, now] = ['moving@example.com', 'moved@example.com']
+    await product.lms.people({ email: old, username: 'moving', active: true })
+    const id = await idOf(old)
+    await product.lms.address({ formerly: old, email: now })
+    const page = await read(`/people/${id}`)
+    assert.match(
+      page,
+      /No account in the LMS .*The buyer’s account has another address now .*moved@example\.com by now/,
+    )
+    assert.match(page, /Username: moving · in the LMS/)
+    await someone.send(`/people/${id}/check`)
+    const said = /In the LMS: enrolled, course mode audit\. The buyer’s account has another address now\./
+    assert.match(await read(`/people/${id}`), said)
+    assert.match(await read(`/deliveries/${id}`), /The buyer’s account has another address now/)
+    assert.match(await read(`/deliveries/${id}/withdraw`), said)
+  })
+
   test('has all sales with their states, newest first, and one timeline whose entries name their sale', async () => {
     const email = 'frank@example.com'
     const enrolled = await idOf(email)

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { accountRequest, judgeAccount, judgeNamesakes, namesakeRequests } from '../../src/lms/apis/accounts.ts'
+import {
+  accountByIdRequest,
+  accountRequest,
+  judgeAccount,
+  judgeAccountById,
+  judgeNamesakes,
+  namesakeRequests,
+} from '../../src/lms/apis/accounts.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const alice = { status: 'active', username: 'alice', id: 6 }
@@ -60,6 +67,44 @@ test('an account request is as recorded, with an encoded plus sign', () => {
   }
   const odd = accountRequest({ email: '"a&username=admin#\ud800"@x.com' })
   assert.deepEqual(asked(odd).query, { email: '"a&username=admin#\ufffd"@x.com' })
+})
+
+const KNOWN = { id: 6, username: 'alice' }
+
+test('account-by-id.json: every quoted answer is judged, and the request is as quoted', () => {
+  const byId = recorded('account-by-id')
+  const judged = byId.map((exchange) => [exchange.name, verdict(judgeAccountById(answerOf(exchange), KNOWN))])
+  const found = { status: 'registered', id: 6, username: 'alice', address: 'alice@example.com' }
+  assert.deepEqual(Object.fromEntries(judged), {
+    'by id': found,
+    'no such id': { status: 'gone' },
+    'not a number': 'misconfigured',
+    'with an address: the address counts': found,
+    'non-staff application': 'misconfigured',
+  })
+  assert.deepEqual(asked(accountByIdRequest(KNOWN)), asked(exchangeOf('account-by-id', 'by id').request))
+})
+
+test('an account by id with another id is not understood: an LMS without the query answers with the service user', () => {
+  const own = [{ username: 'lernito_service', email: 'lernito@lms.test', id: 2 }]
+  assert.equal(verdict(judgeAccountById(answer(200, own), KNOWN)), 'server_error')
+  assert.equal(verdict(judgeAccountById(answer(200, [{ username: 'a', email: 'a@x.com' }]), KNOWN)), 'server_error')
+  assert.equal(verdict(judgeAccountById(answer(404, '<html>Page not found</html>'), KNOWN)), 'misconfigured')
+})
+
+test('an account by id with another username is not the known one, because usernames don’t change', () => {
+  const other = [{ username: 'somebody', email: 'somebody@example.com', id: 6 }]
+  assert.deepEqual(verdict(judgeAccountById(answer(200, other), KNOWN)), { status: 'gone' })
+})
+
+test('an account by id is retired if its address is that of a retired one', () => {
+  for (const [email, status] of [
+    ['retired__user_8f7b3c@retired.invalid', 'retired'],
+    ['retired@example.com', 'registered'],
+  ]) {
+    const judged = verdict(judgeAccountById(answer(200, [{ username: 'alice', email, id: 6 }]), KNOWN))
+    assert.deepEqual(judged, { status, id: 6, username: 'alice', address: email })
+  }
 })
 
 test('an answer of another shape never means that the person is unknown', () => {

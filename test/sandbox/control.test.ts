@@ -168,3 +168,24 @@ test('mails and audit rows are listed, and a reset deletes them', async () => {
   await control(lms, 'reset')
   assert.deepEqual([await list('mails'), await list('audit')], [{ mails: [] }, { audit: [] }])
 })
+
+test('address moves an account to another address, and retire hashes it; neither takes one that is taken', async () => {
+  await using lms = await startRecordedWorld()
+  const account = async (query: string) => {
+    const answer = await get(lms, `/api/user/v1/accounts?${query}`)
+    const text = await answer.text()
+    return answer.status === 200 ? Object(JSON.parse(text)[0]) : { status: answer.status, text }
+  }
+  const { id, username } = await account('email=alice@example.com')
+  const moved = { formerly: 'alice@example.com', email: 'alice@example.org' }
+  assert.equal((await control(lms, 'address', moved)).status, 200)
+  assert.equal((await account('email=alice@example.com')).text, '')
+  const { email, ...there } = await account(`lms_user_id=${id}`)
+  assert.deepEqual([email, there.id, there.username], ['alice@example.org', id, username])
+  await refused(lms, 'address', moved, /alice@example.com has no account/)
+  const taken = { formerly: 'alice@example.org', email: 'erin@example.com' }
+  await refused(lms, 'address', taken, /erin@example.com is taken by erin/)
+  assert.equal((await control(lms, 'retire', { email: 'alice@example.org' })).status, 200)
+  assert.match((await account('email=Alice@example.org')).text, /retired account/)
+  assert.match((await account(`lms_user_id=${id}`)).email, /^retired__user_[0-9a-f]{40}@retired.invalid$/)
+})

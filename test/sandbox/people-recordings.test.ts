@@ -113,3 +113,17 @@ test('answers as recorded in throttle.json: 120 calls a minute over all throttle
     await compare({ response: await lms.send(exchange.request), exchange, url: lms.url })
   }
 })
+
+test('answers as quoted in account-by-id.json', async () => {
+  await using lms = await startRecordedWorld()
+  const { exchanges } = await readRecording('account-by-id.json')
+  const path = '/api/user/v1/accounts?username=alice'
+  const headers = { authorization: '<token of the staff application>' }
+  const [, id] = /"id":(\d+)/.exec(await (await lms.send({ method: 'GET', path, headers })).text()) ?? []
+  for (const exchange of exchanges) {
+    const { request } = exchange
+    assert.ok(request)
+    const asked = { ...request, path: request.path.replace(/=6$/, `=${id}`) }
+    await compare({ response: await lms.send(asked), exchange, url: lms.url })
+  }
+})

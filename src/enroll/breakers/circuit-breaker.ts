@@ -208,6 +208,7 @@ function watched(lms: Lms, watch: Watch): Lms {
     catalogueCourse: (key) => watch(() => lms.catalogueCourse(key), OPTIONAL),
     addedModes: (course) => watch(() => lms.addedModes(course), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
+    accountById: (known) => watch(() => lms.accountById(known)),
     takenAsUsernames: (emails) => watch(() => lms.takenAsUsernames(emails)),
     searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false, forAll: true }),

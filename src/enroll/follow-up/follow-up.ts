@@ -12,7 +12,7 @@ import { type Changing, changeFor } from './change.ts'
 import { enrolledBuyers, readCameTo, storeCameTo } from './enrolled.ts'
 import { type Asking, lookUp, permitFor, type Sought } from './look-up.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
-import type { Check, SeenRow } from './result.ts'
+import { accountIn, type Check, type SeenRow } from './result.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The time from the start of a round to the next one. */
@@ -222,13 +222,13 @@ async function withModes(
   failures: ReturnType<typeof createFailures>,
   { reported, seen, askedAt }: Check,
 ): Promise<Check> {
-  const { account } = seen
   const { asking } = options
   const rows = new Map(seen.rows)
   const changing = { ...options, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
     const isPending = row.modePending && seen.courses.has(course) && reported.state === 'pre_enrolled'
     const mode = isPending ? asking.modeOf(course) : null
+    const account = accountIn(course, seen)
     if (mode === null || !('username' in account)) continue
     const { username } = account
     const result = await changeFor(changing, {

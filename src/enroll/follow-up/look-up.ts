@@ -4,15 +4,19 @@ import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
+import { type Accounts, findAccounts, findLeft } from './find-accounts.ts'
 import type { Reported } from './reported.ts'
-import { type Check, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './result.ts'
+import { accountIn, type Check, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './result.ts'
 
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
 
 /** What every look-up needs. */
 export interface Asking {
-  readonly lms: Pick<Lms, 'account' | 'searchEmails' | 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'>
+  readonly lms: Pick<
+    Lms,
+    'account' | 'accountById' | 'searchEmails' | 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'
+  >
   /** Waits for the right to make one throttled call. Rejects if the work has to stop. */
   readonly acquire: () => Promise<Permit>
   /** Called right before each call. Rejects if the work has to stop. */
@@ -40,8 +44,8 @@ interface LookingUp extends Asking {
 
 /**
  * Looks up the buyers of deliveries in the LMS: 1,000 addresses a call, and for those with an account their enrollments,
- * 100 people of a course a call, in calls that are full if there are more people on later pages. Yields what is known
- * after each step, or the failure of a call: its people are then left out.
+ * 100 people of a course a call, in calls that are full if there are more people on later pages. Who is not at the address
+ * any more, but has a course of the delivery, is looked up by the id of the account. Yields what is known after each step, or the failure of a call: its people are then left out.
  * @param pages at most SEARCH_ADDRESSES deliveries each
  * @throws what `acquire` and `beforeCall` reject with
  */
@@ -51,7 +55,7 @@ export async function* lookUp(
 ): AsyncGenerator<Judged<Check[]>> {
   const toList = new Map<string, Person[]>()
   for await (const page of pages) {
-    const together = Map.groupBy(page, ({ reported: { email, id } }) => (asking.thorough ? email : id))
+    const together = asking.thorough ? peopleIn(page) : page.map((sought) => [sought])
     const emails = new Set(page.map(({ reported }) => reported.email))
     const askedAt = asking.now()
     for await (const accounts of findAccounts(asking, [...emails])) {
@@ -59,7 +63,12 @@ export async function* lookUp(
         yield accounts
         continue
       }
-      const people = [...together.values()].flatMap((sought) => personOf(sought, accounts.value, askedAt))
+      const people: Person[] = []
+      for (const sought of together) {
+        const person = await personOf(asking, { sought, accounts: accounts.value, askedAt })
+        if (!person.ok) yield person
+        else if (person.value !== null) people.push(person.value)
+      }
       yield* complete(
         asking,
         people.filter(({ open }) => open.size === 0),
@@ -97,63 +106,46 @@ interface Person {
   readonly email: string
   readonly sought: readonly Sought[]
   readonly account: SeenAccount
+  /** See Seen.left. */
+  readonly left: ReadonlyMap<string, SeenAccount>
   readonly askedAt: number
   readonly rows: Map<string, SeenRow>
   /** The courses that the LMS has not been asked about yet. */
   readonly open: Set<string>
 }
 
-/** None if the account of the person was not found out. */
-function personOf(sought: readonly Sought[], accounts: Accounts, askedAt: number): Person[] {
+/** The deliveries of the same address, but not those that gave the same course to different accounts. */
+function peopleIn(page: readonly Sought[]): Sought[][] {
+  const isSame = (one: Sought, other: Sought): boolean =>
+    one.courses.every(
+      (course) =>
+        !other.courses.includes(course) || one.reported.accounts[course]?.id === other.reported.accounts[course]?.id,
+    )
+  const people = new Map<string, Sought[][]>()
+  for (const sought of page) {
+    const known = people.get(sought.reported.email) ?? []
+    const person = known.find((others) => others.every((other) => isSame(sought, other)))
+    if (person !== undefined) person.push(sought)
+    else people.set(sought.reported.email, [...known, [sought]])
+  }
+  return [...people.values()].flat()
+}
+
+/** null if the account at the address was not found out. */
+async function personOf(
+  asking: Asking,
+  { sought, accounts, askedAt }: { sought: readonly Sought[]; accounts: Accounts; askedAt: number },
+): Promise<Judged<Person | null>> {
   const email = sought[0]?.reported.email ?? ''
   const account = accounts.get(email)
-  if (account === undefined) return []
-  const open = new Set('username' in account ? sought.flatMap(({ courses }) => courses) : [])
-  return [{ email, sought, account, askedAt, rows: new Map(), open }]
+  if (account === undefined) return succeeded(null)
+  const left = await findLeft(asking, { email, sought, account })
+  if (!left.ok) return left
+  const courses = sought.flatMap((one) => one.courses)
+  const isListed = (course: string): boolean => 'username' in accountIn(course, { left: left.value, account })
+  const open = new Set(courses.filter(isListed))
+  return succeeded({ email, sought, account, left: left.value, askedAt, rows: new Map(), open })
 }
-
-type Accounts = ReadonlyMap<string, SeenAccount>
-
-/**
- * Finds the accounts of these addresses, by address, in one call of search_emails. It doesn't tell whether an account is
- * active, and takes a retired account for an unknown one. An LMS without search_emails is asked for one account at a time,
- * at a slow pace. Yields what each call found, or its failure: its addresses are then left out.
- */
-async function* findAccounts(asking: Asking, emails: readonly string[]): AsyncGenerator<Judged<Accounts>> {
-  await asking.beforeCall()
-  const searched = await asking.lms.searchEmails(emails)
-  if (!searched.ok) return yield searched
-  if (searched.value === null) return yield* findOneByOne(asking, emails, asking.rest)
-  const { accounts: found, others } = searched.value
-  const accounts = new Map<string, SeenAccount>()
-  for (const email of emails) {
-    const account = found.get(email)
-    if (account !== undefined) accounts.set(email, { status: 'registered', ...account })
-    else if (!others.has(email)) accounts.set(email, { status: 'unknown' })
-  }
-  yield succeeded(accounts)
-  // The address may be that of another account.
-  const unclear = emails.filter((email) => !accounts.has(email))
-  yield* findOneByOne(asking, unclear, async () => {})
-}
-
-/** The same by one call for each address, with a rest before each. The LMS doesn't throttle this. */
-async function* findOneByOne(
-  asking: Asking,
-  emails: readonly string[],
-  rest: () => Promise<void>,
-): AsyncGenerator<Judged<Accounts>> {
-  for (const email of emails) {
-    await rest()
-    await asking.beforeCall()
-    const found = await asking.lms.account(email)
-    if (!found.ok) yield found
-    else yield succeeded(new Map([[email, 'username' in found.value ? registered(found.value) : found.value]]))
-  }
-}
-
-/** Whether it is active is asked again where it matters: the person may have activated it since. */
-const registered = (account: { username: string; id?: number }): SeenAccount => ({ ...account, status: 'registered' })
 
 /**
  * Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. Yields the
@@ -167,14 +159,14 @@ async function* listCourses(
   for (const [course, waiting] of toList) {
     while (waiting.length >= least) {
       const people = waiting.splice(0, PEOPLE_OF_COURSE)
-      const usernames = people.flatMap(({ account }) => ('username' in account ? [account.username] : []))
+      const usernames = people.flatMap((person) => usernameIn(course, person) ?? [])
       const listed = await readRows(asking, { course, usernames })
       yield listed.ok ? succeeded([]) : listed
       if (!listed.ok) continue
-      for (const { account, rows, open } of people) {
-        const row = 'username' in account ? listed.value.get(account.username) : undefined
-        if (row !== undefined) rows.set(course, row)
-        open.delete(course)
+      for (const person of people) {
+        const row = listed.value.get(usernameIn(course, person) ?? '')
+        if (row !== undefined) person.rows.set(course, row)
+        person.open.delete(course)
       }
       yield* complete(
         asking,
@@ -182,6 +174,11 @@ async function* listCourses(
       )
     }
   }
+}
+
+function usernameIn(course: string, person: Person): string | undefined {
+  const account = accountIn(course, person)
+  return 'username' in account ? account.username : undefined
 }
 
 /** Asks what is left to ask about these people. */
@@ -204,14 +201,15 @@ async function* complete(asking: LookingUp, people: readonly Person[]): AsyncGen
 /** What was seen of a person. Asks for what the standings of a person without an enrollment depend on. */
 async function completeOne(
   asking: LookingUp,
-  { email, sought, account, askedAt, rows }: Person,
+  { email, sought, account, left, askedAt, rows }: Person,
 ): Promise<Judged<Omit<Seen, 'courses'>>> {
-  const missing = new Set(sought.flatMap(({ courses }) => courses.filter((course) => !rows.has(course))))
+  const atAddress = sought.flatMap(({ courses }) => courses.filter((course) => !left.has(course)))
+  const missing = new Set(atAddress.filter((course) => !rows.has(course)))
   const isDue = sought.some(({ reported }) =>
     [...missing].some((course) => isDueToAsk(reported, { course, account, at: askedAt })),
   )
-  if (missing.size === 0 || !(asking.thorough || isDue)) return succeeded({ account, rows, allowed: null })
-  const asked = await askAccount(asking, { email, rows, missing })
+  if (missing.size === 0 || !(asking.thorough || isDue)) return succeeded({ account, left, rows, allowed: null })
+  const asked = await askAccount(asking, { email, left, rows, missing })
   if (!asked.ok || !asking.thorough) return asked
   // An allowance enrolls only on activation, so those of an active person mean nothing.
   const { status } = asked.value.account
@@ -229,7 +227,7 @@ async function completeOne(
  */
 async function askAccount(
   asking: Asking,
-  { email, rows, missing }: Pick<Person, 'email' | 'rows'> & { missing: ReadonlySet<string> },
+  { email, left, rows, missing }: Pick<Person, 'email' | 'left' | 'rows'> & { missing: ReadonlySet<string> },
 ): Promise<Judged<Omit<Seen, 'courses'>>> {
   await asking.beforeCall()
   const account = await asking.lms.account(email)
@@ -244,7 +242,7 @@ async function askAccount(
       if (row !== undefined) again.set(course, row)
     }
   }
-  return succeeded({ account: account.value, rows: again, allowed: null })
+  return succeeded({ account: account.value, left, rows: again, allowed: null })
 }
 
 /** The enrollments of these people in one course, by user name: up to 100 in one throttled call. */

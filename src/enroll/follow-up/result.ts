@@ -40,6 +40,11 @@ export interface SeenRow {
 /** What the LMS has for one person. */
 export interface Seen {
   readonly account: SeenAccount
+  /**
+   * By true course key, the account that the course was given to, if another address is that account's by now, or it was
+   * retired. The person of these courses is that account, and not the one at the address.
+   */
+  readonly left?: ReadonlyMap<string, SeenAccount>
   /** The enrollments by true course key. Only a course in `courses` was asked about. */
   readonly rows: ReadonlyMap<string, SeenRow>
   readonly courses: ReadonlySet<string>
@@ -47,15 +52,20 @@ export interface Seen {
   readonly allowed: ReadonlySet<string> | null
 }
 
+/** The account of the buyer in a course: the one that it was given to, or else the one that has the address. */
+export const accountIn = (course: string, { left, account }: Pick<Seen, 'left' | 'account'>): SeenAccount =>
+  left?.get(course) ?? account
+
 /** The person's standing in a course, by what was seen. */
-export function standingIn(
-  course: string,
-  { account, rows, allowed }: Seen,
-): Pick<CourseStanding, 'standing' | 'mode'> {
+export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'standing' | 'mode' | 'moved'> {
+  const { rows, allowed } = seen
+  const account = accountIn(course, seen)
   const of = (standing: Standing) => ({ standing, mode: null })
   if (account.status === 'retired' || account.status === 'other_account') return of(account.status)
   const row = rows.get(course)
-  if (row !== undefined) return { standing: row.active ? 'enrolled' : 'unenrolled', mode: row.mode }
+  const moved = seen.left?.has(course) ? ({ moved: true } as const) : {}
+  if (row !== undefined) return { standing: row.active ? 'enrolled' : 'unenrolled', mode: row.mode, ...moved }
+  if (seen.left?.has(course)) return { ...of('missing'), ...moved }
   const mayWait = allowed === null || allowed.has(course)
   switch (account.status) {
     case 'unknown':
@@ -79,7 +89,7 @@ export function accountsAfterCheck({
   accounts,
   standings,
 }: {
-  seen: Seen
+  seen: Pick<Seen, 'account' | 'courses'>
   accounts: BuyerAccounts
   standings: Standings
 }): BuyerAccounts {
@@ -110,15 +120,17 @@ function standingAfter({
   at: number
 }): CourseStanding {
   // Whoever was enrolled had an active account: an enrollment that is gone doesn't wait for the activation.
-  const isGone = watched !== null && 'username' in seen.account && !seen.rows.has(course)
-  const found = isGone ? { standing: 'missing' as const, mode: null } : standingIn(course, seen)
+  const account = accountIn(course, seen)
+  const isGone = watched !== null && 'username' in account && !seen.rows.has(course)
+  const found = { ...standingIn(course, seen), ...(isGone ? { standing: 'missing' as const, mode: null } : {}) }
   const stays =
     seen.allowed === null &&
     ((before?.standing === 'missing' && (found.standing === 'no_account' || found.standing === 'not_activated')) ||
       (before?.standing === 'retired' && found.standing === 'no_account')) // search_emails leaves out retired accounts
-  const { standing, mode } = stays ? before : found
+  const { standing, mode, moved } = stays ? before : found
   const isSame = before?.standing === standing
-  const endedAt = watched === null ? before?.endedAt : endedAfter({ course, seen, before, at, ...watched })
+  const endedAt =
+    watched === null ? before?.endedAt : endedAfter({ course, seen: { ...seen, account }, before, at, ...watched })
   return {
     standing,
     mode,
@@ -126,6 +138,7 @@ function standingAfter({
     since: isSame ? before.since : at,
     checks: isSame ? before.checks + 1 : 1,
     ...(endedAt === undefined ? {} : { endedAt }),
+    ...(moved ? { moved } : {}),
   }
 }
 
@@ -156,12 +169,13 @@ function isDueAgain(before: CourseStanding | undefined, at: number): boolean {
 /** Whether a check changes what the database should have. */
 function isWorthStoring(before: CourseStanding | undefined, after: CourseStanding): boolean {
   if (before === undefined || before.standing !== after.standing || before.mode !== after.mode) return true
-  if (before.endedAt !== after.endedAt) return true
+  if (before.endedAt !== after.endedAt || before.moved !== after.moved) return true
   return after.checkedAt - before.checkedAt >= STORE_AGAIN_MS || isDueAgain(before, after.checkedAt)
 }
 
 /** Whether the timeline should have a change: not if the course has what was reported, or still waits for an account. */
 function isNews(reported: CourseResult | undefined, before: CourseStanding | undefined, after: CourseStanding) {
+  if (after.moved && !before?.moved) return true
   if (before?.standing === after.standing || after.standing === 'no_account') return false
   return !(reported === 'enrolled' && after.standing === 'enrolled' && before === undefined)
 }
@@ -248,7 +262,7 @@ function mergedStandings({ check: { reported, seen, askedAt }, standings: before
   for (const course of seen.courses) {
     const watched = isWatched(reported, course) ? { isBlocked: blocked?.has(course) ?? false } : null
     // A round doesn't tell where the account of somebody is who was enrolled, if the address is another one by now.
-    if (watched !== null && seen.allowed === null && !isKnown(seen.account)) continue
+    if (watched !== null && seen.allowed === null && !isKnown(accountIn(course, seen))) continue
     const after = standingAfter({ course, seen, before: before[course], watched, at: askedAt })
     if (by !== null || isWorthStoring(before[course], after)) merged[course] = after
   }

@@ -8,6 +8,8 @@ import { EXHAUSTED, LATE, type WithdrawalResult, withdrawalOf } from '../../queu
 import {
   type ClaimedOrder,
   claimOrder,
+  holdAlso,
+  holdsOf,
   mayContinue,
   noteEffect,
   releaseOrder,
@@ -35,6 +37,9 @@ interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context
   readonly onEvents: (events: readonly DeliveryEvent[]) => void
 }
 
+/** Something else is done just now for the address that the buyer's account has by now. */
+const BUSY = new Error('the withdrawal has to wait')
+
 /** The order must not go on: it ended, another replica has it, or the sale came again. */
 const STOPPED = new Error('the withdrawal must not go on')
 
@@ -53,7 +58,7 @@ export function runWithdrawals(from: Withdrawals): Promise<void> {
     if (from.isOpen()) return POLL_MS
     const order = await from.guard(() => claimOrder(from))
     if (order === null) await woken(POLL_MS, from.signal)
-    else await carryOut(from, order).finally(() => order.holds.ended([order.person]))
+    else await carryOut(from, order).finally(() => order.holds.ended(holdsOf(order)))
     return 0
   }
   return runBackgroundLoop({ ...from, round, againMs: POLL_MS })
@@ -73,7 +78,8 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     else if (costsNoAttempt(failure.kind) || from.isOpen()) await again(from, order, { courses, failure, isFree: true })
     else await again(from, order, { courses, failure, isFree: false })
   } catch (error) {
-    if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
+    if (error === BUSY) await releaseSoon()
+    else if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
     else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return releaseSoon().catch(() => {})
     else {
       onError(error)
@@ -129,7 +135,10 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
     order: withdrawalOf(order.row),
     delivery: order.delivery,
     everLate,
-    keeperOf: (course) => guard(async () => (await keepersOf(db, { order: order.row, course })).at(-1) ?? null),
+    keeperOf: (course) => guard(async () => (await keepersOf(db, { order, course })).at(-1) ?? null),
+    holdAlso: async (addresses) => {
+      if (!(await guard(() => holdAlso(order, addresses)))) throw BUSY
+    },
     lms,
     acquire: () => acquireChecked(acquire, check),
     beforeChange: async (course) => {

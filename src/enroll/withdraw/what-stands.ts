@@ -2,8 +2,9 @@ import type { Account } from '../../lms/apis/accounts.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
-import type { Standing } from '../../sale/types.ts'
+import type { BuyerAccounts, Standing } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
+import { findBuyer } from './find-buyer.ts'
 
 /** What the LMS has for a person in one course now. */
 export interface LiveCourse {
@@ -16,30 +17,42 @@ export interface LiveCourse {
   readonly isPaid: boolean
   /** When the person was first enrolled, in ms since 1970; null without an enrollment. */
   readonly since: number | null
+  /** The account that the course was given to has another address by now. */
+  readonly moved?: true
 }
 
 /** Reads what a withdrawal would find, before it is ordered. Changes nothing. */
 export async function whatStands({
   email,
   courses,
+  accounts,
   ...context
-}: CallContext & { email: string; courses: readonly string[] }): Promise<Judged<readonly LiveCourse[]>> {
+}: CallContext & {
+  email: string
+  courses: readonly string[]
+  /** Whom the courses were given to, as far as it is known. */
+  accounts: BuyerAccounts
+}): Promise<Judged<readonly LiveCourse[]>> {
   const account = await context.lms.account(email)
   if (!account.ok) return account
   const allowances = await context.lms.allowances(await context.acquire(), { email })
   if (!allowances.ok) return allowances
   const found: LiveCourse[] = []
   for (const course of courses) {
-    const read = await readInCourse({ ...context, account: account.value, course, allowances: allowances.value })
+    const there = { email, account: account.value, allowances: allowances.value }
+    const buyer = await findBuyer({ ...context, ...there, stored: accounts[course] ?? null })
+    if (!buyer.ok) return buyer
+    const read = await readInCourse({ ...context, ...buyer.value, course })
     if (!read.ok) return read
     const { enrollment } = read.value
     const mode = enrollment?.mode ?? null
     found.push({
       course,
-      standing: standingOf(account.value, read.value),
+      standing: standingOf(buyer.value.account, read.value),
       mode,
       isPaid: enrollment?.active === true && !FREE_MODES.includes(enrollment.mode),
       since: enrollment?.since ?? null,
+      ...(buyer.value.movedTo === null ? {} : { moved: true as const }),
     })
   }
   return succeeded(found)

@@ -5,9 +5,11 @@ import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { type Allowance, isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
-import { readOutcome, readRequest } from '../../queue/rows.ts'
+import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
+import type { BuyerAccounts, LmsAccount } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
+import { type Buyer, findBuyer, isThere } from './find-buyer.ts'
 import { type InCourse, readInCourse } from './what-stands.ts'
 
 /** The results so far, by course as in the order, and the failure that ended the attempt; null if it is complete. */
@@ -19,13 +21,14 @@ export interface Attempted {
 /**
  * Takes the buyer of a delivery out of the courses of an order, one after the other. A course that the delivery never
  * reported is looked at only if an attempt may have taken effect without a report.
- * @throws what `acquire` and `beforeChange` reject with, and ZodError or SyntaxError for an unreadable row
+ * @throws what `acquire`, `holdAlso` and `beforeChange` reject with, and ZodError or SyntaxError for an unreadable row
  */
 export async function withdrawPerson({
   order,
   delivery,
   everLate,
   keeperOf,
+  holdAlso,
   beforeChange,
   ...context
 }: CallContext & {
@@ -35,6 +38,11 @@ export async function withdrawPerson({
   everLate: boolean
   /** The delivery that keeps a course for the buyer; null if none does. Asked before each course. */
   keeperOf: (course: string) => Promise<string | null>
+  /**
+   * Takes the holds of the addresses that the buyer's accounts have by now, before the courses are read. Rejects if
+   * something else is done for one of them just now.
+   */
+  holdAlso: (addresses: readonly string[]) => Promise<void>
   /** Runs before each call that changes something in the course. Rejects if the order must not go on. */
   beforeChange: (course: string) => Promise<void>
 }): Promise<Attempted> {
@@ -44,31 +52,29 @@ export async function withdrawPerson({
   const results = new Map<string, CourseWithdrawal>()
   const attempted = (failure: Failure | null): Attempted => ({ courses: Object.fromEntries(results), failure })
   const concerned = order.courses.filter((course) => reported[course] !== undefined || mayHaveEffect)
-  for (const course of order.courses) {
-    if (!concerned.includes(course)) results.set(course, { kind: 'nothing', mode: null, why: '' })
-  }
+  const others = order.courses.filter((course) => !concerned.includes(course))
+  for (const course of others) results.set(course, { kind: 'nothing', mode: null, why: '' })
   if (concerned.length === 0) return attempted(null)
 
-  // In this order: a buyer who activates an account in between still has the allowance, and the account too.
-  const allowances = await context.lms.allowances(await context.acquire(), { email })
-  if (!allowances.ok) return attempted(allowances.failure)
-  const account = await context.lms.account(email)
-  if (!account.ok) return attempted(account.failure)
-  const person = { ...context, email, account: account.value, allowances: allowances.value }
-  const reason = `Lernito ${delivery.id}`
-  for (const course of concerned) {
+  const stored = readAccounts(delivery.accounts)
+  const buyers = await findBuyers({ ...context, email, courses: concerned, stored })
+  if (!buyers.ok) return attempted(buyers.failure)
+  await holdAlso([...buyers.value.values()].flatMap(({ movedTo }) => movedTo ?? []))
+  for (const [course, buyer] of buyers.value) {
     const keptBy = await keeperOf(course)
     if (keptBy !== null) {
       results.set(course, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
       continue
     }
-    const wasEnrolled = reported[course] === 'enrolled'
     const withdrawn = await withdrawCourse({
-      ...person,
+      ...context,
+      ...buyer,
+      email,
+      stored: stored[course] ?? null,
       course,
-      wasEnrolled,
+      wasEnrolled: reported[course] === 'enrolled',
       paid: order.paid,
-      reason,
+      reason: `Lernito ${delivery.id}`,
       beforeChange: () => beforeChange(course),
     })
     if (withdrawn.ok) results.set(course, withdrawn.value)
@@ -78,12 +84,39 @@ export async function withdrawPerson({
   return attempted(null)
 }
 
+/** Whom each course was given to, by course. */
+async function findBuyers({
+  lms,
+  acquire,
+  email,
+  courses,
+  stored,
+}: CallContext & { email: string; courses: readonly string[]; stored: BuyerAccounts }): Promise<
+  Judged<Map<string, Buyer>>
+> {
+  // In this order: a buyer who activates an account in between still has the allowance, and the account too.
+  const allowances = await lms.allowances(await acquire(), { email })
+  if (!allowances.ok) return allowances
+  const account = await lms.account(email)
+  if (!account.ok) return account
+  const there = { email, account: account.value, allowances: allowances.value }
+  const buyers = new Map<string, Buyer>()
+  for (const course of courses) {
+    const buyer = await findBuyer({ lms, ...there, stored: stored[course] ?? null })
+    if (!buyer.ok) return buyer
+    buyers.set(course, buyer.value)
+  }
+  return succeeded(buyers)
+}
+
 /** One person and one course of an order. */
-interface CourseOrder extends CallContext {
+interface CourseOrder extends CallContext, Partial<Pick<Buyer, 'movedTo' | 'isReplaced'>> {
   readonly email: string
+  /** As just read: see Buyer. */
   readonly account: Account
-  /** All allowances of the address, as just read. */
   readonly allowances: readonly Allowance[]
+  /** The account that the course was given to; absent or null if none is known. */
+  readonly stored?: LmsAccount | null
   /** The true key, or the key as it was sent if the delivery never reported the course. */
   readonly course: string
   /** Whether the delivery reported an enrollment there, and not only an allowance. */
@@ -113,6 +146,7 @@ const STILL_THERE = failed({
 export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseWithdrawal>> {
   const kept = reasonToKeep(order)
   if (kept !== null) return keep(kept)
+  const moved = order.movedTo ? ({ moved: true } as const) : {}
   const read = await readInCourse(order)
   if (!read.ok) return read
   const { enrollment, allowance } = read.value
@@ -126,19 +160,23 @@ export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseW
   }
   const isAllowed = allowance !== null && mayStillEnroll(allowance, order.account)
   const mode = enrollment?.mode ?? null
-  if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '' })
+  if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
   const failure = await takeOut(order, read.value, { isActive, isAllowed })
   if (failure !== null) return { ok: false, failure }
-  return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '' })
+  return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '', ...moved })
 }
 
 const MOVED = 'an account with this address used the allowance, and has another address now; find it in the LMS'
+
+const REPLACED =
+  'the LMS has the account no more that had the course, and the account that has the address now was left alone'
 
 const keep = (why: string, mode: string | null = null): Judged<CourseWithdrawal> =>
   succeeded({ kind: 'kept', mode, why })
 
 /** Why nothing can be withdrawn whatever the LMS has in the course; null if nothing speaks against it. */
-function reasonToKeep({ account, wasEnrolled }: CourseOrder): string | null {
+function reasonToKeep({ account, isReplaced, wasEnrolled }: CourseOrder): string | null {
+  if (isReplaced) return REPLACED
   if (account.status === 'other_account') {
     return `the LMS matches the address to an account with another address, ${account.address}`
   }
@@ -174,13 +212,28 @@ async function unenrollInBatch(order: CourseOrder, course: string): Promise<Fail
   const modify = await lms.modifyAvailable()
   if (modify.ok && modify.value && modifyCanName(course)) {
     await order.beforeChange()
-    return proofOf(await lms.modify({ ...call, course }))
+    const leftSince = await hasLeft(order)
+    return leftSince ?? proofOf(await lms.modify({ ...call, course }))
   }
   const bulk = await lms.bulkAvailable()
   if (!bulk.ok) return bulk.failure
   if (!bulk.value) return 'no_batch'
   await order.beforeChange()
-  return proofOf(await lms.bulkEnroll(await order.acquire(), { ...call, courses: [course] }))
+  const permit = await order.acquire()
+  const leftSince = await hasLeft(order)
+  if (leftSince !== null) permit.release()
+  return leftSince ?? proofOf(await lms.bulkEnroll(permit, { ...call, courses: [course] }))
+}
+
+/**
+ * Looks right before a call that names the address, because the wait for its permit can be long: `no_batch` if the account
+ * that the course was given to has left the address. Another one may have it then.
+ */
+async function hasLeft({ lms, email, stored }: CourseOrder): Promise<Failure | null | 'no_batch'> {
+  if (stored === undefined || stored === null) return null
+  const account = await lms.account(email)
+  if (!account.ok) return account.failure
+  return isThere(account.value, stored) ? null : 'no_batch'
 }
 
 function proofOf(judged: Judged<{ readonly proof: boolean } | null>): Failure | null | 'no_batch' {
@@ -213,10 +266,13 @@ async function verify(order: CourseOrder): Promise<Failed | null> {
   if (!account.ok) return account
   const allowances = await order.lms.allowances(await order.acquire(), { email: order.email })
   if (!allowances.ok) return allowances
-  const read = await readInCourse({ ...order, account: account.value, allowances: allowances.value })
+  const there = { email: order.email, account: account.value, allowances: allowances.value }
+  const buyer = await findBuyer({ ...order, ...there, stored: order.stored ?? null })
+  if (!buyer.ok) return buyer
+  const read = await readInCourse({ ...order, ...buyer.value })
   if (!read.ok) return read
   const { enrollment, allowance } = read.value
-  const isAllowed = allowance !== null && mayStillEnroll(allowance, account.value)
+  const isAllowed = allowance !== null && mayStillEnroll(allowance, buyer.value.account)
   return enrollment?.active || isAllowed ? STILL_THERE : null
 }
 

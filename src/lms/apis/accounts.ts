@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { LmsAccount } from '../../sale/types.ts'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
@@ -106,6 +107,50 @@ export function judgeAccount(answer: Answer, asked: { email: string }): Judged<A
   }
   return judgeOther(answer, ENDPOINT)
 }
+
+/**
+ * A known account, at whatever address it is now. A retired one has an address that receives no mail, and another username
+ * soon. `gone`: the LMS has it no more. It was deleted, or the LMS is another one by now, in which the id is nobody's or
+ * somebody else's.
+ */
+export type AccountById =
+  | {
+      readonly status: 'registered' | 'retired'
+      readonly username: string
+      readonly id: number
+      readonly address: string
+    }
+  | { readonly status: 'gone' }
+
+/** The LMS looks at it only if the query has no username and no email (quoted: account-by-id.json). */
+export function accountByIdRequest(of: { id: number }): LmsRequest {
+  const query = new URLSearchParams({ lms_user_id: String(of.id) })
+  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
+}
+
+const byId = z.tuple([named.extend({ id: z.int() })])
+
+/**
+ * A username changes only when the account is retired, so one with another username is not the known account. An LMS that
+ * doesn't know the query answers with the account of the service user: it is not understood.
+ */
+export function judgeAccountById(answer: Answer, asked: LmsAccount): Judged<AccountById> {
+  if (answer.status === 404 && answer.text === '') return succeeded({ status: 'gone' })
+  const read = readOk(answer, ENDPOINT, byId)
+  if (!read.ok) return read
+  const [{ id, username, email: address }] = read.value
+  if (id !== asked.id) return notUnderstood(answer, ENDPOINT)
+  if (isRetiredAddress(address)) return succeeded({ status: 'retired', id, username, address })
+  return succeeded(username === asked.username ? { status: 'registered', id, username, address } : { status: 'gone' })
+}
+
+/** Whether an account that was found at an address is a known one. In another LMS, only its username is the same. */
+export const isSameAccount = (found: { username: string; id?: number }, known: LmsAccount): boolean =>
+  found.id === known.id || found.username === known.username
+
+/** By RETIRED_EMAIL_PREFIX and RETIRED_EMAIL_DOMAIN in lms/envs/common.py, which sites leave as they are. */
+const isRetiredAddress = (address: string): boolean =>
+  address.startsWith('retired__user_') || address.endsWith('@retired.invalid')
 
 /**
  * Requests the accounts whose user names are these addresses, in as few calls as their length allows: some 100 addresses

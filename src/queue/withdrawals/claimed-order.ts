@@ -5,6 +5,7 @@ import { lockDelivery } from '../change-deliveries.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
+import { emailTerm } from '../search-terms.ts'
 import { touchedBy } from '../withdrawal-row.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
@@ -15,6 +16,11 @@ export interface ClaimedOrder {
   readonly row: WithdrawalRow
   readonly person: string
   readonly delivery: DeliveryRow
+  /**
+   * The addresses that the buyer's accounts have by now, if other ones than the delivery's: the order has their holds, too.
+   * So no sale to such an address is attempted between what the order reads and what it changes.
+   */
+  readonly left: Set<string>
   readonly holds: Replicas['holds']
 }
 
@@ -53,7 +59,7 @@ export async function claimOrder({
       const open = taken.has(person) ? await readUnchanged(trx, { id, delivery_id, due_at }) : undefined
       return { result: open, kept: open === undefined ? new Set() : taken }
     })
-    if (row !== undefined) return { row, person, delivery, holds }
+    if (row !== undefined) return { row, person, delivery, left: new Set(), holds }
   }
   return null
 }
@@ -73,12 +79,37 @@ async function readUnchanged(
     .executeTakeFirst()
 }
 
+/** The names of all holds of an order. */
+export const holdsOf = ({ person, left }: ClaimedOrder): readonly string[] => [person, ...left]
+
 /**
- * Whether the order may go on: this replica still has the hold, the order has not ended, and the delivery was neither sent
+ * Takes the holds of the addresses that the buyer's accounts have by now: of all of them, or of none. false if something
+ * else is done for one of them just now: the order is then released, and waits for it.
+ */
+export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]): Promise<boolean> {
+  const names = new Set(addresses.map(emailTerm))
+  for (const name of holdsOf(order)) names.delete(name)
+  if (names.size === 0) return true
+  const isTaken = await order.holds.take([...names], async (_trx, taken) => {
+    const all = taken.size === names.size
+    return { result: all, kept: all ? taken : new Set<string>() }
+  })
+  if (isTaken) for (const name of names) order.left.add(name)
+  return isTaken
+}
+
+/** Ends the holds of an order in a transaction. false if that of the buyer was this replica's no more. */
+export async function endHolds(trx: Transaction<Tables>, order: ClaimedOrder): Promise<boolean> {
+  return (await order.holds.end(trx, holdsOf(order))).has(order.person)
+}
+
+/**
+ * Whether the order may go on: this replica still has its holds, the order has not ended, and the delivery was neither sent
  * again nor replayed since it was ordered.
  */
-export async function mayContinue(db: Kysely<Tables>, { row, person, holds }: ClaimedOrder): Promise<boolean> {
-  if (!(await holds.has(person))) return false
+export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Promise<boolean> {
+  const { row, holds } = order
+  for (const name of holdsOf(order)) if (!(await holds.has(name))) return false
   const found = await db
     .selectFrom('withdrawals')
     .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
@@ -105,7 +136,7 @@ export async function noteEffect(
 export async function releaseOrder(
   trx: Transaction<Tables>,
   {
-    order: { row, person, holds },
+    order,
     dueAt,
     changed,
   }: {
@@ -114,10 +145,10 @@ export async function releaseOrder(
     changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result' | 'touched' | 'unenrolls_until'>>
   },
 ): Promise<void> {
-  if ((await holds.end(trx, [person])).size === 0) return
+  if (!(await endHolds(trx, order))) return
   await trx
     .updateTable('withdrawals')
     .set({ due_at: dueAt, ...changed })
-    .where('id', '=', row.id)
+    .where('id', '=', order.row.id)
     .execute()
 }

@@ -15,10 +15,10 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { processAgain } from '../replay.ts'
-import { coursesOf, outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
+import { coursesOf, outcomeColumns, readAccounts, readOutcome, readStandings, standingColumns } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
 import { describeWithdrawal, SUPERSEDED, touchedBy, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
-import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
+import { type ClaimedOrder, endHolds, holdsOf, releaseOrder } from './claimed-order.ts'
 
 /** The states of a delivery that keeps its courses. */
 export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
@@ -65,7 +65,7 @@ export async function endOrder(
     if (numUpdatedRows === 0n) throw ROW_CHANGED
     const detail = describeWithdrawal(result)
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? 'withdrawal_failed' : 'withdrawn', detail }
-    const others = [draft, ...keptEvents(delivery.id, result), ...(await restoreKept(writing, order))]
+    const others = [draft, ...keptEvents(order.row, result), ...(await restoreKept(writing, order))]
     return { result: 'ended', listed: [], others }
   })
 }
@@ -112,10 +112,11 @@ export async function endSuperseded(context: WriteContext, order: ClaimedOrder):
 
 async function markEnded(
   { trx, at }: TransactionContext,
-  { row, person, holds }: ClaimedOrder,
+  order: ClaimedOrder,
   result: WithdrawalResult,
 ): Promise<boolean> {
-  if ((await holds.end(trx, [person])).size === 0) return false
+  const { row } = order
+  if (!(await endHolds(trx, order))) return false
   const { numUpdatedRows } = await trx
     .updateTable('withdrawals')
     .set({ ended_at: at, result: JSON.stringify(result) })
@@ -190,33 +191,43 @@ async function restoreKept(writing: TransactionContext, order: ClaimedOrder): Pr
 }
 
 /** The deliveries that keep a course in which a call of the order may have changed something, sorted by id. */
-async function keepersOfTouched({ trx }: TransactionContext, { row }: ClaimedOrder) {
-  const touched = await readTouched(trx, row)
+async function keepersOfTouched({ trx }: TransactionContext, order: ClaimedOrder) {
+  const touched = await readTouched(trx, order.row)
   const found = new Set<string>()
-  for (const course of touched) for (const id of await keepersOf(trx, { order: row, course })) found.add(id)
+  for (const course of touched) for (const id of await keepersOf(trx, { order, course })) found.add(id)
   return { ids: [...found].sort(), touched }
 }
 
 /**
- * The deliveries that keep a refunded course for the same buyer, sorted by id. A refund orders a withdrawal for each
- * delivery that it concerns. So another one that wants the course, without such an order or sent again since, is a sale that
- * was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps nothing. None for a
- * withdrawal that an operator ordered: its page names other deliveries.
+ * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, or of the one that
+ * the buyer's account has by now, but not those that gave the course to another account. A refund orders a withdrawal for
+ * each delivery that it concerns. So another one that wants the course, without such an order or sent again since, is a sale
+ * that was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps nothing. An
+ * operator's withdrawal hits the sales to the same address, too: its page names them. It doesn't name those to the new one,
+ * which are often the corrections of this sale.
  */
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
-  { order, course }: { order: WithdrawalRow; course: string },
+  { order, course }: { order: ClaimedOrder; course: string },
 ): Promise<string[]> {
-  if (order.refund_id === null) return []
+  const { row, delivery, left } = order
+  const addresses = row.refund_id === null ? [...left] : holdsOf(order)
+  if (addresses.length === 0) return []
   const others = await db
-    .selectFrom('deliveries as other')
-    .innerJoin('deliveries as mine', 'mine.email', 'other.email')
-    .select(['other.id', 'other.state', 'other.request', 'other.outcome', 'other.standings', 'other.generation'])
-    .where('mine.id', '=', order.delivery_id)
-    .where('other.id', '!=', order.delivery_id)
-    .where('other.state', 'in', LIVE)
+    .selectFrom('deliveries')
+    .select(['id', 'state', 'request', 'outcome', 'standings', 'accounts', 'generation'])
+    .where('email', 'in', addresses)
+    .where('id', '!=', row.delivery_id)
+    .where('state', 'in', LIVE)
     .execute()
-  const wanting = others.filter((other) => wants(other, course) && !hasEnded(other, course))
+  const mine = readAccounts(delivery.accounts)[course]?.id
+  const isAnothers = (accounts: string | null): boolean => {
+    const other = readAccounts(accounts)[course]?.id
+    return mine !== undefined && other !== undefined && mine !== other
+  }
+  const wanting = others.filter(
+    (other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other.accounts),
+  )
   if (wanting.length === 0) return []
   const ids = wanting.map(({ id }) => id)
   const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
@@ -243,21 +254,23 @@ const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string)
     ([key, { endedAt }]) => endedAt !== undefined && isSameCourse(key, course),
   )
 
-/** Tells each delivery that kept a course why the refund of another one left it. */
-const keptEvents = (refunded: string, { courses }: WithdrawalResult): EventDraft[] =>
-  Object.entries(courses).flatMap(([course, { keptBy }]) =>
-    keptBy === undefined
-      ? []
-      : { deliveryId: keptBy, kind: 'kept', detail: `${course}: delivery ${refunded} was refunded` },
+/** Tells each delivery that kept a course why the refund or the withdrawal of another one left it. */
+function keptEvents(row: WithdrawalRow, { courses }: WithdrawalResult): EventDraft[] {
+  const why = `delivery ${row.delivery_id} was ${row.refund_id === null ? 'withdrawn' : 'refunded'}`
+  return Object.entries(courses).flatMap(([course, { keptBy }]) =>
+    keptBy === undefined ? [] : { deliveryId: keptBy, kind: 'kept', detail: `${course}: ${why}` },
   )
+}
 
 /** The standings of the courses that the buyer was taken out of. */
 function goneStandings({ courses }: WithdrawalResult, at: number): Standings {
-  const entries = Object.entries(courses).flatMap(([course, { kind, mode, why }]): [string, CourseStanding][] => {
-    if (kind === 'kept' || why !== '') return []
-    // An inactive enrollment has a mode.
-    const standing = mode === null ? 'missing' : 'unenrolled'
-    return [[course, { standing, mode, checkedAt: at, since: at, checks: 1 }]]
-  })
+  const entries = Object.entries(courses).flatMap(
+    ([course, { kind, mode, why, moved }]): [string, CourseStanding][] => {
+      if (kind === 'kept' || why !== '') return []
+      // An inactive enrollment has a mode.
+      const standing = mode === null ? 'missing' : 'unenrolled'
+      return [[course, { standing, mode, checkedAt: at, since: at, checks: 1, ...(moved ? { moved } : {}) }]]
+    },
+  )
   return Object.fromEntries(entries)
 }

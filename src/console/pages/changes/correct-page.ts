@@ -135,7 +135,7 @@ async function previewHtml(
   const stands =
     withdrawable === null || concerned.length === 0
       ? null
-      : await lms.whatStands({ email: withdrawable.email, courses: concerned })
+      : await lms.whatStands({ ...withdrawable, courses: concerned })
   const isPaid = stands !== null && (!stands.ok || stands.value.some((one) => one.isPaid))
   const withdraw =
     withdrawable === null || concerned.length === 0

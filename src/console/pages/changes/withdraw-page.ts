@@ -52,7 +52,7 @@ export function addWithdrawal(parts: PageParts): void {
     if (courses.length === 0) return again('noCourse')
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
-    const stands = paid ? null : await lms.whatStands({ email: withdrawable.email, courses })
+    const stands = paid ? null : await lms.whatStands({ ...withdrawable, courses })
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
     if (isPaid) return again('paidUnconfirmed')
@@ -79,9 +79,9 @@ async function orderHtml(
 ): Promise<string> {
   const { lms, lmsUrl } = parts
   const { request, withdrawable, action } = of
-  const { email, courses, isQueued } = withdrawable
+  const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
-  const stands = await lms.whatStands({ email, courses: courses.map(({ course }) => course) })
+  const stands = await lms.whatStands({ ...withdrawable, courses: courses.map(({ course }) => course) })
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`

@@ -127,9 +127,14 @@ function rowsOf({ request, outcome, state, standings }: WithCourses): { key: str
 }
 
 /** What the LMS has for the buyer in a course, in a sentence. */
-export function standingText({ standing: found, mode }: Pick<CourseStanding, 'standing' | 'mode'>): string {
+export function standingText({
+  standing: found,
+  mode,
+  moved,
+}: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>): string {
   const standing = TEXTS.standings[found]
-  return mode === null ? fill(outcomeWords.inLms, { standing }) : fill(outcomeWords.inLmsMode, { standing, mode })
+  const text = mode === null ? fill(outcomeWords.inLms, { standing }) : fill(outcomeWords.inLmsMode, { standing, mode })
+  return moved ? `${text} ${outcomeWords.moved}` : text
 }
 
 /** The same, with the time of the check. */

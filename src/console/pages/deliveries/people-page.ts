@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Account } from '../../../lms/apis/accounts.ts'
+import { type Account, type AccountById, isSameAccount, isSameAddress } from '../../../lms/apis/accounts.ts'
 import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
@@ -17,6 +17,8 @@ import { queryText } from './list-filters.ts'
 
 const words = TEXTS.people
 const forgetWords = TEXTS.forget
+/** So many accounts of one address are asked for: more than one is rare. */
+const MOVED_MAX = 5
 /** Longer than any address, so that a longer text is refused and not cut. */
 const EMAIL_MAX = 400
 
@@ -105,7 +107,8 @@ async function personHtml(
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now() })}`
   const sold = sales.find((sale) => sale.request !== null)?.request
   const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
-  return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl)}
+  const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
+  return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl)}!${moved.join('')}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
 !${salesHtml(person, { base, lmsUrl, courseName: request.courseName })}
 !${sales.length === 0 ? '' : history}`
@@ -121,11 +124,7 @@ function accountHtml(account: Answered<Account>, lmsUrl: string): string {
   const { status } = account.value
   const { grade, title } = words.accounts[status]
   const address = 'address' in account.value ? account.value.address : ''
-  const name = 'username' in account.value ? account.value.username : null
-  const link =
-    name === null
-      ? ''
-      : html`<p>${words.username} <bdi>${name}</bdi> · <a href="${supportUrl(name, lmsUrl)}">${TEXTS.delivery.inLms}</a></p>`
+  const link = 'username' in account.value ? usernameHtml(account.value, lmsUrl) : ''
   return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}</div>`
 }
 
@@ -138,6 +137,35 @@ export function accountStateHtml(account: Answered<Account>): string {
   const { username, address } = { username: '', address: '', ...account.value }
   const text = fill(words.states[status].text, { username, address })
   return html`<span class="state ${words.states[status].state}"><bdi>${text}</bdi></span>`
+}
+
+const usernameHtml = ({ username }: { username: string }, lmsUrl: string): string =>
+  html`<p>${words.username} <bdi>${username}</bdi> · <a href="${supportUrl(username, lmsUrl)}">${TEXTS.delivery.inLms}</a></p>`
+
+type Moved = Exclude<AccountById, { status: 'gone' }>
+
+/** The accounts that courses of these sales were given to, and that have another address now. One call for each. */
+async function movedAccounts(
+  lms: PageParts['lms'],
+  { person: { email, sales }, account }: { person: Person; account: Answered<Account> },
+): Promise<Moved[]> {
+  if (!account.ok) return []
+  const there = account.value
+  const known = new Map(sales.flatMap(({ accounts }) => Object.values(accounts).map((one) => [one.id, one])))
+  const left = [...known.values()].filter((one) => !('username' in there && isSameAccount(there, one)))
+  const moved: Moved[] = []
+  for (const one of left.slice(0, MOVED_MAX)) {
+    const found = await lms.accountById(one)
+    if (!found.ok) return moved
+    const { value } = found
+    if (value.status === 'registered' && !isSameAddress(value.address, email)) moved.push(value)
+  }
+  return moved
+}
+
+function movedHtml(account: Moved, lmsUrl: string): string {
+  const { title, text } = fillBoth(words.moved, { address: account.address })
+  return html`<div class="note warning"><h2>${title}</h2><p>${text}</p>!${usernameHtml(account, lmsUrl)}</div>`
 }
 
 /** Returns the sales of a person with what is known about each course, newest first. */

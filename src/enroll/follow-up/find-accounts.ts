@@ -1,0 +1,99 @@
+import { type AccountById, isSameAccount, isSameAddress } from '../../lms/apis/accounts.ts'
+import { type Judged, succeeded } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
+import type { Reported } from './reported.ts'
+import type { SeenAccount } from './result.ts'
+
+/** By address. */
+export type Accounts = ReadonlyMap<string, SeenAccount>
+
+/**
+ * Finds the accounts of these addresses in one call of search_emails. It doesn't tell whether an account is
+ * active, and takes a retired account for an unknown one. An LMS without search_emails is asked for one account at a time,
+ * at a slow pace. Yields what each call found, or its failure: its addresses are then left out.
+ */
+export async function* findAccounts(asking: Finding, emails: readonly string[]): AsyncGenerator<Judged<Accounts>> {
+  await asking.beforeCall()
+  const searched = await asking.lms.searchEmails(emails)
+  if (!searched.ok) return yield searched
+  if (searched.value === null) return yield* findOneByOne(asking, emails, asking.rest)
+  const { accounts: found, others } = searched.value
+  const accounts = new Map<string, SeenAccount>()
+  for (const email of emails) {
+    const account = found.get(email)
+    if (account !== undefined) accounts.set(email, { status: 'registered', ...account })
+    else if (!others.has(email)) accounts.set(email, { status: 'unknown' })
+  }
+  yield succeeded(accounts)
+  // The address may be that of another account.
+  const unclear = emails.filter((email) => !accounts.has(email))
+  yield* findOneByOne(asking, unclear, async () => {})
+}
+
+/** The same by one call for each address, with a rest before each. The LMS doesn't throttle this. */
+async function* findOneByOne(
+  asking: Finding,
+  emails: readonly string[],
+  rest: () => Promise<void>,
+): AsyncGenerator<Judged<Accounts>> {
+  for (const email of emails) {
+    await rest()
+    await asking.beforeCall()
+    const found = await asking.lms.account(email)
+    if (!found.ok) yield found
+    else yield succeeded(new Map([[email, 'username' in found.value ? registered(found.value) : found.value]]))
+  }
+}
+
+/** Whether it is active is asked again where it matters: the person may have activated it since. */
+const registered = ({ username, id }: { username: string; id?: number }): SeenAccount => ({
+  status: 'registered',
+  username,
+  ...(id === undefined ? {} : { id }),
+})
+
+/**
+ * The accounts that courses were given to and that are not at the address any more: one call for each. For one that the
+ * LMS has no more, the buyer is again whoever has the address.
+ */
+export async function findLeft(
+  asking: Finding,
+  {
+    email,
+    sought,
+    account,
+  }: {
+    email: string
+    sought: readonly { readonly reported: Reported; readonly courses: readonly string[] }[]
+    account: SeenAccount
+  },
+): Promise<Judged<Map<string, SeenAccount>>> {
+  const left = new Map<string, SeenAccount>()
+  const known = new Map<number, SeenAccount | null>()
+  for (const { reported, courses } of sought) {
+    for (const course of courses) {
+      const stored = reported.accounts[course]
+      if (stored === undefined || ('username' in account && isSameAccount(account, stored))) continue
+      if (!known.has(stored.id)) {
+        await asking.beforeCall()
+        const found = await asking.lms.accountById(stored)
+        if (!found.ok) return found
+        const isHere = found.value.status === 'gone' || isSameAddress(found.value.address, email)
+        known.set(stored.id, isHere ? null : seenById(found.value))
+      }
+      const seen = known.get(stored.id) ?? null
+      if (seen !== null) left.set(course, seen)
+    }
+  }
+  return succeeded(left)
+}
+
+/** What the look for accounts needs: see Asking. */
+interface Finding {
+  readonly lms: Pick<Lms, 'account' | 'accountById' | 'searchEmails'>
+  readonly beforeCall: () => Promise<void>
+  readonly rest: () => Promise<void>
+}
+
+const seenById = (found: AccountById): SeenAccount =>
+  found.status === 'registered' ? registered(found) : { status: 'retired' }

@@ -1,0 +1,59 @@
+import { type Account, isSameAccount, isSameAddress } from '../../lms/apis/accounts.ts'
+import type { Allowance } from '../../lms/apis/enrollment-allowed.ts'
+import { type Judged, succeeded } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
+import type { LmsAccount } from '../../sale/types.ts'
+
+/** Whom a withdrawal from one course is about. */
+export interface Buyer {
+  /** The account that the course was given to; without one, that of the address. */
+  readonly account: Account
+  /** The allowances that concern the buyer: none if another account has the address by now. */
+  readonly allowances: readonly Allowance[]
+  /** The address that the account has now, if that is another one than the sale's; null otherwise. */
+  readonly movedTo: string | null
+  /**
+   * Whether the LMS has the account no more, and another account has the address.
+   */
+  readonly isReplaced: boolean
+}
+
+interface Found {
+  readonly email: string
+  /** The account that has the address now, and all allowances for the address. */
+  readonly account: Account
+  readonly allowances: readonly Allowance[]
+}
+
+/**
+ * Finds the buyer of a course by the account that the course was given to, or by the address if none is known. A retired
+ * account is found, too: whoever cancels the deletion within two weeks has all courses again.
+ * @param of.stored the account that the course was given to; null if none is known
+ */
+export async function findBuyer({
+  lms,
+  stored,
+  ...found
+}: Found & { lms: Pick<Lms, 'accountById'>; stored: LmsAccount | null }): Promise<Judged<Buyer>> {
+  const { email, account } = found
+  if (stored === null || isThere(account, stored)) {
+    return succeeded({ ...found, movedTo: null, isReplaced: false })
+  }
+  const byId = await lms.accountById(stored)
+  if (!byId.ok) return byId
+  const { value } = byId
+  // The allowances of an address are those of the account that has it.
+  const allowances = 'username' in account ? [] : found.allowances
+  if (value.status === 'gone') {
+    const isReplaced = 'username' in account
+    return succeeded({ account: { status: 'unknown' }, allowances, movedTo: null, isReplaced })
+  }
+  const { username, id, address, status } = value
+  const person: Account = { status: 'active', username, id }
+  const isElsewhere = status === 'registered' && !isSameAddress(address, email)
+  return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isReplaced: false })
+}
+
+/** Whether the account of an address is the one that a course was given to. */
+export const isThere = (account: Account, known: LmsAccount): boolean =>
+  'username' in account && isSameAccount(account, known)
