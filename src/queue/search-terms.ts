@@ -27,9 +27,17 @@ const term = (text: string, max: number): string => text.trim().toLowerCase().sl
 export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
 /** A username or a course key. */
 export const textTerm = (text: string): string => term(text, MAX_TEXT)
+/** Letters that Unicode does not decompose, as people type them on a keyboard that lacks them. */
+const LETTERS: Readonly<Record<string, string>> = { œ: 'oe', æ: 'ae', ø: 'o', ł: 'l', đ: 'd', ß: 'ss' }
 /** Without letter case and accents, on one line. */
 export const fold = (text: string): string =>
-  text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/\s+/g, ' ').trim()
+  text
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[œæøłđß]/g, (letter) => LETTERS[letter] ?? letter)
+    .replace(/\s+/g, ' ')
+    .trim()
 /** A value as the text has it that a search looks through. */
 export const line = (text: string): string => `\n${fold(text)}\n`
 

@@ -23,6 +23,11 @@ test('the overview names a course for which the LMS fails, until the course work
   const text = await overviewWith(/The LMS has been failing for course-v1:edX\+DemoX\+Demo_Course for/)
   assert.match(text, /Sales of other courses are enrolled as usual\. .* the next attempt is in \d+ s/)
 
+  const list = await someone.see('/deliveries?q=a@example.com')
+  const [, id = ''] = /id="row-(\w{26})"/.exec(list.text) ?? []
+  const waiting = readable(await someone.see(`/deliveries/${id}`))
+  assert.match(waiting, /Not enrolled yet\..* The last attempt failed: .*500.* Next attempt: .* Copy reply/)
+
   await product.lms.noFaults()
   clock.ahead = 11_000
   await product.sell({ email: 'd@example.com' })

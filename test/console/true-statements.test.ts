@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { DEMO } from '../harness.ts'
+import { CHALLENGE_HEADER, challengeOf } from '../../src/service/lib/identity.ts'
+import { DEMO, exchange, SECRET } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
@@ -128,6 +129,16 @@ describe('"Everything works" only if everything does', () => {
     assert.match(readable(seen), /rejected.* Invalid fields/i)
     assert.ok(linksOf(seen).some((link) => link.includes('state=rejected') || link.includes('/deliveries/')))
   })
+})
+
+test('a check of doctor is no refused webhook, and a visit by a browser is one', async () => {
+  const visit = async (headers: Record<string, string>): Promise<void> => {
+    assert.equal((await exchange({ url: product.webhook, method: 'GET', headers })).status, 405)
+  }
+  await visit({ [CHALLENGE_HEADER]: challengeOf({ secret: SECRET, nonce: 'ab'.repeat(16) }) })
+  assert.match(await read('/refused'), /No webhook was refused/)
+  await visit({})
+  await readUntil('/refused', /not sent as POST/)
 })
 
 describe('sales by course', () => {

@@ -53,14 +53,15 @@ export const countWaited = ({ sales }: WaitedSales): string =>
 
 /** What became of the sales that waited. */
 export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): string {
-  const { sales, enrolled, preEnrolled, queued, lastEnrolledAt: last } = of
+  const { sales, enrolled, preEnrolled, needsAttention, queued, lastEnrolledAt: last } = of
   if (enrolled === sales && last !== null)
     return html`${words.allEnrolled} !${timeHtml(last, last - from < NEAR_MS ? 'clock' : 'minutes')} ✓`
-  const others = sales - enrolled - preEnrolled - queued
+  const others = sales - enrolled - preEnrolled - needsAttention - queued
   const parts = [
     enrolled === 0 ? '' : fill(words.enrolled, { count: numberText(enrolled) }),
     preEnrolled === 0 ? '' : fill(words.preEnrolled, { count: numberText(preEnrolled) }),
     queued === 0 ? '' : fill(words.queued, { count: numberText(queued) }),
+    needsAttention === 0 ? '' : fill(words.needAttention, { count: numberText(needsAttention) }),
     others === 0 ? '' : fill(words.others, { count: numberText(others) }),
   ]
   return html`${parts.filter((part) => part !== '').join(', ')}`

@@ -178,9 +178,10 @@ export interface WaitedSales {
   readonly sales: number
   /** How many of them still wait. */
   readonly queued: number
-  /** How many of them are enrolled, and how many others wait for their buyers, now. */
+  /** How many of them are enrolled now, wait for their buyers, or need attention. The others are handled or withdrawn. */
   readonly enrolled: number
   readonly preEnrolled: number
+  readonly needsAttention: number
   /** When the last of them was enrolled or pre-enrolled; null if none was. */
   readonly lastEnrolledAt: number | null
 }
@@ -247,6 +248,7 @@ export async function waitedSales(
     queued: counts.get('queued') ?? 0,
     enrolled: counts.get('enrolled') ?? 0,
     preEnrolled: counts.get('pre_enrolled') ?? 0,
+    needsAttention: counts.get('needs_attention') ?? 0,
     lastEnrolledAt: last.length === 0 ? null : Math.max(...last),
   }
 }

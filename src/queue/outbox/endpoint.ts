@@ -25,9 +25,13 @@ export async function openEndpoint(db: Kysely<Tables>, url: string): Promise<voi
   await db.updateTable('endpoints').set(anew).where('name', '=', SHOP).where('url_digest', '!=', url_digest).execute()
 }
 
-/** An operator wants events to be sent again, now: ends a stop after a 410, and the wait for the next probe. */
+/**
+ * An operator wants events to be sent again, now: ends a stop after a 410, and the wait for the next probe. An endpoint that
+ * fails does so since it first did, until it answers.
+ */
 export async function resumeEndpoint(trx: Kysely<Tables>): Promise<void> {
-  await trx.updateTable('endpoints').set(START).where('name', '=', SHOP).execute()
+  await trx.updateTable('endpoints').set({ probe_at: 0 }).where('name', '=', SHOP).where('state', '=', 'down').execute()
+  await trx.updateTable('endpoints').set(START).where('name', '=', SHOP).where('state', '!=', 'down').execute()
 }
 
 /** When the next probe is due. A stored time that lies too far ahead is from before the clock was set back. */

@@ -63,12 +63,13 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
     return reply.code(refused.status).send(refused.body)
   }
-  /** Doctor asks by the refused GET which service answers at the public address. */
-  const proofFor = ({ headers }: FastifyRequest): Record<string, string> => {
-    const challenge = headerOf(headers, CHALLENGE_HEADER)
-    const [secret = ''] = secrets
-    const proof = challenge === undefined ? null : proofOf({ challenge, secret, replica: replica() })
-    return proof === null ? {} : { [PROOF_HEADER]: proof }
+  /** Doctor asks by the refused GET which service answers at the public address. Its check is nobody's webhook. */
+  const refuseMethod = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const proof = proofFor(request, { secrets, replica: replica() })
+    const refused = methodRefusal(request.method)
+    return proof === null
+      ? refuse(request, reply, refused)
+      : reply.header(PROOF_HEADER, proof).code(refused.status).send(refused.body)
   }
 
   app.register(async (scope) => {
@@ -105,14 +106,23 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
       scope.route({
         method: app.supportedMethods.filter((method) => !methods.includes(method)),
         url,
-        onRequest: async (request, reply) =>
-          refuse(request, reply.headers({ allow, ...proofFor(request) }), methodRefusal(request.method)),
+        onRequest: async (request, reply) => refuseMethod(request, reply.header('allow', allow)),
         handler: async () => {},
       })
       if (description !== undefined)
         scope.options(url, async (_, reply) => reply.header('allow', allow).send(description))
     }
   })
+}
+
+/** The proof that this service has the webhook secret; null if the request does not ask for one, or doesn't know the secret. */
+function proofFor(
+  { headers }: FastifyRequest,
+  { secrets, replica }: { secrets: readonly string[]; replica: string },
+): string | null {
+  const challenge = headerOf(headers, CHALLENGE_HEADER)
+  const [secret = ''] = secrets
+  return challenge === undefined ? null : proofOf({ challenge, secret, replica })
 }
 
 /** The sender's address. Behind a proxy that sends something else than an address, there is none. */

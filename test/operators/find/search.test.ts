@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
 import { countFound, search } from '../../../src/operators/find/search.ts'
 import type { Position } from '../../../src/queue/in-order.ts'
+import { fold } from '../../../src/queue/search-terms.ts'
 import { accepted, arrival, COURSE, setUp } from '../../queue/harness.ts'
 
 const OLD = 600
@@ -61,4 +62,15 @@ test('counts are exact, whatever finds the deliveries', async (t) => {
   const preview = await operations.previewReplay({ filter: {} })
   assert.deepEqual([preview.count, preview.sample.length], [OLD + NEW, 10])
   assert.equal((await operations.startReplay({ filter: {}, by: 'alice' })).total, OLD + NEW)
+})
+
+test('letters without an accent to drop are found as people type them', () => {
+  assert.deepEqual(['Cœur', 'Ægir', 'Søren', 'Łukasz', 'Đorđe', 'Strauß'].map(fold), [
+    'coeur',
+    'aegir',
+    'soren',
+    'lukasz',
+    'dorde',
+    'strauss',
+  ])
 })

@@ -30,19 +30,21 @@ interface Box {
   readonly canWithdraw: boolean
   readonly tellsShop: boolean
   readonly lmsUrl: string
+  /** Why its last attempt failed, if it is retried; null if none did. */
+  readonly failure: string | null
   /** The existing course that a missing one looks like; null if there is none, or none is known yet. */
   readonly closest: string | null
 }
 
 /** Returns the box at the top of a delivery's page: what is true of it, what an operator has to do, and the means. */
 export function boxHtml(of: Box): string {
-  const { delivery, sentence, breaker, closest } = of
+  const { delivery, sentence, closest } = of
   const { state, unreadable } = delivery
   const actions = actionsHtml(of)
   if (unreadable !== null) {
     return html`<div class="note box bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
-  const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
+  const next = state === 'queued' ? waitHtml(of) : ''
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.states[state].grade
   const similar = closest === null ? '' : similarHtml(reasonOf(delivery), closest)
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
@@ -83,12 +85,15 @@ export function markedHtml(one: string, other: string): [string, string] {
 }
 
 /** Why a queued delivery waits, and until when. */
-function waitHtml({ dueAt }: Pick<Shown, 'dueAt'>, breaker: BreakerView | null): string {
+function waitHtml({ delivery, breaker, failure }: Box): string {
   if (breaker !== null && isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
     return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }
-  return dueAt === null ? '' : html`<p>${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.</p>`
+  const { dueAt } = delivery
+  const why = failure === null ? '' : html`${fill(outcomeWords.lastFailed, { failure: failure.replace(/\.$/, '') })} `
+  const next = dueAt === null ? '' : html`${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.`
+  return why + next === '' ? '' : html`<p>!${why}!${next}</p>`
 }
 
 /** What an operator can do with a delivery: the next step, one beside it, and the rest on demand. */

@@ -134,8 +134,22 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
   const sentence = deliverySentence(toldOf(delivery, read))
+  const last = events.at(-1)
+  const failure = last?.kind === 'retry_scheduled' ? last.detail : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
-  const box = { request, delivery, sentence, here, breaker, followUpMs, canWithdraw, tellsShop, lmsUrl, closest }
+  const box = {
+    request,
+    delivery,
+    sentence,
+    here,
+    breaker,
+    followUpMs,
+    canWithdraw,
+    tellsShop,
+    lmsUrl,
+    closest,
+    failure,
+  }
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
 <div>!${isLooking || isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}

@@ -95,7 +95,7 @@ function markHtml(cause: MarkedCause, { base, csrf }: Pick<Context, 'base' | 'cs
       ? html`<button class="plain" name="kind" value="cause_resolved">${words.attention.resolve}</button>`
       : ''
   const form = button === '' ? '' : html`<form method="post" action="${base}/causes">!${fields}!${button}</form>`
-  return html`<div class="mark">!${back}<span class="quiet">!${who}</span> !${form}</div>`
+  return html`<div class="mark">!${back}!${who === '' ? '' : html`<span class="quiet">!${who}</span> `}!${form}</div>`
 }
 
 /** The existing course that a missing one looks like, by the key as the shop sent it; null if there is none. */

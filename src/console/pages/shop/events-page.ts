@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { Summary } from '../../../operators/find/listing.ts'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { csrfField, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
@@ -15,9 +16,14 @@ const PATH = '/events'
  * Adds the page about the events for the shop: what it does not have yet, and why. Also adds the form of a delivery's page
  * that tells the shop of it again.
  */
-export function addEvents({ scope, shopEvents }: PageParts): void {
+export function addEvents({ scope, shopEvents, operations, now }: PageParts): void {
   scope.get(PATH, async (request, reply) => {
-    const main = shopEvents === null ? html`<p>${words.off}</p>` : pageHtml(await shopEvents.read(), request)
+    const read = async (outbox: Outbox): Promise<string> => {
+      const ids = new Set(outbox.events.map(({ deliveryId }) => deliveryId))
+      const buyers = new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
+      return pageHtml(outbox, { request, buyers, now: now() })
+    }
+    const main = shopEvents === null ? html`<p>${words.off}</p>` : await read(await shopEvents.read())
     return sendPage({ reply, title: words.title, current: PATH, main })
   })
 
@@ -37,7 +43,16 @@ export function addEvents({ scope, shopEvents }: PageParts): void {
   })
 }
 
-function pageHtml(outbox: Outbox, request: FastifyRequest): string {
+interface Shown {
+  readonly request: FastifyRequest
+  /** By the id of the delivery. */
+  readonly buyers: ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
+  /** ms since 1970. */
+  readonly now: number
+}
+
+function pageHtml(outbox: Outbox, of: Shown): string {
+  const { request, now } = of
   const { endpoint, pending, failed, oldestAt, events } = outbox
   const { base } = request.site
   const again = queryOf(request).get('again')
@@ -54,16 +69,21 @@ function pageHtml(outbox: Outbox, request: FastifyRequest): string {
   const list =
     events.length === 0
       ? html`<p>${words.none}</p>`
-      : listTable({ columns: words.columns, rows: events.map((event) => cellsOf(event, base)) })
-  return html`!${done}<p>${words.intro}</p>!${endpointHtml(endpoint)}!${counts}!${form}!${list}`
+      : listTable({
+          columns: words.columns,
+          rows: events.map((event) => cellsOf(event, { ...of, isDown: endpoint?.state === 'down' })),
+        })
+  return html`!${done}<p>${words.intro}</p>!${endpointHtml(endpoint, now)}!${counts}!${form}!${list}`
 }
 
-function endpointHtml(endpoint: EndpointState | null): string {
+function endpointHtml(endpoint: EndpointState | null, now: number): string {
   if (endpoint === null) return html`<p class="note">${words.notStarted}</p>`
   const { state, since, probeAt, error, errorAt, sentAt } = endpoint
-  const { grade, text } = words.states[state]
+  // One that has only just begun neither works nor fails.
+  const { grade, text } = state === 'up' && sentAt === null ? { grade: '', text: words.notTried } : words.states[state]
   const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
-  const probe = probeAt === null ? '' : html` ${words.probe} !${timeHtml(probeAt)}.`
+  const probe =
+    probeAt === null ? '' : probeAt <= now ? html` ${words.probesNow}` : html` ${words.probe} !${timeHtml(probeAt)}.`
   const sent = sentAt === null ? html`<p>${words.neverSent}</p>` : html`<p>${words.sent} !${timeHtml(sentAt)}.</p>`
   const last =
     error === null || errorAt === null
@@ -72,14 +92,22 @@ function endpointHtml(endpoint: EndpointState | null): string {
   return html`<p class="note ${grade}">${text}!${from}!${probe}</p>!${sent}!${last}`
 }
 
-function cellsOf(event: UnsentEvent, base: string): string[] {
+function cellsOf(event: UnsentEvent, { request, buyers, now, isDown }: Shown & { isDown: boolean }): string[] {
   const { deliveryId, type, createdAt, dueAt, attempts, failedAt, error } = event
+  const buyer = buyers.get(deliveryId)
+  const name = buyer?.name ? html`<bdi>${buyer.name}</bdi> ` : ''
   const next =
-    failedAt === null ? html`${words.next} !${timeHtml(dueAt)}` : html`${words.givenUp} !${timeHtml(failedAt)}`
+    failedAt !== null
+      ? html`${words.givenUp} !${timeHtml(failedAt)}`
+      : isDown
+        ? html`${words.afterProbe}`
+        : dueAt <= now
+          ? html`${words.nextNow}`
+          : html`${words.next} !${timeHtml(dueAt)}`
   const why = error === null ? '' : html`<br><span class="quiet">${error}</span>`
   return [
-    html`<div><code>${type}</code></div>`,
-    html`<a href="${base}/deliveries/${deliveryId}">${deliveryId}</a>`,
+    html`<div class="call"><code>${type}</code></div>`,
+    html`<a href="${request.site.base}/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`,
     timeHtml(createdAt),
     numberText(attempts),
     html`<div>!${next}!${why}</div>`,
