@@ -76,7 +76,7 @@ async function refresh(options: Refreshing, db: Kysely<Tables>) {
   try {
     const before = catalogueIn(row)
     const read = await readLms({ lms, sold, before, now: context.now, ...turnsOf(options) })
-    if (read.ok) await guard(() => storeContents(context, { before, after: read.value, sold }))
+    if (read.ok) await guard(() => storeContents(context, { before, after: read.value }))
     else await guard(() => storeFailure(context, read.failure.message))
     return read
   } catch (error) {

@@ -9,7 +9,7 @@ import { CATALOGUE, type Catalogue, type Contents, FIRST_ROW } from './catalogue
  */
 export async function storeContents(
   { database, now, random }: WriteContext,
-  { before, after }: { readonly before: Catalogue; readonly after: Contents; readonly sold: readonly string[] },
+  { before, after }: { readonly before: Catalogue; readonly after: Contents },
 ): Promise<void> {
   const at = now()
   const text = JSON.stringify({ courses: after.courses, missing: after.missing })

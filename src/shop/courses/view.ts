@@ -1,19 +1,19 @@
-import type { Course, MissingCourse } from './catalogue.ts'
+import type { Course } from './catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf, type Selling } from './sellable.ts'
 
-/** A course as the shop sees it, in answers and in events. Times are ISO 8601 in UTC, to the second. */
+/** A course as the shop sees it. Times are ISO 8601 in UTC, to the second. */
 export interface CourseView {
   /** The key as the LMS spells it. */
   readonly id: string
-  readonly name: string | null
-  readonly organization: string | null
+  readonly name: string
+  readonly organization: string
   readonly start: string | null
   readonly end: string | null
   readonly enrollmentStart: string | null
   readonly enrollmentEnd: string | null
   readonly sellable: boolean
   /** Why it should not be sold; null if it can be. */
-  readonly reason: { readonly code: Obstacle | 'gone'; readonly message: string } | null
+  readonly reason: { readonly code: Obstacle; readonly message: string } | null
   /** The modes that are on sale; null if they aren't known, because the course was not sold here. */
   readonly modes:
     | readonly {
@@ -31,8 +31,7 @@ const MESSAGES = {
   invitation_only: 'Learners can enroll only by invitation',
   full: 'The LMS refused the latest sale, most likely because the course is full',
   no_mode: 'The course has no course mode that buyers can be enrolled in',
-  gone: 'The LMS has no such course',
-} as const satisfies Record<Obstacle | 'gone', string>
+} as const satisfies Record<Obstacle, string>
 
 const iso = (ms: number | null): string | null => (ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}Z`)
 const reasonOf = (code: keyof typeof MESSAGES) => ({ code, message: MESSAGES[code] })
@@ -53,10 +52,4 @@ export function courseView(course: Course, selling: Selling): CourseView {
     reason: obstacle === null ? null : reasonOf(obstacle),
     modes: modes === null ? null : modesAt(modes, selling.at).map((mode) => ({ ...mode, until: iso(mode.until) })),
   }
-}
-
-/** The same of a course that the LMS doesn't have any more. */
-export function missingView({ key, name }: MissingCourse): CourseView {
-  const unknown = { organization: null, start: null, end: null, enrollmentStart: null, enrollmentEnd: null }
-  return { id: key, name, ...unknown, sellable: false, reason: reasonOf('gone'), modes: null }
 }

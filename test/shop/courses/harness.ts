@@ -30,7 +30,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     const sold = await soldCourses(db, context.now() - SOLD_MS)
     const before = catalogueIn(row)
     const found = await readLms({ lms, turn: async () => {}, acquire, sold, before, now: context.now, ...changed })
-    if (found.ok) await storeContents(context, { before, after: found.value, sold })
+    if (found.ok) await storeContents(context, { before, after: found.value })
     else await storeFailure(context, found.failure.message)
     return found
   }
