@@ -12,6 +12,7 @@ const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const ACCOUNTS = '/api/user/v1/accounts'
 const once = { delayMs: 1, times: 1 }
 const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
 
@@ -52,6 +53,41 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
       )
       const kinds = (await operations.timeline(id)).map(({ kind }) => kind)
       assert.equal(kinds.filter((kind) => kind === 'withdrawn').length, 1)
+    })
+  }
+
+  for (const [step, fault] of Object.entries({
+    'while it is looked up by its id': { method: 'GET', path: ACCOUNTS, naming: 'lms_user_id', ...once },
+    'between the look and the call that unenrolls': { method: 'POST', path: '/api/enrollment/v1/enrollment', ...once },
+  })) {
+    test(`of a buyer whose account has another address now, ${step}: the next start withdraws that account`, async (t) => {
+      const folder = temporaryFolder(t)
+      const lms = await startHoldingLms(t)
+      const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
+      const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
+      const first = await serve()
+      const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
+      await lms.address({ formerly: ALICE, email: 'alice@example.org' })
+      await lms.people({ email: ALICE, username: 'second', active: true })
+      await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: true }] })
+      const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
+      t.after(close)
+      await lms.faults([fault])
+      await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+      await lms.arrived
+      first.child.kill('SIGKILL')
+      await first.ended
+      lms.release()
+      await serve()
+      await ended({ operations }, id)
+      const alices = (await lms.state()).enrollments.filter(({ email }) => email.startsWith('alice'))
+      assert.deepEqual(
+        alices.map(({ email, active }) => [email, active]),
+        [
+          [ALICE, true],
+          ['alice@example.org', false],
+        ],
+      )
     })
   }
 
