@@ -79,14 +79,14 @@ for (const javaScriptEnabled of [true, false]) {
     if (!javaScriptEnabled) await page.keyboard.press('Enter')
     await page.waitForURL(/q=typo-/)
     await page.getByText('1–3 of 3').waitFor()
-    await page.getByText('Dates', { exact: true }).click()
-    await page.getByLabel('Last activity until').fill('2020-01-01')
+    await page.getByText('Received', { exact: true }).click()
+    await page.getByLabel('Received until').fill('2020-01-01')
     await page.getByRole('button', { name: 'Apply' }).click()
     await page.getByText('No delivery matches').waitFor()
     await page.waitForURL(/q=typo-.*to=2020-01-01/)
     const chips = page.getByRole('list', { name: 'Filters' }).getByRole('link')
     assert.equal(await chips.count(), 3)
-    await chips.filter({ hasText: 'Last activity until 2020-01-01' }).click()
+    await chips.filter({ hasText: 'Received until 2020-01-01' }).click()
     await page.getByText('1–3 of 3').waitFor()
     await chips.filter({ hasText: 'Search typo-' }).click()
     await page.getByText('1–3 of 3').waitFor()
@@ -218,8 +218,7 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByText('Marked as handled: 2.').waitFor()
     await open(page, `/deliveries?q=${group}`)
     await row(page, `${group}3@example.com`).getByText('No such course').click({ force: true }) // the link covers it
-    await page.getByRole('heading', { level: 1, name: 'Nora Comer' }).waitFor()
-    await page.locator('main').getByText(`${group}3@example.com`).first().waitFor()
+    await page.waitForURL(/\/deliveries\/\w{26}/)
   })
 }
 

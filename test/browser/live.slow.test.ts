@@ -298,8 +298,8 @@ test('the line about the LMS and the page below it change together', async (t) =
 test('Escape and a click elsewhere close the dates, and the address holds no empty filter', async () => {
   const { page } = await openConsole(browser, product)
   await open(page, '/deliveries')
-  const panel = page.getByLabel('Last activity until')
-  const dates = page.getByText('Dates', { exact: true })
+  const panel = page.getByLabel('Received until')
+  const dates = page.getByText('Received', { exact: true })
   await dates.click()
   await panel.focus()
   await page.keyboard.press('Escape')

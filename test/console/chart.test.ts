@@ -43,9 +43,7 @@ test('the lines of the axis are 1, 2, 2.5 or 5 times a power of ten apart, few, 
 test('a bar leads to the sales that were received on its day, and so does the table', () => {
   const html = draw([])
   const to = (day: string): number =>
-    linksOf({ text: html }).filter(
-      (link) => link === `/console/deliveries?sales=only&received=${day}&receivedTo=${day}`,
-    ).length
+    linksOf({ text: html }).filter((link) => link === `/console/deliveries?sales=only&from=${day}&to=${day}`).length
   assert.equal(to('2026-11-27'), 2)
   assert.equal(to('2026-11-24'), 1, 'no bar, no link but that of the table')
 })

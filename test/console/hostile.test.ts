@@ -121,7 +121,7 @@ describe('the CSV file', () => {
       /^attachment; filename="deliveries-\d{4}-\d\d-\d\d\.csv"$/,
     )
     const [head, ...rows] = seen.text.trimEnd().split('\r\n')
-    assert.match(head ?? '', /^\ufeff"id","state","email","username","courses",/)
+    assert.match(head ?? '', /^\ufeff"id","state","email","name","username","course","course_name","received",/)
     assert.equal(rows.length, 30)
     assert.equal(new Set(rows.map((row) => row.split(',')[2])).size, 30)
     for (const row of rows) assert.ok(row.includes(`,"'=cmd|calc",`), row)

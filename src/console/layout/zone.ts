@@ -137,6 +137,12 @@ export function latestDays({ now, zone, days }: { now: number; zone: Zone; days:
   return Array.from({ length: days + 1 }, (_, i) => startOf(first + i, zone))
 }
 
+/** Returns the bounds of the days from one to another (`YYYY-MM-DD`), with the end of the last one: ms since 1970. */
+export function daysFrom({ first, last, zone }: { first: string; last: string; zone: Zone }): number[] {
+  const [from, to] = [Date.parse(first) / DAY_MS, Date.parse(last) / DAY_MS]
+  return Array.from({ length: to - from + 2 }, (_, i) => startOf(from + i, zone))
+}
+
 /** The same of the latest hours. An hour begins when the clocks of the zone show a full one. */
 export function latestHours({ now, zone, hours }: { now: number; zone: Zone; hours: number }): number[] {
   const startOfHour = (at: number): number => at - ((at + zone.offsetAt(at)) % HOUR_MS)

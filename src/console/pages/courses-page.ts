@@ -157,7 +157,7 @@ function cellsOf(line: Line, view: View): string[] {
 
 /** The sales of a course in the list, in this state or in all. */
 function listUrl({ key }: Line, { base, since, zone }: View, state: DeliveryState | ''): string {
-  return `${base}/deliveries${queryText({ course: key, sales: 'only', received: dayText(since, zone), state })}`
+  return `${base}/deliveries${queryText({ course: key, sales: 'only', from: dayText(since, zone), state })}`
 }
 
 function titleHtml({ key, name, status }: Line, { near }: View): string {

@@ -31,6 +31,7 @@ import {
   allStates,
   countBacklog,
   countByState,
+  countReceived,
   countSales,
   createCounting,
   salesByCourse,
@@ -149,19 +150,25 @@ function reports({ context, guard }: Parts) {
     /** Counts the sales by state, each once: without tests, and a corrected one as its correction. */
     countSales: () => sold(null),
 
+    /** Counts the deliveries received in a span of time by state; see countReceived. */
+    countReceived: createCounting({
+      count: (of: { from: number; to: number | null; sales: boolean }) => guard(() => countReceived(db, of)),
+      now,
+    }),
+
     /**
-     * Counts the sales received since a time (ms since 1970) by each of their courses and their state. It is the slowest
+     * Counts the sales received in a span of time (ms since 1970) by each of their courses and their state. It is the slowest
      * count, and nobody watches its numbers.
      */
     salesByCourse: createCounting({
-      count: (from: number) => guard(() => salesByCourse(db, from)),
+      count: (span: { from: number; to: number | null }) => guard(() => salesByCourse(db, span)),
       now,
       keptMs: COURSES_KEPT_MS,
     }),
 
     /** The same of all courses. */
     salesOfAllCourses: createCounting({
-      count: (from: number) => guard(() => salesByCourse(db, from, Number.POSITIVE_INFINITY)),
+      count: (from: number) => guard(() => salesByCourse(db, { from, to: null, max: Number.POSITIVE_INFINITY })),
       now,
       keptMs: COURSES_KEPT_MS,
     }),

@@ -24,6 +24,24 @@ export const countBacklog = (db: Kysely<Tables>): Promise<BacklogCounts> => coun
 export const countSales = (db: Kysely<Tables>): Promise<StateCounts> =>
   countStates(deliveriesIn(db, DELIVERY_STATES).where(isSale))
 
+/**
+ * Counts the deliveries that were received in a span of time (ms since 1970; `to` is exclusive) by their state, in an index
+ * alone. `sales`: only the sales.
+ */
+export function countReceived(
+  db: Kysely<Tables>,
+  { from, to, sales }: { from: number; to: number | null; sales: boolean },
+): Promise<StateCounts> {
+  const some = receivedIn(db, { from, to })
+  return countStates(sales ? some.where(isSale) : some)
+}
+
+/** The deliveries that were received from `from` to `to` (exclusive; null: until now). */
+function receivedIn(db: Kysely<Tables>, { from, to }: { from: number; to: number | null }) {
+  const some = db.selectFrom('deliveries').where('received_at', '>=', from)
+  return to === null ? some : some.where('received_at', '<', to)
+}
+
 async function countStates(deliveries: ReturnType<typeof deliveriesIn>): Promise<StateCounts> {
   const rows = await deliveries
     .select(['state', ({ fn }) => fn.countAll<number>().as('count')])
@@ -71,6 +89,7 @@ export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[])
       fn.countAll<number>().as('count'),
     ])
     .where('received_at', '>=', bounds[0] ?? 0)
+    .where('received_at', '<', bounds.at(-1) ?? 0)
     .where(isSale)
     .groupBy(['quarter', 'state'])
     .execute()
@@ -81,12 +100,15 @@ export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[])
 }
 
 /**
- * Counts the sales received since `from` (ms since 1970) by course and state. A sale of several courses counts for each of
- * them. Returns the `max` courses with the most sales, the most first; all further courses together; the sales that name no
- * course; and how many sales there are, each once.
+ * Counts the sales received from `from` to `to` (ms since 1970, exclusive; null: until now) by course and state. A sale of
+ * several courses counts for each of them. Returns the `max` courses with the most sales, the most first; all further courses
+ * together; the sales that name no course; and how many sales there are, each once.
  */
-export async function salesByCourse(db: Kysely<Tables>, from: number, max = COURSES_MAX) {
-  const sales = db.selectFrom('deliveries').where('received_at', '>=', from).where(isSale)
+export async function salesByCourse(
+  db: Kysely<Tables>,
+  { from, to, max = COURSES_MAX }: { from: number; to: number | null; max?: number },
+) {
+  const sales = receivedIn(db, { from, to }).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
     .groupBy(['course', 'state'])

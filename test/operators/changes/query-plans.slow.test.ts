@@ -116,7 +116,7 @@ test('the reports read the deliveries through an index', async (t) => {
     await readCauses(db)
     await countByState(db)
     await salesBySpan(db, [now - 3_600_000, now])
-    await salesByCourse(db, now - 3_600_000)
+    await salesByCourse(db, { from: now - 3_600_000, to: null })
     await countSales(db)
     await neighborsOf(db, { id: one, filter: {} })
     await neighborsOf(db, { id: one, filter: { states: ['queued', 'needs_attention'] } })

@@ -104,7 +104,7 @@ test('sales are counted by the time of receiving and by their state now', async 
     all.value.map(({ counts }) => counts),
     [{}, { enrolled: 1 }, { enrolled: 1, queued: 1, rejected: 1 }],
   )
-  const { value } = await operations.salesByCourse(0)
+  const { value } = await operations.salesByCourse({ from: 0, to: null })
   assert.deepEqual(value, {
     courses: [
       { course: COURSE, counts: { enrolled: 2 } },
@@ -114,7 +114,7 @@ test('sales are counted by the time of receiving and by their state now', async 
     unnamed: { rejected: 1 },
     sales: 4,
   })
-  assert.equal((await operations.salesByCourse(START + 1)).value.sales, 3)
+  assert.equal((await operations.salesByCourse({ from: START + 1, to: null })).value.sales, 3)
 })
 
 test('each course of a sale counts, and each figure is that of the list behind it', async (t) => {
@@ -123,13 +123,13 @@ test('each course of a sale counts, and each figure is that of the list behind i
   const ids = (await store.write(courses.map((courseIds, n) => accepted(person(n, courseIds))))).map(({ id }) => id)
   await store.write([settled(succeeded(ids[0] ?? '')), settled(needsAttention(ids[1] ?? ''))])
   await operations.markHandled({ id: ids[2] ?? '', note: '', by: 'alice' })
-  const { value } = await operations.salesByCourse(START)
+  const { value } = await operations.salesByCourse({ from: START, to: null })
   assert.deepEqual(value.courses, [
     { course: COURSE, counts: { enrolled: 1, needs_attention: 1, handled: 1 } },
     { course: OTHER, counts: { enrolled: 1, needs_attention: 1, queued: 1 } },
   ])
   assert.equal(value.sales, 4)
-  for (const { course, counts } of (await operations.salesByCourse(START)).value.courses) {
+  for (const { course, counts } of (await operations.salesByCourse({ from: START, to: null })).value.courses) {
     for (const state of DELIVERY_STATES) {
       const filter = { course, sales: true, received: START, states: [state] } as const
       const { items } = await operations.list({ filter: { ...filter, states: [...filter.states] } })
@@ -145,7 +145,7 @@ test('a corrected sale counts once, as its correction, and a test sale never', a
     const [{ value: states }, { value: bars }, { value: byCourse }] = await Promise.all([
       operations.countSales(),
       operations.sales([START - (START % 900_000), START + HOUR_MS]),
-      operations.salesByCourse(START),
+      operations.salesByCourse({ from: START, to: null }),
     ])
     const listed = (await operations.list({ filter: { sales: true } })).items.length
     return [totalOf(states), totalOf(bars[0]?.counts ?? {}), byCourse.sales, listed]
@@ -155,14 +155,16 @@ test('a corrected sale counts once, as its correction, and a test sale never', a
   await operations.correct({ id: sold?.id ?? '', courseIds: [OTHER], withdraw: null, by: 'alice' })
   await operations.testSale({ email: 'test@x.example', courseIds: [COURSE], nonce: 'n', by: 'alice' })
   assert.deepEqual(await totals(), [1, 1, 1, 1])
-  assert.deepEqual((await operations.salesByCourse(START)).value.courses, [{ course: OTHER, counts: { queued: 1 } }])
+  assert.deepEqual((await operations.salesByCourse({ from: START, to: null })).value.courses, [
+    { course: OTHER, counts: { queued: 1 } },
+  ])
 })
 
 test('the courses after the twentieth are one row, so that the table adds up', async (t) => {
   const { store, operations } = await setUp(t)
   const key = (n: number): string => `course-v1:edX+C${n}+2026`
   await store.write(Array.from({ length: 22 }, (_, n) => accepted(person(n, [key(n)]))))
-  const { value } = await operations.salesByCourse(0)
+  const { value } = await operations.salesByCourse({ from: 0, to: null })
   assert.equal(value.courses.length, 20)
   assert.deepEqual(value.others, { courses: 2, counts: { queued: 2 } })
 })

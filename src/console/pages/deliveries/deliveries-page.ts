@@ -2,11 +2,13 @@ import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Found, Summary } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { hiddenField, refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
@@ -46,12 +48,10 @@ export function addDeliveries(parts: PageParts): void {
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
-    const isWhole = isEmpty({ ...query, state: '', sales: '' })
-    const count = query.sales === '' ? operations.countByState : operations.countSales
     const filter = filterOf(query, zone)
     const [found, counts, waited] = await Promise.all([
       operations.list({ filter, limit: PAGE, after }),
-      isWhole ? count() : null,
+      countsOf(parts, query, filter),
       filter.waited === undefined ? null : operations.waitedSales(filter.waited),
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
@@ -59,7 +59,7 @@ export function addDeliveries(parts: PageParts): void {
     const person = personHtml(query, request)
     const live = { breaker: liveState.breaker(), now: now(), courseName: request.courseName }
     const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, became, base, ...live })
-    const main = html`<div class="list-page">!${formHtml(query, zone, base)}!${results}</div>`
+    const main = html`<div class="list-page">!${formHtml(query, { zone, now: now(), base })}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
   })
@@ -72,6 +72,16 @@ export function addDeliveries(parts: PageParts): void {
       .header('content-disposition', `attachment; filename="${name}"`)
       .send(Readable.from(csvPages(parts, filter)))
   })
+}
+
+/** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */
+async function countsOf({ operations }: PageParts, query: ListQuery, { received, receivedTo }: DeliveryFilter) {
+  if (!isEmpty({ ...query, state: '', sales: '', from: '', to: '' })) return null
+  const sales = query.sales !== ''
+  if (received !== undefined || receivedTo !== undefined) {
+    return operations.countReceived({ from: received ?? 0, to: receivedTo ?? null, sales })
+  }
+  return sales ? operations.countSales() : operations.countByState()
 }
 
 /** Whether an address has a filter that is empty, as a form sends it, or that does not mean anything. */
@@ -196,38 +206,56 @@ const CSV_PAGE = 500
 /** Without it, Excel reads the file in its legacy code page. */
 const BYTE_ORDER_MARK = '\ufeff'
 
-const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[] = [
-  ['id', ({ id }) => id],
-  ['state', ({ state }) => state],
-  ['email', ({ email }) => email ?? ''],
-  ['username', ({ username }) => username ?? ''],
-  ['courses', ({ courseIds }) => courseIds.join(' ')],
-  ['received', ({ receivedAt }) => iso(receivedAt)],
-  ['last_activity', ({ activeAt }) => iso(activeAt)],
-  ['attempts', ({ attempts }) => String(attempts)],
-  ['next_try', ({ dueAt }) => (dueAt === null ? '' : iso(dueAt))],
-  [
-    'done',
-    ({ outcome }) =>
-      Object.entries(outcome?.courses ?? {})
-        .map(([key, result]) => `${key} ${result}`)
-        .join(', '),
-  ],
-  ['source', ({ source }) => source],
-  ['reason', ({ outcome }) => outcome?.reason?.code ?? ''],
-  ['reason_about', ({ outcome }) => outcome?.reason?.subject ?? ''],
-  ['webhook_id', ({ webhookId }) => webhookId ?? ''],
+/** A sale of several courses has a row for each of them. */
+interface CsvRow {
+  readonly one: Summary
+  readonly course: string
+  /** The name of the course, if the LMS has it. */
+  readonly courseName: string
+}
+
+const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[] = [
+  ['id', ({ one }) => one.id],
+  ['state', ({ one }) => one.state],
+  ['email', ({ one }) => one.email ?? ''],
+  ['name', ({ one }) => one.name ?? ''],
+  ['username', ({ one }) => one.username ?? ''],
+  ['course', ({ course }) => course],
+  ['course_name', ({ courseName }) => courseName],
+  ['received', ({ one }) => iso(one.receivedAt)],
+  ['last_activity', ({ one }) => iso(one.activeAt)],
+  ['attempts', ({ one }) => String(one.attempts)],
+  ['next_try', ({ one }) => (one.dueAt === null ? '' : iso(one.dueAt))],
+  ['done', ({ one, course }) => doneIn(one, course)],
+  ['source', ({ one }) => one.source],
+  ['reason', ({ one }) => one.outcome?.reason?.code ?? ''],
+  ['reason_about', ({ one }) => one.outcome?.reason?.subject ?? ''],
+  ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]
 
+/** What was reported of one course: `enrolled` or `allowed`. */
+function doneIn({ outcome }: Summary, course: string): string {
+  const [, result = ''] = Object.entries(outcome?.courses ?? {}).find(([key]) => isSameCourse(course, key)) ?? []
+  return result
+}
+
 /**
- * Yields all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page by page, so that the
- * service answers webhooks in between and stops reading when the browser disconnects.
+ * Yields a row for each course of all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page
+ * by page, so that the service answers webhooks in between and stops reading when the browser disconnects.
  */
-async function* csvPages({ operations }: PageParts, filter: ReturnType<typeof filterOf>) {
+async function* csvPages({ operations, readCatalogue }: PageParts, filter: DeliveryFilter) {
+  const catalogue = await readCatalogue()
+  const rowsOf = (one: Summary): CsvRow[] =>
+    (one.courseIds.length === 0 ? [''] : one.courseIds).map((course) => ({
+      one,
+      course,
+      courseName: catalogue.find(course)?.name ?? '',
+    }))
   yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
   for (let after: string | null = null; ; ) {
     const { items, next } = await operations.list({ filter, limit: CSV_PAGE, after })
-    if (items.length > 0) yield items.map((one) => line(COLUMNS.map(([, of]) => of(one)))).join('')
+    const rows = items.flatMap(rowsOf)
+    if (rows.length > 0) yield rows.map((row) => line(COLUMNS.map(([, of]) => of(row)))).join('')
     if (next === null) return
     after = next
     await setImmediate()

@@ -5,7 +5,8 @@ import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale
 import { reasonName } from '../../../sale/words.ts'
 import { hiddenField } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { dateFields, periodLinks } from '../../layout/period.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import { dayIn, type Zone } from '../../layout/zone.ts'
 
 const words = TEXTS.deliveries
@@ -33,14 +34,11 @@ export function readQuery(parameters: URLSearchParams) {
     sales: oneOf('sales', ['only']),
     /** `only`: enrolled deliveries of which the LMS took a course away. */
     ended: oneOf('ended', ['only']),
-    /** The first and the last day of receiving. */
-    received: day('received'),
-    receivedTo: day('receivedTo'),
     /** From when to when (ms since 1970) the LMS or the database was away; without an end, it still is. */
     waited: /^\d{1,14}-(\d{1,14})?$/.exec(parameters.get('waited') ?? '')?.[0] ?? '',
     state: oneOf('state', DELIVERY_STATES),
+    /** The first and the last day of receiving. */
     from: day('from'),
-    /** The last day, inclusive. */
     to: day('to'),
     /** The code of the reason why they failed, and the course that it is about. */
     cause,
@@ -69,7 +67,7 @@ export type ListQuery = Readonly<ReturnType<typeof readQuery>>
  * is sent to a reader in another zone means the days of that reader.
  */
 export function filterOf(
-  { q, course, sales, ended, received, receivedTo, waited, state, from, to, cause, about, replay, ids }: ListQuery,
+  { q, course, sales, ended, waited, state, from, to, cause, about, replay, ids }: ListQuery,
   zone: Zone,
 ): DeliveryFilter {
   return {
@@ -77,16 +75,14 @@ export function filterOf(
     ...(course === '' ? {} : { course }),
     ...(sales === '' ? {} : { sales: true }),
     ...(ended === '' ? {} : { ended: true }),
-    ...(received === '' ? {} : { received: dayIn(received, zone).from }),
-    ...(receivedTo === '' ? {} : { receivedTo: dayIn(receivedTo, zone).to }),
     ...(waited === '' ? {} : { waited: spanOf(waited) }),
     ...(state === '' ? {} : { states: [state] }),
-    ...(from === '' ? {} : { from: dayIn(from, zone).from }),
+    ...(from === '' ? {} : { received: dayIn(from, zone).from }),
     ...(cause === '' ? {} : { cause }),
     ...(about === '' ? {} : { about }),
     ...(replay === '' ? {} : { replay }),
     ...(ids === '' ? {} : { ids: ids.split(',') }),
-    ...(to === '' ? {} : { to: dayIn(to, zone).to }),
+    ...(to === '' ? {} : { receivedTo: dayIn(to, zone).to }),
   }
 }
 
@@ -121,16 +117,15 @@ const TABS: readonly (DeliveryState | '')[] = [
  * The form of the dates. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
  */
-export function formHtml(query: ListQuery, zone: Zone, base: string): string {
-  const { course, sales, ended, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
+export function formHtml(query: ListQuery, { zone, now, base }: { zone: Zone; now: number; base: string }): string {
+  const { course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
   const action = `${base}/deliveries`
-  const hidden = { course, sales, ended, received, receivedTo, waited, state, cause, about, replay, ids }
+  const hidden = { course, sales, ended, waited, state, cause, about, replay, ids }
   const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
-<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
-<label for="from">${fill(words.from, { zone: zone.name })}</label><input type="date" id="from" name="from" value="${from}">
-<label for="to">${fill(words.to, { zone: zone.name })}</label><input type="date" id="to" name="to" value="${to}">
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">!${periodLinks({ period: query, zone, now, href: (period) => action + queryText({ ...query, ...period }) })}
+!${dateFields({ from, to }, zone)}
 <button>${words.apply}</button></div></details></form>`
 }
 
@@ -158,14 +153,12 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
-  const { q, course, sales, ended, received, receivedTo, waited, state, from, to, cause, about, replay, ids } = query
+  const { q, course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
   const chips = [
     { name: 'q', label: words.chips.word, value: q },
     { name: 'course', label: words.chips.course, value: course },
     { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
     { name: 'ended', label: words.chips.ended, value: ended === '' ? '' : words.chips.endedOnly },
-    { name: 'received', label: words.chips.received, value: received },
-    { name: 'receivedTo', label: words.chips.receivedTo, value: receivedTo },
     { name: 'waited', label: words.chips.waited, value: waited },
     { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
     { name: 'from', label: words.chips.from, value: from },

@@ -77,7 +77,7 @@ export function chartHtml(chart: Chart): string {
 /** The list of the sales that were received on the day of a bar. */
 const dayUrl = ({ base, zone }: Pick<Chart, 'base' | 'zone'>, { from }: Pick<Bar, 'from'>): string => {
   const day = dayText(from, zone)
-  return `${base}/deliveries${queryText({ sales: 'only', received: day, receivedTo: day })}`
+  return `${base}/deliveries${queryText({ sales: 'only', from: day, to: day })}`
 }
 
 /** A bar over its whole height as a link. The keyboard has the links of the table instead of one for each bar. */
@@ -136,7 +136,7 @@ const SPAN_MS = { hour: 3_600_000, day: 24 * 3_600_000 }
 
 function labelsHtml({ bars, by, zone }: Chart): string {
   const step = stepOf({ bars })
-  const every = by === 'hour' ? 12 : 7
+  const every = by === 'hour' ? 12 : Math.max(7, Math.ceil(bars.length / 8))
   return bars
     .map(({ from }, index) =>
       (bars.length - 1 - index) % every === 0

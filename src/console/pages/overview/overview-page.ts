@@ -8,12 +8,13 @@ import { courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
+import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { dayText, latestDays, latestHours } from '../../layout/zone.ts'
+import { dayIn, dayText, latestDays, latestHours } from '../../layout/zone.ts'
 import { isOpen, type PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
-import { queryText } from '../deliveries/list-filters.ts'
+import { queryText, readQuery } from '../deliveries/list-filters.ts'
 import { lastIncidentHtml } from '../incidents-page.ts'
 import { type ClosestCourses, causesHtml, createClosestCourses } from './causes.ts'
 import { chartHtml } from './chart.ts'
@@ -22,6 +23,7 @@ import { type Problem, problemsOf } from './problems.ts'
 const words = TEXTS.overview
 /** A count of this age is not the one that was asked for: ms. */
 const AGED_MS = 2_000
+const WEEK_MS = 7 * 24 * 3_600_000
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {
@@ -29,10 +31,14 @@ export function addOverview(parts: PageParts): void {
   const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
   scope.get('/', async (request, reply) => {
     const { base } = request.site
-    const by = queryOf(request).get('by') === 'hour' ? 'hour' : 'day'
-    const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
-    const view = await readView(parts, request, by)
-    const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
+    const parameters = queryOf(request)
+    const { from, to } = readQuery(parameters)
+    const by = parameters.get('by') === 'hour' ? 'hour' : 'day'
+    const here = `${base}/${by === 'hour' ? '?by=hour' : queryText({ from, to })}`
+    const view = await readView(parts, { request, by, asked: { from, to } })
+    const href = (period: Period): string => `${base}/${queryText({ ...period })}`
+    const main = html`!${periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })}
+<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
 !${overviewHtml(view, closestCourses.find(view.causes))}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
   })
@@ -48,21 +54,24 @@ export function addOverview(parts: PageParts): void {
   })
 }
 
-/** Reads all that the page shows. Times are ms since 1970; `month`: when the first of the last 30 days began. */
-async function readView(parts: PageParts, request: FastifyRequest, by: 'hour' | 'day') {
+/** Reads all that the page shows. Times are ms since 1970. */
+async function readView(
+  parts: PageParts,
+  { request, by, asked }: { request: FastifyRequest; by: 'hour' | 'day'; asked: Period },
+) {
   const { site, zone, courseName } = request
   const { operations, liveState, readSenders, shopEvents } = parts
   const now = parts.now()
-  const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
-  const [month = now] = latestDays({ now, zone, days: 30 })
+  const { bounds: days, from, to, ...span } = boundsOf(asked, { now, zone })
+  const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : days
   const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
     operations.countByState(),
-    operations.countSales(),
+    operations.countReceived({ from, to, sales: true }),
     operations.causes(),
     operations.sales(bounds),
-    operations.salesByCourse(month),
-    operations.incidentsBetween({ from: bounds[0] ?? now, to: now }),
+    operations.salesByCourse({ from, to }),
+    operations.incidentsBetween({ from: bounds[0] ?? now, to: Math.min(now, bounds.at(-1) ?? now) }),
     readSenders(),
     shopEvents?.health() ?? null,
   ])
@@ -86,7 +95,7 @@ async function readView(parts: PageParts, request: FastifyRequest, by: 'hour' | 
     courseName,
     by,
     now,
-    month,
+    ...span,
     overview,
     causes,
     bands,
@@ -113,6 +122,7 @@ function overviewHtml(view: View, closest: ClosestCourses): string {
   })
   return html`<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
+<p class="quiet">${periodText(view)}</p>
 !${tilesHtml(view)}
 !${countedHtml(view)}
 !${chartHeadHtml(view)}
@@ -121,6 +131,12 @@ function overviewHtml(view: View, closest: ClosestCourses): string {
 !${courseSalesHtml(view)}
 <h2>${words.current}</h2>
 !${currentHtml(view)}`
+}
+
+/** Names the days whose sales the page counts. */
+function periodText({ firstDay, lastDay, zone }: View): string {
+  const [from, to] = [firstDay, lastDay].map((day) => zone.formats.day.format(dayIn(day, zone).from))
+  return fill(words.received, { first: from ?? '', last: to ?? '' })
 }
 
 /** Counts the sales since a time (ms since 1970) at which a bar begins. */
@@ -159,7 +175,7 @@ function problemsHtml(problems: readonly Problem[], { states, site }: View): str
 }
 
 /** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
-function tilesHtml({ sold, causes, sales, overview, base, now, zone }: View): string {
+function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
   const counts = sold.value
   const closed = counts.handled + counts.withdrawn
   const unsolved = causes.filter(({ state }) => state === 'needs_attention').length
@@ -170,7 +186,8 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone }: View): st
         ? words.tiles.oneCause
         : fill(words.tiles.causes, { count: numberText(unsolved) })
   const [midnight = now] = latestDays({ now, zone, days: 1 })
-  const today = fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) })
+  const isNow = period.to === '' || lastDay === dayText(now, zone)
+  const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: paceText(overview.pace) },
     { state: 'queued', name: words.tiles.waiting, more: words.tiles.retried },
@@ -180,18 +197,23 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone }: View): st
   ] as const
   const tiles = byState.map(({ state, name, more }) => {
     const count = counts[state]
-    const number = html`<a href="${base}/deliveries${queryText({ sales: 'only', state })}"><strong>${numberText(count)}</strong></a>`
-    return tile({ name, number, more, look: count === 0 ? '' : state.replace('_', '-') })
+    const number = html`<a href="${base}/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
+    // Who paid a week ago and has not registered may need a reminder.
+    const older =
+      state !== 'pre_enrolled' || count === 0
+        ? ''
+        : html`<br><a href="${base}/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
+    return tile({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
   })
   const plain = (name: string, count: number, more: string): string =>
-    tile({ name, number: html`<strong>${numberText(count)}</strong>`, more, look: '' })
+    tile({ name, number: html`<strong>${numberText(count)}</strong>`, more: html`${more}`, look: '' })
   const last = closed === 0 ? [] : [plain(words.tiles.closed, closed, words.tiles.byOperators)]
   const all = [plain(words.tiles.sales, totalOf(counts), today), ...tiles, ...last]
   return html`<dl class="figures">!${all.join('\n')}</dl>`
 }
 
 const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
-  html`<div class="${look}"><dt>${name}</dt><dd>!${number}</dd><dd class="quiet">${more}</dd></div>`
+  html`<div class="${look}"><dt>${name}</dt><dd>!${number}</dd><dd class="quiet">!${more}</dd></div>`
 
 function paceText(pace: Overview['pace']): string {
   if (pace === null) return words.tiles.stored
@@ -236,15 +258,14 @@ const COURSE_STATES = [
  * Returns what was sold of each course by the state of its sales, with totals; '' if nothing was sold. Each figure leads to
  * its sales.
  */
-function courseSalesHtml({ byCourse, base, month, zone, courseName }: View): string {
+function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
   const { courses, others, unnamed, sales } = byCourse
   if (sales === 0) return ''
-  const day = dayText(month, zone)
   const row = (title: string, counts: Bar['counts'], course?: string): string => {
     const link = (text: string, state: DeliveryState | '', look = ''): string =>
       course === undefined
         ? text
-        : html`<a!${look} href="${base}/deliveries${queryText({ course, sales: 'only', received: day, state })}">!${text}</a>`
+        : html`<a!${look} href="${base}/deliveries${queryText({ course, sales: 'only', ...period, state })}">!${text}</a>`
     const cells = COURSE_STATES.map((state) => {
       const count = counts[state] ?? 0
       const look = state === 'needs_attention' || state === 'rejected' ? ' class="bad"' : ''
@@ -267,6 +288,6 @@ function courseSalesHtml({ byCourse, base, month, zone, courseName }: View): str
     sales: numberText(sales),
     courses: numberText(totalOf(total) - totalOf(unnamed)),
   })
-  return html`<h2>${words.courses.title}</h2><p class="quiet">${text}</p>
+  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="${base}/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
 <div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers boxed"><thead><tr>!${head.join('')}</tr></thead><tbody>!${rows.join('\n')}</tbody><tfoot>!${row(words.courses.total, total)}</tfoot></table></div>`
 }

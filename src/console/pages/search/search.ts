@@ -40,7 +40,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
   const [month = 0] = latestDays({ now: now(), zone: request.zone, days: 30 })
   const [{ items }, sold, catalogue] = await Promise.all([
     operations.list({ filter: { find: text }, limit: READ }),
-    operations.salesByCourse(month),
+    operations.salesByCourse({ from: month, to: null }),
     readCatalogue(),
   ])
   const nameOf = (key: string): string | undefined => catalogue.find(key)?.name

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { boundsOf } from '../../src/console/layout/period.ts'
+import { zoneOf } from '../../src/console/layout/zone.ts'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const DAY_MS = 24 * 3_600_000
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const MISSING = 'course-v1:No+Such+Course'
+/** 31 October 2026, 23:30 UTC: in Berlin, November has begun. */
+let ahead = Date.UTC(2026, 9, 31, 23, 30) - Date.now()
+const now = (): number => Date.now() + ahead
+const product = await startWithConsole({ now, lms: { now } })
+after(() => product.stop())
+await product.sell({ email: 'alice@example.com', courseIds: [DEMO, PYTHON] })
+await product.sell({ email: 'october@example.com', courseIds: [MISSING] })
+ahead += 10 * DAY_MS
+await product.sell({ email: 'november@example.com' })
+let someone = await operator(product, now)
+await someone.send('/test-sale', { email: 'test@example.com', courses: DEMO, nonce: 'n' })
+const [failed = ''] = linksOf(await someone.see('/deliveries?q=october@')).flatMap(
+  (link) => /deliveries\/(\w{26})/.exec(link)?.[1] ?? [],
+)
+await someone.send(`/deliveries/${failed}/correct`, { step: 'correct', email: '', courses: DEMO })
+await until('the results', async () =>
+  /Queued 0 .*Pre-enrolled 3/.test(readable(await someone.see('/deliveries'))) ? true : undefined,
+)
+ahead += DAY_MS
+someone = await operator(product, now) // the session has ended
+
+const see = (path: string, zone: string) => {
+  someone.setCookie(product.console, `lernito_zone=${zone}; Path=/`)
+  return someone.see(path)
+}
+const OCTOBER = 'from=2026-10-01&to=2026-10-31'
+const NOVEMBER = 'from=2026-11-01'
+
+test('a period is one of days of receiving in the reader’s zone: the tiles, the chart and the courses count the same sales', async () => {
+  const october = readable(await see(`/?${OCTOBER}`, 'UTC'))
+  assert.match(october, /Sales received 1 Oct – 31 Oct Sales 1 /)
+  assert.match(
+    october,
+    /31 Oct 1 0 0 30 Oct 0 /,
+    'the chart; a corrected sale counts as its correction, on its own day',
+  )
+  assert.match(october, /1 sales with 2 courses/)
+  assert.match(
+    readable(await see(`/?${NOVEMBER}`, 'UTC')),
+    /Sales received 1 Nov – 11 Nov Sales 2 .*2 sales with 2 courses/,
+  )
+  assert.match(readable(await see(`/?${OCTOBER}`, 'Europe/Berlin')), /Sales received 1 Oct – 31 Oct Sales 0 /)
+  assert.match(readable(await see(`/?${NOVEMBER}`, 'Europe/Berlin')), /Sales 3 .*3 sales with 4 courses/)
+})
+
+test('each figure of a period is the length of the list behind it', async () => {
+  for (const query of [OCTOBER, NOVEMBER]) {
+    const { text } = await see(`/?${query}`, 'UTC')
+    const figures = [
+      ...text.matchAll(
+        /href="([^"]+)"><strong>(\d+)<\/strong>|<a(?: class="bad")? href="([^"]+course[^"]+)">(\d+)<\/a>/g,
+      ),
+    ]
+    assert.ok(figures.length >= 5, `${figures.length}`)
+    for (const [, tile, ofTile, cell, ofCell] of figures) {
+      const [link = ''] = linksOf({ text: `href="${tile ?? cell}"` })
+      const list = readable(await see(link.slice('/lernito/console'.length), 'UTC'))
+      const [, total = '0'] = /\d+–\d+ of (\d+)/.exec(list) ?? []
+      assert.equal(total, ofTile ?? ofCell, link)
+    }
+  }
+})
+
+test('the tabs of a period count what its list has', async () => {
+  const list = readable(await see(`/deliveries?${NOVEMBER}`, 'UTC'))
+  assert.match(list, /All 3 Needs attention 0 .*1–3 of 3/, 'with the test sale')
+  assert.match(readable(await see(`/deliveries?${NOVEMBER}&sales=only`, 'UTC')), /All 2 .*1–2 of 2/)
+  assert.match(readable(await see(`/deliveries?${OCTOBER}&state=handled`, 'UTC')), /Handled 1 .*1–1 of 1/)
+})
+
+test('last month, its courses and a file with names: two clicks from the overview', async () => {
+  const overview = await see('/', 'UTC')
+  const [lastMonth = ''] = linksOf({ text: overview.text.split('Last month')[0]?.split('<li>').at(-1) ?? '' })
+  assert.equal(lastMonth, `/lernito/console/?${OCTOBER}`)
+  const page = await see(lastMonth.slice('/lernito/console'.length), 'UTC')
+  const [file = ''] = linksOf(page).filter((link) => link.includes('.csv'))
+  const { text } = await see(file.slice('/lernito/console'.length), 'UTC')
+  const [head = '', ...rows] = text
+    .trimEnd()
+    .split('\r\n')
+    .map((row) => row.split(','))
+  const columns = ['email', 'name', 'course', 'course_name', 'received', 'done'].map((name) =>
+    head.indexOf(`"${name}"`),
+  )
+  const values = rows.map((row) => columns.map((column) => row[column]))
+  assert.deepEqual(
+    values.map(([email, name, course, , , done]) => [email, name, course, done]),
+    [DEMO, PYTHON].map((course) => ['"alice@example.com"', '"New Comer"', `"${course}"`, '"enrolled"']),
+  )
+  for (const [, , , courseName, received] of values) {
+    assert.notEqual(courseName, undefined)
+    assert.match(received ?? '', /^"2026-10-31T23:3\d:\d\d\.\d{3}Z"$/)
+  }
+})
+
+test('a period without a right beginning is that of 30 days, and one of many years the last 366 days', () => {
+  const at = { now: Date.UTC(2026, 10, 11, 12), zone: zoneOf('UTC') }
+  const days = (from: string, to: string) => {
+    const { firstDay, lastDay, bounds } = boundsOf({ from, to }, at)
+    return [firstDay, lastDay, bounds.length - 1]
+  }
+  assert.deepEqual(days('', ''), ['2026-10-13', '2026-11-11', 30])
+  assert.deepEqual(days('2026-11-12', ''), ['2026-10-13', '2026-11-11', 30])
+  assert.deepEqual(days('', '2026-03-31'), ['2026-03-02', '2026-03-31', 30])
+  assert.deepEqual(days('1999-01-01', '2026-01-01'), ['2025-01-01', '2026-01-01', 366])
+})
