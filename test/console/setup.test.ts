@@ -115,7 +115,7 @@ describe('the checks', () => {
   test('leave the lock of the SQLite file in place', async () => {
     await someone.send('/setup/checks')
     const env = serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl })
-    assert.match((await run({ args: ['serve'], env })).stderr, /^Another lernito-openedx serves/)
+    assert.match((await run({ args: ['serve'], env })).stderr, /^Another lernito-openedx is already running/)
   })
 
   test('work while the LMS is down, and say so', async (t) => {
