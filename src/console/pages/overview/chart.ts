@@ -80,7 +80,7 @@ const dayUrl = ({ base, zone }: Pick<Chart, 'base' | 'zone'>, { from }: Pick<Bar
   return `${base}/deliveries${queryText({ sales: 'only', from: day, to: day })}`
 }
 
-/** A bar over its whole height as a link. The keyboard has the links of the table instead of one for each bar. */
+/** A bar over its whole height as a link. */
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
   const { bars, by, zone } = chart
   const bar = bars[index]
@@ -92,7 +92,7 @@ function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number)
   const count = totalOf(bar.counts)
   const label =
     count === 1 ? fill(words.oneOfDay, { day: name }) : fill(words.day, { day: name, count: numberText(count) })
-  return html`<a href="${dayUrl(chart, bar)}" aria-label="${label}" tabindex="-1"><rect class="day" x="${round(LEFT + index * step)}" y="${TOP}" width="${round(step)}" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
+  return html`<a href="${dayUrl(chart, bar)}" aria-label="${label}"><rect class="day" x="${round(LEFT + index * step)}" y="${TOP}" width="${round(step)}" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
 }
 
 /** @param of.name the time at which the bar begins */
@@ -128,7 +128,7 @@ function stripsHtml(chart: Chart): string {
       const width = Math.max(STRIP.narrowest, to - from)
       const x = Math.min(from, WIDTH - width)
       const label = `${incidentWords.kinds[band.kind]}: ${words.waited}`
-      return html`<a href="${base}/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}" tabindex="-1"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
+      return html`<a href="${base}/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
     })
     .join('')
 }
