@@ -3,7 +3,13 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { accountRequest, judgeAccount, namesakeRequests, searchEmailsRequest } from '../../src/lms/apis/accounts.ts'
+import {
+  accountByIdRequest,
+  accountRequest,
+  judgeAccount,
+  namesakeRequests,
+  searchEmailsRequest,
+} from '../../src/lms/apis/accounts.ts'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/lms/apis/bulk-enroll.ts'
 import { addedModesRequest } from '../../src/lms/apis/course-modes.ts'
@@ -13,6 +19,7 @@ import {
   courseEnrollmentListRequest,
   enrollmentListRequest,
   enrollmentRequest,
+  enrollmentVersionRequest,
   enrollRequest,
   listCanNameUser,
   unenrollRequest,
@@ -252,10 +259,19 @@ test('the other requests about several people have no value in their path but th
   fc.assert(property, RUNS)
 })
 
+test('the request for an account by its id has the number alone in its query', () => {
+  const property = fc.property(fc.integer(), (id) => {
+    assertQuery(parsed(accountByIdRequest({ id }), '/api/user/v1/accounts'), { lms_user_id: String(id) })
+  })
+  fc.assert(property, RUNS)
+})
+
 test('each request without input goes to its own route', () => {
   assert.equal(parsed(heartbeatRequest(), '/heartbeat').search, '')
   assert.equal(parsed(bulkAvailableRequest(), '/api/bulk_enroll/v1/bulk_enroll').search, '')
   assert.equal(parsed(modifyAvailableRequest(), '/api/instructor/v2/courses/').search, '')
+  assert.equal(parsed(enrollmentVersionRequest(1), '/api/enrollment/v1/enrollment').search, '')
+  assert.equal(parsed(enrollmentVersionRequest(2), '/api/enrollment/v2/enrollment').search, '')
 })
 
 test('every function that builds a request is tested here', () => {

@@ -38,6 +38,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.modify({ ...ENROLL, course: COURSE, emails: [person.email] }),
     await lms.searchEmails([person.email]),
     await lms.takenAsUsernames([person.email]),
+    await lms.accountById({ id: 1, username: 'alice' }),
     await lms.courseKeys(),
     await lms.coursePage(await permit(), 1),
     await lms.catalogueCourse(COURSE),
@@ -68,6 +69,7 @@ const ROUTES = [
   `POST ${modifyPath(COURSE)}`,
   'POST /api/user/v1/accounts/search_emails',
   'GET /api/user/v1/accounts', // by user name
+  'GET /api/user/v1/accounts', // by id
   'GET /api/courses/v1/courses/',
   'GET /api/courses/v1/courses/', // a page of the catalogue
   `GET /api/courses/v1/courses/${encodeURIComponent(COURSE)}`, // a course of the catalogue
