@@ -84,6 +84,7 @@ const PAGES: readonly Case[] = [
       await on.getByRole('heading', { name: /^Enroll/ }).waitFor()
     },
   },
+  { name: 'the order to handle selected deliveries', path: `/handled?id=${failed}` },
   { name: 'the result of a replay', path: `/replays/${replay}` },
   { name: 'the search for people', path: '/people' },
   {

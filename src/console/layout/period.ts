@@ -66,7 +66,7 @@ export function periodLinks(of: { period: Period; now: number; zone: Zone; href:
  */
 export function periodHtml(of: Parameters<typeof periodLinks>[0] & { action: string }): string {
   const { period, zone, action } = of
-  return html`<div class="period">!${periodLinks(of)}<details class="dates"><summary class="button second">${words.other}</summary><form method="get" action="${action}" class="dates-panel stack">!${dateFields(period, zone)}<button>${words.apply}</button></form></details></div>`
+  return html`<div class="period">!${periodLinks(of)}<details class="dates"><summary class="button second">${words.other}</summary><div class="dates-panel"><form method="get" action="${action}" class="stack">!${dateFields(period, zone)}<button>${words.apply}</button></form></div></details></div>`
 }
 
 /** The two days, for a form. */

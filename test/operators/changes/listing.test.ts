@@ -59,6 +59,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     receivedAt: START,
     activeAt: START + 1000,
     attempts: 3,
+    lastEvent: 2,
     dueAt: START + 60_000,
     outcome: { courses: {}, reason: null },
     name: 'Ada Lovelace',
