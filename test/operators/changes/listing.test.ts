@@ -225,7 +225,7 @@ test('a damaged cursor is refused with a message that says what to do', async (t
   await assert.rejects(operations.list({ filter: {}, after: 'x' }), (error) => {
     assert(error instanceof AppError)
     assert.equal(error.code, 'query.invalid')
-    assert.match(error.message, /Begin with the first page/)
+    assert.match(error.message, /Go back to the first page/)
     return true
   })
 })
