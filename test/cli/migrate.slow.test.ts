@@ -47,7 +47,10 @@ describe('migrate on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, () =
     const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
     const early = await migrate(env)
     assert.deepEqual({ code: early.code, stdout: early.stdout }, { code: 1, stdout: '' })
-    assert.match(early.stderr, new RegExp(`^The database ${name} at .*Unknown database.*LERNITO_DATABASE_URL\\.\\n$`))
+    assert.match(
+      early.stderr,
+      new RegExp(`^The database ${name} at .*Unknown database.*Check LERNITO_DATABASE_URL: .*\\.\\n$`),
+    )
     await mariadb.administer(`create database ${name}`)
     const { code, stdout, stderr } = await migrate(env)
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })

@@ -29,7 +29,7 @@ const WRONG = (
 ).filter(([name]) => name !== 'expired' || process.env.MYSQLD === undefined)
 
 const why = (text: string | undefined): string =>
-  /can't be used: (.*?)\. (The service|It must)/.exec(text ?? '')?.[1] ?? ''
+  /can't be used: (.*?)\. (The service|Check)/.exec(text ?? '')?.[1] ?? ''
 
 describe('a database over TLS', { skip: NO_TLS_SERVER }, async () => {
   const server = NO_TLS_SERVER === false ? await startTlsMariaDb() : null
