@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { DEMO, SECRET, startProduct } from '../harness.ts'
+import { lernito } from '../enroll/withdraw/refunding.ts'
+import { DEMO, exchange, SECRET, startProduct } from '../harness.ts'
 import { check, skipWithoutTools } from '../package/tools.ts'
+import { until } from '../service/process.ts'
 
 const FOLDER = join(import.meta.dirname, 'schemathesis')
 
@@ -11,8 +13,13 @@ test('docs/reference/openapi.json is a valid OpenAPI document', { skip: skipWith
 })
 
 test('the requests that schemathesis generates are answered as described', { skip: skipWithoutTools }, async (t) => {
-  const product = await startProduct({ env: { LERNITO_REFUNDS: 'on' } })
+  const product = await startProduct({ env: { LERNITO_REFUNDS: 'on' }, catalogueMs: 100 })
   t.after(() => product.stop())
+  await until('the catalogue', async () => {
+    const url = `${product.url}/api/lernito/courses/`
+    const headers = { 'content-type': 'application/json', ...lernito('{}') }
+    return (await exchange({ url, headers, body: '{}' })).status === 200 || undefined
+  })
   const said = await check({
     name: 'schemathesis',
     args: [

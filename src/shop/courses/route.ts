@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { isFloat, isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
+import { isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
@@ -110,8 +110,8 @@ function wrongAfter(after: Json): FieldErrors {
 
 function wrongSize(size: Json): FieldErrors {
   if (size === null) return {}
-  if (!(size instanceof JsonNumber) || isFloat(size)) return { size: ['A valid integer is required.'] }
-  const asked = Number(size.digits)
+  const asked = size instanceof JsonNumber ? Number(size.digits) : Number.NaN // in JSON Schema, 1.0 is an integer
+  if (!Number.isInteger(asked)) return { size: ['A valid integer is required.'] }
   if (asked < 1) return { size: ['Ensure this value is greater than or equal to 1.'] }
   return asked > SIZE_MAX ? { size: [`Ensure this value is less than or equal to ${SIZE_MAX}.`] } : {}
 }
