@@ -83,9 +83,9 @@ test('a replica that finds itself pruned cuts its calls in flight, and may call 
   await other.db.deleteFrom('replicas').where('id', '=', 'replica-1').execute()
   const rejoined = rejoin()
   assert.equal(call.aborted, true)
-  assert.throws(() => lease.signal(), /another one may have its deliveries/)
+  assert.throws(() => lease.signal(), /another one may have taken over its deliveries/)
   lease.extend(bench.monotonic.at - 1) // a heartbeat that was sent before, and is confirmed only now
-  assert.throws(() => lease.signal(), /another one may have its deliveries/)
+  assert.throws(() => lease.signal(), /another one may have taken over its deliveries/)
   await rejoined
   assert.equal(lease.signal().aborted, false)
 })
