@@ -153,12 +153,12 @@ test('the open overview shows the beginning and the end of an outage without a r
   await page.getByRole('heading', { name: 'Everything works' }).or(page.getByText('needs attention')).first().waitFor()
   await product.lms.faults([{ status: 503 }])
   await product.sell({ email: 'waits@example.com' })
-  await page.getByText(/LMS down for/).waitFor({ timeout: 20_000 })
+  await page.getByText(/LMS down for/).waitFor()
   await page.getByText('LMS down', { exact: false }).first().waitFor()
   await assertAccessible(page, 'the overview in an outage')
   assert.doesNotMatch((await page.locator('dl.facts time').textContent()) ?? '', /UTC/, 'still in the reader’s zone')
   await product.lms.noFaults()
-  await page.getByText(/LMS down for/).waitFor({ state: 'detached', timeout: 20_000 })
+  await page.getByText(/LMS down for/).waitFor({ state: 'detached' })
 })
 
 test('signing out ends the session', async () => {

@@ -148,7 +148,7 @@ test('a queued sale says that the LMS is unreachable', async () => {
   await open(page, '/deliveries?q=waits@')
   await row(page, 'waits@example.com').getByText('LMS down; continues by itself').waitFor()
   await product.lms.noFaults()
-  await row(page, 'waits@example.com').getByText('Waits for the buyer’s account').waitFor({ timeout: 20_000 })
+  await row(page, 'waits@example.com').getByText('Waits for the buyer’s account').waitFor()
 })
 
 test('a bulk replay announces what it can replay, and says what came of each, with a link to those', async () => {

@@ -44,5 +44,5 @@ test('a search whose session has ended says so at once', async () => {
   await page.context().clearCookies({ name: 'lernito_console' })
   await page.keyboard.press('/')
   await page.keyboard.type('reach')
-  await page.getByText('You are signed out, so updates have stopped').waitFor({ timeout: 5_000 })
+  await page.getByText('You are signed out, so updates have stopped').waitFor({ timeout: 10_000 })
 })

@@ -34,7 +34,7 @@ test('the steps that the sandbox prints work in their order, in one terminal and
     return stdout
   }
   const page = await (await browser.newContext()).newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(60_000)
   const courses = (): Promise<string[]> => page.locator('ul.courses li').allTextContents()
   const places = (step: string): string[] => [...step.matchAll(/http:\S+$/gm)].map(([url]) => url)
   const [, alice = '', password = ''] = first.match(/ as (\S+) with the password (\S+)$/m) ?? []

@@ -19,7 +19,7 @@ for (const { name, ...look } of LOOKS) {
     t.after(() => product.lms.noFaults())
     const context = await browser.newContext(look)
     const page = await context.newPage()
-    page.setDefaultTimeout(10_000)
+    page.setDefaultTimeout(60_000)
     const signIn = async (login: string): Promise<void> => {
       await page.getByLabel('E-mail address or username').fill(login)
       await page.getByLabel('Password').fill(PASSWORD)

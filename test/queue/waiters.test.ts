@@ -13,7 +13,7 @@ const retryAt = (dueAt: number): Progress => ({ state: 'queued', outcome, dueAt,
 const create = () => createWaiters({ now: () => NOW, max: WAITING_MAX, isAnswer: answersSender })
 
 test('every sender that waits for a delivery gets its result, and no other sender does', {
-  timeout: 5000,
+  timeout: 30_000,
 }, async () => {
   const waiters = create()
   const first = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
@@ -25,7 +25,7 @@ test('every sender that waits for a delivery gets its result, and no other sende
   assert.deepEqual(await other, retryAt(DEADLINE))
 })
 
-test('a result that no sender waits for, or waits for any longer, changes nothing', { timeout: 5000 }, async () => {
+test('a result that no sender waits for, or waits for any longer, changes nothing', { timeout: 30_000 }, async () => {
   const waiters = create()
   waiters.notify('a', done)
   const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
@@ -35,7 +35,7 @@ test('a result that no sender waits for, or waits for any longer, changes nothin
 })
 
 test('a refused course answers a sender at once, even if the rest is tried again before the deadline', {
-  timeout: 5000,
+  timeout: 30_000,
 }, async () => {
   const waiters = create()
   const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
@@ -47,7 +47,7 @@ test('a refused course answers a sender at once, even if the rest is tried again
 })
 
 test('when too many senders wait, the next one is answered at once, until one of them has its answer', {
-  timeout: 5000,
+  timeout: 30_000,
 }, async () => {
   const waiters = create()
   const waits = Array.from({ length: WAITING_MAX }, (_, i) =>
@@ -68,7 +68,7 @@ test('when too many senders wait, the next one is answered at once, until one of
 })
 
 test('a sender waits for an attempt before the deadline, but not for one at the deadline or later', {
-  timeout: 5000,
+  timeout: 30_000,
 }, async () => {
   const waiters = create()
   const patient = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
@@ -81,13 +81,13 @@ test('a sender waits for an attempt before the deadline, but not for one at the 
   assert.deepEqual(await late, retryAt(DEADLINE))
 })
 
-test('after the deadline there is no result', { timeout: 5000 }, async () => {
+test('after the deadline there is no result', { timeout: 30_000 }, async () => {
   const waiters = create()
   assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: NOW + 1 }), null)
   assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: NOW - 1000 }), null)
 })
 
-test('giving up answers all senders, and later ones wait again', { timeout: 5000 }, async () => {
+test('giving up answers all senders, and later ones wait again', { timeout: 30_000 }, async () => {
   const waiters = create()
   const waiting = [
     waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE }),
@@ -101,14 +101,14 @@ test('giving up answers all senders, and later ones wait again', { timeout: 5000
   assert.deepEqual(await again, done)
 })
 
-test('answered senders leave nothing in memory', { timeout: 5000 }, async () => {
+test('answered senders leave nothing in memory', { timeout: 30_000 }, async () => {
   const waiters = create()
   let count = 0
   const bytes = await bytesKept(() => waiters.wait({ id: `delivery ${count++}`, generation: 0, deadline: NOW }))
   assert(bytes < 100, `${bytes} bytes are kept for each`)
 })
 
-test('an attempt answers only the senders from before it began', { timeout: 5000 }, async () => {
+test('an attempt answers only the senders from before it began', { timeout: 30_000 }, async () => {
   const waiters = create()
   const before = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
   const after = waiters.wait({ id: 'a', generation: 1, deadline: DEADLINE })

@@ -11,7 +11,7 @@ import { watchLog } from '../log-watch.ts'
 export const ROOT = join(import.meta.dirname, '../..')
 const MAIN = join(ROOT, 'src/cli/main.ts')
 const BIN = join(ROOT, 'node_modules/.bin')
-const WAIT_MS = 15_000
+const WAIT_MS = 60_000
 
 type Env = Record<string, string>
 
@@ -53,7 +53,7 @@ export interface Running {
   /** The lines of standard output that are JSON. */
   readonly log: () => LogLine[]
   readonly ended: Promise<Ended>
-  /** The first matching log line. Fails after 15 s, or when the process ends without one. */
+  /** The first matching log line. Fails after 60 s, or when the process ends without one. */
   readonly logged: (fits: (line: LogLine) => boolean) => Promise<LogLine>
 }
 

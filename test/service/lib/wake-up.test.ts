@@ -7,21 +7,21 @@ import { bytesKept } from '../../queue/memory.ts'
 const LONG = 60_000
 const never = (): AbortSignal => new AbortController().signal
 
-test('a signal wakes everyone who listens', { timeout: 5000 }, async () => {
+test('a signal wakes everyone who listens', { timeout: 30_000 }, async () => {
   const wakeUp = createWakeUp()
   const sleeping = [wakeUp.listen()(LONG, never()), wakeUp.listen()(LONG, never())]
   wakeUp.wake()
   await Promise.all(sleeping)
 })
 
-test('a signal between listening and waiting is not missed', { timeout: 5000 }, async () => {
+test('a signal between listening and waiting is not missed', { timeout: 30_000 }, async () => {
   const wakeUp = createWakeUp()
   const woken = wakeUp.listen()
   wakeUp.wake()
   await woken(LONG, never())
 })
 
-test('a signal from before the listening wakes nobody', { timeout: 5000 }, async () => {
+test('a signal from before the listening wakes nobody', { timeout: 30_000 }, async () => {
   const wakeUp = createWakeUp()
   wakeUp.wake()
   let awake = false
@@ -36,11 +36,11 @@ test('a signal from before the listening wakes nobody', { timeout: 5000 }, async
   await sleeping
 })
 
-test('a sleeper wakes when its time is up', { timeout: 5000 }, async () => {
+test('a sleeper wakes when its time is up', { timeout: 30_000 }, async () => {
   await createWakeUp().listen()(1, never())
 })
 
-test('an abort wakes a sleeper, even if it came before the waiting', { timeout: 5000 }, async () => {
+test('an abort wakes a sleeper, even if it came before the waiting', { timeout: 30_000 }, async () => {
   const stop = new AbortController()
   const wakeUp = createWakeUp()
   const sleeping = wakeUp.listen()(LONG, stop.signal)
@@ -49,7 +49,7 @@ test('an abort wakes a sleeper, even if it came before the waiting', { timeout: 
   await wakeUp.listen()(LONG, stop.signal)
 })
 
-test('days of sleeping without a signal leave nothing in memory', { timeout: 5000 }, async () => {
+test('days of sleeping without a signal leave nothing in memory', { timeout: 30_000 }, async () => {
   const wakeUp = createWakeUp()
   const signal = never()
   setMaxListeners(0, signal)
