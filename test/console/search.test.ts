@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { markedHtml } from '../../src/console/pages/search/marked.ts'
+import { markedHtml } from '../../src/console/pages/search/hits.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'

@@ -26,6 +26,22 @@ export const factsHtml = (rows: readonly (readonly [name: string, value: string]
   html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
 
 /**
+ * Returns a text as code, with a mark where it differs from another one, between what they have in common at both ends.
+ * Letter case is no difference.
+ * @param look the class of the mark
+ */
+export function differenceHtml(text: string, other: string, look = ''): string {
+  const [a, b] = [text.toLowerCase(), other.toLowerCase()]
+  const most = Math.min(a.length, b.length)
+  let [start, end] = [0, 0]
+  while (start < most && a[start] === b[start]) start++
+  while (end < most - start && a.at(-1 - end) === b.at(-1 - end)) end++
+  const differs = text.slice(start, text.length - end)
+  const mark = differs === '' ? '' : html`<mark class="${look}">${differs}</mark>`
+  return html`<code>${text.slice(0, start)}!${mark}${text.slice(text.length - end)}</code>`
+}
+
+/**
  * Returns a text with a button that copies it; without a text, only the button, for the element with this id. Without
  * JavaScript there is no button; see copy.js.
  */

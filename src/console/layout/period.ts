@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
+import { DAY_MS } from './format.ts'
 import { fill, TEXTS } from './texts.ts'
 import { dayIn, daysFrom, dayText, type Zone } from './zone.ts'
 
 const words = TEXTS.period
-const DAY_MS = 24 * 3_600_000
 /** The overview shows no more, since it draws a bar for each day. */
 const DAYS_MAX = 366
 const DEFAULT_DAYS = 30

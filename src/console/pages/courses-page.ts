@@ -1,17 +1,16 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { closestCourse } from '../../enroll/closest-course.ts'
 import { type Bar, totalOf } from '../../operators/reports/counts.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
-import type { Course } from '../../shop/courses/catalogue.ts'
+import type { Catalogue, Course } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
-import { listTable, refreshes } from '../layout/elements.ts'
+import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
 import { agoHtml, courseUrl, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import { dayText, latestDays } from '../layout/zone.ts'
 import type { PageParts } from '../parts.ts'
-import { createNearKeys } from './courses-near.ts'
-import { markedHtml } from './deliveries/delivery-box.ts'
 import { queryText } from './deliveries/list-filters.ts'
 
 const words = TEXTS.courses
@@ -19,6 +18,9 @@ const PATH = '/courses'
 const DAYS = 30
 /** More courses than these are only counted. */
 const UNSOLD_MAX = 200
+
+/** Comparing a key with 2,000 others takes some 20 ms, so one page compares only a few; the others follow. */
+const COMPARED_MAX = 5
 
 /** Adds the page with the courses that were sold here, and what the LMS says about each; it updates itself. */
 export function addCourses(parts: PageParts): void {
@@ -35,6 +37,28 @@ export function addCourses(parts: PageParts): void {
     const main = html`<div id="courses" data-zoned !${refreshes({ url: base + PATH, id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
     return sendPage({ reply, title: words.title, current: PATH, main })
   })
+}
+
+/**
+ * Returns a function that finds the existing key that each of these missing keys looks like. It keeps what it has found
+ * until the catalogue changes.
+ */
+function createNearKeys(): (catalogue: Catalogue, missing: readonly string[]) => ReadonlyMap<string, string> {
+  let version = -1
+  let known = new Map<string, string | null>()
+  return (catalogue, missing) => {
+    if (catalogue.version !== version) known = new Map()
+    version = catalogue.version
+    const keys = catalogue.courses.map(({ key }) => key)
+    const unknown = missing.filter((key) => !known.has(key))
+    for (const key of unknown.slice(0, COMPARED_MAX)) known.set(key, closestCourse({ key, keys }))
+    return new Map(
+      missing.flatMap((key) => {
+        const near = known.get(key) ?? null
+        return near === null ? [] : [[key, near]]
+      }),
+    )
+  }
 }
 
 /** What the LMS said about a course; `unknown`: it was first sold after the LMS was last asked. */
@@ -162,7 +186,7 @@ function listUrl({ key }: Line, { base, since, zone }: View, state: DeliveryStat
 
 function titleHtml({ key, name, status }: Line, { near }: View): string {
   const similar = near.get(key)
-  const [marked] = similar === undefined ? [html`<code>${key}</code>`] : markedHtml(key, similar)
+  const marked = similar === undefined ? html`<code>${key}</code>` : differenceHtml(key, similar)
   if (name !== null) return html`<div><strong><bdi>${name}</bdi></strong><br>!${marked}</div>`
   return status.kind === 'missing'
     ? html`<div><strong class="bad">${words.missing}</strong><br>!${marked}</div>`

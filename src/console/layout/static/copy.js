@@ -1,4 +1,5 @@
-// A button with data-copies copies the text of a field, or of another element. The buttons are hidden until this script can work.
+// A button with data-copies copies the text of a field, or of another element. The buttons are hidden until this script
+// can work.
 
 function prepare() {
   for (const button of document.querySelectorAll('button[data-copies][hidden]')) button.hidden = false

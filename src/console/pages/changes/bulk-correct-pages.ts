@@ -4,7 +4,7 @@ import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { isTakenOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
-import { csrfField, hiddenField, listTable } from '../../layout/elements.ts'
+import { csrfField, differenceHtml, hiddenField, listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -144,8 +144,8 @@ function previewHtml(view: Preview): string {
   const right =
     to === null
       ? html`<div>${words.noTarget}</div>`
-      : html`<div><span class="quiet">${words.enrollIn}</span><br><strong>!${markedHtml(to, from, 'good')}</strong></div>`
-  const swap = html`<div class="swap"><div><span class="quiet">${words.soldAs}</span><br><strong>!${markedHtml(from, to ?? from, 'bad')}</strong></div><span aria-hidden="true">→</span>!${right}</div>`
+      : html`<div><span class="quiet">${words.enrollIn}</span><br><strong>!${differenceHtml(to, from, 'good')}</strong></div>`
+  const swap = html`<div class="swap"><div><span class="quiet">${words.soldAs}</span><br><strong>!${differenceHtml(from, to ?? from, 'bad')}</strong></div><span aria-hidden="true">→</span>!${right}</div>`
   return html`!${stepsHtml('preview')}!${again}!${swap}!${problemHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
 <div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
 !${listTable({ columns: words.columns, rows: items.map((item) => buyerCells(item, view)) })}
@@ -237,14 +237,4 @@ function buyerCells(item: Summary, view: Preview): string[] {
     html`<div>${then}</div>`,
     html`<div>!${agoHtml(receivedAt)}</div>`,
   ]
-}
-
-/** A key, with what differs from another one marked. */
-function markedHtml(key: string, other: string, look: 'good' | 'bad'): string {
-  let start = 0
-  while (start < key.length && key[start] === other[start]) start += 1
-  let end = 0
-  while (end < Math.min(key.length, other.length) - start && key.at(-1 - end) === other.at(-1 - end)) end += 1
-  const [before, middle, after] = [key.slice(0, start), key.slice(start, key.length - end), key.slice(key.length - end)]
-  return html`<code>${before}!${middle === '' ? '' : html`<mark class="${look}">${middle}</mark>`}${after}</code>`
 }

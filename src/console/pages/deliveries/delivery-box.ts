@@ -4,7 +4,7 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
-import { csrfField, hiddenField, seenField } from '../../layout/elements.ts'
+import { csrfField, differenceHtml, hiddenField, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
@@ -68,20 +68,8 @@ const reasonOf = ({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): Reason 
 /** The key that was sold above the one that it looks like, each with the letters that differ. */
 function similarHtml(reason: Reason | null, closest: string): string {
   if (reason === null) return ''
-  const [sold, similar] = markedHtml(reason.subject, closest)
+  const [sold, similar] = [differenceHtml(reason.subject, closest), differenceHtml(closest, reason.subject)]
   return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}</dd></div></dl>`
-}
-
-/** Two texts as code, with a mark where they differ between what they have in common at both ends. */
-export function markedHtml(one: string, other: string): [string, string] {
-  const [a, b] = [one.toLowerCase(), other.toLowerCase()]
-  let start = 0
-  while (start < Math.min(a.length, b.length) && a[start] === b[start]) start++
-  let end = 0
-  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end++
-  const marked = (text: string): string =>
-    html`<code>${text.slice(0, start)}<mark>${text.slice(start, text.length - end)}</mark>${text.slice(text.length - end)}</code>`
-  return [marked(one), marked(other)]
 }
 
 /** Why a queued delivery waits, and until when. */

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type Account, type AccountById, isSameAccount, isSameAddress } from '../../../lms/apis/accounts.ts'
+import { type Account, type AccountById, isSameAddress, isThere } from '../../../lms/apis/accounts.ts'
 import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
@@ -152,7 +152,7 @@ async function movedAccounts(
   if (!account.ok) return []
   const there = account.value
   const known = new Map(sales.flatMap(({ accounts }) => Object.values(accounts).map((one) => [one.id, one])))
-  const left = [...known.values()].filter((one) => !('username' in there && isSameAccount(there, one)))
+  const left = [...known.values()].filter((one) => !isThere(there, one))
   const moved: Moved[] = []
   for (const one of left.slice(0, MOVED_MAX)) {
     const found = await lms.accountById(one)
