@@ -35,14 +35,15 @@ type Parsed<Of extends Options> = ReturnType<
 export function command<const Of extends Options>(of: {
   name: string
   parent?: string
-  summary: string
+  /** Of a subcommand; the usage of the program has those of the commands. */
+  summary?: string
   options: Of
   positionals?: boolean
   /** What fills placeholders of its help. */
   parts?: Readonly<Record<string, () => string>>
   run: (given: Parsed<Of>) => Promise<number>
 }): Command & Listed {
-  const { name, parent, summary, options, positionals: allowPositionals = false, parts = {}, run } = of
+  const { name, parent, summary = '', options, positionals: allowPositionals = false, parts = {}, run } = of
   const path = parent === undefined ? name : `${parent} ${name}`
   return {
     name,

@@ -10,7 +10,6 @@ interface Place extends Listed {
 export const completionOf = (commands: readonly (Listed & { readonly load: () => Promise<Command> })[]): Command =>
   command({
     name: 'completion',
-    summary: '',
     options: {},
     positionals: true,
     run: async ({ positionals: [shell, ...more] }) => {

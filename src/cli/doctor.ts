@@ -8,7 +8,6 @@ const LINGER_MS = 500
 
 export const doctor = command({
   name: 'doctor',
-  summary: 'check the installation, and say how to fix it',
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
     loadDotEnv()

@@ -13,7 +13,6 @@ const EXIT_TRACES_LEFT = 3
 
 export const forget = command({
   name: 'forget',
-  summary: 'erase a person from the inbox',
   positionals: true,
   options: {
     lms: { type: 'boolean', default: false },

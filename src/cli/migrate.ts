@@ -7,7 +7,6 @@ import { command, loadDotEnv } from './command.ts'
 
 export const migrate = command({
   name: 'migrate',
-  summary: 'bring the database up to date without running the service',
   options: {},
   run: async () => {
     loadDotEnv()

@@ -20,7 +20,6 @@ const PROGRESS_MS = 3_000
 
 export const reconcile = command({
   name: 'reconcile',
-  summary: 'check in the LMS that reported enrollments still stand',
   options: {
     since: { type: 'string' },
     fix: { type: 'boolean', default: false },

@@ -28,7 +28,6 @@ const COSTS = ['none', 'measured'] as const
 
 export const sandbox = command({
   name: 'sandbox',
-  summary: 'try it: run a stand-in LMS and the service on this machine',
   options: {
     'lms-only': { type: 'boolean', default: false },
     port: { type: 'string', default: '8791' },

@@ -15,7 +15,6 @@ const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly Signatur
 
 export const send = command({
   name: 'send',
-  summary: 'sign a payload, post it, and print the answer',
   positionals: true,
   options: {
     email: { type: 'string' },

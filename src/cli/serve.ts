@@ -8,7 +8,6 @@ import { wrapped } from './plain.ts'
 
 export const serve = command({
   name: 'serve',
-  summary: 'run the service',
   options: {},
   parts: { settings: settingsHelp },
   run: async () => {
