@@ -263,7 +263,10 @@ export interface BulkReplayRow {
   came_to_id: string
 }
 
-/** A delivery that a bulk replay made due, or the one that a bulk correction made. It holds ids alone, and is deleted some time after them. */
+/**
+ * A delivery that a bulk replay made due, or the one that a bulk correction made. It holds ids alone, and is deleted some
+ * time after them.
+ */
 export interface ReplayedDeliveryRow {
   replay_id: string
   delivery_id: string

@@ -1,4 +1,4 @@
-import type { Account } from '../lms/apis/accounts.ts'
+import { type Account, isThere } from '../lms/apis/accounts.ts'
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
@@ -6,7 +6,6 @@ import { type Judged, succeeded } from '../lms/client/failure.ts'
 import type { LmsAccount } from '../sale/types.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
-import { isThere } from './withdraw/find-buyer.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused, withId } from './work.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { isSameAccount, SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
+import { isThere, SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import type { Failure } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
@@ -92,7 +92,7 @@ function noteAccount(
 const hasLeft = ({ account, open, delivery: { accounts } }: Work): boolean =>
   [...open].some((course) => {
     const known = accounts[course]
-    return known !== undefined && (account === null || !isSameAccount(account, known))
+    return known !== undefined && (account === null || !isThere(account, known))
   })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */

@@ -141,7 +141,7 @@ function coursesToSell(
 ): string[] | null {
   try {
     if (request === null) return null
-    if (isTakenOut({ standings: standings === null ? {} : readStandings(standings), orders })) return null
+    if (isTakenOut({ standings: readStandings(standings), orders })) return null
     const { courseIds } = readRequest(request)
     return [...new Set(courseIds.map((course) => (isSameCourse(course, from) ? to : course)))]
   } catch {

@@ -2,6 +2,7 @@ import type { TransactionContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
 import { coursesOf } from './rows.ts'
+import { readSaleIds } from './webhook-ids.ts'
 import { withdrawalOf } from './withdrawal-row.ts'
 
 /** A webhook that repeats a stored delivery. */
@@ -23,16 +24,10 @@ export async function readLateRetries(
   const named = repeats.flatMap(({ id, row: { webhook_id } }) => (webhook_id === null ? [] : [{ id, webhook_id }]))
   const withdrawn = await readWithdrawnCourses({ trx }, [...new Set(named.map(({ id }) => id))])
   const late = named.filter(({ id }) => withdrawn.has(id))
-  if (late.length === 0) return new Map()
-  const names = late.map(({ webhook_id }) => webhook_id)
-  const first = await trx.selectFrom('deliveries').select('webhook_id').where('webhook_id', 'in', names).execute()
-  const further = await trx
-    .selectFrom('webhook_ids')
-    .select('webhook_id')
-    .where('webhook_id', 'in', names)
-    .where('purpose', '=', 'sale')
-    .execute()
-  const known = new Set([...first, ...further].map(({ webhook_id }) => webhook_id))
+  const known = await readSaleIds(
+    { trx },
+    late.map(({ webhook_id }) => webhook_id),
+  )
   return new Map(
     late.flatMap(({ id, webhook_id }) => (known.has(webhook_id) ? [[webhook_id, withdrawn.get(id) ?? '']] : [])),
   )

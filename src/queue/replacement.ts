@@ -21,9 +21,10 @@ export async function storeReplacement(
 }
 
 /**
- * Stores another delivery for the courses that a refund or a withdrawal leaves of one that it has stopped, and links both. If an attempt
- * of the stopped delivery may have had an effect, the other one reads before it enrolls, so that nobody who was unenrolled
- * since comes back. Whom the courses were given to is known of the other one, too. Returns the events to store.
+ * Stores another delivery for the courses that a refund or a withdrawal leaves of one that it has stopped, and links
+ * both. If an attempt of the stopped delivery may have had an effect, the other one reads before it enrolls, so that
+ * nobody who was unenrolled since comes back. Whom the courses were given to is known of the other one, too. Returns the
+ * events to store.
  */
 export async function closeByRest(
   writing: TransactionContext,

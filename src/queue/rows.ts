@@ -52,11 +52,13 @@ const standingsSchema = z.record(
 )
 
 const accountsSchema = z.record(z.string(), z.object({ id: z.int(), username: z.string() }))
+
 /** The columns that store standings. */
 export function standingColumns(standings: Standings): Pick<DeliveryRow, 'standings' | 'ended_at'> {
   const ended = Object.values(standings).flatMap(({ endedAt }) => endedAt ?? [])
   return { standings: JSON.stringify(standings), ended_at: ended.length === 0 ? null : Math.min(...ended) }
 }
+
 /** Of a delivery that nobody has checked since its last result. */
 export const NO_STANDINGS = { standings: null, ended_at: null } as const satisfies Partial<DeliveryRow>
 
@@ -82,7 +84,7 @@ export function toDelivery(row: DeliveryRow): Delivery {
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),
     outcome: row.outcome === null ? null : readOutcome(row.outcome),
-    standings: row.standings === null ? {} : readStandings(row.standings),
+    standings: readStandings(row.standings),
     accounts: readAccounts(row.accounts),
     source: row.source,
     replaces: row.replaces,
@@ -134,7 +136,8 @@ function describeError(error: unknown): string {
  */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
 export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
-export const readStandings = (text: string): Standings => standingsSchema.parse(JSON.parse(text))
+export const readStandings = (text: string | null): Standings =>
+  text === null ? {} : standingsSchema.parse(JSON.parse(text))
 
 /** Parses the column `accounts`, and throws as these do. */
 export const readAccounts = (text: string | null): BuyerAccounts =>

@@ -66,6 +66,28 @@ export async function blockRefundIds({ trx }: Pick<Writing, 'trx'>, webhooks: re
   if (numUpdatedRows > 0n) throw ROW_CHANGED
 }
 
+/** Reads which of these webhook-ids are those of sales. Returns the ids of their deliveries, by webhook-id. */
+export async function readSaleIds(
+  { trx }: Pick<Writing, 'trx'>,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (names.length === 0) return new Map()
+  const first = await trx
+    .selectFrom('deliveries')
+    .select(['webhook_id', 'id'])
+    .where('webhook_id', 'in', names)
+    .execute()
+  const further = await trx
+    .selectFrom('webhook_ids')
+    .select(['webhook_id', 'delivery_id as id'])
+    .where('webhook_id', 'in', names)
+    .where('purpose', '=', 'sale')
+    .execute()
+  return new Map(
+    [...first, ...further].flatMap(({ webhook_id, id }) => (webhook_id === null ? [] : [[webhook_id, id]])),
+  )
+}
+
 /** Stores the webhook-ids of repeats of deliveries that have another one, so that none of them can name a refund. */
 export async function storeFurtherIds(
   { trx, at }: Writing,

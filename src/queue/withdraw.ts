@@ -68,13 +68,13 @@ export async function storeWithdrawal(
   const withdrawable = withdrawableOf(row)
   const chosen = chooseCourses(withdrawable, order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }
-  const left = withdrawable?.courses.flatMap(({ course }) => (chosen.includes(course) ? [] : course)) ?? []
   const stops = row.state === 'queued'
+  const left = withdrawable?.courses.filter(({ course }) => !chosen.includes(course)) ?? []
+  const rest = stops ? coursesOf(row).filter((sent) => left.some(({ course }) => isSameCourse(course, sent))) : []
   // As it is before the order stops it: see closeByRest.
-  const whole = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.id).executeTakeFirstOrThrow()
+  const whole = rest.length === 0 ? null : await readWhole(trx, order.id)
   const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, stops })
-  const rest = stops ? coursesOf(whole).filter((sent) => left.some((course) => isSameCourse(course, sent))) : []
-  const others = rest.length === 0 ? [] : await closeByRest(writing, { row: whole, rest, by: order.by })
+  const others = whole === null ? [] : await closeByRest(writing, { row: whole, rest, by: order.by })
   return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft, ...others] }
 }
 
@@ -179,6 +179,9 @@ const COLUMNS = [
 ] as const
 export type WithdrawableRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
+const readWhole = (trx: Transaction<Tables>, id: string): Promise<DeliveryRow> =>
+  trx.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+
 /** Reads what withdrawableOf needs. */
 export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, id: string) =>
   trx.selectFrom('deliveries').select(COLUMNS).where('id', '=', id).executeTakeFirst()
@@ -194,7 +197,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
     if (row.request === null) return null
     const { email, courseIds } = readRequest(row.request)
     const reported = row.outcome === null ? {} : readOutcome(row.outcome).courses
-    const standings = Object.entries(row.standings === null ? {} : readStandings(row.standings))
+    const standings = Object.entries(readStandings(row.standings))
     const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
     const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
     const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null

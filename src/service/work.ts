@@ -1,5 +1,5 @@
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
-import { areSalesWaitedFor, enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/follow-up.ts'
+import { enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
 import { createBudget } from '../lms/client/budget.ts'
@@ -26,10 +26,9 @@ const ENROLLED_PART = 10
 const ENROLLED_EVERY = 4
 
 /**
- * The background work of the service: it enrolls, withdraws, follows up pre-enrolled buyers, reads which courses the LMS
- * has, sends events to the shop,
- * notifies operators, replays what they ordered, and deletes old deliveries. Works until the signal is aborted and
- * everything in flight is settled. The database must be up to date.
+ * The background work of the service: it enrolls, withdraws, follows up buyers, reads which courses the LMS has, sends
+ * events to the shop, notifies operators, replays what they ordered, and deletes old deliveries. Works until the signal is
+ * aborted and everything in flight is settled. The database must be up to date.
  */
 export async function runWork(parts: Parts): Promise<void> {
   const { settings, inbox, replicas, budget, now } = parts
@@ -98,11 +97,10 @@ function followUp(
 
 /** Keeps the catalogue of courses up to date, with the client that the circuit breaker doesn't watch. */
 function keepCatalogue(parts: Parts): Promise<void> {
-  const { breaker, database, now, observer } = parts
+  const { breaker, observer } = parts
   return runCatalogue({
     ...parts,
     isLmsUnavailable: () => isOpen(breaker.state()),
-    areSalesWaitedFor: () => areSalesWaitedFor({ db: database.db, now: now() }),
     intervalMs: parts.catalogueMs,
     onFailed: observer.onCatalogueFailed,
   })

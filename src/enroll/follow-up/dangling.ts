@@ -8,7 +8,7 @@ import { outcomeColumns, readOutcome } from '../../queue/rows.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { coursesWith, type Reported } from './reported.ts'
-import type { Seen } from './result.ts'
+import type { Seen } from './standing.ts'
 
 /**
  * Tells which allowances dangle: the LMS has no such course. Nobody can activate an account with the address of such an

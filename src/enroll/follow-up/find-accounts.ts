@@ -1,8 +1,8 @@
-import { type AccountById, isSameAccount, isSameAddress } from '../../lms/apis/accounts.ts'
+import { type AccountById, isSameAddress, isThere } from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { Reported } from './reported.ts'
-import type { SeenAccount } from './result.ts'
+import type { SeenAccount } from './standing.ts'
 
 /** By address. */
 export type Accounts = ReadonlyMap<string, SeenAccount>
@@ -73,7 +73,7 @@ export async function findLeft(
   for (const { reported, courses } of sought) {
     for (const course of courses) {
       const stored = reported.accounts[course]
-      if (stored === undefined || ('username' in account && isSameAccount(account, stored))) continue
+      if (stored === undefined || isThere(account, stored)) continue
       if (!known.has(stored.id)) {
         await asking.beforeCall()
         const found = await asking.lms.accountById(stored)

@@ -1,7 +1,6 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import type { Failure } from '../../lms/client/failure.ts'
+import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
@@ -12,7 +11,8 @@ import { type Changing, changeFor } from './change.ts'
 import { enrolledBuyers, readCameTo, storeCameTo } from './enrolled.ts'
 import { type Asking, lookUp, permitFor, type Sought } from './look-up.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
-import { accountIn, type Check, type SeenRow } from './result.ts'
+import type { Check } from './result.ts'
+import { accountIn, type SeenRow } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The time from the start of a round to the next one. */
@@ -21,13 +21,8 @@ export const FOLLOW_UP_MS = 15 * 60_000
 const POLL_MS = 30_000
 /** The least rest after a round, and the rest after one that failed. */
 const AGAIN_MS = 60_000
-/** A call is put off while a sale is waited for, but no longer than this, so that a busy shop doesn't end the follow-up. */
-const PUT_OFF_MS = 30_000
-const PUT_OFF_POLL_MS = 250
 /** An LMS without search_emails is asked for 30 accounts a minute: 9 to 12 ms of its time each. */
 const SLOW_REST_MS = 2_000
-/** The shop waits up to 8 s for an answer. */
-const WAITED_FOR_MS = 10_000
 /** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
@@ -87,13 +82,7 @@ function askingOf({
       acquire().catch((error: unknown) => {
         throw signal.aborted ? ROUND_OVER : error
       }),
-    beforeCall: async () => {
-      assertMay()
-      for (const end = performance.now() + PUT_OFF_MS; performance.now() < end; assertMay()) {
-        if (!(await guard(() => areSalesWaitedFor({ db, now: context.now() })))) return
-        await pause(PUT_OFF_POLL_MS, signal)
-      }
-    },
+    beforeCall: () => giveWay({ db, now: context.now, guard, assertMay, signal }),
     rest: () => pause(SLOW_REST_MS, signal),
   }
 }
@@ -110,22 +99,6 @@ function restAfter({
   const rest = Math.max(intervalMs - tookMs, Math.min(AGAIN_MS, intervalMs))
   if (result.complete) return rest
   return Math.min(intervalMs, Math.max(AGAIN_MS, result.failure?.retryAfterMs ?? 0))
-}
-
-/**
- * Whether a shop probably waits for the result of a delivery, at any replica: one is being processed, and came in or
- * was last attempted within the last 10 s. `now`: ms since 1970.
- */
-export async function areSalesWaitedFor({ db, now }: { db: Kysely<Tables>; now: number }): Promise<boolean> {
-  const row = await db
-    .selectFrom('deliveries')
-    .select('id')
-    .where('state', '=', 'queued')
-    .where('active_at', '>', now - WAITED_FOR_MS)
-    .where('due_at', '<=', now)
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
 }
 
 type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>

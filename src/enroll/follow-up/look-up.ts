@@ -6,7 +6,8 @@ import type { Lms } from '../../lms/lms.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
 import { type Accounts, findAccounts, findLeft } from './find-accounts.ts'
 import type { Reported } from './reported.ts'
-import { accountIn, type Check, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './result.ts'
+import type { Check } from './result.ts'
+import { accountIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
 
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
@@ -45,7 +46,8 @@ interface LookingUp extends Asking {
 /**
  * Looks up the buyers of deliveries in the LMS: 1,000 addresses a call, and for those with an account their enrollments,
  * 100 people of a course a call, in calls that are full if there are more people on later pages. Who is not at the address
- * any more, but has a course of the delivery, is looked up by the id of the account. Yields what is known after each step, or the failure of a call: its people are then left out.
+ * any more, but has a course of the delivery, is looked up by the id of the account. Yields what is known after each
+ * step, or the failure of a call: its people are then left out.
  * @param pages at most SEARCH_ADDRESSES deliveries each
  * @throws what `acquire` and `beforeCall` reject with
  */

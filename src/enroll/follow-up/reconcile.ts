@@ -11,7 +11,8 @@ import { type Changing, changeFor } from './change.ts'
 import { createDanglingCheck, deleteDangling } from './dangling.ts'
 import { type Asking, lookUpAll } from './look-up.ts'
 import { type Reported, readReported, reportedInState } from './reported.ts'
-import { type Check, type Seen, standingIn } from './result.ts'
+import type { Check } from './result.ts'
+import { type Seen, standingIn } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The wait if the LMS throttles without saying for how long. */

@@ -58,7 +58,7 @@ function reportedOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>): Reported 
       email,
       courseIds,
       outcome: row.outcome === null ? { courses: {}, reason: null } : readOutcome(row.outcome),
-      standings: row.standings === null ? {} : readStandings(row.standings),
+      standings: readStandings(row.standings),
       accounts: readAccounts(row.accounts),
     }
   } catch {

@@ -14,7 +14,8 @@ import {
 } from '../../queue/rows.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
 import { changesOf, readBlocked } from './access.ts'
-import { accountsAfterCheck, type Check, changesNothing, resultOfCheck } from './result.ts'
+import { type Check, changesNothing, resultOfCheck } from './result.ts'
+import { accountsAfterCheck } from './standing.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
 const STEP = 200
@@ -128,22 +129,23 @@ async function writeOf(
   { check, row, by }: { check: Check; row: Row; by: string | null },
 ): Promise<Write | null> {
   if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
-  const standings = row.standings === null ? {} : readStandings(row.standings)
+  const standings = readStandings(row.standings)
   const outcome = row.outcome === null ? null : readOutcome(row.outcome)
   const of = { check, outcome, standings, receivedAt: row.received_at, at: writing.at, by }
-  const changes = changesOf(standings, resultOfCheck(of).standings)
+  const found = resultOfCheck(of)
+  const changes = changesOf(standings, found.standings)
   const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, before: standings, ...changes })
-  const after = resultOfCheck({ ...of, blocked })
+  const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
   const isSame = after.standings === standings
   const accounts = readAccounts(row.accounts)
-  const found = isSame ? accounts : accountsAfterCheck({ ...check, accounts, standings: after.standings })
+  const known = isSame ? accounts : accountsAfterCheck({ ...check, accounts, standings: after.standings })
   return {
     row,
     set: {
       state: after.state,
       ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
       ...(isSame ? { standings: row.standings, ended_at: row.ended_at } : standingColumns(after.standings)),
-      accounts: found === accounts ? row.accounts : accountsColumn(found),
+      accounts: known === accounts ? row.accounts : accountsColumn(known),
     },
     drafts: after.drafts,
     stored: { state: after.state, standings: after.standings },

@@ -1,4 +1,4 @@
-import { type Account, isSameAccount, isSameAddress } from '../../lms/apis/accounts.ts'
+import { type Account, isSameAddress, isThere } from '../../lms/apis/accounts.ts'
 import type { Allowance } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
@@ -12,9 +12,7 @@ export interface Buyer {
   readonly allowances: readonly Allowance[]
   /** The address that the account has now, if that is another one than the sale's; null otherwise. */
   readonly movedTo: string | null
-  /**
-   * Whether the LMS has the account no more, and another account has the address.
-   */
+  /** Whether the account no longer exists in the LMS, and another account has the address. */
   readonly isReplaced: boolean
 }
 
@@ -53,7 +51,3 @@ export async function findBuyer({
   const isElsewhere = status === 'registered' && !isSameAddress(address, email)
   return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isReplaced: false })
 }
-
-/** Whether the account of an address is the one that a course was given to. */
-export const isThere = (account: Account, known: LmsAccount): boolean =>
-  'username' in account && isSameAccount(account, known)

@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { Account } from '../../lms/apis/accounts.ts'
+import { type Account, isThere } from '../../lms/apis/accounts.ts'
 import { batchCanName } from '../../lms/apis/batch-answer.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { type Allowance, isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
@@ -9,7 +9,7 @@ import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { BuyerAccounts, LmsAccount } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
-import { type Buyer, findBuyer, isThere } from './find-buyer.ts'
+import { type Buyer, findBuyer } from './find-buyer.ts'
 import { type InCourse, readInCourse } from './what-stands.ts'
 
 /** The results so far, by course as in the order, and the failure that ended the attempt; null if it is complete. */
@@ -169,7 +169,7 @@ export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseW
 const MOVED = 'an account with this address used the allowance, and has another address now; find it in the LMS'
 
 const REPLACED =
-  'the LMS has the account no more that had the course, and the account that has the address now was left alone'
+  'the account that had the course no longer exists in the LMS, and the account that has the address now was left alone'
 
 const keep = (why: string, mode: string | null = null): Judged<CourseWithdrawal> =>
   succeeded({ kind: 'kept', mode, why })

@@ -47,8 +47,9 @@ export function maskAddress(address: string): string {
 const ENDPOINT = '/api/user/v1/accounts'
 
 /**
- * The account that has an address. `id`: the LMS's number of it; absent if the answer leaves it out. `inactive`: the person registered and has not activated. `retired`: the person had
- * the account deleted. `other_account`: the LMS matches the address to an account with another address, masked here.
+ * The account that has an address. `id`: the LMS's number of it; absent if the answer leaves it out. `inactive`: the
+ * person registered and has not activated. `retired`: the person had the account deleted. `other_account`: the LMS
+ * matches the address to an account with another address, masked here.
  */
 export type Account =
   | { readonly status: 'active' | 'inactive'; readonly username: string; readonly id?: number }
@@ -145,8 +146,14 @@ export function judgeAccountById(answer: Answer, asked: LmsAccount): Judged<Acco
 }
 
 /** Whether an account that was found at an address is a known one. In another LMS, only its username is the same. */
-export const isSameAccount = (found: { username: string; id?: number }, known: LmsAccount): boolean =>
+const isSameAccount = (found: { username: string; id?: number }, known: LmsAccount): boolean =>
   found.id === known.id || found.username === known.username
+
+/** Whether the account of an address is a known one. */
+export const isThere = (
+  account: { readonly status: string } | { readonly username: string; readonly id?: number },
+  known: LmsAccount,
+): boolean => 'username' in account && isSameAccount(account, known)
 
 /** By RETIRED_EMAIL_PREFIX and RETIRED_EMAIL_DOMAIN in lms/envs/common.py, which sites leave as they are. */
 const isRetiredAddress = (address: string): boolean =>

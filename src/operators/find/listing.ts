@@ -131,7 +131,7 @@ export function readStored(row: Pick<DeliveryRow, 'request' | 'outcome' | 'stand
     return {
       request: request === null ? null : readRequest(request),
       outcome: outcome === null ? null : readOutcome(outcome),
-      standings: standings === null ? {} : readStandings(standings),
+      standings: readStandings(standings),
       accounts: readAccounts(accounts),
       unreadable: null,
     }

@@ -47,7 +47,10 @@ export interface ShopView {
   /** The webhook-id that the shop sent the sale with, if it signs by Standard Webhooks. */
   readonly webhookId: string | null
   readonly state: DeliveryState
-  /** The true course keys that are done and have not ended. `pre_enrolled`: the buyer is enrolled as soon as they have an active account. */
+  /**
+   * The true course keys that are done and have not ended. `pre_enrolled`: the buyer is enrolled as soon as they have an
+   * active account.
+   */
   readonly courses: readonly { readonly id: string; readonly result: 'enrolled' | 'pre_enrolled' }[]
   /** Those that were enrolled and that the buyer has lost in the LMS, with the time of the check that found it (ISO). */
   readonly ended: readonly { readonly id: string; readonly since: string }[]
@@ -164,7 +167,7 @@ export function shopView(row: Row): ShopView {
 /** A column that can't be read ends nothing: the console shows what is wrong with it. */
 function standingsOf({ standings }: Pick<Row, 'standings'>): Standings {
   try {
-    return standings === null ? {} : readStandings(standings)
+    return readStandings(standings)
   } catch {
     return {}
   }

@@ -48,7 +48,7 @@ export async function endOrder(
     const rest: Outcome = { courses: left, reason: isWithdrawn ? null : outcome.reason }
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfOutcome(rest) : state
     const { trx, at } = writing
-    const standings = delivery.standings === null ? {} : readStandings(delivery.standings)
+    const standings = readStandings(delivery.standings)
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
       .set({
@@ -241,7 +241,10 @@ export async function keepersOf(
   return wanting.flatMap(({ id, generation }) => (isWithdrawn(id, generation) ? [] : id)).sort()
 }
 
-/** Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a person. */
+/**
+ * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
+ * person.
+ */
 function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
   const { outcome } = row
   const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
@@ -250,7 +253,7 @@ function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: 
 
 /** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
 const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string): boolean =>
-  Object.entries(standings === null ? {} : readStandings(standings)).some(
+  Object.entries(readStandings(standings)).some(
     ([key, { endedAt }]) => endedAt !== undefined && isSameCourse(key, course),
   )
 

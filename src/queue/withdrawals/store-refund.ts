@@ -6,6 +6,7 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import type { EventDraft } from '../events.ts'
 import { closeByRest } from '../replacement.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
+import { readSaleIds } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
 import { withdrawalOf } from '../withdrawal-row.ts'
 import { followCorrections, type OrderOfGeneration, type Refundable, refundableOf } from './refunded-sales.ts'
@@ -96,23 +97,12 @@ async function readRefundable(
   const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   const newest = rows.at(-1)?.id ?? ''
   if (sale !== undefined) {
-    const named = await idsOfSale(trx, sale)
-    return { found: await concernedBy(trx, { rows: rows.filter(({ id }) => named.has(id)), courseIds }), newest }
+    const named = (await readSaleIds({ trx }, [sale])).get(sale)
+    const ofSale = rows.filter(({ id }) => id === sale || id === named)
+    return { found: await concernedBy(trx, { rows: ofSale, courseIds }), newest }
   }
   const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
   return { found: same.length > 0 ? same : await concernedBy(trx, { rows, courseIds }), newest }
-}
-
-/** The ids under which the deliveries of a sale are stored that goes by this delivery id or webhook-id. */
-async function idsOfSale(trx: TransactionContext['trx'], sale: string): Promise<ReadonlySet<string>> {
-  const first = await trx.selectFrom('deliveries').select('id').where('webhook_id', '=', sale).execute()
-  const further = await trx
-    .selectFrom('webhook_ids')
-    .select('delivery_id as id')
-    .where('webhook_id', '=', sale)
-    .where('purpose', '=', 'sale')
-    .execute()
-  return new Set([sale, ...[...first, ...further].map(({ id }) => id)])
 }
 
 /** Those of these deliveries that sold one of the courses, with those that correct them. */

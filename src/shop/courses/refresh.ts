@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import type { Budget, Permit } from '../../lms/client/budget.ts'
 import type { Lms } from '../../lms/lms.ts'
+import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { catalogueIn, readRow } from './catalogue.ts'
@@ -20,9 +21,7 @@ const RESERVE = 0.5
 /** The list allows 40 calls a minute, and one call of it takes as long as some enrollments. */
 const LIST_REST_MS = 2_000
 const REST_MS = 100
-/** A call is put off while a sale is waited for, but no longer than this, so that a busy shop gets a catalogue too. */
-const PUT_OFF_MS = 30_000
-const PUT_OFF_POLL_MS = 250
+const PERMIT_POLL_MS = 250
 
 interface Refreshing extends Background, Pick<AppContext, 'context'> {
   readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
@@ -31,8 +30,6 @@ interface Refreshing extends Background, Pick<AppContext, 'context'> {
   readonly budget: Pick<Budget, 'tryAcquire'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
-  /** Whether a shop waits for the result of a sale now. */
-  readonly areSalesWaitedFor: () => Promise<boolean>
   /** CATALOGUE_MS, but for the sandbox and tests. */
   readonly intervalMs: number
   /** Called after each reading that failed, with the reason, at most 300 characters. */
@@ -87,26 +84,25 @@ async function refresh(options: Refreshing, db: Kysely<Tables>) {
 
 /** What each call waits for. The first one of each kind doesn't rest. */
 function turnsOf(options: Refreshing) {
-  const { budget, areSalesWaitedFor, guard, signal } = options
+  const { budget, context, guard, signal } = options
+  const assertMay = (): void => {
+    if (!mayAsk(options)) throw OVER
+  }
   const rested = { list: false, other: false }
   const turn = async (kind: keyof typeof rested, restMs: number): Promise<void> => {
     if (rested[kind]) await pause(restMs, signal)
     rested[kind] = true
-    for (const end = performance.now() + PUT_OFF_MS; performance.now() < end; ) {
-      if (!mayAsk(options)) throw OVER
-      if (!(await guard(areSalesWaitedFor))) return
-      await pause(PUT_OFF_POLL_MS, signal)
-    }
+    await giveWay({ db: context.database.db, now: context.now, guard, assertMay, signal })
   }
   return {
     turn: () => turn('other', REST_MS),
     acquire: async (): Promise<Permit> => {
       await turn('list', LIST_REST_MS)
       for (;;) {
-        if (!mayAsk(options)) throw OVER
+        assertMay()
         const permit = budget.tryAcquire(RESERVE)
         if (permit !== null) return permit
-        await pause(PUT_OFF_POLL_MS, signal)
+        await pause(PERMIT_POLL_MS, signal)
       }
     },
   }

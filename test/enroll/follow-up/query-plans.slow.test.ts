@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { areSalesWaitedFor } from '../../../src/enroll/follow-up/follow-up.ts'
+import { areSalesWaitedFor } from '../../../src/queue/give-way.ts'
 import { plansOf } from '../../database/dialects.ts'
 import { DEMO } from '../../harness.ts'
 import { onSqlite } from '../../queue/harness.ts'

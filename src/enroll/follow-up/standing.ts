@@ -1,0 +1,163 @@
+import type { BuyerAccounts, CourseStanding, Reason, Standing, Standings } from '../../sale/types.ts'
+import { endedAfter, isWatched } from './access.ts'
+import type { Reported } from './reported.ts'
+
+const DAY_MS = 86_400_000
+/** An unchanged standing is stored again after this time, so that a round writes few rows and its time stays recent. */
+const STORE_AGAIN_MS = 6 * 3_600_000
+/** This many checks in a row must find an account without an enrollment before the LMS is asked whether it is active. */
+const CHECKS_BEFORE_ASKING = 3
+
+/**
+ * The account that the LMS has for an address. `registered`: there is one, and it is not known whether it is active.
+ * The address of another account is masked.
+ */
+export type SeenAccount =
+  | { readonly status: 'unknown' | 'retired' }
+  | { readonly status: 'other_account'; readonly address: string }
+  | { readonly status: 'active' | 'inactive' | 'registered'; readonly username: string; readonly id?: number }
+
+export interface SeenRow {
+  readonly active: boolean
+  readonly mode: string
+  /** The person is enrolled, but not yet in the mode of the setting. */
+  readonly modePending: boolean
+  /** Why the person does not get that mode; null if they do, or if nobody has tried. */
+  readonly against: Reason | null
+}
+
+/** What the LMS has for one person. */
+export interface Seen {
+  readonly account: SeenAccount
+  /**
+   * By true course key, the account that the course was given to, if another address is that account's by now, or it was
+   * retired. The person of these courses is that account, and not the one at the address.
+   */
+  readonly left?: ReadonlyMap<string, SeenAccount>
+  /** The enrollments by true course key. Only a course in `courses` was asked about. */
+  readonly rows: ReadonlyMap<string, SeenRow>
+  readonly courses: ReadonlySet<string>
+  /** The courses with an allowance that enrolls on activation; null if the LMS was not asked. */
+  readonly allowed: ReadonlySet<string> | null
+}
+
+/** The account of the buyer in a course: the one that it was given to, or else the one that has the address. */
+export const accountIn = (course: string, { left, account }: Pick<Seen, 'left' | 'account'>): SeenAccount =>
+  left?.get(course) ?? account
+
+/** The person's standing in a course, by what was seen. */
+export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'standing' | 'mode' | 'moved'> {
+  const { rows, allowed } = seen
+  const account = accountIn(course, seen)
+  const of = (standing: Standing) => ({ standing, mode: null })
+  if (account.status === 'retired' || account.status === 'other_account') return of(account.status)
+  const row = rows.get(course)
+  const moved = seen.left?.has(course) ? ({ moved: true } as const) : {}
+  if (row !== undefined) return { standing: row.active ? 'enrolled' : 'unenrolled', mode: row.mode, ...moved }
+  if (seen.left?.has(course)) return { ...of('missing'), ...moved }
+  const mayWait = allowed === null || allowed.has(course)
+  switch (account.status) {
+    case 'unknown':
+      return of(mayWait ? 'no_account' : 'missing')
+    case 'inactive':
+      return of(mayWait ? 'not_activated' : 'missing')
+    case 'registered':
+      return of('not_activated')
+    case 'active':
+      return of('missing')
+  }
+}
+
+/**
+ * The accounts that the courses of a delivery were given to, after a check: who is first seen enrolled in a course for
+ * which the delivery knows no account is its buyer from then on. Pure.
+ * @param of.standings after the check
+ */
+export function accountsAfterCheck({
+  seen: { account, courses },
+  accounts,
+  standings,
+}: {
+  seen: Pick<Seen, 'account' | 'courses'>
+  accounts: BuyerAccounts
+  standings: Standings
+}): BuyerAccounts {
+  if (!('username' in account) || account.id === undefined) return accounts
+  const { id, username } = account
+  const isNew = (course: string): boolean =>
+    accounts[course] === undefined && standings[course]?.standing === 'enrolled'
+  const found = [...courses].filter(isNew).map((course) => [course, { id, username }] as const)
+  return found.length === 0 ? accounts : { ...accounts, ...Object.fromEntries(found) }
+}
+
+/**
+ * The standing to store after a check at `at` (ms since 1970). A round of the follow-up doesn't ask for allowances, so
+ * it keeps the finding of an earlier check that there is none.
+ */
+export function standingAfter({
+  course,
+  seen,
+  before,
+  watched,
+  at,
+}: {
+  course: string
+  seen: Seen
+  before: CourseStanding | undefined
+  /** Whether its access may end or come back, and if so, whether something keeps it from that. */
+  watched: { readonly isBlocked: boolean } | null
+  at: number
+}): CourseStanding {
+  // Whoever was enrolled had an active account: an enrollment that is gone doesn't wait for the activation.
+  const account = accountIn(course, seen)
+  const isGone = watched !== null && 'username' in account && !seen.rows.has(course)
+  const found = { ...standingIn(course, seen), ...(isGone ? { standing: 'missing' as const, mode: null } : {}) }
+  const stays =
+    seen.allowed === null &&
+    ((before?.standing === 'missing' && (found.standing === 'no_account' || found.standing === 'not_activated')) ||
+      (before?.standing === 'retired' && found.standing === 'no_account')) // search_emails leaves out retired accounts
+  const { standing, mode, moved } = stays ? before : found
+  const isSame = before?.standing === standing
+  const endedAt =
+    watched === null ? before?.endedAt : endedAfter({ course, seen: { ...seen, account }, before, at, ...watched })
+  return {
+    standing,
+    mode,
+    checkedAt: at,
+    since: isSame ? before.since : at,
+    checks: isSame ? before.checks + 1 : 1,
+    ...(endedAt === undefined ? {} : { endedAt }),
+    ...(moved ? { moved } : {}),
+  }
+}
+
+/**
+ * Whether to ask for the account of a person without an enrollment in a course. Of one who was enrolled and whose address
+ * no account has: whether it was retired.
+ */
+export function isDueToAsk(
+  reported: Reported,
+  { course, account, at }: { course: string; account: SeenAccount; at: number },
+) {
+  const before = reported.standings[course]
+  if (isWatched(reported, course)) return account.status === 'unknown' && before?.endedAt === undefined
+  return 'username' in account && isDueAgain(before, at)
+}
+
+/**
+ * Whether to ask whether an account without an enrollment is active: at the third check, a day after the first, and
+ * then once a day. Without an answer it stays due, because the check isn't stored.
+ */
+function isDueAgain(before: CourseStanding | undefined, at: number): boolean {
+  if (before === undefined || (before.standing !== 'not_activated' && before.standing !== 'missing')) return false
+  if (before.checks + 1 < CHECKS_BEFORE_ASKING) return false
+  const daysAt = (time: number): number => Math.floor((time - before.since) / DAY_MS)
+  return daysAt(at) > daysAt(before.checkedAt)
+}
+
+/** Whether a check changes what the database should have. Pure. */
+export function isWorthStoring(before: CourseStanding | undefined, after: CourseStanding): boolean {
+  if (before === undefined || before.standing !== after.standing || before.mode !== after.mode) return true
+  if (before.endedAt !== after.endedAt || before.moved !== after.moved) return true
+  return after.checkedAt - before.checkedAt >= STORE_AGAIN_MS || isDueAgain(before, after.checkedAt)
+}
