@@ -4,6 +4,7 @@ import {
   type BuyerAccounts,
   courseOfReason,
   type Delivery,
+  type DeliveryState,
   type EnrollmentRequest,
   type Outcome,
   type Progress,
@@ -58,6 +59,9 @@ export function standingColumns(standings: Standings): Pick<DeliveryRow, 'standi
   const ended = Object.values(standings).flatMap(({ endedAt }) => endedAt ?? [])
   return { standings: JSON.stringify(standings), ended_at: ended.length === 0 ? null : Math.min(...ended) }
 }
+
+/** The states of deliveries in which the access to a course can end: in the second, another course waits for an account. */
+export const CAN_END = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
 
 /** Of a delivery that nobody has checked since its last result. */
 export const NO_STANDINGS = { standings: null, ended_at: null } as const satisfies Partial<DeliveryRow>

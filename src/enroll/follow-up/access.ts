@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { coursesOf, readOutcome } from '../../queue/rows.ts'
+import { CAN_END, coursesOf, readOutcome } from '../../queue/rows.ts'
 import { touchedBy, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/end-order.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
@@ -15,9 +15,9 @@ interface Looked {
   readonly rows: ReadonlyMap<string, { readonly active: boolean }>
 }
 
-/** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done. */
+/** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done for it. */
 export const isWatched = ({ state, outcome }: Pick<Reported, 'state' | 'outcome'>, course: string): boolean =>
-  state === 'enrolled' && outcome.courses[course] === 'enrolled'
+  CAN_END.some((one) => one === state) && outcome.courses[course] === 'enrolled'
 
 /**
  * Whether what was seen shows that a person is not in a course: the account has no active enrollment there, or was

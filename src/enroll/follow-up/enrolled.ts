@@ -4,6 +4,8 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import { along } from '../../queue/in-order.ts'
+import { CAN_END } from '../../queue/rows.ts'
+import { isWatched } from './access.ts'
 import type { Sought } from './look-up.ts'
 import { coursesWith, readReported } from './reported.ts'
 
@@ -42,8 +44,8 @@ interface Reading {
 }
 
 /**
- * The enrolled deliveries that became due, with the courses that were enrolled, as many as one search takes. A sale of
- * several courses is due with its first one.
+ * The deliveries that became due, with the courses that were enrolled, as many as one search takes: also those of which
+ * another course still waits for an account. A sale of several courses is due with its first one.
  */
 export async function* enrolledBuyers(
   { db, guard }: Reading,
@@ -56,9 +58,9 @@ export async function* enrolledBuyers(
     for await (const ids of salesOf({ db, guard }, { course, ...due })) {
       const found = await guard(() => readReported(db, ids))
       page.push(
-        ...found.flatMap((reported) =>
-          reported.state === 'enrolled' ? { reported, courses: coursesWith('enrolled', reported.outcome) } : [],
-        ),
+        ...found
+          .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.outcome) }))
+          .filter(({ reported, courses: [watched] }) => watched !== undefined && isWatched(reported, watched)),
       )
       while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES)
     }
@@ -66,11 +68,11 @@ export async function* enrolledBuyers(
   if (page.length > 0) yield page
 }
 
-/** The enrolled deliveries, along the index by time. As a plain column, the state would lead to the one by state. */
+/** The deliveries with such courses, along the index by time. As a plain column, the state would lead to the one by state. */
 const enrolled = (db: Kysely<Tables>) =>
-  along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', 'enrolled'))
+  along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), 'in', CAN_END))
 
-/** The courses of enrolled deliveries that were received until `upTo`, each once: a week of sales a statement. */
+/** The courses of deliveries with such courses that were received until `upTo`, each once: a week of sales a statement. */
 async function soldCourses({ db, guard }: Reading, upTo: number): Promise<ReadonlySet<string>> {
   const courses = new Set<string>()
   const query = along(db, 'deliveries_received').select('received_at').orderBy('received_at').limit(1)
@@ -87,7 +89,7 @@ async function soldCourses({ db, guard }: Reading, upTo: number): Promise<Readon
   return courses
 }
 
-/** The ids of the enrolled deliveries of a course, the oldest first, in chunks. */
+/** The ids of these deliveries of a course, the oldest first, in chunks. */
 async function* salesOf(
   { db, guard }: Reading,
   { course, after, upTo }: DueSales & { course: string },

@@ -199,7 +199,8 @@ async function withModes(
   const rows = new Map(seen.rows)
   const changing = { ...options, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
-    const isPending = row.modePending && seen.courses.has(course) && reported.state === 'pre_enrolled'
+    const waits = reported.state === 'pre_enrolled' && reported.outcome.courses[course] === 'allowed'
+    const isPending = row.modePending && seen.courses.has(course) && waits
     const mode = isPending ? asking.modeOf(course) : null
     const account = accountIn(course, seen)
     if (mode === null || !('username' in account)) continue

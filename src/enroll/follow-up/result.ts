@@ -124,6 +124,7 @@ function nextOutcome(
   const wasMissing = state === 'needs_attention' && outcome.reason?.code === 'enrollment.missing'
   if (state !== 'pre_enrolled' && !wasMissing) return null
   const waiting = coursesWith('allowed', outcome)
+  if (!waiting.some((course) => seen.courses.has(course))) return null // only what was enrolled before was looked up
   const rowOf = (course: string) => seen.rows.get(course)
   const claimed = waiting.filter(
     (course) => standings[course]?.standing === 'enrolled' && (wasMissing || !rowOf(course)?.modePending),

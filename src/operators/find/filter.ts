@@ -1,6 +1,7 @@
 import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import type { Tables } from '../../database/schema.ts'
+import { CAN_END } from '../../queue/rows.ts'
 import { emailTerm, fold, line, textTerm } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, REASON_CODES } from '../../sale/types.ts'
 
@@ -91,7 +92,7 @@ export function meeting<Output>(
   if (cause !== undefined) met = met.where('reason', '=', cause)
   if (about !== undefined) met = met.where('subject', '=', textTerm(about))
   if (sales) met = met.where(isSale)
-  if (ended) met = met.where('state', '=', 'enrolled').where('ended_at', 'is not', null)
+  if (ended) met = met.where('state', 'in', CAN_END).where('ended_at', 'is not', null)
   if (received !== undefined) met = met.where('received_at', '>=', received)
   if (receivedTo !== undefined) met = met.where('received_at', '<', receivedTo)
   if (span !== undefined) met = met.where((eb) => waited(eb, span))

@@ -11,6 +11,7 @@ import {
   readInOrder,
   stretches,
 } from '../../queue/in-order.ts'
+import { CAN_END } from '../../queue/rows.ts'
 import type { DeliveryState } from '../../sale/types.ts'
 import { BEFORE_MS, type DeliveryFilter, meeting } from './filter.ts'
 
@@ -130,9 +131,9 @@ async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan>
   return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
 }
 
-/** Access ends only in enrolled deliveries, so a walk can read the index of these. */
+/** Access ends only in deliveries of these states, so a walk can read the index of these. */
 const narrowed = (filter: DeliveryFilter): DeliveryFilter =>
-  filter.ended ? { ...filter, states: (filter.states ?? ['enrolled']).filter((one) => one === 'enrolled') } : filter
+  filter.ended ? { ...filter, states: CAN_END.filter((one) => filter.states?.includes(one) ?? true) } : filter
 
 /** A delivery is never active before it is received, so a walk can end there. */
 function rangeOf({ received, waited, ...filter }: DeliveryFilter): DeliveryFilter {

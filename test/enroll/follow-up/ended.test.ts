@@ -6,7 +6,7 @@ import { show } from '../../../src/operators/find/listing.ts'
 import { readShopViews } from '../../../src/queue/outbox/outbox.ts'
 import { DEMO } from '../../harness.ts'
 import { only, START } from '../../queue/harness.ts'
-import { ACCOUNTS, callsTo, DAY_MS, type FollowUp, history, LIST, PYTHON, SEARCH, setUp } from './harness.ts'
+import { ACCOUNTS, callsTo, DAY_MS, type FollowUp, HONOR, history, LIST, PYTHON, SEARCH, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
 const ENROLLED = { [DEMO]: 'enrolled' } as const
@@ -100,6 +100,45 @@ test('of several courses, only what ended leaves the courses; both that end at o
   })
   await bench.twoDaysLater()
   assert.equal((await history(bench, both)).length, 1)
+})
+
+test('a course is watched while another one of the sale still waits for an account', async (t) => {
+  const bench = await begun(t)
+  await bench.people({ email: ADA, username: 'ada', active: true })
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'enrolled', [PYTHON]: 'allowed' } })
+  await bench.twoDaysLater()
+  const ended = [{ id: DEMO, since: since(bench.clock.at) }]
+  assert.deepEqual(await bench.told(), [
+    ['delivery.access_ended', 'pre_enrolled', [{ id: PYTHON, result: 'pre_enrolled' }], ended],
+  ])
+  assert.deepEqual(only((await bench.operations.list({ filter: { ended: true } })).items).id, id)
+  await bench.seed({ enrollments: [enrollment(ADA, { course: PYTHON })] })
+  await bench.round()
+  assert.deepEqual(
+    [(await bench.delivery(id)).state, (await bench.told()).length],
+    ['enrolled', 1],
+    'claimed, and ended',
+  )
+  assert.equal((await bench.standings(id))[DEMO], 'unenrolled')
+})
+
+test('the look at what was enrolled before gives nobody a course mode, and decides nothing about what waits', async (t) => {
+  const bench = await begun(t)
+  const modeOf = () => 'honor'
+  await bench.people({ email: ADA, username: 'ada', active: true })
+  await bench.seed({ enrollments: [enrollment(ADA, { course: HONOR })] })
+  const watched = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled', [PYTHON]: 'allowed' } })
+  const waiting = await bench.sellOne({ email: ADA, order: 2, courses: { [DEMO]: 'enrolled', [HONOR]: 'allowed' } })
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.check([waiting], {}, modeOf)
+  await bench.twoDaysLater({ modeOf })
+  const { enrollments } = await bench.state()
+  assert.deepEqual(
+    new Set(enrollments.filter(({ email }) => email === ADA).map(({ mode }) => mode)),
+    new Set(['audit']),
+  )
+  for (const id of [watched, waiting]) assert.equal((await bench.delivery(id)).state, 'pre_enrolled')
 })
 
 test('an enrollment that is gone has ended, a retired account is a standing of its own, and both are asked for once', async (t) => {
