@@ -125,7 +125,17 @@ function isMysqlUrl(text: string): boolean {
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
   const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
   const isPlain = /^(\?tls=(verify|off))?$/.test(search) && hash === ''
-  return protocol === 'mysql:' && named && isPlain && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+  return protocol === 'mysql:' && named && isPlain && [username, password, pathname].every(isDecodable)
+}
+
+/** Whether each %XX of a part of a URL belongs to a character in UTF-8. */
+function isDecodable(part: string): boolean {
+  try {
+    decodeURIComponent(part)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
