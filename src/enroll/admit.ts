@@ -2,7 +2,7 @@ import type { Failure } from '../lms/client/failure.ts'
 import type { Lms } from '../lms/lms.ts'
 import { isCourseKey } from '../sale/course-key.ts'
 import type { Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
-import { beginWork, failAll, type Work } from './work.ts'
+import { beginWork, failAll, sendSingly, type Work } from './work.ts'
 
 /**
  * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the
@@ -28,7 +28,7 @@ export async function admit({
   work.readFirst = true
   const account = await lms.account(request.email)
   if (!account.ok) failAll({ works: [work], courses: [...work.open], failure: account.failure })
-  else if (account.value.status !== 'unknown') work.alone = true
+  else if (account.value.status !== 'unknown') sendSingly(work)
   return work
 }
 

@@ -1,5 +1,5 @@
 import type { CourseHealth } from './breakers/course-breakers.ts'
-import type { Work } from './work.ts'
+import { goesSingly, mayFailAgain, type Work } from './work.ts'
 
 /** About one second of the LMS's time for people with an account, and a tenth of that for those without. */
 export const BATCH_PEOPLE = 50
@@ -58,12 +58,11 @@ export function nextBatch(choice: Choice): Batch | null {
 }
 
 /** Whether the batch goes through the single APIs, whatever else the LMS has. */
-export const isSingly = ({ works }: Batch): boolean => works.some(({ alone, suspect }) => alone || suspect)
+export const isSingly = ({ works }: Batch): boolean => works.some(goesSingly)
 
 /** Whether a call is likely to fail. Such calls share one slot, which leaves the others to healthy calls. */
 export const isDoubtful = ({ works, courses }: Batch, healthOf: (course: string) => CourseHealth): boolean =>
-  works.some(({ suspect, part }) => suspect || part !== null) ||
-  courses.some((course) => healthOf(course) !== 'healthy')
+  works.some(mayFailAgain) || courses.some((course) => healthOf(course) !== 'healthy')
 
 const HEALTHY = (): CourseHealth => 'healthy'
 const NOBODY = (): boolean => false
@@ -79,7 +78,7 @@ function healthyBatch(choice: Choice): Batch | null {
   const { scope, now, isAwaited = NOBODY, people = BATCH_PEOPLE, withoutSingles = false, mayBatch = ANY } = choice
   const usable = usableIn(choice)
   const takes = (course: string): boolean => usable(course) && mayBatch(course)
-  const goesAlone = ({ alone, open }: Work): boolean => alone || ![...open].some(takes)
+  const goesAlone = (work: Work): boolean => goesSingly(work) || ![...work.open].some(takes)
   const works = inOrder(ableIn(choice, usable), isAwaited).filter((work) => !withoutSingles || !goesAlone(work))
   const [oldest] = works
   if (oldest === undefined) return null
@@ -90,7 +89,7 @@ function healthyBatch(choice: Choice): Batch | null {
   const anyAwaited = isAwaited(oldest)
   const isEligible = ({ works: [foremost = oldest] }: Batch): boolean =>
     impatient ? foremost === oldest : !anyAwaited || isAwaited(foremost)
-  const [best = single(oldest)] = candidates({ works: works.filter((work) => !work.alone), people, takes, scope })
+  const [best = single(oldest)] = candidates({ works: works.filter((work) => !goesSingly(work)), people, takes, scope })
     .filter(isEligible)
     .sort((a, b) => pairs(b) - pairs(a)) // the sort is stable: of equals, the older one stays first
   return best
@@ -106,8 +105,9 @@ function usableIn({ healthOf = HEALTHY, withoutDoubtful = false }: Choice): (cou
 
 /** The works that may be in a healthy call. */
 function ableIn({ works, withoutDoubtful = false }: Choice, usable: (course: string) => boolean): readonly Work[] {
-  return works.filter(({ suspect, part, open }) => {
-    return !suspect && !(withoutDoubtful && part !== null) && [...open].some(usable)
+  return works.filter((work) => {
+    const waits = work.grouping === 'suspect' || (withoutDoubtful && mayFailAgain(work))
+    return !waits && [...work.open].some(usable)
   })
 }
 
@@ -116,7 +116,7 @@ function suspectBatch({ works, isAwaited = NOBODY, healthOf = HEALTHY }: Choice)
   for (const work of inOrder(works, isAwaited)) {
     const open = [...work.open].sort()
     const usable = open.filter((course) => ['healthy', 'doubtful'].includes(healthOf(course)))
-    if (work.suspect && usable.length > 0) return { courses: usable, works: [work] }
+    if (work.grouping === 'suspect' && usable.length > 0) return { courses: usable, works: [work] }
     const probe = open.find((course) => healthOf(course) === 'probe')
     if (probe !== undefined) return { courses: [probe], works: [work] }
   }
@@ -135,13 +135,14 @@ function candidates({
   takes: (course: string) => boolean
   scope: Scope
 }): Batch[] {
-  const parts = new Map<object | null, Map<string, { courses: readonly string[]; works: Work[] }>>()
+  const parts = new Map<symbol | null, Map<string, { courses: readonly string[]; works: Work[] }>>()
   for (const work of works) {
     const all = [...work.open].filter(takes).sort()
-    const isSet = scope === 'sets' && all.length > 1 && !work.courseByCourse
+    const isSet = scope === 'sets' && all.length > 1 && work.grouping === 'sets'
+    const part = typeof work.grouping === 'symbol' ? work.grouping : null
     const sets = [...all.map((course) => [course]), ...(isSet ? [all] : [])]
-    const found = parts.get(work.part) ?? new Map<string, { courses: readonly string[]; works: Work[] }>()
-    parts.set(work.part, found)
+    const found = parts.get(part) ?? new Map<string, { courses: readonly string[]; works: Work[] }>()
+    parts.set(part, found)
     for (const courses of sets) {
       const key = courses.join(',') // no course key has a comma
       const batch = found.get(key) ?? { courses, works: [] }

@@ -7,7 +7,7 @@ import type { BatchContext } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
 import type { PriorKnowledge } from './pair.ts'
 import { splitFailedBatch } from './split-batch.ts'
-import { byAccount, done, failAll, record, refused, type Work } from './work.ts'
+import { byAccount, done, failAll, record, refused, sendSingly, type Work } from './work.ts'
 
 type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
 
@@ -130,7 +130,7 @@ function takeAnswer(
   }
   for (const course of batch.courses) breakers.succeeded(course)
   for (const work of batch.works) {
-    work.part = null
+    if (typeof work.grouping === 'symbol') work.grouping = 'courses'
     for (const course of batch.courses) conclude({ work, course, result: resultOf(work, course) })
   }
 }
@@ -150,7 +150,7 @@ function markSuspects(
 ): void {
   const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
   for (const work of wrong.length > 0 ? wrong : works) {
-    work.suspect = true
+    work.grouping = 'suspect'
     const said = words.get(work.request.email)
     work.firstError ??= `${api} answers \`error\` for this person${said === undefined ? '' : ` (${said})`}`
   }
@@ -179,7 +179,7 @@ function conclude({ work, course, result }: { work: Work; course: string; result
     record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })
   } else {
     work.prior.set(course, PRIOR[result])
-    work.alone = true
+    sendSingly(work)
     if (PRIOR[result] !== 'unasked') work.effectUnknown = true
   }
 }

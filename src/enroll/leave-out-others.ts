@@ -4,7 +4,7 @@ import type { Failure } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
-import { failAll, type Work, withId } from './work.ts'
+import { failAll, goesSingly, sendSingly, type Work, withId } from './work.ts'
 
 /** How long the result of a search counts, in ms: people who register meanwhile are a few. */
 const VALID_MS = 10_000
@@ -45,8 +45,8 @@ export async function leaveOutOthers({
     return { courses, works: [] }
   }
   const isForMode = courses.some((course) => modeOf(course) !== null)
-  for (const work of works) if (isForMode && work.hasAccount) work.alone = true
-  return { courses, works: works.filter(({ alone }) => !alone) }
+  for (const work of works) if (isForMode && work.hasAccount) sendSingly(work)
+  return { courses, works: works.filter((work) => !goesSingly(work)) }
 }
 
 /** Finds out who has an account. Gives the failure, or null if there was none. */
@@ -85,7 +85,7 @@ function noteAccount(
   work.searchedAt = performance.now()
   work.hasAccount = found !== null
   work.account = found === null ? null : withId(found)
-  if (isOthers || hasLeft(work)) work.alone = true
+  if (isOthers || hasLeft(work)) sendSingly(work)
 }
 
 /** Whether an account that the sale gave a course to before is not the one that has the address now. */
@@ -97,10 +97,10 @@ const hasLeft = ({ account, open, delivery: { accounts } }: Work): boolean =>
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */
 async function findNamesakes({ works, lms }: Looking): Promise<Failure | null> {
-  const unknown = works.filter(({ alone, hasAccount }) => !alone && !hasAccount)
+  const unknown = works.filter((work) => !goesSingly(work) && !work.hasAccount)
   if (unknown.length === 0) return null
   const taken = await lms.takenAsUsernames([...new Set(unknown.map((work) => work.request.email))])
   if (!taken.ok) return taken.failure
-  for (const work of unknown) if (taken.value.has(work.request.email)) work.alone = true
+  for (const work of unknown) if (taken.value.has(work.request.email)) sendSingly(work)
   return null
 }

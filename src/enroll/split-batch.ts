@@ -28,15 +28,15 @@ export async function splitFailedBatch({ batch: { works, courses }, failure, bre
   const again = keptNothing(failure) ? works : await withoutAccount({ batch: { works, courses }, failure, lms })
   if (isOneCourse) {
     const middle = Math.ceil(again.length / 2)
-    for (const half of [again.slice(0, middle), again.slice(middle)]) mark(half, {})
+    for (const half of [again.slice(0, middle), again.slice(middle)]) keepTogether(half)
     return
   }
-  for (const work of again) work.courseByCourse = true
-  mark(again, {})
+  keepTogether(again)
 }
 
-function mark(works: readonly Work[], part: object): void {
-  for (const work of works) work.part = part
+function keepTogether(works: readonly Work[]): void {
+  const part = Symbol('part')
+  for (const work of works) work.grouping = part
 }
 
 /** With ATOMIC_REQUESTS, the LMS's default, a 500 rolls the whole call back (recorded: README.md, 'Seen besides'). */
@@ -64,7 +64,7 @@ async function withoutAccount({
     const account = accounts[i]
     if (!account?.ok) failAll({ works: [work], courses, failure: account?.failure ?? failure })
     else if (account.value.status === 'unknown') again.push(work)
-    else work.suspect = true
+    else work.grouping = 'suspect'
   }
   return again
 }

@@ -18,6 +18,30 @@ export const INTERNAL = {
   mayHaveTakenEffect: true,
 } as const satisfies WorkFailure
 
+/**
+ * With whom the next call for a delivery is made:
+ * - `sets`: with all who wait for the same courses.
+ * - `courses`: with all who wait for the same course, one course at a time, because a batch of several has failed.
+ * - a symbol: as `courses`, but only with those who have the same symbol. They are a part of a batch that has failed.
+ * - `singly`: alone, through the single APIs. Its address can't be sent in a batch, its state has to be read first, or it
+ *   needs further calls.
+ * - `suspect`: singly too, and after all others, because a batch has probably failed for this person.
+ */
+export type Grouping = 'sets' | 'courses' | symbol | 'singly' | 'suspect'
+
+/** Whether the next call goes through the single APIs. */
+export const goesSingly = ({ grouping }: Pick<Work, 'grouping'>): boolean =>
+  grouping === 'singly' || grouping === 'suspect'
+
+/** Whether the next call may fail as a batch of this person did before. */
+export const mayFailAgain = ({ grouping }: Pick<Work, 'grouping'>): boolean =>
+  grouping === 'suspect' || typeof grouping === 'symbol'
+
+/** Takes a person out of the batches. One of a batch that has failed stays a suspect. */
+export function sendSingly(work: Work): void {
+  work.grouping = mayFailAgain(work) ? 'suspect' : 'singly'
+}
+
 /** A delivery in an attempt. */
 export interface Work {
   readonly delivery: Delivery
@@ -30,8 +54,7 @@ export interface Work {
   /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
   readonly failures: (WorkFailure & { readonly course?: string })[]
-  /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
-  alone: boolean
+  grouping: Grouping
   /** Whether the LMS has an account with the address, as of `searchedAt`; false before that. */
   hasAccount: boolean
   /** That account; null if there is none, or if the LMS doesn't tell its id. */
@@ -48,12 +71,6 @@ export interface Work {
   readonly calls: CallNote[]
   /** The attempt had to stop between two calls: an operator has stopped the delivery, or the hold was ended. */
   stopped: boolean
-  /** A batch probably failed because of this person, who goes singly, after all others. */
-  suspect: boolean
-  /** The part of a failed batch. The parts are sent separately: only works of the same part go together. */
-  part: object | null
-  /** A batch of several courses failed: one course at a time, so that each is judged separately. */
-  courseByCourse: boolean
   /** An earlier call, of this attempt or one before, may have taken effect without our knowing. */
   effectUnknown: boolean
   /** For that reason, a single call reads this person's state in the LMS before enrolling. */
@@ -114,7 +131,7 @@ export function beginWork({
     accounts: new Map(),
     reasons: [],
     failures: [],
-    alone: !batchCanName(request.email),
+    grouping: batchCanName(request.email) ? 'sets' : 'singly',
     prior: new Map(),
     searchedAt: null,
     hasAccount: false,
@@ -123,9 +140,6 @@ export function beginWork({
     batches: [],
     calls: [],
     stopped: false,
-    suspect: false,
-    part: null,
-    courseByCourse: false,
     effectUnknown: delivery.effectUnknown,
     mayLand: false,
     readFirst: false,

@@ -67,7 +67,7 @@ export async function runWorker(worker: Worker): Promise<void> {
 
   const begin = async (delivery: Delivery): Promise<void> => {
     const work = await admit({ delivery, lms: breaker.lms })
-    if (blocked.has(delivery.id)) work.suspect = true
+    if (blocked.has(delivery.id)) work.grouping = 'suspect'
     inFlight.add(work)
     finish([work])
   }

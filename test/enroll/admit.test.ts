@@ -21,18 +21,18 @@ const lookUps = async (): Promise<number> =>
 test('after an attempt of unknown effect, a person with an account goes alone and is read first', async () => {
   for (const email of ['alice@example.com', 'bob@example.com', 'retired@example.com']) {
     const work = await admitted({ email, effectUnknown: true })
-    assert.deepEqual([work.alone, work.readFirst, [...work.open]], [true, true, [DEMO]], email)
+    assert.deepEqual([work.grouping, work.readFirst, [...work.open]], ['singly', true, [DEMO]], email)
   }
 })
 
 test('a person without an account can’t have been enrolled, and goes together with others', async () => {
   const work = await admitted({ email: 'new@example.com', effectUnknown: true })
-  assert.deepEqual([work.alone, work.readFirst, work.effectUnknown], [false, true, true])
+  assert.deepEqual([work.grouping, work.readFirst, work.effectUnknown], ['sets', true, true])
 })
 
 test('nobody is looked up if every effect is known', async () => {
   const work = await admitted({ email: 'alice@example.com', effectUnknown: false })
-  assert.deepEqual([work.alone, work.readFirst], [false, false])
+  assert.deepEqual([work.grouping, work.readFirst], ['sets', false])
   assert.equal(await lookUps(), 0)
 })
 

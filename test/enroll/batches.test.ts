@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { nextBatch } from '../../src/enroll/batches.ts'
 import type { CourseHealth } from '../../src/enroll/breakers/course-breakers.ts'
-import type { Work } from '../../src/enroll/work.ts'
+import { sendSingly, type Work } from '../../src/enroll/work.ts'
 import { aWork } from './works.ts'
 
 const [A, B, C] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1'] as const
@@ -77,7 +77,7 @@ test('no batch enrolls anyone in a course that they didn’t buy, or is larger t
 
 function suspect(of: Parameters<typeof aWork>[0]): Work {
   const work = aWork(of)
-  work.suspect = true
+  work.grouping = 'suspect'
   return work
 }
 const only =
@@ -101,7 +101,7 @@ test('suspects come first this time, if the others never end', () => {
 
 test('while the slot for doubtful calls is taken, there is no call for suspects, parts of a failed batch or doubtful courses', () => {
   const part = aWork({ courses: [A] })
-  part.part = {}
+  part.grouping = Symbol('part')
   const doubtful = aWork({ courses: [B] })
   const healthy = aWork({ courses: [B, C] })
   const works = [suspect({ courses: [A] }), part, doubtful, healthy]
@@ -112,9 +112,27 @@ test('while the slot for doubtful calls is taken, there is no call for suspects,
 
 test('the parts of a failed batch are mixed neither with each other nor with the rest', () => {
   const [left, right, healthy] = [aWork(), aWork(), aWork()]
-  left.part = {}
-  right.part = {}
+  left.grouping = Symbol('part')
+  right.grouping = Symbol('part')
   assert.deepEqual(nextBatch({ works: [left, right, healthy], scope: 'sets', now: 0 })?.works, [left])
+})
+
+test('after a batch of several courses has failed, each goes by itself; without a failure they go together', () => {
+  for (const grouping of ['sets', 'courses', Symbol('part')] as const) {
+    const works = [aWork({ courses: [A, B] }), aWork({ courses: [A, B] })]
+    for (const work of works) work.grouping = grouping
+    const courses = grouping === 'sets' ? [A, B] : [A]
+    assert.deepEqual(nextBatch({ works, scope: 'sets', now: 0 }), { courses, works }, String(grouping))
+  }
+})
+
+test('who is taken out of the batches goes singly, and after all others if a batch has failed for them', () => {
+  const after = (['sets', 'courses', Symbol('part'), 'suspect'] as const).map((grouping) => {
+    const work = { ...aWork(), grouping }
+    sendSingly(work)
+    return work.grouping
+  })
+  assert.deepEqual(after, ['singly', 'singly', 'suspect', 'suspect'])
 })
 
 test('a paused course gets no call, and a course to probe gets one call for one person, after all others', () => {

@@ -27,7 +27,7 @@ function setUp(works: readonly Work[], awaited: readonly Work[] = works) {
 
 test('suspects have one slot at a time, and the other slots are left to healthy sales', () => {
   const suspects = [aWork({ courses: [A] }), aWork({ courses: [A] })]
-  for (const work of suspects) work.suspect = true
+  for (const work of suspects) work.grouping = 'suspect'
   const healthy = aWork({ courses: [B] })
   const { chooser } = setUp([...suspects, healthy])
   assert.deepEqual(chooser.choose(wanted)?.batch.works, [healthy])

@@ -40,7 +40,7 @@ async function attempted(
     },
   })
   const work = aWork({ email: 'new@example.com', courses: [DEMO], attempts: 2 })
-  work.alone = alone
+  work.grouping = alone ? 'singly' : 'sets'
   inFlight.add(work)
   const errors: unknown[] = []
   const { signal } = new AbortController()

@@ -47,7 +47,7 @@ function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
 }
 
 const routeOf = (call: Call | null) => call && [call.route.kind, call.chosen.batch.courses, call.chosen.batch.works]
-const alone = (options: Parameters<typeof aWork>[0] = {}): Work => Object.assign(aWork(options), { alone: true })
+const alone = (options: Parameters<typeof aWork>[0] = {}): Work => ({ ...aWork(options), grouping: 'singly' })
 
 test('with both APIs, bulk_enroll is used while there are plenty of permits, and modify otherwise, one course a call', async () => {
   const works = [aWork({ courses: [A, B] }), aWork({ courses: [A, B] })]

@@ -135,6 +135,20 @@ test('a failed call for two courses is sent again for each separately: the other
   }
 })
 
+test('who was in a part of a failed batch goes with all others again once a call of the part succeeds', async () => {
+  await sandbox.faults([{ ...BULK, naming: PYTHON, status: 500, times: 1 }])
+  const works = ['new1', 'new2'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO, PYTHON] }))
+  const [first] = await enroll(works)
+  assert.equal(first, 2)
+  assert.deepEqual(
+    works.map(({ grouping, done }) => [grouping, done.size]),
+    [
+      ['courses', 2],
+      ['courses', 2],
+    ],
+  )
+})
+
 test('failed single calls for three people pause the course, and no more are made', async () => {
   const single = '/api/enrollment/v1/enrollment_allowed/'
   await sandbox.faults([
@@ -150,7 +164,7 @@ for (const way of ['a batch', 'a single call', 'a single call that the LMS refus
   test(`${way} shows that a course works`, async () => {
     breakers.failed(DEMO, { people: ['x@example.com'], message: 'it failed' })
     const work = aWork({ email: 'alice@example.com', courses: [DEMO] })
-    work.suspect = way !== 'a batch'
+    work.grouping = way === 'a batch' ? 'sets' : 'suspect'
     if (way.endsWith('refuses')) {
       await sandbox.faults([
         { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'no' } },
@@ -164,7 +178,7 @@ for (const way of ['a batch', 'a single call', 'a single call that the LMS refus
 test('a retired person says nothing about the course', async () => {
   breakers.failed(DEMO, { people: ['x@example.com'], message: 'it failed' })
   const work = aWork({ email: 'retired@example.com', courses: [DEMO] })
-  work.suspect = true
+  work.grouping = 'suspect'
   await enroll([work])
   assert.equal(breakers.healthOf(DEMO), 'doubtful')
 })

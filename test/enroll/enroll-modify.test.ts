@@ -93,12 +93,12 @@ test('people who need further calls get them singly afterwards, and the others o
   const works = [work('alice'), work('bob'), work('new'), work('retired')]
   assert.equal(await callOnce(works), 4)
   assert.deepEqual(
-    works.map(({ open, alone, effectUnknown }) => [open.size, alone, effectUnknown]),
+    works.map(({ open, grouping, effectUnknown }) => [open.size, grouping, effectUnknown]),
     [
-      [0, false, false],
-      [1, true, true],
-      [0, false, false],
-      [0, false, false],
+      [0, 'sets', false],
+      [1, 'singly', true],
+      [0, 'sets', false],
+      [0, 'sets', false],
     ],
   )
   assert.deepEqual(await enroll(works), [1])

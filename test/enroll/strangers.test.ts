@@ -6,7 +6,7 @@ import { nextBatch } from '../../src/enroll/batches.ts'
 import { createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
 import { enrollInBatch } from '../../src/enroll/enroll-batch.ts'
 import { enrollOneByOne } from '../../src/enroll/enroll-one-by-one.ts'
-import type { Work } from '../../src/enroll/work.ts'
+import { goesSingly, type Work } from '../../src/enroll/work.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import type { Lms } from '../../src/lms/lms.ts'
 import { control, DEMO, type Product, startProduct } from '../harness.ts'
@@ -91,7 +91,7 @@ describe('a batch', async () => {
       const keepOurs = async (ours: readonly Work[]) => ours
       const context = { batch, breakers, options, isUp: () => true, lms: through, acquireFor: acquire, keepOurs }
       const [first] = batch.works
-      if (first?.alone) await enrollOneByOne(context)
+      if (first !== undefined && goesSingly(first)) await enrollOneByOne(context)
       else {
         const route = api === 'bulk' ? ({ kind: api, permit: await acquire() } as const) : ({ kind: api } as const)
         await enrollInBatch({ ...context, route, waiting: [], newId: () => 'BATCH' })
