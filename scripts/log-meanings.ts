@@ -10,18 +10,18 @@ const CAPTURED = 'If it does, this was a [captured request](../explanation/secur
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
   'Start and stop': {
     'the database file was deleted, moved or replaced; the service stops': {
-      means: 'The service has copied what it had stored and ended.',
+      means: 'The service has saved a copy and ended.',
       action:
         'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     },
     'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start': {
       means: 'During a stop, a call got no answer within 6 seconds.',
-      action: 'Start the service again: it continues these deliveries.',
+      action: 'Start the service again.',
     },
   },
   'The LMS': {
     'the LMS cannot be used now; sales wait until it can': {
-      means: 'At its start, the service got no token that it can use, for `reason`.',
+      means: 'At its start, the service got no valid token, for `reason`.',
       action: 'Run `lernito-openedx doctor`.',
     },
     'LMS unavailable; deliveries wait': {
@@ -29,14 +29,13 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Run `lernito-openedx doctor`, or see [Errors](errors.md#the-lms).',
     },
     'LMS fails for everyone in a course; its deliveries wait': {
-      means: 'Calls for three people in `course` failed, so the course is paused and tried again at `probeAt`.',
+      means: 'Calls for three people in `course` failed. It is tried again at `probeAt`.',
       action: 'Find the cause in the log of the LMS, for example a forum role that exists twice.',
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
       means:
-        'The shop and the console go on with the courses that were read before, which get older, for `reason`. Sales are not affected.',
-      action:
-        'A throttled list, as after many sales, is read later by itself. If the line repeats for an hour, see [Errors](errors.md#the-lms).',
+        'The shop and the console go on with the courses that were read before, for `reason`. Sales are not affected.',
+      action: 'If the line repeats for an hour, see [Errors](errors.md#the-lms).',
     },
   },
   Deliveries: {
@@ -45,55 +44,55 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
     },
     'follow-up of buyers failed in part': {
-      means: 'A look-up in the LMS failed for `reason`. The next round looks up the buyers who were left out.',
+      means: 'A look-up in the LMS failed for `reason`. The next round includes the buyers who were left out.',
       action: 'If the line repeats, see [Errors](errors.md#the-lms).',
     },
   },
   Refunds: {
     'refund received': {
       means:
-        'A warning says in `result` why nothing was done: `never_sold` if no delivery has this sale, `id_reused` for another refund under a known id, or `sale_id` if it came under the `webhook-id` of a sale.',
-      action: `For \`never_sold\`, compare the shop's order with the deliveries. Otherwise the shop has to give each refund an id of its own. ${CAPTURED}`,
+        'If it is a warning, nothing was done: because no delivery has this sale (`never_sold` in `result`), or because its `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
+      action: `For \`never_sold\`, compare the shop's order with the deliveries. Otherwise the shop has to give each refund its own id. ${CAPTURED}`,
     },
     'sale refused, because a refund came under the same webhook-id': {
-      means: 'The `webhook-id` is that of a refund, so nothing was stored.',
-      action: `The shop has to give each sale an id of its own. ${CAPTURED}`,
+      means: 'Nothing was stored.',
+      action: `The shop has to give each sale its own id. ${CAPTURED}`,
     },
   },
   'Events for the shop': {
     'event for the shop failed; the service sends it again': {
-      means: "The shop's endpoint did not accept an event, for `reason`. The next attempt is at `retryAt` or later.",
+      means: 'An attempt failed for `reason`. The next one is at `retryAt` or later.',
       action: 'If the line repeats, tell the developers of the shop.',
     },
     'gave up on an event for the shop': {
-      means: 'The last attempt, after three days, failed.',
-      action: 'Fix the cause, then send the event again with `events resend --failed`.',
+      means: 'All attempts in three days failed.',
+      action: 'Remove the cause, then run `events resend --failed`.',
     },
     "the shop's endpoint fails; events wait": {
       means: 'Three attempts in a row failed.',
-      action: 'Tell the developers of the shop. Sales are enrolled as usual.',
+      action: 'Tell the developers of the shop.',
     },
     "the shop's endpoint answered 410 Gone; it gets no events until an operator resends some": {
-      means: 'The endpoint answered 410 Gone.',
-      action: 'Ask the developers of the shop. To resume, run `events resend --failed`.',
+      means: 'The shop no longer wants events at this address.',
+      action: 'Ask its developers. To resume, run `events resend --failed`.',
     },
   },
   'Database and replicas': {
     'database unavailable; webhooks are refused': {
       means: 'Webhooks get 503 because of `reason`, and the shop sends them again.',
-      action: 'Bring the database back. The service needs no restart.',
+      action: 'Bring the database back.',
     },
     'request could not be served': {
-      means: 'A webhook could not be stored and got 503. `cause` is the reason, such as a full disk.',
+      means: 'A webhook could not be stored and got 503, because of `cause`, such as a full disk.',
       action: 'Remove the cause. The shop sends the webhook again.',
     },
     'a replica fell silent; the others take over its deliveries': {
-      means: 'A replica sent no heartbeat for 20 seconds, so the others took over.',
-      action: 'Find out why that replica stopped.',
+      means: 'A replica sent no heartbeat for 20 seconds.',
+      action: 'Find out why it stopped.',
     },
     'unexpected error; the work is retried': {
       means: 'Usually, the database did not store a result: see `error`.',
-      action: 'Make room on the disk. Report any other error.',
+      action: 'Make room on its disk. Report any other error.',
     },
   },
   'Webhooks and requests': {
@@ -102,7 +101,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'See [Errors](errors.md#answers-to-the-shop).',
     },
     'request refused': {
-      means: 'A request that is no webhook got `status`, for the reason `code`.',
+      means: 'A request other than a webhook got `status`, for the reason `code`.',
       action: 'If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
     },
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops': {
@@ -111,37 +110,37 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'load shedding started; some webhooks are answered 503': {
       means:
-        'Bodies over 8 KiB arrive too fast, which is usually an attack, or some 8,000 webhooks or thousands of slow senders came at once.',
-      action: 'In an attack, block the sender in the proxy. The shop sends the refused webhooks again.',
+        'Bodies over 8 KiB arrive too fast, which is usually an attack, or thousands of webhooks or of slow senders came at once.',
+      action: 'In an attack, block the sender in the proxy. The shop sends again what was refused.',
     },
     'too many connections; those that have not sent a whole request are closed': {
-      means: '`ip` has one of more than `most` connections.',
-      action: 'This is usually an attack, so block it in the proxy.',
+      means: '`ip` is one of the senders. This is usually an attack.',
+      action: 'Block it in the proxy.',
     },
     'unexpected error': {
-      means: 'A request got 500 because of a fault in the service.',
+      means: 'A request met a fault in the service and got 500.',
       action: 'Report it with `stack`.',
     },
   },
   'Console and messages': {
     'the console is off: set …, or remove LERNITO_CONSOLE_CLIENT_ID': {
-      means: 'A setting of the console is missing. Webhooks are accepted all the same.',
-      action: 'Set it and restart the service.',
+      means: 'Webhooks are accepted all the same.',
+      action: 'Set what is missing and restart the service.',
     },
     'turned away from the console: not staff': {
-      means: '`actor` signed in to the LMS but is not staff there.',
-      action: 'If the person should be staff, make them staff in the LMS.',
+      means: '`actor` has an account in the LMS.',
+      action: 'To let this person in, make them staff there.',
     },
     'console sign-in failed': {
-      means: 'A sign-in failed for `reason`.',
-      action: 'If the cause is the application, correct it in the LMS.',
+      means: '`reason` is the cause.',
+      action: 'If it names the application, correct that in the LMS.',
     },
     'a person could not be erased; erase them again in the console': {
-      means: 'The work failed after the page was answered, so the person may be erased in part.',
-      action: 'Remove the cause that `error` names, and erase the person again.',
+      means: 'The person may be erased in part.',
+      action: 'Remove the cause that `error` names first.',
     },
     'unexpected error in the console': {
-      means: 'A page failed because of a fault in the service.',
+      means: 'A page met a fault in the service.',
       action: 'Report it with `stack`.',
     },
     'notification failed; the service sends it again': {
@@ -182,25 +181,25 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
   repeated: 'The shop sent the same sale again.',
   id_reused:
-    'Another sale came under the `webhook-id` of this one and was not processed. Ask the shop to send it under an id of its own. Logged as a warning.',
+    'Another sale came under the `webhook-id` of this one and was not processed. Ask the shop to send it under its own id.',
   enrolled: 'The buyer is enrolled in every course.',
   pre_enrolled: 'An allowance waits until the buyer activates an account.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
-  rejected: 'The payload is wrong, so the service makes no attempt.',
-  needs_attention: 'An operator has to act. Logged as a warning.',
+  rejected: 'The payload is wrong, so there is no attempt.',
+  needs_attention: 'An operator has to act.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
   replayed: ACT,
   handled: ACT,
   repaired: '`reconcile --fix` enrolled the buyer again.',
   checked: ACT,
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
-  access_ended: 'The LMS took the buyer out of the courses that `detail` names, and nobody here ordered that.',
-  access_restored: 'The buyer has the courses again that `detail` names.',
+  access_ended: 'The LMS took the buyer out of the courses in `detail`, and nobody here ordered that.',
+  access_restored: 'The buyer has the courses in `detail` again.',
   corrected: ACT,
   withdrawal_requested: ACT,
-  withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`. Logged as a warning.',
-  withdrawn: 'The buyer was taken out of the courses that `detail` names.',
-  kept: 'Another sale of the buyer was refunded, and this delivery keeps the course that `detail` names.',
+  withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`.',
+  withdrawn: 'The buyer was taken out of the courses in `detail`.',
+  kept: 'Another sale was refunded, and this delivery keeps the course in `detail`.',
   sent_again: ACT,
   forgotten: ACT,
   bulk_replay_started: ACT,
