@@ -12,7 +12,7 @@ test('the page of releases names the Tutor versions that the plugin is tested wi
 })
 
 test('the page names the Node.js of the package, the MySQL of the Compose file and the nginx of the guide', () => {
-  const [, , rows = []] = tables(readDocument('docs/reference/releases.md'))
+  const [, rows = []] = tables(readDocument('docs/reference/releases.md'))
   const versions = new Map(rows.map(([program = '', text = '']) => [program, text]))
   const [, node = ''] = /"node": ">=(\d+)"/.exec(readDocument('package.json')) ?? []
   const [, mysql = ''] = /image: mysql:([\d.]+)/.exec(readDocument('deploy/docker/compose.yaml')) ?? []

@@ -21,7 +21,7 @@ after(() => product.stop())
 beforeEach(() => product.lms.reset())
 
 test('the example of the module does what its comments say', async () => {
-  const [code = ''] = codeBlocks(section(guide, '## Sign in tests of your own'), 'js')
+  const [code = ''] = codeBlocks(section(readDocument('examples/README.md'), '## Sign in tests of your own'), 'js')
   const entry = new URL('../../src/shop/signature/published.ts', import.meta.url)
   const printing = code.replaceAll(
     /^((?:sign|signStandardWebhook|verify)\(.*\)) \/\/.*$/gm,
