@@ -10,13 +10,13 @@ const INTRODUCTION = `# Commands
 
 <!-- made by npm run docs from the help of the commands -->
 
-Run a command where the service runs, as the same user and with the same [settings](settings.md), because it works on
-the service's database: [Run a command](../how-to/install.md#run-a-command) says how for each installation.
+Run a command [where the service runs](../how-to/install.md#run-a-command), as the same user and with the same
+[settings](settings.md), because it works on the service's database.
 
 This page has what each command prints with \`--help\`, without the examples, and without the options of the commands for
 development. A command exits with 0 if everything was done, with 1 if something was not, and with 2 if it was used
-wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a JSON object, for scripts. The
-results of reconcile are [standings](states-and-reasons.md#standings).
+wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a JSON object. The results of
+reconcile are [standings](states-and-reasons.md#standings).
 `
 
 const helpOf = (args: readonly string[]): string =>
