@@ -13,10 +13,12 @@ const INTRODUCTION = `# Commands
 Run a command [where the service runs](../how-to/install.md#run-a-command), as the same user and with the same
 [settings](settings.md), because it works on the service's database.
 
-This page has what each command prints with \`--help\`, without the examples, and without the options of the commands for
-development. A command exits with 0 if everything was done, with 1 if something was not, and with 2 if it was used
-wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a JSON object. The results of
-reconcile are [standings](states-and-reasons.md#standings).
+Each command prints this with \`--help\`, and examples too. It exits with 0 if everything was done, with 1 if something was
+not, and with 2 if it was used wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a
+JSON object. The results of reconcile are [standings](states-and-reasons.md#standings).
+
+\`doctor\` has [a page of its own](doctor.md). \`sandbox\` and \`send\` are for the [sandbox](sandbox.md), \`events listen\`
+takes the place of the shop's endpoint there, and \`completion\` prints a script for your shell.
 `
 
 const helpOf = (args: readonly string[]): string =>
@@ -34,18 +36,15 @@ const withoutCommon = (help: string): string =>
     .replace(/^The result counts the courses by standing(?:.+\n|\n(?= {2}))+\n/m, '')
     .replace(/^Examples?\b[^\n]*:\n(?: {2}.*\n)+/m, '')
 
-/** Commands whose options the page leaves to their help: those for development, and one that has a page of its own. */
-const TOOLS: readonly string[] = ['sandbox', 'send', 'doctor', 'events listen']
-
-/** Keeps what a tool is for and its usage. */
-const withoutOptions = (help: string): string => /^.*?\nUsage: .*?\n\n/s.exec(help)?.[0] ?? help
+/** Commands that the page leaves to their help: those for development and for a shell, and one with a page of its own. */
+const LEFT_OUT: readonly string[] = ['sandbox', 'send', 'doctor', 'events listen', 'completion']
 
 /** Replaces the options that select deliveries where another command has explained them. */
 const withoutFilters = (help: string): string =>
   help.replace(FILTER_HELP, '  FILTER         the options --email to --until of "deliveries list"')
 
 function block(heading: string, help: string): string {
-  const kept = TOOLS.includes(heading.replace(/^#+ /, '')) ? withoutOptions(help) : withoutCommon(withoutSettings(help))
+  const kept = withoutCommon(withoutSettings(help))
   return `${heading}\n\n\`\`\`text\n${kept.replace(/\n{3,}/g, '\n\n').trimEnd()}\n\`\`\`\n`
 }
 
@@ -58,12 +57,14 @@ export const subcommandsOf = (help: string): string[] =>
 /** Returns docs/reference/commands.md, generated from the help of the commands. Throws if the program can't be run. */
 export function commandsPage(): string {
   const usage = helpOf([])
-  const commands = [...usage.matchAll(/^ {2}(\w+) +.+$/gm)].map(([, name = '']) => name)
+  const isShown = (name: string): boolean => !LEFT_OUT.includes(name)
+  const commands = [...usage.matchAll(/^ {2}(\w+) +.+$/gm)].map(([, name = '']) => name).filter(isShown)
   const parts = commands.flatMap((name) => {
     const help = helpOf([name])
+    const subcommands = subcommandsOf(help).filter((one) => isShown(`${name} ${one}`))
     return [
       block(`## ${name}`, help),
-      ...subcommandsOf(help).map((one) => {
+      ...subcommands.map((one) => {
         const own = helpOf([name, one])
         return block(`### ${name} ${one}`, one === 'list' ? own : withoutFilters(own))
       }),

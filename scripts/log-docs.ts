@@ -1,7 +1,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { logCalls } from './log-calls.ts'
-import { EVENT_MEANINGS, MEANINGS, QUIET, UNWRITTEN } from './log-meanings.ts'
+import { EVENT_MEANINGS, MEANINGS, PLAIN_EVENTS, QUIET, UNWRITTEN } from './log-meanings.ts'
 
 const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -27,11 +27,12 @@ export function differences(): { without: string[]; unused: string[] } {
   )
   const known = [...Object.values(MEANINGS).flatMap((topic) => Object.keys(topic)), ...QUIET]
   const kinds = eventKinds()
+  const knownKinds = [...Object.keys(EVENT_MEANINGS), ...PLAIN_EVENTS]
   return {
-    without: [...texts.filter((text) => !known.includes(text)), ...kinds.filter((kind) => !(kind in EVENT_MEANINGS))],
+    without: [...texts.filter((text) => !known.includes(text)), ...kinds.filter((kind) => !knownKinds.includes(kind))],
     unused: [
       ...known.filter((text) => !texts.includes(text)),
-      ...Object.keys(EVENT_MEANINGS).filter((kind) => !kinds.includes(kind)),
+      ...knownKinds.filter((kind) => !kinds.includes(kind)),
     ],
   }
 }
@@ -52,7 +53,8 @@ function messages(): string {
 
 /** Events that mean the same, such as what an operator does, share a row. */
 function events(): string {
-  const rows = Map.groupBy(eventKinds(), (kind) => EVENT_MEANINGS[kind] ?? '')
+  const kinds = eventKinds().filter((kind) => !PLAIN_EVENTS.includes(kind))
+  const rows = Map.groupBy(kinds, (kind) => EVENT_MEANINGS[kind] ?? '')
   return `\n${table(
     ['`event`', 'meaning'],
     [...rows].map(([meaning, kinds]) => [kinds.map(code).join(', '), meaning]),

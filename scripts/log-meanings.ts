@@ -8,17 +8,6 @@ const CAPTURED = 'If it does, this was a [captured request](../explanation/secur
 
 /** The messages to act on by topic, as in the source, with … for variable parts. `npm run docs` fails if one is missing. */
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
-  'Start and stop': {
-    'the database file was deleted, moved or replaced; the service stops': {
-      means: 'The service has saved a copy and ended.',
-      action:
-        'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
-    },
-    'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start': {
-      means: 'During a stop, a call got no answer within 6 seconds.',
-      action: 'Start the service again.',
-    },
-  },
   'The LMS': {
     'the LMS cannot be used now; sales wait until it can': {
       means: 'At its start, the service got no valid token, for `reason`.',
@@ -38,7 +27,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'If the line repeats for an hour, see [Errors](errors.md#the-lms).',
     },
   },
-  Deliveries: {
+  'Sales and refunds': {
     'delivery needs attention': {
       means: 'The service can do no more for this sale, and `detail` is the reason.',
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
@@ -47,8 +36,6 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'A look-up in the LMS failed for `reason`. The next round includes the buyers who were left out.',
       action: 'If the line repeats, see [Errors](errors.md#the-lms).',
     },
-  },
-  Refunds: {
     'refund received': {
       means:
         'If it is a warning, nothing was done: because no delivery has this sale (`never_sold` in `result`), or because its `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
@@ -77,7 +64,16 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Ask its developers. To resume, run `events resend --failed`.',
     },
   },
-  'Database and replicas': {
+  'The service and its database': {
+    'the database file was deleted, moved or replaced; the service stops': {
+      means: 'The service has saved a copy and ended.',
+      action:
+        'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
+    },
+    'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start': {
+      means: 'During a stop, a call got no answer within 6 seconds.',
+      action: 'Start the service again.',
+    },
     'database unavailable; webhooks are refused': {
       means: 'Webhooks get 503 because of `reason`, and the shop sends them again.',
       action: 'Bring the database back.',
@@ -174,19 +170,17 @@ export const QUIET: readonly string[] = [
   'notification sent',
 ]
 
+/** The events whose name says all. */
+export const PLAIN_EVENTS: readonly string[] = ['repeated', 'enrolled', 'pre_enrolled', 'rejected', 'needs_attention']
+
 const ACT = "An operator's act: `actor` is their LMS username, and `detail` says what came of it."
 
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
-  repeated: 'The shop sent the same sale again.',
   id_reused:
     'Another sale came under the `webhook-id` of this one and was not processed. Ask the shop to send it under its own id.',
-  enrolled: 'The buyer is enrolled in every course.',
-  pre_enrolled: 'An allowance waits until the buyer activates an account.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
-  rejected: 'The payload is wrong, so there is no attempt.',
-  needs_attention: 'An operator has to act.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
   replayed: ACT,
   handled: ACT,
