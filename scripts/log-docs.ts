@@ -30,10 +30,7 @@ export function differences(): { without: string[]; unused: string[] } {
   const knownKinds = [...Object.keys(EVENT_MEANINGS), ...PLAIN_EVENTS]
   return {
     without: [...texts.filter((text) => !known.includes(text)), ...kinds.filter((kind) => !knownKinds.includes(kind))],
-    unused: [
-      ...known.filter((text) => !texts.includes(text)),
-      ...knownKinds.filter((kind) => !kinds.includes(kind)),
-    ],
+    unused: [...known.filter((text) => !texts.includes(text)), ...knownKinds.filter((kind) => !kinds.includes(kind))],
   }
 }
 

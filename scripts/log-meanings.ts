@@ -18,7 +18,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Run `lernito-openedx doctor`, or see [Errors](errors.md#the-lms).',
     },
     'LMS fails for everyone in a course; its deliveries wait': {
-      means: 'Calls for three people in `course` failed. It is tried again at `probeAt`.',
+      means: 'Calls for three people in `course` failed. The course is tried again at `probeAt`.',
       action: 'Find the cause in the log of the LMS, for example a forum role that exists twice.',
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
@@ -170,10 +170,28 @@ export const QUIET: readonly string[] = [
   'notification sent',
 ]
 
-/** The events whose name says all. */
-export const PLAIN_EVENTS: readonly string[] = ['repeated', 'enrolled', 'pre_enrolled', 'rejected', 'needs_attention']
-
-const ACT = "An operator's act: `actor` is their LMS username, and `detail` says what came of it."
+/** The events whose name says all. Those from `replayed` on are an operator's acts. */
+export const PLAIN_EVENTS: readonly string[] = [
+  'repeated',
+  'enrolled',
+  'pre_enrolled',
+  'rejected',
+  'needs_attention',
+  'replayed',
+  'handled',
+  'checked',
+  'corrected',
+  'withdrawal_requested',
+  'sent_again',
+  'forgotten',
+  'bulk_replay_started',
+  'bulk_replay_stopped',
+  'bulk_correction_started',
+  'bulk_correction_stopped',
+  'cause_acknowledged',
+  'cause_resolved',
+  'notification_tested',
+]
 
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
@@ -182,27 +200,13 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
     'Another sale came under the `webhook-id` of this one and was not processed. Ask the shop to send it under its own id.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
-  replayed: ACT,
-  handled: ACT,
   repaired: '`reconcile --fix` enrolled the buyer again.',
-  checked: ACT,
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
   access_ended: 'The LMS took the buyer out of the courses in `detail`, and nobody here ordered that.',
   access_restored: 'The buyer has the courses in `detail` again.',
-  corrected: ACT,
-  withdrawal_requested: ACT,
   withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`.',
   withdrawn: 'The buyer was taken out of the courses in `detail`.',
   kept: 'Another sale was refunded, and this delivery keeps the course in `detail`.',
-  sent_again: ACT,
-  forgotten: ACT,
-  bulk_replay_started: ACT,
-  bulk_replay_stopped: ACT,
-  bulk_correction_started: ACT,
-  bulk_correction_stopped: ACT,
-  cause_acknowledged: ACT,
-  cause_resolved: ACT,
-  notification_tested: ACT,
 }
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
