@@ -13,19 +13,16 @@ const INTRODUCTION = `# Commands
 Run a command [where the service runs](../how-to/install.md#run-a-command), as the same user and with the same
 [settings](settings.md), because it works on the service's database.
 
-Each command prints this with \`--help\`, and examples too. It exits with 0 if everything was done, with 1 if something was
-not, and with 2 if it was used wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it prints a
-JSON object. The results of reconcile are [standings](states-and-reasons.md#standings).
+Each command prints this with \`--help\`, and examples too. It exits with 0 if everything was done, with 1 if something
+was not, and with 2 if it was used wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it
+prints a JSON object. The results of reconcile are [standings](states-and-reasons.md#standings).
 
-\`doctor\` has [a page of its own](doctor.md). \`sandbox\` and \`send\` are for the [sandbox](sandbox.md), \`events listen\`
-takes the place of the shop's endpoint there, and \`completion\` prints a script for your shell.
+The others have all in their help: \`serve\` and \`migrate\`, which the installation runs for you, [\`doctor\`](doctor.md),
+\`sandbox\`, \`send\` and \`events listen\` for [development](sandbox.md), and \`completion\` for your shell.
 `
 
 const helpOf = (args: readonly string[]): string =>
   execFileSync(process.execPath, [MAIN, ...args, '--help'], { encoding: 'utf8' })
-
-/** Removes the settings from the help of serve: they have their own page. */
-const withoutSettings = (help: string): string => help.replace(/\nSettings \([^\n]*\):\n( +[^\n]*\n)+/, '')
 
 /** Leaves out what a page says once: subcommands, common options and exit codes, standings, and the examples. */
 const withoutCommon = (help: string): string =>
@@ -36,15 +33,15 @@ const withoutCommon = (help: string): string =>
     .replace(/^The result counts the courses by standing(?:.+\n|\n(?= {2}))+\n/m, '')
     .replace(/^Examples?\b[^\n]*:\n(?: {2}.*\n)+/m, '')
 
-/** Commands that the page leaves to their help: those for development and for a shell, and one with a page of its own. */
-const LEFT_OUT: readonly string[] = ['sandbox', 'send', 'doctor', 'events listen', 'completion']
+/** Commands that the page leaves to their help, because an operator doesn't type them or another page has them. */
+const LEFT_OUT: readonly string[] = ['serve', 'migrate', 'sandbox', 'send', 'doctor', 'events listen', 'completion']
 
 /** Replaces the options that select deliveries where another command has explained them. */
 const withoutFilters = (help: string): string =>
   help.replace(FILTER_HELP, '  FILTER         the options --email to --until of "deliveries list"')
 
 function block(heading: string, help: string): string {
-  const kept = withoutCommon(withoutSettings(help))
+  const kept = withoutCommon(help)
   return `${heading}\n\n\`\`\`text\n${kept.replace(/\n{3,}/g, '\n\n').trimEnd()}\n\`\`\`\n`
 }
 
