@@ -4,8 +4,6 @@ export interface Meaning {
   readonly action: string
 }
 
-const CAPTURED = 'If it does, this was a [captured request](../explanation/security.md#who-can-do-what).'
-
 /** The messages to act on by topic, as in the source, with … for variable parts. `npm run docs` fails if one is missing. */
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
   'The LMS': {
@@ -38,12 +36,13 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'refund received': {
       means:
-        'If it is a warning, nothing was done: because no delivery has this sale (`never_sold` in `result`), or because its `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
-      action: `For \`never_sold\`, compare the shop's order with the deliveries. Otherwise the shop has to give each refund its own id. ${CAPTURED}`,
+        'A warning means that nothing was done: no delivery has this sale (`never_sold` in `result`), or its `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
+      action:
+        "For `never_sold`, compare the shop's order with the deliveries, otherwise see `sale_id` in [Errors](errors.md#answers-to-the-shop).",
     },
     'sale refused, because a refund came under the same webhook-id': {
       means: 'Nothing was stored.',
-      action: `The shop has to give each sale its own id. ${CAPTURED}`,
+      action: 'See `refund_id` in [Errors](errors.md#answers-to-the-shop).',
     },
   },
   'Events for the shop': {
@@ -106,7 +105,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'load shedding started; some webhooks are answered 503': {
       means:
-        'Bodies over 8 KiB arrive too fast, which is usually an attack, or thousands of webhooks or of slow senders came at once.',
+        'Large bodies arrive too fast, which is usually an attack, or thousands of webhooks or of slow senders came at once.',
       action: 'In an attack, block the sender in the proxy. The shop sends again what was refused.',
     },
     'too many connections; those that have not sent a whole request are closed': {
