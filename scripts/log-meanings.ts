@@ -20,8 +20,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Find the cause in the log of the LMS, for example a forum role that exists twice.',
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
-      means:
-        'The shop and the console go on with the courses that were read before, for `reason`. Sales are not affected.',
+      means: 'The shop and the console go on with the courses that were read before, for `reason`.',
       action: 'If the line repeats for an hour, see [Errors](errors.md#the-lms).',
     },
   },
@@ -79,7 +78,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'request could not be served': {
       means: 'A webhook could not be stored and got 503, because of `cause`, such as a full disk.',
-      action: 'Remove the cause. The shop sends the webhook again.',
+      action: 'Remove the cause.',
     },
     'a replica fell silent; the others take over its deliveries': {
       means: 'A replica sent no heartbeat for 20 seconds.',
@@ -106,7 +105,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     'load shedding started; some webhooks are answered 503': {
       means:
         'Large bodies arrive too fast, which is usually an attack, or thousands of webhooks or of slow senders came at once.',
-      action: 'In an attack, block the sender in the proxy. The shop sends again what was refused.',
+      action: 'In an attack, block the sender in the proxy.',
     },
     'too many connections; those that have not sent a whole request are closed': {
       means: '`ip` is one of the senders. This is usually an attack.',
