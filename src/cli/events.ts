@@ -12,7 +12,7 @@ import { columns, plain, plainJson, printJson, terminalWidth, timeText } from '.
 
 const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard: (work) => work(), publish: () => {} })
 
-const HEAD = ['DELIVERY', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
+const HEAD = ['DELIVERY OR COURSE', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
 const list = command({
   name: 'list',
@@ -50,9 +50,9 @@ function endpointText({ state, since, error, errorAt, sentAt }: EndpointState): 
   return `the endpoint ${STATES[state]}${from}\n${sent}${last}`
 }
 
-function line({ deliveryId, type, createdAt, attempts, dueAt, failedAt, error }: UnsentEvent): string[] {
+function line({ deliveryId, course, type, createdAt, attempts, dueAt, failedAt, error }: UnsentEvent): string[] {
   const next = failedAt === null ? timeText(dueAt) : 'given up'
-  return [deliveryId, type, timeText(createdAt), `${attempts}`, next, plain(error ?? '')]
+  return [deliveryId ?? plain(course ?? ''), type, timeText(createdAt), `${attempts}`, next, plain(error ?? '')]
 }
 
 const resend = command({
@@ -107,16 +107,17 @@ const TEXTS = {
 export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
 const BODY_MAX = 256 * 1024
 
-const bodySchema = z.object({
-  type: z.string(),
-  data: z.object({
-    id: z.string(),
-    state: z.string(),
-    courses: z.array(z.object({ id: z.string(), result: z.string() })),
-    reason: z.object({ code: z.string(), message: z.string() }).nullable(),
-    test: z.boolean(),
-  }),
+const id = z.string()
+const reason = z.object({ code: z.string(), message: z.string() }).nullable()
+const deliverySchema = z.object({
+  id,
+  state: z.string(),
+  courses: z.array(z.object({ id, result: z.string() })),
+  reason,
+  test: z.boolean(),
 })
+const courseSchema = z.object({ id, name: z.string().nullable(), sellable: z.boolean(), reason })
+const bodySchema = z.object({ type: z.string(), data: z.union([deliverySchema, courseSchema]) })
 
 const listen = command({
   name: 'listen',
@@ -211,10 +212,19 @@ function describe(body: string, json: boolean): string {
   const read = bodySchema.safeParse(parse(body))
   if (json || !read.success) return plainJson(read.success ? parse(body) : plain(body.slice(0, 500)))
   const { type, data } = read.data
-  const courses = data.courses.map(({ id, result }) => `${result} in ${id}`)
-  const reason = data.reason === null ? [] : [`${data.reason.code}: ${data.reason.message}`]
-  return plain([type, data.id, `${data.state}${data.test ? ' (test)' : ''}`, ...courses, ...reason].join('  '))
+  const reasons = data.reason === null ? [] : [`${data.reason.code}: ${data.reason.message}`]
+  return plain([type, data.id, ...('state' in data ? resultOf(data) : saleOf(data)), ...reasons].join('  '))
 }
+
+const resultOf = ({ state, test, courses }: z.infer<typeof deliverySchema>): string[] => [
+  `${state}${test ? ' (test)' : ''}`,
+  ...courses.map((course) => `${course.result} in ${course.id}`),
+]
+
+const saleOf = ({ name, sellable }: z.infer<typeof courseSchema>): string[] => [
+  ...(name === null ? [] : [name]),
+  sellable ? 'can be sold' : 'can not be sold',
+]
 
 /** The signature was verified, so this service wrote it. */
 function parse(body: string): unknown {

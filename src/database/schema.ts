@@ -170,7 +170,8 @@ export interface MigrationRow {
 /** An event for the shop that was not delivered yet. `body` is the JSON that is sent, and holds no personal data. */
 export interface OutboxRow {
   id: string
-  delivery_id: string
+  /** The id of the delivery that it tells of, or the key of the course. */
+  about: string
   type: string
   body: string
   created_at: number
@@ -180,7 +181,7 @@ export interface OutboxRow {
   failed_at: number | null
   /** Why the latest attempt failed. */
   error: string | null
-  /** Its place among the events of its delivery: they are sent in this order. */
+  /** Its place among the events about the same delivery or course: they are sent in this order. */
   seq: number
 }
 

@@ -87,6 +87,9 @@ test('events listen prints an event whose signature verifies, and refuses the ot
     test: true,
   }
   const body = JSON.stringify({ type: 'delivery.enrolled', timestamp: new Date().toISOString(), data })
+  const reason = { code: 'closed', message: 'Enrollment is not open now' }
+  const ofCourse = { id: 'course-v1:A+B+C', name: 'A course', sellable: false, reason, changes: [] }
+  const course = JSON.stringify({ type: 'course.changed', timestamp: new Date().toISOString(), data: ofCourse })
   const timestamp = Math.floor(Date.now() / 1000)
   const headers = (at: number, signed = body) => ({
     'webhook-id': 'msg_1',
@@ -94,6 +97,7 @@ test('events listen prints an event whose signature verifies, and refuses the ot
     'webhook-signature': signStandard({ id: 'msg_1', timestamp: at, body: signed, secret: EVENTS_SECRET }),
   })
   assert.equal((await exchange({ url, headers: headers(timestamp), body })).status, 204)
+  assert.equal((await exchange({ url, headers: headers(timestamp, course), body: course })).status, 204)
   assert.equal((await exchange({ url, headers: headers(timestamp, '{}'), body })).status, 401)
   assert.equal((await exchange({ url, headers: headers(timestamp - 301), body })).status, 401)
   assert.equal((await exchange({ url, body })).status, 401)
@@ -108,6 +112,7 @@ test('events listen prints an event whose signature verifies, and refuses the ot
     .map((line) => line.replace(/^\S+ \S+ {2}/, ''))
   assert.deepEqual(lines, [
     'delivery.enrolled  D1  enrolled (test)  enrolled in course-v1:A+B+C',
+    'course.changed  course-v1:A+B+C  A course  can not be sold  closed: Enrollment is not open now',
     'refused: the signature does not verify (signature)',
     'refused: the signature does not verify (too_old)',
     'refused: the signature does not verify (webhook_id)',

@@ -103,7 +103,7 @@ create table if not exists rounds (
 
 create table if not exists outbox (
   id varchar(26) not null primary key,
-  delivery_id varchar(26) not null,
+  about varchar(255) not null,
   seq integer not null,
   type varchar(32) not null,
   body mediumtext not null,
@@ -114,7 +114,7 @@ create table if not exists outbox (
   error mediumtext
 );
 create index outbox_due on outbox (failed_at, due_at, id);
-create index outbox_delivery on outbox (delivery_id, failed_at, id);
+create index outbox_about on outbox (about, failed_at, id);
 create table if not exists endpoints (
   name varchar(16) not null primary key,
   url_digest varchar(64) not null,
@@ -193,7 +193,7 @@ create table if not exists replicas (
   seen_at bigint not null
 );
 create table if not exists holds (
-  name varchar(254) not null primary key,
+  name varchar(261) not null primary key,
   replica varchar(36) not null
 );
 create index holds_replica on holds (replica);

@@ -159,7 +159,7 @@ async function erase(
   const found = rows.map(({ id }) => id).sort()
   if (found.length === 0) return NOTHING
   const acted = Map.groupBy(await remove(writing, found), ({ delivery_id }) => delivery_id)
-  await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
+  await trx.deleteFrom('outbox').where('about', 'in', found).execute()
   const result = rows.map(({ digest, email, ...row }) => {
     const noted = (acted.get(row.id) ?? []).map((event) => event.delivery_id + event.id)
     const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...noted]

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { EndpointRow, Tables } from '../../database/schema.ts'
+import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from './endpoint.ts'
+import { COURSE_CHANGED } from './outbox.ts'
 
 /** Counting stops here, so that it reads at most this many entries of an index. */
 const COUNT_MAX = 10_000
@@ -23,7 +24,9 @@ export interface EndpointState {
 /** An event that the shop does not have. `failedAt`: it was given up then. Times are ms since 1970. */
 export interface UnsentEvent {
   readonly id: string
-  readonly deliveryId: string
+  /** What it tells of: a delivery, or else a course. */
+  readonly deliveryId: string | null
+  readonly course: string | null
   readonly type: string
   readonly createdAt: number
   readonly dueAt: number
@@ -34,7 +37,7 @@ export interface UnsentEvent {
 
 const LISTED_COLUMNS = [
   'id',
-  'delivery_id as deliveryId',
+  'about',
   'type',
   'created_at as createdAt',
   'due_at as dueAt',
@@ -96,14 +99,26 @@ export const isFailing = ({ endpoint, failed, oldestAt }: OutboxHealth, now: num
 
 /** The whole of it for operators. */
 export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
-  const list = (is: 'is' | 'is not') =>
-    db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED).execute()
+  const list = async (is: 'is' | 'is not') => {
+    const rows = db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED)
+    return (await rows.execute()).map(({ about, ...event }) => ({
+      ...event,
+      ...subjectOf({ about, type: event.type }),
+    }))
+  }
   const [failed, pending] = [await list('is not'), await list('is')]
   return {
     ...(await readOutboxHealth(db)),
     events: [...failed, ...pending],
   }
 }
+
+/** What an event tells of. */
+export const subjectOf = ({
+  about,
+  type,
+}: Pick<OutboxRow, 'about' | 'type'>): Pick<UnsentEvent, 'deliveryId' | 'course'> =>
+  type === COURSE_CHANGED ? { deliveryId: null, course: about } : { deliveryId: about, course: null }
 
 async function countOf(db: Kysely<Tables>, is: 'is' | 'is not'): Promise<number> {
   const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(COUNT_MAX).as('some')

@@ -26,6 +26,9 @@ export const SHOP_EVENT_TYPES = {
 
 export type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
 
+/** The type of the event that tells of a course, and of no delivery. */
+export const COURSE_CHANGED = 'course.changed'
+
 /** Whether the shop gets an event of this kind. */
 export const isShopEvent = (kind: EventKind): kind is ShopEventKind => Object.hasOwn(SHOP_EVENT_TYPES, kind)
 
@@ -115,23 +118,18 @@ export function outboxRow(of: { id: string; seq: number; kind: ShopEventKind; at
   const type = SHOP_EVENT_TYPES[kind]
   const sinceSale =
     kind === 'claimed' ? { secondsSinceSale: Math.max(0, Math.floor((at - row.received_at) / 1000)) } : {}
-  return {
-    id,
-    delivery_id: row.id,
-    type,
-    body: JSON.stringify({
-      type,
-      timestamp: new Date(at).toISOString(),
-      sequence: seq,
-      data: { ...shopView(row), ...sinceSale },
-    }),
-    created_at: at,
-    due_at: at,
-    attempts: 0,
-    failed_at: null,
-    error: null,
-    seq,
-  }
+  return newRow({ id, about: row.id, type, seq, at, data: { ...shopView(row), ...sinceSale } })
+}
+
+/**
+ * A new row of the outbox that is due at once.
+ * @param of.seq grows with each event about the same delivery or course
+ * @param of.at ms since 1970
+ */
+export function newRow(of: Pick<OutboxRow, 'id' | 'about' | 'type' | 'seq'> & { at: number; data: object }): OutboxRow {
+  const { id, about, type, seq, at, data } = of
+  const body = JSON.stringify({ type, timestamp: new Date(at).toISOString(), sequence: seq, data })
+  return { id, about, type, body, created_at: at, due_at: at, attempts: 0, failed_at: null, error: null, seq }
 }
 
 /** The rows of these deliveries, as far as the shop may see them, by id. */

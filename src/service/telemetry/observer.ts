@@ -3,6 +3,7 @@ import type { CourseReport } from '../../enroll/breakers/course-breakers.ts'
 import type { RoundResult } from '../../enroll/follow-up/follow-up.ts'
 import type { Call } from '../../lms/client/transport.ts'
 import type { Notified } from '../../operators/notify/notifier.ts'
+import { COURSE_CHANGED } from '../../queue/outbox/outbox.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import type { SentReport } from '../../shop/events/run-outbox.ts'
 import { isLeaseLost } from '../lib/errors.ts'
@@ -157,9 +158,16 @@ const statusClass = (status: number | null): string => (status === null ? 'none'
 function observeSending({ log, metrics }: ObserverParts) {
   return {
     /** An event for the shop. */
-    onEventSent: ({ event: { id, deliveryId, type, attempts }, posted, ms, retryAt, change }: SentReport): void => {
+    onEventSent: ({ event: { id, about, type, attempts }, posted, ms, retryAt, change }: SentReport): void => {
       metrics.sent.inc({ status: statusClass(posted.status) })
-      const fields = { delivery: deliveryId, eventId: id, type, status: posted.status, ms, attempts }
+      const fields = {
+        ...(type === COURSE_CHANGED ? { course: about } : { delivery: about }),
+        eventId: id,
+        type,
+        status: posted.status,
+        ms,
+        attempts,
+      }
       if (posted.kind === 'sent') log.info(fields, 'event sent to the shop')
       else if (retryAt === null) log.error({ ...fields, reason: posted.message }, 'gave up on an event for the shop')
       else {

@@ -5,10 +5,8 @@ import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.t
 import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
 
-/** An event that this replica sends. It has the hold for the events of the delivery. */
-export interface ClaimedEvent extends Pick<OutboxRow, 'id' | 'type' | 'body' | 'attempts'> {
-  readonly deliveryId: string
-}
+/** An event that this replica sends. It has the hold for the events about the same delivery or course. */
+export type ClaimedEvent = Pick<OutboxRow, 'id' | 'about' | 'type' | 'body' | 'attempts'>
 
 interface Claim {
   readonly context: WriteContext
@@ -18,7 +16,8 @@ interface Claim {
 }
 
 /**
- * Claims due events, the oldest first, and of each delivery only its first event, so that the shop gets them in order.
+ * Claims due events, the oldest first, and of each delivery or course only its first event, so that the shop gets them in
+ * order.
  * While the endpoint is down it claims one at a time, the newest, so that an event that the endpoint can't take doesn't
  * stand for all others.
  */
@@ -35,8 +34,8 @@ export async function claimEvents({ context, holds, max }: Claim): Promise<Claim
 }
 
 /**
- * Due events that nobody sends just now. Each is the first of its delivery that the shop doesn't have. Those that were given up are passed over. A time further
- * ahead than the longest wait is from before the clock was set back.
+ * Due events that nobody sends just now. Each is the first about its delivery or course that the shop doesn't have. Those
+ * that were given up are passed over. A time further ahead than the longest wait is from before the clock was set back.
  */
 function dueHeads(
   db: Kysely<Tables>,
@@ -44,7 +43,7 @@ function dueHeads(
 ): Promise<OutboxRow[]> {
   let query = db
     .selectFrom('outbox as event')
-    .leftJoin('holds', (join) => join.on('holds.name', '=', sql`concat('event:', event.delivery_id)`))
+    .leftJoin('holds', (join) => join.on('holds.name', '=', sql`concat('event:', event.about)`))
     .selectAll('event')
     .where('holds.name', 'is', null)
     .where('failed_at', 'is', null)
@@ -55,7 +54,7 @@ function dueHeads(
           eb
             .selectFrom('outbox as earlier')
             .select(sql.lit(1).as('one'))
-            .whereRef('earlier.delivery_id', '=', 'event.delivery_id')
+            .whereRef('earlier.about', '=', 'event.about')
             .where('earlier.failed_at', 'is', null)
             .where((either) =>
               either.or([
@@ -76,7 +75,7 @@ function dueHeads(
 /** An event that another replica sends at the same time, or has sent since it was read, is left out. */
 function takeRows({ holds, rows }: { holds: Holds; rows: readonly OutboxRow[] }): Promise<ClaimedEvent[]> {
   return holds.take(
-    rows.map(({ delivery_id }) => holdOf(delivery_id)),
+    rows.map(({ about }) => holdOf(about)),
     async (trx, taken) => {
       const unchanged = await trx
         .selectFrom('outbox')
@@ -89,13 +88,13 @@ function takeRows({ holds, rows }: { holds: Holds; rows: readonly OutboxRow[] })
         .where('failed_at', 'is', null)
         .execute()
       const dueAt = new Map(unchanged.map(({ id, due_at }) => [id, due_at]))
-      const result = rows.flatMap(({ id, type, body, attempts, due_at, delivery_id: deliveryId }) =>
-        taken.has(holdOf(deliveryId)) && dueAt.get(id) === due_at ? [{ id, type, body, attempts, deliveryId }] : [],
+      const result = rows.flatMap(({ id, about, type, body, attempts, due_at }) =>
+        taken.has(holdOf(about)) && dueAt.get(id) === due_at ? [{ id, about, type, body, attempts }] : [],
       )
-      return { result, kept: new Set(result.map(({ deliveryId }) => holdOf(deliveryId))) }
+      return { result, kept: new Set(result.map(({ about }) => holdOf(about))) }
     },
   )
 }
 
-/** The name of the hold under which the events of a delivery are sent. */
-export const holdOf = (deliveryId: string): string => `event:${deliveryId}`
+/** The name of the hold under which the events about a delivery or a course are sent. */
+export const holdOf = (about: string): string => `event:${about}`

@@ -18,7 +18,7 @@ const STOP_GRACE_MS = 3000
 
 /** An attempt and what was stored for it. */
 export interface SentReport extends Stored {
-  readonly event: Pick<ClaimedEvent, 'id' | 'deliveryId' | 'type'> & { readonly attempts: number }
+  readonly event: Pick<ClaimedEvent, 'id' | 'about' | 'type'> & { readonly attempts: number }
   readonly posted: Exclude<Posted, { kind: 'stopped' }>
   readonly ms: number
 }
@@ -102,8 +102,8 @@ async function send(from: Outbox, state: State, event: ClaimedEvent): Promise<vo
   const ms = Math.round(performance.now() - began)
   const stored = await storeUntilDone(from, state, { event, posted })
   if (stored === null || posted.kind === 'stopped') return
-  const { id, deliveryId, type, attempts } = event
-  from.onSent({ ...stored, event: { id, deliveryId, type, attempts: attempts + 1 }, posted, ms })
+  const { id, about, type, attempts } = event
+  from.onSent({ ...stored, event: { id, about, type, attempts: attempts + 1 }, posted, ms })
 }
 
 async function post(from: Outbox, { stop }: State, event: ClaimedEvent): Promise<Posted> {

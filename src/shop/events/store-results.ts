@@ -44,7 +44,7 @@ export async function storeResults(
   { database, now, random, holds }: WriteContext & { readonly holds: Holds },
   group: readonly Attempted[],
 ): Promise<Stored[]> {
-  const names = group.map(({ event }) => holdOf(event.deliveryId))
+  const names = group.map(({ event }) => holdOf(event.about))
   const stored = await inTransaction({
     database,
     random,
@@ -85,7 +85,7 @@ async function storeFailure(
   // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
   const retryAt =
     posted.kind === 'gone' ? at : nextAttemptAt({ failures: attempts, now: at, random, schedule: EVENT_RETRIES_MS })
-  if (!held.has(holdOf(event.deliveryId))) return retryAt
+  if (!held.has(holdOf(event.about))) return retryAt
   await trx
     .updateTable('outbox')
     .set({

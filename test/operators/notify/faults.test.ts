@@ -116,7 +116,7 @@ test('after a takeover the outage is not told again, and its end only when the L
 
 const event = (at: number) => ({
   id: `E${at}`,
-  delivery_id: 'D',
+  about: 'D',
   type: 'delivery.enrolled',
   body: '{}',
   created_at: at,

@@ -19,7 +19,7 @@ test('the events of a delivery are left to the replica that has their hold', asy
   await bench.db.insertInto('holds').values({ name: HOLD, replica: 'replica-2' }).execute()
   assert.deepEqual(await claim(bench), [])
   await bench.db.deleteFrom('holds').execute()
-  assert.equal(only(await claim(bench)).deliveryId, A)
+  assert.equal(only(await claim(bench)).about, A)
 })
 
 test('an event that another replica has attempted between the look and the hold is left for later', async (t) => {

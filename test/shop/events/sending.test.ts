@@ -278,7 +278,7 @@ test('a stop lets attempts in flight end, and another start sends what it left',
   answer()
   await stopped
   assert.deepEqual(
-    (await bench.unsent()).map((row) => row.delivery_id),
+    (await bench.unsent()).map((row) => row.about),
     [B],
   )
 })

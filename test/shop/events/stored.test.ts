@@ -58,7 +58,7 @@ test('the events of a delivery are numbered in the order in which they were stor
   assert.deepEqual(await numbers(one.id), ['1 received', '2 repeated', '3 enrolled'])
   assert.deepEqual(await numbers(two.id), ['1 received', '2 enrolled'])
   assert.deepEqual(
-    (await outboxOf(bench)).map(({ delivery_id, seq, body }) => [delivery_id, seq, JSON.parse(body).sequence]),
+    (await outboxOf(bench)).map(({ about, seq, body }) => [about, seq, JSON.parse(body).sequence]),
     [
       [two.id, 2, 2],
       [one.id, 3, 3],

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
+import { courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -19,7 +20,7 @@ const PATH = '/events'
 export function addEvents({ scope, shopEvents, operations, now }: PageParts): void {
   scope.get(PATH, async (request, reply) => {
     const read = async (outbox: Outbox): Promise<string> => {
-      const ids = new Set(outbox.events.map(({ deliveryId }) => deliveryId))
+      const ids = new Set(outbox.events.flatMap(({ deliveryId }) => deliveryId ?? []))
       const buyers = new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
       return pageHtml(outbox, { request, buyers, now: now() })
     }
@@ -93,9 +94,7 @@ function endpointHtml(endpoint: EndpointState | null, now: number): string {
 }
 
 function cellsOf(event: UnsentEvent, { request, buyers, now, isDown }: Shown & { isDown: boolean }): string[] {
-  const { deliveryId, type, createdAt, dueAt, attempts, failedAt, error } = event
-  const buyer = buyers.get(deliveryId)
-  const name = buyer?.name ? html`<bdi>${buyer.name}</bdi> ` : ''
+  const { type, createdAt, dueAt, attempts, failedAt, error } = event
   const next =
     failedAt !== null
       ? html`${words.givenUp} !${timeHtml(failedAt)}`
@@ -107,9 +106,20 @@ function cellsOf(event: UnsentEvent, { request, buyers, now, isDown }: Shown & {
   const why = error === null ? '' : html`<br><span class="quiet">${error}</span>`
   return [
     html`<div class="call"><code>${type}</code></div>`,
-    html`<a href="${request.site.base}/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`,
+    subjectHtml(event, { request, buyers }),
     timeHtml(createdAt),
     numberText(attempts),
     html`<div>!${next}!${why}</div>`,
   ]
+}
+
+/** The buyer, who leads to the delivery, or the course. */
+function subjectHtml(
+  { deliveryId, course }: UnsentEvent,
+  { request, buyers }: Pick<Shown, 'request' | 'buyers'>,
+): string {
+  if (deliveryId === null) return html`<div>!${courseNameHtml(course ?? '', request.courseName)}</div>`
+  const buyer = buyers.get(deliveryId)
+  const name = buyer?.name ? html`<bdi>${buyer.name}</bdi> ` : ''
+  return html`<a href="${request.site.base}/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`
 }
