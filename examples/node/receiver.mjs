@@ -57,7 +57,7 @@ async function receive(request, response) {
   if (body === null) return response.writeHead(413).end()
   if (request.method !== 'POST' || !isValid(request.headers, body)) return response.writeHead(401).end()
   const event = JSON.parse(body)
-  // Later versions may have other types, and those may be of no delivery.
+  // Other types, such as course.changed, tell of no delivery. Later versions may have more of them.
   const isNews = event.type.startsWith('delivery.') && store(event)
   response.writeHead(204).end(() => isNews && handle(event))
 }

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
+import { worldOf } from '../shop/courses/harness.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
-import { operator, readable, startWithConsole } from './harness.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, { catalogueMs }: { catalogueMs?: number } = {}) {
   const receiver = await startReceiver(t)
   const env = { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET }
-  const product = await startWithConsole({ env })
+  const product = await startWithConsole({ env, ...(catalogueMs === undefined ? {} : { catalogueMs }) })
   t.after(() => product.stop())
   const someone = await operator(product)
   const pageWith = (words: RegExp): Promise<string> =>
@@ -17,7 +19,7 @@ async function setUp(t: TestContext) {
     })
   const sold = async (email: string): Promise<string> =>
     String((await product.sell({ email })).headers['x-lernito-delivery'])
-  return { receiver, someone, pageWith, sold }
+  return { ...product, receiver, someone, pageWith, sold }
 }
 
 test('the page of events says that the shop has every event', async (t) => {
@@ -44,6 +46,18 @@ test('the page shows what waits and why, and an operator sends again after a 410
   await receiver.received(({ data }) => data.id === id)
   await pageWith(/The shop has every event/)
   assert.match(readable(await someone.see('/changes')), /Sent to the shop again/)
+})
+
+test('an event about a course names the course, and leads to no delivery', async (t) => {
+  const { pageWith, sold, receiver, someone, lms } = await setUp(t, { catalogueMs: 100 })
+  receiver.answer(statusAnswer(410))
+  const id = await sold('alice@example.com')
+  await pageWith(/answered 410 Gone: it wants no more events/)
+  await until('the catalogue', async () => /open no end/.test(readable(await someone.see('/courses'))) || undefined)
+  await lms.reset(worldOf([{ id: DEMO, name: 'Another name' }]))
+  await pageWith(/course\.changed Another name course-v1:edX\+DemoX\+Demo_Course/)
+  const leads = linksOf(await someone.see('/events')).filter((link) => /\/deliveries\/./.test(link))
+  assert.deepEqual(leads, [`/lernito/console/deliveries/${id}`])
 })
 
 test("a delivery's page tells the shop of it again", async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SHOP_EVENT_TYPES } from '../../src/queue/outbox/outbox.ts'
+import { COURSE_CHANGED, SHOP_EVENT_TYPES } from '../../src/queue/outbox/outbox.ts'
 import { EVENT_RETRIES_MS } from '../../src/queue/outbox/schedule.ts'
 import { checkOf, DESCRIBED } from '../openapi/described.ts'
 import { codeBlocks, codes, firstCodes, readDocument, section, tables } from './documents.ts'
@@ -9,7 +9,7 @@ const page = readDocument('docs/reference/events.md')
 const fields = section(page, '## Fields')
 
 test('the page has the types of events', () => {
-  assert.deepEqual(firstCodes(section(page, '## Types')), Object.values(SHOP_EVENT_TYPES))
+  assert.deepEqual(firstCodes(section(page, '## Types')), [...Object.values(SHOP_EVENT_TYPES), COURSE_CHANGED])
 })
 
 test('the example of an event is as described, and the table has each field but the type', () => {
@@ -22,6 +22,14 @@ test('the example of an event is as described, and the table has each field but 
     ...Object.keys(data).map((key) => `data.${key}`),
     'data.secondsSinceSale',
   ])
+})
+
+test('the example of an event about a course is as described, and the table has each of its own fields', () => {
+  const course = section(page, '## Events about courses')
+  const example = JSON.parse(codeBlocks(course, 'json')[0] ?? '')
+  assert.deepEqual(checkOf(DESCRIBED.components.schemas.CourseEvent).safeParse(example).error, undefined)
+  const named = tables(course).flatMap((rows) => rows.flatMap(([cell = '']) => codes(cell)))
+  assert.deepEqual(named, ['sequence', ...Object.keys(example.data).map((key) => `data.${key}`)])
 })
 
 test('the schedule is as stated', () => {

@@ -287,6 +287,11 @@ describe('the receivers', { concurrency: true }, () => {
       assert.equal(await posted(event), 204)
       assert.equal(await posted(resigned(event, { id: 'late', body: other({ sequence: sequence - 1 }) })), 204)
       assert.equal(await posted(resigned(event, { id: 'new', body: '{"type":"shop.unknown"}' })), 204)
+      const course = {
+        type: 'course.changed',
+        data: { id: DEMO, name: null, sellable: true, reason: null, changes: [] },
+      }
+      assert.equal(await posted(resigned(event, { id: 'course', body: other(course) })), 204)
 
       const withdrawn = { type: 'delivery.withdrawn', sequence: sequence + 3, data: { ...data, state: 'withdrawn' } }
       const later = resigned(event, { id: 'later', body: other(withdrawn) })

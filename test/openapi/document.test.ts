@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { SHOP_EVENT_TYPES } from '../../src/queue/outbox/outbox.ts'
+import { COURSE_CHANGED, SHOP_EVENT_TYPES } from '../../src/queue/outbox/outbox.ts'
 import { VERSION } from '../../src/service/lib/version.ts'
+import { COURSES_PATH } from '../../src/shop/courses/route.ts'
 import { sign } from '../../src/shop/signature/signature.ts'
 import { readDocument } from '../docs/documents.ts'
 import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
-import { temporaryFolder } from '../service/process.ts'
+import { temporaryFolder, until } from '../service/process.ts'
 import { startLms, startServe } from '../service/serving.ts'
 import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
 import { DIFFERENCES } from '../shop/webhook/intended-differences.ts'
@@ -72,6 +73,12 @@ describe('the document and the service', () => {
     '/readyz': { method: 'GET', path: '/readyz' },
   }
   const ask = (body: string) => ({ method: 'POST', path: '/api/lernito/status/', headers: signed(body), body })
+  const askForCourses = (body: string) => ({ method: 'POST', path: COURSES_PATH, headers: signed(body), body })
+  const coursesCases = {
+    'a request for the courses with wrong fields': askForCourses('{"size": 0, "after": 1}'),
+    'a request for the courses without a signature': { ...askForCourses('{}'), headers: {} },
+    'too large a request for the courses': askForCourses(long),
+  }
   const statusCases = {
     'a request for the status': ask('{"deliveries": ["01KGA000000000000000000001", "x"]}'),
     'a request for the status with wrong fields': ask('{"deliveries": [{}]}'),
@@ -81,7 +88,7 @@ describe('the document and the service', () => {
     },
     'too large a request for the status': ask(long),
   }
-  for (const [name, request] of Object.entries({ ...cases, ...statusCases })) {
+  for (const [name, request] of Object.entries({ ...cases, ...statusCases, ...coursesCases })) {
     test(`the answer to ${name} is as described`, async () => {
       const answered = await exchange({ url: product.url + request.path, ...request })
       assert.equal(complaintOf({ ...request, ...answered }), null)
@@ -131,8 +138,30 @@ test('the status of a delivery, and the event about it, are as described', async
   }
 })
 
+test('the courses, before and after the LMS was asked for them, are as described', async (t) => {
+  const product = await startProduct({ catalogueMs: 1000 })
+  t.after(() => product.stop())
+  await product.sell({ email: 'alice@example.com' })
+  const body = '{"size": 100}'
+  const headers = {
+    'content-type': 'application/json',
+    'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }),
+  }
+  const ask = async (more: Record<string, string> = {}) => {
+    const answered = await exchange({ url: product.url + COURSES_PATH, headers: { ...headers, ...more }, body })
+    assert.equal(complaintOf({ path: COURSES_PATH, method: 'POST', ...answered }), null)
+    return answered
+  }
+  assert.equal((await ask()).status, 503)
+  const { etag } = await until('the courses', async () => {
+    const answered = await ask()
+    return answered.status === 200 ? answered.headers : undefined
+  })
+  assert.equal((await ask({ 'if-none-match': String(etag) })).status, 304)
+})
+
 test('every event has a webhook in the document', () => {
-  assert.deepEqual(Object.keys(DESCRIBED.webhooks).sort(), Object.values(SHOP_EVENT_TYPES).sort())
+  assert.deepEqual(Object.keys(DESCRIBED.webhooks).sort(), [...Object.values(SHOP_EVENT_TYPES), COURSE_CHANGED].sort())
 })
 
 test('the answer of a stopping service is as described', async (t) => {

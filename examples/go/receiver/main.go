@@ -118,7 +118,7 @@ func receive(key []byte) http.HandlerFunc {
 			response.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		// Later versions may have other types, and those may be of no delivery.
+		// Other types, such as course.changed, tell of no delivery. Later versions may have more of them.
 		if strings.HasPrefix(received.Type, "delivery.") {
 			isNews, err := store(received, body)
 			if err != nil {

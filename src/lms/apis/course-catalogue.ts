@@ -10,6 +10,7 @@ const DETAIL: Endpoint = '/api/courses/v1/courses/{course}'
 export interface CatalogueCourse {
   /** The true key, as the LMS spells it. */
   readonly key: string
+  /** At most 255 characters: the LMS has no limit. */
   readonly name: string
   readonly organization: string
   /** null if it isn't set. */
@@ -67,7 +68,7 @@ export function judgeCatalogueCourse(answer: Answer): Judged<CatalogueCourse | n
 function courseOf(of: z.infer<typeof row>): CatalogueCourse {
   return {
     key: of.course_id,
-    name: unescaped(of.name),
+    name: cut(unescaped(of.name)),
     organization: of.org,
     start: of.start_type === 'empty' ? null : of.start,
     end: of.end,
@@ -82,3 +83,6 @@ function courseOf(of: z.infer<typeof row>): CatalogueCourse {
  * @046feb0c), where the LMS replaces `<` and `>` and nothing else.
  */
 const unescaped = (name: string): string => name.replaceAll('&lt;', '<').replaceAll('&gt;', '>')
+
+const NAME_MAX = 255
+const cut = (name: string): string => (name.length > NAME_MAX ? [...name].slice(0, NAME_MAX).join('') : name)

@@ -1,19 +1,16 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { CatalogueRow, Tables } from '../../database/schema.ts'
-import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
-import type { CourseMode } from '../../lms/apis/course-modes.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
+import { type CourseOfLms, OBSTACLES, type Obstacle } from './sellable.ts'
 
 /** The only row of the table. */
 export const CATALOGUE = 'lms'
 
 /** A course of the LMS, as the catalogue keeps it. */
-export interface Course extends CatalogueCourse {
-  /** Whether everybody could enroll when the LMS was asked: see isOpen. */
-  readonly open: boolean
-  /** The modes that were added to it; null if the LMS wasn't asked: it is asked for courses that were sold. */
-  readonly modes: readonly CourseMode[] | null
+export interface Course extends CourseOfLms {
+  /** Why it should not have been sold when the catalogue was stored; null if it could be. */
+  readonly obstacle: Obstacle | null
 }
 
 /** A course that was sold and that the LMS doesn't have. `name`: that of the time when it had it. */
@@ -54,10 +51,10 @@ const contents: z.ZodType<Contents> = z.object({
       enrollmentStart: time,
       enrollmentEnd: time,
       invitationOnly: z.boolean(),
-      open: z.boolean(),
       modes: z
         .array(z.object({ slug: z.string(), name: z.string(), price: z.number(), currency: z.string(), until: time }))
         .nullable(),
+      obstacle: z.enum(OBSTACLES).nullable(),
     }),
   ),
   missing: z.array(z.object({ key: z.string(), name: z.string().nullable() })),

@@ -3,8 +3,8 @@ import type { Permit } from '../../lms/client/budget.ts'
 import { type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { COURSE_PAGE, type Lms } from '../../lms/lms.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
-import type { Catalogue, Contents, Course, MissingCourse } from './catalogue.ts'
-import { isOpen } from './sellable.ts'
+import type { Catalogue, MissingCourse } from './catalogue.ts'
+import type { CourseOfLms } from './sellable.ts'
 
 /** An LMS with more than 10,000 courses has no catalogue here. */
 const PAGES_MAX = 100
@@ -18,8 +18,12 @@ export interface Reading {
   /** The keys of the courses that were sold, as the shop sent them. */
   readonly sold: readonly string[]
   readonly before: Catalogue
-  /** ms since 1970 */
-  readonly now: () => number
+}
+
+/** What the LMS tells about its courses, by key. */
+export interface Read {
+  readonly courses: readonly CourseOfLms[]
+  readonly missing: readonly MissingCourse[]
 }
 
 /**
@@ -27,35 +31,29 @@ export interface Reading {
  * whether it exists. The result is all of it or a failure: an LMS that is away, or answers with a part, gives no catalogue.
  * @throws what `turn` and `acquire` reject with
  */
-export async function readLms(reading: Reading): Promise<Judged<Contents>> {
+export async function readLms(reading: Reading): Promise<Judged<Read>> {
   const listed = await readList(reading)
   if (!listed.ok) return listed
-  const courses = new Map(listed.value.map((course) => [courseIdentity(course.key), course]))
-  const { before, now } = reading
+  const courses = new Map(listed.value.map((course) => [courseIdentity(course.key), unasked(course)]))
+  const { before } = reading
   if (courses.size === 0 && before.courses.length > 0) {
     return wrong('The LMS lists no courses: check that the user of LERNITO_LMS_CLIENT_ID is still staff')
   }
-  const modes = new Map<string, Course['modes']>()
   const missing: MissingCourse[] = []
   for (const key of reading.sold) {
     const identity = courseIdentity(key)
     const course = courses.get(identity)
-    const found = await (course === undefined ? lookUp(reading, key) : readModes(reading, course.key))
+    const found = await (course === undefined ? lookUp(reading, key) : readModes(reading, course))
     if (!found.ok) return found
     const { value } = found
     if (value === 'unknown') continue
-    if ('modes' in value) modes.set(identity, value.modes)
-    else if (value.course !== null) courses.set(identity, value.course)
+    if (value !== 'missing') courses.set(identity, value)
     else missing.push({ key, name: before.find(key)?.name ?? before.findMissing(key)?.name ?? null })
   }
-  const at = now()
-  const all = [...courses].map(([identity, course]) => ({
-    ...course,
-    open: isOpen(course, at),
-    modes: modes.get(identity) ?? null,
-  }))
-  return succeeded({ courses: all.sort(byKey), missing: missing.sort(byKey) })
+  return succeeded({ courses: [...courses.values()].sort(byKey), missing: missing.sort(byKey) })
 }
+
+const unasked = (course: CatalogueCourse): CourseOfLms => ({ ...course, modes: null })
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1)
 
@@ -80,29 +78,31 @@ async function readList({ lms, acquire }: Reading): Promise<Judged<readonly Cata
 }
 
 /**
- * The modes of a course; null if only this call failed. A failure that isn't about this course is one of the whole reading.
+ * A course with its modes. If only this call failed, what was known of them stays. A failure that isn't about this course is
+ * one of the whole reading.
  */
-async function readModes({ lms, turn }: Reading, course: string): Promise<Judged<Pick<Course, 'modes'>>> {
+async function readModes({ lms, turn, before }: Reading, course: CourseOfLms): Promise<Judged<CourseOfLms>> {
   await turn()
-  const read = await lms.addedModes(course)
-  if (read.ok) return succeeded({ modes: read.value })
-  return isLocal(read.failure) ? succeeded({ modes: null }) : read
+  const read = await lms.addedModes(course.key)
+  if (read.ok) return succeeded({ ...course, modes: read.value })
+  return isLocal(read.failure) ? succeeded({ ...course, modes: before.find(course.key)?.modes ?? null }) : read
 }
-
-type LookedUp = { readonly course: CatalogueCourse | null } | 'unknown'
 
 /**
  * A sold course that the LMS doesn't list: the list may lack one that it has, such as a coach's copy. If only this call
  * failed, what was known of the course stays.
  */
-async function lookUp({ lms, turn, before }: Reading, key: string): Promise<Judged<LookedUp>> {
+async function lookUp(
+  { lms, turn, before }: Reading,
+  key: string,
+): Promise<Judged<CourseOfLms | 'missing' | 'unknown'>> {
   await turn()
   const found = await lms.catalogueCourse(key)
-  if (found.ok) return succeeded({ course: found.value })
+  if (found.ok) return succeeded(found.value === null ? 'missing' : unasked(found.value))
   if (!isLocal(found.failure)) return found
   const known = before.find(key)
-  if (known !== undefined) return succeeded({ course: known })
-  return succeeded(before.findMissing(key) === undefined ? 'unknown' : { course: null })
+  if (known !== undefined) return succeeded(known)
+  return succeeded(before.findMissing(key) === undefined ? 'unknown' : 'missing')
 }
 
 /** Whether a call failed for a cause that may be this course's own, so that others can succeed. */

@@ -7,7 +7,8 @@ import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { catalogueIn, readRow } from './catalogue.ts'
 import { readLms } from './read-lms.ts'
-import { SOLD_MS, soldCourses } from './sold-courses.ts'
+import type { Selling } from './sellable.ts'
+import { refusedCourses, SOLD_MS, soldCourses } from './sold-courses.ts'
 import { storeContents, storeFailure } from './store.ts'
 
 /** The age at which the catalogue is read anew. */
@@ -30,6 +31,8 @@ interface Refreshing extends Background, Pick<AppContext, 'context'> {
   readonly budget: Pick<Budget, 'tryAcquire'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
+  /** The mode that LERNITO_COURSE_MODE names for a course. */
+  readonly modeOf: Selling['modeOf']
   /** CATALOGUE_MS, but for the sandbox and tests. */
   readonly intervalMs: number
   /** Called after each reading that failed, with the reason, at most 300 characters. */
@@ -67,14 +70,16 @@ const OVER = new Error('the reading has to stop')
 
 /** Reads the catalogue anew and stores it. null: it had to stop. */
 async function refresh(options: Refreshing, db: Kysely<Tables>) {
-  const { context, guard, lms } = options
+  const { context, guard, lms, modeOf } = options
   const row = await guard(() => readRow(db))
   const sold = await guard(() => soldCourses(db, context.now() - SOLD_MS))
   try {
     const before = catalogueIn(row)
-    const read = await readLms({ lms, sold, before, now: context.now, ...turnsOf(options) })
-    if (read.ok) await guard(() => storeContents(context, { before, after: read.value }))
-    else await guard(() => storeFailure(context, read.failure.message))
+    const read = await readLms({ lms, sold, before, ...turnsOf(options) })
+    if (read.ok) {
+      const selling = { modeOf, isRefused: await guard(() => refusedCourses(db)) }
+      await guard(() => storeContents(context, { before, read: read.value, sold, selling }))
+    } else await guard(() => storeFailure(context, read.failure.message))
     return read
   } catch (error) {
     if (error !== OVER) throw error

@@ -1,6 +1,11 @@
 import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
 import { type CourseMode, DEFAULT_MODE, FREE_MODES } from '../../lms/apis/course-modes.ts'
-import type { Course } from './catalogue.ts'
+
+/** A course as the LMS tells of it. */
+export interface CourseOfLms extends CatalogueCourse {
+  /** The modes that were added to it; null if the LMS wasn't asked: it is asked for courses that were sold. */
+  readonly modes: readonly CourseMode[] | null
+}
 
 /**
  * Why a course should not be sold now.
@@ -10,7 +15,8 @@ import type { Course } from './catalogue.ts'
  *   lists don't tell how many places a course has.
  * - `no_mode`: it has neither the course mode of LERNITO_COURSE_MODE nor, if that names none, a free one.
  */
-export type Obstacle = 'closed' | 'invitation_only' | 'full' | 'no_mode'
+export const OBSTACLES = ['closed', 'invitation_only', 'full', 'no_mode'] as const
+export type Obstacle = (typeof OBSTACLES)[number]
 
 /** What whether a course can be sold depends on, beside the course. */
 export interface Selling {
@@ -22,17 +28,14 @@ export interface Selling {
   readonly at: number
 }
 
-type Period = Pick<CatalogueCourse, 'enrollmentStart' | 'enrollmentEnd' | 'invitationOnly'>
+type Period = Pick<CatalogueCourse, 'enrollmentStart' | 'enrollmentEnd'>
 
 /** Whether `at` (ms since 1970) is in the enrollment period. */
 export const isInPeriod = ({ enrollmentStart, enrollmentEnd }: Period, at: number): boolean =>
   (enrollmentStart === null || enrollmentStart <= at) && (enrollmentEnd === null || enrollmentEnd > at)
 
-/** Whether everybody can enroll at `at`, as far as the course's own settings go. */
-export const isOpen = (course: Period, at: number): boolean => isInPeriod(course, at) && !course.invitationOnly
-
 /** Why the course should not be sold; null if it can be. Modes that nobody has asked for are no obstacle. */
-export function obstacleOf(course: Course, { modeOf, isRefused, at }: Selling): Obstacle | null {
+export function obstacleOf(course: CourseOfLms, { modeOf, isRefused, at }: Selling): Obstacle | null {
   if (!isInPeriod(course, at)) return 'closed'
   if (course.invitationOnly) return 'invitation_only'
   if (course.modes !== null && !hasMode(modesAt(course.modes, at), modeOf(course.key))) return 'no_mode'

@@ -1,31 +1,49 @@
 import type { Transaction } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
-import { CATALOGUE, type Catalogue, type Contents, FIRST_ROW } from './catalogue.ts'
+import { CATALOGUE, type Catalogue, FIRST_ROW, indexed } from './catalogue.ts'
+import { changesOf, insertChanges } from './changes.ts'
+import type { Read } from './read-lms.ts'
+import { obstacleOf, type Selling } from './sellable.ts'
+
+/** What was read, and what it is stored with. */
+interface Stored {
+  /** The catalogue that was stored when the reading began. */
+  readonly before: Catalogue
+  readonly read: Read
+  /** The keys of the courses that were sold, as the shop sent them. */
+  readonly sold: readonly string[]
+  readonly selling: Omit<Selling, 'at'>
+}
 
 /**
- * Stores a new catalogue in the place of the one that was read `before`, in one transaction. If another replica has stored
- * one since, nothing happens: that one is as new.
+ * Stores a new catalogue in the place of the one that was read `before`, in one transaction with the events for the shop
+ * about what has changed in courses that were sold. If another replica has stored one since, nothing happens: that one is
+ * as new. So of all replicas, and whenever one dies, a change is told by the one transaction that stores it.
  */
 export async function storeContents(
-  { database, now, random }: WriteContext,
-  { before, after }: { readonly before: Catalogue; readonly after: Contents },
+  { database, now, newId, random, hasOutbox }: WriteContext,
+  { before, read, sold, selling }: Stored,
 ): Promise<void> {
   const at = now()
-  const text = JSON.stringify({ courses: after.courses, missing: after.missing })
+  const courses = read.courses.map((course) => ({ ...course, obstacle: obstacleOf(course, { ...selling, at }) }))
+  const after = { courses, missing: read.missing }
+  const text = JSON.stringify(after)
   const isSame = text === JSON.stringify({ courses: before.courses, missing: before.missing })
+  const version = before.version + (isSame ? 0 : 1)
+  const changes = isSame || !hasOutbox ? [] : changesOf({ before, after: indexed(after), sold })
   await inTransaction({
     database,
     random,
     body: async (trx) => {
       await insertFirst(trx)
-      const changed = isSame ? {} : { courses: text, version: before.version + 1 }
-      await trx
+      const { numUpdatedRows } = await trx
         .updateTable('catalogue')
-        .set({ ...changed, checked_at: at, failed_at: null, failure: null })
+        .set({ ...(isSame ? {} : { courses: text, version }), checked_at: at, failed_at: null, failure: null })
         .where('name', '=', CATALOGUE)
         .where('version', '=', before.version)
-        .execute()
+        .executeTakeFirst()
+      if (numUpdatedRows > 0n) await insertChanges({ trx, at, newId, seq: version }, changes)
     },
   })
 }

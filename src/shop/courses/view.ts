@@ -1,5 +1,11 @@
-import type { Course } from './catalogue.ts'
-import { modesAt, type Obstacle, obstacleOf, type Selling } from './sellable.ts'
+import { type CourseOfLms, modesAt, type Obstacle, obstacleOf, type Selling } from './sellable.ts'
+
+/** Why a course should not be sold. Only events tell of one that is `missing`: the list doesn't have it. */
+export type ReasonCode = Obstacle | 'missing'
+export interface Reason {
+  readonly code: ReasonCode
+  readonly message: string
+}
 
 /** A course as the shop sees it. Times are ISO 8601 in UTC, to the second. */
 export interface CourseView {
@@ -13,7 +19,7 @@ export interface CourseView {
   readonly enrollmentEnd: string | null
   readonly sellable: boolean
   /** Why it should not be sold; null if it can be. */
-  readonly reason: { readonly code: Obstacle; readonly message: string } | null
+  readonly reason: Reason | null
   /** The modes that are on sale; null if they aren't known, because the course was not sold here. */
   readonly modes:
     | readonly {
@@ -31,13 +37,16 @@ const MESSAGES = {
   invitation_only: 'Learners can enroll only by invitation',
   full: 'The LMS refused the latest sale, most likely because the course is full',
   no_mode: 'The course has no course mode that buyers can be enrolled in',
-} as const satisfies Record<Obstacle, string>
+  missing: 'The LMS does not have the course',
+} as const satisfies Record<ReasonCode, string>
 
 const iso = (ms: number | null): string | null => (ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}Z`)
-const reasonOf = (code: keyof typeof MESSAGES) => ({ code, message: MESSAGES[code] })
+
+/** A reason as the shop sees it. */
+export const reasonOf = (code: ReasonCode): Reason => ({ code, message: MESSAGES[code] })
 
 /** What the shop sees of a course. */
-export function courseView(course: Course, selling: Selling): CourseView {
+export function courseView(course: CourseOfLms, selling: Selling): CourseView {
   const obstacle = obstacleOf(course, selling)
   const { key, name, organization, modes } = course
   return {

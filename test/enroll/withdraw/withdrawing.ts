@@ -35,13 +35,15 @@ export async function startWithOperations({
   env = {},
   timing = { ...TIMING, landsMs: 300 },
   now = Date.now,
+  catalogueMs,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
   timing?: Timing
   now?: () => number
+  catalogueMs?: number
 } = {}) {
-  const product = await startProduct({ lms, env, timing, now })
+  const product = await startProduct({ lms, env, timing, now, ...(catalogueMs === undefined ? {} : { catalogueMs }) })
   const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
   const show = async (id: string) => {
     const shown = await operations.show(id)

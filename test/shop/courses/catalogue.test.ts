@@ -67,8 +67,8 @@ test('a course has its name, times and modes; a key finds it in any letter case'
     enrollmentStart: Date.UTC(2026, 0, 1),
     enrollmentEnd: Date.UTC(2026, 0, 15),
     invitationOnly: false,
-    open: false, // the clock of the test stands at 31 January
     modes: [{ slug: 'professional', name: 'professional', price: 100, currency: 'usd', until: Date.UTC(2026, 5, 1) }],
+    obstacle: 'closed', // the clock of the test stands at 31 January
   })
 })
 

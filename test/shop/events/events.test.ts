@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
+import { createCatalogueReader } from '../../../src/shop/courses/catalogue.ts'
 import { acquire } from '../../enroll/follow-up/harness.ts'
 import { lmsAt } from '../../enroll/lms-at.ts'
 import { refund } from '../../enroll/withdraw/refunding.ts'
 import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../../harness.ts'
+import { checkOf, DESCRIBED } from '../../openapi/described.ts'
 import { until } from '../../service/process.ts'
+import { worldOf } from '../courses/harness.ts'
 import { EVENTS_SECRET, startReceiver } from './receiver.ts'
 
 const MISSING = 'course-v1:No+Such+Course'
 
-async function setUp(t: TestContext, env: Record<string, string> = {}) {
+async function setUp(t: TestContext, env: Record<string, string> = {}, more: { catalogueMs?: number } = {}) {
   const receiver = await startReceiver(t)
   const events = { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET }
-  const product = await startWithOperations({ env: { ...events, ...env } })
+  const product = await startWithOperations({ env: { ...events, ...env }, ...more })
   t.after(() => product.stopAll())
   const unsent = () => product.context.database.db.selectFrom('outbox').selectAll().execute()
   return {
@@ -103,4 +106,22 @@ test('access that ended and came back reaches the shop in this order, and the co
       ['delivery.access_restored', 'enrolled', 1, []],
     ],
   )
+})
+
+test('a course that was sold is told of when the LMS renames it, signed as the others are', async (t) => {
+  const { sold, receiver, allSent, lms, context } = await setUp(t, {}, { catalogueMs: 100 })
+  const readCatalogue = createCatalogueReader(context.database.db)
+  await sold('alice@example.com')
+  await until('the catalogue', async () => (await readCatalogue()).find(DEMO)?.modes ?? undefined)
+  await lms.reset(worldOf([{ id: DEMO, name: 'Another name' }]))
+  const { type, data, sequence, text } = await until('the event', () => receiver.courses[0])
+  await allSent()
+  assert.deepEqual(receiver.wrong, [])
+  const changes = [{ field: 'name', before: 'Demonstration Course', after: 'Another name' }]
+  assert.deepEqual(
+    [type, data],
+    ['course.changed', { id: DEMO, name: 'Another name', sellable: true, reason: null, changes }],
+  )
+  assert.equal(sequence, (await readCatalogue()).version)
+  assert.deepEqual(checkOf(DESCRIBED.components.schemas.CourseEvent).safeParse(JSON.parse(text)).error, undefined)
 })

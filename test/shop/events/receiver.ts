@@ -24,14 +24,31 @@ const bodySchema = z.strictObject({
   }),
 })
 
-/** A request with a valid signature. */
-export interface Got extends z.infer<typeof bodySchema> {
+const text = z.string().nullable()
+export const courseSchema = z.strictObject({
+  type: z.literal('course.changed'),
+  timestamp: z.iso.datetime(),
+  sequence: z.int(),
+  data: z.strictObject({
+    id: z.string(),
+    name: text,
+    sellable: z.boolean(),
+    reason: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+    changes: z.array(z.strictObject({ field: z.enum(['name', 'reason']), before: text, after: text })).min(1),
+  }),
+})
+
+interface Sent {
   readonly webhookId: string
   readonly timestampS: number
   readonly text: string
 }
+/** A request with a valid signature. */
+export interface Got extends z.infer<typeof bodySchema>, Sent {}
+/** The same about a course. */
+export interface GotCourse extends z.infer<typeof courseSchema>, Sent {}
 
-type Answer = (got: Got, response: ServerResponse) => void
+type Answer = (got: Got | GotCourse, response: ServerResponse) => void
 const accept: Answer = (_got, response) => void response.writeHead(204).end()
 
 /**
@@ -43,6 +60,7 @@ export async function startReceiver(
   { now }: { now?: () => number } = {},
 ) {
   const got: Got[] = []
+  const courses: GotCourse[] = []
   const wrong: string[] = []
   const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }
   const server = createServer((request, response) => {
@@ -58,15 +76,26 @@ export async function startReceiver(
         wrong.push(complaint)
         return void response.writeHead(401).end()
       }
-      const one = { ...bodySchema.parse(JSON.parse(text)), ...idOf(request), text }
-      got.push(one)
-      state.answer(one, response)
+      const json: unknown = JSON.parse(text)
+      const sent = { ...idOf(request), text }
+      if (z.object({ type: z.string() }).parse(json).type === 'course.changed') {
+        const one = { ...courseSchema.parse(json), ...sent }
+        courses.push(one)
+        state.answer(one, response)
+      } else {
+        const one = { ...bodySchema.parse(json), ...sent }
+        got.push(one)
+        state.answer(one, response)
+      }
     })
   })
   const { host } = await listening(t, server)
   return {
     url: `http://${host}/events?shop=1`,
+    /** The events about deliveries. */
     got,
+    /** Those about courses. */
+    courses,
     /** What did not verify, in words. */
     wrong,
     /** How many requests were open at once, at most. */
