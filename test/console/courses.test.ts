@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
+import { worldOf } from '../shop/courses/harness.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const TYPO = 'course-v1:Lernito+PY1O1+2026'
@@ -87,4 +88,18 @@ test('every page shows a course by its name, with the key beside it; a reply to 
   }
   const found = await seller.post(`${product.console}/search`, { csrf: seller.csrf, q: 'demonstration' })
   assert.match(found.text, /<b>Demonstration<\/b> Course/)
+})
+
+test('the page says what has changed in a course, and when', async () => {
+  await seen('/courses', /no such course.*no free mode/)
+  const renamed = { id: DEMO, name: 'Renamed Course', enrollment_end: '2026-01-01' }
+  await product.lms.reset(worldOf([renamed, { id: TYPO, name: 'A new course' }]))
+  const text = readable(await seen('/courses', /Renamed Course.*called Demonstration Course/))
+  const changed = String.raw`changed \d+ \w+ 20\d\d, \d\d:\d\d UTC ?, before:`
+  const lines = [
+    String.raw`Renamed Course course-v1:edX\+DemoX\+Demo_Course closed enrollment ended .{0,30} ${changed} called Demonstration Course , open`,
+    String.raw`A new course course-v1:Lernito\+PY1O1\+2026 open no end ${changed} no such course`,
+    `Professional only .{0,50} no such course .{0,30}${changed} no free mode`,
+  ]
+  for (const line of lines) assert.match(text, new RegExp(line))
 })

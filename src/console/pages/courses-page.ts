@@ -3,8 +3,8 @@ import { html } from 'ghtml'
 import { closestCourse } from '../../enroll/closest-course.ts'
 import { type Bar, totalOf } from '../../operators/reports/counts.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
-import type { Catalogue, Course } from '../../shop/courses/catalogue.ts'
-import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
+import type { Catalogue, Course, Past } from '../../shop/courses/catalogue.ts'
+import { modesAt, type Obstacle, obstacleOf, type ReasonCode } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
 import { agoHtml, courseUrl, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -72,7 +72,21 @@ interface Line {
   readonly key: string
   readonly name: string | null
   readonly status: Status
+  readonly change: Change | null
   readonly counts: Bar['counts']
+}
+
+/** What last changed, and how the catalogue has it now. */
+interface Change {
+  readonly was: Past
+  readonly name: string | null
+  readonly reason: ReasonCode | null
+}
+
+function changeOf(catalogue: Catalogue, key: string): Change | null {
+  const [course, missing] = [catalogue.find(key), catalogue.findMissing(key)]
+  if (course !== undefined) return course.was === null ? null : { ...course, was: course.was, reason: course.obstacle }
+  return missing === undefined || missing.was === null ? null : { ...missing, was: missing.was, reason: 'missing' }
 }
 
 async function readView({ operations, readCatalogue, refusedCourses, modeOf, now }: PageParts, of: FastifyRequest) {
@@ -86,11 +100,13 @@ async function readView({ operations, readCatalogue, refusedCourses, modeOf, now
   const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)
+    const change = changeOf(catalogue, key)
     if (course === undefined) {
-      return { key, name, counts, status: { kind: catalogue.findMissing(key) === undefined ? 'unknown' : 'missing' } }
+      const kind = catalogue.findMissing(key) === undefined ? 'unknown' : 'missing'
+      return { key, name, counts, change, status: { kind } }
     }
     const kind = obstacleOf(course, selling) ?? 'open'
-    return { key: course.key, name, counts, status: { kind, course, wanted: modeOf(course.key) } }
+    return { key: course.key, name, counts, change, status: { kind, course, wanted: modeOf(course.key) } }
   })
   return { lines: lines.toSorted(byName), catalogue, since, zone: of.zone }
 }
@@ -170,7 +186,7 @@ function cellsOf(line: Line, view: View): string[] {
   }
   return [
     titleHtml(line, view),
-    statusHtml(line, view),
+    html`<div>!${statusHtml(line, view)}!${changeHtml(line.change, view)}</div>`,
     link(totalOf(counts), []),
     link(sum(counts, 'enrolled'), ['enrolled']),
     link(sum(counts, 'pre_enrolled', 'queued'), ['pre_enrolled', 'queued']),
@@ -238,6 +254,16 @@ function statusHtml({ key, status }: Line, { near, catalogue, now }: View): stri
       )
     }
   }
+}
+
+/** What differed before the latest change, if that was in the time of this page. */
+function changeHtml(change: Change | null, { since }: View): string {
+  if (change === null || change.was.until < since) return ''
+  const { was, name, reason } = change
+  const called = was.name === null || was.name === name ? [] : [html`${words.called} <bdi>${was.name}</bdi>`]
+  const state = was.reason === reason ? [] : [html`${words.states[was.reason ?? 'open']}`]
+  if (called.length + state.length === 0) return ''
+  return html`<small class="quiet">${words.changed} !${agoHtml(was.until)}, ${words.before} !${[...called, ...state].join(', ')}</small>`
 }
 
 /** What an operator can do about the problems of a course; else, its page in the LMS. */

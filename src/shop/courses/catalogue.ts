@@ -2,21 +2,33 @@ import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { CatalogueRow, Tables } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
-import { type CourseOfLms, OBSTACLES, type Obstacle } from './sellable.ts'
+import { type CourseOfLms, OBSTACLES, type Obstacle, REASON_CODES, type ReasonCode } from './sellable.ts'
 
 /** The only row of the table. */
 export const CATALOGUE = 'lms'
+
+/** How a sold course was before it last changed. */
+export interface Past {
+  /** When the change was found, ms since 1970. */
+  readonly until: number
+  readonly name: string | null
+  /** null: it could be sold. */
+  readonly reason: ReasonCode | null
+}
 
 /** A course of the LMS, as the catalogue keeps it. */
 export interface Course extends CourseOfLms {
   /** Why it should not have been sold when the catalogue was stored; null if it could be. */
   readonly obstacle: Obstacle | null
+  /** null: no change is known. */
+  readonly was: Past | null
 }
 
 /** A course that was sold and that the LMS doesn't have. `name`: that of the time when it had it. */
 export interface MissingCourse {
   readonly key: string
   readonly name: string | null
+  readonly was: Past | null
 }
 
 /** What the LMS has told about its courses. */
@@ -40,6 +52,9 @@ export interface Catalogue extends Contents {
 }
 
 const time = z.number().nullable()
+const was = z
+  .object({ until: z.number(), name: z.string().nullable(), reason: z.enum(REASON_CODES).nullable() })
+  .nullable()
 const contents: z.ZodType<Contents> = z.object({
   courses: z.array(
     z.object({
@@ -55,9 +70,10 @@ const contents: z.ZodType<Contents> = z.object({
         .array(z.object({ slug: z.string(), name: z.string(), price: z.number(), currency: z.string(), until: time }))
         .nullable(),
       obstacle: z.enum(OBSTACLES).nullable(),
+      was,
     }),
   ),
-  missing: z.array(z.object({ key: z.string(), name: z.string().nullable() })),
+  missing: z.array(z.object({ key: z.string(), name: z.string().nullable(), was })),
 })
 
 const EMPTY = '{"courses":[],"missing":[]}'

@@ -1,11 +1,86 @@
-import type { TransactionContext } from '../../database/transaction.ts'
-import { insertRows } from '../../database/transaction.ts'
+import { insertRows, type TransactionContext } from '../../database/transaction.ts'
 import { COURSE_CHANGED, newRow } from '../../queue/outbox/outbox.ts'
-import type { Catalogue } from './catalogue.ts'
-import { type Reason, type ReasonCode, reasonOf } from './view.ts'
+import { courseIdentity } from '../../sale/course-key.ts'
+import { type Catalogue, type Contents, indexed, type Past } from './catalogue.ts'
+import type { Read } from './read-lms.ts'
+import { obstacleOf, type ReasonCode, type Selling } from './sellable.ts'
+import { type Reason, reasonOf } from './view.ts'
+
+/** What of a course can change. */
+interface Facts {
+  readonly key: string
+  readonly name: string | null
+  readonly reason: ReasonCode | null
+  /** Whether the LMS was asked for its modes; null of a missing course. */
+  readonly asked: boolean | null
+}
+interface Change {
+  readonly before: Facts
+  readonly after: Facts
+}
+
+type Readings = Pick<Catalogue, 'find' | 'findMissing'>
+
+/** null if a catalogue knows nothing of the course: then there is nothing to compare. */
+function factsIn(readings: Readings, sold: string): Facts | null {
+  const course = readings.find(sold)
+  if (course !== undefined) {
+    const { key, name, obstacle, modes } = course
+    return { key, name, reason: obstacle, asked: modes !== null }
+  }
+  const missing = readings.findMissing(sold)
+  return missing === undefined ? null : { key: missing.key, name: missing.name, reason: 'missing', asked: null }
+}
+
+/**
+ * Whether a course lacks a mode in one of two catalogues, and nobody asked for its modes for the other, as before it was
+ * first sold: then what is known has changed, and not the course.
+ */
+const isFirstAsked = (one: Facts, other: Facts): boolean =>
+  one.asked !== null &&
+  other.asked !== null &&
+  one.asked !== other.asked &&
+  (one.reason === 'no_mode' || other.reason === 'no_mode')
+
+/**
+ * The catalogue that follows from what was read, and what has changed in the courses that were sold. Whether a course could
+ * be sold is compared as it was stored with each catalogue: so an enrollment period that begins or ends, a setting and a
+ * full course count once, as a change in the LMS does. Pure.
+ * @param of.sold the keys as the shop sent them
+ */
+export function compare(of: { before: Catalogue; read: Read; sold: readonly string[]; selling: Selling }): {
+  readonly after: Contents
+  readonly changes: readonly Change[]
+} {
+  const { read, sold, selling } = of
+  const pastOf = (key: string): Past | null => (of.before.find(key) ?? of.before.findMissing(key))?.was ?? null
+  const unchanged: Contents = {
+    courses: read.courses.map((course) => {
+      return { ...course, obstacle: obstacleOf(course, selling), was: pastOf(course.key) }
+    }),
+    missing: read.missing.map((one) => ({ ...one, was: pastOf(one.key) })),
+  }
+  const readings = indexed(unchanged)
+  const changes = sold.flatMap((key) => changeBetween(factsIn(of.before, key), factsIn(readings, key)))
+  const pasts = new Map(
+    changes.map(({ before: { name, reason }, after }) => {
+      return [courseIdentity(after.key), { until: selling.at, name, reason }]
+    }),
+  )
+  const withPast = <One extends Contents['courses' | 'missing'][number]>(one: One): One => {
+    return { ...one, was: pasts.get(courseIdentity(one.key)) ?? one.was }
+  }
+  return { after: { courses: unchanged.courses.map(withPast), missing: unchanged.missing.map(withPast) }, changes }
+}
+
+function changeBetween(known: Facts | null, after: Facts | null): Change[] {
+  if (known === null || after === null) return []
+  const before = isFirstAsked(known, after) ? { ...known, reason: after.reason } : known
+  return before.name === after.name && before.reason === after.reason ? [] : [{ before, after }]
+}
 
 /** What an event says about a course: how it is now, and what of that is new. */
-export interface CourseChange {
+interface CourseChange {
   /** The key as the LMS spells it. */
   readonly id: string
   /** null if the service has never known it. */
@@ -20,41 +95,17 @@ export interface CourseChange {
   }[]
 }
 
-type Readings = Pick<Catalogue, 'find' | 'findMissing'>
-
-/** What of a course can change. */
-interface Facts {
-  readonly key: string
-  readonly name: string | null
-  readonly reason: ReasonCode | null
-}
-
-/** null if a catalogue knows nothing of the course: then there is nothing to compare. */
-function factsIn(readings: Readings, sold: string): Facts | null {
-  const course = readings.find(sold)
-  if (course !== undefined) return { key: course.key, name: course.name, reason: course.obstacle }
-  const missing = readings.findMissing(sold)
-  return missing === undefined ? null : { ...missing, reason: 'missing' }
-}
-
-/**
- * How the courses that were sold differ between two catalogues. Whether a course could be sold is compared as it was stored
- * with each: so an enrollment period that begins or ends, a setting and a full course count once, as a change in the LMS
- * does. Pure.
- * @param of.sold the keys as the shop sent them
- */
-export function changesOf(of: { before: Readings; after: Readings; sold: readonly string[] }): CourseChange[] {
-  return of.sold.flatMap((sold) => {
-    const [before, after] = [factsIn(of.before, sold), factsIn(of.after, sold)]
-    if (before === null || after === null) return []
-    const changes = (['name', 'reason'] as const).flatMap((field) =>
+function eventOf({ before, after }: Change): CourseChange {
+  const { name, reason } = after
+  return {
+    id: reason === 'missing' ? before.key : after.key, // of a missing course, only the LMS's spelling before is known
+    name,
+    sellable: reason === null,
+    reason: reason === null ? null : reasonOf(reason),
+    changes: (['name', 'reason'] as const).flatMap((field) =>
       before[field] === after[field] ? [] : [{ field, before: before[field], after: after[field] }],
-    )
-    if (changes.length === 0) return []
-    const { name, reason } = after
-    const id = reason === 'missing' ? before.key : after.key // of a missing course, only the LMS's spelling before is known
-    return [{ id, name, sellable: reason === null, reason: reason === null ? null : reasonOf(reason), changes }]
-  })
+    ),
+  }
 }
 
 /** How many go in one statement. */
@@ -68,10 +119,11 @@ const STEP = 500
  */
 export async function insertChanges(
   of: Pick<TransactionContext, 'trx' | 'at' | 'newId'> & { readonly seq: number },
-  changes: readonly CourseChange[],
+  changes: readonly Change[],
 ): Promise<void> {
   const { trx, at, newId, seq } = of
-  const rows = changes.map((data) => newRow({ id: newId(), about: data.id, type: COURSE_CHANGED, seq, at, data }))
+  const events = changes.map(eventOf)
+  const rows = events.map((data) => newRow({ id: newId(), about: data.id, type: COURSE_CHANGED, seq, at, data }))
   for (let from = 0; from < rows.length; from += STEP) {
     const some = rows.slice(from, from + STEP)
     const keys = some.map(({ about }) => about)

@@ -23,7 +23,7 @@ export interface Reading {
 /** What the LMS tells about its courses, by key. */
 export interface Read {
   readonly courses: readonly CourseOfLms[]
-  readonly missing: readonly MissingCourse[]
+  readonly missing: readonly Omit<MissingCourse, 'was'>[]
 }
 
 /**
@@ -39,7 +39,7 @@ export async function readLms(reading: Reading): Promise<Judged<Read>> {
   if (courses.size === 0 && before.courses.length > 0) {
     return wrong('The LMS lists no courses: check that the user of LERNITO_LMS_CLIENT_ID is still staff')
   }
-  const missing: MissingCourse[] = []
+  const missing: Read['missing'][number][] = []
   for (const key of reading.sold) {
     const identity = courseIdentity(key)
     const course = courses.get(identity)

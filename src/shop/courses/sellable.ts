@@ -18,6 +18,10 @@ export interface CourseOfLms extends CatalogueCourse {
 export const OBSTACLES = ['closed', 'invitation_only', 'full', 'no_mode'] as const
 export type Obstacle = (typeof OBSTACLES)[number]
 
+/** Why a course should not be sold, with `missing`: the LMS doesn't have it. */
+export const REASON_CODES = [...OBSTACLES, 'missing'] as const
+export type ReasonCode = (typeof REASON_CODES)[number]
+
 /** What whether a course can be sold depends on, beside the course. */
 export interface Selling {
   /** The mode that LERNITO_COURSE_MODE names for a course, by its true key; null if it names none. */

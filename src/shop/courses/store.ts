@@ -1,10 +1,10 @@
 import type { Transaction } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
-import { CATALOGUE, type Catalogue, FIRST_ROW, indexed } from './catalogue.ts'
-import { changesOf, insertChanges } from './changes.ts'
+import { CATALOGUE, type Catalogue, FIRST_ROW } from './catalogue.ts'
+import { compare, insertChanges } from './changes.ts'
 import type { Read } from './read-lms.ts'
-import { obstacleOf, type Selling } from './sellable.ts'
+import type { Selling } from './sellable.ts'
 
 /** What was read, and what it is stored with. */
 interface Stored {
@@ -26,12 +26,10 @@ export async function storeContents(
   { before, read, sold, selling }: Stored,
 ): Promise<void> {
   const at = now()
-  const courses = read.courses.map((course) => ({ ...course, obstacle: obstacleOf(course, { ...selling, at }) }))
-  const after = { courses, missing: read.missing }
+  const { after, changes } = compare({ before, read, sold, selling: { ...selling, at } })
   const text = JSON.stringify(after)
   const isSame = text === JSON.stringify({ courses: before.courses, missing: before.missing })
   const version = before.version + (isSame ? 0 : 1)
-  const changes = isSame || !hasOutbox ? [] : changesOf({ before, after: indexed(after), sold })
   await inTransaction({
     database,
     random,
@@ -43,7 +41,7 @@ export async function storeContents(
         .where('name', '=', CATALOGUE)
         .where('version', '=', before.version)
         .executeTakeFirst()
-      if (numUpdatedRows > 0n) await insertChanges({ trx, at, newId, seq: version }, changes)
+      if (numUpdatedRows > 0n && hasOutbox) await insertChanges({ trx, at, newId, seq: version }, changes)
     },
   })
 }

@@ -1,7 +1,6 @@
-import { type CourseOfLms, modesAt, type Obstacle, obstacleOf, type Selling } from './sellable.ts'
+import { type CourseOfLms, modesAt, obstacleOf, type ReasonCode, type Selling } from './sellable.ts'
 
 /** Why a course should not be sold. Only events tell of one that is `missing`: the list doesn't have it. */
-export type ReasonCode = Obstacle | 'missing'
 export interface Reason {
   readonly code: ReasonCode
   readonly message: string

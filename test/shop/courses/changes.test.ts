@@ -114,6 +114,24 @@ test('a course that the LMS had, or lacked, when it was first sold is compared f
   )
 })
 
+test('what is first known of a course that was sold, such as its modes, is no change of it', async (t) => {
+  const paid = { ...other, modes: ['professional'] }
+  const { sellOne, db, refresh, told, read, readWith } = await setUp(t, { first: [python, paid] })
+  const id = await sellOne({ email: 'b@x.example', order: 2, courses: { [OTHER]: 'enrolled' } })
+  await db
+    .updateTable('deliveries')
+    .set({ state: 'needs_attention', reason: 'lms.refused' })
+    .where('id', '=', id)
+    .execute()
+  await refresh()
+  assert.equal((await read()).find(OTHER)?.obstacle, 'no_mode')
+  assert.deepEqual(await told(), [])
+  assert.deepEqual(
+    (await readWith(python, other)).map(({ changes }) => changes),
+    [[{ field: 'reason', before: 'no_mode', after: 'full' }]],
+  )
+})
+
 test('a reading that failed, and a call for one course that failed, tell nothing', async (t) => {
   const paid = { ...python, modes: ['professional'] }
   const { db, faults, noFaults, refresh, told, reset, read } = await setUp(t, { first: [paid, other] })
