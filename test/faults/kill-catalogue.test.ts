@@ -88,7 +88,7 @@ async function setUp(t: TestContext) {
   return { file, url, lms, receiver, first, holdNext, release: held.release, recover }
 }
 
-describe('SIGKILL at each step of a reading of the catalogue', { concurrency: 2, timeout: 180_000 }, () => {
+describe('SIGKILL at each step of a reading of the catalogue', { concurrency: 2, timeout: 300_000 }, () => {
   for (const path of [LIST, MODES]) {
     test(`during the call of ${path}: nothing is told, and the next start tells the change once`, async (t) => {
       const { url, receiver, first, holdNext, release, recover } = await setUp(t)
