@@ -99,7 +99,7 @@ test('the page says what has changed in a course, and when', async () => {
   const lines = [
     String.raw`Renamed Course course-v1:edX\+DemoX\+Demo_Course closed enrollment ended .{0,30} ${changed} called Demonstration Course , open`,
     String.raw`A new course course-v1:Lernito\+PY1O1\+2026 open no end ${changed} no such course`,
-    `Professional only .{0,50} no such course .{0,30}${changed} no free mode`,
+    `Closed for enrolment .{0,50} no such course .{0,30}${changed} closed`,
   ]
   for (const line of lines) assert.match(text, new RegExp(line))
 })
