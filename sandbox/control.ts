@@ -23,6 +23,13 @@ const personSchema = z.strictObject({
   staff: z.boolean().default(false),
 })
 const accountSchema = z.strictObject({ email: z.string().min(1) })
+const achievementSchema = z.strictObject({
+  email: z.string().min(1),
+  course: z.string().min(1),
+  passed: z.boolean().optional(),
+  percent: z.number().min(0).max(100).default(0),
+  certificate: z.string().min(1).nullish(),
+})
 const addressSchema = z.strictObject({ email: z.string().min(1), formerly: z.string().min(1) })
 const faultsSchema = z.strictObject({ faults: z.array(faultSchema) })
 
@@ -61,6 +68,7 @@ export function addControl({ app, lms }: Parts): void {
   addStateRoutes({ app, lms })
   addPeopleRoutes({ app, lms })
   addAccountRoutes({ app, lms })
+  addAchievementRoute({ app, lms })
   addFaultRoutes({ app, lms })
   addCallRoutes({ app, lms })
   addTraceRoutes({ app, lms })
@@ -120,6 +128,21 @@ function addAccountRoutes({ app, lms: { state } }: Parts): void {
   app.post(
     '/sandbox/retire',
     handle(accountSchema, ({ email }) => doneOr(changeAddress({ state, email: retiredEmail(email), formerly: email }))),
+  )
+}
+
+/** What a person has achieved in a course: a grade, a certificate, or both. */
+function addAchievementRoute({ app, lms: { state, achievements } }: Parts): void {
+  app.post(
+    '/sandbox/achievement',
+    handle(achievementSchema, ({ email, course: key, passed, percent, certificate }) => {
+      const [person, course] = [state.findPerson({ email }), state.findCourse(key)]
+      if (!person) return invalid(`${email} has no account`)
+      if (!course) return invalid(`there is no course ${key}`)
+      if (passed !== undefined) achievements.setGrade(person.id, course.id, { passed, percent: percent / 100 })
+      if (certificate !== undefined) achievements.setCertificate(person.id, course.id, certificate)
+      return done
+    }),
   )
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { accountViews } from './api/accounts-api.ts'
+import { achievementViews } from './api/achievements-api.ts'
 import { allowanceViews } from './api/allowance-api.ts'
 import { authorizeView } from './api/authorize.ts'
 import { bulkView, dashboardEnrollmentView } from './api/bulk-api.ts'
@@ -86,6 +87,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     ...courseViews,
     courseModesView,
     ...accountViews,
+    ...achievementViews,
     ...(lms.enrollment === 'v2' ? [] : [...enrollmentViews, ...enrollmentListViews, ...allowanceViews]),
     ...(lms.enrollment === 'v1' ? [] : [enrollmentV2View]),
     searchEmailsView({ has: lms.searchEmails }),

@@ -97,6 +97,14 @@ export function control(lmsUrl: string) {
     activate: (email: string) => call('POST', 'activate', { email }),
     /** Gives an account another address. */
     address: (change: { email: string; formerly: string }) => call('POST', 'address', change),
+    /** Gives a person a grade, or a certificate of this status (null: none). */
+    achievement: (of: {
+      email: string
+      course: string
+      passed?: boolean
+      percent?: number
+      certificate?: string | null
+    }) => call('POST', 'achievement', of),
     retire: (email: string) => call('POST', 'retire', { email }),
     faults: (faults: readonly object[]) => call('POST', 'faults', { faults }),
     noFaults: () => call('DELETE', 'faults'),

@@ -53,7 +53,7 @@ function listEnrollments({ query, context, host }: Call): Answer {
 type Filters = { match: (row: { course: string; username: string; email: string }) => boolean }
 
 /** Reads the filters of a call; any wrong one refuses the whole call. */
-function readFilters(query: URLSearchParams): Filters | Answer {
+export function readFilters(query: URLSearchParams): Filters | Answer {
   const courseId = query.get('course_id')
   const key = courseId ? parseCourseKey(courseId) : null
   if (courseId && !key) return wrong('course_id', `'${courseId}' is not a valid course id.`)

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { type Achievements, createAchievements } from './achievements.ts'
 import { type CallLog, createCallLog } from './call-log.ts'
 import { type Cost, createWorkers, type Workers } from './cost.ts'
 import { createRowLocks, type RowLocks } from './deadlock.ts'
@@ -47,6 +48,7 @@ export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
   faults: Faults
   calls: CallLog
   mails: Mails
+  achievements: Achievements
   sessions: Sessions
   world: () => World
   /** Deletes all data and loads this world, or the one that the stand-in started with. Tokens stay valid. */
@@ -62,13 +64,14 @@ export function createLms(options: LmsOptions): Lms {
   const faults = createFaults()
   const calls = createCallLog()
   const mails = createMails({ now })
+  const achievements = createAchievements({ now, newUuid: () => tokens.randomText(16) })
   const sessions = createSessions({ tokens })
   let world = options.world
 
   function reset(next: World = options.world): void {
     world = next
     populate({ state, world })
-    for (const part of [throttle, addressLimit, calls, mails, sessions]) part.reset()
+    for (const part of [throttle, addressLimit, calls, mails, achievements, sessions]) part.reset()
     faults.clear()
   }
   reset()
@@ -84,6 +87,7 @@ export function createLms(options: LmsOptions): Lms {
     faults,
     calls,
     mails,
+    achievements,
     sessions,
     world: () => world,
     reset,

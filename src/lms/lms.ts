@@ -4,11 +4,13 @@ import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAction, BatchAnswer } from './apis/batch-answer.ts'
 import * as bulkApi from './apis/bulk-enroll.ts'
+import * as certificatesApi from './apis/certificates.ts'
 import * as catalogueApi from './apis/course-catalogue.ts'
 import * as modesApi from './apis/course-modes.ts'
 import * as coursesApi from './apis/courses.ts'
 import * as enrollmentApi from './apis/enrollment.ts'
 import * as allowedApi from './apis/enrollment-allowed.ts'
+import * as gradesApi from './apis/grades.ts'
 import * as heartbeatApi from './apis/heartbeat.ts'
 import * as modifyApi from './apis/instructor-enrollments.ts'
 import { type Answer, jsonOf } from './client/answer.ts'
@@ -36,7 +38,7 @@ export const COURSE_PAGE = 100
  * Retries are up to the caller. An API that the LMS throttles takes a permit. No answer of the LMS makes a call reject;
  * it rejects only with what `mayCall` throws.
  */
-export interface Lms extends LookUps, Catalogue, BatchCalls, SingleCalls {
+export interface Lms extends LookUps, Learning, Catalogue, BatchCalls, SingleCalls {
   /** The service user that the LMS's token names. */
   serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
   /** Waits for no slot, so that it works while calls hang. */
@@ -69,6 +71,7 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
       return succeeded({ username, administrator })
     },
     ...createLookUps(parts),
+    ...createLearningCalls(ask),
     ...createCatalogueCalls(parts),
     ...createBatchCalls(parts),
     ...createSingleCalls(ask),
@@ -139,6 +142,26 @@ function createLookUps(parts: Parts) {
      * @throws Error for more than SEARCH_ADDRESSES addresses
      */
     searchEmails: emailSearch(parts),
+  }
+}
+
+type Learning = ReturnType<typeof createLearningCalls>
+
+/** What the LMS tells about how people learn. It throttles none of it, and tells it to staff only. */
+function createLearningCalls(ask: Ask) {
+  return {
+    /**
+     * The grades of these people in one course, by user name.
+     * @throws Error if they don't fit in one call: see groupsForGrades
+     */
+    grades: (of: { course: string; usernames: readonly string[] }) =>
+      ask(gradesApi.gradesRequest(of), (answer) => gradesApi.judgeGrades(answer, of)),
+    /** The grade of one person; null if there is none. */
+    grade: (of: { course: string; username: string }) =>
+      ask(gradesApi.gradeRequest(of), (answer) => gradesApi.judgeGrade(answer, of)),
+    /** @throws Error for a name that certificateCanNameUser rejects */
+    certificate: (of: { course: string; username: string }) =>
+      ask(certificatesApi.certificateRequest(of), (answer) => certificatesApi.judgeCertificate(answer, of)),
   }
 }
 

@@ -105,7 +105,15 @@ export async function startRecordedWorld(options: StandInOptions = {}, change = 
 }
 
 /** Fields that differ between any two LMSs: times, numbers and secrets. */
-const volatile = new Set(['created', 'date_joined', 'activation_key', 'access_token', 'refresh_token'])
+const volatile = new Set([
+  'created',
+  'created_date',
+  'date_joined',
+  'activation_key',
+  'access_token',
+  'refresh_token',
+  'download_url',
+])
 const numbers = new Set(['id', 'user_id', 'user'])
 
 /** An answer's body without the parts that may differ: volatile fields, the host name, pagination cursors. */

@@ -34,6 +34,9 @@ export type Endpoint =
   | '/api/course_modes/v1/courses/{course}/'
   | '/api/enrollment/v1/enrollment_allowed/'
   | '/api/enrollment/v2/enrollment/'
+  | '/api/grades/v1/section_grades_breakdown/'
+  | '/api/grades/v1/courses/{course}/'
+  | '/api/certificates/v0/certificates/{username}/courses/{course}/'
   | '/heartbeat'
 
 export interface Failure {
