@@ -52,6 +52,8 @@ export interface DeliveryRow {
   standings: string | null
   /** JSON: the LMS account that each course was given to, by its id and username; null if none is known. */
   accounts: string | null
+  /** JSON: what the buyer has achieved in each course, as the shop was told; null if nothing. */
+  achievements: string | null
   /** When the first of its courses was found to have ended; see CourseStanding. null if all are as they were sold. */
   ended_at: number | null
   body: Uint8Array

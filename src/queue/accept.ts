@@ -162,6 +162,7 @@ function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): D
     request: request === null ? null : JSON.stringify(request),
     ...NO_STANDINGS,
     accounts: null,
+    achievements: null,
     body,
   }
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
-import type { EventKind, Outcome } from '../sale/types.ts'
+import type { Achievements, EventKind, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { NO_STANDINGS, outcomeColumns } from './rows.ts'
 
@@ -176,6 +176,15 @@ export async function storeFound(
     .where('standings', read.standings === null ? 'is' : '=', read.standings)
     .executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+}
+
+/** Stores what the buyer of a delivery has achieved, in a transaction that has locked it; see Achievements. */
+export async function storeAchievements(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  { id, achievements }: { id: string; achievements: Achievements },
+): Promise<void> {
+  const text = JSON.stringify(achievements)
+  await trx.updateTable('deliveries').set({ achievements: text }).where('id', '=', id).execute()
 }
 
 /** Stores that the LMS can't carry out a call of these deliveries after `until` (ms since 1970) that nobody waits for. */

@@ -23,8 +23,8 @@ export async function storeReplacement(
 /**
  * Stores another delivery for the courses that a refund or a withdrawal leaves of one that it has stopped, and links
  * both. If an attempt of the stopped delivery may have had an effect, the other one reads before it enrolls, so that
- * nobody who was unenrolled since comes back. Whom the courses were given to is known of the other one, too. Returns the
- * events to store.
+ * nobody who was unenrolled since comes back. Whom the courses were given to, and what the shop was told of the buyer in
+ * them, is known of the other one, too. Returns the events to store.
  */
 export async function closeByRest(
   writing: TransactionContext,
@@ -38,8 +38,9 @@ export async function closeByRest(
     const update = writing.trx.updateTable('deliveries').set({ effect_unknown: 1 })
     await update.where('id', '=', replacement.id).execute()
   }
-  const accounts = writing.trx.updateTable('deliveries').set({ accounts: row.accounts })
-  await accounts.where('id', '=', replacement.id).where('accounts', 'is', null).execute()
+  const { accounts, achievements } = row
+  const known = writing.trx.updateTable('deliveries').set({ accounts, achievements })
+  await known.where('id', '=', replacement.id).where('accounts', 'is', null).execute()
   return [
     ...replacement.drafts,
     { deliveryId: id, kind: 'corrected', detail: `${REPLACED}${replacement.id} for ${rest.join(', ')}`, actor: by },

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
 import {
+  type Achievements,
   type BuyerAccounts,
+  CERTIFICATE_STATUSES,
   courseOfReason,
   type Delivery,
   type DeliveryState,
@@ -54,6 +56,17 @@ const standingsSchema = z.record(
 
 const accountsSchema = z.record(z.string(), z.object({ id: z.int(), username: z.string() }))
 
+const achievementsSchema = z.record(
+  z.string(),
+  z.object({
+    passedAt: z.number(),
+    percent: z.number().exactOptional(),
+    certificate: z
+      .object({ status: z.enum(CERTIFICATE_STATUSES), url: z.string().nullable(), createdAt: z.number() })
+      .exactOptional(),
+  }),
+)
+
 /** The columns that store standings. */
 export function standingColumns(standings: Standings): Pick<DeliveryRow, 'standings' | 'ended_at'> {
   const ended = Object.values(standings).flatMap(({ endedAt }) => endedAt ?? [])
@@ -90,6 +103,7 @@ export function toDelivery(row: DeliveryRow): Delivery {
     outcome: row.outcome === null ? null : readOutcome(row.outcome),
     standings: readStandings(row.standings),
     accounts: readAccounts(row.accounts),
+    achievements: readAchievements(row.achievements),
     source: row.source,
     replaces: row.replaces,
     replacedBy: row.replaced_by,
@@ -147,7 +161,11 @@ export const readStandings = (text: string | null): Standings =>
 export const readAccounts = (text: string | null): BuyerAccounts =>
   text === null ? {} : accountsSchema.parse(JSON.parse(text))
 
-/** The column that stores them. */
+/** Parses the column `achievements`, and throws as these do. */
+export const readAchievements = (text: string | null): Achievements =>
+  text === null ? {} : achievementsSchema.parse(JSON.parse(text))
+
+/** The column that stores accounts. */
 export const accountsColumn = (accounts: BuyerAccounts): string | null =>
   Object.keys(accounts).length === 0 ? null : JSON.stringify(accounts)
 

@@ -187,6 +187,28 @@ export interface LmsAccount {
  */
 export type BuyerAccounts = Readonly<Record<string, LmsAccount>>
 
+/** Of a certificate, as the shop was told. It is revoked if the LMS shows it no more as one that the learner has. */
+export const CERTIFICATE_STATUSES = ['issued', 'revoked'] as const
+
+/** What a buyer has achieved in one course, as the shop was told. */
+export interface Achievement {
+  /** When a round found that the buyer has passed, ms since 1970. A grade that falls later changes nothing. */
+  readonly passedAt: number
+  /** The grade then, in percent. Absent unless LERNITO_OUTCOMES is `grades`. */
+  readonly percent?: number
+  /** Absent: none was ever issued. */
+  readonly certificate?: {
+    readonly status: (typeof CERTIFICATE_STATUSES)[number]
+    /** Where it can be seen; null if it was revoked, or if the LMS gives no address. */
+    readonly url: string | null
+    /** When the LMS created it, ms since 1970. */
+    readonly createdAt: number
+  }
+}
+
+/** By true course key. Only courses that the buyer has passed are in it. */
+export type Achievements = Readonly<Record<string, Achievement>>
+
 /**
  * Who made the delivery: the shop's webhook, an operator's correction of another delivery, an operator's test sale, or a
  * refund or withdrawal that left some courses of another delivery.
@@ -220,6 +242,7 @@ export interface Delivery {
   /** What the checks since the last result have found. */
   readonly standings: Standings
   readonly accounts: BuyerAccounts
+  readonly achievements: Achievements
   readonly source: Source
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null
@@ -290,6 +313,9 @@ export type EventKind =
   | 'standing_changed'
   | 'access_ended'
   | 'access_restored'
+  | 'passed'
+  | 'certificate_issued'
+  | 'certificate_revoked'
   | 'corrected'
   | 'withdrawal_requested'
   | 'withdrawal_failed'

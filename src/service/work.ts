@@ -1,8 +1,9 @@
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/follow-up.ts'
+import { outcomesRound } from '../enroll/follow-up/outcomes.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
-import { createBudget } from '../lms/client/budget.ts'
+import { type Budget, createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
 import { MAKES_DUE } from '../operators/changes/operations.ts'
 import { watchIncidents } from '../operators/incidents/incidents.ts'
@@ -19,7 +20,10 @@ import { runSenders } from '../shop/senders/senders.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 
-/** Looking for those who have registered spends at most a quarter of the call budget, and for those who lost it, a tenth. */
+/**
+ * Looking for those who have registered spends at most a quarter of the call budget, and everything about those who are
+ * enrolled, a tenth.
+ */
 const WAITING_PART = 4
 const ENROLLED_PART = 10
 /** The enrolled buyers are looked at in every fourth of these rounds, each when they are due: hourly. */
@@ -38,8 +42,8 @@ export async function runWork(parts: Parts): Promise<void> {
   await Promise.all([
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),
     withdraw(parts),
-    followUp(parts, { makeRound: followUpRound, part: WAITING_PART, intervalMs: parts.followUpMs }),
-    followUp(parts, { makeRound: enrolledRound, part: ENROLLED_PART, intervalMs: ENROLLED_EVERY * parts.followUpMs }),
+    followUp(parts, { makeRound: followUpRound, share: shareOf(parts, WAITING_PART), intervalMs: parts.followUpMs }),
+    followUpEnrolled(parts),
     keepCatalogue(parts),
     sendEvents(parts),
     notify(parts),
@@ -73,21 +77,36 @@ function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[])
   if (events.some(({ kind }) => MAKES_DUE.has(kind))) inbox.claimSoon()
 }
 
+/** Follows up those who are enrolled: whether they still are, and if the shop wants it, what they have achieved. */
+async function followUpEnrolled(parts: Parts): Promise<void> {
+  const { settings, followUpMs } = parts
+  const { LERNITO_OUTCOMES: outcomes, LERNITO_LMS_PUBLIC_URL: publicUrl, LERNITO_LMS_URL: ownUrl } = settings
+  const rounds = { share: shareOf(parts, ENROLLED_PART), intervalMs: ENROLLED_EVERY * followUpMs }
+  const told = { tellsPercent: outcomes === 'grades', lmsUrl: publicUrl ?? ownUrl }
+  await Promise.all([
+    followUp(parts, { ...rounds, makeRound: enrolledRound }),
+    outcomes === 'off' ? null : followUp(parts, { ...rounds, makeRound: (of) => outcomesRound({ ...of, ...told }) }),
+  ])
+}
+
+/** A part of the call budget. */
+const shareOf = ({ settings, replicas, now }: Parts, part: number): Budget =>
+  createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / part, replicas, now })
+
 /**
- * Follows up buyers, with a part of the call budget. It uses the client that the circuit breaker doesn't watch: a failure
+ * Follows up buyers, with a share of the call budget. It uses the client that the circuit breaker doesn't watch: a failure
  * of its calls must not stop sales.
  */
 function followUp(
   parts: Parts,
-  { part, ...rounds }: Pick<Parameters<typeof runFollowUp>[0], 'makeRound' | 'intervalMs'> & { part: number },
+  { share, ...rounds }: Pick<Parameters<typeof runFollowUp>[0], 'makeRound' | 'intervalMs'> & { share: Budget },
 ): Promise<void> {
-  const { settings, replicas, now, signal, budget, breaker, observer } = parts
-  const own = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / part, replicas, now })
+  const { signal, budget, breaker, observer } = parts
   return runFollowUp({
     ...parts,
     ...rounds,
     acquire: async () => {
-      ;(await own.acquire(signal)).spend()
+      ;(await share.acquire(signal)).spend()
       return budget.acquire(signal)
     },
     isLmsUnavailable: () => isOpen(breaker.state()),

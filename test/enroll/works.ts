@@ -34,6 +34,7 @@ export function aWork({
     effectUnknown: false,
     standings: {},
     accounts: {},
+    achievements: {},
     source: 'shop',
     replaces: null,
     replacedBy: null,

@@ -43,7 +43,7 @@ export async function compareWithTimelines({
     .execute()
   await close()
   const committed = rows.filter(({ kind }) => isShopEvent(kind))
-  const arrived = new Set(receiver.got.map(({ webhookId }) => webhookId))
+  const arrived = new Set(receiver.all.map(({ webhookId }) => webhookId))
   assert.deepEqual(receiver.wrong, [])
   assert.deepEqual(
     committed.filter(({ id }) => !arrived.has(id)),
@@ -57,7 +57,7 @@ export async function compareWithTimelines({
     'sent and not committed',
   )
   const firsts = Map.groupBy(
-    [...new Map(receiver.got.map((one) => [one.webhookId, one.data.id]))],
+    [...new Map(receiver.all.map((one) => [one.webhookId, one.data.id]))],
     ([, delivery]) => delivery,
   )
   for (const [delivery, ofDelivery] of firsts) {
@@ -68,7 +68,7 @@ export async function compareWithTimelines({
       `the order of ${delivery}`,
     )
   }
-  const repeated = receiver.got.length - arrived.size
+  const repeated = receiver.all.length - arrived.size
   const counts = `events committed ${committed.length}, arrived ${arrived.size}, repeated ${repeated}, lost 0`
   process.stdout.write(`${name}: ${counts}\n`)
   return { committed: committed.length, repeated }

@@ -20,6 +20,7 @@ function textsOf(code: (typeof REASON_CODES)[number], subject: string): string[]
     replaced_by: null,
     standings: null,
     ended_at: null,
+    achievements: null,
     ...stored,
   } as const
   return [

@@ -34,6 +34,7 @@ create table if not exists deliveries (
   outcome mediumtext,
   standings mediumtext,
   accounts mediumtext,
+  achievements mediumtext,
   ended_at bigint,
   body mediumblob not null
 );

@@ -28,12 +28,27 @@ interface DueSales {
  * the calls for each course are full. null if none did. Pure.
  */
 export function dueSales(course: string, { from, to }: { from: number; to: number }): DueSales | null {
-  const offset = createHash('sha256').update(course).digest().readUInt32BE() % WEEK_MS
-  const lastTime = (at: number, everyMs: number): number => Math.floor((at - offset) / everyMs) * everyMs + offset
+  const lastTime = timesOf(course)
   const upTo = lastTime(to, DAY_MS) - LEAST_AGE_MS
   if (lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS)) return { after: 0, upTo }
   const after = lastTime(from, DAY_MS) - LEAST_AGE_MS
   return after < upTo ? { after, upTo } : null
+}
+
+/**
+ * Whether the buyers of a course are to be asked about what they have achieved: once a day, and once a week thoroughly.
+ * null if neither became due from `from` (exclusive) to `to` (inclusive), ms since 1970. Pure.
+ */
+export function dueOutcomes(course: string, { from, to }: { from: number; to: number }): { isWeekly: boolean } | null {
+  const lastTime = timesOf(course)
+  if (lastTime(to, DAY_MS) <= lastTime(from, DAY_MS)) return null
+  return { isWeekly: lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS) }
+}
+
+/** The last time of a course at or before another one, of times that come in an interval (a day or a week). */
+function timesOf(course: string): (at: number, everyMs: number) => number {
+  const offset = createHash('sha256').update(course).digest().readUInt32BE() % WEEK_MS
+  return (at, everyMs) => Math.floor((at - offset) / everyMs) * everyMs + offset
 }
 
 /** What reads the enrolled deliveries needs. */
@@ -55,17 +70,27 @@ export async function* enrolledBuyers(
   for (const course of await soldCourses({ db, guard }, to - LEAST_AGE_MS)) {
     const due = dueSales(course, { from, to })
     if (due === null) continue
-    for await (const ids of salesOf({ db, guard }, { course, ...due })) {
-      const found = await guard(() => readReported(db, ids))
-      page.push(
-        ...found
-          .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.outcome) }))
-          .filter(({ reported, courses: [watched] }) => watched !== undefined && isWatched(reported, watched)),
-      )
+    for await (const sales of salesOf({ db, guard }, { course, ...due })) {
+      page.push(...sales)
       while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES)
     }
   }
   if (page.length > 0) yield page
+}
+
+/**
+ * The deliveries whose buyers are to be asked about what they have achieved, with the courses that were enrolled, in
+ * chunks. A sale of several courses is due with its first one.
+ */
+export async function* learners(
+  { db, guard }: Reading,
+  { from, to }: { from: number; to: number },
+): AsyncGenerator<{ sales: readonly Sought[]; isWeekly: boolean }> {
+  for (const course of await soldCourses({ db, guard }, to)) {
+    const due = dueOutcomes(course, { from, to })
+    if (due === null) continue
+    for await (const sales of salesOf({ db, guard }, { course, after: 0, upTo: to })) yield { sales, ...due }
+  }
 }
 
 /** The deliveries with such courses, along the index by time. As a plain column, the state would lead to the one by state. */
@@ -89,11 +114,11 @@ async function soldCourses({ db, guard }: Reading, upTo: number): Promise<Readon
   return courses
 }
 
-/** The ids of these deliveries of a course, the oldest first, in chunks. */
+/** These deliveries of a course with the courses that were enrolled, the oldest first, in chunks. */
 async function* salesOf(
   { db, guard }: Reading,
   { course, after, upTo }: DueSales & { course: string },
-): AsyncGenerator<string[]> {
+): AsyncGenerator<Sought[]> {
   let last = { received_at: after, id: '\u{10ffff}' }
   for (let isLast = false; !isLast; await turn()) {
     const { received_at: at, id } = last
@@ -107,22 +132,27 @@ async function* salesOf(
       .orderBy('id')
       .limit(CHUNK)
     const rows = await guard(() => query.execute())
-    yield rows.map((row) => row.id)
+    const ids = rows.map((row) => row.id)
+    const found = await guard(() => readReported(db, ids))
+    yield found
+      .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.outcome) }))
+      .filter(({ reported, courses: [watched] }) => watched !== undefined && isWatched(reported, watched))
     last = rows.at(-1) ?? last
     isLast = rows.length < CHUNK
   }
 }
 
-const ROUND = 'enrolled'
+/** The rounds that begin where the one before came to its end. */
+type RoundName = 'enrolled' | 'outcomes'
 
 /** Until when everything that was due is done, ms since 1970. Before the first round, `now`: a new service has no arrears. */
-export async function readCameTo(db: Kysely<Tables>, now: number): Promise<number> {
-  await db.insertInto('rounds').ignore().values({ name: ROUND, came_to: now }).execute()
-  const row = await db.selectFrom('rounds').select('came_to').where('name', '=', ROUND).executeTakeFirst()
+export async function readCameTo(db: Kysely<Tables>, name: RoundName, now: number): Promise<number> {
+  await db.insertInto('rounds').ignore().values({ name, came_to: now }).execute()
+  const row = await db.selectFrom('rounds').select('came_to').where('name', '=', name).executeTakeFirst()
   return Math.min(row?.came_to ?? now, now) // later only if the clock was set back
 }
 
 /** Stores it. What was due before is then not looked at again: see enrolledRound. */
-export async function storeCameTo(db: Kysely<Tables>, to: number): Promise<void> {
-  await db.updateTable('rounds').set({ came_to: to }).where('name', '=', ROUND).execute()
+export async function storeCameTo(db: Kysely<Tables>, name: RoundName, to: number): Promise<void> {
+  await db.updateTable('rounds').set({ came_to: to }).where('name', '=', name).execute()
 }

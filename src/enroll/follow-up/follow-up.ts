@@ -34,7 +34,7 @@ interface FollowUpOptions
   readonly replicas: Pick<AppContext['replicas'], 'me' | 'holds' | 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
-  /** One round: of those who wait, or of those who are enrolled. */
+  /** One round: see RoundResult. */
   readonly makeRound: (options: RoundOptions) => Promise<RoundResult>
   /** From the start of a round to the next one. */
   readonly intervalMs: number
@@ -104,8 +104,8 @@ function restAfter({
 type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
 
 export interface RoundResult {
-  /** Whose buyers it looked up: those who wait, or those who are enrolled. */
-  readonly state: 'pre_enrolled' | 'enrolled'
+  /** What it looked up: those who wait, whether those who are enrolled still are, or what these have achieved. */
+  readonly round: 'pre_enrolled' | 'enrolled' | 'outcomes'
   /** How many deliveries were looked up. */
   readonly deliveries: number
   readonly events: number
@@ -115,7 +115,7 @@ export interface RoundResult {
   readonly complete: boolean
 }
 
-interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'landsMs' | 'guard' | 'signal'> {
+export interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'landsMs' | 'guard' | 'signal'> {
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking & Pick<CallContext, 'lms'>
   readonly publish: (event: DeliveryEvent) => void
@@ -141,15 +141,15 @@ export async function enrolledRound(options: RoundOptions): Promise<RoundResult>
   const { context, guard } = options
   const { db } = context.database
   const to = context.now()
-  const from = await guard(() => readCameTo(db, to))
+  const from = await guard(() => readCameTo(db, 'enrolled', to))
   const result = await lookAt(options, 'enrolled', enrolledBuyers({ db, guard }, { from, to }))
-  if (result.complete) await guard(() => storeCameTo(db, to))
+  if (result.complete) await guard(() => storeCameTo(db, 'enrolled', to))
   return result
 }
 
 async function lookAt(
   options: RoundOptions,
-  state: RoundResult['state'],
+  round: RoundResult['round'],
   buyers: AsyncIterable<readonly Sought[]>,
 ): Promise<RoundResult> {
   const { context, asking } = options
@@ -172,7 +172,7 @@ async function lookAt(
     if (error !== ROUND_OVER) throw error
     complete = false
   }
-  return { state, deliveries, events, failure: failures.first(), complete }
+  return { round, deliveries, events, failure: failures.first(), complete }
 }
 
 /** The pre-enrolled deliveries with the courses that wait for an account, as many as one search takes. */
@@ -224,8 +224,14 @@ function rowAfter(row: SeenRow, mode: string, result: Exclude<PairResult, { kind
   return { ...row, modePending: false, against: result.reason }
 }
 
-/** Counts the calls that failed, and ends the round where going on is no use. */
-function createFailures() {
+/** The failures that may be about some people or one course. */
+const LOCAL = ['server_error', 'refused'] as const satisfies readonly Failure['kind'][]
+
+/**
+ * Counts the calls that failed, and ends the round where going on is no use.
+ * @param local the kinds of failure that may be about the people of a call alone
+ */
+export function createFailures(local: readonly Failure['kind'][] = LOCAL) {
   let first: CallFailure | null = null
   let inARow = 0
   return {
@@ -238,8 +244,7 @@ function createFailures() {
       const { failure } = judged
       first ??= failure
       inARow++
-      const isLocal = failure.kind === 'server_error' || failure.kind === 'refused'
-      if (!isLocal || inARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
+      if (!local.includes(failure.kind) || inARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
     },
   }
 }

@@ -2,8 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
-import { readAccounts, readOutcome, readRequest, readStandings } from '../../queue/rows.ts'
-import type { BuyerAccounts, CourseResult, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
+import { readAccounts, readAchievements, readOutcome, readRequest, readStandings } from '../../queue/rows.ts'
+import type { Achievements, BuyerAccounts, CourseResult, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
 
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 200
@@ -20,9 +20,10 @@ export interface Reported {
   /** As stored: what the checks until now have found. */
   readonly standings: Standings
   readonly accounts: BuyerAccounts
+  readonly achievements: Achievements
 }
 
-const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings', 'accounts'] as const
+const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings', 'accounts', 'achievements'] as const
 
 /** The courses with this result, by true course key. */
 export const coursesWith = (result: CourseResult, { courses }: Outcome): string[] =>
@@ -60,6 +61,7 @@ function reportedOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>): Reported 
       outcome: row.outcome === null ? { courses: {}, reason: null } : readOutcome(row.outcome),
       standings: readStandings(row.standings),
       accounts: readAccounts(row.accounts),
+      achievements: readAchievements(row.achievements),
     }
   } catch {
     return null // the console shows what is wrong with the row

@@ -1,7 +1,15 @@
 import { type Kysely, sql } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
-import { readAccounts, readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../../queue/rows.ts'
+import {
+  readAccounts,
+  readAchievements,
+  readOutcome,
+  readRequest,
+  readStandings,
+  toDelivery,
+  unreadable,
+} from '../../queue/rows.ts'
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
@@ -120,23 +128,32 @@ export async function preview(db: Kysely<Tables>, filter: DeliveryFilter): Promi
 export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null> {
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
-  const delivery = toDelivery({ ...row, request: null, outcome: null, standings: null, accounts: null })
+  const delivery = toDelivery({
+    ...row,
+    request: null,
+    outcome: null,
+    standings: null,
+    accounts: null,
+    achievements: null,
+  })
   return { ...delivery, ...readStored(row), activeAt: row.active_at, lastEvent: row.last_event }
 }
 
 /** Parses the columns of JSON. If one can't be read, `unreadable` says why, and there is none. */
-export function readStored(row: Pick<DeliveryRow, 'request' | 'outcome' | 'standings' | 'accounts'>) {
-  const { request, outcome, standings, accounts } = row
+export function readStored(row: Pick<DeliveryRow, 'request' | 'outcome' | 'standings' | 'accounts' | 'achievements'>) {
+  const { request, outcome, standings, accounts, achievements } = row
   try {
     return {
       request: request === null ? null : readRequest(request),
       outcome: outcome === null ? null : readOutcome(outcome),
       standings: readStandings(standings),
       accounts: readAccounts(accounts),
+      achievements: readAchievements(achievements),
       unreadable: null,
     }
   } catch (error) {
-    return { request: null, outcome: null, standings: {}, accounts: {}, unreadable: unreadable(error).subject }
+    const nothing = { request: null, outcome: null, standings: {}, accounts: {}, achievements: {} }
+    return { ...nothing, unreadable: unreadable(error).subject }
   }
 }
 

@@ -10,7 +10,16 @@ const EVENTS_MAX = 500
 /** One sale of a person, without its payload: 100 payloads can be large. `unreadable` as in Shown. */
 export type Sale = Pick<
   Shown,
-  'id' | 'state' | 'source' | 'receivedAt' | 'request' | 'outcome' | 'standings' | 'accounts' | 'unreadable'
+  | 'id'
+  | 'state'
+  | 'source'
+  | 'receivedAt'
+  | 'request'
+  | 'outcome'
+  | 'standings'
+  | 'accounts'
+  | 'achievements'
+  | 'unreadable'
 >
 
 /** The owner of an address, as the deliveries show them. */
@@ -39,7 +48,17 @@ export const isWholeAddress = (text: string): boolean => text.length <= ADDRESS_
 export async function person(db: Kysely<Tables>, email: string): Promise<Person> {
   const rows = await db
     .selectFrom('deliveries')
-    .select(['id', 'state', 'source', 'received_at as receivedAt', 'request', 'outcome', 'standings', 'accounts'])
+    .select([
+      'id',
+      'state',
+      'source',
+      'received_at as receivedAt',
+      'request',
+      'outcome',
+      'standings',
+      'accounts',
+      'achievements',
+    ])
     .where('email', '=', emailTerm(email))
     .orderBy('id', 'desc') // ids are made in the order of receiving
     .limit(SALES_MAX + 1)

@@ -10,7 +10,7 @@ import {
   type Standings,
   withSubject,
 } from '../../sale/types.ts'
-import { readStandings, toProgress } from '../rows.ts'
+import { readAchievements, readStandings, toProgress } from '../rows.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
 export const SHOP_EVENT_TYPES = {
@@ -22,6 +22,9 @@ export const SHOP_EVENT_TYPES = {
   withdrawn: 'delivery.withdrawn',
   access_ended: 'delivery.access_ended',
   access_restored: 'delivery.access_restored',
+  passed: 'learner.passed',
+  certificate_issued: 'learner.certificate',
+  certificate_revoked: 'learner.certificate',
 } as const satisfies Partial<Record<EventKind, string>>
 
 export type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
@@ -65,6 +68,21 @@ export interface ShopView {
   readonly test: boolean
 }
 
+/** What the buyer of a delivery has achieved in one of its courses, as the shop sees it. */
+export interface LearnerView extends Pick<ShopView, 'id' | 'webhookId' | 'test'> {
+  /** The true course key. */
+  readonly course: string
+  readonly passed: true
+  /** From 0 to 100. Absent unless LERNITO_OUTCOMES is `grades`. */
+  readonly percent?: number
+  /** null: none was ever issued. `date`: when the LMS created it (ISO). */
+  readonly certificate: {
+    readonly status: 'issued' | 'revoked'
+    readonly url: string | null
+    readonly date: string
+  } | null
+}
+
 const COLUMNS = [
   'id',
   'webhook_id',
@@ -78,6 +96,7 @@ const COLUMNS = [
   'replaced_by',
   'standings',
   'ended_at',
+  'achievements',
 ] as const
 type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
@@ -92,16 +111,18 @@ interface Reading {
  */
 export async function insertShopEvents(
   context: { readonly trx: Kysely<Tables>; readonly at: number },
-  events: readonly Pick<EventRow, 'id' | 'delivery_id' | 'kind' | 'seq'>[],
+  events: readonly Pick<EventRow, 'id' | 'delivery_id' | 'kind' | 'detail' | 'seq'>[],
 ): Promise<void> {
   const told = events.flatMap(({ kind, ...event }) => (isShopEvent(kind) ? [{ ...event, kind }] : []))
   const rows = await readRows(
     context,
     told.map((event) => event.delivery_id),
   )
-  const drafts = told.flatMap(({ id, seq, delivery_id, kind }) => {
+  const drafts = told.flatMap(({ id, seq, delivery_id, kind, detail }) => {
     const row = rows.get(delivery_id)
-    return row === undefined || row.state === 'queued' ? [] : [outboxRow({ id, seq, kind, at: context.at, row })]
+    return row === undefined || row.state === 'queued'
+      ? []
+      : [outboxRow({ id, seq, kind, detail, at: context.at, row })]
   })
   if (drafts.length > 0) await context.trx.insertInto('outbox').values(drafts).execute()
 }
@@ -112,13 +133,24 @@ export async function readShopViews(context: Reading, ids: readonly string[]): P
   return new Map([...rows].map(([id, row]) => [id, shopView(row)]))
 }
 
-/** A new row of the outbox that is due at once. `seq`: see nextNumbers. `at`: ms since 1970. */
-export function outboxRow(of: { id: string; seq: number; kind: ShopEventKind; at: number; row: Row }): OutboxRow {
-  const { id, seq, kind, at, row } = of
+/**
+ * A new row of the outbox that is due at once. `seq`: see nextNumbers. `at`: ms since 1970. `detail`: of our own event; an
+ * event about a learner has the true course key there.
+ */
+export function outboxRow(of: {
+  id: string
+  seq: number
+  kind: ShopEventKind
+  detail: string
+  at: number
+  row: Row
+}): OutboxRow {
+  const { id, seq, kind, detail, at, row } = of
   const type = SHOP_EVENT_TYPES[kind]
   const sinceSale =
     kind === 'claimed' ? { secondsSinceSale: Math.max(0, Math.floor((at - row.received_at) / 1000)) } : {}
-  return newRow({ id, about: row.id, type, seq, at, data: { ...shopView(row), ...sinceSale } })
+  const data = type.startsWith('learner.') ? learnerView(row, detail) : { ...shopView(row), ...sinceSale }
+  return newRow({ id, about: row.id, type, seq, at, data })
 }
 
 /**
@@ -130,6 +162,22 @@ export function newRow(of: Pick<OutboxRow, 'id' | 'about' | 'type' | 'seq'> & { 
   const { id, about, type, seq, at, data } = of
   const body = JSON.stringify({ type, timestamp: new Date(at).toISOString(), sequence: seq, data })
   return { id, about, type, body, created_at: at, due_at: at, attempts: 0, failed_at: null, error: null, seq }
+}
+
+/**
+ * The events that tell the shop what the buyer of a delivery has achieved: the latest of each course that the buyer still
+ * has. `detail`: the true course key.
+ */
+export function learnerEvents(row: Row): { kind: ShopEventKind; detail: string }[] {
+  const { state, courses } = shopView(row)
+  if (state !== 'enrolled') return []
+  const achievements = readAchievements(row.achievements)
+  return courses.flatMap(({ id: detail }) => {
+    const achieved = achievements[detail]
+    if (achieved === undefined) return []
+    const { certificate } = achieved
+    return [{ kind: certificate === undefined ? 'passed' : (`certificate_${certificate.status}` as const), detail }]
+  })
 }
 
 /** The rows of these deliveries, as far as the shop may see them, by id. */
@@ -158,6 +206,25 @@ export function shopView(row: Row): ShopView {
     reason: reason === null ? null : { code: reason.code, message: messageOf(reason) },
     replaces: row.replaces,
     replacedBy: row.replaced_by,
+    test: row.source === 'test',
+  }
+}
+
+/** What the shop may see of what the buyer has achieved in a course. Pure. @throws Error for one that is not passed */
+function learnerView(row: Row, course: string): LearnerView {
+  const achieved = readAchievements(row.achievements)[course]
+  if (achieved === undefined) throw new Error('an event tells of a course in which nothing is stored')
+  const { percent, certificate = null } = achieved
+  return {
+    id: row.id,
+    webhookId: row.webhook_id,
+    course,
+    passed: true,
+    ...(percent === undefined ? {} : { percent }),
+    certificate:
+      certificate === null
+        ? null
+        : { status: certificate.status, url: certificate.url, date: new Date(certificate.createdAt).toISOString() },
     test: row.source === 'test',
   }
 }

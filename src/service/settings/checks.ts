@@ -157,6 +157,9 @@ export const certificatesFile = z.string().transform((file, context) => {
 
 export const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
 
+/** What the shop is told of how buyers do in their courses. */
+export const outcomes = z.enum(['off', 'on', 'grades'], { error: 'must be off, on or grades' })
+
 /** The mode of each course: `all` is for those that aren't named. */
 export interface CourseModes {
   readonly all: string | null

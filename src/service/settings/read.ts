@@ -14,6 +14,9 @@ const EVENTS = [
   ['LERNITO_EVENTS_SECRET', 'LERNITO_EVENTS_URL'],
 ] as const
 
+const OUTCOMES_WITHOUT_EVENTS =
+  'LERNITO_OUTCOMES tells the shop by events, so it needs LERNITO_EVENTS_URL and LERNITO_EVENTS_SECRET: set them, or LERNITO_OUTCOMES=off.'
+
 const UNUSED_CA =
   'LERNITO_DATABASE_CA_FILE has no effect without TLS. End LERNITO_DATABASE_URL with ?tls=verify, or remove the file.'
 
@@ -41,6 +44,10 @@ export function readSome<Schema extends z.ZodObject>({ env, schema }: { env: Env
   for (const [one, other] of EVENTS) {
     if (!(other in schema.shape) || given[one] === undefined || given[other] !== undefined) continue
     if (!wrong.has(other)) wrong.set(other, `${other} is missing. ${one} needs it: set both, or none.`)
+  }
+  const { LERNITO_OUTCOMES: outcomes = 'off', LERNITO_EVENTS_URL: events } = given
+  if (outcomes !== 'off' && events === undefined && !wrong.has('LERNITO_OUTCOMES')) {
+    wrong.set('LERNITO_OUTCOMES', OUTCOMES_WITHOUT_EVENTS)
   }
   const { LERNITO_DATABASE_CA_FILE: ca, LERNITO_DATABASE_URL: url = '' } = given
   if (ca !== undefined && !url.endsWith('?tls=verify') && !wrong.has('LERNITO_DATABASE_URL')) {

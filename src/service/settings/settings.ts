@@ -9,6 +9,7 @@ import {
   httpUrlWithQuery,
   needed,
   onOrOff,
+  outcomes,
   trustedProxies,
   webhookSecret,
   wholeNumber,
@@ -45,6 +46,7 @@ export const SETTINGS_SCHEMA = z.object({
   LERNITO_NOTIFY_URL: httpUrlWithQuery.optional(),
   LERNITO_EVENTS_URL: eventsUrl.optional(),
   LERNITO_EVENTS_SECRET: eventsSecret.optional(),
+  LERNITO_OUTCOMES: outcomes,
   LERNITO_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' }),
 })
 

@@ -31,6 +31,7 @@ const WORDS: Partial<Record<EventKind, string>> = {
   standing_changed: 'changed in the LMS',
   access_ended: 'access ended in the LMS',
   access_restored: 'access is back in the LMS',
+  passed: 'has a buyer who passed',
   checked: 'checked in the LMS',
   id_reused: 'has a webhook-id that another sale came under',
 }

@@ -39,9 +39,9 @@ function observeDeliveries({ log, metrics }: ObserverParts) {
       if (timeToEnrollmentMs !== undefined) metrics.enrollmentSeconds.observe(timeToEnrollmentMs / 1000)
     },
     /** After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. */
-    onFollowUp: ({ state, deliveries, events, complete, failure }: RoundResult): void => {
+    onFollowUp: ({ round, deliveries, events, complete, failure }: RoundResult): void => {
       metrics.rounds.inc({ result: complete ? 'complete' : 'stopped' })
-      const fields = { state, deliveries, events, complete }
+      const fields = { round, deliveries, events, complete }
       if (failure === null) log[events === 0 ? 'debug' : 'info'](fields, 'buyers followed up')
       else log.warn({ ...fields, reason: failure.message }, 'follow-up of buyers failed in part')
     },

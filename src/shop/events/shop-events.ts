@@ -4,7 +4,7 @@ import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
 import { type Outbox, type OutboxHealth, readOutbox, readOutboxHealth } from '../../queue/outbox/list-events.ts'
-import { eventOf, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
+import { eventOf, learnerEvents, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 
 /**
  * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
@@ -40,8 +40,9 @@ const FAILED_MAX = 1000
 export type SentAgain = { readonly kind: 'sent' | 'nothing' | 'unknown' }
 
 /**
- * Tells the shop the state of a delivery again, as it is now, in a new event. The events that the shop has missed are not
- * repeated: they would tell of states that are over. Also ends a stop after a 410.
+ * Tells the shop the state of a delivery again, as it is now, in a new event, and what the buyer has achieved in each
+ * course, in one event each. The events that the shop has missed are not repeated: they would tell of states that are
+ * over. Also ends a stop after a 410.
  */
 export async function sendAgain(
   context: WriteContext,
@@ -54,10 +55,16 @@ export async function sendAgain(
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
     const kind = eventOf(row)
     if (kind === null) return { result: { kind: 'nothing' }, listed: [] }
-    await trx
-      .insertInto('outbox')
-      .values(outboxRow({ id: newId(), seq, kind, at, row }))
-      .execute()
+    const learned = learnerEvents(row)
+    const more = await nextNumbers(
+      trx,
+      learned.map(() => id),
+    )
+    const rows = [
+      outboxRow({ id: newId(), seq, kind, detail: '', at, row }),
+      ...learned.map((event, n) => outboxRow({ id: newId(), seq: more[n] ?? 0, ...event, at, row })),
+    ]
+    await trx.insertInto('outbox').values(rows).execute()
     await resumeEndpoint(trx)
     const event: EventDraft = { deliveryId: id, kind: 'sent_again', detail: `as ${row.state}`, actor: by }
     return { result: { kind: 'sent' }, listed: [event] }

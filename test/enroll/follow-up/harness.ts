@@ -5,10 +5,17 @@ import type { WriteContext } from '../../../src/database/transaction.ts'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
 import { enrolledRound, followUpRound } from '../../../src/enroll/follow-up/follow-up.ts'
 import type { Asking } from '../../../src/enroll/follow-up/look-up.ts'
+import { outcomesRound } from '../../../src/enroll/follow-up/outcomes.ts'
 import { type Reported, readReported } from '../../../src/enroll/follow-up/reported.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
-import { type CourseResult, type DeliveryEvent, type Outcome, stateOfOutcome } from '../../../src/sale/types.ts'
+import {
+  type BuyerAccounts,
+  type CourseResult,
+  type DeliveryEvent,
+  type Outcome,
+  stateOfOutcome,
+} from '../../../src/sale/types.ts'
 import { control, DEMO } from '../../harness.ts'
 import { accepted, arrival, only, settled, setUp as setUpInbox } from '../../queue/harness.ts'
 import { lmsAt } from '../lms-at.ts'
@@ -21,6 +28,11 @@ export const DAY_MS = 86_400_000
 export const SEARCH = '/api/user/v1/accounts/search_emails'
 export const LIST = '/api/enrollment/v1/enrollments'
 export const ACCOUNTS = '/api/user/v1/accounts'
+export const GRADES = '/api/grades/v1/section_grades_breakdown/'
+export const GRADE = '/api/grades/v1/courses/{course_id}/'
+export const CERTIFICATES = '/api/certificates/v0/certificates/{username}/courses/{course_id}/'
+/** Where browsers reach the LMS. */
+export const LMS_URL = 'https://learn.example.com'
 
 export const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
 
@@ -28,6 +40,7 @@ interface Sale {
   readonly email: string
   readonly order?: number
   readonly courses?: Readonly<Record<string, CourseResult>>
+  readonly accounts?: BuyerAccounts
 }
 /** The most sales in one statement. */
 const AT_ONCE = 500
@@ -53,10 +66,10 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
       accepted(arrival({ email, order, courseIds: Object.keys(courses) })),
     )
     const ids = (await bench.store.write(webhooks)).map(({ id }) => id)
-    const results = sales.map(({ courses = ALLOWED }, n) => {
+    const results = sales.map(({ courses = ALLOWED, accounts = {} }, n) => {
       const outcome: Outcome = { courses, reason: null }
       const final = { dueAt: null, attempts: 0, generation: 0, effectUnknown: false, detail: '' }
-      return settled({ id: ids[n] ?? '', state: stateOfOutcome(outcome), outcome, ...final })
+      return settled({ id: ids[n] ?? '', state: stateOfOutcome(outcome), outcome, accounts, ...final })
     })
     await bench.store.write(results)
     return ids
@@ -87,6 +100,9 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     round: makes(followUpRound),
     /** One round of those who are enrolled. */
     lookAgain: makes(enrolledRound),
+    /** One round about what those who are enrolled have achieved. */
+    askOutcomes: makes((of) => outcomesRound({ ...of, tellsPercent: false, lmsUrl: LMS_URL })),
+    askGrades: makes((of) => outcomesRound({ ...of, tellsPercent: true, lmsUrl: LMS_URL })),
     delivery,
     /** The standing of each course, by true course key. */
     standings: async (id: string) => {

@@ -12,6 +12,7 @@ if (hasMariaDb()) {
   await import('./check-now.test.ts')
   await import('./ended.test.ts')
   await import('./follow-up.test.ts')
+  await import('./outcomes.test.ts')
   await import('./query-plans.slow.test.ts')
   await import('./reconcile.test.ts')
   await import('./round.test.ts')

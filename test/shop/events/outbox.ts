@@ -30,10 +30,11 @@ export async function setUpOutbox(t: TestContext) {
       replaced_by: null,
       standings: null,
       ended_at: null,
+      achievements: null,
     } as const
     await bench.db
       .insertInto('outbox')
-      .values(outboxRow({ id, seq: ++inserted, kind, at: bench.clock.at, row: full }))
+      .values(outboxRow({ id, seq: ++inserted, kind, detail: '', at: bench.clock.at, row: full }))
       .execute()
     return id
   }

@@ -38,6 +38,23 @@ export const courseSchema = z.strictObject({
   }),
 })
 
+const learnedSchema = z.strictObject({
+  type: z.enum(['learner.passed', 'learner.certificate']),
+  timestamp: z.iso.datetime(),
+  sequence: z.int(),
+  data: z.strictObject({
+    id: z.string(),
+    webhookId: text,
+    course: z.string(),
+    passed: z.literal(true),
+    percent: z.number().optional(),
+    certificate: z
+      .strictObject({ status: z.enum(['issued', 'revoked']), url: z.url().nullable(), date: z.iso.datetime() })
+      .nullable(),
+    test: z.boolean(),
+  }),
+})
+
 interface Sent {
   readonly webhookId: string
   readonly timestampS: number
@@ -47,8 +64,10 @@ interface Sent {
 export interface Got extends z.infer<typeof bodySchema>, Sent {}
 /** The same about a course. */
 export interface GotCourse extends z.infer<typeof courseSchema>, Sent {}
+/** The same about what the buyer of a delivery has achieved. */
+interface Learned extends z.infer<typeof learnedSchema>, Sent {}
 
-type Answer = (got: Got | GotCourse, response: ServerResponse) => void
+type Answer = (got: Got | GotCourse | Learned, response: ServerResponse) => void
 const accept: Answer = (_got, response) => void response.writeHead(204).end()
 
 /**
@@ -61,6 +80,8 @@ export async function startReceiver(
 ) {
   const got: Got[] = []
   const courses: GotCourse[] = []
+  const learned: Learned[] = []
+  const all: (Got | Learned)[] = []
   const wrong: string[] = []
   const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }
   const server = createServer((request, response) => {
@@ -78,13 +99,20 @@ export async function startReceiver(
       }
       const json: unknown = JSON.parse(text)
       const sent = { ...idOf(request), text }
-      if (z.object({ type: z.string() }).parse(json).type === 'course.changed') {
+      const { type } = z.object({ type: z.string() }).parse(json)
+      if (type === 'course.changed') {
         const one = { ...courseSchema.parse(json), ...sent }
         courses.push(one)
+        state.answer(one, response)
+      } else if (type.startsWith('learner.')) {
+        const one = { ...learnedSchema.parse(json), ...sent }
+        learned.push(one)
+        all.push(one)
         state.answer(one, response)
       } else {
         const one = { ...bodySchema.parse(json), ...sent }
         got.push(one)
+        all.push(one)
         state.answer(one, response)
       }
     })
@@ -96,6 +124,10 @@ export async function startReceiver(
     got,
     /** Those about courses. */
     courses,
+    /** Those about what buyers have achieved. */
+    learned,
+    /** All about deliveries and their buyers, in the order of their arrival. */
+    all,
     /** What did not verify, in words. */
     wrong,
     /** How many requests were open at once, at most. */

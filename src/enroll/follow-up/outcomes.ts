@@ -1,0 +1,178 @@
+import { type Certificate, certificateCanNameUser } from '../../lms/apis/certificates.ts'
+import { listCanNameUser } from '../../lms/apis/enrollment.ts'
+import { GRADES, type Grade, groupsForGrades } from '../../lms/apis/grades.ts'
+import type { Judged } from '../../lms/client/failure.ts'
+import type { Achievement, DeliveryEvent, LmsAccount } from '../../sale/types.ts'
+import { learners, readCameTo, storeCameTo } from './enrolled.ts'
+import { createFailures, ROUND_OVER, type RoundOptions, type RoundResult } from './follow-up.ts'
+import { permitFor, type Sought } from './look-up.ts'
+import type { Reported } from './reported.ts'
+import { type Fact, newsOf, storeFacts } from './store-facts.ts'
+
+const WEEK_MS = 7 * 24 * 3_600_000
+/** A browser takes no longer one. */
+const URL_MAX = 2000
+
+interface OutcomesOptions extends RoundOptions {
+  /** Whether the shop gets the percentage: LERNITO_OUTCOMES is `grades`. */
+  readonly tellsPercent: boolean
+  /** Where browsers reach the LMS: it gives the address of a certificate as a path. */
+  readonly lmsUrl: string
+}
+
+/** A buyer in one course of a delivery, by true course key. */
+interface Learner {
+  readonly reported: Reported
+  readonly course: string
+  readonly account: LmsAccount
+  readonly known: Achievement | undefined
+}
+
+/**
+ * Asks the LMS who of the enrolled buyers has passed and has a certificate, of the courses that became due since the last
+ * round that came to its end: the grades of those who had not passed once a day, 50 people a call, and the certificates of
+ * those who have once a week, and daily in the first week until there is one. What was not known is stored together with
+ * its event for the shop. A round that stops begins again with the same courses; those of a call that fails for them alone
+ * wait for their next day.
+ */
+export async function outcomesRound(options: OutcomesOptions): Promise<RoundResult> {
+  const { context, guard } = options
+  const { db } = context.database
+  const to = context.now()
+  const from = await guard(() => readCameTo(db, 'outcomes', to))
+  const round = begin(options)
+  const waiting = new Map<string, Learner[]>()
+  let [deliveries, complete] = [0, true]
+  try {
+    for await (const { sales, isWeekly } of learners({ db, guard }, { from, to })) {
+      deliveries += sales.length
+      for (const learner of sales.flatMap(learnersOf)) {
+        const { course, known } = learner
+        if (known === undefined) waiting.set(course, [...(waiting.get(course) ?? []), learner])
+        else if (isWeekly || isAwaited(known, to)) await askForCertificate(round, learner)
+      }
+      await askForGrades(round, waiting, GRADES)
+    }
+    await askForGrades(round, waiting, 1)
+    await guard(() => storeCameTo(db, 'outcomes', to))
+  } catch (error) {
+    if (error !== ROUND_OVER) throw error
+    complete = false
+  }
+  return { round: 'outcomes', deliveries, events: round.events(), failure: round.failures.first(), complete }
+}
+
+/** What the parts of a round share. */
+function begin(options: OutcomesOptions) {
+  // The grades of many people take the LMS long, so a call that it doesn't answer in time may be about one course.
+  const failures = createFailures(['server_error', 'refused', 'unreachable'])
+  let events = 0
+  const publish = (event: DeliveryEvent): void => {
+    events++
+    options.publish(event)
+  }
+  return { ...options, publish, failures, events: () => events }
+}
+type Round = ReturnType<typeof begin>
+
+/** Makes a call when it may be made; null if it fails. */
+async function asked<T>({ asking, failures }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
+  ;(await permitFor(asking)).spend()
+  const judged = await call()
+  failures.note(judged)
+  return judged.ok ? judged.value : null
+}
+
+/** The courses of a delivery that its buyer still has, and of which the account is known. */
+function learnersOf({ reported, courses }: Sought): Learner[] {
+  const { accounts, standings, achievements } = reported
+  return courses.flatMap((course) => {
+    const account = accounts[course]
+    if (account === undefined || standings[course]?.endedAt !== undefined) return []
+    return [{ reported, course, account, known: achievements[course] }]
+  })
+}
+
+/** A certificate is mostly made within minutes of the grade, so after a week without one there may never be any. */
+const isAwaited = ({ passedAt, certificate }: Achievement, at: number): boolean =>
+  certificate === undefined && at - passedAt < WEEK_MS
+
+/** Asks for the grades of the courses in which at least `least` people wait, in calls that are full if there are more. */
+async function askForGrades(round: Round, waiting: ReadonlyMap<string, Learner[]>, least: number): Promise<void> {
+  for (const [course, all] of waiting) {
+    while (all.length >= least) {
+      const some = all.splice(0, GRADES)
+      const askedAt = round.context.now()
+      const grades = await gradesIn(round, course, [...new Set(some.map(({ account }) => account.username))])
+      const passed = some.flatMap((learner) => {
+        const grade = grades.get(learner.account.username)
+        return grade?.passed ? [{ learner, percent: round.tellsPercent ? grade.percent : null }] : []
+      })
+      const facts = passed.map(({ learner, percent }) => ({ learner, fact: { kind: 'passed', percent } as const }))
+      await store(round, facts, askedAt)
+      const at = round.context.now()
+      for (const { learner } of passed) await askForCertificate(round, { ...learner, known: { passedAt: at } })
+    }
+  }
+}
+
+/** Without those whose grade the LMS does not tell. */
+async function gradesIn(
+  round: Round,
+  course: string,
+  usernames: readonly string[],
+): Promise<ReadonlyMap<string, Grade>> {
+  const { lms } = round.asking
+  const grades = new Map<string, Grade>()
+  for (const group of groupsForGrades({ course, usernames: usernames.filter(listCanNameUser) })) {
+    const found = await asked(round, () => lms.grades({ course, usernames: group }))
+    for (const [username, grade] of found ?? []) grades.set(username, grade)
+  }
+  for (const username of usernames.filter((name) => !listCanNameUser(name))) {
+    const grade = await asked(round, () => lms.grade({ course, username }))
+    if (grade !== null) grades.set(username, grade)
+  }
+  return grades
+}
+
+async function askForCertificate(round: Round, learner: Learner): Promise<void> {
+  const { course, account, known } = learner
+  if (!certificateCanNameUser(account.username)) return
+  const askedAt = round.context.now()
+  const { username } = account
+  const found = await asked(round, () => round.asking.lms.certificate({ course, username }))
+  const fact = found === null ? null : factOf(found, round.lmsUrl)
+  if (fact === null || newsOf({ known, fact, at: askedAt }) === null) return
+  if (found?.status === 'none' && !(await isThere(round, account))) return
+  await store(round, [{ learner, fact }], askedAt)
+}
+
+/** The LMS has no certificate for the user name of an account that was retired, although it is not revoked. */
+async function isThere(round: Round, account: LmsAccount): Promise<boolean> {
+  const found = await asked(round, () => round.asking.lms.accountById(account))
+  return found?.status === 'registered'
+}
+
+/** What a certificate says; null: nothing. */
+function factOf(found: Certificate, lmsUrl: string): Fact | null {
+  if (found.status === 'unclear') return null
+  if (found.status !== 'issued') return { kind: 'no_certificate' }
+  return { kind: 'certificate', url: addressOf(found.url, lmsUrl), createdAt: found.createdAt }
+}
+
+/** The whole address of a certificate; null for what no browser opens. */
+function addressOf(url: string | null, lmsUrl: string): string | null {
+  if (url === null || url === '' || !URL.canParse(url, lmsUrl)) return null
+  const { protocol, href } = new URL(url, lmsUrl)
+  return /^https?:$/.test(protocol) && href.length <= URL_MAX ? href : null
+}
+
+async function store(
+  { context, guard, publish }: Round,
+  found: readonly { learner: Learner; fact: Fact }[],
+  askedAt: number,
+): Promise<void> {
+  if (found.length === 0) return
+  const facts = found.map(({ learner: { reported, course }, fact }) => ({ reported, course, fact }))
+  for (const event of await guard(() => storeFacts(context, { facts, askedAt }))) publish(event)
+}

@@ -1,0 +1,134 @@
+import type { DeliveryRow } from '../../database/schema.ts'
+import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
+import { lockDeliveries, storeAchievements } from '../../queue/change-deliveries.ts'
+import type { EventDraft } from '../../queue/events.ts'
+import { readAchievements, readOutcome, readStandings } from '../../queue/rows.ts'
+import type { Achievement, DeliveryEvent, EventKind } from '../../sale/types.ts'
+import { isWatched, readBlocked } from './access.ts'
+import type { Reported } from './reported.ts'
+
+/** What the LMS tells of a buyer in a course. `percent`: null if nobody is to know. `createdAt`: ms since 1970. */
+export type Fact =
+  | { readonly kind: 'passed'; readonly percent: number | null }
+  | { readonly kind: 'certificate'; readonly url: string | null; readonly createdAt: number }
+  | { readonly kind: 'no_certificate' }
+
+interface News {
+  readonly kind: EventKind
+  readonly after: Achievement
+}
+
+/**
+ * What a fact adds to what is known of the buyer in a course; null if that is nothing. Having passed is told once, however
+ * the grade changes; a certificate when it is issued, when it is revoked, and when it is issued again. Pure.
+ * @param of.at ms since 1970
+ */
+export function newsOf(of: { known: Achievement | undefined; fact: Fact; at: number }): News | null {
+  const { known, fact, at } = of
+  if (fact.kind === 'passed') {
+    if (known !== undefined) return null
+    return { kind: 'passed', after: { passedAt: at, ...(fact.percent === null ? {} : { percent: fact.percent }) } }
+  }
+  const certificate = known?.certificate
+  const isIssued = certificate?.status === 'issued'
+  if (known === undefined || isIssued === (fact.kind === 'certificate')) return null
+  if (fact.kind === 'certificate') {
+    const { url, createdAt } = fact
+    return { kind: 'certificate_issued', after: { ...known, certificate: { status: 'issued', url, createdAt } } }
+  }
+  if (certificate === undefined) return null
+  const revoked = { status: 'revoked', url: null, createdAt: certificate.createdAt } as const
+  return { kind: 'certificate_revoked', after: { ...known, certificate: revoked } }
+}
+
+const COLUMNS = [
+  'id',
+  'state',
+  'generation',
+  'email',
+  'settled_at',
+  'effect_unknown',
+  'outcome',
+  'standings',
+  'achievements',
+] as const
+type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+
+/** A fact about the buyer of a delivery in one course, by true course key. */
+interface Found {
+  readonly reported: Pick<Reported, 'id' | 'generation'>
+  readonly course: string
+  readonly fact: Fact
+}
+
+/**
+ * Stores what is new in these facts with their events, in one transaction, and returns the events: so each fact is told
+ * once, and none is lost. Nothing is stored of a delivery that has changed since it was read, nor of a course that the
+ * buyer has lost or was taken out of, by this delivery or another one.
+ * @param of.askedAt when the LMS was asked, ms since 1970
+ */
+export async function storeFacts(
+  context: WriteContext,
+  { facts, askedAt }: { facts: readonly Found[]; askedAt: number },
+): Promise<readonly DeliveryEvent[]> {
+  const byId = Map.groupBy(facts, ({ reported }) => reported.id)
+  const { events } = await auditedChange<null>(context, async (writing) => {
+    await lockDeliveries(writing, [...byId.keys()]) // a withdrawal locks them, too
+    const rows = await writing.trx
+      .selectFrom('deliveries')
+      .select(COLUMNS)
+      .where('id', 'in', [...byId.keys()])
+      .execute()
+    const others: EventDraft[] = []
+    for (const row of rows) others.push(...(await storeOne(writing, row, { found: byId.get(row.id) ?? [], askedAt })))
+    return { result: null, listed: [], others }
+  })
+  return events
+}
+
+async function storeOne(
+  writing: TransactionContext,
+  row: Row,
+  { found, askedAt }: { found: readonly Found[]; askedAt: number },
+): Promise<EventDraft[]> {
+  if (row.outcome === null) return []
+  const { id, state } = row
+  const outcome = readOutcome(row.outcome)
+  const standings = readStandings(row.standings)
+  const current = found.filter(
+    ({ reported, course }) =>
+      reported.generation === row.generation &&
+      isWatched({ state, outcome }, course) &&
+      standings[course]?.endedAt === undefined,
+  )
+  const courses = current.map(({ course }) => course)
+  const blocked = await readBlocked(writing, { row, seenAt: askedAt, before: standings, ended: courses, restored: [] })
+  const lost = await readLost(writing, row)
+  const achievements = new Map(Object.entries(readAchievements(row.achievements)))
+  const drafts: EventDraft[] = []
+  for (const { course, fact } of current) {
+    const news = newsOf({ known: achievements.get(course), fact, at: writing.at })
+    if (news === null || blocked.has(course) || lost.has(course)) continue
+    achievements.set(course, news.after)
+    drafts.push({ deliveryId: id, kind: news.kind, detail: course })
+  }
+  if (drafts.length > 0) await storeAchievements(writing, { id, achievements: Object.fromEntries(achievements) })
+  return drafts
+}
+
+/** The courses that the buyer has lost since this delivery was enrolled, as another one has found, by true course key. */
+async function readLost(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  { email, settled_at: enrolledAt }: Pick<Row, 'email' | 'settled_at'>,
+): Promise<ReadonlySet<string>> {
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select('standings')
+    .where('email', '=', email)
+    .where('ended_at', 'is not', null)
+    .execute()
+  const since = enrolledAt ?? 0
+  const all = rows.flatMap(({ standings }) => Object.entries(readStandings(standings)))
+  return new Set(all.flatMap(([course, { endedAt }]) => (endedAt !== undefined && endedAt >= since ? [course] : [])))
+}

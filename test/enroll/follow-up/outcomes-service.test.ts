@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type TestContext, test } from 'node:test'
+import { compareWithTimelines, eventsEnv, untilOutboxEmpty } from '../../faults/events-record.ts'
+import { DEMO } from '../../harness.ts'
+import { temporaryFolder, until } from '../../service/process.ts'
+import { sell, startHoldingLms, startServe } from '../../service/serving.ts'
+import { startReceiver } from '../../shop/events/receiver.ts'
+import { CERTIFICATES, DAY_MS, GRADES } from './harness.ts'
+
+const ALICE = 'alice@example.com'
+const command = [process.execPath, join(import.meta.dirname, '../../faults/quick-replica.ts')] as const
+
+/** A service that has sold a course to Alice, who has passed since and has a certificate. */
+async function setUp(t: TestContext) {
+  const folder = temporaryFolder(t)
+  const file = join(folder, 'lernito.db')
+  const lms = await startHoldingLms(t)
+  const receiver = await startReceiver(t)
+  const settings = { LERNITO_OUTCOMES: 'grades', LERNITO_LMS_PUBLIC_URL: 'https://learn.example.com' }
+  const env = { FOLLOW_UP_MS: '100', LERNITO_LMS_CALLS_PER_MINUTE: '0', ...eventsEnv(receiver), ...settings }
+  const serve = () => startServe({ t, folder, lmsUrl: lms.url, command, env })
+  const first = await serve()
+  assert.equal((await sell({ url: first.url, email: ALICE }))?.status, 200)
+  const db = new DatabaseSync(file, { timeout: 4000 })
+  t.after(() => db.close())
+  await until('the first round', () =>
+    db.prepare("select 1 from rounds where name = 'outcomes'").get() === undefined ? undefined : true,
+  )
+  await lms.achievement({ email: ALICE, course: DEMO, passed: true, percent: 83, certificate: 'downloadable' })
+  return {
+    lms,
+    receiver,
+    serve,
+    first,
+    /** Makes the course due, as if no round had come to its end for two days. */
+    makeDue: () => db.prepare("update rounds set came_to = ? where name = 'outcomes'").run(Date.now() - 2 * DAY_MS),
+    /** What the shop got about learners, when it has got all of it. */
+    told: async () => {
+      await until('the certificate', () => receiver.learned.find(({ type }) => type === 'learner.certificate'))
+      await untilOutboxEmpty(`sqlite:${file}`)
+      await compareWithTimelines({ url: `sqlite:${file}`, receiver, name: 'outcomes' })
+      return receiver.learned
+    },
+  }
+}
+
+test('a service with LERNITO_OUTCOMES tells the shop who has passed, signed by Standard Webhooks', async (t) => {
+  const { receiver, makeDue, told, first } = await setUp(t)
+  makeDue()
+  const [passed, certificate, ...others] = await told()
+  assert.deepEqual([receiver.wrong, others], [[], []])
+  const { id } = receiver.got[0]?.data ?? {}
+  const common = { id, webhookId: null, course: DEMO, passed: true, percent: 83, test: false }
+  assert.deepEqual([passed?.type, passed?.data], ['learner.passed', { ...common, certificate: null }])
+  const { url = '', date = '' } = certificate?.data.certificate ?? {}
+  assert.match(url ?? '', /^https:\/\/learn\.example\.com\/certificates\/[0-9a-f]{32}$/)
+  assert.deepEqual(
+    [certificate?.type, certificate?.data],
+    ['learner.certificate', { ...common, certificate: { status: 'issued', url, date } }],
+  )
+  const { detail } = await first.logged(({ event }) => event === 'passed')
+  assert.equal(detail, DEMO)
+})
+
+for (const [during, path] of [
+  ['asks for the grades', GRADES],
+  ['asks for the certificate', CERTIFICATES],
+] as const) {
+  test(`a service that is killed while it ${during} tells each fact once after its next start`, async (t) => {
+    const { lms, makeDue, told, serve, first } = await setUp(t)
+    await lms.faults([{ path, delayMs: 1, times: 1 }])
+    makeDue()
+    await lms.arrived
+    first.child.kill('SIGKILL')
+    await first.ended
+    await serve()
+    const types = (await told()).map(({ type }) => type)
+    assert.deepEqual(types, ['learner.passed', 'learner.certificate'])
+  })
+}
