@@ -29,6 +29,13 @@ const ACCOUNTS = '/api/user/v1/accounts'
 const TOKEN = '/oauth2/access_token'
 const COURSES = '/api/courses/v1/courses/'
 
+const CERTIFICATES = '/api/certificates/v0/certificates/{username}/courses/{course_id}/'
+const OUTCOMES_ON = {
+  LERNITO_OUTCOMES: 'on',
+  LERNITO_EVENTS_URL: 'http://127.0.0.1:9/',
+  LERNITO_EVENTS_SECRET: `whsec_${Buffer.alloc(24, 1).toString('base64')}`,
+}
+
 const throttled = (t: TestContext): Promise<Result[]> => enrolledBefore(t, 1, 1)
 
 /** Buyers wait for these courses. */
@@ -247,6 +254,16 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.lms, Case>> = {
       faults: [{ path: '/api/courses/v1/courses/{id}', status: 404, body: { developer_message: 'Course not found.' } }],
     }),
   },
+  'outcomes.forbidden': {
+    rule: 'a service user who may read no certificates',
+    found: 'lms.outcomes',
+    broken: standIn({ faults: [{ path: CERTIFICATES, status: 403, body: { detail: 'no' } }], env: OUTCOMES_ON }),
+  },
+  'outcomes.missing': {
+    rule: 'an LMS without the list of grades',
+    found: 'lms.outcomes',
+    broken: standIn({ faults: [{ path: '/api/grades/v1/section_grades_breakdown/', status: 404 }], env: OUTCOMES_ON }),
+  },
   'allowances.dangling': {
     rule: 'a course that buyers wait for, and that the LMS does not have',
     found: 'lms.allowances',
@@ -274,4 +291,14 @@ test('doctor says which versions of the enrollment API the LMS has, and the chec
   for (const id of ['lms.enrollment', 'lms.enrollment_list', 'lms.enrollment_allowed'] as const) {
     assert.equal(resultOf(gone, id).detail, 'needs lms.enrollment_version first')
   }
+})
+
+test('grades and certificates are asked for only if the shop is told of them', async (t) => {
+  const { url, calls } = await startLms(t)
+  const env = envFor({ t, lmsUrl: url })
+  const learning = async () => (await calls()).filter(({ path }) => /grades|certificates/.test(path)).length
+  const off = resultOf(await examined({ env }), 'lms.outcomes')
+  assert.deepEqual([off.status, await learning()], ['skipped', 0])
+  const on = resultOf(await examined({ env: { ...env, ...OUTCOMES_ON } }), 'lms.outcomes')
+  assert.deepEqual([on.status, await learning()], ['ok', 2])
 })

@@ -397,3 +397,16 @@ test('events need both settings, an address that is safe to call, and a secret a
   }
   assert.throws(both(url, `whsec_${Buffer.alloc(65).toString('base64')}`), /24 to 64/)
 })
+
+test('outcomes are off by default, and are told by events only', () => {
+  const events = {
+    LERNITO_EVENTS_URL: 'https://shop.example.com/events',
+    LERNITO_EVENTS_SECRET: `whsec_${Buffer.alloc(24, 1).toString('base64')}`,
+  }
+  assert.equal(read({}).settings.LERNITO_OUTCOMES, 'off')
+  for (const LERNITO_OUTCOMES of ['on', 'grades', 'off']) {
+    assert.equal(read({ ...events, LERNITO_OUTCOMES }).settings.LERNITO_OUTCOMES, LERNITO_OUTCOMES)
+  }
+  assert.throws(() => read({ LERNITO_OUTCOMES: 'on' }), /LERNITO_OUTCOMES tells the shop by events.+LERNITO_EVENTS_URL/)
+  assert.throws(() => read({ ...events, LERNITO_OUTCOMES: 'yes' }), /LERNITO_OUTCOMES must be off, on or grades/)
+})
