@@ -9,7 +9,8 @@ const page = readDocument('docs/reference/events.md')
 const fields = section(page, '## Fields')
 
 test('the page has the types of events', () => {
-  assert.deepEqual(firstCodes(section(page, '## Types')), [...Object.values(SHOP_EVENT_TYPES), COURSE_CHANGED])
+  const types = [...new Set(Object.values(SHOP_EVENT_TYPES)), COURSE_CHANGED]
+  assert.deepEqual(firstCodes(section(page, '## Types')), types)
 })
 
 test('the example of an event is as described, and the table has each field but the type', () => {
@@ -30,6 +31,19 @@ test('the example of an event about a course is as described, and the table has 
   assert.deepEqual(checkOf(DESCRIBED.components.schemas.CourseEvent).safeParse(example).error, undefined)
   const named = tables(course).flatMap((rows) => rows.flatMap(([cell = '']) => codes(cell)))
   assert.deepEqual(named, ['sequence', ...Object.keys(example.data).map((key) => `data.${key}`)])
+})
+
+test('the example of an event about a learner is as described, and the table has each field of its own', () => {
+  const learners = section(page, '## Events about learners')
+  const example = JSON.parse(codeBlocks(learners, 'json')[0] ?? '')
+  assert.deepEqual(checkOf(DESCRIBED.components.schemas.LearnerEvent).safeParse(example).error, undefined)
+  const { id: _id, webhookId: _webhookId, test: _test, certificate, ...own } = example.data
+  const named = tables(learners).flatMap((rows) => rows.flatMap(([cell = '']) => codes(cell)))
+  const fields = [...Object.keys(own), 'certificate', ...Object.keys(certificate).map((key) => `certificate.${key}`)]
+  assert.deepEqual(
+    named,
+    fields.map((key) => `data.${key}`),
+  )
 })
 
 test('the schedule is as stated', () => {

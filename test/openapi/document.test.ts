@@ -161,7 +161,8 @@ test('the courses, before and after the LMS was asked for them, are as described
 })
 
 test('every event has a webhook in the document', () => {
-  assert.deepEqual(Object.keys(DESCRIBED.webhooks).sort(), [...Object.values(SHOP_EVENT_TYPES), COURSE_CHANGED].sort())
+  const types = [...new Set(Object.values(SHOP_EVENT_TYPES)), COURSE_CHANGED]
+  assert.deepEqual(Object.keys(DESCRIBED.webhooks).sort(), types.sort())
 })
 
 test('the answer of a stopping service is as described', async (t) => {

@@ -39,6 +39,7 @@ SETTINGS = {
         "LERNITO_NOTIFY_URL": "https://chat.example.org/hooks/abc?x=1",
         "LERNITO_EVENTS_URL": "https://shop.example.org/lernito-events",
         "LERNITO_EVENTS_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "LERNITO_OUTCOMES": "grades",
         "LERNITO_LOG_LEVEL": "debug",
         "LERNITO_LIFT_LMS_THROTTLE": True,
         "LERNITO_SERVICE_USERNAME": "shopkeeper",

@@ -97,6 +97,7 @@ def test_can_set_every_setting_that_the_service_has(sites, version):
         "LERNITO_NOTIFY_URL",
         "LERNITO_EVENTS_URL",
         "LERNITO_EVENTS_SECRET",
+        "LERNITO_OUTCOMES",
         "LERNITO_LOG_LEVEL",
         "LERNITO_WEBHOOK_SECRET_PREVIOUS",
     ):

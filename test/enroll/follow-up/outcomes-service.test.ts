@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { compareWithTimelines, eventsEnv, untilOutboxEmpty } from '../../faults/events-record.ts'
 import { DEMO } from '../../harness.ts'
+import { checkOf, DESCRIBED } from '../../openapi/described.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
 import { sell, startHoldingLms, startServe } from '../../service/serving.ts'
 import { startReceiver } from '../../shop/events/receiver.ts'
@@ -60,6 +61,10 @@ test('a service with LERNITO_OUTCOMES tells the shop who has passed, signed by S
     [certificate?.type, certificate?.data],
     ['learner.certificate', { ...common, certificate: { status: 'issued', url, date } }],
   )
+  for (const { type, timestamp, sequence, data } of receiver.learned) {
+    const described = DESCRIBED.webhooks[type]?.post?.requestBody?.content?.['application/json'].schema
+    assert.equal(checkOf(described).safeParse({ type, timestamp, sequence, data }).error, undefined)
+  }
   const { detail } = await first.logged(({ event }) => event === 'passed')
   assert.equal(detail, DEMO)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
+import { forget } from '../../../src/operators/changes/forget.ts'
 import { show } from '../../../src/operators/find/listing.ts'
 import { createShopEvents } from '../../../src/shop/events/shop-events.ts'
 import { DEMO } from '../../harness.ts'
@@ -373,7 +374,7 @@ test('what is known can be sent again, and is shown with the delivery', async (t
   await events.sendAgain({ id, by: 'ada' })
   const after = await bench.told()
   assert.deepEqual(after.slice(2), [before[1]])
-  const numbers = await bench.db.selectFrom('outbox').select('seq').where('delivery_id', '=', id).execute()
+  const numbers = await bench.db.selectFrom('outbox').select('seq').where('about', '=', id).execute()
   assert.equal(new Set(numbers.map(({ seq }) => seq)).size, numbers.length)
 })
 
@@ -388,4 +389,16 @@ test('who was erased meanwhile is not told about', async (t) => {
   }
   await bench.aDayLater({ lms: { ...bench.lms, grades } })
   assert.deepEqual(await bench.told(), [])
+})
+
+test('erasing a person erases what they achieved', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
+  await bench.aDayLater()
+  assert.match((await bench.row(id)).achievements ?? '', /certificate/)
+  await forget(bench.context, { email: ADA, by: 'ada' })
+  const left = await bench.db.selectFrom('deliveries').select('achievements').execute()
+  const events = await bench.db.selectFrom('events').select('kind').where('delivery_id', '=', id).execute()
+  assert.deepEqual([left, events], [[], []])
 })

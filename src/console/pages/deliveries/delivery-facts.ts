@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
-import type { CourseStanding } from '../../../sale/types.ts'
+import type { Achievement, CourseStanding } from '../../../sale/types.ts'
 import { formText } from '../../../sale/words.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
@@ -103,10 +103,16 @@ export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }
 
-type WithCourses = Pick<Shown, 'request' | 'outcome' | 'state' | 'standings'>
+type WithCourses = Pick<Shown, 'request' | 'outcome' | 'state' | 'standings' | 'achievements'>
 
 /** Each course with what was reported, and as HTML what the LMS has. */
-function rowsOf({ request, outcome, state, standings }: WithCourses): { key: string; result: string; live: string }[] {
+function rowsOf({
+  request,
+  outcome,
+  state,
+  standings,
+  achievements,
+}: WithCourses): { key: string; result: string; live: string }[] {
   const done = Object.entries(outcome?.courses ?? {})
   const gone = Object.keys(standings).filter((key) => outcome?.courses[key] === undefined)
   const known = [...done.map(([key]) => key), ...gone]
@@ -117,13 +123,24 @@ function rowsOf({ request, outcome, state, standings }: WithCourses): { key: str
     const standing = standings[key]
     const live =
       standing === undefined ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
-    return { key, result, live }
+    const achieved = achievements[key]
+    return { key, result, live: achieved === undefined ? live : html`!${live}<br>!${achievementHtml(achieved)}` }
   }
   return [
     ...done.map(([key, result]) => row(key, outcomeWords.results[result])),
     ...gone.map((key) => row(key, state === 'withdrawn' ? outcomeWords.withdrawn : rest)),
     ...open.map((key) => row(key, rest)),
   ]
+}
+
+/** What the buyer has achieved in a course, as the shop was told. */
+function achievementHtml({ passedAt, percent, certificate }: Achievement): string {
+  const passed = percent === undefined ? outcomeWords.passed : fill(outcomeWords.passedWith, { percent: `${percent}` })
+  const found = html`${passed} <span class="quiet">${outcomeWords.foundAt} !${timeHtml(passedAt)}.</span>`
+  if (certificate === undefined) return found
+  const { status, url } = certificate
+  const words = outcomeWords.certificates[status]
+  return html`!${found} !${url === null ? html`${words}` : html`<a href="${url}">${words}</a>`}`
 }
 
 /** What the LMS has for the buyer in a course, in a sentence. */

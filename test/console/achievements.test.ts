@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import type { Achievements } from '../../src/sale/types.ts'
+import { DEMO } from '../harness.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+const db = new DatabaseSync(join(product.folder, 'lernito.db'), { timeout: 4000 })
+after(() => db.close())
+const id = String((await product.sell({ email: 'alice@example.com' })).headers['x-lernito-delivery'])
+const URL = 'https://learn.example.com/certificates/0a1b'
+
+const store = (achieved: Achievements[string]): unknown =>
+  db.prepare('update deliveries set achievements = ? where id = ?').run(JSON.stringify({ [DEMO]: achieved }), id)
+
+test('a delivery says nothing of what the buyer achieved as long as nothing is known', async () => {
+  assert.doesNotMatch(readable(await someone.see(`/deliveries/${id}`)), /Passed|ertificate/)
+})
+
+test('the pages of a delivery and of its buyer show that the buyer passed, and lead to the certificate', async () => {
+  const passedAt = Date.UTC(2026, 10, 24)
+  store({ passedAt, percent: 83, certificate: { status: 'issued', url: URL, createdAt: passedAt } })
+  for (const path of [`/deliveries/${id}`, `/people/${id}`]) {
+    const seen = await someone.see(path)
+    assert.match(readable(seen), /Passed the course with 83%\. Found .*Certificate/)
+    assert.ok(linksOf(seen).includes(URL))
+  }
+})
+
+test('a certificate that was revoked is no link, and without a percentage none is shown', async () => {
+  store({ passedAt: 1, certificate: { status: 'revoked', url: null, createdAt: 1 } })
+  const seen = await someone.see(`/deliveries/${id}`)
+  assert.match(readable(seen), /Passed the course\. Found .*The certificate was revoked\./)
+  assert.ok(!linksOf(seen).includes(URL))
+})
