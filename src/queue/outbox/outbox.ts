@@ -4,6 +4,7 @@ import {
   type CourseResult,
   type DeliveryState,
   type EventKind,
+  isDone,
   REASONS,
   type Reason,
   type ReasonCode,
@@ -170,11 +171,10 @@ export function newRow(of: Pick<OutboxRow, 'id' | 'about' | 'type' | 'seq'> & { 
  */
 export function learnerEvents(row: Row): { kind: ShopEventKind; detail: string }[] {
   const { state, courses } = shopView(row)
-  if (state !== 'enrolled') return []
-  const achievements = readAchievements(row.achievements)
-  return courses.flatMap(({ id: detail }) => {
+  const achievements = isDone(state) ? readAchievements(row.achievements) : {}
+  return courses.flatMap(({ id: detail, result }) => {
     const achieved = achievements[detail]
-    if (achieved === undefined) return []
+    if (achieved === undefined || result !== 'enrolled') return []
     const { certificate } = achieved
     return [{ kind: certificate === undefined ? 'passed' : (`certificate_${certificate.status}` as const), detail }]
   })

@@ -402,3 +402,20 @@ test('erasing a person erases what they achieved', async (t) => {
   const events = await bench.db.selectFrom('events').select('kind').where('delivery_id', '=', id).execute()
   assert.deepEqual([left, events], [[], []])
 })
+
+test('a course that was enrolled is asked about while another one of the sale waits for an account', async (t) => {
+  const bench = await begun(t)
+  await bench.sellTo()
+  const account = await bench.lms.account(ADA)
+  assert.ok(account.ok && 'username' in account.value)
+  const { id = 0, username } = account.value
+  const mixed = await bench.sellOne({
+    email: ADA,
+    order: 2,
+    courses: { [DEMO]: 'enrolled', [PYTHON]: 'allowed' },
+    accounts: { [DEMO]: { id, username } },
+  })
+  await bench.achieve(ADA, { passed: true })
+  await bench.aDayLater()
+  assert.deepEqual(await history(bench, mixed), [`passed: ${DEMO}`])
+})
