@@ -97,7 +97,7 @@ describe('the checks', () => {
     const ran = await someone.send('/setup/checks')
     assert.equal(ran.status, 200)
     const text = readable(ran)
-    assert.match(text, /0 problems, 2 warnings, \d+ fine, 4 skipped\. Checked/)
+    assert.match(text, /0 problems, 2 warnings, \d+ fine, 5 skipped\. Checked/)
     assert.match(text, /LERNITO_LMS_CALLS_PER_MINUTE is 0, .* What to do: .* With Tutor: .* tutor config save/)
     assert.match(text, /public_url the shop sends webhooks to \S+ Fine/)
     assert.ok(!ran.text.includes(SECRET) && !ran.text.includes('lernito-client-secret'))

@@ -27,6 +27,7 @@ test('without problems every check runs, except those of what is not set, and of
     results.filter(({ status }) => status !== 'ok').map(({ id, status }) => [id, status]),
     [
       ['database.clock', 'skipped'],
+      ['lms.outcomes', 'skipped'],
       ['lms.course_mode', 'skipped'],
       ['lms.email_students', 'skipped'],
       ['events.endpoint', 'skipped'],

@@ -12,6 +12,7 @@ import {
 } from '../../src/lms/apis/accounts.ts'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/lms/apis/bulk-enroll.ts'
+import { certificateCanNameUser, certificateRequest } from '../../src/lms/apis/certificates.ts'
 import { addedModesRequest } from '../../src/lms/apis/course-modes.ts'
 import { courseListRequest, courseModesRequest, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
 import {
@@ -25,6 +26,7 @@ import {
   unenrollRequest,
 } from '../../src/lms/apis/enrollment.ts'
 import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/apis/enrollment-allowed.ts'
+import { gradeRequest, gradesRequest } from '../../src/lms/apis/grades.ts'
 import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
 import { modifyAvailableRequest, modifyCanName, modifyRequest } from '../../src/lms/apis/instructor-enrollments.ts'
 import { tokenRequest } from '../../src/lms/client/token.ts'
@@ -155,6 +157,30 @@ test('a key of the settings or of the catalogue stays within its segment of the 
     assert.equal(segments.map(decodeURIComponent).join('/'), course)
   })
   fc.assert(property, RUNS)
+})
+
+test('a key and a username that are asked about a grade or a certificate stay within their places', () => {
+  const [GRADE, CERTIFICATE] = ['/api/grades/v1/courses/', '/api/certificates/v0/certificates/']
+  let named = 0
+  const property = fc.property(takenName, takenKey, (username, course) => {
+    const grade = parsed(gradeRequest({ username, course }), GRADE)
+    assertQuery(grade, { username })
+    const segments = grade.pathname.slice(PREFIX.length + GRADE.length, -1).split('/')
+    assert.equal(segments.map(decodeURIComponent).join('/'), course)
+    if (listCanNameUser(username)) {
+      const list = parsed(gradesRequest({ usernames: [username], course }), '/api/grades/v1/section_grades_breakdown/')
+      assertQuery(list, { course_id: course, username })
+    }
+    if (!certificateCanNameUser(username)) return
+    named++
+    const certificate = parsed(certificateRequest({ username, course }), CERTIFICATE)
+    assertQuery(certificate, {})
+    const [person, word, ...rest] = certificate.pathname.slice(PREFIX.length + CERTIFICATE.length, -1).split('/')
+    assert.deepEqual([decodeURIComponent(person ?? ''), word], [username, 'courses'])
+    assert.equal(rest.map(decodeURIComponent).join('/'), course)
+  })
+  fc.assert(property, RUNS)
+  assert.ok(named > 100, `only ${named} names were asked for`)
 })
 
 test('no value in a body changes the path or the fields', () => {

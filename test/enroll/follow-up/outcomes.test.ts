@@ -191,7 +191,7 @@ test('what another delivery of the same buyer sold is told for each delivery, an
   assert.deepEqual(await callsTo(bench, GRADES), [2], 'one call for each course')
 })
 
-test('a repeat of the sale, and what a refund leaves of it, tell nothing again', async (t) => {
+test('a sale that is done again tells nothing again', async (t) => {
   const bench = await begun(t)
   const id = await bench.sellTo()
   await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
@@ -418,4 +418,40 @@ test('a course that was enrolled is asked about while another one of the sale wa
   await bench.achieve(ADA, { passed: true })
   await bench.aDayLater()
   assert.deepEqual(await history(bench, mixed), [`passed: ${DEMO}`])
+})
+
+test('a course for which the LMS does not answer delays nobody in another one, and ends no round', async (t) => {
+  const bench = await begun(t)
+  const ids = [await bench.sellTo(ADA, { courses: [PYTHON] }), await bench.sellTo(BOB)]
+  await bench.achieve(ADA, { passed: true }, PYTHON)
+  await bench.achieve(BOB, { passed: true })
+  await bench.faults([{ path: GRADES, naming: PYTHON, drop: 'before' }])
+  const { complete, failure } = await bench.aDayLater()
+  assert.deepEqual([complete, failure?.kind], [true, 'unreachable'])
+  assert.deepEqual(
+    (await bench.told()).map(({ id }) => id),
+    [ids[1]],
+  )
+  await bench.noFaults()
+  await bench.aDayLater()
+  assert.equal((await bench.told()).length, 2)
+})
+
+test('an LMS that answers nothing at all ends the round, and the next one begins with the same courses', async (t) => {
+  const bench = await begun(t)
+  const emails = Array.from({ length: 4 }, (_, n) => `buyer${n}@x.example`)
+  for (const email of emails) {
+    await bench.sellTo(email)
+    await bench.achieve(email, { passed: true })
+  }
+  await bench.aDayLater()
+  for (const email of emails) await bench.achieve(email, { certificate: 'downloadable' })
+  await bench.faults([{ drop: 'before' }])
+  await bench.forgetCalls()
+  const { complete } = await bench.aDayLater()
+  assert.equal(complete, false)
+  assert.deepEqual(await callsTo(bench, CERTIFICATES), [3])
+  await bench.noFaults()
+  await bench.askOutcomes({}, bench.toShop)
+  assert.equal((await bench.told()).filter(({ type }) => type === 'learner.certificate').length, 4)
 })

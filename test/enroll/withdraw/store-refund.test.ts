@@ -19,6 +19,16 @@ for (const effectUnknown of [true, false]) {
   })
 }
 
+test('the rest of a sale knows what the shop was told of its buyer, so that nothing is told again', async (t) => {
+  const { store, context, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  const achievements = JSON.stringify({ [B]: { passedAt: START } })
+  await db.updateTable('deliveries').set({ achievements }).where('id', '=', id).execute()
+  await storeRefund(context, refundOf(A))
+  const rest = db.selectFrom('deliveries').select('achievements').where('replaces', '=', id)
+  assert.equal((await rest.executeTakeFirstOrThrow()).achievements, achievements)
+})
+
 test('of two orders for one delivery, the second is claimed when the first has ended', async (t) => {
   const { store, context, db, replica, replicas } = await setUp(t)
   const second = await replica('replica-2')

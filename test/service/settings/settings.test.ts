@@ -54,6 +54,7 @@ test('the required settings are enough, and the others have the documented defau
     LERNITO_REFUNDS: false,
     LERNITO_DRAIN_MS: 0,
     LERNITO_RETENTION_DAYS: 90,
+    LERNITO_OUTCOMES: 'off',
     LERNITO_LOG_LEVEL: 'info',
   })
 })
