@@ -8,7 +8,14 @@ import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/sho
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
-import { describeOutcome, describeStandings, detailText, formText, reasonName } from '../sale/words.ts'
+import {
+  describeAchievements,
+  describeOutcome,
+  describeStandings,
+  detailText,
+  formText,
+  reasonName,
+} from '../sale/words.ts'
 import { command, commandGroup, misused, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
@@ -211,6 +218,7 @@ function describe(of: {
     ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
     ['in the LMS', describeStandings(shown.standings) || null],
     ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
+    ['achieved', describeAchievements(shown.achievements) || null],
     ['unreadable', unreadable],
     ['replaces', shown.replaces],
     ['replaced by', shown.replacedBy],

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import words from './forms.json' with { type: 'json' }
 import standings from './standings.json' with { type: 'json' }
 import {
+  type Achievements,
   type CourseResult,
   type Outcome,
   REASONS,
@@ -34,6 +35,16 @@ export function describeStandings(standings: Standings): string {
     )
     .join('; ')
 }
+
+/** Describes what a buyer has achieved in one line, for operators. */
+export const describeAchievements = (achievements: Achievements): string =>
+  Object.entries(achievements)
+    .map(([course, { percent, certificate }]) => {
+      const passed = percent === undefined ? 'passed' : `passed with ${percent} %`
+      const words = certificate === undefined ? [] : [`certificate ${certificate.status}`, certificate.url ?? '']
+      return `${course}: ${[passed, ...words].filter((word) => word !== '').join(', ')}`
+    })
+    .join('; ')
 
 /** What an operator has to know of a buyer whose account was found by its id. */
 export const MOVED = 'the buyer’s account has another address now'
