@@ -117,18 +117,13 @@ const deliverySchema = z.object({
   test: z.boolean(),
 })
 const courseSchema = z.object({ id, name: z.string().nullable(), sellable: z.boolean(), reason })
-const bodySchema = z.object({ type: z.string(), data: z.union([deliverySchema, courseSchema]) })
-
 const learnerSchema = z.object({
-  type: z.string(),
-  data: z.object({
-    id: z.string(),
-    course: z.string(),
-    passed: z.literal(true),
-    percent: z.number().optional(),
-    certificate: z.object({ status: z.string(), url: z.string().nullable() }).nullable(),
-  }),
+  id,
+  course: z.string(),
+  percent: z.number().optional(),
+  certificate: z.object({ status: z.string(), url: z.string().nullable() }).nullable(),
 })
+const bodySchema = z.object({ type: z.string(), data: z.union([deliverySchema, courseSchema, learnerSchema]) })
 
 const listen = command({
   name: 'listen',
@@ -220,11 +215,10 @@ function faultOf({ headers }: IncomingMessage, body: string, secret: string): st
 }
 
 function describe(body: string, json: boolean): string {
-  const learner = learnerSchema.safeParse(parse(body))
-  if (!json && learner.success) return learnerText(learner.data)
   const read = bodySchema.safeParse(parse(body))
   if (json || !read.success) return plainJson(read.success ? parse(body) : plain(body.slice(0, 500)))
   const { type, data } = read.data
+  if ('certificate' in data) return plain([type, data.id, ...learnedOf(data)].join('  '))
   const reasons = data.reason === null ? [] : [`${data.reason.code}: ${data.reason.message}`]
   return plain([type, data.id, ...('state' in data ? resultOf(data) : saleOf(data)), ...reasons].join('  '))
 }
@@ -239,11 +233,11 @@ const saleOf = ({ name, sellable }: z.infer<typeof courseSchema>): string[] => [
   sellable ? 'can be sold' : 'can not be sold',
 ]
 
-function learnerText({ type, data: { id, course, percent, certificate } }: z.infer<typeof learnerSchema>): string {
-  const passed = `passed ${course}${percent === undefined ? '' : ` with ${percent} %`}`
-  const words = certificate === null ? [] : [`certificate ${certificate.status}`, certificate.url ?? '']
-  return plain([type, id, passed, ...words.filter((word) => word !== '')].join('  '))
-}
+const learnedOf = ({ course, percent, certificate }: z.infer<typeof learnerSchema>): string[] => [
+  `passed ${course}${percent === undefined ? '' : ` with ${percent} %`}`,
+  ...(certificate === null ? [] : [`certificate ${certificate.status}`]),
+  ...(certificate?.url ? [certificate.url] : []),
+]
 
 /** The signature was verified, so this service wrote it. */
 function parse(body: string): unknown {

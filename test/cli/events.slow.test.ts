@@ -90,6 +90,9 @@ test('events listen prints an event whose signature verifies, and refuses the ot
   const reason = { code: 'closed', message: 'Enrollment is not open now' }
   const ofCourse = { id: 'course-v1:A+B+C', name: 'A course', sellable: false, reason, changes: [] }
   const course = JSON.stringify({ type: 'course.changed', timestamp: new Date().toISOString(), data: ofCourse })
+  const certificate = { status: 'issued', url: 'https://lms.example/certificates/1' }
+  const ofLearner = { id: 'D1', webhookId: null, course: 'course-v1:A+B+C', passed: true, percent: 83, certificate }
+  const learner = JSON.stringify({ type: 'learner.certificate', timestamp: new Date().toISOString(), data: ofLearner })
   const timestamp = Math.floor(Date.now() / 1000)
   const headers = (at: number, signed = body) => ({
     'webhook-id': 'msg_1',
@@ -98,6 +101,7 @@ test('events listen prints an event whose signature verifies, and refuses the ot
   })
   assert.equal((await exchange({ url, headers: headers(timestamp), body })).status, 204)
   assert.equal((await exchange({ url, headers: headers(timestamp, course), body: course })).status, 204)
+  assert.equal((await exchange({ url, headers: headers(timestamp, learner), body: learner })).status, 204)
   assert.equal((await exchange({ url, headers: headers(timestamp, '{}'), body })).status, 401)
   assert.equal((await exchange({ url, headers: headers(timestamp - 301), body })).status, 401)
   assert.equal((await exchange({ url, body })).status, 401)
@@ -113,6 +117,7 @@ test('events listen prints an event whose signature verifies, and refuses the ot
   assert.deepEqual(lines, [
     'delivery.enrolled  D1  enrolled (test)  enrolled in course-v1:A+B+C',
     'course.changed  course-v1:A+B+C  A course  can not be sold  closed: Enrollment is not open now',
+    'learner.certificate  D1  passed course-v1:A+B+C with 83 %  certificate issued  https://lms.example/certificates/1',
     'refused: the signature does not verify (signature)',
     'refused: the signature does not verify (too_old)',
     'refused: the signature does not verify (webhook_id)',
