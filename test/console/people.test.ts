@@ -48,6 +48,7 @@ describe('the page of a person', () => {
       /No account in the LMS .*The buyer’s account has another address now .*moved@example\.com by now/,
     )
     assert.match(page, /Username: moving · in the LMS/)
+    assert.doesNotMatch(page, /Copy reply/, 'not to register again')
     await someone.send(`/people/${id}/check`)
     const said = /In the LMS: enrolled, course mode audit\. The buyer’s account has another address now\./
     assert.match(await read(`/people/${id}`), said)
@@ -131,6 +132,22 @@ describe('the page of a person', () => {
       assert.equal((await someone.see(`/people/${id}`)).status, 404, id)
       assert.equal((await someone.send(`/people/${id}/check`)).status, 404, id)
     }
+  })
+
+  test('has the right reply about all courses that the account keeps from the person, and none if there is none', async () => {
+    const email = 'nina@example.com'
+    const [id] = [await idOf(email), await idOf(email, [PYTHON])]
+    assert.match(await read(`/people/${id}`), /Copy reply .*Hello New, Thanks for .* create an account/)
+    await product.lms.people({ email, username: 'nina', active: false })
+    const text = await read(`/people/${id}`)
+    assert.match(
+      text,
+      /not activated .* Copy reply .*Thanks for .* (Python 101|\S*PY101\S*), (Demonst|course).*You have registered/,
+    )
+    assert.doesNotMatch(text, /create an account/)
+    assert.doesNotMatch(await read(`/people/${await idOf('alice@example.com')}`), /Copy reply/)
+    assert.match(await read(`/people/${await idOf('bob@example.com')}`), /Copy reply .*the account isn’t activated yet/)
+    assert.doesNotMatch(await read(`/people/${await idOf('unsold@example.com', [MISSING])}`), /Copy reply/)
   })
 
   test('checks all sales at once, and stores what it finds with who asked', async () => {

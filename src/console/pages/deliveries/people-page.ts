@@ -14,6 +14,7 @@ import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { courseListHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
 import { queryText } from './list-filters.ts'
+import { accountReply, copyReplyHtml, type Reply } from './replies.ts'
 
 const words = TEXTS.people
 const forgetWords = TEXTS.forget
@@ -102,20 +103,26 @@ async function personHtml(
   const { base } = request.site
   const account = await lms.account(email)
   const csrf = csrfField(request)
-  const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button>${words.check}</button></form>`
+  const reply = account.ok
+    ? accountReply({ sales, status: account.value.status, lmsUrl, courseName: request.courseName })
+    : null
+  const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="${reply === null ? '' : 'second'}">${words.check}</button></form>`
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="second">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now() })}`
   const sold = sales.find((sale) => sale.request !== null)?.request
   const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
-  return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl)}!${moved.join('')}
+  return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
 !${salesHtml(person, { base, lmsUrl, courseName: request.courseName })}
 !${sales.length === 0 ? '' : history}`
 }
 
-/** Returns the box with the account that the LMS has now. */
-function accountHtml(account: Answered<Account>, lmsUrl: string): string {
+/**
+ * Returns the box with the account that the LMS has now.
+ * @param reply what to write to the person, who has to do something now; null: nothing
+ */
+function accountHtml(account: Answered<Account>, lmsUrl: string, reply: Reply | null): string {
   if (!account.ok) {
     const reason = account.message.replace(/\.$/, '')
     const { title, text } = fillBoth(words.unread, { reason })
@@ -125,10 +132,10 @@ function accountHtml(account: Answered<Account>, lmsUrl: string): string {
   const { grade, title } = words.accounts[status]
   const address = 'address' in account.value ? account.value.address : ''
   const link = 'username' in account.value ? usernameHtml(account.value, lmsUrl) : ''
-  return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}</div>`
+  return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}!${reply === null ? '' : copyReplyHtml(reply)}</div>`
 }
 
-/** Returns the same in a few words, for a line in which an address is named. */
+/** Returns the same as accountHtml in a few words, for a line in which an address is named. */
 export function accountStateHtml(account: Answered<Account>): string {
   if (!account.ok) {
     return html`<span class="quiet">${fill(words.unknownState, { reason: account.message.replace(/\.$/, '') })}</span>`

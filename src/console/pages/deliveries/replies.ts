@@ -1,6 +1,8 @@
 import { html } from 'ghtml'
+import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
-import type { DeliverySentence, Situation } from '../../../sale/delivery-sentence.ts'
+import type { Sale } from '../../../operators/find/people.ts'
+import { type DeliverySentence, deliverySentence, type Situation } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import type { CourseName } from '../../layout/course-names.ts'
@@ -53,9 +55,51 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
   ]
 }
 
+const WAITING: readonly Situation[] = ['not_registered', 'not_activated']
+/**
+ * What keeps a person out of the courses, by the account that the LMS has, and out of the courses of which sales. The LMS
+ * may have enrolled somebody who can't sign in before the account is activated. An enrolled buyer without an account has
+ * another address now.
+ */
+const KEPT_OUT: Partial<Record<Account['status'], { situation: Situation; of: readonly Situation[] }>> = {
+  unknown: { situation: 'not_registered', of: WAITING },
+  inactive: { situation: 'not_activated', of: [...WAITING, 'enrolled', 'partly_enrolled'] },
+}
+
+/**
+ * Returns what to write to a person who has to register or to activate the account, about all courses that are then on the
+ * dashboard; null if there is none.
+ * @param of.sales those of the person, the latest first
+ * @param of.status of the account that the LMS has now
+ */
+export function accountReply({
+  sales,
+  status,
+  ...links
+}: { sales: readonly Sale[]; status: Account['status'] } & Pick<Answering, 'lmsUrl' | 'courseName'>): Reply | null {
+  const kept = KEPT_OUT[status]
+  const bought = sales
+    .filter(({ request }) => request !== null)
+    .map((sale) => ({ sale, is: sentenceOf(sale) }))
+    .filter(({ is }) => kept?.of.includes(is.situation))
+  const [newest] = bought
+  if (kept === undefined || newest === undefined) return null
+  const sentence = { situation: kept.situation, courses: [...new Set(bought.flatMap(({ is }) => is.courses))] }
+  return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
+}
+
+function sentenceOf({ state, request, outcome, standings }: Sale): DeliverySentence {
+  const told = { state, courseIds: request?.courseIds ?? [], outcome, standings }
+  return deliverySentence({ ...told, withdrawals: [], handled: null, isReplaced: false })
+}
+
 /** null for a situation that always has a reason. */
 const textFor = (situation: Situation): string | null =>
   Object.entries(replies.situations).find(([one]) => one === situation)?.[1] ?? null
+
+/** Shows a reply with a button that copies it. */
+export const copyReplyHtml = (reply: Reply): string =>
+  html`<div class="actions"><button type="button" data-copies="reply-${reply.to}" data-copied="${TEXTS.delivery.replyCopied}" hidden>${TEXTS.delivery.copyReply[reply.to]}</button></div>!${replyHtml(reply)}`
 
 /** Shows a reply, to read and to copy. Without JavaScript, the text can be selected. */
 export function replyHtml({ to, text }: Reply): string {
