@@ -19,6 +19,7 @@ import { addChanges } from './pages/changes-page.ts'
 import { addCourses } from './pages/courses-page.ts'
 import { addDeliveries } from './pages/deliveries/deliveries-page.ts'
 import { addDelivery } from './pages/deliveries/delivery-page.ts'
+import { addOutdated } from './pages/deliveries/outdated-page.ts'
 import { addForget, addPeople } from './pages/deliveries/people-page.ts'
 import { addIncidents } from './pages/incidents-page.ts'
 import { addOverview } from './pages/overview/overview-page.ts'
@@ -48,6 +49,7 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
   addOverview,
   addDeliveries,
   addDelivery,
+  addOutdated,
   addCorrection,
   addWithdrawal,
   addPeople,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { LEARNER, PASSWORD } from '../console/harness.ts'
+import { LEARNER, operator, PASSWORD } from '../console/harness.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { createVisitor } from '../console/visitor.ts'
 import { startChat } from '../operators/notify/chat.ts'
@@ -25,6 +25,8 @@ const { product, browser } = await startBrowsing({
   now: () => Date.now() + clock.offset,
 })
 const { states, failed, replay, sell } = await sellEverything(product)
+const someone = await operator(product)
+const outdated = await sell('changed@example.com', [LONG_COURSE])
 const { page, wrong } = await openConsole(browser, product, { timezoneId: 'UTC' })
 const plain = (await openConsole(browser, product, { javaScriptEnabled: false })).page
 
@@ -63,6 +65,18 @@ const PAGES: readonly Case[] = [
       await on.getByLabel('Course keys').fill(`${LONG_COURSE}s`)
       await press(on, 'Preview')
       await on.getByRole('heading', { name: 'What happens' }).waitFor()
+    },
+  },
+  {
+    name: 'an order about a delivery that somebody else has changed',
+    path: `/deliveries/${outdated}/changed`, // without an order, it leads to the delivery
+    steps: async (on) => {
+      await on.getByText('More', { exact: true }).click()
+      await on.getByText('Mark as handled…').click()
+      await on.getByLabel('What was done').fill(`refunded ${LONG_COURSE}`)
+      await someone.send(`/deliveries/${outdated}/replay`)
+      await press(on, 'Mark as handled')
+      await on.getByRole('heading', { level: 1, name: 'This delivery has changed' }).waitFor()
     },
   },
   { name: 'the withdrawal', path: `/deliveries/${states.pre_enrolled}/withdraw` },

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { operator, PASSWORD, STAFF } from '../console/harness.ts'
-import { DEMO } from '../harness.ts'
 import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
@@ -131,67 +130,6 @@ test('without JavaScript, a notice is dismissed by a link', async () => {
   await page.getByRole('link', { name: 'Dismiss' }).click()
   assert.equal(await page.locator('#notice').count(), 0)
 })
-
-for (const javaScriptEnabled of [true, false]) {
-  const without = javaScriptEnabled ? '' : ', without JavaScript'
-
-  test(`“back” leads to each page that a form led to${without}`, async () => {
-    const { page } = await openConsole(browser, product, { javaScriptEnabled })
-    const heading = (name: string) => page.getByRole('heading', { name, exact: true }).first().waitFor()
-    const id = await idOf(`back-${javaScriptEnabled}@example.com`)
-    const back = async (): Promise<void> => {
-      await page.getByRole('link', { name: 'Incidents' }).click()
-      await heading('Incidents')
-      await page.goBack()
-      assert.doesNotMatch(page.url(), /@|%40|example\.com/, 'no address of a person')
-    }
-
-    await open(page, `/deliveries/${id}/correct`)
-    await page.getByLabel('E-mail').fill('typed@example.com')
-    await press(page, 'Preview')
-    await heading('What happens')
-    await back()
-    await page.getByText('A new delivery for typed@example.com in:').waitFor()
-
-    await open(page, '/people')
-    await page.getByLabel('E-mail address').fill('nobody@example.com')
-    await press(page, 'Show the person')
-    await heading('No account in the LMS')
-    await back()
-    await heading('No account in the LMS')
-    await press(page, 'Forget this person')
-    await heading('What is erased')
-    await back()
-    await heading('What is erased')
-    await page.getByLabel('To confirm, type nobody@example.com').fill('nobody@example.com')
-    await press(page, 'Erase')
-    await heading('Erased')
-    await back()
-    await heading('Erased')
-
-    await open(page, '/test-sale')
-    await page.getByLabel('E-mail').fill('nobody')
-    await page.getByLabel('Course keys').fill(DEMO)
-    await press(page, 'Make the test sale')
-    await page.getByText('email: Enter a valid email address.').waitFor()
-    await back()
-    await page.getByText('email: Enter a valid email address.').waitFor()
-
-    await open(page, '/signature')
-    await page.getByLabel('Body').fill('{"email":"secret@example.com"}')
-    await page.getByLabel('X-Lernito-Signature').fill('ab'.repeat(32))
-    await press(page, 'Check')
-    await heading('The signature is refused')
-    await back()
-    await heading('Signature checker')
-
-    await open(page, '/setup')
-    await press(page, 'Run the checks')
-    await page.getByText('All checks').waitFor()
-    await back()
-    await page.getByText('All checks').waitFor()
-  })
-}
 
 test('a note and a correction that the session outlived are there again after signing in', async () => {
   const { page, wrong } = await openConsole(browser, product)

@@ -93,7 +93,6 @@ describe('two people, one delivery', () => {
       const stateOf = async (): Promise<string> => (await see(id)).match(/class="state ([\w-]+)"/)?.[1] ?? ''
       const before = await until('settled', async () => ((await stateOf()) === 'queued' ? undefined : stateOf()))
       const answer = await post(id, action, { ...FORMS[action], last_event: old })
-      assert.equal(answer.status, 409)
       assert.match(readable(answer), /Nothing changed\. admin changed this delivery/)
       assert.match(readable(answer), did)
       assert.equal(await stateOf(), before)

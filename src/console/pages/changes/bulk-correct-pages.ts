@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
@@ -39,26 +39,19 @@ export function addBulkCorrection(parts: PageParts): void {
   const { scope, operations, now } = parts
   const crumbs = [{ path: '/', label: TEXTS.overview.title }]
 
-  const send = async (reply: FastifyReply, parameters: URLSearchParams): Promise<FastifyReply> => {
-    const { request } = reply
+  scope.get('/correct', async (request, reply) => {
+    const parameters = queryOf(request)
     const query = readQuery(parameters)
     const wrong = await wrongKeysOf(parts, request, query)
     const [first] = wrong
     if (first === undefined || wrong.length > 1) {
-      return sendPage({
-        reply,
-        title: words.none.title,
-        crumbs,
-        current: '/deliveries',
-        main: choiceHtml(request, query, wrong),
-      })
+      const main = choiceHtml(request, query, wrong)
+      return sendPage({ reply, title: words.none.title, crumbs, current: '/deliveries', main })
     }
     const view = await readPreview(parts, { request, query: { ...query, ...first }, written: targetOf(parameters) })
     const title = view.to === null ? words.untitled : correctionTitle(view.total, view.to)
     return sendPage({ reply, title, crumbs, current: '/deliveries', main: previewHtml(view) })
-  }
-
-  scope.get('/correct', (request, reply) => send(reply, queryOf(request)))
+  })
 
   scope.post('/correct', async (request, reply) => {
     const form = formOf(request)
@@ -67,7 +60,10 @@ export function addBulkCorrection(parts: PageParts): void {
     const course = await parts.lms.findCourse(targetOf(form))
     const isOurs = WRONG_KEYS.some((code) => code === query.cause) && query.about !== '' && until <= now()
     // Without the course in the LMS, all of them would fail again: the preview says so.
-    if (!isOurs || !course.ok || course.value.key === null) return send(reply, form)
+    if (!isOurs || !course.ok || course.value.key === null) {
+      const again = new URLSearchParams({ ...query, enroll_in: targetOf(form) })
+      return reply.redirect(`${request.site.base}/correct?${again}`, 303)
+    }
     const filter = { ...filterOf(query, request.zone), to: until }
     const corrects = { from: query.about, to: course.value.key }
     const { id } = await operations.startCorrection({ filter, corrects, by: sessionOf(request).username })

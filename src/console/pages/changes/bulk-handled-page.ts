@@ -7,6 +7,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { NOTE_MAX } from '../deliveries/delivery-box.ts'
 import { readQuery } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
@@ -30,20 +31,26 @@ export function addBulkHandled(parts: PageParts): void {
       ? ''
       : tableHtml(items, { base: site.base, courseName, breaker: liveState.breaker(), now: now() })
 
-  const send = (reply: FastifyReply, items: readonly Summary[], problem = ''): FastifyReply => {
+  /** @param sent the selection and what its form came to; null: no form was sent */
+  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const { request } = reply
-    const main = html`!${problem}!${items.length === 0 ? html`<p>${words.none}</p>` : formHtml(request, items)}!${tableOf(items, request)}`
+    const items = await selectedOf(sent ?? queryOf(request))
+    const above = sent?.has('handled') ? resultsHtml(sent, request) : orderHtml(sent, { request, items })
+    const main = above + tableOf(items, request)
     return sendPage({ reply, title: titleOf(items.length), crumbs, current: '/deliveries', main })
   }
 
-  scope.get('/handled', async (request, reply) => send(reply, await selectedOf(queryOf(request))))
+  scope.get('/handled', (request, reply) => send(reply, sentForm(request)))
 
   scope.post('/handled', async (request, reply) => {
     const form = formOf(request)
     const items = await selectedOf(form)
+    const values = new URLSearchParams({ ids: items.map(({ id }) => id).join(',') })
+    const lead = () => leadToPage({ reply, path: `${request.site.base}/handled`, values }, () => send(reply, values))
     const note = (form.get('note') ?? '').trim()
     if (note === '') {
-      return send(reply, items, html`<p class="note warning" role="alert">${TEXTS.delivery.done.noNote.text}</p>`)
+      values.set('problem', 'noNote')
+      return lead()
     }
     const results = { handled: 0, already: 0, unknown: 0, outdated: 0 }
     // One after the other: each is a change of its own, so what is done when the service stops stays done.
@@ -52,34 +59,43 @@ export function addBulkHandled(parts: PageParts): void {
       const { kind } = await operations.markHandled({ id, note, seen, by: sessionOf(request).username })
       results[kind] += 1
     }
-    const main = html`!${resultsHtml(results)}<p><a href="${request.site.base}/deliveries">${words.back}</a></p>!${tableOf(await selectedOf(form), request)}`
-    return sendPage({ reply, title: titleOf(items.length), crumbs, current: '/deliveries', main })
+    for (const [name, count] of Object.entries(results)) values.set(name, `${count}`)
+    return lead()
   })
 }
 
 const titleOf = (count: number): string =>
   count === 1 ? words.titleOne : fill(words.title, { count: numberText(count) })
 
-/** @param items what the operator sees: if somebody changes one of them before the form is sent, that one stays as it is */
-function formHtml(request: FastifyRequest, items: readonly Summary[]): string {
+/** @param of.items what the operator sees: if somebody changes one of them before the form is sent, that one stays as it is */
+function orderHtml(
+  sent: URLSearchParams | null,
+  { request, items }: { request: FastifyRequest; items: readonly Summary[] },
+): string {
+  if (items.length === 0) return html`<p>${words.none}</p>`
+  const problem = sent?.has('problem')
+    ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.noNote.text}</p>`
+    : ''
   const fields = [
     hiddenField('ids', items.map(({ id }) => id).join(',')),
     ...items.map(({ id, lastEvent }) => hiddenField(`seen_${id}`, `${lastEvent}`)),
   ]
-  return html`<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${csrfField(request)}!${fields.join('')}
+  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${csrfField(request)}!${fields.join('')}
 <label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
 <button>${words.confirm}</button></form>`
 }
 
-function resultsHtml({
-  handled,
-  already,
-  outdated,
-}: Readonly<Record<'handled' | 'already' | 'outdated', number>>): string {
-  const note = (grade: string, text: string): string => html`<p class="note ${grade}" role="status">${text}</p>`
-  return [
-    handled === 0 ? '' : note('good', fill(words.done, { count: numberText(handled) })),
-    already === 0 ? '' : note('', fill(words.already, { count: numberText(already) })),
-    outdated === 0 ? '' : note('warning', fill(words.outdated, { count: numberText(outdated) })),
-  ].join('')
+const RESULTS = [
+  { name: 'handled', grade: 'good', write: (count: string) => fill(words.done, { count }) },
+  { name: 'already', grade: '', write: (count: string) => fill(words.already, { count }) },
+  { name: 'outdated', grade: 'warning', write: (count: string) => fill(words.outdated, { count }) },
+] as const
+
+/** How many became handled, and how many did not, and why. */
+function resultsHtml(results: URLSearchParams, { site }: FastifyRequest): string {
+  const notes = RESULTS.map(({ name, grade, write }) => {
+    const count = Number(results.get(name) ?? 0)
+    return count === 0 ? '' : html`<p class="note ${grade}" role="status">${write(numberText(count))}</p>`
+  })
+  return html`!${notes.join('')}<p><a href="${site.base}/deliveries">${words.back}</a></p>`
 }

@@ -9,7 +9,7 @@ import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Answered, LmsCalls, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
+import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 import { accountStateHtml } from '../deliveries/people-page.ts'
 import {
   courseIdsOf,
@@ -64,10 +64,7 @@ export function addCorrection(parts: PageParts): void {
       const changes = changesOf(delivery, form)
       const withdraw = fields.get('withdraw') === 'yes' ? { paid: fields.get('paid') === 'yes' } : null
       const done = await operations.correct({ id, ...changes, seen, withdraw, by: sessionOf(request).username })
-      if (done.kind === 'outdated') {
-        const crumbs = crumbsOf(delivery)
-        return sendOutdated({ request, reply, action: 'correct', ...done, crumbs })
-      }
+      if (done.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'correct', ...done })
       if (done.kind === 'corrected') {
         const result = done.withdrawal?.kind === 'ordered' ? 'correctedWithdrawing' : 'corrected'
         return reply.redirect(`${request.site.base}/deliveries/${done.id}?done=${result}`, 303)

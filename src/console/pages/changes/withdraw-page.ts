@@ -12,8 +12,8 @@ import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layo
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { standingText } from '../deliveries/delivery-facts.ts'
-import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
 import { isPending, withdrawalHtml } from '../deliveries/delivery-timeline.ts'
+import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 
 const words = TEXTS.withdraw
 
@@ -63,10 +63,7 @@ export function addWithdrawal(parts: PageParts): void {
       seen: seenOf(form),
       by: sessionOf(request).username,
     })
-    if (ordered.kind === 'outdated') {
-      const crumbs = crumbsOf({ id, request: withdrawable })
-      return sendOutdated({ request, reply, action: 'withdraw', ...ordered, crumbs })
-    }
+    if (ordered.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'withdraw', ...ordered })
     if (ordered.kind === 'unknown') return reply.callNotFound()
     if (ordered.kind === 'refused') return again(ordered.why)
     return reply.redirect(`${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)

@@ -1,28 +1,26 @@
 import { setTimeout } from 'node:timers/promises'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
-import type { LaterChange } from '../../../queue/change-deliveries.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { type DeliveryEvent, type EventKind, isStopped } from '../../../sale/types.ts'
-import { detailText } from '../../../sale/words.ts'
-import { csrfField, doneHtml, noticeHtml, refreshes, sameFields, seenField, seenOf } from '../../layout/elements.ts'
+import { csrfField, doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
-import { type Crumb, sendPage } from '../../layout/layout.ts'
+import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
 import { createClosestCourses } from '../overview/causes.ts'
 import { boxHtml, NOTE_MAX } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
 import { isPending, timelineHtml } from './delivery-timeline.ts'
 import { filterOf, queryText, readQuery } from './list-filters.ts'
+import { leadToOutdated } from './outdated-page.ts'
 
 const words = TEXTS.delivery
-const outdatedWords = TEXTS.outdated
 /** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
 const FOLLOWED_MS = 5_000
 /** The page waits for the LMS at most this long, and brings what it finds later by an update. */
@@ -36,11 +34,6 @@ export function addDelivery(parts: PageParts): void {
 
   const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
     `${deliveryUrl(request)}?done=${done}`
-
-  const outdated = async (of: Omit<Parameters<typeof sendOutdated>[0], 'crumbs'>) => {
-    const delivery = await operations.show(of.request.params.id)
-    return delivery === null ? of.reply.callNotFound() : sendOutdated({ ...of, crumbs: crumbsOf(delivery) })
-  }
 
   scope.get<WithId>(path, async (request, reply) => {
     const { base } = request.site
@@ -61,7 +54,7 @@ export function addDelivery(parts: PageParts): void {
     const { id } = request.params
     const seen = seenOf(formOf(request))
     const done = await operations.replayOne({ id, seen, by: sessionOf(request).username })
-    if (done.kind === 'outdated') return outdated({ request, reply, action: 'replay', ...done })
+    if (done.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'replay', ...done })
     return reply.redirect(resultUrl(request, done.kind === 'due' ? 'replayed' : 'left'), 303)
   })
 
@@ -78,7 +71,7 @@ export function addDelivery(parts: PageParts): void {
     const seen = seenOf(formOf(request))
     const done = await operations.markHandled({ id, note, seen, by: sessionOf(request).username })
     if (done.kind === 'unknown') return reply.callNotFound()
-    if (done.kind === 'outdated') return outdated({ request, reply, action: 'handled', ...done })
+    if (done.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'handled', ...done })
     return reply.redirect(resultUrl(request, done.kind), 303)
   })
 }
@@ -245,12 +238,6 @@ function introHtml({ request, receivedAt }: Pick<Shown, 'request' | 'receivedAt'
   return request === null ? bought : html`<bdi>${request.email}</bdi> · !${bought}`
 }
 
-/** The way back from a page below that of a delivery, which names the buyer. */
-export const crumbsOf = ({ id, request }: { id: string; request: { readonly email: string } | null }): Crumb[] => [
-  { path: '/deliveries', label: TEXTS.deliveries.title },
-  { path: `/deliveries/${id}`, label: request?.email ?? words.untitled },
-]
-
 /** Links to the deliveries above and below in the list with these filters. */
 function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string[] {
   const link = (id: string | null, label: string): string =>
@@ -266,27 +253,4 @@ function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
     (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
     (replaces === null ? '' : note(words.replacesNote, replaces))
   )
-}
-
-/**
- * Answers an order that was not carried out, because another operator changed the delivery after its page was opened: says
- * who did what and when, and offers the same order again, with all that was entered. It then counts as seen up to that
- * change, and not up to one that came since.
- * @param of.action the end of the order's address
- */
-export function sendOutdated(of: {
-  request: FastifyRequest<WithId>
-  reply: FastifyReply
-  action: keyof typeof outdatedWords.again
-  change: LaterChange
-  crumbs: readonly Crumb[]
-}): FastifyReply {
-  const { request, reply, action, change, crumbs } = of
-  const { number, kind, by, at, detail } = change
-  const here = deliveryUrl(request)
-  const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
-  const main = html`<div class="note warning" role="alert"><p>${fill(outdatedWords.text, { by })} <strong>${TEXTS.events[kind]}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
-<p>${outdatedWords.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
-<form method="post" action="${here}/${action}">!${csrfField(request)}!${sameFields(formOf(request))}!${seenField(number)}<button class="second">${outdatedWords.again[action]}</button></form></div>`
-  return sendPage({ reply, status: 409, title: outdatedWords.title, crumbs, current: '/deliveries', main })
 }
