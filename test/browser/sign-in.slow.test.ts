@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LEARNER, PASSWORD, STAFF } from '../console/harness.ts'
 import { createVisitor } from '../console/visitor.ts'
@@ -50,4 +51,8 @@ test('the checks run without JavaScript', async () => {
   await page.getByText('LERNITO_LMS_CALLS_PER_MINUTE is 0').first().waitFor()
   await page.getByText('All checks').click()
   await page.getByText('lms.token', { exact: true }).waitFor()
+  const lines = await page
+    .locator('.check, .check-id')
+    .evaluateAll((all) => all.map((one) => one.getClientRects().length))
+  assert.ok(lines.length > 20 && lines.every((count) => count === 1), 'no word is broken')
 })

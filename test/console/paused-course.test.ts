@@ -24,6 +24,7 @@ test('the overview names a course for which the LMS fails, until the course work
   assert.match(text, /Sales of other courses are enrolled as usual\. .* the next attempt is in \d+ s/)
 
   const list = await someone.see('/deliveries?q=a@example.com')
+  assert.match(readable(list), /Queued .*The last attempt failed; next one/)
   const [, id = ''] = /id="row-(\w{26})"/.exec(list.text) ?? []
   const waiting = readable(await someone.see(`/deliveries/${id}`))
   assert.match(waiting, /Not enrolled yet\..* The last attempt failed: .*500.* Next attempt: .* Copy reply/)

@@ -88,7 +88,7 @@ export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
     columns: outcomeWords.columns,
     rows: rows.map(({ key, result, live }) => [
       html`<div>!${courseLinkHtml(key, of)}</div>`,
-      html`${result}`,
+      html`<span class="word">${result}</span>`,
       html`<div>!${live}</div>`,
     ]),
   })
