@@ -43,6 +43,29 @@ test('the search updates while typing, survives a reload, and has further pages'
   assert.deepEqual(wrong, [])
 })
 
+test('from the third page of a list, “Newer” leads back page by page', async () => {
+  const { page } = await openConsole(browser, product)
+  for (let index = 0; index < 45; index++) await product.sell({ email: `page-${index}@example.com` })
+  await page.goto(`${product.console}/deliveries`)
+  const link = (name: string) => page.getByRole('link', { name, exact: true })
+  const shows = (from: number) =>
+    page
+      .locator('.pager')
+      .getByText(new RegExp(`^${from}–`))
+      .waitFor()
+  for (const from of [1, 51]) {
+    await shows(from)
+    assert.equal(await link('Newer').count(), 0)
+    await link('Older').click()
+  }
+  await shows(101)
+  await link('Newer').click()
+  await shows(51)
+  assert.equal(await link('Newer').count(), 0, 'the page before is the newest one')
+  await link('Newest').click()
+  await shows(1)
+})
+
 test('times are shown in the reader’s zone, with the full time on hover', async () => {
   const { page } = await openConsole(browser, product)
   await page.goto(`${product.console}/deliveries/${good}`)

@@ -11,16 +11,15 @@ import { WRONG_KEYS } from '../../../queue/correct.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { hiddenField, refreshes } from '../../layout/elements.ts'
-import { numberText, timeHtml } from '../../layout/format.ts'
+import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { becameHtml, countWaited } from '../incidents-page.ts'
 import {
   chipsHtml,
-  countOf,
   filterOf,
   formHtml,
   isEmpty,
@@ -29,6 +28,7 @@ import {
   readQuery,
   tabsHtml,
 } from './list-filters.ts'
+import { type Place, pagerHtml, placeOf, readPlace } from './list-pages.ts'
 import { type Now, tableHtml } from './list-rows.ts'
 import { personButton } from './people-page.ts'
 
@@ -55,10 +55,19 @@ export function addDeliveries(parts: PageParts): void {
       filter.waited === undefined ? null : operations.waitedSales(filter.waited),
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
-    const skip = after === null ? 0 : readSkip(parameters)
     const person = personHtml(query, request)
+    const place = readPlace(parameters)
     const live = { breaker: liveState.breaker(), now: now(), courseName: request.courseName }
-    const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, became, base, ...live })
+    const results = resultsHtml({
+      found,
+      query,
+      counts: counts?.value ?? null,
+      place,
+      person,
+      became,
+      base,
+      ...live,
+    })
     const main = html`<div class="list-page">!${formHtml(query, { zone, now: now(), base })}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
@@ -90,14 +99,7 @@ const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
 
 /** The query of an address without what hasIgnored finds, so that what is in the address is what the list shows. */
 function shortQuery(query: ListQuery, parameters: URLSearchParams): string {
-  const [after, skip] = [parameters.get('after') ?? '', parameters.get('skip') ?? '']
-  return queryText({ ...query, after, skip })
-}
-
-/** The number of deliveries on the earlier pages, as the link to this page has it. */
-function readSkip(parameters: URLSearchParams): number | null {
-  const text = parameters.get('skip') ?? ''
-  return /^\d{1,9}$/.test(text) ? Number(text) : null
+  return queryText({ ...query, ...placeOf(parameters) })
 }
 
 /** Says what became of all sales that waited in a time without the LMS or the database, in whatever state the list shows. */
@@ -115,8 +117,7 @@ interface ListView extends Now {
   readonly query: ListQuery
   /** null if the query has conditions besides a state. */
   readonly counts: StateCounts | null
-  /** How many deliveries the earlier pages have; 0 on the first page, null if that is not known. */
-  readonly skip: number | null
+  readonly place: Place
   /** The way to the page of a person, as escaped HTML. */
   readonly person: string
   /** What became of the sales that waited in the time that the query names, as escaped HTML. */
@@ -126,7 +127,7 @@ interface ListView extends Now {
 
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
 function resultsHtml(of: ListView): string {
-  const { found, query, counts, skip, person, became, base, ...now } = of
+  const { found, query, counts, place, person, became, base, ...now } = of
   const { items, searchedBackTo } = found
   const here = `${base}/deliveries`
   const poll = html`<div !${refreshes({ url: `${here}${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
@@ -141,7 +142,7 @@ function resultsHtml(of: ListView): string {
       : html`<form method="get" action="${base}/replay" id="selection">!${hiddenField('selected', 'yes')}!${rows}!${selectionHtml(base)}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
 <div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
-<div class="found" id="found" tabindex="-1">!${skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /**
@@ -169,37 +170,6 @@ function toolsHtml({ found: { items }, query, base }: ListView): string {
   const wrong = items.length > 0 && query.about !== '' && WRONG_KEYS.some((code) => code === query.cause)
   const correct = wrong ? html` <a class="button second" href="${base}/correct${filter}">${words.correct}</a>` : ''
   return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a>!${correct}!${all}</p>`
-}
-
-/** Which part of how many this is, and the way to the other pages. */
-function pagerHtml(of: ListView): string {
-  const { found, query, skip, base } = of
-  const { items, next, searchedBackTo } = found
-  const here = `${base}/deliveries`
-  const further = skip === null ? {} : { skip: `${skip + items.length}` }
-  const older =
-    next === null
-      ? ''
-      : html`<a href="${here}${queryText({ ...query, after: next, ...further })}">!${searchedBackTo === null ? words.older : words.searchFurther}</a>`
-  const newest = skip === 0 ? '' : html`<a href="${here}${queryText(query)}">${words.newest}</a>`
-  const live = skip === 0 ? html`<span class="quiet" data-scripted hidden>${words.live}</span>` : ''
-  return html`<p class="pager"><span role="status">!${rangeHtml(of)}</span> !${newest} !${older} !${live}</p>`
-}
-
-function rangeHtml({ found, query, counts, skip }: ListView): string {
-  const { items, next } = found
-  if (items.length === 0) {
-    if (skip !== 0 || next !== null) return html`${words.noneHere}`
-    if (isEmpty(query)) return html`${words.noneYet}`
-    return html`${words.noneFound}!${query.q === '' ? '' : html` <span class="quiet">${words.help}</span>`}`
-  }
-  if (skip === null) return ''
-  const [from, to] = [skip + 1, skip + items.length].map(numberText)
-  const range = fill(words.range, { from: from ?? '', to: to ?? '' })
-  if (counts === null && next !== null) return html`${range}`
-  const counted = counts === null ? 0 : countOf(counts, query.state)
-  const total = numberText(Math.max(counted, skip + items.length))
-  return html`${fill(words.of, { range, total })}`
 }
 
 const CSV_PAGE = 500

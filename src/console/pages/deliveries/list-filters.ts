@@ -94,7 +94,7 @@ export function spanOf(text: string): { from: number; to?: number } {
 }
 
 /** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
-export function queryText(query: Partial<ListQuery> & { after?: string; skip?: string }): string {
+export function queryText(query: Partial<ListQuery> & { after?: string; skip?: string; passed?: string }): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
