@@ -43,6 +43,9 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.coursePage(await permit(), 1),
     await lms.catalogueCourse(COURSE),
     await lms.addedModes(COURSE),
+    await lms.grades({ course: COURSE, usernames: ['alice'] }),
+    await lms.grade(person),
+    await lms.certificate(person),
   ]
   assert.equal(Object.keys(lms).length, answers.length + 1, 'the client has a call that is not asked here')
   return answers.map(({ ok }) => ok)
@@ -74,6 +77,9 @@ const ROUTES = [
   'GET /api/courses/v1/courses/', // a page of the catalogue
   `GET /api/courses/v1/courses/${encodeURIComponent(COURSE)}`, // a course of the catalogue
   `GET /api/course_modes/v1/courses/${encodeURIComponent(COURSE)}/`,
+  'GET /api/grades/v1/section_grades_breakdown/',
+  `GET /api/grades/v1/courses/${encodeURIComponent(COURSE)}/`,
+  `GET /api/certificates/v0/certificates/alice/courses/${encodeURIComponent(COURSE)}/`,
 ]
 
 for (const status of [301, 302, 303, 307, 308]) {
