@@ -34,6 +34,8 @@ interface Page {
   readonly current?: MenuPath
   /** The pages above this one, the topmost first. */
   readonly crumbs?: readonly Crumb[]
+  /** Escaped HTML beside the title. */
+  readonly aside?: string
   /** Escaped HTML below the title. */
   readonly intro?: string
   /** On a page that searches itself: the text in the search field, and the id of the form that the field belongs to. */
@@ -101,10 +103,11 @@ function keysHtml(): string {
 
 /** Returns a complete page. */
 function pageHtml(of: Page): string {
-  const { reply, title, main, crumbs = [], intro } = of
+  const { reply, title, main, crumbs = [], intro, aside } = of
   const { site, session, zone } = reply.request
   const file = (name: string): string => site.base + fileUrl(name)
   const { side, top } = frameHtml(of)
+  const heading = html`<h1><bdi>${title}</bdi></h1>`
   const warning =
     session === null || session.confirmed ? '' : html`<p class="note warning" role="status">${TEXTS.unconfirmed}</p>`
   return html`<!DOCTYPE html>
@@ -124,7 +127,7 @@ function pageHtml(of: Page): string {
 !${session === null ? '' : keysHtml()}
 <div class="!${session === null ? 'open' : 'shell'}">!${side}<div class="page">!${top}
 <main id="main" tabindex="-1">
-!${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs, site.base)}<h1><bdi>${title}</bdi></h1>
+!${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs, site.base)}!${aside === undefined ? heading : html`<div class="title">!${heading}!${aside}</div>`}
 !${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
 !${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} <span data-zone-name>${zone.name}</span></p>`}

@@ -4,7 +4,7 @@ import type { Cause } from '../../../operators/reports/overview.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { hiddenField, listTable } from '../../layout/elements.ts'
+import { differenceHtml, hiddenField } from '../../layout/elements.ts'
 import { agoHtml, numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../parts.ts'
@@ -37,10 +37,10 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
     causes: from,
   })
   const title = count > 1 ? many : isMixed ? words.attention.oneRejected : words.attention.one
-  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf(cause, of))
+  const rows = causes.slice(0, SHOWN).map((cause) => causeHtml(cause, of))
   const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
-  return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
-!${listTable({ columns: words.attention.columns, rows })}!${cut}</section>`
+  return html`<section class="needs" aria-labelledby="causes"><div class="needs-head"><h2 id="causes">${words.attention.title}</h2><p>${title}</p></div>
+<ul>!${rows.join('\n')}</ul>!${cut}</section>`
 }
 
 interface Context {
@@ -51,33 +51,42 @@ interface Context {
   readonly csrf: string
 }
 
-function cellsOf(cause: MarkedCause, { closest, base, csrf, courseName }: Context): string[] {
+function causeHtml(cause: MarkedCause, { closest, base, csrf, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
-  const key = course === null ? '' : html`: !${courseNameHtml(course, courseName)}`
   const similar = course === null ? null : (closest.get(course) ?? null)
-  const looksLike = similar === null ? '' : `${fill(words.attention.looksLike, { course: similar })} `
+  const isOther = similar !== null && course !== null && !isSameCourse(similar, course)
+  const key =
+    course === null
+      ? ''
+      : isOther
+        ? html`: !${differenceHtml(course, similar)}`
+        : html`: !${courseNameHtml(course, courseName)}`
+  const looksLike = isOther ? `${looksLikeHtml(similar, course, courseName)} ` : ''
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
-  const isOther = similar !== null && course !== null && !isSameCourse(similar, course)
   const replay = html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   // What the key was meant to be is known, so a replay alone can't help.
   const correct = isOther
-    ? html`<a class="button" href="${base}/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: shortKey(similar) })}</a> `
+    ? html`<a class="button" href="${base}/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: courseName(similar) ?? shortKey(similar) })}</a> `
     : ''
   const action =
     waitsFor !== null || state === 'rejected'
-      ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
+      ? html`<a class="button second" href="${list}">${fill(words.attention.open, { count: number })}</a>`
       : correct + replay
-  return [
-    html`<div><a href="${list}">${title}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span>!${markHtml(cause, { base, csrf })}</div>`,
-    number,
-    html`<div>!${agoHtml(firstAt)}</div>`,
-    html`<div>!${agoHtml(lastAt)}</div>`,
-    action,
-  ]
+  const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
+  return html`<li class="need"><strong class="figure">${number}</strong>
+<div><h3><a href="${list}">${title}!${key}</a> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small></h3><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, { base, csrf })}</div>
+<div class="actions">!${action}</div></li>`
+}
+
+/** The course that was meant, most likely, with the letters that differ. */
+function looksLikeHtml(similar: string, course: string, courseName: CourseName): string {
+  const name = courseName(similar)
+  const key = differenceHtml(similar, course, 'good')
+  return html`${words.attention.looksLike} !${name === null ? key : html`<strong><bdi>${name}</bdi></strong>, !${key}`}.`
 }
 
 /** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */

@@ -65,11 +65,13 @@ export function chartHtml(chart: Chart): string {
   )
   const label = fill(words.label, { span: words.spans[by] })
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
-  const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
+  const legend = shown.map((series) => {
+    const count = bars.reduce((sum, bar) => sum + countOf(bar, series), 0)
+    return html`<li><span class="key ${series.name}"></span>${words[series.name]} ${numberText(count)}</li>`
+  })
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
-  return html`<figure class="chart">
+  return html`<figure class="chart"><figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${label}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
-<figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
 !${chartTableHtml(chart, shown)}
 </figure>`
 }

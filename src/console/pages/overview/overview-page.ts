@@ -37,10 +37,10 @@ export function addOverview(parts: PageParts): void {
     const here = `${base}/${by === 'hour' ? '?by=hour' : queryText({ from, to })}`
     const view = await readView(parts, { request, by, asked: { from, to } })
     const href = (period: Period): string => `${base}/${queryText({ ...period })}`
-    const main = html`!${periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })}
-<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })
+    const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
 !${overviewHtml(view, closestCourses.find(view.causes))}</div>`
-    return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
+    return sendPage({ reply, title: words.title, aside, current: '/', main })
   })
 
   scope.post('/causes', async (request, reply) => {
@@ -120,10 +120,10 @@ function overviewHtml(view: View, closest: ClosestCourses): string {
     csrf,
     courseName: view.courseName,
   })
-  return html`<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
+  return html`<p class="intro">${periodText(view)}</p>
+<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
-<p class="quiet">${periodText(view)}</p>
-!${tilesHtml(view)}
+!${tilesHtml(view)}!${othersHtml(view)}
 !${countedHtml(view)}
 !${chartHeadHtml(view)}
 !${chartHtml({ ...view, bars: sales.value })}
@@ -158,7 +158,8 @@ function chartHeadHtml({ by, base }: View): string {
 }
 
 /** Returns each problem with what to do; or that all is well. */
-function problemsHtml(problems: readonly Problem[], { states, site }: View): string {
+function problemsHtml(problems: readonly Problem[], view: View): string {
+  const { states, site } = view
   const { origin, base } = site
   if (problems.length > 0) {
     return problems
@@ -170,14 +171,27 @@ function problemsHtml(problems: readonly Problem[], { states, site }: View): str
   }
   const isUnused = totalOf(states.value) === 0
   const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
-  const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
-  return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
+  const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
+  return html`<div class="note good"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
 }
 
-/** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
+/** What proves that nothing is wrong: the last webhook, the last result that the shop took, and the LMS. */
+function quietHtml({ senders, events, breaker, states }: View): string {
+  const { current, previous } = senders.signedAt
+  const signed = Math.max(current ?? 0, previous ?? 0)
+  const sent = events?.endpoint?.sentAt ?? null
+  const { facts } = words.healthy
+  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(words.others.queued, { count: numberText(states.value.queued) })}`
+  return factsHtml([
+    ...(signed === 0 ? [] : [[facts.webhook, html`!${agoHtml(signed)}, ${facts.signed}`] as const]),
+    ...(sent === null ? [] : [[facts.result, html`!${agoHtml(sent)}, ${facts.accepted}`] as const]),
+    [words.lms, lms],
+  ])
+}
+
+/** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
 function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
   const counts = sold.value
-  const closed = counts.handled + counts.withdrawn
   const unsolved = causes.filter(({ state }) => state === 'needs_attention').length
   const attention =
     unsolved === 0
@@ -190,7 +204,6 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
   const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: paceText(overview.pace) },
-    { state: 'queued', name: words.tiles.waiting, more: words.tiles.retried },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
     { state: 'needs_attention', name: words.tiles.needsAttention, more: attention },
     { state: 'rejected', name: words.tiles.rejected, more: words.tiles.wrongData },
@@ -205,11 +218,20 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
         : html`<br><a href="${base}/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
     return tile({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
   })
-  const plain = (name: string, count: number, more: string): string =>
-    tile({ name, number: html`<strong>${numberText(count)}</strong>`, more: html`${more}`, look: '' })
-  const last = closed === 0 ? [] : [plain(words.tiles.closed, closed, words.tiles.byOperators)]
-  const all = [plain(words.tiles.sales, totalOf(counts), today), ...tiles, ...last]
-  return html`<dl class="figures">!${all.join('\n')}</dl>`
+  const all = html`<strong>${numberText(totalOf(counts))}</strong>`
+  const first = tile({ name: words.tiles.sales, number: all, more: html`${today}`, look: '' })
+  return html`<dl class="figures">!${[first, ...tiles].join('\n')}</dl>`
+}
+
+/** The states without a figure of their own, so that the figures add up, and what none of them counts. */
+function othersHtml({ sold, base, period }: View): string {
+  const counts = sold.value
+  const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
+    const text = fill(words.others[state], { count: numberText(counts[state]) })
+    const list = `${base}/deliveries${queryText({ sales: 'only', state, ...period })}`
+    return counts[state] === 0 ? html`${text}` : html`<a href="${list}">${text}</a>`
+  })
+  return html`<p class="also quiet">${fill(words.others.also, { count: numberText(totalOf(counts)) })} !${parts.join(', ')}. ${words.others.uncounted}</p>`
 }
 
 const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
@@ -269,9 +291,13 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     const cells = COURSE_STATES.map((state) => {
       const count = counts[state] ?? 0
       const look = state === 'needs_attention' || state === 'rejected' ? ' class="bad"' : ''
-      return count === 0 ? html`<td class="quiet">0</td>` : html`<td>!${link(numberText(count), state, look)}</td>`
+      const label = TEXTS.states[state]
+      return count === 0
+        ? html`<td role="cell" class="quiet zero" data-label="${label}">0</td>`
+        : html`<td role="cell" data-label="${label}">!${link(numberText(count), state, look)}</td>`
     })
-    return html`<tr><th scope="row">!${link(title, '')}</th><td>${numberText(totalOf(counts))}</td>!${cells.join('')}</tr>`
+    const [, sold] = words.courses.columns
+    return html`<tr role="row"><th role="rowheader" scope="row">!${link(title, '')}</th><td role="cell" data-label="${sold ?? ''}">${numberText(totalOf(counts))}</td>!${cells.join('')}</tr>`
   }
   const all = [...courses.map(({ counts }) => counts), others.counts, unnamed]
   const total = Object.fromEntries(
@@ -283,11 +309,12 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     totalOf(unnamed) === 0 ? '' : row(words.courses.unnamed, unnamed),
   ]
   const columns = [...words.courses.columns, ...COURSE_STATES.map((state) => TEXTS.states[state])]
-  const head = columns.map((name) => html`<th scope="col">${name}</th>`)
+  const head = columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
   const text = fill(words.courses.text, {
     sales: numberText(sales),
     courses: numberText(totalOf(total) - totalOf(unnamed)),
   })
   return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="${base}/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
-<div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers boxed"><thead><tr>!${head.join('')}</tr></thead><tbody>!${rows.join('\n')}</tbody><tfoot>!${row(words.courses.total, total)}</tfoot></table></div>`
+<div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers by-course" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
+<tbody role="rowgroup">!${rows.join('\n')}</tbody><tfoot role="rowgroup">!${row(words.courses.total, total)}</tfoot></table></div>`
 }
