@@ -25,6 +25,6 @@ test('an operator who is new to the console finds a failed delivery, reads the c
   const { enrollments } = await product.lms.state()
   assert.ok(enrollments.some(({ email, course, active }) => email === 'grace@example.com' && course === FULL && active))
   await page.getByRole('link', { name: 'Overview' }).click()
-  await page.getByRole('heading', { name: 'Everything works' }).waitFor()
+  await page.getByRole('heading', { name: 'All quiet' }).waitFor()
   assert.deepEqual(wrong, [])
 })

@@ -173,7 +173,7 @@ test('a bulk replay has a preview, shows its progress, and is listed in the chan
 test('the open overview shows the beginning and the end of an outage without a reload', async (t) => {
   t.after(() => product.lms.noFaults())
   const { page } = await openConsole(browser, product)
-  await page.getByRole('heading', { name: 'Everything works' }).or(page.getByText('needs attention')).first().waitFor()
+  await page.getByRole('heading', { name: 'All quiet' }).or(page.getByText('needs attention')).first().waitFor()
   await product.lms.faults([{ status: 503 }])
   await product.sell({ email: 'waits@example.com' })
   await page.getByText(/LMS down for/).waitFor()

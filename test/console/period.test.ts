@@ -39,7 +39,7 @@ const NOVEMBER = 'from=2026-11-01'
 
 test('a period is one of days of receiving in the reader’s zone: the tiles, the chart and the courses count the same sales', async () => {
   const october = readable(await see(`/?${OCTOBER}`, 'UTC'))
-  assert.match(october, /Sales received 1 Oct – 31 Oct Sales 1 /)
+  assert.match(october, /Sales received 1 Oct – 31 Oct, .*? Sales 1 /)
   assert.match(
     october,
     /31 Oct 1 0 0 30 Oct 0 /,
@@ -48,9 +48,9 @@ test('a period is one of days of receiving in the reader’s zone: the tiles, th
   assert.match(october, /1 sales with 2 courses/)
   assert.match(
     readable(await see(`/?${NOVEMBER}`, 'UTC')),
-    /Sales received 1 Nov – 11 Nov Sales 2 .*2 sales with 2 courses/,
+    /Sales received 1 Nov – 11 Nov, .*? Sales 2 .*2 sales with 2 courses/,
   )
-  assert.match(readable(await see(`/?${OCTOBER}`, 'Europe/Berlin')), /Sales received 1 Oct – 31 Oct Sales 0 /)
+  assert.match(readable(await see(`/?${OCTOBER}`, 'Europe/Berlin')), /Sales received 1 Oct – 31 Oct, .*? Sales 0 /)
   assert.match(readable(await see(`/?${NOVEMBER}`, 'Europe/Berlin')), /Sales 3 .*3 sales with 4 courses/)
 })
 
