@@ -36,6 +36,28 @@ export function courseNameHtml(key: string, courseName: CourseName): string {
   return name === null ? code : html`<span class="course"><bdi>${name}</bdi></span> !${code}`
 }
 
+/** A course in one line: its name, or its key if it has none. Escaped; the key shows on hover. */
+export function courseInLineHtml(key: string, courseName: CourseName): string {
+  const name = courseName(key)
+  return name === null ? html`<code>${key}</code>` : html`<bdi title="${key}">${name}</bdi>`
+}
+
+/** A key in a text. One between quotation marks stays, because it is what somebody else wrote. */
+const KEY = /(?<![\w'"“])[a-z]+-v1:[^\s,;:'"”()]+/g
+
+/** Returns a text with the names of courses where it has their keys. Escaped; the key shows on hover. */
+export function namedHtml(text: string, courseName: CourseName): string {
+  let end = 0
+  const parts = [...text.matchAll(KEY)].flatMap(({ 0: found, index }) => {
+    const key = courseName(found) === null ? found.replace(/\.+$/, '') : found
+    if (courseName(key) === null) return []
+    const before = text.slice(end, index)
+    end = index + key.length
+    return [html`${before}!${courseInLineHtml(key, courseName)}`]
+  })
+  return parts.join('') + html`${text.slice(end)}`
+}
+
 /** What links to courses in the LMS need. */
 export interface CourseLinks {
   readonly lmsUrl: string

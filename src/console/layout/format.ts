@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import { isCourseKey } from '../../sale/course-key.ts'
-import { type DeliverySentence, nextText } from '../../sale/delivery-sentence.ts'
+import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { TEXTS } from './texts.ts'
 
@@ -29,12 +29,12 @@ export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' | 'time
 export const agoHtml = (ms: number): string =>
   html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${SHORT.format(ms)} UTC</time>`
 
-/** Returns what is the case with a delivery, with its times. */
-export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>): string =>
-  fact.map((piece) => (typeof piece === 'string' ? html`${piece}` : timeHtml(piece.at))).join('')
-
-/** The same with what follows from it. */
-export const sentenceHtml = (sentence: DeliverySentence): string => factHtml(sentence) + html`${nextText(sentence)}`
+/**
+ * Returns what is the case with a delivery, with its times.
+ * @param write how to write the texts between them, as escaped HTML
+ */
+export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, write: (text: string) => string): string =>
+  fact.map((piece) => (typeof piece === 'string' ? write(piece) : timeHtml(piece.at))).join('')
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)

@@ -3,6 +3,7 @@ import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../operators/find/listing.ts'
 import { type DeliveryEvent, REASON_CODES } from '../../sale/types.ts'
 import { reasonName } from '../../sale/words.ts'
+import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -28,7 +29,7 @@ export function addChanges(parts: PageParts): void {
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`
-        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, base)).join('')}</ol>`
+        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, { buyers, base, courseName: request.courseName })).join('')}</ol>`
     const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
     return sendPage({ reply, title: words.title, current: '/changes', main })
   })
@@ -36,16 +37,25 @@ export function addChanges(parts: PageParts): void {
 
 type Buyers = ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
 
+interface Shown {
+  readonly buyers: Buyers
+  readonly base: string
+  readonly courseName: CourseName
+}
+
 /** Reads whom the changed deliveries are for. A person who was forgotten since is not there any more. */
 async function buyersOf({ operations }: PageParts, changes: readonly DeliveryEvent[]): Promise<Buyers> {
   const ids = new Set(changes.map(({ deliveryId }) => deliveryId).filter((id) => id !== ''))
   return new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
 }
 
-function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, buyers: Buyers, base: string): string {
+function changeHtml(
+  { deliveryId, at, kind, detail, actor }: DeliveryEvent,
+  { buyers, base, courseName }: Shown,
+): string {
   const buyer = buyers.get(deliveryId)
   const link = buyer === undefined ? '' : html` · <a href="${base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
-  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>${shownDetail(kind, detail)}</bdi></p>`}</li>`
+  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi></p>`}</li>`
 }
 
 /** A mark of a cause names it by the code of its reason. */

@@ -4,6 +4,7 @@ import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { isTakenOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
+import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, differenceHtml, hiddenField, listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -17,9 +18,11 @@ const words = TEXTS.bulkCorrection
 const SHOWN = 200
 const KEY_MAX = 255
 
-/** The title of the pages of one bulk correction. */
-export const correctionTitle = (count: number, to: string): string =>
-  count === 1 ? fill(words.titleOne, { to }) : fill(words.title, { count: numberText(count), to })
+/** The title of the pages of one bulk correction. @param to the key of the right course */
+export function correctionTitle(count: number, to: string, courseName: CourseName): string {
+  const name = courseName(to) ?? to
+  return count === 1 ? fill(words.titleOne, { to: name }) : fill(words.title, { count: numberText(count), to: name })
+}
 
 const STEPS = ['preview', 'confirm', 'run', 'result'] as const
 
@@ -49,7 +52,7 @@ export function addBulkCorrection(parts: PageParts): void {
       return sendPage({ reply, title: words.none.title, crumbs, current: '/deliveries', main })
     }
     const view = await readPreview(parts, { request, query: { ...query, ...first }, written: targetOf(parameters) })
-    const title = view.to === null ? words.untitled : correctionTitle(view.total, view.to)
+    const title = view.to === null ? words.untitled : correctionTitle(view.total, view.to, request.courseName)
     return sendPage({ reply, title, crumbs, current: '/deliveries', main: previewHtml(view) })
   })
 
@@ -137,11 +140,17 @@ function previewHtml(view: Preview): string {
       ? ''
       : html`<p class="note warning" role="status">${fill(words.running, { by: running.by })} <a href="${base}/replays/${running.id}">${words.openRunning}</a></p>`
   if (total === 0) return html`!${again}<p class="note">${words.nothing}</p><p><a href="${base}/">${words.back}</a></p>`
+  const side = (label: string, title: string, key: string): string =>
+    html`<div><small class="quiet">${label}</small>!${title}!${key}</div>`
+  const name = (key: string): string => {
+    const known = request.courseName(key)
+    return known === null ? '' : html`<strong class="course"><bdi>${known}</bdi></strong>`
+  }
+  const missing = html`<strong class="course bad">${TEXTS.courses.missing}</strong>`
+  const wrong = side(words.soldAs, name(from) || missing, differenceHtml(from, to ?? from))
   const right =
-    to === null
-      ? html`<div>${words.noTarget}</div>`
-      : html`<div><span class="quiet">${words.enrollIn}</span><br><strong>!${differenceHtml(to, from, 'good')}</strong></div>`
-  const swap = html`<div class="swap"><div><span class="quiet">${words.soldAs}</span><br><strong>!${differenceHtml(from, to ?? from, 'bad')}</strong></div><span aria-hidden="true">→</span>!${right}</div>`
+    to === null ? html`<div>${words.noTarget}</div>` : side(words.enrollIn, name(to), differenceHtml(to, from, 'good'))
+  const swap = html`<div class="swap">!${wrong}<span aria-hidden="true">→</span>!${right}</div>`
   return html`!${stepsHtml('preview')}!${again}!${swap}!${problemHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
 <div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
 !${listTable({ columns: words.columns, rows: items.map((item) => buyerCells(item, view)) })}
@@ -201,7 +210,7 @@ function startHtml(view: Preview): string {
   return html`<p class="actions"><button type="button" popovertarget="confirm">${fill(total === 1 ? words.startOne : words.start, { count })}</button>
 <a class="button second" href="${base}/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
 <div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields.join('')}
-<h2 id="confirm-title">${fill(total === 1 ? words.confirm.titleOne : words.confirm.title, { count, to })}</h2><ul>!${items.join('')}</ul>
+<h2 id="confirm-title">${fill(total === 1 ? words.confirm.titleOne : words.confirm.title, { count, to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
 <p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fill(total === 1 ? words.confirm.yesOne : words.confirm.yes, { count })}</button></p></form></div>`
 }
 
@@ -225,7 +234,7 @@ function buyerCells(item: Summary, view: Preview): string[] {
         ? html`<span class="state pre-enrolled">${words.accounts.none}</span>`
         : html`<span class="state enrolled">${words.accounts.one} <bdi>${account.username}</bdi></span>`
   const then = isLeft(item) ? words.then.left : account?.username ? words.then.soon : words.then.later
-  const sold = courseIds.map((course) => html`<code>${course}</code>`).join('<br>')
+  const sold = courseIds.map((course) => courseNameHtml(course, view.request.courseName)).join('<br>')
   return [
     html`<div><a href="${base}/deliveries/${id}"><bdi>${name || address}</bdi></a><br><small class="quiet"><bdi>${address}</bdi></small></div>`,
     html`<div>!${has}</div>`,

@@ -4,6 +4,7 @@ import type { BulkReplay } from '../../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES, isDone } from '../../../sale/types.ts'
+import type { CourseName } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -43,7 +44,7 @@ export function addBulkProgress({ scope, operations, liveState, now }: PageParts
       breaker: liveState.breaker(),
       now: now(),
     })
-    const title = corrects === null ? TEXTS.replay.title : correctionTitle(total, corrects.to)
+    const title = corrects === null ? TEXTS.replay.title : correctionTitle(total, corrects.to, request.courseName)
     return sendPage({ reply, title, crumbs, current: '/deliveries', main })
   })
 
@@ -91,18 +92,19 @@ function progressHtml(of: ProgressView): string {
   return html`<div id="progress">!${isMoving ? poll : ''}!${steps}
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}!${leftHtml(of)}!${nextHtml(of)}</div>
 !${running ? stop : ''}
-!${factsHtml(factsOf(bulk))}
+!${factsHtml(factsOf(bulk, request.courseName))}
 !${few.length === 0 ? '' : tableHtml(few, { base, breaker, now, courseName: request.courseName, list: queryText({ replay: id }) })}</div>`
 }
 
 /** Which deliveries, and who ordered it. */
-function factsOf(bulk: BulkReplay): (readonly [name: string, value: string])[] {
+function factsOf(bulk: BulkReplay, courseName: CourseName): (readonly [name: string, value: string])[] {
   const { by, startedAt, endedAt, enrolled, filter, corrects } = bulk
   const words = wordsOf(bulk)
+  const named = corrects === null ? null : courseName(corrects.to)
   const what =
     corrects === null
-      ? html`!${filterHtml(filter)}!${enrolled ? html` ${words.withEnrolled}` : ''}`
-      : html`<code>${corrects.from}</code> → <code>${corrects.to}</code>`
+      ? html`!${filterHtml(filter, courseName)}!${enrolled ? html` ${words.withEnrolled}` : ''}`
+      : html`<code>${corrects.from}</code> → !${named === null ? '' : html`<bdi>${named}</bdi> `}<code>${corrects.to}</code>`
   return [
     [words.which, what],
     [words.startedBy, html`${by}`],

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
+import { courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf, seenValue } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -166,12 +167,13 @@ async function coursePreview(lms: LmsCalls, written: string): Promise<CoursePrev
 /** Whether the LMS has the course; if not, a button that puts the closest key into the form. */
 function courseHtml(here: Here, form: SaleForm, course: CoursePreview): string {
   const { written } = course
+  const { courseName } = here.request
   if (!course.ok) return html`<p><code>${written}</code> ${fill(words.unknown, { reason: course.message })}</p>`
   const { key, closest } = course.value
-  if (key !== null) return html`<p><code>${written}</code> ${words.found}</p>`
+  if (key !== null) return html`<p>!${courseNameHtml(key, courseName)} <span class="quiet">${words.found}</span></p>`
   if (closest === null) return html`<p class="note warning">${fill(words.none, { key: written })}</p>`
   const courses = form.courses.split('\n').map((line) => (line.trim() === written ? closest : line))
-  return html`<div class="note warning"><p>${fill(words.closest, { key: written })}</p>
+  return html`<div class="note warning"><p>${fill(words.closest, { key: written })}</p><p>!${courseNameHtml(closest, courseName)}</p>
 <form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenSaleFields({ ...form, courses: courses.join('\n') })}
-<button name="step" value="preview" class="second">${fill(words.use, { key: closest })}</button></form></div>`
+<button name="step" value="preview" class="second">${fill(words.use, { course: courseName(closest) ?? closest })}</button></form></div>`
 }

@@ -29,7 +29,7 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
       now: now(),
     })
     const found = foundHtml(request, { preview, query, enrolled, list })
-    const main = html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
+    const main = html`<p>${words.intro}</p><p>!${filterHtml(filter, request.courseName)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })

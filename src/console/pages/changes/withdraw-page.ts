@@ -4,7 +4,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { DONE_STATES } from '../../../sale/types.ts'
-import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
+import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -36,7 +36,7 @@ export function addWithdrawal(parts: PageParts): void {
     const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
     const body =
       pending.length > 0
-        ? html`<p class="note">${words.pending}</p>!${pending.map(withdrawalHtml).join('')}`
+        ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
         : await orderHtml(parts, { request, withdrawable, action: `${here}/withdraw` })
     const main = html`!${warning}<p>${words.intro}</p>!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
@@ -74,7 +74,7 @@ async function orderHtml(
   parts: PageParts,
   of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; action: string },
 ): Promise<string> {
-  const { lms, lmsUrl } = parts
+  const { lms } = parts
   const { request, withdrawable, action } = of
   const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
@@ -83,7 +83,7 @@ async function orderHtml(
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const items = courses.map(
-    (one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl, courseName: request.courseName })}</li>`,
+    (one, index) => html`<li>!${choiceHtml(one, { index, stands, courseName: request.courseName })}</li>`,
   )
   const others = await otherDeliveries(parts, { id: request.params.id, withdrawable })
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
@@ -94,7 +94,7 @@ async function orderHtml(
 
 function choiceHtml(
   { course, reported }: Withdrawable['courses'][number],
-  { index, stands, ...links }: CourseLinks & { index: number; stands: Stands },
+  { index, stands, courseName }: { index: number; stands: Stands; courseName: CourseName },
 ): string {
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
   const since =
@@ -103,8 +103,8 @@ function choiceHtml(
       : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
   const live = found === undefined ? '' : html`<br>${standingText(found)}!${since}`
   const said = reported === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[reported] })
-  return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">${links.courseName(course) ?? course}</label>
-<br>!${courseLinkHtml(course, links)}<br>${said}!${live}`
+  return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
+${said}!${live}`
 }
 
 /** Other deliveries that put the same buyer into one of these courses. */

@@ -141,7 +141,7 @@ function resultsHtml(of: ListView): string {
       ? ''
       : html`<form method="get" action="${base}/replay" id="selection">!${hiddenField('selected', 'yes')}!${rows}!${selectionHtml(base)}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
-<div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
+<div class="chosen">!${chipsHtml(query, of)}</div>!${toolsHtml(of)}
 <div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 

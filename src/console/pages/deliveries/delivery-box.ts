@@ -4,6 +4,7 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
+import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { csrfField, differenceHtml, hiddenField, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -39,6 +40,7 @@ interface Box {
 /** Returns the box at the top of a delivery's page: what is true of it, what an operator has to do, and the means. */
 export function boxHtml(of: Box): string {
   const { delivery, sentence, closest } = of
+  const { courseName } = of.request
   const { state, unreadable } = delivery
   const actions = actionsHtml(of)
   if (unreadable !== null) {
@@ -46,9 +48,9 @@ export function boxHtml(of: Box): string {
   }
   const next = state === 'queued' ? waitHtml(of) : ''
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.states[state].grade
-  const similar = closest === null ? '' : similarHtml(reasonOf(delivery), closest)
+  const similar = closest === null ? '' : similarHtml(reasonOf(delivery), closest, courseName)
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
-<p class="truth"><strong>!${factHtml(sentence)}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similar}</div>!${next}!${actions}</div>`
+<p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similar}</div>!${next}!${actions}</div>`
 }
 
 /** What an operator does about it. */
@@ -66,10 +68,12 @@ const reasonOf = ({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): Reason 
   isStopped(state) ? null : (outcome?.reason ?? null)
 
 /** The key that was sold above the one that it looks like, each with the letters that differ. */
-function similarHtml(reason: Reason | null, closest: string): string {
+function similarHtml(reason: Reason | null, closest: string, courseName: CourseName): string {
   if (reason === null) return ''
-  const [sold, similar] = [differenceHtml(reason.subject, closest), differenceHtml(closest, reason.subject)]
-  return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}</dd></div></dl>`
+  const [sold, similar] = [differenceHtml(reason.subject, closest), differenceHtml(closest, reason.subject, 'good')]
+  const name = courseName(closest)
+  const named = name === null ? '' : html` <strong><bdi>${name}</bdi></strong>`
+  return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
 }
 
 /** Why a queued delivery waits, and until when. */
@@ -145,7 +149,10 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
 }
 
 /** Where a missing course looks like an existing one, the way to the preview of the correction to that. */
-function correctHtml({ delivery, here, closest }: Box, of: { id: string; look: string; sent: string }): string {
+function correctHtml(
+  { delivery, here, closest, request: { courseName } }: Box,
+  of: { id: string; look: string; sent: string },
+): string {
   const { id, look, sent } = of
   const { request, state } = delivery
   const reason = reasonOf(delivery)
@@ -165,5 +172,5 @@ function correctHtml({ delivery, here, closest }: Box, of: { id: string; look: s
     hiddenField('courses', courses.join('\n')),
     hiddenField('step', 'preview'),
   ]
-  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields.join('')}<button class="${look}">${fill(words.correctTo, { course: closest })}</button></form>`
+  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields.join('')}<button class="${look}">${fill(words.correctTo, { course: courseName(closest) ?? closest })}</button></form>`
 }

@@ -147,7 +147,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
 <div>!${isLooking || isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
-<h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), of: { delivery, withdrawals } })}</div>
+<h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), courseName: request.courseName, of: { delivery, withdrawals } })}</div>
 <aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from })}</aside>
 </div>`
 }

@@ -5,6 +5,7 @@ import type { ShopAnswer } from '../../../queue/shop-answers.ts'
 import { LATE, type Withdrawal } from '../../../queue/withdrawal-row.ts'
 import type { CallNote } from '../../../sale/calls.ts'
 import { detailText } from '../../../sale/words.ts'
+import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml } from '../../layout/elements.ts'
 import { durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -22,6 +23,7 @@ interface Timeline {
   readonly zone: Zone
   /** ms since 1970. */
   readonly now: number
+  readonly courseName: CourseName
   /** Of a timeline about one delivery: what its entries unfold beside their events. */
   readonly of?: { readonly delivery: Shown; readonly withdrawals: readonly Withdrawal[] }
   /** Of a timeline about several: the path of the console, so that each entry leads to its delivery. */
@@ -47,7 +49,7 @@ function entryHtml(timeline: Timeline, event: TimelineEvent): string {
   const { at, kind, actor, id } = event
   const by = actor === null ? '' : html` <span class="quiet">${fill(TEXTS.delivery.by, { actor })}</span>`
   const short = shortText(timeline, event)
-  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet"><bdi>${short}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
+  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet"><bdi>!${namedHtml(short, timeline.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
   const more = unfoldedHtml(timeline, event)
   const entry =
     more === ''
@@ -104,7 +106,7 @@ const callText = ({ status, ms }: Pick<CallNote, 'status' | 'ms'>): string =>
 
 /** What an entry unfolds; '' if there is no more to say. */
 function unfoldedHtml(
-  { of, base }: Timeline,
+  { of, base, courseName }: Timeline,
   { at, kind, detail, calls = [], answer, deliveryId }: TimelineEvent,
 ): string {
   const { form, body } = of?.delivery ?? {}
@@ -129,7 +131,7 @@ function unfoldedHtml(
     isSale && body !== undefined
       ? html`<pre tabindex="0" aria-label="${words.payload}">${formatJson(Buffer.from(body).toString('utf8'))}</pre>`
       : ''
-  const progress = order === undefined ? '' : withdrawalHtml(order)
+  const progress = order === undefined ? '' : withdrawalHtml(order, courseName)
   const facts = rows.length === 0 ? '' : factsHtml(rows)
   return facts + progress + payload
 }
@@ -159,11 +161,11 @@ function lmsAnswerText({ api, status, ms }: CallNote): string {
 export const isPending = ({ endedAt }: Withdrawal): boolean => endedAt === null
 
 /** What came of an order to take the buyer out of courses, or how far it is. */
-export function withdrawalHtml(order: Withdrawal): string {
+export function withdrawalHtml(order: Withdrawal, courseName: CourseName): string {
   const { courses, paid, result } = order
   const items = courses.map((course) => {
     const found = result?.courses[course]
-    return html`<li><code>${course}</code> ${found === undefined ? '' : kindText(found)}</li>`
+    return html`<li>!${courseNameHtml(course, courseName)} ${found === undefined ? '' : kindText(found)}</li>`
   })
   return html`<p>!${progressHtml(order)}!${paid ? html` ${withdrawWords.includesPaid}` : ''}</p><ul>!${items.join('')}</ul>`
 }

@@ -3,6 +3,7 @@ import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { reasonName } from '../../../sale/words.ts'
+import type { CourseName } from '../../layout/course-names.ts'
 import { hiddenField } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { dateFields, periodLinks } from '../../layout/period.ts'
@@ -152,11 +153,11 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
   state === '' ? totalOf(counts) : counts[state]
 
 /** Returns each filter as a link that removes it. */
-export function chipsHtml(query: ListQuery, base: string): string {
+export function chipsHtml(query: ListQuery, { base, courseName }: { base: string; courseName: CourseName }): string {
   const { q, course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
   const chips = [
     { name: 'q', label: words.chips.word, value: q },
-    { name: 'course', label: words.chips.course, value: course },
+    { name: 'course', label: words.chips.course, value: courseName(course) ?? course },
     { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
     { name: 'ended', label: words.chips.ended, value: ended === '' ? '' : words.chips.endedOnly },
     { name: 'waited', label: words.chips.waited, value: waited },
@@ -164,12 +165,12 @@ export function chipsHtml(query: ListQuery, base: string): string {
     { name: 'from', label: words.chips.from, value: from },
     { name: 'to', label: words.chips.to, value: to },
     { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : reasonName(cause) },
-    { name: 'about', label: words.chips.about, value: about },
+    { name: 'about', label: words.chips.about, value: courseName(about) ?? about },
     { name: 'replay', label: words.chips.replay, value: replay },
     { name: 'ids', label: words.chips.ids, value: ids === '' ? '' : `${ids.split(',').length}` },
   ].filter(({ value }) => value !== '')
   const items = chips.map(({ name, label, value }) => {
-    const shown = name === 'waited' ? spanHtml(spanOf(value)) : html`${value}`
+    const shown = name === 'waited' ? spanHtml(spanOf(value)) : html`<bdi>${value}</bdi>`
     const rest = queryText({ ...query, [name]: '' })
     return html`<li><a class="chip" href="${base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>!${shown}</strong> <span aria-hidden="true">×</span></a></li>`
   })
@@ -181,22 +182,24 @@ const spanHtml = ({ from, to }: { from: number; to?: number | undefined }): stri
   html`!${timeHtml(from)} – !${to === undefined ? html`${words.ongoing}` : timeHtml(to)}`
 
 /** Describes in words which deliveries a filter matches. */
-export function filterHtml(filter: DeliveryFilter): string {
+export function filterHtml(filter: DeliveryFilter, courseName: CourseName): string {
   const { email, username, course, find, cause, about, replay, sales, ended, ids, states } = filter
   const { received, receivedTo, waited, from, to } = filter
   const texts = [
     [filterWords.email, email],
     [filterWords.username, username],
-    [filterWords.course, course],
+    [filterWords.course, course === undefined ? undefined : (courseName(course) ?? course)],
     [filterWords.find, find],
     [filterWords.cause, cause === undefined ? undefined : reasonName(cause)],
-    [filterWords.about, about],
+    [filterWords.about, about === undefined ? undefined : (courseName(about) ?? about)],
     [filterWords.replay, replay],
     [filterWords.ids, ids === undefined ? undefined : `${ids.length}`],
     [filterWords.states, states?.map((state) => TEXTS.states[state]).join(', ')],
   ] as const
   const conditions = [
-    ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
+    ...texts.flatMap(([name, value]) =>
+      value === undefined ? [] : [html`${name} <strong><bdi>${value}</bdi></strong>`],
+    ),
     ...(sales ? [html`${filterWords.sales}`] : []),
     ...(ended ? [html`${filterWords.ended}`] : []),
     ...(received === undefined ? [] : [html`${filterWords.received} !${timeHtml(received)}`]),

@@ -3,7 +3,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
-import type { CourseName } from '../../layout/course-names.ts'
+import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { agoHtml, durationText, factHtml, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
@@ -56,7 +56,7 @@ function rowHtml(item: Summary, { base, list = '', isSelectable = false, courseN
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
 <td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
-<td role="cell"!${why}>!${outcomeLineHtml(item, now)}</td>
+<td role="cell"!${why}>!${outcomeLineHtml(item, { ...now, courseName })}</td>
 <td role="cell">!${agoHtml(activeAt)}</td></tr>`
 }
 
@@ -79,17 +79,18 @@ function coursesHtml({ courseIds }: Summary, courseName: CourseName): string {
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */
-function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
+function outcomeLineHtml(item: Summary, { now, breaker, courseName }: Now & Pick<Table, 'courseName'>): string {
   const { state, outcome } = item
+  const write = (text: string): string => namedHtml(text, courseName)
   switch (state) {
     case 'queued':
       return waitHtml(item, { now, breaker })
     case 'enrolled':
-      return enrolledHtml(item)
+      return enrolledHtml(item, write)
     case 'pre_enrolled':
     case 'handled':
     case 'withdrawn':
-      return factHtml(deliverySentence(item))
+      return factHtml(deliverySentence(item), write)
     case 'needs_attention':
     case 'rejected':
       return html`${outcome === null || outcome.reason === null ? '' : reasonLine(outcome.reason)}`
@@ -112,9 +113,9 @@ function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
  * How long the enrollment took, if the buyer is in every course. After a replay or a repeat, the first success counts, as
  * the buyer saw it.
  */
-function enrolledHtml(item: Summary): string {
+function enrolledHtml(item: Summary, write: (text: string) => string): string {
   const sentence = deliverySentence(item)
-  if (sentence.situation !== 'enrolled') return factHtml(sentence)
+  if (sentence.situation !== 'enrolled') return factHtml(sentence, write)
   const { receivedAt, settledAt, enrolledAt, replayedAt } = item
   const at = replayedAt === null ? settledAt : enrolledAt
   if (at === null) return ''

@@ -108,7 +108,7 @@ async function personHtml(
     : null
   const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="${reply === null ? '' : 'second'}">${words.check}</button></form>`
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="second">${words.forget}</button></form>`
-  const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now() })}`
+  const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now(), courseName: request.courseName })}`
   const sold = sales.find((sale) => sale.request !== null)?.request
   const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))

@@ -4,7 +4,7 @@ import { CAUSE_MARKS } from '../../../operators/reports/cause-marks.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
-import { courseNameHtml } from '../../layout/course-names.ts'
+import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -164,7 +164,13 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
   if (problems.length > 0) {
     return problems
       .map(
-        ({ grade, title, text, path, action }) => html`<div class="note ${grade}"><h2>${title}</h2><p>${text}</p>
+        ({
+          grade,
+          title,
+          text,
+          path,
+          action,
+        }) => html`<div class="note ${grade}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
 !${path === null ? '' : html`<p><a class="button" href="${base}${path}">${action}</a></p>`}</div>`,
       )
       .join('')
