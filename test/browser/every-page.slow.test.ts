@@ -23,10 +23,14 @@ const { product, browser } = await startBrowsing({
     LERNITO_NOTIFY_URL: chat.url,
   },
   now: () => Date.now() + clock.offset,
+  catalogueMs: 1_000,
 })
-const { states, failed, replay, sell } = await sellEverything(product)
-const someone = await operator(product)
+const { states, failed, replay, sell, someone } = await sellEverything(product)
 const outdated = await sell('changed@example.com', [LONG_COURSE])
+// Pages name courses as soon as the LMS has told its own.
+await until('the courses of the LMS', async () =>
+  /has not been asked for its courses/.test((await someone.see('/courses')).text) ? undefined : true,
+)
 const { page, wrong } = await openConsole(browser, product, { timezoneId: 'UTC' })
 const plain = (await openConsole(browser, product, { javaScriptEnabled: false })).page
 
@@ -119,7 +123,7 @@ const PAGES: readonly Case[] = [
     name: 'the order to forget a person',
     path: `/people/${states.pre_enrolled}`,
     steps: async (on) => {
-      await press(on, 'Forget this person')
+      await press(on, 'Erase this person…')
       await on.getByRole('heading', { name: 'What is erased' }).waitFor()
     },
   },

@@ -26,7 +26,7 @@ test('each state is a tab with its count, and a row says in one line what came o
     'All 61',
     'Needs attention 3',
     'Queued 0',
-    'Waiting for buyer 56',
+    'Waiting for buyers 56',
     'Enrolled 1',
     'Rejected 1',
     'Handled 0',
@@ -36,7 +36,7 @@ test('each state is a tab with its count, and a row says in one line what came o
   await page.getByText('1–50 of 61').waitFor()
   await page.getByRole('link', { name: 'Older' }).click()
   await page.getByText('51–61 of 61').waitFor()
-  assert.match((await row(page, 'alice@example.com').textContent()) ?? '', /Enrolled\s+Nora.*edX\+DemoX.*in \d+\.\d s/s)
+  assert.match((await row(page, 'alice@example.com').textContent()) ?? '', /Enrolled\s+Nora.*edX\+DemoX.*within \d+ s/s)
   const lost = row(page, 'typo-1@example.org')
   assert.match((await lost.textContent()) ?? '', /Needs attention.*Lernito\+Missing\+2026 \+1\s+No such course.*ago/s)
   assert.equal(await lost.locator('code').getAttribute('title'), MISSING)
@@ -158,11 +158,11 @@ test('a bulk replay announces what it can replay, and says what came of each, wi
   await open(page, '/deliveries?q=mix-')
   await page.getByRole('link', { name: 'Replay these…' }).click()
   await page.getByText('1 of 2 can be replayed; 1 was rejected for its payload.').waitFor()
-  await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').check()
+  await page.getByLabel('Include deliveries that are enrolled or wait for buyers').check()
   await page.getByText('3 of 4 can be replayed; 1 was rejected for its payload.').waitFor()
   await page.getByRole('button', { name: 'Replay 3' }).click()
   await page.getByRole('heading', { name: 'Done, with failures' }).waitFor()
-  await page.getByText('3 replayed: 2 pre-enrolled, 1 failed.').waitFor()
+  await page.getByText('3 replayed: 2 waiting for buyers, 1 failed.').waitFor()
   assert.equal(await page.locator('.note.good').count(), 0)
   assert.equal(await page.getByText('continues if you close this page').count(), 0)
   assert.equal(await row(page, 'mix-').count(), 3, 'few deliveries are listed')

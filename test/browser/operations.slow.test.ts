@@ -101,7 +101,7 @@ for (const javaScriptEnabled of [true, false]) {
     assert.ok((await product.lms.state()).allowances.some(({ email }) => email === address))
     await check.click()
     await seen(page, 'Checked in the LMS.')
-    await seen(page, 'In the LMS: nobody has registered with this address; the allowance waits.')
+    await seen(page, 'not registered yet')
     await open(page, `/deliveries?q=${address}`)
     assert.equal(await page.locator('.state.test').count(), 1)
   })

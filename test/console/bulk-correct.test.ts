@@ -53,7 +53,7 @@ test('a cause with a near key offers to correct all of its sales: a preview of t
   const sent = await someone.send('/correct', fieldsOf(page))
   assert.match(sent.location, /\/replays\/\w{26}$/)
   const done = await readUntil(own(sent.location), /3 of 3 buyers are on their way/)
-  assert.match(done, /3 corrected: 1 enrolled , 2 pre-enrolled \./)
+  assert.match(done, /3 corrected: 1 enrolled , 2 waiting for buyers \./)
   const { enrollments, allowances } = await product.lms.state()
   const both = allowances.filter(({ email }) => email === 'both@example.com').map(({ course }) => course)
   assert.deepEqual(both.sort(), [DEMO, PYTHON].sort())

@@ -19,5 +19,8 @@ test('a text names courses that the catalogue has, isolated and escaped, with th
 
 test('a text keeps the key of an unknown course, and of one that it quotes', () => {
   for (const text of ['no course course-v1:No+Such+Course.', `the LMS says: "${DEMO}"`, `user 'a' in course '${DEMO}'`])
-    assert.equal(namedHtml(text, courseName).replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(code)), text)
+    assert.equal(
+      namedHtml(text, courseName).replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(code)),
+      text,
+    )
 })

@@ -59,13 +59,16 @@ test('it deletes the LMS’s unused allowances if asked, and says so if that fai
   await idOf(email)
   await product.lms.faults([{ path: ALLOWANCES, status: 400, body: {} }])
   const failed = readable(await forget({ email, confirm: email, allowances: 'yes' }))
-  assert.match(failed, /Deliveries erased: 1\. The allowances could not be deleted in the LMS: .+\. Repeat it when/)
+  assert.match(
+    failed,
+    /Deliveries erased: 1\. The courses that wait for this address could not be canceled in the LMS: .+\. Repeat it when/,
+  )
   await product.lms.noFaults()
   const done = await until('the allowance is deleted', async () => {
     const text = readable(await forget({ email, confirm: email, allowances: 'yes' }))
     return text.includes('could not') ? undefined : text
   })
-  assert.match(done, /Deliveries erased: 0\. Unused allowances deleted in the LMS: 1\./)
+  assert.match(done, /Deliveries erased: 0\. Courses canceled that waited for this address in the LMS: 1\./)
   assert.deepEqual(await allowancesOf(email), [])
 })
 

@@ -160,7 +160,7 @@ describe('a delivery', () => {
     const [, received = ''] = timeline.split(' Received ')
     assert.match(
       received,
-      /200 · \d+ ms From 127\.0\.0\.1 Signed text .* Our answer 200 after \d+ ms .*"email": "timeline@/,
+      /200 · \d+ ms From 127\.0\.0\.1 Signature signed \(original form\) Our answer 200 after \d+ ms .*"email": "timeline@/,
     )
     assert.match(readable({ text: text.slice(text.indexOf('<aside')) }), /Sender 127\.0\.0\.1/)
     assert.doesNotMatch(readable({ text }), /Attempts|Answers to the shop/)
@@ -168,7 +168,7 @@ describe('a delivery', () => {
 
   test('of a buyer without an account shows that activating an account enrolls the buyer', async () => {
     const id = idOf(await product.sell({ email: 'newcomer@example.com' }))
-    assert.match(await read(`/deliveries/${id}`), /Courses .*Demo_Course pre-enrolled not checked yet/)
+    assert.match(await read(`/deliveries/${id}`), /Courses .*Demo_Course waiting for buyer not checked yet/)
   })
 
   test('of a course key in another letter case names the course once, with its true key', async () => {
@@ -283,9 +283,9 @@ describe('refused webhooks', () => {
     const time = '[^ ]+ [^ ]+ [^ ]+ [\\d:]+ UTC'
     assert.match(
       text,
-      new RegExp(`wrong or missing signature 127\\.0\\.0\\.1 last valid signature ${time} ${time} ${time} 6`),
+      new RegExp(`Wrong or missing signature 127\\.0\\.0\\.1 last valid signature ${time} ${time} ${time} 6`),
     )
-    assert.match(text, /invalid JSON or UTF-8 127\.0\.0\.1 .* 1 Times and days: UTC $/)
+    assert.match(text, /Invalid JSON or UTF-8 127\.0\.0\.1 .* 1 Times and days: UTC $/)
     assert.match(text, /127\.0\.0\.1 : have the shop send again from .* No valid signature came since then/)
     assert.match(await read('/'), /Webhooks with a wrong signature keep arriving 6 came from 127\.0\.0\.1/)
     await product.sell({ email: 'alice@example.com' })

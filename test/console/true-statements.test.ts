@@ -137,7 +137,7 @@ test('a check of doctor is no refused webhook, and a visit by a browser is one',
   await visit({ [CHALLENGE_HEADER]: challengeOf({ secret: SECRET, nonce: 'ab'.repeat(16) }) })
   assert.match(await read('/refused'), /No webhook was refused/)
   await visit({})
-  await readUntil('/refused', /not sent as POST/)
+  await readUntil('/refused', /Not sent as POST/)
 })
 
 describe('sales by course', () => {

@@ -8,12 +8,18 @@ import { TEXTS } from './texts.ts'
  * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
  * the roles of a table, so the elements name them explicitly.
  * @param of.rows one cell per column in each row, as escaped HTML
+ * @param of.numbers the columns of numbers and of what stands at the right edge, from 0
  */
-export function listTable(of: { columns: readonly string[]; rows: readonly (readonly string[])[] }): string {
-  const head = of.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
+export function listTable(of: {
+  columns: readonly string[]
+  rows: readonly (readonly string[])[]
+  numbers?: readonly number[]
+}): string {
+  const look = (index: number): string => (of.numbers?.includes(index) ? ' class="right"' : '')
+  const head = of.columns.map((name, index) => html`<th role="columnheader" scope="col"!${look(index)}>${name}</th>`)
   const rows = of.rows.map((cells) => {
     const named = cells.map(
-      (cell, index) => html`<td role="cell" data-label="${of.columns[index] ?? ''}">!${cell}</td>`,
+      (cell, index) => html`<td role="cell"!${look(index)} data-label="${of.columns[index] ?? ''}">!${cell}</td>`,
     )
     return html`<tr role="row">!${named.join('\n')}</tr>`
   })

@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import { isCourseKey } from '../../sale/course-key.ts'
 import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
+import { formText } from '../../sale/words.ts'
 import { TEXTS } from './texts.ts'
 
 const SECOND_MS = 1000
@@ -73,6 +74,12 @@ export function courseUrl(key: string, lmsUrl: string): string | null {
   if (!isCourseKey(key) || hasDotSegment) return null
   const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
   return `${lmsUrl}/courses/${path}/about`
+}
+
+/** How a webhook was signed, in two words; the form of the signed text shows on hover. */
+export function signatureHtml(form: string): string {
+  const name = Object.entries(TEXTS.signedForms).find(([one]) => one === form)?.[1] ?? form
+  return html`<span title="${formText(form)}">${name}</span>`
 }
 
 /** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */

@@ -12,5 +12,5 @@ test('the page of refused webhooks shows them after a restart', async (t) => {
   t.after(() => product.stop())
   await exchange({ url: product.webhook, headers, body: '{}' })
   const text = readable(await (await operator(product)).see('/refused'))
-  assert.match(text, /wrong or missing signature 127\.0\.0\.1 never sent a valid signature .* 4 Times and days: UTC $/)
+  assert.match(text, /Wrong or missing signature 127\.0\.0\.1 never sent a valid signature .* 4 Times and days: UTC $/)
 })

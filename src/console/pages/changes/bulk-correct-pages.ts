@@ -153,7 +153,7 @@ function previewHtml(view: Preview): string {
   const swap = html`<div class="swap">!${wrong}<span aria-hidden="true">→</span>!${right}</div>`
   return html`!${stepsHtml('preview')}!${again}!${swap}!${problemHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
 <div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
-!${listTable({ columns: words.columns, rows: items.map((item) => buyerCells(item, view)) })}
+!${listTable({ columns: words.columns, numbers: [4], rows: items.map((item) => buyerCells(item, view)) })}
 !${total > items.length ? html`<p class="quiet">${fill(words.showing, { count: numberText(items.length), total: numberText(total) })}</p>` : ''}`
 }
 

@@ -38,8 +38,8 @@ export function addWithdrawal(parts: PageParts): void {
       pending.length > 0
         ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
         : await orderHtml(parts, { request, withdrawable, action: `${here}/withdraw` })
-    const main = html`!${warning}<p>${words.intro}</p>!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
-    return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
+    const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
+    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -89,7 +89,7 @@ async function orderHtml(
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
-!${mayBePaid ? paid : ''}<button>${words.confirm}</button></form>`
+!${mayBePaid ? paid : ''}<button class="danger">${words.confirm}</button></form>`
 }
 
 function choiceHtml(
@@ -101,10 +101,10 @@ function choiceHtml(
     found === undefined || found.since === null
       ? ''
       : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
-  const live = found === undefined ? '' : html`<br>${standingText(found)}!${since}`
+  const live = found === undefined ? '' : html` ${standingText(found)}!${since}`
   const said = reported === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[reported] })
   return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
-${said}!${live}`
+<div>${said}!${live}</div>`
 }
 
 /** Other deliveries that put the same buyer into one of these courses. */

@@ -1,11 +1,10 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
-import type { Achievement, CourseStanding } from '../../../sale/types.ts'
-import { formText } from '../../../sale/words.ts'
+import type { Achievement, CourseStanding, DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
-import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { signatureHtml, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.delivery
@@ -25,7 +24,7 @@ export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; base: s
     dueAt === null ? null : [words.due, timeHtml(dueAt, 'seconds')],
     attempts === 0 ? null : [words.attempts, html`${attempts}`],
     of.from === null ? null : [words.from, html`<code>${of.from}</code>`],
-    source === 'shop' ? [words.form, html`${formText(form)}`] : [words.source, html`${words.sources[source]}`],
+    source === 'shop' ? [words.form, signatureHtml(form)] : [words.source, html`${words.sources[source]}`],
     webhookId === null ? null : [words.webhookId, html`<code>${webhookId}</code>`],
     [words.id, html`<code>${id}</code>`],
   ]
@@ -98,7 +97,7 @@ export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
 export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   const items = rowsOf(delivery).map(
     ({ key, result, live }) =>
-      html`<li>!${courseLinkHtml(key, of)}<br>${fill(outcomeWords.reported, { result })} !${live}</li>`,
+      html`<li><div>!${courseLinkHtml(key, of)}</div><div>${fill(outcomeWords.reported, { result })} !${live}</div></li>`,
   )
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }
@@ -124,7 +123,7 @@ function rowsOf({
     const live =
       standing === undefined ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
     const achieved = achievements[key]
-    return { key, result, live: achieved === undefined ? live : html`!${live}<br>!${achievementHtml(achieved)}` }
+    return { key, result, live: achieved === undefined ? live : html`!${live}<div>!${achievementHtml(achieved)}</div>` }
   }
   return [
     ...done.map(([key, result]) => row(key, outcomeWords.results[result])),
@@ -151,9 +150,23 @@ export function standingText({
 }: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>): string {
   const standing = TEXTS.standings[found]
   const text = mode === null ? fill(outcomeWords.inLms, { standing }) : fill(outcomeWords.inLmsMode, { standing, mode })
-  return moved ? `${text} ${outcomeWords.moved}` : text
+  return moved ? `${text} ${outcomeWords.moved}.` : text
 }
 
-/** The same, with the time of the check. */
-const standingHtml = (found: CourseStanding): string =>
-  html`${standingText(found)} <span class="quiet">${outcomeWords.checkedAt} !${timeHtml(found.checkedAt)}.</span>`
+const STANDING_LOOKS: Readonly<Record<CourseStanding['standing'], DeliveryState>> = {
+  enrolled: 'enrolled',
+  no_account: 'pre_enrolled',
+  not_activated: 'pre_enrolled',
+  unenrolled: 'withdrawn',
+  missing: 'withdrawn',
+  retired: 'needs_attention',
+  other_account: 'needs_attention',
+}
+
+/** The same as a word, with the time of the check. */
+function standingHtml({ standing, mode, moved, checkedAt }: CourseStanding): string {
+  const look = STANDING_LOOKS[standing].replace('_', '-')
+  const more = [mode === null ? '' : fill(outcomeWords.mode, { mode }), moved ? outcomeWords.moved : '']
+  const known = more.filter((text) => text !== '').map((text) => html`${text} · `)
+  return html`<span class="state ${look}">${TEXTS.standings[standing]}</span> <small class="quiet">!${known.join('')}${outcomeWords.checkedAt} !${timeHtml(checkedAt)}</small>`
+}

@@ -43,11 +43,10 @@ export function addDelivery(parts: PageParts): void {
     if (read === null) return reply.callNotFound()
     const { delivery, neighbors } = read
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
-    const links = [introHtml(delivery), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]
-    const intro = links.filter((link) => link !== '').join(' · ')
+    const aside = neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))
     const main = deliveryHtml(parts, request, { ...read, ...(await similarTo(delivery, closestCourses)) })
     const title = nameOf(delivery)
-    return sendPage({ reply, title, intro, crumbs, current: '/deliveries', main })
+    return sendPage({ reply, title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main })
   })
 
   scope.post<WithId>(`${path}/replay`, async (request, reply) => {
@@ -239,10 +238,10 @@ function introHtml({ request, receivedAt }: Pick<Shown, 'request' | 'receivedAt'
 }
 
 /** Links to the deliveries above and below in the list with these filters. */
-function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string[] {
-  const link = (id: string | null, label: string): string =>
-    id === null ? '' : html`<a href="${path}/${id}${list}">${label}</a>`
-  return [link(previous, words.previousDelivery), link(next, words.nextDelivery)]
+function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string {
+  const link = (id: string | null, [short, name]: readonly string[]): string =>
+    id === null ? '' : html`<a href="${path}/${id}${list}" aria-label="${name ?? ''}">${short ?? ''}</a>`
+  return html`<div class="neighbors">!${link(previous, words.previousDelivery)} !${link(next, words.nextDelivery)}</div>`
 }
 
 /** Links to the delivery that corrects this one, and to the one that it corrects. */

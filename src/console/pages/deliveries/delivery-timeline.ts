@@ -7,7 +7,7 @@ import type { CallNote } from '../../../sale/calls.ts'
 import { detailText } from '../../../sale/words.ts'
 import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml } from '../../layout/elements.ts'
-import { durationText, numberText, timeHtml } from '../../layout/format.ts'
+import { durationText, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
 import { formatJson } from './delivery-facts.ts'
@@ -118,9 +118,7 @@ function unfoldedHtml(
       ? []
       : ([[words.delivery, html`<a href="${base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`]] as const)),
     ...(answer?.from === undefined ? [] : ([[words.from, html`<code>${answer.from}</code>`]] as const)),
-    ...(isSale && form !== undefined && SIGNED.test(detail)
-      ? ([[words.signature, html`${detailText(detail).replace(/^signed text: /, '')}`]] as const)
-      : []),
+    ...(isSale && form !== undefined && SIGNED.test(detail) ? ([[words.signature, signatureHtml(form)]] as const) : []),
     ...(answer === undefined ? [] : ([[words.answer, html`${givenText(answer)}`]] as const)),
     ...calls.flatMap((call) => [
       [words.call, callHtml(call)] as const,

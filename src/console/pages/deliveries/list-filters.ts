@@ -142,7 +142,8 @@ export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; bas
   }
   const tabs = TABS.map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
-    return tab({ state, ended: '' }, state === '' ? words.all : TEXTS.states[state], count)
+    const name = state === '' ? words.all : state === 'pre_enrolled' ? TEXTS.nav.preEnrolled : TEXTS.states[state]
+    return tab({ state, ended: '' }, name, count)
   })
   tabs.push(tab({ state: '', ended: 'only' }, words.ended))
   return html`<nav class="tabs" aria-label="${words.tabs}"><ul>!${tabs.join('\n')}</ul></nav>`

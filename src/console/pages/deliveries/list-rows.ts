@@ -12,8 +12,6 @@ const words = TEXTS.deliveries
 const outcomeWords = TEXTS.listOutcome
 const PREFIX = 'course-v1:'
 const MINUTE_MS = 60_000
-/** Shown as 0.1 s. */
-const SHORTEST_MS = 100
 
 /** What the outcome of a row depends on, beside its delivery. */
 export interface Now {
@@ -75,7 +73,7 @@ function coursesHtml({ courseIds }: Summary, courseName: CourseName): string {
   const key = html`<code title="${first}">${shortKey(first)}</code>`
   return name === null
     ? key + rest
-    : html`<span class="course"><bdi>${name}</bdi></span><br><small>!${key}</small>!${rest}`
+    : html`<span class="course"><bdi>${name}</bdi>!${rest}</span> <small>!${key}</small>`
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */
@@ -119,7 +117,8 @@ function enrolledHtml(item: Summary, write: (text: string) => string): string {
   const { receivedAt, settledAt, enrolledAt, replayedAt } = item
   const at = replayedAt === null ? settledAt : enrolledAt
   if (at === null) return ''
-  const took = Math.max(SHORTEST_MS, at - receivedAt)
-  const time = took < MINUTE_MS ? `${(took / 1000).toFixed(1)} ${TEXTS.units.second}` : durationText(took)
-  return html`${fill(outcomeWords.in, { time })}`
+  const took = at - receivedAt
+  if (took < MINUTE_MS)
+    return html`${fill(outcomeWords.within, { time: durationText(Math.ceil(took / 1000 || 1) * 1000) })}`
+  return html`${fill(outcomeWords.after, { time: durationText(took - (took % MINUTE_MS)) })}`
 }

@@ -50,7 +50,7 @@ export function addPeople(parts: PageParts): void {
     const [newest] = person.sales
     if (newest !== undefined) return reply.redirect(`${request.site.base}${path}/${newest.id}`, 303)
     const main = await personHtml(parts, { request, person, here: null })
-    return sendPage({ reply, title: person.email, crumbs, current: path, main })
+    return sendPage({ reply, ...headOf(person), crumbs, current: path, main })
   }
 
   scope.get(path, (request, reply) => send(reply, sentForm(request)))
@@ -65,7 +65,7 @@ export function addPeople(parts: PageParts): void {
     const person = await operations.buyerOf(request.params.id)
     if (person === null) return reply.callNotFound()
     const main = doneHtml(request, words.done) + (await personHtml(parts, { request, person, here: hereOf(request) }))
-    return sendPage({ reply, title: person.email, crumbs, current: path, main })
+    return sendPage({ reply, ...headOf(person), crumbs, current: path, main })
   })
 
   scope.post<WithId>(`${path}/:id/check`, async (request, reply) => {
@@ -75,6 +75,17 @@ export function addPeople(parts: PageParts): void {
     const done: keyof typeof words.done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
     return reply.redirect(`${hereOf(request)}?done=${done}`, 303)
   })
+}
+
+/** The title of a person's page, and the line below it: the name before the address, if a sale has one. */
+function headOf({ email, sales }: Person): { title: string; intro?: string } {
+  const sold = sales.find(({ request }) => request !== null)?.request
+  const name = `${sold?.name ?? ''} ${sold?.family ?? ''}`.trim()
+  if (sold === undefined || sold === null || name === '') return { title: email }
+  return {
+    title: name,
+    intro: html`<bdi>${email}</bdi> · <bdi>${fill(words.buyer, { username: sold.username })}</bdi>`,
+  }
 }
 
 /** Reads the address in a posted form. */
@@ -106,13 +117,11 @@ async function personHtml(
   const reply = account.ok
     ? accountReply({ sales, status: account.value.status, lmsUrl, courseName: request.courseName })
     : null
-  const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="${reply === null ? '' : 'second'}">${words.check}</button></form>`
-  const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="second">${words.forget}</button></form>`
+  const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="second">${words.check}</button></form>`
+  const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="danger">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now(), courseName: request.courseName })}`
-  const sold = sales.find((sale) => sale.request !== null)?.request
-  const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
-  return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}
+  return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
 !${salesHtml(person, { base, lmsUrl, courseName: request.courseName })}
 !${sales.length === 0 ? '' : history}`
@@ -132,7 +141,7 @@ function accountHtml(account: Answered<Account>, lmsUrl: string, reply: Reply | 
   const { grade, title } = words.accounts[status]
   const address = 'address' in account.value ? account.value.address : ''
   const link = 'username' in account.value ? usernameHtml(account.value, lmsUrl) : ''
-  return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}!${reply === null ? '' : copyReplyHtml(reply)}</div>`
+  return html`<div class="note box ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}!${reply === null ? '' : copyReplyHtml(reply)}</div>`
 }
 
 /** Returns the same as accountHtml in a few words, for a line in which an address is named. */
@@ -260,7 +269,7 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
 <form method="post" action="${request.site.base}/people/forget" class="stack">!${csrfField(request)}!${hiddenField('email', email)}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${forgetWords.allowances}</label><p class="quiet">${forgetWords.allowancesHelp}</p></div>
 <label for="confirm">${fill(forgetWords.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
-<button>${forgetWords.confirm}</button></form>`
+<button class="danger">${forgetWords.confirm}</button></form>`
 }
 
 /** Returns the result, as addAnswer described it, or says that there is none yet. */

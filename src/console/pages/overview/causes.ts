@@ -78,7 +78,7 @@ function causeHtml(cause: MarkedCause, { closest, base, csrf, courseName }: Cont
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
   return html`<li class="need"><strong class="figure">${number}</strong>
-<div><h3><a href="${list}">${title}!${key}</a> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small></h3><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, { base, csrf })}</div>
+<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, { base, csrf })}</div>
 <div class="actions">!${action}</div></li>`
 }
 

@@ -1,8 +1,7 @@
 import { html } from 'ghtml'
-import { formText } from '../../../sale/words.ts'
 import { type FormLately, isAcceptedAgain, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
 import { copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, numberText, timeHtml } from '../../layout/format.ts'
+import { agoHtml, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Step } from './steps.ts'
 
@@ -68,7 +67,7 @@ function signedHtml({ senders: { signedAt }, forms, hasPreviousSecret }: Shop): 
   const { current, previous } = signedAt
   const isPrevious = previous !== null && (current === null || previous > current)
   const latest = Math.max(current ?? 0, previous ?? 0)
-  const lines = forms.map(({ form, at }) => html`<p>${words.form} ${formText(form)}, !${timeHtml(at)}.</p>`)
+  const lines = forms.map(({ form, at }) => html`<p>${words.form} !${signatureHtml(form)}, !${timeHtml(at)}.</p>`)
   const next = isPrevious ? words.changeShop : hasPreviousSecret ? words.removePrevious : ''
   const secret =
     latest === 0

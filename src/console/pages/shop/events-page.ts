@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, listTable, noticeHtml } from '../../layout/elements.ts'
+import { csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -25,7 +25,7 @@ export function addEvents({ scope, shopEvents, operations, now }: PageParts): vo
       return pageHtml(outbox, { request, buyers, now: now() })
     }
     const main = shopEvents === null ? html`<p>${words.off}</p>` : await read(await shopEvents.read())
-    return sendPage({ reply, title: words.title, current: PATH, main })
+    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: PATH, main })
   })
 
   scope.post(`${PATH}/send-again`, async (request, reply) => {
@@ -57,12 +57,16 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   const { endpoint, pending, failed, oldestAt, events } = outbox
   const { base } = request.site
   const again = queryOf(request).get('again')
-  const done =
-    again === null || !/^\d{1,6}$/.test(again)
-      ? ''
-      : noticeHtml({ request, grade: 'good', html: html`${fill(words.again, { count: numberText(Number(again)) })}` })
-  const oldest = oldestAt === null ? '' : html` ${words.oldest} !${timeHtml(oldestAt)}.`
-  const counts = html`<p>${fill(words.pending, { count: numberText(pending) })}!${oldest} ${fill(words.failed, { count: numberText(failed) })}</p>`
+  const tried = fill(pending === 1 ? words.againOne : pending === 0 ? words.againNone : words.again, {
+    count: numberText(pending),
+  })
+  const done = again === null ? '' : noticeHtml({ request, grade: 'good', html: html`${tried}` })
+  const oldest = oldestAt === null ? '' : html`, ${words.oldest} !${timeHtml(oldestAt)}`
+  const facts = factsHtml([
+    ...(endpoint === null ? [] : endpointFacts(endpoint)),
+    [words.pending, html`${numberText(pending)}!${oldest}`],
+    [words.failed, numberText(failed)],
+  ])
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
     ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(request)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
@@ -72,25 +76,30 @@ function pageHtml(outbox: Outbox, of: Shown): string {
       ? html`<p>${words.none}</p>`
       : listTable({
           columns: words.columns,
+          numbers: [3],
           rows: events.map((event) => cellsOf(event, { ...of, isDown: endpoint?.state === 'down' })),
         })
-  return html`!${done}<p>${words.intro}</p>!${endpointHtml(endpoint, now)}!${counts}!${form}!${list}`
+  return html`!${done}!${endpointHtml(endpoint, now)}!${facts}!${form}!${list}`
 }
 
 function endpointHtml(endpoint: EndpointState | null, now: number): string {
   if (endpoint === null) return html`<p class="note">${words.notStarted}</p>`
-  const { state, since, probeAt, error, errorAt, sentAt } = endpoint
+  const { state, since, probeAt, sentAt } = endpoint
   // One that has only just begun neither works nor fails.
   const { grade, text } = state === 'up' && sentAt === null ? { grade: '', text: words.notTried } : words.states[state]
   const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
   const probe =
     probeAt === null ? '' : probeAt <= now ? html` ${words.probesNow}` : html` ${words.probe} !${timeHtml(probeAt)}.`
-  const sent = sentAt === null ? html`<p>${words.neverSent}</p>` : html`<p>${words.sent} !${timeHtml(sentAt)}.</p>`
+  return html`<p class="note ${grade}">${text}!${from}!${probe}</p>`
+}
+
+/** What the endpoint accepted last, and why it failed last. */
+function endpointFacts({ sentAt, error, errorAt }: EndpointState): (readonly [name: string, value: string])[] {
   const last =
     error === null || errorAt === null
-      ? ''
-      : html`<p>${words.lastError} <q>${error}</q> <span class="quiet">!${timeHtml(errorAt)}</span></p>`
-  return html`<p class="note ${grade}">${text}!${from}!${probe}</p>!${sent}!${last}`
+      ? []
+      : [[words.lastError, html`<q>${error}</q> <span class="quiet">!${timeHtml(errorAt)}</span>`] as const]
+  return [[words.sent, sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)], ...last]
 }
 
 function cellsOf(event: UnsentEvent, { request, buyers, now, isDown }: Shown & { isDown: boolean }): string[] {

@@ -17,9 +17,10 @@ export function addRefused({ scope, readSenders }: PageParts): void {
   scope.get(path, async (request, reply) => {
     const { refused } = await readSenders()
     const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
-    const list = rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
-    const main = html`<p>${words.intro}</p>!${repairHtml(refused, request.site.base)}!${list}`
-    return sendPage({ reply, title: words.title, current: path, main })
+    const list =
+      rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows, numbers: [4] })
+    const main = html`!${repairHtml(refused, request.site.base)}!${list}`
+    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   })
 }
 
@@ -44,8 +45,10 @@ function rowsOf(sender: RefusedSender): string[][] {
 
 const textOf = (code: string): string => Object.entries(words.codes).find(([one]) => one === code)?.[1] ?? code
 
-const addressHtml = (address: string): string =>
-  address === '' ? html`${words.others}` : html`<code>${address}</code>`
+function addressHtml(address: string): string {
+  if (address === '') return html`${words.others}`
+  return address.includes(':') ? html`<code title="${words.network}">${address}</code>` : html`<code>${address}</code>`
+}
 
 /** What to do about wrong signatures, and what the shop has to send again, for the first senders of the list. */
 function repairHtml(refused: readonly RefusedSender[], base: string): string {

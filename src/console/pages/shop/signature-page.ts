@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import { formText } from '../../../sale/words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
 import { csrfField } from '../../layout/elements.ts'
+import { withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -26,7 +27,7 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
     const fields = { body: field('body'), header: field('header'), id: field('id'), timestamp: field('timestamp') }
     const result = sent === null ? '' : resultHtml(examine({ ...fields, secrets, now: now() }), fields.body)
     const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
-    return sendPage({ reply, title: words.title, current: path, main })
+    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   }
 
   scope.get(path, (request, reply) => send(reply, sentForm(request)))
@@ -42,18 +43,17 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
 type Fields = Readonly<Record<'body' | 'header' | 'id' | 'timestamp', string>>
 
 function formHtml(of: Fields & { action: string; csrf: string; result: string }): string {
-  return html`<p>${words.intro}</p>
-<form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
+  return html`<form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
 !${of.csrf}
 <label for="body">${words.body}</label>
 <textarea id="body" name="body" rows="8" spellcheck="false" autocomplete="off" maxlength="65536">
 ${of.body}</textarea>
 <label for="header">${words.header}</label>
 <input id="header" name="header" value="${of.header}" spellcheck="false" autocomplete="off" maxlength="1500">
-<label for="id">${words.id}</label>
-<input id="id" name="id" value="${of.id}" spellcheck="false" autocomplete="off" maxlength="300">
-<label for="timestamp">${words.timestamp}</label>
-<input id="timestamp" name="timestamp" value="${of.timestamp}" spellcheck="false" autocomplete="off" maxlength="30">
+<div class="fields"><div class="stack"><label for="id">${words.id}</label>
+<input id="id" name="id" value="${of.id}" spellcheck="false" autocomplete="off" maxlength="300"></div>
+<div class="stack"><label for="timestamp">${words.timestamp}</label>
+<input id="timestamp" name="timestamp" value="${of.timestamp}" spellcheck="false" autocomplete="off" maxlength="30"></div></div>
 <button>${words.check}</button>
 </form>
 <div id="result" aria-live="polite">!${of.result}</div>`
@@ -62,16 +62,17 @@ ${of.body}</textarea>
 function resultHtml({ match, fault, notJson, texts }: Examined, body: string): string {
   const refusal = notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`
   if (match !== null) {
-    return html`<h2>${words.matches}</h2>
+    const grade = match.previousSecret || notJson !== null ? 'warning' : 'good'
+    return html`<div class="note ${grade}"><h2>${words.matches}</h2>
 <p>${fill(words.over, { form: formText(match.form) })}</p>
 !${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
-!${refusal}`
+!${refusal}</div>`
   }
   const list = html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${texts.map((one) => textHtml(one, body)).join('')}`
-  return html`<h2>${words.noMatch}</h2>
+  return html`<div class="note bad"><h2>${words.noMatch}</h2>
 !${fault === null ? '' : html`<p>${words.faults[fault]}</p>`}
 !${refusal}
-<p>${words.secretHint}</p>
+<p>!${withCodeHtml(words.secretHint)}</p></div>
 !${texts.length === 0 ? '' : list}`
 }
 
