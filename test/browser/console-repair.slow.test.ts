@@ -9,7 +9,7 @@ test('an operator who is new to the console finds a failed delivery, reads the c
   assert.equal((await product.sell({ email: 'grace@example.com', courseIds: [FULL] })).status, 400)
   const { page, wrong } = await openConsole(browser, product)
 
-  await page.getByRole('heading', { name: 'One delivery needs attention' }).waitFor()
+  await page.getByText('One delivery needs attention').waitFor()
   await page.getByRole('link', { name: /Refused by the LMS/ }).click()
   await page.getByRole('heading', { level: 1, name: 'New Comer' }).waitFor()
   await page.getByText('The course is full, closed, or has no free mode').waitFor()
