@@ -78,7 +78,7 @@ export function courseUrl(key: string, lmsUrl: string): string | null {
 
 /** How a webhook was signed, in two words; the form of the signed text shows on hover. */
 export function signatureHtml(form: string): string {
-  const name = Object.entries(TEXTS.signedForms).find(([one]) => one === form)?.[1] ?? form
+  const name = Object.entries(TEXTS.signature.forms).find(([one]) => one === form)?.[1] ?? form
   return html`<span title="${formText(form)}">${name}</span>`
 }
 
