@@ -67,6 +67,7 @@ const past = planPast({ seed: DEMO_SEED, now: Date.now() })
 await writePast({ url: `sqlite:${join(folder, 'lernito.db')}`, sales: past, seed: DEMO_SEED })
 const product = await startWithConsole({
   folder,
+  catalogueMs: 1_000,
   lms: { bulk: false, modify: false, world: worldAfter(defaultWorld, past) },
   env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' },
 })
