@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { LEARNER, operator, PASSWORD } from '../console/harness.ts'
+import { LEARNER, PASSWORD } from '../console/harness.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { createVisitor } from '../console/visitor.ts'
 import { startChat } from '../operators/notify/chat.ts'
