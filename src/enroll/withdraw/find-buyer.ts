@@ -12,6 +12,8 @@ export interface Buyer {
   readonly allowances: readonly Allowance[]
   /** The address that the account has now, if that is another one than the sale's; null otherwise. */
   readonly movedTo: string | null
+  /** Whether another account than the one that the course was given to has the address by now. */
+  readonly isTaken: boolean
   /** Whether the account no longer exists in the LMS, and another account has the address. */
   readonly isReplaced: boolean
 }
@@ -35,19 +37,19 @@ export async function findBuyer({
 }: Found & { lms: Pick<Lms, 'accountById'>; stored: LmsAccount | null }): Promise<Judged<Buyer>> {
   const { email, account } = found
   if (stored === null || isThere(account, stored)) {
-    return succeeded({ ...found, movedTo: null, isReplaced: false })
+    return succeeded({ ...found, movedTo: null, isTaken: false, isReplaced: false })
   }
   const byId = await lms.accountById(stored)
   if (!byId.ok) return byId
   const { value } = byId
   // The allowances of an address are those of the account that has it.
-  const allowances = 'username' in account ? [] : found.allowances
+  const isTaken = 'username' in account
+  const allowances = isTaken ? [] : found.allowances
   if (value.status === 'gone') {
-    const isReplaced = 'username' in account
-    return succeeded({ account: { status: 'unknown' }, allowances, movedTo: null, isReplaced })
+    return succeeded({ account: { status: 'unknown' }, allowances, movedTo: null, isTaken, isReplaced: isTaken })
   }
   const { username, id, address, status } = value
   const person: Account = { status: 'active', username, id }
   const isElsewhere = status === 'registered' && !isSameAddress(address, email)
-  return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isReplaced: false })
+  return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isTaken, isReplaced: false })
 }

@@ -135,7 +135,8 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
     order: withdrawalOf(order.row),
     delivery: order.delivery,
     everLate,
-    keeperOf: (course) => guard(async () => (await keepersOf(db, { order, course })).at(-1) ?? null),
+    keeperOf: (course, { isTaken }) =>
+      guard(async () => (await keepersOf(db, { order, course, isTaken })).at(-1) ?? null),
     holdAlso: async (addresses) => {
       if (!(await guard(() => holdAlso(order, addresses)))) throw BUSY
     },

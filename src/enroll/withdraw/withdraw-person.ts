@@ -36,8 +36,8 @@ export async function withdrawPerson({
   delivery: DeliveryRow
   /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
   everLate: boolean
-  /** The delivery that keeps a course for the buyer; null if none does. Asked before each course. */
-  keeperOf: (course: string) => Promise<string | null>
+  /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
+  keeperOf: (course: string, buyer: Pick<Buyer, 'isTaken'>) => Promise<string | null>
   /**
    * Takes the holds of the addresses that the buyer's accounts have by now, before the courses are read. Rejects if
    * something else is done for one of them just now.
@@ -61,7 +61,7 @@ export async function withdrawPerson({
   if (!buyers.ok) return attempted(buyers.failure)
   await holdAlso([...buyers.value.values()].flatMap(({ movedTo }) => movedTo ?? []))
   for (const [course, buyer] of buyers.value) {
-    const keptBy = await keeperOf(course)
+    const keptBy = await keeperOf(course, buyer)
     if (keptBy !== null) {
       results.set(course, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
       continue

@@ -200,7 +200,8 @@ async function keepersOfTouched({ trx }: TransactionContext, order: ClaimedOrder
 
 /**
  * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, or of the one that
- * the buyer's account has by now, but not those that gave the course to another account. A refund orders a withdrawal for
+ * the buyer's account has by now, but not those that gave the course to another account. If another account has the sold
+ * address by now (`isTaken`), a sale to it that has given the course to nobody yet is that one's. A refund orders a withdrawal for
  * each delivery that it concerns. So another one that wants the course, without such an order or sent again since, is a sale
  * that was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps nothing. An
  * operator's withdrawal hits the sales to the same address, too: its page names them. It doesn't name those to the new one,
@@ -208,26 +209,25 @@ async function keepersOfTouched({ trx }: TransactionContext, order: ClaimedOrder
  */
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
-  { order, course }: { order: ClaimedOrder; course: string },
+  { order, course, isTaken = false }: { order: ClaimedOrder; course: string; isTaken?: boolean },
 ): Promise<string[]> {
   const { row, delivery, left } = order
   const addresses = row.refund_id === null ? [...left] : holdsOf(order)
   if (addresses.length === 0) return []
   const others = await db
     .selectFrom('deliveries')
-    .select(['id', 'state', 'request', 'outcome', 'standings', 'accounts', 'generation'])
+    .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts', 'generation'])
     .where('email', 'in', addresses)
     .where('id', '!=', row.delivery_id)
     .where('state', 'in', LIVE)
     .execute()
   const mine = readAccounts(delivery.accounts)[course]?.id
-  const isAnothers = (accounts: string | null): boolean => {
-    const other = readAccounts(accounts)[course]?.id
-    return mine !== undefined && other !== undefined && mine !== other
+  const isAnothers = (other: Pick<DeliveryRow, 'email' | 'accounts' | 'outcome'>): boolean => {
+    const account = readAccounts(other.accounts)[course]?.id
+    if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
+    return mine !== undefined && mine !== account
   }
-  const wanting = others.filter(
-    (other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other.accounts),
-  )
+  const wanting = others.filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
   if (wanting.length === 0) return []
   const ids = wanting.map(({ id }) => id)
   const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
@@ -250,6 +250,9 @@ function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: 
   const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
   return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
 }
+
+const hasEnrolled = ({ outcome }: Pick<DeliveryRow, 'outcome'>, course: string): boolean =>
+  outcome !== null && readOutcome(outcome).courses[course] === 'enrolled'
 
 /** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
 const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string): boolean =>

@@ -11,6 +11,15 @@ import { ended, startWithOperations } from './withdrawing.ts'
 
 const [OLD, NEW, ROW] = ['ada@example.com', 'ada@example.org', { course: DEMO, mode: 'audit', active: true }]
 const ACCOUNTS = '/api/user/v1/accounts'
+const ENROLLING = [
+  BULK,
+  '/api/instructor/v2/courses/{course_id}/enrollments/modify',
+  '/api/enrollment/v1/enrollment',
+  '/api/enrollment/v1/enrollment_allowed/',
+]
+/** No call that names one of them enrolls anybody. */
+const failingFor = (...names: readonly string[]) =>
+  ENROLLING.flatMap((path) => names.map((naming) => ({ naming, method: 'POST', path, status: 500 })))
 const MOVED = 'the buyer’s account has another address now'
 
 /** The rest of the rules doesn't depend on the APIs. */
@@ -150,6 +159,28 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       await refund({ url, email: OLD }) // with the payload of the first sale
       assert.equal(await stateOf(id), 'withdrawn')
       assert.deepEqual([await activeIn(), await stateOf(other)], [[`${OLD} ${DEMO}`], 'enrolled'])
+    })
+
+    test('nor to a sale under the old address that is still to be done, if another account has that address', async () => {
+      const id = await soldAndMoved()
+      await lms.people({ email: OLD, username: 'second', active: true })
+      await lms.faults(failingFor(OLD, 'second'))
+      const other = String((await sell({ email: OLD, name: 'Second' })).headers['x-lernito-delivery'])
+      await refund({ url, email: OLD }) // with the payload of the first sale
+      assert.deepEqual([await stateOf(id), await stateOf(other), await activeIn()], ['withdrawn', 'queued', []])
+      await lms.noFaults()
+      await operations.replay({ ids: [other], by: 'alice' })
+      await until('the enrollment', async () => ((await stateOf(other)) === 'enrolled' ? true : undefined))
+      assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`])
+    })
+
+    test('a refund leaves a course to a sale under the old address that is still to be done, if nobody has that address', async () => {
+      const id = await soldAndMoved()
+      await lms.faults(failingFor(OLD))
+      const other = String((await sell({ email: OLD, name: 'Second' })).headers['x-lernito-delivery'])
+      await refund({ url, email: OLD })
+      assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
+      assert.equal((await operations.withdrawals(id))[0]?.result?.courses[DEMO]?.keptBy, other)
     })
 
     test('a correction to the buyer’s new address keeps the course, although it withdraws the sale to the old one', async () => {
