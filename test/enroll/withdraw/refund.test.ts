@@ -134,6 +134,27 @@ describe('a course that was sold alone and in a bundle', () => {
     assert.deepEqual([await activeIn(ALICE), await stateOf(wrong)], [[], 'needs_attention'])
   })
 
+  test('goes when the access by the other sale has ended in the LMS before', async () => {
+    const single = await sold(ALICE)
+    await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] })
+    const at = Date.now()
+    const ended = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at }
+    const standings = JSON.stringify({ [DEMO]: ended })
+    await product.context.database.db
+      .updateTable('deliveries')
+      .set({ standings, ended_at: at })
+      .where('id', '=', single)
+      .execute()
+    const bundle = await sold(ALICE, BUNDLE)
+    assert.deepEqual((await activeIn(ALICE)).toSorted(), BUNDLE.toSorted())
+    const { status, json } = await refund({ email: ALICE, courseIds: BUNDLE })
+    assert.deepEqual([status, json], [200, { success: true, message: 'Withdrawal verified for 2 course(s)' }])
+    assert.deepEqual(
+      [await activeIn(ALICE), await stateOf(single), await stateOf(bundle)],
+      [[], 'enrolled', 'withdrawn'],
+    )
+  })
+
   test('a refund that names a sale of somebody else, or none that is known, withdraws nothing', async () => {
     await sold(ALICE)
     const other = await sold('erin@example.com')
