@@ -5,14 +5,14 @@ import { BULK } from '../service/serving.ts'
 import { check } from './history/check.ts'
 import { checkEvents } from './history/check-events.ts'
 import { FAILING } from './history/lms.ts'
-import { createRecord, type Kept, keyOf, type Refund, type Sale } from './history/record.ts'
+import { createRecord, type Kept, keyOf, type Moved, type Refund, type Sale } from './history/record.ts'
 import type { Row } from './history/shop.ts'
 
 const EMAIL = 'known1@example.com'
 const COURSE = 'course-v1:Lernito+H0+2026'
 const NOTHING: State = { enrollments: [], allowances: [] }
 const ENROLLED: State = { ...NOTHING, enrollments: [{ email: EMAIL, course: COURSE, mode: 'audit', active: true }] }
-const SETTLED: Row = { id: '0', email: EMAIL, state: 'enrolled', isOpen: false, reason: null }
+const SETTLED: Row = { id: '0', email: EMAIL, state: 'enrolled', isOpen: false, reason: null, hasAccount: true }
 
 const sale = (change: Partial<Sale> = {}): Sale => ({
   name: 'sale0',
@@ -43,6 +43,7 @@ function broken(of: {
   kept?: Kept[]
   refunds?: Refund[]
   namesakes?: string[]
+  moved?: Moved[]
   rows?: Row[]
   state?: State
   callsAt?: number[]
@@ -52,6 +53,7 @@ function broken(of: {
   record.refunds.push(...(of.refunds ?? []))
   for (const email of of.namesakes ?? []) record.namesakes.add(email)
   record.kept.push(...(of.kept ?? []))
+  record.moved.push(...(of.moved ?? []))
   const call = { replica: 'replica0', method: 'POST', path: BULK, body: '', fault: null }
   record.calls.push(...(of.callsAt ?? []).map((at) => ({ at, ...call })))
   const rows = new Map((of.rows ?? [SETTLED]).map((row, i) => [`sale${i}`, row]))
@@ -148,49 +150,109 @@ describe('the history checker', () => {
     assert.deepEqual(broken({ state: NOTHING, namesakes: [EMAIL], rows }), [])
   })
 
-  test('reports a delivery if the shop was told another state last, or its events out of order', () => {
+  test('reports a buyer with another address who is in the course after the refund, and not the next owner of the old one', () => {
+    const to = 'known1@moved.example'
+    const moved = [{ from: EMAIL, to, at: 250, isTaken: true }]
+    const [row] = ENROLLED.enrollments
+    assert.ok(row !== undefined)
+    const at = (email: string): State => ({ ...NOTHING, enrollments: [{ ...row, email }] })
+    assert.deepEqual(broken({ moved, state: at(to) }), [])
+    assert.deepEqual(broken({ moved, state: at(to), refunds: [refund(200)] }), ['5'])
+    assert.deepEqual(broken({ moved, state: NOTHING, refunds: [refund(200)] }), [])
+    const next = sale({ name: 'sale1', sendings: [{ sentAt: 260, replica: 'replica0', answeredAt: 270, status: 200 }] })
+    const both = { moved, sales: [sale(), next], rows: [SETTLED, SETTLED], refunds: [refund(200)] }
+    assert.deepEqual(broken({ ...both, state: at(EMAIL) }), [])
+    assert.deepEqual(broken({ ...both, state: NOTHING }), ['1'], 'the next owner has bought the course')
+    const taken = { ...kept('unenrolled', 320), by: 'service' as const }
+    assert.deepEqual(broken({ moved, state: NOTHING, refunds: [refund(200)], kept: [taken] }), ['7'])
+    assert.deepEqual(broken({ moved, state: NOTHING, refunds: [refund(200)], kept: [{ ...taken, email: to }] }), [])
+    const nobodys = [{ from: EMAIL, to, at: 250, isTaken: false }]
+    const gone = { ...taken, kind: 'disallowed' as const }
+    assert.deepEqual(broken({ moved: nobodys, state: NOTHING, refunds: [refund(200)], kept: [gone] }), [])
+  })
+
+  test('lets another sale keep a course that is refunded, and reports a buyer whom such a refund takes out', () => {
+    const sales = [sale(), sale({ name: 'sale1' })]
+    const of = { sales, rows: [SETTLED, { ...SETTLED, id: '1' }], refunds: [refund(200, sales[0])] }
+    assert.deepEqual(broken(of), [])
+    assert.deepEqual(broken({ ...of, state: NOTHING }), ['1'])
+    const stopped = { ...SETTLED, id: '1', state: 'needs_attention', reason: 'person.unenrolled' }
+    assert.deepEqual(broken({ ...of, state: NOTHING, rows: [SETTLED, stopped] }), [], 'an operator knows of it')
+    const both = { ...of, refunds: [refund(200, sales[0]), refund(200, sales[1])] }
+    assert.deepEqual(broken(both), ['5', '5'])
+    assert.deepEqual(broken({ ...both, state: NOTHING }), [])
+  })
+
+  /** The rules of the events of one sale that are broken. */
+  function wrong(
+    told: readonly Told[],
+    of: { state?: string; kept?: Kept[]; lost?: boolean; access?: 'ended' | 'restored' } = {},
+  ) {
     const record = createRecord()
-    const told = (...states: string[]) =>
-      states.map((state, i) => {
-        const data = {
-          id: '0',
-          webhookId: null,
-          state,
-          courses: [],
-          ended: [],
-          reason: null,
-          replaces: null,
-          replacedBy: null,
-        }
-        return { type: `delivery.${state}`, webhookId: `${state}${i}`, sequence: i + 1, data: { ...data, test: false } }
-      })
-    const rows = [{ ...SETTLED, state: 'withdrawn' }]
-    assert.deepEqual(checkEvents({ record, got: told('enrolled', 'withdrawn'), rows }), [])
-    for (const got of [told('withdrawn', 'enrolled'), []]) assert.equal(checkEvents({ record, got, rows }).length, 1)
-    const [first, second] = told('enrolled', 'withdrawn')
-    assert.ok(first !== undefined && second !== undefined)
-    assert.deepEqual(checkEvents({ record, got: [first, second, first], rows }), [])
-    assert.deepEqual(checkEvents({ record, got: [], rows: [{ ...SETTLED, state: 'queued' }] }), [])
-    const [later, last] = told('withdrawn', 'enrolled', 'withdrawn').slice(1)
-    assert.ok(later !== undefined && last !== undefined)
-    for (const got of [
-      [later, first, last],
-      [first, { ...last, sequence: first.sequence }],
-    ]) {
-      assert.match(checkEvents({ record, got, rows })[0]?.rule ?? '', /^8: .* in the order/)
+    const one = sale()
+    record.sales.push(one)
+    record.kept.push(...(of.kept ?? []))
+    if (of.lost) record.lost.add(keyOf(EMAIL, COURSE))
+    if (of.access !== undefined) record.access.set(one, new Map([[COURSE, of.access]]))
+    const rows = new Map([['sale0', { ...SETTLED, state: of.state ?? 'enrolled' }]])
+    return checkEvents({ record, got: told, rows }).map(({ rule }) => rule.replace(/^8: sale0, delivery 0, /, ''))
+  }
+  type Told = Parameters<typeof checkEvents>[0]['got'][number]
+  const SINCE = '2026-01-31T12:00:00.000Z'
+  /** An event: its type, its number, and whether the delivery has the course, or had it. */
+  function event(type: string, sequence: number, has: 'course' | 'ended' | 'nothing' = 'nothing', since = SINCE): Told {
+    const state = type.startsWith('access') ? 'enrolled' : type
+    const courses = has === 'course' ? [{ id: COURSE, result: 'enrolled' as const }] : []
+    const ended = has === 'ended' ? [{ id: COURSE, since }] : []
+    const [webhookId, reason, replaces, replacedBy] = [null, null, null, null]
+    const data = { id: '0', webhookId, state, courses, ended, reason, replaces, replacedBy, test: false }
+    return { type: `delivery.${type}`, webhookId: `${type}${sequence}`, sequence, data }
+  }
+
+  test('reports a delivery if the shop was told another state last, or its events out of order', () => {
+    const [enrolled, withdrawn] = [event('enrolled', 1), event('withdrawn', 2)]
+    assert.deepEqual(wrong([enrolled, withdrawn], { state: 'withdrawn' }), [])
+    assert.deepEqual(wrong([enrolled, withdrawn, enrolled], { state: 'withdrawn' }), [], 'it came again')
+    assert.deepEqual(wrong([], { state: 'queued' }), [])
+    for (const told of [[event('withdrawn', 1), event('enrolled', 2)], []]) {
+      assert.match(wrong(told, { state: 'withdrawn' }).join(), /^is withdrawn, and the shop was told/)
+    }
+    for (const second of [event('withdrawn', 1), event('withdrawn', 0)]) {
+      assert.match(wrong([enrolled, second], { state: 'withdrawn' }).join(), /^has events in the order/)
     }
   })
 
-  test('reports an access that was told as ended, unless an operator took the buyer out or the LMS lost the enrollment', () => {
-    const record = createRecord()
-    const data = { id: '0', webhookId: null, state: 'enrolled', courses: [], reason: null, replaces: null }
-    const ended = [{ id: COURSE, since: '2026-01-31T12:00:00.000Z' }]
-    const event = { ...data, ended, replacedBy: null, test: false }
-    const got = [{ type: 'delivery.access_ended', webhookId: 'a', sequence: 1, data: event }]
-    const rows = [SETTLED]
-    assert.match(checkEvents({ record, got, rows })[0]?.rule ?? '', /was told as ended/)
-    record.lost.add(keyOf(SETTLED.email, COURSE))
-    assert.deepEqual(checkEvents({ record, got, rows }), [])
+  test('reports an access that was told as ended, unless somebody took the buyer out or the LMS lost the enrollment', () => {
+    const told = [event('enrolled', 1, 'course'), event('access_ended', 2, 'ended')]
+    const out = kept('unenrolled', 300)
+    assert.match(wrong(told).join(), /^was told as ended in .* 1 times/)
+    assert.match(wrong(told, { kept: [{ ...out, by: 'service' }] }).join(), /^was told as ended in .* 1 times/)
+    assert.deepEqual(wrong(told, { lost: true }), [])
+    assert.deepEqual(wrong(told, { kept: [out] }), [])
+    const restored = event('access_restored', 3, 'course')
+    const again = [...told, restored, event('access_ended', 4, 'ended', '2026-01-31T13:00:00.000Z')]
+    assert.match(wrong(again, { kept: [out] }).join(), /2 times/)
+    assert.deepEqual(wrong(again, { kept: [out, kept('unenrolled', 400)] }), [])
+  })
+
+  test('reports an end or a return that was told although nothing had changed, or of a course that was withdrawn', () => {
+    const outs = [kept('unenrolled', 300), kept('unenrolled', 400)]
+    const told = [event('enrolled', 1, 'course'), event('access_ended', 2, 'ended')]
+    assert.match(wrong([...told, event('access_ended', 3, 'ended')], { kept: outs }).join(), /nothing had ended/)
+    assert.match(wrong([...told, event('access_restored', 3, 'ended')], { kept: outs }).join(), /nothing was back/)
+    const afterwards = [event('enrolled', 1, 'course'), event('withdrawn', 2), event('access_ended', 3, 'ended')]
+    assert.match(wrong(afterwards, { kept: outs }).join(), /no longer had/)
+    const again = [...told, event('access_restored', 3, 'course'), event('access_ended', 4, 'ended')]
+    assert.match(wrong(again, { kept: outs }).join(), /one round in two events/)
+  })
+
+  test('reports an access that ended or came back, if the shop was never told', () => {
+    const [enrolled, ended] = [event('enrolled', 1, 'course'), event('access_ended', 2, 'ended')]
+    const out = [kept('unenrolled', 300)]
+    assert.match(wrong([enrolled], { kept: out, access: 'ended' }).join(), /never told .* is ended/)
+    assert.match(wrong([enrolled, ended], { kept: out, access: 'restored' }).join(), /never told .* is restored/)
+    assert.deepEqual(wrong([enrolled, ended], { kept: out, access: 'ended' }), [])
+    assert.deepEqual(wrong([enrolled], { kept: out, access: 'restored' }), [])
   })
 
   test('reports more throttled calls in a minute than the budget allows', () => {

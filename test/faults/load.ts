@@ -80,7 +80,7 @@ export async function deliveriesIn(url: string) {
   try {
     return await db
       .selectFrom('deliveries')
-      .select(['id', 'email', 'state', 'attempts', 'due_at', 'request', 'outcome', 'replaces'])
+      .select(['id', 'email', 'state', 'attempts', 'due_at', 'request', 'outcome', 'replaces', 'accounts'])
       .execute()
   } finally {
     await close()

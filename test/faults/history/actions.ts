@@ -94,7 +94,7 @@ const pause: Action = async (world, chance) => {
   world.record.count('pauses')
   await occupying(replica, async () => {
     replica.freeze()
-    await delay(chance.between(1000, 6000))
+    await delay(chance.between(1000, 4000))
     replica.thaw()
   })
 }
@@ -143,9 +143,9 @@ export const ACTIONS = {
   shopRefund: [shopRefund, 3],
   register: [register, 4],
   activate: [activate, 4],
-  kill: [kill, 3],
+  kill: [kill, 9],
   restart: [stop, 2],
-  pause: [pause, 3],
+  pause: [pause, 9],
   partition: [partition, 4],
   outage: [outage, 0.7],
   error: [fault('error 500'), 1.5],

@@ -1,5 +1,5 @@
 import type { Violation } from './check.ts'
-import { keyOf, type Record, type Refund, type Sale, statusOf } from './record.ts'
+import { buyerOf, keyOf, keyOfKept, type Record, type Refund, type Sale, statusOf } from './record.ts'
 
 /** A refund that the service has accepted, for one person and course. */
 export interface Refunded {
@@ -13,13 +13,13 @@ export interface Refunded {
 }
 
 /** Returns the shop's refunds that may count, by person and course, also those of sales that were corrected. */
-export function refundsByShop({ refunds, sales }: Pick<Record, 'refunds' | 'sales'>): Map<string, Refunded[]> {
-  const all = refunds.flatMap((refund): Refunded[] => {
+export function refundsByShop(record: Pick<Record, 'refunds' | 'sales' | 'moved'>): Map<string, Refunded[]> {
+  const all = record.refunds.flatMap((refund): Refunded[] => {
     const status = statusOf(refund)
     if (status !== null && status >= 300) return []
     const sentAt = refund.sendings[0]?.sentAt ?? 0
     const at = refund.sendings.find((one) => one.status === status && status !== null)?.answeredAt
-    return refundedKeys(refund, sales).map((key) => ({
+    return refundedKeys(record, refund).map((key) => ({
       refund,
       key,
       sentAt,
@@ -30,21 +30,28 @@ export function refundsByShop({ refunds, sales }: Pick<Record, 'refunds' | 'sale
   return Map.groupBy(all, ({ key }) => key)
 }
 
-function refundedKeys({ sale }: Refund, sales: readonly Sale[]): string[] {
-  const corrected = sales.filter(({ corrects, sendings }) => corrects === sale && sendings.some((one) => one.status))
-  return [...new Set([sale, ...corrected].flatMap(({ email, courses }) => courses.map((key) => keyOf(email, key))))]
+function refundedKeys(record: Pick<Record, 'sales' | 'moved'>, { sale }: Refund): string[] {
+  const corrected = record.sales.filter((one) => one.corrects === sale && one.sendings.some(({ status }) => status))
+  const keys = [sale, ...corrected].flatMap((one) => one.courses.map((course) => keyOf(buyerOf(record, one), course)))
+  return [...new Set(keys)]
 }
+
+/** Whether a sale is the one that was refunded, or corrects it. */
+export const isOfSale = (sale: Sale, refunded: Sale): boolean =>
+  sale.name === refunded.name || sale.corrects?.name === refunded.name
 
 /** Refunded people who are in the course at the end, and refunds that the service has refused. */
 export function checkRefunds(of: {
   record: Record
   has: ReadonlySet<string>
   salesOf: (key: string) => readonly Sale[]
+  /** Whether another sale of the buyer keeps the course. */
+  isKept: (key: string, refunded: Sale) => boolean
 }): Violation[] {
-  const { record, has, salesOf } = of
+  const { record, has, salesOf, isKept } = of
   const still = [...refundsByShop(record).values()].flat().flatMap(({ refund, key, sentAt, at }) => {
     const isNewer = salesOf(key).some(({ sendings }) => sendings.some((one) => (one.answeredAt ?? at) > sentAt))
-    if (at === Number.POSITIVE_INFINITY || isNewer || !has.has(key)) return []
+    if (at === Number.POSITIVE_INFINITY || isNewer || !has.has(key) || isKept(key, refund.sale)) return []
     const rule = `5: ${key} at the end, although the refund of ${refund.sale.name} was answered ${statusOf(refund)}`
     return [{ rule, email: key.split(' ')[0] ?? null }]
   })
@@ -61,6 +68,6 @@ export function checkRefunds(of: {
 export function checkOthers(of: { record: Record; isBought: (key: string) => boolean }): Violation[] {
   const { record, isBought } = of
   return record.kept
-    .filter(({ by, email, course }) => by === 'service' && !isBought(keyOf(email, course)))
+    .filter((one) => one.by === 'service' && !isBought(keyOfKept(record, one)))
     .map(({ kind, email, course }) => ({ rule: `7: ${kind} in ${course}, without a sale to this address`, email }))
 }

@@ -1,8 +1,18 @@
 import type { State } from '../../harness.ts'
-import { checkOthers, checkRefunds, refundsByShop } from './check-refunds.ts'
+import { checkOthers, checkRefunds, isOfSale, refundsByShop } from './check-refunds.ts'
 import { isThrottled } from './faults.ts'
 import { FAILING } from './lms.ts'
-import { type Called, type Kept, keyOf, type Record, type Sale, type Sending } from './record.ts'
+import {
+  buyerOf,
+  type Called,
+  type Kept,
+  keyOf,
+  keyOfKept,
+  personAt,
+  type Record,
+  type Sale,
+  type Sending,
+} from './record.ts'
 import type { Row } from './shop.ts'
 
 export interface Violation {
@@ -26,15 +36,23 @@ export function check(from: {
   const refunds = refundsIn(record)
   const byShop = refundsByShop(record)
   const bought = Map.groupBy(
-    record.sales.flatMap((sale) => sale.courses.map((course) => ({ sale, key: keyOf(sale.email, course) }))),
+    record.sales.flatMap((sale) => sale.courses.map((course) => ({ sale, key: keyOf(buyerOf(record, sale), course) }))),
     ({ key }) => key,
   )
   const salesOf = (key: string): Sale[] => (bought.get(key) ?? []).map(({ sale }) => sale)
+  /** Whether the buyer bought the course with another sale, too, which nobody refunds, or which came again since. */
+  const isKept = (key: string, refunded: Sale): boolean => salesOf(key).some((sale) => keeps(sale, key, refunded))
+  const keeps = (sale: Sale, key: string, refunded: Sale): boolean =>
+    isAccepted(sale) &&
+    !isOfSale(sale, refunded) &&
+    !isReplaced(sale) &&
+    !(byShop.get(key) ?? []).some(({ refund, sentAt }) => isOfSale(sale, refund.sale) && !cameAfter(sale, sentAt))
   /** By operators and, as soon as the service has confirmed them, by the shop. */
   const refundsOf = (key: string): { at: number }[] =>
-    [...(refunds.get(key) ?? []), ...(byShop.get(key) ?? []).filter(({ isVerified }) => isVerified)].sort(
-      (a, b) => a.at - b.at,
-    )
+    [
+      ...(refunds.get(key) ?? []),
+      ...(byShop.get(key) ?? []).filter(({ isVerified, refund }) => isVerified && !isKept(key, refund.sale)),
+    ].sort((a, b) => a.at - b.at)
   const isReplaced = (sale: Sale): boolean => record.sales.some((other) => other.corrects === sale && isAccepted(other))
   const isAccepted = ({ name, sendings }: Sale): boolean => rows.has(name) || sendings.some(wasAccepted)
   const has = pairsIn(state, record)
@@ -42,12 +60,15 @@ export function check(from: {
 
   const missing = record.sales.flatMap((sale) =>
     sale.courses
-      .filter((course) => course !== FAILING && !has.has(keyOf(sale.email, course)))
+      .filter((course) => course !== FAILING && !has.has(keyOf(buyerOf(record, sale), course)))
       .filter((course) => {
-        const key = keyOf(sale.email, course)
-        const refunded = [...(refunds.get(key) ?? []), ...(byShop.get(key) ?? [])]
+        const key = keyOf(buyerOf(record, sale), course)
+        const ownRefunds = (byShop.get(key) ?? []).filter(({ refund }) => isOfSale(sale, refund.sale))
+        const refunded = [...(refunds.get(key) ?? []), ...ownRefunds]
         const row = rows.get(sale.name)
-        if (refunded.length > 0 && row?.reason === 'person.unenrolled') return false
+        // A refund of another sale may have taken the buyer out late, so that an operator has to tell what is wanted.
+        const anyRefund = refunded.length + (byShop.get(key) ?? []).length > 0
+        if (anyRefund && row?.reason === 'person.unenrolled') return false
         if (isReplaced(sale) || record.lost.has(key)) return false
         // An operator has to tell who the buyer is.
         if (record.namesakes.has(sale.email) && row?.state === 'needs_attention') return false
@@ -60,7 +81,7 @@ export function check(from: {
       }),
   )
   const returned = record.kept.flatMap((one) => {
-    const key = keyOf(one.email, one.course)
+    const key = keyOfKept(record, one)
     if (one.by !== 'service' || (one.kind !== 'enrolled' && one.kind !== 'allowed')) return []
     const refund = refundsOf(key).findLast(({ at }) => at < one.at)
     if (refund === undefined || one.beganAt <= refund.at) return []
@@ -75,16 +96,20 @@ export function check(from: {
   const rule = `4: ${worst} throttled calls in a minute, where ${mostCalls} are allowed`
   const overspent = worst > mostCalls ? [{ rule, email: null }] : []
   const isBought = (key: string): boolean => salesOf(key).some(isAccepted)
-  const ofShop = [...checkRefunds({ record, has, salesOf }), ...checkOthers({ record, isBought })]
+  const ofShop = [...checkRefunds({ record, has, salesOf, isKept }), ...checkOthers({ record, isBought })]
   return [...missing, ...returned, ...strangers, ...overspent, ...ofShop]
 }
 
 /** Returns the operators' refunds, oldest first, by person and course. */
-export const refundsIn = ({ kept }: Pick<Record, 'kept'>): Map<string, Kept[]> =>
+export const refundsIn = (record: Pick<Record, 'kept' | 'moved'>): Map<string, Kept[]> =>
   Map.groupBy(
-    kept.filter(({ by, kind }) => by === 'operator' && (kind === 'unenrolled' || kind === 'disallowed')),
-    ({ email, course }) => keyOf(email, course),
+    record.kept.filter(({ by, kind }) => by === 'operator' && (kind === 'unenrolled' || kind === 'disallowed')),
+    (one) => keyOfKept(record, one),
   )
+
+/** Whether a webhook of this sale may have come after that time. */
+const cameAfter = ({ sendings }: Sale, at: number): boolean =>
+  sendings.some(({ answeredAt }) => (answeredAt ?? at + 1) > at)
 
 const wasAccepted = ({ status }: Sending): boolean => status !== null && ACCEPTED.includes(status)
 
@@ -107,8 +132,8 @@ function mustHave({
 function mayFollow(from: { sale: Sale; refund: { at: number }; one: Kept; record: Record }): boolean {
   const { sale, refund, one, record } = from
   const first = record.kept.find(
-    ({ by, email, course, kind }) =>
-      by === 'service' && kind !== 'disallowed' && keyOf(email, course) === keyOf(one.email, one.course),
+    (other) =>
+      other.by === 'service' && other.kind !== 'disallowed' && keyOfKept(record, other) === keyOfKept(record, one),
   )
   return sale.sendings.some((sending, i) => {
     // If a connection ended without an answer, it is unknown when its webhook was stored.
@@ -137,10 +162,12 @@ export function busiestMinute(calls: readonly Called[]): number {
 }
 
 /** Returns who is enrolled in which course, or will be on activation. An allowance of an active account has no effect. */
-export function pairsIn({ enrollments, allowances }: State, { registered }: Pick<Record, 'registered'>): Set<string> {
+export function pairsIn({ enrollments, allowances }: State, record: Pick<Record, 'registered' | 'moved'>): Set<string> {
   const active = enrollments.filter((row) => row.active)
   const waiting = allowances.filter(
-    (row) => row.auto_enroll && !row.used && registered.get(row.email)?.isActive !== true,
+    (row) => row.auto_enroll && !row.used && record.registered.get(row.email)?.isActive !== true,
   )
-  return new Set([...active, ...waiting].map(({ email, course }) => keyOf(email, course)))
+  const keyAtEnd = ({ email, course }: { email: string; course: string }): string =>
+    keyOf(personAt(record, email, Number.POSITIVE_INFINITY), course)
+  return new Set([...active, ...waiting].map(keyAtEnd))
 }

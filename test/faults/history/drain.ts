@@ -4,7 +4,7 @@ import type { Chance } from './chance.ts'
 import { pairsIn, refundsIn } from './check.ts'
 import { refundsByShop } from './check-refunds.ts'
 import { FAILING } from './lms.ts'
-import { keyOf, type Sale, within } from './record.ts'
+import { buyerOf, keyOf, type Sale, within } from './record.ts'
 import type { World } from './world.ts'
 
 /** The time for the remaining work at the end, which depends on the call budget. */
@@ -24,10 +24,9 @@ export async function drain(world: World, chance: Chance): Promise<boolean> {
       const ms = performance.now() - began
       const rows = await shop.rows()
       const settled = settledPairs(world, await lms.state(), ms > REFUNDED_MS)
-      const open = record.sales.filter(
-        ({ name, email, courses }) =>
-          rows.get(name)?.isOpen && !courses.every((course) => course === FAILING || settled.has(keyOf(email, course))),
-      )
+      const isSettled = (sale: Sale): boolean =>
+        sale.courses.every((course) => course === FAILING || settled.has(keyOf(buyerOf(record, sale), course)))
+      const open = record.sales.filter((sale) => rows.get(sale.name)?.isOpen && !isSettled(sale))
       for (const sale of open) {
         const isApart = shop.reserved.has(sale.email) && wasRefunded(world, sale)
         if (ms < SEND_AGAIN_MS || again.has(sale) || isApart || sale.corrects !== undefined) continue
@@ -49,8 +48,10 @@ const settledPairs = ({ record }: World, state: State, refunded: boolean): Set<s
     ...(refunded ? [...refundsIn(record).keys(), ...refundsByShop(record).keys()] : []),
   ])
 
-const wasRefunded = ({ record }: World, { email, courses: [course = ''] }: Sale): boolean =>
-  refundsIn(record).has(keyOf(email, course)) || refundsByShop(record).has(keyOf(email, course))
+function wasRefunded({ record }: World, sale: Sale): boolean {
+  const key = keyOf(buyerOf(record, sale), sale.courses[0] ?? '')
+  return refundsIn(record).has(key) || refundsByShop(record).has(key)
+}
 
 /** Whether the LMS has carried out all that was late, every withdrawal has ended, and no event is left to send. */
 export async function isAtRest({ lms }: World, url: string): Promise<boolean> {

@@ -116,7 +116,7 @@ const isOut = ({ record }: World, email: string): boolean =>
   record.kept.findLast((one) => one.email === email)?.kind === 'unenrolled'
 
 /** Sells to a person whom no other action uses, and waits until that is settled; null if it takes too long. */
-async function sellSettled(
+export async function sellSettled(
   world: World,
   buyer: { email: string; course: string },
   chance: Chance,
@@ -127,7 +127,8 @@ async function sellSettled(
   return row === null || row.state === 'needs_attention' ? null : sale
 }
 
-async function rowOf({ shop }: World, sale: Sale, fits: (row: Row) => boolean): Promise<Row | null> {
+/** The row of a sale as soon as it fits; null if it takes too long. */
+export async function rowOf({ shop }: World, sale: Sale, fits: (row: Row) => boolean): Promise<Row | null> {
   let found: Row | null = null
   const look = async (): Promise<boolean> => {
     found = (await shop.rows()).get(sale.name) ?? null

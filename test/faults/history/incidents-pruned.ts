@@ -96,7 +96,7 @@ async function step({ clock, record }: World, ms: number): Promise<void> {
 }
 
 export const PRUNED = {
-  standstill: [standstill, 2],
+  standstill: [standstill, 4],
   clockStep: [clockStep, 1],
   refundAfterStandstill: [refundAfterStandstill, 4],
   refundAfterClockStep: [refundAfterClockStep, 4],

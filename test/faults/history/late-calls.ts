@@ -39,7 +39,8 @@ export function createLateCalls({ record }: { record: Record }) {
       return found?.at ?? null
     },
 
-    /** How many are still to be carried out. */
-    left: (): number => open.size,
+    /** How many are still to be carried out; for one person, if an address is given. */
+    left: (email?: string): number =>
+      email === undefined ? open.size : [...open].filter(({ call }) => names(call, email)).length,
   }
 }

@@ -72,6 +72,12 @@ export async function startHistoryLms({ t, record }: { t: TestContext; record: R
     return tokenSchema.parse(JSON.parse(text)).access_token
   }
   const authorization = `JWT ${await token()}`
+  const change = async (action: 'enroll' | 'unenroll', email: string, course: string): Promise<void> => {
+    const body = JSON.stringify({ action, auto_enroll: action === 'enroll', courses: course, identifiers: email })
+    const headers = { 'content-type': 'application/json', authorization }
+    const { status, text } = await exchange({ url: `${lms.url}${BULK}`, headers, body })
+    assert.equal(status, 200, text)
+  }
 
   return {
     ...lms,
@@ -95,12 +101,10 @@ export async function startHistoryLms({ t, record }: { t: TestContext; record: R
     late,
 
     /** Unenrolls as an operator does after a refund, and deletes an allowance. It bypasses the proxy and its faults. */
-    unenroll: async (email: string, course: string): Promise<void> => {
-      const body = JSON.stringify({ action: 'unenroll', auto_enroll: false, courses: course, identifiers: email })
-      const headers = { 'content-type': 'application/json', authorization }
-      const { status, text } = await exchange({ url: `${lms.url}${BULK}`, headers, body })
-      assert.equal(status, 200, text)
-    },
+    unenroll: (email: string, course: string): Promise<void> => change('unenroll', email, course),
+
+    /** Enrolls as somebody does in the LMS. */
+    enroll: (email: string, course: string): Promise<void> => change('enroll', email, course),
   }
 }
 export type HistoryLms = Awaited<ReturnType<typeof startHistoryLms>>

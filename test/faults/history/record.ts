@@ -36,6 +36,26 @@ export const statusOf = ({ sendings }: Refund): number | null =>
 
 export const keyOf = (email: string, course: string): string => `${email.toLowerCase()} in ${course}`
 
+/** An account that has another address since `at`, ms since 1970. `isTaken`: another person has the one that it left. */
+export interface Moved {
+  readonly from: string
+  readonly to: string
+  readonly at: number
+  readonly isTaken: boolean
+}
+
+/** The address that the person has at the end who had this one at `at`. What is nobody's else is that person's, too. */
+export const personAt = ({ moved }: Pick<Record, 'moved'>, email: string, at: number): string =>
+  moved.find((one) => one.from === email && (at < one.at || !one.isTaken))?.to ?? email
+
+/** The address that the buyer of a sale has at the end. */
+export const buyerOf = (record: Pick<Record, 'moved'>, { email, sendings }: Sale): string =>
+  personAt(record, email, sendings[0]?.sentAt ?? Number.POSITIVE_INFINITY)
+
+/** The person of a change and its course, as keyOf gives it. */
+export const keyOfKept = (record: Pick<Record, 'moved'>, { email, course, at }: Kept): string =>
+  keyOf(personAt(record, email, at), course)
+
 /** A change that the LMS committed. `beganAt` is when its call arrived, also if the LMS carried it out late. */
 export interface Kept extends Effect {
   readonly by: 'service' | 'operator'
@@ -73,6 +93,9 @@ export function createRecord() {
   const registered = new Map<string, { isActive: boolean }>()
   /** The buyers whose address is another person's username. */
   const namesakes = new Set<string>()
+  const moved: Moved[] = []
+  /** Whether the shop has to be told at the end that somebody's access has ended or not, by the sale and the course. */
+  const access = new Map<Sale, Map<string, 'ended' | 'restored'>>()
   /** Who is enrolled where because the test has put them there, by `keyOf`. */
   const placed = new Set<string>()
   /** Enrollments that the LMS has lost, by `keyOf`. */
@@ -86,6 +109,8 @@ export function createRecord() {
     counts,
     registered,
     namesakes,
+    moved,
+    access,
     placed,
     lost,
     count: (what: string): void => {

@@ -8,12 +8,15 @@ import { serveEnv } from '../../service/serving.ts'
 import { startReceiver } from '../../shop/events/receiver.ts'
 import { eventsEnv } from '../events-record.ts'
 import { ACTIONS } from './actions.ts'
+import { whileAging } from './aging.ts'
 import { type Chance, createChance } from './chance.ts'
 import { busiestMinute, check, type Violation } from './check.ts'
 import { checkEvents } from './check-events.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import { drain, isAtRest } from './drain.ts'
 import { INCIDENTS } from './incidents.ts'
+import { ADDRESSES } from './incidents-address.ts'
+import { ENDED } from './incidents-ended.ts'
 import { LATE } from './incidents-late.ts'
 import { BY_OPERATORS } from './incidents-operator.ts'
 import { PRUNED } from './incidents-pruned.ts'
@@ -35,7 +38,9 @@ const SETTLE_MS = 120_000
 /** The rules about what was, and not about how it is at the end. */
 const HAPPENED = /^[2467]:/
 
-const HAPPENINGS = { ...ACTIONS, ...INCIDENTS, ...LATE, ...PRUNED, ...BY_OPERATORS }
+const ACCESS = ['delivery.access_ended', 'delivery.access_restored']
+
+const HAPPENINGS = { ...ACTIONS, ...INCIDENTS, ...LATE, ...PRUNED, ...BY_OPERATORS, ...ADDRESSES, ...ENDED }
 type Happening = keyof typeof HAPPENINGS
 const isHappening = (name: string): name is Happening => Object.hasOwn(HAPPENINGS, name)
 
@@ -91,21 +96,24 @@ export async function runHistory(from: {
   }
   const command: World['command'] = (args) => start({ t, args, env: settings }).ended
   const correct: World['correct'] = (args) => start({ t, args, env: settings, command: CORRECT }).ended
-  const world: World = { record, lms, replicas, clock, command, correct, shop: createShop({ record, databaseUrl }) }
+  const shop = createShop({ record, databaseUrl })
+  const world: World = { record, lms, replicas, clock, command, correct, shop, events: receiver.got }
 
-  await happen(world, chance)
-  lms.endFaults()
-  const drained = await drain(world, chance)
   const mostCalls = callsPerMinute + SPARE_CALLS
   const look = async () => {
     const [rows, state] = [await world.shop.rows(), await lms.state()]
-    const ofEvents = checkEvents({ got: receiver.got, rows: rows.values(), record })
+    const ofEvents = checkEvents({ got: receiver.got, rows, record })
     return { rows, violations: [...check({ record, rows, state, before, mostCalls }), ...ofEvents] }
   }
   // What the LMS did late, the service may still have to set right. What has happened, it can't.
   const wait = async () => (await isAtRest(world, databaseUrl)) && isDecided((await look()).violations)
-  await within(SETTLE_MS, wait, 1000)
-  const { rows, violations } = await look()
+  const { drained, rows, violations } = await whileAging(databaseUrl, async () => {
+    await happen(world, chance)
+    lms.endFaults()
+    const done = await drain(world, chance)
+    await within(SETTLE_MS, wait, 1000)
+    return { drained: done, ...(await look()) }
+  })
   process.stdout.write(`# ${title}: seed ${seed}, ${countsOf(world, rows)}${drained ? '' : ', NOT DRAINED'}\n`)
   if (clock !== null) assert.ok(clock.reads() > 0, 'no statement of the service reads the clock that steps')
   assert.deepEqual(receiver.wrong, [])
@@ -136,10 +144,11 @@ async function happen(world: World, chance: Chance): Promise<void> {
   await Promise.all(under)
 }
 
-function countsOf({ record }: World, rows: ReadonlyMap<string, Row>): string {
+function countsOf({ record, events }: World, rows: ReadonlyMap<string, Row>): string {
   const states = Object.entries(Object.groupBy(rows.values(), ({ state }) => state))
   const counts = [
     ...[...record.counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `${what} ${count}`),
+    ...ACCESS.map((type) => `events ${type} ${events.filter((one) => one.type === type).length}`),
     ...states.map(([state, list]) => `deliveries ${state} ${list?.length}`),
     `LMS calls ${record.calls.length}`,
     `throttled calls in a minute at most ${busiestMinute(record.calls)}`,

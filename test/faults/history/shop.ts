@@ -15,6 +15,8 @@ export interface Row {
   readonly isOpen: boolean
   /** The code of its outcome's reason. */
   readonly reason: string | null
+  /** Whether it knows the account that a course was given to. */
+  readonly hasAccount: boolean
 }
 
 const requestSchema = z.object({ name: z.string() })
@@ -83,6 +85,12 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       return one
     },
 
+    /** A refund that an operator ordered at that time: the service carries it out as one of the shop. */
+    ordered: (sale: Sale, sentAt: number): void => {
+      const sending = { sentAt, replica: 'an operator', answeredAt: Date.now(), status: 202 }
+      record.refunds.push({ id: `withdrawal-${record.refunds.length}`, sale, sendings: [sending] })
+    },
+
     /** The sale with which an operator replaces another one. Makes nothing. */
     corrected: (sale: Sale, changes: { email?: string; courses?: readonly string[] }): Sale => {
       const { name, email, courses } = { ...sale, ...changes }
@@ -120,11 +128,12 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
     /** Returns all deliveries by the name of their sale; `NAME>` is that of a correction. */
     rows: async (): Promise<Map<string, Row>> => {
       const stored = await deliveriesIn(databaseUrl)
-      const rows = stored.map(({ id, email, state, request, outcome, replaces }): [string, Row] => {
+      const rows = stored.map(({ id, email, state, request, outcome, replaces, accounts }): [string, Row] => {
         const reason = outcome === null ? null : outcomeSchema.parse(JSON.parse(outcome)).reason
         const isOpen = OPEN_STATES.includes(state)
         const { name } = requestSchema.parse(JSON.parse(request ?? '{}'))
-        const row = { id, email: email ?? '', state, isOpen, reason: reason?.code ?? null }
+        const hasAccount = accounts !== null
+        const row = { id, email: email ?? '', state, isOpen, reason: reason?.code ?? null, hasAccount }
         return [replaces === null ? name : `${name}>`, row]
       })
       const byName = new Map(rows)

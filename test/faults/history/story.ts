@@ -1,5 +1,5 @@
 import { names } from './faults.ts'
-import type { Called, Record } from './record.ts'
+import { buyerOf, type Called, personAt, type Record } from './record.ts'
 import type { Row } from './shop.ts'
 
 /** Returns the history of one person and of the replicas at that time, in order, as a text. */
@@ -12,9 +12,12 @@ export function storyOf({
   rows: ReadonlyMap<string, Row>
   email: string
 }): string {
-  const sales = record.sales.filter((sale) => sale.email === email)
+  const sales = record.sales.filter((sale) => sale.email === email || buyerOf(record, sale) === email)
+  const changes = record.kept.filter((one) => one.email === email || personAt(record, one.email, one.at) === email)
   const lines = [
-    ...record.notes.filter((one) => one.email === null || one.email === email),
+    ...record.notes.filter(
+      (one) => one.email === null || one.email === email || personAt(record, one.email, 0) === email,
+    ),
     ...sales.flatMap(({ name, courses, sendings }) =>
       sendings.flatMap(({ sentAt, replica, answeredAt, status }, i) => [
         { at: sentAt, text: `${i === 0 ? 'sale' : 'repeat'} ${name} of ${courses.join(', ')} sent to ${replica}` },
@@ -33,15 +36,13 @@ export function storyOf({
         return { at, text: `${replica} calls ${method} ${path} ${body}${met}` }
       },
     ),
-    ...record.kept
-      .filter((one) => one.email === email)
-      .map(({ at, by, kind, course, beganAt }) => ({
-        at,
-        text: `the LMS commits, for the ${by}: ${kind} in ${course} (the call came ${at - beganAt} ms before)`,
-      })),
+    ...changes.map(({ at, by, kind, email: address, course, beganAt }) => ({
+      at,
+      text: `the LMS commits, for the ${by}: ${kind} in ${course}, ${address} (the call came ${at - beganAt} ms before)`,
+    })),
   ].sort((a, b) => a.at - b.at)
   const sent = sales.flatMap(({ sendings }) => sendings.map(({ sentAt }) => sentAt))
-  const changed = record.kept.filter((one) => one.email === email).map(({ at }) => at)
+  const changed = changes.map(({ at }) => at)
   const began = Math.min(...(sent.length > 0 ? sent : changed))
   const told = lines.filter(({ at }) => at >= began).map(({ at, text }) => `  ${at - began} ms: ${text}`)
   const stored = sales.map(({ name }) => {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Ended } from '../../service/process.ts'
+import type { Got } from '../../shop/events/receiver.ts'
 import type { Chance } from './chance.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import type { HistoryLms } from './lms.ts'
@@ -15,6 +16,8 @@ export interface World {
   readonly replicas: readonly Replica[]
   /** Of the database's server; null for SQLite, whose clock is that of the replica. */
   readonly clock: DatabaseClock | null
+  /** What the shop got from the service until now. */
+  readonly events: readonly Got[]
   /** Starts a command of this service beside the replicas, and resolves when it ends. */
   readonly command: (args: readonly string[]) => Promise<Ended>
   /** Starts `correct.ts`. */
