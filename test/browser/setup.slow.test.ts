@@ -34,6 +34,7 @@ test('the first day: what the shop needs is copied, its first webhook shows by i
   await page.getByLabel('Course', { exact: true }).selectOption({ label: `Demonstration Course – ${DEMO}` })
   await page.getByRole('button', { name: 'Make the test sale' }).click()
   await page.getByText('This is the test sale.').waitFor()
+  await page.getByRole('heading', { name: 'Waiting for buyer' }).waitFor()
   await open(page, '/setup')
   await page.locator('#test-sale.done').getByText('Last test sale:').waitFor()
   assert.deepEqual(wrong, [])
