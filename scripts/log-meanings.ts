@@ -20,7 +20,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Find the cause in the log of the LMS, for example a forum role that exists twice.',
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
-      means: 'The shop and the console go on with the courses that were read before, for `reason`.',
+      means: 'The service goes on with the courses that it read before, for `reason`.',
       action: 'If the line repeats for an hour, see [Errors](errors.md#the-lms).',
     },
   },
@@ -30,14 +30,14 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
     },
     'follow-up of buyers failed in part': {
-      means: 'A look-up in the LMS failed for `reason`. The next round includes the buyers who were left out.',
+      means: 'A look-up in the LMS failed for `reason`. The next round includes those who were left out.',
       action: 'If the line repeats, see [Errors](errors.md#the-lms).',
     },
     'refund received': {
       means:
-        'A warning means that nothing was done: no delivery has this sale (`never_sold` in `result`), or its `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
+        'As a warning: nothing was done. The `result` is `never_sold`, or the `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
       action:
-        "For `never_sold`, compare the shop's order with the deliveries, otherwise see `sale_id` in [Errors](errors.md#answers-to-the-shop).",
+        'For `never_sold`, compare the order with the deliveries, otherwise see `sale_id` in [Errors](errors.md#answers-to-the-shop).',
     },
     'sale refused, because a refund came under the same webhook-id': {
       means: 'Nothing was stored.',
@@ -58,15 +58,14 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Tell the developers of the shop.',
     },
     "the shop's endpoint answered 410 Gone; it gets no events until an operator resends some": {
-      means: 'The shop no longer wants events at this address.',
+      means: 'The shop wants no more events there.',
       action: 'Ask its developers. To resume, run `events resend --failed`.',
     },
   },
   'The service and its database': {
     'the database file was deleted, moved or replaced; the service stops': {
       means: 'The service has saved a copy and ended.',
-      action:
-        'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
+      action: '[Put it back](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     },
     'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start': {
       means: 'During a stop, a call got no answer within 6 seconds.',
@@ -77,7 +76,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Bring the database back.',
     },
     'request could not be served': {
-      means: 'A webhook could not be stored and got 503, because of `cause`, such as a full disk.',
+      means: 'A webhook could not be stored and got 503. `cause` says why, for example a full disk.',
       action: 'Remove the cause.',
     },
     'a replica fell silent; the others take over its deliveries': {
@@ -99,13 +98,12 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
     },
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops': {
-      means: '`webhooks` counts those signed with the old secret since the last such line.',
+      means: '`webhooks` counts those since the last such line.',
       action: 'See [Rotate a secret](../how-to/rotate-a-secret.md).',
     },
     'load shedding started; some webhooks are answered 503': {
-      means:
-        'Large bodies arrive too fast, which is usually an attack, or thousands of webhooks or of slow senders came at once.',
-      action: 'In an attack, block the sender in the proxy.',
+      means: 'Large bodies arrive too fast, or thousands of webhooks or slow senders came at once.',
+      action: 'If it is an attack, block the sender in the proxy.',
     },
     'too many connections; those that have not sent a whole request are closed': {
       means: '`ip` is one of the senders. This is usually an attack.',
@@ -139,7 +137,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'notification failed; the service sends it again': {
       means: '`LERNITO_NOTIFY_URL` did not accept a message, for `reason`.',
-      action: 'If the line repeats, send a test from the console page **Setup**, and check the address.',
+      action: 'If the line repeats, send a test under **Setup** in the console.',
     },
   },
 }
@@ -175,6 +173,12 @@ export const PLAIN_EVENTS: readonly string[] = [
   'pre_enrolled',
   'rejected',
   'needs_attention',
+  'repaired',
+  'access_restored',
+  'passed',
+  'certificate_issued',
+  'certificate_revoked',
+  'withdrawn',
   'replayed',
   'handled',
   'checked',
@@ -195,18 +199,12 @@ export const PLAIN_EVENTS: readonly string[] = [
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
   id_reused:
-    'Another sale came under the `webhook-id` of this one and was not processed. Ask the shop to send it under its own id.',
-  claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
+    'Another sale came under the `webhook-id` of this one and was not processed. Have the shop send it under its own id.',
+  claimed: 'A pre-enrolled buyer is now enrolled in every course.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
-  repaired: '`reconcile --fix` enrolled the buyer again.',
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
-  access_ended: 'The LMS took the buyer out of the courses in `detail`, and nobody here ordered that.',
-  access_restored: 'The buyer has the courses in `detail` again.',
-  passed: 'The buyer has passed the course in `detail`.',
-  certificate_issued: 'The buyer has a certificate for the course in `detail`.',
-  certificate_revoked: 'The buyer no longer has the certificate for the course in `detail`.',
-  withdrawal_failed: 'The buyer could not be taken out of a course, for the reason in `detail`.',
-  withdrawn: 'The buyer was taken out of the courses in `detail`.',
+  access_ended: 'The buyer lost the courses in `detail` in the LMS, and nobody here ordered that.',
+  withdrawal_failed: 'The buyer could not be taken out of a course. `detail` says why.',
   kept: 'Another sale was refunded, and this delivery keeps the course in `detail`.',
 }
 
