@@ -12,6 +12,7 @@ import { launchBrowser } from '../test/browser/browser.ts'
 import { openConsole } from '../test/browser/console.ts'
 import { startWithConsole, type WithConsole } from '../test/console/harness.ts'
 import { exchange, SECRET } from '../test/harness.ts'
+import { until } from '../test/service/process.ts'
 
 const FOLDER = fileURLToPath(new URL('../docs/pictures', import.meta.url))
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -40,6 +41,10 @@ async function picture(page: Page, name: string): Promise<void> {
 
 async function takePictures(browser: Browser, product: WithConsole): Promise<void> {
   const { page } = await openConsole(browser, product, DESKTOP)
+  await until('the courses by name', async () => {
+    await page.reload()
+    return (await page.getByText('Demonstration Course').count()) > 0 || undefined
+  })
   await picture(page, 'overview')
   await page.goto(`${product.console}/deliveries`)
   await picture(page, 'deliveries')

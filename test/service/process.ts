@@ -123,7 +123,7 @@ export async function run(what: Start): Promise<Ended> {
   return result
 }
 
-/** The first value that `look` returns, called every 10 ms. Throws after 15 s. */
+/** The first value that `look` returns, called every 10 ms. Throws after 60 s. */
 export async function until<Value>(
   what: string,
   look: () => Value | undefined | Promise<Value | undefined>,
