@@ -91,8 +91,9 @@ if (hasMariaDb()) {
       lms.release() // the answer that the paused replica reads when it continues
       paused.child.kill('SIGCONT')
       assert.equal((await answer)?.status, 200)
+      // After a long pause, the database has closed the connections of the paused replica.
+      await until('the paused replica is ready', async () => (await readyz(paused)).status === 200 || undefined)
       assert.equal((await sell({ url: paused.url, email: 'bob@example.com' }))?.status, 200)
-      assert.equal((await readyz(paused)).status, 200)
       const rows = await inspect(databaseUrl)
       assert.deepEqual(
         rows.map(({ email, state, happened }) => [email, state, happened]),
@@ -104,7 +105,7 @@ if (hasMariaDb()) {
       const settled = paused.log().filter(({ event, delivery }) => event === 'enrolled' && delivery === rows[0]?.id)
       assert.deepEqual(settled, [])
       assert.deepEqual(
-        paused.log().filter(({ level }) => level === 'error'),
+        paused.log().filter(({ level, msg }) => level === 'error' && !msg.startsWith('database unavailable')),
         [],
       )
     })
