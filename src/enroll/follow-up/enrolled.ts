@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import { along } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
@@ -145,14 +146,31 @@ async function* salesOf(
 /** The rounds that begin where the one before came to its end. */
 type RoundName = 'enrolled' | 'outcomes'
 
-/** Until when everything that was due is done, ms since 1970. Before the first round, `now`: a new service has no arrears. */
-export async function readCameTo(db: Kysely<Tables>, name: RoundName, now: number): Promise<number> {
+/**
+ * Makes a round of what became due since the last one of this name that came to its end. If this one doesn't, the next
+ * begins with the same. Before the first round nothing is due: a new service has no arrears.
+ * @param make gets the time in which something became due, `from` exclusive and `to` inclusive (ms since 1970)
+ */
+export async function sinceLastRound<Result extends { readonly complete: boolean }>(
+  { context, guard }: Pick<Reading, 'guard'> & { context: WriteContext },
+  name: RoundName,
+  make: (due: { from: number; to: number }) => Promise<Result>,
+): Promise<Result> {
+  const { db } = context.database
+  const to = context.now()
+  const from = await guard(() => readCameTo(db, name, to))
+  const result = await make({ from, to })
+  if (result.complete) await guard(() => storeCameTo(db, name, to))
+  return result
+}
+
+/** Until when everything that was due is done, ms since 1970. */
+async function readCameTo(db: Kysely<Tables>, name: RoundName, now: number): Promise<number> {
   await db.insertInto('rounds').ignore().values({ name, came_to: now }).execute()
   const row = await db.selectFrom('rounds').select('came_to').where('name', '=', name).executeTakeFirst()
   return Math.min(row?.came_to ?? now, now) // later only if the clock was set back
 }
 
-/** Stores it. What was due before is then not looked at again: see enrolledRound. */
-export async function storeCameTo(db: Kysely<Tables>, name: RoundName, to: number): Promise<void> {
+async function storeCameTo(db: Kysely<Tables>, name: RoundName, to: number): Promise<void> {
   await db.updateTable('rounds').set({ came_to: to }).where('name', '=', name).execute()
 }

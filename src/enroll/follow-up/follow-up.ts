@@ -8,7 +8,7 @@ import { applyMode } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
 import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
-import { enrolledBuyers, readCameTo, storeCameTo } from './enrolled.ts'
+import { enrolledBuyers, sinceLastRound } from './enrolled.ts'
 import { type Asking, lookUp, permitFor, type Sought } from './look-up.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
@@ -137,37 +137,57 @@ export const followUpRound = (options: RoundOptions): Promise<RoundResult> =>
  * has ended or come back. It changes nothing in the LMS. A round that stops begins again with the same buyers; those of a
  * call that fails for them alone wait for the next week, so that they don't keep the others from it.
  */
-export async function enrolledRound(options: RoundOptions): Promise<RoundResult> {
-  const { context, guard } = options
-  const { db } = context.database
-  const to = context.now()
-  const from = await guard(() => readCameTo(db, 'enrolled', to))
-  const result = await lookAt(options, 'enrolled', enrolledBuyers({ db, guard }, { from, to }))
-  if (result.complete) await guard(() => storeCameTo(db, 'enrolled', to))
-  return result
-}
+export const enrolledRound = (options: RoundOptions): Promise<RoundResult> =>
+  sinceLastRound(options, 'enrolled', (due) => {
+    const { db } = options.context.database
+    return lookAt(options, 'enrolled', enrolledBuyers({ db, guard: options.guard }, due))
+  })
 
-async function lookAt(
+const lookAt = (
   options: RoundOptions,
   round: RoundResult['round'],
   buyers: AsyncIterable<readonly Sought[]>,
+): Promise<RoundResult> =>
+  makeRound(options, { round }, async (steps) => {
+    const { context, asking, failures } = steps
+    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, buyers)) {
+      failures.note(found)
+      if (!found.ok) continue
+      steps.looked(found.value.length)
+      const checks: Check[] = []
+      for (const check of found.value) checks.push(await withModes(steps, check))
+      await storeChecks(context, { ...steps, checks })
+    }
+  })
+
+/** What the steps of a round share. */
+export interface Round extends RoundOptions {
+  readonly failures: ReturnType<typeof createFailures>
+  /** Counts deliveries that were looked up. */
+  readonly looked: (deliveries: number) => void
+}
+
+/**
+ * Takes the steps of a round, and counts what it looks up, finds and fails at. If a step rejects with ROUND_OVER, the round
+ * is over before its end.
+ * @param of.local see createFailures
+ */
+export async function makeRound(
+  options: RoundOptions,
+  { round, local = LOCAL }: { round: RoundResult['round']; local?: readonly Failure['kind'][] },
+  steps: (of: Round) => Promise<void>,
 ): Promise<RoundResult> {
-  const { context, asking } = options
-  const failures = createFailures()
+  const failures = createFailures(local)
   let [deliveries, events, complete] = [0, 0, true]
+  const looked = (count: number): void => {
+    deliveries += count
+  }
   const publish = (event: DeliveryEvent): void => {
     events++
     options.publish(event)
   }
   try {
-    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, buyers)) {
-      failures.note(found)
-      if (!found.ok) continue
-      deliveries += found.value.length
-      const checks: Check[] = []
-      for (const check of found.value) checks.push(await withModes(options, failures, check))
-      await storeChecks(context, { ...options, checks, publish })
-    }
+    await steps({ ...options, publish, failures, looked })
   } catch (error) {
     if (error !== ROUND_OVER) throw error
     complete = false
@@ -190,14 +210,10 @@ async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<
  * The check after the change to the course mode of the setting. Where that fails, or something else is done for the
  * delivery, the next round tries again.
  */
-async function withModes(
-  options: RoundOptions,
-  failures: ReturnType<typeof createFailures>,
-  { reported, seen, askedAt }: Check,
-): Promise<Check> {
-  const { asking } = options
+async function withModes(round: Round, { reported, seen, askedAt }: Check): Promise<Check> {
+  const { asking, failures } = round
   const rows = new Map(seen.rows)
-  const changing = { ...options, acquire: () => permitFor(asking) }
+  const changing = { ...round, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
     const waits = reported.state === 'pre_enrolled' && reported.outcome.courses[course] === 'allowed'
     const isPending = row.modePending && seen.courses.has(course) && waits
@@ -231,7 +247,7 @@ const LOCAL = ['server_error', 'refused'] as const satisfies readonly Failure['k
  * Counts the calls that failed, and ends the round where going on is no use.
  * @param local the kinds of failure that may be about the people of a call alone
  */
-export function createFailures(local: readonly Failure['kind'][] = LOCAL) {
+function createFailures(local: readonly Failure['kind'][]) {
   let first: CallFailure | null = null
   let inARow = 0
   return {

@@ -2,9 +2,9 @@ import { type Certificate, certificateCanNameUser } from '../../lms/apis/certifi
 import { listCanNameUser } from '../../lms/apis/enrollment.ts'
 import { GRADES, type Grade, groupsForGrades } from '../../lms/apis/grades.ts'
 import type { Judged } from '../../lms/client/failure.ts'
-import type { Achievement, DeliveryEvent, LmsAccount } from '../../sale/types.ts'
-import { learners, readCameTo, storeCameTo } from './enrolled.ts'
-import { createFailures, ROUND_OVER, type RoundOptions, type RoundResult } from './follow-up.ts'
+import type { Achievement, LmsAccount } from '../../sale/types.ts'
+import { learners, sinceLastRound } from './enrolled.ts'
+import { makeRound, type Round, type RoundOptions, type RoundResult } from './follow-up.ts'
 import { permitFor, type Sought } from './look-up.ts'
 import type { Reported } from './reported.ts'
 import { type Fact, newsOf, storeFacts } from './store-facts.ts'
@@ -35,45 +35,30 @@ interface Learner {
  * its event for the shop. A round that stops begins again with the same courses; those of a call that fails for them alone
  * wait for their next day.
  */
-export async function outcomesRound(options: OutcomesOptions): Promise<RoundResult> {
-  const { context, guard } = options
-  const { db } = context.database
-  const to = context.now()
-  const from = await guard(() => readCameTo(db, 'outcomes', to))
-  const round = begin(options)
-  const waiting = new Map<string, Learner[]>()
-  let [deliveries, complete] = [0, true]
-  try {
-    for await (const { sales, isWeekly } of learners({ db, guard }, { from, to })) {
-      deliveries += sales.length
-      for (const learner of sales.flatMap(learnersOf)) {
-        const { course, known } = learner
-        if (known === undefined) waiting.set(course, [...(waiting.get(course) ?? []), learner])
-        else if (isWeekly || isAwaited(known, to)) await askForCertificate(round, learner)
-      }
-      await askForGrades(round, waiting, GRADES)
-    }
-    await askForGrades(round, waiting, 1)
-    await guard(() => storeCameTo(db, 'outcomes', to))
-  } catch (error) {
-    if (error !== ROUND_OVER) throw error
-    complete = false
-  }
-  return { round: 'outcomes', deliveries, events: round.events(), failure: round.failures.first(), complete }
-}
+export const outcomesRound = (options: OutcomesOptions): Promise<RoundResult> =>
+  sinceLastRound(options, 'outcomes', (due) =>
+    makeRound(options, { round: 'outcomes', local: LOCAL }, (steps) => askAll({ ...options, ...steps }, due)),
+  )
 
-/** What the parts of a round share. */
-function begin(options: OutcomesOptions) {
-  // The grades of many people take the LMS long, so a call that it doesn't answer in time may be about one course.
-  const failures = createFailures(['server_error', 'refused', 'unreachable'])
-  let events = 0
-  const publish = (event: DeliveryEvent): void => {
-    events++
-    options.publish(event)
+/** The grades of many people take the LMS long, so a call that it doesn't answer in time may be about one course. */
+const LOCAL = ['server_error', 'refused', 'unreachable'] as const
+
+type OutcomesRound = Round & OutcomesOptions
+
+async function askAll(round: OutcomesRound, due: { from: number; to: number }): Promise<void> {
+  const { context, guard, looked } = round
+  const waiting = new Map<string, Learner[]>()
+  for await (const { sales, isWeekly } of learners({ db: context.database.db, guard }, due)) {
+    looked(sales.length)
+    for (const learner of sales.flatMap(learnersOf)) {
+      const { course, known } = learner
+      if (known === undefined) waiting.set(course, [...(waiting.get(course) ?? []), learner])
+      else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
+    }
+    await askForGrades(round, waiting, GRADES)
   }
-  return { ...options, publish, failures, events: () => events }
+  await askForGrades(round, waiting, 1)
 }
-type Round = ReturnType<typeof begin>
 
 /** Makes a call when it may be made; null if it fails. */
 async function asked<T>({ asking, failures }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
@@ -98,7 +83,11 @@ const isAwaited = ({ passedAt, certificate }: Achievement, at: number): boolean 
   certificate === undefined && at - passedAt < WEEK_MS
 
 /** Asks for the grades of the courses in which at least `least` people wait, in calls that are full if there are more. */
-async function askForGrades(round: Round, waiting: ReadonlyMap<string, Learner[]>, least: number): Promise<void> {
+async function askForGrades(
+  round: OutcomesRound,
+  waiting: ReadonlyMap<string, Learner[]>,
+  least: number,
+): Promise<void> {
   for (const [course, all] of waiting) {
     while (all.length >= least) {
       const some = all.splice(0, GRADES)
@@ -135,7 +124,7 @@ async function gradesIn(
   return grades
 }
 
-async function askForCertificate(round: Round, learner: Learner): Promise<void> {
+async function askForCertificate(round: OutcomesRound, learner: Learner): Promise<void> {
   const { course, account, known } = learner
   if (!certificateCanNameUser(account.username)) return
   const askedAt = round.context.now()
@@ -143,12 +132,12 @@ async function askForCertificate(round: Round, learner: Learner): Promise<void> 
   const found = await asked(round, () => round.asking.lms.certificate({ course, username }))
   const fact = found === null ? null : factOf(found, round.lmsUrl)
   if (fact === null || newsOf({ known, fact, at: askedAt }) === null) return
-  if (found?.status === 'none' && !(await isThere(round, account))) return
+  if (found?.status === 'none' && !(await isRegistered(round, account))) return
   await store(round, [{ learner, fact }], askedAt)
 }
 
 /** The LMS has no certificate for the user name of an account that was retired, although it is not revoked. */
-async function isThere(round: Round, account: LmsAccount): Promise<boolean> {
+async function isRegistered(round: Round, account: LmsAccount): Promise<boolean> {
   const found = await asked(round, () => round.asking.lms.accountById(account))
   return found?.status === 'registered'
 }

@@ -102,6 +102,7 @@ async function storeOne(
       isWatched({ state, outcome }, course) &&
       standings[course]?.endedAt === undefined,
   )
+  if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
   const blocked = await readBlocked(writing, { row, seenAt: askedAt, before: standings, ended: courses, restored: [] })
   const lost = await readLost(writing, row)

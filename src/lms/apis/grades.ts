@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { type Answer, jsonOf, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import type { LmsRequest } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
@@ -80,8 +80,7 @@ export function gradeRequest(of: { course: string; username: string }): LmsReque
 /** null for who was never enrolled, and for no such person or course (quoted: 'grade: not enrolled', 'grade: unknown'). */
 export function judgeGrade(answer: Answer, asked: { course: string; username: string }): Judged<Grade | null> {
   if (answer.status === 404 && refusal.safeParse(jsonOf(answer)).success) return succeeded(null)
-  if (answer.status !== 200) return judgeOther(answer, ONE_ENDPOINT)
-  const read = readAs(answer, ONE_ENDPOINT, one)
+  const read = readOk(answer, ONE_ENDPOINT, one)
   if (!read.ok) return read
   const [{ username, course_id: course, passed, percent }] = read.value
   if (username !== asked.username || course !== asked.course) return notUnderstood(answer, ONE_ENDPOINT)

@@ -201,11 +201,11 @@ async function keepersOfTouched({ trx }: TransactionContext, order: ClaimedOrder
 /**
  * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, or of the one that
  * the buyer's account has by now, but not those that gave the course to another account. If another account has the sold
- * address by now (`isTaken`), a sale to it that has given the course to nobody yet is that one's. A refund orders a withdrawal for
- * each delivery that it concerns. So another one that wants the course, without such an order or sent again since, is a sale
- * that was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps nothing. An
- * operator's withdrawal hits the sales to the same address, too: its page names them. It doesn't name those to the new one,
- * which are often the corrections of this sale.
+ * address by now (`isTaken`), a sale to it that has given the course to nobody yet is that one's. A refund orders a
+ * withdrawal for each delivery that it concerns. So another one that wants the course, without such an order or sent again
+ * since, is a sale that was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps
+ * nothing. An operator's withdrawal hits the sales to the same address, too: its page names them. It doesn't name those to
+ * the new one, which are often the corrections of this sale.
  */
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
