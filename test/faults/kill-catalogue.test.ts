@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '../../src/database/database.ts'
@@ -13,7 +12,7 @@ import { worldOf } from '../shop/courses/harness.ts'
 import { type Receiver, startReceiver } from '../shop/events/receiver.ts'
 import { eventsEnv, untilOutboxEmpty } from './events-record.ts'
 import { createRounds, seededRandom } from './load.ts'
-import { waitsForLock } from './lock-wait.ts'
+import { killBeforeCommit } from './lock-wait.ts'
 
 const LIST = '/api/courses/v1/courses/'
 const MODES = '/api/course_modes/v1/courses/{course_id}/'
@@ -105,14 +104,7 @@ describe('SIGKILL at each step of a reading of the catalogue', { concurrency: 2,
   test('before the new catalogue commits: neither it nor an event is stored, and the next start does both', async (t) => {
     const { file, url, receiver, first, holdNext, release, recover } = await setUp(t)
     await holdNext(MODES)
-    const other = new DatabaseSync(file, { timeout: 4000 })
-    t.after(() => other.close())
-    other.exec('begin immediate')
-    release()
-    await until('the wait for the database', () => waitsForLock(first))
-    first.child.kill('SIGKILL')
-    await first.ended
-    other.exec('rollback')
+    await killBeforeCommit(t, { file, service: first, begin: release })
     assert.equal((await storedCourse(url))?.name, 'Before')
     assert.deepEqual(receiver.courses, [])
     await recover()

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
 import { temporaryFolder, until } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
 import { startReceiver } from '../shop/events/receiver.ts'
 import { compareWithTimelines, eventsEnv, untilOutboxEmpty } from './events-record.ts'
-import { waitsForLock } from './lock-wait.ts'
+import { killBeforeCommit } from './lock-wait.ts'
 
 async function setUp(t: TestContext) {
   const folder = temporaryFolder(t)
@@ -27,14 +26,8 @@ describe('SIGKILL at each step of an event', { concurrency: 2, timeout: 120_000 
   test('before the change commits: no event is sent before the change is made', async (t) => {
     const { file, receiver, serve, recover } = await setUp(t)
     const first = await serve()
-    const other = new DatabaseSync(file, { timeout: 4000 })
-    t.after(() => other.close())
-    other.exec('begin immediate')
-    const selling = sell({ url: first.url, email: 'alice@example.com' })
-    await until('the wait for the database', () => waitsForLock(first))
-    first.child.kill('SIGKILL')
-    await Promise.all([selling, first.ended])
-    other.exec('rollback')
+    const begin = () => sell({ url: first.url, email: 'alice@example.com' })
+    await killBeforeCommit(t, { file, service: first, begin })
     assert.deepEqual(receiver.got, [])
     assert.equal((await recover('before the change commits')).committed, 0)
   })
@@ -70,14 +63,7 @@ describe('SIGKILL at each step of an event', { concurrency: 2, timeout: 120_000 
     const first = await serve()
     await sell({ url: first.url, email: 'alice@example.com' })
     const answer = await arrived.promise
-    const other = new DatabaseSync(file, { timeout: 4000 })
-    t.after(() => other.close())
-    other.exec('begin immediate')
-    answer()
-    await until('the wait for the database', () => waitsForLock(first))
-    first.child.kill('SIGKILL')
-    await first.ended
-    other.exec('rollback')
+    await killBeforeCommit(t, { file, service: first, begin: answer })
     receiver.answer(null)
     assert.deepEqual(await recover('before the row is deleted'), { committed: 1, repeated: 1 })
   })
