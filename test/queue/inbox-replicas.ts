@@ -41,7 +41,11 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [here, there] = [bench, other].map(({ inbox }) => inbox.submit(arrival(), DEADLINE))
-  const worker = await Promise.race([claimIds(bench).then(() => bench), claimIds(other).then(() => other)])
+  const claimed = new AbortController()
+  const claims = [bench, other].map((replica) => claimIds(replica, 10, claimed.signal).then(() => replica))
+  const worker = await Promise.race(claims)
+  claimed.abort()
+  await Promise.all(claims) // a claim that goes on waiting would take the next attempt, which nobody then settles
   const { id } = only(await bench.db.selectFrom('deliveries').select('id').execute())
   await worker.inbox.beginAttempt([id])
   while ((await bench.rows('events')).length < 2) await delay(10) // a repeat after the settlement would start another attempt
