@@ -81,7 +81,8 @@ for (const [during, path] of [
     first.child.kill('SIGKILL')
     await first.ended
     await serve()
-    const types = (await told()).map(({ type }) => type)
-    assert.deepEqual(types, ['learner.passed', 'learner.certificate'])
+    // A kill between the shop's answer and its storing sends an event once more, under the same id.
+    const events = new Map((await told()).map(({ webhookId, type }) => [webhookId, type]))
+    assert.deepEqual([...events.values()], ['learner.passed', 'learner.certificate'])
   })
 }
