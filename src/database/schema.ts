@@ -52,6 +52,8 @@ export interface DeliveryRow {
   standings: string | null
   /** JSON: the LMS account that each course was given to, by its id and username; null if none is known. */
   accounts: string | null
+  /** The id of the last of these accounts, so that a refund finds what one account bought under several addresses. */
+  user_id: number | null
   /** JSON: what the buyer has achieved in each course, as the shop was told; null if nothing. */
   achievements: string | null
   /** When the first of its courses was found to have ended; see CourseStanding. null if all are as they were sold. */

@@ -6,7 +6,7 @@ import { startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { readLateRetries } from './late-retries.ts'
-import { NO_STANDINGS, outcomeColumns, toProgress } from './rows.ts'
+import { NO_ACCOUNTS, NO_STANDINGS, outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
 
@@ -161,7 +161,7 @@ function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): D
     search_text: text,
     request: request === null ? null : JSON.stringify(request),
     ...NO_STANDINGS,
-    accounts: null,
+    ...NO_ACCOUNTS,
     achievements: null,
     body,
   }

@@ -164,7 +164,7 @@ export async function storeFound(
     ids: readonly string[]
     read: Checked
     found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
-      Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts'>>
+      Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts' | 'user_id'>>
   },
 ): Promise<void> {
   const { numUpdatedRows } = await trx

@@ -165,9 +165,12 @@ export const readAccounts = (text: string | null): BuyerAccounts =>
 export const readAchievements = (text: string | null): Achievements =>
   text === null ? {} : achievementsSchema.parse(JSON.parse(text))
 
-/** The column that stores accounts. */
-export const accountsColumn = (accounts: BuyerAccounts): string | null =>
-  Object.keys(accounts).length === 0 ? null : JSON.stringify(accounts)
+/** The columns that store accounts. */
+export function accountColumns(accounts: BuyerAccounts): Pick<DeliveryRow, 'accounts' | 'user_id'> {
+  const last = Object.values(accounts).at(-1)
+  return last === undefined ? NO_ACCOUNTS : { accounts: JSON.stringify(accounts), user_id: last.id }
+}
+export const NO_ACCOUNTS = { accounts: null, user_id: null } as const satisfies Partial<DeliveryRow>
 
 /** The course keys that a delivery sold, each once; [] for a request that can't be read: it is never attempted. */
 export function coursesOf({ request }: Pick<DeliveryRow, 'request'>): readonly string[] {

@@ -11,7 +11,7 @@ import {
 } from '../sale/types.ts'
 import type { Change } from './events.ts'
 import type { Holds } from './replicas/holds.ts'
-import { accountsColumn, NO_STANDINGS, outcomeColumns, readAccounts, toProgress } from './rows.ts'
+import { accountColumns, NO_STANDINGS, outcomeColumns, readAccounts, toProgress } from './rows.ts'
 
 /** `person`: the buyer, whose hold this replica took for the attempt. */
 export interface SettleRequest {
@@ -109,21 +109,26 @@ export function accountsAfter(
   return { ...Object.fromEntries(kept), ...accounts }
 }
 
-/** The column `accounts` of the rows for which it changes, by their ids. */
-function changedAccounts(group: readonly Judged[]): Map<string, string | null> {
-  const changed = new Map<string, string | null>()
+type AccountColumns = ReturnType<typeof accountColumns>
+
+/** The columns of the accounts, of the rows for which they change, by their ids. */
+function changedAccounts(group: readonly Judged[]): Map<string, AccountColumns> {
+  const changed = new Map<string, AccountColumns>()
   for (const { settlement, row } of group) {
     const before = row?.accounts ?? null
-    const after = accountsColumn(accountsAfter(readAccounts(before), settlement))
-    if (after !== before) changed.set(settlement.id, after)
+    const after = accountColumns(accountsAfter(readAccounts(before), settlement))
+    if (after.accounts !== before) changed.set(settlement.id, after)
   }
   return changed
 }
 
-/** Rows that are otherwise equal still share a statement. */
-function byId(accounts: ReadonlyMap<string, string | null>): RawBuilder<string | null> {
-  const cases = [...accounts].map(([id, value]) => sql`when ${id} then ${value}`)
-  return sql`case ${sql.ref('id')} ${sql.join(cases, sql` `)} else ${sql.ref('accounts')} end`
+/** Sets one of these columns. Rows that are otherwise equal still share a statement. */
+function byId<Column extends keyof AccountColumns>(
+  rows: ReadonlyMap<string, AccountColumns>,
+  column: Column,
+): RawBuilder<AccountColumns[Column]> {
+  const cases = [...rows].map(([id, row]) => sql`when ${id} then ${row[column]}`)
+  return sql`case ${sql.ref('id')} ${sql.join(cases, sql` `)} else ${sql.ref(column)} end`
 }
 
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
@@ -142,7 +147,9 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
     .where('id', 'in', ids)
     .where('state', 'in', effect === 'stopped' ? STOPPED_STATES : ['queued'])
   const accounts = changedAccounts(group)
-  if (accounts.size > 0) update = update.set({ accounts: byId(accounts) })
+  if (accounts.size > 0) {
+    update = update.set({ accounts: byId(accounts, 'accounts'), user_id: byId(accounts, 'user_id') })
+  }
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED

@@ -34,6 +34,7 @@ create table if not exists deliveries (
   outcome mediumtext,
   standings mediumtext,
   accounts mediumtext,
+  user_id bigint,
   achievements mediumtext,
   ended_at bigint,
   body mediumblob not null
@@ -48,6 +49,7 @@ create index deliveries_cause on deliveries (state, reason, subject, settled_at,
 -- A person has few deliveries, so a query by person can sort the rows that it reads.
 create index deliveries_email on deliveries (email, id);
 create index deliveries_username on deliveries (username, id);
+create index deliveries_user_id on deliveries (user_id);
 -- Has all columns of the reports about sales, which then read the index alone; of sales of several courses, also the rows.
 create index deliveries_received on deliveries (received_at, state, source, replaced_by, course, course_count);
 

@@ -5,7 +5,7 @@ import { auditedChange } from '../../queue/audited-change.ts'
 import { storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import {
-  accountsColumn,
+  accountColumns,
   outcomeColumns,
   readAccounts,
   readOutcome,
@@ -75,8 +75,8 @@ type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
 interface Write {
   readonly row: Row
-  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at' | 'accounts'> &
-    Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
+  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
+    Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts' | 'user_id'>>
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
 }
@@ -145,7 +145,7 @@ async function writeOf(
       state: after.state,
       ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
       ...(isSame ? { standings: row.standings, ended_at: row.ended_at } : standingColumns(after.standings)),
-      accounts: known === accounts ? row.accounts : accountsColumn(known),
+      ...(known === accounts ? {} : accountColumns(known)),
     },
     drafts: after.drafts,
     stored: { state: after.state, standings: after.standings },

@@ -135,8 +135,10 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
     order: withdrawalOf(order.row),
     delivery: order.delivery,
     everLate,
-    keeperOf: (course, { isTaken }) =>
-      guard(async () => (await keepersOf(db, { order, course, isTaken })).at(-1) ?? null),
+    keeperOf: (course, { account, isTaken }) => {
+      const accountId = 'id' in account ? account.id : undefined
+      return guard(async () => (await keepersOf(db, { order, course, accountId, isTaken })).at(-1) ?? null)
+    },
     holdAlso: async (addresses) => {
       if (!(await guard(() => holdAlso(order, addresses)))) throw BUSY
     },

@@ -37,7 +37,7 @@ export async function withdrawPerson({
   /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
   everLate: boolean
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
-  keeperOf: (course: string, buyer: Pick<Buyer, 'isTaken'>) => Promise<string | null>
+  keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken'>) => Promise<string | null>
   /**
    * Takes the holds of the addresses that the buyer's accounts have by now, before the courses are read. Rejects if
    * something else is done for one of them just now.

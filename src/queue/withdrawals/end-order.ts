@@ -199,33 +199,44 @@ async function keepersOfTouched({ trx }: TransactionContext, order: ClaimedOrder
 }
 
 /**
- * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, or of the one that
- * the buyer's account has by now, but not those that gave the course to another account. If another account has the sold
- * address by now (`isTaken`), a sale to it that has given the course to nobody yet is that one's. A refund orders a
- * withdrawal for each delivery that it concerns. So another one that wants the course, without such an order or sent again
- * since, is a sale that was not refunded: it came later, or the refund names a single sale. One whose access has ended keeps
- * nothing. An operator's withdrawal hits the sales to the same address, too: its page names them. It doesn't name those to
- * the new one, which are often the corrections of this sale.
+ * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, of the one
+ * that the buyer's account has by now, or of any other one under which that account got the course, but not those that
+ * gave the course to another account. If another account has the sold address by now (`isTaken`), a sale to it that has
+ * given the course to nobody yet is that one's. A refund orders a withdrawal for each delivery that it concerns. So
+ * another one that wants the course, without such an order or sent again since, is a sale that was not refunded: it
+ * came later, or the refund names a single sale. One whose access has ended keeps nothing. An operator's withdrawal
+ * hits the sales to the same address, too: its page names them. It doesn't name those to another one, which are often
+ * the corrections of this sale.
+ * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
  */
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
-  { order, course, isTaken = false }: { order: ClaimedOrder; course: string; isTaken?: boolean },
+  {
+    order: { row, delivery, left },
+    order,
+    course,
+    accountId = readAccounts(order.delivery.accounts)[course]?.id,
+    isTaken = false,
+  }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken?: boolean },
 ): Promise<string[]> {
-  const { row, delivery, left } = order
   const addresses = row.refund_id === null ? [...left] : holdsOf(order)
-  if (addresses.length === 0) return []
+  if (addresses.length === 0 && accountId === undefined) return []
   const others = await db
     .selectFrom('deliveries')
     .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts', 'generation'])
-    .where('email', 'in', addresses)
+    .where((eb) => {
+      const toAddresses = addresses.map((address) => eb('email', '=', address))
+      const toAccount =
+        accountId === undefined ? [] : [eb('user_id', '=', accountId).and('email', '!=', delivery.email)]
+      return eb.or([...toAddresses, ...toAccount])
+    })
     .where('id', '!=', row.delivery_id)
     .where('state', 'in', LIVE)
     .execute()
-  const mine = readAccounts(delivery.accounts)[course]?.id
   const isAnothers = (other: Pick<DeliveryRow, 'email' | 'accounts' | 'outcome'>): boolean => {
     const account = readAccounts(other.accounts)[course]?.id
     if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
-    return mine !== undefined && mine !== account
+    return accountId !== undefined && accountId !== account
   }
   const wanting = others.filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
   if (wanting.length === 0) return []

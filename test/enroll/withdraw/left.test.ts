@@ -9,7 +9,8 @@ import { BULK, holdCalls } from '../../service/serving.ts'
 import { refund } from './refunding.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
-const [OLD, NEW, ROW] = ['ada@example.com', 'ada@example.org', { course: DEMO, mode: 'audit', active: true }]
+const [OLD, NEW, NEWEST] = ['ada@example.com', 'ada@example.org', 'ada@example.net']
+const ROW = { course: DEMO, mode: 'audit', active: true }
 const ACCOUNTS = '/api/user/v1/accounts'
 const ENROLLING = [
   BULK,
@@ -149,6 +150,35 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
       assert.equal(await stateOf(again), 'enrolled')
       assert.ok((await operations.timeline(id)).length > 0)
+    })
+
+    test('a refund of a sale under the new address leaves the course to the same account’s sale under the old one', async () => {
+      const id = await soldAndMoved()
+      const again = await sold(NEW)
+      await lms.address({ formerly: NEW, email: NEWEST })
+      await refund({ url, email: NEW })
+      assert.equal((await operations.withdrawals(again))[0]?.result?.courses[DEMO]?.keptBy, id)
+      assert.deepEqual([await activeIn(), await stateOf(id)], [[`${NEWEST} ${DEMO}`], 'enrolled'])
+      await refund({ url, email: OLD })
+      assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], 'and a refund of that one ends it')
+    })
+
+    test('so does a refund of a sale that was never reported, because its call failed', async () => {
+      const id = await soldAndMoved()
+      await lms.faults(failingFor(NEW, 'ada'))
+      const again = String((await sell({ email: NEW })).headers['x-lernito-delivery'])
+      await lms.noFaults()
+      await refund({ url, email: NEW })
+      assert.equal((await operations.withdrawals(again))[0]?.result?.courses[DEMO]?.keptBy, id)
+      assert.deepEqual([await activeIn(), await stateOf(again)], [[`${NEW} ${DEMO}`], 'withdrawn'])
+    })
+
+    test('so does a withdrawal by an operator, whose page names the sales to one address', async () => {
+      const id = await soldAndMoved()
+      const again = await sold(NEW)
+      const { result } = await withdraw(again)
+      assert.equal(result?.courses[DEMO]?.keptBy, id)
+      assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
     })
 
     test('a refund doesn’t leave a course to another account that bought it under the old address', async () => {

@@ -36,8 +36,25 @@ const refundAfterMove: Action = async (world, chance) => {
     if (chance.happens(0.5)) await rowOf(world, next, ({ isOpen }) => !isOpen)
   }
   record.count('refunds after a change of address')
-  await takeBack(world, sale, chance)
+  await takeBack(world, await sellToMoved(world, { sale, course }, chance), chance)
 }
+
+/** Sometimes sells the course again, under the buyer's new address. Returns the sale that is to be taken back. */
+async function sellToMoved(
+  world: World,
+  { sale, course }: { sale: Sale; course: string },
+  chance: Chance,
+): Promise<Sale> {
+  const { record, shop, replicas } = world
+  if (!chance.happens(0.4)) return sale
+  record.count('sales to the new address')
+  const again = shop.create(movedTo(sale.email), [course])
+  shop.send(again, chance.pick(replicas))
+  if (chance.happens(0.7)) await rowOf(world, again, ({ isOpen }) => !isOpen)
+  return chance.pick([sale, again])
+}
+
+const movedTo = (email: string): string => email.replace('@example.com', '@moved.example')
 
 /** The address changes after the service has looked for the buyer whom it is to take out. */
 async function refundWhileMoving(world: World, of: { sale: Sale; course: string }, chance: Chance): Promise<void> {
@@ -73,7 +90,7 @@ async function move(
   { sale: { email }, course }: { sale: Sale; course: string },
   chance: Chance,
 ): Promise<boolean> {
-  const to = email.replace('@example.com', '@moved.example')
+  const to = movedTo(email)
   const isTaken = chance.happens(0.7)
   // A call that names the address would concern its next owner.
   await within(LATE_MS, () => lms.late.left(email) === 0, 100)

@@ -21,7 +21,6 @@ export interface Row {
 
 const requestSchema = z.object({ name: z.string() })
 const outcomeSchema = z.object({ reason: z.object({ code: z.string() }).nullable() })
-const OPEN_STATES = ['queued', 'queued']
 const KINDS = ['known', 'idle', 'new'] as const
 type Kind = (typeof KINDS)[number]
 
@@ -130,7 +129,7 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       const stored = await deliveriesIn(databaseUrl)
       const rows = stored.map(({ id, email, state, request, outcome, replaces, accounts }): [string, Row] => {
         const reason = outcome === null ? null : outcomeSchema.parse(JSON.parse(outcome)).reason
-        const isOpen = OPEN_STATES.includes(state)
+        const isOpen = state === 'queued'
         const { name } = requestSchema.parse(JSON.parse(request ?? '{}'))
         const hasAccount = accounts !== null
         const row = { id, email: email ?? '', state, isOpen, reason: reason?.code ?? null, hasAccount }
