@@ -108,12 +108,13 @@ export async function startAgain(
     .execute()
 }
 
-const NOTE_MAX = 1000
+/** So many characters of an operator's note are stored. */
+export const NOTE_MAX = 1000
 
 /** `already`: an operator has handled it before. */
 export type Handled = { readonly kind: 'handled' | 'already' | 'unknown' } | Outdated
 
-/** See Operations.markHandled. Stores the first 1,000 characters of the note. */
+/** See Operations.markHandled. */
 export async function markHandled(
   context: WriteContext,
   { id, note, by, seen }: Seen & { id: string; note: string; by: string },

@@ -4,7 +4,7 @@ import type { TransactionContext, WriteContext } from '../database/transaction.t
 import { isSameCourse } from '../sale/course-key.ts'
 import type { BuyerAccounts, CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
+import { changedSince, lockDelivery, NOTE_MAX, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { closeByRest } from './replacement.ts'
 import { coursesOf, readAccounts, readOutcome, readRequest, readStandings } from './rows.ts'
@@ -12,12 +12,16 @@ import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 
 const LISTED = 20
 
-/** `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. */
+/**
+ * `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. `note`: why, for the
+ * timeline.
+ */
 export interface WithdrawalOrder extends Seen {
   readonly id: string
   readonly courses: readonly string[] | null
   readonly paid: boolean
   readonly by: string
+  readonly note?: string
 }
 
 /**
@@ -85,7 +89,7 @@ export async function storeWithdrawal(
 export async function insertOrder(
   writing: TransactionContext,
   of: {
-    order: Pick<WithdrawalOrder, 'paid' | 'by'>
+    order: Pick<WithdrawalOrder, 'paid' | 'by' | 'note'>
     row: WithdrawableRow
     courses: readonly string[]
     stops: boolean
@@ -115,7 +119,8 @@ export async function insertOrder(
   if (stops) await setHandled(writing, id)
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
   const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
-  const detail = refundId === undefined ? from : `refund from the shop: ${from}`
+  const why = order.note === undefined || order.note === '' ? '' : `: ${order.note.slice(0, NOTE_MAX)}`
+  const detail = refundId === undefined ? from + why : `refund from the shop: ${from}`
   return { stored, draft: { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } }
 }
 

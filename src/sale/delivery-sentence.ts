@@ -69,7 +69,7 @@ export interface DeliverySentence {
  */
 export function deliverySentence(told: Told): DeliverySentence {
   const { state, outcome } = told
-  const lines = linesOf(told)
+  const lines = courseLines(told)
   const reason = outcome?.reason ?? null
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
     situation,
@@ -130,7 +130,7 @@ const joined = (facts: readonly Fact[]): Piece[] =>
   facts.flatMap((fact, index) => (index === 0 ? [...fact] : [' ', ...fact]))
 
 /** One course of a delivery, and what the buyer has there. */
-interface Line {
+export interface CourseLine {
   readonly course: string
   /** `lost`: reported, and the LMS does not have it. `out`: not reported, or the buyer was taken out. */
   readonly is: 'in' | 'waits' | 'lost' | 'out'
@@ -145,8 +145,8 @@ interface Line {
 
 const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activated']
 
-/** The courses under the LMS's keys, else under those that the shop sent. */
-function linesOf({ courseIds, outcome, standings, withdrawals }: Told): Line[] {
+/** What the buyer has in each course of a delivery: under the LMS's keys, else under those that the shop sent. */
+export function courseLines({ courseIds, outcome, standings, withdrawals }: Told): CourseLine[] {
   const done = outcome?.courses ?? {}
   const named = [...Object.keys(done), ...Object.keys(standings), ...courseIds]
   const courses = named.filter((key, index) => named.findIndex((other) => isSameCourse(key, other)) === index)
@@ -166,10 +166,11 @@ function linesOf({ courseIds, outcome, standings, withdrawals }: Told): Line[] {
 const orderFor = (orders: readonly ToldOrder[], course: string): ToldOrder | null =>
   orders.find(({ endedAt, result }) => endedAt !== null && tookOut(result, course)) ?? null
 
-const having = (lines: readonly Line[], is: Line['is']): Line[] => lines.filter((line) => line.is === is)
-const coursesOf = (lines: readonly Line[]): string[] => lines.map(({ course }) => course)
+const having = (lines: readonly CourseLine[], is: CourseLine['is']): CourseLine[] =>
+  lines.filter((line) => line.is === is)
+const coursesOf = (lines: readonly CourseLine[]): string[] => lines.map(({ course }) => course)
 
-function enrolledOf(lines: readonly Line[]): Telling {
+function enrolledOf(lines: readonly CourseLine[]): Telling {
   const inside = having(lines, 'in')
   if (inside.length === lines.length) {
     return { situation: 'enrolled', facts: [[wholeText(lines.length)]], next: 'You don’t need to do anything.' }
@@ -186,7 +187,7 @@ const ACTIVATES = 'The enrollment takes effect when the buyer activates the acco
 const REGISTERS = 'The enrollment takes effect when the buyer registers with this address and activates the account.'
 
 /** A buyer who is known to have registered is not told to register. */
-function waitingOf(lines: readonly Line[]): Telling {
+function waitingOf(lines: readonly CourseLine[]): Telling {
   const waiting = having(lines, 'waits')
   const [situation, fact, next] = waiting.some(({ standing }) => standing === 'not_activated')
     ? (['not_activated', 'Registered, not activated', ACTIVATES] as const)
@@ -197,7 +198,7 @@ function waitingOf(lines: readonly Line[]): Telling {
 }
 
 /** In how many of the courses the buyer is, if that is not what the state says, and what happened to the others. */
-function partFacts(lines: readonly Line[]): Fact[] {
+function partFacts(lines: readonly CourseLine[]): Fact[] {
   const inside = having(lines, 'in')
   const lost = having(lines, 'lost').map(({ course, standing, since, endedAt }): Fact => {
     if (endedAt !== null) return [`Access ended in ${course} (${whyEnded(standing)}), found `, { at: endedAt }, '.']
@@ -227,7 +228,7 @@ const takenFact = (course: string, order: ToldOrder): Fact => [
   '.',
 ]
 
-function withdrawnFacts(lines: readonly Line[]): Fact[] {
+function withdrawnFacts(lines: readonly CourseLine[]): Fact[] {
   const taken = lines.flatMap(({ taken: order }) => order ?? [])
   const [first] = taken
   if (first === undefined) return [['Taken out of every course.']]

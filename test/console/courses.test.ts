@@ -77,6 +77,25 @@ test('an LMS that can’t be asked leaves the courses, and the page says why and
   assert.match(readable(page), /Demonstration Course/)
 })
 
+test('the list of deliveries can be filtered by a course of the LMS and by a cause, each with the other filters kept', async () => {
+  const links = linksOf(await seen('/deliveries?state=needs_attention', /Demonstration Course/))
+  const queries = links
+    .filter((link) => link.includes('/deliveries?'))
+    .map((link) => new URL(link, product.console).searchParams)
+  const state = 'needs_attention'
+  const chosen = queries
+    .map((query) => Object.fromEntries(query))
+    .filter((query) => 'course' in query || 'cause' in query)
+  assert.deepEqual(
+    chosen.filter(({ course }) => course === DEMO),
+    [{ state, course: DEMO }],
+  )
+  assert.ok(chosen.some(({ cause, about }) => cause === 'course.missing' && about === TYPO))
+  const shown = readable(await seller.see(`/deliveries?${new URLSearchParams({ state, course: DEMO })}`))
+  assert.match(shown, /frank@example\.com.*Lernito\+PY1O1\+2026 failed Demonstration Course not enrolled/)
+  assert.doesNotMatch(shown, /erin@example\.com/)
+})
+
 test('every page shows a course by its name, with the key beside it; a reply to the buyer has only the name', async () => {
   const id = String(sold.headers['x-lernito-delivery'])
   const delivery = await seen(`/deliveries/${id}`, /Demonstration Course course-v1:edX\+DemoX\+Demo_Course/)

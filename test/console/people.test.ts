@@ -56,6 +56,24 @@ describe('the page of a person', () => {
     assert.match(await read(`/deliveries/${id}/withdraw`), said)
   })
 
+  test('leads to the sales that the same account bought under another address, from either of them', async () => {
+    const [old, now] = ['first@example.com', 'second@example.com']
+    await product.lms.people({ email: old, username: 'mover', active: true })
+    const before = await idOf(old)
+    assert.doesNotMatch(await read(`/people/${before}`), /bought under another address/)
+    await product.lms.address({ formerly: old, email: now })
+    const after = await idOf(now)
+    const says = /The same account has bought under another address, too: (\S+?)\s*, 1 sale/
+    for (const [id, email, other] of [
+      [before, now, after],
+      [after, old, before],
+    ] as const) {
+      const page = await someone.see(`/people/${id}`)
+      assert.equal(says.exec(readable(page))?.[1], email)
+      assert.ok(linksOf(page).some((link) => link.endsWith(`/people/${other}`)))
+    }
+  })
+
   test('has all sales with their states, newest first, and one timeline whose entries name their sale', async () => {
     const email = 'frank@example.com'
     const enrolled = await idOf(email)

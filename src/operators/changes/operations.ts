@@ -21,7 +21,7 @@ import type { FieldErrors } from '../../sale/payload/rules.ts'
 import type { EventKind } from '../../sale/types.ts'
 import type { DeliveryFilter } from '../find/filter.ts'
 import { list, preview, show, summaries } from '../find/listing.ts'
-import { buyerOf, person } from '../find/people.ts'
+import { boughtAs, buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
 import { similarBuyers } from '../find/similar.ts'
 import { audit, timeline } from '../find/timeline.ts'
@@ -92,6 +92,9 @@ function finding({ context, guard }: Parts) {
 
     /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
     buyerOf: (id: string) => guard(() => buyerOf(db, id)),
+
+    /** Finds the other addresses under which these accounts of the LMS bought here. */
+    boughtAs: (of: { accountIds: readonly number[]; email: string }) => guard(() => boughtAs(db, of)),
 
     /** Finds sales to other addresses under which the owner of this one may have bought: four at most. */
     similarBuyers: (email: string) => guard(() => similarBuyers(db, email)),

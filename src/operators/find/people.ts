@@ -90,6 +90,32 @@ export async function buyerOf(db: Kysely<Tables>, id: string): Promise<Person | 
   return isWholeAddress(email) ? person(db, email) : null
 }
 
+/** More addresses of one account than a page lists. */
+const ADDRESSES_MAX = 10
+
+/**
+ * Finds the other addresses under which accounts of the LMS bought here, the latest sale first.
+ * @param of.accountIds the LMS's numbers of the accounts
+ * @param of.email the address that is left out
+ * @returns each address with the id of its newest sale to such an account, and how many these are
+ */
+export async function boughtAs(
+  db: Kysely<Tables>,
+  { accountIds, email }: { accountIds: readonly number[]; email: string },
+): Promise<{ email: string; newest: string; count: number }[]> {
+  if (accountIds.length === 0) return []
+  const rows = await db
+    .selectFrom('deliveries')
+    .select(({ fn }) => ['email', fn.max('id').as('newest'), fn.countAll<number>().as('count')])
+    .where('user_id', 'in', accountIds)
+    .where('email', '!=', emailTerm(email))
+    .groupBy('email')
+    .orderBy('newest', 'desc')
+    .limit(ADDRESSES_MAX)
+    .execute()
+  return rows.map((row) => ({ email: row.email ?? '', newest: row.newest, count: Number(row.count) }))
+}
+
 /** Merges the timelines, oldest first. One query for all would sort every event of every sale in the database. */
 async function eventsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<TimelineEvent[]> {
   const events: TimelineEvent[] = []

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
+import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { DONE_STATES } from '../../../sale/types.ts'
@@ -60,6 +61,7 @@ export function addWithdrawal(parts: PageParts): void {
       id,
       courses,
       paid,
+      note: (form.get('note') ?? '').trim(),
       seen: seenOf(form),
       by: sessionOf(request).username,
     })
@@ -89,7 +91,8 @@ async function orderHtml(
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
-!${mayBePaid ? paid : ''}<button class="danger">${words.confirm}</button></form>`
+!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off">
+<button class="danger">${words.confirm}</button></form>`
 }
 
 function choiceHtml(

@@ -19,6 +19,7 @@ import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { becameHtml, countWaited } from '../incidents-page.ts'
 import {
+  type Choices,
   chipsHtml,
   filterOf,
   formHtml,
@@ -49,10 +50,11 @@ export function addDeliveries(parts: PageParts): void {
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
     const filter = filterOf(query, zone)
-    const [found, counts, waited] = await Promise.all([
+    const [found, counts, waited, choices] = await Promise.all([
       operations.list({ filter, limit: PAGE, after }),
       countsOf(parts, query, filter),
       filter.waited === undefined ? null : operations.waitedSales(filter.waited),
+      choicesOf(parts),
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
     const person = personHtml(query, request)
@@ -68,7 +70,7 @@ export function addDeliveries(parts: PageParts): void {
       base,
       ...live,
     })
-    const main = html`<div class="list-page">!${formHtml(query, { zone, now: now(), base })}!${results}</div>`
+    const main = html`<div class="list-page">!${formHtml(query, { ...choices, zone, now: now(), base, courseName: request.courseName })}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
   })
@@ -81,6 +83,11 @@ export function addDeliveries(parts: PageParts): void {
       .header('content-disposition', `attachment; filename="${name}"`)
       .send(Readable.from(csvPages(parts, filter)))
   })
+}
+
+async function choicesOf({ operations, readCatalogue }: PageParts): Promise<Choices> {
+  const [causes, { courses }] = await Promise.all([operations.causes(), readCatalogue()])
+  return { causes, courses }
 }
 
 /** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */

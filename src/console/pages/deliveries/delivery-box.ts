@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
+import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
@@ -14,7 +15,6 @@ import { type Reply, repliesTo, replyHtml } from './replies.ts'
 
 const words = TEXTS.delivery
 const outcomeWords = TEXTS.outcome
-export const NOTE_MAX = 1000
 
 interface Box {
   readonly request: FastifyRequest

@@ -14,7 +14,7 @@ import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layo
 import { TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
 import { createClosestCourses } from '../overview/causes.ts'
-import { boxHtml, NOTE_MAX } from './delivery-box.ts'
+import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
 import { isPending, timelineHtml } from './delivery-timeline.ts'
 import { filterOf, queryText, readQuery } from './list-filters.ts'
@@ -65,7 +65,7 @@ export function addDelivery(parts: PageParts): void {
 
   scope.post<WithId>(`${path}/handled`, async (request, reply) => {
     const { id } = request.params
-    const note = (formOf(request).get('note') ?? '').trim().slice(0, NOTE_MAX)
+    const note = (formOf(request).get('note') ?? '').trim()
     if (note === '') return reply.redirect(resultUrl(request, 'noNote'), 303)
     const seen = seenOf(formOf(request))
     const done = await operations.markHandled({ id, note, seen, by: sessionOf(request).username })

@@ -1,14 +1,17 @@
 import { html } from 'ghtml'
 import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
+import type { Cause } from '../../../operators/reports/overview.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { reasonName } from '../../../sale/words.ts'
-import type { CourseName } from '../../layout/course-names.ts'
+import type { Course } from '../../../shop/courses/catalogue.ts'
+import { type CourseName, courseInLineHtml } from '../../layout/course-names.ts'
 import { hiddenField } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { dateFields, periodLinks } from '../../layout/period.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { dayIn, type Zone } from '../../layout/zone.ts'
+import { shortKey } from './list-rows.ts'
 
 const words = TEXTS.deliveries
 const filterWords = TEXTS.filter
@@ -114,20 +117,74 @@ const TABS: readonly (DeliveryState | '')[] = [
   'withdrawn',
 ]
 
+/** What can be chosen above the list, beside the dates. */
+export interface Choices {
+  /** All that need someone now, the most frequent first. */
+  readonly causes: readonly Pick<Cause, 'code' | 'course' | 'count'>[]
+  /** Those of the LMS. */
+  readonly courses: readonly Pick<Course, 'key' | 'name'>[]
+}
+
 /**
- * The form of the dates. The search field above the page belongs to it, and the list follows what is typed. Without
+ * The form of the filters. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
  */
-export function formHtml(query: ListQuery, { zone, now, base }: { zone: Zone; now: number; base: string }): string {
+export function formHtml(
+  query: ListQuery,
+  { zone, now, base, ...choices }: Choices & { zone: Zone; now: number; base: string; courseName: CourseName },
+): string {
   const { course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
   const action = `${base}/deliveries`
   const hidden = { course, sales, ended, waited, state, cause, about, replay, ids }
   const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
+!${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action })}
 <details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">!${periodLinks({ period: query, zone, now, href: (period) => action + queryText({ ...query, ...period }) })}
 !${dateFields({ from, to }, zone)}
 <button>${words.apply}</button></div></details></form>`
+}
+
+/** More courses than this are too many to read: a search finds the others. */
+const COURSES_SHOWN = 200
+
+function courseChoiceHtml(query: ListQuery, { courses, action }: Choices & { action: string }): string {
+  const named = courses.map(({ key, name }) => ({ key, label: name === '' ? key : name }))
+  const links = named
+    .sort((a, b) => a.label.localeCompare(b.label))
+    .slice(0, COURSES_SHOWN)
+    .map(({ key, label }) => {
+      return {
+        href: action + queryText({ ...query, course: key }),
+        label: html`<bdi>${label}</bdi> <small class="quiet">${shortKey(key)}</small>`,
+      }
+    })
+  return choiceHtml({
+    title: words.chips.course,
+    links,
+    rest: courses.length > COURSES_SHOWN ? words.moreCoursesByKey : '',
+  })
+}
+
+function causeChoiceHtml(
+  query: ListQuery,
+  { causes, action, courseName }: Choices & { action: string; courseName: CourseName },
+): string {
+  const links = causes.map(({ code, course, count }) => {
+    const about = course === null ? '' : html`: !${courseInLineHtml(course, courseName)}`
+    const href = action + queryText({ ...query, cause: code, about: course ?? '' })
+    return { href, label: html`${reasonName(code)}!${about} <span class="quiet">${numberText(count)}</span>` }
+  })
+  return choiceHtml({ title: words.chips.cause, links, rest: '' })
+}
+
+/** A panel of links, each of which adds a condition to the list; '' if there is nothing to choose. `label`: escaped HTML. */
+function choiceHtml(of: { title: string; links: readonly { href: string; label: string }[]; rest: string }): string {
+  const { title, links, rest } = of
+  if (links.length === 0) return ''
+  const items = links.map(({ href, label }) => html`<li><a class="choice" href="${href}">!${label}</a></li>`)
+  return html`<details class="dates"><summary class="button second">${title}</summary><div class="dates-panel choices"><ul>!${items.join('')}</ul>!${rest === '' ? '' : html`<p class="quiet">${rest}</p>`}</div></details>
+`
 }
 
 /**

@@ -1,7 +1,8 @@
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { deliverySentence } from '../../../sale/delivery-sentence.ts'
-import { REASONS, type Reason } from '../../../sale/types.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
+import { type CourseLine, courseLines, deliverySentence } from '../../../sale/delivery-sentence.ts'
+import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { agoHtml, durationText, factHtml, stateHtml, testHtml } from '../../layout/format.ts'
@@ -61,19 +62,46 @@ function rowHtml(item: Summary, { base, list = '', isSelectable = false, courseN
 /** A course key without the beginning that all new keys share. */
 export const shortKey = (key: string): string => (key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key)
 
-/** The first course by its name, its key without the beginning that all share, and how many more there are. */
-function coursesHtml({ courseIds }: Summary, courseName: CourseName): string {
-  const [first, ...more] = courseIds
+/** Of a sale of more courses, a row names this many. */
+const COURSES_SHOWN = 3
+
+/**
+ * The course by its name, and its key without the beginning that all share. Of several courses, each has a line with what
+ * the buyer has there.
+ */
+function coursesHtml(item: Summary, courseName: CourseName): string {
+  const lines = courseLines(item)
+  const [first, ...more] = lines.map(({ course }) => course)
   if (first === undefined) return ''
-  const rest =
-    more.length === 0
-      ? ''
-      : html` <span title="${more.join(', ')}">${fill(words.moreCourses, { count: `${more.length}` })}</span>`
   const name = courseName(first)
-  const key = html`<code title="${first}">${shortKey(first)}</code>`
-  return name === null
-    ? key + rest
-    : html`<span class="course"><bdi>${name}</bdi>!${rest}</span> <small>!${key}</small>`
+  if (more.length === 0) {
+    const key = html`<code title="${first}">${shortKey(first)}</code>`
+    return name === null ? key : html`<span class="course"><bdi>${name}</bdi></span> <small>!${key}</small>`
+  }
+  const shown = lines.slice(0, COURSES_SHOWN).map((line) => courseLineHtml(line, item, courseName))
+  const rest = more.slice(COURSES_SHOWN - 1)
+  const last =
+    rest.length === 0
+      ? ''
+      : html`<li title="${rest.join(', ')}">${fill(words.moreCourses, { count: `${rest.length}` })}</li>`
+  return html`<ul class="course-lines">!${shown.join('')}!${last}</ul>`
+}
+
+function courseLineHtml(line: CourseLine, item: Summary, courseName: CourseName): string {
+  const { course } = line
+  const name = courseName(course)
+  const shown = name === null ? html`<code>${shortKey(course)}</code>` : html`<bdi>${name}</bdi>`
+  const is = wordOf(line, item)
+  return html`<li title="${course}">!${shown} <small class="${is}">${words.lines[is]}</small></li>`
+}
+
+/** What became of one course of several, as the name of a word and of its look. */
+function wordOf({ course, is, taken }: CourseLine, { state, outcome }: Summary): keyof typeof words.lines {
+  if (is !== 'out') return is
+  if (taken !== null) return 'withdrawn'
+  const about = outcome === null || outcome.reason === null ? null : courseOfReason(outcome.reason)
+  if (about !== null && isSameCourse(about, course)) return 'failed'
+  return state === 'queued' ? 'queued' : 'out'
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */

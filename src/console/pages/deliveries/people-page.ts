@@ -107,7 +107,7 @@ export const personButton = (request: FastifyRequest, email: string): string =>
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
-  { lms, lmsUrl, now }: PageParts,
+  { lms, lmsUrl, now, operations }: PageParts,
   { request, person, here }: { request: FastifyRequest; person: Person; here: string | null },
 ): Promise<string> {
   const { email, sales, timeline, hasMoreEvents } = person
@@ -121,7 +121,8 @@ async function personHtml(
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="danger">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now(), courseName: request.courseName })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
-  return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}
+  const elsewhere = await operations.boughtAs({ accountIds: accountIdsOf(person, account), email })
+  return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}!${elsewhereHtml(elsewhere, base)}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
 !${salesHtml(person, { base, lmsUrl, courseName: request.courseName })}
 !${sales.length === 0 ? '' : history}`
@@ -158,6 +159,26 @@ export function accountStateHtml(account: Answered<Account>): string {
 const usernameHtml = ({ username }: { username: string }, lmsUrl: string): string =>
   html`<p>${words.username} <bdi>${username}</bdi> · <a href="${supportUrl(username, lmsUrl)}">${TEXTS.delivery.inLms}</a></p>`
 
+/** The LMS's numbers of the account that has the address now, and of those that its sales were given to. */
+function accountIdsOf({ sales }: Person, account: Answered<Account>): number[] {
+  const id = account.ok && 'id' in account.value ? account.value.id : undefined
+  const given = sales.flatMap(({ accounts }) => Object.values(accounts).map(({ id }) => id))
+  return [...new Set(id === undefined ? given : [id, ...given])]
+}
+
+/** Says under which other addresses the same account has bought; '' if it has not. */
+function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['boughtAs']>>, base: string): string {
+  if (found.length === 0) return ''
+  const items = found.map(
+    ({ email, newest, count }) =>
+      html`<li><a href="${base}/people/${newest}"><bdi>${email}</bdi></a>, ${salesText(count)}</li>`,
+  )
+  return html`<div class="note"><p>${words.elsewhere}</p><ul>!${items.join('')}</ul></div>`
+}
+
+const salesText = (count: number): string =>
+  count === 1 ? words.oneSale : fill(words.manySales, { count: numberText(count) })
+
 type Moved = Exclude<AccountById, { status: 'gone' }>
 
 /** The accounts that courses of these sales were given to, and that have another address now. One call for each. */
@@ -189,7 +210,7 @@ function salesHtml({ email, sales, salesCount }: Person, { base, ...links }: Cou
   if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`
   const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="${base}/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
   const rows = sales.map((sale) => cellsOf(sale, { base, ...links }))
-  return html`<h2>${words.sales}</h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
+  return html`<h2>${words.sales} <span class="n">${numberText(salesCount)}</span></h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }
 
 function cellsOf(sale: Sale, { base, ...links }: CourseLinks & { base: string }): string[] {
