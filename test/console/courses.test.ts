@@ -66,6 +66,20 @@ test('the figures lead to their sales, and the wrong key to the correction of al
   assert.doesNotMatch(shown, /grace@example\.com/)
 })
 
+test('another period counts its own sales, and its figures lead to the sales of that period', async () => {
+  const [day = ''] = new Date().toISOString().split('T')
+  assert.match(
+    readable(await seen('/courses?from=2020-01-01&to=2020-01-31', /Demonstration/)),
+    /Nothing was sold in this time/,
+  )
+  const links = linksOf(await seen(`/courses?from=${day}&to=${day}`, /Courses: 4\. Sold: 6/))
+  const list = links.find(
+    (link) => link.includes('/deliveries?') && link.includes('PY1O1') && link.includes('sales=only'),
+  )
+  const { from, to } = Object.fromEntries(new URL(list ?? '', product.console).searchParams)
+  assert.deepEqual([from, to], [day, day])
+})
+
 test('an LMS that can’t be asked leaves the courses, and the page says why and since when', async () => {
   await product.lms.faults([{ path: '/api/courses/v1/courses/', status: 500 }])
   const page = await seen('/courses', /could not be asked/)

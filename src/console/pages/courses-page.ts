@@ -8,14 +8,14 @@ import { modesAt, type Obstacle, obstacleOf, type ReasonCode } from '../../shop/
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
 import { agoHtml, courseUrl, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
+import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
+import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
-import { dayText, latestDays } from '../layout/zone.ts'
 import type { PageParts } from '../parts.ts'
-import { queryText } from './deliveries/list-filters.ts'
+import { queryText, readQuery } from './deliveries/list-filters.ts'
 
 const words = TEXTS.courses
 const PATH = '/courses'
-const DAYS = 30
 /** More courses than these are only counted. */
 const UNSOLD_MAX = 200
 
@@ -28,14 +28,17 @@ export function addCourses(parts: PageParts): void {
   const nearKeys = createNearKeys()
   scope.get(PATH, async (request, reply) => {
     const { base } = request.site
-    const view = await readView(parts, request)
+    const { from, to } = readQuery(queryOf(request))
+    const href = (period: Period): string => `${base}${PATH}${queryText({ ...period })}`
+    const view = await readView(parts, request, { from, to })
     const near = nearKeys(
       view.catalogue,
       view.lines.flatMap(({ key, status }) => (status.kind === 'missing' ? [key] : [])),
     )
     const page = { ...view, near, base, now: now(), lmsUrl: parts.lmsUrl }
-    const main = html`<div id="courses" data-zoned !${refreshes({ url: base + PATH, id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
-    return sendPage({ reply, title: words.title, current: PATH, main })
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: base + PATH })
+    const main = html`<div id="courses" data-zoned !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
+    return sendPage({ reply, title: words.title, aside, current: PATH, main })
   })
 }
 
@@ -89,10 +92,14 @@ function changeOf(catalogue: Catalogue, key: string): Change | null {
   return missing === undefined || missing.was === null ? null : { ...missing, was: missing.was, reason: 'missing' }
 }
 
-async function readView({ operations, readCatalogue, refusedCourses, modeOf, now }: PageParts, of: FastifyRequest) {
-  const [since = 0] = latestDays({ now: now(), zone: of.zone, days: DAYS })
+async function readView(
+  { operations, readCatalogue, refusedCourses, modeOf, now }: PageParts,
+  of: FastifyRequest,
+  asked: Period,
+) {
+  const { period, from: since, to } = boundsOf(asked, { now: now(), zone: of.zone })
   const [sold, catalogue, isRefused] = await Promise.all([
-    operations.salesOfAllCourses(since),
+    operations.salesOfAllCourses({ from: since, to }),
     readCatalogue(),
     refusedCourses(),
   ])
@@ -108,7 +115,7 @@ async function readView({ operations, readCatalogue, refusedCourses, modeOf, now
     const kind = obstacleOf(course, selling) ?? 'open'
     return { key: course.key, name, counts, change, status: { kind, course, wanted: modeOf(course.key) } }
   })
-  return { lines: lines.toSorted(byName), catalogue, since, zone: of.zone }
+  return { lines: lines.toSorted(byName), catalogue, period, since, until: period.to === '' ? null : to }
 }
 
 interface View extends Awaited<ReturnType<typeof readView>> {
@@ -126,7 +133,7 @@ const sum = (counts: Bar['counts'], ...states: DeliveryState[]): number =>
 const problemsIn = ({ counts }: Line): number => sum(counts, 'needs_attention', 'rejected')
 
 function pageHtml(view: View): string {
-  const { lines, catalogue, since } = view
+  const { lines } = view
   if (lines.length === 0) return html`!${leadHtml(view)}<p>${words.none}</p>!${unsoldHtml(view)}`
   const isShut = (line: Line): boolean =>
     line.status.kind === 'missing' ||
@@ -151,7 +158,7 @@ function pageHtml(view: View): string {
     handled: numberText(sum(all.counts, 'handled')),
     withdrawn: numberText(sum(all.counts, 'withdrawn')),
   })
-  return html`!${leadHtml({ catalogue, since })}!${shutHtml}!${othersHtml}<p>${total}</p>!${unsoldHtml(view)}`
+  return html`!${leadHtml(view)}!${shutHtml}!${othersHtml}<p>${total}</p>!${unsoldHtml(view)}`
 }
 
 const totals = (lines: readonly Line[]): Bar['counts'] =>
@@ -159,12 +166,12 @@ const totals = (lines: readonly Line[]): Bar['counts'] =>
     DELIVERY_STATES.map((state) => [state, lines.reduce((total, { counts }) => total + (counts[state] ?? 0), 0)]),
   )
 
-function leadHtml({ catalogue, since }: Pick<View, 'catalogue' | 'since'>): string {
+function leadHtml({ catalogue, since, until }: View): string {
   const { checkedAt, failure } = catalogue
   const lead =
     checkedAt === null
       ? html`<p class="intro">${words.unasked}</p>`
-      : html`<p class="intro">${words.sold} !${timeHtml(since)} ${words.said} !${agoHtml(checkedAt)}.</p>`
+      : html`<p class="intro">${words.sold} !${timeHtml(since)} !${until === null ? '' : html`${words.soldUntil} !${timeHtml(until)} `}${words.said} !${agoHtml(checkedAt)}.</p>`
   const failed =
     failure === null
       ? ''
@@ -196,8 +203,8 @@ function cellsOf(line: Line, view: View): string[] {
 }
 
 /** The sales of a course in the list, in this state or in all. */
-function listUrl({ key }: Line, { base, since, zone }: View, state: DeliveryState | ''): string {
-  return `${base}/deliveries${queryText({ course: key, sales: 'only', from: dayText(since, zone), state })}`
+function listUrl({ key }: Line, { base, period }: View, state: DeliveryState | ''): string {
+  return `${base}/deliveries${queryText({ course: key, sales: 'only', ...period, state })}`
 }
 
 function titleHtml({ key, name, status }: Line, { near }: View): string {

@@ -171,7 +171,8 @@ function reports({ context, guard }: Parts) {
 
     /** The same of all courses. */
     salesOfAllCourses: createCounting({
-      count: (from: number) => guard(() => salesByCourse(db, { from, to: null, max: Number.POSITIVE_INFINITY })),
+      count: (span: { from: number; to: number | null }) =>
+        guard(() => salesByCourse(db, { ...span, max: Number.POSITIVE_INFINITY })),
       now,
       keptMs: COURSES_KEPT_MS,
     }),
