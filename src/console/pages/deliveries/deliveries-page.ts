@@ -16,6 +16,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { TEXTS } from '../../layout/texts.ts'
+import type { Zone } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { becameHtml, countWaited } from '../incidents-page.ts'
 import {
@@ -59,7 +60,7 @@ export function addDeliveries(parts: PageParts): void {
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
     const person = personHtml(query, request)
     const place = readPlace(parameters)
-    const live = { breaker: liveState.breaker(), now: now(), courseName: request.courseName }
+    const live = { breaker: liveState.breaker(), now: now(), zone, courseName: request.courseName }
     const results = resultsHtml({
       found,
       query,
@@ -119,6 +120,7 @@ const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
 
 /** What a page of the list shows. */
 interface ListView extends Now {
+  readonly zone: Zone
   readonly courseName: CourseName
   readonly found: Found
   readonly query: ListQuery

@@ -5,8 +5,9 @@ import { type CourseLine, courseLines, deliverySentence } from '../../../sale/de
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
-import { agoHtml, durationText, factHtml, stateHtml, testHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
+import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
 
 const words = TEXTS.deliveries
@@ -27,6 +28,8 @@ interface Table extends Now {
   readonly courseName: CourseName
   /** The filters of the list as the end of an address: the delivery's page then knows its neighbors in this list. */
   readonly list?: string
+  /** The reader's, if the rows are to be grouped by the day of their last activity. */
+  readonly zone?: Zone
   /** Whether each row has a check box, as in a form that does something with the selected ones. */
   readonly isSelectable?: boolean
 }
@@ -37,13 +40,37 @@ interface Table extends Now {
  */
 export function tableHtml(items: readonly Summary[], of: Table): string {
   const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
-  const rows = items.map((item) => rowHtml(item, of))
   return html`<table class="deliveries" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
-<tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
+!${of.zone === undefined ? bodyHtml(items, of) : daysHtml(items, { ...of, zone: of.zone })}</table>`
 }
 
+function bodyHtml(items: readonly Summary[], of: Table): string {
+  const rows = items.map((item) => rowHtml(item, of))
+  return html`<tbody role="rowgroup">!${rows.join('\n')}</tbody>`
+}
+
+/** The rows below the names of their days. Of other days than today, a row has only the time. */
+function daysHtml(items: readonly Summary[], of: Table & { zone: Zone }): string {
+  const { zone, now } = of
+  const days = Map.groupBy(items, ({ activeAt }) => dayAt(activeAt, zone))
+  const groups = [...days].map(([day, ofDay]) => {
+    const name = dayName({ day, now, zone, words: TEXTS.timeline.days })
+    const heading = html`<tr role="row" class="day"><th class="day-name" role="rowheader" scope="rowgroup" colspan="${words.columns.length}">${name}</th></tr>`
+    const isToday = day === dayAt(now, zone)
+    const rows = ofDay.map((item) => rowHtml(item, of, isToday ? agoHtml : timeOfDayHtml))
+    return html`<tbody role="rowgroup" id="day-${day}">!${heading}!${rows.join('\n')}</tbody>`
+  })
+  return groups.join('\n')
+}
+
+const timeOfDayHtml = (at: number): string => timeHtml(at, 'clock')
+
 /** The id of a row lets an update keep the rows that are still there. */
-function rowHtml(item: Summary, { base, list = '', isSelectable = false, courseName, ...now }: Table): string {
+function rowHtml(
+  item: Summary,
+  { base, list = '', isSelectable = false, courseName, ...now }: Table,
+  whenHtml: (at: number) => string = agoHtml,
+): string {
   const { id, state, email, name, activeAt, source, outcome } = item
   const address = email ?? words.noEmail
   const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
@@ -56,7 +83,7 @@ function rowHtml(item: Summary, { base, list = '', isSelectable = false, courseN
 <td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, { ...now, courseName })}</td>
-<td role="cell">!${agoHtml(activeAt)}</td></tr>`
+<td role="cell">!${whenHtml(activeAt)}</td></tr>`
 }
 
 /** A course key without the beginning that all new keys share. */
