@@ -35,9 +35,9 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'refund received': {
       means:
-        'As a warning: nothing was done. The `result` is `never_sold`, or the `webhook-id` is that of another refund (`id_reused`) or of a sale (`sale_id`).',
+        'As a warning: nothing was done. The `result` is `never_sold`, or the `webhook-id` is that of another refund (`refund_reused`) or of a sale (`sale_id`).',
       action:
-        'For `never_sold`, compare the order with the deliveries, otherwise see `sale_id` in [Errors](errors.md#answers-to-the-shop).',
+        'For `never_sold`, compare the order with the deliveries, otherwise see [Errors](errors.md#answers-to-the-shop).',
     },
     'sale refused, because a refund came under the same webhook-id': {
       means: 'Nothing was stored.',
@@ -205,6 +205,7 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
   access_ended: 'The buyer lost the courses in `detail` in the LMS, and nobody here ordered that.',
   withdrawal_failed: 'The buyer could not be taken out of a course. `detail` says why.',
+  refund_failed: 'The same for a refund of the shop, which gets an event.',
   kept: 'Another sale was refunded, and this delivery keeps the course in `detail`.',
 }
 

@@ -127,7 +127,8 @@ export async function readKept(
   )
 }
 
-function withdrawnOf({ result }: Withdrawal): Withdrawn {
+/** The result of an order that has ended. */
+export function withdrawnOf({ result }: Withdrawal): Withdrawn {
   const message = result?.message ?? ''
   if (message !== '' && message !== SUPERSEDED) return 'failed'
   return Object.values(result?.courses ?? {}).some(({ kind }) => kind === 'kept') ? 'kept' : 'done'

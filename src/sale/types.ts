@@ -319,6 +319,7 @@ export type EventKind =
   | 'corrected'
   | 'withdrawal_requested'
   | 'withdrawal_failed'
+  | 'refund_failed'
   | 'withdrawn'
   | 'kept'
   | 'sent_again'

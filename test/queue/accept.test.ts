@@ -48,6 +48,7 @@ test('a new delivery is stored complete: queued, due at once, with this replica 
     effect_unknown: 0,
     standings: null,
     accounts: null,
+    user_id: null,
     achievements: null,
     ended_at: null,
     source: 'shop',

@@ -21,6 +21,7 @@ export const SHOP_EVENT_TYPES = {
   needs_attention: 'delivery.needs_attention',
   rejected: 'delivery.rejected',
   withdrawn: 'delivery.withdrawn',
+  refund_failed: 'delivery.refund_failed',
   access_ended: 'delivery.access_ended',
   access_restored: 'delivery.access_restored',
   passed: 'learner.passed',

@@ -64,7 +64,8 @@ export async function endOrder(
       .executeTakeFirst()
     if (numUpdatedRows === 0n) throw ROW_CHANGED
     const detail = describeWithdrawal(result)
-    const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? 'withdrawal_failed' : 'withdrawn', detail }
+    const failed = order.row.refund_id === null ? 'withdrawal_failed' : 'refund_failed'
+    const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? failed : 'withdrawn', detail }
     const others = [draft, ...keptEvents(order.row, result), ...(await restoreKept(writing, order))]
     return { result: 'ended', listed: [], others }
   })

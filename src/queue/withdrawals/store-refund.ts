@@ -3,12 +3,13 @@ import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
+import { lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { closeByRest } from '../replacement.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleIds } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
-import { withdrawalOf } from '../withdrawal-row.ts'
+import { withdrawalOf, withdrawnOf } from '../withdrawal-row.ts'
 import { followCorrections, type OrderOfGeneration, type Refundable, refundableOf } from './refunded-sales.ts'
 
 /** The actor of what a refund orders. */
@@ -27,9 +28,9 @@ export interface Refund {
 
 /**
  * - `accepted`: stored. `orders` are the withdrawals that it waits for, and `deliveries` those that it concerns, the
- *   newest last. `isRepeat`: it came before under its webhook-id, and changes nothing; `isOther`: with another payload.
+ *   newest last. `isRepeat`: it came before under its webhook-id. Then it only tries again what has failed.
  * - `never_sold`: no delivery sold these courses to the buyer. Nothing is withdrawn, not even from the others.
- * - `sale_id`: its webhook-id is that of a sale, and nothing is stored.
+ * - `sale_id`: its webhook-id is that of a sale, and nothing is stored. `refund_reused`: that of another refund.
  */
 export type StoredRefund =
   | {
@@ -37,10 +38,10 @@ export type StoredRefund =
       readonly deliveries: readonly string[]
       readonly orders: readonly string[]
       readonly isRepeat: boolean
-      readonly isOther: boolean
     }
   | { readonly kind: 'never_sold'; readonly courses: readonly string[] }
-  | { readonly kind: 'sale_id'; readonly delivery: string }
+  | { readonly kind: 'sale_id'; readonly deliveries: readonly string[] }
+  | { readonly kind: 'refund_reused'; readonly deliveries: readonly string[] }
 
 /**
  * Stores a refund in one transaction: a withdrawal for each delivery that it concerns (see readRefundable), or that
@@ -51,11 +52,13 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
   return auditedChange<StoredRefund>(context, async (writing) => {
     const { digest, webhookId } = refund
     const known = webhookId === undefined ? null : await storeRefundId(writing, { webhookId, ...refund.request })
-    if (known?.kind === 'sale') return { result: { kind: 'sale_id', delivery: known.deliveryId }, listed: [] }
+    if (known?.kind === 'sale') return { result: { kind: 'sale_id', deliveries: [known.deliveryId] }, listed: [] }
+    if (known?.kind === 'known' && known.digest !== digest) {
+      return { result: { kind: 'refund_reused', deliveries: [known.deliveryId] }, listed: [] }
+    }
     if (known?.kind === 'known') {
-      const { deliveryId, orders } = known
-      const repeat = { isRepeat: true, isOther: known.digest !== digest }
-      return { result: { kind: 'accepted', deliveries: [deliveryId], orders, ...repeat }, listed: [] }
+      const { drafts, ...repeated } = await refundAgain(writing, known)
+      return { result: { kind: 'accepted', isRepeat: true, ...repeated }, listed: [], others: drafts }
     }
     const { found, newest } = await readRefundable(writing, refund)
     const sold = new Set(found.flatMap((one) => one.sold))
@@ -65,7 +68,7 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
     const deliveries = found.map(({ row }) => row.id)
     // Under the buyer's own delivery, even if the refund concerns only a correction: forget finds the id by it.
     if (webhookId !== undefined) await acceptRefundId(writing, { webhookId, deliveryId: newest, digest, orders })
-    const result = { kind: 'accepted', deliveries, orders, isRepeat: false, isOther: false } as const
+    const result = { kind: 'accepted', deliveries, orders, isRepeat: false } as const
     return { result, listed: [], others: drafts }
   })
 }
@@ -112,11 +115,9 @@ async function concernedBy(
 ): Promise<readonly Found[]> {
   if (rows.length === 0) return []
   const concerned = await followCorrections({ trx }, { rows, named: courseIds })
-  const ids = concerned.map(({ row }) => row.id)
-  const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
-  const ordersOf = Map.groupBy(
-    orders.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation })),
-    ({ deliveryId }) => deliveryId,
+  const ordersOf = await readOrdersOf(
+    trx,
+    concerned.map(({ row }) => row.id),
   )
   return concerned.flatMap(({ row, keysOf }) => {
     const named = [...new Set([...keysOf.values()].flat())]
@@ -148,11 +149,56 @@ async function orderAll(
   return { orders: [...new Set(orders)], drafts }
 }
 
+/**
+ * Orders again what the withdrawals of a known refund left undone, because the cause may be gone by now; but not for a
+ * delivery that was sent again or replayed since, because that is the newer statement.
+ */
+async function refundAgain(
+  writing: TransactionContext,
+  { webhookId, orders: ids, ...known }: Extract<RefundId, { kind: 'known' }>,
+): Promise<{ deliveries: readonly string[]; orders: readonly string[]; drafts: readonly EventDraft[] }> {
+  const { trx } = writing
+  const rows = ids.length === 0 ? [] : await trx.selectFrom('withdrawals').selectAll().where('id', 'in', ids).execute()
+  const deliveries = [...new Set(rows.map((row) => row.delivery_id))].sort()
+  const all = { deliveries: deliveries.length === 0 ? [known.deliveryId] : deliveries, orders: ids, drafts: [] }
+  const failed = rows.filter((row) => row.ended_at !== null && withdrawnOf(withdrawalOf(row)) !== 'done')
+  if (failed.length === 0) return all
+  const failedIds = failed.map(({ id }) => id)
+  await lockDeliveries(writing, deliveries)
+  const sold = await trx.selectFrom('deliveries').selectAll().where('id', 'in', deliveries).execute()
+  const ordersOf = await readOrdersOf(trx, deliveries)
+  const found = failed.flatMap(({ delivery_id, generation, courses }): Found[] => {
+    const row = sold.find(({ id }) => id === delivery_id)
+    if (row === undefined || row.generation !== generation) return []
+    const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named: readKeys(courses) })
+    return refundable === null ? [] : [{ row, sold: [], refundable }]
+  })
+  const again = await orderAll(writing, found)
+  const orders = [...ids.filter((id) => !failedIds.includes(id)), ...again.orders]
+  await acceptRefundId(writing, { ...known, webhookId, orders })
+  return { ...all, orders, drafts: again.drafts }
+}
+
+async function readOrdersOf(
+  trx: TransactionContext['trx'],
+  deliveries: readonly string[],
+): Promise<Map<string, OrderOfGeneration[]>> {
+  const rows = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', deliveries).execute()
+  const orders = rows.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation }))
+  return Map.groupBy(orders, ({ deliveryId }) => deliveryId)
+}
+
 /** A refund by its webhook-id. In the row, `orders` is null if it was not accepted. */
 type RefundId =
   | { readonly kind: 'new' }
   | { readonly kind: 'sale'; readonly deliveryId: string }
-  | { readonly kind: 'known'; readonly deliveryId: string; readonly digest: string; readonly orders: readonly string[] }
+  | {
+      readonly kind: 'known'
+      readonly webhookId: string
+      readonly deliveryId: string
+      readonly digest: string
+      readonly orders: readonly string[]
+    }
 
 /**
  * Stores the webhook-id of a refund for an address. Call it first in the transaction. `sale`: a sale came under the id,
@@ -175,7 +221,7 @@ export async function storeRefundId(
   const { purpose, delivery_id, digest, orders } = await mine.executeTakeFirstOrThrow()
   if (purpose === 'sale') return { kind: 'sale', deliveryId: delivery_id }
   if (orders !== null) {
-    return { kind: 'known', deliveryId: delivery_id, digest: digest ?? '', orders: readOrders(orders) }
+    return { kind: 'known', webhookId, deliveryId: delivery_id, digest: digest ?? '', orders: readKeys(orders) }
   }
   const sale = await saleUnder({ trx }, webhookId)
   if (sale === null) return { kind: 'new' }
@@ -208,4 +254,4 @@ async function saleUnder({ trx }: Pick<TransactionContext, 'trx'>, webhookId: st
   return (await found.executeTakeFirstOrThrow()).id
 }
 
-const readOrders = (text: string): readonly string[] => z.array(z.string()).parse(JSON.parse(text))
+const readKeys = (text: string): readonly string[] => z.array(z.string()).parse(JSON.parse(text))

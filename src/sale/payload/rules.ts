@@ -101,17 +101,24 @@ function errorsOf(fields: Readonly<Record<string, Read<unknown, FieldErrors[stri
   return errors
 }
 
+/** A webhook-id may have as many characters. */
+const MAX_ID_LENGTH = 256
+const ID: TextRule = {
+  ...TEXT,
+  check: (text) => [...tooLong(text, MAX_ID_LENGTH), ...forbiddenCharacters(text)],
+}
+
 /**
- * Reads a field that may be missing, by the rules for a text. Of a payload that is no object, there is none: readPayload
- * refuses it.
+ * Reads a field with an id that may be missing, by the rules for a text. Of a payload that is no object, there is none:
+ * readPayload refuses it.
  */
-export function readOptional(
+export function readOptionalId(
   json: Json,
   field: string,
 ): { readonly value: string | null } | { readonly errors: FieldErrors } {
   const node = isObject(json) ? json.get(field) : undefined
   if (node === undefined) return { value: null }
-  const read = readText(node, TEXT)
+  const read = readText(node, ID)
   return 'errors' in read ? { errors: { [field]: read.errors } } : read
 }
 

@@ -36,6 +36,9 @@ const WORDS: Partial<Record<EventKind, string>> = {
   id_reused: 'has a webhook-id that another sale came under',
 }
 
+/** Events after which somebody has to act, beside `needs_attention`. */
+const WARNINGS: readonly EventKind[] = ['withdrawal_failed', 'refund_failed', 'id_reused']
+
 /** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
   const { deliveryId, kind, detail, actor, isTest } = event
@@ -43,7 +46,7 @@ export function logEvent(log: Log, event: DeliveryEvent): void {
   const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
   const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${WORDS[kind] ?? kind.replaceAll('_', ' ')}`
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
-  else log[kind === 'withdrawal_failed' || kind === 'id_reused' ? 'warn' : 'info'](fields, message)
+  else log[WARNINGS.includes(kind) ? 'warn' : 'info'](fields, message)
 }
 
 /** Returns an error as fields of a log line; `cause` is the message of its cause. */

@@ -2,7 +2,7 @@ import type { AppContext } from '../../queue/open-inbox.ts'
 import { readKept } from '../../queue/withdrawal-row.ts'
 import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
-import { readOptional } from '../../sale/payload/rules.ts'
+import { readOptionalId } from '../../sale/payload/rules.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
@@ -32,7 +32,7 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     const received = readSale(verified)
     if (received.kind === 'invalid') return wrong(received.errors)
     const { request, digest, webhookId } = received
-    const sale = readOptional(verified.json, 'sale')
+    const sale = readOptionalId(verified.json, 'sale')
     if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
     const malformed = request.courseIds.find((key) => !isCourseKey(key))
@@ -43,17 +43,17 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
       ...(sale.value === null ? {} : { sale: sale.value }),
     }
     const { result, events } = await store(parts, { request, digest, ...names })
-    if (result.kind === 'sale_id') {
-      onRefund({ result: result.kind, deliveries: [result.delivery], courses })
-      return misusedId('sale_id')
+    if (result.kind === 'sale_id' || result.kind === 'refund_reused') {
+      onRefund({ result: result.kind, deliveries: result.deliveries, courses })
+      return misusedId(result.kind)
     }
     if (result.kind === 'never_sold') {
       onRefund({ result: result.kind, deliveries: [], courses })
       return neverSold(result.courses, sale.value)
     }
-    const { deliveries, orders, isRepeat, isOther } = result
+    const { deliveries, orders, isRepeat } = result
     const withdrawn = await parts.inbox.withdrawn({ ids: orders, deadline })
-    onRefund({ result: isOther ? 'id_reused' : isRepeat ? 'repeat' : 'accepted', deliveries, courses })
+    onRefund({ result: isRepeat ? 'repeat' : 'accepted', deliveries, courses })
     const newest = deliveries.at(-1)
     const headers = newest === undefined ? {} : { 'x-lernito-delivery': newest }
     const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')

@@ -408,5 +408,74 @@ test('what the LMS keeps is refused, and the shop learns nothing about other peo
       },
     ],
   )
-  assert.ok((await kinds(id)).includes('withdrawal_failed'))
+  assert.ok((await kinds(id)).includes('refund_failed'))
+})
+
+describe('a refund that failed', () => {
+  const refusing = {
+    path: '/api/user/v1/accounts',
+    method: 'GET',
+    status: 200,
+    body: [{ username: 'x', email: 'b@x.example', is_active: true }],
+  }
+  /** Sold, and refunded while the LMS takes the address for another person's. */
+  const failed = async (): Promise<string> => {
+    const id = await sold(ALICE)
+    await product.context.database.db.updateTable('deliveries').set({ accounts: null }).where('id', '=', id).execute()
+    await lms.faults([refusing])
+    assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 400)
+    return id
+  }
+
+  test('is tried again under the same id once its cause is gone, and changes nothing after that', async () => {
+    const id = await failed()
+    assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 400, 'the cause is still there')
+    await lms.noFaults()
+    const { status, headers } = await refund({ email: ALICE, id: 'msg_refund' })
+    assert.deepEqual([status, headers['x-lernito-delivery']], [200, id])
+    assert.deepEqual([await activeIn(ALICE), await stateOf(id)], [[], 'withdrawn'])
+    const before = await rows('withdrawals')
+    assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 200)
+    assert.deepEqual(await rows('withdrawals'), before)
+  })
+
+  test('is answered 200 once an operator has withdrawn the delivery', async () => {
+    const id = await failed()
+    await lms.noFaults()
+    await product.withdraw(id)
+    assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 200)
+  })
+
+  test('is not tried again after the sale came again, which is the newer statement', async () => {
+    await failed()
+    await lms.noFaults()
+    await sold(ALICE)
+    assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 200)
+    assert.deepEqual(await activeIn(ALICE), [DEMO])
+  })
+})
+
+test('another refund under a known id is refused, and withdraws nothing', async () => {
+  await sold(ALICE, [DEMO, PYTHON])
+  assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 200)
+  const { status, json } = await refund({ email: ALICE, courseIds: [PYTHON], id: 'msg_refund' })
+  const message = 'This webhook-id is that of another refund. Send each refund under an id of its own'
+  assert.deepEqual([status, json], [400, { success: false, message }])
+  assert.deepEqual(await activeIn(ALICE), [PYTHON])
+})
+
+test('a repeat of a refund names the refunded delivery, and not a newer one of the buyer', async () => {
+  const id = await sold(ALICE)
+  await sold(ALICE, [PYTHON])
+  for (const times of [1, 2]) {
+    const { headers } = await refund({ email: ALICE, id: 'msg_refund' })
+    assert.equal(headers['x-lernito-delivery'], id, `${times}`)
+  }
+})
+
+test('a refund may name a sale by the longest webhook-id', async () => {
+  const sale = 'o'.repeat(256)
+  assert.equal((await refund({ email: ALICE, sale })).status, 404)
+  const message = { sale: ['Ensure this field has no more than 256 characters.'] }
+  assert.deepEqual((await refund({ email: ALICE, sale: `${sale}o` })).json, { success: false, message })
 })
