@@ -206,7 +206,7 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   access_ended: 'The buyer lost the courses in `detail` in the LMS, and nobody here ordered that.',
   withdrawal_failed: 'The buyer could not be taken out of a course. `detail` says why.',
   refund_failed: 'The same for a refund of the shop, which gets an event.',
-  kept: 'Another sale was refunded, and this delivery keeps the course in `detail`.',
+  kept: 'Another sale was refunded or withdrawn, and this delivery keeps the course in `detail`.',
 }
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
