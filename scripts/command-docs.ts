@@ -17,7 +17,7 @@ Each command prints this with \`--help\`, and examples too. It exits with 0 if e
 was not, and with 2 if it was used wrongly, unless its help says otherwise. With \`--json\`, where a usage names it, it
 prints a JSON object. The results of reconcile are [standings](states-and-reasons.md#standings).
 
-The others have all in their help: \`serve\` and \`migrate\`, which the installation runs for you, [\`doctor\`](doctor.md),
+See the help of the others: \`serve\` and \`migrate\`, which the installation runs for you, [\`doctor\`](doctor.md),
 \`sandbox\`, \`send\` and \`events listen\` for [development](sandbox.md), and \`completion\` for your shell.
 `
 

@@ -75,7 +75,8 @@ async function replayIds(opened: Opened, given: readonly string[], json: boolean
 
 const WHY = {
   unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
-  'payload.invalid': 'was rejected for its payload and stays rejected. The shop must send a corrected payload',
+  'payload.invalid':
+    'was rejected for its payload and stays rejected. Correct it in the console, or have the shop send a corrected sale',
 } as const satisfies Record<Replayed['left'][number]['why'], string>
 
 interface Order {
