@@ -114,7 +114,7 @@ const ORIGIN = {
   shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
-  rest: () => 'the courses that a refund or a withdrawal left of another delivery',
+  rest: () => 'the courses of another delivery that a refund or a withdrawal left',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 /** Resolves to the new generations. */

@@ -241,7 +241,7 @@ test('j, k, x, Escape and Enter go through a list, “?” lists the keys, and a
   await page.keyboard.press('Escape')
   await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' })
   assert.equal(await selected.count(), 1, 'the dialog alone was closed')
-  await page.getByText('Updates of this page wait until').waitFor()
+  await page.getByText('Updates to this page wait until').waitFor()
   await page.keyboard.press('Escape')
   assert.equal(await selected.count(), 0)
   await page.keyboard.press('Enter')

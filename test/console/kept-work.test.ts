@@ -18,7 +18,7 @@ test('a form whose session has ended shows its text, and leads back to its page'
   const headers = { referer: `${product.console}${page}?done=replayed` }
   const seen = await createVisitor().post(`${product.console}${page}/handled`, form, headers)
   assert.equal(seen.status, 401)
-  assert.match(readable(seen), /You are signed out .* What you typed .* What was done refunded, &?lt;?|<order>/)
+  assert.match(readable(seen), /You are signed out .* What you typed .* Note refunded, &?lt;?|<order>/)
   assert.match(seen.text, />\nrefunded, &#60;order&#62; 1182<\/textarea>/)
   assert.ok(linksOf(seen).includes(`${product.console}${page}`))
   assert.doesNotMatch(seen.text, /old/, 'not the token')

@@ -20,7 +20,7 @@ test('the overview names a course for which the LMS fails, until the course work
 
   await product.lms.faults([{ method: 'POST', path: BULK, naming: DEMO, status: 500 }])
   const sold = Promise.all(['a', 'b', 'c'].map((name) => product.sell({ email: `${name}@example.com` })))
-  const text = await overviewWith(/The LMS has been failing for course-v1:edX\+DemoX\+Demo_Course for/)
+  const text = await overviewWith(/Enrollment in course-v1:edX\+DemoX\+Demo_Course has been failing for/)
   assert.match(text, /Sales of other courses are enrolled as usual\. .* the next attempt is in \d+ s/)
 
   const list = await someone.see('/deliveries?q=a@example.com')

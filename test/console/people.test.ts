@@ -60,10 +60,10 @@ describe('the page of a person', () => {
     const [old, now] = ['first@example.com', 'second@example.com']
     await product.lms.people({ email: old, username: 'mover', active: true })
     const before = await idOf(old)
-    assert.doesNotMatch(await read(`/people/${before}`), /bought under another address/)
+    assert.doesNotMatch(await read(`/people/${before}`), /also bought under another address/)
     await product.lms.address({ formerly: old, email: now })
     const after = await idOf(now)
-    const says = /The same account has bought under another address, too: (\S+?)\s*, 1 sale/
+    const says = /The same account has also bought under another address: (\S+?)\s*, 1 sale/
     for (const [id, email, other] of [
       [before, now, after],
       [after, old, before],

@@ -87,16 +87,16 @@ const pausedCourse = (course: string, nextMinutes: number): PausedCourse => ({
 test('a paused course is named with its duration, cause, and next attempt, and links to its waiting deliveries', () => {
   const course = 'course-v1:Lernito+PY101+2026'
   const [soon, passed] = look({ pausedCourses: [pausedCourse(course, 4), pausedCourse(course, -1)] })
-  assert.equal(soon?.title, `The LMS has been failing for ${course} for 25 min`)
+  assert.equal(soon?.title, `Enrollment in ${course} has been failing for 25 min`)
   assert.match(soon?.text ?? '', /^The LMS failed \(500\)\. .* the next attempt is in 4 min\./)
-  assert.match(passed?.text ?? '', /the service attempts the next of them at once/)
+  assert.match(passed?.text ?? '', /the service attempts the next one at once/)
   assert.equal(soon?.path, '/deliveries?q=course-v1%3ALernito%2BPY101%2B2026&state=queued')
 })
 
 test('five paused courses are named, and the others are counted', () => {
   const problems = look({ pausedCourses: Array.from({ length: 9 }, (_, i) => pausedCourse(`course-v1:a+${i}+c`, 1)) })
   assert.equal(problems.length, 6)
-  assert.equal(problems.at(-1)?.title, 'The LMS is failing for 4 more courses')
+  assert.equal(problems.at(-1)?.title, 'Enrollment is failing in 4 more courses')
 })
 
 test('a failed withdrawal is a problem with its result and its delivery; five are named, and the others are counted', () => {

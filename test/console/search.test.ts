@@ -70,10 +70,7 @@ test('the preview of a correction says which account the LMS has for its address
     await preview('frank@example.com'),
     /A new delivery for .* The LMS has this course\. frank@example\.com in the LMS: active account frank /,
   )
-  assert.match(
-    await preview('frnak@example.com'),
-    /nobody has registered with this address \. Check it for typing errors/,
-  )
+  assert.match(await preview('frnak@example.com'), /nobody has registered with this address \. Check it for typos/)
 })
 
 describe('an address without a sale', () => {
@@ -117,7 +114,7 @@ describe('an address without a sale', () => {
 })
 
 test('nothing found, and no text, lead to the list', async () => {
-  assert.match(readable(await search('zzzz')), /^ ?No sale has these words\. More Search the deliveries for zzzz/)
+  assert.match(readable(await search('zzzz')), /^ ?No sale contains these words\. More Search the deliveries for zzzz/)
   assert.equal((await search('')).status, 200)
 })
 

@@ -12,7 +12,7 @@ import { courseView } from './view.ts'
 
 export const COURSES_PATH = '/api/lernito/courses/'
 
-const UNAVAILABLE = { message: 'The courses can not be read now. Ask again later', seconds: 30 }
+const UNAVAILABLE = { message: 'The courses cannot be read now. Ask again later', seconds: 30 }
 const UNKNOWN = { message: 'The LMS has not been asked for its courses yet. Ask again later', seconds: 60 }
 
 interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {

@@ -9,7 +9,7 @@ import type { Verified } from '../webhook/receive.ts'
 export const STATUS_PATH = '/api/lernito/status/'
 
 const RETRY_AFTER_SECONDS = 30
-const UNAVAILABLE = 'The status can not be read now. Ask again later'
+const UNAVAILABLE = 'The status cannot be read now. Ask again later'
 /** The form of an id; a text of another form names no delivery. */
 const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
