@@ -62,7 +62,7 @@ test('the page of the source and the picture of CONTRIBUTING name each folder of
 
 test('the decision about refusals has the same states as the code', () => {
   const decision = section(readDocument('docs/decisions/0006-rejected-or-needs-attention.md'), '## Decision')
-  const [sentence = ''] = /`rejected` if only.*?\)/s.exec(decision) ?? []
+  const [sentence = ''] = /`rejected` if what.*?\)/s.exec(decision) ?? []
   const inState = (state: string): string[] => REASON_CODES.filter((code) => REASONS[code].state === state)
   assert.deepEqual(codes(sentence).slice(1), inState('rejected'))
   assert.deepEqual(firstCodes(decision).sort(), inState('needs_attention').sort())
