@@ -1,4 +1,3 @@
-import type { WithdrawalRow } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { acquireChecked } from '../../lms/client/budget.ts'
 import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
@@ -75,8 +74,7 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     const lookedAt = context.now()
     const { courses, failure } = await attempt(from, order, calls)
     if (failure === null) await conclude(from, order, { courses, lookedAt })
-    else if (costsNoAttempt(failure.kind) || from.isOpen()) await again(from, order, { courses, failure, isFree: true })
-    else await again(from, order, { courses, failure, isFree: false })
+    else await again(from, order, { courses, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen() })
   } catch (error) {
     if (error === BUSY) await releaseSoon()
     else if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
@@ -97,7 +95,7 @@ async function conclude(
 ): Promise<void> {
   const { context, guard, landsMs } = from
   const { row } = order
-  const enrolling = await guard(() => lateEnrolling(context.database.db, lateOf(row, { landsMs, now: lookedAt })))
+  const enrolling = await guard(() => lateEnrolling(context.database.db, { row, landsMs, now: lookedAt }))
   const ownUntil = Math.min(row.unenrolls_until ?? 0, lookedAt + landsMs) // it lies further ahead if the clock was set back
   const until = Math.max(enrolling.until, ownUntil)
   const all = withEarlier(courses, withdrawalOf(row).result?.courses ?? {})
@@ -105,12 +103,6 @@ async function conclude(
   const waiting = { order, result: { courses: all, message: LATE }, until }
   await guard(() => keepOpen(context, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
 }
-
-const lateOf = (row: WithdrawalRow, when: { landsMs: number; now: number }) => ({
-  deliveryId: row.delivery_id,
-  courses: withdrawalOf(row).courses,
-  ...when,
-})
 
 /** What an earlier look took away is not there any more, and stays the result. */
 function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses']): Attempted['courses'] {
@@ -127,7 +119,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
   const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
   const touched = new Set<string>()
-  const { everLate } = await guard(() => lateEnrolling(db, lateOf(order.row, { landsMs, now: context.now() })))
+  const { everLate } = await guard(() => lateEnrolling(db, { row: order.row, landsMs, now: context.now() }))
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
@@ -162,16 +154,16 @@ async function again(
     isFree: boolean
   },
 ): Promise<void> {
-  const { context, random } = { ...from, ...from.context }
+  const { context, landsMs } = from
   const { courses, failure, isFree } = of
   const now = context.now()
   const attempts = order.row.attempts + (isFree ? 0 : 1)
   const dueAt = isFree
     ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
-    : nextAttemptAt({ failures: attempts, now, random })
+    : nextAttemptAt({ failures: attempts, now, random: context.random })
   if (dueAt === null) return end(from, order, { courses, message: `${EXHAUSTED}: ${failure.message}` })
   const result: WithdrawalResult = { courses, message: failure.message }
-  const late = mayStillLand(failure) ? { unenrolls_until: now + from.landsMs } : {}
+  const late = mayStillLand(failure) ? { unenrolls_until: now + landsMs } : {}
   const changed = { attempts, result: JSON.stringify(result), ...late }
   await release(from, { order, dueAt, changed })
 }
