@@ -1,4 +1,4 @@
-import { inTransaction } from '../../database/transaction.ts'
+import { inTransaction, type TransactionContext } from '../../database/transaction.ts'
 import { acquireChecked } from '../../lms/client/budget.ts'
 import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
@@ -68,7 +68,8 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
   const calls = { begun: false }
   const releaseSoon = (): Promise<void> => {
     const changed = calls.begun ? { unenrolls_until: context.now() + landsMs } : {}
-    return release(from, { order, dueAt: context.now() + POLL_MS, changed })
+    const dueAt = context.now() + POLL_MS
+    return write(from, (trx) => releaseOrder(trx, { order, dueAt, changed }))
   }
   try {
     const lookedAt = context.now()
@@ -101,7 +102,7 @@ async function conclude(
   const all = withEarlier(courses, withdrawalOf(row).result?.courses ?? {})
   if (until <= lookedAt) return end(from, order, { courses: all, message: '' })
   const waiting = { order, result: { courses: all, message: LATE }, until }
-  await guard(() => keepOpen(context, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
+  await write(from, (trx) => keepOpen(trx, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
 }
 
 /** What an earlier look took away is not there any more, and stays the result. */
@@ -165,13 +166,14 @@ async function again(
   const result: WithdrawalResult = { courses, message: failure.message }
   const late = mayStillLand(failure) ? { unenrolls_until: now + landsMs } : {}
   const changed = { attempts, result: JSON.stringify(result), ...late }
-  await release(from, { order, dueAt, changed })
+  await write(from, (trx) => releaseOrder(trx, { order, dueAt, changed }))
 }
 
-const release = (
+/** Changes what no event tells of. */
+const write = (
   { guard, context: { database, random } }: Withdrawals,
-  of: Parameters<typeof releaseOrder>[1],
-): Promise<void> => guard(() => inTransaction({ database, random, body: (trx) => releaseOrder(trx, of) }))
+  body: (trx: TransactionContext['trx']) => Promise<void>,
+): Promise<void> => guard(() => inTransaction({ database, random, body }))
 
 const end = (from: Withdrawals, order: ClaimedOrder, result: WithdrawalResult): Promise<void> =>
   publish(from, () => endOrder(from.context, { order, result }))

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
@@ -26,19 +26,19 @@ export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
  * that the buyer was taken out of. Without any left, it is withdrawn. If the delivery was sent again or replayed in the
- * meantime, the order ends without effect on it, and see supersede. Resolves to `lost` if the order is no longer this
+ * meantime, the order ends without effect on it, and see supersede. Changes nothing if the order is no longer this
  * replica's.
  */
 export async function endOrder(
   context: WriteContext,
   { order, result }: { order: ClaimedOrder; result: WithdrawalResult },
-): Promise<AuditedResult<'ended' | 'superseded' | 'lost'>> {
-  return auditedChange(context, async (writing) => {
-    if (!(await markEnded(writing, order, result))) return { result: 'lost', listed: [] }
+): Promise<AuditedResult<null>> {
+  return auditedChange<null>(context, async (writing) => {
+    if (!(await markEnded(writing, order, result))) return { result: null, listed: [] }
     const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
-    if (delivery === undefined) return { result: 'ended', listed: [] }
+    if (delivery === undefined) return { result: null, listed: [] }
     if (delivery.generation !== order.row.generation) {
-      return { result: 'superseded', listed: [], others: await supersede(writing, order, delivery) }
+      return { result: null, listed: [], others: await supersede(writing, order, delivery) }
     }
     const outcome = delivery.outcome === null ? { courses: {}, reason: null } : readOutcome(delivery.outcome)
     const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
@@ -67,30 +67,26 @@ export async function endOrder(
     const failed = order.row.refund_id === null ? 'withdrawal_failed' : 'refund_failed'
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? failed : 'withdrawn', detail }
     const others = [draft, ...keptEvents(order.row, result), ...(await restoreKept(writing, order))]
-    return { result: 'ended', listed: [], others }
+    return { result: null, listed: [], others }
   })
 }
 
 /**
  * Keeps an order open whose work is done, until no late call can change it any more (ms since 1970): `until`, and of those
  * calls, `ownUntil` for those that take the buyer out; null if each of them was answered. In that case they can undo no
- * sale that comes from now on.
+ * sale that comes from now on. In a transaction.
  */
 export async function keepOpen(
-  context: WriteContext,
+  trx: Transaction<Tables>,
   of: { order: ClaimedOrder; result: WithdrawalResult; until: number; ownUntil: number | null },
-): Promise<AuditedResult<null>> {
+): Promise<void> {
   const { order, result, until, ownUntil } = of
-  return auditedChange<null>(context, async (writing) => {
-    const { trx } = writing
-    await lockDelivery(writing, order.row.delivery_id)
-    const delivery = await readWithdrawable(trx, order.row.delivery_id)
-    const isNewest =
-      delivery?.generation === order.row.generation && (await keepersOfTouched(writing, order)).ids.length === 0
-    const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { touched: '[]' } : {}) }
-    await releaseOrder(trx, { order, dueAt: until, changed: { result: JSON.stringify(result), ...effects } })
-    return { result: null, listed: [] }
-  })
+  await lockDelivery({ trx }, order.row.delivery_id)
+  const delivery = await readWithdrawable(trx, order.row.delivery_id)
+  const isNewest =
+    delivery?.generation === order.row.generation && (await keepersOfTouched(trx, order)).ids.length === 0
+  const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { touched: '[]' } : {}) }
+  await releaseOrder(trx, { order, dueAt: until, changed: { result: JSON.stringify(result), ...effects } })
 }
 
 /**
@@ -186,13 +182,13 @@ async function hasCurrentOrder(
  * may have undone that enrollment, so these deliveries are processed once more.
  */
 async function restoreKept(writing: TransactionContext, order: ClaimedOrder): Promise<EventDraft[]> {
-  const { ids, touched } = await keepersOfTouched(writing, order)
+  const { ids, touched } = await keepersOfTouched(writing.trx, order)
   for (const id of ids) await processAgain(writing, { id, courses: touched })
   return ids.map(undone)
 }
 
 /** The deliveries that keep a course in which a call of the order may have changed something, sorted by id. */
-async function keepersOfTouched({ trx }: TransactionContext, order: ClaimedOrder) {
+async function keepersOfTouched(trx: Transaction<Tables>, order: ClaimedOrder) {
   const touched = await readTouched(trx, order.row)
   const found = new Set<string>()
   for (const course of touched) for (const id of await keepersOf(trx, { order, course })) found.add(id)
