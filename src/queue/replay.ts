@@ -117,17 +117,6 @@ async function bringForward(
     .execute()
 }
 
-/** Records that reconcile enrolled a person again because the LMS had lost the enrollment. */
-export async function noteRepair(
-  context: WriteContext,
-  { id, words, by }: { id: string; words: string; by: string },
-): Promise<AuditedResult<null>> {
-  return auditedChange<null>(context, async () => {
-    const event = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
-    return { result: null, listed: [event] }
-  })
-}
-
 /**
  * Starts a delivery again for these courses, in a transaction, as a repeat from the shop does: what attempts that began
  * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again.

@@ -1,7 +1,7 @@
 import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { noteRepair } from '../../queue/replay.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
 import type { CourseResult, DeliveryEvent, DeliveryState, Standing } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import type { ModeOf } from '../course-mode.ts'
@@ -217,7 +217,8 @@ async function repairOne(
   const attempt =
     (await changeFor(changing, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
   if (attempt.done && standing !== 'dangling') {
-    const { events } = await noteRepair(options.context, { id: reported.id, words: attempt.words, by: options.by })
+    const event = { deliveryId: reported.id, kind: 'repaired', detail: attempt.words, actor: options.by } as const
+    const { events } = await auditedChange(options.context, async () => ({ result: null, listed: [event] }))
     for (const event of events) options.publish(event)
   }
   return attempt
