@@ -74,8 +74,8 @@ async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: Regis
 }
 
 /**
- * Deletes the allowance of bulk_enroll or of an earlier sale, used or not. It would enroll this or another person on
- * activation, even after a refund (the LMS's source: CourseEnrollmentAllowed.for_user).
+ * Deletes the allowance of bulk_enroll, of an earlier sale or of a call just now, used or not. It would enroll this or
+ * another person on activation, even after a refund (the LMS's source: CourseEnrollmentAllowed.for_user).
  */
 async function disallowAnd(result: PairResult, pair: Pair): Promise<PairResult> {
   const deleted = await pair.lms.disallow(await pair.acquire(), pair)
@@ -250,9 +250,7 @@ async function settleAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairR
   const person = account.value
   if (person.status === 'unknown' || person.status === 'inactive') return done('allowed')
   const result = 'username' in person ? await enrollAccount(pair, person, prior) : refuse(person)
-  if (result.kind === 'failure') return result
-  const deleted = await pair.lms.disallow(await pair.acquire(), pair)
-  return deleted.ok ? result : failed(deleted.failure)
+  return result.kind === 'failure' ? result : disallowAnd(result, pair)
 }
 
 /**
