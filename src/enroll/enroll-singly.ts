@@ -30,7 +30,7 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
   const account = await pair.lms.account(pair.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
-  const { stored = null } = pair
+  const { stored } = pair
   const left = stored === null || isThere(person, stored) ? null : await stillEnrolled(pair, stored)
   if (left !== null) return left
   switch (person.status) {
@@ -62,7 +62,7 @@ async function stillEnrolled({ lms, acquire, course }: Pair, stored: LmsAccount)
 }
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
-  const isEnrolled = prior === 'enrolled_and_allowed' && (pair.mode ?? null) === null
+  const isEnrolled = prior === 'enrolled_and_allowed' && pair.mode === null
   const enrolled = isEnrolled ? byAccount(withId(person), done('enrolled')) : await enrollAccount(pair, person, prior)
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
@@ -103,7 +103,7 @@ async function enrollUsername(
   { username }: Pick<RegisteredAccount, 'username'>,
   prior: PriorKnowledge,
 ): Promise<PairResult> {
-  const { lms, acquire, course, mode: wanted = null } = pair
+  const { lms, acquire, course, mode: wanted } = pair
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value

@@ -16,10 +16,10 @@ export interface CallContext {
 export interface Pair extends CallContext {
   readonly email: string
   readonly course: string
-  /** The account that the sale gave the course to before; absent or null if it gave it to none. */
-  readonly stored?: LmsAccount | null
-  /** The course mode of the setting; absent if the LMS chooses. */
-  readonly mode?: WantedMode | null
+  /** The account that the sale gave the course to before; null if it gave it to none. */
+  readonly stored: LmsAccount | null
+  /** The course mode of the setting; null if the LMS chooses. */
+  readonly mode: WantedMode | null
 }
 
 /** A course mode that LERNITO_COURSE_MODE names. */

@@ -234,11 +234,11 @@ export async function repair({
   isNamed,
   modeOf,
   ...pair
-}: Omit<Pair, 'mode'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
+}: Omit<Pair, 'mode' | 'stored'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
   const { course } = pair
   const slug = modeOf(course)
   const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
-  const result = await enrollSingly({ ...pair, mode, prior: isNamed ? 'unasked' : 'effect_unknown' })
+  const result = await enrollSingly({ ...pair, stored: null, mode, prior: isNamed ? 'unasked' : 'effect_unknown' })
   if (result.kind === 'done') {
     const words = describeOutcome({ courses: { [course]: result.result }, reason: null })
     return { done: true, words, isUnknown: false }
