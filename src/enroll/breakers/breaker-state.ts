@@ -78,8 +78,8 @@ export function afterProbe(state: BreakerState, { succeeded, now }: { succeeded:
   if (succeeded && state.kind === 'throttled') return CLOSED
   if (succeeded) return { kind: 'half_open', unreachable: 0, relapses: state.relapses + 1 }
   const failedProbes = state.failedProbes + 1
-  const step = state.kind === 'down' ? DOWN_PROBE_MS : MISCONFIGURED_PROBE_MS
-  return { ...state, failedProbes, probeAt: now + (state.kind === 'down' ? step : backoff(step, failedProbes)) }
+  const wait = state.kind === 'down' ? DOWN_PROBE_MS : backoff(MISCONFIGURED_PROBE_MS, failedProbes)
+  return { ...state, failedProbes, probeAt: now + wait }
 }
 
 const backoff = (ms: number, times: number): number => Math.min(LONGEST_PROBE_MS, ms * 2 ** Math.min(times, 10))
