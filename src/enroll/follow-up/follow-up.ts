@@ -31,7 +31,7 @@ interface FollowUpOptions
     CallContext,
     Pick<AppContext, 'context' | 'publish' | 'landsMs'>,
     Pick<Asking, 'modeOf'> {
-  readonly replicas: Pick<AppContext['replicas'], 'me' | 'holds' | 'isLeader'>
+  readonly replicas: Pick<AppContext['replicas'], 'holds' | 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
   /** One round: see RoundResult. */

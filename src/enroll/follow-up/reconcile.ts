@@ -191,7 +191,7 @@ function findingsOf({ id, email, outcome }: Reported, seen: Seen, dangling: read
   return Object.entries(outcome.courses).map(([course, reported]) => {
     const standing = dangling.includes(course) ? 'dangling' : standingIn(course, seen).standing
     // What is missing of an account that left the address is not made for whoever has it now.
-    const isThere = !seen.left?.has(course)
+    const isThere = !seen.left.has(course)
     const repairable =
       standing === 'dangling' || (standing === 'missing' && isThere && (hasAccount || reported === 'allowed'))
     return { deliveryId: id, email, course, reported, standing, repairable, repaired: null, words: '' }

@@ -33,7 +33,7 @@ export interface Seen {
    * By true course key, the account that the course was given to, if another address is that account's by now, or it was
    * retired. The person of these courses is that account, and not the one at the address.
    */
-  readonly left?: ReadonlyMap<string, SeenAccount>
+  readonly left: ReadonlyMap<string, SeenAccount>
   /** The enrollments by true course key. Only a course in `courses` was asked about. */
   readonly rows: ReadonlyMap<string, SeenRow>
   readonly courses: ReadonlySet<string>
@@ -43,7 +43,7 @@ export interface Seen {
 
 /** The account of the buyer in a course: the one that it was given to, or else the one that has the address. */
 export const accountIn = (course: string, { left, account }: Pick<Seen, 'left' | 'account'>): SeenAccount =>
-  left?.get(course) ?? account
+  left.get(course) ?? account
 
 /** The person's standing in a course, by what was seen. */
 export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'standing' | 'mode' | 'moved'> {
@@ -52,9 +52,9 @@ export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'st
   const of = (standing: Standing) => ({ standing, mode: null })
   if (account.status === 'retired' || account.status === 'other_account') return of(account.status)
   const row = rows.get(course)
-  const moved = seen.left?.has(course) ? ({ moved: true } as const) : {}
+  const moved = seen.left.has(course) ? ({ moved: true } as const) : {}
   if (row !== undefined) return { standing: row.active ? 'enrolled' : 'unenrolled', mode: row.mode, ...moved }
-  if (seen.left?.has(course)) return { ...of('missing'), ...moved }
+  if (seen.left.has(course)) return { ...of('missing'), ...moved }
   const mayWait = allowed === null || allowed.has(course)
   switch (account.status) {
     case 'unknown':

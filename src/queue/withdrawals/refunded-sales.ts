@@ -112,7 +112,7 @@ export interface Refundable {
  * @param of.orders all withdrawals of the delivery
  */
 export function refundableOf(of: {
-  row: WithdrawableRow & Pick<DeliveryRow, 'state'>
+  row: WithdrawableRow
   orders: readonly OrderOfGeneration[]
   named: readonly string[]
 }): Refundable | null {
