@@ -50,6 +50,7 @@ export const reconcile = command({
         const result = await reconcileAll({
           context,
           replicas: guest.replicas,
+          guard: (work) => work(),
           landsMs: TIMING.landsMs,
           lms,
           acquire,

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { pause } from '../service/lib/loop.ts'
+import { type Background, pause } from '../service/lib/loop.ts'
 
 /** A call is put off while a sale is waited for, but no longer than this, so that a busy shop doesn't end what can wait. */
 const PUT_OFF_MS = 30_000
@@ -18,7 +18,7 @@ const WAITED_FOR_MS = 10_000
 export async function giveWay(of: {
   db: Kysely<Tables>
   now: () => number
-  guard: <T>(work: () => Promise<T>) => Promise<T>
+  guard: Background['guard']
   assertMay: () => void
   signal: AbortSignal
 }): Promise<void> {

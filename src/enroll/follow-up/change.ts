@@ -7,18 +7,16 @@ import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { readOutcome } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { isDone } from '../../sale/types.ts'
-import { pause } from '../../service/lib/loop.ts'
+import { type Background, pause } from '../../service/lib/loop.ts'
 import type { Reported } from './reported.ts'
 
 const AGAIN_MS = 1000
 
 /** What a change in the LMS outside of an attempt needs. */
-export interface Changing {
+export interface Changing extends Pick<Background, 'guard'> {
   readonly context: WriteContext
   readonly replicas: Pick<Replicas, 'holds'>
   readonly landsMs: number
-  /** Runs what needs the database. */
-  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
   /** Waits for the right to make one throttled call. Rejects if the work has to stop. */
   readonly acquire: () => Promise<Permit>
   /** Aborted when the process has to end. */

@@ -6,6 +6,7 @@ import type { WriteContext } from '../../database/transaction.ts'
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import { along } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
+import type { Background } from '../../service/lib/loop.ts'
 import { isWatched } from './access.ts'
 import type { Sought } from './look-up.ts'
 import { coursesWith, readReported } from './reported.ts'
@@ -53,10 +54,8 @@ function timesOf(course: string): (at: number, everyMs: number) => number {
 }
 
 /** What reads the enrolled deliveries needs. */
-interface Reading {
+interface Reading extends Pick<Background, 'guard'> {
   readonly db: Kysely<Tables>
-  /** Runs what needs the database. */
-  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /**

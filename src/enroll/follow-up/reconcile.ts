@@ -56,7 +56,7 @@ interface Repaired {
   readonly isUnknown: boolean
 }
 
-interface ReconcileOptions extends Omit<Changing, 'guard'> {
+interface ReconcileOptions extends Changing {
   readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
   readonly modeOf: ModeOf
   readonly fix: boolean
@@ -90,7 +90,7 @@ interface ReconcileOptions extends Omit<Changing, 'guard'> {
  * with the findings so far. A course that a person bought twice is counted once.
  */
 export async function reconcile(options: ReconcileOptions): Promise<Reconciliation> {
-  const { context, lms, since, signal } = options
+  const { context, guard, lms, since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
   let [deliveries, repaired, unrepaired] = [0, 0, 0]
@@ -106,8 +106,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repaired, unrepaired, failure })
   const dangling = createDanglingCheck({ lms })
   for (const state of STATES) {
-    const stream = reportedInState({ db: context.database.db, guard: (work) => work(), state, since })
-    for await (const chunk of stream) {
+    for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
       const mine = chunk.filter(
         ({ outcome }) => state !== 'needs_attention' || outcome.reason?.code === 'enrollment.missing',
       )
@@ -169,7 +168,7 @@ async function reconcileChunk(
 
 /** Looks up what the LMS has for these people, and stores it. */
 async function checkPatiently(
-  { context, lms, acquire, modeOf, signal, sleep, publish }: ReconcileOptions,
+  { context, guard, lms, acquire, modeOf, signal, sleep, publish }: ReconcileOptions,
   deliveries: readonly Reported[],
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
@@ -178,7 +177,7 @@ async function checkPatiently(
   for (;;) {
     const checks = await lookUpAll(asking, sought)
     if (checks.ok) {
-      await storeChecks(context, { checks: checks.value, guard: (work) => work(), publish })
+      await storeChecks(context, { checks: checks.value, guard, publish })
       return checks
     }
     if (checks.failure.kind !== 'throttled' || signal.aborted) return checks
@@ -213,9 +212,8 @@ async function repairOne(
     standing === 'dangling'
       ? deleteDangling({ ...options, acquire, reported, course })
       : options.enroll({ email, course, isNamed: result === 'allowed', acquire })
-  const changing = { ...options, guard: <T>(work: () => Promise<T>) => work() }
   const attempt =
-    (await changeFor(changing, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
+    (await changeFor(options, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
   if (attempt.done && standing !== 'dangling') {
     const event = { deliveryId: reported.id, kind: 'repaired', detail: attempt.words, actor: options.by } as const
     const { events } = await auditedChange(options.context, async () => ({ result: null, listed: [event] }))

@@ -4,6 +4,7 @@ import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
 import { readAccounts, readAchievements, readOutcome, readRequest, readStandings } from '../../queue/rows.ts'
 import type { Achievements, BuyerAccounts, CourseResult, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
+import type { Background } from '../../service/lib/loop.ts'
 
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 200
@@ -81,7 +82,7 @@ export async function* reportedInState({
   since = null,
 }: {
   db: Kysely<Tables>
-  guard: <T>(work: () => Promise<T>) => Promise<T>
+  guard: Background['guard']
   state: DeliveryState
   since?: number | null
 }): AsyncGenerator<Reported[]> {

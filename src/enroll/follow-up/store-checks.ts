@@ -13,6 +13,7 @@ import {
   standingColumns,
 } from '../../queue/rows.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
+import type { Background } from '../../service/lib/loop.ts'
 import { changesOf, readBlocked } from './access.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 import { accountsAfterCheck } from './standing.ts'
@@ -41,7 +42,7 @@ export async function storeChecks(
   }: {
     checks: readonly Check[]
     by?: string | null
-    guard: <T>(work: () => Promise<T>) => Promise<T>
+    guard: Background['guard']
     /** Called with each event after it is stored. */
     publish: (event: DeliveryEvent) => void
   },

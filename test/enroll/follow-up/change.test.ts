@@ -123,6 +123,7 @@ async function repaired(
   await reconcile({
     context,
     replicas,
+    guard,
     landsMs: LANDS_MS,
     lms,
     acquire,

@@ -23,6 +23,7 @@ async function reconciled(
   const result = await reconcile({
     context,
     replicas,
+    guard: (work) => work(),
     landsMs: 60_000,
     lms,
     acquire,
