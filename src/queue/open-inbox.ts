@@ -83,13 +83,11 @@ export function openInbox({
     },
   })
   const replicas = createReplicas({ database, newName, deadAfterMs, landsMs, random })
-  const { lease } = replicas
   const store = createStore({ ...context, replicas, guard: availability.guard })
   const inbox = createInbox({ store, now, publish, onError })
   const membership = createMembership({
     database,
     replicas,
-    lease,
     availability,
     clock,
     timing,

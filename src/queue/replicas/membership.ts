@@ -3,7 +3,6 @@ import { type Availability, retryOnce } from '../../database/availability.ts'
 import type { Database, DatabaseClock } from '../../database/dialect.ts'
 import { migrate } from '../../database/migrations/migrations.ts'
 import { createWakeUp } from '../../service/lib/loop.ts'
-import type { Lease } from './lease.ts'
 import type { Replicas } from './replicas.ts'
 import type { Timing } from './timing.ts'
 
@@ -13,7 +12,6 @@ const LEAVE_MS = 500
 interface MembershipParts {
   readonly database: Database
   readonly replicas: Replicas
-  readonly lease: Pick<Lease, 'extend'>
   readonly availability: Availability
   readonly clock: DatabaseClock
   readonly timing: Timing
@@ -91,12 +89,12 @@ export function createMembership(parts: MembershipParts): Membership {
   }
 }
 
-async function join({ database, replicas, lease, clock, recover }: MembershipParts): Promise<number> {
+async function join({ database, replicas, clock, recover }: MembershipParts): Promise<number> {
   await clock.measure()
   await migrate({ database, now: clock.now })
   const sentAt = performance.now()
   await replicas.join()
-  lease.extend(sentAt)
+  replicas.lease.extend(sentAt)
   await replicas.findDead() // counts the live replicas: of those that start together, only the first counts itself alone
   if (database.dialect.exclusive) await replicas.removeOthers()
   await replicas.holds.sweep()
@@ -104,11 +102,11 @@ async function join({ database, replicas, lease, clock, recover }: MembershipPar
   return database.dialect.exclusive ? recover() : 0
 }
 
-async function beat({ database, replicas, lease, availability, clock, onPruned }: MembershipParts): Promise<void> {
+async function beat({ database, replicas, availability, clock, onPruned }: MembershipParts): Promise<void> {
   const sentAt = performance.now()
   // On SQLite the lock on the file keeps others out. The lease still ends if the whole process is paused for long.
-  if (database.dialect.exclusive) lease.extend(sentAt)
-  if (await replicas.beat()) lease.extend(sentAt)
+  if (database.dialect.exclusive) replicas.lease.extend(sentAt)
+  if (await replicas.beat()) replicas.lease.extend(sentAt)
   else await replicas.rejoin()
   availability.note(null)
   await clock.measure()
