@@ -3,24 +3,18 @@ import { AppError, isUnreachable, noneIfUnreachable } from '../service/lib/error
 import { createWakeUp, pause as wait } from '../service/lib/loop.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
+import type { Change } from './events.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createRemoteResults } from './remote-results.ts'
 import type { Store, Write, Written } from './store.ts'
 import { answersSender, createWaiters, WAITING_MAX } from './waiters.ts'
 import type { Withdrawn } from './withdrawal-row.ts'
 
-/** `progress`: null if there was no result in time. */
-export interface Submitted {
-  readonly id: string
+/** What a webhook has become. `progress`: null if there was no result in time. */
+export interface Submitted extends Omit<Change, 'progress' | 'drafts'> {
   readonly progress: Progress | null
   /** The id of the event that records this webhook. Absent if nothing was stored. */
   readonly eventId?: string
-  /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
-  readonly courseCount?: number
-  /** Set for a retry that came after this course of its sale was withdrawn. It started nothing. */
-  readonly withdrawnCourse?: string
-  /** The webhook-id is that of a refund: nothing was stored, and `id` is ''. */
-  readonly isRefundId?: true
 }
 
 /** The queue as the webhook and the worker use it. Neither knows the other. */
@@ -168,26 +162,18 @@ type State = ReturnType<typeof createInboxState>
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
   const { write, publish, closing, waiters, remote, wakeUp, now } = state
   const clockJump = watchClock(now)
-  const { id, progress, courseCount, isRefundId, withdrawnCourse, events } = await write({
-    kind: 'accept',
-    webhook,
-  }).catch(notStored)
-  if (isRefundId) return { id, progress: null, isRefundId }
+  const { progress, events, ...written } = await write({ kind: 'accept', webhook }).catch(notStored)
+  if (written.isRefundId) return { ...written, progress: null }
   for (const event of events) publish(event)
   const [event] = events // the first one records the webhook itself
-  const of = {
-    id,
-    ...(courseCount === undefined ? {} : { courseCount }),
-    ...(withdrawnCourse === undefined ? {} : { withdrawnCourse }),
-    ...(event === undefined ? {} : { eventId: event.id }),
-  }
+  const of = { ...written, ...(event === undefined ? {} : { eventId: event.id }) }
   if (progress.state !== 'queued') return { ...of, progress }
   // Read now and not before the write: nobody would tell a sender who begins to wait after the pause.
   if (deadline === null || state.paused || closing.signal.aborted) {
     wakeUp.wake()
     return { ...of, progress: null }
   }
-  const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
+  const settled = waiters.wait({ id: of.id, generation: progress.generation, deadline: deadline + clockJump() })
   remote.follow()
   wakeUp.wake()
   return { ...of, progress: await settled }

@@ -13,7 +13,7 @@ export type Write =
   | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }
   | ({ readonly kind: 'settle' } & SettleRequest)
 
-export interface Written extends Pick<Change, 'id' | 'progress' | 'courseCount' | 'isRefundId' | 'withdrawnCourse'> {
+export interface Written extends Omit<Change, 'drafts'> {
   readonly events: readonly DeliveryEvent[]
 }
 
