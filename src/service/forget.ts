@@ -88,12 +88,11 @@ export async function forgetPerson({
 }): Promise<ForgottenPerson> {
   const { deliveries, traces } = await forget(context, { email, by, publish })
   const clean = await vacuum({ traces, evenIfLarge: compact })
-  const withdrawn = calls === null ? null : await withdrawAllowances({ ...calls, email: email.trim() })
-  const failed = withdrawn !== null && 'failure' in withdrawn
+  const deleted = calls === null ? null : await withdrawAllowances({ ...calls, email: email.trim() })
   return {
     deliveries,
-    allowances: withdrawn === null || failed ? null : withdrawn.deleted,
+    allowances: deleted?.ok ? deleted.value : null,
     clean,
-    failure: failed ? withdrawn.failure.message : null,
+    failure: deleted?.ok === false ? deleted.failure.message : null,
   }
 }

@@ -276,20 +276,23 @@ async function verify(order: CourseOrder): Promise<Failed | null> {
   return enrollment?.active || isAllowed ? STILL_THERE : null
 }
 
-export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }
-
 /**
  * Deletes all unused allowances that the LMS has for an address, including those that others made. Enrollments stay:
- * they belong to an account, which the LMS retires itself. Safe to repeat.
+ * they belong to an account, which the LMS retires itself. Resolves to how many were deleted. Safe to repeat.
+ * @throws what `acquire` rejects with
  */
-export async function withdrawAllowances({ email, lms, acquire }: CallContext & { email: string }): Promise<Withdrawn> {
+export async function withdrawAllowances({
+  email,
+  lms,
+  acquire,
+}: CallContext & { email: string }): Promise<Judged<number>> {
   const listed = await lms.allowances(await acquire(), { email })
-  if (!listed.ok) return { failure: listed.failure }
+  if (!listed.ok) return listed
   let deleted = 0
   for (const { course } of listed.value.filter(isUnused)) {
     const gone = await lms.disallow(await acquire(), { email, course })
-    if (!gone.ok) return { failure: gone.failure }
+    if (!gone.ok) return gone
     if (gone.value) deleted++
   }
-  return { deleted }
+  return succeeded(deleted)
 }
