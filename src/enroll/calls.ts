@@ -2,7 +2,7 @@ import { acquireChecked, type Budget, type Permit } from '../lms/client/budget.t
 import type { Inbox } from '../queue/inbox.ts'
 import { isLeaseLost, isUnreachable } from '../service/lib/errors.ts'
 import { pause, type WakeUp } from '../service/lib/loop.ts'
-import { BATCH_PEOPLE, type Batch } from './batches.ts'
+import type { Batch } from './batches.ts'
 import { isOpen } from './breakers/breaker-state.ts'
 import type { CircuitBreaker } from './breakers/circuit-breaker.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
@@ -38,7 +38,7 @@ export async function makeNextCall(calling: Calling): Promise<void> {
   await breaker.whenClosed(signal)
   if (signal.aborted) return
   const woken = wakeUp.listen()
-  if (chooser.peek({ scope: 'sets', people: BATCH_PEOPLE }) === null) return woken(AGAIN_MS, signal)
+  if (chooser.peek({ scope: 'sets' }) === null) return woken(AGAIN_MS, signal)
   const call = await chooseCall(calling)
   if (call === null) return woken(AGAIN_MS, signal)
   const began = performance.now()

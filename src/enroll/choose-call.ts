@@ -57,11 +57,11 @@ export async function chooseCall(choosing: Choosing): Promise<Call | null> {
   const { breaker, chooser } = choosing
   const [bulk, modify] = await Promise.all([breaker.lms.bulkAvailable(), breaker.lms.modifyAvailable()])
   if (!bulk.ok) {
-    const chosen = chooser.choose({ scope: 'sets', people: BATCH_PEOPLE })
+    const chosen = chooser.choose({ scope: 'sets' })
     return chosen && { chosen, route: { kind: 'none', failure: bulk.failure } }
   }
   if (modify.ok && modify.value) return withModify(choosing, bulk.value)
-  return bulk.value ? withBulk(choosing) : single(chooser.choose({ scope: 'singles', people: 1 }))
+  return bulk.value ? withBulk(choosing) : single(chooser.choose({ scope: 'singles' }))
 }
 
 const single = (chosen: ChosenCall | null): Call | null => chosen && { chosen, route: { kind: 'single' } }
@@ -69,12 +69,12 @@ const single = (chosen: ChosenCall | null): Call | null => chosen && { chosen, r
 async function withModify({ chooser, budget, signal }: Choosing, bulk: boolean): Promise<Call | null> {
   const permit = bulk ? budget.tryAcquire(RESERVE) : null
   if (permit !== null) {
-    const chosen = chooser.choose({ scope: 'sets', people: BATCH_PEOPLE })
+    const chosen = chooser.choose({ scope: 'sets' })
     if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
     permit.release()
     return single(chosen)
   }
-  const wanted = { scope: 'courses', people: BATCH_PEOPLE, mayBatch: modifyCanName } as const
+  const wanted = { scope: 'courses', mayBatch: modifyCanName } as const
   const chosen = hasPermit(budget) ? chooser.choose(wanted) : chooseSparing(chooser, wanted)
   if (chosen === null) return null
   if (isForModify(chosen.batch)) return { chosen, route: { kind: 'modify' } }
@@ -101,10 +101,10 @@ function isForModify(batch: Batch): boolean {
 
 async function withBulk(choosing: Choosing): Promise<Call | null> {
   const { chooser } = choosing
-  const first = chooser.peek({ scope: 'sets', people: BATCH_PEOPLE })
+  const first = chooser.peek({ scope: 'sets' })
   if (first === null) return null
   // No await in between: the choice is the one that was peeked at.
-  if (isSingly(first)) return single(chooser.choose({ scope: 'sets', people: BATCH_PEOPLE }))
+  if (isSingly(first)) return single(chooser.choose({ scope: 'sets' }))
   const { permit, people } = await acquireEarly(choosing)
   const chosen = chooser.choose({ scope: 'sets', people })
   if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
@@ -148,10 +148,10 @@ export interface CallChooser {
   singleCalls(): number
 }
 
-/** What the next call may be: see nextBatch. `people`: the most people in it. */
+/** What the next call may be: see nextBatch. `people`: the most people in it, if it may have more than usual. */
 interface Wanted {
   readonly scope: Scope
-  readonly people: number
+  readonly people?: number
   readonly mayBatch?: (course: string) => boolean
   readonly withoutSingles?: boolean
 }
