@@ -199,7 +199,7 @@ async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<J
  * have made that, and the account that used it now has another address, so nobody can tell whether the person was
  * unenrolled.
  */
-export async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
+async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
   const { lms, acquire, email, course } = pair
   if (prior === 'unasked') {
     const made = await post(pair)
@@ -256,7 +256,7 @@ async function settleAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairR
 /**
  * The reason for an address whose account is retired, or that belongs to another account. Nobody is enrolled for it.
  */
-export const refuse = (person: Extract<Account, { status: 'retired' | 'other_account' }>): PairResult =>
+const refuse = (person: Extract<Account, { status: 'retired' | 'other_account' }>): PairResult =>
   person.status === 'retired'
     ? refused({ code: 'person.retired', subject: '' })
     : refused({ code: 'person.other_account', subject: person.address })

@@ -27,7 +27,7 @@ export const INTERNAL = {
  *   needs further calls.
  * - `suspect`: singly too, and after all others, because a batch has probably failed for this person.
  */
-export type Grouping = 'sets' | 'courses' | symbol | 'singly' | 'suspect'
+type Grouping = 'sets' | 'courses' | symbol | 'singly' | 'suspect'
 
 /** Whether the next call goes through the single APIs. */
 export const goesSingly = ({ grouping }: Pick<Work, 'grouping'>): boolean =>

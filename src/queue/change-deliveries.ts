@@ -22,7 +22,7 @@ export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, i
 }
 
 /** What an operator, or a refund by the shop, did to a delivery: event `number` of it, at `at` (ms since 1970). */
-export interface LaterChange {
+interface LaterChange {
   readonly number: number
   readonly kind: EventKind
   readonly by: string

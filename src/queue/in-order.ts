@@ -66,7 +66,7 @@ function inOrder({
 }
 
 /** A stretch of the list: what comes after `after`, up to and including `last`; to the end if that is null. */
-export interface Stretch {
+interface Stretch {
   readonly after: Position | null
   readonly last: Position | null
 }

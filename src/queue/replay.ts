@@ -27,7 +27,7 @@ export interface Replayed {
 }
 
 /** See Operations.replayOne. */
-export type ReplayedOne = { readonly kind: 'due' | 'unknown' | 'payload.invalid' } | Outdated
+type ReplayedOne = { readonly kind: 'due' | 'unknown' | 'payload.invalid' } | Outdated
 
 /** See Operations.replayOne. */
 export async function replayOne(

@@ -9,7 +9,7 @@ const MAX_TEXT = 255
 const MAX_SEARCHED = 4000
 
 /** The columns by which operators find a delivery. */
-export interface SearchTerms {
+interface SearchTerms {
   readonly email: string | null
   readonly username: string
   /** The first course key as it was sent. */

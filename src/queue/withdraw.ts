@@ -153,7 +153,7 @@ export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<W
 }
 
 /** A course that a delivery can be withdrawn from. */
-export interface WithdrawableCourse {
+interface WithdrawableCourse {
   /** The true key if the delivery reported the course, else the key that was sent. */
   readonly course: string
   /** null: not reported, but an attempt of the delivery may have taken effect. */

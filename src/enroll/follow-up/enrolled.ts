@@ -41,7 +41,7 @@ export function dueSales(course: string, { from, to }: { from: number; to: numbe
  * Whether the buyers of a course are to be asked about what they have achieved: once a day, and once a week thoroughly.
  * null if neither became due from `from` (exclusive) to `to` (inclusive), ms since 1970. Pure.
  */
-export function dueOutcomes(course: string, { from, to }: { from: number; to: number }): { isWeekly: boolean } | null {
+function dueOutcomes(course: string, { from, to }: { from: number; to: number }): { isWeekly: boolean } | null {
   const lastTime = timesOf(course)
   if (lastTime(to, DAY_MS) <= lastTime(from, DAY_MS)) return null
   return { isWeekly: lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS) }

@@ -47,7 +47,7 @@ const LISTED_COLUMNS = [
 ] as const
 
 /** The counts stop at 10,000. */
-export interface OutboxBacklog {
+interface OutboxBacklog {
   readonly pending: number
   readonly failed: number
   readonly oldestAt: number | null
@@ -114,10 +114,7 @@ export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
 }
 
 /** What an event tells of. */
-export const subjectOf = ({
-  about,
-  type,
-}: Pick<OutboxRow, 'about' | 'type'>): Pick<UnsentEvent, 'deliveryId' | 'course'> =>
+const subjectOf = ({ about, type }: Pick<OutboxRow, 'about' | 'type'>): Pick<UnsentEvent, 'deliveryId' | 'course'> =>
   type === COURSE_CHANGED ? { deliveryId: null, course: about } : { deliveryId: about, course: null }
 
 async function countOf(db: Kysely<Tables>, is: 'is' | 'is not'): Promise<number> {

@@ -29,7 +29,7 @@ export const SHOP_EVENT_TYPES = {
   certificate_revoked: 'learner.certificate',
 } as const satisfies Partial<Record<EventKind, string>>
 
-export type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
+type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
 
 /** The type of the event that tells of a course, and of no delivery. */
 export const COURSE_CHANGED = 'course.changed'
@@ -71,7 +71,7 @@ export interface ShopView {
 }
 
 /** What the buyer of a delivery has achieved in one of its courses, as the shop sees it. */
-export interface LearnerView extends Pick<ShopView, 'id' | 'webhookId' | 'test'> {
+interface LearnerView extends Pick<ShopView, 'id' | 'webhookId' | 'test'> {
   /** The true course key. */
   readonly course: string
   readonly passed: true

@@ -8,7 +8,7 @@ import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
 import type { Withdrawal } from '../withdrawal-row.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
-export interface Concerned {
+interface Concerned {
   readonly row: DeliveryRow
   readonly keysOf: ReadonlyMap<string, readonly string[]>
 }

@@ -32,7 +32,7 @@ export interface Refund {
  * - `never_sold`: no delivery sold these courses to the buyer. Nothing is withdrawn, not even from the others.
  * - `sale_id`: its webhook-id is that of a sale, and nothing is stored. `refund_reused`: that of another refund.
  */
-export type StoredRefund =
+type StoredRefund =
   | {
       readonly kind: 'accepted'
       readonly deliveries: readonly string[]
