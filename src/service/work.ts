@@ -143,7 +143,7 @@ async function sendEvents(parts: Parts): Promise<void> {
 
 /** Sends notifications to operators, if LERNITO_NOTIFY_URL is set. */
 async function notify(parts: Parts): Promise<void> {
-  const { settings, breaker, signal } = parts
+  const { settings, breaker } = parts
   const { LERNITO_NOTIFY_URL: url } = settings
   if (url === undefined) return
   await runNotifier({
@@ -152,7 +152,7 @@ async function notify(parts: Parts): Promise<void> {
     post: createTextPoster({ url }),
     console: consoleUrlOf(settings),
     hasOutbox: parts.context.hasOutbox,
-    isLmsBack: (kind) => breaker.probe(kind, signal),
+    isLmsBack: breaker.probe,
     onNotified: parts.observer.onNotified,
     timing: parts.notifyTiming,
     clock: () => performance.now(),

@@ -32,7 +32,7 @@ export interface CircuitBreaker {
   /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
   whenClosed(signal: AbortSignal): Promise<void>
   /** Whether the cause of an outage is gone, which another replica may have noticed. Changes nothing. */
-  probe(kind: OpenState['kind'], signal: AbortSignal): Promise<boolean>
+  probe(kind: OpenState['kind']): Promise<boolean>
   /** Probes the LMS while the circuit breaker is open, until the service stops. */
   run(): Promise<void>
 }
@@ -64,7 +64,7 @@ export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
     whenClosed: async (signal) => {
       while (isOpen(current()) && !signal.aborted) await orAborted(changed(), signal)
     },
-    probe: (kind, signal) => probe(from, { kind }, signal),
+    probe: (kind) => probe(from, kind),
     run: async () => {
       const { signal } = from
       while (!signal.aborted) {
@@ -106,7 +106,7 @@ function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolde
 
 /** Makes a call if the circuit breaker is not open, and learns from its result. */
 function createWatch(from: BreakerOptions, { current, become }: StateHolder): Watch {
-  const { lms, now, signal } = from
+  const { lms, now } = from
   const handled = new WeakMap<Failure, Promise<Failure>>()
   let probing: Promise<boolean> | null = null
   let answeredAt = Number.NEGATIVE_INFINITY
@@ -114,7 +114,7 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
   /** Whether the LMS answers a call that only staff may make. Failures at about the same time share one probe. */
   const answersOthers = async (): Promise<boolean> => {
     if (performance.now() - answeredAt < PROBE_VALID_MS) return true
-    probing ??= probe(from, { kind: 'misconfigured' }, signal).finally(() => {
+    probing ??= probe(from, 'misconfigured').finally(() => {
       probing = null
     })
     const answers = await probing
@@ -154,22 +154,15 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
 }
 
 /** Waits until the probe is due and makes it. Nothing else closes an open circuit breaker. */
-async function probeWhenDue(
-  { lms, budget, now, signal, sleep = pause }: BreakerOptions,
-  { current, become }: StateHolder,
-  open: OpenState,
-): Promise<void> {
+async function probeWhenDue(from: BreakerOptions, { current, become }: StateHolder, open: OpenState): Promise<void> {
+  const { now, signal, sleep = pause } = from
   await sleep(Math.max(0, open.probeAt - now()), signal)
   if (signal.aborted) return
-  const succeeded = await probe({ lms, budget }, open, signal)
+  const succeeded = await probe(from, open.kind)
   become(afterProbe(current(), { succeeded, now: now() }))
 }
 
-async function probe(
-  { lms, budget }: Pick<BreakerOptions, 'lms' | 'budget'>,
-  { kind }: Pick<OpenState, 'kind'>,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function probe({ lms, budget, signal }: BreakerOptions, kind: OpenState['kind']): Promise<boolean> {
   if (kind === 'throttled') return true
   try {
     if (kind === 'down') return (await lms.heartbeat()).ok
