@@ -5,7 +5,6 @@ import type { WriteContext } from '../database/transaction.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import type { Background } from '../service/lib/loop.ts'
-import { recover } from './due.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createMembership, type Membership } from './replicas/membership.ts'
 import { createReplicas, type Replicas } from './replicas/replicas.ts'
@@ -91,7 +90,6 @@ export function openInbox({
     availability,
     clock,
     timing,
-    recover: () => recover(database.db, now()),
     onPruned: (replicas) => {
       onPruned(replicas)
       inbox.claimSoon()

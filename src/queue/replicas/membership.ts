@@ -3,6 +3,7 @@ import { type Availability, retryOnce } from '../../database/availability.ts'
 import type { Database, DatabaseClock } from '../../database/dialect.ts'
 import { migrate } from '../../database/migrations/migrations.ts'
 import { createWakeUp } from '../../service/lib/loop.ts'
+import { recover } from '../due.ts'
 import type { Replicas } from './replicas.ts'
 import type { Timing } from './timing.ts'
 
@@ -15,8 +16,6 @@ interface MembershipParts {
   readonly availability: Availability
   readonly clock: DatabaseClock
   readonly timing: Timing
-  /** Called if no other replica can be alive: see recover in due.ts. */
-  readonly recover: () => Promise<number>
   /** Called with the number of replicas that were pruned: others attempt what waits for them. */
   readonly onPruned: (replicas: number) => void
 }
@@ -89,7 +88,7 @@ export function createMembership(parts: MembershipParts): Membership {
   }
 }
 
-async function join({ database, replicas, clock, recover }: MembershipParts): Promise<number> {
+async function join({ database, replicas, clock }: MembershipParts): Promise<number> {
   await clock.measure()
   await migrate({ database, now: clock.now })
   const sentAt = performance.now()
@@ -99,7 +98,7 @@ async function join({ database, replicas, clock, recover }: MembershipParts): Pr
   if (database.dialect.exclusive) await replicas.removeOthers()
   await replicas.holds.sweep()
   await replicas.lead()
-  return database.dialect.exclusive ? recover() : 0
+  return database.dialect.exclusive ? recover(database.db, clock.now()) : 0
 }
 
 async function beat({ database, replicas, availability, clock, onPruned }: MembershipParts): Promise<void> {
