@@ -149,7 +149,11 @@ export async function setHandled(
 }
 
 /** What a check of the LMS compares with what was reported: it is as it was read, or the check isn't stored. */
-export type Checked = Pick<DeliveryRow, 'state' | 'generation' | 'standings'>
+type Checked = Pick<DeliveryRow, 'state' | 'generation' | 'standings'>
+
+/** What a check may store. */
+export type Found = Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
+  Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts' | 'user_id'>>
 
 /**
  * Stores what a check found in the LMS for settled deliveries that were read alike. Throws ROW_CHANGED if one of them is
@@ -157,16 +161,7 @@ export type Checked = Pick<DeliveryRow, 'state' | 'generation' | 'standings'>
  */
 export async function storeFound(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  {
-    ids,
-    read,
-    found,
-  }: {
-    ids: readonly string[]
-    read: Checked
-    found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
-      Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts' | 'user_id'>>
-  },
+  { ids, read, found }: { ids: readonly string[]; read: Checked; found: Found },
 ): Promise<void> {
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import { storeFound } from '../../queue/change-deliveries.ts'
+import { type Found, storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import {
   accountColumns,
@@ -76,8 +76,7 @@ type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
 interface Write {
   readonly row: Row
-  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
-    Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts' | 'user_id'>>
+  readonly set: Found
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
 }
