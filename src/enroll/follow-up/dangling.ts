@@ -11,24 +11,21 @@ import { coursesWith, type Reported } from './reported.ts'
 import type { Seen } from './standing.ts'
 
 /**
- * Tells which allowances dangle: the LMS has no such course. Nobody can activate an account with the address of such an
- * allowance, because the LMS fails (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a dangling
- * allowance …'). Each course is looked up once.
+ * Tells in which courses of a pre-enrolled delivery the allowance dangles: the LMS has no such course. Nobody can
+ * activate an account with the address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json,
+ * 'SURPRISE: activation with a dangling allowance …'). Each course is looked up once.
  */
 export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
   const exists = new Map<string, boolean>()
-  return {
-    /** The courses of a pre-enrolled delivery with such an allowance. */
-    async of({ state, outcome }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> {
-      if (state !== 'pre_enrolled') return succeeded([])
-      const waiting = coursesWith('allowed', outcome).filter((course) => !rows.has(course) && allowed?.has(course))
-      for (const course of waiting.filter((one) => !exists.has(one))) {
-        const found = await lms.course(course)
-        if (!found.ok) return found
-        exists.set(course, found.value !== null)
-      }
-      return succeeded(waiting.filter((course) => exists.get(course) === false))
-    },
+  return async ({ state, outcome }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> => {
+    if (state !== 'pre_enrolled') return succeeded([])
+    const waiting = coursesWith('allowed', outcome).filter((course) => !rows.has(course) && allowed?.has(course))
+    for (const course of waiting.filter((one) => !exists.has(one))) {
+      const found = await lms.course(course)
+      if (!found.ok) return found
+      exists.set(course, found.value !== null)
+    }
+    return succeeded(waiting.filter((course) => exists.get(course) === false))
   }
 }
 

@@ -104,13 +104,13 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
     if (!isAsExpected(finding)) options.onFinding(finding)
   }
   const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repaired, unrepaired, failure })
-  const dangling = createDanglingCheck({ lms })
+  const danglingIn = createDanglingCheck({ lms })
   for (const state of STATES) {
     for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
       const mine = chunk.filter(
         ({ outcome }) => state !== 'needs_attention' || outcome.reason?.code === 'enrollment.missing',
       )
-      const result = await orAborted(signal, () => reconcileChunk(options, mine, dangling))
+      const result = await orAborted(signal, () => reconcileChunk(options, mine, danglingIn))
       if (result === null) return ended(null)
       result.findings.forEach(count)
       if (result.failure !== null) return ended(result.failure)
@@ -147,14 +147,14 @@ const CHANGED: Repaired = { done: false, words: 'it has changed meanwhile: run r
 async function reconcileChunk(
   options: ReconcileOptions,
   deliveries: readonly Reported[],
-  dangling: ReturnType<typeof createDanglingCheck>,
+  danglingIn: ReturnType<typeof createDanglingCheck>,
 ): Promise<{ findings: Finding[]; failure: Failure | null }> {
   const checks = await checkPatiently(options, deliveries)
   if (!checks.ok) return { findings: [], failure: checks.failure }
   const findings: Finding[] = []
   const repaired = new Set<string>()
   for (const { reported, seen } of checks.value) {
-    const gone = await dangling.of(reported, seen)
+    const gone = await danglingIn(reported, seen)
     if (!gone.ok) return { findings, failure: gone.failure }
     for (const finding of findingsOf(reported, seen, gone.value)) {
       const attempt = mayRepair(options, finding) ? await repairOne(options, reported, finding) : null
