@@ -1,8 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
 import type { Tables } from '../../database/schema.ts'
 import { insertRows, inTransaction, ROW_CHANGED } from '../../database/transaction.ts'
-import { pause } from '../../service/lib/loop.ts'
 import { createSilenceWatch } from './silence.ts'
 
 const POLL_MS = 100
@@ -192,7 +192,6 @@ export async function untilFree(
   { names, silentMs }: { names: readonly string[]; silentMs: number },
 ): Promise<readonly string[]> {
   if (names.length === 0) return []
-  const never = new AbortController().signal
   const watch = createSilenceWatch({ forMs: silentMs, clock: () => performance.now() })
   for (;;) {
     const holders = await db
@@ -203,6 +202,6 @@ export async function untilFree(
       .execute()
     const known = holders.flatMap(({ id, seen_at }) => (id === null || seen_at === null ? [] : [{ id, seen_at }]))
     if (watch.silent(known).length === known.length) return holders.map(({ replica }) => replica)
-    await pause(POLL_MS, never)
+    await delay(POLL_MS)
   }
 }
