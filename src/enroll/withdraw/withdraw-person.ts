@@ -1,8 +1,8 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import { type Account, isThere } from '../../lms/apis/accounts.ts'
+import { isThere } from '../../lms/apis/accounts.ts'
 import { batchCanName } from '../../lms/apis/batch-answer.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
-import { type Allowance, isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
+import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
@@ -110,13 +110,10 @@ async function findBuyers({
 }
 
 /** One person and one course of an order. */
-interface CourseOrder extends CallContext, Partial<Pick<Buyer, 'movedTo' | 'isReplaced'>> {
+interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly email: string
-  /** As just read: see Buyer. */
-  readonly account: Account
-  readonly allowances: readonly Allowance[]
-  /** The account that the course was given to; absent or null if none is known. */
-  readonly stored?: LmsAccount | null
+  /** The account that the course was given to; null if none is known. */
+  readonly stored: LmsAccount | null
   /** The true key, or the key as it was sent if the delivery never reported the course. */
   readonly course: string
   /** Whether the delivery reported an enrollment there, and not only an allowance. */
@@ -230,7 +227,7 @@ async function unenrollInBatch(order: CourseOrder, course: string): Promise<Fail
  * that the course was given to has left the address. Another one may have it then.
  */
 async function hasLeft({ lms, email, stored }: CourseOrder): Promise<Failure | null | 'no_batch'> {
-  if (stored === undefined || stored === null) return null
+  if (stored === null) return null
   const account = await lms.account(email)
   if (!account.ok) return account.failure
   return isThere(account.value, stored) ? null : 'no_batch'
@@ -267,7 +264,7 @@ async function verify(order: CourseOrder): Promise<Failed | null> {
   const allowances = await order.lms.allowances(await order.acquire(), { email: order.email })
   if (!allowances.ok) return allowances
   const there = { email: order.email, account: account.value, allowances: allowances.value }
-  const buyer = await findBuyer({ ...order, ...there, stored: order.stored ?? null })
+  const buyer = await findBuyer({ ...order, ...there })
   if (!buyer.ok) return buyer
   const read = await readInCourse({ ...order, ...buyer.value })
   if (!read.ok) return read
