@@ -36,7 +36,6 @@ export interface Inbox {
    */
   claim(max: number, signal: AbortSignal): Promise<Delivery[]>
   isAwaited(id: string): boolean
-  lastActivityAt(): Promise<number | null>
   /**
    * Records that attempts of claimed deliveries begin, right before their first call to the LMS. Resolves to those that may
    * begin: an operator may have handled or erased one since it was claimed, the shop may have sent it again, or another
@@ -99,7 +98,6 @@ export function createInbox(parts: InboxParts): Inbox {
     withdrawn: state.remote.withdrawn,
     claim: (max, signal) => claim(state, max, signal),
     isAwaited: waiters.isAwaited,
-    lastActivityAt: store.lastActivityAt,
     beginAttempt: (ids) => beginAttempt(state, ids),
     hasBegun: claimed.hasBegun,
     mayContinue: store.mayContinue,

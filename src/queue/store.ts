@@ -3,7 +3,7 @@ import { inTransaction, type TransactionContext, type WriteContext } from '../da
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type Attempt, markBegun, mayContinue } from './attempt.ts'
-import { type DueQuery, dueRows, lastActivityAt, otherHomes, progressOf, readClaimed } from './due.ts'
+import { type DueQuery, dueRows, otherHomes, progressOf, readClaimed } from './due.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
 import type { Replicas } from './replicas/replicas.ts'
 import { type SettleRequest, settle } from './settle.ts'
@@ -59,7 +59,6 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
     /** See readWithdrawn. */
     withdrawn: (ids: readonly string[]) => guard(() => readWithdrawn(db, ids)),
-    lastActivityAt: () => guard(() => lastActivityAt(db)),
   }
 }
 

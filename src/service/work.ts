@@ -10,6 +10,7 @@ import { watchIncidents } from '../operators/incidents/incidents.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
 import { createTextPoster } from '../operators/notify/post-text.ts'
 import type { ConsoleUrl } from '../operators/notify/words.ts'
+import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runShopAnswers } from '../queue/shop-answers.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
@@ -35,9 +36,9 @@ const ENROLLED_EVERY = 4
  * aborted and everything in flight is settled. The database must be up to date.
  */
 export async function runWork(parts: Parts): Promise<void> {
-  const { settings, inbox, replicas, budget, now } = parts
+  const { settings, database, guard, replicas, budget, now } = parts
   // Where the time of the last call is unknown, or another replica may make calls too, it may have been just now.
-  budget.beginAgain(replicas.liveCount() > 1 ? now() : await inbox.lastActivityAt().catch(now))
+  budget.beginAgain(replicas.liveCount() > 1 ? now() : await guard(() => lastActivityAt(database.db)).catch(now))
   const days = settings.LERNITO_RETENTION_DAYS
   await Promise.all([
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),
@@ -51,7 +52,7 @@ export async function runWork(parts: Parts): Promise<void> {
     runBulkReplays({ ...parts, onStepped: (events) => publishAll(parts, events) }),
     runRetention({
       ...parts,
-      db: parts.database.db,
+      db: database.db,
       days,
       onPurged: (deliveries) => parts.observer.onPurged({ deliveries, days }),
     }),
