@@ -1,11 +1,13 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { inTransaction, type WriteContext } from '../database/transaction.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
 import { areStored, type EventDraft, insertEvents } from './events.ts'
 import { LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { outcomeColumns, personOf, toDelivery, toProgress, unreadable } from './rows.ts'
+import { readCurrentOrders, takenBy } from './withdrawal-row.ts'
 
 /** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
 export interface DueRow {
@@ -107,18 +109,28 @@ export async function readClaimed({
     .where('state', '=', 'queued')
     .where((eb) => isDue(eb, context.now()))
     .execute()
+  const again = rows.filter(({ generation }) => generation > 0).map(({ id }) => id)
+  const orders = await readCurrentOrders(context.database.db, again)
   const byId = new Map<string, Delivery>()
   const reasons = new Map<string, Reason>()
   for (const row of rows) {
     try {
       if (row.request === null) reasons.set(row.id, NO_REQUEST)
-      else byId.set(row.id, toDelivery(row))
+      else byId.set(row.id, withoutTaken(toDelivery(row), takenBy(orders.get(row.id) ?? [])))
     } catch (error) {
       reasons.set(row.id, unreadable(error))
     }
   }
   const events = reasons.size === 0 ? [] : await removeUnreadable(context, reasons)
   return { deliveries: ids.flatMap((id) => byId.get(id) ?? []), events }
+}
+
+/** A delivery without the courses that its buyer is taken out of although it is attempted: see processAgain. */
+function withoutTaken(delivery: Delivery, taken: readonly string[]): Delivery {
+  const { request } = delivery
+  if (taken.length === 0 || request === null) return delivery
+  const courseIds = request.courseIds.filter((sent) => !taken.some((one) => isSameCourse(one, sent)))
+  return { ...delivery, request: { ...request, courseIds } }
 }
 
 const NO_REQUEST: Reason = { code: 'row.unreadable', subject: 'it holds no request' }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext } from '../database/transaction.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
@@ -33,13 +34,15 @@ export async function closeByRest(
   const { id, body, state, source } = row
   const sale = correctedSale({ body, courseIds: rest, source: source === 'test' ? source : 'rest' })
   if ('errors' in sale) throw new Error(`the rest of delivery ${id} breaks the payload rules`)
-  const replacement = await storeReplacement(writing, { id, webhook: sale.webhook })
+  // The shop may sell just these courses, too: that is another sale, which a refund of this one doesn't concern.
+  const digest = createHash('sha256').update(`${sale.webhook.digest} ${id}`).digest('hex')
+  const replacement = await storeReplacement(writing, { id, webhook: { ...sale.webhook, digest } })
   if (state !== 'queued' || row.effect_unknown !== 0) {
     const update = writing.trx.updateTable('deliveries').set({ effect_unknown: 1 })
     await update.where('id', '=', replacement.id).execute()
   }
-  const { accounts, achievements } = row
-  const known = writing.trx.updateTable('deliveries').set({ accounts, achievements })
+  const { accounts, user_id, achievements } = row
+  const known = writing.trx.updateTable('deliveries').set({ accounts, user_id, achievements })
   await known.where('id', '=', replacement.id).where('accounts', 'is', null).execute()
   return [
     ...replacement.drafts,

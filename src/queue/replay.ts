@@ -119,15 +119,28 @@ async function bringForward(
 
 /**
  * Starts a delivery again for these courses, in a transaction, as a repeat from the shop does: what attempts that began
- * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again.
+ * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again. Nobody has sent
+ * it again, so orders to take its buyer out of courses stay the newest statement about these.
  */
 export async function processAgain(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
   { id, courses }: { id: string; courses: readonly string[] },
 ): Promise<void> {
   const { trx } = writing
-  const row = await trx.selectFrom('deliveries').select('outcome').where('id', '=', id).executeTakeFirst()
-  await startAgain(writing, { ids: [id], isRepeat: false, kept: without(courses, row?.outcome ?? null) })
+  await lockDelivery(writing, id)
+  const row = await trx
+    .selectFrom('deliveries')
+    .select(['outcome', 'generation'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (row === undefined) return
+  await trx
+    .updateTable('withdrawals')
+    .set((eb) => ({ generation: eb('generation', '+', 1) }))
+    .where('delivery_id', '=', id)
+    .where('generation', '=', row.generation)
+    .execute()
+  await startAgain(writing, { ids: [id], isRepeat: false, kept: without(courses, row.outcome) })
 }
 
 /** A stored outcome without these courses and the reason. */

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
+import { tookOut } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 
 /** How the message of an order begins that ended because its last attempt failed. */
@@ -214,3 +215,30 @@ export function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: Faile
     return []
   }
 }
+
+/** The orders for the current generation of these deliveries, by delivery. A repeat or a replay since would supersede them. */
+export async function readCurrentOrders(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, readonly WithdrawalRow[]>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('withdrawals')
+    .innerJoin('deliveries', (join) =>
+      join
+        .onRef('deliveries.id', '=', 'withdrawals.delivery_id')
+        .onRef('deliveries.generation', '=', 'withdrawals.generation'),
+    )
+    .selectAll('withdrawals')
+    .where('withdrawals.delivery_id', 'in', ids)
+    .execute()
+  return Map.groupBy(rows, (row) => row.delivery_id)
+}
+
+/** The courses that orders take, or took, a buyer out of. Throws ZodError or SyntaxError for a row that can't be read. */
+export const takenBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
+  orders
+    .map(withdrawalOf)
+    .flatMap(({ courses, endedAt, result }) =>
+      endedAt === null ? courses : courses.filter((course) => tookOut(result, course)),
+    )

@@ -187,6 +187,10 @@ export interface LmsAccount {
  */
 export type BuyerAccounts = Readonly<Record<string, LmsAccount>>
 
+/** The account that a course was given to, by any spelling of its key; null if none is known. */
+export const accountIn = (accounts: BuyerAccounts, course: string): LmsAccount | null =>
+  Object.entries(accounts).find(([key]) => isSameCourse(key, course))?.[1] ?? null
+
 /** Of a certificate, as the shop was told. It is revoked if the LMS shows it no more as one that the learner has. */
 export const CERTIFICATE_STATUSES = ['issued', 'revoked'] as const
 

@@ -67,7 +67,7 @@ export function accessEvents(deliveryId: string, before: Standings, after: Stand
 }
 
 /** What else may have changed the enrollment of a delivery's buyer. */
-type Row = Pick<DeliveryRow, 'id' | 'email' | 'effect_unknown' | 'settled_at'>
+type Row = Pick<DeliveryRow, 'id' | 'email' | 'user_id' | 'effect_unknown' | 'settled_at'>
 
 /**
  * Reads which of these courses may neither end nor come back by what was seen at `seenAt` (ms since 1970), because this
@@ -84,7 +84,9 @@ export async function readBlocked(
   const sales = await trx
     .selectFrom('deliveries')
     .select(['id', 'state', 'request', 'outcome', 'settled_at', 'lands_until'])
-    .where('email', '=', row.email)
+    .where((eb) =>
+      eb.or([eb('email', '=', row.email), ...(row.user_id === null ? [] : [eb('user_id', '=', row.user_id)])]),
+    )
     .execute()
   const ids = sales.map(({ id }) => id)
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()

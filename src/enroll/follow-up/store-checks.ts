@@ -66,6 +66,7 @@ const COLUMNS = [
   'received_at',
   'settled_at',
   'email',
+  'user_id',
   'effect_unknown',
   'outcome',
   'standings',

@@ -47,6 +47,7 @@ const COLUMNS = [
   'state',
   'generation',
   'email',
+  'user_id',
   'settled_at',
   'effect_unknown',
   'outcome',

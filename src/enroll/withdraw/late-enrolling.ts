@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { boundLateCalls } from '../../queue/change-deliveries.ts'
 import { coursesOf } from '../../queue/rows.ts'
 import { withdrawalOf } from '../../queue/withdrawal-row.ts'
+import { type ClaimedOrder, holdsOf } from '../../queue/withdrawals/claimed-order.ts'
 import { LIVE } from '../../queue/withdrawals/end-order.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 
@@ -21,21 +22,18 @@ interface LateEnrolling {
  * Reads until when an order proves nothing by finding nothing, because the LMS may still carry out a call for its person
  * and one of its courses: of its own delivery, or of another one that doesn't keep the course. What a live one enrolls is
  * to stay. An end that lies too far ahead was written before the clock was set back, and is corrected.
- * @param of.row the order
  * @param of.landsMs for how long the LMS may carry out a call that nobody waits for any more
  * @param of.now ms since 1970
  */
 export async function lateEnrolling(
   db: Kysely<Tables>,
-  of: { row: WithdrawalRow; landsMs: number; now: number },
+  { order, landsMs, now }: { order: ClaimedOrder; landsMs: number; now: number },
 ): Promise<LateEnrolling> {
-  const { landsMs, now } = of
-  const { deliveryId, courses } = withdrawalOf(of.row)
+  const { deliveryId, courses } = withdrawalOf(order.row)
   const rows = await db
     .selectFrom('deliveries as other')
-    .innerJoin('deliveries as mine', 'mine.email', 'other.email')
     .select(['other.id', 'other.request', 'other.lands_until'])
-    .where('mine.id', '=', deliveryId)
+    .where('other.email', 'in', holdsOf(order))
     .where((eb) => eb.or([eb('other.id', '=', deliveryId), eb('other.state', 'not in', LIVE)]))
     .where('other.lands_until', 'is not', null)
     .execute()

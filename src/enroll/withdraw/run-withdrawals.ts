@@ -96,7 +96,7 @@ async function conclude(
 ): Promise<void> {
   const { context, guard, landsMs } = from
   const { row } = order
-  const enrolling = await guard(() => lateEnrolling(context.database.db, { row, landsMs, now: lookedAt }))
+  const enrolling = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
   const ownUntil = Math.min(row.unenrolls_until ?? 0, lookedAt + landsMs) // it lies further ahead if the clock was set back
   const until = Math.max(enrolling.until, ownUntil)
   const all = withEarlier(courses, withdrawalOf(row).result?.courses ?? {})
@@ -120,7 +120,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
   const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
   const touched = new Set<string>()
-  const { everLate } = await guard(() => lateEnrolling(db, { row: order.row, landsMs, now: context.now() }))
+  const { everLate } = await guard(() => lateEnrolling(db, { order, landsMs, now: context.now() }))
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }

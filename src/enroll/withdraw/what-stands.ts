@@ -2,7 +2,7 @@ import type { Account } from '../../lms/apis/accounts.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
-import type { BuyerAccounts, Standing } from '../../sale/types.ts'
+import { accountIn, type BuyerAccounts, type Standing } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
 import { findBuyer } from './find-buyer.ts'
 
@@ -40,7 +40,7 @@ export async function whatStands({
   const found: LiveCourse[] = []
   for (const course of courses) {
     const there = { email, account: account.value, allowances: allowances.value }
-    const buyer = await findBuyer({ ...context, ...there, stored: accounts[course] ?? null })
+    const buyer = await findBuyer({ ...context, ...there, stored: accountIn(accounts, course) })
     if (!buyer.ok) return buyer
     const read = await readInCourse({ ...context, ...buyer.value, course })
     if (!read.ok) return read

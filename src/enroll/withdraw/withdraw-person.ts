@@ -7,7 +7,7 @@ import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
-import type { BuyerAccounts, LmsAccount } from '../../sale/types.ts'
+import { accountIn, type BuyerAccounts, type LmsAccount } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer } from './find-buyer.ts'
 import { type InCourse, readInCourse } from './what-stands.ts'
@@ -70,7 +70,7 @@ export async function withdrawPerson({
       ...context,
       ...buyer,
       email,
-      stored: stored[course] ?? null,
+      stored: accountIn(stored, course),
       course,
       wasEnrolled: reported[course] === 'enrolled',
       paid: order.paid,
@@ -102,7 +102,7 @@ async function findBuyers({
   const there = { email, account: account.value, allowances: allowances.value }
   const buyers = new Map<string, Buyer>()
   for (const course of courses) {
-    const buyer = await findBuyer({ lms, ...there, stored: stored[course] ?? null })
+    const buyer = await findBuyer({ lms, ...there, stored: accountIn(stored, course) })
     if (!buyer.ok) return buyer
     buyers.set(course, buyer.value)
   }

@@ -113,11 +113,20 @@ export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Prom
   const found = await db
     .selectFrom('withdrawals')
     .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
-    .select('deliveries.generation')
+    .select(['deliveries.generation', 'withdrawals.generation as ordered'])
     .where('withdrawals.id', '=', row.id)
     .where('withdrawals.ended_at', 'is', null)
     .executeTakeFirst()
-  return found !== undefined && found.generation === row.generation
+  return found !== undefined && found.generation === found.ordered
+}
+
+/** The generation of the delivery that an order is for. It may be a newer one than when it was claimed: see processAgain. */
+export async function orderedGeneration(
+  trx: Transaction<Tables>,
+  { row }: Pick<ClaimedOrder, 'row'>,
+): Promise<number | undefined> {
+  const stored = trx.selectFrom('withdrawals').select('generation').where('id', '=', row.id)
+  return (await stored.executeTakeFirst())?.generation
 }
 
 /** Records, before a call that changes something in the LMS, in which courses the order may have an effect. */

@@ -3,6 +3,7 @@ import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.t
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import {
+  accountIn,
   type CourseStanding,
   isDone,
   isStopped,
@@ -17,8 +18,16 @@ import type { EventDraft } from '../events.ts'
 import { processAgain } from '../replay.ts'
 import { coursesOf, outcomeColumns, readAccounts, readOutcome, readStandings, standingColumns } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
-import { describeWithdrawal, SUPERSEDED, touchedBy, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
-import { type ClaimedOrder, endHolds, holdsOf, releaseOrder } from './claimed-order.ts'
+import {
+  describeWithdrawal,
+  readCurrentOrders,
+  SUPERSEDED,
+  takenBy,
+  touchedBy,
+  type WithdrawalResult,
+  withdrawalOf,
+} from '../withdrawal-row.ts'
+import { type ClaimedOrder, endHolds, holdsOf, orderedGeneration, releaseOrder } from './claimed-order.ts'
 
 /** The states of a delivery that keeps its courses. */
 export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
@@ -37,7 +46,7 @@ export async function endOrder(
     if (!(await markEnded(writing, order, result))) return { result: null, listed: [] }
     const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
     if (delivery === undefined) return { result: null, listed: [] }
-    if (delivery.generation !== order.row.generation) {
+    if (delivery.generation !== (await orderedGeneration(writing.trx, order))) {
       return { result: null, listed: [], others: await supersede(writing, order, delivery) }
     }
     const outcome = delivery.outcome === null ? { courses: {}, reason: null } : readOutcome(delivery.outcome)
@@ -83,8 +92,8 @@ export async function keepOpen(
   const { order, result, until, ownUntil } = of
   await lockDelivery({ trx }, order.row.delivery_id)
   const delivery = await readWithdrawable(trx, order.row.delivery_id)
-  const isNewest =
-    delivery?.generation === order.row.generation && (await keepersOfTouched(trx, order)).ids.length === 0
+  const isCurrent = delivery?.generation === (await orderedGeneration(trx, order))
+  const isNewest = isCurrent && (await keepersOfTouched(trx, order)).ids.length === 0
   const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { touched: '[]' } : {}) }
   await releaseOrder(trx, { order, dueAt: until, changed: { result: JSON.stringify(result), ...effects } })
 }
@@ -98,7 +107,8 @@ export async function endSuperseded(context: WriteContext, order: ClaimedOrder):
     const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
     const { unenrolls_until } = order.row
     const isLate = unenrolls_until !== null && unenrolls_until > writing.at
-    if (delivery === undefined || delivery.generation === order.row.generation || isLate) {
+    const isCurrent = delivery?.generation === (await orderedGeneration(writing.trx, order))
+    if (delivery === undefined || isCurrent || isLate) {
       await releaseOrder(writing.trx, { order, dueAt: isLate ? unenrolls_until : writing.at })
       return { result: null, listed: [] }
     }
@@ -130,7 +140,7 @@ async function markEnded(
 async function supersede(
   writing: TransactionContext,
   { row }: ClaimedOrder,
-  { state, generation }: Pick<DeliveryRow, 'state' | 'generation'>,
+  { state }: Pick<DeliveryRow, 'state'>,
 ): Promise<EventDraft[]> {
   const deliveryId = row.delivery_id
   const { trx } = writing
@@ -141,10 +151,11 @@ async function supersede(
     .where('id', '=', row.id)
   await mine.execute()
   const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
-  const courses = await readTouched(trx, row)
-  if (isStopped(state) || courses.length === 0) return [failed]
+  if (isStopped(state)) return [failed]
   // A refund that came after that sale is the newest statement.
-  if (await hasCurrentOrder(trx, { id: deliveryId, generation })) return [failed]
+  const taken = takenBy((await readCurrentOrders(trx, [deliveryId])).get(deliveryId) ?? [])
+  const courses = (await readTouched(trx, row)).filter((course) => !taken.some((one) => isSameCourse(one, course)))
+  if (courses.length === 0) return [failed]
   await processAgain(writing, { id: deliveryId, courses })
   return [failed, undone(deliveryId)]
 }
@@ -162,19 +173,6 @@ async function readTouched(
 ): Promise<readonly string[]> {
   const stored = await trx.selectFrom('withdrawals').select('touched').where('id', '=', id).executeTakeFirst()
   return stored === undefined ? [] : touchedBy(stored)
-}
-
-async function hasCurrentOrder(
-  trx: TransactionContext['trx'],
-  { id, generation }: Pick<DeliveryRow, 'id' | 'generation'>,
-): Promise<boolean> {
-  const current = await trx
-    .selectFrom('withdrawals')
-    .select('id')
-    .where('delivery_id', '=', id)
-    .where('generation', '=', generation)
-    .executeTakeFirst()
-  return current !== undefined
 }
 
 /**
@@ -201,23 +199,25 @@ async function keepersOfTouched(trx: Transaction<Tables>, order: ClaimedOrder) {
  * gave the course to another account. If another account has the sold address by now (`isTaken`), a sale to it that has
  * given the course to nobody yet is that one's. A refund orders a withdrawal for each delivery that it concerns. So
  * another one that wants the course, without such an order or sent again since, is a sale that was not refunded: it
- * came later, or the refund names a single sale. One whose access has ended keeps nothing. An operator's withdrawal
- * hits the sales to the same address, too: its page names them. It doesn't name those to another one, which are often
- * the corrections of this sale.
+ * came later, or the refund names a single sale. One whose access has ended keeps nothing, and one whose paid mode an
+ * order left keeps it. An operator's withdrawal hits the older sales to the same address, too: its page names them.
+ * What came since, or corrects this sale, keeps the course.
  * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
  */
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
   {
-    order: { row, delivery, left },
+    order: { row, delivery },
     order,
     course,
-    accountId = readAccounts(order.delivery.accounts)[course]?.id,
+    accountId = accountIn(readAccounts(order.delivery.accounts), course)?.id,
     isTaken = false,
   }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken?: boolean },
 ): Promise<string[]> {
-  const addresses = row.refund_id === null ? [...left] : holdsOf(order)
-  if (addresses.length === 0 && accountId === undefined) return []
+  const addresses = holdsOf(order)
+  // The page of an operator's withdrawal names the sales that were there, and not what came since or corrects this one.
+  const isNamed = ({ id, email }: Pick<DeliveryRow, 'id' | 'email'>): boolean =>
+    row.refund_id === null && email === delivery.email && id < row.id && id !== delivery.replaced_by
   const others = await db
     .selectFrom('deliveries')
     .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts', 'generation'])
@@ -231,11 +231,13 @@ export async function keepersOf(
     .where('state', 'in', LIVE)
     .execute()
   const isAnothers = (other: Pick<DeliveryRow, 'email' | 'accounts' | 'outcome'>): boolean => {
-    const account = readAccounts(other.accounts)[course]?.id
+    const account = accountIn(readAccounts(other.accounts), course)?.id
     if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
     return accountId !== undefined && accountId !== account
   }
-  const wanting = others.filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
+  const wanting = others.filter(
+    (other) => !isNamed(other) && wants(other, course) && !hasEnded(other, course) && !isAnothers(other),
+  )
   if (wanting.length === 0) return []
   const ids = wanting.map(({ id }) => id)
   const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
@@ -244,10 +246,19 @@ export async function keepersOf(
       (row) =>
         row.delivery_id === id &&
         row.generation === generation &&
-        withdrawalOf(row).courses.some((withdrawn) => isSameCourse(withdrawn, course)),
+        withdrawalOf(row).courses.some((withdrawn) => isSameCourse(withdrawn, course)) &&
+        !leftPaid(row, course),
     )
   return wanting.flatMap(({ id, generation }) => (isWithdrawn(id, generation) ? [] : id)).sort()
 }
+
+/** Whether an order that has ended left the course because the buyer paid for its mode. */
+const leftPaid = (row: WithdrawalRow, course: string): boolean =>
+  row.ended_at !== null &&
+  row.paid === 0 &&
+  Object.entries(withdrawalOf(row).result?.courses ?? {}).some(
+    ([key, { kind, mode }]) => isSameCourse(key, course) && kind === 'kept' && mode !== null,
+  )
 
 /**
  * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a

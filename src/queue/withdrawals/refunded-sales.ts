@@ -133,9 +133,8 @@ export function refundableOf(of: {
   return {
     sold: named.filter((course) => has([...all, ...known, ...orders.flatMap((order) => order.courses)], course)),
     courses,
-    orders: concerned
-      .flatMap((course) => doing(course) ?? [])
-      .flatMap(({ id, endedAt }) => (endedAt === null ? id : [])),
+    // Also those that have ended: the answer lists what they left to other sales.
+    orders: named.flatMap((course) => doing(course)?.id ?? []),
     stops: stops && courses.length > 0,
     rest: stops && courses.length > 0 ? sent.filter(isLeft) : [],
   }

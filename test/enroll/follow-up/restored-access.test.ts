@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEMO } from '../../harness.ts'
+import { DAY_MS, history, setUp } from './harness.ts'
+
+const [OLD, NEW] = ['ada@x.example', 'ada@x.test']
+const row = (email: string, active: boolean) => ({ email, course: DEMO, mode: 'audit', active })
+
+for (const how of ['the same address', 'a new address'] as const) {
+  test(`a sale whose access has ended is not restored by a newer sale to the same account: ${how}`, async (t) => {
+    const bench = await setUp(t)
+    await bench.lookAgain()
+    await bench.people({ email: OLD, username: 'ada', active: true })
+    const found = await bench.lms.account(OLD)
+    assert.ok(found.ok && 'id' in found.value && found.value.id !== undefined)
+    const { id: accountId, username } = found.value
+    const accounts = { [DEMO]: { id: accountId, username } }
+    const courses = { [DEMO]: 'enrolled' } as const
+    await bench.seed({ enrollments: [row(OLD, true)] })
+    const id = await bench.sellOne({ email: OLD, courses, accounts })
+    await bench.seed({ enrollments: [row(OLD, false)] })
+    bench.later(2 * DAY_MS)
+    await bench.lookAgain()
+    assert.deepEqual(await history(bench, id), [`access_ended: ${DEMO}: unenrolled (audit)`])
+    const to = how === 'a new address' ? NEW : OLD
+    if (to === NEW) await bench.address({ formerly: OLD, email: NEW })
+    bench.later(DAY_MS)
+    await bench.seed({ enrollments: [row(to, true)] })
+    await bench.sellOne({ email: to, order: 2, courses, accounts })
+    bench.later(7 * DAY_MS)
+    await bench.lookAgain()
+    bench.later(7 * DAY_MS)
+    await bench.lookAgain()
+    assert.deepEqual(
+      (await history(bench, id)).filter((one) => one.startsWith('access_restored')),
+      [],
+    )
+    assert.notEqual((await bench.delivery(id)).standings[DEMO]?.endedAt, undefined)
+  })
+}

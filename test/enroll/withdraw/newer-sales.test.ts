@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
+import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { type Buyer, DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { holdCalls } from '../../service/serving.ts'
+import { acquire } from '../follow-up/harness.ts'
+import { lmsAt } from '../lms-at.ts'
+import { refund as postRefund } from './refunding.ts'
+import { startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
+const [OLD, NEW] = ['ada@example.com', 'ada@example.org']
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const ENROLL = '/api/enrollment/v1/enrollment'
+const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
+const hold = holdCalls()
+const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1000', LERNITO_LMS_CONCURRENCY: '4' }
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing: { ...TIMING, landsMs: 3000 } })
+const { lms, sell, sold, show, stateOf, operations } = product
+const { db } = product.context.database
+const direct = lmsAt(product.lmsUrl)
+after(async () => {
+  await direct.close()
+  await product.stopAll()
+})
+beforeEach(async () => {
+  hold.release()
+  await lms.noFaults()
+  await allEnded()
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+    await db.deleteFrom(table).execute()
+  }
+  await lms.reset()
+  hold.renew()
+})
+
+const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => postRefund({ url: product.url, ...buyer })
+const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
+const allEnded = () =>
+  until('the end of all', async () => {
+    await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+    const queued = await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()
+    return (queued.length === 0 && (await openOrders()).length === 0) || undefined
+  })
+const inLms = async () => {
+  const { enrollments, allowances } = await lms.state()
+  return {
+    active: enrollments
+      .filter(({ email, active }) => active && email.startsWith('ada'))
+      .map(({ email, course }) => `${email} ${course}`)
+      .sort(),
+    allowed: allowances.map(({ email, course }) => `${email} ${course}`),
+  }
+}
+const activeIn = async () => (await inLms()).active
+const register = () => lms.people({ email: OLD, username: 'ada', active: true })
+const move = () => lms.address({ formerly: OLD, email: NEW })
+const kinds = async (id: string) => (await operations.timeline(id)).map(({ kind, detail }) => `${kind}: ${detail}`)
+
+test('a sale that comes after an operator’s withdrawal of another one keeps the course', async () => {
+  await register()
+  const first = await sold(OLD)
+  await lms.faults([
+    { method: 'POST', path: MODIFY, status: 500, body: 'no', times: 1 },
+    { method: 'POST', path: ENROLL, status: 500, body: 'no', times: 1 },
+  ])
+  await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
+  await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
+  const { status, headers } = await sell({ email: OLD, name: 'Again' })
+  const again = String(headers['x-lernito-delivery'])
+  assert.deepEqual([status, await stateOf(again)], [200, 'enrolled'])
+  await allEnded()
+  const { context } = product
+  const found = await checkNow({ context, lms: direct, acquire, modeOf: () => null, ids: [again], by: 'alice' })
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify([found, await kinds(again)]))
+})
+
+test('nor does its late call undo such a sale', async () => {
+  await register()
+  const first = await sold(OLD)
+  await lms.faults([{ ...LATE, path: MODIFY }])
+  await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
+  await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
+  const { status, headers } = await sell({ email: OLD, name: 'Again' })
+  const again = String(headers['x-lernito-delivery'])
+  assert.deepEqual([status, await stateOf(again)], [200, 'enrolled'])
+  hold.release()
+  await allEnded()
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify(await kinds(again)))
+})
+
+test('a correction that withdraws leaves the courses that the corrected sale has, too', async () => {
+  await register()
+  const id = await sold(OLD, [DEMO, PYTHON])
+  await lms.faults([
+    { method: 'POST', path: MODIFY, status: 500, body: 'no', times: 1 },
+    { method: 'POST', path: ENROLL, status: 500, body: 'no', times: 1 },
+  ])
+  const done = await operations.correct({ id, courseIds: [DEMO, CLEAN], by: 'alice', withdraw: { paid: false } })
+  const right = 'id' in done ? done.id : ''
+  await until('enrolled', async () => (await stateOf(right)) === 'enrolled' || undefined)
+  await allEnded()
+  assert.deepEqual(
+    [await activeIn(), await stateOf(right)],
+    [[`${OLD} ${CLEAN}`, `${OLD} ${DEMO}`].sort(), 'enrolled'],
+    JSON.stringify([await kinds(id), await kinds(right)]),
+  )
+})
+
+test('the rest of a sale keeps the course for its account under another address', async () => {
+  await register()
+  const bundle = await sold(OLD, [DEMO, PYTHON])
+  await lms.faults([
+    { path: '/api/user/v1/accounts', status: 500, body: 'no' },
+    { path: '/api/user/v1/accounts/search_emails', status: 500, body: 'no' },
+  ])
+  await sell({ email: OLD, courseIds: [DEMO, PYTHON] })
+  assert.equal(await stateOf(bundle), 'queued')
+  await refund({ email: OLD, courseIds: [PYTHON], sale: bundle })
+  await lms.noFaults()
+  const rest = (await show(bundle)).replacedBy ?? ''
+  await operations.replay({ ids: [rest], by: 'alice' })
+  await allEnded()
+  assert.deepEqual([await stateOf(rest), await activeIn()], ['enrolled', [`${OLD} ${DEMO}`]])
+  await move()
+  const again = await sold(NEW)
+  await refund({ email: NEW })
+  await allEnded()
+  const stored = await db.selectFrom('deliveries').select(['accounts', 'user_id']).where('id', '=', rest).execute()
+  const [order] = await operations.withdrawals(again)
+  assert.deepEqual(
+    [await activeIn(), order?.result?.courses[DEMO]?.keptBy],
+    [[`${NEW} ${DEMO}`], rest],
+    JSON.stringify(stored),
+  )
+})
+
+test('a sale whose access has ended doesn’t keep the course after a newer sale under a new address', async () => {
+  await register()
+  const single = await sold(OLD)
+  const at = Date.now()
+  await lms.seed({ enrollments: [{ email: OLD, course: DEMO, mode: 'audit', active: false }] })
+  const standing = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at }
+  const standings = JSON.stringify({ [DEMO]: standing })
+  await db.updateTable('deliveries').set({ standings, ended_at: at }).where('id', '=', single).execute()
+  await move()
+  const again = await sold(NEW)
+  assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
+  await checkNow({ context: product.context, lms: direct, acquire, modeOf: () => null, ids: [single], by: 'alice' })
+  await refund({ email: NEW })
+  const [order] = await operations.withdrawals(again)
+  assert.deepEqual(
+    [await activeIn(), order?.result?.courses[DEMO]?.keptBy],
+    [[], undefined],
+    (await kinds(single)).join('\n'),
+  )
+})
