@@ -1,6 +1,6 @@
 // Sends a shop's sales and refunds to lernito-openedx, and asks for their results.
 
-import { createHmac, randomUUID } from 'node:crypto'
+import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,7 +11,8 @@ node sender.mjs resume                                     send what is in the q
 node sender.mjs status DELIVERY...                         print the state of sales
 
 ORDER is the shop's number of the order. The same command again is a repeat, which
-does no harm. A corrected sale is another one, so it needs another number.`
+does no harm. A corrected sale is another one, so it needs another number. A refund
+of other courses of the order is another refund.`
 
 const service = (process.env.LERNITO_URL ?? 'http://127.0.0.1:8790').replace(/\/+$/, '')
 const secret = process.env.LERNITO_WEBHOOK_SECRET ?? 'lernito-sandbox-secret'
@@ -54,13 +55,14 @@ async function post(path, id, body) {
 
 /** Sends a request of the queue until the service has it. false: a person has to look at it. */
 async function deliver(file) {
+  if (!existsSync(file)) return true // another process has delivered it
   const { id, path, body } = JSON.parse(readFileSync(file, 'utf8'))
   for (const wait of [...WAITS, null]) {
     const { status, headers, text } = await post(path, id, body)
     const delivery = headers.get('x-lernito-delivery') // store it with the order
     console.log(`${id}: ${status} ${text} delivery=${delivery}`)
     if (isAccepted(path, status, delivery)) {
-      rmSync(file)
+      rmSync(file, { force: true })
       return true
     }
     if (wait === null || !isUnknown(status, delivery)) break
@@ -75,13 +77,13 @@ async function deliver(file) {
 
 /** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. */
 function isAccepted(path, status, delivery) {
-  const isStored = status === 500 && delivery !== null && path === SALE_PATH
-  return status === 200 || status === 202 || isStored
+  const isStored = status === 202 || (status === 500 && delivery !== null)
+  return status === 200 || (isStored && path === SALE_PATH)
 }
 
-/** Without a delivery, a 500 may be of a proxy. */
+/** A refund with 202 isn't done yet. Without a delivery, a 500 may be of a proxy. */
 function isUnknown(status, delivery) {
-  return status === 0 || SEND_AGAIN.includes(status) || (status === 500 && delivery === null)
+  return status === 0 || status === 202 || SEND_AGAIN.includes(status) || (status === 500 && delivery === null)
 }
 
 /** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */
@@ -101,7 +103,9 @@ function enqueue(path, id, payload) {
 async function resume() {
   const names = existsSync(queue) ? readdirSync(queue).filter((name) => name.endsWith('.json')) : []
   const files = names.map((name) => join(queue, name))
-  const aged = files.map((file) => ({ file, at: statSync(file).mtimeMs })).sort((a, b) => a.at - b.at)
+  const aged = files
+    .map((file) => ({ file, at: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.at - b.at)
   let isDone = true
   for (const { file } of aged) isDone = (await deliver(file)) && isDone
   return isDone
@@ -118,10 +122,11 @@ async function main([command, ...rest]) {
   if (command === 'status' && rest.length > 0) return status(rest)
   const [order, email, name, family, ...courseIds] = rest
   if ((command !== 'sell' && command !== 'refund') || courseIds.length === 0) throw new Error(USAGE)
-  const payload = { email, name, family, username: email.split('@')[0], courseIds }
-  return command === 'sell'
-    ? deliver(enqueue(SALE_PATH, `order-${order}`, payload))
-    : deliver(enqueue(REFUND_PATH, `refund-${order}`, payload))
+  // With the number of the order, two orders of the same courses are two sales.
+  const payload = { email, name, family, username: email.split('@')[0], courseIds, order }
+  if (command === 'sell') return deliver(enqueue(SALE_PATH, `order-${order}`, payload))
+  const part = createHash('sha256').update(courseIds.join(' ')).digest('hex').slice(0, 8)
+  return deliver(enqueue(REFUND_PATH, `refund-${order}-${part}`, { ...payload, sale: `order-${order}` }))
 }
 
 try {

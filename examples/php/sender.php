@@ -11,7 +11,8 @@ const USAGE = <<<'TEXT'
     php sender.php status DELIVERY...                         print the state of sales
 
     ORDER is the shop's number of the order. The same command again is a repeat, which
-    does no harm. A corrected sale is another one, so it needs another number.
+    does no harm. A corrected sale is another one, so it needs another number. A refund
+    of other courses of the order is another refund.
 
     TEXT;
 
@@ -73,13 +74,17 @@ function post(string $path, string $id, string $body): array
 /** Sends a request of the queue until the service has it. false: a person has to look at it. */
 function deliver(string $file): bool
 {
-    ['id' => $id, 'path' => $path, 'body' => $body] = json_decode(file_get_contents($file), true);
+    $job = @file_get_contents($file);
+    if ($job === false) {
+        return true; // another process has delivered it
+    }
+    ['id' => $id, 'path' => $path, 'body' => $body] = json_decode($job, true);
     foreach ([...waits(), null] as $wait) {
         ['status' => $status, 'headers' => $headers, 'text' => $text] = post($path, $id, $body);
         $delivery = $headers['x-lernito-delivery'] ?? null; // store it with the order
         echo "$id: $status $text delivery=$delivery\n";
         if (isAccepted($path, $status, $delivery)) {
-            unlink($file);
+            @unlink($file);
             return true;
         }
         if ($wait === null || !isUnknown($status, $delivery)) {
@@ -97,14 +102,14 @@ function deliver(string $file): bool
 /** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. */
 function isAccepted(string $path, int $status, ?string $delivery): bool
 {
-    $isStored = $status === 500 && $delivery !== null && $path === SALE_PATH;
-    return $status === 200 || $status === 202 || $isStored;
+    $isStored = $status === 202 || ($status === 500 && $delivery !== null);
+    return $status === 200 || ($isStored && $path === SALE_PATH);
 }
 
-/** Without a delivery, a 500 may be of a proxy. */
+/** A refund with 202 isn't done yet. Without a delivery, a 500 may be of a proxy. */
 function isUnknown(int $status, ?string $delivery): bool
 {
-    return $status === 0 || in_array($status, SEND_AGAIN, true) || ($status === 500 && $delivery === null);
+    return $status === 0 || $status === 202 || in_array($status, SEND_AGAIN, true) || ($status === 500 && $delivery === null);
 }
 
 /** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */
@@ -165,10 +170,13 @@ function main(array $arguments): bool
         'family' => $family,
         'username' => explode('@', $email)[0],
         'courseIds' => array_slice($arguments, 4),
+        'order' => $order, // so that two orders of the same courses are two sales
     ];
-    return $command === 'sell'
-        ? deliver(enqueue(SALE_PATH, "order-$order", $payload))
-        : deliver(enqueue(REFUND_PATH, "refund-$order", $payload));
+    if ($command === 'sell') {
+        return deliver(enqueue(SALE_PATH, "order-$order", $payload));
+    }
+    $part = substr(hash('sha256', implode(' ', $payload['courseIds'])), 0, 8);
+    return deliver(enqueue(REFUND_PATH, "refund-$order-$part", $payload + ['sale' => "order-$order"]));
 }
 
 try {

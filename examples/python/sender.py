@@ -7,10 +7,12 @@
     sender.py status DELIVERY...                         print the state of sales
 
 ORDER is the shop's number of the order. The same command again is a repeat, which
-does no harm. A corrected sale is another one, so it needs another number.
+does no harm. A corrected sale is another one, so it needs another number. A refund
+of other courses of the order is another refund.
 """
 
 import base64
+import hashlib
 import hmac
 import http.client
 import json
@@ -76,13 +78,16 @@ def post(path: str, webhook_id: str, body: bytes) -> Answer:
 # region deliver
 def deliver(file: Path) -> bool:
     """Sends a request of the queue until the service has it. False: a person has to look at it."""
-    job = json.loads(file.read_text())
+    try:
+        job = json.loads(file.read_text())
+    except FileNotFoundError:
+        return True  # another process has delivered it
     for wait in [*WAITS, None]:
         answer = post(job["path"], job["id"], job["body"].encode())
         delivery = answer.headers.get("X-Lernito-Delivery")  # store it with the order
         print(f"{job['id']}: {answer.status} {answer.text} delivery={delivery}", flush=True)
         if is_accepted(job["path"], answer.status, delivery):
-            file.unlink()
+            file.unlink(missing_ok=True)
             return True
         if wait is None or not is_unknown(answer.status, delivery):
             break
@@ -96,13 +101,13 @@ def deliver(file: Path) -> bool:
 
 def is_accepted(path: str, status: int, delivery: str | None) -> bool:
     """After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later."""
-    stored = status == 500 and delivery is not None and path == SALE_PATH
-    return status in (200, 202) or stored
+    stored = status == 202 or (status == 500 and delivery is not None)
+    return status == 200 or (stored and path == SALE_PATH)
 
 
 def is_unknown(status: int, delivery: str | None) -> bool:
-    """Without a delivery, a 500 may be of a proxy."""
-    return status == 0 or status in SEND_AGAIN or (status == 500 and delivery is None)
+    """A refund with 202 isn't done yet. Without a delivery, a 500 may be of a proxy."""
+    return status in (0, 202) or status in SEND_AGAIN or (status == 500 and delivery is None)
 # endregion
 
 
@@ -144,9 +149,14 @@ def main(arguments: list[str]) -> int:
                 "family": family,
                 "username": email.split("@")[0],
                 "courseIds": courses,
+                "order": order,  # so that two orders of the same courses are two sales
             }
-            kind, path = ("order", SALE_PATH) if command == "sell" else ("refund", REFUND_PATH)
-            done = deliver(enqueue(path, f"{kind}-{order}", payload))
+            if command == "sell":
+                done = deliver(enqueue(SALE_PATH, f"order-{order}", payload))
+            else:
+                part = hashlib.sha256(" ".join(courses).encode()).hexdigest()[:8]
+                payload["sale"] = f"order-{order}"
+                done = deliver(enqueue(REFUND_PATH, f"refund-{order}-{part}", payload))
         case ["resume"]:
             done = resume()
         case ["status", *deliveries] if deliveries:

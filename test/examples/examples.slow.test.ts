@@ -166,7 +166,10 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   const refund = await run(['refund', name, buyer, 'Zoë', 'Ng', DEMO])
   assert.equal(refund.code, 0, refund.stderr)
   assert.ok(refund.stdout.includes('"Withdrawal verified for 1 course(s)"'), refund.stdout)
-  assert.equal(sent.get(name)?.at(-1)?.headers['webhook-id'], `refund-${name}`)
+  const refunded = sent.get(name)?.at(-1)
+  assert.match(refunded?.headers['webhook-id'] ?? '', new RegExp(`^refund-${name}-[0-9a-f]{8}$`))
+  const { order, sale: ofSale } = JSON.parse(refunded?.body ?? '{}')
+  assert.deepEqual([order, ofSale], [name, `order-${name}`])
   assert.equal(await isEnrolled(buyer), false)
 
   // A redirect is not followed, and the sale stays in the queue until it is sent again.

@@ -28,7 +28,8 @@ sender resume                                     send what is in the queue
 sender status DELIVERY...                         print the state of sales
 
 ORDER is the shop's number of the order. The same command again is a repeat, which
-does no harm. A corrected sale is another one, so it needs another number.`
+does no harm. A corrected sale is another one, so it needs another number. A refund
+of other courses of the order is another refund.`
 
 const (
 	salePath   = "/api/lernito/webhook/"
@@ -106,6 +107,9 @@ func post(path, id, body string) (answer, error) {
 // deliver sends a request of the queue until the service has it. After an error, a person has to look at it.
 func deliver(file string) error {
 	content, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // another process has delivered it
+	}
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,10 @@ func deliver(file string) error {
 		delivery := got.header.Get("X-Lernito-Delivery") // store it with the order
 		fmt.Printf("%s: %d %s delivery=%s\n", request.ID, got.status, got.text, delivery)
 		if isAccepted(request.Path, got.status, delivery) {
-			return os.Remove(file)
+			if err := os.Remove(file); !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			return nil
 		}
 		if attempt == len(waits) || !isUnknown(got.status, delivery) {
 			return fmt.Errorf("%s stays in the queue: tell a person", request.ID)
@@ -135,14 +142,15 @@ func deliver(file string) error {
 
 // isAccepted: after a 500 with a delivery, the sale is stored, and the service enrolls the buyer later.
 func isAccepted(path string, status int, delivery string) bool {
-	isStored := status == http.StatusInternalServerError && delivery != "" && path == salePath
-	return status == http.StatusOK || status == http.StatusAccepted || isStored
+	isStored := status == http.StatusAccepted || (status == http.StatusInternalServerError && delivery != "")
+	return status == http.StatusOK || (isStored && path == salePath)
 }
 
-// isUnknown tells whether nobody knows if the request was stored. A 500 without a delivery may be of a proxy.
+// isUnknown tells whether to send the same again: nobody knows if the request was stored, or the refund isn't done yet
+// (202). A 500 without a delivery may be of a proxy.
 func isUnknown(status int, delivery string) bool {
 	switch status {
-	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
+	case 0, http.StatusAccepted, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
@@ -160,8 +168,11 @@ func waits() []time.Duration {
 
 func retryAfter(header http.Header, otherwise time.Duration) time.Duration {
 	seconds, err := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil || seconds < 0 || seconds > 3600 {
+	if err != nil || seconds < 0 {
 		return otherwise
+	}
+	if seconds > 3600 {
+		seconds = 3600
 	}
 	return time.Duration(seconds) * time.Second
 }
@@ -213,6 +224,9 @@ func resume() error {
 	times := map[string]time.Time{}
 	for _, file := range files {
 		info, err := os.Stat(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // another process has delivered it
+		}
 		if err != nil {
 			return err
 		}
@@ -261,10 +275,13 @@ func run(command string, arguments []string) error {
 		payload := map[string]any{
 			"email": email, "name": arguments[2], "family": arguments[3],
 			"username": username, "courseIds": arguments[4:],
+			"order": order, // so that two orders of the same courses are two sales
 		}
 		path, id := salePath, "order-"+order
 		if command == "refund" {
-			path, id = refundPath, "refund-"+order
+			part := sha256.Sum256([]byte(strings.Join(arguments[4:], " ")))
+			path, id = refundPath, fmt.Sprintf("refund-%s-%x", order, part[:4])
+			payload["sale"] = "order-" + order
 		}
 		file, err := enqueue(path, id, payload)
 		if err != nil {
