@@ -8,6 +8,7 @@ import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
 import { isSameCourse } from '../sale/course-key.ts'
+import { isStopped } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLms } from '../service/lms.ts'
@@ -36,6 +37,7 @@ export const replay = command({
     ...FILTER_OPTIONS,
     all: { type: 'boolean', default: false },
     enrolled: { type: 'boolean', default: false },
+    reopen: { type: 'boolean', default: false },
     'dry-run': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -48,25 +50,36 @@ export const replay = command({
     if (!filtered && (values.enrolled || values['dry-run'])) {
       throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries replay --help')
     }
+    if (filtered && values.reopen) {
+      throw usageError('--reopen needs IDs; a filter names the states. See: lernito-openedx deliveries replay --help')
+    }
     const order = { filter, enrolled: values.enrolled, json: values.json }
     return withOperations(async (opened) => {
-      if (!filtered) return replayIds(opened, positionals, values.json)
+      if (!filtered) return replayIds(opened, positionals, values)
       return values['dry-run'] ? preview(opened, order) : replayAll(opened, order)
     })
   },
 })
 
 /** @param given ids, or beginnings of ids: if one of them is ambiguous, nothing is replayed. */
-async function replayIds(opened: Opened, given: readonly string[], json: boolean): Promise<number> {
+async function replayIds(
+  opened: Opened,
+  given: readonly string[],
+  { json, reopen }: { json: boolean; reopen: boolean },
+): Promise<number> {
   const { operations } = opened
   const ids: string[] = []
   for (const one of given) ids.push((await findId(opened, one)) ?? one)
-  const chunks: Replayed[] = []
+  const due: string[] = []
+  const left: { id: string; why: keyof typeof WHY }[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
-    chunks.push(await operations.replay({ ids: ids.slice(from, from + IDS_AT_ONCE), by: operator() }))
+    const some = ids.slice(from, from + IDS_AT_ONCE)
+    const ended = reopen ? [] : (await operations.summaries(some)).filter(({ state }) => isStopped(state))
+    const isEnded = (id: string): boolean => ended.some((one) => one.id === id)
+    const replayed = await operations.replay({ ids: some.filter((id) => !isEnded(id)), by: operator() })
+    due.push(...replayed.due)
+    left.push(...ended.map(({ id }) => ({ id, why: 'ended' as const })), ...replayed.left)
   }
-  const due = chunks.flatMap((chunk) => chunk.due)
-  const left = chunks.flatMap((chunk) => chunk.left)
   if (json) printJson({ due, left })
   else for (const id of due) process.stdout.write(`${id} is due\n`)
   for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
@@ -77,7 +90,8 @@ const WHY = {
   unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
   'payload.invalid':
     'was rejected for its payload and stays rejected. Correct it in the console, or have the shop send a corrected sale',
-} as const satisfies Record<Replayed['left'][number]['why'], string>
+  ended: 'was handled or withdrawn, so a replay may enroll a buyer who was refunded. To replay it, add --reopen',
+} as const satisfies Record<Replayed['left'][number]['why'] | 'ended', string>
 
 interface Order {
   readonly filter: DeliveryFilter
@@ -168,7 +182,8 @@ export const withdraw = command({
   },
 })
 
-const NONE_REPORTED = 'The delivery has reported no course, so there is nothing to withdraw.\n'
+const NONE_REPORTED =
+  'There is nothing to withdraw: the delivery reported no course, or the buyer was taken out of all of them.\n'
 
 const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)} (${plain(mode ?? '')})`
 

@@ -199,6 +199,20 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     assert.match(stdout, /Replayed +by \S+ \(command line\)$/m)
   })
 
+  test('leaves what was handled or withdrawn, unless --reopen says that the buyer may come back', async (t) => {
+    const { store, command, states, file } = await inboxOf(t)
+    const [ada = ''] = await store([person('ada')])
+    const db = new DatabaseSync(file)
+    db.exec("update deliveries set state = 'handled', due_at = null")
+    db.close()
+    const { code, stdout, stderr } = await command('deliveries', 'replay', ada)
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, new RegExp(`^${ada} was handled or withdrawn, .* add --reopen\\n$`))
+    assert.deepEqual(await states(), { [ada]: 'handled' })
+    assert.equal((await command('deliveries', 'replay', ada, '--reopen')).code, 0)
+    assert.deepEqual(await states(), { [ada]: 'queued' })
+  })
+
   test('makes the matches of a filter due, except those that succeeded; --dry-run only lists them', async (t) => {
     const { store, command, states } = await inboxOf(t)
     const names = Array.from({ length: 250 }, (_, i) => `p${i}`)

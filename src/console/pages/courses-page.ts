@@ -136,8 +136,7 @@ function pageHtml(view: View): string {
   const { lines } = view
   if (lines.length === 0) return html`!${leadHtml(view)}<p>${words.none}</p>!${unsoldHtml(view)}`
   const isShut = (line: Line): boolean =>
-    line.status.kind === 'missing' ||
-    (line.status.kind !== 'open' && line.status.kind !== 'unknown' && problemsIn(line) > 0)
+    line.status.kind !== 'open' && line.status.kind !== 'unknown' && problemsIn(line) > 0
   const [shut, others] = [lines.filter(isShut), lines.filter((line) => !isShut(line))]
   const sales = shut.reduce((total, line) => total + problemsIn(line), 0)
   const shutHtml =

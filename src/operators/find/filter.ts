@@ -64,6 +64,9 @@ export const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
 /** A sale that came this long before an incident and had no result by then waited for it too. */
 export const BEFORE_MS = 60_000
 
+/** When a sale first had a result. What came of it later, such as a claim, is no wait. */
+const firstResultAt = (eb: ExpressionBuilder<Tables, 'deliveries'>) => eb.fn.coalesce('enrolled_at', 'settled_at')
+
 /**
  * The sales that waited in a time without the LMS or the database (ms since 1970): received meanwhile, or shortly before
  * and without a result. One that the database could not store is none: the shop sends it again afterwards.
@@ -74,7 +77,7 @@ export const waited = (
 ) =>
   eb.and([
     eb('received_at', '>=', from - BEFORE_MS),
-    eb.or([eb('settled_at', 'is', null), eb('settled_at', '>=', from)]),
+    eb.or([eb(firstResultAt(eb), 'is', null), eb(firstResultAt(eb), '>=', from)]),
     eb('state', '!=', 'rejected'),
     ...(to === null || to === undefined ? [] : [eb('received_at', '<=', to)]),
   ])

@@ -147,11 +147,11 @@ async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promi
   return groups.map((group) => ({ cause: causeOf(group), count: Number(group.count) }))
 }
 
-/** The subject is a course key or nothing: any other subject may hold an address. */
+/** The subject is a course key or nothing: what was sent in the place of a key may hold an address. */
 function causeOf(of: Pick<DeliveryRow, 'reason' | 'subject'> & { example: string | null }): Cause {
   const code = REASON_CODES.find((one) => one === of.reason) ?? 'row.unreadable'
-  const subject = REASONS[code].subject === 'course_key' ? (courseOfOutcome(of.example) ?? of.subject ?? '') : ''
-  return { kind: 'delivery', code, subject }
+  const isKey = REASONS[code].subject !== 'malformed_key'
+  return { kind: 'delivery', code, subject: isKey ? (courseOfOutcome(of.example) ?? of.subject ?? '') : '' }
 }
 
 async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {

@@ -59,7 +59,10 @@ function deliveryText({ code, subject, count, texts }: NoticeRow, console: Conso
       ? `${number} ${one ? 'delivery was' : 'deliveries were'} rejected`
       : `${number} ${one ? 'delivery needs' : 'deliveries need'} attention`
   // A course key holds no personal data: another text would have been rejected as malformed.
-  return `${what}: ${reasonOfMany(reason, subject)}. ${listText({ state, cause: reason, about: subject }, console)}`
+  const isAboutCourse = REASONS[reason].subject === 'course_key'
+  const why =
+    isAboutCourse || subject === '' ? reasonOfMany(reason, subject) : `${reasonOfMany(reason, '')} in ${subject}`
+  return `${what}: ${why}. ${listText({ state, cause: reason, about: subject }, console)}`
 }
 
 /** Where the deliveries of a cause are listed. An empty text is no condition. */

@@ -84,6 +84,18 @@ test('an incident has the sales that were received meanwhile, and when the last 
   assert.deepEqual(listed.toSorted(), ['p2@x.example', 'p3@x.example', 'p4@x.example'], 'exactly these are listed')
 })
 
+test('a sale that had its result before an incident did not wait, whatever came of it later', async (t) => {
+  const { db, store, context, operations, clock } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival())]))
+  await store.write([settled(succeeded(id))])
+  clock.at += 1000
+  await reportIncident(context, { ...DOWN, since: clock.at })
+  clock.at += 1000
+  await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+  await endIncident(context, { kind: 'down', at: clock.at })
+  assert.equal(only((await listIncidents(db, { now: clock.at })).items).sales, 0)
+})
+
 test('the bands of a chart are the incidents that overlap it', async (t) => {
   const { db, context, clock } = await setUp(t)
   for (let n = 0; n < 25; n++) {

@@ -21,6 +21,17 @@ test('the first delivery of a cause gives a text within a minute, with the reaso
   assert.equal(chat.texts.length, 1)
 })
 
+test('a reason about the LMS names the course that it came up in, and not what the LMS says', async (t) => {
+  const { chat, pass, fail } = await setUpNotifier(t)
+  await fail({ code: 'lms.refused', subject: 'ada@x.example is not welcome', course: COURSE })
+  await pass(1)
+  assert.match(
+    chat.texts[0] ?? '',
+    new RegExp(`: 1 delivery needs attention: the LMS refused .* in ${COURSE.replaceAll('+', '\\+')}\\. See `),
+  )
+  assert.doesNotMatch(chat.texts[0] ?? '', /ada|welcome/)
+})
+
 test('further deliveries of the cause are gathered for 10 minutes, then for an hour', async (t) => {
   const { chat, pass, fail } = await setUpNotifier(t)
   await fail()

@@ -12,16 +12,20 @@ const outcomeWords = TEXTS.outcome
 
 /**
  * Returns who bought and who sent a delivery, as lists beside its result.
- * @param answers those that its sender was given, the latest last
+ * @param of.from who sent it, if that is known
+ * @param of.isDown whether the LMS is down: nothing is attempted then at the time that is stored
  */
-export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; base: string; from: string | null }): string {
+export function deliveryFactsHtml(
+  delivery: Shown,
+  of: { lmsUrl: string; base: string; from: string | null; isDown: boolean },
+): string {
   const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source, webhookId } = delivery
   const person = request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of))}`
   const rows: (readonly [name: string, value: string] | null)[] = [
     [words.state, `${stateHtml(state)} ${testHtml(source)}`],
     [words.received, timeHtml(receivedAt, 'seconds')],
     [words.active, timeHtml(activeAt, 'seconds')],
-    dueAt === null ? null : [words.due, timeHtml(dueAt, 'seconds')],
+    dueAt === null || of.isDown ? null : [words.due, timeHtml(dueAt, 'seconds')],
     attempts === 0 ? null : [words.attempts, html`${attempts}`],
     of.from === null ? null : [words.from, html`<code>${of.from}</code>`],
     source === 'shop' ? [words.form, signatureHtml(form)] : [words.source, html`${words.sources[source]}`],

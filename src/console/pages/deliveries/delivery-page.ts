@@ -6,6 +6,7 @@ import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
+import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import { type DeliveryEvent, type EventKind, isStopped } from '../../../sale/types.ts'
 import { csrfField, doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -147,7 +148,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
 !${boxHtml(box)}!${linksHtml(delivery, base)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), courseName: request.courseName, of: { delivery, withdrawals } })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from })}</aside>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: breaker !== null && isOpen(breaker) })}</aside>
 </div>`
 }
 
@@ -224,9 +225,9 @@ function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
   }
 }
 
-/** The buyer's name, or else what the shop sent as the address. */
-function nameOf({ request }: Pick<Shown, 'request'>): string {
-  if (request === null) return words.untitled
+/** The buyer's name, or else what the shop sent as the address, also of a sale whose payload was rejected. */
+function nameOf({ request, body }: Pick<Shown, 'request' | 'body'>): string {
+  if (request === null) return aboutOfBody(body).email || words.untitled
   const name = `${request.name} ${request.family}`.trim()
   return name === '' ? request.email : name
 }
