@@ -17,7 +17,7 @@ test('a sale that holds HTML shows it as text', async () => {
   const { page, wrong } = await openConsole(browser, product)
   for (const path of [`/deliveries/${nasty}`, `/deliveries?q=${encodeURIComponent(hostile)}`, `/people/${nasty}`]) {
     await page.goto(product.console + path)
-    await page.getByText('<script>alert(2)</script>').first().waitFor()
+    await page.getByText('<script>alert(2)</script>').filter({ visible: true }).first().waitFor()
   }
   assert.deepEqual(wrong, [])
 })
@@ -27,7 +27,7 @@ test('the search updates while typing, survives a reload, and has further pages'
   await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
   await page.getByLabel('Search deliveries').pressSequentially('lost@')
   await page.waitForURL(/q=lost/)
-  const rows = page.getByRole('row')
+  const rows = page.locator('tr:not(.day)')
   await page.getByRole('link', { name: 'lost@example.com' }).waitFor()
   assert.equal(await rows.count(), 2)
   await page.reload()
