@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 
@@ -57,6 +58,8 @@ export interface Withdrawal {
   /** Whether the shop ordered it, by a refund. */
   readonly isRefund: boolean
   readonly requestedAt: number
+  /** Of its delivery, when it was ordered. */
+  readonly generation: number
   /** The next attempt, if it has not ended. */
   readonly dueAt: number
   /** Failed attempts. */
@@ -75,6 +78,7 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
     by: row.actor,
     isRefund: row.refund_id !== null,
     requestedAt: row.requested_at,
+    generation: row.generation,
     dueAt: row.due_at,
     attempts: row.attempts,
     endedAt: row.ended_at,
@@ -114,18 +118,34 @@ export async function readWithdrawn(
   return new Map(rows.map((row) => [row.id, withdrawnOf(withdrawalOf(row))]))
 }
 
-/** The courses that these orders left to other sales of their buyers, in the order of `ids`. */
+/** The courses that these orders left to other or newer sales of their buyers, and that these still keep, by `ids`. */
 export async function readKept(
   db: Kysely<Tables>,
   ids: readonly string[],
 ): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('withdrawals').selectAll().where('id', 'in', ids).orderBy('id').execute()
-  return rows.flatMap((row) =>
-    Object.entries(withdrawalOf(row).result?.courses ?? {}).flatMap(([course, { keptBy }]) =>
+  const left = rows.flatMap((row) => {
+    const { courses, deliveryId, result } = withdrawalOf(row)
+    // The sale came again after the order: it keeps its courses itself.
+    if (result?.message === SUPERSEDED) return courses.map((course) => ({ course, delivery: deliveryId }))
+    return Object.entries(result?.courses ?? {}).flatMap(([course, { keptBy }]) =>
       keptBy === undefined ? [] : { course, delivery: keptBy },
-    ),
-  )
+    )
+  })
+  if (left.length === 0) return []
+  const keepers = [...new Set(left.map(({ delivery }) => delivery))]
+  const ended = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', keepers)
+    .where('state', 'in', ['handled', 'withdrawn', 'rejected'])
+    .execute()
+  const orders = await readCurrentOrders(db, keepers)
+  return left.filter(({ course, delivery }) => {
+    const taken = takenBy(orders.get(delivery) ?? [])
+    return !ended.some(({ id }) => id === delivery) && !taken.some((one) => isSameCourse(one, course))
+  })
 }
 
 /** The result of an order that has ended. */
@@ -192,16 +212,28 @@ export async function readFailedWithdrawals({
     .execute()
   const orders = await db
     .selectFrom('withdrawals')
-    .select(['delivery_id', 'requested_at'])
+    .select(['delivery_id', 'requested_at', 'courses'])
     .where('delivery_id', 'in', ids)
     .execute()
   return failed.flatMap(({ row, found }) => {
     const delivery = deliveries.find(({ id }) => id === row.delivery_id)
     if (delivery === undefined || delivery.generation !== row.generation) return []
     const isHandled = delivery.state === 'handled' && (delivery.settled_at ?? 0) > (row.ended_at ?? 0)
-    const isRepeated = orders.some((one) => one.delivery_id === row.delivery_id && one.requested_at > row.requested_at)
+    const later = orders.filter((one) => one.delivery_id === row.delivery_id && one.requested_at > row.requested_at)
+    const isRepeated = leftBy(row).every((course) =>
+      later.flatMap(coursesIn).some((ordered) => isSameCourse(ordered, course)),
+    )
     return isHandled || isRepeated ? [] : [found]
   })
+}
+
+const coursesIn = ({ courses }: Pick<WithdrawalRow, 'courses'>): readonly string[] =>
+  z.array(z.string()).parse(JSON.parse(courses))
+
+/** The courses that a failed order has left as they were. */
+function leftBy(row: WithdrawalRow): readonly string[] {
+  const { courses, result } = withdrawalOf(row)
+  return courses.filter((course) => !tookOut(result, course))
 }
 
 /** None for an order that did not fail, or whose row can't be read. */

@@ -12,6 +12,8 @@ export interface ToldOrder {
   readonly endedAt: number | null
   /** null before the first attempt. */
   readonly result: TakenOut | null
+  /** Of the delivery, when it was ordered. */
+  readonly generation?: number
 }
 
 /** Who marked a delivery as handled, and how. `at`: ms since 1970. */
@@ -34,6 +36,8 @@ export interface Told {
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
   readonly isReplaced: boolean
+  /** What an ended order of an earlier generation did is over: the delivery was started again since. */
+  readonly generation?: number
 }
 
 /**
@@ -61,14 +65,17 @@ export interface DeliverySentence {
   readonly next: string
   /** The courses that the situation is about: those that the buyer is in, or waits for, or lost; else all. */
   readonly courses: readonly string[]
+  /** Whether the buyer's account has another address by now. */
+  readonly isMoved: boolean
 }
 
 /**
  * Makes the sentence about a delivery from its outcome by course, what the last check found, withdrawals, and what
  * operators did. Pages, lists, replies and the command line all use it, so that they can't contradict one another.
  */
-export function deliverySentence(told: Told): DeliverySentence {
-  const { state, outcome } = told
+export function deliverySentence(all: Told): DeliverySentence {
+  const told = { ...all, withdrawals: currentOf(all) }
+  const { state, outcome, standings } = told
   const lines = courseLines(told)
   const reason = outcome?.reason ?? null
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
@@ -76,6 +83,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     fact: joined([...facts, ...pendingFacts(told)]),
     next,
     courses: courses ?? lines.map(({ course }) => course),
+    isMoved: Object.values(standings).some(({ moved }) => moved),
   })
   switch (state) {
     case 'queued':
@@ -93,7 +101,12 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'handled':
       return tell({ situation: state, facts: [handledFact(told), ...partFacts(lines)] })
     case 'withdrawn':
-      return tell({ situation: state, facts: withdrawnFacts(lines), next: 'The service no longer attempts it.' })
+      return tell({
+        situation: state,
+        facts: withdrawnFacts(lines, told),
+        next: 'The service no longer attempts it.',
+        courses: coursesOf(outOf(lines)),
+      })
     case 'enrolled':
       return tell(enrolledOf(lines))
     case 'pre_enrolled':
@@ -145,8 +158,13 @@ export interface CourseLine {
 
 const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activated']
 
+/** The open orders, and those that have ended since the delivery was last started again. */
+const currentOf = ({ withdrawals, generation }: Pick<Told, 'withdrawals' | 'generation'>): readonly ToldOrder[] =>
+  withdrawals.filter(({ endedAt, generation: ordered = generation }) => endedAt === null || ordered === generation)
+
 /** What the buyer has in each course of a delivery: under the LMS's keys, else under those that the shop sent. */
-export function courseLines({ courseIds, outcome, standings, withdrawals }: Told): CourseLine[] {
+export function courseLines({ courseIds, outcome, standings, ...orders }: Told): CourseLine[] {
+  const withdrawals = currentOf(orders)
   const done = outcome?.courses ?? {}
   const named = [...Object.keys(done), ...Object.keys(standings), ...courseIds]
   const courses = named.filter((key, index) => named.findIndex((other) => isSameCourse(key, other)) === index)
@@ -189,6 +207,7 @@ const REGISTERS = 'The enrollment takes effect when the buyer registers with thi
 /** A buyer who is known to have registered is not told to register. */
 function waitingOf(lines: readonly CourseLine[]): Telling {
   const waiting = having(lines, 'waits')
+  if (waiting.length === 0) return enrolledOf(lines)
   const [situation, fact, next] = waiting.some(({ standing }) => standing === 'not_activated')
     ? (['not_activated', 'Registered, not activated', ACTIVATES] as const)
     : waiting.some(({ standing }) => standing === 'no_account')
@@ -228,10 +247,33 @@ const takenFact = (course: string, order: ToldOrder): Fact => [
   '.',
 ]
 
-function withdrawnFacts(lines: readonly CourseLine[]): Fact[] {
+/** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
+const keeperIn = ({ course, taken }: CourseLine): string | null =>
+  Object.entries(taken?.result?.courses ?? {}).find(([key]) => isSameCourse(key, course))?.[1].keptBy ?? null
+
+/** The courses that the buyer was taken out of, of a withdrawn delivery; all if nothing is known of any. */
+function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
+  if (lines.every(({ taken }) => taken === null)) return lines
+  return lines.filter((line) => line.taken !== null && keeperIn(line) === null)
+}
+
+function withdrawnFacts(lines: readonly CourseLine[], { isReplaced }: Pick<Told, 'isReplaced'>): Fact[] {
   const taken = lines.flatMap(({ taken: order }) => order ?? [])
   const [first] = taken
   if (first === undefined) return [['Taken out of every course.']]
+  const other = isReplaced ? 'went to the delivery that replaces this one' : 'was never enrolled'
+  if (outOf(lines).length < lines.length)
+    return lines.map((line): Fact => {
+      const { course, taken: order } = line
+      if (order === null) return [`${course} ${other}.`]
+      const keeper = keeperIn(line)
+      if (keeper === null) return takenFact(course, order)
+      return [
+        `${course} was withdrawn ${whoOf(order)} at `,
+        { at: order.endedAt ?? 0 },
+        ` and left to delivery ${keeper}.`,
+      ]
+    })
   if (taken.every((one) => one === first))
     return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]
   return [
@@ -245,8 +287,9 @@ export const REPLACED = 'replaced by '
 
 function handledFact({ handled, isReplaced, withdrawals: [order] }: Told): Fact {
   if (handled === null) {
-    if (isReplaced) return ['Replaced by a correction.']
-    return [order === undefined ? 'Handled by other means.' : `Stopped by a withdrawal ${whoOf(order)}.`]
+    if (order !== undefined)
+      return [`Stopped by a withdrawal ${whoOf(order)}${isReplaced ? ', and replaced by another delivery' : ''}.`]
+    return [isReplaced ? 'Replaced by a correction.' : 'Handled by other means.']
   }
   const by = handled.by === null ? '' : ` by ${handled.by}`
   if (isReplaced && handled.note.startsWith(REPLACED))
@@ -258,11 +301,14 @@ function handledFact({ handled, isReplaced, withdrawals: [order] }: Told): Fact 
 /** What the service still has to take away, and what an ended order left. */
 function pendingFacts({ state, withdrawals }: Told): Fact[] {
   const open = withdrawals.filter(({ endedAt }) => endedAt === null)
-  const [latest] = withdrawals
-  const kept = Object.entries(latest?.result?.courses ?? {}).filter(([, { kind }]) => kind === 'kept')
+  const kept = withdrawals.flatMap(({ endedAt, result }, index) => {
+    const later = withdrawals.slice(0, index).flatMap(({ courses }) => courses)
+    const courses = Object.entries(endedAt === null ? {} : (result?.courses ?? {}))
+    return courses.filter(([key, { kind }]) => kind === 'kept' && !later.some((one) => isSameCourse(one, key)))
+  })
   return [
     ...open.map((order): Fact => [`A withdrawal ${whoOf(order)} from ${order.courses.join(', ')} is in progress.`]),
-    ...(latest?.endedAt === null || state === 'withdrawn'
+    ...(state === 'withdrawn'
       ? []
       : kept.map(([course, { why }]): Fact => [`A withdrawal left ${course} as it is: ${why}.`])),
   ]

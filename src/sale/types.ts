@@ -291,9 +291,12 @@ export interface Settlement {
 /** What the waiting senders learn. It answers the webhooks up to `generation`. */
 export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generation'>
 
-/** What came of taking a buyer out of courses again, by course. `kept`: the buyer stays in it, and `why` says why. */
+/**
+ * What came of taking a buyer out of courses again, by course. `kept`: the buyer stays in it, and `why` says why. `keptBy`:
+ * the delivery loses it, and another one of the buyer has it too.
+ */
 export interface TakenOut {
-  readonly courses: Readonly<Record<string, { readonly kind: string; readonly why: string }>>
+  readonly courses: Readonly<Record<string, { readonly kind: string; readonly why: string; readonly keptBy?: string }>>
 }
 
 /** Whether a result says that the buyer is out of a course; null: there is no result yet. */

@@ -55,6 +55,8 @@ export interface Summary {
   /** When its courses were first enrolled or pre-enrolled. */
   readonly enrolledAt: number | null
   readonly replayedAt: number | null
+  /** Grows each time it is started again. */
+  readonly generation: number
   readonly isReplaced: boolean
   /** Of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
@@ -169,6 +171,7 @@ const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
       'webhook_id as webhookId',
       'due_at as dueAt',
       'last_event as lastEvent',
+      'generation',
     ])
     .select(['received_at as receivedAt', 'active_at as activeAt', 'settled_at as settledAt'])
     .select(['enrolled_at as enrolledAt', 'replayed_at as replayedAt'])

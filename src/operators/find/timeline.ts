@@ -84,7 +84,7 @@ type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
 
 /** Makes what the sentence is made of from a delivery, its timeline (oldest first) and its orders (latest first). */
 export function toldOf(
-  delivery: Pick<Delivery, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy'>,
+  delivery: Pick<Delivery, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy' | 'generation'>,
   { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
 ): Told {
   const { state, request, settledAt, replacedBy } = delivery

@@ -52,8 +52,12 @@ export async function endOrder(
     const outcome = delivery.outcome === null ? { courses: {}, reason: null } : readOutcome(delivery.outcome)
     const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
-    const isWithdrawn = Object.keys(left).length === 0 && !kept
     const { state } = delivery
+    // A course that failed, and that the order doesn't name, still waits for a person.
+    const named = [...withdrawalOf(order.row).courses, ...Object.keys(result.courses)]
+    const isNamed = (sent: string): boolean => named.some((key) => isSameCourse(key, sent))
+    const isOpen = state === 'needs_attention' && !coursesOf(delivery).every(isNamed)
+    const isWithdrawn = Object.keys(left).length === 0 && !kept && !isOpen
     const rest: Outcome = { courses: left, reason: isWithdrawn ? null : outcome.reason }
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfOutcome(rest) : state
     const { trx, at } = writing
@@ -63,7 +67,7 @@ export async function endOrder(
       .set({
         state: newState,
         ...outcomeColumns(rest),
-        ...standingColumns({ ...standings, ...goneStandings(result, at) }),
+        ...standingColumns({ ...leftStandings(standings, result), ...goneStandings(result, at) }),
         active_at: at,
         ...(isWithdrawn ? { due_at: null, settled_at: at, effect_unknown: 0 } : {}),
       })
@@ -75,7 +79,8 @@ export async function endOrder(
     const detail = describeWithdrawal(result)
     const failed = order.row.refund_id === null ? 'withdrawal_failed' : 'refund_failed'
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? failed : 'withdrawn', detail }
-    const others = [draft, ...keptEvents(order.row, result), ...(await restoreKept(writing, order))]
+    const partly = kept && order.row.refund_id === null ? takenEvents(delivery.id, outcome, result) : []
+    const others = [...partly, draft, ...keptEvents(order.row, result), ...(await restoreKept(writing, order))]
     return { result: null, listed: [], others }
   })
 }
@@ -286,6 +291,18 @@ function keptEvents(row: WithdrawalRow, { courses }: WithdrawalResult): EventDra
     keptBy === undefined ? [] : { deliveryId: keptBy, kind: 'kept', detail: `${course}: ${why}` },
   )
 }
+
+/** Tells the shop of the courses that an operator's order took away although it left another one. */
+function takenEvents(deliveryId: string, { courses }: Outcome, result: WithdrawalResult): EventDraft[] {
+  const taken = Object.entries(result.courses).filter(([course, { kind }]) => kind !== 'kept' && courses[course])
+  if (taken.length === 0) return []
+  const detail = describeWithdrawal({ courses: Object.fromEntries(taken), message: '' })
+  return [{ deliveryId, kind: 'withdrawn', detail }]
+}
+
+/** The standings of the courses that the delivery still has: what was known of the others is over. */
+const leftStandings = (standings: Standings, result: WithdrawalResult): Standings =>
+  Object.fromEntries(Object.entries(standings).filter(([course]) => !tookOut(result, course)))
 
 /** The standings of the courses that the buyer was taken out of. */
 function goneStandings({ courses }: WithdrawalResult, at: number): Standings {

@@ -86,11 +86,6 @@ export function replacementsOf(
   return gone.length === 1 ? added : []
 }
 
-/** A withdrawal, with the generation of its delivery when it was ordered. */
-export interface OrderOfGeneration extends Withdrawal {
-  readonly generation: number
-}
-
 /** What a refund means for one delivery of the buyer. */
 export interface Refundable {
   /** The courses of the refund that this delivery sold. */
@@ -113,7 +108,7 @@ export interface Refundable {
  */
 export function refundableOf(of: {
   row: WithdrawableRow
-  orders: readonly OrderOfGeneration[]
+  orders: readonly Withdrawal[]
   named: readonly string[]
 }): Refundable | null {
   const { row, orders, named } = of

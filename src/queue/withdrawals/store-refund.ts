@@ -9,8 +9,8 @@ import { closeByRest } from '../replacement.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleIds } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
-import { withdrawalOf, withdrawnOf } from '../withdrawal-row.ts'
-import { followCorrections, type OrderOfGeneration, type Refundable, refundableOf } from './refunded-sales.ts'
+import { type Withdrawal, withdrawalOf, withdrawnOf } from '../withdrawal-row.ts'
+import { followCorrections, type Refundable, refundableOf } from './refunded-sales.ts'
 
 /** The actor of what a refund orders. */
 const SHOP = 'shop'
@@ -182,10 +182,9 @@ async function refundAgain(
 async function readOrdersOf(
   trx: TransactionContext['trx'],
   deliveries: readonly string[],
-): Promise<Map<string, OrderOfGeneration[]>> {
+): Promise<Map<string, Withdrawal[]>> {
   const rows = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', deliveries).execute()
-  const orders = rows.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation }))
-  return Map.groupBy(orders, ({ deliveryId }) => deliveryId)
+  return Map.groupBy(rows.map(withdrawalOf), ({ deliveryId }) => deliveryId)
 }
 
 /** A refund by its webhook-id. In the row, `orders` is null if it was not accepted. */

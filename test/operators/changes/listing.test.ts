@@ -60,6 +60,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     activeAt: START + 1000,
     attempts: 3,
     lastEvent: 2,
+    generation: 0,
     dueAt: START + 60_000,
     outcome: { courses: {}, reason: null },
     name: 'Ada Lovelace',

@@ -205,7 +205,8 @@ function deliveryNoticeHtml(of: {
 
 /** What came of the latest thing of this kind that began; null if it is in progress. `at`: when it began, ms since 1970. */
 function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
-  const start = events.findLastIndex((one) => one.kind === kind)
+  const kinds = kind === 'received' ? [kind, 'repeated'] : [kind] // a correction may be a sale that is stored already
+  const start = events.findLastIndex((one) => kinds.includes(one.kind))
   const endOf = (all: readonly DeliveryEvent[]) =>
     all.flatMap((event) => {
       const ended = Object.entries(ENDED).find(([one]) => one === event.kind)

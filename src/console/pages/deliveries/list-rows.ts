@@ -169,8 +169,8 @@ function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
 function enrolledHtml(item: Summary, write: (text: string) => string): string {
   const sentence = deliverySentence(item)
   if (sentence.situation !== 'enrolled') return factHtml(sentence, write)
-  const { receivedAt, settledAt, enrolledAt, replayedAt } = item
-  const at = replayedAt === null ? settledAt : enrolledAt
+  const { receivedAt, settledAt, enrolledAt, replayedAt, generation } = item
+  const at = replayedAt === null && generation === 0 ? settledAt : enrolledAt
   if (at === null) return ''
   const took = at - receivedAt
   if (took < MINUTE_MS)

@@ -18,7 +18,7 @@ export interface Reply {
 /** What a reply depends on. `sentence`: what is true of the delivery. */
 interface Answering {
   readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'outcome'>
-  readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'>
+  readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'> & Partial<Pick<DeliverySentence, 'isMoved'>>
   readonly lmsUrl: string
   /** A buyer reads only the name. */
   readonly courseName?: CourseName
@@ -35,13 +35,16 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
     id,
     lms: lmsUrl,
     email: request?.email ?? '',
+    as: sentence.isMoved ? replies.moved : fill(replies.as, { email: request?.email ?? '' }),
     courses: sentence.courses.map((key) => courseName(key) ?? key).join(', '),
     subject: reason === null ? '' : subjectText(reason),
   }
   const name = request?.name ?? ''
   const greeting = name === '' ? replies.greetingUnnamed : fill(replies.greeting, { name })
   const { toBuyer: buyer, toShop: shop } =
-    reason === null ? { toBuyer: textFor(sentence.situation), toShop: null } : REASONS[reason.code]
+    reason !== null
+      ? REASONS[reason.code]
+      : { toBuyer: sentence.courses.length === 0 ? null : textFor(sentence.situation), toShop: null }
   return [
     ...(buyer === null || request === null
       ? []

@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { refund as postRefund } from '../enroll/withdraw/refunding.ts'
+import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
+import { type Buyer, DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { operator, readable, startWithConsole } from './harness.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const MISSING = 'course-v1:No+Such+Course'
+const product = await startWithConsole({
+  env: {
+    LERNITO_REFUNDS: 'on',
+    LERNITO_ANSWER_WITHIN_MS: '2000',
+    LERNITO_EVENTS_URL: 'http://127.0.0.1:1/',
+    LERNITO_EVENTS_SECRET: `whsec_${Buffer.from('lernito-events-test-secret-000001').toString('base64')}`,
+  },
+})
+const { lms } = product
+const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
+const { db } = context.database
+after(async () => {
+  await close()
+  await product.stop()
+})
+const someone = await operator(product)
+const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => postRefund({ url: product.url, ...buyer })
+const sold = async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
+  String((await product.sell({ email, courseIds, name: 'Ann' })).headers['x-lernito-delivery'])
+const page = async (id: string): Promise<string> => readable(await someone.see(`/deliveries/${id}`))
+const list = async (email: string): Promise<string> => readable(await someone.see(`/deliveries?q=${email}`))
+const show = async (id: string) => {
+  const shown = await operations.show(id)
+  assert.ok(shown)
+  return shown
+}
+const settled = (id: string) =>
+  until(`${id} settled`, async () => {
+    const one = await show(id)
+    return one.state === 'queued' ? undefined : one
+  })
+const noOrders = () =>
+  until('no open order', async () =>
+    (await db.selectFrom('withdrawals').select('id').where('ended_at', 'is', null).execute()).length === 0
+      ? true
+      : undefined,
+  )
+const activeOf = async (email: string): Promise<string[]> =>
+  (await lms.state()).enrollments
+    .filter((one) => one.email === email && one.active)
+    .map(({ course }) => course)
+    .sort()
+const eventsOf = async (id: string) => {
+  const rows = await db.selectFrom('outbox').selectAll().where('about', '=', id).orderBy('seq').execute()
+  return rows.map(({ body }) => {
+    const { type, data } = JSON.parse(body)
+    return {
+      type,
+      state: data.state,
+      courses: data.courses.map((c: { id: string }) => c.id),
+      ended: data.ended,
+      reason: data.reason?.code ?? null,
+    }
+  })
+}
+const person = (email: string) => lms.people({ email, username: email.replace(/@.*/, ''), active: true })
+const modeOf = (email: string, course: string, mode: string, active = true) =>
+  lms.seed({ enrollments: [{ email, course, mode, active }] })
+const checkOf = (id: string) => someone.send(`/deliveries/${id}/check`)
+const withdrawn = async (id: string, courses: string[] | null): Promise<void> => {
+  await operations.withdraw({ id, courses, paid: false, by: 'alice' })
+  await noOrders()
+}
+const failing = [
+  '/api/bulk_enroll/v1/bulk_enroll',
+  '/api/instructor/v2/courses/{course_id}/enrollments/modify',
+  '/api/enrollment/v1/enrollment',
+].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
+
+test('a refund of a part of a queued bundle: nobody tells the buyer that the other course is gone', async () => {
+  const email = 'a1@example.com'
+  await person(email)
+  await lms.faults(failing)
+  const id = await sold(email, [DEMO, PYTHON])
+  await refund({ email, courseIds: [DEMO], sale: id })
+  await lms.noFaults()
+  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await noOrders()
+  const rest = (await show(id)).replacedBy ?? ''
+  await operations.replay({ ids: [rest], by: 'x' })
+  await settled(rest)
+  assert.deepEqual(await activeOf(email), [PYTHON])
+  const text = await page(id)
+  assert.doesNotMatch(text, /Taken out of every course/)
+  assert.doesNotMatch(text, /no longer have access to [^.]*PY101/)
+})
+
+test('a refunded sale whose course another sale keeps: the buyer still has it', async () => {
+  const email = 'a2@example.com'
+  await person(email)
+  const one = await sold(email, [DEMO])
+  const two = await sold(email, [DEMO, PYTHON])
+  const first = await refund({ email, courseIds: [DEMO], sale: one, id: 'a2-1' })
+  assert.match(JSON.stringify(first.json), new RegExp(`"kept":.*${two}`))
+  assert.deepEqual((await activeOf(email)).includes(DEMO), true)
+  for (const text of [await page(one), await list(email)]) {
+    assert.doesNotMatch(text, /Taken out of every course/)
+    assert.doesNotMatch(text, /no longer have access/)
+  }
+  await refund({ email, courseIds: [DEMO, PYTHON], sale: two, id: 'a2-2' })
+  assert.deepEqual(await activeOf(email), [])
+  const again = await refund({ email, courseIds: [DEMO], sale: one, id: 'a2-1' })
+  assert.doesNotMatch(JSON.stringify(again.json), /kept/, 'nothing is kept any more')
+})
+
+test('an operator takes the buyer out of the done course of a bundle that needs attention: the other one still does', async () => {
+  const email = 'a3@example.com'
+  await person(email)
+  const id = await sold(email, [DEMO, PYTHON])
+  // As an attempt leaves it that was refused for one course: see Outcome.
+  const outcome = { courses: { [DEMO]: 'enrolled' }, reason: { code: 'lms.refused', subject: 'full', course: PYTHON } }
+  await db
+    .updateTable('deliveries')
+    .set({ state: 'needs_attention', outcome: JSON.stringify(outcome), reason: 'lms.refused', enrolled_at: null })
+    .where('id', '=', id)
+    .execute()
+  await withdrawn(id, [DEMO])
+  const now = await show(id)
+  assert.deepEqual([now.state, now.outcome?.reason?.code], ['needs_attention', 'lms.refused'])
+  assert.equal((await eventsOf(id)).at(-1)?.state, 'needs_attention')
+})
+
+test('an operator’s withdrawal that takes out one course and leaves a paid one: the shop learns of the first', async () => {
+  const email = 'a4@example.com'
+  await person(email)
+  const id = await sold(email, [DEMO, PYTHON])
+  await modeOf(email, DEMO, 'verified')
+  await withdrawn(id, null)
+  assert.deepEqual(await activeOf(email), [DEMO])
+  const last = (await eventsOf(id)).at(-1)
+  assert.deepEqual([last?.type, last?.courses], ['delivery.withdrawn', [DEMO]])
+})
+
+test('a withdrawal that left a course is told until somebody takes care of that course', async () => {
+  const email = 'a5@example.com'
+  await person(email)
+  const id = await sold(email, [DEMO, PYTHON])
+  await modeOf(email, DEMO, 'verified')
+  await withdrawn(id, [DEMO])
+  const failed = async () => (await operations.overview()).failedWithdrawals.filter((one) => one.deliveryId === id)
+  assert.equal((await failed()).length, 1)
+  await withdrawn(id, [PYTHON])
+  assert.match(await page(id), /A withdrawal left \S+Demo_Course as it is/)
+  assert.equal((await failed()).length, 1)
+})
+
+test('a withdrawn course that the shop sold again is not withdrawn', async () => {
+  const email = 'a6@example.com'
+  await person(email)
+  const id = await sold(email, [DEMO, PYTHON])
+  await withdrawn(id, [DEMO])
+  await sold(email, [DEMO, PYTHON])
+  assert.equal((await show(id)).state, 'enrolled')
+  await modeOf(email, DEMO, 'audit', false)
+  await lms.faults(failing)
+  await operations.replay({ ids: [id], by: 'x' })
+  await until('an attempt', async () => ((await show(id)).attempts > 0 ? true : undefined))
+  const row = await list(email)
+  await lms.noFaults()
+  assert.doesNotMatch(row, /Demo_Course withdrawn/)
+  assert.match(row, /Demo_Course not yet/)
+  assert.doesNotMatch(await page(id), /was withdrawn by/)
+})
+
+test('an order that left a paid course is over once the sale came again', async () => {
+  const email = 'a7@example.com'
+  await person(email)
+  const id = await sold(email)
+  await modeOf(email, DEMO, 'verified')
+  await withdrawn(id, [DEMO])
+  await sold(email)
+  assert.doesNotMatch(await page(id), /A withdrawal left/)
+})
+
+test('an allowance that staff deleted doesn’t wait for the buyer’s account', async () => {
+  const email = 'a8@example.com'
+  const id = await sold(email)
+  const { allowances } = await lms.state()
+  await lms.seed({
+    allowances: allowances.filter((one) => one.email === email).map((one) => ({ ...one, auto_enroll: false })),
+  })
+  await checkOf(id)
+  assert.equal((await show(id)).standings[DEMO]?.standing, 'missing')
+  const text = await page(id)
+  assert.doesNotMatch(text, /takes effect when the buyer registers/)
+  assert.doesNotMatch(text, /purchase of \./)
+})
+
+test('a correction that repeats a stored sale has no result before its attempt', async () => {
+  const email = 'a9@example.com'
+  await person(email)
+  await sold(email, [DEMO])
+  const wrong = await sold(email, [MISSING])
+  await lms.faults(failing)
+  await modeOf(email, DEMO, 'audit', false)
+  const seen = (await someone.see(`/deliveries/${wrong}`)).text.match(/name="last_event" value="(\d+)"/)?.[1] ?? ''
+  const answer = await someone.send(`/deliveries/${wrong}/correct`, {
+    step: 'correct',
+    email,
+    courses: DEMO,
+    last_event: seen,
+  })
+  const text = readable(await someone.see(answer.location.replace('/lernito/console', '')))
+  await lms.noFaults()
+  assert.match(text, /Queued/)
+  assert.doesNotMatch(text, /Made at .*: enrolled/)
+})
+
+test('after a repeat, the list tells the first success, as the buyer saw it', async () => {
+  const email = 'a10@example.com'
+  await person(email)
+  const id = await sold(email)
+  await db
+    .updateTable('deliveries')
+    .set((eb) => ({
+      received_at: eb('received_at', '-', 7_200_000),
+      enrolled_at: eb('enrolled_at', '-', 7_200_000),
+      settled_at: eb('settled_at', '-', 7_200_000),
+    }))
+    .where('id', '=', id)
+    .execute()
+  await sold(email)
+  assert.doesNotMatch(await list(email), /after 2 h/)
+})
+
+test('access to a course ended, which the delivery then lost by a refund: no event says that access ended', async () => {
+  const email = 'a11@example.com'
+  await person(email)
+  const bundle = await sold(email, [DEMO, PYTHON])
+  await modeOf(email, DEMO, 'audit', false)
+  await checkOf(bundle)
+  await sold(email, [DEMO])
+  await refund({ email, courseIds: [DEMO], sale: bundle })
+  await someone.send(`/deliveries/${bundle}/send-again`)
+  const last = (await eventsOf(bundle)).at(-1)
+  assert.deepEqual([last?.type, last?.ended], ['delivery.enrolled', []])
+  assert.ok(!readable(await someone.see('/deliveries?ended=only')).includes(email))
+})
+
+test('a buyer whose account has another address is not told to sign in with the old one', async () => {
+  const email = 'a12@example.com'
+  await person(email)
+  const id = await sold(email)
+  await lms.address({ formerly: email, email: 'a12-new@example.com' })
+  await checkOf(id)
+  assert.doesNotMatch(await page(id), /Sign in at \S+ as a12@example\.com/)
+})
+
+test('the answer to a refund that a newer sale has overtaken says that the sale keeps the course', async () => {
+  const email = 'a13@example.com'
+  await person(email)
+  const id = await sold(email)
+  await lms.faults(failing)
+  const first = await refund({ email, courseIds: [DEMO], sale: id, id: 'a13-1' })
+  await sold(email) // without an id: a new sale of the same
+  await lms.noFaults()
+  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await db.updateTable('deliveries').set({ due_at: 0 }).where('id', '=', id).where('state', '=', 'queued').execute()
+  await until('enrolled', async () => ((await show(id)).state === 'enrolled' ? true : undefined))
+  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await noOrders()
+  await settled(id)
+  const again = await refund({ email, courseIds: [DEMO], sale: id, id: 'a13-1' })
+  assert.deepEqual(await activeOf(email), [DEMO])
+  assert.match(JSON.stringify([first.status, again.status, again.json]), new RegExp(`^.202,200,.*"kept":.*${id}`))
+})
