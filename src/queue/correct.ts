@@ -89,7 +89,10 @@ export async function planCorrection(
   // The correction of a test is one too: it is no sale.
   const sale = correctedSale({ body: row.body, email, courseIds, ...(row.source === 'test' ? { source: 'test' } : {}) })
   if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
-  return sale.webhook.digest === row.digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
+  // The digest of a rest is not that of its payload: see closeByRest.
+  const asItIs = row.source === 'rest' ? correctedSale({ body: row.body }) : null
+  const digest = asItIs === null || 'errors' in asItIs ? row.digest : asItIs.webhook.digest
+  return sale.webhook.digest === digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
 }
 
 /** A course that was sold under a wrong key, and the right one. */

@@ -33,7 +33,10 @@ export async function readLateRetries(
   )
 }
 
-/** Of the deliveries that have a course withdrawn, the first such course. An order from before a newer sale doesn't count. */
+/**
+ * Of the deliveries that have a course withdrawn, or refunded in vain, the first such course. An order from before a newer
+ * sale doesn't count.
+ */
 async function readWithdrawnCourses(
   { trx }: Pick<TransactionContext, 'trx'>,
   ids: readonly string[],
@@ -52,8 +55,8 @@ async function readWithdrawnCourses(
         .filter(({ delivery_id, generation }) => delivery_id === row.id && generation === row.generation)
         .map(withdrawalOf)
       const isOut = (sent: string): boolean =>
-        orders.some(({ courses, endedAt, result }) =>
-          endedAt === null ? courses.some((course) => isSameCourse(course, sent)) : tookOut(result, sent),
+        orders.some(({ courses, endedAt, result, isRefund }) =>
+          endedAt === null || isRefund ? courses.some((course) => isSameCourse(course, sent)) : tookOut(result, sent),
         )
       const course = coursesOf(row).find(isOut)
       return course === undefined ? [] : [[row.id, course] as const]

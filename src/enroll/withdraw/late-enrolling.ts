@@ -4,7 +4,7 @@ import { boundLateCalls } from '../../queue/change-deliveries.ts'
 import { coursesOf } from '../../queue/rows.ts'
 import { withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from '../../queue/withdrawals/claimed-order.ts'
-import { LIVE } from '../../queue/withdrawals/end-order.ts'
+import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 
 /** How far the clocks of replicas may differ. */

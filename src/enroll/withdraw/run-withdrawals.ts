@@ -13,7 +13,8 @@ import {
   noteEffect,
   releaseOrder,
 } from '../../queue/withdrawals/claimed-order.ts'
-import { endOrder, endSuperseded, keepersOf, keepOpen } from '../../queue/withdrawals/end-order.ts'
+import { endOrder, endSuperseded, keepOpen } from '../../queue/withdrawals/end-order.ts'
+import { keepersOf } from '../../queue/withdrawals/keepers.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'

@@ -1,9 +1,8 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import {
-  accountIn,
   type CourseStanding,
   isDone,
   isStopped,
@@ -16,7 +15,7 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { processAgain } from '../replay.ts'
-import { coursesOf, outcomeColumns, readAccounts, readOutcome, readStandings, standingColumns } from '../rows.ts'
+import { coursesOf, outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
 import {
   describeWithdrawal,
@@ -27,10 +26,8 @@ import {
   type WithdrawalResult,
   withdrawalOf,
 } from '../withdrawal-row.ts'
-import { type ClaimedOrder, endHolds, holdsOf, orderedGeneration, releaseOrder } from './claimed-order.ts'
-
-/** The states of a delivery that keeps its courses. */
-export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
+import { type ClaimedOrder, endHolds, orderedGeneration, releaseOrder } from './claimed-order.ts'
+import { keepersOf, leftPaid } from './keepers.ts'
 
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
@@ -53,24 +50,22 @@ export async function endOrder(
     const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
     const { state } = delivery
-    // A course that failed, and that the order doesn't name, still waits for a person.
-    const named = [...withdrawalOf(order.row).courses, ...Object.keys(result.courses)]
-    const isNamed = (sent: string): boolean => named.some((key) => isSameCourse(key, sent))
-    const isOpen = state === 'needs_attention' && !coursesOf(delivery).every(isNamed)
-    const isWithdrawn = Object.keys(left).length === 0 && !kept && !isOpen
+    const isWithdrawn = Object.keys(left).length === 0 && !kept && !(await isStillWanted(writing, delivery))
     const rest: Outcome = { courses: left, reason: isWithdrawn ? null : outcome.reason }
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfOutcome(rest) : state
     const { trx, at } = writing
     const standings = readStandings(delivery.standings)
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
-      .set({
+      .set((eb) => ({
         state: newState,
         ...outcomeColumns(rest),
         ...standingColumns({ ...leftStandings(standings, result), ...goneStandings(result, at) }),
         active_at: at,
+        // An attempt that was read before would bring back what is gone, so it must not begin: see markBegun.
+        ...(newState === 'queued' ? { due_at: eb('due_at', '+', 1) } : {}),
         ...(isWithdrawn ? { due_at: null, settled_at: at, effect_unknown: 0 } : {}),
-      })
+      }))
       .where('id', '=', delivery.id)
       .where('generation', '=', delivery.generation)
       .where('state', '=', state)
@@ -86,6 +81,19 @@ export async function endOrder(
 }
 
 /**
+ * Whether a delivery has a course that no order takes, and that is still to be attempted (see processAgain) or waits for a
+ * person, because it failed.
+ */
+async function isStillWanted(
+  { trx }: TransactionContext,
+  { id, state, request }: Pick<DeliveryRow, 'id' | 'state' | 'request'>,
+): Promise<boolean> {
+  if (state !== 'queued' && state !== 'needs_attention') return false
+  const taken = takenBy((await readCurrentOrders(trx, [id])).get(id) ?? [])
+  return coursesOf({ request }).some((course) => !taken.some((one) => isSameCourse(one, course)))
+}
+
+/**
  * Keeps an order open whose work is done, until no late call can change it any more (ms since 1970): `until`, and of those
  * calls, `ownUntil` for those that take the buyer out; null if each of them was answered. In that case they can undo no
  * sale that comes from now on. In a transaction.
@@ -98,7 +106,7 @@ export async function keepOpen(
   await lockDelivery({ trx }, order.row.delivery_id)
   const delivery = await readWithdrawable(trx, order.row.delivery_id)
   const isCurrent = delivery?.generation === (await orderedGeneration(trx, order))
-  const isNewest = isCurrent && (await keepersOfTouched(trx, order)).ids.length === 0
+  const isNewest = isCurrent && (await keepersOfTouched(trx, order)).size === 0
   const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { touched: '[]' } : {}) }
   await releaseOrder(trx, { order, dueAt: until, changed: { result: JSON.stringify(result), ...effects } })
 }
@@ -157,8 +165,9 @@ async function supersede(
   await mine.execute()
   const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
   if (isStopped(state)) return [failed]
-  // A refund that came after that sale is the newest statement.
-  const taken = takenBy((await readCurrentOrders(trx, [deliveryId])).get(deliveryId) ?? [])
+  // A refund that came after that sale is the newest statement, even if it failed.
+  const current = (await readCurrentOrders(trx, [deliveryId])).get(deliveryId) ?? []
+  const taken = current.flatMap((one) => withdrawalOf(one).courses.filter((course) => !leftPaid(one, course)))
   const courses = (await readTouched(trx, row)).filter((course) => !taken.some((one) => isSameCourse(one, course)))
   if (courses.length === 0) return [failed]
   await processAgain(writing, { id: deliveryId, courses })
@@ -185,104 +194,20 @@ async function readTouched(
  * may have undone that enrollment, so these deliveries are processed once more.
  */
 async function restoreKept(writing: TransactionContext, order: ClaimedOrder): Promise<EventDraft[]> {
-  const { ids, touched } = await keepersOfTouched(writing.trx, order)
-  for (const id of ids) await processAgain(writing, { id, courses: touched })
-  return ids.map(undone)
+  const kept = await keepersOfTouched(writing.trx, order)
+  for (const [id, courses] of kept) await processAgain(writing, { id, courses })
+  return [...kept.keys()].map(undone)
 }
 
-/** The deliveries that keep a course in which a call of the order may have changed something, sorted by id. */
+/** The deliveries that keep courses in which a call of the order may have changed something, with these; sorted by id. */
 async function keepersOfTouched(trx: Transaction<Tables>, order: ClaimedOrder) {
   const touched = await readTouched(trx, order.row)
-  const found = new Set<string>()
-  for (const course of touched) for (const id of await keepersOf(trx, { order, course })) found.add(id)
-  return { ids: [...found].sort(), touched }
-}
-
-/**
- * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, of the one
- * that the buyer's account has by now, or of any other one under which that account got the course, but not those that
- * gave the course to another account. If another account has the sold address by now (`isTaken`), a sale to it that has
- * given the course to nobody yet is that one's. A refund orders a withdrawal for each delivery that it concerns. So
- * another one that wants the course, without such an order or sent again since, is a sale that was not refunded: it
- * came later, or the refund names a single sale. One whose access has ended keeps nothing, and one whose paid mode an
- * order left keeps it. An operator's withdrawal hits the older sales to the same address, too: its page names them.
- * What came since, or corrects this sale, keeps the course.
- * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
- */
-export async function keepersOf(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  {
-    order: { row, delivery },
-    order,
-    course,
-    accountId = accountIn(readAccounts(order.delivery.accounts), course)?.id,
-    isTaken = false,
-  }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken?: boolean },
-): Promise<string[]> {
-  const addresses = holdsOf(order)
-  // The page of an operator's withdrawal names the sales that were there, and not what came since or corrects this one.
-  const isNamed = ({ id, email }: Pick<DeliveryRow, 'id' | 'email'>): boolean =>
-    row.refund_id === null && email === delivery.email && id < row.id && id !== delivery.replaced_by
-  const others = await db
-    .selectFrom('deliveries')
-    .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts', 'generation'])
-    .where((eb) => {
-      const toAddresses = addresses.map((address) => eb('email', '=', address))
-      const toAccount =
-        accountId === undefined ? [] : [eb('user_id', '=', accountId).and('email', '!=', delivery.email)]
-      return eb.or([...toAddresses, ...toAccount])
-    })
-    .where('id', '!=', row.delivery_id)
-    .where('state', 'in', LIVE)
-    .execute()
-  const isAnothers = (other: Pick<DeliveryRow, 'email' | 'accounts' | 'outcome'>): boolean => {
-    const account = accountIn(readAccounts(other.accounts), course)?.id
-    if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
-    return accountId !== undefined && accountId !== account
+  const found = new Map<string, string[]>()
+  for (const course of touched) {
+    for (const id of await keepersOf(trx, { order, course })) found.set(id, [...(found.get(id) ?? []), course])
   }
-  const wanting = others.filter(
-    (other) => !isNamed(other) && wants(other, course) && !hasEnded(other, course) && !isAnothers(other),
-  )
-  if (wanting.length === 0) return []
-  const ids = wanting.map(({ id }) => id)
-  const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
-  const isWithdrawn = (id: string, generation: number): boolean =>
-    orders.some(
-      (row) =>
-        row.delivery_id === id &&
-        row.generation === generation &&
-        withdrawalOf(row).courses.some((withdrawn) => isSameCourse(withdrawn, course)) &&
-        !leftPaid(row, course),
-    )
-  return wanting.flatMap(({ id, generation }) => (isWithdrawn(id, generation) ? [] : id)).sort()
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
-
-/** Whether an order that has ended left the course because the buyer paid for its mode. */
-const leftPaid = (row: WithdrawalRow, course: string): boolean =>
-  row.ended_at !== null &&
-  row.paid === 0 &&
-  Object.entries(withdrawalOf(row).result?.courses ?? {}).some(
-    ([key, { kind, mode }]) => isSameCourse(key, course) && kind === 'kept' && mode !== null,
-  )
-
-/**
- * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
- * person.
- */
-function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
-  const { outcome } = row
-  const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
-  return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
-}
-
-const hasEnrolled = ({ outcome }: Pick<DeliveryRow, 'outcome'>, course: string): boolean =>
-  outcome !== null && readOutcome(outcome).courses[course] === 'enrolled'
-
-/** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
-const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string): boolean =>
-  Object.entries(readStandings(standings)).some(
-    ([key, { endedAt }]) => endedAt !== undefined && isSameCourse(key, course),
-  )
 
 /** Tells each delivery that kept a course why the refund or the withdrawal of another one left it. */
 function keptEvents(row: WithdrawalRow, { courses }: WithdrawalResult): EventDraft[] {

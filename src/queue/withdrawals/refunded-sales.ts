@@ -5,7 +5,7 @@ import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { coursesOf, readRequest } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
-import type { Withdrawal } from '../withdrawal-row.ts'
+import { type Withdrawal, withdrawnOf } from '../withdrawal-row.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
 interface Concerned {
@@ -128,14 +128,20 @@ export function refundableOf(of: {
   return {
     sold: named.filter((course) => has([...all, ...known, ...orders.flatMap((order) => order.courses)], course)),
     courses,
-    // Also those that have ended: the answer lists what they left to other sales.
-    orders: named.flatMap((course) => doing(course)?.id ?? []),
+    // Also those that have ended: the answer lists what they left to other sales. One that failed did so in another course.
+    orders: named.flatMap((course) => {
+      const order = doing(course)
+      return order === undefined || hasFailed(order) ? [] : order.id
+    }),
     stops: stops && courses.length > 0,
     rest: stops && courses.length > 0 ? sent.filter(isLeft) : [],
   }
 }
 
 const has = (courses: readonly string[], course: string): boolean => courses.some((one) => isSameCourse(one, course))
+
+/** Whether an order has ended and left a course as it was. */
+export const hasFailed = (order: Withdrawal): boolean => order.endedAt !== null && withdrawnOf(order) !== 'done'
 
 /** Whether a withdrawal takes the buyer out of a course, or has done so, as a refund would. */
 function does({ courses, endedAt, paid, result }: Withdrawal, course: string): boolean {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { DeliveryRow } from '../../database/schema.ts'
+import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
@@ -9,8 +10,8 @@ import { closeByRest } from '../replacement.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleIds } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
-import { type Withdrawal, withdrawalOf, withdrawnOf } from '../withdrawal-row.ts'
-import { followCorrections, type Refundable, refundableOf } from './refunded-sales.ts'
+import { type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
+import { followCorrections, hasFailed, type Refundable, refundableOf } from './refunded-sales.ts'
 
 /** The actor of what a refund orders. */
 const SHOP = 'shop'
@@ -57,7 +58,7 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
       return { result: { kind: 'refund_reused', deliveries: [known.deliveryId] }, listed: [] }
     }
     if (known?.kind === 'known') {
-      const { drafts, ...repeated } = await refundAgain(writing, known)
+      const { drafts, ...repeated } = await refundAgain(writing, known, refund.request)
       return { result: { kind: 'accepted', isRepeat: true, ...repeated }, listed: [], others: drafts }
     }
     const { found, newest } = await readRefundable(writing, refund)
@@ -151,32 +152,49 @@ async function orderAll(
 
 /**
  * Orders again what the withdrawals of a known refund left undone, because the cause may be gone by now; but not for a
- * delivery that was sent again or replayed since, because that is the newer statement.
+ * delivery that was sent again or replayed since, because that is the newer statement. What corrects a delivery since is
+ * refunded, too. Of a withdrawal that an operator ordered, only the courses of the refund are.
  */
 async function refundAgain(
   writing: TransactionContext,
   { webhookId, orders: ids, ...known }: Extract<RefundId, { kind: 'known' }>,
+  { courseIds }: Pick<Refund['request'], 'courseIds'>,
 ): Promise<{ deliveries: readonly string[]; orders: readonly string[]; drafts: readonly EventDraft[] }> {
   const { trx } = writing
-  const rows = ids.length === 0 ? [] : await trx.selectFrom('withdrawals').selectAll().where('id', 'in', ids).execute()
-  const deliveries = [...new Set(rows.map((row) => row.delivery_id))].sort()
+  const before = await readOrders(trx, ids)
+  const deliveries = [...new Set(before.map((row) => row.delivery_id))].sort()
   const all = { deliveries: deliveries.length === 0 ? [known.deliveryId] : deliveries, orders: ids, drafts: [] }
-  const failed = rows.filter((row) => row.ended_at !== null && withdrawnOf(withdrawalOf(row)) !== 'done')
-  if (failed.length === 0) return all
-  const failedIds = failed.map(({ id }) => id)
+  if (!before.some((row) => hasFailed(withdrawalOf(row)))) return all
   await lockDeliveries(writing, deliveries)
-  const sold = await trx.selectFrom('deliveries').selectAll().where('id', 'in', deliveries).execute()
-  const ordersOf = await readOrdersOf(trx, deliveries)
-  const found = failed.flatMap(({ delivery_id, generation, courses }): Found[] => {
-    const row = sold.find(({ id }) => id === delivery_id)
-    if (row === undefined || row.generation !== generation) return []
-    const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named: readKeys(courses) })
-    return refundable === null ? [] : [{ row, sold: [], refundable }]
-  })
-  const again = await orderAll(writing, found)
-  const orders = [...ids.filter((id) => !failedIds.includes(id)), ...again.orders]
-  await acceptRefundId(writing, { ...known, webhookId, orders })
-  return { ...all, orders, drafts: again.drafts }
+  const orders: string[] = []
+  const drafts: EventDraft[] = []
+  const concerned = new Set(deliveries)
+  // Read again: processAgain may have moved their generation along, and that of the delivery, before it was locked.
+  for (const order of await readOrders(trx, ids)) {
+    if (!hasFailed(withdrawalOf(order))) {
+      orders.push(order.id)
+      continue
+    }
+    const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.delivery_id).execute()
+    if (rows[0]?.generation !== order.generation) continue
+    const ordered = readKeys(order.courses)
+    const named =
+      order.refund_id === null ? ordered.filter((key) => courseIds.some((one) => isSameCourse(one, key))) : ordered
+    const found = await concernedBy(trx, { rows, courseIds: named })
+    if (found.length === 0) orders.push(order.id)
+    const again = await orderAll(writing, found)
+    for (const { row } of found) concerned.add(row.id)
+    orders.push(...again.orders)
+    drafts.push(...again.drafts)
+  }
+  const unique = [...new Set(orders)]
+  await acceptRefundId(writing, { ...known, webhookId, orders: unique })
+  return { deliveries: [...concerned].sort(), orders: unique, drafts }
+}
+
+async function readOrders(trx: TransactionContext['trx'], ids: readonly string[]): Promise<WithdrawalRow[]> {
+  if (ids.length === 0) return []
+  return trx.selectFrom('withdrawals').selectAll().where('id', 'in', ids).orderBy('id').execute()
 }
 
 async function readOrdersOf(

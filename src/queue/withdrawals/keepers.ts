@@ -1,0 +1,104 @@
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
+import { accountIn } from '../../sale/types.ts'
+import { coursesOf, readAccounts, readOutcome, readStandings } from '../rows.ts'
+import { readCurrentOrders, withdrawalOf } from '../withdrawal-row.ts'
+import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
+
+/** The states of a delivery that keeps its courses. */
+export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
+
+/**
+ * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, of the one
+ * that the buyer's account has by now, or of any other one under which that account got the course, but not those that
+ * gave the course to another account. If another account has the sold address by now (`isTaken`), a sale to it that has
+ * given the course to nobody yet is that one's. A refund orders a withdrawal for each delivery that it concerns. So
+ * another one that wants the course, without such an order or sent again since, is a sale that was not refunded: it
+ * came later, or the refund names a single sale. One whose access has ended keeps nothing, and one whose paid mode an
+ * order left keeps it. An operator's withdrawal hits the older sales to the same address, too: its page names them.
+ * What came since, or corrects this sale, keeps the course.
+ * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
+ */
+export async function keepersOf(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  {
+    order: { row, delivery },
+    order,
+    course,
+    accountId = accountIn(readAccounts(order.delivery.accounts), course)?.id,
+    isTaken = false,
+  }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken?: boolean },
+): Promise<string[]> {
+  const addresses = holdsOf(order)
+  // The page of an operator's withdrawal names the sales that were there, and not what came since or corrects this one.
+  const corrections = row.refund_id === null ? await readCorrections(db, delivery) : new Set<string>()
+  const isNamed = ({ id, email }: Pick<DeliveryRow, 'id' | 'email'>): boolean =>
+    row.refund_id === null && email === delivery.email && id < row.id && !corrections.has(id)
+  const others = await db
+    .selectFrom('deliveries')
+    .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts'])
+    .where((eb) => {
+      const toAddresses = addresses.map((address) => eb('email', '=', address))
+      const toAccount =
+        accountId === undefined ? [] : [eb('user_id', '=', accountId).and('email', '!=', delivery.email)]
+      return eb.or([...toAddresses, ...toAccount])
+    })
+    .where('id', '!=', row.delivery_id)
+    .where('state', 'in', LIVE)
+    .execute()
+  const isAnothers = (other: Pick<DeliveryRow, 'email' | 'accounts' | 'outcome'>): boolean => {
+    const account = accountIn(readAccounts(other.accounts), course)?.id
+    if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
+    return accountId !== undefined && accountId !== account
+  }
+  const wanting = others
+    .filter((other) => !isNamed(other) && wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
+    .map(({ id }) => id)
+  const orders = await readCurrentOrders(db, wanting)
+  const takes = (one: WithdrawalRow): boolean =>
+    withdrawalOf(one).courses.some((withdrawn) => isSameCourse(withdrawn, course)) && !leftPaid(one, course)
+  return wanting.filter((id) => !(orders.get(id) ?? []).some(takes)).sort()
+}
+
+/** The delivery that corrects this one, that which corrects that one, and so on. */
+async function readCorrections(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  { replaced_by }: Pick<DeliveryRow, 'replaced_by'>,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>()
+  for (let id = replaced_by; id !== null && !found.has(id); ) {
+    found.add(id)
+    const next = await db.selectFrom('deliveries').select('replaced_by').where('id', '=', id).executeTakeFirst()
+    id = next?.replaced_by ?? null
+  }
+  return found
+}
+
+/** Whether an order that has ended left the course because the buyer paid for its mode. */
+export const leftPaid = (row: WithdrawalRow, course: string): boolean =>
+  row.ended_at !== null &&
+  row.paid === 0 &&
+  Object.entries(withdrawalOf(row).result?.courses ?? {}).some(
+    ([key, { kind, mode }]) => isSameCourse(key, course) && kind === 'kept' && mode !== null,
+  )
+
+/**
+ * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
+ * person.
+ */
+function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
+  const { outcome } = row
+  const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
+  return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
+}
+
+const hasEnrolled = ({ outcome }: Pick<DeliveryRow, 'outcome'>, course: string): boolean =>
+  outcome !== null &&
+  Object.entries(readOutcome(outcome).courses).some(([key, is]) => is === 'enrolled' && isSameCourse(key, course))
+
+/** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
+const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string): boolean =>
+  Object.entries(readStandings(standings)).some(
+    ([key, { endedAt }]) => endedAt !== undefined && isSameCourse(key, course),
+  )

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { type Buyer, DEMO, payload } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { BULK, holdCalls } from '../../service/serving.ts'
+import { post, refund as postRefund, standard } from './refunding.ts'
+import { startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
+const ALICE = 'alice@example.com'
+const BOB = 'bob@example.com'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const ENROLL = '/api/enrollment/v1/enrollment'
+const LATE = { method: 'POST', path: MODIFY, drop: 'at_once', delayMs: 1, times: 1 }
+const hold = holdCalls()
+const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '900', LERNITO_LMS_CONCURRENCY: '4' }
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing: { ...TIMING, landsMs: 3000 } })
+const { lms, sold, show, stateOf, operations } = product
+const { db } = product.context.database
+after(() => product.stopAll())
+beforeEach(async () => {
+  hold.release()
+  await lms.noFaults()
+  await allEnded()
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+    await db.deleteFrom(table).execute()
+  }
+  await lms.reset()
+  hold.renew()
+})
+
+const refund = (buyer: Partial<Buyer> & { id?: string; sale?: unknown } = {}) =>
+  postRefund({ url: product.url, email: ALICE, ...buyer })
+const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
+const activeIn = async (email = ALICE): Promise<string[]> =>
+  (await lms.state()).enrollments
+    .filter((row) => row.email === email && row.active)
+    .map(({ course }) => course)
+    .sort()
+const bringForward = () => db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+const allEnded = () =>
+  until('the end of all', async () => {
+    await bringForward()
+    await db.updateTable('deliveries').set({ due_at: 0 }).where('state', '=', 'queued').execute()
+    const queued = await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()
+    return (queued.length === 0 && (await openOrders()).length === 0) || undefined
+  })
+const log = async (id: string) =>
+  [
+    await stateOf(id),
+    JSON.stringify((await show(id)).outcome),
+    ...(await operations.timeline(id)).map(({ kind, detail }) => `${kind}: ${detail}`),
+  ].join('\n')
+/** As after an order's last attempt. */
+const lastAttempt = () =>
+  db.updateTable('withdrawals').set({ attempts: 1000, due_at: 0 }).where('ended_at', 'is', null).execute()
+const failing = [BULK, MODIFY, ENROLL].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
+
+test('an operator’s withdrawal left the paid one of two courses: the refund of both takes it, and says 200', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
+  await product.withdraw(id)
+  assert.deepEqual(await activeIn(), [PYTHON])
+  const only = await refund({ courseIds: [DEMO], sale: id, id: 'r_demo' })
+  const { status, json } = await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })
+  const again = await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })
+  assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
+  assert.deepEqual([only.status, status, again.status], [200, 200, 200], JSON.stringify([only.json, json]))
+})
+
+test('a refund that failed for one of two courses is 200 when it is tried again with success', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
+  assert.equal((await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })).status, 200)
+  // As if the LMS had refused the second one, before
+  const result = {
+    courses: {
+      [DEMO]: { kind: 'unenrolled', mode: 'audit', why: '' },
+      [PYTHON]: { kind: 'kept', mode: null, why: 'refused' },
+    },
+    message: '',
+  }
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
+  await db
+    .updateTable('withdrawals')
+    .set({ result: JSON.stringify(result) })
+    .execute()
+  await db
+    .updateTable('deliveries')
+    .set({
+      state: 'enrolled',
+      outcome: JSON.stringify({ courses: { [PYTHON]: 'enrolled' }, reason: null }),
+      standings: null,
+    })
+    .execute()
+  const again = await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })
+  const third = await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })
+  assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
+  assert.deepEqual([again.status, third.status], [200, 200], JSON.stringify(again.json))
+})
+
+test('a course that is being restored is not lost when a refund of another course ends first', async () => {
+  await sold(ALICE, [PYTHON])
+  // The LMS takes the buyer out and says that it failed.
+  await lms.faults([{ ...LATE, delayMs: 0, status: 502, drop: undefined, times: 2 }])
+  assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
+  const bundle = await sold(ALICE, [DEMO, PYTHON])
+  assert.equal((await refund({ courseIds: [DEMO], sale: bundle, id: 'r_demo' })).status, 202)
+  const [first, second] = (await openOrders()).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  assert.ok(first && second)
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'audit', active: false }] }) // the call had its effect
+  await db
+    .updateTable('withdrawals')
+    .set({ due_at: Date.now() + 60_000 })
+    .where('id', '=', second.id)
+    .execute()
+  await lms.faults(failing) // enrolling fails for a while
+  await until('the end of the first', async () => {
+    await db.updateTable('withdrawals').set({ due_at: 0 }).where('id', '=', first.id).execute()
+    return (await openOrders()).length === 1 || undefined
+  })
+  await until(
+    'a try',
+    async () => (await operations.timeline(bundle)).some(({ kind }) => kind === 'retry_scheduled') || undefined,
+  )
+  await db.updateTable('deliveries').set({ effect_unknown: 0 }).where('id', '=', bundle).execute() // as after a connection that was refused
+  await lms.noFaults()
+  await until('the end of the second', async () => {
+    await bringForward()
+    return (await openOrders()).length === 0 || undefined
+  })
+  await allEnded()
+  assert.deepEqual(await activeIn(), [PYTHON], await log(bundle))
+})
+
+test('a failed refund whose sale was corrected since follows the correction when it is tried again', async () => {
+  const id = await sold(ALICE)
+  await db.updateTable('deliveries').set({ accounts: null, user_id: null }).where('id', '=', id).execute()
+  const refusing = {
+    path: '/api/user/v1/accounts',
+    method: 'GET',
+    status: 200,
+    body: [{ username: 'x', email: 'b@x.example', is_active: true }],
+  }
+  await lms.faults([refusing])
+  assert.equal((await refund({ id: 'r_1' })).status, 400)
+  await lms.noFaults()
+  await lms.people({ email: BOB, username: 'bob2', active: true })
+  const done = await operations.correct({ id, email: BOB, by: 'op', withdraw: null })
+  const right = 'id' in done ? done.id : ''
+  await until('enrolled', async () => (await stateOf(right)) === 'enrolled' || undefined)
+  const { status, json } = await refund({ id: 'r_1' })
+  assert.deepEqual(
+    [status, await activeIn(ALICE), await activeIn(BOB)],
+    [200, [], []],
+    `${JSON.stringify(json)}\n${await log(right)}`,
+  )
+})
+
+test('a refund that is tried again takes no course that it did not name', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  await lms.faults(failing)
+  await operations.withdraw({ id, courses: null, paid: true, by: 'op' })
+  await until('an attempt', async () => (await operations.withdrawals(id))[0]?.attempts || undefined)
+  assert.equal((await refund({ courseIds: [DEMO], id: 'r_1' })).status, 202)
+  await until('the end', async () => {
+    await lastAttempt()
+    return (await openOrders()).length === 0 || undefined
+  })
+  await lms.noFaults()
+  const { status, json } = await refund({ courseIds: [DEMO], id: 'r_1' })
+  assert.deepEqual([status, await activeIn()], [200, [PYTHON]], `${JSON.stringify(json)}\n${await log(id)}`)
+})
+
+test('a correction of a rest that changes nothing is none', async () => {
+  await lms.faults(failing)
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  await refund({ courseIds: [DEMO], sale: id })
+  await lms.noFaults()
+  const rest = (await show(id)).replacedBy ?? ''
+  const done = await operations.correct({ id: rest, courseIds: [PYTHON], by: 'op', withdraw: null })
+  assert.equal(done.kind, 'unchanged', await log(rest))
+})
+
+test('what corrects the correction of a sale keeps the course, too', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  const c1 = await operations.correct({ id, courseIds: [DEMO, CLEAN], by: 'op', withdraw: null })
+  const one = 'id' in c1 ? c1.id : ''
+  await until('enrolled', async () => (await stateOf(one)) === 'enrolled' || undefined)
+  const c2 = await operations.correct({ id: one, courseIds: [DEMO], by: 'op', withdraw: null })
+  const two = 'id' in c2 ? c2.id : ''
+  await until('enrolled', async () => (await stateOf(two)) === 'enrolled' || undefined)
+  await product.withdraw(id)
+  assert.ok((await activeIn()).includes(DEMO), `${await log(id)}\n${await log(two)}`)
+})
+
+test('a course whose refund failed is not enrolled again together with another one that is kept', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  await lms.faults(failing)
+  assert.equal((await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })).status, 202)
+  const [first] = await openOrders()
+  assert.ok(first)
+  // Its calls may have had an effect in both courses.
+  const touched = JSON.stringify([DEMO, PYTHON])
+  await db
+    .updateTable('withdrawals')
+    .set({ touched, due_at: Date.now() + 60_000 })
+    .where('id', '=', first.id)
+    .execute()
+  await lms.noFaults()
+  const body = payload({ email: ALICE, name: 'Other', courseIds: [DEMO, PYTHON] })
+  const other = String(
+    (await post({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_2') })).headers[
+      'x-lernito-delivery'
+    ],
+  )
+  assert.notEqual(other, id)
+  await lms.faults(failing)
+  await refund({ courseIds: [PYTHON], sale: other, id: 'r_2' })
+  const second = (await openOrders()).find((row) => row.delivery_id === other)
+  assert.ok(second)
+  await until('its last attempt', async () => {
+    await db.updateTable('withdrawals').set({ attempts: 1000, due_at: 0 }).where('id', '=', second.id).execute()
+    return (await openOrders()).length === 1 || undefined
+  })
+  await lms.noFaults()
+  assert.equal((await operations.withdrawals(other))[0]?.result?.message.startsWith('retries exhausted'), true)
+  // The last call had its effect.
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'audit', active: false }] })
+  await allEnded()
+  assert.deepEqual(await activeIn(), [DEMO], `${await log(id)}\n\n${await log(other)}`)
+})
+
+test('a late retry of a sale whose refund failed is no new sale: the refund is still tried again', async () => {
+  const body = payload({ email: ALICE })
+  const sale = () => post({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_1') })
+  const id = String((await sale()).headers['x-lernito-delivery'])
+  await lms.faults(failing)
+  await refund({ id: 'r_1' })
+  await until('the end', async () => {
+    await lastAttempt()
+    return (await openOrders()).length === 0 || undefined
+  })
+  await lms.noFaults()
+  const retried = await sale()
+  const { status } = await refund({ id: 'r_1' })
+  assert.deepEqual([retried.status, status, await activeIn()], [400, 200, []], await log(id))
+})

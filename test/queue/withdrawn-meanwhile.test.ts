@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inTransaction } from '../../src/database/transaction.ts'
+import { processAgain } from '../../src/queue/replay.ts'
+import { readOutcome } from '../../src/queue/rows.ts'
+import { claimOrder } from '../../src/queue/withdrawals/claimed-order.ts'
+import { endOrder } from '../../src/queue/withdrawals/end-order.ts'
+import { accepted, arrival, only, settled, setUp, succeeded } from './harness.ts'
+
+const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
+const [DEMO, PYTHON] = ['course-v1:edX+DemoX+Demo_Course', 'course-v1:Lernito+PY101+2026']
+
+test('an attempt that was read before a withdrawal ended does not bring its course back into the outcome', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  const request = JSON.stringify({
+    email: 'alice@example.com',
+    name: 'A',
+    family: 'B',
+    username: 'c',
+    courseIds: [DEMO, PYTHON, CLEAN],
+  })
+  const outcome = JSON.stringify({
+    courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled', [CLEAN]: 'enrolled' },
+    reason: null,
+  })
+  await bench.db
+    .updateTable('deliveries')
+    .set({ request, outcome, email: 'alice@example.com' })
+    .where('id', '=', id)
+    .execute()
+  await bench.operations.withdraw({ id, courses: [DEMO], paid: false, by: 'op' })
+  await inTransaction({
+    database: bench.database,
+    random: Math.random,
+    body: (trx) => processAgain({ trx, at: bench.clock.at }, { id, courses: [PYTHON] }),
+  })
+  const { deliveries } = await bench.store.readClaimed([id])
+  const [delivery] = deliveries
+  assert(delivery)
+  assert.deepEqual(delivery.request?.courseIds, [PYTHON, CLEAN])
+  const order = await claimOrder(bench)
+  assert(order)
+  await endOrder(bench.context, {
+    order,
+    result: { courses: { [DEMO]: { kind: 'unenrolled', mode: 'audit', why: '' } }, message: '' },
+  })
+  order.holds.ended([order.person])
+  const begun = await bench.store.beginAttempt([delivery])
+  if (begun.size > 0) {
+    // What an attempt settles: what was done before, and its own course.
+    const courses = { ...delivery.outcome?.courses, [PYTHON]: 'enrolled' as const }
+    const { generation } = delivery
+    await bench.store.write([
+      {
+        kind: 'settle',
+        person: delivery.person,
+        settlement: { ...succeeded(id), id, generation, outcome: { courses, reason: null } },
+      } as never,
+    ])
+  }
+  const row = await bench.db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  assert.deepEqual([begun.size, readOutcome(row.outcome ?? '').courses[DEMO]], [0, undefined], row.state)
+})
