@@ -55,7 +55,7 @@ const list = command({
       }
       let shown = 0
       for await (const items of pages(opened, { filter, limit })) {
-        if (values.json) process.stdout.write(items.map(({ lastEvent: _, ...item }) => `${plainJson(item)}\n`).join(''))
+        if (values.json) process.stdout.write(items.map((item) => `${plainJson(itemOf(item))}\n`).join(''))
         else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0, now: Date.now() }))
         shown += items.length
       }
@@ -172,14 +172,22 @@ const show = command({
       const withdrawals = await operations.withdrawals(shown.id)
       const answers = await operations.answers(shown.id)
       const body = Buffer.from(shown.body).toString()
-      if (values.json) printJson({ ...withoutInternals(shown), body, timeline, answers, withdrawals })
+      if (values.json)
+        printJson({ ...withoutInternals(shown), body, timeline, answers, withdrawals: withdrawals.map(orderOf) })
       else process.stdout.write(describe({ shown, body, timeline, answers, withdrawals }))
       return 0
     })
   },
 })
 
-/** A delivery without what only the service uses. */
+/** An order, and a delivery of a list, without what only the service uses. */
+const orderOf = ({ generation: _generation, ...order }: Withdrawal) => order
+const itemOf = ({ lastEvent: _lastEvent, generation: _generation, withdrawals, ...item }: Summary) => ({
+  ...item,
+  withdrawals: withdrawals.map(orderOf),
+})
+
+/** The same of a delivery. */
 function withoutInternals(shown: Shown) {
   const { digest: _digest, person: _person, generation: _generation, effectUnknown: _unknown, ...told } = shown
   const { lastEvent: _lastEvent, ...delivery } = told
