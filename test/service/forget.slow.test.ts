@@ -65,10 +65,14 @@ test('an order that takes longer than its page waits continues, and the same ord
   assert.deepEqual(await forget(order), { kind: 'in_progress' })
   assert.deepEqual(await forget({ ...order, email: EMAIL.toUpperCase() }), { kind: 'in_progress' })
   release()
-  let answer = await forget(order)
-  while (answer.kind === 'in_progress') answer = await forget(order)
-  assert.deepEqual(answer, { ...nothing, deliveries: 1 })
-  assert.deepEqual(await forget(order), nothing)
+  const ended = async () => {
+    for (;;) {
+      const answer = await forget(order) // on a busy machine, also an order with nothing to do takes longer
+      if (answer.kind !== 'in_progress') return answer
+    }
+  }
+  assert.deepEqual(await ended(), { ...nothing, deliveries: 1 })
+  assert.deepEqual(await ended(), nothing)
 })
 
 test('a person who is still to be taken out of a course is not erased, and the page says for which delivery', async (t) => {
