@@ -101,6 +101,26 @@ for (const javaScriptEnabled of [true, false]) {
   })
 }
 
+test('what is typed and what is chosen after it narrow the list together', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  await open(page, '/deliveries')
+  const filters = page.locator('#filters')
+  const type = async (text: string): Promise<void> => {
+    await page.locator('#filters[data-htmx-powered]').waitFor() // what is typed before is not searched for yet
+    await page.getByLabel('Search deliveries').fill(text)
+    await page.getByRole('list', { name: 'Filters' }).getByText(`Search ${text}`).waitFor()
+  }
+  await type('typo-')
+  await filters.getByText('Received', { exact: true }).click()
+  await page.getByRole('link', { name: 'Today' }).click()
+  await page.waitForURL(/q=typo-.*from=/)
+  await filters.getByText('Cause', { exact: true }).click()
+  await type('typo-1')
+  await page.getByRole('link', { name: /^No such course/ }).click()
+  await page.waitForURL(/q=typo-1.*from=.*cause=/)
+  assert.deepEqual(wrong, [])
+})
+
 test('the first page updates itself, but not while something in it is focused or selected', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await open(page, '/deliveries?q=live-')

@@ -125,6 +125,9 @@ export interface Choices {
   readonly courses: readonly Pick<Course, 'key' | 'name'>[]
 }
 
+/** The parts of the form that are links, and so have to name what a reader has typed since. */
+const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
+
 /**
  * The form of the filters. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
@@ -137,10 +140,17 @@ export function formHtml(
   const action = `${base}/deliveries`
   const hidden = { course, sales, ended, waited, state, cause, about, replay, ids }
   const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
-  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
+  const brought = LINKS.map((id) => `#${id}:outerMorph`).join(',')
+  const periods = periodLinks({
+    period: query,
+    zone,
+    now,
+    href: (period) => action + queryText({ ...query, ...period }),
+  })
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
 !${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action })}
-<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">!${periodLinks({ period: query, zone, now, href: (period) => action + queryText({ ...query, ...period }) })}
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
 !${dateFields({ from, to }, zone)}
 <button>${words.apply}</button></div></details></form>`
 }
@@ -160,6 +170,7 @@ function courseChoiceHtml(query: ListQuery, { courses, action }: Choices & { act
       }
     })
   return choiceHtml({
+    id: 'filter-course',
     title: words.chips.course,
     links,
     rest: courses.length > COURSES_SHOWN ? words.moreCoursesByKey : '',
@@ -175,15 +186,20 @@ function causeChoiceHtml(
     const href = action + queryText({ ...query, cause: code, about: course ?? '' })
     return { href, label: html`${reasonName(code)}!${about} <span class="quiet">${numberText(count)}</span>` }
   })
-  return choiceHtml({ title: words.chips.cause, links, rest: '' })
+  return choiceHtml({ id: 'filter-cause', title: words.chips.cause, links, rest: '' })
 }
 
 /** A panel of links, each of which adds a condition to the list; '' if there is nothing to choose. `label`: escaped HTML. */
-function choiceHtml(of: { title: string; links: readonly { href: string; label: string }[]; rest: string }): string {
-  const { title, links, rest } = of
+function choiceHtml(of: {
+  id: (typeof LINKS)[number]
+  title: string
+  links: readonly { href: string; label: string }[]
+  rest: string
+}): string {
+  const { id, title, links, rest } = of
   if (links.length === 0) return ''
   const items = links.map(({ href, label }) => html`<li><a class="choice" href="${href}">!${label}</a></li>`)
-  return html`<details class="dates"><summary class="button second">${title}</summary><div class="dates-panel choices"><ul>!${items.join('')}</ul>!${rest === '' ? '' : html`<p class="quiet">${rest}</p>`}</div></details>
+  return html`<details class="dates" id="${id}"><summary class="button second">${title}</summary><div class="dates-panel choices"><ul>!${items.join('')}</ul>!${rest === '' ? '' : html`<p class="quiet">${rest}</p>`}</div></details>
 `
 }
 
