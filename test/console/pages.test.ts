@@ -64,6 +64,15 @@ describe('the list', () => {
     'from=2020-01-01': ['lost@example.com', 'alice@example.com'],
     'state=nonsense&from=never&to=2020-13-99': ['lost@example.com', 'alice@example.com'],
   }
+  test('an update by itself has no form of the filters, and what the form asks for has it', async () => {
+    const asked = async (source: string): Promise<string> =>
+      (await someone.get(`${product.console}/deliveries`, { 'hx-request': 'true', 'hx-source': source })).text
+    const [update, filtered] = [await asked('div'), await asked('form#filters')]
+    assert.match(update, /<div id="results">.*alice@example\.com/s)
+    assert.doesNotMatch(update, /id="filters"/)
+    assert.match(filtered, /id="filters".*id="filter-periods".*<div id="results">/s)
+  })
+
   for (const [query, names] of Object.entries(searches)) {
     test(`?${query} finds ${names.length}`, async () => assert.deepEqual(await found(query), names))
   }

@@ -5,7 +5,7 @@ import { readSession } from '../session/cookies.ts'
 import type { Session, Sessions } from '../session/sessions.ts'
 import { ownPath, pageOf, signInUrl } from '../session/site.ts'
 import { sendPage } from './layout.ts'
-import { formOf } from './request.ts'
+import { formOf, isUpdate } from './request.ts'
 import { TEXTS } from './texts.ts'
 
 declare module 'fastify' {
@@ -70,7 +70,7 @@ function sendToSignIn(request: FastifyRequest, reply: FastifyReply): FastifyRepl
   if (!READS.includes(method)) {
     return sendRefusal({ reply, status: 401, message: TEXTS.refusals.signedOut, showsText: false })
   }
-  if (request.headers['hx-request'] === 'true') return reply.code(401).header('hx-redirect', signIn).send()
+  if (isUpdate(request)) return reply.code(401).header('hx-redirect', signIn).send()
   return reply.redirect(signIn, 303)
 }
 

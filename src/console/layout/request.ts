@@ -43,6 +43,9 @@ export function sessionOf({ session }: FastifyRequest): Session {
 export const deliveryUrl = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
   `${site.base}/deliveries/${encodeURIComponent(id)}`
 
+/** Whether htmx asks for parts of a page, and not the browser for a page. */
+export const isUpdate = ({ headers }: FastifyRequest): boolean => headers['hx-request'] === 'true'
+
 /** Returns the fields of a posted form. */
 export const formOf = ({ body }: FastifyRequest): URLSearchParams =>
   body instanceof URLSearchParams ? body : new URLSearchParams()

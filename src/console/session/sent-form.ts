@@ -1,5 +1,6 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isUpdate } from '../layout/request.ts'
 import { readSession } from './cookies.ts'
 import { seal, unseal } from './sessions.ts'
 
@@ -26,7 +27,7 @@ export function leadToPage(
   show: () => FastifyReply | Promise<FastifyReply>,
 ): FastifyReply | Promise<FastifyReply> {
   const { request } = reply
-  const address = request.headers['hx-request'] === 'true' ? null : addressWith({ request, path, values })
+  const address = isUpdate(request) ? null : addressWith({ request, path, values })
   return address === null ? show() : reply.redirect(address, 303)
 }
 

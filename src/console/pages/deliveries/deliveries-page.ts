@@ -13,14 +13,13 @@ import type { CourseName } from '../../layout/course-names.ts'
 import { hiddenField, refreshes } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { queryOf } from '../../layout/request.ts'
+import { isUpdate, queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { Zone } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { becameHtml, countWaited } from '../incidents-page.ts'
 import {
-  type Choices,
   chipsHtml,
   filterOf,
   formHtml,
@@ -51,11 +50,11 @@ export function addDeliveries(parts: PageParts): void {
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
     const filter = filterOf(query, zone)
-    const [found, counts, waited, choices] = await Promise.all([
+    const [found, counts, waited, form] = await Promise.all([
       operations.list({ filter, limit: PAGE, after }),
       countsOf(parts, query, filter),
       filter.waited === undefined ? null : operations.waitedSales(filter.waited),
-      choicesOf(parts),
+      takesForm(request) ? filtersHtml(parts, query, request) : '',
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
     const person = personHtml(query, request)
@@ -71,7 +70,7 @@ export function addDeliveries(parts: PageParts): void {
       base,
       ...live,
     })
-    const main = html`<div class="list-page">!${formHtml(query, { ...choices, zone, now: now(), base, courseName: request.courseName })}!${results}</div>`
+    const main = html`<div class="list-page">!${form}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
   })
@@ -86,9 +85,17 @@ export function addDeliveries(parts: PageParts): void {
   })
 }
 
-async function choicesOf({ operations, readCatalogue }: PageParts): Promise<Choices> {
+/** Whether an answer is a whole page, or what the form of the filters asks for. The list updates itself without the form. */
+const takesForm = (request: FastifyRequest): boolean =>
+  !isUpdate(request) || request.headers['hx-source'] === 'form#filters'
+
+async function filtersHtml(
+  { operations, readCatalogue, now }: PageParts,
+  query: ListQuery,
+  { zone, site: { base }, courseName }: FastifyRequest,
+): Promise<string> {
   const [causes, { courses }] = await Promise.all([operations.causes(), readCatalogue()])
-  return { causes, courses }
+  return formHtml(query, { causes, courses, zone, now: now(), base, courseName })
 }
 
 /** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */

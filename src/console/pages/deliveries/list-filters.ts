@@ -118,7 +118,7 @@ const TABS: readonly (DeliveryState | '')[] = [
 ]
 
 /** What can be chosen above the list, beside the dates. */
-export interface Choices {
+interface Choices {
   /** All that need someone now, the most frequent first. */
   readonly causes: readonly Pick<Cause, 'code' | 'course' | 'count'>[]
   /** Those of the LMS. */
