@@ -9,7 +9,7 @@ import { numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../lay
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import type { Answered, ForgetAnswer, PageParts } from '../../parts.ts'
+import type { Answered, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { courseListHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
@@ -17,7 +17,6 @@ import { queryText } from './list-filters.ts'
 import { accountReply, copyReplyHtml, type Reply } from './replies.ts'
 
 const words = TEXTS.people
-const forgetWords = TEXTS.forget
 /** So many accounts of one address are asked for: more than one is rare. */
 const MOVED_MAX = 5
 /** Longer than any address, so that a longer text is refused and not cut. */
@@ -88,8 +87,8 @@ function headOf({ email, sales }: Person): { title: string; intro?: string } {
   }
 }
 
-/** Reads the address in a posted form. */
-const readEmail = (form: URLSearchParams): string => (form.get('email') ?? '').trim().slice(0, EMAIL_MAX)
+/** Returns the address in a form as it was posted, without white space around it. It may be none. */
+export const readEmail = (form: URLSearchParams): string => (form.get('email') ?? '').trim().slice(0, EMAIL_MAX)
 
 /** The next attempt checks a queued sale by itself. */
 const checkable = ({ sales }: Person): string[] =>
@@ -221,89 +220,4 @@ function cellsOf(sale: Sale, { base, ...links }: CourseLinks & { base: string })
     html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, links)}</div>`,
     html`<div><a href="${base}/deliveries/${id}"><code>${id}</code></a><br>!${timeHtml(receivedAt)}</div>`,
   ]
-}
-
-/** Adds the page on which an operator erases a person. The operator confirms it by typing the address. */
-export function addForget({ scope, operations, forget }: PageParts): void {
-  const crumbs = [{ path: '/people', label: TEXTS.people.title }]
-
-  const path = '/people/forget'
-
-  /** @param sent the order, and if it was carried out, what it came to */
-  const send = async (reply: FastifyReply, sent: URLSearchParams): Promise<FastifyReply> => {
-    const { request } = reply
-    const [email, allowances] = [readEmail(sent), sent.get('allowances') === 'yes']
-    if (!isWholeAddress(email)) return reply.redirect(`${request.site.base}/people`, 303)
-    const page = { request, email, allowances }
-    const main = sent.has('kind')
-      ? answerHtml({ ...page, answer: sent })
-      : orderHtml({ ...page, person: await operations.person(email), isWrong: sent.has('confirm') })
-    return sendPage({ reply, title: forgetWords.title, crumbs, current: '/people', main })
-  }
-
-  scope.get(path, (request, reply) => send(reply, sentForm(request) ?? new URLSearchParams()))
-
-  scope.post(path, async (request, reply) => {
-    const form = formOf(request)
-    const [email, typed, allowances] = [readEmail(form), form.get('confirm'), form.get('allowances') === 'yes']
-    const values = new URLSearchParams({ email, ...(allowances ? { allowances: 'yes' } : {}) })
-    if (typed !== null) values.set('confirm', 'typed')
-    const isConfirmed = isWholeAddress(email) && typed?.trim().toLowerCase() === email.toLowerCase()
-    if (isConfirmed) addAnswer(values, await forget({ email, by: sessionOf(request).username, allowances }))
-    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
-  })
-}
-
-/** Adds what an order came to: its kind, how good it is, and what to say. */
-function addAnswer(values: URLSearchParams, answer: ForgetAnswer): void {
-  values.set('kind', answer.kind)
-  if (answer.kind === 'refused') values.append('line', answer.message)
-  if (answer.kind !== 'forgotten') return
-  values.set('grade', answer.failure === null && answer.clean ? 'good' : 'warning')
-  const lines = [
-    fill(forgetWords.done.deliveries, { count: numberText(answer.deliveries) }),
-    ...(answer.allowances === null
-      ? []
-      : [fill(forgetWords.done.allowances, { count: numberText(answer.allowances) })]),
-    ...(answer.failure === null ? [] : [fill(forgetWords.done.failure, { reason: answer.failure })]),
-    ...(answer.clean ? [] : [forgetWords.done.traces]),
-  ]
-  for (const line of lines) values.append('line', line)
-}
-
-interface FormOf {
-  readonly request: FastifyRequest
-  readonly email: string
-  readonly allowances: boolean
-}
-
-/** @param of.isWrong whether the operator typed another address */
-function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
-  const { request, email, allowances, person, isWrong } = of
-  const count = numberText(person.salesCount)
-  const warning = html`<p class="note warning" role="alert">${fill(forgetWords.wrong, { email })}</p>`
-  const list = (items: readonly string[]): string =>
-    html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`
-  return html`!${isWrong ? warning : ''}<p class="note bad">${fill(forgetWords.intro, { email })}</p>
-<h2>${forgetWords.erased}</h2>!${list([fill(forgetWords.sales, { count }), ...forgetWords.items])}
-<h2>${forgetWords.kept}</h2>!${list(forgetWords.keptItems)}
-<form method="post" action="${request.site.base}/people/forget" class="stack">!${csrfField(request)}!${hiddenField('email', email)}
-<div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${forgetWords.allowances}</label><p class="quiet">${forgetWords.allowancesHelp}</p></div>
-<label for="confirm">${fill(forgetWords.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
-<button class="danger">${forgetWords.confirm}</button></form>`
-}
-
-/** Returns the result, as addAnswer described it, or says that there is none yet. */
-function answerHtml({ answer, request, email, allowances }: FormOf & { answer: URLSearchParams }): string {
-  const [kind, lines] = [answer.get('kind'), answer.getAll('line').map((line) => html`<p>${line}</p>`)]
-  const changes = html`<p><a href="${request.site.base}/changes">${forgetWords.changes}</a></p>`
-  if (kind === 'in_progress') {
-    const { title, text } = forgetWords.running
-    const again = html`<form method="post" action="${request.site.base}/people/forget">!${csrfField(request)}!${hiddenField('email', email)}!${hiddenField('confirm', email)}!${allowances ? hiddenField('allowances', 'yes') : ''}<button>${forgetWords.repeat}</button></form>`
-    return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
-  }
-  if (kind === 'refused') {
-    return html`<div class="note warning" role="alert"><h2>${forgetWords.refused}</h2>!${lines.join('')}</div>!${changes}`
-  }
-  return html`<div class="note ${answer.get('grade') ?? ''}" role="status"><h2>${forgetWords.done.title}</h2>!${lines.join('')}</div>!${changes}`
 }

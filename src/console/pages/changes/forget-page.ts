@@ -1,0 +1,95 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
+import { csrfField, hiddenField } from '../../layout/elements.ts'
+import { numberText } from '../../layout/format.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { formOf, sessionOf } from '../../layout/request.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { ForgetAnswer, PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
+import { readEmail } from '../deliveries/people-page.ts'
+
+const words = TEXTS.forget
+
+/** Adds the page on which an operator erases a person. The operator confirms it by typing the address. */
+export function addForget({ scope, operations, forget }: PageParts): void {
+  const crumbs = [{ path: '/people', label: TEXTS.people.title }]
+  const path = '/people/forget'
+
+  /** @param sent the order, and if it was carried out, what it came to */
+  const send = async (reply: FastifyReply, sent: URLSearchParams): Promise<FastifyReply> => {
+    const { request } = reply
+    const [email, allowances] = [readEmail(sent), sent.get('allowances') === 'yes']
+    if (!isWholeAddress(email)) return reply.redirect(`${request.site.base}/people`, 303)
+    const page = { request, email, allowances }
+    const main = sent.has('kind')
+      ? answerHtml({ ...page, answer: sent })
+      : orderHtml({ ...page, person: await operations.person(email), isWrong: sent.has('confirm') })
+    return sendPage({ reply, title: words.title, crumbs, current: '/people', main })
+  }
+
+  scope.get(path, (request, reply) => send(reply, sentForm(request) ?? new URLSearchParams()))
+
+  scope.post(path, async (request, reply) => {
+    const form = formOf(request)
+    const [email, typed, allowances] = [readEmail(form), form.get('confirm'), form.get('allowances') === 'yes']
+    const values = new URLSearchParams({ email, ...(allowances ? { allowances: 'yes' } : {}) })
+    if (typed !== null) values.set('confirm', 'typed')
+    const isConfirmed = isWholeAddress(email) && typed?.trim().toLowerCase() === email.toLowerCase()
+    if (isConfirmed) addAnswer(values, await forget({ email, by: sessionOf(request).username, allowances }))
+    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
+  })
+}
+
+/** Adds what an order came to: its kind, how good it is, and what to say. */
+function addAnswer(values: URLSearchParams, answer: ForgetAnswer): void {
+  values.set('kind', answer.kind)
+  if (answer.kind === 'refused') values.append('line', answer.message)
+  if (answer.kind !== 'forgotten') return
+  values.set('grade', answer.failure === null && answer.clean ? 'good' : 'warning')
+  const lines = [
+    fill(words.done.deliveries, { count: numberText(answer.deliveries) }),
+    ...(answer.allowances === null ? [] : [fill(words.done.allowances, { count: numberText(answer.allowances) })]),
+    ...(answer.failure === null ? [] : [fill(words.done.failure, { reason: answer.failure })]),
+    ...(answer.clean ? [] : [words.done.traces]),
+  ]
+  for (const line of lines) values.append('line', line)
+}
+
+interface FormOf {
+  readonly request: FastifyRequest
+  readonly email: string
+  readonly allowances: boolean
+}
+
+/** @param of.isWrong whether the operator typed another address */
+function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
+  const { request, email, allowances, person, isWrong } = of
+  const count = numberText(person.salesCount)
+  const warning = html`<p class="note warning" role="alert">${fill(words.wrong, { email })}</p>`
+  const list = (items: readonly string[]): string =>
+    html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`
+  return html`!${isWrong ? warning : ''}<p class="note bad">${fill(words.intro, { email })}</p>
+<h2>${words.erased}</h2>!${list([fill(words.sales, { count }), ...words.items])}
+<h2>${words.kept}</h2>!${list(words.keptItems)}
+<form method="post" action="${request.site.base}/people/forget" class="stack">!${csrfField(request)}!${hiddenField('email', email)}
+<div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
+<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
+<button class="danger">${words.confirm}</button></form>`
+}
+
+/** Returns the result, as addAnswer described it, or says that there is none yet. */
+function answerHtml({ answer, request, email, allowances }: FormOf & { answer: URLSearchParams }): string {
+  const [kind, lines] = [answer.get('kind'), answer.getAll('line').map((line) => html`<p>${line}</p>`)]
+  const changes = html`<p><a href="${request.site.base}/changes">${words.changes}</a></p>`
+  if (kind === 'in_progress') {
+    const { title, text } = words.running
+    const again = html`<form method="post" action="${request.site.base}/people/forget">!${csrfField(request)}!${hiddenField('email', email)}!${hiddenField('confirm', email)}!${allowances ? hiddenField('allowances', 'yes') : ''}<button>${words.repeat}</button></form>`
+    return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
+  }
+  if (kind === 'refused') {
+    return html`<div class="note warning" role="alert"><h2>${words.refused}</h2>!${lines.join('')}</div>!${changes}`
+  }
+  return html`<div class="note ${answer.get('grade') ?? ''}" role="status"><h2>${words.done.title}</h2>!${lines.join('')}</div>!${changes}`
+}
