@@ -3,7 +3,7 @@ import { isSameCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
 import { coursesOf } from './rows.ts'
 import { readSaleIds } from './webhook-ids.ts'
-import { withdrawalOf } from './withdrawal-row.ts'
+import { readCurrentOrders, withdrawalOf } from './withdrawal-row.ts'
 
 /** A webhook that repeats a stored delivery. */
 interface Repeat {
@@ -41,19 +41,16 @@ async function readWithdrawnCourses(
   { trx }: Pick<TransactionContext, 'trx'>,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
-  if (ids.length === 0) return new Map()
-  const stored = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
-  if (stored.length === 0) return new Map()
+  const current = await readCurrentOrders(trx, ids)
+  if (current.size === 0) return new Map()
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'generation', 'request'])
-    .where('id', 'in', ids)
+    .select(['id', 'request'])
+    .where('id', 'in', [...current.keys()])
     .execute()
   return new Map(
     rows.flatMap((row) => {
-      const orders = stored
-        .filter(({ delivery_id, generation }) => delivery_id === row.id && generation === row.generation)
-        .map(withdrawalOf)
+      const orders = (current.get(row.id) ?? []).map(withdrawalOf)
       const isOut = (sent: string): boolean =>
         orders.some(({ courses, endedAt, result, isRefund }) =>
           endedAt === null || isRefund ? courses.some((course) => isSameCourse(course, sent)) : tookOut(result, sent),

@@ -165,6 +165,9 @@ export const readAccounts = (text: string | null): BuyerAccounts =>
 export const readAchievements = (text: string | null): Achievements =>
   text === null ? {} : achievementsSchema.parse(JSON.parse(text))
 
+/** Parses a column that lists course keys or ids, and throws as these do. */
+export const readList = (text: string): readonly string[] => z.array(z.string()).parse(JSON.parse(text))
+
 /** The columns that store accounts. */
 export function accountColumns(accounts: BuyerAccounts): Pick<DeliveryRow, 'accounts' | 'user_id'> {
   const last = Object.values(accounts).at(-1)

@@ -1,23 +1,15 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
-import { isSameCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
-
-/** How the message of an order begins that ended because its last attempt failed. */
-export const EXHAUSTED = 'retries exhausted'
+import { readList } from './rows.ts'
 
 /** The message of an order that only waits until it can't be undone any more. */
 export const LATE = 'the LMS may still carry out an earlier call for this buyer'
 
 /** The message of an order that ended because its sale came again. */
 export const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
-
-/** What ended longer ago is no news. */
-const NEWS_MS = 7 * 24 * 3_600_000
-/** How many of the latest orders are read. */
-const READ_MAX = 500
 
 /**
  * The result for one course:
@@ -73,7 +65,7 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
   return {
     id: row.id,
     deliveryId: row.delivery_id,
-    courses: z.array(z.string()).parse(JSON.parse(row.courses)),
+    courses: readList(row.courses),
     paid: row.paid !== 0,
     by: row.actor,
     isRefund: row.refund_id !== null,
@@ -87,13 +79,7 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
 }
 
 /** The courses in which a call of an order may have changed something. Throws ZodError or SyntaxError for unreadable JSON. */
-export const touchedBy = ({ touched }: Pick<WithdrawalRow, 'touched'>): readonly string[] =>
-  z.array(z.string()).parse(JSON.parse(touched))
-
-/** Whether it has ended and left a course as it was. One that the sale has superseded needs no operator. */
-const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
-  result !== null &&
-  (result.message.startsWith(EXHAUSTED) || Object.values(result.courses).some(({ kind }) => kind === 'kept'))
+export const touchedBy = ({ touched }: Pick<WithdrawalRow, 'touched'>): readonly string[] => readList(touched)
 
 /**
  * The result of a withdrawal that has ended, or of several:
@@ -103,57 +89,34 @@ const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
  */
 export type Withdrawn = 'done' | 'kept' | 'failed'
 
+/** The orders with these ids, sorted by id. Throws ZodError or SyntaxError for a row that can't be read. */
+export async function readOrders(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<readonly Withdrawal[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('withdrawals').selectAll().where('id', 'in', ids).orderBy('id').execute()
+  return rows.map(withdrawalOf)
+}
+
 /** The results of those of these orders that have ended, by their ids. */
 export async function readWithdrawn(
   db: Kysely<Tables>,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Withdrawn>> {
-  if (ids.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('id', 'in', ids)
-    .where('ended_at', 'is not', null)
-    .execute()
-  return new Map(rows.map((row) => [row.id, withdrawnOf(withdrawalOf(row))]))
-}
-
-/** The courses that these orders left to other or newer sales of their buyers, and that these still keep, by `ids`. */
-export async function readKept(
-  db: Kysely<Tables>,
-  ids: readonly string[],
-): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
-  if (ids.length === 0) return []
-  const rows = await db.selectFrom('withdrawals').selectAll().where('id', 'in', ids).orderBy('id').execute()
-  const left = rows.flatMap((row) => {
-    const { courses, deliveryId, result } = withdrawalOf(row)
-    // The sale came again after the order: it keeps its courses itself.
-    if (result?.message === SUPERSEDED) return courses.map((course) => ({ course, delivery: deliveryId }))
-    return Object.entries(result?.courses ?? {}).flatMap(([course, { keptBy }]) =>
-      keptBy === undefined ? [] : { course, delivery: keptBy },
-    )
-  })
-  if (left.length === 0) return []
-  const keepers = [...new Set(left.map(({ delivery }) => delivery))]
-  const ended = await db
-    .selectFrom('deliveries')
-    .select('id')
-    .where('id', 'in', keepers)
-    .where('state', 'in', ['handled', 'withdrawn', 'rejected'])
-    .execute()
-  const orders = await readCurrentOrders(db, keepers)
-  return left.filter(({ course, delivery }) => {
-    const taken = takenBy(orders.get(delivery) ?? [])
-    return !ended.some(({ id }) => id === delivery) && !taken.some((one) => isSameCourse(one, course))
-  })
+  const ended = (await readOrders(db, ids)).filter(({ endedAt }) => endedAt !== null)
+  return new Map(ended.map((order) => [order.id, withdrawnOf(order)]))
 }
 
 /** The result of an order that has ended. */
-export function withdrawnOf({ result }: Withdrawal): Withdrawn {
+function withdrawnOf({ result }: Withdrawal): Withdrawn {
   const message = result?.message ?? ''
   if (message !== '' && message !== SUPERSEDED) return 'failed'
   return Object.values(result?.courses ?? {}).some(({ kind }) => kind === 'kept') ? 'kept' : 'done'
 }
+
+/** Whether an order has ended and left a course as it was. One that the sale has superseded needs no operator. */
+export const hasFailed = (order: Withdrawal): boolean => order.endedAt !== null && withdrawnOf(order) !== 'done'
 
 /** The result of several withdrawals together; null if one of them has none. */
 export function worstOf(results: readonly (Withdrawn | null)[]): Withdrawn | null {
@@ -175,78 +138,6 @@ const DESCRIPTIONS = {
   disallowed: 'allowance deleted for',
   nothing: 'nothing to withdraw in',
 } as const
-
-/** A withdrawal that left a course as it was, and that nobody has taken care of since. */
-export interface FailedWithdrawal extends Pick<Withdrawal, 'deliveryId' | 'by' | 'isRefund'> {
-  /** What was done, and what was left alone and why. */
-  readonly result: string
-}
-
-/**
- * Returns the withdrawals that failed in the week before `now` (ms since 1970), the latest first. Without those whose
- * delivery was withdrawn, handled, replayed or sent again since.
- */
-export async function readFailedWithdrawals({
-  db,
-  now,
-}: {
-  db: Kysely<Tables>
-  now: number
-}): Promise<FailedWithdrawal[]> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('ended_at', '>=', now - NEWS_MS)
-    .orderBy('ended_at', 'desc')
-    .orderBy('due_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(READ_MAX)
-    .execute()
-  const failed = rows.flatMap((row) => failedOf(row))
-  if (failed.length === 0) return []
-  const ids = [...new Set(failed.map(({ row }) => row.delivery_id))]
-  const deliveries = await db
-    .selectFrom('deliveries')
-    .select(['id', 'state', 'settled_at', 'generation'])
-    .where('id', 'in', ids)
-    .execute()
-  const orders = await db
-    .selectFrom('withdrawals')
-    .select(['delivery_id', 'requested_at', 'courses'])
-    .where('delivery_id', 'in', ids)
-    .execute()
-  return failed.flatMap(({ row, found }) => {
-    const delivery = deliveries.find(({ id }) => id === row.delivery_id)
-    if (delivery === undefined || delivery.generation !== row.generation) return []
-    const isHandled = delivery.state === 'handled' && (delivery.settled_at ?? 0) > (row.ended_at ?? 0)
-    const later = orders.filter((one) => one.delivery_id === row.delivery_id && one.requested_at > row.requested_at)
-    const isRepeated = leftBy(row).every((course) =>
-      later.flatMap(coursesIn).some((ordered) => isSameCourse(ordered, course)),
-    )
-    return isHandled || isRepeated ? [] : [found]
-  })
-}
-
-const coursesIn = ({ courses }: Pick<WithdrawalRow, 'courses'>): readonly string[] =>
-  z.array(z.string()).parse(JSON.parse(courses))
-
-/** The courses that a failed order has left as they were. */
-function leftBy(row: WithdrawalRow): readonly string[] {
-  const { courses, result } = withdrawalOf(row)
-  return courses.filter((course) => !tookOut(result, course))
-}
-
-/** None for an order that did not fail, or whose row can't be read. */
-export function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: FailedWithdrawal }[] {
-  try {
-    const withdrawal = withdrawalOf(row)
-    const { deliveryId, by, isRefund, result } = withdrawal
-    if (result === null || !hasFailed(withdrawal)) return []
-    return [{ row, found: { deliveryId, by, isRefund, result: describeWithdrawal(result) } }]
-  } catch {
-    return []
-  }
-}
 
 /** The orders for the current generation of these deliveries, by delivery. A repeat or a replay since would supersede them. */
 export async function readCurrentOrders(

@@ -3,7 +3,7 @@ import { acquireChecked } from '../../lms/client/budget.ts'
 import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
-import { EXHAUSTED, LATE, type WithdrawalResult, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import { LATE, type WithdrawalResult, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import {
   type ClaimedOrder,
   claimOrder,
@@ -163,7 +163,7 @@ async function again(
   const dueAt = isFree
     ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
     : nextAttemptAt({ failures: attempts, now, random: context.random })
-  if (dueAt === null) return end(from, order, { courses, message: `${EXHAUSTED}: ${failure.message}` })
+  if (dueAt === null) return end(from, order, { courses, message: `retries exhausted: ${failure.message}` })
   const result: WithdrawalResult = { courses, message: failure.message }
   const late = mayStillLand(failure) ? { unenrolls_until: now + landsMs } : {}
   const changed = { attempts, result: JSON.stringify(result), ...late }

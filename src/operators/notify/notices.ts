@@ -5,7 +5,7 @@ import type { WriteContext } from '../../database/transaction.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
-import { failedOf } from '../../queue/withdrawal-row.ts'
+import { failedOf } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { REASON_CODES, REASONS } from '../../sale/types.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
@@ -163,7 +163,7 @@ async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Prom
     .execute()
   return rows
     .flatMap(failedOf)
-    .map(({ row }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: row.delivery_id }, count: 1 }))
+    .map(({ deliveryId }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: deliveryId }, count: 1 }))
 }
 
 /**

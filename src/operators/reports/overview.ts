@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
-import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawal-row.ts'
+import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { idTime } from '../../sale/ids.ts'
 import type { DeliveryState, ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'

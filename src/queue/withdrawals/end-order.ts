@@ -24,10 +24,9 @@ import {
   takenBy,
   touchedBy,
   type WithdrawalResult,
-  withdrawalOf,
 } from '../withdrawal-row.ts'
 import { type ClaimedOrder, endHolds, orderedGeneration, releaseOrder } from './claimed-order.ts'
-import { keepersOf, leftPaid } from './keepers.ts'
+import { keepersOf, namedBy } from './keepers.ts'
 
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
@@ -166,9 +165,8 @@ async function supersede(
   const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
   if (isStopped(state)) return [failed]
   // A refund that came after that sale is the newest statement, even if it failed.
-  const current = (await readCurrentOrders(trx, [deliveryId])).get(deliveryId) ?? []
-  const taken = current.flatMap((one) => withdrawalOf(one).courses.filter((course) => !leftPaid(one, course)))
-  const courses = (await readTouched(trx, row)).filter((course) => !taken.some((one) => isSameCourse(one, course)))
+  const named = namedBy((await readCurrentOrders(trx, [deliveryId])).get(deliveryId) ?? [])
+  const courses = (await readTouched(trx, row)).filter((course) => !named.some((one) => isSameCourse(one, course)))
   if (courses.length === 0) return [failed]
   await processAgain(writing, { id: deliveryId, courses })
   return [failed, undone(deliveryId)]

@@ -3,7 +3,7 @@ import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.t
 import { isSameCourse } from '../../sale/course-key.ts'
 import { accountIn } from '../../sale/types.ts'
 import { coursesOf, readAccounts, readOutcome, readStandings } from '../rows.ts'
-import { readCurrentOrders, withdrawalOf } from '../withdrawal-row.ts'
+import { readCurrentOrders, readOrders, SUPERSEDED, takenBy, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
 
 /** The states of a delivery that keeps its courses. */
@@ -56,9 +56,41 @@ export async function keepersOf(
     .filter((other) => !isNamed(other) && wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
     .map(({ id }) => id)
   const orders = await readCurrentOrders(db, wanting)
-  const takes = (one: WithdrawalRow): boolean =>
-    withdrawalOf(one).courses.some((withdrawn) => isSameCourse(withdrawn, course)) && !leftPaid(one, course)
-  return wanting.filter((id) => !(orders.get(id) ?? []).some(takes)).sort()
+  return wanting.filter((id) => !namedBy(orders.get(id) ?? []).some((named) => isSameCourse(named, course))).sort()
+}
+
+/**
+ * The courses that orders name. Each order is the newest statement about them, even if it failed; but not about a course
+ * that it left because the buyer paid for its mode. Throws ZodError or SyntaxError for a row that can't be read.
+ */
+export const namedBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
+  orders.map(withdrawalOf).flatMap((order) => order.courses.filter((course) => !leftPaid(order, course)))
+
+/** The courses that these orders left to other or newer sales of their buyers, and that these still keep, by their ids. */
+export async function readKept(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
+  const left = (await readOrders(db, ids)).flatMap(({ courses, deliveryId, result }) => {
+    // The sale came again after the order: it keeps its courses itself.
+    if (result?.message === SUPERSEDED) return courses.map((course) => ({ course, delivery: deliveryId }))
+    return Object.entries(result?.courses ?? {}).flatMap(([course, { keptBy }]) =>
+      keptBy === undefined ? [] : { course, delivery: keptBy },
+    )
+  })
+  if (left.length === 0) return []
+  const keepers = [...new Set(left.map(({ delivery }) => delivery))]
+  const ended = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', keepers)
+    .where('state', 'not in', LIVE)
+    .execute()
+  const orders = await readCurrentOrders(db, keepers)
+  return left.filter(({ course, delivery }) => {
+    const taken = takenBy(orders.get(delivery) ?? [])
+    return !ended.some(({ id }) => id === delivery) && !taken.some((one) => isSameCourse(one, course))
+  })
 }
 
 /** The delivery that corrects this one, that which corrects that one, and so on. */
@@ -76,10 +108,10 @@ async function readCorrections(
 }
 
 /** Whether an order that has ended left the course because the buyer paid for its mode. */
-export const leftPaid = (row: WithdrawalRow, course: string): boolean =>
-  row.ended_at !== null &&
-  row.paid === 0 &&
-  Object.entries(withdrawalOf(row).result?.courses ?? {}).some(
+const leftPaid = ({ endedAt, paid, result }: Withdrawal, course: string): boolean =>
+  endedAt !== null &&
+  !paid &&
+  Object.entries(result?.courses ?? {}).some(
     ([key, { kind, mode }]) => isSameCourse(key, course) && kind === 'kept' && mode !== null,
   )
 

@@ -5,7 +5,7 @@ import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { coursesOf, readRequest } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
-import { type Withdrawal, withdrawnOf } from '../withdrawal-row.ts'
+import { hasFailed, type Withdrawal } from '../withdrawal-row.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
 interface Concerned {
@@ -139,9 +139,6 @@ export function refundableOf(of: {
 }
 
 const has = (courses: readonly string[], course: string): boolean => courses.some((one) => isSameCourse(one, course))
-
-/** Whether an order has ended and left a course as it was. */
-export const hasFailed = (order: Withdrawal): boolean => order.endedAt !== null && withdrawnOf(order) !== 'done'
 
 /** Whether a withdrawal takes the buyer out of a course, or has done so, as a refund would. */
 function does({ courses, endedAt, paid, result }: Withdrawal, course: string): boolean {

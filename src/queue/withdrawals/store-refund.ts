@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
+import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
@@ -7,11 +6,12 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { closeByRest } from '../replacement.ts'
+import { readList } from '../rows.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleIds } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
-import { type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
-import { followCorrections, hasFailed, type Refundable, refundableOf } from './refunded-sales.ts'
+import { hasFailed, readOrders, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
+import { followCorrections, type Refundable, refundableOf } from './refunded-sales.ts'
 
 /** The actor of what a refund orders. */
 const SHOP = 'shop'
@@ -162,24 +162,23 @@ async function refundAgain(
 ): Promise<{ deliveries: readonly string[]; orders: readonly string[]; drafts: readonly EventDraft[] }> {
   const { trx } = writing
   const before = await readOrders(trx, ids)
-  const deliveries = [...new Set(before.map((row) => row.delivery_id))].sort()
+  const deliveries = [...new Set(before.map(({ deliveryId }) => deliveryId))].sort()
   const all = { deliveries: deliveries.length === 0 ? [known.deliveryId] : deliveries, orders: ids, drafts: [] }
-  if (!before.some((row) => hasFailed(withdrawalOf(row)))) return all
+  if (!before.some(hasFailed)) return all
   await lockDeliveries(writing, deliveries)
   const orders: string[] = []
   const drafts: EventDraft[] = []
   const concerned = new Set(deliveries)
   // Read again: processAgain may have moved their generation along, and that of the delivery, before it was locked.
   for (const order of await readOrders(trx, ids)) {
-    if (!hasFailed(withdrawalOf(order))) {
+    if (!hasFailed(order)) {
       orders.push(order.id)
       continue
     }
-    const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.delivery_id).execute()
+    const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.deliveryId).execute()
     if (rows[0]?.generation !== order.generation) continue
-    const ordered = readKeys(order.courses)
-    const named =
-      order.refund_id === null ? ordered.filter((key) => courseIds.some((one) => isSameCourse(one, key))) : ordered
+    const isNamed = (key: string): boolean => courseIds.some((one) => isSameCourse(one, key))
+    const named = order.courses.filter((key) => order.isRefund || isNamed(key))
     const found = await concernedBy(trx, { rows, courseIds: named })
     if (found.length === 0) orders.push(order.id)
     const again = await orderAll(writing, found)
@@ -190,11 +189,6 @@ async function refundAgain(
   const unique = [...new Set(orders)]
   await acceptRefundId(writing, { ...known, webhookId, orders: unique })
   return { deliveries: [...concerned].sort(), orders: unique, drafts }
-}
-
-async function readOrders(trx: TransactionContext['trx'], ids: readonly string[]): Promise<WithdrawalRow[]> {
-  if (ids.length === 0) return []
-  return trx.selectFrom('withdrawals').selectAll().where('id', 'in', ids).orderBy('id').execute()
 }
 
 async function readOrdersOf(
@@ -238,7 +232,7 @@ export async function storeRefundId(
   const { purpose, delivery_id, digest, orders } = await mine.executeTakeFirstOrThrow()
   if (purpose === 'sale') return { kind: 'sale', deliveryId: delivery_id }
   if (orders !== null) {
-    return { kind: 'known', webhookId, deliveryId: delivery_id, digest: digest ?? '', orders: readKeys(orders) }
+    return { kind: 'known', webhookId, deliveryId: delivery_id, digest: digest ?? '', orders: readList(orders) }
   }
   const sale = await saleUnder({ trx }, webhookId)
   if (sale === null) return { kind: 'new' }
@@ -270,5 +264,3 @@ async function saleUnder({ trx }: Pick<TransactionContext, 'trx'>, webhookId: st
   const found = trx.selectFrom('deliveries').select('id').where('webhook_id', '=', webhookId)
   return (await found.executeTakeFirstOrThrow()).id
 }
-
-const readKeys = (text: string): readonly string[] => z.array(z.string()).parse(JSON.parse(text))

@@ -1,5 +1,5 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { readKept } from '../../queue/withdrawal-row.ts'
+import { readKept } from '../../queue/withdrawals/keepers.ts'
 import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { readOptionalId } from '../../sale/payload/rules.ts'
