@@ -1,50 +1,18 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, test } from 'node:test'
-import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { test } from 'node:test'
 import { type Buyer, DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK, holdCalls } from '../../service/serving.ts'
+import { BULK } from '../../service/serving.ts'
+import { adaIn, FAILING, LATE, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 import { refund as postRefund } from './refunding.ts'
-import { heldPeople, startWithOperations } from './withdrawing.ts'
+import { heldPeople } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const [OLD, NEW] = ['ada@example.com', 'ada@example.org']
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-const ENROLL = '/api/enrollment/v1/enrollment'
-const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
-const hold = holdCalls()
-const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1000', LERNITO_LMS_CONCURRENCY: '4' }
-const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing: { ...TIMING, landsMs: 3000 } })
-const { lms, sold, show, stateOf, operations, withdraw } = product
-const { db } = product.context.database
-after(() => product.stopAll())
-beforeEach(async () => {
-  hold.release()
-  await lms.noFaults()
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
-  await until('quiet', async () => ((await openOrders()).length === 0 ? true : undefined))
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
-    await db.deleteFrom(table).execute()
-  }
-  await lms.reset()
-  hold.renew()
-})
+const product = await startWithHeldCalls({ answerWithinMs: 1000 })
+const { lms, db, hold, sold, show, stateOf, operations, withdraw, bringForward, ordersEnded } = product
+const { register, move, activeIn } = adaIn(product)
 
 const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => postRefund({ url: product.url, ...buyer })
-const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
-const activeIn = async (): Promise<string[]> =>
-  (await lms.state()).enrollments
-    .filter(({ email, active }) => active && email.startsWith('ada'))
-    .map(({ email, course }) => `${email} ${course}`)
-    .sort()
-const register = () => lms.people({ email: OLD, username: 'ada', active: true })
-const move = () => lms.address({ formerly: OLD, email: NEW })
-const failing = ['bulk', 'modify', 'enrollment'].map((_, i) => ({
-  method: 'POST',
-  path: [BULK, MODIFY, ENROLL][i],
-  status: 500,
-  body: 'no',
-}))
 
 test('a sale whose paid mode an operator’s withdrawal left keeps the course', async () => {
   await register()
@@ -82,13 +50,13 @@ test('a late call for a sale to the buyer’s new address, which an operator has
   const { status, json } = await refund({ email: OLD })
   hold.release()
   await until('the late call', async () => (await activeIn()).length === 1 || undefined)
-  await until('the end', async () => (await openOrders()).length === 0 || undefined)
+  await ordersEnded()
   assert.deepEqual(await activeIn(), [], JSON.stringify([status, json, await stateOf(other)]))
 })
 
 test('the rest of one sale is not the same as another sale of what is left', async () => {
   await register()
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   const bundle = await sold(OLD, [DEMO, PYTHON])
   assert.equal(await stateOf(bundle), 'queued')
   const single = await sold(OLD, [PYTHON])
@@ -98,10 +66,10 @@ test('the rest of one sale is not the same as another sale of what is left', asy
     ({ id }) => id,
   )
   await operations.replay({ ids, by: 'alice' })
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await bringForward()
   await until('enrolled', async () => (await activeIn()).includes(`${OLD} ${PYTHON}`) || undefined)
   await until('done', async () => (await stateOf(single)) === 'enrolled' || undefined)
-  await until('no order', async () => (await openOrders()).length === 0 || undefined)
+  await ordersEnded()
   const { json } = await refund({ email: OLD, courseIds: [PYTHON], sale: single })
   assert.deepEqual(
     await activeIn(),
@@ -127,8 +95,8 @@ test('a key in another letter case: the refund of a repeat takes out the account
   const state = await stateOf(id)
   await lms.noFaults()
   const { status } = await refund({ email: OLD, courseIds: [LOWER] })
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
-  await until('no order', async () => (await openOrders()).length === 0 || undefined)
+  await bringForward()
+  await ordersEnded()
   const [order] = await operations.withdrawals(id)
   assert.equal(state, 'queued')
   assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify([status, state, order?.courses, order?.result]))

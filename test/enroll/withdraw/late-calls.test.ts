@@ -1,47 +1,24 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, describe, test } from 'node:test'
-import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { describe, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK, holdCalls } from '../../service/serving.ts'
+import { BULK } from '../../service/serving.ts'
+import { LATE, MODIFY, startWithHeldCalls } from './held-calls.ts'
 import { refund as post } from './refunding.ts'
-import { ended, heldPeople, startWithOperations } from './withdrawing.ts'
+import { ended, heldPeople } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-/** The connection is cut at once, and the LMS carries out the call when the hold ends. */
-const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
-const hold = holdCalls()
-const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '700', LERNITO_LMS_CONCURRENCY: '4' }
-const timing = { ...TIMING, landsMs: 5000 }
-const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing })
-const { lms, sell, sold, stateOf, operations } = product
-const { db } = product.context.database
-after(() => product.stopAll())
-beforeEach(async () => {
-  hold.release()
-  await lms.noFaults()
-  await until('quiet', async () => ((await openOrders()).length === 0 ? true : undefined))
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
-    await db.deleteFrom(table).execute()
-  }
-  await lms.reset()
-  hold.renew()
-})
+const product = await startWithHeldCalls({ answerWithinMs: 700, landsMs: 5000 })
+const { lms, db, hold, sell, sold, stateOf, operations, openOrders, bringForward, ordersEnded } = product
 
 const refund = (courseIds: readonly string[] = [DEMO]) => post({ url: product.url, email: ALICE, courseIds })
-const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
-const activeIn = async (): Promise<string[]> =>
-  (await lms.state()).enrollments
-    .filter((row) => row.email === ALICE && row.active)
-    .map(({ course }) => course)
-    .sort()
+const activeIn = () => product.activeIn(ALICE)
 const isActiveIn = (courses: readonly string[]) =>
   until(`active in ${courses.length}`, async () => (await activeIn()).join() === courses.toSorted().join() || undefined)
 /** Each order has been looked at once more, and has ended or waits. */
 async function lookedAt(): Promise<void> {
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await bringForward()
   await until('a look', async () => {
     const open = await openOrders()
     return (open.every(({ due_at }) => due_at > 0) && (await heldPeople(db)) === 0) || undefined
@@ -197,13 +174,12 @@ describe('what came after the newer sale is the newest statement', () => {
     await lookedAt()
     return id
   }
-  const allEnded = () => until('the end', async () => (await openOrders()).length === 0 || undefined)
 
   test('a second refund: the sale is not processed once more', async () => {
     const id = await soldAgainInDoubt([DEMO, PYTHON])
     assert.equal((await refund()).status, 200)
     land()
-    await allEnded()
+    await ordersEnded()
     assert.deepEqual([await stateOf(id), await activeIn()], ['enrolled', [PYTHON]])
     assert.equal((await product.kinds(id)).includes('replayed'), false)
   })
@@ -212,7 +188,7 @@ describe('what came after the newer sale is the newest statement', () => {
     const id = await soldAgainInDoubt([DEMO])
     await operations.markHandled({ id, note: 'by hand', by: 'alice' })
     land()
-    await allEnded()
+    await ordersEnded()
     assert.equal(await stateOf(id), 'handled')
     assert.equal((await product.kinds(id)).includes('replayed'), false)
   })

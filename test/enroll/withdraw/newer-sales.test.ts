@@ -1,72 +1,27 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, test } from 'node:test'
+import { after, test } from 'node:test'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
-import { TIMING } from '../../../src/queue/replicas/timing.ts'
 import { type Buyer, DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { holdCalls } from '../../service/serving.ts'
 import { acquire } from '../follow-up/harness.ts'
 import { lmsAt } from '../lms-at.ts'
+import { adaIn, FAILING_ONCE, LATE, MODIFY, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 import { refund as postRefund } from './refunding.ts'
-import { startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
-const [OLD, NEW] = ['ada@example.com', 'ada@example.org']
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-const ENROLL = '/api/enrollment/v1/enrollment'
-const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
-const hold = holdCalls()
-const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1000', LERNITO_LMS_CONCURRENCY: '4' }
-const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing: { ...TIMING, landsMs: 3000 } })
-const { lms, sell, sold, show, stateOf, operations } = product
-const { db } = product.context.database
+const product = await startWithHeldCalls({ answerWithinMs: 1000 })
+const { lms, db, hold, sell, sold, show, stateOf, operations, allEnded, log } = product
+const { register, move, activeIn } = adaIn(product)
 const direct = lmsAt(product.lmsUrl)
-after(async () => {
-  await direct.close()
-  await product.stopAll()
-})
-beforeEach(async () => {
-  hold.release()
-  await lms.noFaults()
-  await allEnded()
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
-    await db.deleteFrom(table).execute()
-  }
-  await lms.reset()
-  hold.renew()
-})
+after(() => direct.close())
 
 const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => postRefund({ url: product.url, ...buyer })
-const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
-const allEnded = () =>
-  until('the end of all', async () => {
-    await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
-    const queued = await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()
-    return (queued.length === 0 && (await openOrders()).length === 0) || undefined
-  })
-const inLms = async () => {
-  const { enrollments, allowances } = await lms.state()
-  return {
-    active: enrollments
-      .filter(({ email, active }) => active && email.startsWith('ada'))
-      .map(({ email, course }) => `${email} ${course}`)
-      .sort(),
-    allowed: allowances.map(({ email, course }) => `${email} ${course}`),
-  }
-}
-const activeIn = async () => (await inLms()).active
-const register = () => lms.people({ email: OLD, username: 'ada', active: true })
-const move = () => lms.address({ formerly: OLD, email: NEW })
-const kinds = async (id: string) => (await operations.timeline(id)).map(({ kind, detail }) => `${kind}: ${detail}`)
 
 test('a sale that comes after an operator’s withdrawal of another one keeps the course', async () => {
   await register()
   const first = await sold(OLD)
-  await lms.faults([
-    { method: 'POST', path: MODIFY, status: 500, body: 'no', times: 1 },
-    { method: 'POST', path: ENROLL, status: 500, body: 'no', times: 1 },
-  ])
+  await lms.faults(FAILING_ONCE)
   await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
   await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
   const { status, headers } = await sell({ email: OLD, name: 'Again' })
@@ -75,7 +30,7 @@ test('a sale that comes after an operator’s withdrawal of another one keeps th
   await allEnded()
   const { context } = product
   const found = await checkNow({ context, lms: direct, acquire, modeOf: () => null, ids: [again], by: 'alice' })
-  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify([found, await kinds(again)]))
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify([found, await log(again)]))
 })
 
 test('nor does its late call undo such a sale', async () => {
@@ -89,16 +44,13 @@ test('nor does its late call undo such a sale', async () => {
   assert.deepEqual([status, await stateOf(again)], [200, 'enrolled'])
   hold.release()
   await allEnded()
-  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify(await kinds(again)))
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify(await log(again)))
 })
 
 test('a correction that withdraws leaves the courses that the corrected sale has, too', async () => {
   await register()
   const id = await sold(OLD, [DEMO, PYTHON])
-  await lms.faults([
-    { method: 'POST', path: MODIFY, status: 500, body: 'no', times: 1 },
-    { method: 'POST', path: ENROLL, status: 500, body: 'no', times: 1 },
-  ])
+  await lms.faults(FAILING_ONCE)
   const done = await operations.correct({ id, courseIds: [DEMO, CLEAN], by: 'alice', withdraw: { paid: false } })
   const right = 'id' in done ? done.id : ''
   await until('enrolled', async () => (await stateOf(right)) === 'enrolled' || undefined)
@@ -106,7 +58,7 @@ test('a correction that withdraws leaves the courses that the corrected sale has
   assert.deepEqual(
     [await activeIn(), await stateOf(right)],
     [[`${OLD} ${CLEAN}`, `${OLD} ${DEMO}`].sort(), 'enrolled'],
-    JSON.stringify([await kinds(id), await kinds(right)]),
+    JSON.stringify([await log(id), await log(right)]),
   )
 })
 
@@ -152,9 +104,5 @@ test('a sale whose access has ended doesn’t keep the course after a newer sale
   await checkNow({ context: product.context, lms: direct, acquire, modeOf: () => null, ids: [single], by: 'alice' })
   await refund({ email: NEW })
   const [order] = await operations.withdrawals(again)
-  assert.deepEqual(
-    [await activeIn(), order?.result?.courses[DEMO]?.keptBy],
-    [[], undefined],
-    (await kinds(single)).join('\n'),
-  )
+  assert.deepEqual([await activeIn(), order?.result?.courses[DEMO]?.keptBy], [[], undefined], await log(single))
 })

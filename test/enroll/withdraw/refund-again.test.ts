@@ -1,62 +1,25 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, test } from 'node:test'
-import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK, holdCalls } from '../../service/serving.ts'
+import { FAILING, LATE, MODIFY, startWithHeldCalls } from './held-calls.ts'
 import { post, refund as postRefund, standard } from './refunding.ts'
-import { startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
 const ALICE = 'alice@example.com'
 const BOB = 'bob@example.com'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-const ENROLL = '/api/enrollment/v1/enrollment'
-const LATE = { method: 'POST', path: MODIFY, drop: 'at_once', delayMs: 1, times: 1 }
-const hold = holdCalls()
-const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '900', LERNITO_LMS_CONCURRENCY: '4' }
-const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing: { ...TIMING, landsMs: 3000 } })
-const { lms, sold, show, stateOf, operations } = product
-const { db } = product.context.database
-after(() => product.stopAll())
-beforeEach(async () => {
-  hold.release()
-  await lms.noFaults()
-  await allEnded()
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
-    await db.deleteFrom(table).execute()
-  }
-  await lms.reset()
-  hold.renew()
-})
+const product = await startWithHeldCalls({ answerWithinMs: 900 })
+const { lms, db, sold, show, stateOf, operations, openOrders, bringForward, allEnded } = product
 
 const refund = (buyer: Partial<Buyer> & { id?: string; sale?: unknown } = {}) =>
   postRefund({ url: product.url, email: ALICE, ...buyer })
-const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
-const activeIn = async (email = ALICE): Promise<string[]> =>
-  (await lms.state()).enrollments
-    .filter((row) => row.email === email && row.active)
-    .map(({ course }) => course)
-    .sort()
-const bringForward = () => db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
-const allEnded = () =>
-  until('the end of all', async () => {
-    await bringForward()
-    await db.updateTable('deliveries').set({ due_at: 0 }).where('state', '=', 'queued').execute()
-    const queued = await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()
-    return (queued.length === 0 && (await openOrders()).length === 0) || undefined
-  })
+const activeIn = (email = ALICE) => product.activeIn(email)
 const log = async (id: string) =>
-  [
-    await stateOf(id),
-    JSON.stringify((await show(id)).outcome),
-    ...(await operations.timeline(id)).map(({ kind, detail }) => `${kind}: ${detail}`),
-  ].join('\n')
+  [await stateOf(id), JSON.stringify((await show(id)).outcome), await product.log(id)].join('\n')
 /** As after an order's last attempt. */
 const lastAttempt = () =>
   db.updateTable('withdrawals').set({ attempts: 1000, due_at: 0 }).where('ended_at', 'is', null).execute()
-const failing = [BULK, MODIFY, ENROLL].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
 
 test('an operator’s withdrawal left the paid one of two courses: the refund of both takes it, and says 200', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
@@ -104,7 +67,7 @@ test('a refund that failed for one of two courses is 200 when it is tried again 
 test('a course that is being restored is not lost when a refund of another course ends first', async () => {
   await sold(ALICE, [PYTHON])
   // The LMS takes the buyer out and says that it failed.
-  await lms.faults([{ ...LATE, delayMs: 0, status: 502, drop: undefined, times: 2 }])
+  await lms.faults([{ ...LATE, path: MODIFY, delayMs: 0, status: 502, drop: undefined, times: 2 }])
   assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
   const bundle = await sold(ALICE, [DEMO, PYTHON])
   assert.equal((await refund({ courseIds: [DEMO], sale: bundle, id: 'r_demo' })).status, 202)
@@ -116,7 +79,7 @@ test('a course that is being restored is not lost when a refund of another cours
     .set({ due_at: Date.now() + 60_000 })
     .where('id', '=', second.id)
     .execute()
-  await lms.faults(failing) // enrolling fails for a while
+  await lms.faults(FAILING) // enrolling fails for a while
   await until('the end of the first', async () => {
     await db.updateTable('withdrawals').set({ due_at: 0 }).where('id', '=', first.id).execute()
     return (await openOrders()).length === 1 || undefined
@@ -161,7 +124,7 @@ test('a failed refund whose sale was corrected since follows the correction when
 
 test('a refund that is tried again takes no course that it did not name', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   await operations.withdraw({ id, courses: null, paid: true, by: 'op' })
   await until('an attempt', async () => (await operations.withdrawals(id))[0]?.attempts || undefined)
   assert.equal((await refund({ courseIds: [DEMO], id: 'r_1' })).status, 202)
@@ -175,7 +138,7 @@ test('a refund that is tried again takes no course that it did not name', async 
 })
 
 test('a correction of a rest that changes nothing is none', async () => {
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   const id = await sold(ALICE, [DEMO, PYTHON])
   await refund({ courseIds: [DEMO], sale: id })
   await lms.noFaults()
@@ -198,7 +161,7 @@ test('what corrects the correction of a sale keeps the course, too', async () =>
 
 test('a course whose refund failed is not enrolled again together with another one that is kept', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   assert.equal((await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })).status, 202)
   const [first] = await openOrders()
   assert.ok(first)
@@ -217,7 +180,7 @@ test('a course whose refund failed is not enrolled again together with another o
     ],
   )
   assert.notEqual(other, id)
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   await refund({ courseIds: [PYTHON], sale: other, id: 'r_2' })
   const second = (await openOrders()).find((row) => row.delivery_id === other)
   assert.ok(second)
@@ -237,7 +200,7 @@ test('a late retry of a sale whose refund failed is no new sale: the refund is s
   const body = payload({ email: ALICE })
   const sale = () => post({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_1') })
   const id = String((await sale()).headers['x-lernito-delivery'])
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   await refund({ id: 'r_1' })
   await until('the end', async () => {
     await lastAttempt()

@@ -1,0 +1,98 @@
+import { after, beforeEach } from 'node:test'
+import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { until } from '../../service/process.ts'
+import { BULK, holdCalls } from '../../service/serving.ts'
+import { startWithOperations } from './withdrawing.ts'
+
+export const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const ENROLL = '/api/enrollment/v1/enrollment'
+/** The connection is cut at once, and the LMS carries out the call when the hold ends. */
+export const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
+/** Every call fails that enrolls or unenrolls. */
+export const FAILING = [BULK, MODIFY, ENROLL].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
+/** The first call fails that would unenroll, in either API. */
+export const FAILING_ONCE = [MODIFY, ENROLL].map((path) => ({
+  method: 'POST',
+  path,
+  status: 500,
+  body: 'no',
+  times: 1,
+}))
+
+/**
+ * The whole product with refunds, for the tests of a file, on an LMS whose delayed calls hang until `hold.release`. Each
+ * test begins without deliveries, with the LMS's own people. `landsMs`: how long a call that was given up may still land.
+ */
+export async function startWithHeldCalls({
+  answerWithinMs,
+  landsMs = 3000,
+}: {
+  answerWithinMs: number
+  landsMs?: number
+}) {
+  const hold = holdCalls()
+  const product = await startWithOperations({
+    lms: { sleep: hold.sleep },
+    env: {
+      LERNITO_REFUNDS: 'on',
+      LERNITO_ANSWER_WITHIN_MS: String(answerWithinMs),
+      LERNITO_LMS_CONCURRENCY: '4',
+    },
+    timing: { ...TIMING, landsMs },
+  })
+  const { lms } = product
+  const { db } = product.context.database
+  const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
+  const bringForward = () => db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  const ordersEnded = () => until('the end of all orders', async () => (await openOrders()).length === 0 || undefined)
+  const allEnded = () =>
+    until('the end of all', async () => {
+      await bringForward()
+      await db.updateTable('deliveries').set({ due_at: 0 }).where('state', '=', 'queued').execute()
+      const queued = await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()
+      return (queued.length === 0 && (await openOrders()).length === 0) || undefined
+    })
+  after(() => product.stopAll())
+  beforeEach(async () => {
+    hold.release()
+    await lms.noFaults()
+    await allEnded()
+    for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+      await db.deleteFrom(table).execute()
+    }
+    await lms.reset()
+    hold.renew()
+  })
+  return {
+    ...product,
+    db,
+    hold,
+    openOrders,
+    bringForward,
+    ordersEnded,
+    /** Every order has ended, and nothing is queued. What waits is brought forward. */
+    allEnded,
+    /** The courses in which this address is enrolled, sorted. */
+    activeIn: async (email: string): Promise<string[]> =>
+      (await lms.state()).enrollments
+        .filter((row) => row.email === email && row.active)
+        .map(({ course }) => course)
+        .sort(),
+    /** A delivery's timeline, a line for each event. */
+    log: async (id: string): Promise<string> =>
+      (await product.operations.timeline(id)).map(({ kind, detail }) => `${kind}: ${detail}`).join('\n'),
+  }
+}
+
+export const [OLD, NEW] = ['ada@example.com', 'ada@example.org'] as const
+
+/** A person who registers as `OLD` and changes the address to `NEW`, and where either is enrolled. */
+export const adaIn = ({ lms }: Pick<Awaited<ReturnType<typeof startWithHeldCalls>>, 'lms'>) => ({
+  register: () => lms.people({ email: OLD, username: 'ada', active: true }),
+  move: () => lms.address({ formerly: OLD, email: NEW }),
+  activeIn: async (): Promise<string[]> =>
+    (await lms.state()).enrollments
+      .filter(({ email, active }) => active && email.startsWith('ada'))
+      .map(({ email, course }) => `${email} ${course}`)
+      .sort(),
+})
