@@ -118,11 +118,10 @@ export function toProgress({
   outcome,
   generation,
 }: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome' | 'generation'>): Progress {
-  return { state, dueAt: due_at, outcome: outcome === null ? NO_OUTCOME : readOutcomeOrReason(outcome), generation }
+  return { state, dueAt: due_at, outcome: readOutcomeOrReason(outcome), generation }
 }
-const NO_OUTCOME: Outcome = { courses: {}, reason: null }
 
-function readOutcomeOrReason(text: string): Outcome {
+function readOutcomeOrReason(text: string | null): Outcome {
   try {
     return readOutcome(text)
   } catch (error) {
@@ -135,7 +134,7 @@ function readOutcomeOrReason(text: string): Outcome {
  * is about none, or can't be read.
  */
 export function courseOfOutcome(outcome: string | null): string | null {
-  const reason = outcome === null ? null : readOutcomeOrReason(outcome).reason
+  const { reason } = readOutcomeOrReason(outcome)
   return reason === null ? null : courseOfReason(reason)
 }
 
@@ -150,10 +149,11 @@ function describeError(error: unknown): string {
 
 /**
  * Parse the columns `request`, `outcome` and `standings`. Throw ZodError or SyntaxError for a text that this program
- * can't have written.
+ * can't have written. Before the first result, an outcome has no courses and no reason.
  */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
-export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
+export const readOutcome = (text: string | null): Outcome =>
+  text === null ? { courses: {}, reason: null } : outcomeSchema.parse(JSON.parse(text))
 export const readStandings = (text: string | null): Standings =>
   text === null ? {} : standingsSchema.parse(JSON.parse(text))
 

@@ -201,7 +201,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
     const { email, courseIds } = readRequest(row.request)
-    const reported = row.outcome === null ? {} : readOutcome(row.outcome).courses
+    const reported = readOutcome(row.outcome).courses
     const standings = Object.entries(readStandings(row.standings))
     const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
     const known = [...Object.keys(reported), ...gone.map(([course]) => course)]

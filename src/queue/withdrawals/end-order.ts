@@ -45,7 +45,7 @@ export async function endOrder(
     if (delivery.generation !== (await orderedGeneration(writing.trx, order))) {
       return { result: null, listed: [], others: await supersede(writing, order, delivery) }
     }
-    const outcome = delivery.outcome === null ? { courses: {}, reason: null } : readOutcome(delivery.outcome)
+    const outcome = readOutcome(delivery.outcome)
     const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
     const { state } = delivery

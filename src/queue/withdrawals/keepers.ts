@@ -120,13 +120,11 @@ const leftPaid = ({ endedAt, paid, result }: Withdrawal, course: string): boolea
  * person.
  */
 function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
-  const { outcome } = row
-  const reported = outcome === null ? [] : Object.keys(readOutcome(outcome).courses)
+  const reported = Object.keys(readOutcome(row.outcome).courses)
   return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
 }
 
 const hasEnrolled = ({ outcome }: Pick<DeliveryRow, 'outcome'>, course: string): boolean =>
-  outcome !== null &&
   Object.entries(readOutcome(outcome).courses).some(([key, is]) => is === 'enrolled' && isSameCourse(key, course))
 
 /** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
