@@ -99,17 +99,24 @@ export function toDelivery(row: DeliveryRow): Delivery {
     effectUnknown: row.effect_unknown !== 0,
     form: row.form,
     body: row.body,
-    request: row.request === null ? null : readRequest(row.request),
-    outcome: row.outcome === null ? null : readOutcome(row.outcome),
-    standings: readStandings(row.standings),
-    accounts: readAccounts(row.accounts),
-    achievements: readAchievements(row.achievements),
+    ...readStored(row),
     source: row.source,
     replaces: row.replaces,
     replacedBy: row.replaced_by,
     webhookId: row.webhook_id,
   }
 }
+
+/** Parses the columns of JSON, and throws as toDelivery does. */
+export const readStored = (
+  row: Pick<DeliveryRow, 'request' | 'outcome' | 'standings' | 'accounts' | 'achievements'>,
+) => ({
+  request: row.request === null ? null : readRequest(row.request),
+  outcome: row.outcome === null ? null : readOutcome(row.outcome),
+  standings: readStandings(row.standings),
+  accounts: readAccounts(row.accounts),
+  achievements: readAchievements(row.achievements),
+})
 
 /** Never throws: if the outcome can't be read, that becomes the reason. */
 export function toProgress({

@@ -1,15 +1,7 @@
 import { type Kysely, sql } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
-import {
-  readAccounts,
-  readAchievements,
-  readOutcome,
-  readRequest,
-  readStandings,
-  toDelivery,
-  unreadable,
-} from '../../queue/rows.ts'
+import { readOutcome, readRequest, readStandings, readStored, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
@@ -130,32 +122,23 @@ export async function preview(db: Kysely<Tables>, filter: DeliveryFilter): Promi
 export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null> {
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
-  const delivery = toDelivery({
-    ...row,
-    request: null,
-    outcome: null,
-    standings: null,
-    accounts: null,
-    achievements: null,
-  })
-  return { ...delivery, ...readStored(row), activeAt: row.active_at, lastEvent: row.last_event }
+  return {
+    ...toDelivery({ ...row, ...NOTHING }),
+    ...storedOrNothing(row),
+    activeAt: row.active_at,
+    lastEvent: row.last_event,
+  }
 }
 
+/** The columns of JSON before anything is stored in them. */
+const NOTHING = { request: null, outcome: null, standings: null, accounts: null, achievements: null }
+
 /** Parses the columns of JSON. If one can't be read, `unreadable` says why, and there is none. */
-export function readStored(row: Pick<DeliveryRow, 'request' | 'outcome' | 'standings' | 'accounts' | 'achievements'>) {
-  const { request, outcome, standings, accounts, achievements } = row
+export function storedOrNothing(row: Parameters<typeof readStored>[0]) {
   try {
-    return {
-      request: request === null ? null : readRequest(request),
-      outcome: outcome === null ? null : readOutcome(outcome),
-      standings: readStandings(standings),
-      accounts: readAccounts(accounts),
-      achievements: readAchievements(achievements),
-      unreadable: null,
-    }
+    return { ...readStored(row), unreadable: null }
   } catch (error) {
-    const nothing = { request: null, outcome: null, standings: {}, accounts: {}, achievements: {} }
-    return { ...nothing, unreadable: unreadable(error).subject }
+    return { ...readStored(NOTHING), unreadable: unreadable(error).subject }
   }
 }
 

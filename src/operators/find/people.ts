@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
-import { readStored, type Shown } from './listing.ts'
+import { type Shown, storedOrNothing } from './listing.ts'
 import { type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
@@ -64,7 +64,7 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
     .limit(SALES_MAX + 1)
     .execute()
   // One row that can't be read must not hide the person's other sales.
-  const sales = rows.slice(0, SALES_MAX).map((row) => ({ ...row, ...readStored(row) }))
+  const sales = rows.slice(0, SALES_MAX).map((row) => ({ ...row, ...storedOrNothing(row) }))
   const events = await eventsOf(
     db,
     sales.map(({ id }) => id),
