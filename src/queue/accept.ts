@@ -4,17 +4,11 @@ import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
-import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
+import { type Accepted, idReused, NONE_KNOWN, readKnown, readResults, storeWebhookIds } from './known.ts'
 import { readLateRetries } from './late-retries.ts'
 import { NO_ACCOUNTS, NO_STANDINGS, outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
-
-interface Accepted {
-  readonly id: string
-  readonly isNew: boolean
-  readonly row: DeliveryRow
-}
 
 /** `home`: the replica that is to attempt the deliveries; '' if it is none. */
 type AcceptContext = TransactionContext & { readonly home: string }
@@ -76,7 +70,7 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
     context,
     again.flatMap(({ id, row }) => (withdrawnOf(row) === undefined ? id : [])),
   )
-  const answers = await readAnswers(
+  const answers = await readResults(
     context,
     accepted.filter(({ row }) => known.isReused(row)),
   )

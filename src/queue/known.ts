@@ -3,6 +3,13 @@ import type { TransactionContext } from '../database/transaction.ts'
 import type { Change, EventDraft } from './events.ts'
 import { readRequest, toProgress } from './rows.ts'
 
+/** A webhook as the row that it would be, and the id of its delivery: that row's own, if it is new. */
+export interface Accepted {
+  readonly id: string
+  readonly isNew: boolean
+  readonly row: DeliveryRow
+}
+
 /** The deliveries that are stored for webhooks which have just been inserted unless they were known. */
 export interface Known {
   /** The delivery with the webhook-id of this row, otherwise the one with its digest. */
@@ -50,7 +57,7 @@ export async function readKnown(
  */
 export async function storeWebhookIds(
   { trx }: Pick<TransactionContext, 'trx'>,
-  accepted: readonly { readonly id: string; readonly isNew: boolean; readonly row: DeliveryRow }[],
+  accepted: readonly Accepted[],
 ): Promise<void> {
   const named = accepted.filter(({ isNew, row }) => !isNew && row.webhook_id !== null)
   for (const { id, row } of named.sort((a, b) => (a.id < b.id ? -1 : 1))) {
@@ -63,13 +70,13 @@ export async function storeWebhookIds(
   }
 }
 
-type Answer = Pick<Change, 'progress'> & { readonly courseCount: number }
+type Result = Pick<Change, 'progress'> & { readonly courseCount: number }
 
 /** The results of deliveries, for webhooks that came under their webhook-ids with another body. */
-export async function readAnswers(
+export async function readResults(
   { trx }: Pick<TransactionContext, 'trx'>,
-  reused: readonly { readonly id: string }[],
-): Promise<Map<string, Answer>> {
+  reused: readonly Accepted[],
+): Promise<Map<string, Result>> {
   if (reused.length === 0) return new Map()
   const ids = [...new Set(reused.map(({ id }) => id))]
   const rows = await trx

@@ -1,15 +1,10 @@
 import type { TransactionContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
+import type { Accepted } from './known.ts'
 import { coursesOf } from './rows.ts'
 import { readSaleIds } from './webhook-ids.ts'
 import { readCurrentOrders, withdrawalOf } from './withdrawal-row.ts'
-
-/** A webhook that repeats a stored delivery. */
-interface Repeat {
-  readonly id: string
-  readonly row: { readonly webhook_id: string | null }
-}
 
 /**
  * Among repeats, finds those that are retries which came late: their delivery was withdrawn, or is being withdrawn, and
@@ -19,7 +14,7 @@ interface Repeat {
  */
 export async function readLateRetries(
   { trx }: Pick<TransactionContext, 'trx'>,
-  repeats: readonly Repeat[],
+  repeats: readonly Accepted[],
 ): Promise<ReadonlyMap<string, string>> {
   const named = repeats.flatMap(({ id, row: { webhook_id } }) => (webhook_id === null ? [] : [{ id, webhook_id }]))
   const withdrawn = await readWithdrawnCourses({ trx }, [...new Set(named.map(({ id }) => id))])

@@ -1,6 +1,7 @@
 import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { VerifiedWebhook } from '../sale/types.ts'
 import type { Change } from './events.ts'
+import type { Accepted } from './known.ts'
 
 type Writing = Pick<TransactionContext, 'trx' | 'at'>
 type Named = Pick<VerifiedWebhook, 'webhookId'>
@@ -89,10 +90,7 @@ export async function readSaleIds(
 }
 
 /** Stores the webhook-ids of repeats of deliveries that have another one, so that none of them can name a refund. */
-export async function storeFurtherIds(
-  { trx, at }: Writing,
-  repeats: readonly { readonly id: string; readonly row: { readonly webhook_id: string | null } }[],
-): Promise<void> {
+export async function storeFurtherIds({ trx, at }: Writing, repeats: readonly Accepted[]): Promise<void> {
   const rows = repeats.flatMap(({ id, row: { webhook_id } }) =>
     webhook_id === null
       ? []
