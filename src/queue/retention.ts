@@ -1,9 +1,10 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type Background, pause, runBackgroundLoop } from '../service/lib/loop.ts'
 import { lockDeliveries, remove } from './change-deliveries.ts'
+import { along } from './in-order.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 200
@@ -44,9 +45,7 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
 async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): Promise<string[]> {
   const ids: string[] = []
   for (const state of FINISHED) {
-    const rows = await db
-      .selectFrom('deliveries')
-      .modifyFront(sql`/*+ INDEX(deliveries deliveries_state) */`) // otherwise MySQL reads all states
+    const rows = await along(db, 'deliveries_state')
       .select('id')
       .where('state', '=', state)
       .where('active_at', '<', before)
