@@ -71,12 +71,8 @@ function begin(holds: Replicas['holds'], attempts: readonly Attempt[]): Promise<
   })
 }
 
-interface Writing extends WriteContext {
-  readonly replicas: Pick<Replicas, 'me' | 'holds'>
-}
-
 async function write(
-  { replicas: { me, holds }, database, now, newId, random, hasOutbox }: Writing,
+  { replicas: { me, holds }, database, now, newId, random, hasOutbox }: StoreParts,
   writes: readonly Write[],
 ): Promise<Written[]> {
   const written = await inTransaction<Written[]>({
