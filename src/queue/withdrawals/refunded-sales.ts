@@ -3,7 +3,7 @@ import type { TransactionContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
-import { coursesOf, readRequest } from '../rows.ts'
+import { coursesOf } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
 import { hasFailed, type Withdrawal } from '../withdrawal-row.ts'
 
@@ -113,8 +113,8 @@ export function refundableOf(of: {
 }): Refundable | null {
   const { row, orders, named } = of
   const withdrawable = withdrawableOf(row)
-  if (withdrawable === null || row.request === null) return null
-  const sent = [...new Set(readRequest(row.request).courseIds)]
+  if (withdrawable === null) return null
+  const sent = coursesOf(row)
   const stops = row.state === 'queued' || row.state === 'needs_attention'
   const listed = withdrawable.courses.map(({ course }) => course)
   const all = [...listed, ...(stops ? sent.filter((course) => !has(listed, course)) : [])]
