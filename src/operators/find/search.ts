@@ -12,7 +12,7 @@ import {
   stretches,
 } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
-import type { DeliveryState } from '../../sale/types.ts'
+import { countsOf, type StateCounts, sumOf } from '../reports/counts.ts'
 import { BEFORE_MS, type DeliveryFilter, meeting } from './filter.ts'
 
 /** A search through texts stops after this time, ms, and the page says how far back it came. */
@@ -67,14 +67,8 @@ export async function search(
 }
 
 /** Counts the deliveries that a filter finds, by state: exactly, however long it takes. */
-export async function countFound(
-  db: Kysely<Tables>,
-  filter: DeliveryFilter,
-): Promise<Readonly<Partial<Record<DeliveryState, number>>>> {
-  const counts: Partial<Record<DeliveryState, number>> = {}
-  for (const { state, all } of await tally(db, filter, 'id')) counts[state] = (counts[state] ?? 0) + Number(all)
-  return counts
-}
+export const countFound = async (db: Kysely<Tables>, filter: DeliveryFilter): Promise<Partial<StateCounts>> =>
+  countsOf(await tally(db, filter, 'id'))
 
 /**
  * Counts those that a replay can help, and the others that a filter finds: they were rejected for their payload. Some of
@@ -85,10 +79,8 @@ export async function countReplayable(
   filter: DeliveryFilter,
 ): Promise<{ count: number; left: number }> {
   const tallied = await tally(db, filter, 'request')
-  const sum = (numbers: readonly (number | string | bigint)[]): number =>
-    numbers.reduce<number>((total, number) => total + Number(number), 0)
-  const count = sum(tallied.filter(({ state }) => state !== 'rejected').map(({ having }) => having))
-  return { count, left: sum(tallied.map(({ all }) => all)) - count }
+  const count = sumOf(tallied.flatMap(({ state, having }) => (state === 'rejected' ? [] : { count: having })))
+  return { count, left: sumOf(tallied) - count }
 }
 
 /** By state, in stretches: how many there are, and how many of them have a value in the column. */
@@ -99,7 +91,11 @@ async function tally(db: Kysely<Tables>, wanted: DeliveryFilter, column: 'id' | 
   const whole = [{ after: null, last: null }]
   const tallied = []
   for await (const stretch of kind === 'walk' ? stretches({ db, range: rangeOf(filter), after: null }) : whole) {
-    const counted = from().select(({ fn }) => ['state', fn.countAll().as('all'), fn.count(column).as('having')])
+    const counted = from().select(({ fn }) => [
+      'state',
+      fn.countAll<number>().as('count'),
+      fn.count<number>(column).as('having'),
+    ])
     tallied.push(...(await between(counted, stretch).groupBy('state').execute()))
   }
   return tallied

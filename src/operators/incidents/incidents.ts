@@ -1,9 +1,9 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { IncidentRow, Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/transaction.ts'
-import { inTransaction } from '../../database/transaction.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { type Page, waited } from '../find/filter.ts'
+import { allStates, countsOf, sumOf } from '../reports/counts.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */
@@ -241,14 +241,14 @@ export async function waitedSales(
     .where((eb) => waited(eb, span))
     .groupBy('state')
     .execute()
-  const counts = new Map(rows.map(({ state, count }) => [state, Number(count)]))
+  const { queued, enrolled, pre_enrolled, needs_attention } = allStates(countsOf(rows))
   const last = rows.flatMap((row) => row.last ?? [])
   return {
-    sales: [...counts.values()].reduce((sum, count) => sum + count, 0),
-    queued: counts.get('queued') ?? 0,
-    enrolled: counts.get('enrolled') ?? 0,
-    preEnrolled: counts.get('pre_enrolled') ?? 0,
-    needsAttention: counts.get('needs_attention') ?? 0,
+    sales: sumOf(rows),
+    queued,
+    enrolled,
+    preEnrolled: pre_enrolled,
+    needsAttention: needs_attention,
     lastEnrolledAt: last.length === 0 ? null : Math.max(...last),
   }
 }

@@ -71,7 +71,7 @@ export interface Bar {
   /** The beginning of the span and its end, ms since 1970. */
   readonly from: number
   readonly to: number
-  readonly counts: Readonly<Partial<Record<DeliveryState, number>>>
+  readonly counts: Partial<StateCounts>
 }
 
 /**
@@ -154,13 +154,16 @@ interface StateCount {
   readonly count: number
 }
 
-function countsOf(rows: readonly StateCount[]): Bar['counts'] {
+/** Adds up what was counted by state. States without a row are absent. */
+export function countsOf(rows: readonly StateCount[]): Partial<StateCounts> {
   const counts: Partial<Record<DeliveryState, number>> = {}
   for (const { state, count } of rows) counts[state] = (counts[state] ?? 0) + Number(count)
   return counts
 }
 
-const sumOf = (rows: readonly StateCount[]): number => rows.reduce((sum, { count }) => sum + Number(count), 0)
+/** The same in all states together. */
+export const sumOf = (rows: readonly Pick<StateCount, 'count'>[]): number =>
+  rows.reduce((sum, { count }) => sum + Number(count), 0)
 
 /** What was counted, and when: ms since 1970. */
 export interface Counted<Value> {
