@@ -78,6 +78,15 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
   }
 }
 
+/** The same as a list of one order; empty for a row that can't be read. */
+export function readableOrder(row: WithdrawalRow): Withdrawal[] {
+  try {
+    return [withdrawalOf(row)]
+  } catch {
+    return []
+  }
+}
+
 /** The courses in which a call of an order may have changed something. Throws ZodError or SyntaxError for unreadable JSON. */
 export const touchedBy = ({ touched }: Pick<WithdrawalRow, 'touched'>): readonly string[] => readList(touched)
 

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../../database/schema.ts'
 import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
-import { type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import { readableOrder, type Withdrawal } from '../../queue/withdrawal-row.ts'
 import { readCalls } from '../../sale/calls.ts'
 import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
@@ -74,11 +74,6 @@ function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'
   return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
 }
 
-/**
- * What the sentence about a delivery needs beside its own row: the note of who handled it, and the orders to take the buyer
- * out of courses.
- */
-
 /** An event that records a note, oldest first among those of its delivery. */
 type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
 
@@ -122,12 +117,5 @@ export async function readOrders(
 ): Promise<ReadonlyMap<string, Withdrawal[]>> {
   const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   rows.sort((a, b) => (a.id < b.id ? 1 : -1))
-  const readable = rows.flatMap((row) => {
-    try {
-      return [withdrawalOf(row)]
-    } catch {
-      return []
-    }
-  })
-  return Map.groupBy(readable, ({ deliveryId }) => deliveryId)
+  return Map.groupBy(rows.flatMap(readableOrder), ({ deliveryId }) => deliveryId)
 }

@@ -3,7 +3,7 @@ import type { Tables, WithdrawalRow } from '../../database/schema.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { readList } from '../rows.ts'
-import { describeWithdrawal, hasFailed, readCurrentOrders, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
+import { describeWithdrawal, hasFailed, readableOrder, readCurrentOrders, type Withdrawal } from '../withdrawal-row.ts'
 
 /** What ended longer ago is no news. */
 const NEWS_MS = 7 * 24 * 3_600_000
@@ -65,11 +65,4 @@ const leftBy = ({ courses, result }: Withdrawal): readonly string[] =>
   courses.filter((course) => !tookOut(result, course))
 
 /** The order of a row; none for one that did not fail, or whose row can't be read. */
-export function failedOf(row: WithdrawalRow): Withdrawal[] {
-  try {
-    const order = withdrawalOf(row)
-    return hasFailed(order) ? [order] : []
-  } catch {
-    return []
-  }
-}
+export const failedOf = (row: WithdrawalRow): Withdrawal[] => readableOrder(row).filter(hasFailed)
