@@ -15,7 +15,7 @@ import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { storeReplacement } from './replacement.ts'
-import { readRequest, readStandings } from './rows.ts'
+import { readRequest, readStandings, UNSOLVED } from './rows.ts'
 import { textTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 
@@ -124,7 +124,7 @@ export async function correctCourse(
     .selectFrom('deliveries')
     .select(['request', 'reason', 'subject', 'standings'])
     .where('id', '=', id)
-    .where('state', 'in', ['needs_attention', 'rejected'])
+    .where('state', 'in', UNSOLVED)
     .executeTakeFirst()
   if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== textTerm(from))
     return null

@@ -76,6 +76,9 @@ export function standingColumns(standings: Standings): Pick<DeliveryRow, 'standi
 /** The states of deliveries in which the access to a course can end: in the second, another course waits for an account. */
 export const CAN_END = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
 
+/** The states of deliveries whose buyers have paid, and are not enrolled as sold. */
+export const UNSOLVED = ['needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]
+
 /** Of a delivery that nobody has checked since its last result. */
 export const NO_STANDINGS = { standings: null, ended_at: null } as const satisfies Partial<DeliveryRow>
 

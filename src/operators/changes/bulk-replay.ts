@@ -5,6 +5,7 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import type { CourseSwap } from '../../queue/correct.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
+import { UNSOLVED } from '../../queue/rows.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
 import { preview } from '../find/listing.ts'
@@ -65,9 +66,8 @@ export async function startReplay(
 export const wrongSales = (filter: DeliveryFilter, from: string): WithStates => ({
   ...filter,
   about: from,
-  states: (filter.states ?? UNSOLVED).filter((state) => UNSOLVED.includes(state)),
+  states: (filter.states ?? UNSOLVED).filter((state) => UNSOLVED.some((one) => one === state)),
 })
-const UNSOLVED: readonly DeliveryState[] = ['needs_attention', 'rejected']
 
 /**
  * Stores a bulk correction; see Operations.startCorrection. The same order of the same operator again, as a second click

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
 import type { DeliveryRow, NoticeRow, Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/transaction.ts'
-import { inTransaction } from '../../database/transaction.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
-import { courseOfOutcome } from '../../queue/rows.ts'
+import { courseOfOutcome, UNSOLVED } from '../../queue/rows.ts'
 import { failedOf } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { REASON_CODES, REASONS } from '../../sale/types.ts'
 
@@ -138,7 +137,7 @@ export async function countNew({ database, random }: WriteContext, upTo: number)
 async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
   const groups = await along(db, 'deliveries_state')
     .select(({ fn }) => ['reason', 'subject', fn.countAll<number>().as('count'), fn.max('outcome').as('example')])
-    .where('state', 'in', ['needs_attention', 'rejected'])
+    .where('state', 'in', UNSOLVED)
     .where('active_at', '>', after)
     .where(({ eb, ref }) => eb(sql<number>`+${ref('settled_at')}`, '>', after))
     .where('settled_at', '<=', upTo)

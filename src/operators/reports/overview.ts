@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { courseOfOutcome } from '../../queue/rows.ts'
+import { courseOfOutcome, UNSOLVED } from '../../queue/rows.ts'
 import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { idTime } from '../../sale/ids.ts'
-import type { DeliveryState, ReasonCode } from '../../sale/types.ts'
+import type { ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'
 
 /** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
@@ -82,9 +82,6 @@ async function oldestQueued(db: Kysely<Tables>): Promise<Overview['oldestQueued'
   const row = await db.selectFrom('deliveries').select('received_at').where('id', '=', id).executeTakeFirst()
   return row === undefined ? null : { id, receivedAt: row.received_at }
 }
-
-/** Their buyers have paid, and are not enrolled as sold. */
-const UNSOLVED = ['needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]
 
 /** Deliveries that need attention, or were rejected and not handled since, for the same reason. Times are ms since 1970. */
 export interface Cause {
