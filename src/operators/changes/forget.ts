@@ -58,7 +58,7 @@ export async function forget(
   let erased = 0
   await refuseOpenWithdrawals(db, address)
   await stopWork(context, { address, by, silentMs, publish })
-  const eraseAll = async (ids: readonly string[], silent: readonly string[] = []): Promise<number> => {
+  const eraseAll = async (ids: readonly string[], silent: readonly string[] = []): Promise<void> => {
     const { result, events } = await auditedChange(context, async (writing) => {
       await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
       return (await isHeld(writing, { address, silent })) ? NOTHING : erase(writing, { ids, address, by })
@@ -70,7 +70,6 @@ export async function forget(
       texts.add(row.search_text)
     }
     erased += result.length
-    return result.length
   }
   for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
@@ -119,8 +118,7 @@ async function stopWork(
       .limit(STEP)
       .execute()
     if (rows.length === 0) return
-    const ids = rows.map(({ id }) => id)
-    for (const id of ids) {
+    for (const { id } of rows) {
       const { events } = await markHandled(context, { id, note: 'to be erased', by })
       for (const event of events) publish(event)
     }
@@ -149,7 +147,6 @@ async function erase(
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
-  if (ids.length === 0) return NOTHING
   await refuseOpenWithdrawals(trx, address) // again, because a refund may have come before the lock
   const rows = await trx
     .selectFrom('deliveries')
@@ -225,7 +222,7 @@ const NAMED = 5
 /**
  * Throws AppError withdrawal.open if the buyer of one of these deliveries is still to be taken out of a course: erased now,
  * the buyer would keep it.
- * @param of.address as it is stored: see emailTerm
+ * @param address as it is stored: see emailTerm
  */
 async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
   const rows = await db
