@@ -5,7 +5,7 @@ import { type Summary, summaries } from './listing.ts'
 import { search } from './search.ts'
 
 const SIMILAR_MAX = 4
-/** How many of the newest deliveries of a domain are compared with an address, letter by letter. */
+/** How many of the newest deliveries that a text finds are looked at. */
 const COMPARED = 200
 /** Each look through the texts of the list stops after this time, ms: an operator waits, and there are up to four. */
 const WITHIN_MS = 60
@@ -40,9 +40,9 @@ export function isNear(a: string, b: string): boolean {
 export async function similarBuyers(db: Kysely<Tables>, email: string): Promise<readonly Summary[]> {
   const { texts, domain } = textsLike(email)
   const found = new Map<string, string>()
-  const add = async (find: string, limit: number, isLike: (address: string) => boolean): Promise<void> => {
+  const add = async (find: string, isLike: (address: string) => boolean): Promise<void> => {
     if (found.size >= SIMILAR_MAX) return
-    const matches = await search(db, { filter: { find }, after: null, limit, withinMs: WITHIN_MS })
+    const matches = await search(db, { filter: { find }, after: null, limit: COMPARED, withinMs: WITHIN_MS })
     for (const { id, address } of await addressesOf(
       db,
       matches.found.map((one) => one.id),
@@ -51,8 +51,8 @@ export async function similarBuyers(db: Kysely<Tables>, email: string): Promise<
       if (isNew && isLike(address) && found.size < SIMILAR_MAX) found.set(address, id)
     }
   }
-  for (const text of texts) await add(text, COMPARED, () => true)
-  await add(`@${domain}`, COMPARED, (address) => isNear(fold(address), fold(email)))
+  for (const text of texts) await add(text, () => true)
+  await add(`@${domain}`, (address) => isNear(fold(address), fold(email)))
   return summaries(db, [...found.values()])
 }
 
