@@ -73,13 +73,13 @@ const firstResultAt = (eb: ExpressionBuilder<Tables, 'deliveries'>) => eb.fn.coa
  */
 export const waited = (
   eb: ExpressionBuilder<Tables, 'deliveries'>,
-  { from, to }: { readonly from: number; readonly to?: number | null | undefined },
+  { from, to }: { readonly from: number; readonly to?: number | undefined },
 ) =>
   eb.and([
     eb('received_at', '>=', from - BEFORE_MS),
     eb.or([eb(firstResultAt(eb), 'is', null), eb(firstResultAt(eb), '>=', from)]),
     eb('state', '!=', 'rejected'),
-    ...(to === null || to === undefined ? [] : [eb('received_at', '<=', to)]),
+    ...(to === undefined ? [] : [eb('received_at', '<=', to)]),
   ])
 
 /** Adds every condition of a filter to a query of deliveries. */
