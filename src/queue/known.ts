@@ -11,7 +11,7 @@ export interface Accepted {
 }
 
 /** The deliveries that are stored for webhooks which have just been inserted unless they were known. */
-export interface Known {
+interface Known {
   /** The delivery with the webhook-id of this row, otherwise the one with its digest. */
   idOf(row: DeliveryRow): string
   /** Whether the delivery with this webhook-id is another sale. */
@@ -33,13 +33,12 @@ export async function readKnown(
   const names = [...new Set(rows.flatMap((row) => row.webhook_id ?? []))]
   const bySale = await select.where('digest', 'in', digests).execute()
   const byName = names.length === 0 ? [] : await select.where('webhook_id', 'in', names).execute()
-  const idOfDigest = new Map(bySale.map((row) => [row.digest, row.id]))
-  const nameOfDigest = new Map(bySale.map((row) => [row.digest, row.webhook_id]))
+  const sold = new Map(bySale.map((row) => [row.digest, row]))
   const named = new Map(byName.map((row) => [row.webhook_id, row]))
   const namedAs = ({ webhook_id }: DeliveryRow) => (webhook_id === null ? undefined : named.get(webhook_id))
   return {
     idOf: (row) => {
-      const id = namedAs(row)?.id ?? idOfDigest.get(row.digest)
+      const id = namedAs(row)?.id ?? sold.get(row.digest)?.id
       if (id === undefined) throw new Error(`delivery ${row.id} was not stored`)
       return id
     },
@@ -47,7 +46,8 @@ export async function readKnown(
       const other = namedAs(row)
       return other !== undefined && other.digest !== row.digest
     },
-    isRenamed: (row) => row.webhook_id !== null && (nameOfDigest.get(row.digest) ?? row.webhook_id) !== row.webhook_id,
+    isRenamed: ({ digest, webhook_id }) =>
+      webhook_id !== null && (sold.get(digest)?.webhook_id ?? webhook_id) !== webhook_id,
   }
 }
 
