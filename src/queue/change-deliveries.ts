@@ -112,7 +112,7 @@ export async function startAgain(
 export const NOTE_MAX = 1000
 
 /** `already`: an operator has handled it before. */
-export type Handled = { readonly kind: 'handled' | 'already' | 'unknown' } | Outdated
+type Handled = { readonly kind: 'handled' | 'already' | 'unknown' } | Outdated
 
 /** See Operations.markHandled. */
 export async function markHandled(

@@ -39,7 +39,7 @@ export interface Correction extends Changes, Seen {
  * - `invalid`: the payload rules refuse the corrected sale, in the webhook's words.
  * - `unchanged`: the correction changes nothing.
  */
-export type Corrected =
+type Corrected =
   | { readonly kind: 'corrected'; readonly id: string; readonly withdrawal: WithdrawalOrdered | null }
   | { readonly kind: 'already'; readonly id: string }
   | { readonly kind: 'invalid'; readonly errors: FieldErrors }

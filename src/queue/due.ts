@@ -32,7 +32,7 @@ export interface DueQuery {
  * The condition that a delivery is due. A time further ahead than the longest wait was written by a clock that was ahead,
  * and has been set back since. `now`: ms since 1970.
  */
-export const isDue = (eb: ExpressionBuilder<Tables, 'deliveries'>, now: number) =>
+const isDue = (eb: ExpressionBuilder<Tables, 'deliveries'>, now: number) =>
   eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_WAIT_MS)])
 
 /**

@@ -21,7 +21,7 @@ type LightRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 export const listed = ({ id, active_at, state }: LightRow): Listed => ({ id, activeAt: active_at, state })
 
 /** Deliveries in these states, last active from `from` (inclusive) to `to` (exclusive), ms since 1970. */
-export interface Range {
+interface Range {
   readonly states?: readonly DeliveryRow['state'][] | undefined
   readonly from?: number | undefined
   readonly to?: number | undefined

@@ -25,7 +25,7 @@ const ADDRESS = /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/
 /** Appended to a text, it sorts after every text that begins with it, in both kinds of databases. */
 const LAST = '\u{10ffff}'
 
-export interface Matches {
+interface Matches {
   /** Newest activity first. */
   readonly found: readonly Listed[]
   /** The position to continue from; null if there are no more. */

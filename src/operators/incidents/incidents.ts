@@ -11,7 +11,7 @@ export const SAME_MS = 60_000
 /** The replicas that have an incident open report it this often. Without a report for SAME_MS, it is over. */
 const HEARTBEAT_MS = 10_000
 
-export type IncidentKind = IncidentRow['kind']
+type IncidentKind = IncidentRow['kind']
 
 /** An incident as one replica sees it. `since` is in ms since 1970. */
 export interface Seen {

@@ -8,10 +8,10 @@ import { type Cause, readCauses } from './overview.ts'
 
 /** What an operator says about a cause: that they work on it, or that it is gone. */
 export const CAUSE_MARKS = ['cause_acknowledged', 'cause_resolved'] as const
-export type CauseMarkKind = (typeof CAUSE_MARKS)[number]
+type CauseMarkKind = (typeof CAUSE_MARKS)[number]
 
 /** The latest of them about a cause. Times are ms since 1970. */
-export interface CauseMark {
+interface CauseMark {
   readonly kind: CauseMarkKind
   readonly by: string
   readonly at: number
