@@ -93,15 +93,13 @@ const lateRetry = (id: string, withdrawnCourse: string): Change => ({
 })
 
 function draftEvents({ id, isNew, row, outcome }: Accepted & { outcome: Outcome }): EventDraft[] {
-  const test = row.source === 'test' ? ({ isTest: true } as const) : {}
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
     detail: ORIGIN[row.source](row),
-    ...test,
   } as const
   if (row.state !== 'rejected') return [received]
-  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome), ...test }]
+  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome) }]
 }
 
 const ORIGIN = {

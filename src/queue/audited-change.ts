@@ -24,27 +24,10 @@ export async function auditedChange<Result>(
     body: async (trx) => {
       const writing = { trx, at: now(), newId, hasOutbox }
       const { result, listed, others = [] } = await change(writing)
-      const events = await insertEvents(writing, await withTests(writing, [...listed, ...others]))
+      const events = await insertEvents(writing, [...listed, ...others])
       await insertAudit(writing, events.slice(0, listed.length))
       return { result, events }
     },
     isStored: (trx, { events }) => areStored(trx, events),
   })
-}
-
-/** Marks the events of test sales. */
-async function withTests(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  drafts: readonly EventDraft[],
-): Promise<readonly EventDraft[]> {
-  const ids = [...new Set(drafts.map(({ deliveryId }) => deliveryId))].filter((id) => id !== '')
-  if (ids.length === 0) return drafts
-  const rows = await trx
-    .selectFrom('deliveries')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('source', '=', 'test')
-    .execute()
-  const tests = new Set(rows.map(({ id }) => id))
-  return drafts.map((draft) => (tests.has(draft.deliveryId) ? { ...draft, isTest: true as const } : draft))
 }

@@ -19,7 +19,6 @@ export interface EventDraft {
   readonly timeToEnrollmentMs?: number
   /** From received to the enrollment of a buyer who was pre-enrolled, ms. */
   readonly timeToClaimMs?: number
-  readonly isTest?: true
 }
 
 /** The result of a write for one delivery. */
@@ -48,19 +47,19 @@ export async function insertEvents(
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
-  const numbers = await nextNumbers(
+  const places = await nextPlaces(
     trx,
     events.map(({ deliveryId }) => deliveryId),
   )
-  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, calls = [], ...event }, index) => ({
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, calls = [], ...event }, index) => ({
     ...event,
     calls: writeCalls(calls),
     delivery_id: deliveryId,
-    seq: numbers[index] ?? 0,
+    seq: places[index]?.number ?? 0,
   }))
   await insertRows({ trx, into: 'events', rows })
   if (hasOutbox) await insertShopEvents({ trx, at }, rows)
-  return events
+  return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
 }
 
 /** Adds events to the audit; see AuditRow. */
@@ -91,10 +90,17 @@ export async function areStored(trx: Transaction<Tables>, events: readonly Deliv
  * events in its row, which stays locked until the end of the transaction. So a higher number was committed later, whatever
  * the clocks said.
  */
-export async function nextNumbers(trx: Kysely<Tables>, ids: readonly string[]): Promise<number[]> {
+export const nextNumbers = async (trx: Kysely<Tables>, ids: readonly string[]): Promise<number[]> =>
+  (await nextPlaces(trx, ids)).map(({ number }) => number)
+
+/** The same, and whether the delivery is a test sale. */
+async function nextPlaces(
+  trx: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<{ readonly number: number; readonly isTest: boolean }[]> {
   const counts = new Map([...Map.groupBy(ids, (id) => id)].map(([id, { length }]) => [id, length]))
   counts.delete('') // events of no delivery
-  if (counts.size === 0) return ids.map(() => 0)
+  if (counts.size === 0) return ids.map(() => ({ number: 0, isTest: false }))
   const sorted = [...counts.keys()].sort() // unsorted, two replicas deadlock on MySQL
   for (const [count, group] of Map.groupBy(sorted, (id) => counts.get(id) ?? 0)) {
     await trx
@@ -103,12 +109,13 @@ export async function nextNumbers(trx: Kysely<Tables>, ids: readonly string[]): 
       .where('id', 'in', group)
       .execute()
   }
-  const rows = await trx.selectFrom('deliveries').select(['id', 'last_event']).where('id', 'in', sorted).execute()
+  const query = trx.selectFrom('deliveries').select(['id', 'last_event', 'source']).where('id', 'in', sorted)
+  const rows = await query.execute()
   const last = new Map(rows.map(({ id, last_event }) => [id, last_event - (counts.get(id) ?? 0)]))
+  const tests = new Set(rows.flatMap(({ id, source }) => (source === 'test' ? id : [])))
   return ids.map((id) => {
     const before = last.get(id)
-    if (before === undefined) return 0
-    last.set(id, before + 1)
-    return before + 1
+    if (before !== undefined) last.set(id, before + 1)
+    return { number: last.get(id) ?? 0, isTest: tests.has(id) }
   })
 }

@@ -51,16 +51,7 @@ export async function settle(
 }
 
 type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-const COLUMNS = [
-  'state',
-  'due_at',
-  'outcome',
-  'accounts',
-  'received_at',
-  'enrolled_at',
-  'generation',
-  'source',
-] as const
+const COLUMNS = ['state', 'due_at', 'outcome', 'accounts', 'received_at', 'enrolled_at', 'generation'] as const
 
 interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
@@ -186,8 +177,7 @@ function changeOf({ at }: TransactionContext, { effect, settlement, row, isFirst
   if (row === undefined) return { id, progress: settlement, drafts: [] }
   if (effect === 'lost' || effect === 'stopped') return { id, progress: toProgress(row), drafts: [] }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
-  const test = row.source === 'test' ? ({ isTest: true } as const) : {}
-  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, calls, ...time, ...test }]
+  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, calls, ...time }]
   return { id, progress: effect === 'final' || dueAt === null ? settlement : toProgress(row), drafts }
 }
 

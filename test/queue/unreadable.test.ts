@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimNow, submit } from './claiming.ts'
-import { only, setUp, succeeded, timeline } from './harness.ts'
+import { COURSE, only, setUp, succeeded, timeline } from './harness.ts'
 
 const quick = { timeout: 30_000 }
 const DAMAGED = [
@@ -58,4 +58,18 @@ test('a finished delivery with a damaged outcome can be repeated', quick, async 
   await bench.db.updateTable('deliveries').set({ outcome: '{' }).execute()
   const { progress } = only(await bench.store.progress([id]))
   assert.equal(progress.outcome.reason?.code, 'row.unreadable')
+})
+
+test('the events of a test sale say so, also if its row can’t be read', quick, async (t) => {
+  const bench = await setUp(t)
+  await bench.operations.testSale({ email: 'ada@x.example', courseIds: [COURSE], nonce: '1', by: 'alice' })
+  await bench.db.updateTable('deliveries').set({ request: '{' }).execute()
+  assert.deepEqual(await claimNow(bench), [])
+  assert.deepEqual(
+    bench.published.map(({ kind, isTest }) => [kind, isTest]),
+    [
+      ['received', true],
+      ['needs_attention', true],
+    ],
+  )
 })
