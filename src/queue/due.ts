@@ -1,10 +1,11 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { inTransaction, type WriteContext } from '../database/transaction.ts'
+import type { WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
-import { areStored, type EventDraft, insertEvents } from './events.ts'
+import { auditedChange } from './audited-change.ts'
+import type { EventDraft } from './events.ts'
 import { LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { outcomeColumns, personOf, toDelivery, toProgress, unreadable } from './rows.ts'
 import { readCurrentOrders, takenBy } from './withdrawal-row.ts'
@@ -100,7 +101,7 @@ export async function otherHomes(db: Kysely<Tables>, me: string): Promise<Home[]
 export async function readClaimed({
   ids,
   ...context
-}: WriteContext & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
+}: WriteContext & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: readonly DeliveryEvent[] }> {
   if (ids.length === 0) return { deliveries: [], events: [] }
   const rows = await context.database.db
     .selectFrom('deliveries')
@@ -136,30 +137,25 @@ function withoutTaken(delivery: Delivery, taken: readonly string[]): Delivery {
 const NO_REQUEST: Reason = { code: 'row.unreadable', subject: 'it holds no request' }
 
 async function removeUnreadable(
-  { database, now, newId, random, hasOutbox }: WriteContext,
+  context: WriteContext,
   reasons: ReadonlyMap<string, Reason>,
-): Promise<DeliveryEvent[]> {
-  return inTransaction({
-    database,
-    random,
-    body: async (trx) => {
-      const at = now()
-      const drafts: EventDraft[] = []
-      for (const [id, reason] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const outcome = outcomeColumns({ courses: {}, reason })
-        const { numUpdatedRows } = await trx
-          .updateTable('deliveries')
-          .set({ state: 'needs_attention', ...outcome, due_at: null, settled_at: at, active_at: at })
-          .where('id', '=', id)
-          .where('state', '=', 'queued')
-          .executeTakeFirst()
-        if (numUpdatedRows === 0n) continue
-        drafts.push({ deliveryId: id, kind: 'needs_attention', detail: reasonText(reason) })
-      }
-      return insertEvents({ trx, at, newId, hasOutbox }, drafts)
-    },
-    isStored: areStored,
+): Promise<readonly DeliveryEvent[]> {
+  const { events } = await auditedChange(context, async ({ trx, at }) => {
+    const others: EventDraft[] = []
+    for (const [id, reason] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const outcome = outcomeColumns({ courses: {}, reason })
+      const { numUpdatedRows } = await trx
+        .updateTable('deliveries')
+        .set({ state: 'needs_attention', ...outcome, due_at: null, settled_at: at, active_at: at })
+        .where('id', '=', id)
+        .where('state', '=', 'queued')
+        .executeTakeFirst()
+      if (numUpdatedRows === 0n) continue
+      others.push({ deliveryId: id, kind: 'needs_attention', detail: reasonText(reason) })
+    }
+    return { result: null, listed: [], others }
   })
+  return events
 }
 
 /**
