@@ -8,8 +8,7 @@ import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
-import { preview } from '../find/listing.ts'
-import { countFound } from '../find/search.ts'
+import { countFound, countReplayable } from '../find/search.ts'
 import { totalOf } from '../reports/counts.ts'
 
 const LISTED = 20
@@ -53,7 +52,7 @@ export async function startReplay(
   context: WriteContext,
   { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await preview(context.database.db, selected(filter, enrolled))
+  const { count } = await countReplayable(context.database.db, selected(filter, enrolled))
   return auditedChange(context, async (writing) => {
     const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
     // Without the filter: it may name a person, and the event outlives the person's data.
