@@ -9,6 +9,7 @@ import {
   type Settlement,
   STOPPED_STATES,
 } from '../sale/types.ts'
+import { boundLateCalls } from './change-deliveries.ts'
 import type { Change } from './events.ts'
 import type { Holds } from './replicas/holds.ts'
 import { accountColumns, NO_STANDINGS, outcomeColumns, readAccounts, toProgress } from './rows.ts'
@@ -128,8 +129,7 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
   const { effect, settlement } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
   if (effect === 'lost') {
-    const late = trx.updateTable('deliveries').set(lateCall(settlement)).where('id', 'in', ids)
-    if (settlement.landsUntil !== undefined) await late.execute()
+    if (settlement.landsUntil !== undefined) await boundLateCalls(trx, ids, settlement.landsUntil)
     return
   }
   let update = trx
