@@ -158,8 +158,8 @@ async function storeChunk(trx: Transaction<Tables>, noted: readonly Noted[]): Pr
 const keyOf = ({ deliveryId, id }: EventPlace): string => `${deliveryId} ${id}`
 
 /**
- * Returns the first 20 answers that the shop was given about a delivery and the last 20. Without those of the last second,
- * those that a killed process had not stored, and those of versions that didn't store them.
+ * Returns the first 20 answers that the shop was given about a delivery and the last 20. Without those of the last second
+ * and those that a killed process had not stored.
  */
 export async function readAnswers({ db, id }: { db: Kysely<Tables>; id: string }): Promise<GivenAnswers> {
   const answered = db
