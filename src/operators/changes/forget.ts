@@ -58,27 +58,28 @@ export async function forget(
   let erased = 0
   await refuseOpenWithdrawals(db, address)
   await stopWork(context, { address, by, silentMs, publish })
-  const eraseAll = async (ids: readonly string[], silent: readonly string[] = []): Promise<void> => {
-    const { result, events } = await auditedChange(context, async (writing) => {
-      await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
-      return (await isHeld(writing, { address, silent })) ? NOTHING : erase(writing, { ids, address, by })
-    })
-    for (const event of events) publish(event)
-    for (const row of result) {
-      for (const text of row.traces) traces.add(text)
-      if (row.username) usernames.add(row.username)
-      texts.add(row.search_text)
+  const eraseAll = async (ids: readonly string[]): Promise<void> => {
+    for (;;) {
+      const silent = await untilFree(db, { names: [address], silentMs })
+      const { result, events } = await auditedChange(context, async (writing) => {
+        await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
+        return (await isHeld(writing, { address, silent })) ? HELD : erase(writing, { ids, address, by })
+      })
+      for (const event of events) publish(event)
+      if (result === null) continue
+      for (const row of result) {
+        for (const text of row.traces) traces.add(text)
+        if (row.username) usernames.add(row.username)
+        texts.add(row.search_text)
+      }
+      erased += result.length
+      return
     }
-    erased += result.length
   }
   for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
     if (rows.length === 0) break
-    const silent = await untilFree(db, { names: [address], silentMs })
-    await eraseAll(
-      rows.map(({ id }) => id),
-      silent,
-    )
+    await eraseAll(rows.map(({ id }) => id))
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
   await db
@@ -126,6 +127,7 @@ async function stopWork(
   }
 }
 
+const HELD = { result: null, listed: [] }
 const NOTHING = { result: [], listed: [] }
 
 /** Whether a replica acts for the person. `silent`: those that don't any more, although they have the hold. */

@@ -140,6 +140,14 @@ test('forget erases the webhook-ids of refunds, also of one that was answered 40
   )
 })
 
+test('rejected deliveries that mention the person are erased, too, while a dead replica still has the hold', async (t) => {
+  const { store, context, rows, db } = await setUp(t)
+  await store.write([accepted(arrival({ email: EMAIL })), accepted(rejectedWith('{"email": ["ada@x.example"]}'))])
+  await db.insertInto('holds').values({ name: 'ada@x.example', replica: 'dead' }).execute()
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
+  assert.deepEqual(await rows('deliveries'), [])
+})
+
 test('the audit shows only that a person was forgotten and by whom; a second time erases nothing', async (t) => {
   const { store, operations, context, rows } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
