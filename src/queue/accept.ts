@@ -8,7 +8,7 @@ import { type Accepted, idReused, NONE_KNOWN, readKnown, readResults, storeWebho
 import { readLateRetries } from './late-retries.ts'
 import { NO_ACCOUNTS, NO_STANDINGS, outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
-import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
+import { blockRefundIds, exceptTaken, storeFurtherIds } from './webhook-ids.ts'
 
 /** `home`: the replica that is to attempt the deliveries; '' if it is none. */
 type AcceptContext = TransactionContext & { readonly home: string }
@@ -23,7 +23,7 @@ type AcceptContext = TransactionContext & { readonly home: string }
 export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const changes: Change[] = []
   for (const part of partsOf(webhooks))
-    changes.push(...(await exceptRefundIds(context, part, (sales) => acceptPart(context, sales))))
+    changes.push(...(await exceptTaken(context, part, (sales) => acceptPart(context, sales))))
   return changes
 }
 
@@ -72,11 +72,11 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   )
   const answers = await readResults(
     context,
-    accepted.filter(({ row }) => known.isReused(row)),
+    accepted.flatMap(({ id, row }) => (known.isReused(row) ? id : [])),
   )
   return accepted.map(({ id, isNew, row }) => {
     const answer = known.isReused(row) ? answers.get(id) : undefined
-    if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row)] }
+    if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row.webhook_id ?? '')] }
     const withdrawn = withdrawnOf(row)
     if (!isNew && withdrawn !== undefined) return lateRetry(id, withdrawn)
     const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })

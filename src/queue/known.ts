@@ -75,14 +75,13 @@ type Result = Pick<Change, 'progress'> & { readonly courseCount: number }
 /** The results of deliveries, for webhooks that came under their webhook-ids with another body. */
 export async function readResults(
   { trx }: Pick<TransactionContext, 'trx'>,
-  reused: readonly Accepted[],
+  ids: readonly string[],
 ): Promise<Map<string, Result>> {
-  if (reused.length === 0) return new Map()
-  const ids = [...new Set(reused.map(({ id }) => id))]
+  if (ids.length === 0) return new Map()
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'state', 'due_at', 'outcome', 'generation', 'request'])
-    .where('id', 'in', ids)
+    .where('id', 'in', [...new Set(ids)])
     .execute()
   return new Map(rows.map((row) => [row.id, { progress: toProgress(row), courseCount: countCourses(row) }]))
 }
@@ -97,8 +96,8 @@ function countCourses({ request }: Pick<DeliveryRow, 'request'>): number {
 }
 
 /** The event of a delivery whose webhook-id came with another body. It says nothing about that body's buyer. */
-export const idReused = (deliveryId: string, { webhook_id }: DeliveryRow): EventDraft => ({
+export const idReused = (deliveryId: string, webhookId: string): EventDraft => ({
   deliveryId,
   kind: 'id_reused',
-  detail: `another sale came under webhook-id ${webhook_id} and was not processed`,
+  detail: `another sale came under webhook-id ${webhookId} and was not processed`,
 })

@@ -1,7 +1,7 @@
 import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { VerifiedWebhook } from '../sale/types.ts'
 import type { Change } from './events.ts'
-import type { Accepted } from './known.ts'
+import { type Accepted, idReused, readResults } from './known.ts'
 
 type Writing = Pick<TransactionContext, 'trx' | 'at'>
 type Named = Pick<VerifiedWebhook, 'webhookId'>
@@ -18,36 +18,52 @@ const REFUND_ID: Change = {
 
 /**
  * Stores the sales among these webhooks. What comes under the webhook-id of a refund is left out: a captured refund must
- * not become a sale (decision 22). Results are in the order of `webhooks`.
+ * not become a sale (decision 22). So is what comes under the id of a repeat of another sale, which changes nothing and
+ * gets the result of that sale (decision 23). Results are in the order of `webhooks`.
  */
-export async function exceptRefundIds(
+export async function exceptTaken(
   context: Pick<Writing, 'trx'>,
   webhooks: readonly VerifiedWebhook[],
   store: (sales: readonly VerifiedWebhook[]) => Promise<Change[]>,
 ): Promise<Change[]> {
-  const refunds = await refundIdsAmong(context, webhooks)
-  if (refunds.size === 0) return store(webhooks)
-  const isSale = ({ webhookId }: VerifiedWebhook): boolean => webhookId === undefined || !refunds.has(webhookId)
-  const sales = webhooks.filter(isSale)
+  const { refunds, repeats } = await readTaken(context, namesOf(webhooks))
+  if (refunds.size === 0 && repeats.size === 0) return store(webhooks)
+  const results = await readResults(
+    context,
+    [...repeats.values()].map(({ id }) => id),
+  )
+  const taken = ({ webhookId = '', digest }: VerifiedWebhook): Change | null => {
+    if (refunds.has(webhookId)) return REFUND_ID
+    const sale = repeats.get(webhookId)
+    const result = results.get(sale?.id ?? '')
+    if (sale === undefined || result === undefined || sale.digest === digest) return null
+    return { id: sale.id, ...result, drafts: [idReused(sale.id, webhookId)] }
+  }
+  const sales = webhooks.filter((webhook) => taken(webhook) === null)
   const changes = sales.length === 0 ? [] : await store(sales)
   return webhooks.map((webhook) => {
-    const change = isSale(webhook) ? changes.shift() : REFUND_ID
+    const change = taken(webhook) ?? changes.shift()
     if (change === undefined) throw new Error('a webhook was not stored')
     return change
   })
 }
 
-/** The webhook-ids of these webhooks under which a refund came before. */
-async function refundIdsAmong({ trx }: Pick<Writing, 'trx'>, webhooks: readonly Named[]): Promise<ReadonlySet<string>> {
-  const names = namesOf(webhooks)
-  if (names.length === 0) return new Set()
-  const rows = await trx
-    .selectFrom('webhook_ids')
-    .select('webhook_id')
-    .where('webhook_id', 'in', names)
-    .where('purpose', '=', 'refund')
-    .execute()
-  return new Set(rows.map(({ webhook_id }) => webhook_id))
+/** Among these webhook-ids, those under which a refund came before, and the sales that were repeated under others. */
+async function readTaken({ trx }: Pick<Writing, 'trx'>, names: readonly string[]) {
+  const rows =
+    names.length === 0
+      ? []
+      : await trx
+          .selectFrom('webhook_ids')
+          .leftJoin('deliveries', 'deliveries.id', 'webhook_ids.delivery_id')
+          .select(['webhook_ids.webhook_id as name', 'webhook_ids.purpose', 'deliveries.id', 'deliveries.digest'])
+          .where('webhook_ids.webhook_id', 'in', names)
+          .execute()
+  const refunds = rows.flatMap(({ name, purpose }) => (purpose === 'refund' ? name : []))
+  const repeats = rows.flatMap(({ name, purpose, id, digest }) =>
+    purpose === 'refund' || id === null || digest === null ? [] : [[name, { id, digest }] as const],
+  )
+  return { refunds: new Set(refunds), repeats: new Map(repeats) }
 }
 
 /**

@@ -78,6 +78,19 @@ test('a delivery that came without an id gets the one of its first repeat that h
   assert.equal(only(reused.events).kind, 'id_reused')
 })
 
+test('another sale under the id of a repeat changes nothing either, in one group or in two', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
+  const [, together] = await bench.store.write([accepted(named('msg_2')), accepted(other('msg_2'))])
+  const alone = only(await bench.store.write([accepted(other('msg_2'))]))
+  for (const reused of [together, alone]) {
+    assert.deepEqual([reused?.id, reused?.courseCount, reused?.events.map(({ kind }) => kind)], [id, 1, ['id_reused']])
+  }
+  const again = only(await bench.store.write([accepted(named('msg_2'))]))
+  assert.deepEqual([again.id, again.events.map(({ kind }) => kind)], [id, ['repeated']])
+  assert.equal((await bench.rows('deliveries')).length, 1)
+})
+
 for (const end of [succeeded, needsAttention]) {
   const { state } = end('')
   test(`another sale under the id of a delivery in state ${state} changes nothing and gets its result`, async (t) => {
