@@ -40,6 +40,12 @@ describe('the overview', () => {
     const seen = await someone.see('/')
     assert.match(seen.text, /One delivery needs attention/)
     assert.ok(linksOf(seen).includes('/lernito/console/deliveries?state=needs_attention'))
+    assert.match(readable(seen), /Need attention 1 1 cause/)
+  })
+
+  test('the figures of a past period say nothing about today', async () => {
+    const text = await read('/?from=2026-01-01&to=2026-01-31')
+    assert.match(text, /Enrolled 0 Waiting for buyers 0 paid, not registered yet Need attention 0 nothing to do/)
   })
 })
 

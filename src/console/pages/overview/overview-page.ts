@@ -198,20 +198,13 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
 function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
   const counts = sold.value
-  const unsolved = causes.filter(({ state }) => state === 'needs_attention').length
-  const attention =
-    unsolved === 0
-      ? words.tiles.noCause
-      : unsolved === 1
-        ? words.tiles.oneCause
-        : fill(words.tiles.causes, { count: numberText(unsolved) })
   const [midnight = now] = latestDays({ now, zone, days: 1 })
   const isNow = period.to === '' || lastDay === dayText(now, zone)
   const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
   const byState = [
-    { state: 'enrolled', name: words.tiles.enrolled, more: paceText(overview.pace) },
+    { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
-    { state: 'needs_attention', name: words.tiles.needsAttention, more: attention },
+    { state: 'needs_attention', name: words.tiles.needsAttention, more: causesText(causes, counts.needs_attention) },
     { state: 'rejected', name: words.tiles.rejected, more: words.tiles.wrongData },
   ] as const
   const tiles = byState.map(({ state, name, more }) => {
@@ -242,6 +235,15 @@ function othersHtml({ sold, base, period }: View): string {
 
 const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
   html`<div class="${look}"><dt>${name}</dt><dd>!${number}</dd><dd class="quiet">!${more}</dd></div>`
+
+/** From how many causes the deliveries of the period are; '' if some of the causes are from another time. */
+function causesText(causes: View['causes'], count: number): string {
+  if (count === 0) return words.tiles.noCause
+  const unsolved = causes.filter(({ state }) => state === 'needs_attention')
+  if (unsolved.reduce((sum, one) => sum + one.count, 0) !== count) return ''
+  if (unsolved.length === 1) return words.tiles.oneCause
+  return fill(words.tiles.causes, { count: numberText(unsolved.length) })
+}
 
 function paceText(pace: Overview['pace']): string {
   if (pace === null) return words.tiles.stored
