@@ -173,7 +173,7 @@ const PRIOR = {
  * address as user name.
  */
 function conclude({ work, course, result }: { work: Work; course: string; result: PersonResult }): void {
-  const isProved = result === 'allowed' || (result === 'enrolled' && work.hasAccount)
+  const isProved = result === 'allowed' || (result === 'enrolled' && work.account !== null)
   if (isProved) record({ work, course, result: byAccount(work.account, done(result)) })
   else if (result === 'retired') {
     record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })

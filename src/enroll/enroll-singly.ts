@@ -6,7 +6,7 @@ import { type Judged, succeeded } from '../lms/client/failure.ts'
 import type { LmsAccount } from '../sale/types.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
-import { byAccount, done, failed, inDoubt, type PairResult, refused, withId } from './work.ts'
+import { byAccount, done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**
  * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take,
@@ -63,7 +63,7 @@ async function stillEnrolled({ lms, acquire, course }: Pair, stored: LmsAccount)
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
   const isEnrolled = prior === 'enrolled_and_allowed' && pair.mode === null
-  const enrolled = isEnrolled ? byAccount(withId(person), done('enrolled')) : await enrollAccount(pair, person, prior)
+  const enrolled = isEnrolled ? byAccount(person, done('enrolled')) : await enrollAccount(pair, person, prior)
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
     const allowed = prior === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
@@ -95,7 +95,7 @@ type RegisteredAccount = Extract<Account, { username: string }>
  * person is enrolled all the same, with the reason course.mode_missing.
  */
 async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
-  return byAccount(withId(person), await enrollUsername(pair, person, prior))
+  return byAccount(person, await enrollUsername(pair, person, prior))
 }
 
 async function enrollUsername(

@@ -4,7 +4,7 @@ import type { Failure } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
-import { failAll, goesSingly, sendSingly, type Work, withId } from './work.ts'
+import { failAll, goesSingly, sendSingly, type Work } from './work.ts'
 
 /** How long the result of a search counts, in ms: people who register meanwhile are a few. */
 const VALID_MS = 10_000
@@ -45,7 +45,7 @@ export async function leaveOutOthers({
     return { courses, works: [] }
   }
   const isForMode = courses.some((course) => modeOf(course) !== null)
-  for (const work of works) if (isForMode && work.hasAccount) sendSingly(work)
+  for (const work of works) if (isForMode && work.account !== null) sendSingly(work)
   return { courses, works: works.filter((work) => !goesSingly(work)) }
 }
 
@@ -61,7 +61,7 @@ async function findAccounts({ works, waiting, lms }: Looking & { waiting: readon
   const { accounts, others: takenForOthers } = found.value
   for (const work of all) {
     const { email } = work.request
-    noteAccount(work, { found: accounts.get(email) ?? null, isOthers: takenForOthers.has(email) })
+    noteAccount(work, { account: accounts.get(email) ?? null, isOthers: takenForOthers.has(email) })
   }
   return null
 }
@@ -73,31 +73,27 @@ async function lookUpEach({ works, lms }: Looking): Promise<Failure | null> {
     const account = accounts[i]
     if (account?.ok === false) return account.failure
     const found = account !== undefined && 'username' in account.value ? account.value : null
-    noteAccount(work, { found, isOthers: account?.value.status === 'other_account' })
+    noteAccount(work, { account: found, isOthers: account?.value.status === 'other_account' })
   }
   return null
 }
 
-function noteAccount(
-  work: Work,
-  { found, isOthers }: { found: { readonly username: string; readonly id?: number } | null; isOthers: boolean },
-): void {
+function noteAccount(work: Work, { account, isOthers }: Pick<Work, 'account'> & { isOthers: boolean }): void {
   work.searchedAt = performance.now()
-  work.hasAccount = found !== null
-  work.account = found === null ? null : withId(found)
+  work.account = account
   if (isOthers || hasLeft(work)) sendSingly(work)
 }
 
-/** Whether an account that the sale gave a course to before is not the one that has the address now. */
+/** Whether an account that the sale gave a course to before is not, by its id, the one that has the address now. */
 const hasLeft = ({ account, open, delivery: { accounts } }: Work): boolean =>
   [...open].some((course) => {
     const known = accounts[course]
-    return known !== undefined && (account === null || !isThere(account, known))
+    return known !== undefined && (account?.id === undefined || !isThere(account, known))
   })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */
 async function findNamesakes({ works, lms }: Looking): Promise<Failure | null> {
-  const unknown = works.filter((work) => !goesSingly(work) && !work.hasAccount)
+  const unknown = works.filter((work) => !goesSingly(work) && work.account === null)
   if (unknown.length === 0) return null
   const taken = await lms.takenAsUsernames([...new Set(unknown.map((work) => work.request.email))])
   if (!taken.ok) return taken.failure

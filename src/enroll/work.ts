@@ -42,6 +42,9 @@ export function sendSingly(work: Work): void {
   work.grouping = mayFailAgain(work) ? 'suspect' : 'singly'
 }
 
+/** An account as the LMS found it for an address. `id`: absent if the LMS doesn't tell it. */
+type FoundAccount = Pick<LmsAccount, 'username'> & Partial<Pick<LmsAccount, 'id'>>
+
 /** A delivery in an attempt. */
 export interface Work {
   readonly delivery: Delivery
@@ -55,10 +58,8 @@ export interface Work {
   readonly reasons: Reason[]
   readonly failures: (WorkFailure & { readonly course?: string })[]
   grouping: Grouping
-  /** Whether the LMS has an account with the address, as of `searchedAt`; false before that. */
-  hasAccount: boolean
-  /** That account; null if there is none, or if the LMS doesn't tell its id. */
-  account: LmsAccount | null
+  /** The account that the LMS has for the address, as of `searchedAt`; null if there is none, and before that. */
+  account: FoundAccount | null
   /** Courses about which the LMS may have mailed the person in this attempt. */
   readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
@@ -98,15 +99,13 @@ export const refused = (reason: Reason, result?: CourseResult): PairResult =>
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
-/** The same result, with the account if it is enrolled. */
-export function byAccount(account: LmsAccount | null, result: PairResult): PairResult {
+/** The same result, with the account if it is enrolled, and the LMS has told its id. */
+export function byAccount(account: FoundAccount | null, result: PairResult): PairResult {
   const isEnrolled = result.kind !== 'failure' && result.result === 'enrolled'
-  return isEnrolled && account !== null ? { ...result, account } : result
+  if (!isEnrolled || account?.id === undefined) return result
+  const { id, username } = account
+  return { ...result, account: { id, username } }
 }
-
-/** The account that was found for an address, if the LMS has told its id. */
-export const withId = ({ username, id }: { username: string; id?: number }): LmsAccount | null =>
-  id === undefined ? null : { id, username }
 
 /** A result after a call that changed something, or may have. A failure leaves the person's standing unknown. */
 export const inDoubt = (result: PairResult): PairResult =>
@@ -134,7 +133,6 @@ export function beginWork({
     grouping: batchCanName(request.email) ? 'sets' : 'singly',
     prior: new Map(),
     searchedAt: null,
-    hasAccount: false,
     account: null,
     mailed: new Set(),
     batches: [],
