@@ -87,7 +87,7 @@ const backoff = (ms: number, times: number): number => Math.min(LONGEST_PROBE_MS
 /** The wait if the LMS throttles without saying for how long. */
 const THROTTLED_MS = 60_000
 /** How long to wait before calling an LMS that throttles, in ms. */
-const throttledFor = ({ retryAfterMs }: WorkFailure): number => retryAfterMs ?? THROTTLED_MS
+export const throttledFor = ({ retryAfterMs }: WorkFailure): number => retryAfterMs ?? THROTTLED_MS
 
 /** Whether a failure says nothing about the delivery, so that it never costs an attempt. */
 export const costsNoAttempt = (kind: FailureKind): boolean =>

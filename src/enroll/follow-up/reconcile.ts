@@ -4,6 +4,7 @@ import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
 import type { CourseResult, DeliveryEvent, DeliveryState, Standing } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
+import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
 import { enrollSingly } from '../enroll-singly.ts'
 import type { Pair } from '../pair.ts'
@@ -14,9 +15,6 @@ import { type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
 import { type Seen, standingIn } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
-
-/** The wait if the LMS throttles without saying for how long. */
-const THROTTLED_MS = 60_000
 
 /** In an order in which no delivery is met twice: a check moves one only to a state before its own. */
 const STATES = ['enrolled', 'needs_attention', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
@@ -181,7 +179,7 @@ async function checkPatiently(
       return checks
     }
     if (checks.failure.kind !== 'throttled' || signal.aborted) return checks
-    await sleep(checks.failure.retryAfterMs ?? THROTTLED_MS)
+    await sleep(throttledFor(checks.failure))
   }
 }
 
