@@ -8,7 +8,7 @@ import { readOutcome } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, pause } from '../../service/lib/loop.ts'
-import type { Reported } from './reported.ts'
+import { lacksEnrollment, type Reported } from './reported.ts'
 
 const AGAIN_MS = 1000
 
@@ -131,9 +131,8 @@ async function wantsCourse(
 
 function waitsOrIsDone({ state, outcome: stored }: Pick<DeliveryRow, 'state' | 'outcome'>, course: string): boolean {
   if (stored === null) return false
-  const { courses, reason } = readOutcome(stored)
-  const isMissing = state === 'needs_attention' && reason?.code === 'enrollment.missing'
-  return (isDone(state) || isMissing) && courses[course] !== undefined
+  const outcome = readOutcome(stored)
+  return (isDone(state) || lacksEnrollment(state, outcome)) && outcome.courses[course] !== undefined
 }
 
 /** What is to be done for the buyer waits for the end of the hold, so it is tried until the database has it. */

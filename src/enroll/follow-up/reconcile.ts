@@ -2,7 +2,7 @@ import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import type { CourseResult, DeliveryEvent, DeliveryState, Standing } from '../../sale/types.ts'
+import { type CourseResult, type DeliveryEvent, type DeliveryState, isDone, type Standing } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
@@ -11,7 +11,7 @@ import type { Pair } from '../pair.ts'
 import { type Changing, changeFor } from './change.ts'
 import { createDanglingCheck, deleteDangling } from './dangling.ts'
 import { type Asking, lookUpAll } from './look-up.ts'
-import { type Reported, readReported, reportedInState } from './reported.ts'
+import { lacksEnrollment, type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
 import { type Seen, standingIn } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
@@ -105,9 +105,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const danglingIn = createDanglingCheck({ lms })
   for (const state of STATES) {
     for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
-      const mine = chunk.filter(
-        ({ outcome }) => state !== 'needs_attention' || outcome.reason?.code === 'enrollment.missing',
-      )
+      const mine = chunk.filter(({ outcome }) => isDone(state) || lacksEnrollment(state, outcome))
       const result = await orAborted(signal, () => reconcileChunk(options, mine, danglingIn))
       if (result === null) return ended(null)
       result.findings.forEach(count)

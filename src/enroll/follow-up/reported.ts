@@ -30,6 +30,10 @@ const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings',
 export const coursesWith = (result: CourseResult, { courses }: Outcome): string[] =>
   Object.keys(courses).filter((course) => courses[course] === result)
 
+/** Whether a delivery needs attention because its buyer has an account, and no enrollment in a course. */
+export const lacksEnrollment = (state: DeliveryState, { reason }: Outcome): boolean =>
+  state === 'needs_attention' && reason?.code === 'enrollment.missing'
+
 /** The courses for which buyers wait, by true course key, from stored outcomes. Skips what can't be read. */
 export function waitingCourses(outcomes: readonly string[]): string[] {
   const courses = outcomes.flatMap((text) => {

@@ -10,7 +10,7 @@ import type {
 } from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { accessEvents, changesOf, isWatched } from './access.ts'
-import { coursesWith, type Reported } from './reported.ts'
+import { coursesWith, lacksEnrollment, type Reported } from './reported.ts'
 import { accountIn, isWorthStoring, type Seen, type SeenAccount, standingAfter } from './standing.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
@@ -121,7 +121,7 @@ function nextOutcome(
   standings: Standings,
 ): { state: DeliveryState; outcome: Outcome } | null {
   const { state } = reported
-  const wasMissing = state === 'needs_attention' && outcome.reason?.code === 'enrollment.missing'
+  const wasMissing = lacksEnrollment(state, outcome)
   if (state !== 'pre_enrolled' && !wasMissing) return null
   const waiting = coursesWith('allowed', outcome)
   if (!waiting.some((course) => seen.courses.has(course))) return null // only what was enrolled before was looked up
