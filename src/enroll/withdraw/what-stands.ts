@@ -1,5 +1,6 @@
 import type { Account } from '../../lms/apis/accounts.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
+import type { Enrollment } from '../../lms/apis/enrollment.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import { accountIn, type BuyerAccounts, type Standing } from '../../sale/types.ts'
@@ -51,7 +52,7 @@ export async function whatStands({
       standing: standingOf(buyer.value.account, read.value),
       mode,
       isPaid: enrollment?.active === true && !FREE_MODES.includes(enrollment.mode),
-      since: enrollment?.since ?? null,
+      since: enrollment?.created ?? null,
       ...(buyer.value.movedTo === null ? {} : { moved: true as const }),
     })
   }
@@ -70,8 +71,8 @@ function standingOf({ status }: Account, { enrollment, allowance }: InCourse): S
 export interface InCourse {
   /** The course as the LMS spells it; null if the LMS has no such course. */
   readonly key: string | null
-  /** The person's enrollment; null if there is none. `since`: when the person was first enrolled, in ms since 1970. */
-  readonly enrollment: { readonly active: boolean; readonly mode: string; readonly since: number } | null
+  /** The person's enrollment; null if there is none. */
+  readonly enrollment: Enrollment | null
   /** The allowance for the address, used or not; null if there is none. */
   readonly allowance: Allowance | null
 }
@@ -99,8 +100,5 @@ export async function readInCourse({
   const allowance = allowances.find((one) => one.course.toLowerCase() === named) ?? null
   if (key === null || !('username' in account)) return succeeded({ key, enrollment: null, allowance })
   const read = await lms.enrollment(await acquire(), { username: account.username, course: key })
-  if (!read.ok) return read
-  const row = read.value
-  const enrollment = row === null ? null : { active: row.active, mode: row.mode, since: row.created }
-  return succeeded({ key, enrollment, allowance })
+  return read.ok ? succeeded({ key, enrollment: read.value, allowance }) : read
 }
