@@ -66,15 +66,15 @@ export function runWithdrawals(from: Withdrawals): Promise<void> {
 
 async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
   const { context, signal, onError, landsMs } = from
-  const calls = { begun: false }
+  const touched = new Set<string>()
   const releaseSoon = (): Promise<void> => {
-    const changed = calls.begun ? { unenrolls_until: context.now() + landsMs } : {}
+    const changed = touched.size > 0 ? { unenrolls_until: context.now() + landsMs } : {}
     const dueAt = context.now() + POLL_MS
     return write(from, (trx) => releaseOrder(trx, { order, dueAt, changed }))
   }
   try {
     const lookedAt = context.now()
-    const { courses, failure } = await attempt(from, order, calls)
+    const { courses, failure } = await attempt(from, order, touched)
     if (failure === null) await conclude(from, order, { courses, lookedAt })
     else await again(from, order, { courses, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen() })
   } catch (error) {
@@ -83,7 +83,7 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return releaseSoon().catch(() => {})
     else {
       onError(error)
-      const failure = { ...INTERNAL, mayHaveTakenEffect: calls.begun }
+      const failure = { ...INTERNAL, mayHaveTakenEffect: touched.size > 0 }
       await again(from, order, { courses: {}, failure, isFree: false })
     }
   }
@@ -116,11 +116,10 @@ function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses'
   return Object.fromEntries(merged)
 }
 
-/** `calls.begun` is set before the first call that changes something. */
-async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
+/** @param touched gets each course before the first call that changes something in it */
+async function attempt(from: Withdrawals, order: ClaimedOrder, touched: Set<string>): Promise<Attempted> {
   const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
-  const touched = new Set<string>()
   const { everLate } = await guard(() => lateEnrolling(db, { order, landsMs, now: context.now() }))
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
@@ -140,9 +139,8 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
     acquire: () => acquireChecked(acquire, check),
     beforeChange: async (course) => {
       await check()
+      await guard(() => noteEffect(db, { order, courses: [...touched, course] }))
       touched.add(course)
-      await guard(() => noteEffect(db, { order, courses: [...touched] }))
-      calls.begun = true
     },
   })
 }
