@@ -9,41 +9,9 @@ import type { CourseStanding, Standings } from '../../sale/types.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
 
-/** What was seen of a person: see Seen. */
-interface Looked {
-  readonly account: { readonly status: string }
-  readonly rows: ReadonlyMap<string, { readonly active: boolean }>
-}
-
 /** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done for it. */
 export const isWatched = ({ state, outcome }: Pick<Reported, 'state' | 'outcome'>, course: string): boolean =>
   CAN_END.some((one) => one === state) && outcome.courses[course] === 'enrolled'
-
-/**
- * Whether what was seen shows that a person is not in a course: the account has no active enrollment there, or was
- * retired. An address that no account has shows nothing, because the person may have changed it.
- */
-function isOut(course: string, { account, rows }: Looked): boolean {
-  if (account.status === 'retired') return true
-  return 'username' in account && rows.get(course)?.active !== true
-}
-
-/**
- * When a check found that the access to a watched course has ended; undefined if it has not. `isBlocked`: nothing may
- * change, see readBlocked. `at`: when it was looked up, ms since 1970.
- */
-export function endedAfter(of: {
-  course: string
-  seen: Looked
-  before: CourseStanding | undefined
-  isBlocked: boolean
-  at: number
-}): number | undefined {
-  const { course, seen, before, isBlocked, at } = of
-  if (isBlocked) return before?.endedAt
-  if (isOut(course, seen)) return before?.endedAt ?? at
-  return seen.rows.get(course)?.active ? undefined : before?.endedAt
-}
 
 /** The courses whose access has ended or come back between two standings of a delivery. */
 export function changesOf(before: Standings, after: Standings): { ended: string[]; restored: string[] } {

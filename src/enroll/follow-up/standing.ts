@@ -1,5 +1,5 @@
 import type { BuyerAccounts, CourseStanding, Reason, Standing, Standings } from '../../sale/types.ts'
-import { endedAfter, isWatched } from './access.ts'
+import { isWatched } from './access.ts'
 import type { Reported } from './reported.ts'
 
 const DAY_MS = 86_400_000
@@ -104,7 +104,7 @@ export function standingAfter({
   course: string
   seen: Seen
   before: CourseStanding | undefined
-  /** Whether its access may end or come back, and if so, whether something keeps it from that. */
+  /** Whether its access may end or come back, and if so, whether something keeps it from that: see readBlocked. */
   watched: { readonly isBlocked: boolean } | null
   at: number
 }): CourseStanding {
@@ -118,8 +118,8 @@ export function standingAfter({
       (before?.standing === 'retired' && found.standing === 'no_account')) // search_emails leaves out retired accounts
   const { standing, mode, moved } = stays ? before : found
   const isSame = before?.standing === standing
-  const endedAt =
-    watched === null ? before?.endedAt : endedAfter({ course, seen: { ...seen, account }, before, at, ...watched })
+  const mayChange = watched !== null && !watched.isBlocked
+  const endedAt = mayChange ? endedAfter({ account, row: seen.rows.get(course), before, at }) : before?.endedAt
   return {
     standing,
     mode,
@@ -129,6 +129,27 @@ export function standingAfter({
     ...(endedAt === undefined ? {} : { endedAt }),
     ...(moved ? { moved } : {}),
   }
+}
+
+/**
+ * When a check found that the access to a course has ended; undefined if it has not. It has ended if the account has no
+ * active enrollment there, or was retired. An address that no account has shows nothing, because the person may have
+ * changed it.
+ */
+function endedAfter({
+  account,
+  row,
+  before,
+  at,
+}: {
+  account: SeenAccount
+  row: SeenRow | undefined
+  before: CourseStanding | undefined
+  at: number
+}): number | undefined {
+  if (account.status === 'retired') return before?.endedAt ?? at
+  if (row?.active) return undefined
+  return 'username' in account ? (before?.endedAt ?? at) : before?.endedAt
 }
 
 /**
