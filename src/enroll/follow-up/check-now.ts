@@ -2,8 +2,8 @@ import type { WriteContext } from '../../database/transaction.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
-import { type Asking, lookUpAll, type Sought } from './look-up.ts'
-import { type Reported, readReported } from './reported.ts'
+import { type Asking, lookUpAll } from './look-up.ts'
+import { type Reported, readReported, type Sought } from './reported.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The most deliveries in one call. */

@@ -8,15 +8,12 @@ import { along } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { isWatched } from './access.ts'
-import type { Sought } from './look-up.ts'
-import { coursesWith, readReported } from './reported.ts'
+import { CHUNK, coursesWith, readReported, type Sought } from './reported.ts'
 
 const DAY_MS = 24 * 3_600_000
 const WEEK_MS = 7 * DAY_MS
 /** A sale is first looked at when it is this old or older, and less than a day older. */
 const LEAST_AGE_MS = DAY_MS / 2
-/** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
-const CHUNK = 200
 
 /** Sales of a course that were received after `after` and not after `upTo`, ms since 1970. */
 interface DueSales {

@@ -1,8 +1,17 @@
 import { type AccountById, isSameAddress, isThere } from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import type { Reported } from './reported.ts'
+import type { Sought } from './reported.ts'
 import type { SeenAccount } from './standing.ts'
+
+/** What the look for accounts needs. */
+export interface AskingAccounts {
+  readonly lms: Pick<Lms, 'account' | 'accountById' | 'searchEmails'>
+  /** Called right before each call. Rejects if the work has to stop. */
+  readonly beforeCall: () => Promise<void>
+  /** The rest before each look-up of an account if the LMS lacks search_emails. */
+  readonly rest: () => Promise<void>
+}
 
 /** By address. */
 export type Accounts = ReadonlyMap<string, SeenAccount>
@@ -12,7 +21,10 @@ export type Accounts = ReadonlyMap<string, SeenAccount>
  * active, and takes a retired account for an unknown one. An LMS without search_emails is asked for one account at a time,
  * at a slow pace. Yields what each call found, or its failure: its addresses are then left out.
  */
-export async function* findAccounts(asking: Finding, emails: readonly string[]): AsyncGenerator<Judged<Accounts>> {
+export async function* findAccounts(
+  asking: AskingAccounts,
+  emails: readonly string[],
+): AsyncGenerator<Judged<Accounts>> {
   await asking.beforeCall()
   const searched = await asking.lms.searchEmails(emails)
   if (!searched.ok) return yield searched
@@ -32,7 +44,7 @@ export async function* findAccounts(asking: Finding, emails: readonly string[]):
 
 /** The same by one call for each address, with a rest before each. The LMS doesn't throttle this. */
 async function* findOneByOne(
-  asking: Finding,
+  asking: AskingAccounts,
   emails: readonly string[],
   rest: () => Promise<void>,
 ): AsyncGenerator<Judged<Accounts>> {
@@ -57,16 +69,8 @@ const registered = ({ username, id }: { username: string; id?: number }): SeenAc
  * LMS has no more, the buyer is again whoever has the address.
  */
 export async function findLeft(
-  asking: Finding,
-  {
-    email,
-    sought,
-    account,
-  }: {
-    email: string
-    sought: readonly { readonly reported: Reported; readonly courses: readonly string[] }[]
-    account: SeenAccount
-  },
+  asking: AskingAccounts,
+  { email, sought, account }: { email: string; sought: readonly Sought[]; account: SeenAccount },
 ): Promise<Judged<Map<string, SeenAccount>>> {
   const left = new Map<string, SeenAccount>()
   const known = new Map<number, SeenAccount | null>()
@@ -86,13 +90,6 @@ export async function findLeft(
     }
   }
   return succeeded(left)
-}
-
-/** What the look for accounts needs: see Asking. */
-interface Finding {
-  readonly lms: Pick<Lms, 'account' | 'accountById' | 'searchEmails'>
-  readonly beforeCall: () => Promise<void>
-  readonly rest: () => Promise<void>
 }
 
 const seenById = (found: AccountById): SeenAccount =>

@@ -4,8 +4,8 @@ import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
-import { type Accounts, findAccounts, findLeft } from './find-accounts.ts'
-import type { Reported } from './reported.ts'
+import { type Accounts, type AskingAccounts, findAccounts, findLeft } from './find-accounts.ts'
+import type { Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { accountIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
 
@@ -13,24 +13,11 @@ import { accountIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from
 const PEOPLE_OF_COURSE = 100
 
 /** What every look-up needs. */
-export interface Asking {
-  readonly lms: Pick<
-    Lms,
-    'account' | 'accountById' | 'searchEmails' | 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'
-  >
+export interface Asking extends AskingAccounts {
+  readonly lms: AskingAccounts['lms'] & Pick<Lms, 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'>
   /** Waits for the right to make one throttled call. Rejects if the work has to stop. */
   readonly acquire: () => Promise<Permit>
-  /** Called right before each call. Rejects if the work has to stop. */
-  readonly beforeCall: () => Promise<void>
-  /** The rest before each look-up of an account if the LMS lacks search_emails. */
-  readonly rest: () => Promise<void>
   readonly modeOf: ModeOf
-}
-
-/** A delivery whose buyer is looked up, and the true course keys to ask about. */
-export interface Sought {
-  readonly reported: Reported
-  readonly courses: readonly string[]
 }
 
 interface LookingUp extends Asking {
@@ -71,10 +58,7 @@ export async function* lookUp(
         if (!person.ok) yield person
         else if (person.value !== null) people.push(person.value)
       }
-      yield* complete(
-        asking,
-        people.filter(({ open }) => open.size === 0),
-      )
+      yield* complete(asking, people)
       for (const person of people) {
         for (const course of person.open) toList.set(course, [...(toList.get(course) ?? []), person])
       }
@@ -170,10 +154,7 @@ async function* listCourses(
         if (row !== undefined) person.rows.set(course, row)
         person.open.delete(course)
       }
-      yield* complete(
-        asking,
-        people.filter(({ open }) => open.size === 0),
-      )
+      yield* complete(asking, people)
     }
   }
 }
@@ -183,10 +164,10 @@ function usernameIn(course: string, person: Person): string | undefined {
   return 'username' in account ? account.username : undefined
 }
 
-/** Asks what is left to ask about these people. */
+/** Asks what is left to ask about those of these people whose courses are all read. */
 async function* complete(asking: LookingUp, people: readonly Person[]): AsyncGenerator<Judged<Check[]>> {
   const checks: Check[] = []
-  for (const person of people) {
+  for (const person of people.filter(({ open }) => open.size === 0)) {
     const seen = await completeOne(asking, person)
     if (!seen.ok && checks.length > 0) yield succeeded(checks.splice(0))
     if (!seen.ok) yield seen

@@ -5,8 +5,8 @@ import type { Judged } from '../../lms/client/failure.ts'
 import type { Achievement, LmsAccount } from '../../sale/types.ts'
 import { learners, sinceLastRound } from './enrolled.ts'
 import { makeRound, type Round, type RoundOptions, type RoundResult } from './follow-up.ts'
-import { permitFor, type Sought } from './look-up.ts'
-import type { Reported } from './reported.ts'
+import { permitFor } from './look-up.ts'
+import type { Reported, Sought } from './reported.ts'
 import { type Fact, newsOf, storeFacts } from './store-facts.ts'
 
 const WEEK_MS = 7 * 24 * 3_600_000

@@ -7,7 +7,7 @@ import type { Achievements, BuyerAccounts, CourseResult, DeliveryState, Outcome,
 import type { Background } from '../../service/lib/loop.ts'
 
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
-const CHUNK = 200
+export const CHUNK = 200
 
 /** What a check needs of a settled delivery. */
 export interface Reported {
@@ -22,6 +22,12 @@ export interface Reported {
   readonly standings: Standings
   readonly accounts: BuyerAccounts
   readonly achievements: Achievements
+}
+
+/** A delivery whose buyer is looked up, and the true course keys to ask about. */
+export interface Sought {
+  readonly reported: Reported
+  readonly courses: readonly string[]
 }
 
 const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings', 'accounts', 'achievements'] as const
