@@ -2,7 +2,7 @@ import type { Budget, Permit } from '../../lms/client/budget.ts'
 import { type Failure, isInDoubt, type Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { Inbox } from '../../queue/inbox.ts'
-import { pause } from '../../service/lib/loop.ts'
+import { createWakeUp, pause } from '../../service/lib/loop.ts'
 import {
   afterFailure,
   afterProbe,
@@ -22,6 +22,8 @@ const SHORT_MS = 5_000
  * probe takes a permit.
  */
 const PROBE_VALID_MS = 5_000
+/** Who waits for a change looks again after this time, ms. */
+const CHANGED_MS = 60_000
 /** An address that nobody can have. The probe reads its allowances, which only staff may do. */
 const NOBODY = 'nobody@lernito-openedx.invalid'
 
@@ -62,7 +64,7 @@ export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
     state: current,
     lms: watched(from.lms, createWatch(from, holder)),
     whenClosed: async (signal) => {
-      while (isOpen(current()) && !signal.aborted) await orAborted(changed(), signal)
+      while (isOpen(current()) && !signal.aborted) await changed(signal)
     },
     probe: (kind) => probe(from, kind),
     run: async () => {
@@ -70,7 +72,7 @@ export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
       while (!signal.aborted) {
         const state = current()
         if (isOpen(state)) await probeWhenDue(from, holder, state)
-        else await orAborted(changed(), signal)
+        else await changed(signal)
       }
     },
   }
@@ -80,13 +82,13 @@ interface StateHolder {
   readonly current: () => BreakerState
   /** Takes the next state. If it opens or closes the circuit breaker, pauses or resumes the inbox. */
   become(next: BreakerState): void
-  /** Resolves when the circuit breaker opens or closes. */
-  readonly changed: () => Promise<void>
+  /** Resolves when the circuit breaker opens or closes, or when the signal is aborted; or sooner. */
+  readonly changed: (signal: AbortSignal) => Promise<void>
 }
 
 function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolder {
   let state: BreakerState = CLOSED
-  let change = Promise.withResolvers<void>()
+  const wakeUp = createWakeUp()
   return {
     current: () => state,
     become: (next) => {
@@ -97,10 +99,9 @@ function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolde
       if (!isOpen(next)) inbox.resume()
       else if (!endsSoon) inbox.pause()
       onChange(next)
-      change.resolve()
-      change = Promise.withResolvers()
+      wakeUp.wake()
     },
-    changed: () => change.promise,
+    changed: (signal) => wakeUp.listen()(CHANGED_MS, signal),
   }
 }
 
@@ -229,13 +230,4 @@ function watched(lms: Lms, watch: Watch): Lms {
 function openFailure({ failure, since, probeAt }: OpenState, now: number): Failure {
   const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
   return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs, mayHaveTakenEffect: false }
-}
-
-async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  const aborted = Promise.withResolvers<void>()
-  const stop = (): void => aborted.resolve()
-  signal.addEventListener('abort', stop, { once: true })
-  await Promise.race([promise, aborted.promise])
-  signal.removeEventListener('abort', stop)
 }
