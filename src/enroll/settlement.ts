@@ -45,30 +45,27 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
   // An effect that was unknown before stays unknown until an attempt ends without a failure.
   const staysUnknown = work.effectUnknown && failures.length > 0
   const effectUnknown = staysUnknown || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
-  const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
+  const base = { id: delivery.id, generation: delivery.generation, effectUnknown, attempts: delivery.attempts }
+  const outcome = { courses, reason: firstReason(work) }
+  const again = { ...base, state: 'queued', outcome } as const
   if (work.stopped) {
-    const again = { ...base, state: 'queued', outcome: { courses, reason: null }, effectUnknown: true } as const
-    return { ...again, attempts: delivery.attempts, dueAt: now, detail: 'stopped between two calls' }
+    const detail = 'stopped between two calls'
+    return { ...again, outcome: { courses, reason: null }, effectUnknown: true, dueAt: now, detail }
   }
-  const reason = firstReason(work)
-  if (failure === undefined) {
-    return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
-  }
-  const again = { ...base, state: 'queued', outcome: { courses, reason } } as const
+  if (failure === undefined) return final(base, outcome)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
-    const { attempts } = delivery
-    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
+    return { ...again, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
   const { message: subject, course } = failure
   const about = { subject, ...(course === undefined ? {} : { course }) }
   if (attempts >= BLOCKED_ATTEMPTS && failures.every(({ kind }) => kind === 'blocked')) {
-    return final({ base, attempts, outcome: { courses, reason: { code: 'lms.blocked', ...about } } })
+    return final({ ...base, attempts }, { courses, reason: { code: 'lms.blocked', ...about } })
   }
   const dueAt = nextAttemptAt({ failures: attempts, now, random })
   if (dueAt === null) {
-    return final({ base, attempts, outcome: { courses, reason: { code: 'retries.exhausted', ...about } } })
+    return final({ ...base, attempts }, { courses, reason: { code: 'retries.exhausted', ...about } })
   }
   return {
     ...again,
@@ -90,14 +87,8 @@ function firstReason({ reasons, request }: Work): Reason | null {
   return reasons.toSorted((a, b) => place(a) - place(b))[0] ?? null
 }
 
-function final({
-  base,
-  attempts,
-  outcome,
-}: {
-  base: Pick<Settlement, 'id' | 'generation' | 'effectUnknown'>
-  attempts: number
-  outcome: Outcome
-}): Settlement {
-  return { ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, attempts, detail: describeOutcome(outcome) }
-}
+/** A result after which no attempt follows. */
+const final = (
+  base: Pick<Settlement, 'id' | 'generation' | 'effectUnknown' | 'attempts'>,
+  outcome: Outcome,
+): Settlement => ({ ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, detail: describeOutcome(outcome) })
