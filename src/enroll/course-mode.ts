@@ -22,7 +22,7 @@ export function isModePending({ modeOf, course, mode }: { modeOf: ModeOf; course
   return wanted !== null && wanted !== mode && FREE_MODES.includes(mode)
 }
 
-interface ModeChange extends Pick<CallContext, 'lms' | 'acquire'> {
+interface ModeChange extends CallContext {
   /** The true key of the course. */
   readonly course: string
   readonly username: string

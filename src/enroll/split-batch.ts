@@ -1,14 +1,9 @@
 import { type Failure, isInDoubt, mayStillLand } from '../lms/client/failure.ts'
-import type { Lms } from '../lms/lms.ts'
-import type { Batch } from './batches.ts'
-import type { CourseBreakers } from './breakers/course-breakers.ts'
+import type { BatchContext } from './enroll-one-by-one.ts'
 import { failAll, type Work } from './work.ts'
 
-interface Failed {
-  readonly batch: Batch
+interface Failed extends Pick<BatchContext, 'batch' | 'breakers' | 'lms'> {
   readonly failure: Failure
-  readonly breakers: Pick<CourseBreakers, 'failed'>
-  readonly lms: Pick<Lms, 'account'>
 }
 
 /**

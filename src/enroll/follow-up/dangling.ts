@@ -10,6 +10,13 @@ import { describeOutcome } from '../../sale/words.ts'
 import { coursesWith, type Reported } from './reported.ts'
 import type { Seen } from './standing.ts'
 
+/** The result of a repair, in words too. `isUnknown`: the LMS may still carry out a call. */
+export interface Repaired {
+  readonly done: boolean
+  readonly words: string
+  readonly isUnknown: boolean
+}
+
 /**
  * Tells in which courses of a pre-enrolled delivery the allowance dangles: the LMS has no such course. Nobody can
  * activate an account with the address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json,
@@ -49,7 +56,7 @@ export async function deleteDangling({
   course: string
   by: string
   publish: (event: DeliveryEvent) => void
-}): Promise<{ done: boolean; words: string; isUnknown: boolean }> {
+}): Promise<Repaired> {
   const deleted = await lms.disallow(await acquire(), { email, course })
   if (!deleted.ok) {
     return { done: false, words: deleted.failure.message, isUnknown: deleted.failure.mayHaveTakenEffect }

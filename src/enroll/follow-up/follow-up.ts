@@ -115,7 +115,7 @@ export interface RoundResult {
   readonly complete: boolean
 }
 
-export interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'landsMs' | 'guard' | 'signal'> {
+export interface RoundOptions extends Omit<Changing, 'acquire'> {
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking & Pick<CallContext, 'lms'>
   readonly publish: (event: DeliveryEvent) => void

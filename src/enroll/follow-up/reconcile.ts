@@ -9,7 +9,7 @@ import type { ModeOf } from '../course-mode.ts'
 import { enrollSingly } from '../enroll-singly.ts'
 import type { Pair } from '../pair.ts'
 import { type Changing, changeFor } from './change.ts'
-import { createDanglingCheck, deleteDangling } from './dangling.ts'
+import { createDanglingCheck, deleteDangling, type Repaired } from './dangling.ts'
 import { type Asking, lookUpAll } from './look-up.ts'
 import { lacksEnrollment, type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
@@ -45,13 +45,6 @@ export interface Reconciliation {
   readonly unrepaired: number
   /** The failure that ended it early; null if it checked all deliveries. */
   readonly failure: Failure | null
-}
-
-/** The result of a repair, in words too. `isUnknown`: the LMS may still carry out a call. */
-interface Repaired {
-  readonly done: boolean
-  readonly words: string
-  readonly isUnknown: boolean
 }
 
 interface ReconcileOptions extends Changing {
