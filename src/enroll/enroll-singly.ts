@@ -63,7 +63,7 @@ async function stillEnrolled({ lms, acquire, course }: Pair, stored: LmsAccount)
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
   const isEnrolled = prior === 'enrolled_and_allowed' && pair.mode === null
-  const enrolled = isEnrolled ? byAccount(person, done('enrolled')) : await enrollAccount(pair, person, prior)
+  const enrolled = byAccount(person, isEnrolled ? done('enrolled') : await enrollAccount(pair, person, prior))
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
     const allowed = prior === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
@@ -94,15 +94,7 @@ type RegisteredAccount = Extract<Account, { username: string }>
  * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. If the course lacks it, the
  * person is enrolled all the same, with the reason course.mode_missing.
  */
-async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
-  return byAccount(person, await enrollUsername(pair, person, prior))
-}
-
-async function enrollUsername(
-  pair: Pair,
-  { username }: Pick<RegisteredAccount, 'username'>,
-  prior: PriorKnowledge,
-): Promise<PairResult> {
+async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
   const { lms, acquire, course, mode: wanted } = pair
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
@@ -249,7 +241,7 @@ async function settleAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairR
   if (!account.ok) return failed(account.failure)
   const person = account.value
   if (person.status === 'unknown' || person.status === 'inactive') return done('allowed')
-  const result = 'username' in person ? await enrollAccount(pair, person, prior) : refuse(person)
+  const result = 'username' in person ? byAccount(person, await enrollAccount(pair, person, prior)) : refuse(person)
   return result.kind === 'failure' ? result : disallowAnd(result, pair)
 }
 
