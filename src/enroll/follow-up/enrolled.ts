@@ -3,7 +3,6 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
-import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import { along } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
 import type { Background } from '../../service/lib/loop.ts'
@@ -56,23 +55,17 @@ interface Reading extends Pick<Background, 'guard'> {
 }
 
 /**
- * The deliveries that became due, with the courses that were enrolled, as many as one search takes: also those of which
- * another course still waits for an account. A sale of several courses is due with its first one.
+ * The deliveries that became due, with the courses that were enrolled, in chunks: also those of which another course still
+ * waits for an account. A sale of several courses is due with its first one.
  */
 export async function* enrolledBuyers(
   { db, guard }: Reading,
   { from, to }: { from: number; to: number },
 ): AsyncGenerator<Sought[]> {
-  const page: Sought[] = []
   for (const course of await soldCourses({ db, guard }, to - LEAST_AGE_MS)) {
     const due = dueSales(course, { from, to })
-    if (due === null) continue
-    for await (const sales of salesOf({ db, guard }, { course, ...due })) {
-      page.push(...sales)
-      while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES)
-    }
+    if (due !== null) yield* salesOf({ db, guard }, { course, ...due })
   }
-  if (page.length > 0) yield page
 }
 
 /**

@@ -10,7 +10,7 @@ import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
 import { enrolledBuyers, sinceLastRound } from './enrolled.ts'
 import { type Asking, lookUp, permitFor } from './look-up.ts'
-import { coursesWith, type Reported, reportedInState, type Sought } from './reported.ts'
+import { coursesWith, reportedInState, type Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { accountIn, type SeenRow } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
@@ -150,7 +150,7 @@ const lookAt = (
 ): Promise<RoundResult> =>
   makeRound(options, { round }, async (steps) => {
     const { context, asking, failures } = steps
-    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, buyers)) {
+    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, inPages(buyers))) {
       failures.note(found)
       if (!found.ok) continue
       steps.looked(found.value.length)
@@ -195,15 +195,21 @@ export async function makeRound(
   return { round, deliveries, events, failure: failures.first(), complete }
 }
 
-/** The pre-enrolled deliveries with the courses that wait for an account, as many as one search takes. */
-async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<Sought[]> {
-  const page: Reported[] = []
-  const soughtOf = (reported: Reported): Sought => ({ reported, courses: coursesWith('allowed', reported.outcome) })
-  for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
+/** The same deliveries, as many at once as one search takes. */
+async function* inPages(chunks: AsyncIterable<readonly Sought[]>): AsyncGenerator<Sought[]> {
+  const page: Sought[] = []
+  for await (const chunk of chunks) {
     page.push(...chunk)
-    while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES).map(soughtOf)
+    while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES)
   }
-  if (page.length > 0) yield page.map(soughtOf)
+  if (page.length > 0) yield page
+}
+
+/** The pre-enrolled deliveries with the courses that wait for an account, in chunks. */
+async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<Sought[]> {
+  for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
+    yield chunk.map((reported) => ({ reported, courses: coursesWith('allowed', reported.outcome) }))
+  }
 }
 
 /**
