@@ -95,10 +95,10 @@ async function askForGrades(
       const grades = await gradesIn(round, course, [...new Set(some.map(({ account }) => account.username))])
       const passed = some.flatMap((learner) => {
         const grade = grades.get(learner.account.username)
-        return grade?.passed ? [{ learner, percent: round.tellsPercent ? grade.percent : null }] : []
+        if (!grade?.passed) return []
+        return [{ learner, fact: { kind: 'passed', percent: round.tellsPercent ? grade.percent : null } as const }]
       })
-      const facts = passed.map(({ learner, percent }) => ({ learner, fact: { kind: 'passed', percent } as const }))
-      await store(round, facts, askedAt)
+      await store(round, passed, askedAt)
       const at = round.context.now()
       for (const { learner } of passed) await askForCertificate(round, { ...learner, known: { passedAt: at } })
     }
