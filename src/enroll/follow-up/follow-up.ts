@@ -12,7 +12,7 @@ import { enrolledBuyers, sinceLastRound } from './enrolled.ts'
 import { type Asking, lookUp, permitFor } from './look-up.ts'
 import { coursesWith, reportedInState, type Sought } from './reported.ts'
 import type { Check } from './result.ts'
-import { accountIn, type SeenRow } from './standing.ts'
+import { buyerIn, type SeenRow } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The time from the start of a round to the next one. */
@@ -224,7 +224,7 @@ async function withModes(round: Round, { reported, seen, askedAt }: Check): Prom
     const waits = reported.state === 'pre_enrolled' && reported.outcome.courses[course] === 'allowed'
     const isPending = row.modePending && seen.courses.has(course) && waits
     const mode = isPending ? asking.modeOf(course) : null
-    const account = accountIn(course, seen)
+    const account = buyerIn(course, seen)
     if (mode === null || !('username' in account)) continue
     const { username } = account
     const result = await changeFor(changing, {

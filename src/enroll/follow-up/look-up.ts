@@ -7,7 +7,7 @@ import { isModePending, type ModeOf } from '../course-mode.ts'
 import { type Accounts, type AskingAccounts, findAccounts, findLeft } from './find-accounts.ts'
 import type { Sought } from './reported.ts'
 import type { Check } from './result.ts'
-import { accountIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
+import { buyerIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
 
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
@@ -128,7 +128,7 @@ async function personOf(
   const left = await findLeft(asking, { email, sought, account })
   if (!left.ok) return left
   const courses = sought.flatMap((one) => one.courses)
-  const isListed = (course: string): boolean => 'username' in accountIn(course, { left: left.value, account })
+  const isListed = (course: string): boolean => 'username' in buyerIn(course, { left: left.value, account })
   const open = new Set(courses.filter(isListed))
   return succeeded({ email, sought, account, left: left.value, askedAt, rows: new Map(), open })
 }
@@ -160,7 +160,7 @@ async function* listCourses(
 }
 
 function usernameIn(course: string, person: Person): string | undefined {
-  const account = accountIn(course, person)
+  const account = buyerIn(course, person)
   return 'username' in account ? account.username : undefined
 }
 

@@ -11,7 +11,7 @@ import type {
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { accessEvents, changesOf, isWatched } from './access.ts'
 import { coursesWith, lacksEnrollment, type Reported } from './reported.ts'
-import { accountIn, isWorthStoring, type Seen, type SeenAccount, standingAfter } from './standing.ts'
+import { buyerIn, isWorthStoring, type Seen, type SeenAccount, standingAfter } from './standing.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
 
@@ -105,7 +105,7 @@ function mergedStandings({ check: { reported, seen, askedAt }, standings: before
   for (const course of seen.courses) {
     const watched = isWatched(reported, course) ? { isBlocked: blocked?.has(course) ?? false } : null
     // A round doesn't tell where the account of somebody is who was enrolled, if the address is another one by now.
-    if (watched !== null && seen.allowed === null && !isKnown(accountIn(course, seen))) continue
+    if (watched !== null && seen.allowed === null && !isKnown(buyerIn(course, seen))) continue
     const after = standingAfter({ course, seen, before: before[course], watched, at: askedAt })
     if (by !== null || isWorthStoring(before[course], after)) merged[course] = after
   }

@@ -42,13 +42,13 @@ export interface Seen {
 }
 
 /** The account of the buyer in a course: the one that it was given to, or else the one that has the address. */
-export const accountIn = (course: string, { left, account }: Pick<Seen, 'left' | 'account'>): SeenAccount =>
+export const buyerIn = (course: string, { left, account }: Pick<Seen, 'left' | 'account'>): SeenAccount =>
   left.get(course) ?? account
 
 /** The person's standing in a course, by what was seen. */
 export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'standing' | 'mode' | 'moved'> {
   const { rows, allowed } = seen
-  const account = accountIn(course, seen)
+  const account = buyerIn(course, seen)
   const of = (standing: Standing) => ({ standing, mode: null })
   if (account.status === 'retired' || account.status === 'other_account') return of(account.status)
   const row = rows.get(course)
@@ -109,7 +109,7 @@ export function standingAfter({
   at: number
 }): CourseStanding {
   // Whoever was enrolled had an active account: an enrollment that is gone doesn't wait for the activation.
-  const account = accountIn(course, seen)
+  const account = buyerIn(course, seen)
   const isGone = watched !== null && 'username' in account && !seen.rows.has(course)
   const found = { ...standingIn(course, seen), ...(isGone ? { standing: 'missing' as const, mode: null } : {}) }
   const stays =
