@@ -8,7 +8,7 @@ import { readOutcome } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, pause } from '../../service/lib/loop.ts'
-import { lacksEnrollment, type Reported } from './reported.ts'
+import { lacksEnrollment, type Reported, readWithdrawing } from './reported.ts'
 
 const AGAIN_MS = 1000
 
@@ -120,13 +120,7 @@ async function wantsCourse(
     .where('generation', '=', generation)
     .executeTakeFirst()
   if (row === undefined || !waitsOrIsDone(row, course)) return false
-  const order = await on
-    .selectFrom('withdrawals')
-    .select('id')
-    .where('delivery_id', '=', id)
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
-  return order === undefined
+  return (await readWithdrawing(on, [id])).size === 0
 }
 
 function waitsOrIsDone({ state, outcome: stored }: Pick<DeliveryRow, 'state' | 'outcome'>, course: string): boolean {

@@ -79,6 +79,16 @@ function reportedOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>): Reported 
   }
 }
 
+/** Those of these deliveries whose buyers are to be taken out of courses. */
+export async function readWithdrawing(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const open = db.selectFrom('withdrawals').select('delivery_id').where('delivery_id', 'in', ids)
+  const orders = await open.where('ended_at', 'is', null).execute()
+  return new Set(orders.map(({ delivery_id }) => delivery_id))
+}
+
 /**
  * The deliveries in one state, the latest activity first, in chunks of at most 200, with a turn of the event loop before
  * each. `since`: only those with activity since then (ms since 1970). Deliveries that enter the state meanwhile may be

@@ -15,6 +15,7 @@ import {
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { changesOf, readBlocked } from './access.ts'
+import { readWithdrawing } from './reported.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 import { accountsAfterCheck } from './standing.ts'
 
@@ -115,14 +116,8 @@ async function storeStep(
 /** Without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
 async function readRows({ trx }: TransactionContext, ids: readonly string[]): Promise<Map<string, Row>> {
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
-  const pending = await trx
-    .selectFrom('withdrawals')
-    .select('delivery_id')
-    .where('delivery_id', 'in', ids)
-    .where('ended_at', 'is', null)
-    .execute()
-  const withdrawn = new Set(pending.map(({ delivery_id }) => delivery_id))
-  return new Map(rows.filter(({ id }) => !withdrawn.has(id)).map((row) => [row.id, row]))
+  const withdrawing = await readWithdrawing(trx, ids)
+  return new Map(rows.filter(({ id }) => !withdrawing.has(id)).map((row) => [row.id, row]))
 }
 
 async function writeOf(
