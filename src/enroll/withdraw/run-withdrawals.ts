@@ -100,20 +100,24 @@ async function conclude(
   const enrolling = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
   const ownUntil = Math.min(row.unenrolls_until ?? 0, lookedAt + landsMs) // it lies further ahead if the clock was set back
   const until = Math.max(enrolling.until, ownUntil)
-  const all = withEarlier(courses, withdrawalOf(row).result?.courses ?? {})
+  const all = withEarlier(order, courses)
   if (until <= lookedAt) return end(from, order, { courses: all, message: '' })
   const waiting = { order, result: { courses: all, message: LATE }, until }
   await write(from, (trx) => keepOpen(trx, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
 }
 
-/** What an earlier look took away is not there any more, and stays the result. */
-function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses']): Attempted['courses'] {
+/**
+ * The results of all attempts. What an earlier one took away is not there any more, and stays the result; so do those of
+ * courses that this one did not come to.
+ */
+function withEarlier({ row }: ClaimedOrder, courses: Attempted['courses']): Attempted['courses'] {
+  const earlier = withdrawalOf(row).result?.courses ?? {}
   const merged = Object.entries(courses).map(([course, now]) => {
     const before = earlier[course]
     const isDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
     return [course, isDone && now.kind === 'nothing' && now.why === '' ? before : now] as const
   })
-  return Object.fromEntries(merged)
+  return { ...earlier, ...Object.fromEntries(merged) }
 }
 
 /** @param touched gets each course before the first call that changes something in it */
@@ -155,7 +159,8 @@ async function again(
   },
 ): Promise<void> {
   const { context, landsMs } = from
-  const { courses, failure, isFree } = of
+  const { failure, isFree } = of
+  const courses = withEarlier(order, of.courses)
   const now = context.now()
   const attempts = order.row.attempts + (isFree ? 0 : 1)
   const dueAt = isFree

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { RETRY_SCHEDULE_MS } from '../../../src/queue/retry-schedule.ts'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { ended, startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
+const ALICE = 'alice@example.com'
+const product = await startWithOperations()
+const { lms, sold, show, kinds, operations } = product
+after(() => product.stopAll())
+
+/** The next attempt is due now, and the `failures`th that fails. */
+const attemptNow = (failures: number) =>
+  product.context.database.db
+    .updateTable('withdrawals')
+    .set({ due_at: 0, attempts: failures - 1 })
+    .where('ended_at', 'is', null)
+    .execute()
+
+test('a course that an earlier attempt took away stays in the result if the last attempt fails', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  await lms.faults([{ path: MODIFY, naming: DEMO, status: 502, times: 1 }])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
+  const [first] = await operations.withdrawals(id)
+  assert.equal(first?.result?.courses[PYTHON]?.kind, 'unenrolled')
+
+  await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no', times: 1 }])
+  await attemptNow(RETRY_SCHEDULE_MS.length + 1)
+  const { result } = await ended(product, id)
+  const active = (await lms.state()).enrollments.filter((row) => row.email === ALICE && row.active)
+  assert.deepEqual(
+    active.map(({ course }) => course),
+    [DEMO],
+  )
+  assert.match(result?.message ?? '', /retries exhausted/)
+  assert.equal(result?.courses[PYTHON]?.kind, 'unenrolled')
+  assert.deepEqual((await show(id)).outcome?.courses, { [DEMO]: 'enrolled' })
+  assert.ok((await kinds(id)).includes('withdrawn'), 'the shop is told of the course that is gone')
+})
