@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely'
 import type { Tables, WithdrawalRow } from '../../database/schema.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
-import { readList } from '../rows.ts'
 import { describeWithdrawal, hasFailed, readableOrder, readCurrentOrders, type Withdrawal } from '../withdrawal-row.ts'
 
 /** What ended longer ago is no news. */
@@ -53,7 +52,7 @@ export async function readFailedWithdrawals({
     const isCurrent = current.some((one) => one.id === id)
     const isHandled = (handledAt.get(deliveryId) ?? 0) > (endedAt ?? 0)
     const later = current.filter(({ requested_at }) => requested_at > requestedAt)
-    const repeated = later.flatMap(({ courses }) => readList(courses))
+    const repeated = later.flatMap(readableOrder).flatMap(({ courses }) => courses)
     const isRepeated = leftBy(order).every((course) => repeated.some((one) => isSameCourse(one, course)))
     if (!isCurrent || isHandled || isRepeated || result === null) return []
     return { deliveryId, by, isRefund, result: describeWithdrawal(result) }

@@ -55,3 +55,10 @@ test('one whose result can’t be read, and one that succeeded, are left out', a
   await db.updateTable('withdrawals').set({ result: '{' }).execute()
   assert.deepEqual(await failed(), [])
 })
+
+test('a later order that can’t be read hides neither the failed one nor the page', async () => {
+  const id = await kept()
+  const { id: first } = await withdraw(id)
+  await db.updateTable('withdrawals').set({ courses: '{' }).where('id', '=', first).execute()
+  assert.deepEqual(await failed(), [id])
+})
