@@ -162,9 +162,13 @@ export const withdraw = command({
       const id = await needId(opened, given)
       const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
       const stands = await readStands(settings, withdrawable, courses)
-      if (!json) process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
+      const others = await operations.otherSales(id, courses)
+      if (!json) {
+        process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
+        for (const other of others) process.stdout.write(`${other} sold such a course to this address, too\n`)
+      }
       if (values['dry-run']) {
-        if (json) printJson({ stands })
+        if (json) printJson({ stands, others })
         return 0
       }
       const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
@@ -175,7 +179,7 @@ export const withdraw = command({
         return 1
       }
       const ordered = await operations.withdraw({ id, courses, paid, by: operator() })
-      if (json) printJson({ ...ordered, stands })
+      if (json) printJson({ ...ordered, stands, others })
       else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(ordered)}\n`)
       return ordered.kind === 'ordered' ? 0 : 1
     })

@@ -21,6 +21,15 @@ export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, i
     .execute()
 }
 
+/** The same for all deliveries to an address, as it is stored: see emailTerm. */
+export async function lockAddress({ trx }: Pick<TransactionContext, 'trx'>, address: string): Promise<void> {
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ generation: eb.ref('generation') }))
+    .where('email', '=', address)
+    .execute()
+}
+
 /** What an operator, or a refund by the shop, did to a delivery: event `number` of it, at `at` (ms since 1970). */
 interface LaterChange {
   readonly number: number

@@ -2,9 +2,17 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
-import type { BuyerAccounts, CourseResult } from '../sale/types.ts'
+import { accountIn, type BuyerAccounts, type CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { changedSince, lockDelivery, NOTE_MAX, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
+import {
+  changedSince,
+  lockAddress,
+  lockDelivery,
+  NOTE_MAX,
+  type Outdated,
+  type Seen,
+  setHandled,
+} from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { closeByRest } from './replacement.ts'
 import { coursesOf, readAccounts, readOutcome, readRequest, readStandings } from './rows.ts'
@@ -40,14 +48,75 @@ export async function orderWithdrawal(
   context: WriteContext,
   order: WithdrawalOrder,
 ): Promise<AuditedResult<WithdrawalOrdered | Outdated>> {
+  // Read before the transaction, which has to lock before it reads. A delivery keeps its address until it is erased.
+  const mine = context.database.db.selectFrom('deliveries').select('email').where('id', '=', order.id)
+  const address = (await mine.executeTakeFirst())?.email ?? null
   return auditedChange<WithdrawalOrdered | Outdated>(context, async (writing) => {
+    if (address !== null) await lockAddress(writing, address)
     await lockDelivery(writing, order.id)
     const change = await changedSince(writing, { ...order, as: 'withdrawal_requested' })
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
-    const { result, drafts } = await storeWithdrawal(writing, order)
+    const { result, drafts: own } = await storeWithdrawal(writing, order)
+    const drafts = [...own]
+    if (result.kind === 'ordered') {
+      for (const other of await readOtherSales(writing.trx, { id: order.id, courses: result.withdrawal.courses })) {
+        drafts.push(...(await storeWithdrawal(writing, { ...order, ...other })).drafts)
+      }
+    }
     const isOperators = ({ actor }: EventDraft): boolean => actor !== undefined
     return { result, listed: drafts.filter(isOperators), others: drafts.filter((draft) => !isOperators(draft)) }
   })
+}
+
+/**
+ * The other sales of these courses to the buyer of a delivery, under its address, with those of them that each reported,
+ * sorted by id. An operator's withdrawal takes the buyer out of them, too. Not the corrections of the delivery, which are
+ * what the buyer is to have, and not a sale to another account that has the address by now.
+ */
+export async function readOtherSales(
+  trx: Pick<Transaction<Tables>, 'selectFrom'>,
+  { id, courses }: { id: string; courses: readonly string[] },
+): Promise<readonly { readonly id: string; readonly courses: readonly string[] }[]> {
+  const query = trx.selectFrom('deliveries').select(['email', 'accounts', 'replaced_by']).where('id', '=', id)
+  const mine = await query.executeTakeFirst()
+  if (mine === undefined || mine.email === null) return []
+  const accounts = readAccounts(mine.accounts)
+  const corrections = await readCorrections(trx, mine)
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(COLUMNS)
+    .where('email', '=', mine.email)
+    .where('id', '!=', id)
+    .where('state', 'in', ['enrolled', 'pre_enrolled', 'needs_attention'])
+    .orderBy('id')
+    .execute()
+  return rows.flatMap((row) => {
+    const other = withdrawableOf(row)
+    if (other === null || corrections.has(row.id)) return []
+    const isSamePerson = (course: string): boolean => {
+      const [known, theirs] = [accountIn(accounts, course)?.id, accountIn(other.accounts, course)?.id]
+      return known === undefined || theirs === undefined || known === theirs
+    }
+    const sold = other.courses
+      .filter(({ course, reported }) => reported !== null && courses.some((one) => isSameCourse(one, course)))
+      .map(({ course }) => course)
+      .filter(isSamePerson)
+    return sold.length === 0 ? [] : [{ id: row.id, courses: sold }]
+  })
+}
+
+/** The delivery that corrects this one, that which corrects that one, and so on. */
+async function readCorrections(
+  trx: Pick<Transaction<Tables>, 'selectFrom'>,
+  { replaced_by }: Pick<DeliveryRow, 'replaced_by'>,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>()
+  for (let id = replaced_by; id !== null && !found.has(id); ) {
+    found.add(id)
+    const next = await trx.selectFrom('deliveries').select('replaced_by').where('id', '=', id).executeTakeFirst()
+    id = next?.replaced_by ?? null
+  }
+  return found
 }
 
 /**

@@ -12,6 +12,7 @@ import { readAnswers } from '../../queue/shop-answers.ts'
 import {
   listWithdrawals,
   orderWithdrawal,
+  readOtherSales,
   readWithdrawable,
   type WithdrawalOrder,
   withdrawableOf,
@@ -113,6 +114,14 @@ function finding({ context, guard }: Parts) {
       guard(async () => {
         const row = await readWithdrawable(db, id)
         return row === undefined ? null : withdrawableOf(row)
+      }),
+
+    /** The ids of the deliveries that a withdrawal concerns, too: see readOtherSales. `courses`: null for all. */
+    otherSales: (id: string, courses: readonly string[] | null) =>
+      guard(async () => {
+        const row = await readWithdrawable(db, id)
+        const all = (row === undefined ? null : withdrawableOf(row))?.courses.map(({ course }) => course) ?? []
+        return (await readOtherSales(db, { id, courses: courses ?? all })).map((other) => other.id)
       }),
 
     /** Returns the latest 20 orders to withdraw a delivery, newest first. */

@@ -10,14 +10,13 @@ import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
 export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
 
 /**
- * The deliveries that keep a refunded course for the same buyer, sorted by id: those of the same address, of the one
+ * The deliveries that keep a course for the same buyer, sorted by id: those of the same address, of the one
  * that the buyer's account has by now, or of any other one under which that account got the course, but not those that
  * gave the course to another account. If another account has the sold address by now (`isTaken`), a sale to it that has
- * given the course to nobody yet is that one's. A refund orders a withdrawal for each delivery that it concerns. So
- * another one that wants the course, without such an order or sent again since, is a sale that was not refunded: it
- * came later, or the refund names a single sale. One whose access has ended keeps nothing, and one whose paid mode an
- * order left keeps it. An operator's withdrawal hits the older sales to the same address, too: its page names them.
- * What came since, or corrects this sale, keeps the course.
+ * given the course to nobody yet is that one's. A refund and an operator order a withdrawal for each delivery that they
+ * concern. So another one that wants the course, without such an order or sent again since, is a sale that was not taken
+ * back: it came later, or the refund names a single sale. One whose access has ended keeps nothing, and one whose paid
+ * mode an order left keeps it.
  * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
  */
 export async function keepersOf(
@@ -31,10 +30,6 @@ export async function keepersOf(
   }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken?: boolean },
 ): Promise<string[]> {
   const addresses = holdsOf(order)
-  // The page of an operator's withdrawal names the sales that were there, and not what came since or corrects this one.
-  const corrections = row.refund_id === null ? await readCorrections(db, delivery) : new Set<string>()
-  const isNamed = ({ id, email }: Pick<DeliveryRow, 'id' | 'email'>): boolean =>
-    row.refund_id === null && email === delivery.email && id < row.id && !corrections.has(id)
   const others = await db
     .selectFrom('deliveries')
     .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts'])
@@ -53,7 +48,7 @@ export async function keepersOf(
     return accountId !== undefined && accountId !== account
   }
   const wanting = others
-    .filter((other) => !isNamed(other) && wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
+    .filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
     .map(({ id }) => id)
   const orders = await readCurrentOrders(db, wanting)
   return wanting.filter((id) => !namedBy(orders.get(id) ?? []).some((named) => isSameCourse(named, course))).sort()
@@ -91,20 +86,6 @@ export async function readKept(
     const taken = takenBy(orders.get(delivery) ?? [])
     return !ended.some(({ id }) => id === delivery) && !taken.some((one) => isSameCourse(one, course))
   })
-}
-
-/** The delivery that corrects this one, that which corrects that one, and so on. */
-async function readCorrections(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  { replaced_by }: Pick<DeliveryRow, 'replaced_by'>,
-): Promise<ReadonlySet<string>> {
-  const found = new Set<string>()
-  for (let id = replaced_by; id !== null && !found.has(id); ) {
-    found.add(id)
-    const next = await db.selectFrom('deliveries').select('replaced_by').where('id', '=', id).executeTakeFirst()
-    id = next?.replaced_by ?? null
-  }
-  return found
 }
 
 /** Whether an order that has ended left the course because the buyer paid for its mode. */

@@ -3,7 +3,7 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { isSameCourse } from '../../sale/course-key.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
-import { lockDeliveries } from '../change-deliveries.ts'
+import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { closeByRest } from '../replacement.ts'
 import { readList } from '../rows.ts'
@@ -93,11 +93,7 @@ async function readRefundable(
   { request: { email, courseIds }, digest, sale }: Refund,
 ): Promise<{ found: readonly Found[]; newest: string }> {
   const address = emailTerm(email)
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ generation: eb.ref('generation') })) // see lockDelivery
-    .where('email', '=', address)
-    .execute()
+  await lockAddress({ trx }, address)
   const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   const newest = rows.at(-1)?.id ?? ''
   if (sale !== undefined) {

@@ -1,10 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
-import { isSameCourse } from '../../../sale/course-key.ts'
-import { DONE_STATES } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -87,7 +84,7 @@ async function orderHtml(
   const items = courses.map(
     (one, index) => html`<li>!${choiceHtml(one, { index, stands, courseName: request.courseName })}</li>`,
   )
-  const others = await otherDeliveries(parts, { id: request.params.id, withdrawable })
+  const others = await parts.operations.otherSales(request.params.id, null)
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
@@ -110,19 +107,8 @@ function choiceHtml(
 <div>${said}!${live}</div>`
 }
 
-/** Other deliveries that put the same buyer into one of these courses. */
-async function otherDeliveries(
-  { operations }: PageParts,
-  { id, withdrawable: { email, courses } }: { id: string; withdrawable: Withdrawable },
-): Promise<Summary[]> {
-  const { items } = await operations.list({ filter: { email, states: [...DONE_STATES] } })
-  const sold = (one: Summary): boolean =>
-    Object.keys(one.outcome?.courses ?? {}).some((key) => courses.some(({ course }) => isSameCourse(course, key)))
-  return items.filter((one) => one.id !== id && sold(one))
-}
-
-function othersHtml(others: readonly Summary[], base: string): string {
+function othersHtml(others: readonly string[], base: string): string {
   if (others.length === 0) return ''
-  const items = others.map((one) => html`<li><a href="${base}/deliveries/${one.id}">${one.id}</a></li>`)
+  const items = others.map((id) => html`<li><a href="${base}/deliveries/${id}">${id}</a></li>`)
   return html`<div class="note warning"><p>${words.others}</p><ul>!${items.join('')}</ul></div>`
 }

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const ALICE = 'alice@example.com'
+const product = await startWithHeldCalls({ answerWithinMs: 1000 })
+const { lms, sell, sold, stateOf, show, operations, withdraw, bringForward, allEnded, log } = product
+const activeIn = () => product.activeIn(ALICE)
+
+async function soldAs(name: string, courseIds: readonly string[] = [DEMO]): Promise<string> {
+  return String((await sell({ email: ALICE, name, courseIds })).headers['x-lernito-delivery'])
+}
+
+test('an operator’s withdrawal withdraws the other sales of the course to the address, too', async () => {
+  const [first, second] = [await soldAs('First'), await soldAs('Second')]
+  assert.deepEqual(await operations.otherSales(first, null), [second])
+  await withdraw(first)
+  await allEnded()
+  assert.deepEqual(await activeIn(), [])
+  assert.deepEqual([await stateOf(first), await stateOf(second)], ['withdrawn', 'withdrawn'], await log(second))
+})
+
+test('another sale loses only the courses that the operator chose', async () => {
+  const [single, bundle] = [await sold(ALICE), await soldAs('Bundle', [DEMO, PYTHON])]
+  await withdraw(single)
+  await allEnded()
+  assert.deepEqual(await activeIn(), [PYTHON])
+  const { state, outcome } = await show(bundle)
+  assert.deepEqual([state, outcome?.courses], ['enrolled', { [PYTHON]: 'enrolled' }], await log(bundle))
+})
+
+test('an older sale that comes again while the withdrawal waits keeps the course', async () => {
+  const [older, newer] = [await soldAs('Older'), await soldAs('Newer')]
+  await lms.faults(FAILING)
+  await operations.withdraw({ id: newer, courses: null, paid: false, by: 'alice' })
+  await until('an attempt', async () => (await operations.withdrawals(newer))[0]?.attempts || undefined)
+  await lms.noFaults()
+  assert.equal(await soldAs('Older'), older, 'the same sale')
+  await bringForward()
+  await allEnded()
+  assert.deepEqual(await activeIn(), [DEMO], `${await log(older)}\n\n${await log(newer)}`)
+  assert.deepEqual([await stateOf(older), await stateOf(newer)], ['enrolled', 'withdrawn'])
+})
+
+test('a sale of another course, and one to another address, stay as they are', async () => {
+  const [first, other, bobs] = [await sold(ALICE), await sold(ALICE, [PYTHON]), await sold('bob@example.com')]
+  assert.deepEqual(await operations.otherSales(first, null), [])
+  await withdraw(first)
+  await allEnded()
+  assert.deepEqual([await stateOf(other), await stateOf(bobs)], ['enrolled', 'enrolled'])
+})
+
+test('a sale to another account that has the address by now stays as it is', async () => {
+  const ada = adaIn(product)
+  await ada.register()
+  const first = await sold(OLD)
+  await ada.move()
+  await lms.people({ email: OLD, username: 'second', active: true })
+  const { headers } = await sell({ email: OLD, name: 'Second' })
+  const second = String(headers['x-lernito-delivery'])
+  assert.deepEqual(await ada.activeIn(), [`${OLD} ${DEMO}`, `${NEW} ${DEMO}`].sort())
+  await withdraw(first)
+  await allEnded()
+  assert.deepEqual([await ada.activeIn(), await stateOf(second)], [[`${OLD} ${DEMO}`], 'enrolled'], await log(second))
+})
