@@ -30,8 +30,10 @@ const list = command({
         process.stderr.write('LERNITO_EVENTS_URL is not set, so the shop gets no events.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
       process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
-      if (outbox.events.length > 0)
-        process.stdout.write(columns([HEAD, ...outbox.events.map(line)], { width: terminalWidth(), whole: 1 }))
+      const lines = outbox.events.map((event) =>
+        line(event, { state: outbox.endpoint?.state ?? 'up', now: Date.now() }),
+      )
+      if (lines.length > 0) process.stdout.write(columns([HEAD, ...lines], { width: terminalWidth(), whole: 1 }))
       return 0
     })
   },
@@ -43,15 +45,20 @@ const STATES = {
   gone: 'answered 410 and gets no events until you run: lernito-openedx events resend --failed',
 } as const satisfies Record<EndpointState['state'], string>
 
-function endpointText({ state, since, error, errorAt, sentAt }: EndpointState): string {
+/** When an event is sent that waits for the endpoint. */
+const WAITS = { down: 'once it works', gone: 'on resend' } as const
+
+function endpointText({ state, failures, since, error, errorAt, sentAt }: EndpointState): string {
   const from = since === null ? '' : ` (since ${timeText(since)})`
   const sent = sentAt === null ? '' : `last accepted: ${timeText(sentAt)}\n`
   const last = error === null || errorAt === null ? '' : `last error: ${plain(error)} (${timeText(errorAt)})\n`
-  return `the endpoint ${STATES[state]}${from}\n${sent}${last}`
+  const text = state === 'up' && failures > 0 ? 'failed at the last attempt; the event is sent again' : STATES[state]
+  return `the endpoint ${text}${from}\n${sent}${last}`
 }
 
-function line({ deliveryId, course, type, createdAt, attempts, dueAt, failedAt, error }: UnsentEvent): string[] {
-  const next = failedAt === null ? timeText(dueAt) : 'given up'
+function line(event: UnsentEvent, { state, now }: { state: EndpointState['state']; now: number }): string[] {
+  const { deliveryId, course, type, createdAt, attempts, dueAt, failedAt, error } = event
+  const next = failedAt !== null ? 'given up' : state !== 'up' ? WAITS[state] : dueAt <= now ? 'now' : timeText(dueAt)
   return [deliveryId ?? plain(course ?? ''), type, timeText(createdAt), `${attempts}`, next, plain(error ?? '')]
 }
 

@@ -48,6 +48,13 @@ test('the page shows what waits and why, and an operator sends again after a 410
   assert.match(readable(await someone.see('/changes')), /Sent to the shop again/)
 })
 
+test('while the last attempt has failed, the page does not say that the endpoint works', async (t) => {
+  const { pageWith, sold, receiver } = await setUp(t)
+  receiver.answer(statusAnswer(500))
+  await sold('alice@example.com')
+  await pageWith(/The last attempt to reach the shop’s endpoint failed\. The service sends the event again\./)
+})
+
 test('an event about a course names the course, and leads to no delivery', async (t) => {
   const { pageWith, sold, receiver, someone, lms } = await setUp(t, { catalogueMs: 100 })
   receiver.answer(statusAnswer(410))

@@ -150,7 +150,15 @@ test('the most serious problem comes first', () => {
 })
 
 test('events that the shop does not get are a problem: a failing endpoint, events given up, or a long wait', () => {
-  const up: EndpointState = { state: 'up', since: null, probeAt: null, error: null, errorAt: null, sentAt: now }
+  const up: EndpointState = {
+    state: 'up',
+    failures: 0,
+    since: null,
+    probeAt: null,
+    error: null,
+    errorAt: null,
+    sentAt: now,
+  }
   const health = (of: Partial<OutboxHealth>): OutboxHealth => ({
     ...{ pending: 53, failed: 0, oldestAt: now - MINUTE_MS, endpoint: up },
     ...of,

@@ -10,6 +10,8 @@ const LISTED = 100
 /** The state of the shop's endpoint for operators. Times are ms since 1970. */
 export interface EndpointState {
   readonly state: EndpointRow['state']
+  /** Attempts in a row that have failed, of any events. After three, it is down. */
+  readonly failures: number
   /** Since when it is not up. */
   readonly since: number | null
   /** When the next probe may be sent, if it is down. */
@@ -126,6 +128,14 @@ async function countOf(db: Kysely<Tables>, is: 'is' | 'is not'): Promise<number>
   return Number(count)
 }
 
-const endpointOf = ({ state, since, probe_at, error, error_at, sent_at }: EndpointRow): EndpointState => {
-  return { state, since, probeAt: state === 'down' ? probe_at : null, error, errorAt: error_at, sentAt: sent_at }
+const endpointOf = ({ state, failures, since, probe_at, error, error_at, sent_at }: EndpointRow): EndpointState => {
+  return {
+    state,
+    failures,
+    since,
+    probeAt: state === 'down' ? probe_at : null,
+    error,
+    errorAt: error_at,
+    sentAt: sent_at,
+  }
 }

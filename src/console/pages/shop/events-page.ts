@@ -77,16 +77,17 @@ function pageHtml(outbox: Outbox, of: Shown): string {
       : listTable({
           columns: words.columns,
           numbers: [3],
-          rows: events.map((event) => cellsOf(event, { ...of, isDown: endpoint?.state === 'down' })),
+          rows: events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' })),
         })
   return html`!${done}!${endpointHtml(endpoint, now)}!${facts}!${form}!${list}`
 }
 
 function endpointHtml(endpoint: EndpointState | null, now: number): string {
   if (endpoint === null) return html`<p class="note">${words.notStarted}</p>`
-  const { state, since, probeAt, sentAt } = endpoint
-  // One that has only just begun neither works nor fails.
-  const { grade, text } = state === 'up' && sentAt === null ? { grade: '', text: words.notTried } : words.states[state]
+  const { state, failures, since, probeAt, sentAt } = endpoint
+  // One that has only just begun, or has failed once or twice, neither works nor fails.
+  const unsure = failures > 0 ? words.lastFailed : sentAt === null ? words.notTried : null
+  const { grade, text } = state === 'up' && unsure !== null ? { grade: '', text: unsure } : words.states[state]
   const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
   const probe =
     probeAt === null ? '' : probeAt <= now ? html` ${words.probesNow}` : html` ${words.probe} !${timeHtml(probeAt)}.`
@@ -102,13 +103,16 @@ function endpointFacts({ sentAt, error, errorAt }: EndpointState): (readonly [na
   return [[words.sent, sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)], ...last]
 }
 
-function cellsOf(event: UnsentEvent, { request, buyers, now, isDown }: Shown & { isDown: boolean }): string[] {
+function cellsOf(
+  event: UnsentEvent,
+  { request, buyers, now, state }: Shown & { state: EndpointState['state'] },
+): string[] {
   const { type, createdAt, dueAt, attempts, failedAt, error } = event
   const next =
     failedAt !== null
       ? html`${words.givenUp} !${timeHtml(failedAt)}`
-      : isDown
-        ? html`${words.afterProbe}`
+      : state !== 'up'
+        ? html`${words.waits[state]}`
         : dueAt <= now
           ? html`${words.nextNow}`
           : html`${words.next} !${timeHtml(dueAt)}`
