@@ -116,6 +116,32 @@ describe('the page', async () => {
     }
   })
 
+  test('a signature with spaces around it is the same one, as in HTTP', async () => {
+    const seen = await someone.send('/signature', {
+      body,
+      header: ` ${sign({ body, form: 'readme', secret: SECRET })} `,
+    })
+    assert.match(seen.text, /The signature is valid/)
+  })
+
+  test('a line break at the end that was signed and not sent, or sent and not signed, is named', async () => {
+    const missing = await someone.send('/signature', { body, header: header(`${body}\n`) })
+    assert.match(missing.text, /right for this body with a line break at its end/)
+    const extra = await someone.send('/signature', { body: `${body}\n`, header: header(body) })
+    assert.match(extra.text, /right for this body without the line break at its end/)
+    assert.ok(!missing.text.includes('its secret differs') && !extra.text.includes('its secret differs'))
+  })
+
+  test('the secret is suspected only if the signature itself is wrong', async () => {
+    const suspects = async (fields: Record<string, string>): Promise<boolean> =>
+      (await someone.send('/signature', fields)).text.includes('its secret differs')
+    assert.equal(await suspects({ body, header: header('something else') }), true)
+    const old = { body, header: standard(), id: ID, timestamp: String(AT) }
+    assert.equal(await suspects(old), false, 'too old')
+    assert.equal(await suspects({ ...old, id: '' }), false, 'no webhook-id')
+    assert.equal(await suspects({ body: '{', header: header('x') }), false, 'no JSON')
+  })
+
   test('accepts a body as large as that of a webhook', async () => {
     const large = JSON.stringify({ name: 'ä'.repeat(30_000) })
     const seen = await someone.send('/signature', {

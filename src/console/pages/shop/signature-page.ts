@@ -24,8 +24,12 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
     const { request } = reply
     const action = request.site.base + path
     const field = (name: keyof Fields): string => sent?.get(name) ?? ''
-    const fields = { body: field('body'), header: field('header'), id: field('id'), timestamp: field('timestamp') }
-    const result = sent === null ? '' : resultHtml(examine({ ...fields, secrets, now: now() }), fields.body)
+    // In HTTP, spaces around a header's value are no part of it.
+    const value = (name: Exclude<keyof Fields, 'body'>): string => field(name).trim()
+    const fields = { body: field('body'), header: value('header'), id: value('id'), timestamp: value('timestamp') }
+    const examined = (body: string): Examined => examine({ ...fields, body, secrets, now: now() })
+    const result =
+      sent === null ? '' : resultHtml(examined(fields.body), fields.body, lineBreakText(fields.body, examined))
     const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   }
@@ -59,7 +63,14 @@ ${of.body}</textarea>
 <div id="result" aria-live="polite">!${of.result}</div>`
 }
 
-function resultHtml({ match, fault, notJson, texts }: Examined, body: string): string {
+/** What to say if the signature is that of the body with another end; '' if it isn't. */
+function lineBreakText(body: string, examined: (body: string) => Examined): string {
+  const without = body.replace(/\r?\n$/, '')
+  if (without === body) return examined(`${body}\n`).match === null ? '' : words.lineBreak.missing
+  return examined(without).match === null ? '' : words.lineBreak.extra
+}
+
+function resultHtml({ match, fault, notJson, texts }: Examined, body: string, lineBreak: string): string {
   const refusal = notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`
   if (match !== null) {
     const grade = match.previousSecret || notJson !== null ? 'warning' : 'good'
@@ -68,11 +79,13 @@ function resultHtml({ match, fault, notJson, texts }: Examined, body: string): s
 !${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
 !${refusal}</div>`
   }
+  // Unless another cause is known, or there is no text to compare with.
+  const mayBeSecret = lineBreak === '' && texts.length > 0 && (fault === null || fault === 'signature')
   const list = html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${texts.map((one) => textHtml(one, body)).join('')}`
   return html`<div class="note bad"><h2>${words.noMatch}</h2>
-!${fault === null ? '' : html`<p>${words.faults[fault]}</p>`}
+!${lineBreak !== '' ? html`<p>${lineBreak}</p>` : fault === null ? '' : html`<p>${words.faults[fault]}</p>`}
 !${refusal}
-<p>!${withCodeHtml(words.secretHint)}</p></div>
+!${mayBeSecret ? html`<p>!${withCodeHtml(words.secretHint)}</p>` : ''}</div>
 !${texts.length === 0 ? '' : list}`
 }
 
