@@ -235,6 +235,8 @@ test('this service is recognized at the public address by its own answer', async
   const product = await productWith(t)
   const { status, detail } = resultOf(await publicAt(product.url, databaseOf(product))(t), 'public_url')
   assert.deepEqual([status, detail], ['ok', `the shop sends webhooks to ${product.url}${WEBHOOK}`])
+  const metrics = (await exchange({ url: `${product.url}/metrics`, method: 'GET' })).text
+  assert.doesNotMatch(metrics, /lernito_webhook_refused_total\{reason="method"\} [1-9]/, 'it is no refused sender')
 })
 
 test('a service with this database, but another webhook secret, is not taken for this one', async (t) => {

@@ -5,13 +5,17 @@ import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/ident
 import { tryEndpoint } from '../../shop/events/post-event.ts'
 import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { originOf } from './lms.ts'
-import type { Probe, Reached, Unreached } from './probe.ts'
+import type { Probe, ProbeRequest, Reached, Unreached } from './probe.ts'
 
 /** The path in the original's documentation, and the path where it mounts. */
 const PATHS = ['/api/lernito/webhook/', '/lernito/webhook/'] as const
 
 const refusal = z.object({ detail: z.string(), success: z.literal(false).optional() })
 const description = z.object({ name: z.literal('Lernito Webhook') })
+
+type Answered =
+  | Unreached
+  | { readonly ok: true; readonly who: 'ours' | 'original' | 'other'; readonly response: Reached }
 
 /**
  * Which program answers at a webhook's address. Both refuse a GET with 405: the original with the body of Django REST
@@ -20,9 +24,9 @@ const description = z.object({ name: z.literal('Lernito Webhook') })
  */
 async function whoAnswers(
   probe: Probe,
-  url: string,
-): Promise<Unreached | { readonly ok: true; readonly who: 'ours' | 'original' | 'other'; readonly response: Reached }> {
-  const response = await probe({ method: 'GET', url })
+  { url, headers = {} }: Pick<ProbeRequest, 'url' | 'headers'>,
+): Promise<Answered> {
+  const response = await probe({ method: 'GET', url, headers })
   if (!response.ok) return response
   const read = refusal.safeParse(jsonOf(response.answer))
   if (response.answer.status !== 405 || !read.success) return { ok: true, who: 'other', response }
@@ -39,27 +43,31 @@ const PUBLIC_URL = check({
   examine: async ({ settings, database }, { probe }) => {
     const publicUrl = settings.LERNITO_PUBLIC_URL
     if (!publicUrl) return skipped('LERNITO_PUBLIC_URL is not set, so the address for the shop is unknown')
-    const [documented, mounted] = await Promise.all(PATHS.map((path) => publicProblem(probe, `${publicUrl}${path}`)))
-    if (documented) return failed([documented])
-    // A shop that sends to the documented path doesn't need the other path, but the original plugin must not enroll there.
-    if (mounted?.cause === 'public.plugin') return failed([mounted])
-    const unready = await readiness(probe, publicUrl)
-    if (unready !== null) return failed([unready])
-    const url = `${publicUrl}${PATHS[0]}`
-    // Another installation may have the same secret, so a service has to answer that is in our database.
     const { LERNITO_WEBHOOK_SECRET: secret } = settings
     const nonce = randomBytes(16).toString('hex')
+    // A service with our secret proves itself, and does not count the request as a sender's.
     const headers = { [CHALLENGE_HEADER]: challengeOf({ secret, nonce }) }
-    const response = await probe({ method: 'GET', url, headers })
-    const proof = response.ok ? response.proof : null
+    const [url, mountedUrl] = [`${publicUrl}${PATHS[0]}`, `${publicUrl}${PATHS[1]}`]
+    const [documented, mounted] = await Promise.all([
+      whoAnswers(probe, { url, headers }),
+      whoAnswers(probe, { url: mountedUrl, headers }),
+    ])
+    const found = publicProblem(documented, url)
+    if (found !== null) return failed([found])
+    // A shop that sends to the documented path doesn't need the other path, but the original plugin must not enroll there.
+    const other = publicProblem(mounted, mountedUrl)
+    if (other?.cause === 'public.plugin') return failed([other])
+    const unready = await readiness(probe, publicUrl)
+    if (unready !== null) return failed([unready])
+    // Another installation may have the same secret, so a service has to answer that is in our database.
+    const proof = documented.ok ? documented.response.proof : null
     const isOurs = proof !== null && isProven({ proof, nonce, secret, replicas: database.services.names })
     return isOurs ? passed(`the shop sends webhooks to ${url}`) : failed([problem('public.another', { url })])
   },
 })
 
-async function publicProblem(probe: Probe, url: string): Promise<Problem | null> {
+function publicProblem(answered: Answered, url: string): Problem | null {
   const { host } = new URL(url)
-  const answered = await whoAnswers(probe, url)
   if (!answered.ok) {
     const { obstacle, code } = answered
     if (obstacle === 'timeout') return problem('public.silent', { host })
@@ -89,7 +97,7 @@ const PLUGIN = check({
   needs: ['settings', 'lms'],
   examine: async ({ settings: { LERNITO_LMS_URL: lmsUrl } }, { probe }) => {
     const answers = await Promise.all(
-      PATHS.map(async (path) => ({ path, answered: await whoAnswers(probe, `${lmsUrl}${path}`) })),
+      PATHS.map(async (path) => ({ path, answered: await whoAnswers(probe, { url: `${lmsUrl}${path}` }) })),
     )
     const found = answers.filter(({ answered }) => answered.ok && answered.who === 'original')
     if (found.length > 0) return failed(found.map(({ path }) => problem('plugin.mounted', { path })))
