@@ -80,7 +80,8 @@ function describeCounts(states: Counts): string {
   const total = totalOf(states)
   const parts = DELIVERY_STATES.flatMap((state) => {
     const count = states[state] ?? 0
-    return count === 0 ? [] : [`${count} ${TEXTS.states[state].toLowerCase()}`]
+    if (count === 0) return []
+    return `${count} ${count > 1 && state === 'needs_attention' ? 'need attention' : TEXTS.states[state].toLowerCase()}`
   })
   const noun = total === 1 ? 'delivery' : 'deliveries'
   return `${total} ${noun}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}\n`

@@ -4,6 +4,7 @@ import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
 import { TEXTS } from './texts.ts'
+import type { TimeLook } from './zone.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
@@ -13,16 +14,17 @@ export const DAY_MS = 24 * HOUR_MS
 const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
 const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
 const TIME = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'UTC' })
+const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
 const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', timeZone: 'UTC' })
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
  * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day (`clock`, and to the second `time`,
- * which stands in a list that names the day). The page is sent with it in the reader's zone; see timesIn. The script
+ * which stands in a list that names the day), or only the day (`date`). The page is sent with it in the reader's zone; see timesIn. The script
  * times.js adds the full time on hover.
  */
-export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' | 'time' = 'minutes'): string {
-  const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK, time: TIME }[to].format(ms)
+export function timeHtml(ms: number, to: TimeLook = 'minutes'): string {
+  const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK, time: TIME, date: DATE }[to].format(ms)
   return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text}${to === 'time' ? '' : ' UTC'}</time>`
 }
 
@@ -30,12 +32,16 @@ export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' | 'time
 export const agoHtml = (ms: number): string =>
   html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${SHORT.format(ms)} UTC</time>`
 
+/** A time within a sentence: `09:31 on 28 Nov 2026`. */
+const saidHtml = (ms: number): string =>
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${CLOCK.format(ms)}</time> on !${timeHtml(ms, 'date')}`
+
 /**
  * Returns what is the case with a delivery, with its times.
  * @param write how to write the texts between them, as escaped HTML
  */
 export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, write: (text: string) => string): string =>
-  fact.map((piece) => (typeof piece === 'string' ? write(piece) : timeHtml(piece.at))).join('')
+  fact.map((piece) => (typeof piece === 'string' ? write(piece) : saidHtml(piece.at))).join('')
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)

@@ -8,13 +8,18 @@ export interface Zone {
   readonly formats: Readonly<Record<Look, Intl.DateTimeFormat>>
 }
 
-export type Look = 'minutes' | 'seconds' | 'clock' | 'time' | 'day' | 'weekday' | 'weekdayOfYear' | 'hour'
+export type Look = 'minutes' | 'seconds' | 'clock' | 'time' | 'date' | 'day' | 'weekday' | 'weekdayOfYear' | 'hour'
+
+/** How a page writes a single time: see timeHtml. */
+export const TIME_LOOKS = ['minutes', 'seconds', 'clock', 'time', 'date'] as const satisfies Look[]
+export type TimeLook = (typeof TIME_LOOKS)[number]
 
 const LOOKS = {
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
   seconds: { dateStyle: 'medium', timeStyle: 'medium' },
   clock: { timeStyle: 'short' },
   time: { timeStyle: 'medium' },
+  date: { dateStyle: 'medium' },
   day: { day: 'numeric', month: 'short' },
   weekday: { weekday: 'short', day: 'numeric', month: 'short' },
   weekdayOfYear: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
@@ -36,12 +41,11 @@ export function timesIn({ name, formats }: Zone, page: string): string {
   return page.replaceAll(
     /(<time datetime="([\dT:.Z-]+)" data-look="(\w+)">)[^<]*/g,
     (_all, start: string, at: string, look: string) =>
-      start +
-      (look === 'seconds' || look === 'clock' || look === 'time' ? formats[look] : formats.minutes).format(
-        Date.parse(at),
-      ),
+      start + (isTimeLook(look) ? formats[look] : formats.minutes).format(Date.parse(at)),
   )
 }
+
+const isTimeLook = (look: string): look is TimeLook => TIME_LOOKS.some((one) => one === look)
 
 /** Returns the zone with this name; UTC if there is none, or if this Node.js doesn't know it. */
 export function zoneOf(name: string | undefined): Zone {
@@ -70,6 +74,7 @@ function createZone(timeZone: string): Zone {
       seconds: format('seconds'),
       clock: format('clock'),
       time: format('time'),
+      date: format('date'),
       day: format('day'),
       weekday: format('weekday'),
       weekdayOfYear: format('weekdayOfYear'),

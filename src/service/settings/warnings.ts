@@ -49,9 +49,13 @@ function doubtsAboutSecret([name, secret]: [string, string | undefined]): Doubt[
 export const warningsFor = (of: { env: Env; settings: Settings }): string[] =>
   doubtsAbout(of).map(({ kind, name }) => texts[kind].replace('{name}', () => name))
 
+/** What the programs in examples/ read: a developer of the shop may have them beside the sandbox. */
+const OF_EXAMPLES = ['LERNITO_URL', 'LERNITO_QUEUE', 'LERNITO_STATES']
+
 /** The names in the environment that look like settings but are not. An empty variable counts as not set. */
 function unknownSettings(env: Env): string[] {
-  const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
+  const settings = SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]))
+  const known = new Set([...settings, ...OF_EXAMPLES])
   return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name) && env[name] !== '')
 }
 

@@ -69,6 +69,7 @@ const looks = {
   seconds: (time) => seconds.format(time),
   clock: (time) => clock.format(time),
   time: (time) => exact.format(time),
+  date: (time) => days.format(time),
 }
 
 function localize() {

@@ -136,7 +136,7 @@ function overviewHtml(view: View, closest: ClosestCourses): string {
 /** Names the days whose sales the page counts. */
 function periodText({ firstDay, lastDay, zone }: View): string {
   const [from, to] = [firstDay, lastDay].map((day) => zone.formats.day.format(dayIn(day, zone).from))
-  return fill(words.received, { first: from ?? '', last: to ?? '' })
+  return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
 }
 
 /** Counts the sales since a time (ms since 1970) at which a bar begins. */
