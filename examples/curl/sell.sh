@@ -7,7 +7,7 @@ SECRET=${LERNITO_WEBHOOK_SECRET:-lernito-sandbox-secret}
 
 ID="order-$1"
 TIMESTAMP=$(date +%s)
-BODY='{"email":"alice@example.com","name":"Alice","family":"Ahl","username":"alice","courseIds":["course-v1:edX+DemoX+Demo_Course"]}'
+BODY='{"email":"alice@example.com","name":"Alice","family":"Ahl","username":"alice","courseIds":["course-v1:edX+DemoX+Demo_Course"],"order":"'"$1"'"}'
 
 # A secret that begins with whsec_ is a key in base64. Any other secret is the key itself.
 case $SECRET in

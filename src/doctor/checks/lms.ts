@@ -19,7 +19,9 @@ const REACHABLE = check({
     if (!response.ok)
       return failed([(await withoutTls({ settings, unreached: response, tools })) ?? unreachedLms(response, host)])
     if (judgeHeartbeat(response.answer).ok) return passed(settings.LERNITO_LMS_URL, { lms: response })
-    return failed([strangeHeartbeat(response.answer, host)])
+    return failed([
+      strangeHeartbeat(response.answer, { host, at: settings.LERNITO_LMS_URL.replace(/^https?:\/\//, '') }),
+    ])
   },
 })
 
@@ -68,7 +70,8 @@ function unreachedLms({ obstacle, code }: Unreached, host: string): Problem {
 /** A heartbeat with status 503 names the parts that fail (Open edX, openedx/core/djangoapps/heartbeat/views.py). */
 const parts = z.record(z.string(), z.object({ status: z.boolean() }))
 
-function strangeHeartbeat(answer: Answer, host: string): Problem {
+/** `at`: the address of the LMS as it was set, without the scheme. A path in it is often what is wrong. */
+function strangeHeartbeat(answer: Answer, { host, at }: { host: string; at: string }): Problem {
   const status = String(answer.status)
   const read = parts.safeParse(jsonOf(answer))
   if (read.success && answer.status !== 200) {
@@ -79,7 +82,7 @@ function strangeHeartbeat(answer: Answer, host: string): Problem {
   if (answer.status === 400) return problem('lms.refuses_host', { host })
   if (answer.status >= 502 && answer.status <= 504) return problem('lms.unavailable', { status })
   if (answer.status >= 500) return problem('lms.broken', { parts: `/heartbeat answers ${status}` })
-  return problem('lms.not_lms', { host, status })
+  return problem('lms.not_lms', { at, status })
 }
 
 /** The origin that an answer redirects to. The path may hold anything and is left out. */

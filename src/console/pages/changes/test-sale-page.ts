@@ -120,7 +120,10 @@ export const hiddenSaleFields = ({ email, courses }: SaleForm): string =>
 /** What the payload rules say about a sale, in the webhook's words, one text for each problem. */
 export function errorTexts(errors: FieldErrors): string[] {
   return Object.entries(errors).flatMap(([field, problems]) => {
-    if (isList(problems)) return problems.map((problem) => fill(formWords.field, { field, problem }))
+    if (isList(problems))
+      return problems.map((problem) =>
+        field === 'non_field_errors' ? problem : fill(formWords.field, { field, problem }),
+      )
     return Object.entries(problems).flatMap(([index, some]) => {
       const line = String(Number(index) + 1)
       return some.map((problem) => fill(formWords.entry, { field, line, problem }))
