@@ -7,7 +7,7 @@ import type { Preview } from '../operators/find/listing.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse } from '../sale/course-key.ts'
 import { isStopped } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
@@ -197,9 +197,7 @@ async function readStands(
   { email, accounts, courses: all }: Withdrawable,
   named: readonly string[] | null,
 ): Promise<readonly LiveCourse[]> {
-  const courses = all
-    .map(({ course }) => course)
-    .filter((course) => named === null || named.some((key) => isSameCourse(key, course)))
+  const courses = all.map(({ course }) => course).filter((course) => named === null || hasCourse(named, course))
   if (courses.length === 0) return []
   const { lms, acquire } = openLms(settings)
   try {

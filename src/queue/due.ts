@@ -1,7 +1,7 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/transaction.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse } from '../sale/course-key.ts'
 import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
 import { auditedChange } from './audited-change.ts'
@@ -130,7 +130,7 @@ export async function readClaimed({
 function withoutTaken(delivery: Delivery, taken: readonly string[]): Delivery {
   const { request } = delivery
   if (taken.length === 0 || request === null) return delivery
-  const courseIds = request.courseIds.filter((sent) => !taken.some((one) => isSameCourse(one, sent)))
+  const courseIds = request.courseIds.filter((sent) => !hasCourse(taken, sent))
   return { ...delivery, request: { ...request, courseIds } }
 }
 

@@ -1,5 +1,5 @@
 import type { TransactionContext } from '../database/transaction.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
 import type { Accepted } from './known.ts'
 import { coursesOf } from './rows.ts'
@@ -48,7 +48,7 @@ async function readWithdrawnCourses(
       const orders = (current.get(row.id) ?? []).map(withdrawalOf)
       const isOut = (sent: string): boolean =>
         orders.some(({ courses, endedAt, result, isRefund }) =>
-          endedAt === null || isRefund ? courses.some((course) => isSameCourse(course, sent)) : tookOut(result, sent),
+          endedAt === null || isRefund ? hasCourse(courses, sent) : tookOut(result, sent),
         )
       const course = coursesOf(row).find(isOut)
       return course === undefined ? [] : [[row.id, course] as const]

@@ -1,5 +1,5 @@
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse } from '../sale/course-key.ts'
 import type { DeliveryState, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
@@ -146,8 +146,6 @@ export async function processAgain(
 /** A stored outcome without these courses and the reason. */
 function without(courses: readonly string[], outcome: string | null): Outcome | null {
   if (outcome === null) return null
-  const others = Object.entries(readOutcome(outcome).courses).filter(
-    ([key]) => !courses.some((course) => isSameCourse(course, key)),
-  )
+  const others = Object.entries(readOutcome(outcome).courses).filter(([key]) => !hasCourse(courses, key))
   return { courses: Object.fromEntries(others), reason: null }
 }

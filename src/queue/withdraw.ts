@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { accountIn, type BuyerAccounts, type CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
@@ -98,7 +98,7 @@ export async function readOtherSales(
       return known === undefined || theirs === undefined || known === theirs
     }
     const sold = other.courses
-      .filter(({ course, reported }) => reported !== null && courses.some((one) => isSameCourse(one, course)))
+      .filter(({ course, reported }) => reported !== null && hasCourse(courses, course))
       .map(({ course }) => course)
       .filter(isSamePerson)
     return sold.length === 0 ? [] : [{ id: row.id, courses: sold }]
@@ -276,7 +276,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
     const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
     const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
     const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
-      (sent) => !known.some((course) => isSameCourse(sent, course)),
+      (sent) => !hasCourse(known, sent),
     )
     return {
       email,

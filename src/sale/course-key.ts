@@ -54,6 +54,9 @@ export function courseIdentity(key: string): string {
  */
 export const isSameCourse = (sent: string, found: string): boolean => courseIdentity(sent) === courseIdentity(found)
 
+/** Whether one of these keys means the same course: see isSameCourse. */
+export const hasCourse = (keys: readonly string[], key: string): boolean => keys.some((one) => isSameCourse(one, key))
+
 function isNamespacedKey(text: string): boolean {
   const colon = text.indexOf(':')
   if (colon === -1) return false

@@ -1,4 +1,4 @@
-import { isSameCourse } from './course-key.ts'
+import { hasCourse, isSameCourse } from './course-key.ts'
 import { type DeliveryState, type Outcome, type Standing, type Standings, type TakenOut, tookOut } from './types.ts'
 import { reasonSentence, STANDING_TEXTS } from './words.ts'
 
@@ -304,7 +304,7 @@ function pendingFacts({ state, withdrawals }: Told): Fact[] {
   const kept = withdrawals.flatMap(({ endedAt, result }, index) => {
     const later = withdrawals.slice(0, index).flatMap(({ courses }) => courses)
     const courses = Object.entries(endedAt === null ? {} : (result?.courses ?? {}))
-    return courses.filter(([key, { kind }]) => kind === 'kept' && !later.some((one) => isSameCourse(one, key)))
+    return courses.filter(([key, { kind }]) => kind === 'kept' && !hasCourse(later, key))
   })
   return [
     ...open.map((order): Fact => [`A withdrawal ${whoOf(order)} from ${order.courses.join(', ')} is in progress.`]),

@@ -4,7 +4,7 @@ import type { EventDraft } from '../../queue/events.ts'
 import { CAN_END, coursesOf, readOutcome } from '../../queue/rows.ts'
 import { touchedBy, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse } from '../../sale/course-key.ts'
 import type { CourseStanding, Standings } from '../../sale/types.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
@@ -60,15 +60,14 @@ export async function readBlocked(
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   const enrolledAt = row.settled_at ?? 0
   const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
-  const isWithdrawn = (course: string): boolean =>
+  const withdrawn = (): readonly string[] =>
     orders
       .filter((order) => order.ended_at === null || Math.max(order.ended_at, order.unenrolls_until ?? 0) >= enrolledAt)
       .flatMap((order) => (order.ended_at === null ? withdrawalOf(order).courses : touchedBy(order)))
-      .some((one) => isSameCourse(one, course))
   const isSoldAgain = (course: string): boolean =>
     sales.some((sale) => sale.id !== row.id && isNewer(sale, row.id, before[course]) && enrolls(sale, course))
   return new Set([
-    ...ended.filter((course) => late || isWithdrawn(course)),
+    ...ended.filter((course) => late || hasCourse(withdrawn(), course)),
     ...restored.filter((course) => late || isSoldAgain(course)),
   ])
 }
@@ -83,6 +82,6 @@ const isNewer = (
 /** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
 function enrolls({ state, request, outcome }: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string) {
   if (!LIVE.some((live) => live === state)) return false
-  if (state === 'queued') return coursesOf({ request }).some((one) => isSameCourse(one, course))
-  return outcome !== null && readOutcome(outcome).courses[course] !== undefined
+  if (state === 'queued') return hasCourse(coursesOf({ request }), course)
+  return readOutcome(outcome).courses[course] !== undefined
 }

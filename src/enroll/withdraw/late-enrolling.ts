@@ -5,7 +5,7 @@ import { coursesOf } from '../../queue/rows.ts'
 import { withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from '../../queue/withdrawals/claimed-order.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse } from '../../sale/course-key.ts'
 
 /** How far the clocks of replicas may differ. */
 const CLOCKS_DIFFER_MS = 1000
@@ -38,7 +38,7 @@ export async function lateEnrolling(
     .where('other.lands_until', 'is not', null)
     .execute()
   const isAbout = (row: Pick<DeliveryRow, 'request'>): boolean =>
-    coursesOf(row).some((sent) => courses.some((one) => isSameCourse(one, sent)))
+    coursesOf(row).some((sent) => hasCourse(courses, sent))
   const concerned = rows.filter((row) => row.id === deliveryId || isAbout(row))
   const ends = concerned.map(({ lands_until }) => lands_until ?? 0)
   const tooFar = concerned

@@ -47,7 +47,7 @@ export async function withdrawPerson({
   beforeChange: (course: string) => Promise<void>
 }): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
-  const reported = delivery.outcome === null ? {} : readOutcome(delivery.outcome).courses
+  const reported = readOutcome(delivery.outcome).courses
   const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
   const results = new Map<string, CourseWithdrawal>()
   const attempted = (failure: Failure | null): Attempted => ({ courses: Object.fromEntries(results), failure })

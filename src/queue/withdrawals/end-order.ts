@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse } from '../../sale/course-key.ts'
 import {
   type CourseStanding,
   isDone,
@@ -89,7 +89,7 @@ async function isStillWanted(
 ): Promise<boolean> {
   if (state !== 'queued' && state !== 'needs_attention') return false
   const taken = takenBy((await readCurrentOrders(trx, [id])).get(id) ?? [])
-  return coursesOf({ request }).some((course) => !taken.some((one) => isSameCourse(one, course)))
+  return coursesOf({ request }).some((course) => !hasCourse(taken, course))
 }
 
 /**
@@ -166,7 +166,7 @@ async function supersede(
   if (isStopped(state)) return [failed]
   // A refund that came after that sale is the newest statement, even if it failed.
   const named = namedBy((await readCurrentOrders(trx, [deliveryId])).get(deliveryId) ?? [])
-  const courses = (await readTouched(trx, row)).filter((course) => !named.some((one) => isSameCourse(one, course)))
+  const courses = (await readTouched(trx, row)).filter((course) => !hasCourse(named, course))
   if (courses.length === 0) return [failed]
   await processAgain(writing, { id: deliveryId, courses })
   return [failed, undone(deliveryId)]

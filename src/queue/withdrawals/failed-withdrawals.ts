@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables, WithdrawalRow } from '../../database/schema.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { describeWithdrawal, hasFailed, readableOrder, readCurrentOrders, type Withdrawal } from '../withdrawal-row.ts'
 
@@ -53,7 +53,7 @@ export async function readFailedWithdrawals({
     const isHandled = (handledAt.get(deliveryId) ?? 0) > (endedAt ?? 0)
     const later = current.filter(({ requested_at }) => requested_at > requestedAt)
     const repeated = later.flatMap(readableOrder).flatMap(({ courses }) => courses)
-    const isRepeated = leftBy(order).every((course) => repeated.some((one) => isSameCourse(one, course)))
+    const isRepeated = leftBy(order).every((course) => hasCourse(repeated, course))
     if (!isCurrent || isHandled || isRepeated || result === null) return []
     return { deliveryId, by, isRefund, result: describeWithdrawal(result) }
   })

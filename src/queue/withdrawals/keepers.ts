@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import { accountIn } from '../../sale/types.ts'
 import { coursesOf, readAccounts, readOutcome, readStandings } from '../rows.ts'
 import { readCurrentOrders, readOrders, SUPERSEDED, takenBy, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
@@ -51,7 +51,7 @@ export async function keepersOf(
     .filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
     .map(({ id }) => id)
   const orders = await readCurrentOrders(db, wanting)
-  return wanting.filter((id) => !namedBy(orders.get(id) ?? []).some((named) => isSameCourse(named, course))).sort()
+  return wanting.filter((id) => !hasCourse(namedBy(orders.get(id) ?? []), course)).sort()
 }
 
 /**
@@ -84,7 +84,7 @@ export async function readKept(
   const orders = await readCurrentOrders(db, keepers)
   return left.filter(({ course, delivery }) => {
     const taken = takenBy(orders.get(delivery) ?? [])
-    return !ended.some(({ id }) => id === delivery) && !taken.some((one) => isSameCourse(one, course))
+    return !ended.some(({ id }) => id === delivery) && !hasCourse(taken, course)
   })
 }
 
@@ -102,7 +102,7 @@ const leftPaid = ({ endedAt, paid, result }: Withdrawal, course: string): boolea
  */
 function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
   const reported = Object.keys(readOutcome(row.outcome).courses)
-  return (row.state === 'needs_attention' ? reported : coursesOf(row)).some((key) => isSameCourse(key, course))
+  return hasCourse(row.state === 'needs_attention' ? reported : coursesOf(row), course)
 }
 
 const hasEnrolled = ({ outcome }: Pick<DeliveryRow, 'outcome'>, course: string): boolean =>

@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { coursesOf } from '../rows.ts'
@@ -59,9 +59,7 @@ function addReplacements(of: {
   let isNew = false
   for (const [named, keys] of from) {
     const known = into.get(named) ?? []
-    const found = keys
-      .flatMap((key) => replacementsOf(key, { before, after }))
-      .filter((key) => !known.some((one) => isSameCourse(one, key)))
+    const found = keys.flatMap((key) => replacementsOf(key, { before, after })).filter((key) => !hasCourse(known, key))
     if (found.length === 0) continue
     into.set(named, [...known, ...found])
     isNew = true
@@ -77,11 +75,11 @@ export function replacementsOf(
   key: string,
   { before, after }: { before: readonly string[]; after: readonly string[] },
 ): readonly string[] {
-  if (!has(before, key)) return []
+  if (!hasCourse(before, key)) return []
   const stayed = after.filter((one) => isSameCourse(one, key))
   if (stayed.length > 0) return stayed
-  const gone = before.filter((one) => !has(after, one))
-  const added = after.filter((one) => !has(before, one))
+  const gone = before.filter((one) => !hasCourse(after, one))
+  const added = after.filter((one) => !hasCourse(before, one))
   if (gone.length === added.length) return added.filter((_, i) => isSameCourse(gone[i] ?? '', key))
   return gone.length === 1 ? added : []
 }
@@ -117,16 +115,16 @@ export function refundableOf(of: {
   const sent = coursesOf(row)
   const stops = row.state === 'queued' || row.state === 'needs_attention'
   const listed = withdrawable.courses.map(({ course }) => course)
-  const all = [...listed, ...(stops ? sent.filter((course) => !has(listed, course)) : [])]
+  const all = [...listed, ...(stops ? sent.filter((course) => !hasCourse(listed, course)) : [])]
   const known = row.state === 'rejected' || row.state === 'handled' ? [] : sent
   const current = orders.filter(({ generation }) => generation === row.generation)
   const doing = (course: string) => current.find((order) => does(order, course))
-  const concerned = all.filter((course) => has(named, course))
+  const concerned = all.filter((course) => hasCourse(named, course))
   const courses = concerned.filter((course) => doing(course) === undefined)
   const isLeft = (course: string): boolean =>
-    !has(named, course) && !current.some((order) => has(order.courses, course))
+    !hasCourse(named, course) && !current.some((order) => hasCourse(order.courses, course))
   return {
-    sold: named.filter((course) => has([...all, ...known, ...orders.flatMap((order) => order.courses)], course)),
+    sold: named.filter((course) => hasCourse([...all, ...known, ...orders.flatMap((order) => order.courses)], course)),
     courses,
     // Also those that have ended: the answer lists what they left to other sales. One that failed did so in another course.
     orders: named.flatMap((course) => {
@@ -138,10 +136,8 @@ export function refundableOf(of: {
   }
 }
 
-const has = (courses: readonly string[], course: string): boolean => courses.some((one) => isSameCourse(one, course))
-
 /** Whether a withdrawal takes the buyer out of a course, or has done so, as a refund would. */
 function does({ courses, endedAt, paid, result }: Withdrawal, course: string): boolean {
-  if (endedAt === null) return paid && has(courses, course)
+  if (endedAt === null) return paid && hasCourse(courses, course)
   return tookOut(result, course)
 }

@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse } from '../../sale/course-key.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
@@ -173,7 +173,7 @@ async function refundAgain(
     }
     const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.deliveryId).execute()
     if (rows[0]?.generation !== order.generation) continue
-    const isNamed = (key: string): boolean => courseIds.some((one) => isSameCourse(one, key))
+    const isNamed = (key: string): boolean => hasCourse(courseIds, key)
     const named = order.courses.filter((key) => order.isRefund || isNamed(key))
     const found = await concernedBy(trx, { rows, courseIds: named })
     if (found.length === 0) orders.push(order.id)

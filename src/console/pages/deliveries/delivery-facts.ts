@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
-import { isSameCourse } from '../../../sale/course-key.ts'
+import { hasCourse } from '../../../sale/course-key.ts'
 import type { Achievement, CourseStanding, DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
@@ -119,7 +119,7 @@ function rowsOf({
   const done = Object.entries(outcome?.courses ?? {})
   const gone = Object.keys(standings).filter((key) => outcome?.courses[key] === undefined)
   const known = [...done.map(([key]) => key), ...gone]
-  const isKnown = (key: string): boolean => known.some((other) => isSameCourse(key, other))
+  const isKnown = (key: string): boolean => hasCourse(known, key)
   const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isKnown(key))
   const rest = state === 'queued' ? outcomeWords.pending : outcomeWords.notDone
   const row = (key: string, result: string) => {
