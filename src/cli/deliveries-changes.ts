@@ -165,7 +165,8 @@ export const withdraw = command({
       const others = await operations.otherSales(id, courses)
       if (!json) {
         process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
-        for (const other of others) process.stdout.write(`${other} sold such a course to this address, too\n`)
+        if (others.length > 0)
+          process.stdout.write(`A withdrawal takes these other sales along: ${others.join(', ')}\n`)
       }
       if (values['dry-run']) {
         if (json) printJson({ stands, others })

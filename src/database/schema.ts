@@ -229,8 +229,7 @@ export interface CatalogueRow {
 export interface NoticeRow {
   /** SHA-256 in hex of what makes the cause: see noticeId. */
   id: string
-  /** One row is no cause: `position`, see readPosition there. */
-  kind: 'delivery' | 'withdrawal' | 'lms' | 'events' | 'position'
+  kind: 'delivery' | 'withdrawal' | 'lms' | 'events'
   /** The code of the reason, or of the fault. */
   code: string
   /** A course key, or the id of a delivery; '' if there is none. */
@@ -291,7 +290,7 @@ export interface SenderRow {
   count: number
 }
 
-/** How far the rounds of `name` came: what was due until `came_to` (ms since 1970) is done. */
+/** How far the work `name` came, that is done in rounds: what was due until `came_to` (ms since 1970) is done. */
 export interface RoundRow {
   name: string
   came_to: number

@@ -37,32 +37,27 @@ export const isFault = ({ kind }: Pick<NoticeRow, 'kind'>): boolean => kind === 
 
 /** All causes, the oldest first. */
 export const readNotices = (db: Kysely<Tables>): Promise<NoticeRow[]> =>
-  db.selectFrom('notices').selectAll().where('kind', '!=', 'position').orderBy('first_at').orderBy('id').execute()
+  db.selectFrom('notices').selectAll().orderBy('first_at').orderBy('id').execute()
 
-/** The one row that is no cause: `last_at` is the time up to which deliveries and withdrawals were counted. */
-const POSITION = { kind: 'position', code: '', subject: '' } as const
-const POSITION_ID = noticeId(POSITION)
+/** The name of the row that says up to when deliveries and withdrawals were counted. */
+const COUNTED = 'notices'
 
 /** Returns the time up to which was counted, ms since 1970. Before anything was, it begins at `start`. */
 async function readPosition(db: Kysely<Tables>, start: number): Promise<number> {
-  const query = db.selectFrom('notices').select('last_at').where('id', '=', POSITION_ID)
+  const query = db.selectFrom('rounds').select('came_to').where('name', '=', COUNTED)
   const found = await query.executeTakeFirst()
-  if (found !== undefined) return found.last_at
-  await db
-    .insertInto('notices')
-    .ignore()
-    .values(newRow({ cause: POSITION, count: 0, at: start }))
-    .execute()
-  return (await query.executeTakeFirst())?.last_at ?? start // another replica may have made it at the same time
+  if (found !== undefined) return found.came_to
+  await db.insertInto('rounds').ignore().values({ name: COUNTED, came_to: start }).execute()
+  return (await query.executeTakeFirst())?.came_to ?? start // another replica may have made it at the same time
 }
 
 /** Returns false if another replica has moved it meanwhile. */
 async function movePosition(trx: Kysely<Tables>, { from, to }: { from: number; to: number }): Promise<boolean> {
   const { numUpdatedRows } = await trx
-    .updateTable('notices')
-    .set({ last_at: to })
-    .where('id', '=', POSITION_ID)
-    .where('last_at', '=', from)
+    .updateTable('rounds')
+    .set({ came_to: to })
+    .where('name', '=', COUNTED)
+    .where('came_to', '=', from)
     .executeTakeFirst()
   return numUpdatedRows > 0n
 }

@@ -80,7 +80,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
     await by.store.write([settled({ ...settlement, outcome })])
     return id
   }
-  const notices = () => bench.db.selectFrom('notices').selectAll().where('kind', '!=', 'position').execute()
+  const notices = () => bench.db.selectFrom('notices').selectAll().execute()
   await mine.look() // from here on, everything is news
   return { ...bench, ...mine, chat, lms, leader, notifierOf, mine, pass, fail, notices }
 }
