@@ -31,6 +31,15 @@ describe('withdraw', () => {
     )
   })
 
+  test('names the other sales that it takes along', async () => {
+    const id = await sold('carol@example.com')
+    const other = await sold('carol@example.com', [DEMO, HONOR])
+    const dry = await command('withdraw', id, '--dry-run')
+    assert.match(dry.stdout, new RegExp(`^A withdrawal takes these other sales along: ${other}$`, 'm'))
+    const { stdout } = await command('withdraw', id, '--dry-run', '--json')
+    assert.deepEqual(JSON.parse(stdout).others, [other])
+  })
+
   test('takes a paid course mode away only with --paid', async () => {
     const id = await sold('erin@example.com', [HONOR])
     await lms.seed({ enrollments: [{ email: 'erin@example.com', course: HONOR, mode: 'verified', active: true }] })

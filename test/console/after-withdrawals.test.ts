@@ -113,6 +113,19 @@ test('a refunded sale whose course another sale keeps: the buyer still has it', 
   assert.doesNotMatch(JSON.stringify(again.json), /kept/, 'nothing is kept any more')
 })
 
+test('an operator withdraws one of two sales: the page names the other one, which says so itself afterwards', async () => {
+  const email = 'a9@example.com'
+  await person(email)
+  const one = await sold(email, [DEMO])
+  const two = await sold(email, [DEMO, PYTHON])
+  const form = readable(await someone.see(`/deliveries/${one}/withdraw`))
+  assert.match(form, new RegExp(`Other sales of these courses to this address are withdrawn from them, too: ${two}`))
+  await withdrawn(one, null)
+  assert.deepEqual(await activeOf(email), [PYTHON])
+  assert.match(await page(two), /In 1 of 2 courses\. .*was withdrawn by alice at/)
+  assert.deepEqual((await eventsOf(two)).at(-1)?.courses, [PYTHON])
+})
+
 test('an operator takes the buyer out of the done course of a bundle that needs attention: the other one still does', async () => {
   const email = 'a3@example.com'
   await person(email)
