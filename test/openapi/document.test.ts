@@ -225,6 +225,17 @@ describe('the schema of the payload', () => {
     }
     assert.ok(!fits(JSON.stringify({ ...good, courseIds: [] })))
   })
+
+  test('a refund names its sale by a text that is not blank, in the webhook’s sense', () => {
+    const refund = checkOf(
+      DESCRIBED.paths['/api/lernito/refund/']?.post?.requestBody?.content?.['application/json'].schema,
+    )
+    const good = JSON.parse(payload({ email: 'alice@example.com', courseIds: [DEMO] }))
+    assert.ok(refund.safeParse({ ...good, sale: 'order-1' }).success)
+    for (const sale of ['', ' ', '\u001f', 'x'.repeat(257), null]) {
+      assert.ok(!refund.safeParse({ ...good, sale }).success, JSON.stringify(sale))
+    }
+  })
 })
 
 /** A slash at the end may be left out, and Fastify draws routes without it. */
