@@ -161,8 +161,10 @@ export const withdraw = command({
       const { operations } = opened
       const id = await needId(opened, given)
       const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
-      const stands = await readStands(settings, withdrawable, courses)
-      const others = await operations.otherSales(id, courses)
+      const all = withdrawable.courses.map(({ course }) => course)
+      const chosen = courses === null ? all : all.filter((course) => hasCourse(courses, course))
+      const stands = await readStands(settings, { ...withdrawable, courses: chosen })
+      const others = await operations.otherSales(id, chosen)
       if (!json) {
         process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
         if (others.length > 0)
@@ -195,10 +197,8 @@ const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)}
 /** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
 async function readStands(
   settings: ReturnType<typeof readLmsSettings>,
-  { email, accounts, courses: all }: Withdrawable,
-  named: readonly string[] | null,
+  { email, accounts, courses }: Pick<Withdrawable, 'email' | 'accounts'> & { courses: readonly string[] },
 ): Promise<readonly LiveCourse[]> {
-  const courses = all.map(({ course }) => course).filter((course) => named === null || hasCourse(named, course))
   if (courses.length === 0) return []
   const { lms, acquire } = openLms(settings)
   try {

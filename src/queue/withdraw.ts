@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
-import { accountIn, type BuyerAccounts, type CourseResult } from '../sale/types.ts'
+import { accountIn, type BuyerAccounts, type CourseResult, DONE_STATES } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
@@ -71,7 +71,8 @@ export async function orderWithdrawal(
 /**
  * The other sales of these courses to the buyer of a delivery, under its address, with those of them that each reported,
  * sorted by id. An operator's withdrawal takes the buyer out of them, too. Not the corrections of the delivery, which are
- * what the buyer is to have, and not a sale to another account that has the address by now.
+ * what the buyer is to have, and not a sale to whoever has the address since the buyer left it: to another account, or,
+ * after an account had got the course, to none yet.
  */
 export async function readOtherSales(
   trx: Pick<Transaction<Tables>, 'selectFrom'>,
@@ -87,15 +88,16 @@ export async function readOtherSales(
     .select(COLUMNS)
     .where('email', '=', mine.email)
     .where('id', '!=', id)
-    .where('state', 'in', ['enrolled', 'pre_enrolled', 'needs_attention'])
+    .where('state', 'in', [...DONE_STATES, 'needs_attention'])
     .orderBy('id')
     .execute()
   return rows.flatMap((row) => {
     const other = withdrawableOf(row)
     if (other === null || corrections.has(row.id)) return []
+    const [older, newer] = row.id < id ? [other.accounts, accounts] : [accounts, other.accounts]
     const isSamePerson = (course: string): boolean => {
-      const [known, theirs] = [accountIn(accounts, course)?.id, accountIn(other.accounts, course)?.id]
-      return known === undefined || theirs === undefined || known === theirs
+      const [first, then] = [accountIn(older, course)?.id, accountIn(newer, course)?.id]
+      return first === undefined || first === then
     }
     const sold = other.courses
       .filter(({ course, reported }) => reported !== null && hasCourse(courses, course))

@@ -116,13 +116,9 @@ function finding({ context, guard }: Parts) {
         return row === undefined ? null : withdrawableOf(row)
       }),
 
-    /** The ids of the deliveries that a withdrawal concerns, too: see readOtherSales. `courses`: null for all. */
-    otherSales: (id: string, courses: readonly string[] | null) =>
-      guard(async () => {
-        const row = await readWithdrawable(db, id)
-        const all = (row === undefined ? null : withdrawableOf(row))?.courses.map(({ course }) => course) ?? []
-        return (await readOtherSales(db, { id, courses: courses ?? all })).map((other) => other.id)
-      }),
+    /** The ids of the deliveries that a withdrawal from these courses concerns, too: see readOtherSales. */
+    otherSales: (id: string, courses: readonly string[]) =>
+      guard(async () => (await readOtherSales(db, { id, courses })).map((other) => other.id)),
 
     /** Returns the latest 20 orders to withdraw a delivery, newest first. */
     withdrawals: (id: string) => guard(() => listWithdrawals(db, id)),

@@ -7,7 +7,7 @@ import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
 const product = await startWithHeldCalls({ answerWithinMs: 1000 })
-const { lms, sell, sold, stateOf, show, operations, withdraw, bringForward, allEnded, log } = product
+const { lms, sell, sold, stateOf, show, operations, withdraw, db, bringForward, allEnded, log } = product
 const activeIn = () => product.activeIn(ALICE)
 
 async function soldAs(name: string, courseIds: readonly string[] = [DEMO]): Promise<string> {
@@ -16,7 +16,7 @@ async function soldAs(name: string, courseIds: readonly string[] = [DEMO]): Prom
 
 test('an operator’s withdrawal withdraws the other sales of the course to the address, too', async () => {
   const [first, second] = [await soldAs('First'), await soldAs('Second')]
-  assert.deepEqual(await operations.otherSales(first, null), [second])
+  assert.deepEqual(await operations.otherSales(first, [DEMO]), [second])
   await withdraw(first)
   await allEnded()
   assert.deepEqual(await activeIn(), [])
@@ -47,7 +47,7 @@ test('an older sale that comes again while the withdrawal waits keeps the course
 
 test('a sale of another course, and one to another address, stay as they are', async () => {
   const [first, other, bobs] = [await sold(ALICE), await sold(ALICE, [PYTHON]), await sold('bob@example.com')]
-  assert.deepEqual(await operations.otherSales(first, null), [])
+  assert.deepEqual(await operations.otherSales(first, [DEMO]), [])
   await withdraw(first)
   await allEnded()
   assert.deepEqual([await stateOf(other), await stateOf(bobs)], ['enrolled', 'enrolled'])
@@ -65,4 +65,33 @@ test('a sale to another account that has the address by now stays as it is', asy
   await withdraw(first)
   await allEnded()
   assert.deepEqual([await ada.activeIn(), await stateOf(second)], [[`${OLD} ${DEMO}`], 'enrolled'], await log(second))
+})
+
+test('a later sale that waits for another person’s account, and an earlier one to a person who moved, stay as they are', async () => {
+  const ada = adaIn(product)
+  await ada.register()
+  const first = await sold(OLD)
+  await ada.move()
+  const { headers } = await sell({ email: OLD, name: 'Second' })
+  const second = String(headers['x-lernito-delivery'])
+  assert.equal(await stateOf(second), 'pre_enrolled')
+  await lms.people({ email: OLD, username: 'second', active: false }) // claims the allowance
+  assert.deepEqual([await operations.otherSales(first, [DEMO]), await operations.otherSales(second, [DEMO])], [[], []])
+  await withdraw(first)
+  await allEnded()
+  assert.deepEqual(await ada.activeIn(), [`${OLD} ${DEMO}`], await log(second))
+  assert.deepEqual(await operations.withdrawals(second), [])
+})
+
+test('a sale that still waited when the buyer registered is the same buyer’s', async () => {
+  const ada = adaIn(product)
+  const waiting = await sold(OLD)
+  await ada.register()
+  const { headers } = await sell({ email: OLD, name: 'Again' })
+  const again = String(headers['x-lernito-delivery'])
+  await db.updateTable('deliveries').set({ accounts: null, user_id: null }).where('id', '=', waiting).execute()
+  assert.deepEqual(
+    [await operations.otherSales(again, [DEMO]), await operations.otherSales(waiting, [DEMO])],
+    [[waiting], [again]],
+  )
 })

@@ -77,14 +77,15 @@ async function orderHtml(
   const { request, withdrawable, action } = of
   const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
-  const stands = await lms.whatStands({ ...withdrawable, courses: courses.map(({ course }) => course) })
+  const keys = courses.map(({ course }) => course)
+  const stands = await lms.whatStands({ ...withdrawable, courses: keys })
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const items = courses.map(
     (one, index) => html`<li>!${choiceHtml(one, { index, stands, courseName: request.courseName })}</li>`,
   )
-  const others = await parts.operations.otherSales(request.params.id, null)
+  const others = await parts.operations.otherSales(request.params.id, keys)
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
