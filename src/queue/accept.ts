@@ -70,13 +70,13 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
     context,
     again.flatMap(({ id, row }) => (withdrawnOf(row) === undefined ? id : [])),
   )
-  const answers = await readResults(
+  const results = await readResults(
     context,
     accepted.flatMap(({ id, row }) => (known.isReused(row) ? id : [])),
   )
   return accepted.map(({ id, isNew, row }) => {
-    const answer = known.isReused(row) ? answers.get(id) : undefined
-    if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row.webhook_id ?? '')] }
+    const result = known.isReused(row) ? results.get(id) : undefined
+    if (result !== undefined) return { id, ...result, drafts: [idReused(id, row.webhook_id ?? '')] }
     const withdrawn = withdrawnOf(row)
     if (!isNew && withdrawn !== undefined) return lateRetry(id, withdrawn)
     const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })

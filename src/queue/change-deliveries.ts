@@ -14,21 +14,19 @@ export const lockDelivery = (context: Pick<TransactionContext, 'trx'>, id: strin
 
 /** The same for several deliveries. */
 export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, ids: readonly string[]): Promise<void> {
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ generation: eb.ref('generation') }))
+  await locking(trx)
     .where('id', 'in', [...ids].sort()) // unsorted, two of them deadlock on MySQL
     .execute()
 }
 
 /** The same for all deliveries to an address, as it is stored: see emailTerm. */
 export async function lockAddress({ trx }: Pick<TransactionContext, 'trx'>, address: string): Promise<void> {
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ generation: eb.ref('generation') }))
-    .where('email', '=', address)
-    .execute()
+  await locking(trx).where('email', '=', address).execute()
 }
+
+/** Changes nothing, and locks what it finds. */
+const locking = (trx: TransactionContext['trx']) =>
+  trx.updateTable('deliveries').set((eb) => ({ generation: eb.ref('generation') }))
 
 /** What an operator, or a refund by the shop, did to a delivery: event `number` of it, at `at` (ms since 1970). */
 interface LaterChange {

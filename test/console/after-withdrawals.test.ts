@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { FAILING } from '../enroll/withdraw/held-calls.ts'
 import { refund as postRefund } from '../enroll/withdraw/refunding.ts'
 import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { type Buyer, DEMO } from '../harness.ts'
@@ -71,16 +72,10 @@ const withdrawn = async (id: string, courses: string[] | null): Promise<void> =>
   await operations.withdraw({ id, courses, paid: false, by: 'alice' })
   await noOrders()
 }
-const failing = [
-  '/api/bulk_enroll/v1/bulk_enroll',
-  '/api/instructor/v2/courses/{course_id}/enrollments/modify',
-  '/api/enrollment/v1/enrollment',
-].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
-
 test('a refund of a part of a queued bundle: nobody tells the buyer that the other course is gone', async () => {
   const email = 'a1@example.com'
   await person(email)
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   const id = await sold(email, [DEMO, PYTHON])
   await refund({ email, courseIds: [DEMO], sale: id })
   await lms.noFaults()
@@ -175,7 +170,7 @@ test('a withdrawn course that the shop sold again is not withdrawn', async () =>
   await sold(email, [DEMO, PYTHON])
   assert.equal((await show(id)).state, 'enrolled')
   await modeOf(email, DEMO, 'audit', false)
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   await operations.replay({ ids: [id], by: 'x' })
   await until('an attempt', async () => ((await show(id)).attempts > 0 ? true : undefined))
   const row = await list(email)
@@ -214,7 +209,7 @@ test('a correction that repeats a stored sale has no result before its attempt',
   await person(email)
   await sold(email, [DEMO])
   const wrong = await sold(email, [MISSING])
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   await modeOf(email, DEMO, 'audit', false)
   const seen = (await someone.see(`/deliveries/${wrong}`)).text.match(/name="last_event" value="(\d+)"/)?.[1] ?? ''
   const answer = await someone.send(`/deliveries/${wrong}/correct`, {
@@ -273,7 +268,7 @@ test('the answer to a refund that a newer sale has overtaken says that the sale 
   const email = 'a13@example.com'
   await person(email)
   const id = await sold(email)
-  await lms.faults(failing)
+  await lms.faults(FAILING)
   const first = await refund({ email, courseIds: [DEMO], sale: id, id: 'a13-1' })
   await sold(email) // without an id: a new sale of the same
   await lms.noFaults()

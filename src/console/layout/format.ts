@@ -20,8 +20,8 @@ const NUMBER = new Intl.NumberFormat('en')
 
 /**
  * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day (`clock`, and to the second `time`,
- * which stands in a list that names the day), or only the day (`date`). The page is sent with it in the reader's zone; see timesIn. The script
- * times.js adds the full time on hover.
+ * which stands in a list that names the day), or only the day (`date`). The page is sent with it in the reader's zone; see
+ * timesIn. The script times.js adds the full time on hover.
  */
 export function timeHtml(ms: number, to: TimeLook = 'minutes'): string {
   const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK, time: TIME, date: DATE }[to].format(ms)

@@ -3,10 +3,10 @@ import { after, test } from 'node:test'
 import { RETRY_SCHEDULE_MS } from '../../../src/queue/retry-schedule.ts'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
+import { MODIFY } from './held-calls.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const ALICE = 'alice@example.com'
 const product = await startWithOperations()

@@ -28,8 +28,7 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
     const value = (name: Exclude<keyof Fields, 'body'>): string => field(name).trim()
     const fields = { body: field('body'), header: value('header'), id: value('id'), timestamp: value('timestamp') }
     const examined = (body: string): Examined => examine({ ...fields, body, secrets, now: now() })
-    const result =
-      sent === null ? '' : resultHtml(examined(fields.body), fields.body, lineBreakText(fields.body, examined))
+    const result = sent === null ? '' : resultHtml(fields.body, examined)
     const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   }
@@ -70,7 +69,8 @@ function lineBreakText(body: string, examined: (body: string) => Examined): stri
   return examined(without).match === null ? '' : words.lineBreak.extra
 }
 
-function resultHtml({ match, fault, notJson, texts }: Examined, body: string, lineBreak: string): string {
+function resultHtml(body: string, examined: (body: string) => Examined): string {
+  const { match, fault, notJson, texts } = examined(body)
   const refusal = notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`
   if (match !== null) {
     const grade = match.previousSecret || notJson !== null ? 'warning' : 'good'
@@ -79,6 +79,7 @@ function resultHtml({ match, fault, notJson, texts }: Examined, body: string, li
 !${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
 !${refusal}</div>`
   }
+  const lineBreak = lineBreakText(body, examined)
   // Unless another cause is known, or there is no text to compare with.
   const mayBeSecret = lineBreak === '' && texts.length > 0 && (fault === null || fault === 'signature')
   const list = html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${texts.map((one) => textHtml(one, body)).join('')}`
