@@ -56,14 +56,14 @@ function noteCall({ works }: Batch, { ms, ...call }: Omit<CallNote, 'people'>): 
 }
 
 /** No course is a 404 of modify. */
-const statusOf = (answer: Judged<BatchAnswer<'enroll'> | null>): number | null =>
+const statusOf = (answer: Judged<BatchAnswer | null>): number | null =>
   answer.ok ? (answer.value === null ? 404 : 200) : answer.failure.status
 
 /** Whether a failure may be about a person or a course, while the LMS as a whole is available. */
 const mayBeAboutOne = (failure: Failure): boolean => isInDoubt(failure) || failure.kind === 'blocked'
 
 /** Whether a call that proved nothing may have sent its mails. */
-function mayHaveMailed(answer: Judged<BatchAnswer<'enroll'> | null>): boolean {
+function mayHaveMailed(answer: Judged<BatchAnswer | null>): boolean {
   return answer.ok ? answer.value?.proof === false : mayBeAboutOne(answer.failure)
 }
 
@@ -84,10 +84,10 @@ function call({
   reason,
   emailStudents,
 }: Pick<BatchContext, 'batch' | 'lms'> & { route: BatchRoute; reason: string; emailStudents: boolean }): Promise<
-  Judged<BatchAnswer<'enroll'> | null>
+  Judged<BatchAnswer | null>
 > {
   const emails = works.map((work) => work.request.email)
-  const common = { action: 'enroll', emails, reason, emailStudents } as const
+  const common = { emails, reason, emailStudents }
   if (route.kind === 'bulk') return lms.bulkEnroll(route.permit, { ...common, courses })
   const [course = ''] = courses
   return lms.modify({ ...common, course })
@@ -121,7 +121,7 @@ function recordMissingCourse({ works, courses }: Batch): void {
 
 function takeAnswer(
   { batch, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
-  { proof, words, results }: BatchAnswer<'enroll'>,
+  { proof, words, results }: BatchAnswer,
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
   if (!proof) {

@@ -2,7 +2,7 @@ import { isSameCourse } from '../sale/course-key.ts'
 import type { LmsAccount } from '../sale/types.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
-import type { BatchAction, BatchAnswer } from './apis/batch-answer.ts'
+import type { BatchAnswer } from './apis/batch-answer.ts'
 import * as bulkApi from './apis/bulk-enroll.ts'
 import * as certificatesApi from './apis/certificates.ts'
 import * as catalogueApi from './apis/course-catalogue.ts'
@@ -235,10 +235,7 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
     /** Whether the LMS has bulk_enroll. Kept for 5 min, or until a bulk call shows that it has none. */
     bulkAvailable: () => bulk.get(''),
     /** @throws Error for an address that batchCanName rejects */
-    async bulkEnroll<A extends BatchAction>(
-      permit: Permit,
-      call: bulkApi.BulkCall<A>,
-    ): Promise<Judged<BatchAnswer<A>>> {
+    async bulkEnroll(permit: Permit, call: bulkApi.BulkCall): Promise<Judged<BatchAnswer>> {
       const request = bulkApi.bulkEnrollRequest(call)
       permit.spend()
       const judged = await ask(request, (answer) => bulkApi.judgeBulkEnroll(answer, call))
@@ -252,7 +249,7 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
      * LMS has no such course.
      * @throws Error for what modifyRequest rejects
      */
-    modify: <A extends BatchAction>(call: modifyApi.ModifyCall<A>): Promise<Judged<BatchAnswer<A> | null>> =>
+    modify: (call: modifyApi.ModifyCall): Promise<Judged<BatchAnswer | null>> =>
       ask(modifyApi.modifyRequest(call), (answer) => {
         const isGone = answer.status === 404 && jsonOf(answer) === undefined
         if (isGone) modify.forget('')

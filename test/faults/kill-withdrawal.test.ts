@@ -5,13 +5,12 @@ import { refund } from '../enroll/withdraw/refunding.ts'
 import { ended, operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../harness.ts'
 import { temporaryFolder, until } from '../service/process.ts'
-import { BULK, sell, startHoldingLms, startServe } from '../service/serving.ts'
+import { BULK, sell, startHoldingLms, startServe, UNENROLL } from '../service/serving.ts'
 
 const ALICE = 'alice@example.com'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const ACCOUNTS = '/api/user/v1/accounts'
 const once = { delayMs: 1, times: 1 }
 const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
@@ -21,8 +20,8 @@ const CALLS: Readonly<Record<string, object>> = {
   'while the account is looked up': { method: 'GET', path: '/api/user/v1/accounts', ...once },
   'while the allowances are read': { method: 'GET', path: ALLOWANCES, ...once },
   'while the enrollment is read': { method: 'GET', path: ENROLLMENT, ...once },
-  'during the call that unenrolls, before its effect': { method: 'POST', path: MODIFY, drop: 'before', ...once },
-  'during the call that unenrolls, after its effect': { method: 'POST', path: MODIFY, ...once },
+  'during the call that unenrolls, before its effect': { method: 'POST', path: UNENROLL, drop: 'before', ...once },
+  'during the call that unenrolls, after its effect': { method: 'POST', path: UNENROLL, ...once },
 }
 
 describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_000 }, () => {

@@ -8,7 +8,7 @@ const PATH = '/api/bulk_enroll/v1/bulk_enroll'
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
 /** The courses and people that a recorded call names, split as the LMS splits them. */
-function meant({ request }: Exchange): BulkCall<'enroll'> {
+function meant({ request }: Exchange): BulkCall {
   const list = (field: unknown) =>
     Array.isArray(field)
       ? field.map(String)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BatchAction } from '../../src/lms/apis/batch-answer.ts'
 import {
   judgeModify,
   judgeModifyAvailable,
@@ -14,7 +13,6 @@ import { ENROLL } from './calls.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const MODIFY = '../lms-newer/enrollments-modify'
-const UNENROLL = '../lms-newer/unenroll'
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 const PATH = /^\/api\/instructor\/v2\/courses\/(.+)\/enrollments\/modify$/
 
@@ -34,8 +32,8 @@ function isOurs(exchange: Exchange): boolean {
 }
 
 /** The results in short, in the order of the call. */
-function judged(exchange: Exchange, action: BatchAction): string {
-  const call: ModifyCall = { ...ENROLL, action, course: courseOf(exchange), emails: peopleOf(exchange) }
+function judged(exchange: Exchange): string {
+  const call: ModifyCall = { ...ENROLL, course: courseOf(exchange), emails: peopleOf(exchange) }
   const found = judgeModify(answerOf(exchange), call)
   if (!found.ok) return found.failure.kind
   if (found.value === null) return 'missing'
@@ -45,11 +43,11 @@ function judged(exchange: Exchange, action: BatchAction): string {
   return [...results.values(), ...(found.value.proof ? [] : ['no proof'])].join(' ')
 }
 
-const allJudged = (calls: readonly Exchange[], action: BatchAction): Record<string, string> =>
-  Object.fromEntries(calls.map((one) => [one.name.split(':')[0] ?? '', judged(one, action)]))
+const allJudged = (calls: readonly Exchange[]): Record<string, string> =>
+  Object.fromEntries(calls.map((one) => [one.name.split(':')[0] ?? '', judged(one)]))
 
 test('enrollments-modify.json: every recorded answer to a call that this client could make is judged', () => {
-  assert.deepEqual(allJudged(recorded(MODIFY).filter(isOurs), 'enroll'), {
+  assert.deepEqual(allJudged(recorded(MODIFY).filter(isOurs)), {
     'an active person alone': 'enrolled',
     'a registered person who has not activated': 'inactive',
     'an unknown address': 'allowed',
@@ -93,43 +91,14 @@ test('enrollments-modify.json: every recorded answer to a call that this client 
   })
 })
 
-test('unenroll.json, people-lists.json: every recorded answer of modify to unenrolling is judged', () => {
-  const calls = [UNENROLL, '../lms-newer/people-lists']
-    .flatMap(recorded)
-    .filter(({ request }) => PATH.test(request.path) && request.json?.action === 'unenroll')
-    .filter((exchange) => peopleOf(exchange).every((email) => email.includes('@')))
-  assert.ok(calls.length > 8)
-  const verdicts = calls.map((exchange) => [exchange.name, judgedUnenroll(exchange)])
-  assert.deepEqual(Object.fromEntries(verdicts), {
-    'modify: the same again': 'nothing nothing nothing',
-    'modify: other letter case, of a person and of an allowance': 'unenrolled disallowed',
-    'modify: auto_enroll true is echoed and has no effect': 'disallowed',
-    'modify: no such course': 'missing',
-    'modify: non-staff': 'misconfigured',
-    'modify: a verified person: the row stays verified, inactive': 'unenrolled',
-    'modify: leave a closed course': 'unenrolled',
-    "modify: unenroll deletes the enrollment's activity and the used allowance": 'unenrolled',
-    'modify: duplicates in the list': 'server_error', // this client names each person once
-    'set-up: one unenrolled': 'unenrolled',
-  })
-})
-
-/** Most of these calls were recorded without auto_enroll, which the answer repeats, and which changes nothing else. */
-function judgedUnenroll(exchange: Exchange): string {
-  const { response } = exchange
-  const body = response.status === 200 ? { ...Object(response.body), auto_enroll: true } : response.body
-  return judged({ ...exchange, response: { ...response, body } }, 'unenroll')
-}
-
 test('the calls of sequence-modify.json that this client could make are judged', () => {
   const calls = recorded('../lms-newer/sequence-modify')
     .filter(({ request }) => PATH.test(request.path))
     .map((one) => inOrder(one).exchange)
-    .filter(isOurs)
+    .filter((one) => isOurs(one) && one.request.json?.action !== 'unenroll')
   const counts: Record<string, number> = {}
   for (const exchange of calls) {
-    const action = exchange.request.json?.action === 'unenroll' ? 'unenroll' : 'enroll'
-    for (const word of judged(exchange, action).split(' ')) counts[word] = (counts[word] ?? 0) + 1
+    for (const word of judged(exchange).split(' ')) counts[word] = (counts[word] ?? 0) + 1
   }
   assert.deepEqual(counts, {
     enrolled: 15,
@@ -137,10 +106,7 @@ test('the calls of sequence-modify.json that this client could make are judged',
     allowed_before: 7,
     invalid: 1,
     retired: 2,
-    unenrolled: 8,
-    disallowed: 7,
-    nothing: 12,
-    missing: 4,
+    missing: 1,
     server_error: 1, // a call without an action
   })
 })
@@ -180,7 +146,7 @@ test('answers are read by position, and an answer in another order or of another
   const recordedCall = exchangeOf(MODIFY, 'an order that is not alphabetic is kept')
   const { course, emails, exchange } = inOrder(recordedCall)
   const call = { ...ENROLL, course, emails }
-  assert.equal(judged(exchange, 'enroll'), 'allowed allowed allowed')
+  assert.equal(judged(exchange), 'allowed allowed allowed')
   assert.equal(verdict(judgeModify(answerOf(recordedCall), call)), 'server_error')
   const { results, ...rest } = Object(exchange.response.body)
   for (const wrong of [results.slice(1), [...results, results[0]], []]) {

@@ -8,6 +8,8 @@ import { type Answered, type Buyer, control, exchange, payload, SECRET } from '.
 import { type Running, start } from './process.ts'
 
 export const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+/** Takes a person out of a course, and enrolls singly. */
+export const UNENROLL = '/api/enrollment/v1/enrollment'
 
 export const serveEnv = ({ folder, lmsUrl }: { folder: string; lmsUrl: string }): Record<string, string> => ({
   LERNITO_WEBHOOK_SECRET: SECRET,

@@ -1,9 +1,6 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import { isThere } from '../../lms/apis/accounts.ts'
-import { batchCanName } from '../../lms/apis/batch-answer.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
-import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
@@ -74,7 +71,6 @@ export async function withdrawPerson({
       course,
       wasEnrolled: reported[course] === 'enrolled',
       paid: order.paid,
-      reason: `Lernito ${delivery.id}`,
       beforeChange: () => beforeChange(course),
     })
     if (withdrawn.ok) results.set(course, withdrawn.value)
@@ -120,8 +116,6 @@ interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly wasEnrolled: boolean
   /** Whether to take away a paid course mode too. */
   readonly paid: boolean
-  /** For the LMS's audit, where its API takes one. */
-  readonly reason: string
   /** Runs before each call that changes something. Rejects if the order must not go on. */
   readonly beforeChange: () => Promise<void>
 }
@@ -158,7 +152,7 @@ export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseW
   const isAllowed = allowance !== null && mayStillEnroll(allowance, order.account)
   const mode = enrollment?.mode ?? null
   if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
-  const failure = await takeOut(order, read.value, { isActive, isAllowed })
+  const failure = await takeOut(order, read.value.key ?? order.course, { isActive, isAllowed })
   if (failure !== null) return { ok: false, failure }
   return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '', ...moved })
 }
@@ -183,62 +177,8 @@ function reasonToKeep({ account, isReplaced, wasEnrolled }: CourseOrder): string
   return null
 }
 
-/** Makes the calls; null if they succeeded. */
+/** Makes the calls, by the user name of the account, whatever address it has by now; null if they succeeded. */
 async function takeOut(
-  order: CourseOrder,
-  { key, allowance }: InCourse,
-  { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },
-): Promise<Failure | null> {
-  // A batch call deletes the course's allowance too, even that of another address. Where no account has the address, it
-  // unenrolls the stranger who has it as a user name.
-  const isOursOnly = allowance === null || allowance.other === null
-  if (isActive && key !== null && isOursOnly && batchCanName(order.email)) {
-    const inBatch = await unenrollInBatch(order, key)
-    if (inBatch !== 'no_batch') return inBatch
-  }
-  return takeOutSingly(order, key ?? order.course, { isActive, isAllowed })
-}
-
-/**
- * The LMS's own audit gets the reason this way. `no_batch`: the LMS has no such API, or its answer proves nothing. It fails
- * if the address is also a stranger's user name: bulk_enroll with 500, which rolls everything back.
- */
-async function unenrollInBatch(order: CourseOrder, course: string): Promise<Failure | null | 'no_batch'> {
-  const { lms, email, reason } = order
-  const call = { action: 'unenroll', emails: [email], reason, emailStudents: false } as const
-  const modify = await lms.modifyAvailable()
-  if (modify.ok && modify.value && modifyCanName(course)) {
-    await order.beforeChange()
-    const leftSince = await hasLeft(order)
-    return leftSince ?? proofOf(await lms.modify({ ...call, course }))
-  }
-  const bulk = await lms.bulkAvailable()
-  if (!bulk.ok) return bulk.failure
-  if (!bulk.value) return 'no_batch'
-  await order.beforeChange()
-  const permit = await order.acquire()
-  const leftSince = await hasLeft(order)
-  if (leftSince !== null) permit.release()
-  return leftSince ?? proofOf(await lms.bulkEnroll(permit, { ...call, courses: [course] }))
-}
-
-/**
- * Looks right before a call that names the address, because the wait for its permit can be long: `no_batch` if the account
- * that the course was given to has left the address. Another one may have it then.
- */
-async function hasLeft({ lms, email, stored }: CourseOrder): Promise<Failure | null | 'no_batch'> {
-  if (stored === null) return null
-  const account = await lms.account(email)
-  if (!account.ok) return account.failure
-  return isThere(account.value, stored) ? null : 'no_batch'
-}
-
-function proofOf(judged: Judged<{ readonly proof: boolean } | null>): Failure | null | 'no_batch' {
-  if (!judged.ok) return judged.failure.status === 500 ? 'no_batch' : judged.failure
-  return judged.value?.proof ? null : 'no_batch'
-}
-
-async function takeOutSingly(
   { lms, acquire, account, email, beforeChange }: CourseOrder,
   course: string,
   { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },

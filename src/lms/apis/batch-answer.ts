@@ -2,12 +2,8 @@ import { z } from 'zod'
 import { quoted } from '../client/failure.ts'
 import { maskAddress } from './accounts.ts'
 
-/** What a batch does for its people. `unenroll` also deletes their allowances. */
-export type BatchAction = 'enroll' | 'unenroll'
-
-/** The people of a call of bulk_enroll or enrollments/modify, and what the LMS does for them. */
-export interface BatchCall<A extends BatchAction> {
-  readonly action: A
+/** The people to enroll by a call of bulk_enroll or enrollments/modify, and what else the LMS does for them. */
+export interface BatchCall {
   /** Each satisfies batchCanName. */
   readonly emails: readonly string[]
   /** Names the sale in the LMS's audit (ManualEnrollmentAudit). The learner never sees it. */
@@ -17,7 +13,7 @@ export interface BatchCall<A extends BatchAction> {
 }
 
 /**
- * What the LMS has for one person in one course after a call that enrolls:
+ * What the LMS has for one person in one course after a call:
  * - `inactive`: the person registered and has not activated, so the call made only an allowance.
  * - `enrolled_and_allowed`: both. Either the person activated long ago, or the person has not activated, was enrolled
  *   singly, and now also got an allowance (recorded: sequence.json, '132').
@@ -39,28 +35,13 @@ export type PersonResult =
   | 'invalid'
   | 'error'
 
-/**
- * What a call that unenrolls found for one person in one course. Afterwards there is neither an active enrollment nor
- * an allowance.
- * - `unenrolled`: the person was enrolled.
- * - `disallowed`: the person had only an allowance.
- * - `nothing`: neither.
- */
-type UnenrollResult = 'unenrolled' | 'disallowed' | 'nothing' | 'invalid' | 'error'
-
-/** The results of a person for each action. */
-export interface ResultOf {
-  readonly enroll: PersonResult
-  readonly unenroll: UnenrollResult
-}
-
-export interface BatchAnswer<A extends BatchAction> {
+export interface BatchAnswer {
   /** false if any result is `error`: the LMS may then have rolled back the whole call. */
   readonly proof: boolean
   /** What the LMS says about the people with `error`, by address as in the call. It says nothing up to Verawood. */
   readonly words: ReadonlyMap<string, string>
   /** By course key, then by address, each spelled as in the call. */
-  readonly results: ReadonlyMap<string, ReadonlyMap<string, ResultOf[A]>>
+  readonly results: ReadonlyMap<string, ReadonlyMap<string, PersonResult>>
 }
 
 /** bulk_enroll writes `invalidIdentifier`, and modify `invalid_identifier`. */
@@ -107,7 +88,7 @@ const withoutAddresses = (words: string): string =>
   quoted(words).replace(/[^\s"'`<>(),;:]+@[^\s"'`<>(),;:]+/g, maskAddress)
 
 /** Whether rows of an answer prove that the LMS kept what they say, and what it says about the people for whom it failed. */
-export function errorsIn(rows: readonly PersonRow[]): Pick<BatchAnswer<BatchAction>, 'proof' | 'words'> {
+export function errorsIn(rows: readonly PersonRow[]): Pick<BatchAnswer, 'proof' | 'words'> {
   const words = new Map<string, string>()
   const failed = rows.filter((row) => row.kind === 'error')
   for (const { identifier, words: said } of failed) if (said !== null) words.set(identifier, said)
@@ -144,35 +125,27 @@ export function identifiersOf({ emails }: { readonly emails: readonly string[] }
  * The result of each person of a call in one course; null if one is missing, or if any result is of a kind that was never
  * recorded.
  */
-export function resultsIn<A extends BatchAction>(
-  { action, emails }: BatchCall<A>,
+export function resultsIn(
+  { emails }: Pick<BatchCall, 'emails'>,
   rows: readonly PersonRow[],
-): Map<string, ResultOf[A]> | null {
+): Map<string, PersonResult> | null {
   const asked = new Set(emails)
-  const found = new Map<string, ResultOf[A]>()
+  const found = new Map<string, PersonResult>()
   for (const row of rows) {
-    const result = RESULTS[action](row)
+    const result = resultOf(row)
     if (result === null) return null
     if (asked.has(row.identifier)) found.set(row.identifier, result)
   }
   return found.size === asked.size ? found : null
 }
 
-const RESULTS: { readonly [A in BatchAction]: (row: PersonRow) => ResultOf[A] | null } = {
-  enroll: (row) => {
-    if (row.kind !== 'states') return row.kind
-    const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
-    if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
-    if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
-    // The call requested auto_enroll. An allowance without it was never recorded as a result.
-    if (!autoEnroll) return null
-    if (user) return 'inactive'
-    return row.before.allowed ? 'allowed_before' : 'allowed'
-  },
-  unenroll: (row) => {
-    if (row.kind !== 'states') return row.kind
-    if (row.after.enrollment || row.after.allowed) return null
-    if (row.before.enrollment) return 'unenrolled'
-    return row.before.allowed ? 'disallowed' : 'nothing'
-  },
+function resultOf(row: PersonRow): PersonResult | null {
+  if (row.kind !== 'states') return row.kind
+  const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
+  if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
+  if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
+  // The call requested auto_enroll. An allowance without it was never recorded as a result.
+  if (!autoEnroll) return null
+  if (user) return 'inactive'
+  return row.before.allowed ? 'allowed_before' : 'allowed'
 }

@@ -3,28 +3,27 @@ import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '
 import { failed, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import {
-  type BatchAction,
   type BatchAnswer,
   type BatchCall,
   errorsIn,
   identifiersOf,
+  type PersonResult,
   type PersonRow,
   people,
-  type ResultOf,
   resultsIn,
 } from './batch-answer.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
 const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
 
-export interface BulkCall<A extends BatchAction = BatchAction> extends BatchCall<A> {
+export interface BulkCall extends BatchCall {
   readonly courses: readonly string[]
 }
 
 const bulk = z.object({
   courses: z.record(
     z.string(),
-    z.object({ action: z.enum(['enroll', 'unenroll']), auto_enroll: z.literal(true), results: people }),
+    z.object({ action: z.literal('enroll'), auto_enroll: z.literal(true), results: people }),
   ),
 })
 
@@ -44,13 +43,13 @@ export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
 }
 
 /**
- * Enrolls or unenrolls every person in every course. With auto_enroll, enrolling gives people without an account an
- * allowance, or repairs theirs; unenrolling ignores it (recorded: lms-newer/unenroll.json).
+ * Enrolls every person in every course. With auto_enroll, that gives people without an account an allowance, or repairs
+ * theirs.
  * @throws Error for an address that batchCanName rejects
  */
 export function bulkEnrollRequest(call: BulkCall): LmsRequest {
   const body = {
-    action: call.action,
+    action: 'enroll',
     auto_enroll: true,
     email_students: call.emailStudents,
     courses: call.courses.join(','),
@@ -61,17 +60,16 @@ export function bulkEnrollRequest(call: BulkCall): LmsRequest {
 }
 
 /** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
-export function judgeBulkEnroll<A extends BatchAction>(answer: Answer, call: BulkCall<A>): Judged<BatchAnswer<A>> {
+export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BatchAnswer> {
   if (answer.status === 400) return judgeRefusal(answer)
   const read = readOk(answer, ENDPOINT, bulk)
   if (!read.ok) return read
 
   const answered = new Map(Object.entries(read.value.courses))
-  const results = new Map<string, ReadonlyMap<string, ResultOf[A]>>()
+  const results = new Map<string, ReadonlyMap<string, PersonResult>>()
   const rowsOfAll: PersonRow[] = []
   for (const course of call.courses) {
-    const found = answered.get(course)
-    const rows = found?.action === call.action ? found.results : []
+    const rows = answered.get(course)?.results ?? []
     const answeredPeople = resultsIn(call, rows)
     if (answeredPeople === null) return notUnderstood(answer, ENDPOINT)
     results.set(course, answeredPeople)

@@ -3,15 +3,7 @@ import { type Answer, jsonOf, judgeOther, notUnderstood, readOk } from '../clien
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
-import {
-  type BatchAction,
-  type BatchAnswer,
-  type BatchCall,
-  errorsIn,
-  identifiersOf,
-  people,
-  resultsIn,
-} from './batch-answer.ts'
+import { type BatchAnswer, type BatchCall, errorsIn, identifiersOf, people, resultsIn } from './batch-answer.ts'
 import { canBeCourse } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
@@ -22,7 +14,7 @@ const PLACEHOLDER = 'course-v1:x+y+z'
 /** More people in a call gain nothing (recorded: costs-2.json), and the LMS works on them in one transaction. */
 export const MODIFY_PEOPLE = 50
 
-export interface ModifyCall<A extends BatchAction = BatchAction> extends BatchCall<A> {
+export interface ModifyCall extends BatchCall {
   /** The true key of the course: another letter case gets 404. modifyCanName has to accept it. */
   readonly course: string
 }
@@ -34,7 +26,7 @@ export interface ModifyCall<A extends BatchAction = BatchAction> extends BatchCa
 export const modifyCanName = (course: string): boolean => course.startsWith('course-v1:') && canBeCourse(course)
 
 const modified = z.object({
-  action: z.enum(['enroll', 'unenroll']),
+  action: z.literal('enroll'),
   auto_enroll: z.literal(true),
   results: people,
 })
@@ -58,16 +50,16 @@ export function judgeModifyAvailable(answer: Answer): Judged<boolean> {
 }
 
 /**
- * Enrolls or unenrolls people in one course. auto_enroll is always sent: without it, enrolling again breaks an allowance
- * (recorded: 'again with auto_enroll false: broken again'). Unenrolling ignores it.
+ * Enrolls people in one course. auto_enroll is always sent: without it, enrolling again breaks an allowance
+ * (recorded: 'again with auto_enroll false: broken again').
  * @throws Error for an address that batchCanName rejects, a course that modifyCanName rejects, and too many people
  */
 export function modifyRequest(call: ModifyCall): LmsRequest {
   if (!modifyCanName(call.course)) throw new Error('enrollments/modify does not take this course key')
   const identifier = identifiersOf(call)
   if (identifier.length > MODIFY_PEOPLE) throw new Error(`enrollments/modify is for ${MODIFY_PEOPLE} people a call`)
-  const { action, reason, emailStudents } = call
-  const body = { action, auto_enroll: true, email_students: emailStudents, identifier, reason }
+  const { reason, emailStudents } = call
+  const body = { action: 'enroll', auto_enroll: true, email_students: emailStudents, identifier, reason }
   return { method: 'POST', endpoint: ENDPOINT, path: pathOf(call.course), body: jsonBody(body) }
 }
 
@@ -78,17 +70,17 @@ const pathOf = (course: string): string => `/api/instructor/v2/courses/${encodeU
  * The results of a call, by position: the LMS spells an address in its answer in its own way (recorded: 'white space
  * around items is cut off, also in the answer'). null if the LMS has no such course: it changed nothing.
  */
-export function judgeModify<A extends BatchAction>(answer: Answer, call: ModifyCall<A>): Judged<BatchAnswer<A> | null> {
+export function judgeModify(answer: Answer, call: ModifyCall): Judged<BatchAnswer | null> {
   if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
   const read = readOk(answer, ENDPOINT, modified)
   if (!read.ok) return read
-  const { action, results: rows } = read.value
+  const { results: rows } = read.value
   const emails = identifiersOf(call)
   // An answer in another order was never recorded: it would give people the results of others.
   const isInOrder =
     rows.length === emails.length && rows.every((row, i) => isSameAddress(row.identifier, emails[i] ?? ''))
   const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
-  const results = action === call.action && isInOrder ? resultsIn(call, named) : null
+  const results = isInOrder ? resultsIn(call, named) : null
   if (results === null) return notUnderstood(answer, ENDPOINT)
   return succeeded({ ...errorsIn(named), results: new Map([[call.course, results]]) })
 }

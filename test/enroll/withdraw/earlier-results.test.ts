@@ -3,7 +3,7 @@ import { after, test } from 'node:test'
 import { RETRY_SCHEDULE_MS } from '../../../src/queue/retry-schedule.ts'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { MODIFY } from './held-calls.ts'
+import { UNENROLL } from '../../service/serving.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -23,7 +23,7 @@ const attemptNow = (failures: number) =>
 
 test('a course that an earlier attempt took away stays in the result if the last attempt fails', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
-  await lms.faults([{ path: MODIFY, naming: DEMO, status: 502, times: 1 }])
+  await lms.faults([{ path: UNENROLL, naming: DEMO, status: 502, times: 1 }])
   await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
   const [first] = await operations.withdrawals(id)

@@ -1,23 +1,15 @@
 import { after, beforeEach } from 'node:test'
 import { TIMING } from '../../../src/queue/replicas/timing.ts'
 import { until } from '../../service/process.ts'
-import { BULK, holdCalls } from '../../service/serving.ts'
+import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { startWithOperations } from './withdrawing.ts'
 
-export const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-const ENROLL = '/api/enrollment/v1/enrollment'
 /** The connection is cut at once, and the LMS carries out the call when the hold ends. */
 export const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
 /** Every call fails that enrolls or unenrolls. */
-export const FAILING = [BULK, MODIFY, ENROLL].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
-/** The first call fails that would unenroll, in either API. */
-export const FAILING_ONCE = [MODIFY, ENROLL].map((path) => ({
-  method: 'POST',
-  path,
-  status: 500,
-  body: 'no',
-  times: 1,
-}))
+export const FAILING = [BULK, UNENROLL].map((path) => ({ method: 'POST', path, status: 500, body: 'no' }))
+/** The first call fails that would unenroll. */
+export const FAILING_ONCE = [{ method: 'POST', path: UNENROLL, status: 500, body: 'no', times: 1 }]
 
 /**
  * The whole product with refunds, for the tests of a file, on an LMS whose delayed calls hang until `hold.release`. Each

@@ -4,12 +4,11 @@ import { DEMO } from '../../harness.ts'
 import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
-import { BULK, sell, startHoldingLms } from '../../service/serving.ts'
+import { BULK, sell, startHoldingLms, UNENROLL } from '../../service/serving.ts'
 import { refund } from './refunding.ts'
 import { ended, heldPeople, operationsOn } from './withdrawing.ts'
 
 const ALICE = 'alice@example.com'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const HELD = { method: 'POST', delayMs: 1, times: 1 }
 const ENV = {
   LERNITO_LMS_CALLS_PER_MINUTE: '0',
@@ -83,7 +82,7 @@ describe('a process is killed in a call that the LMS carries out late', { concur
       const first = await start()
       const sold = await sell({ url: first.url, email: ALICE })
       const id = String(sold?.headers['x-lernito-delivery'])
-      await lms.faults([{ ...HELD, path: MODIFY }])
+      await lms.faults([{ ...HELD, path: UNENROLL }])
       assert.equal((await refund({ url: first.url, email: ALICE })).status, 202)
       await lms.arrived
       const second = isNext ? null : await start()

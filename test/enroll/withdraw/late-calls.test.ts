@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK } from '../../service/serving.ts'
-import { LATE, MODIFY, startWithHeldCalls } from './held-calls.ts'
+import { BULK, UNENROLL } from '../../service/serving.ts'
+import { LATE, startWithHeldCalls } from './held-calls.ts'
 import { refund as post } from './refunding.ts'
 import { ended, heldPeople } from './withdrawing.ts'
 
@@ -119,7 +119,7 @@ describe('a sale after an unenrolling call that the LMS carries out late', () =>
   ] as const) {
     test(`${how} is enrolled, and once more when the call has landed`, async () => {
       await sold(ALICE)
-      await lms.faults([{ ...LATE, path: MODIFY }])
+      await lms.faults([{ ...LATE, path: UNENROLL }])
       assert.equal((await refund()).status, 202)
       const again = await sell({ email: ALICE, name })
       assert.equal(again.status, 200)
@@ -137,7 +137,7 @@ describe('a sale after an unenrolling call that the LMS carries out late', () =>
   test('a course that our call did not concern is not enrolled once more', async () => {
     const courses = [DEMO, PYTHON]
     const id = await sold(ALICE, courses)
-    await lms.faults([{ ...LATE, path: MODIFY }])
+    await lms.faults([{ ...LATE, path: UNENROLL }])
     assert.equal((await refund()).status, 202)
     assert.equal((await sell({ email: ALICE, courseIds: courses })).status, 200)
     await lookedAt()
@@ -168,7 +168,7 @@ describe('what came after the newer sale is the newest statement', () => {
   /** A refund whose call may still land, and the same sale once more. Gives its id. */
   async function soldAgainInDoubt(courseIds: readonly string[]): Promise<string> {
     const id = await sold(ALICE, courseIds)
-    await lms.faults([{ ...LATE, path: MODIFY }])
+    await lms.faults([{ ...LATE, path: UNENROLL }])
     assert.equal((await refund()).status, 202)
     assert.equal((await sell({ email: ALICE, courseIds })).status, 200)
     await lookedAt()

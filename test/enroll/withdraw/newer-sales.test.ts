@@ -3,9 +3,10 @@ import { after, test } from 'node:test'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
 import { type Buyer, DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
+import { UNENROLL } from '../../service/serving.ts'
 import { acquire } from '../follow-up/harness.ts'
 import { lmsAt } from '../lms-at.ts'
-import { adaIn, FAILING_ONCE, LATE, MODIFY, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
+import { adaIn, FAILING_ONCE, LATE, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 import { refund as postRefund } from './refunding.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -36,7 +37,7 @@ test('a sale that comes after an operator’s withdrawal of another one keeps th
 test('nor does its late call undo such a sale', async () => {
   await register()
   const first = await sold(OLD)
-  await lms.faults([{ ...LATE, path: MODIFY }])
+  await lms.faults([{ ...LATE, path: UNENROLL }])
   await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
   await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
   const { status, headers } = await sell({ email: OLD, name: 'Again' })

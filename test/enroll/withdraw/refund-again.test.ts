@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { FAILING, LATE, MODIFY, startWithHeldCalls } from './held-calls.ts'
+import { UNENROLL } from '../../service/serving.ts'
+import { FAILING, LATE, startWithHeldCalls } from './held-calls.ts'
 import { post, refund as postRefund, standard } from './refunding.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -67,7 +68,7 @@ test('a refund that failed for one of two courses is 200 when it is tried again 
 test('a course that is being restored is not lost when a refund of another course ends first', async () => {
   await sold(ALICE, [PYTHON])
   // The LMS takes the buyer out and says that it failed.
-  await lms.faults([{ ...LATE, path: MODIFY, delayMs: 0, status: 502, drop: undefined, times: 2 }])
+  await lms.faults([{ ...LATE, path: UNENROLL, delayMs: 0, status: 502, drop: undefined, times: 2 }])
   assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
   const bundle = await sold(ALICE, [DEMO, PYTHON])
   assert.equal((await refund({ courseIds: [DEMO], sale: bundle, id: 'r_demo' })).status, 202)

@@ -4,13 +4,12 @@ import { DEMO, payload } from '../../harness.ts'
 import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { until } from '../../service/process.ts'
-import { sell, startHoldingLms } from '../../service/serving.ts'
+import { sell, startHoldingLms, UNENROLL } from '../../service/serving.ts'
 import { post, refund, standard } from './refunding.ts'
 import { operationsOn } from './withdrawing.ts'
 
 const ALICE = 'alice@example.com'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const ENV = { LERNITO_LMS_CALLS_PER_MINUTE: '0', LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '5000' }
 
 if (hasMariaDb()) {
@@ -96,7 +95,7 @@ if (hasMariaDb()) {
     test('a refund on one replica stops an attempt on the other', async (t) => {
       const { lms, first, second, active } = await setUp(t)
       await sell({ url: first.url, email: ALICE })
-      await lms.faults([{ method: 'POST', path: MODIFY, delayMs: 1, times: 1 }])
+      await lms.faults([{ method: 'POST', path: UNENROLL, delayMs: 1, times: 1 }])
       const refunded = refund({ url: second.url, email: ALICE })
       await lms.arrived
       lms.release()

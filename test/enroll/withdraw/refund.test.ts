@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK, holdCalls } from '../../service/serving.ts'
+import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { refund as post, post as postTo, standard } from './refunding.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const hold = holdCalls()
 const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1200', LERNITO_LMS_CONCURRENCY: '4' }
 const product = await startWithOperations({ lms: { sleep: hold.sleep }, env })
@@ -188,7 +187,7 @@ describe('a retry of a sale that comes after its refund', () => {
 
   test('starts nothing while the refund waits for the LMS, and when one of two courses was refunded', async () => {
     await sale('order_1')
-    await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+    await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
     assert.equal((await refund({ email: ALICE })).status, 202)
     assert.deepEqual((await sale('order_1')).json, WITHDRAWN)
     await bringForward()
@@ -246,7 +245,7 @@ describe('a refund of what was never sold: 404 with what to do, and nothing is w
     await sell({ email: ALICE, courseIds: ['nonsense'] })
     await lms.faults([
       { path: BULK, status: 500, body: 'no' },
-      { path: MODIFY, status: 500, body: 'no' },
+      { path: UNENROLL, status: 500, body: 'no' },
     ])
     const id = await sold('bob@example.com', ['course-v1:No+Such+Course'])
     await operations.markHandled({ id, note: 'by hand', by: 'alice' })
@@ -265,7 +264,7 @@ describe('a refund of what was never sold: 404 with what to do, and nothing is w
 describe('what is still to be done is cancelled', () => {
   const FAILING = [
     { path: BULK, status: 500, body: 'no' },
-    { path: MODIFY, status: 500, body: 'no' },
+    { path: UNENROLL, status: 500, body: 'no' },
   ]
 
   test('a queued sale is stopped, also while its call is in flight', async () => {
@@ -324,7 +323,7 @@ describe('what is still to be done is cancelled', () => {
 
   test('a second refund for the other course, while the first one waits, is not lost', async () => {
     const id = await sold(ALICE, [DEMO, PYTHON])
-    await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+    await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
     await refund({ email: ALICE })
     await refund({ email: ALICE, courseIds: [PYTHON] })
     await bringForward()
@@ -347,7 +346,7 @@ describe('a sale that comes after the refund enrolls again', () => {
   ] as const) {
     test(`${how}, while the refund waits for the LMS`, async () => {
       const id = await sold(ALICE)
-      await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+      await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
       assert.equal((await refund({ email: ALICE })).status, 202)
       await sell({ email: ALICE, name })
       await bringForward()
@@ -357,7 +356,7 @@ describe('a sale that comes after the refund enrolls again', () => {
 
     test(`${how}, while the refund is in a call that unenrolls`, async () => {
       const id = await sold(ALICE)
-      await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
+      await lms.faults([{ path: UNENROLL, delayMs: 1, times: 1 }])
       const refunded = refund({ email: ALICE })
       await hold.arrived()
       const selling = sell({ email: ALICE, name })

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Buyer, DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { LATE, MODIFY, startWithHeldCalls } from './held-calls.ts'
+import { UNENROLL } from '../../service/serving.ts'
+import { LATE, startWithHeldCalls } from './held-calls.ts'
 import { refund as post } from './refunding.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -16,7 +17,7 @@ const activeIn = () => product.activeIn(ALICE)
 
 test('a course that was refunded stays away when another course of its sale is enrolled once more', async () => {
   await sold(ALICE, [PYTHON])
-  await lms.faults([{ ...LATE, path: MODIFY, delayMs: 0, status: 502, drop: undefined }])
+  await lms.faults([{ ...LATE, path: UNENROLL, delayMs: 0, status: 502, drop: undefined }])
   assert.equal((await refund({ courseIds: [PYTHON] })).status, 202, 'the LMS fails for a while')
   const bundle = await sold(ALICE, [DEMO, PYTHON])
   assert.equal(await stateOf(bundle), 'enrolled')
@@ -30,7 +31,7 @@ test('a course that was refunded stays away when another course of its sale is e
 
 test('an open refund of a course is not dropped when another course of its sale is enrolled once more', async () => {
   await sold(ALICE, [PYTHON])
-  await lms.faults([{ ...LATE, path: MODIFY, delayMs: 0, status: 502, drop: undefined, times: 2 }])
+  await lms.faults([{ ...LATE, path: UNENROLL, delayMs: 0, status: 502, drop: undefined, times: 2 }])
   assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
   const bundle = await sold(ALICE, [DEMO, PYTHON])
   assert.equal((await refund({ courseIds: [DEMO], sale: bundle, id: 'refund_demo' })).status, 202)
@@ -53,7 +54,7 @@ test('an open refund of a course is not dropped when another course of its sale 
 
 test('a course that our late call undid is enrolled once more, also if another course was refunded since', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
-  await lms.faults([{ ...LATE, path: MODIFY }])
+  await lms.faults([{ ...LATE, path: UNENROLL }])
   assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
   assert.equal((await product.sell({ email: ALICE, courseIds: [DEMO, PYTHON] })).status, 200, 'sold again')
   assert.equal((await refund({ courseIds: [DEMO] })).status, 200)

@@ -81,7 +81,6 @@ test('a buyer who activates an account before the allowance is deleted is not ta
     course: DEMO,
     wasEnrolled: false,
     paid: true,
-    reason: 'Lernito test',
     beforeChange: async () => {
       await people({ email: VICTIM, username: 'victim', active: false })
       await activate(VICTIM)

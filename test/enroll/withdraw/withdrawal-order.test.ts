@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK, holdCalls } from '../../service/serving.ts'
+import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const hold = holdCalls()
 const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
 const { lms, sell, sold, withdraw, stateOf, kinds, operations } = product
@@ -62,7 +61,7 @@ test('one course of a queued delivery can be withdrawn, and another delivery tak
 
 test('an order survives an outage of the LMS, and is carried out afterwards', async () => {
   const id = await sold('alice@example.com')
-  await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+  await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
   await operations.withdraw({ id, ...order })
   await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
   const [waiting] = await operations.withdrawals(id)
@@ -74,7 +73,7 @@ test('an order survives an outage of the LMS, and is carried out afterwards', as
 
 test('a sale that the shop sends again during the withdrawal wins: the buyer stays enrolled', async () => {
   const id = await sold('alice@example.com')
-  await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
+  await lms.faults([{ path: UNENROLL, delayMs: 1, times: 1 }])
   await operations.withdraw({ id, ...order })
   await hold.arrived()
   await sell({ email: 'alice@example.com' })
@@ -102,7 +101,7 @@ test('a sale that comes again while the order only reads: nothing is changed in 
   await lms.forgetCalls()
   hold.release()
   await ended(product, id)
-  const changes = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path === MODIFY)
+  const changes = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path === UNENROLL)
   assert.deepEqual([changes, await activeOf('alice@example.com')], [[], true])
 })
 
@@ -120,10 +119,15 @@ test('an order that a replay came after ends without touching the LMS', async ()
 
 test('an enrollment that an LMS reports as gone and that still stands is tried again', async () => {
   const id = await sold('alice@example.com')
-  const state = { user: true, enrollment: true, allowed: false, auto_enroll: false }
-  const result = { identifier: 'alice@example.com', before: state, after: { ...state, enrollment: false } }
-  const answer = { action: 'unenroll', auto_enroll: true, results: [result] }
-  await lms.faults([{ path: MODIFY, status: 200, body: answer, times: 1 }])
+  const course = { course_id: DEMO, course_modes: [] }
+  const answer = {
+    user: 'alice',
+    is_active: false,
+    mode: 'audit',
+    created: '2026-01-01T00:00:00Z',
+    course_details: course,
+  }
+  await lms.faults([{ path: UNENROLL, status: 200, body: answer, times: 1 }])
   await operations.withdraw({ id, ...order })
   await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.attempts ? true : undefined))
   await bringForward(id)

@@ -3,13 +3,12 @@ import { after, describe, type TestContext, test } from 'node:test'
 import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { until } from '../../service/process.ts'
-import { sell, startHoldingLms } from '../../service/serving.ts'
+import { sell, startHoldingLms, UNENROLL } from '../../service/serving.ts'
 import { ended, operationsOn } from './withdrawing.ts'
 
 const ALICE = 'alice@example.com'
-const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const ALLOWED = '/api/enrollment/v1/enrollment_allowed/'
-const HELD = { method: 'POST', path: MODIFY, delayMs: 1, times: 1 }
+const HELD = { method: 'POST', path: UNENROLL, delayMs: 1, times: 1 }
 const ENV = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
 const ORDER = { courses: null, paid: false, by: 'alice' }
 
