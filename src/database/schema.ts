@@ -96,6 +96,8 @@ export interface ReplicaRow {
 export interface HoldRow {
   name: string
   replica: string
+  /** When the last call under it began that may undo what is done for the person afterwards; null if there was none. */
+  late_at: number | null
 }
 
 /**
@@ -110,10 +112,6 @@ export interface WithdrawalRow {
   paid: number
   /** The generation of the delivery when it was ordered. A repeat or a replay since then supersedes the order. */
   generation: number
-  /** A JSON list of the courses in which a call of the order may have changed something in the LMS. */
-  touched: string
-  /** Until when the LMS may still carry out a call that takes the buyer out; null if every call was answered. */
-  unenrolls_until: number | null
   actor: string
   requested_at: number
   due_at: number

@@ -106,7 +106,6 @@ const ORIGIN = {
   shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
-  rest: () => 'the courses of another delivery that a refund or a withdrawal left',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 /** Resolves to the new generations. */
@@ -114,7 +113,7 @@ async function requeue(context: AcceptContext, repeats: readonly string[]): Prom
   const ids = [...new Set(repeats)]
   if (ids.length === 0) return new Map()
   const { trx, home } = context
-  await startAgain(context, { ids, isRepeat: true, home })
+  await startAgain(context, { ids, isReplay: false, home })
   const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
   return new Map(rows.map(({ id, generation }) => [id, generation]))
 }

@@ -79,19 +79,19 @@ export async function changedSince(
  * Starts deliveries again: due now, on a new schedule, and without earlier results but `kept`. The new generation prevents
  * an attempt in progress from answering for it.
  * @param of.home the replica that is to attempt them; absent: as before
- * @param of.isRepeat the shop has sent the sale again. What an earlier attempt did stays unknown then: the next one reads
- *   first. Otherwise it is an explicit replay, which enrolls whatever an earlier attempt did.
+ * @param of.isReplay an operator's, which enrolls whatever an earlier attempt did. Otherwise what that did stays unknown, and
+ *   the next attempt reads first.
  */
 export async function startAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   {
     ids,
-    isRepeat,
+    isReplay,
     home,
     kept = null,
   }: {
     ids: readonly string[]
-    isRepeat: boolean
+    isReplay: boolean
     home?: string
     kept?: Outcome | null
   },
@@ -109,7 +109,7 @@ export async function startAgain(
       active_at: at,
       generation: eb('generation', '+', 1),
       ...(home === undefined ? {} : { home }),
-      ...(isRepeat ? {} : { replayed_at: at, effect_unknown: 0 }),
+      ...(isReplay ? { replayed_at: at, effect_unknown: 0 } : {}),
     }))
     .where('id', 'in', [...ids].sort())
     .execute()

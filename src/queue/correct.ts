@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
@@ -11,15 +11,19 @@ import {
   type Standings,
   type VerifiedWebhook,
 } from '../sale/types.ts'
+import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { storeReplacement } from './replacement.ts'
-import { readRequest, readStandings, UNSOLVED } from './rows.ts'
+import { coursesOf, readRequest, readStandings, UNSOLVED } from './rows.ts'
 import { textTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
+import { namedBy, readCurrentOrders } from './withdrawal-row.ts'
 
-/** The address or the courses that a delivery should have had. What is absent stays as it is. */
+/**
+ * The address or the courses that a delivery should have had. An absent address stays as it is, and so do absent courses,
+ * but for those that a withdrawal of the delivery names.
+ */
 export interface Changes {
   readonly email?: string | undefined
   readonly courseIds?: readonly string[] | undefined
@@ -80,18 +84,21 @@ export async function planCorrection(
 ): Promise<Planned> {
   const row = await trx
     .selectFrom('deliveries')
-    .select(['digest', 'body', 'state', 'source', 'replaced_by'])
+    .select(['digest', 'body', 'request', 'state', 'source', 'replaced_by'])
     .where('id', '=', id)
     .executeTakeFirst()
   if (row === undefined) return { kind: 'unknown' }
   // If the shop has sent it again since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
+  const named = namedBy((await readCurrentOrders(trx, [id])).get(id) ?? [])
+  const left = coursesOf(row).filter((course) => !hasCourse(named, course))
+  const isPart = left.length > 0 && left.length < coursesOf(row).length
+  const rest = isPart ? correctedSale({ body: row.body, courseIds: left }) : null
   // The correction of a test is one too: it is no sale.
-  const sale = correctedSale({ body: row.body, email, courseIds, ...(row.source === 'test' ? { source: 'test' } : {}) })
+  const source = row.source === 'test' ? ({ source: 'test' } as const) : {}
+  const sale = correctedSale({ body: row.body, email, courseIds: courseIds ?? (isPart ? left : undefined), ...source })
   if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
-  // The digest of a rest is not that of its payload: see closeByRest.
-  const asItIs = row.source === 'rest' ? correctedSale({ body: row.body }) : null
-  const digest = asItIs === null || 'errors' in asItIs ? row.digest : asItIs.webhook.digest
+  const digest = rest === null || 'errors' in rest ? row.digest : rest.webhook.digest
   return sale.webhook.digest === digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
 }
 
@@ -169,4 +176,18 @@ async function replaceEvents(
     { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
     { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },
   ]
+}
+
+/** Stores a sale that takes the place of a delivery, for any replica to attempt, and links both deliveries. */
+async function storeReplacement(
+  writing: TransactionContext,
+  { id, webhook }: { id: string; webhook: VerifiedWebhook },
+): Promise<{ id: string; drafts: readonly EventDraft[] }> {
+  const [change] = await accept({ ...writing, home: '' }, [webhook])
+  if (change === undefined) throw new Error('the corrected sale was not stored')
+  const { trx } = writing
+  // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
+  await trx.updateTable('deliveries').set({ replaces: id, replaced_by: null }).where('id', '=', change.id).execute()
+  await trx.updateTable('deliveries').set({ replaced_by: change.id }).where('id', '=', id).execute()
+  return { id: change.id, drafts: change.drafts }
 }

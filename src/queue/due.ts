@@ -8,7 +8,7 @@ import { auditedChange } from './audited-change.ts'
 import type { EventDraft } from './events.ts'
 import { LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { outcomeColumns, personOf, toDelivery, toProgress, unreadable } from './rows.ts'
-import { readCurrentOrders, takenBy } from './withdrawal-row.ts'
+import { namedBy, readCurrentOrders } from './withdrawal-row.ts'
 
 /** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
 export interface DueRow {
@@ -117,7 +117,7 @@ export async function readClaimed({
   for (const row of rows) {
     try {
       if (row.request === null) reasons.set(row.id, NO_REQUEST)
-      else byId.set(row.id, withoutTaken(toDelivery(row), takenBy(orders.get(row.id) ?? [])))
+      else byId.set(row.id, without(namedBy(orders.get(row.id) ?? []), toDelivery(row)))
     } catch (error) {
       reasons.set(row.id, unreadable(error))
     }
@@ -126,11 +126,11 @@ export async function readClaimed({
   return { deliveries: ids.flatMap((id) => byId.get(id) ?? []), events }
 }
 
-/** A delivery without the courses that its buyer is taken out of although it is attempted: see processAgain. */
-function withoutTaken(delivery: Delivery, taken: readonly string[]): Delivery {
+/** A delivery without the courses that its buyer is taken out of while it goes on: see continueWithout. */
+function without(named: readonly string[], delivery: Delivery): Delivery {
   const { request } = delivery
-  if (taken.length === 0 || request === null) return delivery
-  const courseIds = request.courseIds.filter((sent) => !hasCourse(taken, sent))
+  if (named.length === 0 || request === null) return delivery
+  const courseIds = request.courseIds.filter((sent) => !hasCourse(named, sent))
   return { ...delivery, request: { ...request, courseIds } }
 }
 

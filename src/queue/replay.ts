@@ -1,6 +1,5 @@
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
-import { hasCourse } from '../sale/course-key.ts'
-import type { DeliveryState, Outcome } from '../sale/types.ts'
+import type { DeliveryState } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
@@ -11,7 +10,6 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { readOutcome } from './rows.ts'
 
 const REPLAY_MAX = 500
 
@@ -86,7 +84,7 @@ export async function makeDue(
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
   await bringForward(writing, queued)
-  await startAgain(writing, { ids: settled, isRepeat: false })
+  await startAgain(writing, { ids: settled, isReplay: true })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -115,37 +113,4 @@ async function bringForward(
     }))
     .where('id', 'in', ids)
     .execute()
-}
-
-/**
- * Starts a delivery again for these courses, in a transaction, as a repeat from the shop does: what attempts that began
- * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again. Nobody has sent
- * it again, so orders to take its buyer out of courses stay the newest statement about these.
- */
-export async function processAgain(
-  writing: Pick<TransactionContext, 'trx' | 'at'>,
-  { id, courses }: { id: string; courses: readonly string[] },
-): Promise<void> {
-  const { trx } = writing
-  await lockDelivery(writing, id)
-  const row = await trx
-    .selectFrom('deliveries')
-    .select(['outcome', 'generation'])
-    .where('id', '=', id)
-    .executeTakeFirst()
-  if (row === undefined) return
-  await trx
-    .updateTable('withdrawals')
-    .set((eb) => ({ generation: eb('generation', '+', 1) }))
-    .where('delivery_id', '=', id)
-    .where('generation', '=', row.generation)
-    .execute()
-  await startAgain(writing, { ids: [id], isRepeat: false, kept: without(courses, row.outcome) })
-}
-
-/** A stored outcome without these courses and the reason. */
-function without(courses: readonly string[], outcome: string | null): Outcome | null {
-  if (outcome === null) return null
-  const others = Object.entries(readOutcome(outcome).courses).filter(([key]) => !hasCourse(courses, key))
-  return { courses: Object.fromEntries(others), reason: null }
 }

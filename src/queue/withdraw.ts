@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
-import { accountIn, type BuyerAccounts, type CourseResult, DONE_STATES } from '../sale/types.ts'
+import { accountIn, DONE_STATES } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
@@ -12,11 +12,18 @@ import {
   type Outdated,
   type Seen,
   setHandled,
+  startAgain,
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { closeByRest } from './replacement.ts'
-import { coursesOf, readAccounts, readOutcome, readRequest, readStandings } from './rows.ts'
-import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
+import { coursesOf, readAccounts, readOutcome } from './rows.ts'
+import { namedBy, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
+import {
+  readWithdrawable,
+  WITHDRAWABLE,
+  type Withdrawable,
+  type WithdrawableRow,
+  withdrawableOf,
+} from './withdrawals/withdrawable.ts'
 
 const LISTED = 20
 
@@ -85,7 +92,7 @@ export async function readOtherSales(
   const corrections = await readCorrections(trx, mine)
   const rows = await trx
     .selectFrom('deliveries')
-    .select(COLUMNS)
+    .select(WITHDRAWABLE)
     .where('email', '=', mine.email)
     .where('id', '!=', id)
     .where('state', 'in', [...DONE_STATES, 'needs_attention'])
@@ -121,10 +128,7 @@ async function readCorrections(
   return found
 }
 
-/**
- * Stores an order in a transaction that has locked the delivery. It stops a queued delivery; another one takes the courses
- * that the order doesn't name.
- */
+/** Stores an order in a transaction that has locked the delivery. A queued delivery goes on without its courses. */
 export async function storeWithdrawal(
   writing: TransactionContext,
   order: WithdrawalOrder,
@@ -140,22 +144,16 @@ export async function storeWithdrawal(
     .where('ended_at', 'is', null)
     .executeTakeFirst()
   if (pending !== undefined) return { result: { kind: 'pending', withdrawal: withdrawalOf(pending) }, drafts: [] }
-  const withdrawable = withdrawableOf(row)
-  const chosen = chooseCourses(withdrawable, order.courses)
+  const chosen = chooseCourses(withdrawableOf(row), order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }
-  const stops = row.state === 'queued'
-  const left = withdrawable?.courses.filter(({ course }) => !chosen.includes(course)) ?? []
-  const rest = stops ? coursesOf(row).filter((sent) => left.some(({ course }) => isSameCourse(course, sent))) : []
-  // As it is before the order stops it: see closeByRest.
-  const whole = rest.length === 0 ? null : await readWhole(trx, order.id)
-  const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, stops })
-  const others = whole === null ? [] : await closeByRest(writing, { row: whole, rest, by: order.by })
-  return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft, ...others] }
+  const isQueued = row.state === 'queued'
+  const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, goesOn: isQueued })
+  return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft] }
 }
 
 /**
- * Stores an order without further checks, in a transaction that has locked the delivery. `stops`: ends the work on the
- * delivery. `refundId`: absent if an operator orders it.
+ * Stores an order without further checks, in a transaction that has locked the delivery. `goesOn`: the delivery is attempted
+ * without these courses from now on, or ends if it has no others. `refundId`: absent if an operator orders it.
  */
 export async function insertOrder(
   writing: TransactionContext,
@@ -163,21 +161,20 @@ export async function insertOrder(
     order: Pick<WithdrawalOrder, 'paid' | 'by' | 'note'>
     row: WithdrawableRow
     courses: readonly string[]
-    stops: boolean
+    goesOn: boolean
     refundId?: string
   },
 ): Promise<{ stored: WithdrawalRow; draft: EventDraft }> {
   const { trx, at, newId } = writing
-  const { order, row, courses, stops, refundId } = of
+  const { order, row, courses, goesOn, refundId } = of
   const { id } = row
+  const generation = goesOn ? await continueWithout(writing, { row, courses }) : row.generation
   const stored: WithdrawalRow = {
     id: newId(),
     delivery_id: id,
     courses: JSON.stringify(courses),
     paid: order.paid ? 1 : 0,
-    generation: row.generation,
-    touched: '[]',
-    unenrolls_until: null,
+    generation,
     actor: order.by.slice(0, MAX_ACTOR),
     requested_at: at,
     due_at: at,
@@ -187,12 +184,37 @@ export async function insertOrder(
     refund_id: refundId ?? null,
   }
   await trx.insertInto('withdrawals').values(stored).execute()
-  if (stops) await setHandled(writing, id)
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
   const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
   const why = order.note === undefined || order.note === '' ? '' : `: ${order.note.slice(0, NOTE_MAX)}`
   const detail = refundId === undefined ? from + why : `refund from the shop: ${from}`
   return { stored, draft: { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } }
+}
+
+/**
+ * Starts a delivery again without these courses and those of earlier orders, which stay the newest statement about them. It
+ * keeps what it reported, so no other course is enrolled twice. An attempt in progress answers only who waited for it. A
+ * delivery without a further course is handled. Resolves to its generation.
+ */
+async function continueWithout(
+  writing: TransactionContext,
+  { row, courses }: { row: WithdrawableRow; courses: readonly string[] },
+): Promise<number> {
+  const { trx } = writing
+  const { id, generation } = row
+  const named = [...courses, ...namedBy((await readCurrentOrders(trx, [id])).get(id) ?? [])]
+  if (coursesOf(row).every((course) => hasCourse(named, course))) {
+    await setHandled(writing, id)
+    return generation
+  }
+  const current = trx.updateTable('withdrawals').where('delivery_id', '=', id).where('generation', '=', generation)
+  await current.set({ generation: generation + 1 }).execute()
+  await startAgain(writing, { ids: [id], isReplay: false, kept: { ...readOutcome(row.outcome), reason: null } })
+  // One that has ended may have done what nobody knows of: the next attempt reads first.
+  if (row.state !== 'queued') {
+    await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', '=', id).execute()
+  }
+  return generation + 1
 }
 
 /** The courses of the order, spelled as the delivery has them; or the refusal. */
@@ -221,76 +243,4 @@ export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<W
     .limit(LISTED)
     .execute()
   return rows.map(withdrawalOf)
-}
-
-/** A course that a delivery can be withdrawn from. */
-interface WithdrawableCourse {
-  /** The true key if the delivery reported the course, else the key that was sent. */
-  readonly course: string
-  /** null: not reported, but an attempt of the delivery may have taken effect. */
-  readonly reported: CourseResult | null
-}
-
-export interface Withdrawable {
-  readonly email: string
-  readonly accounts: BuyerAccounts
-  readonly courses: readonly WithdrawableCourse[]
-  /** The delivery is queued: a withdrawal stops it, and another one takes the courses that stay. */
-  readonly isQueued: boolean
-  /** The number of the delivery's last event. */
-  readonly lastEvent: number
-}
-
-const COLUMNS = [
-  'id',
-  'state',
-  'request',
-  'outcome',
-  'standings',
-  'accounts',
-  'enrolled_at',
-  'effect_unknown',
-  'generation',
-  'last_event',
-] as const
-export type WithdrawableRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-
-const readWhole = (trx: Transaction<Tables>, id: string): Promise<DeliveryRow> =>
-  trx.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
-
-/** Reads what withdrawableOf needs. */
-export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, id: string) =>
-  trx.selectFrom('deliveries').select(COLUMNS).where('id', '=', id).executeTakeFirst()
-
-/**
- * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
- * have done anything in a course that it never reported, unless an attempt has an unknown effect, an earlier generation
- * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row
- * has no readable request.
- */
-export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
-  try {
-    if (row.request === null) return null
-    const { email, courseIds } = readRequest(row.request)
-    const reported = readOutcome(row.outcome).courses
-    const standings = Object.entries(readStandings(row.standings))
-    const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
-    const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
-    const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
-    const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
-      (sent) => !hasCourse(known, sent),
-    )
-    return {
-      email,
-      accounts: readAccounts(row.accounts),
-      courses: [
-        ...Object.entries(reported).map(([course, result]) => ({ course, reported: result })),
-        ...others.map((course) => ({ course, reported: null })),
-      ],
-      isQueued: row.state === 'queued',
-      lastEvent: row.last_event,
-    }
-  } catch {
-    return null
-  }
 }

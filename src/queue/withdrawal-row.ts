@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
-import { tookOut } from '../sale/types.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import { MOVED } from '../sale/words.ts'
 import { readList } from './rows.ts'
 
@@ -87,9 +87,6 @@ export function readableOrder(row: WithdrawalRow): Withdrawal[] {
   }
 }
 
-/** The courses in which a call of an order may have changed something. Throws ZodError or SyntaxError for unreadable JSON. */
-export const touchedBy = ({ touched }: Pick<WithdrawalRow, 'touched'>): readonly string[] => readList(touched)
-
 /**
  * The result of a withdrawal that has ended, or of several:
  * - `done`: nothing of it stands, unless another sale keeps it.
@@ -167,10 +164,17 @@ export async function readCurrentOrders(
   return Map.groupBy(rows, (row) => row.delivery_id)
 }
 
-/** The courses that orders take, or took, a buyer out of. Throws ZodError or SyntaxError for a row that can't be read. */
-export const takenBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
-  orders
-    .map(withdrawalOf)
-    .flatMap(({ courses, endedAt, result }) =>
-      endedAt === null ? courses : courses.filter((course) => tookOut(result, course)),
-    )
+/**
+ * The courses that orders name. Each order is the newest statement about them, even if it failed; but not about a course
+ * that it left because the buyer paid for its mode. Throws ZodError or SyntaxError for a row that can't be read.
+ */
+export const namedBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
+  orders.map(withdrawalOf).flatMap((order) => order.courses.filter((course) => !leftPaid(order, course)))
+
+/** Whether an order that has ended left the course because the buyer paid for its mode. */
+const leftPaid = ({ endedAt, paid, result }: Withdrawal, course: string): boolean =>
+  endedAt !== null &&
+  !paid &&
+  Object.entries(result?.courses ?? {}).some(
+    ([key, { kind, mode }]) => isSameCourse(key, course) && kind === 'kept' && mode !== null,
+  )

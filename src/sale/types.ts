@@ -213,11 +213,8 @@ export interface Achievement {
 /** By true course key. Only courses that the buyer has passed are in it. */
 export type Achievements = Readonly<Record<string, Achievement>>
 
-/**
- * Who made the delivery: the shop's webhook, an operator's correction of another delivery, an operator's test sale, or a
- * refund or withdrawal that left some courses of another delivery.
- */
-export const SOURCES = ['shop', 'correction', 'test', 'rest'] as const
+/** Who made the delivery: the shop's webhook, an operator's correction of another delivery, or an operator's test sale. */
+export const SOURCES = ['shop', 'correction', 'test'] as const
 export type Source = (typeof SOURCES)[number]
 
 /** One webhook with a valid signature. Times are milliseconds since 1970. */

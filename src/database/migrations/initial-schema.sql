@@ -76,8 +76,6 @@ create table if not exists withdrawals (
   courses mediumtext not null,
   paid integer not null,
   generation integer not null,
-  touched mediumtext not null,
-  unenrolls_until bigint,
   actor varchar(254) not null,
   requested_at bigint not null,
   due_at bigint not null,
@@ -197,7 +195,8 @@ create table if not exists replicas (
 );
 create table if not exists holds (
   name varchar(261) not null primary key,
-  replica varchar(36) not null
+  replica varchar(36) not null,
+  late_at bigint
 );
 create index holds_replica on holds (replica);
 create table if not exists console_sessions (

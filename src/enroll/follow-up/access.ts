@@ -2,9 +2,9 @@ import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { CAN_END, coursesOf, readOutcome } from '../../queue/rows.ts'
-import { touchedBy, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import { SUPERSEDED, type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
-import { hasCourse } from '../../sale/course-key.ts'
+import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import type { CourseStanding, Standings } from '../../sale/types.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
@@ -62,8 +62,9 @@ export async function readBlocked(
   const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
   const withdrawn = (): readonly string[] =>
     orders
-      .filter((order) => order.ended_at === null || Math.max(order.ended_at, order.unenrolls_until ?? 0) >= enrolledAt)
-      .flatMap((order) => (order.ended_at === null ? withdrawalOf(order).courses : touchedBy(order)))
+      .map(withdrawalOf)
+      .filter(({ endedAt }) => endedAt === null || endedAt >= enrolledAt)
+      .flatMap((order) => order.courses.filter((course) => !hasLeftAlone(order, course)))
   const isSoldAgain = (course: string): boolean =>
     sales.some((sale) => sale.id !== row.id && isNewer(sale, row.id, before[course]) && enrolls(sale, course))
   return new Set([
@@ -71,6 +72,14 @@ export async function readBlocked(
     ...restored.filter((course) => late || isSoldAgain(course)),
   ])
 }
+
+/** Whether a withdrawal has made no call in a course, for certain. One that failed there may have. */
+const hasLeftAlone = ({ endedAt, result }: Withdrawal, course: string): boolean =>
+  endedAt !== null &&
+  (result?.message === SUPERSEDED ||
+    Object.entries(result?.courses ?? {}).some(
+      ([key, { kind }]) => isSameCourse(key, course) && (kind === 'kept' || kind === 'nothing'),
+    ))
 
 /** Whether another sale came later, or was attempted since the access ended. */
 const isNewer = (

@@ -10,10 +10,9 @@ import {
   holdAlso,
   holdsOf,
   mayContinue,
-  noteEffect,
   releaseOrder,
 } from '../../queue/withdrawals/claimed-order.ts'
-import { endOrder, endSuperseded, keepOpen } from '../../queue/withdrawals/end-order.ts'
+import { endOrder, endSuperseded } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
@@ -48,9 +47,9 @@ const STOPPED = new Error('the withdrawal must not go on')
  * runs this. One replica at a time carries out an order; see claimOrder. A replica can die at any point of an order:
  * another one then begins it again, and what is done already is found done.
  *
- * While the LMS may still carry out a call of unknown effect, finding nothing proves nothing: the order stays open, and the
- * LMS is looked at again afterwards. The call may be one that enrolls the buyer (see lateEnrolling), or one of the order
- * itself, which could undo a sale that comes after its end.
+ * While the LMS may still carry out a call that enrolls the buyer (see lateEnrolling), finding nothing proves nothing: the
+ * order stays open, and the LMS is looked at again afterwards. While it may carry out one of the order itself, which could
+ * undo a sale that came since, nothing else is done for the buyer (see Holds.mayLandLate).
  */
 export function runWithdrawals(from: Withdrawals): Promise<void> {
   const round = async (): Promise<number> => {
@@ -65,45 +64,43 @@ export function runWithdrawals(from: Withdrawals): Promise<void> {
 }
 
 async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
-  const { context, signal, onError, landsMs } = from
-  const touched = new Set<string>()
+  const { context, signal, onError } = from
+  let isLate = false // a call that takes the buyer out may be carried out without our knowing
   const releaseSoon = (): Promise<void> => {
-    const changed = touched.size > 0 ? { unenrolls_until: context.now() + landsMs } : {}
     const dueAt = context.now() + POLL_MS
-    return write(from, (trx) => releaseOrder(trx, { order, dueAt, changed }))
+    return write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate }))
   }
   try {
     const lookedAt = context.now()
-    const { courses, failure } = await attempt(from, order, touched)
+    const { courses, failure } = await attempt(from, order, () => {
+      isLate = true
+    })
+    isLate &&= failure !== null && mayStillLand(failure)
     if (failure === null) await conclude(from, order, { courses, lookedAt })
-    else await again(from, order, { courses, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen() })
+    else await again(from, order, { courses, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen(), isLate })
   } catch (error) {
     if (error === BUSY) await releaseSoon()
     else if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
     else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return releaseSoon().catch(() => {})
     else {
       onError(error)
-      const failure = { ...INTERNAL, mayHaveTakenEffect: touched.size > 0 }
-      await again(from, order, { courses: {}, failure, isFree: false })
+      await again(from, order, { courses: {}, failure: INTERNAL, isFree: false, isLate })
     }
   }
 }
 
-/** Ends an order whose work is done, unless the LMS may still carry out a call that changes what was found. */
+/** Ends an order whose work is done, unless the LMS may still carry out a call that enrolls the buyer. */
 async function conclude(
   from: Withdrawals,
   order: ClaimedOrder,
   { courses, lookedAt }: Pick<Attempted, 'courses'> & { lookedAt: number },
 ): Promise<void> {
   const { context, guard, landsMs } = from
-  const { row } = order
-  const enrolling = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
-  const ownUntil = Math.min(row.unenrolls_until ?? 0, lookedAt + landsMs) // it lies further ahead if the clock was set back
-  const until = Math.max(enrolling.until, ownUntil)
+  const { until } = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
   const all = withEarlier(order, courses)
-  if (until <= lookedAt) return end(from, order, { courses: all, message: '' })
-  const waiting = { order, result: { courses: all, message: LATE }, until }
-  await write(from, (trx) => keepOpen(trx, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
+  if (until <= lookedAt) return end(from, order, { result: { courses: all, message: '' }, isLate: false })
+  const result = JSON.stringify({ courses: all, message: LATE } satisfies WithdrawalResult)
+  await write(from, (trx) => releaseOrder(trx, { order, dueAt: until, isLate: false, changed: { result } }))
 }
 
 /**
@@ -120,8 +117,8 @@ function withEarlier({ row }: ClaimedOrder, courses: Attempted['courses']): Atte
   return { ...earlier, ...Object.fromEntries(merged) }
 }
 
-/** @param touched gets each course before the first call that changes something in it */
-async function attempt(from: Withdrawals, order: ClaimedOrder, touched: Set<string>): Promise<Attempted> {
+/** @param onChange called before each call that takes the buyer out of a course */
+async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => void): Promise<Attempted> {
   const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
   const { everLate } = await guard(() => lateEnrolling(db, { order, landsMs, now: context.now() }))
@@ -141,10 +138,10 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, touched: Set<stri
     },
     lms,
     acquire: () => acquireChecked(acquire, check),
-    beforeChange: async (course) => {
+    beforeChange: async () => {
       await check()
-      await guard(() => noteEffect(db, { order, courses: [...touched, course] }))
-      touched.add(course)
+      await guard(() => order.holds.mayLandLate(holdsOf(order)))
+      onChange()
     },
   })
 }
@@ -154,23 +151,24 @@ async function again(
   from: Withdrawals,
   order: ClaimedOrder,
   of: Pick<Attempted, 'courses'> & {
-    failure: Pick<Failure, 'message' | 'status' | 'retryAfterMs' | 'mayHaveTakenEffect'>
+    failure: Pick<Failure, 'message' | 'retryAfterMs'>
     isFree: boolean
+    isLate: boolean
   },
 ): Promise<void> {
-  const { context, landsMs } = from
-  const { failure, isFree } = of
+  const { context } = from
+  const { failure, isFree, isLate } = of
   const courses = withEarlier(order, of.courses)
   const now = context.now()
   const attempts = order.row.attempts + (isFree ? 0 : 1)
   const dueAt = isFree
     ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
     : nextAttemptAt({ failures: attempts, now, random: context.random })
-  if (dueAt === null) return end(from, order, { courses, message: `retries exhausted: ${failure.message}` })
-  const result: WithdrawalResult = { courses, message: failure.message }
-  const late = mayStillLand(failure) ? { unenrolls_until: now + landsMs } : {}
-  const changed = { attempts, result: JSON.stringify(result), ...late }
-  await write(from, (trx) => releaseOrder(trx, { order, dueAt, changed }))
+  const message = dueAt === null ? `retries exhausted: ${failure.message}` : failure.message
+  const result: WithdrawalResult = { courses, message }
+  if (dueAt === null) return end(from, order, { result, isLate })
+  const changed = { attempts, result: JSON.stringify(result) }
+  await write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate, changed }))
 }
 
 /** Changes what no event tells of. */
@@ -179,8 +177,11 @@ const write = (
   body: (trx: TransactionContext['trx']) => Promise<void>,
 ): Promise<void> => guard(() => inTransaction({ database, random, body }))
 
-const end = (from: Withdrawals, order: ClaimedOrder, result: WithdrawalResult): Promise<void> =>
-  publish(from, () => endOrder(from.context, { order, result }))
+const end = (
+  from: Withdrawals,
+  order: ClaimedOrder,
+  of: { result: WithdrawalResult; isLate: boolean },
+): Promise<void> => publish(from, () => endOrder(from.context, { order, ...of }))
 
 async function publish(
   { guard, onEvents }: Withdrawals,

@@ -7,7 +7,7 @@ import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts
 import { accountIn, type BuyerAccounts, type LmsAccount } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer } from './find-buyer.ts'
-import { type InCourse, readInCourse } from './what-stands.ts'
+import { readInCourse } from './what-stands.ts'
 
 /** The results so far, by course as in the order, and the failure that ended the attempt; null if it is complete. */
 export interface Attempted {

@@ -9,14 +9,8 @@ import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { personOf } from '../../queue/rows.ts'
 import { readAnswers } from '../../queue/shop-answers.ts'
-import {
-  listWithdrawals,
-  orderWithdrawal,
-  readOtherSales,
-  readWithdrawable,
-  type WithdrawalOrder,
-  withdrawableOf,
-} from '../../queue/withdraw.ts'
+import { listWithdrawals, orderWithdrawal, readOtherSales, type WithdrawalOrder } from '../../queue/withdraw.ts'
+import { readWithdrawable, withdrawableOf } from '../../queue/withdrawals/withdrawable.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
 import type { EventKind } from '../../sale/types.ts'
@@ -52,7 +46,7 @@ import {
 
 const COURSES_KEPT_MS = 10_000
 /** The events after which a delivery is due. */
-export const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
+export const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated', 'withdrawal_requested'])
 
 interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
   /** Called when deliveries become due. */

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
-import type { Tables } from '../../database/schema.ts'
+import type { HoldRow, Tables } from '../../database/schema.ts'
 import { insertRows, inTransaction, ROW_CHANGED } from '../../database/transaction.ts'
 import { createSilenceWatch } from './silence.ts'
 
 const POLL_MS = 100
+
+/** In place of the replica: nobody acts under the hold, and a call that was made under it may still be carried out. */
+const NOBODY = ''
 
 /**
  * The holds of one replica. A hold is the right to act for one name, which one replica has at a time: for a person, to
@@ -28,34 +31,46 @@ export interface Holds {
   ): Promise<Result>
   /** Whether this replica still has a hold. Ask it right before a call to the LMS. */
   has(name: string): Promise<boolean>
-  /** Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. */
-  end(trx: Transaction<Tables>, names: readonly string[]): Promise<ReadonlySet<string>>
+  /**
+   * Records, before a call that may undo what is done for these people afterwards, that it may be carried out late: if this
+   * process dies, their holds last until it can't be.
+   */
+  mayLandLate(names: readonly string[]): Promise<void>
+  /**
+   * Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. `isLate`: a
+   * call of mayLandLate got no answer. Then the holds last as nobody's until the LMS can't carry it out any more.
+   */
+  end(
+    trx: Transaction<Tables>,
+    names: readonly string[],
+    of?: { readonly isLate: boolean },
+  ): Promise<ReadonlySet<string>>
   /** Memory forgets these holds: they have ended, or the heartbeat is to end what the database still has of them. */
   ended(names: readonly string[]): void
   /**
-   * Ends what nobody acts under: the holds of replicas that are gone, also of this one after it has left; and those of
-   * this one that memory doesn't know, because the database didn't confirm that they were taken or have ended. Resolves
-   * to how many.
+   * Ends what nobody acts under: the holds of replicas that are gone, also of this one after it has left; those of this
+   * one that memory doesn't know, because the database didn't confirm that they were taken or have ended; and nobody's,
+   * after landsMs by this process's own clock. Resolves to how many.
    */
   sweep(): Promise<number>
 }
 
-/**
- * @param of.me this replica's name
- * @param of.landsMs for how long the LMS may still carry out a call that nobody waits for any more, ms
- */
-export function createHolds({
-  database,
-  me,
-  random,
-  landsMs,
-}: {
-  database: Pick<Database, 'db' | 'dialect'>
-  me: () => string
-  random: () => number
-  landsMs: number
-}): Holds {
+interface HoldsParts {
+  readonly database: Pick<Database, 'db' | 'dialect'>
+  /** Gives this replica's name. */
+  readonly me: () => string
+  readonly random: () => number
+  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
+  readonly landsMs: number
+  /** The monotonic clock, ms. */
+  readonly clock: () => number
+}
+
+/** Makes the holds of one replica. */
+export function createHolds({ database, me, random, landsMs, clock }: HoldsParts): Holds {
   const mine = new Set<string>()
+  const { db, dialect } = database
+  const late = createSilenceWatch({ forMs: landsMs, clock })
   return {
     take: async (names, body) => {
       const wanted = [...new Set(names)].filter((name) => !mine.has(name)).sort() // unsorted, two replicas deadlock on MySQL
@@ -77,12 +92,19 @@ export function createHolds({
       }
     },
 
-    has: async (name) => (await heldAmong(database.db, { names: [name], replica: me() })).has(name),
+    has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).has(name),
 
-    end: async (trx, names) => {
+    mayLandLate: async (names) => {
+      const mark = db.updateTable('holds').set({ late_at: dialect.clock })
+      await mark.where('name', 'in', names).where('replica', '=', me()).execute()
+    },
+
+    end: async (trx, names, { isLate } = { isLate: false }) => {
       if (names.length === 0) return new Set()
       const held = [...(await heldAmong(trx, { names, replica: me() }))].sort()
-      if ((await deleteHolds(trx, { names: held, replica: me() })) !== held.length) throw ROW_CHANGED
+      const late = isLate ? await leaveLate(trx, { dialect, names: held, replica: me() }) : 0
+      const ended = late + (await deleteHolds(trx, { names: held, replica: me() }))
+      if (ended !== held.length) throw ROW_CHANGED
       return new Set(held)
     },
 
@@ -91,13 +113,13 @@ export function createHolds({
     },
 
     sweep: async () => {
-      const rows = await goneOrMine(database.db, me())
-      const left = rows.filter(({ name, isGone }) => isGone || !mine.has(name))
+      const rows = await goneOrMine(db, me())
+      const left = rows.filter(({ name, replica, isGone }) => replica !== NOBODY && (isGone || !mine.has(name)))
       for (const [replica, group] of Map.groupBy(left, (row) => row.replica)) {
         const names = group.map(({ name }) => name).sort()
-        await inTransaction({ database, random, body: (trx) => endDead(trx, { database, names, replica, landsMs }) })
+        await inTransaction({ database, random, body: (trx) => endDead(trx, { dialect, names, replica, landsMs }) })
       }
-      return left.length
+      return left.length + (await endLate(db, { late, rows }))
     },
   }
 }
@@ -107,10 +129,10 @@ async function goneOrMine(db: Kysely<Tables>, me: string) {
   const rows = await db
     .selectFrom('holds')
     .leftJoin('replicas', 'replicas.id', 'holds.replica')
-    .select(['holds.name', 'holds.replica', 'replicas.id'])
+    .select(['holds.name', 'holds.replica', 'holds.late_at', 'replicas.id'])
     .where((eb) => eb.or([eb('replicas.id', 'is', null), eb('holds.replica', '=', me)]))
     .execute()
-  return rows.map(({ name, replica, id }) => ({ name, replica, isGone: id === null }))
+  return rows.map(({ id, ...row }) => ({ ...row, isGone: id === null }))
 }
 
 async function insertHolds(
@@ -151,20 +173,51 @@ async function deleteHolds(
   return Number(numDeletedRows)
 }
 
+/** Leaves those of these holds to nobody whose last call may be carried out from now on. Returns how many. */
+async function leaveLate(
+  trx: Transaction<Tables>,
+  { dialect, names, replica }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string },
+): Promise<number> {
+  if (names.length === 0) return 0
+  const { numUpdatedRows } = await trx
+    .updateTable('holds')
+    .set({ replica: NOBODY, late_at: dialect.clock })
+    .where('name', 'in', names)
+    .where('replica', '=', replica)
+    .where('late_at', 'is not', null)
+    .executeTakeFirst()
+  return Number(numUpdatedRows)
+}
+
+/** Ends nobody's holds that have been so for long enough, and were not left once more since they were read. Returns how many. */
+async function endLate(
+  db: Kysely<Tables>,
+  { late, rows }: { late: ReturnType<typeof createSilenceWatch>; rows: readonly HoldRow[] },
+): Promise<number> {
+  const nobodys = rows.filter(({ replica }) => replica === NOBODY)
+  const over = late.silent(nobodys.map(({ name, late_at }) => ({ id: name, seen_at: late_at ?? 0 })))
+  for (const { id, seen_at } of over) {
+    const hold = db.deleteFrom('holds').where('name', '=', id).where('replica', '=', NOBODY)
+    await hold.where('late_at', '=', seen_at).execute()
+  }
+  return over.length
+}
+
 /**
- * Ends the holds of a replica that can make no more calls under them. The LMS may still carry out the last one, which began
- * no later than now: what was sold to the person, and what the person is to be taken out of, says so.
+ * Ends the holds of a replica that can make no more calls under them, or leaves them to nobody (see mayLandLate). The LMS
+ * may still carry out the last call that enrolls, which began no later than now: what was sold to the person says so.
  */
 async function endDead(
   trx: Transaction<Tables>,
   {
-    database: { dialect },
+    dialect,
     names,
     replica,
     landsMs,
-  }: { database: Pick<Database, 'dialect'>; names: readonly string[]; replica: string; landsMs: number },
+  }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string; landsMs: number },
 ): Promise<void> {
-  if ((await deleteHolds(trx, { names, replica })) === 0) return
+  const late = await leaveLate(trx, { dialect, names, replica })
+  if (late + (await deleteHolds(trx, { names, replica })) === 0) return
   const sold = await trx.selectFrom('deliveries').select('id').where('email', 'in', names).execute()
   const ids = sold.map(({ id }) => id).sort()
   if (ids.length === 0) return
@@ -172,13 +225,6 @@ async function endDead(
     .updateTable('deliveries')
     .set((eb) => ({ lands_until: eb(dialect.clock, '+', landsMs) }))
     .where('id', 'in', ids)
-    .execute()
-  await trx
-    .updateTable('withdrawals')
-    .set((eb) => ({ unenrolls_until: eb(dialect.clock, '+', landsMs) }))
-    .where('delivery_id', 'in', ids)
-    .where('ended_at', 'is', null)
-    .where('touched', '!=', '[]')
     .execute()
 }
 

@@ -62,7 +62,7 @@ export function createReplicas({
   const lease = createLease({ forMs: deadAfterMs, clock })
   let name = newName()
   const me = (): string => name
-  const holds = createHolds({ database, me, random, landsMs })
+  const holds = createHolds({ database, me, random, landsMs, clock })
   const leadership = createLeadership({ holds, lease, me })
   const register = (id: string) => db.insertInto('replicas').ignore().values({ id, seen_at: dialect.clock }).execute()
 

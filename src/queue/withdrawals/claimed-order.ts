@@ -6,7 +6,6 @@ import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
 import { emailTerm } from '../search-terms.ts'
-import { touchedBy } from '../withdrawal-row.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
 const PAGE = 20
@@ -98,9 +97,16 @@ export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]
   return isTaken
 }
 
-/** Ends the holds of an order in a transaction. false if that of the buyer was this replica's no more. */
-export async function endHolds(trx: Transaction<Tables>, order: ClaimedOrder): Promise<boolean> {
-  return (await order.holds.end(trx, holdsOf(order))).has(order.person)
+/**
+ * Ends the holds of an order in a transaction. false if that of the buyer was this replica's no more. `isLate`: its last
+ * call got no answer, see Holds.end. What wants the opposite of the order then waits, so the call can undo nothing.
+ */
+export async function endHolds(
+  trx: Transaction<Tables>,
+  order: ClaimedOrder,
+  { isLate }: { isLate: boolean },
+): Promise<boolean> {
+  return (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
 }
 
 /**
@@ -120,8 +126,8 @@ export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Prom
   return found !== undefined && found.generation === found.ordered
 }
 
-/** The generation of the delivery that an order is for. It may be a newer one than when it was claimed: see processAgain. */
-export async function orderedGeneration(
+/** The generation of the delivery that an order is for. It may be a newer one than when it was claimed: see continueWithout. */
+export async function generationOf(
   trx: Transaction<Tables>,
   { row }: Pick<ClaimedOrder, 'row'>,
 ): Promise<number | undefined> {
@@ -129,32 +135,25 @@ export async function orderedGeneration(
   return (await stored.executeTakeFirst())?.generation
 }
 
-/** Records, before a call that changes something in the LMS, in which courses the order may have an effect. */
-export async function noteEffect(
-  db: Kysely<Tables>,
-  { order: { row }, courses }: { order: ClaimedOrder; courses: readonly string[] },
-): Promise<void> {
-  const touched = JSON.stringify([...new Set([...touchedBy(row), ...courses])])
-  await db.updateTable('withdrawals').set({ touched }).where('id', '=', row.id).execute()
-}
-
 /**
  * Releases an order for a later attempt, in a transaction, unless it is not this replica's any more. `changed`: what the
- * attempt changed; absent: it did not begin.
+ * attempt changed; absent: it did not begin. `isLate`: see endHolds.
  */
 export async function releaseOrder(
   trx: Transaction<Tables>,
   {
     order,
     dueAt,
+    isLate,
     changed,
   }: {
     order: ClaimedOrder
     dueAt: number
-    changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result' | 'touched' | 'unenrolls_until'>>
+    isLate: boolean
+    changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result'>>
   },
 ): Promise<void> {
-  if (!(await endHolds(trx, order))) return
+  if (!(await endHolds(trx, order, { isLate }))) return
   await trx
     .updateTable('withdrawals')
     .set({ due_at: dueAt, ...changed })

@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import { accountIn } from '../../sale/types.ts'
+import { accountIn, tookOut } from '../../sale/types.ts'
 import { coursesOf, readAccounts, readOutcome, readStandings } from '../rows.ts'
-import { readCurrentOrders, readOrders, SUPERSEDED, takenBy, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
+import { namedBy, readCurrentOrders, readOrders, SUPERSEDED, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
 
 /** The states of a delivery that keeps its courses. */
@@ -54,13 +54,6 @@ export async function keepersOf(
   return wanting.filter((id) => !hasCourse(namedBy(orders.get(id) ?? []), course)).sort()
 }
 
-/**
- * The courses that orders name. Each order is the newest statement about them, even if it failed; but not about a course
- * that it left because the buyer paid for its mode. Throws ZodError or SyntaxError for a row that can't be read.
- */
-export const namedBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
-  orders.map(withdrawalOf).flatMap((order) => order.courses.filter((course) => !leftPaid(order, course)))
-
 /** The courses that these orders left to other or newer sales of their buyers, and that these still keep, by their ids. */
 export async function readKept(
   db: Kysely<Tables>,
@@ -88,13 +81,13 @@ export async function readKept(
   })
 }
 
-/** Whether an order that has ended left the course because the buyer paid for its mode. */
-const leftPaid = ({ endedAt, paid, result }: Withdrawal, course: string): boolean =>
-  endedAt !== null &&
-  !paid &&
-  Object.entries(result?.courses ?? {}).some(
-    ([key, { kind, mode }]) => isSameCourse(key, course) && kind === 'kept' && mode !== null,
-  )
+/** The courses that orders take, or took, a buyer out of. Throws ZodError or SyntaxError for a row that can't be read. */
+const takenBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
+  orders
+    .map(withdrawalOf)
+    .flatMap(({ courses, endedAt, result }) =>
+      endedAt === null ? courses : courses.filter((course) => tookOut(result, course)),
+    )
 
 /**
  * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a

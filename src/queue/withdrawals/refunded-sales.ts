@@ -4,8 +4,8 @@ import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { coursesOf } from '../rows.ts'
-import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
 import { hasFailed, type Withdrawal } from '../withdrawal-row.ts'
+import { type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
 interface Concerned {
@@ -92,10 +92,8 @@ export interface Refundable {
   readonly courses: readonly string[]
   /** The open withdrawals that do a part of the refund already. */
   readonly orders: readonly string[]
-  /** Whether the delivery is still to be done: the refund stops it. */
-  readonly stops: boolean
-  /** The courses that a stopped delivery would still have enrolled the buyer in, as they were sent. */
-  readonly rest: readonly string[]
+  /** Whether the delivery is still to be done: it goes on without these courses. */
+  readonly goesOn: boolean
 }
 
 /**
@@ -113,16 +111,14 @@ export function refundableOf(of: {
   const withdrawable = withdrawableOf(row)
   if (withdrawable === null) return null
   const sent = coursesOf(row)
-  const stops = row.state === 'queued' || row.state === 'needs_attention'
+  const isOpen = row.state === 'queued' || row.state === 'needs_attention'
   const listed = withdrawable.courses.map(({ course }) => course)
-  const all = [...listed, ...(stops ? sent.filter((course) => !hasCourse(listed, course)) : [])]
+  const all = [...listed, ...(isOpen ? sent.filter((course) => !hasCourse(listed, course)) : [])]
   const known = row.state === 'rejected' || row.state === 'handled' ? [] : sent
   const current = orders.filter(({ generation }) => generation === row.generation)
   const doing = (course: string) => current.find((order) => does(order, course))
   const concerned = all.filter((course) => hasCourse(named, course))
   const courses = concerned.filter((course) => doing(course) === undefined)
-  const isLeft = (course: string): boolean =>
-    !hasCourse(named, course) && !current.some((order) => hasCourse(order.courses, course))
   return {
     sold: named.filter((course) => hasCourse([...all, ...known, ...orders.flatMap((order) => order.courses)], course)),
     courses,
@@ -131,8 +127,7 @@ export function refundableOf(of: {
       const order = doing(course)
       return order === undefined || hasFailed(order) ? [] : order.id
     }),
-    stops: stops && courses.length > 0,
-    rest: stops && courses.length > 0 ? sent.filter(isLeft) : [],
+    goesOn: isOpen && courses.length > 0,
   }
 }
 

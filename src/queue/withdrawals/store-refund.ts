@@ -5,7 +5,6 @@ import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { closeByRest } from '../replacement.ts'
 import { readList } from '../rows.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleIds } from '../webhook-ids.ts'
@@ -46,8 +45,8 @@ type StoredRefund =
 
 /**
  * Stores a refund in one transaction: a withdrawal for each delivery that it concerns (see readRefundable), or that
- * corrects such a delivery, paid course modes included. It stops the deliveries that are still to be done. If the
- * refund leaves some of their courses, another delivery is stored for these. Throws what the database throws.
+ * corrects such a delivery, paid course modes included. Deliveries that are still to be done go on with the courses that
+ * the refund leaves. Throws what the database throws.
  */
 export function storeRefund(context: WriteContext, refund: Refund): Promise<AuditedResult<StoredRefund>> {
   return auditedChange<StoredRefund>(context, async (writing) => {
@@ -134,14 +133,13 @@ async function orderAll(
   const orders: string[] = []
   const drafts: EventDraft[] = []
   for (const { row, refundable } of found) {
-    const { courses, stops, rest } = refundable
+    const { courses, goesOn } = refundable
     orders.push(...refundable.orders)
     if (courses.length === 0) continue
     const order = { paid: true, by: SHOP }
-    const { stored, draft } = await insertOrder(writing, { order, row, courses, stops, refundId })
+    const { stored, draft } = await insertOrder(writing, { order, row, courses, goesOn, refundId })
     orders.push(stored.id)
     drafts.push(draft)
-    if (rest.length > 0) drafts.push(...(await closeByRest(writing, { row, rest, by: SHOP })))
   }
   return { orders: [...new Set(orders)], drafts }
 }
@@ -165,8 +163,10 @@ async function refundAgain(
   const orders: string[] = []
   const drafts: EventDraft[] = []
   const concerned = new Set(deliveries)
-  // Read again: processAgain may have moved their generation along, and that of the delivery, before it was locked.
-  for (const order of await readOrders(trx, ids)) {
+  for (const { id } of before) {
+    // Read again: the order before may have moved the generation of their delivery along (see continueWithout).
+    const [order] = await readOrders(trx, [id])
+    if (order === undefined) continue
     if (!hasFailed(order)) {
       orders.push(order.id)
       continue

@@ -215,7 +215,7 @@ test('a check whose look-up began before a stored one changes nothing', async (t
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'not_activated' })
 })
 
-const NO_ORDER = { generation: 0, touched: '[]', refund_id: null }
+const NO_ORDER = { generation: 0, refund_id: null }
 
 test('a delivery with a pending withdrawal is left alone', async (t) => {
   const bench = await setUp(t)

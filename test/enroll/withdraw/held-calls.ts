@@ -30,7 +30,7 @@ export async function startWithHeldCalls({
       LERNITO_ANSWER_WITHIN_MS: String(answerWithinMs),
       LERNITO_LMS_CONCURRENCY: '4',
     },
-    timing: { ...TIMING, landsMs },
+    timing: { ...TIMING, heartbeatMs: 100, landsMs },
   })
   const { lms } = product
   const { db } = product.context.database

@@ -75,10 +75,11 @@ test('a later sale that waits for another person’s account, and an earlier one
   const { headers } = await sell({ email: OLD, name: 'Second' })
   const second = String(headers['x-lernito-delivery'])
   assert.equal(await stateOf(second), 'pre_enrolled')
-  await lms.people({ email: OLD, username: 'second', active: false }) // claims the allowance
+  await lms.people({ email: OLD, username: 'second', active: false })
   assert.deepEqual([await operations.otherSales(first, [DEMO]), await operations.otherSales(second, [DEMO])], [[], []])
   await withdraw(first)
   await allEnded()
+  await lms.activate(OLD) // claims the allowance
   assert.deepEqual(await ada.activeIn(), [`${OLD} ${DEMO}`], await log(second))
   assert.deepEqual(await operations.withdrawals(second), [])
 })

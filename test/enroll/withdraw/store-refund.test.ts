@@ -9,24 +9,37 @@ const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
 const refundOf = (...courseIds: string[]) => ({ request: { email: EMAIL, courseIds }, digest: courseIds.join() })
 
 for (const effectUnknown of [true, false]) {
-  test(`the rest of a sale whose effect is ${effectUnknown ? 'unknown reads first' : 'known enrolls at once'}`, async (t) => {
+  test(`a sale that goes on ${effectUnknown ? 'reads first if its effect is unknown' : 'enrolls at once if its effect is known'}`, async (t) => {
     const { store, context, db } = await setUp(t)
     const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
     await store.write([settled({ ...retry(id, START + 5000), effectUnknown })])
     await storeRefund(context, refundOf(A))
-    const rest = db.selectFrom('deliveries').select('effect_unknown').where('replaces', '=', id)
-    assert.equal((await rest.executeTakeFirstOrThrow()).effect_unknown, effectUnknown ? 1 : 0)
+    const row = db.selectFrom('deliveries').select(['effect_unknown', 'state', 'generation']).where('id', '=', id)
+    const { effect_unknown, state, generation } = await row.executeTakeFirstOrThrow()
+    assert.deepEqual([effect_unknown, state, generation], [effectUnknown ? 1 : 0, 'queued', 1])
   })
 }
 
-test('the rest of a sale knows what the shop was told of its buyer, so that nothing is told again', async (t) => {
+test('one that needed attention reads first, because what its attempts did is not known', async (t) => {
   const { store, context, db } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
-  const achievements = JSON.stringify({ [B]: { passedAt: START } })
-  await db.updateTable('deliveries').set({ achievements }).where('id', '=', id).execute()
+  await store.write([settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, effectUnknown: false })])
   await storeRefund(context, refundOf(A))
-  const rest = db.selectFrom('deliveries').select('achievements').where('replaces', '=', id)
-  assert.equal((await rest.executeTakeFirstOrThrow()).achievements, achievements)
+  const row = db.selectFrom('deliveries').select(['effect_unknown', 'state']).where('id', '=', id)
+  const { effect_unknown, state } = await row.executeTakeFirstOrThrow()
+  assert.deepEqual([effect_unknown, state], [1, 'queued'])
+})
+
+test('refunds of one course after the other leave the sale without one: it is handled', async (t) => {
+  const { store, context, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  await storeRefund(context, refundOf(A))
+  assert.deepEqual((await store.readClaimed([id])).deliveries[0]?.request?.courseIds, [B])
+  await storeRefund(context, refundOf(B))
+  const row = db.selectFrom('deliveries').select(['state', 'generation']).where('id', '=', id)
+  const orders = await db.selectFrom('withdrawals').select('generation').where('delivery_id', '=', id).execute()
+  const { state, generation } = await row.executeTakeFirstOrThrow()
+  assert.deepEqual([state, generation, orders.map((order) => order.generation)], ['handled', 1, [1, 1]])
 })
 
 test('of two orders for one delivery, the second is claimed when the first has ended', async (t) => {

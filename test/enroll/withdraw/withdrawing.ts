@@ -33,7 +33,7 @@ export function operationsOn(url: string) {
 export async function startWithOperations({
   lms = {},
   env = {},
-  timing = { ...TIMING, landsMs: 300 },
+  timing = { ...TIMING, heartbeatMs: 100, landsMs: 1000 },
   now = Date.now,
   catalogueMs,
 }: {

@@ -196,7 +196,6 @@ test('a withdrawal that failed gives a text with a link to its delivery, and one
     requested_at: 0,
     due_at: 0,
     attempts: 9,
-    touched: '[]',
     refund_id: null,
   }
   const results = [

@@ -26,7 +26,6 @@ test('a look for causes reads the new deliveries and withdrawals alone, through 
     due_at: 0,
     attempts: 9,
     generation: 0,
-    touched: '[]',
     refund_id: null,
     result,
   }

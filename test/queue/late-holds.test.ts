@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inTransaction } from '../../src/database/transaction.ts'
+import { pruneAlone, type Replica, setUp } from './harness.ts'
+
+const ADA = 'ada@x.example'
+const LANDS_MS = 60_000
+
+/** Takes the hold, unless somebody has it. */
+const take = ({ replicas: { holds } }: Replica): Promise<boolean> =>
+  holds.take([ADA], async (_trx, taken) => ({ result: taken.has(ADA), kept: taken }))
+async function end({ database, replicas: { holds } }: Replica, isLate: boolean): Promise<void> {
+  await inTransaction({ database, random: () => 0.5, body: (trx) => holds.end(trx, [ADA], { isLate }) })
+  holds.ended([ADA])
+}
+/** The replica looks at the holds for so long. */
+async function lookFor({ replicas, monotonic }: Replica, ms: number): Promise<void> {
+  await replicas.holds.sweep()
+  for (let left = ms; left > 0; left -= 20_000) {
+    monotonic.at += Math.min(20_000, left)
+    await replicas.holds.sweep()
+  }
+}
+
+test('a hold whose last call got no answer lasts until the call can land no more, and nobody has it', async (t) => {
+  const bench = await setUp(t)
+  assert.equal(await take(bench), true)
+  await bench.replicas.holds.mayLandLate([ADA])
+  await end(bench, true)
+  assert.deepEqual([await bench.replicas.holds.has(ADA), await take(bench)], [false, false])
+  await lookFor(bench, LANDS_MS - 1)
+  assert.equal(await take(bench), false)
+  bench.monotonic.at += 1
+  await bench.replicas.holds.sweep()
+  assert.equal(await take(bench), true)
+})
+
+test('a hold whose calls were all answered is free at once', async (t) => {
+  const bench = await setUp(t)
+  await take(bench)
+  await bench.replicas.holds.mayLandLate([ADA])
+  await end(bench, false)
+  assert.equal(await take(bench), true)
+})
+
+test('a hold under which no such call began is free at once, whatever ended it', async (t) => {
+  const bench = await setUp(t)
+  await take(bench)
+  await end(bench, true)
+  assert.equal(await take(bench), true)
+})
+
+test('the hold of a replica that died in such a call lasts, and a time in which nobody looked does not count', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  assert.equal(await take(other), true)
+  await other.replicas.holds.mayLandLate([ADA])
+  assert.equal(await pruneAlone(bench, 'replica-2'), 1)
+  assert.equal(await take(bench), false)
+  bench.monotonic.at += 3_600_000
+  await bench.replicas.holds.sweep()
+  assert.equal(await take(bench), false)
+  await lookFor(bench, LANDS_MS)
+  assert.equal(await take(bench), true)
+})
+
+test('a step of the database’s clock does not end it earlier', async (t) => {
+  const bench = await setUp(t)
+  await take(bench)
+  await bench.replicas.holds.mayLandLate([ADA])
+  await end(bench, true)
+  await bench.db.updateTable('holds').set({ late_at: 0 }).where('name', '=', ADA).execute()
+  await lookFor(bench, LANDS_MS - 1)
+  assert.equal(await take(bench), false)
+})
