@@ -78,6 +78,7 @@ export function deliverySentence(all: Told): DeliverySentence {
   const { state, outcome, standings } = told
   const lines = courseLines(told)
   const reason = outcome?.reason ?? null
+  const left = coursesOf(lines).filter((course) => leftOutOf(told, course) === null)
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
     situation,
     fact: joined([...facts, ...pendingFacts(told)]),
@@ -91,12 +92,14 @@ export function deliverySentence(all: Told): DeliverySentence {
         situation: state,
         facts: [[reason === null ? 'Not enrolled yet.' : reasonSentence(reason)], ...partFacts(lines)],
         next: 'The service is attempting the delivery, or retries it automatically.',
+        courses: left,
       })
     case 'needs_attention':
     case 'rejected':
       return tell({
         situation: state,
         facts: [[reason === null ? 'Not enrolled.' : reasonSentence(reason)], ...partFacts(lines)],
+        ...(left.length === 0 ? {} : { courses: left }),
       })
     case 'handled':
       return tell({ situation: state, facts: [handledFact(told), ...partFacts(lines)] })
@@ -178,6 +181,16 @@ export function courseLines({ courseIds, outcome, standings, ...orders }: Told):
       return { ...line, is: 'in', taken: null }
     return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost', taken: null }
   })
+}
+
+/**
+ * What the withdrawals of a delivery have to do with a course. `taken`: one took the buyer out. `named`: one is to, or failed
+ * to, so the delivery is attempted without the course (see continueWithout). null: nothing.
+ */
+export function leftOutOf(of: Pick<Told, 'withdrawals' | 'generation'>, course: string): 'taken' | 'named' | null {
+  const orders = currentOf(of)
+  if (orderFor(orders, course) !== null) return 'taken'
+  return orders.some(({ courses }) => hasCourse(courses, course)) ? 'named' : null
 }
 
 /** The latest order that took the buyer out of a course. */

@@ -129,3 +129,13 @@ test('a delivery that failed in one course says so, and that the buyer is in the
   const sentence = say({ state: 'needs_attention', outcome: { courses: { [OTHER]: 'enrolled' }, reason } })
   assert.equal(sentence, `The LMS has no course ${DEMO}. In 1 of 2 courses.`)
 })
+
+test('a queued sale is about the courses that no withdrawal of this generation names, whether it has ended or not', () => {
+  const queued = (withdrawals: readonly ToldOrder[]) =>
+    deliverySentence(told({ state: 'queued', generation: 1, withdrawals })).courses
+  assert.deepEqual(queued([]), [DEMO, OTHER])
+  assert.deepEqual(queued([order({ generation: 1, endedAt: null, result: null })]), [OTHER])
+  assert.deepEqual(queued([order({ generation: 1 })]), [OTHER])
+  assert.deepEqual(queued([order({ generation: 1, result: { courses: {} } })]), [OTHER], 'it failed')
+  assert.deepEqual(queued([order({ generation: 0 })]), [DEMO, OTHER], 'sold again since')
+})

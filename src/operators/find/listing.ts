@@ -17,7 +17,7 @@ import {
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { countReplayable, search } from './search.ts'
-import { noteOf, readNotes, readOrders } from './timeline.ts'
+import { noteOf, readNotes, readWithdrawals } from './timeline.ts'
 
 const PAGE = 50
 const SAMPLE = 10
@@ -170,7 +170,7 @@ export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Pro
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
-  const orders = await readOrders(db, ids)
+  const orders = await readWithdrawals(db, ids)
   const sent = await readAsSent(
     db,
     rows.filter(({ request }) => request === null).map(({ id }) => id),

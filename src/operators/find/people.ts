@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
-import { type Shown, storedOrNothing } from './listing.ts'
-import { type TimelineEvent, timeline } from './timeline.ts'
+import { type Shown, type Summary, storedOrNothing } from './listing.ts'
+import { readWithdrawals, type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
@@ -20,7 +20,9 @@ export type Sale = Pick<
   | 'accounts'
   | 'achievements'
   | 'unreadable'
->
+  | 'generation'
+> &
+  Pick<Summary, 'withdrawals'>
 
 /** The owner of an address, as the deliveries show them. */
 export interface Person {
@@ -58,17 +60,19 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
       'standings',
       'accounts',
       'achievements',
+      'generation',
     ])
     .where('email', '=', emailTerm(email))
     .orderBy('id', 'desc') // ids are made in the order of receiving
     .limit(SALES_MAX + 1)
     .execute()
+  const ids = rows.slice(0, SALES_MAX).map(({ id }) => id)
+  const orders = await readWithdrawals(db, ids)
   // One row that can't be read must not hide the person's other sales.
-  const sales = rows.slice(0, SALES_MAX).map((row) => ({ ...row, ...storedOrNothing(row) }))
-  const events = await eventsOf(
-    db,
-    sales.map(({ id }) => id),
-  )
+  const sales = rows
+    .slice(0, SALES_MAX)
+    .map((row) => ({ ...row, ...storedOrNothing(row), withdrawals: orders.get(row.id) ?? [] }))
+  const events = await eventsOf(db, ids)
   return {
     email: sales.find(({ request }) => request !== null)?.request?.email ?? email.trim(),
     sales,

@@ -111,10 +111,11 @@ export async function readNotes(db: Kysely<Tables>, ids: readonly string[]): Pro
 }
 
 /** Reads the orders for each of these deliveries, the latest first. One that can't be read is left out. */
-export async function readOrders(
+export async function readWithdrawals(
   db: Kysely<Tables>,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Withdrawal[]>> {
+  if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   rows.sort((a, b) => (a.id < b.id ? 1 : -1))
   return Map.groupBy(rows.flatMap(readableOrder), ({ deliveryId }) => deliveryId)

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
-import type { Withdrawable } from '../../../queue/withdraw.ts'
+import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'

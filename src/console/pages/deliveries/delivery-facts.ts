@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
+import { leftOutOf, type Told } from '../../../sale/delivery-sentence.ts'
 import type { Achievement, CourseStanding, DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
@@ -106,7 +107,8 @@ export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }
 
-type WithCourses = Pick<Shown, 'request' | 'outcome' | 'state' | 'standings' | 'achievements'>
+type WithCourses = Pick<Shown, 'request' | 'outcome' | 'state' | 'standings' | 'achievements'> &
+  Pick<Told, 'withdrawals' | 'generation'>
 
 /** Each course with what was reported, and as HTML what the LMS has. */
 function rowsOf({
@@ -115,13 +117,16 @@ function rowsOf({
   state,
   standings,
   achievements,
+  ...orders
 }: WithCourses): { key: string; result: string; live: string }[] {
   const done = Object.entries(outcome?.courses ?? {})
   const gone = Object.keys(standings).filter((key) => outcome?.courses[key] === undefined)
   const known = [...done.map(([key]) => key), ...gone]
   const isKnown = (key: string): boolean => hasCourse(known, key)
   const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isKnown(key))
-  const rest = state === 'queued' ? outcomeWords.pending : outcomeWords.notDone
+  const isTodo = (key: string): boolean => state === 'queued' && leftOutOf(orders, key) === null
+  const rest = (key: string): string => (isTodo(key) ? outcomeWords.pending : outcomeWords.notDone)
+  const isOut = (key: string): boolean => state === 'withdrawn' || leftOutOf(orders, key) === 'taken'
   const row = (key: string, result: string) => {
     const standing = standings[key]
     const live =
@@ -131,8 +136,8 @@ function rowsOf({
   }
   return [
     ...done.map(([key, result]) => row(key, outcomeWords.results[result])),
-    ...gone.map((key) => row(key, state === 'withdrawn' ? outcomeWords.withdrawn : rest)),
-    ...open.map((key) => row(key, rest)),
+    ...gone.map((key) => row(key, isOut(key) ? outcomeWords.withdrawn : rest(key))),
+    ...open.map((key) => row(key, leftOutOf(orders, key) === 'taken' ? outcomeWords.withdrawn : rest(key))),
   ]
 }
 

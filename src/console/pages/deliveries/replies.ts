@@ -91,10 +91,8 @@ export function accountReply({
   return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
 }
 
-function sentenceOf({ state, request, outcome, standings }: Sale): DeliverySentence {
-  const told = { state, courseIds: request?.courseIds ?? [], outcome, standings }
-  return deliverySentence({ ...told, withdrawals: [], handled: null, isReplaced: false })
-}
+const sentenceOf = ({ request, ...sale }: Sale): DeliverySentence =>
+  deliverySentence({ ...sale, courseIds: request?.courseIds ?? [], handled: null, isReplaced: false })
 
 /** null for a situation that always has a reason. */
 const textFor = (situation: Situation): string | null =>
