@@ -82,12 +82,8 @@ if (hasMariaDb()) {
       lms.release()
       await answered
       await until('the end', async () => {
-        const states = (await deliveries()).map(({ state, source }) => `${source} ${state}`).sort()
-        return (
-          states.join() === 'rest enrolled,shop withdrawn' ||
-          states.join() === 'rest enrolled,shop handled' ||
-          undefined
-        )
+        const states = (await deliveries()).map(({ state }) => state)
+        return states.join() === 'enrolled' || undefined
       })
       await until('the withdrawal', async () => (await active()).join() === PYTHON || undefined)
     })
