@@ -5,7 +5,7 @@ import type { Place } from './sqlite/file.ts'
 /**
  * What a failed statement means.
  * - `exists`: the object to create exists already.
- * - `conflict`: the transaction was rolled back because of another one; it can be retried.
+ * - `conflict`: another transaction came first; this one can be rolled back and retried.
  * - `unavailable`: the database can't be reached or refuses to serve. Whether the last commit took effect is unknown.
  * - `other`: a retry would fail again.
  */

@@ -4,7 +4,7 @@ import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types
 export interface DeliveryRow {
   id: string
   digest: string
-  /** The webhook-id that the delivery first came with; null if the shop signs without one. */
+  /** The webhook-id that the delivery first came with, to show; null if the shop signs without one. See WebhookIdRow. */
   webhook_id: string | null
   source: Source
   form: string
@@ -124,8 +124,8 @@ export interface WithdrawalRow {
 }
 
 /**
- * The webhook-ids that are not in the row of a delivery. `refund`: the shop sent a refund under it. `sale`: a repeat of
- * the delivery came under it, and the delivery has another one.
+ * Each webhook-id that the shop has sent: of a refund, or of a sale, be it the first of its delivery or of a repeat. The
+ * primary key decides what came first under it: see src/queue/webhook-ids.ts.
  */
 export interface WebhookIdRow {
   webhook_id: string

@@ -1,84 +1,137 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import { insertRows, type TransactionContext } from '../database/transaction.ts'
+import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
-import { type Accepted, idReused, NONE_KNOWN, readKnown, readResults, storeWebhookIds } from './known.ts'
-import { readLateRetries } from './late-retries.ts'
+import { readWithdrawnCourses } from './late-retries.ts'
+import { idReused, readResults } from './reused.ts'
 import { NO_ACCOUNTS, NO_STANDINGS, outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
-import { blockRefundIds, exceptTaken, storeFurtherIds } from './webhook-ids.ts'
+import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
 
 /** `home`: the replica that is to attempt the deliveries; '' if it is none. */
 type AcceptContext = TransactionContext & { readonly home: string }
 
 /**
+ * A verified webhook as the row that it would be, with what has its webhook-id; null if it came without one.
+ * - `sale`: to be stored, since no other sale has its webhook-id, and no refund.
+ * - `reused`: another sale has it. The webhook changes nothing and gets the result of that sale (decision 23).
+ * - `refund_id`: a refund has it. Nothing is stored, because a captured refund must not become a sale (decision 22).
+ */
+type Arrival =
+  | { readonly kind: 'sale'; readonly row: DeliveryRow; readonly holder: SaleHolder | null }
+  | { readonly kind: 'reused'; readonly row: DeliveryRow; readonly holder: SaleHolder }
+  | { readonly kind: 'refund_id' }
+
+/** Both steps of accepting, announce and acceptAnnounced, for sales that come under no webhook-id. */
+export const accept = async (context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> =>
+  acceptAnnounced(context, await announce(context, webhooks))
+
+/**
+ * The first step of accepting verified webhooks, before their transaction locks a delivery: stores their webhook-ids.
+ * Returns what acceptAnnounced stores, in the order of `webhooks`. Throws what storeSaleIds throws.
+ */
+export async function announce(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Arrival[]> {
+  const rows = webhooks.map((webhook) => newRow(context, webhook))
+  const holders = await storeSaleIds(context, rows)
+  return rows.map((row): Arrival => {
+    const holder = holders.get(row.webhook_id ?? '') ?? null
+    if (holder === null) return { kind: 'sale', row, holder }
+    if (holder.purpose === 'refund') return { kind: 'refund_id' }
+    return { kind: holder.digest === row.digest ? 'sale' : 'reused', row, holder }
+  })
+}
+
+/**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since, unless it is
- * a retry that came after the sale was withdrawn (see readLateRetries). Its new generation prevents an attempt in
- * progress from answering it. Another body under a known webhook-id changes nothing and
- * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
+ * a retry that came after the sale was withdrawn (see readWithdrawnCourses). Its new generation prevents an attempt in
+ * progress from answering it. Results are in the order of `arrivals`. Throws what the database throws, and ROW_CHANGED
+ * if the delivery that has a webhook-id was erased meanwhile.
  */
-export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
-  const changes: Change[] = []
-  for (const part of partsOf(webhooks))
-    changes.push(...(await exceptTaken(context, part, (sales) => acceptPart(context, sales))))
-  return changes
-}
-
-/** Ends a part before a webhook-id comes with a second body, so that the body that came first is the one that is stored. */
-function partsOf(webhooks: readonly VerifiedWebhook[]): VerifiedWebhook[][] {
-  const parts: VerifiedWebhook[][] = []
-  let part: VerifiedWebhook[] = []
-  let digests = new Map<string, string>()
-  for (const webhook of webhooks) {
-    const { webhookId, digest } = webhook
-    const isReused = webhookId !== undefined && (digests.get(webhookId) ?? digest) !== digest
-    if (parts.length === 0 || isReused) {
-      part = []
-      parts.push(part)
-      digests = new Map()
-    }
-    part.push(webhook)
-    if (webhookId !== undefined) digests.set(webhookId, digest)
-  }
-  return parts
-}
-
-async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
-  const { trx } = context
-  const candidates = webhooks.map((webhook) => newRow(context, webhook))
-  const sorted = candidates.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
-  const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, ignore: true })
-  const known = inserted === sorted.length ? NONE_KNOWN : await readKnown(context, sorted)
-  const accepted = candidates.map((row): Accepted => {
-    const id = known.idOf(row)
-    return { id, isNew: id === row.id, row }
-  })
-  const ours = accepted.filter(({ row }) => !known.isReused(row))
-  const again = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
-  const late = await readLateRetries(context, again)
-  const withdrawnOf = ({ webhook_id }: DeliveryRow) => (webhook_id === null ? undefined : late.get(webhook_id))
-  await storeWebhookIds(context, ours)
-  await storeFurtherIds(
-    context,
-    ours.filter(({ row }) => known.isRenamed(row)),
-  )
-  await blockRefundIds(context, webhooks)
-  const requeued = await requeue(
-    context,
-    again.flatMap(({ id, row }) => (withdrawnOf(row) === undefined ? id : [])),
-  )
+export async function acceptAnnounced(context: AcceptContext, arrivals: readonly Arrival[]): Promise<Change[]> {
+  const sales = await storeSales(context, arrivals)
+  const changes = await processSales(context, sales)
+  const idOf = new Map(sales.map(({ id, row }) => [row.digest, id]))
+  const reusedOf = ({ id, digest }: SaleHolder): string => idOf.get(digest) ?? id
   const results = await readResults(
     context,
-    accepted.flatMap(({ id, row }) => (known.isReused(row) ? id : [])),
+    arrivals.flatMap((one) => (one.kind === 'reused' ? reusedOf(one.holder) : [])),
   )
-  return accepted.map(({ id, isNew, row }) => {
-    const result = known.isReused(row) ? results.get(id) : undefined
-    if (result !== undefined) return { id, ...result, drafts: [idReused(id, row.webhook_id ?? '')] }
-    const withdrawn = withdrawnOf(row)
-    if (!isNew && withdrawn !== undefined) return lateRetry(id, withdrawn)
+  return arrivals.map((one): Change => {
+    if (one.kind === 'refund_id') return REFUND_ID
+    if (one.kind === 'sale') {
+      const change = changes.shift()
+      if (change === undefined) throw new Error('a webhook was not stored')
+      return change
+    }
+    const id = reusedOf(one.holder)
+    const result = results.get(id)
+    if (result === undefined) throw ROW_CHANGED
+    return { id, ...result, drafts: [idReused(id, one.row.webhook_id ?? '')] }
+  })
+}
+
+/** A webhook came under the webhook-id of a refund. */
+const REFUND_ID: Change = {
+  id: '',
+  progress: { state: 'rejected', outcome: { courses: {}, reason: null }, dueAt: null, generation: 0 },
+  drafts: [],
+  isRefundId: true,
+}
+
+/** A sale, and its delivery: that of its row, if it is new. `isNamed`: the delivery came under a webhook-id before. */
+interface Sale {
+  readonly row: DeliveryRow
+  readonly holder: SaleHolder | null
+  readonly id: string
+  readonly isNew: boolean
+  readonly isNamed: boolean
+}
+
+/** Stores the sales that are new. Results are in the order of `arrivals`. */
+async function storeSales({ trx }: AcceptContext, arrivals: readonly Arrival[]): Promise<Sale[]> {
+  const sales = arrivals.flatMap((one) => (one.kind === 'sale' ? one : []))
+  const rows = sales.map(({ row }) => row)
+  const sorted = rows.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
+  const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, ignore: true })
+  const digests = [...new Set(rows.map(({ digest }) => digest))]
+  const select = trx.selectFrom('deliveries').select(['id', 'digest', 'webhook_id']).where('digest', 'in', digests)
+  const stored = new Map((inserted === rows.length ? rows : await select.execute()).map((row) => [row.digest, row]))
+  return sales.map(({ row, holder }) => {
+    const found = stored.get(row.digest)
+    if (found === undefined) throw new Error(`delivery ${row.id} was not stored`)
+    const { id, webhook_id } = found
+    if (isKnown({ holder }) && holder?.id !== id) throw ROW_CHANGED // erased since its webhook-id was read
+    return { row, holder, id, isNew: id === row.id, isNamed: webhook_id !== null }
+  })
+}
+
+/** Whether a sale came under its webhook-id before. */
+const isKnown = ({ holder }: Pick<Sale, 'holder'>): boolean => holder?.isNew === false
+
+/** Starts what came again, and stores the webhook-ids under which it did for the first time. In the order of `sales`. */
+async function processSales(context: AcceptContext, sales: readonly Sale[]): Promise<Change[]> {
+  const again = sales.filter(({ isNew, row }) => !isNew && row.state === 'queued')
+  const withdrawn = await readWithdrawnCourses(
+    context,
+    again.flatMap((sale) => (isKnown(sale) ? sale.id : [])),
+  )
+  const lateCourse = (sale: Sale) => (isKnown(sale) ? withdrawn.get(sale.id) : undefined)
+  const requeued = await requeue(
+    context,
+    again.flatMap((sale) => (lateCourse(sale) === undefined ? sale.id : [])),
+  )
+  const renamed = sales.filter(({ isNew, row, holder }) => !isNew && holder?.id === row.id)
+  await giveToDeliveries(
+    context,
+    renamed.map(({ id, isNamed, row }) => ({ id, isNamed, webhookId: row.webhook_id ?? '' })),
+  )
+  return sales.map((sale) => {
+    const { id, isNew, row } = sale
+    const withdrawnCourse = lateCourse(sale)
+    if (withdrawnCourse !== undefined) return lateRetry(id, withdrawnCourse)
     const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })
     return { id, progress, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
   })
@@ -92,7 +145,12 @@ const lateRetry = (id: string, withdrawnCourse: string): Change => ({
   drafts: [{ deliveryId: id, kind: 'repeated', detail: `a late retry; ${withdrawnCourse} was withdrawn` }],
 })
 
-function draftEvents({ id, isNew, row, outcome }: Accepted & { outcome: Outcome }): EventDraft[] {
+function draftEvents({
+  id,
+  isNew,
+  row,
+  outcome,
+}: Pick<Sale, 'id' | 'isNew' | 'row'> & { outcome: Outcome }): EventDraft[] {
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',

@@ -1,38 +1,17 @@
 import type { TransactionContext } from '../database/transaction.ts'
 import { hasCourse } from '../sale/course-key.ts'
 import { tookOut } from '../sale/types.ts'
-import type { Accepted } from './known.ts'
 import { coursesOf } from './rows.ts'
-import { readSaleIds } from './webhook-ids.ts'
 import { readCurrentOrders, withdrawalOf } from './withdrawal-row.ts'
 
 /**
- * Among repeats, finds those that are retries which came late: their delivery was withdrawn, or is being withdrawn, and
- * their webhook-id was known before. A sender that didn't get an answer in time sends the same id again, and must not put a
- * refunded buyer back. A new id, or none, is a new sale. Call it before the ids of these repeats are stored.
- * @returns the first withdrawn course of the sale, as it was sent, by webhook-id
+ * Of these deliveries, finds those that have a course withdrawn, or refunded in vain, and the first such course, as it was
+ * sent. An order from before a newer sale doesn't count.
+ *
+ * A repeat of such a delivery under a webhook-id that was known before is a retry which came late: a sender that didn't
+ * get an answer in time sends the same id again, and must not put a refunded buyer back. A new id, or none, is a new sale.
  */
-export async function readLateRetries(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  repeats: readonly Accepted[],
-): Promise<ReadonlyMap<string, string>> {
-  const named = repeats.flatMap(({ id, row: { webhook_id } }) => (webhook_id === null ? [] : [{ id, webhook_id }]))
-  const withdrawn = await readWithdrawnCourses({ trx }, [...new Set(named.map(({ id }) => id))])
-  const late = named.filter(({ id }) => withdrawn.has(id))
-  const known = await readSaleIds(
-    { trx },
-    late.map(({ webhook_id }) => webhook_id),
-  )
-  return new Map(
-    late.flatMap(({ id, webhook_id }) => (known.has(webhook_id) ? [[webhook_id, withdrawn.get(id) ?? '']] : [])),
-  )
-}
-
-/**
- * Of the deliveries that have a course withdrawn, or refunded in vain, the first such course. An order from before a newer
- * sale doesn't count.
- */
-async function readWithdrawnCourses(
+export async function readWithdrawnCourses(
   { trx }: Pick<TransactionContext, 'trx'>,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {

@@ -1,7 +1,7 @@
 import type { Availability } from '../database/availability.ts'
 import { inTransaction, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
-import { accept } from './accept.ts'
+import { acceptAnnounced, announce } from './accept.ts'
 import { type Attempt, markBegun, mayContinue } from './attempt.ts'
 import { type DueQuery, dueRows, otherHomes, progressOf, readClaimed } from './due.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
@@ -91,7 +91,7 @@ async function write(
 
 /**
  * Stores verified webhooks and results of attempts, in a transaction of the caller. Results come first, so that a repeat
- * in the same group as the result of its row is processed again. Resolves to what was written, in the order of `writes`.
+ * in the same group as the result of its row is processed again; only webhook-ids come before them. Resolves to what was written, in the order of `writes`.
  */
 async function writeAll(
   context: TransactionContext & { readonly holds: Replicas['holds']; readonly home: string },
@@ -99,8 +99,9 @@ async function writeAll(
 ): Promise<Written[]> {
   const requests = writes.filter((write) => write.kind === 'settle')
   const webhooks = writes.flatMap((write) => (write.kind === 'accept' ? [write.webhook] : []))
+  const arrivals = await announce(context, webhooks)
   const settled = await settle(context, requests)
-  const accepted = await accept(context, webhooks)
+  const accepted = await acceptAnnounced(context, arrivals)
   const written = await storeEvents(context, [...settled, ...accepted])
   const results = { settle: written.splice(0, settled.length), accept: written }
   return writes.map(({ kind }) => {

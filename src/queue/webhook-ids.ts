@@ -1,118 +1,98 @@
-import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
-import type { VerifiedWebhook } from '../sale/types.ts'
-import type { Change } from './events.ts'
-import { type Accepted, idReused, readResults } from './known.ts'
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
+import { insertRows, type TransactionContext } from '../database/transaction.ts'
+
+/**
+ * Each webhook-id is one row, so the primary key decides which sale or refund has it: who comes second at the same
+ * moment waits for the first one's transaction, gets a conflict, and finds the row when it is tried again.
+ *
+ * So that no transactions wait for one another in a circle on MySQL, a transaction inserts its ids before it locks a
+ * delivery, and several in their order. The row of an id that names a delivery changes only while that is locked.
+ */
 
 type Writing = Pick<TransactionContext, 'trx' | 'at'>
-type Named = Pick<VerifiedWebhook, 'webhookId'>
 
-const namesOf = (webhooks: readonly Named[]): string[] =>
-  [...new Set(webhooks.flatMap(({ webhookId }) => webhookId ?? []))].sort()
-
-const REFUND_ID: Change = {
-  id: '',
-  progress: { state: 'rejected', outcome: { courses: {}, reason: null }, dueAt: null, generation: 0 },
-  drafts: [],
-  isRefundId: true,
+/** The sale that has a webhook-id. `isNew`: by this transaction. Then `id` is its delivery's only if it is no repeat. */
+export interface SaleHolder {
+  readonly purpose: 'sale'
+  readonly id: string
+  readonly digest: string
+  readonly isNew: boolean
 }
+
+type Holder = SaleHolder | { readonly purpose: 'refund' }
 
 /**
- * Stores the sales among these webhooks. What comes under the webhook-id of a refund is left out: a captured refund must
- * not become a sale (decision 22). So is what comes under the id of a repeat of another sale, which changes nothing and
- * gets the result of that sale (decision 23). Results are in the order of `webhooks`.
+ * Stores the webhook-ids of these sales, each for the first one that has it, unless something came under it before. Call
+ * it before the transaction locks a delivery. Returns what has each of them. Throws what the database throws: a conflict
+ * if another transaction has stored one of them meanwhile.
  */
-export async function exceptTaken(
-  context: Pick<Writing, 'trx'>,
-  webhooks: readonly VerifiedWebhook[],
-  store: (sales: readonly VerifiedWebhook[]) => Promise<Change[]>,
-): Promise<Change[]> {
-  const { refunds, repeats } = await readTaken(context, namesOf(webhooks))
-  if (refunds.size === 0 && repeats.size === 0) return store(webhooks)
-  const results = await readResults(
-    context,
-    [...repeats.values()].map(({ id }) => id),
-  )
-  const taken = ({ webhookId = '', digest }: VerifiedWebhook): Change | null => {
-    if (refunds.has(webhookId)) return REFUND_ID
-    const sale = repeats.get(webhookId)
-    const result = results.get(sale?.id ?? '')
-    if (sale === undefined || result === undefined || sale.digest === digest) return null
-    return { id: sale.id, ...result, drafts: [idReused(sale.id, webhookId)] }
-  }
-  const sales = webhooks.filter((webhook) => taken(webhook) === null)
-  const changes = sales.length === 0 ? [] : await store(sales)
-  return webhooks.map((webhook) => {
-    const change = taken(webhook) ?? changes.shift()
-    if (change === undefined) throw new Error('a webhook was not stored')
-    return change
-  })
+export async function storeSaleIds(
+  { trx, at }: Writing,
+  rows: readonly Pick<DeliveryRow, 'id' | 'digest' | 'webhook_id'>[],
+): Promise<ReadonlyMap<string, Holder>> {
+  const named = rows.flatMap((row) => (row.webhook_id === null ? [] : [[row.webhook_id, row] as const]))
+  if (named.length === 0) return new Map()
+  const firsts = new Map(named.toReversed())
+  const holders = await readHolders({ trx }, [...firsts.keys()])
+  const free = [...firsts].filter(([name]) => !holders.has(name))
+  const inserted = free.map(([webhook_id, { id }]) => ({
+    ...{ webhook_id, purpose: 'sale' as const, delivery_id: id },
+    ...{ digest: null, orders: null, received_at: at },
+  }))
+  inserted.sort((a, b) => (a.webhook_id < b.webhook_id ? -1 : 1)) // unsorted, two groups deadlock on MySQL
+  await insertRows({ trx, into: 'webhook_ids', rows: inserted })
+  for (const [name, { id, digest }] of free) holders.set(name, { purpose: 'sale', id, digest, isNew: true })
+  return holders
 }
 
-/** Among these webhook-ids, those under which a refund came before, and the sales that were repeated under others. */
-async function readTaken({ trx }: Pick<Writing, 'trx'>, names: readonly string[]) {
-  const rows =
-    names.length === 0
-      ? []
-      : await trx
-          .selectFrom('webhook_ids')
-          .leftJoin('deliveries', 'deliveries.id', 'webhook_ids.delivery_id')
-          .select(['webhook_ids.webhook_id as name', 'webhook_ids.purpose', 'deliveries.id', 'deliveries.digest'])
-          .where('webhook_ids.webhook_id', 'in', names)
-          .execute()
-  const refunds = rows.flatMap(({ name, purpose }) => (purpose === 'refund' ? name : []))
-  const repeats = rows.flatMap(({ name, purpose, id, digest }) =>
-    purpose === 'refund' || id === null || digest === null ? [] : [[name, { id, digest }] as const],
-  )
-  return { refunds: new Set(refunds), repeats: new Map(repeats) }
-}
-
-/**
- * Throws ROW_CHANGED if a refund came under one of these webhook-ids at the same time, so that the transaction is tried
- * again and finds it. Call it after these sales are stored: a refund stores its id first and then waits for such a sale
- * (see storeRefundId in src/queue/withdrawals/store-refund.ts), so of the two, one sees the other.
- */
-export async function blockRefundIds({ trx }: Pick<Writing, 'trx'>, webhooks: readonly Named[]): Promise<void> {
-  const names = namesOf(webhooks)
-  if (names.length === 0) return
-  const { numUpdatedRows } = await trx
-    .updateTable('webhook_ids')
-    .set({ purpose: 'refund' }) // changes nothing, and waits for a transaction that has inserted one of them
-    .where('webhook_id', 'in', names)
-    .where('purpose', '=', 'refund')
-    .executeTakeFirst()
-  if (numUpdatedRows > 0n) throw ROW_CHANGED
-}
-
-/** Reads which of these webhook-ids are those of sales. Returns the ids of their deliveries, by webhook-id. */
-export async function readSaleIds(
-  { trx }: Pick<Writing, 'trx'>,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  if (names.length === 0) return new Map()
-  const first = await trx
-    .selectFrom('deliveries')
-    .select(['webhook_id', 'id'])
-    .where('webhook_id', 'in', names)
-    .execute()
-  const further = await trx
+async function readHolders({ trx }: Pick<Writing, 'trx'>, names: readonly string[]): Promise<Map<string, Holder>> {
+  const rows = await trx
     .selectFrom('webhook_ids')
-    .select(['webhook_id', 'delivery_id as id'])
-    .where('webhook_id', 'in', names)
-    .where('purpose', '=', 'sale')
+    .leftJoin('deliveries', 'deliveries.id', 'webhook_ids.delivery_id')
+    .select(['webhook_ids.webhook_id as name', 'webhook_ids.purpose', 'webhook_ids.delivery_id as id'])
+    .select('deliveries.digest')
+    .where('webhook_ids.webhook_id', 'in', names)
     .execute()
   return new Map(
-    [...first, ...further].flatMap(({ webhook_id, id }) => (webhook_id === null ? [] : [[webhook_id, id]])),
+    rows.map(({ name, purpose, id, digest }) => [
+      name,
+      purpose === 'refund' ? { purpose } : { purpose, id, digest: digest ?? '', isNew: false },
+    ]),
   )
 }
 
-/** Stores the webhook-ids of repeats of deliveries that have another one, so that none of them can name a refund. */
-export async function storeFurtherIds({ trx, at }: Writing, repeats: readonly Accepted[]): Promise<void> {
-  const rows = repeats.flatMap(({ id, row: { webhook_id } }) =>
-    webhook_id === null
-      ? []
-      : [{ webhook_id, purpose: 'sale' as const, delivery_id: id, digest: null, orders: null, received_at: at }],
-  )
-  if (rows.length === 0) return
-  rows.sort((a, b) => (a.webhook_id < b.webhook_id ? -1 : 1)) // unsorted, two groups deadlock on MySQL
-  await trx.insertInto('webhook_ids').ignore().values(rows).execute()
+/** A repeat under a new webhook-id. `isNamed`: its delivery has come under one before. */
+interface Renamed {
+  readonly id: string
+  readonly webhookId: string
+  readonly isNamed: boolean
+}
+
+/**
+ * Gives webhook-ids that this transaction has stored for sales that turned out to be repeats to their deliveries. One that
+ * had none shows the first. Call it after the insert that found these deliveries, which keeps them from being erased.
+ */
+export async function giveToDeliveries({ trx }: Pick<Writing, 'trx'>, renamed: readonly Renamed[]): Promise<void> {
+  for (const { id, webhookId, isNamed } of renamed.toSorted((a, b) => Number(a.id > b.id) - Number(a.id < b.id))) {
+    await trx.updateTable('webhook_ids').set({ delivery_id: id }).where('webhook_id', '=', webhookId).execute()
+    if (isNamed) continue
+    await trx
+      .updateTable('deliveries')
+      .set({ webhook_id: webhookId })
+      .where('id', '=', id)
+      .where('webhook_id', 'is', null)
+      .execute()
+  }
+}
+
+/** The delivery whose sale, or a repeat of it, came under this webhook-id; null if none did. */
+export async function readSaleId(db: Pick<Kysely<Tables>, 'selectFrom'>, webhookId: string): Promise<string | null> {
+  const row = await db
+    .selectFrom('webhook_ids')
+    .select('delivery_id')
+    .where('webhook_id', '=', webhookId)
+    .where('purpose', '=', 'sale')
+    .executeTakeFirst()
+  return row?.delivery_id ?? null
 }

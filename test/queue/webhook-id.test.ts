@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { lockDelivery, remove } from '../../src/queue/change-deliveries.ts'
 import { storeRefundId } from '../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { until } from '../service/process.ts'
@@ -174,27 +175,74 @@ test('ids are compared to the letter', async (t) => {
 
 // SQLite serves one replica.
 if (!onSqlite()) {
-  test('a sale that finds no refund under its id, and then one that was stored meanwhile, is not stored', async (t) => {
-    const { store, rows, db } = await setUp(t)
-    const [inserted, stored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  /** Whether a transaction is in an insert into this table, because another one has the key. */
+  const waitsToInsert = async ({ db }: Replica, into: 'webhook_ids' | 'deliveries') => {
+    const like = `insert %into \`${into}\`%`
+    const query = sql`select info from information_schema.processlist where info like ${like}`
+    return (await query.execute(db)).rows.length > 0 || undefined
+  }
+
+  /** A sale comes in the group of a result, while the transaction of a refund under the same webhook-id is in progress. */
+  test('a sale waits for a refund that came first under its id, which may lock any delivery, and is not stored', async (t) => {
+    const bench = await setUp(t)
+    const { store, rows, db } = bench
+    const { id } = only(await store.write([accepted(arrival())]))
+    const [inserted, waiting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const refund = db.transaction().execute(async (trx) => {
       await storeRefundId({ trx, at: START }, { webhookId: 'msg_both', email: 'ada@x.example' })
       inserted.resolve()
-      await stored.promise
+      await waiting.promise
+      await lockDelivery({ trx }, id)
     })
     await inserted.promise
-    const sale = store.write([accepted(named('msg_both'))])
-    await db.connection().execute(async (one) => {
-      await sql`set session transaction isolation level read uncommitted`.execute(one)
-      await until('the sale is written', async () => {
-        return (await one.selectFrom('deliveries').select('id').execute()).length > 0 || undefined
-      })
-      await sql`set session transaction isolation level read committed`.execute(one)
-    })
-    stored.resolve()
+    const written = store.write([settled(succeeded(id)), accepted(other('msg_both'))])
+    await until('the sale waits', () => waitsToInsert(bench, 'webhook_ids'))
+    waiting.resolve()
     await refund
-    assert.equal(only(await sale).isRefundId, true)
-    assert.deepEqual(await rows('deliveries'), [])
+    const [result, sale] = await written
+    assert.deepEqual([result?.progress.state, sale?.isRefundId], ['enrolled', true])
+    assert.equal((await rows('deliveries')).length, 1)
+  })
+
+  test('a repeat at one replica and another sale at a second one, with one new id at the same time: one has it', async (t) => {
+    const bench = await setUp(t)
+    const second = await bench.replica('replica-2')
+    for (let i = 0; i < 20; i++) {
+      const sale = arrival({ order: 2 * i })
+      const first = only(await bench.store.write([accepted(named(`msg_${i}`, sale))]))
+      const [repeat, another] = await Promise.all([
+        bench.store.write([accepted(named(`msg_new_${i}`, sale))]),
+        second.store.write([accepted(named(`msg_new_${i}`, arrival({ order: 2 * i + 1 })))]),
+      ])
+      assert.equal(only(repeat).id, only(another).id)
+      const isRepeat = only(another).id === first.id
+      const kinds = [repeat, another].map((one) => only(only(one).events).kind)
+      assert.deepEqual(kinds, isRepeat ? ['repeated', 'id_reused'] : ['id_reused', 'received'])
+    }
+  })
+
+  test('a repeat that comes while its delivery is erased is a new sale, which has the id', async (t) => {
+    const bench = await setUp(t)
+    const { store, db } = bench
+    const { id } = only(await store.write([accepted(named('msg_1'))]))
+    const [erased, waiting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const erasing = db.transaction().execute(async (trx) => {
+      await remove({ trx }, [id])
+      erased.resolve()
+      await waiting.promise
+    })
+    await erased.promise
+    const written = store.write([accepted(named('msg_1'))])
+    await until('the repeat waits', () => waitsToInsert(bench, 'deliveries'))
+    waiting.resolve()
+    await erasing
+    const again = only(await written)
+    assert.deepEqual(
+      again.events.map(({ kind }) => kind),
+      ['received'],
+    )
+    const stored = await db.selectFrom('webhook_ids').select(['webhook_id', 'delivery_id']).execute()
+    assert.deepEqual(stored, [{ webhook_id: 'msg_1', delivery_id: again.id }])
   })
 
   test('two replicas that receive two sales with one id at the same time store one of them', async (t) => {

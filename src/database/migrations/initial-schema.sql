@@ -4,7 +4,7 @@
 create table if not exists deliveries (
   id varchar(26) not null primary key,
   digest varchar(64) not null unique,
-  webhook_id varchar(256) unique,
+  webhook_id varchar(256),
   source varchar(16) not null,
   form varchar(16) not null,
   state varchar(16) not null,

@@ -12,6 +12,7 @@ import {
   stretches,
 } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
+import { readSaleId } from '../../queue/webhook-ids.ts'
 import { countsOf, type StateCounts, sumOf } from '../reports/counts.ts'
 import { BEFORE_MS, type DeliveryFilter, meeting } from './filter.ts'
 
@@ -148,7 +149,7 @@ function indexFor({ ids, replay, email, username, cause, states }: DeliveryFilte
 
 /** The deliveries whose own id begins with a text, or whose webhook-id it is. */
 async function idsOf(db: Kysely<Tables>, text: string): Promise<string[]> {
-  const named = await db.selectFrom('deliveries').select('id').where('webhook_id', '=', text).execute()
+  const named = await readSaleId(db, text)
   const low = text.toUpperCase()
   const begun = ID_BEGINNING.test(low)
     ? await db
@@ -159,7 +160,7 @@ async function idsOf(db: Kysely<Tables>, text: string): Promise<string[]> {
         .limit(IDS_MAX)
         .execute()
     : []
-  return [...named, ...begun].map(({ id }) => id)
+  return [...(named === null ? [] : [named]), ...begun.map(({ id }) => id)]
 }
 
 function page(found: readonly Listed[], limit: number): Matches {

@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
+import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
@@ -7,7 +7,7 @@ import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { readList } from '../rows.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
-import { readSaleIds } from '../webhook-ids.ts'
+import { readSaleId } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
 import { hasFailed, readOrders, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
 import { followCorrections, type Refundable, refundableOf } from './refunded-sales.ts'
@@ -96,7 +96,7 @@ async function readRefundable(
   const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   const newest = rows.at(-1)?.id ?? ''
   if (sale !== undefined) {
-    const named = (await readSaleIds({ trx }, [sale])).get(sale)
+    const named = await readSaleId(trx, sale)
     const ofSale = rows.filter(({ id }) => id === sale || id === named)
     return { found: await concernedBy(trx, { rows: ofSale, courseIds }), newest }
   }
@@ -209,31 +209,37 @@ type RefundId =
 
 /**
  * Stores the webhook-id of a refund for an address. Call it first in the transaction. `sale`: a sale came under the id,
- * and nothing is stored. `known`: the refund came before and was accepted.
+ * and nothing is stored. `known`: the refund came before and was accepted. Throws as storeSaleIds does, and ROW_CHANGED if
+ * another transaction has accepted it meanwhile.
  */
 export async function storeRefundId(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   { webhookId, email }: { webhookId: string; email: string },
 ): Promise<RefundId> {
-  const row = {
-    webhook_id: webhookId,
-    purpose: 'refund' as const,
-    delivery_id: '',
-    digest: digestOfAddress(emailTerm(email)),
-    orders: null,
-    received_at: at,
-  }
-  await trx.insertInto('webhook_ids').ignore().values(row).execute()
   const mine = trx.selectFrom('webhook_ids').selectAll().where('webhook_id', '=', webhookId)
-  const { purpose, delivery_id, digest, orders } = await mine.executeTakeFirstOrThrow()
+  const row = await mine.executeTakeFirst()
+  if (row === undefined) {
+    const digest = digestOfAddress(emailTerm(email))
+    const of = { webhook_id: webhookId, purpose: 'refund' as const, delivery_id: '', digest, orders: null }
+    await trx
+      .insertInto('webhook_ids')
+      .values({ ...of, received_at: at })
+      .execute()
+    return { kind: 'new' }
+  }
+  const { purpose, delivery_id, digest, orders } = row
   if (purpose === 'sale') return { kind: 'sale', deliveryId: delivery_id }
   if (orders !== null) {
     return { kind: 'known', webhookId, deliveryId: delivery_id, digest: digest ?? '', orders: readList(orders) }
   }
-  const sale = await saleUnder({ trx }, webhookId)
-  if (sale === null) return { kind: 'new' }
-  await trx.deleteFrom('webhook_ids').where('webhook_id', '=', webhookId).execute()
-  return { kind: 'sale', deliveryId: sale }
+  const { numUpdatedRows } = await trx
+    .updateTable('webhook_ids')
+    .set({ purpose }) // changes nothing, and locks it before the refund locks a delivery
+    .where('webhook_id', '=', webhookId)
+    .where('orders', 'is', null)
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n) throw ROW_CHANGED
+  return { kind: 'new' }
 }
 
 /** Stores what a refund waits for, after storeRefundId. */
@@ -247,16 +253,4 @@ async function acceptRefundId(
     .set({ delivery_id: deliveryId, digest, orders: JSON.stringify(orders) })
     .where('webhook_id', '=', webhookId)
     .execute()
-}
-
-/** The delivery that has this webhook-id; null if none has. Waits for a transaction that has inserted one. */
-async function saleUnder({ trx }: Pick<TransactionContext, 'trx'>, webhookId: string): Promise<string | null> {
-  const { numUpdatedRows } = await trx
-    .updateTable('deliveries')
-    .set({ webhook_id: webhookId })
-    .where('webhook_id', '=', webhookId)
-    .executeTakeFirst()
-  if (numUpdatedRows === 0n) return null
-  const found = trx.selectFrom('deliveries').select('id').where('webhook_id', '=', webhookId)
-  return (await found.executeTakeFirstOrThrow()).id
 }

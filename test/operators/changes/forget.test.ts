@@ -123,13 +123,14 @@ test('forget refuses for a refund that comes while it waits for a call in flight
   assert.equal((await rows('deliveries')).length, 2)
 })
 
-test('forget erases the webhook-ids of refunds, also of one that was answered 404', async (t) => {
+test('forget erases the webhook-ids of sales and refunds, also of one that was answered 404', async (t) => {
   const { store, context, db } = await setUp(t)
   const early = await storeRefund(context, refundOf(` ${EMAIL.toUpperCase()}`, 'msg_never_sold'))
   assert.equal(early.result.kind, 'never_sold')
   await storeRefund(context, refundOf('xada@x.example', 'msg_other'))
-  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
-  await store.write([settled(succeeded(id))])
+  const sale = arrival({ email: EMAIL })
+  const { id } = only(await store.write([accepted({ ...sale, webhookId: 'msg_sale' })]))
+  await store.write([settled(succeeded(id)), accepted({ ...sale, webhookId: 'msg_repeat' })])
   await storeRefund(context, refundOf(EMAIL, 'msg_refund'))
   await db.updateTable('withdrawals').set({ ended_at: START }).execute()
   await forget(context, { email: EMAIL, by, silentMs: 0 })

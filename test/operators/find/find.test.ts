@@ -38,12 +38,13 @@ test('a search finds a delivery by any part of what the shop sent, in any letter
   const bench = await setUp(t)
   const webhook = { ...maria(), webhookId: 'msg_2Lh9KRb0pz' }
   const { id } = only(await bench.store.write([accepted(webhook)]))
+  await bench.store.write([accepted({ ...webhook, webhookId: 'msg_repeat' })])
   const other = only(
     await bench.store.write([accepted(arrival({ email: 'ada@other.example', courseIds: [OTHER] }))]),
   ).id
   const people = ['maria.garcia@example.com', 'MARIA.GARCIA@EXAMPLE.COM', 'maria', 'arcia', 'García', 'jose garcia']
   const parts = ['@example.com', 'garcia@ex', 'mgarcia', 'Demo+20', 'x+dEMO', 'emo+2026', DEMO, DEMO.toUpperCase()]
-  const ids = [id, id.toLowerCase(), id.slice(0, 25), 'msg_2Lh9KRb0pz', '2Lh9KR']
+  const ids = [id, id.toLowerCase(), id.slice(0, 25), 'msg_2Lh9KRb0pz', '2Lh9KR', 'msg_repeat']
   for (const text of [...people, ...parts, ...ids, 'garcia demo', `${DEMO} maria`, 'lrn-2026/00417', '7703']) {
     assert.deepEqual(await finding(bench, text), [id], text)
   }
