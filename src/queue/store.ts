@@ -91,7 +91,8 @@ async function write(
 
 /**
  * Stores verified webhooks and results of attempts, in a transaction of the caller. Results come first, so that a repeat
- * in the same group as the result of its row is processed again; only webhook-ids come before them. Resolves to what was written, in the order of `writes`.
+ * in the same group as the result of its row is processed again; only webhook-ids come before them. Resolves to what was
+ * written, in the order of `writes`.
  */
 async function writeAll(
   context: TransactionContext & { readonly holds: Replicas['holds']; readonly home: string },

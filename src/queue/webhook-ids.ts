@@ -37,8 +37,12 @@ export async function storeSaleIds(
   const holders = await readHolders({ trx }, [...firsts.keys()])
   const free = [...firsts].filter(([name]) => !holders.has(name))
   const inserted = free.map(([webhook_id, { id }]) => ({
-    ...{ webhook_id, purpose: 'sale' as const, delivery_id: id },
-    ...{ digest: null, orders: null, received_at: at },
+    webhook_id,
+    purpose: 'sale' as const,
+    delivery_id: id,
+    digest: null,
+    orders: null,
+    received_at: at,
   }))
   inserted.sort((a, b) => (a.webhook_id < b.webhook_id ? -1 : 1)) // unsorted, two groups deadlock on MySQL
   await insertRows({ trx, into: 'webhook_ids', rows: inserted })
