@@ -22,3 +22,11 @@ test('another token, another use, and a changed or cut text return null', () => 
     assert.equal(unseal({ ...of, sealed: bytes.subarray(0, length).toString('base64') }), null)
   }
 })
+
+test('a seal whose authentication tag was shortened returns null, with nothing sealed behind it, too', () => {
+  const bytes = Buffer.from(seal({ ...of, text: '' }), 'base64')
+  assert.equal(unseal({ ...of, sealed: bytes.toString('base64') }), '')
+  for (const tag of [4, 8, 12, 13, 14, 15]) {
+    assert.equal(unseal({ ...of, sealed: bytes.subarray(0, 12 + tag).toString('base64') }), null, `${tag} bytes`)
+  }
+})
