@@ -25,8 +25,11 @@ function inBrackets(text: string, from: number): string {
   throw new Error('a bracket is not closed')
 }
 
-/** Returns the texts that an expression such as `words.link[kind]` or `one ? words.a : words.b` can mean. */
-function textsOf(expression: string, source: string): string[] {
+/**
+ * Returns the texts that an expression such as `words.link[kind]` or `one ? words.a : words.b` can mean.
+ * @param read which texts of the node it leads to: all, also if it is a group
+ */
+function textsOf(expression: string, source: string, read: (node: unknown) => string[] = textsIn): string[] {
   const groups = new Map(
     [...source.matchAll(/const (\w+) = TEXTS\.(\w+)\n/g)].map(([, name = '', group = '']) => [name, group]),
   )
@@ -38,7 +41,7 @@ function textsOf(expression: string, source: string): string[] {
         step.startsWith('[') ? Object.values(Object(node)) : [Object(node)[step.slice(1)]],
       )
     }
-    return nodes.flatMap(textsIn)
+    return nodes.flatMap(read)
   })
 }
 
@@ -58,6 +61,20 @@ test('every use of a text has a value for each of its placeholders', () => {
   }
   const unfilled = textsIn(TEXTS).filter((text) => placeholders(text).length > 0 && !filled.has(text))
   assert.deepEqual(unfilled, [])
+})
+
+test('a text with a placeholder is nowhere shown unfilled', () => {
+  for (const { file, text: source } of SOURCES) {
+    const calls = [...source.matchAll(/\bfill(?:Both)?\(/g)].map(({ 0: call, index }) => {
+      const from = index + call.length - 1
+      return { from, to: from + inBrackets(source, from).length }
+    })
+    for (const { 0: expression, index } of source.matchAll(/\b\w+(?:\.\w+)+/g)) {
+      if (calls.some(({ from, to }) => from < index && index <= to)) continue
+      const [text = ''] = textsOf(expression, source, (node) => (typeof node === 'string' ? [node] : []))
+      assert.deepEqual(placeholders(text), [], `${file}: ${expression} is not filled`)
+    }
+  }
 })
 
 test('every text is used', () => {

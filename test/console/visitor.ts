@@ -1,4 +1,10 @@
+import assert from 'node:assert/strict'
+import texts from '../../src/console/layout/texts.json' with { type: 'json' }
+import replies from '../../src/console/pages/deliveries/replies.json' with { type: 'json' }
+import reasons from '../../src/sale/reasons.json' with { type: 'json' }
 import { exchange } from '../harness.ts'
+
+const PLACEHOLDERS = new Set(JSON.stringify([texts, replies, reasons]).match(/\{\w+\}/g))
 
 export interface Seen {
   readonly status: number
@@ -7,7 +13,7 @@ export interface Seen {
   readonly headers: Record<string, string | string[] | undefined>
 }
 
-/** A minimal browser: it keeps cookies by host, path, and age, and follows no redirect. */
+/** A minimal browser: it keeps cookies by host, path, and age, and follows no redirect. No page may show a placeholder. */
 export function createVisitor({ now = Date.now }: { now?: () => number } = {}) {
   const jar = new Map<string, { value: string; host: string; path: string; line: string; until: number }>()
 
@@ -51,6 +57,12 @@ export function createVisitor({ now = Date.now }: { now?: () => number } = {}) {
       body: form === undefined ? '' : new URLSearchParams(form).toString(),
     })
     keep(host, given['set-cookie'] ?? [])
+    const shown = given['content-type']?.startsWith('text/html') ? (text.match(/\{\w+\}/g) ?? []) : []
+    assert.deepEqual(
+      shown.filter((one) => PLACEHOLDERS.has(one)),
+      [],
+      url,
+    )
     return { status, location: given.location ?? '', text, headers: given }
   }
 
