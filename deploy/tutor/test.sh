@@ -29,6 +29,8 @@ if [ "$(cat .venv/mark 2>/dev/null)" != "$mark" ]; then
   tools &
   tutors
   wait $!
+  .venv/tutor/bin/python -c 'from Crypto.PublicKey.RSA import generate; print(generate(2048).export_key().decode())' \
+    >.venv/jwt-key.pem
   echo "$mark" >.venv/mark
 fi
 

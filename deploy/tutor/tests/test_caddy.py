@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from functools import cache
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from support.places import CADDIES
 OURS = ["/api/lernito", "/api/lernito/*", "/lernito", "/lernito/*"]
 
 
+@cache
 def adapt(site, caddy, command="adapt"):
     compose = yaml.safe_load(site.read("local", "docker-compose.prod.yml"))
     environment = {**os.environ, "HOME": str(site.root), **compose["services"]["caddy"]["environment"]}

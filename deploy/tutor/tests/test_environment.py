@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -17,14 +18,19 @@ console.log(JSON.stringify({ settings, warnings, names: SETTINGS.map(({ name }) 
 
 def as_the_service_reads(environment):
     """Settings, warnings and the names of all settings, by the service's own code."""
+    return json.loads(printed_by_the_service(json.dumps(environment)))
+
+
+@cache
+def printed_by_the_service(environment):
     done = subprocess.run(
-        [NODE, "--input-type=module", "--eval", READ_SETTINGS, json.dumps(environment)],
+        [NODE, "--input-type=module", "--eval", READ_SETTINGS, environment],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def test_is_the_same_in_compose_in_jobs_and_on_kubernetes(site):

@@ -1,6 +1,7 @@
 """The init tasks, as `tutor local do init` gives them to docker."""
 
 import subprocess
+from functools import cache
 
 import pytest
 from support.lms_job import LmsJob, options_of
@@ -8,14 +9,20 @@ from support.places import NEWEST, NODE, OLDEST, REPOSITORY
 from support.site import run
 
 
-@pytest.fixture
-def commands(site, tmp_path):
-    """What the LMS's task does there: the arguments of each manage.py, as a real shell gives them."""
-    job = LmsJob(tmp_path)
+@cache
+def run_of_the_lms(site):
+    job = LmsJob(site.root)
     subprocess.run(["sh", "-e", "-c", site.tasks["lms-job"]], cwd=job.folder, check=True)
     return job.commands()
 
 
+@pytest.fixture
+def commands(site):
+    """What the LMS's task does there: the arguments of each manage.py, as a real shell gives them."""
+    return run_of_the_lms(site)
+
+
+@cache
 def django_takes(address):
     """By the service's own rule, which is recorded from Django."""
     program = "import { isEmail } from './src/sale/payload/email.ts'; console.log(isEmail(process.argv[1]))"

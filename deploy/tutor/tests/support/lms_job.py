@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
+import sys
 from pathlib import Path
 
 
 class LmsJob:
     def __init__(self, folder: Path):
         self.folder = folder
-        shutil.copy(Path(__file__).with_name("manage.py"), folder / "manage.py")
+        program = Path(__file__).with_name("manage.py").read_text()
+        # Without a search for Python, which each of many calls would begin with.
+        (folder / "manage.py").write_text(program.replace("/usr/bin/env python3", sys.executable))
         (folder / "manage.py").chmod(0o755)
 
     def commands(self) -> list[list[str]]:

@@ -8,6 +8,7 @@ AUTHORITY = PROJECT / "tests" / "support" / "database-ca.pem"
 VENV = PROJECT / ".venv"
 TOOLS = VENV / "tools" / "bin"
 PLUGIN = VENV / "plugin"
+JWT_KEY = VENV / "jwt-key.pem"
 NODE = REPOSITORY / "node_modules" / ".bin" / "node"
 MAIN = REPOSITORY / "src" / "cli" / "main.ts"
 

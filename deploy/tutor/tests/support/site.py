@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from .places import PLUGIN, TOOLS, VENV
+from .places import JWT_KEY, PLUGIN, TOOLS, VENV
 
 COMPOSE_FILES = {
     "local": ["local/docker-compose.yml", "local/docker-compose.prod.yml", "local/docker-compose.jobs.yml"],
@@ -52,7 +52,9 @@ class Site:
         self.write({"PLUGINS": ["lernito"], **self.settings})
 
     def write(self, config: dict[str, t.Any]) -> None:
-        (self.root / "config.yml").write_text(yaml.safe_dump(config))
+        # Half of the time of a first `config save` would go into the LMS's own key, which is none of our business.
+        key = {"JWT_RSA_PRIVATE_KEY": JWT_KEY.read_text()}
+        (self.root / "config.yml").write_text(yaml.safe_dump({**key, **config}))
 
     @property
     def config(self) -> dict[str, t.Any]:
@@ -113,7 +115,7 @@ class Site:
     def kubernetes(self) -> dict[tuple[str, str], dict[str, t.Any]]:
         """The objects that `tutor k8s start` applies, by kind and name."""
         text = run("kubectl", "kustomize", str(self.env)).stdout
-        return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
+        return {(one["kind"], one["metadata"]["name"]): one for one in yaml.load_all(text, yaml.CSafeLoader)}
 
     def secret(self) -> dict[str, str]:
         """The Secret's entries. kustomize leaves stringData as it is; a cluster would encode it."""
