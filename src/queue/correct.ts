@@ -16,7 +16,7 @@ import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { coursesOf, readRequest, readStandings, UNSOLVED } from './rows.ts'
-import { textTerm } from './search-terms.ts'
+import { courseTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 import { namedBy, readCurrentOrders } from './withdrawal-row.ts'
 
@@ -133,7 +133,7 @@ export async function correctCourse(
     .where('id', '=', id)
     .where('state', 'in', UNSOLVED)
     .executeTakeFirst()
-  if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== textTerm(from))
+  if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from))
     return null
   const orders = await trx.selectFrom('withdrawals').select('id').where('delivery_id', '=', id).execute()
   const courseIds = coursesToSell(row, { from, to, orders: orders.length })

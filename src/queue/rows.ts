@@ -15,7 +15,7 @@ import {
   STANDINGS,
   type Standings,
 } from '../sale/types.ts'
-import { textTerm } from './search-terms.ts'
+import { courseTerm } from './search-terms.ts'
 
 const requestSchema = z.object({
   email: z.string(),
@@ -37,7 +37,7 @@ export function outcomeColumns(outcome: Outcome | null): Pick<DeliveryRow, 'outc
   return {
     outcome: JSON.stringify(outcome),
     reason: reason?.code ?? null,
-    subject: course === null ? null : textTerm(course),
+    subject: course === null ? null : courseTerm(course),
   }
 }
 
@@ -140,7 +140,7 @@ function readOutcomeOrReason(text: string | null): Outcome {
 }
 
 /**
- * The course key that a stored outcome fails for, as the shop sent it: the column `subject` has it in lower case. null if it
+ * The course key that a stored outcome fails for, as the shop sent it: the column `subject` has its courseTerm. null if it
  * is about none, or can't be read.
  */
 export function courseOfOutcome(outcome: string | null): string | null {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { plainKey } from '../sale/course-key.ts'
 import { isArray, isObject, type Json, JsonNumber, JsonSyntaxError, readJson } from '../sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../sale/json/utf8.ts'
 import type { About } from '../sale/types.ts'
@@ -14,7 +15,7 @@ interface SearchTerms {
   readonly username: string
   /** The first course key as it was sent. */
   readonly course: string | null
-  /** How many different course keys were sent, and those after the first, a line for each. */
+  /** How many different courses were sent, and those after the first, a line for each. */
   readonly course_count: number
   readonly more_courses: string | null
   /** A line for each value of the payload, each between two line breaks. */
@@ -25,8 +26,10 @@ interface SearchTerms {
 const term = (text: string, max: number): string => text.trim().toLowerCase().slice(0, max)
 /** An e-mail address. */
 export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
-/** A username or a course key. */
+/** A username. */
 export const textTerm = (text: string): string => term(text, MAX_TEXT)
+/** A course key: the same for all spellings of one course. */
+export const courseTerm = (key: string): string => textTerm(plainKey(key.trim()))
 /** Letters that Unicode does not decompose, as people type them on a keyboard that lacks them. */
 const LETTERS: Readonly<Record<string, string>> = { œ: 'oe', æ: 'ae', ø: 'o', ł: 'l', đ: 'd', ß: 'ss' }
 /** Without letter case and accents, on one line. */
@@ -38,8 +41,10 @@ export const fold = (text: string): string =>
     .replace(/[œæøłđß]/g, (letter) => LETTERS[letter] ?? letter)
     .replace(/\s+/g, ' ')
     .trim()
-/** A value as the text has it that a search looks through. */
-export const line = (text: string): string => `\n${fold(text)}\n`
+/** A course key as the text has it that a search looks through, whatever its spelling. */
+export const courseLine = (key: string): string => `\n${foldKey(key)}\n`
+/** The same for all spellings of one course, and for keys that only an accent distinguishes, as a search finds them. */
+export const foldKey = (key: string): string => fold(plainKey(key.trim()))
 
 /**
  * The search terms of a sale: those of the fields that the shop must send, and the text of all other values in its
@@ -57,7 +62,8 @@ export function searchTermsOf({
 }): SearchTerms {
   const { email, name = '', family = '', username = '', courseIds = [] } = about
   const first = [email ?? '', `${name} ${family}`, username, webhookId, ...courseIds]
-  const lines = new Set([...first, ...valuesOf(readPayload(body))].map(fold).filter((text) => text !== ''))
+  const texts = [...[...first, ...valuesOf(readPayload(body))].map(fold), ...courseIds.map(foldKey)]
+  const lines = new Set(texts.filter((text) => text !== ''))
   const [course = null, ...more] = differentKeys(courseIds)
   return {
     email: email === undefined ? null : emailTerm(email),
@@ -72,12 +78,12 @@ export function searchTermsOf({
 /** A payload that is refused for its number of courses may name very many. */
 const MAX_COURSES = 100
 
-/** The keys as they were sent, each on one line, without blank ones and repetitions. */
+/** The keys as they were sent, each on one line, without blank ones and other spellings of a course. */
 function differentKeys(courseIds: readonly string[]): string[] {
   const keys = new Map<string, string>()
   for (const key of courseIds.slice(0, MAX_COURSES)) {
     const course = key.replace(/\s+/g, ' ').trim().slice(0, MAX_TEXT)
-    if (course !== '' && !keys.has(fold(course))) keys.set(fold(course), course)
+    if (course !== '' && !keys.has(foldKey(course))) keys.set(foldKey(course), course)
   }
   return [...keys.values()]
 }

@@ -36,14 +36,19 @@ export function parentOfCcx(key: string): string | null {
   return plain === undefined ? null : `course-v1:${plain}`
 }
 
+/** A key without what may follow its plain parts, such as a branch or a version: the LMS finds the same course by both. */
+export function plainKey(key: string): string {
+  const oldStyle = key.startsWith('slashes:') ? key.slice('slashes:'.length).replaceAll('+', '/') : key
+  return oldStyle.replace(/\+(branch|version|type|block)@[^+]*/gi, '')
+}
+
 /**
  * A text that two keys share if they mean the same course: without what may follow the plain parts, and in lowercase. The
  * LMS's database also takes Ä for A and full-width digits for digits, but a key is never read that generously.
  * JavaScript takes the Kelvin sign for k, so an ASCII key never equals one that isn't ASCII.
  */
 export function courseIdentity(key: string): string {
-  const oldStyle = key.startsWith('slashes:') ? key.slice('slashes:'.length).replaceAll('+', '/') : key
-  const plain = oldStyle.replace(/\+(branch|version|type|block)@[^+]*/gi, '')
+  const plain = plainKey(key)
   const isAscii = /^[\0-\x7f]*$/.test(plain)
   return `${isAscii ? 'ascii' : 'other'} ${plain.normalize('NFC').toLowerCase()}`
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { cell } from '../../src/console/pages/deliveries/deliveries-page.ts'
 import { sign } from '../../src/shop/signature/signature.ts'
-import { exchange, SECRET } from '../harness.ts'
+import { DEMO, exchange, SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 
 const product = await startWithConsole({ lms: { bulk: false, modify: false } })
@@ -125,6 +125,12 @@ describe('the CSV file', () => {
     assert.equal(rows.length, 30)
     assert.equal(new Set(rows.map((row) => row.split(',')[2])).size, 30)
     for (const row of rows) assert.ok(row.includes(`,"'=cmd|calc",`), row)
+  })
+
+  test('has a course once, of a sale that names it in two spellings', async () => {
+    await sell({ email: 'twice@example.com', courseIds: [DEMO, `${DEMO.toLowerCase()}+branch@draft`] })
+    const seen = await someone.see('/deliveries.csv?q=twice')
+    assert.equal(seen.text.trimEnd().split('\r\n').length, 2)
   })
 
   test('includes all pages of the list', async () => {

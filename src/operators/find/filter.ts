@@ -2,7 +2,7 @@ import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import type { Tables } from '../../database/schema.ts'
 import { CAN_END } from '../../queue/rows.ts'
-import { emailTerm, fold, line, textTerm } from '../../queue/search-terms.ts'
+import { courseLine, courseTerm, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, REASON_CODES } from '../../sale/types.ts'
 
 /**
@@ -13,7 +13,7 @@ export const filterSchema = z.strictObject({
   /** The complete address. */
   email: z.string().optional(),
   username: z.string().optional(),
-  /** A course key as the shop sent it. */
+  /** A course key, in any spelling. */
   course: z.string().optional(),
   /** The text of a search: each of its words has to stand somewhere in what the shop sent. */
   find: z.string().optional(),
@@ -93,7 +93,7 @@ export function meeting<Output>(
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
   if (cause !== undefined) met = met.where('reason', '=', cause)
-  if (about !== undefined) met = met.where('subject', '=', textTerm(about))
+  if (about !== undefined) met = met.where('subject', '=', courseTerm(about))
   if (sales) met = met.where(isSale)
   if (ended) met = met.where('state', 'in', CAN_END).where('ended_at', 'is not', null)
   if (received !== undefined) met = met.where('received_at', '>=', received)
@@ -103,7 +103,7 @@ export function meeting<Output>(
   if (states !== undefined) met = met.where('state', 'in', states)
   if (from !== undefined) met = met.where('active_at', '>=', from)
   if (to !== undefined) met = met.where('active_at', '<', to)
-  if (course !== undefined) met = met.where((eb) => contains(eb, line(course)))
+  if (course !== undefined) met = met.where((eb) => contains(eb, courseLine(course)))
   for (const word of find === undefined ? [] : wordsOf(find)) met = met.where((eb) => contains(eb, word))
   if (replay !== undefined) {
     const replayed = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>

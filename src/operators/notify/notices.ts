@@ -5,6 +5,7 @@ import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
 import { courseOfOutcome, UNSOLVED } from '../../queue/rows.ts'
 import { failedOf } from '../../queue/withdrawals/failed-withdrawals.ts'
+import { plainKey } from '../../sale/course-key.ts'
 import { REASON_CODES, REASONS } from '../../sale/types.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
@@ -23,10 +24,10 @@ const BACK_MS = 60_000
 /** What operators are notified of. Equal causes are counted together. */
 type Cause = Pick<NoticeRow, 'kind' | 'code' | 'subject'>
 
-/** Course keys that differ in their letter case are one course. */
+/** A course has one notice, whatever the spelling of its key. */
 const noticeId = ({ kind, code, subject }: Cause): string =>
   createHash('sha256')
-    .update(JSON.stringify([kind, code, subject.toLowerCase()]))
+    .update(JSON.stringify([kind, code, plainKey(subject).toLowerCase()]))
     .digest('hex')
 
 /** The one row of a fault that lasts: it has a begin and an end. */

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
-import { isCourseKey } from '../../sale/course-key.ts'
+import { isCourseKey, plainKey } from '../../sale/course-key.ts'
 import type { ReasonCode } from '../../sale/types.ts'
 import { type Cause, readCauses } from './overview.ts'
 
@@ -38,7 +38,7 @@ export const isMarkable = ({ course }: Pick<Cause, 'course'>): boolean => course
 
 /** The text by which a mark names its cause. */
 const nameOf = ({ code, course }: Pick<Cause, 'code' | 'course'>): string =>
-  course === null ? code : `${code} ${course}`
+  course === null ? code : `${code} ${plainKey(course)}`
 /** Course keys that differ in their letter case are one course. */
 const keyOf = (name: string): string => name.toLowerCase()
 

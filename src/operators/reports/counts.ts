@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { fold } from '../../queue/search-terms.ts'
+import { foldKey } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
 import { isSale } from '../find/filter.ts'
 
@@ -127,7 +127,7 @@ export async function salesByCourse(
       (more_courses ?? '').split('\n').map((course) => ({ ...row, course })),
     ),
   ]
-  const { '': unnamed = [], ...byCourse } = Object.groupBy(lines, ({ course }) => fold(course))
+  const { '': unnamed = [], ...byCourse } = Object.groupBy(lines, ({ course }) => foldKey(course))
   const courses = Object.values(byCourse).flatMap((rows = []) => courseOf(rows))
   courses.sort((a, b) => totalOf(b.counts) - totalOf(a.counts) || (a.course < b.course ? -1 : 1))
   const rest = courses.slice(max)

@@ -124,7 +124,7 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
 }
 
-/** The course keys as the shop sent them, by the ids of the deliveries: the column has them in lower case. */
+/** The course keys as the shop sent them, by the ids of the deliveries: the column has the same for all spellings. */
 async function spell(
   db: Kysely<Tables>,
   causes: readonly { subject: string | null; latest: string }[],

@@ -98,9 +98,9 @@ test('a rejected delivery gives a text too, without what the shop sent', async (
   assert.doesNotMatch(text, /@/)
 })
 
-test('keys that differ in their letter case are one cause, and the text spells one as the shop did', async (t) => {
+test('keys that differ in letter case or have a branch are one cause, and the text spells one as the shop did', async (t) => {
   const { chat, pass, fail, notices } = await setUpNotifier(t)
-  const [own, other] = [COURSE, COURSE.replace('edX', 'EDX')]
+  const [own, other] = [COURSE, `${COURSE.replace('edX', 'EDX')}+branch@draft`]
   for (const subject of [own, other, own]) await fail({ code: 'course.missing', subject })
   await pass(1)
   assert.equal((await notices()).length, 1)

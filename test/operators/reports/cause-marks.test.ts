@@ -33,13 +33,16 @@ async function start(t: Parameters<typeof setUp>[0]) {
   return { db, clock, fail, failAgain, mark, cause, handle }
 }
 
-test('a cause says who works on it since when, in any letter case of its course, and the audit has it once', async (t) => {
+test('a cause says who works on it since when, in any spelling of its course, and the audit has it once', async (t) => {
   const { db, clock, fail, mark, cause } = await start(t)
   await fail()
   assert.deepEqual([(await cause()).mark, (await cause()).cameBack], [null, false])
   clock.at += HOUR_MS
   assert.equal(
-    await mark('cause_acknowledged', { ...MISSING, course: COURSE.toUpperCase().replace('COURSE-V1', 'course-v1') }),
+    await mark('cause_acknowledged', {
+      ...MISSING,
+      course: `${COURSE.toUpperCase().replace('COURSE-V1', 'course-v1')}+branch@draft`,
+    }),
     'marked',
   )
   assert.equal(await mark('cause_acknowledged'), 'already')

@@ -26,8 +26,9 @@ const failing = (id: string, code: 'course.missing' | 'lms.refused', subject: st
 test('the causes group what needs attention by reason and course, the most frequent first', async (t) => {
   const { store, operations, clock, db } = await setUp(t)
   const ids = (await store.write(Array.from({ length: 9 }, (_, n) => accepted(person(n))))).map(({ id }) => id)
-  const [a = '', b = '', c = '', d = '', e = '', f = '', g = ''] = ids
+  const [a = '', b = '', c = '', h = '', e = '', f = '', g = '', d = ''] = ids
   await store.write([a, b, c].map((id) => settled(failing(id, 'course.missing', OTHER))))
+  await store.write([settled(failing(h, 'course.missing', `${OTHER}+branch@draft`))])
   clock.at += HOUR_MS
   await store.write([settled(failing(d, 'course.missing', OTHER.toUpperCase()))])
   await store.write([
@@ -40,12 +41,14 @@ test('the causes group what needs attention by reason and course, the most frequ
   assert.deepEqual(
     causes.map(({ code, course, count }) => [code, course, count]),
     [
-      ['course.missing', OTHER.toUpperCase(), 4],
+      ['course.missing', OTHER.toUpperCase(), 5],
       ['lms.refused', null, 2],
       ['payload.invalid', null, 1],
     ],
   )
   assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.latest], [START, START + HOUR_MS, d])
+  const behind = await operations.list({ filter: { cause: 'course.missing', about: causes[0]?.course ?? '' } })
+  assert.equal(behind.items.length, 5, 'the list behind it')
   await db.updateTable('deliveries').set({ outcome: '{' }).where('id', '=', d).execute()
   assert.equal((await operations.causes())[0]?.course, OTHER.toLowerCase(), 'a row that can’t be read spells no key')
 })
@@ -117,9 +120,11 @@ test('sales are counted by the time of receiving and by their state now', async 
   assert.equal((await operations.salesByCourse({ from: START + 1, to: null })).value.sales, 3)
 })
 
-test('each course of a sale counts, and each figure is that of the list behind it', async (t) => {
+test('each course of a sale counts once, however it is spelled, and each figure is that of the list behind it', async (t) => {
   const { store, operations } = await setUp(t)
-  const courses = [[COURSE, OTHER], [OTHER.toLowerCase(), COURSE, COURSE.toUpperCase()], [COURSE], [OTHER]]
+  const branch = `${COURSE}+branch@draft-branch`
+  const version = `${OTHER}+version@519665f6223ebd6980884f2b`
+  const courses = [[COURSE, OTHER], [version.toLowerCase(), COURSE, COURSE.toUpperCase(), branch], [branch], [OTHER]]
   const ids = (await store.write(courses.map((courseIds, n) => accepted(person(n, courseIds))))).map(({ id }) => id)
   await store.write([settled(succeeded(ids[0] ?? '')), settled(needsAttention(ids[1] ?? ''))])
   await operations.markHandled({ id: ids[2] ?? '', note: '', by: 'alice' })

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { isTakenOut, WRONG_KEYS } from '../../../queue/correct.ts'
+import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, differenceHtml, hiddenField, listTable } from '../../layout/elements.ts'
@@ -94,7 +95,7 @@ async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, 
     const isOpen = state === 'needs_attention' || state === 'rejected'
     if (!isOpen || reason === null || !WRONG_KEYS.some((code) => code === reason.code)) continue
     const course = courseOfReason(reason)
-    if (course !== null) found.set(`${reason.code} ${course.toLowerCase()}`, { cause: reason.code, about: course })
+    if (course !== null) found.set(`${reason.code} ${courseIdentity(course)}`, { cause: reason.code, about: course })
   }
   return [...found.values()]
 }
@@ -126,7 +127,7 @@ async function readPreview(
   const emails = [...new Set(items.flatMap(({ email }) => (email === null ? [] : [email])))]
   const accounts = emails.length === 0 ? null : await lms.accountsOf(emails)
   const running = (await operations.bulkReplays()).find(
-    ({ state, corrects }) => state === 'running' && corrects?.from.toLowerCase() === from.toLowerCase(),
+    ({ state, corrects }) => state === 'running' && corrects !== null && isSameCourse(corrects.from, from),
   )
   return { request, query, until, from, to, written, course, closest, total, items, accounts, running }
 }
@@ -161,7 +162,7 @@ function previewHtml(view: Preview): string {
 function problemHtml({ course, to, from, written }: Preview): string {
   if (!course.ok)
     return html`<p class="note warning" role="status">${fill(words.unread, { reason: course.message })}</p>`
-  if (to !== null && to.toLowerCase() === from.toLowerCase()) {
+  if (to !== null && isSameCourse(to, from)) {
     return html`<p class="note warning" role="status">${words.exists}</p>`
   }
   if (to !== null || written === '') return ''
@@ -201,7 +202,7 @@ function figuresHtml({ total, items, accounts }: Preview): string {
 function startHtml(view: Preview): string {
   const { request, query, total, until, from, to } = view
   const { base } = request.site
-  if (to === null || to.toLowerCase() === from.toLowerCase()) return ''
+  if (to === null || isSameCourse(to, from)) return ''
   const count = numberText(total)
   const fields = Object.entries({ ...query, enroll_in: to, until: `${until}` }).map(([name, value]) =>
     hiddenField(name, value),

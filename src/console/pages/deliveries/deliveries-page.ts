@@ -232,7 +232,7 @@ function doneIn({ outcome }: Summary, course: string): string {
 async function* csvPages({ operations, readCatalogue }: PageParts, filter: DeliveryFilter) {
   const catalogue = await readCatalogue()
   const rowsOf = (one: Summary): CsvRow[] =>
-    (one.courseIds.length === 0 ? [''] : one.courseIds).map((course) => ({
+    (one.courseIds.length === 0 ? [''] : withoutRepeats(one.courseIds)).map((course) => ({
       one,
       course,
       courseName: catalogue.find(course)?.name ?? '',
@@ -247,6 +247,10 @@ async function* csvPages({ operations, readCatalogue }: PageParts, filter: Deliv
     await setImmediate()
   }
 }
+
+/** A sale may name a course twice, in two spellings. */
+const withoutRepeats = (keys: readonly string[]): string[] =>
+  keys.filter((key, index) => keys.findIndex((other) => isSameCourse(key, other)) === index)
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 

@@ -4,7 +4,7 @@ import { wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
 import { totalOf } from '../../../operators/reports/counts.ts'
-import { emailTerm, fold } from '../../../queue/search-terms.ts'
+import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
 import { sendPart } from '../../layout/layout.ts'
 import { formOf } from '../../layout/request.ts'
 import { latestDays } from '../../layout/zone.ts'
@@ -70,10 +70,10 @@ function coursesOf(
   sold: readonly { readonly course: string; readonly counts: Parameters<typeof totalOf>[0] }[],
   listed: readonly { readonly key: string }[],
 ): Hits['courses'] {
-  const known = new Set(sold.map(({ course }) => fold(course)))
+  const known = new Set(sold.map(({ course }) => foldKey(course)))
   return [
     ...sold.map(({ course, counts }) => ({ key: course, sales: totalOf(counts) })),
-    ...listed.filter(({ key }) => !known.has(fold(key))).map(({ key }) => ({ key, sales: 0 })),
+    ...listed.filter(({ key }) => !known.has(foldKey(key))).map(({ key }) => ({ key, sales: 0 })),
   ]
 }
 
