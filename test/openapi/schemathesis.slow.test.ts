@@ -26,7 +26,7 @@ test('the requests that schemathesis generates are answered as described', { ski
       `--config-file=${join(FOLDER, 'schemathesis.toml')}`,
       'run',
       `${product.url}/lernito/openapi.json`,
-      '--max-examples=100',
+      '--max-examples=50',
       '--continue-on-failure',
       '--no-color',
     ],

@@ -73,16 +73,16 @@ test('a clock that is set back locks nobody out', () => {
   )
 })
 
-test('a million networks in one minute leave nothing in memory', async () => {
+test('200,000 networks in one minute leave nothing in memory', async () => {
   const { limit } = setUp()
   let i = 0
   const addresses = async () => {
-    for (let times = 0; times < 100; times++, i++) {
+    for (let times = 0; times < 20; times++, i++) {
       limit.count({ ip: `2001:db8:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::1`, browser: null })
       limit.count({ ip: `192.0.2.${i % 200}`, browser: null })?.undo()
     }
   }
   const kept = await bytesKept(addresses)
-  assert.ok(i >= 1_000_000)
-  assert.ok(kept < 100, `${kept} bytes for each 100 networks`)
+  assert.ok(i >= 200_000)
+  assert.ok(kept < 100, `${kept} bytes for each 20 networks`)
 })
