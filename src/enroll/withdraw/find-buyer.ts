@@ -2,7 +2,8 @@ import { type Account, isSameAddress, isThere } from '../../lms/apis/accounts.ts
 import type { Allowance } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import type { LmsAccount } from '../../sale/types.ts'
+import { accountIn, type BuyerAccounts, type LmsAccount } from '../../sale/types.ts'
+import type { CallContext } from '../pair.ts'
 
 /** Whom a withdrawal from one course is about. */
 export interface Buyer {
@@ -52,4 +53,32 @@ export async function findBuyer({
   const person: Account = { status: 'active', username, id }
   const isElsewhere = status === 'registered' && !isSameAddress(address, email)
   return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isTaken, isReplaced: false })
+}
+
+/**
+ * Finds the buyers of several courses of one sale, by course.
+ * @param of.stored the accounts that the courses were given to, as far as they are known
+ */
+export async function findBuyers({
+  lms,
+  acquire,
+  email,
+  courses,
+  stored,
+}: CallContext & { email: string; courses: readonly string[]; stored: BuyerAccounts }): Promise<
+  Judged<Map<string, Buyer>>
+> {
+  // In this order: a buyer who activates an account in between still has the allowance, and the account too.
+  const allowances = await lms.allowances(await acquire(), { email })
+  if (!allowances.ok) return allowances
+  const account = await lms.account(email)
+  if (!account.ok) return account
+  const there = { email, account: account.value, allowances: allowances.value }
+  const buyers = new Map<string, Buyer>()
+  for (const course of courses) {
+    const buyer = await findBuyer({ lms, ...there, stored: accountIn(stored, course) })
+    if (!buyer.ok) return buyer
+    buyers.set(course, buyer.value)
+  }
+  return succeeded(buyers)
 }

@@ -3,9 +3,9 @@ import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import type { Enrollment } from '../../lms/apis/enrollment.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
-import { accountIn, type BuyerAccounts, type Standing } from '../../sale/types.ts'
+import type { BuyerAccounts, Standing } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
-import { findBuyer } from './find-buyer.ts'
+import { findBuyers } from './find-buyer.ts'
 
 /** What the LMS has for a person in one course now. */
 export interface LiveCourse {
@@ -34,26 +34,21 @@ export async function whatStands({
   /** Whom the courses were given to, as far as it is known. */
   accounts: BuyerAccounts
 }): Promise<Judged<readonly LiveCourse[]>> {
-  const account = await context.lms.account(email)
-  if (!account.ok) return account
-  const allowances = await context.lms.allowances(await context.acquire(), { email })
-  if (!allowances.ok) return allowances
+  const buyers = await findBuyers({ ...context, email, courses, stored: accounts })
+  if (!buyers.ok) return buyers
   const found: LiveCourse[] = []
-  for (const course of courses) {
-    const there = { email, account: account.value, allowances: allowances.value }
-    const buyer = await findBuyer({ ...context, ...there, stored: accountIn(accounts, course) })
-    if (!buyer.ok) return buyer
-    const read = await readInCourse({ ...context, ...buyer.value, course })
+  for (const [course, buyer] of buyers.value) {
+    const read = await readInCourse({ ...context, ...buyer, course })
     if (!read.ok) return read
     const { enrollment } = read.value
     const mode = enrollment?.mode ?? null
     found.push({
       course,
-      standing: standingOf(buyer.value.account, read.value),
+      standing: standingOf(buyer.account, read.value),
       mode,
       isPaid: enrollment?.active === true && !FREE_MODES.includes(enrollment.mode),
       since: enrollment?.created ?? null,
-      ...(buyer.value.movedTo === null ? {} : { moved: true as const }),
+      ...(buyer.movedTo === null ? {} : { moved: true as const }),
     })
   }
   return succeeded(found)

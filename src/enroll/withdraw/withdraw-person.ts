@@ -4,9 +4,9 @@ import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
-import { accountIn, type BuyerAccounts, type LmsAccount } from '../../sale/types.ts'
+import { accountIn, type LmsAccount } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
-import { type Buyer, findBuyer } from './find-buyer.ts'
+import { type Buyer, findBuyer, findBuyers } from './find-buyer.ts'
 import { readInCourse } from './what-stands.ts'
 
 /** The results so far, by course as in the order, and the failure that ended the attempt; null if it is complete. */
@@ -78,31 +78,6 @@ export async function withdrawPerson({
     else results.set(course, { kind: 'kept', mode: null, why: withdrawn.failure.message })
   }
   return attempted(null)
-}
-
-/** Whom each course was given to, by course. */
-async function findBuyers({
-  lms,
-  acquire,
-  email,
-  courses,
-  stored,
-}: CallContext & { email: string; courses: readonly string[]; stored: BuyerAccounts }): Promise<
-  Judged<Map<string, Buyer>>
-> {
-  // In this order: a buyer who activates an account in between still has the allowance, and the account too.
-  const allowances = await lms.allowances(await acquire(), { email })
-  if (!allowances.ok) return allowances
-  const account = await lms.account(email)
-  if (!account.ok) return account
-  const there = { email, account: account.value, allowances: allowances.value }
-  const buyers = new Map<string, Buyer>()
-  for (const course of courses) {
-    const buyer = await findBuyer({ lms, ...there, stored: accountIn(stored, course) })
-    if (!buyer.ok) return buyer
-    buyers.set(course, buyer.value)
-  }
-  return succeeded(buyers)
 }
 
 /** One person and one course of an order. */

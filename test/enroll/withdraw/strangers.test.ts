@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
+import { whatStands } from '../../../src/enroll/withdraw/what-stands.ts'
 import { withdrawCourse } from '../../../src/enroll/withdraw/withdraw-person.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import { DEMO } from '../../harness.ts'
@@ -88,3 +89,35 @@ test('a buyer who activates an account before the allowance is deleted is not ta
   })
   assert.ok('failure' in withdrawn)
 })
+
+for (const step of [1, 2]) {
+  test(`a buyer who activates an account after look-up ${step} of the page is not said to be out of the course`, async (t) => {
+    const { lms, seed, people, activate } = await startSingly(t)
+    await seed({ allowances: [{ email: VICTIM, course: DEMO, auto_enroll: true, used: false }] })
+    const activated = async () => {
+      await people({ email: VICTIM, username: 'victim', active: false })
+      await activate(VICTIM)
+    }
+    let calls = 0
+    const afterCall = async <Answer>(answer: Answer): Promise<Answer> => {
+      if (++calls === step) await activated()
+      return answer
+    }
+    const stands = await whatStands({
+      lms: {
+        ...lms,
+        account: async (email) => afterCall(await lms.account(email)),
+        allowances: async (...of) => afterCall(await lms.allowances(...of)),
+      },
+      acquire: () => unlimitedBudget().acquire(new AbortController().signal),
+      email: VICTIM,
+      courses: [DEMO],
+      accounts: {},
+    })
+    assert.ok(stands.ok)
+    assert.deepEqual(
+      stands.value.map(({ standing }) => standing),
+      [step === 1 ? 'enrolled' : 'no_account'],
+    )
+  })
+}
