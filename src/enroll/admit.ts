@@ -2,33 +2,19 @@ import type { Failure } from '../lms/client/failure.ts'
 import type { Lms } from '../lms/lms.ts'
 import { isCourseKey } from '../sale/course-key.ts'
 import type { Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
-import { beginWork, failAll, sendSingly, type Work } from './work.ts'
+import { beginWork, type Work } from './work.ts'
 
 /**
- * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the
- * person has an account. If so, the person goes alone, and the next call reads the person's state in the LMS before
- * enrolling. A person without an account goes with others, and is read only if the batch finds an allowance from before.
- * Neither look-up is throttled. Results are recorded in the work.
+ * Begins the work on a delivery. Checks its courses, which isn't throttled. Results are recorded in the work.
  * @throws Error for a delivery without a request
  */
-export async function admit({
-  delivery,
-  lms,
-}: {
-  delivery: Delivery
-  lms: Pick<Lms, 'course' | 'account'>
-}): Promise<Work> {
+export async function admit({ delivery, lms }: { delivery: Delivery; lms: Pick<Lms, 'course'> }): Promise<Work> {
   const { request } = delivery
   if (request === null) throw new Error(`delivery ${delivery.id} is due but has no request`)
   const resolved = await resolveCourses(lms, { ...delivery, request })
   const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
   if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
   if (resolved.kind === 'failure') work.failures.push({ ...resolved.failure, course: resolved.course })
-  if (!delivery.effectUnknown || work.open.size === 0) return work
-  work.readFirst = true
-  const account = await lms.account(request.email)
-  if (!account.ok) failAll({ works: [work], courses: [...work.open], failure: account.failure })
-  else if (account.value.status !== 'unknown') sendSingly(work)
   return work
 }
 

@@ -1,12 +1,11 @@
 import type { BatchAnswer, PersonResult } from '../lms/apis/batch-answer.ts'
-import { type Failure, isInDoubt, type Judged } from '../lms/client/failure.ts'
+import { type Failure, isInDoubt, type Judged, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
 import type { Batch } from './batches.ts'
 import type { Route } from './choose-call.ts'
 import type { BatchContext } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
 import type { PriorKnowledge } from './pair.ts'
-import { splitFailedBatch } from './split-batch.ts'
 import { byAccount, done, failAll, record, refused, sendSingly, type Work } from './work.ts'
 
 type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
@@ -42,9 +41,8 @@ export async function enrollInBatch({
     if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
     if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
     else if (answer.ok) recordMissingCourse(batch)
-    else if (mayBeAboutOne(answer.failure) && isUp()) {
-      await splitFailedBatch({ batch, failure: answer.failure, breakers, lms })
-    } else failAll({ ...batch, failure: answer.failure })
+    else if (mayBeAboutOne(answer.failure) && isUp()) splitFailedBatch({ batch, breakers }, answer.failure)
+    else failAll({ ...batch, failure: answer.failure })
   } finally {
     if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
   }
@@ -117,6 +115,44 @@ function recordMissingCourse({ works, courses }: Batch): void {
       record({ work, course, result: refused({ code: 'course.missing', subject: course }) })
     }
   }
+}
+
+/**
+ * Splits a batch whose call failed while the LMS is available. One person or one course may be the cause, so the batch is
+ * sent again in parts: each course separately, then each half separately, until the cause is alone and delays nobody else.
+ * This function sends nothing: it marks the works, which stay open and get their next calls in turn with all others. A
+ * batch of one person and one course fails.
+ */
+function splitFailedBatch(
+  { batch: { works, courses }, breakers }: Pick<BatchContext, 'batch' | 'breakers'>,
+  failure: Failure,
+): void {
+  const [course = '', ...more] = courses
+  const isOneCourse = more.length === 0
+  if (isOneCourse && isInDoubt(failure)) {
+    breakers.failed(course, { people: works.map((work) => work.request.email), message: failure.message })
+  }
+  if (isOneCourse && works.length === 1) {
+    failAll({ works, courses, failure })
+    return
+  }
+  if (!keptNothing(failure)) for (const work of works) markInDoubt(work, failure)
+  const middle = isOneCourse ? Math.ceil(works.length / 2) : works.length
+  const [part, rest] = [Symbol('part'), Symbol('rest')]
+  for (const [i, work] of works.entries()) work.grouping = i < middle ? part : rest
+}
+
+/** With ATOMIC_REQUESTS, the LMS's default, a 500 rolls the whole call back (recorded: README.md, 'Seen besides'). */
+const keptNothing = ({ status, mayHaveTakenEffect }: Failure): boolean => status === 500 || !mayHaveTakenEffect
+
+/**
+ * Notes that the call may have taken effect for this person: the sale may be refunded before the next call. So whoever has
+ * an account, by a search after this call, goes one by one and is read first.
+ */
+function markInDoubt(work: Work, failure: Failure): void {
+  work.effectUnknown = true
+  work.readFirstSince = performance.now()
+  work.mayLand ||= mayStillLand(failure)
 }
 
 function takeAnswer(

@@ -75,9 +75,9 @@ async function singly({
  * attempt of unknown effect: if an account has used it that has another address now, nobody can tell whether the person
  * was unenrolled.
  */
-function priorOf({ prior, readFirst }: Work, course: string): PriorKnowledge {
+function priorOf({ prior, readFirstSince }: Work, course: string): PriorKnowledge {
   const found = prior.get(course) ?? 'unasked'
-  return readFirst && (found === 'unasked' || found === 'allowed_before') ? 'effect_unknown' : found
+  return readFirstSince !== null && (found === 'unasked' || found === 'allowed_before') ? 'effect_unknown' : found
 }
 
 /**

@@ -26,8 +26,9 @@ interface Looking extends Pick<CallContext, 'lms'> {
  *
  * A repeat for an address that its buyer has left goes singly, too: the buyer may still have the course.
  *
- * For a course with a mode of the setting, all who have an account go singly too: their enrollment has to be read first,
- * so that a paid mode which they lost isn't given back, and a batch can't name a mode.
+ * After a call of unknown effect, all who have an account go singly too, since they may have been refunded meanwhile. For a
+ * course with a mode of the setting, so do all others who have one: their enrollment has to be read first, so that a paid
+ * mode which they lost isn't given back, and a batch can't name a mode.
  *
  * If one of these look-ups fails, so does the batch, since nothing was changed yet.
  * @param of.waiting the works that are in no call
@@ -51,37 +52,42 @@ export async function leaveOutOthers({
 
 /** Finds out who has an account. Gives the failure, or null if there was none. */
 async function findAccounts({ works, waiting, lms }: Looking & { waiting: readonly Work[] }): Promise<Failure | null> {
-  const isDue = ({ searchedAt }: Work): boolean => searchedAt === null || performance.now() - searchedAt > VALID_MS
+  const askedAt = performance.now()
+  const isDue = ({ searchedAt, readFirstSince }: Work): boolean =>
+    searchedAt === null || searchedAt < (readFirstSince ?? searchedAt) || askedAt - searchedAt > VALID_MS
   if (!works.some(isDue)) return null
   const others = waiting.filter((work) => isDue(work) && batchCanName(work.request.email))
   const all = [...works, ...others].slice(0, SEARCH_ADDRESSES)
   const found = await lms.searchEmails([...new Set(all.map((work) => work.request.email))])
   if (!found.ok && found.failure.kind === 'unreachable') return found.failure
-  if (!found.ok || found.value === null) return lookUpEach({ works, lms })
+  if (!found.ok || found.value === null) return lookUpEach({ works, lms, askedAt })
   const { accounts, others: takenForOthers } = found.value
   for (const work of all) {
     const { email } = work.request
-    noteAccount(work, { account: accounts.get(email) ?? null, isOthers: takenForOthers.has(email) })
+    noteAccount(work, { account: accounts.get(email) ?? null, isOthers: takenForOthers.has(email), askedAt })
   }
   return null
 }
 
 /** The same where the LMS can't search: 9 to 12 ms of its time for each person (recorded: costs-lists.json). */
-async function lookUpEach({ works, lms }: Looking): Promise<Failure | null> {
+async function lookUpEach({ works, lms, askedAt }: Looking & { askedAt: number }): Promise<Failure | null> {
   const accounts = await Promise.all(works.map((work) => lms.account(work.request.email)))
   for (const [i, work] of works.entries()) {
     const account = accounts[i]
     if (account?.ok === false) return account.failure
     const found = account !== undefined && 'username' in account.value ? account.value : null
-    noteAccount(work, { account: found, isOthers: account?.value.status === 'other_account' })
+    noteAccount(work, { account: found, isOthers: account?.value.status === 'other_account', askedAt })
   }
   return null
 }
 
-function noteAccount(work: Work, { account, isOthers }: Pick<Work, 'account'> & { isOthers: boolean }): void {
-  work.searchedAt = performance.now()
+function noteAccount(
+  work: Work,
+  { account, isOthers, askedAt }: Pick<Work, 'account'> & { isOthers: boolean; askedAt: number },
+): void {
+  work.searchedAt = askedAt
   work.account = account
-  if (isOthers || hasLeft(work)) sendSingly(work)
+  if (isOthers || hasLeft(work) || (work.readFirstSince !== null && account !== null)) sendSingly(work)
 }
 
 /** Whether an account that the sale gave a course to before is not, by its id, the one that has the address now. */

@@ -64,7 +64,7 @@ export interface Work {
   readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
   readonly prior: Map<string, PriorKnowledge>
-  /** When the LMS last told whether it takes the address for another person's, by performance.now(); null if never. */
+  /** When the LMS was last asked whose account has the address, by performance.now(); null if never. */
   searchedAt: number | null
   /** The ids of the batches of this attempt, as the LMS's audit names them. */
   readonly batches: string[]
@@ -74,8 +74,13 @@ export interface Work {
   stopped: boolean
   /** An earlier call, of this attempt or one before, may have taken effect without our knowing. */
   effectUnknown: boolean
-  /** For that reason, a single call reads this person's state in the LMS before enrolling. */
-  readFirst: boolean
+  /**
+   * For that reason, whoever has an account goes singly, and that call reads this person's state in the LMS before
+   * enrolling. Without an account, nobody can have been enrolled: the person goes with others, and gets the same allowance
+   * again. The end of the latest such call, by performance.now(), because an earlier search proves nothing; null if there
+   * was none.
+   */
+  readFirstSince: number | null
   /** The LMS may still carry out a call of this attempt that nobody waits for any more. */
   mayLand: boolean
   /** The error of the batch that failed because of this person: the cause, if the single call is refused afterwards. */
@@ -140,7 +145,7 @@ export function beginWork({
     stopped: false,
     effectUnknown: delivery.effectUnknown,
     mayLand: false,
-    readFirst: false,
+    readFirstSince: delivery.effectUnknown ? performance.now() : null,
     firstError: null,
     pausedUntil: null,
   }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { startStandIn } from '../../sandbox/stand-in.ts'
 import { admit } from '../../src/enroll/admit.ts'
+import { leaveOutOthers } from '../../src/enroll/leave-out-others.ts'
+import type { Work } from '../../src/enroll/work.ts'
 import { control, DEMO } from '../harness.ts'
 import { lmsAt } from './lms-at.ts'
 import { aWork } from './works.ts'
@@ -15,29 +17,58 @@ beforeEach(() => sandbox.reset())
 
 const admitted = ({ email, effectUnknown }: { email: string; effectUnknown: boolean }) =>
   admit({ delivery: { ...aWork({ email, courses: [DEMO] }).delivery, effectUnknown }, lms })
-const lookUps = async (): Promise<number> =>
-  (await sandbox.calls()).filter(({ path }) => path === ACCOUNTS).reduce((sum, { count }) => sum + count, 0)
+/** Whether the call of a batch would name the person of the work. */
+const isInBatch = async (work: Work): Promise<boolean> => {
+  const batch = { works: [work], courses: [DEMO] }
+  return (await leaveOutOthers({ batch, lms, waiting: [], modeOf: () => null })).works.includes(work)
+}
 
-test('after an attempt of unknown effect, a person with an account goes alone and is read first', async () => {
-  for (const email of ['alice@example.com', 'bob@example.com', 'retired@example.com']) {
-    const work = await admitted({ email, effectUnknown: true })
-    assert.deepEqual([work.grouping, work.readFirst, [...work.open]], ['singly', true, [DEMO]], email)
-  }
-})
+for (const search of ['search_emails', 'a look-up for each'] as const) {
+  const faults = search === 'search_emails' ? [] : [{ path: `${ACCOUNTS}/search_emails`, status: 404 }]
 
-test('a person without an account can’t have been enrolled, and goes together with others', async () => {
+  test(`${search}: after an attempt of unknown effect, a person with an account goes alone and is read first`, async () => {
+    await sandbox.faults(faults)
+    for (const email of ['alice@example.com', 'bob@example.com']) {
+      const work = await admitted({ email, effectUnknown: true })
+      assert.equal(await isInBatch(work), false, email)
+      assert.deepEqual([work.grouping, work.readFirstSince !== null, [...work.open]], ['singly', true, [DEMO]], email)
+    }
+  })
+
+  test(`${search}: a person without an account can’t have been enrolled, and goes together with others`, async () => {
+    await sandbox.faults(faults)
+    for (const email of ['new@example.com', 'retired@example.com']) {
+      const work = await admitted({ email, effectUnknown: true })
+      assert.equal(await isInBatch(work), true, email)
+      assert.deepEqual([work.readFirstSince !== null, work.effectUnknown], [true, true], email)
+    }
+  })
+}
+
+test('who registers while the sale waits for its call is read first, too', async () => {
   const work = await admitted({ email: 'new@example.com', effectUnknown: true })
-  assert.deepEqual([work.grouping, work.readFirst, work.effectUnknown], ['sets', true, true])
+  await sandbox.people({ email: 'new@example.com', username: 'newcomer', active: true })
+  assert.deepEqual([await isInBatch(work), work.grouping], [false, 'singly'])
 })
 
-test('nobody is looked up if every effect is known', async () => {
-  const work = await admitted({ email: 'alice@example.com', effectUnknown: false })
-  assert.deepEqual([work.grouping, work.readFirst], ['sets', false])
-  assert.equal(await lookUps(), 0)
+test('nobody is looked up when a delivery is admitted', async () => {
+  await sandbox.forgetCalls()
+  for (const effectUnknown of [true, false]) {
+    const work = await admitted({ email: 'alice@example.com', effectUnknown })
+    assert.deepEqual([work.grouping, work.readFirstSince !== null], ['sets', effectUnknown])
+  }
+  assert.deepEqual(
+    (await sandbox.calls()).filter(({ path }) => path.startsWith(ACCOUNTS)),
+    [],
+  )
 })
 
 test('if the account can’t be looked up, nothing is enrolled and the effect stays unknown', async () => {
-  await sandbox.faults([{ path: ACCOUNTS, status: 500 }])
+  await sandbox.faults([
+    { path: `${ACCOUNTS}/search_emails`, status: 500 },
+    { path: ACCOUNTS, status: 500 },
+  ])
   const work = await admitted({ email: 'alice@example.com', effectUnknown: true })
+  assert.equal(await isInBatch(work), false)
   assert.deepEqual([work.open.size, work.failures[0]?.kind, work.effectUnknown], [0, 'server_error', true])
 })

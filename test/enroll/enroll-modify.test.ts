@@ -127,12 +127,24 @@ test('a batch whose call fails with 500 is halved until the person who causes it
   )
 })
 
+test('the half of a failed batch that is sent later is judged by a search of its own', async () => {
+  await sandbox.faults([{ ...MODIFY, status: 500, times: 1 }])
+  const works = [work('first'), work('user')]
+  assert.deepEqual([await callOnce(works), await callOnce(works)], [2, 1])
+  await sandbox.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
+  const [, user] = works
+  if (user !== undefined) user.searchedAt = performance.now() - 10_001
+  await enroll(works)
+  assert.deepEqual(user?.reasons, [{ code: 'person.other_account', subject: 'u***@exämple.com' }])
+  assert.ok((await sandbox.state()).enrollments.every(({ email }) => email !== 'user@exämple.com'))
+})
+
 test('after a lost answer, people with an account are read first, and one who was unenrolled meanwhile stays unenrolled', async () => {
   await sandbox.faults([{ ...MODIFY, drop: 'after', times: 1 }])
   const works = [work('alice'), work('erin'), work('new')]
   assert.equal(await callOnce(works), 3)
   assert.deepEqual(
-    works.map(({ readFirst }) => readFirst),
+    works.map(({ readFirstSince }) => readFirstSince !== null),
     [true, true, true],
   )
   await sandbox.seed({ enrollments: [{ email: 'alice@example.com', course: DEMO, mode: 'audit', active: false }] })
@@ -142,6 +154,24 @@ test('after a lost answer, people with an account are read first, and one who wa
     works.slice(1).map(({ done }) => [...done.values()]),
     [['enrolled'], ['allowed']],
   )
+})
+
+test('after a lost answer, a buyer who registers and is unenrolled before the next call stays unenrolled', async () => {
+  await sandbox.faults([{ ...MODIFY, drop: 'after', times: 1 }])
+  const works = [work('new1'), work('new2')]
+  assert.equal(await callOnce(works), 2)
+  const late = { email: 'new2@example.com', username: 'late' }
+  await sandbox.people({ ...late, active: false })
+  await sandbox.activate(late.email)
+  const row = { email: late.email, course: DEMO, mode: 'audit', active: false }
+  await sandbox.seed({ enrollments: [row] })
+  await enroll(works)
+  assert.deepEqual(works[1]?.reasons, [{ code: 'person.unenrolled', subject: DEMO }])
+  assert.deepEqual(
+    (await sandbox.state()).enrollments.filter(({ email }) => email === late.email),
+    [row],
+  )
+  assert.deepEqual([...(works[0]?.done.values() ?? [])], ['allowed'])
 })
 
 test('a 200 with an error proves nothing: the person is enrolled singly, and the reason names the API', async () => {
