@@ -1,3 +1,4 @@
+import { modifyCanName } from '../lms/apis/instructor-enrollments.ts'
 import type { CourseHealth } from './breakers/course-breakers.ts'
 import { goesSingly, mayFailAgain, type Work } from './work.ts'
 
@@ -17,7 +18,7 @@ export interface Batch {
 /**
  * What one call may be for:
  * - `sets`: several people and several courses, as bulk_enroll takes them.
- * - `courses`: several people and one course, as enrollments/modify takes them.
+ * - `courses`: several people and one course that enrollments/modify can name. Who waits for other courses only goes alone.
  * - `singles`: one person, through the single APIs.
  */
 export type Scope = 'sets' | 'courses' | 'singles'
@@ -28,9 +29,7 @@ interface Choice {
   readonly scope: Scope
   /** ms since 1970 */
   readonly now: number
-  /** Whether a call for several people may name this course. */
-  readonly mayBatch?: (course: string) => boolean
-  /** Whether to leave out the calls through the single APIs, which need permits. */
+  /** Whether to leave out whoever goes alone, which takes permits. */
   readonly withoutSingles?: boolean
   /** Whether a sender waits for the answer. If so, the work comes before any backlog. */
   readonly isAwaited?: (work: Work) => boolean
@@ -38,10 +37,11 @@ interface Choice {
   readonly people?: number
   /** Which calls may be made for a course now. */
   readonly healthOf?: (course: string) => CourseHealth
-  /** Whether to leave out doubtful calls: they have only one slot, and it is taken. */
-  readonly withoutDoubtful?: boolean
-  /** Whether suspects come first this time. If the other works never end, suspects would never get a turn. */
-  readonly suspectsFirst?: boolean
+  /**
+   * Whether there may be a doubtful call. `never`: they have only one slot, and it is taken. `first`: suspects and probes
+   * come first this time. If the other works never end, they would never get a turn.
+   */
+  readonly doubtful?: 'never' | 'last' | 'first'
 }
 
 /**
@@ -51,9 +51,9 @@ interface Choice {
  * paused courses come after all others.
  */
 export function nextBatch(choice: Choice): Batch | null {
-  const { withoutDoubtful = false, withoutSingles = false, suspectsFirst = false } = choice
-  if (withoutDoubtful || withoutSingles) return healthyBatch(choice)
-  if (suspectsFirst) return suspectBatch(choice) ?? healthyBatch(choice)
+  const { doubtful = 'last', withoutSingles = false } = choice
+  if (doubtful === 'never' || withoutSingles) return healthyBatch(choice)
+  if (doubtful === 'first') return suspectBatch(choice) ?? healthyBatch(choice)
   return healthyBatch(choice) ?? suspectBatch(choice)
 }
 
@@ -66,49 +66,40 @@ export const isDoubtful = ({ works, courses }: Batch, healthOf: (course: string)
 
 const HEALTHY = (): CourseHealth => 'healthy'
 const NOBODY = (): boolean => false
-const ANY = (): boolean => true
 
 /** The works that a sender waits for first, then the others. */
-function inOrder(works: readonly Work[], isAwaited: (work: Work) => boolean): readonly Work[] {
-  const awaited = works.filter(isAwaited)
-  return awaited.length === 0 ? works : [...awaited, ...works.filter((work) => !isAwaited(work))]
-}
+const inOrder = (works: readonly Work[], isAwaited: (work: Work) => boolean): Work[] => [
+  ...works.filter(isAwaited),
+  ...works.filter((work) => !isAwaited(work)),
+]
 
 function healthyBatch(choice: Choice): Batch | null {
-  const { scope, now, isAwaited = NOBODY, people = BATCH_PEOPLE, withoutSingles = false, mayBatch = ANY } = choice
-  const usable = usableIn(choice)
-  const takes = (course: string): boolean => usable(course) && mayBatch(course)
-  const goesAlone = (work: Work): boolean => goesSingly(work) || ![...work.open].some(takes)
-  const works = inOrder(ableIn(choice, usable), isAwaited).filter((work) => !withoutSingles || !goesAlone(work))
+  const { scope, now, isAwaited = NOBODY, people = BATCH_PEOPLE, healthOf = HEALTHY } = choice
+  const mayDoubt = choice.doubtful !== 'never'
+  const usableOf = ({ open }: Work): string[] =>
+    [...open].sort().filter((course) => healthOf(course) === 'healthy' || (mayDoubt && healthOf(course) === 'doubtful'))
+  const takes = { sets: () => true, courses: modifyCanName, singles: () => false }[scope]
+  const takenOf = (work: Work): string[] => usableOf(work).filter(takes)
+  const goesAlone = (work: Work): boolean => goesSingly(work) || takenOf(work).length === 0
+  const isAble = (work: Work): boolean =>
+    work.grouping !== 'suspect' &&
+    (mayDoubt || !mayFailAgain(work)) &&
+    usableOf(work).length > 0 &&
+    !(choice.withoutSingles && goesAlone(work))
+  const works = inOrder(choice.works.filter(isAble), isAwaited)
   const [oldest] = works
   if (oldest === undefined) return null
-  const single = (work: Work): Batch => ({ courses: [...work.open].filter(usable).sort(), works: [work] })
+  const alone: Batch = { courses: usableOf(oldest), works: [oldest] }
   const impatient = now - (oldest.delivery.dueAt ?? now) >= PATIENCE_MS
-  if (scope === 'singles' || (goesAlone(oldest) && impatient)) return single(oldest)
+  if (goesAlone(oldest) && impatient) return alone
 
   const anyAwaited = isAwaited(oldest)
   const isEligible = ({ works: [foremost = oldest] }: Batch): boolean =>
     impatient ? foremost === oldest : !anyAwaited || isAwaited(foremost)
-  const [best = single(oldest)] = candidates({ works: works.filter((work) => !goesSingly(work)), people, takes, scope })
+  const [best = alone] = candidates({ works: works.filter((work) => !goesSingly(work)), people, takenOf, scope })
     .filter(isEligible)
     .sort((a, b) => pairs(b) - pairs(a)) // the sort is stable: of equals, the older one stays first
   return best
-}
-
-/** Tells which courses may be in a healthy call. */
-function usableIn({ healthOf = HEALTHY, withoutDoubtful = false }: Choice): (course: string) => boolean {
-  return (course) => {
-    const health = healthOf(course)
-    return health === 'healthy' || (health === 'doubtful' && !withoutDoubtful)
-  }
-}
-
-/** The works that may be in a healthy call. */
-function ableIn({ works, withoutDoubtful = false }: Choice, usable: (course: string) => boolean): readonly Work[] {
-  return works.filter((work) => {
-    const waits = work.grouping === 'suspect' || (withoutDoubtful && mayFailAgain(work))
-    return !waits && [...work.open].some(usable)
-  })
 }
 
 /** One person in one course, as a probe, or a suspect in all courses that take calls. */
@@ -127,30 +118,24 @@ function suspectBatch({ works, isAwaited = NOBODY, healthOf = HEALTHY }: Choice)
 function candidates({
   works,
   people,
-  takes,
+  takenOf,
   scope,
-}: {
-  works: readonly Work[]
-  people: number
-  takes: (course: string) => boolean
-  scope: Scope
-}): Batch[] {
-  const parts = new Map<symbol | null, Map<string, { courses: readonly string[]; works: Work[] }>>()
-  for (const work of works) {
-    const all = [...work.open].filter(takes).sort()
-    const isSet = scope === 'sets' && all.length > 1 && work.grouping === 'sets'
-    const part = typeof work.grouping === 'symbol' ? work.grouping : null
-    const sets = [...all.map((course) => [course]), ...(isSet ? [all] : [])]
-    const found = parts.get(part) ?? new Map<string, { courses: readonly string[]; works: Work[] }>()
-    parts.set(part, found)
-    for (const courses of sets) {
-      const key = courses.join(',') // no course key has a comma
-      const batch = found.get(key) ?? { courses, works: [] }
-      if (batch.works.length < people) batch.works.push(work)
-      found.set(key, batch)
+}: Pick<Choice, 'works' | 'scope'> & { people: number; takenOf: (work: Work) => string[] }): Batch[] {
+  const parts = Map.groupBy(works, ({ grouping }) => (typeof grouping === 'symbol' ? grouping : null))
+  return [...parts.values()].flatMap((part) => {
+    const found = new Map<string, { courses: readonly string[]; works: Work[] }>()
+    for (const work of part) {
+      const all = takenOf(work)
+      const isSet = scope === 'sets' && all.length > 1 && work.grouping === 'sets'
+      for (const courses of [...all.map((course) => [course]), ...(isSet ? [all] : [])]) {
+        const key = courses.join(',') // no course key has a comma
+        const batch = found.get(key) ?? { courses, works: [] }
+        if (batch.works.length < people) batch.works.push(work)
+        found.set(key, batch)
+      }
     }
-  }
-  return [...parts.values()].flatMap((found) => [...found.values()])
+    return [...found.values()]
+  })
 }
 
 const pairs = ({ courses, works }: Batch): number => courses.length * works.length

@@ -68,18 +68,20 @@ const single = (chosen: ChosenCall | null): Call | null => chosen && { chosen, r
 
 async function withModify({ chooser, budget, signal }: Choosing, bulk: boolean): Promise<Call | null> {
   const permit = bulk ? budget.tryAcquire(RESERVE) : null
-  if (permit !== null) {
-    const chosen = chooser.choose({ scope: 'sets' })
-    if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
-    permit.release()
-    return single(chosen)
-  }
-  const wanted = { scope: 'courses', mayBatch: modifyCanName } as const
-  const chosen = hasPermit(budget) ? chooser.choose(wanted) : chooseSparing(chooser, wanted)
+  if (permit !== null) return withPermit(chooser, permit)
+  const chosen = hasPermit(budget) ? chooser.choose({ scope: 'courses' }) : chooseSparing(chooser)
   if (chosen === null) return null
   if (isForModify(chosen.batch)) return { chosen, route: { kind: 'modify' } }
   if (!bulk || isSingly(chosen.batch)) return single(chosen)
   return { chosen, route: { kind: 'bulk', permit: await budget.acquire(signal) } }
+}
+
+/** Chooses a call that is made with this permit, or gives the permit back. */
+function withPermit(chooser: CallChooser, permit: Permit, people = BATCH_PEOPLE): Call | null {
+  const chosen = chooser.choose({ scope: 'sets', people })
+  if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
+  permit.release()
+  return single(chosen)
 }
 
 const hasPermit = (budget: Budget): boolean => {
@@ -89,15 +91,12 @@ const hasPermit = (budget: Budget): boolean => {
 }
 
 /** While the budget is empty, calls without a permit come first, and at most one slot waits for a permit. */
-function chooseSparing(chooser: CallChooser, wanted: Wanted): ChosenCall | null {
-  const batch = chooser.choose({ ...wanted, withoutSingles: true })
-  return batch ?? (chooser.singleCalls() === 0 ? chooser.choose(wanted) : null)
+function chooseSparing(chooser: CallChooser): ChosenCall | null {
+  const batch = chooser.choose({ scope: 'courses', withoutSingles: true })
+  return batch ?? (chooser.singleCalls() === 0 ? chooser.choose({ scope: 'courses' }) : null)
 }
 
-function isForModify(batch: Batch): boolean {
-  const [course, ...more] = batch.courses
-  return !isSingly(batch) && course !== undefined && more.length === 0 && modifyCanName(course)
-}
+const isForModify = (batch: Batch): boolean => !isSingly(batch) && batch.courses.every(modifyCanName)
 
 async function withBulk(choosing: Choosing): Promise<Call | null> {
   const { chooser } = choosing
@@ -106,10 +105,7 @@ async function withBulk(choosing: Choosing): Promise<Call | null> {
   // No await in between: the choice is the one that was peeked at.
   if (isSingly(first)) return single(chooser.choose({ scope: 'sets' }))
   const { permit, people } = await acquireEarly(choosing)
-  const chosen = chooser.choose({ scope: 'sets', people })
-  if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
-  permit.release()
-  return single(chosen)
+  return withPermit(chooser, permit, people)
 }
 
 /**
@@ -152,7 +148,6 @@ export interface CallChooser {
 interface Wanted {
   readonly scope: Scope
   readonly people?: number
-  readonly mayBatch?: (course: string) => boolean
   readonly withoutSingles?: boolean
 }
 
@@ -184,8 +179,7 @@ export function createCallChooser({
       now: now(),
       isAwaited,
       healthOf: breakers.healthOf,
-      withoutDoubtful: doubtfulCalls > 0,
-      suspectsFirst: performance.now() - doubtfulAt >= DOUBTFUL_TURN_MS,
+      doubtful: doubtfulCalls > 0 ? 'never' : performance.now() - doubtfulAt >= DOUBTFUL_TURN_MS ? 'first' : 'last',
     })
 
   return {
@@ -196,7 +190,7 @@ export function createCallChooser({
       if (batch === null) return null
       const isBacklog = !batch.works.some(isAwaited)
       const doubtful = isDoubtful(batch, breakers.healthOf)
-      const isSingle = isSingly(batch) || !batch.courses.every(wanted.mayBatch ?? (() => true))
+      const isSingle = wanted.scope === 'courses' ? !isForModify(batch) : isSingly(batch)
       if (isBacklog) backlogCalls++
       if (doubtful) doubtfulCalls++
       if (isSingle) singleCalls++

@@ -96,7 +96,7 @@ test('suspects go singly, after all others; those with a waiting sender come fir
 
 test('suspects come first this time, if the others never end', () => {
   const [one, healthy] = [suspect({ courses: [A] }), aWork({ courses: [A] })]
-  assert.deepEqual(nextBatch({ works: [healthy, one], scope: 'sets', now: 0, suspectsFirst: true })?.works, [one])
+  assert.deepEqual(nextBatch({ works: [healthy, one], scope: 'sets', now: 0, doubtful: 'first' })?.works, [one])
 })
 
 test('while the slot for doubtful calls is taken, there is no call for suspects, parts of a failed batch or doubtful courses', () => {
@@ -105,7 +105,7 @@ test('while the slot for doubtful calls is taken, there is no call for suspects,
   const doubtful = aWork({ courses: [B] })
   const healthy = aWork({ courses: [B, C] })
   const works = [suspect({ courses: [A] }), part, doubtful, healthy]
-  const of = { scope: 'sets' as const, now: 9000, healthOf: only(B, 'doubtful'), withoutDoubtful: true }
+  const of = { scope: 'sets' as const, now: 9000, healthOf: only(B, 'doubtful'), doubtful: 'never' as const }
   assert.deepEqual(nextBatch({ ...of, works }), { courses: [C], works: [healthy] })
   assert.equal(nextBatch({ ...of, works: works.slice(0, 3) }), null)
 })
