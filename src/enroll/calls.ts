@@ -65,10 +65,16 @@ async function make(calling: Calling, { chosen, route }: Call): Promise<void> {
 }
 
 async function attempt(calling: Calling, batch: Batch, route: Route): Promise<void> {
-  const { breaker, breakers, inFlight, options, newId, onError, signal } = calling
+  const { breaker, breakers, budget, inFlight, options, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
-  const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
   const keepOurs = (works: readonly Work[]): Promise<readonly Work[]> => stopLost(calling, works)
+  const acquireFor = (work: Work): Promise<Permit> =>
+    acquireChecked(
+      () => budget.acquire(signal),
+      async () => {
+        if ((await keepOurs([work])).length === 0) throw STOPPED
+      },
+    )
   const context = { batch, lms: breaker.lms, breakers, options, isUp, acquireFor, keepOurs }
   try {
     if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
@@ -88,23 +94,12 @@ function stopCut(work: Work): void {
   stop(work)
 }
 
-async function acquireForWork(calling: Calling, work: Work): Promise<Permit> {
-  const check = async (): Promise<void> => {
-    if ((await thatMayGoOn(calling, [work])).length === 0) throw STOPPED
-  }
-  return acquireChecked(() => calling.budget.acquire(calling.signal), check)
-}
-
-async function stopLost(calling: Calling, works: readonly Work[]): Promise<readonly Work[]> {
-  const going = await thatMayGoOn(calling, works)
-  for (const work of works) if (!going.includes(work)) stop(work)
-  return going
-}
-
-async function thatMayGoOn({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
+/** Stops those of these works that may not go on, and gives the others. */
+async function stopLost({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
   const ids = await inbox.mayContinue(works.map(({ delivery }) => delivery.id)).catch((error: unknown) => {
     if (!isUnreachable(error)) onError(error)
     return new Set<string>() // nobody can tell whether the holds last
   })
-  return works.filter(({ delivery }) => ids.has(delivery.id))
+  for (const work of works) if (!ids.has(work.delivery.id)) stop(work)
+  return works.filter(({ stopped }) => !stopped)
 }

@@ -5,7 +5,7 @@ import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { CallContext, PriorKnowledge, WantedMode } from './pair.ts'
-import { type PairResult, record, refused, STOPPED, stop, type Work } from './work.ts'
+import { type PairResult, record, refused, STOPPED, type Work } from './work.ts'
 
 /** What the settings ask for beyond enrolling. */
 export interface EnrollingOptions {
@@ -17,7 +17,7 @@ export interface EnrollingOptions {
 
 export interface BatchContext extends Pick<CallContext, 'lms'> {
   readonly batch: Batch
-  /** As CallContext.acquire, for calls about one delivery. Rejects with STOPPED if this replica no longer owns it. */
+  /** As CallContext.acquire. If this replica no longer owns the delivery, stops the work and rejects with STOPPED. */
   readonly acquireFor: (work: Work) => Promise<Permit>
   /** Asks the database, right before a batch call, which of these works this replica still owns, and stops the others. */
   readonly keepOurs: (works: readonly Work[]) => Promise<readonly Work[]>
@@ -64,9 +64,8 @@ async function singly({
     const stored = work.delivery.accounts[course] ?? null
     return await enrollSingly({ lms, acquire, email: work.request.email, course, stored, prior, mode })
   } catch (error) {
-    if (error !== STOPPED) throw error
-    stop(work)
-    return null
+    if (error === STOPPED) return null
+    throw error
   }
 }
 
