@@ -193,34 +193,29 @@ async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<J
  */
 async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
   const { lms, acquire, email, course } = pair
-  if (prior === 'unasked') {
-    const made = await post(pair)
-    if ('kind' in made) return made
-    if (made.answer === 'created') return inDoubt(await settleAllowance(pair, prior))
-  }
+  const made = prior === 'unasked' ? await makeAllowance(pair, prior) : null
+  if (made !== null) return made
   const listed = await lms.allowances(await acquire(), { email })
   if (!listed.ok) return failed(listed.failure)
   // At most one: the LMS's database ignores the letter case of a key, even if its courses don't.
   const found = listed.value.find((one) => one.course.toLowerCase() === course.toLowerCase())
-  if (found === undefined) return makeAllowance(pair, prior)
-  if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
-  if (found.course === course && enrollsOnActivation(found)) return done('allowed')
-  if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
-  const deleted = await lms.disallow(await acquire(), { email, course })
-  return deleted.ok ? inDoubt(await makeAllowance(pair, prior)) : failed(deleted.failure)
-}
-
-async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult> {
-  const made = await post(pair)
-  return 'kind' in made ? made : inDoubt(await settleAllowance(pair, prior))
+  if (found !== undefined) {
+    if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
+    if (found.course === course && enrollsOnActivation(found)) return done('allowed')
+    if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
+    const deleted = await lms.disallow(await acquire(), { email, course })
+    if (!deleted.ok) return failed(deleted.failure)
+  }
+  return inDoubt((await makeAllowance(pair, prior)) ?? (await settleAllowance(pair, prior)))
 }
 
 /**
  * Makes the allowance, unless the LMS has lost the course: the LMS would accept it, and its buyer couldn't activate an
  * account (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a dangling allowance …'). The course is looked
- * up after the wait for the permit, which can be long.
+ * up after the wait for the permit, which can be long. null if there is an allowance already.
  */
-async function post({ lms, acquire, email, course }: Pair): Promise<PairResult | { answer: 'created' | 'exists' }> {
+async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult | null> {
+  const { lms, acquire, email, course } = pair
   const permit = await acquire()
   const found = await lms.course(course)
   if (!found.ok || found.value === null) {
@@ -228,7 +223,8 @@ async function post({ lms, acquire, email, course }: Pair): Promise<PairResult |
     return found.ok ? refused({ code: 'course.missing', subject: course }) : failed(found.failure)
   }
   const made = await lms.allow(permit, { email, course })
-  return made.ok ? { answer: made.value } : failed(made.failure)
+  if (!made.ok) return failed(made.failure)
+  return made.value === 'created' ? inDoubt(await settleAllowance(pair, prior)) : null
 }
 
 /**
