@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { modesFrom } from '../enroll/course-mode.ts'
-import { type Finding, type Reconciliation, reconcile as reconcileAll, repair } from '../enroll/follow-up/reconcile.ts'
+import { type Finding, type Reconciliation, reconcile as reconcileAll } from '../enroll/follow-up/reconcile.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
@@ -39,7 +39,6 @@ export const reconcile = command({
         random: context.random,
       })
       const { lms, budget } = openLmsAsGuest({ settings, guest, now: context.now })
-      const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
       const findings: Finding[] = []
       const progress = createProgress({ total, clock: () => performance.now() })
       const acquire = () => {
@@ -56,9 +55,8 @@ export const reconcile = command({
           acquire,
           since: from,
           fix: values.fix,
-          modeOf,
+          modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
-          enroll: (of) => repair({ lms, modeOf, ...of }),
           by: operator(),
           signal: stop.signal,
           sleep: (ms) => pause(ms, stop.signal),

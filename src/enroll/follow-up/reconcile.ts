@@ -10,7 +10,7 @@ import { enrollSingly } from '../enroll-singly.ts'
 import type { Pair } from '../pair.ts'
 import { type Changing, changeFor } from './change.ts'
 import { createDanglingCheck, deleteDangling, type Repaired } from './dangling.ts'
-import { type Asking, lookUpAll } from './look-up.ts'
+import { lookUpAll } from './look-up.ts'
 import { lacksEnrollment, type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
 import { type Seen, standingIn } from './standing.ts'
@@ -48,19 +48,11 @@ export interface Reconciliation {
 }
 
 interface ReconcileOptions extends Changing {
-  readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
+  readonly lms: Lms
   readonly modeOf: ModeOf
   readonly fix: boolean
   /** Lowercase addresses of people who may be enrolled or allowed whatever was reported. */
   readonly named: ReadonlySet<string>
-  /** Enrolls a person in one course, or allows them. */
-  readonly enroll: (of: {
-    email: string
-    course: string
-    isNamed: boolean
-    /** Waits for the right to make one throttled call. Rejects if the delivery doesn't want the repair any more. */
-    acquire: () => Promise<Permit>
-  }) => Promise<Repaired>
   /** The actor of the repairs. */
   readonly by: string
   /** Waits `ms`, or until the signal is aborted. */
@@ -197,10 +189,11 @@ async function repairOne(
   reported: Reported,
   { course, email, standing, reported: result }: Finding,
 ): Promise<Repaired> {
+  const { lms, modeOf } = options
   const change = (acquire: () => Promise<Permit>): Promise<Repaired> =>
     standing === 'dangling'
       ? deleteDangling({ ...options, acquire, reported, course })
-      : options.enroll({ email, course, isNamed: result === 'allowed', acquire })
+      : repair({ lms, modeOf, acquire, email, course, isNamed: result === 'allowed' })
   const attempt =
     (await changeFor(options, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
   if (attempt.done && standing !== 'dangling') {
@@ -217,7 +210,7 @@ async function repairOne(
  * description of the result, and to whether the LMS may still carry out a call.
  * @throws what `acquire` rejects with
  */
-export async function repair({
+async function repair({
   isNamed,
   modeOf,
   ...pair

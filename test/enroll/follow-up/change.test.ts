@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { changeFor } from '../../../src/enroll/follow-up/change.ts'
-import { type Finding, reconcile, repair } from '../../../src/enroll/follow-up/reconcile.ts'
+import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
 import { runWithdrawals } from '../../../src/enroll/withdraw/run-withdrawals.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
@@ -10,7 +10,7 @@ import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { createWakeUp } from '../../../src/service/lib/loop.ts'
 import { accepted, arrival, pruneAlone, settled, succeeded } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
-import { acquire, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp } from './harness.ts'
+import { acquire, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp, withRepair } from './harness.ts'
 
 const ADA = 'ada@x.example'
 const LANDS_MS = 60_000
@@ -113,7 +113,7 @@ for (const [happens, act] of [...ORDERED, ...CARRIED_OUT]) {
   })
 }
 
-/** What reconcile --fix finds; `before` runs before each repair. */
+/** What reconcile --fix finds; `before` runs before the first repair. */
 async function repaired(
   { context, replicas, lms }: FollowUp,
   before: () => Promise<unknown>,
@@ -125,16 +125,12 @@ async function repaired(
     replicas,
     guard,
     landsMs: LANDS_MS,
-    lms,
+    lms: { ...withRepair(lms, before), ...changed },
     acquire,
     modeOf: () => null,
     since: null,
     fix: true,
     named: new Set(),
-    enroll: async (of) => {
-      await before()
-      return repair({ lms: { ...lms, ...changed }, modeOf: () => null, ...of })
-    },
     by: 'ada',
     signal,
     sleep: async () => {},

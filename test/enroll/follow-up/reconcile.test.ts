@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Finding, reconcile, repair } from '../../../src/enroll/follow-up/reconcile.ts'
+import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
 import type { CourseResult } from '../../../src/sale/types.ts'
 import { DEMO } from '../../harness.ts'
-import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp } from './harness.ts'
+import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp, withRepair } from './harness.ts'
 
 const ALICE = 'alice@example.com'
 const NOBODY = 'nobody@example.com'
@@ -31,7 +31,6 @@ async function reconciled(
     since: null,
     fix: false,
     named: new Set(),
-    enroll: (of) => repair({ lms, modeOf: () => null, ...of }),
     by: 'ada',
     signal: new AbortController().signal,
     sleep: async (ms) => void slept.push(ms),
@@ -154,14 +153,8 @@ test('an allowance for another address that the LMS takes for this one does not 
 
 test('a person who was unenrolled between the check and the repair stays unenrolled', async (t) => {
   const bench = await soldTo(t, ALICE, 'enrolled')
-  const { lms } = bench
-  const { findings } = await bench.run({
-    fix: true,
-    enroll: async (of) => {
-      await bench.seed({ enrollments: [enrollment(ALICE, false)] })
-      return repair({ lms, modeOf: () => null, ...of })
-    },
-  })
+  const lms = withRepair(bench.lms, () => bench.seed({ enrollments: [enrollment(ALICE, false)] }))
+  const { findings } = await bench.run({ fix: true, lms })
   assert.deepEqual(
     findings.map(({ repaired, words }) => [repaired, words]),
     [[false, `${DEMO}: person.unenrolled ${DEMO}`]],
