@@ -69,7 +69,9 @@ const single = (chosen: ChosenCall | null): Call | null => chosen && { chosen, r
 async function withModify({ chooser, budget, signal }: Choosing, bulk: boolean): Promise<Call | null> {
   const permit = bulk ? budget.tryAcquire(RESERVE) : null
   if (permit !== null) return withPermit(chooser, permit)
-  const chosen = hasPermit(budget) ? chooser.choose({ scope: 'courses' }) : chooseSparing(chooser)
+  const free = budget.tryAcquire(0)
+  free?.release()
+  const chosen = free === null ? chooseSparing(chooser) : chooser.choose({ scope: 'courses' })
   if (chosen === null) return null
   if (isForModify(chosen.batch)) return { chosen, route: { kind: 'modify' } }
   if (!bulk || isSingly(chosen.batch)) return single(chosen)
@@ -82,12 +84,6 @@ function withPermit(chooser: CallChooser, permit: Permit, people = BATCH_PEOPLE)
   if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
   permit.release()
   return single(chosen)
-}
-
-const hasPermit = (budget: Budget): boolean => {
-  const permit = budget.tryAcquire(0)
-  permit?.release()
-  return permit !== null
 }
 
 /** While the budget is empty, calls without a permit come first, and at most one slot waits for a permit. */

@@ -33,7 +33,7 @@ export async function enrollInBatch({
     // The searches before took a time in which the others may have pruned this replica.
     const batch = { ...known, works: await context.keepOurs(known.works) }
     if (batch.works.length === 0 || batch.courses.length === 0) return
-    if (mail) noteMails(batch)
+    if (mail) for (const work of batch.works) for (const course of batch.courses) work.mailed.add(course)
     const began = performance.now()
     const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
     noteCall(batch, { api: NAMES[route.kind], status: statusOf(answer), ms: performance.now() - began })
@@ -240,9 +240,4 @@ function partToMail(batch: Batch, { emailStudents }: { emailStudents: boolean })
   const mail = mayMail(first, batch.courses)
   const works = batch.works.filter((work) => mayMail(work, batch.courses) === mail)
   return { batch: { ...batch, works }, mail }
-}
-
-/** Notes that the call mails them. Runs before the call. */
-function noteMails({ works, courses }: Batch): void {
-  for (const work of works) for (const course of courses) work.mailed.add(course)
 }

@@ -29,36 +29,26 @@ export function createInFlight({
 }: {
   inbox: Pick<Inbox, 'hasBegun' | 'mayContinue' | 'beginAttempt' | 'release'>
 }): InFlight {
-  const held = new Map<string, Work>()
+  const held = new Set<Work>()
   const inCall = new Set<Work>()
-
-  const idle = (): Work[] => [...held.values()].filter((work) => !inCall.has(work))
-
-  const drop = (works: readonly Work[]): void => {
-    if (works.length === 0) return
-    for (const work of works) {
-      held.delete(work.delivery.id)
-      inCall.delete(work)
-    }
-    inbox.release(works.map(({ delivery }) => delivery.id))
-  }
+  const idsOf = (works: readonly Work[]): string[] => works.map(({ delivery }) => delivery.id)
+  const hasBegun = ({ delivery }: Work): boolean => inbox.hasBegun(delivery.id)
+  const idle = (): Work[] => [...held].filter((work) => !inCall.has(work))
 
   return {
     size: () => held.size,
     add: (work) => {
-      held.set(work.delivery.id, work)
+      held.add(work)
     },
     remove: (work) => {
-      held.delete(work.delivery.id)
+      held.delete(work)
     },
     idle,
     stopLost: async () => {
-      const begun = idle().filter(({ delivery }) => inbox.hasBegun(delivery.id))
+      const begun = idle().filter(hasBegun)
       if (begun.length === 0) return []
-      const going = await inbox.mayContinue(begun.map(({ delivery }) => delivery.id))
-      const lost = begun.filter(
-        (work) => !going.has(work.delivery.id) && !inCall.has(work) && held.has(work.delivery.id),
-      )
+      const going = await inbox.mayContinue(idsOf(begun))
+      const lost = begun.filter((work) => !going.has(work.delivery.id) && !inCall.has(work) && held.has(work))
       for (const work of lost) stop(work)
       return lost
     },
@@ -66,11 +56,12 @@ export function createInFlight({
       for (const work of works) inCall.add(work)
     },
     beginAttempt: async (works) => {
-      const going = await inbox.beginAttempt(works.map(({ delivery }) => delivery.id))
+      const going = await inbox.beginAttempt(idsOf(works))
       const others = works.filter(({ delivery }) => !going.has(delivery.id))
-      const begun = others.filter(({ delivery }) => inbox.hasBegun(delivery.id))
-      for (const work of begun) stop(work)
-      drop(others.filter((work) => !begun.includes(work)))
+      for (const work of others.filter(hasBegun)) stop(work)
+      const dropped = others.filter((work) => !hasBegun(work))
+      for (const work of dropped) held.delete(work)
+      if (dropped.length > 0) inbox.release(idsOf(dropped))
       return works.filter(({ delivery }) => going.has(delivery.id))
     },
     endCall: (works) => {

@@ -41,7 +41,7 @@ export async function checkNow({
   publish?: (event: DeliveryEvent) => void
 }): Promise<CheckedNow[]> {
   if (ids.length > CHECK_MAX) throw new Error(`check at most ${CHECK_MAX} deliveries at once, not ${ids.length}`)
-  const asking = { lms, acquire, modeOf, beforeCall: async () => {}, rest: async () => {}, now: context.now }
+  const asking = { lms, acquire, modeOf, beforeCall: async () => {}, now: context.now }
   const found = new Map((await readReported(context.database.db, ids)).map((one) => [one.id, one]))
   const settled = [...found.values()].filter(({ state }) => state !== 'queued')
   const sought = await soughtOf(asking, settled)
@@ -58,7 +58,7 @@ export async function checkNow({
  * For each delivery, the true keys of the courses that were bought, where the LMS has them, and of those that were
  * reported.
  */
-async function soughtOf({ lms }: Asking, deliveries: readonly Reported[]): Promise<Judged<Sought[]>> {
+async function soughtOf({ lms }: Pick<Asking, 'lms'>, deliveries: readonly Reported[]): Promise<Judged<Sought[]>> {
   const sought = []
   for (const reported of deliveries) {
     const courses = new Set(Object.keys(reported.outcome.courses))

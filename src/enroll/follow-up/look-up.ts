@@ -73,11 +73,11 @@ export async function* lookUp(
  * the deliveries. The first failure of the LMS ends it.
  */
 export async function lookUpAll(
-  asking: Omit<LookingUp, 'thorough'>,
+  asking: Omit<LookingUp, 'thorough' | 'rest'>,
   sought: readonly Sought[],
 ): Promise<Judged<Check[]>> {
   const checks = new Map<string, Check>()
-  for await (const found of lookUp({ ...asking, thorough: true }, [sought])) {
+  for await (const found of lookUp({ ...asking, thorough: true, rest: async () => {} }, [sought])) {
     if (!found.ok) return found
     for (const check of found.value) checks.set(check.reported.id, check)
   }

@@ -153,7 +153,7 @@ async function checkPatiently(
   deliveries: readonly Reported[],
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
-  const asking = { lms, acquire, modeOf, beforeCall, rest: async () => {}, now: context.now }
+  const asking = { lms, acquire, modeOf, beforeCall, now: context.now }
   const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(reported.outcome.courses) }))
   for (;;) {
     const checks = await lookUpAll(asking, sought)
