@@ -27,11 +27,12 @@ export async function enrollInBatch({
 }: BatchContext & { route: BatchRoute; waiting: readonly Work[]; newId: () => string }): Promise<void> {
   const { lms, breakers, isUp, options } = context
   try {
-    const found = await leaveOutOthers({ batch: context.batch, lms, waiting, modeOf: options.modeOf })
+    const known = route.kind === 'bulk' ? await leaveOutMissing(context) : context.batch
+    // Last of all look-ups, because people appear more often than courses go.
+    const found = await leaveOutOthers({ batch: known, lms, waiting, modeOf: options.modeOf })
     const { batch: part, mail } = partToMail(found, options)
-    const known = route.kind === 'bulk' ? await leaveOutMissing({ batch: part, lms }) : part
-    // The searches before took a time in which the others may have pruned this replica.
-    const batch = { ...known, works: await context.keepOurs(known.works) }
+    // The look-ups took a time in which the others may have pruned this replica.
+    const batch = { ...part, works: await context.keepOurs(part.works) }
     if (batch.works.length === 0 || batch.courses.length === 0) return
     if (mail) for (const work of batch.works) for (const course of batch.courses) work.mailed.add(course)
     const began = performance.now()
@@ -97,7 +98,6 @@ function call({
  */
 async function leaveOutMissing({ batch, lms }: Pick<BatchContext, 'batch' | 'lms'>): Promise<Batch> {
   const { works, courses } = batch
-  if (works.length === 0) return batch
   const left: string[] = []
   for (const course of courses) {
     const found = await lms.course(course)

@@ -153,6 +153,20 @@ describe('a batch', async () => {
     })
   }
 
+  test('an account that the LMS takes for the buyer’s, made while the courses are looked up, is not enrolled', async () => {
+    const lookalike = { email: 'victim@exämple.com', username: 'umlaut', active: true }
+    let looked = 0
+    const course: Lms['course'] = async (...asked) => {
+      if (++looked === 1) await sandbox.people(lookalike)
+      return lms.course(...asked)
+    }
+    const victim = aWork({ email: VICTIM, courses: [DEMO] })
+    await enroll([victim], { api: 'bulk', through: { ...lms, course } })
+    assert.ok(looked > 0)
+    assert.deepEqual(victim.reasons, [{ code: 'person.other_account', subject: 'v***@exämple.com' }])
+    assert.ok((await sandbox.state()).enrollments.every(({ email }) => email !== lookalike.email))
+  })
+
   test('asking for the user names of 50 people costs the LMS at most 0.3 ms for each', async () => {
     await sandbox.forgetCalls()
     const works = Array.from({ length: 50 }, (_, i) =>
