@@ -83,15 +83,12 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   } catch (error) {
     if (signal.aborted) return // it isn't settled, so it is due at the next start
     onError(error)
-    if (isLeaseLost(error)) for (const work of batch.works) stopCut(work)
-    else failAll({ ...batch, failure: INTERNAL })
+    if (!isLeaseLost(error)) return failAll({ ...batch, failure: INTERNAL })
+    for (const work of batch.works) {
+      work.mayLand = true // the end of the lease may have cut a call, or come before it
+      stop(work)
+    }
   }
-}
-
-/** The end of the lease may have cut a call, or come before it. */
-function stopCut(work: Work): void {
-  work.mayLand = true
-  stop(work)
 }
 
 /** Stops those of these works that may not go on, and gives the others. */

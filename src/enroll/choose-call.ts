@@ -94,27 +94,20 @@ function chooseSparing(chooser: CallChooser): ChosenCall | null {
 
 const isForModify = (batch: Batch): boolean => !isSingly(batch) && batch.courses.every(modifyCanName)
 
-async function withBulk(choosing: Choosing): Promise<Call | null> {
-  const { chooser } = choosing
-  const first = chooser.peek({ scope: 'sets' })
-  if (first === null) return null
-  // No await in between: the choice is the one that was peeked at.
-  if (isSingly(first)) return single(chooser.choose({ scope: 'sets' }))
-  const { permit, people } = await acquireEarly(choosing)
-  return withPermit(chooser, permit, people)
-}
-
 /**
  * Gets the permit before the batch is chosen: during the wait for it, and while the budget runs low, the batch grows.
  */
-async function acquireEarly({ chooser, budget, signal }: Choosing): Promise<{ permit: Permit; people: number }> {
+async function withBulk({ chooser, budget, signal }: Choosing): Promise<Call | null> {
+  const first = chooser.peek({ scope: 'sets' })
+  // No await in between: the choice is the one that was peeked at.
+  if (first === null || isSingly(first)) return single(chooser.choose({ scope: 'sets' }))
   const permit = await budget.acquire(signal)
   const fullness = budget.fullness()
-  if (fullness >= SPARING_BELOW) return { permit, people: BATCH_PEOPLE }
+  if (fullness >= SPARING_BELOW) return withPermit(chooser, permit)
   const people = BATCH_PEOPLE_AT_MOST
   const isSmall = (chooser.peek({ scope: 'sets', people })?.works.length ?? 0) < GOOD_BATCH
   if (isSmall) await pause(GATHER_MS * (1 - fullness), signal)
-  return { permit, people }
+  return withPermit(chooser, permit, people)
 }
 
 /** Doubtful calls get a turn this often (ms), however many others there are. */

@@ -155,42 +155,30 @@ function markInDoubt(work: Work, failure: Failure): void {
   work.mayLand ||= mayStillLand(failure)
 }
 
+/** If none of ours has the `error` of an answer, it can be about anyone, so all are suspects. */
 function takeAnswer(
-  { batch, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
+  { batch: { works, courses }, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
   { proof, words, results }: BatchAnswer,
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
   if (!proof) {
-    markSuspects(batch, { resultOf, words, api: NAMES[route.kind] })
+    const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
+    for (const work of wrong.length > 0 ? wrong : works) {
+      work.grouping = 'suspect'
+      const said = words.get(work.request.email)
+      const quoted = said === undefined ? '' : ` (${said})`
+      work.firstError ??= `${NAMES[route.kind]} answers \`error\` for this person${quoted}`
+    }
     return
   }
-  for (const course of batch.courses) breakers.succeeded(course)
-  for (const work of batch.works) {
+  for (const course of courses) breakers.succeeded(course)
+  for (const work of works) {
     if (typeof work.grouping === 'symbol') work.grouping = 'courses'
-    for (const course of batch.courses) conclude({ work, course, result: resultOf(work, course) })
+    for (const course of courses) conclude({ work, course, result: resultOf(work, course) })
   }
 }
 
 const NAMES = { bulk: 'bulk_enroll', modify: 'enrollments/modify' } as const
-
-/**
- * Marks the works with an `error` as suspects. If none of ours has one, it can be about anyone, so all are suspects.
- */
-function markSuspects(
-  { works, courses }: Batch,
-  {
-    resultOf,
-    words,
-    api,
-  }: { resultOf: (work: Work, course: string) => PersonResult; words: ReadonlyMap<string, string>; api: string },
-): void {
-  const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
-  for (const work of wrong.length > 0 ? wrong : works) {
-    work.grouping = 'suspect'
-    const said = words.get(work.request.email)
-    work.firstError ??= `${api} answers \`error\` for this person${said === undefined ? '' : ` (${said})`}`
-  }
-}
 
 const PRIOR = {
   enrolled: 'effect_unknown',
