@@ -18,6 +18,8 @@ const LEAST_AGE_MS = DAY_MS / 2
 interface DueSales {
   readonly after: number
   readonly upTo: number
+  /** Whether these are all sales until then. */
+  readonly isWeekly: boolean
 }
 
 /**
@@ -26,27 +28,12 @@ interface DueSales {
  * the calls for each course are full. null if none did. Pure.
  */
 export function dueSales(course: string, { from, to }: { from: number; to: number }): DueSales | null {
-  const lastTime = timesOf(course)
-  const upTo = lastTime(to, DAY_MS) - LEAST_AGE_MS
-  if (lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS)) return { after: 0, upTo }
-  const after = lastTime(from, DAY_MS) - LEAST_AGE_MS
-  return after < upTo ? { after, upTo } : null
-}
-
-/**
- * Whether the buyers of a course are to be asked about what they have achieved: once a day, and once a week thoroughly.
- * null if neither became due from `from` (exclusive) to `to` (inclusive), ms since 1970. Pure.
- */
-function dueOutcomes(course: string, { from, to }: { from: number; to: number }): { isWeekly: boolean } | null {
-  const lastTime = timesOf(course)
-  if (lastTime(to, DAY_MS) <= lastTime(from, DAY_MS)) return null
-  return { isWeekly: lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS) }
-}
-
-/** The last time of a course at or before another one, of times that come in an interval (a day or a week). */
-function timesOf(course: string): (at: number, everyMs: number) => number {
   const offset = createHash('sha256').update(course).digest().readUInt32BE() % WEEK_MS
-  return (at, everyMs) => Math.floor((at - offset) / everyMs) * everyMs + offset
+  const lastTime = (at: number, everyMs: number): number => Math.floor((at - offset) / everyMs) * everyMs + offset
+  const [before, last] = [lastTime(from, DAY_MS), lastTime(to, DAY_MS)]
+  if (last <= before) return null // each weekly time is a daily one, too
+  const isWeekly = lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS)
+  return { after: isWeekly ? 0 : before - LEAST_AGE_MS, upTo: last - LEAST_AGE_MS, isWeekly }
 }
 
 /** What reads the enrolled deliveries needs. */
@@ -70,16 +57,17 @@ export async function* enrolledBuyers(
 
 /**
  * The deliveries whose buyers are to be asked about what they have achieved, with the courses that were enrolled, in
- * chunks. A sale of several courses is due with its first one.
+ * chunks: all of a course once a day, and once a week thoroughly. A sale of several courses is due with its first one.
  */
 export async function* learners(
   { db, guard }: Reading,
   { from, to }: { from: number; to: number },
 ): AsyncGenerator<{ sales: readonly Sought[]; isWeekly: boolean }> {
   for (const course of await soldCourses({ db, guard }, to)) {
-    const due = dueOutcomes(course, { from, to })
+    const due = dueSales(course, { from, to })
     if (due === null) continue
-    for await (const sales of salesOf({ db, guard }, { course, after: 0, upTo: to })) yield { sales, ...due }
+    const { isWeekly } = due
+    for await (const sales of salesOf({ db, guard }, { course, after: 0, upTo: to })) yield { sales, isWeekly }
   }
 }
 
@@ -107,7 +95,7 @@ async function soldCourses({ db, guard }: Reading, upTo: number): Promise<Readon
 /** These deliveries of a course with the courses that were enrolled, the oldest first, in chunks. */
 async function* salesOf(
   { db, guard }: Reading,
-  { course, after, upTo }: DueSales & { course: string },
+  { course, after, upTo }: Omit<DueSales, 'isWeekly'> & { course: string },
 ): AsyncGenerator<Sought[]> {
   let last = { received_at: after, id: '\u{10ffff}' }
   for (let isLast = false; !isLast; await turn()) {
