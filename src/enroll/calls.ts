@@ -68,14 +68,11 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   const { breaker, breakers, budget, inFlight, options, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
   const keepOurs = (works: readonly Work[]): Promise<readonly Work[]> => stopLost(calling, works)
-  const acquireFor = (work: Work): Promise<Permit> =>
-    acquireChecked(
-      () => budget.acquire(signal),
-      async () => {
-        if ((await keepOurs([work])).length === 0) throw STOPPED
-      },
-    )
-  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquireFor, keepOurs }
+  const check = async (): Promise<void> => {
+    if ((await keepOurs(batch.works)).length < batch.works.length) throw STOPPED
+  }
+  const acquire = (): Promise<Permit> => acquireChecked(() => budget.acquire(signal), check)
+  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquire, keepOurs }
   try {
     if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
     else if (route.kind === 'single') await enrollOneByOne(context)

@@ -1,4 +1,3 @@
-import type { Permit } from '../lms/client/budget.ts'
 import { isInDoubt } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
@@ -15,10 +14,9 @@ export interface EnrollingOptions {
   readonly modeOf: ModeOf
 }
 
-export interface BatchContext extends Pick<CallContext, 'lms'> {
+/** `acquire` stops the works that this replica no longer owns, and rejects with STOPPED if there are any. */
+export interface BatchContext extends CallContext {
   readonly batch: Batch
-  /** As CallContext.acquire. If this replica no longer owns the delivery, stops the work and rejects with STOPPED. */
-  readonly acquireFor: (work: Work) => Promise<Permit>
   /** Asks the database, right before a batch call, which of these works this replica still owns, and stops the others. */
   readonly keepOurs: (works: readonly Work[]) => Promise<readonly Work[]>
   readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
@@ -27,7 +25,7 @@ export interface BatchContext extends Pick<CallContext, 'lms'> {
   readonly isUp: () => boolean
 }
 
-/** Enrolls a batch person by person and course by course, and records the results in its works. */
+/** Enrolls the one person of a batch course by course, and records the results in the work. */
 export async function enrollOneByOne({ batch, breakers, isUp, ...context }: BatchContext): Promise<void> {
   for (const work of batch.works) {
     for (const course of batch.courses) {
@@ -49,16 +47,15 @@ export async function enrollOneByOne({ batch, breakers, isUp, ...context }: Batc
 /** null if the work was stopped between two calls. */
 async function singly({
   lms,
-  acquireFor,
+  acquire,
   options,
   work,
   course,
-}: Pick<BatchContext, 'lms' | 'acquireFor' | 'options'> & {
+}: Pick<BatchContext, 'lms' | 'acquire' | 'options'> & {
   work: Work
   course: string
 }): Promise<PairResult | null> {
   try {
-    const acquire = (): Promise<Permit> => acquireFor(work)
     const prior = priorOf(work, course)
     const mode = modeFor(work, options.modeOf(course))
     const stored = work.delivery.accounts[course] ?? null

@@ -42,7 +42,7 @@ async function enroll(works: readonly Work[]): Promise<number[]> {
     if (batch === null) return sizes
     sizes.push(batch.works.length)
     const options = { emailStudents: false, modeOf: () => null }
-    const context = { batch, breakers, options, isUp: () => isUp, lms, acquireFor: acquire, keepOurs }
+    const context = { batch, breakers, options, isUp: () => isUp, lms, acquire, keepOurs }
     if (isSingly(batch)) await enrollOneByOne(context)
     else {
       const route = { kind: 'bulk', permit: await acquire() } as const

@@ -46,7 +46,7 @@ async function callOnce(works: readonly Work[], waiting: readonly Work[] = []): 
     options,
     isUp: () => true,
     lms,
-    acquireFor: acquire,
+    acquire,
     keepOurs: async (ours: readonly Work[]) => ours,
   }
   if (isSingly(batch)) await enrollOneByOne(context)

@@ -78,7 +78,7 @@ test('no allowance is made for a course that the LMS lost while the sale waited 
     options: { emailStudents: false, modeOf: () => null },
     isUp: () => true,
     keepOurs: async (ours) => ours,
-    acquireFor: () => unlimitedBudget().acquire(new AbortController().signal),
+    acquire: () => unlimitedBudget().acquire(new AbortController().signal),
   })
   assert.deepEqual(work.reasons, [{ code: 'course.missing', subject: SOON }])
   assert.deepEqual([...work.done], [[DEMO, 'allowed']])

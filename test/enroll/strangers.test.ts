@@ -89,7 +89,7 @@ describe('a batch', async () => {
       const batch = nextBatch({ works: works.filter(({ open }) => open.size > 0), scope: 'sets', now: 0 })
       if (batch === null) return
       const keepOurs = async (ours: readonly Work[]) => ours
-      const context = { batch, breakers, options, isUp: () => true, lms: through, acquireFor: acquire, keepOurs }
+      const context = { batch, breakers, options, isUp: () => true, lms: through, acquire, keepOurs }
       const [first] = batch.works
       if (first !== undefined && goesSingly(first)) await enrollOneByOne(context)
       else {
