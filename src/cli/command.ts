@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
-import { editDistance } from '../enroll/closest-course.ts'
 import { AppError } from '../service/lib/errors.ts'
+import { editDistance } from '../shop/courses/closest-course.ts'
 import { plain } from './plain.ts'
 
 /** A command as the usage of the program, or of its group, lists it. */

@@ -6,6 +6,7 @@ import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
 import type { LiveCourse } from '../enroll/withdraw/what-stands.ts'
 import type { Account, AccountById } from '../lms/apis/accounts.ts'
+import type { Course } from '../lms/apis/courses.ts'
 import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { Operations } from '../operators/changes/operations.ts'
@@ -120,10 +121,8 @@ export interface LmsCalls {
   ) => Promise<Answered<ReadonlyMap<string, { readonly username: string }> | null>>
   /** The account with an id, at whatever address. Answers within 5 s. */
   readonly accountById: (known: LmsAccount) => Promise<Answered<AccountById>>
-  /** `key`: the course as the LMS spells it; null if there is none. `closest`: a similar course, in that case. */
-  readonly findCourse: (
-    key: string,
-  ) => Promise<Answered<{ readonly key: string | null; readonly closest: string | null }>>
+  /** The course with its key as the LMS spells it; null if there is none. */
+  readonly findCourse: (key: string) => Promise<Answered<Course | null>>
 }
 
 /** `allowances`: whether to delete the LMS's unused allowances for the address too. */

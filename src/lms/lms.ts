@@ -26,7 +26,6 @@ const TIMEOUT_MS = 30_000
 const AVAILABILITY_MS = 5 * 60_000
 /** An allowance for a course that was deleted locks its buyer out of activating, so a course isn't kept for long. */
 const COURSE_MS = 30_000
-const COURSE_KEYS_MS = 5 * 60_000
 /** Sales of a missing course cost the LMS at most one look-up in this time, however many there are. */
 const MISSING_COURSE_REST_MS = 250
 const MAX_COURSES = 5_000
@@ -92,7 +91,7 @@ interface Parts {
 
 type LookUps = ReturnType<typeof createLookUps>
 
-/** What the LMS tells about courses and people. It throttles none of it but the list of courses. */
+/** What the LMS tells about courses and people. It throttles none of it. */
 function createLookUps(parts: Parts) {
   const { ask, tokens, now } = parts
   const courses = createCache<coursesApi.Course | null>({
@@ -102,12 +101,6 @@ function createLookUps(parts: Parts) {
     restMs: MISSING_COURSE_REST_MS,
     load: (key) => coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask }),
   })
-  const lists = createCache<readonly string[]>({
-    now,
-    max: 1,
-    ttlMs: () => COURSE_KEYS_MS,
-    load: () => coursesApi.listCourseKeys({ serviceUser: tokens.get, ask }),
-  })
   return {
     /**
      * The course with its true key, or null if there is none now. A course is kept for 30 s, unless it was requested
@@ -116,8 +109,6 @@ function createLookUps(parts: Parts) {
      */
     course: async (key: string, since?: number): Promise<Judged<coursesApi.Course | null>> =>
       coursesApi.canBeCourse(key) ? courses.get(key, since) : succeeded(null),
-    /** The keys of the courses that the service user sees, at most 2,000. Kept for 5 min. */
-    courseKeys: () => lists.get(''),
     account: (email: string) =>
       ask(accountsApi.accountRequest({ email }), (answer) => accountsApi.judgeAccount(answer, { email })),
     /** A known account, found by its id. */

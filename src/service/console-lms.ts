@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Answered, Checks, ChecksRun, LmsCalls } from '../console/parts.ts'
 import { examine } from '../doctor/examine.ts'
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
-import { findCourse } from '../enroll/closest-course.ts'
 import { type CheckedNow, checkNow } from '../enroll/follow-up/check-now.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { whatStands } from '../enroll/withdraw/what-stands.ts'
@@ -22,7 +21,7 @@ export function createLmsCalls(calls: CallContext): LmsCalls {
   const { lms } = calls
   return {
     whatStands: async (of) => answered(await whatStands({ ...calls, ...of })),
-    findCourse: async (key) => answered(await findCourse(lms, key)),
+    findCourse: async (key) => answered(await lms.course(key)),
     account: (email) => whileWaiting(lms.account(email).then(answered)),
     accountsOf: async (emails) => {
       const found = await whileWaiting(lms.searchEmails(emails).then(answered))

@@ -14,7 +14,7 @@ const CURSE = 'course-v1:edX+DemoX+Demo_Curse'
 const receiver = await startReceiver({ after })
 const chat = await startChat({ after })
 const env = { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET, LERNITO_NOTIFY_URL: chat.url }
-const { product, browser, open, idOf } = await startBrowsing({ env })
+const { product, browser, open, idOf } = await startBrowsing({ env, catalogueMs: 1_000 })
 const someone = await operator(product)
 
 /** The paths to which forms were sent. */

@@ -7,7 +7,7 @@ import { openConsole, startBrowsing } from './console.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const TYPO = 'course-v1:edX+DemoX+Demo_Curse'
-const { product, browser, open, idOf } = await startBrowsing()
+const { product, browser, open, idOf } = await startBrowsing({ catalogueMs: 1_000 })
 const activeOf = async (email: string): Promise<boolean | undefined> =>
   (await product.lms.state()).enrollments.find((row) => row.email === email)?.active
 /** The delivery's page updates by itself. */

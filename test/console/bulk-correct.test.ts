@@ -7,7 +7,7 @@ import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 const TYPO = 'course-v1:edX+DemoX+Demo_C0urse'
 const FAR = 'course-v1:Nobody+Knows+Ever'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const product = await startWithConsole()
+const product = await startWithConsole({ catalogueMs: 200 })
 after(() => product.stop())
 const someone = await operator(product)
 const sell = async (email: string, courseIds: readonly string[] = [TYPO]): Promise<string> =>
@@ -29,7 +29,7 @@ const fieldsOf = ({ text }: { text: string }): Record<string, string> =>
       ],
     ),
   )
-/** The way from the overview to the preview, which the page offers once it knows the closest course. */
+/** The way from the overview to the preview, which the page offers once the service has read the courses of the LMS. */
 const offered = (): Promise<string> =>
   until('the offer', async () => {
     const link = linksOf(await someone.see('/')).find((one) => one.includes('/correct?'))
@@ -46,7 +46,7 @@ test('a cause with a near key offers to correct all of its sales: a preview of t
   const path = await offered()
   const page = await someone.see(path)
   const text = readable(page)
-  assert.match(text, new RegExp(`Correct 4 sales to ${DEMO.replaceAll('+', '\\+')}`))
+  assert.match(text, /Correct 4 sales to Demonstration Course/)
   assert.match(text, /Sales 4 .*With an account 1 .*Without an account 3/)
   assert.match(text, /alice@example\.com account alice .* at once/)
   assert.match(text, /later@example\.com not registered yet .* on registration/)

@@ -19,7 +19,7 @@ test('a cause has its number of deliveries, and the box the number of all', () =
   const html = causesHtml({
     causes: [cause],
     count: 1200,
-    closest: new Map(),
+    closestCourse: () => null,
     base: '',
     csrf: '',
     courseName: () => null,
@@ -32,7 +32,7 @@ test('a cause of one delivery leads to it', () => {
   const html = causesHtml({
     causes: [{ ...cause, count: 1 }],
     count: 1,
-    closest: new Map(),
+    closestCourse: () => null,
     base: '/c',
     csrf: '',
     courseName: () => null,
@@ -45,7 +45,7 @@ test('rejected sales are causes too: their buyers have paid', () => {
   const html = causesHtml({
     causes: [cause, rejected],
     count: 999,
-    closest: new Map(),
+    closestCourse: () => null,
     base: '/c',
     csrf: '',
     courseName: () => null,

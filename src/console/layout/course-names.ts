@@ -1,4 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { Catalogue } from '../../shop/courses/catalogue.ts'
 import type { PageParts } from '../parts.ts'
 import { courseUrl } from './format.ts'
 import { shareReads } from './share-reads.ts'
@@ -9,23 +11,26 @@ export type CourseName = (key: string) => string | null
 declare module 'fastify' {
   interface FastifyRequest {
     courseName: CourseName
+    /** The key of the course that a missing one looks like; see Catalogue. */
+    closestCourse: Catalogue['closest']
   }
 }
 
 /** Every page reads the catalogue, so pages that are shown within this time share it: ms. */
 const SHARED_MS = 1000
-const UNNAMED: CourseName = () => null
+const UNKNOWN = { courseName: () => null, closestCourse: () => null }
 
-/** Gives each page of a signed-in operator the names of courses. While the database is away, there are none. */
+/** Gives each page of a signed-in operator what the catalogue knows of keys. While the database is away, that is nothing. */
 export function addCourseNames({ scope, readCatalogue, now }: PageParts): void {
-  const read = async (): Promise<CourseName> => {
-    const { find, findMissing } = await readCatalogue()
-    return (key) => find(key)?.name ?? findMissing(key)?.name ?? null
+  const read = async (): Promise<Pick<FastifyRequest, keyof typeof UNKNOWN>> => {
+    const { find, findMissing, closest } = await readCatalogue()
+    return { courseName: (key) => find(key)?.name ?? findMissing(key)?.name ?? null, closestCourse: closest }
   }
-  const names = shareReads({ read: () => read().catch(() => UNNAMED), forMs: SHARED_MS, now })
-  scope.decorateRequest('courseName', UNNAMED)
+  const known = shareReads({ read: () => read().catch(() => UNKNOWN), forMs: SHARED_MS, now })
+  scope.decorateRequest('courseName', UNKNOWN.courseName)
+  scope.decorateRequest('closestCourse', UNKNOWN.closestCourse)
   scope.addHook('preHandler', async (request) => {
-    request.courseName = request.session === null ? UNNAMED : await names()
+    if (request.session !== null) Object.assign(request, await known())
   })
 }
 

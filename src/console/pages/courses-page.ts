@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { closestCourse } from '../../enroll/closest-course.ts'
 import { type Bar, totalOf } from '../../operators/reports/counts.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
 import type { Catalogue, Course, Past } from '../../shop/courses/catalogue.ts'
@@ -19,23 +18,15 @@ const PATH = '/courses'
 /** More courses than these are only counted. */
 const UNSOLD_MAX = 200
 
-/** Comparing a key with 2,000 others takes some 20 ms, so one page compares only a few; the others follow. */
-const COMPARED_MAX = 5
-
 /** Adds the page with the courses that were sold here, and what the LMS says about each; it updates itself. */
 export function addCourses(parts: PageParts): void {
   const { scope, now } = parts
-  const nearKeys = createNearKeys()
   scope.get(PATH, async (request, reply) => {
     const { base } = request.site
     const { from, to } = readQuery(queryOf(request))
     const href = (period: Period): string => `${base}${PATH}${queryText({ ...period })}`
     const view = await readView(parts, request, { from, to })
-    const near = nearKeys(
-      view.catalogue,
-      view.lines.flatMap(({ key, status }) => (status.kind === 'missing' ? [key] : [])),
-    )
-    const page = { ...view, near, base, now: now(), lmsUrl: parts.lmsUrl }
+    const page = { ...view, base, now: now(), lmsUrl: parts.lmsUrl }
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: base + PATH })
     const main = html`<div id="courses" data-zoned !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
     return sendPage({ reply, title: words.title, aside, current: PATH, main })
@@ -43,31 +34,12 @@ export function addCourses(parts: PageParts): void {
 }
 
 /**
- * Returns a function that finds the existing key that each of these missing keys looks like. It keeps what it has found
- * until the catalogue changes.
+ * What the LMS said about a course. `unknown`: it was first sold after the LMS was last asked. `similar`: the key of the
+ * course that a missing one looks like.
  */
-function createNearKeys(): (catalogue: Catalogue, missing: readonly string[]) => ReadonlyMap<string, string> {
-  let version = -1
-  let known = new Map<string, string | null>()
-  return (catalogue, missing) => {
-    if (catalogue.version !== version) known = new Map()
-    version = catalogue.version
-    const keys = catalogue.courses.map(({ key }) => key)
-    const unknown = missing.filter((key) => !known.has(key))
-    for (const key of unknown.slice(0, COMPARED_MAX)) known.set(key, closestCourse({ key, keys }))
-    return new Map(
-      missing.flatMap((key) => {
-        const near = known.get(key) ?? null
-        return near === null ? [] : [[key, near]]
-      }),
-    )
-  }
-}
-
-/** What the LMS said about a course; `unknown`: it was first sold after the LMS was last asked. */
 type Status =
   | { readonly kind: 'open' | Obstacle; readonly course: Course; readonly wanted: string | null }
-  | { readonly kind: 'missing' }
+  | { readonly kind: 'missing'; readonly similar: string | null }
   | { readonly kind: 'unknown' }
 
 interface Line {
@@ -109,8 +81,9 @@ async function readView(
     const name = of.courseName(key)
     const change = changeOf(catalogue, key)
     if (course === undefined) {
-      const kind = catalogue.findMissing(key) === undefined ? 'unknown' : 'missing'
-      return { key, name, counts, change, status: { kind } }
+      const isMissing = catalogue.findMissing(key) !== undefined
+      const status: Status = isMissing ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
+      return { key, name, counts, change, status }
     }
     const kind = obstacleOf(course, selling) ?? 'open'
     return { key: course.key, name, counts, change, status: { kind, course, wanted: modeOf(course.key) } }
@@ -119,8 +92,6 @@ async function readView(
 }
 
 interface View extends Awaited<ReturnType<typeof readView>> {
-  /** The existing key that a missing one looks like. */
-  readonly near: ReadonlyMap<string, string>
   readonly base: string
   readonly lmsUrl: string
   readonly now: number
@@ -191,7 +162,7 @@ function cellsOf(line: Line, view: View): string[] {
     return html`<a!${look} href="${listUrl(line, view, isOne ? (states.length === 0 ? '' : (state ?? '')) : '')}">${numberText(count)}</a>`
   }
   return [
-    titleHtml(line, view),
+    titleHtml(line),
     html`<div>!${statusHtml(line, view)}!${changeHtml(line.change, view)}</div>`,
     link(totalOf(counts), []),
     link(sum(counts, 'enrolled'), ['enrolled']),
@@ -206,9 +177,9 @@ function listUrl({ key }: Line, { base, period }: View, state: DeliveryState | '
   return `${base}/deliveries${queryText({ course: key, sales: 'only', ...period, state })}`
 }
 
-function titleHtml({ key, name, status }: Line, { near }: View): string {
-  const similar = near.get(key)
-  const marked = similar === undefined ? html`<code>${key}</code>` : differenceHtml(key, similar)
+function titleHtml({ key, name, status }: Line): string {
+  const similar = status.kind === 'missing' ? status.similar : null
+  const marked = similar === null ? html`<code>${key}</code>` : differenceHtml(key, similar)
   if (name !== null) return html`<div><strong><bdi>${name}</bdi></strong><br>!${marked}</div>`
   return status.kind === 'missing'
     ? html`<div><strong class="bad">${words.missing}</strong><br>!${marked}</div>`
@@ -218,16 +189,12 @@ function titleHtml({ key, name, status }: Line, { near }: View): string {
 const stateHtml = (look: string, text: string, more: string): string =>
   html`<div><span class="state ${look}">${text}</span>!${more === '' ? '' : html`<br><span class="quiet">!${more}</span>`}</div>`
 
-function statusHtml({ key, status }: Line, { near, catalogue, now }: View): string {
+function statusHtml({ status }: Line, { catalogue, now }: View): string {
   if (status.kind === 'unknown') return stateHtml('handled', words.states.unknown, '')
   if (status.kind === 'missing') {
-    const similar = near.get(key)
-    const name = similar === undefined ? undefined : (catalogue.find(similar)?.name ?? similar)
-    return stateHtml(
-      'needs-attention',
-      words.states.missing,
-      name === undefined ? '' : html`${words.looksLike} <bdi>${name}</bdi>`,
-    )
+    const { similar } = status
+    const like = similar === null ? '' : html`${words.looksLike} <bdi>${catalogue.find(similar)?.name ?? similar}</bdi>`
+    return stateHtml('needs-attention', words.states.missing, like)
   }
   const { course, wanted } = status
   const { enrollmentStart, enrollmentEnd, modes } = course
@@ -275,13 +242,12 @@ function changeHtml(change: Change | null, { since }: View): string {
 /** What an operator can do about the problems of a course; else, its page in the LMS. */
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
-  const { base, near } = view
+  const { base } = view
   const stopped = sum(counts, 'needs_attention')
-  const similar = near.get(key)
   if (status.kind === 'missing') {
-    if (similar === undefined || stopped === 0) return ''
+    if (status.similar === null || stopped === 0) return ''
     const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })
-    const url = `${base}/correct${query}&${new URLSearchParams({ enroll_in: similar })}`
+    const url = `${base}/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
     return html`<a class="button" href="${url}">${fill(words.correct, { count: numberText(stopped) })}</a>`
   }
   if (status.kind !== 'open' && status.kind !== 'unknown' && stopped > 0) {

@@ -197,7 +197,6 @@ function watched(lms: Lms, watch: Watch): Lms {
     heartbeat: lms.heartbeat,
     close: lms.close,
     course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
-    courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
     coursePage: (permit, page) => watch(() => lms.coursePage(permit, page), { ...OPTIONAL, permit }),
     catalogueCourse: (key) => watch(() => lms.catalogueCourse(key), OPTIONAL),
     addedModes: (course) => watch(() => lms.addedModes(course), OPTIONAL),

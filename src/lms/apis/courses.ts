@@ -150,30 +150,6 @@ function isOpen(row: Row, now: number): boolean {
   return begun && !ended && !row.invitation_only && !row.hidden
 }
 
-/** The most that the LMS puts on a page. */
-const PAGE_SIZE = 100
-/** An LMS with more courses is asked for the first 2,000. */
-const PAGES_MAX = 20
-
-/** The keys of the courses that the service user sees, at most 2,000 of them. */
-export async function listCourseKeys(from: {
-  serviceUser: () => Promise<Judged<{ readonly username: string }>>
-  ask: Ask
-}): Promise<Judged<readonly string[]>> {
-  const user = await from.serviceUser()
-  if (!user.ok) return user
-  const { username } = user.value
-  const keys: string[] = []
-  for (let page = 1; page <= PAGES_MAX; page++) {
-    const request = courseListRequest({ username, pageSize: PAGE_SIZE, page })
-    const listed = await from.ask(request, (answer) => judgeCourseList(answer, { username }))
-    if (!listed.ok) return listed
-    keys.push(...listed.value.courses.map(({ key }) => key))
-    if (page * PAGE_SIZE >= listed.value.count) break
-  }
-  return succeeded(keys)
-}
-
 const MODES_ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'
 
 const details = z.object({ course_modes: z.array(z.object({ slug: z.string() })) })

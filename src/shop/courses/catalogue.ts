@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { CatalogueRow, Tables } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
+import { closestCourse } from './closest-course.ts'
 import { type CourseOfLms, OBSTACLES, type Obstacle, REASON_CODES, type ReasonCode } from './sellable.ts'
 
 /** The only row of the table. */
@@ -49,6 +50,8 @@ export interface Catalogue extends Contents {
   readonly find: (key: string) => Course | undefined
   /** The same of the missing ones. */
   readonly findMissing: (key: string) => MissingCourse | undefined
+  /** The key of the course that a key which the LMS doesn't have was probably meant to be; null if none is similar. */
+  readonly closest: (key: string) => string | null
 }
 
 const time = z.number().nullable()
@@ -114,18 +117,30 @@ export async function readRow(db: Pick<Kysely<Tables>, 'selectFrom'>): Promise<C
   return row ?? FIRST_ROW
 }
 
-type Readings = Contents & Pick<Catalogue, 'find' | 'findMissing'>
+type Readings = Contents & Pick<Catalogue, 'find' | 'findMissing' | 'closest'>
 
 const readingsOf = (text: string): Readings => indexed(contents.parse(JSON.parse(text)))
+
+/** Comparing a key with 2,000 others takes some 20 ms, so for one reading of the LMS only these many keys are compared. */
+const COMPARED_MAX = 50
 
 /** The same contents, in which courses can be found. */
 export function indexed(of: Contents): Readings {
   const courses = new Map(of.courses.map((course) => [courseIdentity(course.key), course]))
   const missing = new Map(of.missing.map((one) => [courseIdentity(one.key), one]))
+  const find = (key: string): Course | undefined => courses.get(courseIdentity(key))
+  const closest = new Map<string, string | null>()
   return {
     ...of,
-    find: (key) => courses.get(courseIdentity(key)),
+    find,
     findMissing: (key) => missing.get(courseIdentity(key)),
+    closest: (key) => {
+      if (find(key) !== undefined) return null
+      if (!closest.has(key) && closest.size < COMPARED_MAX) {
+        closest.set(key, closestCourse({ key, keys: of.courses.map((course) => course.key) }))
+      }
+      return closest.get(key) ?? null
+    },
   }
 }
 

@@ -73,6 +73,30 @@ test('a course has its name, times and modes; a key finds it in any letter case'
   })
 })
 
+test('a key that the LMS does not have is close to that of a course, and one that it has to none', async (t) => {
+  const bench = await setUp(t, { world: worldOf(manyCourses(2)) })
+  const early = await bench.read()
+  assert.equal(early.closest('course-v1:Many+CO001+2026'), null, 'nothing was read yet')
+  await bench.refresh()
+  const { closest } = await bench.read()
+  assert.equal(closest('course-v1:Many+CO001+2026'), 'course-v1:Many+C0001+2026')
+  assert.equal(closest('course-v1:many+C0000+2026+branch@x'), null)
+  assert.equal(closest('course-v1:Nobody+Knows+Ever'), null)
+})
+
+test('comparing keys ends after 50 of one reading, so that hostile ones don’t keep the service busy', async (t) => {
+  const bench = await setUp(t, { world: worldOf(manyCourses(1)) })
+  await bench.refresh()
+  const near = (n: number): string => `course-v1:Many+C0000+${2100 + n}`
+  const { closest } = await bench.read()
+  for (let n = 0; n < 50; n++) assert.notEqual(closest(near(n)), null)
+  assert.equal((await bench.read()).closest(near(50)), null)
+  assert.notEqual((await bench.read()).closest(near(0)), null, 'it is known')
+  await bench.reset(worldOf(manyCourses(2)))
+  await bench.refresh()
+  assert.notEqual((await bench.read()).closest(near(50)), null)
+})
+
 test('a reading that ends at any call leaves the old catalogue as it was, and one that ends at none the new one', async (t) => {
   const bench = await setUp(t, { world: worldOf(manyCourses(250)) })
   const sold = ['course-v1:Many+C0003+2026', TYPO]

@@ -64,7 +64,7 @@ export function addBulkCorrection(parts: PageParts): void {
     const course = await parts.lms.findCourse(targetOf(form))
     const isOurs = WRONG_KEYS.some((code) => code === query.cause) && query.about !== '' && until <= now()
     // Without the course in the LMS, all of them would fail again: the preview says so.
-    if (!isOurs || !course.ok || course.value.key === null) {
+    if (!isOurs || !course.ok || course.value === null) {
       const again = new URLSearchParams({ ...query, enroll_in: targetOf(form) })
       return reply.redirect(`${request.site.base}/correct?${again}`, 303)
     }
@@ -120,16 +120,15 @@ async function readPreview(
   const filter: DeliveryFilter = { ...filterOf(query, request.zone), to: until }
   const from = query.about
   const course = await lms.findCourse(written === '' ? from : written)
-  const closest = course.ok ? course.value.closest : null
   // The wrong key itself may exist by now: then a replay helps.
-  const to = course.ok ? (course.value.key ?? (written === '' ? closest : null)) : null
+  const to = course.ok ? (course.value?.key ?? (written === '' ? request.closestCourse(from) : null)) : null
   const { total, items } = await operations.previewCorrections({ filter, from, limit: SHOWN })
   const emails = [...new Set(items.flatMap(({ email }) => (email === null ? [] : [email])))]
   const accounts = emails.length === 0 ? null : await lms.accountsOf(emails)
   const running = (await operations.bulkReplays()).find(
     ({ state, corrects }) => state === 'running' && corrects !== null && isSameCourse(corrects.from, from),
   )
-  return { request, query, until, from, to, written, course, closest, total, items, accounts, running }
+  return { request, query, until, from, to, written, course, total, items, accounts, running }
 }
 type Preview = Awaited<ReturnType<typeof readPreview>>
 

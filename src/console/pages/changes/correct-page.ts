@@ -167,10 +167,11 @@ async function coursePreview(lms: LmsCalls, written: string): Promise<CoursePrev
 /** Whether the LMS has the course; if not, a button that puts the closest key into the form. */
 function courseHtml(here: Here, form: SaleForm, course: CoursePreview): string {
   const { written } = course
-  const { courseName } = here.request
+  const { courseName, closestCourse } = here.request
   if (!course.ok) return html`<p><code>${written}</code> ${fill(words.unknown, { reason: course.message })}</p>`
-  const { key, closest } = course.value
-  if (key !== null) return html`<p>!${courseNameHtml(key, courseName)} <span class="quiet">${words.found}</span></p>`
+  if (course.value !== null)
+    return html`<p>!${courseNameHtml(course.value.key, courseName)} <span class="quiet">${words.found}</span></p>`
+  const closest = closestCourse(written)
   if (closest === null) return html`<p class="note warning">${fill(words.none, { key: written })}</p>`
   const courses = form.courses.split('\n').map((line) => (line.trim() === written ? closest : line))
   return html`<div class="note warning"><p>${fill(words.closest, { key: written })}</p><p>!${courseNameHtml(closest, courseName)}</p>

@@ -5,7 +5,7 @@ import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
-import { type CourseName, namedHtml } from '../../layout/course-names.ts'
+import { namedHtml } from '../../layout/course-names.ts'
 import { csrfField, differenceHtml, hiddenField, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -33,13 +33,11 @@ interface Box {
   readonly lmsUrl: string
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
-  /** The existing course that a missing one looks like; null if there is none, or none is known yet. */
-  readonly closest: string | null
 }
 
 /** Returns the box at the top of a delivery's page: what is true of it, what an operator has to do, and the means. */
 export function boxHtml(of: Box): string {
-  const { delivery, sentence, closest } = of
+  const { delivery, sentence } = of
   const { courseName } = of.request
   const { state, unreadable } = delivery
   const actions = actionsHtml(of)
@@ -48,9 +46,8 @@ export function boxHtml(of: Box): string {
   }
   const next = state === 'queued' ? waitHtml(of) : ''
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.states[state].grade
-  const similar = closest === null ? '' : similarHtml(reasonOf(delivery), closest, courseName)
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
-<p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similar}</div>!${next}!${actions}</div>`
+<p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
 
 /** What an operator does about it. */
@@ -67,11 +64,19 @@ function todoHtml({ delivery, followUpMs }: Box): string {
 const reasonOf = ({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): Reason | null =>
   isStopped(state) ? null : (outcome?.reason ?? null)
 
+/** The key of a missing course that was sold, and that of the existing one which it looks like; null if none does. */
+function mistyped({ request, delivery }: Box): { readonly sold: string; readonly closest: string } | null {
+  const reason = reasonOf(delivery)
+  const closest = reason?.code === 'course.missing' ? request.closestCourse(reason.subject) : null
+  return reason === null || closest === null ? null : { sold: reason.subject, closest }
+}
+
 /** The key that was sold above the one that it looks like, each with the letters that differ. */
-function similarHtml(reason: Reason | null, closest: string, courseName: CourseName): string {
-  if (reason === null) return ''
-  const [sold, similar] = [differenceHtml(reason.subject, closest), differenceHtml(closest, reason.subject, 'good')]
-  const name = courseName(closest)
+function similarHtml(of: Box): string {
+  const keys = mistyped(of)
+  if (keys === null) return ''
+  const [sold, similar] = [differenceHtml(keys.sold, keys.closest), differenceHtml(keys.closest, keys.sold, 'good')]
+  const name = of.request.courseName(keys.closest)
   const named = name === null ? '' : html` <strong><bdi>${name}</bdi></strong>`
   return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
 }
@@ -149,14 +154,13 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
 }
 
 /** Where a missing course looks like an existing one, the way to the preview of the correction to that. */
-function correctHtml(
-  { delivery, here, closest, request: { courseName } }: Box,
-  of: { id: string; look: string; sent: string },
-): string {
+function correctHtml(box: Box, of: { id: string; look: string; sent: string }): string {
+  const { delivery, here } = box
   const { id, look, sent } = of
   const { request, state } = delivery
-  const reason = reasonOf(delivery)
-  if (closest === null || reason === null || request === null) {
+  const keys = mistyped(box)
+  if (keys === null || request === null) {
+    const reason = reasonOf(delivery)
     const about = reason === null ? null : REASONS[reason.code]
     const label =
       state === 'pre_enrolled' || about?.waitsFor === 'buyer'
@@ -166,11 +170,11 @@ function correctHtml(
           : words.correct
     return html`<a class="button ${look}" id="${id}" href="${here}/correct">${label}</a>`
   }
-  const courses = request.courseIds.map((key) => (key === reason.subject ? closest : key))
+  const courses = request.courseIds.map((key) => (key === keys.sold ? keys.closest : key))
   const fields = [
     hiddenField('email', request.email),
     hiddenField('courses', courses.join('\n')),
     hiddenField('step', 'preview'),
   ]
-  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields.join('')}<button class="${look}">${fill(words.correctTo, { course: courseName(closest) ?? closest })}</button></form>`
+  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields.join('')}<button class="${look}">${fill(words.correctTo, { course: box.request.courseName(keys.closest) ?? keys.closest })}</button></form>`
 }

@@ -1,20 +1,17 @@
-import { setTimeout } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
-import { isSameCourse } from '../../../sale/course-key.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
-import { type DeliveryEvent, type EventKind, isStopped } from '../../../sale/types.ts'
+import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
 import { csrfField, doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
-import { createClosestCourses } from '../overview/causes.ts'
 import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
 import { isPending, timelineHtml } from './delivery-timeline.ts'
@@ -24,14 +21,11 @@ import { leadToOutdated } from './outdated-page.ts'
 const words = TEXTS.delivery
 /** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
 const FOLLOWED_MS = 5_000
-/** The page waits for the LMS at most this long, and brings what it finds later by an update. */
-const LOOK_MS = 500
 
 /** Adds the page of one delivery: its result and the reason, its timeline, and the actions of an operator. */
 export function addDelivery(parts: PageParts): void {
-  const { scope, operations, checkNow, lms, now } = parts
+  const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
-  const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
 
   const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
     `${deliveryUrl(request)}?done=${done}`
@@ -45,7 +39,7 @@ export function addDelivery(parts: PageParts): void {
     const { delivery, neighbors } = read
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const aside = neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))
-    const main = deliveryHtml(parts, request, { ...read, ...(await similarTo(delivery, closestCourses)) })
+    const main = deliveryHtml(parts, request, read)
     const title = nameOf(delivery)
     return sendPage({ reply, title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main })
   })
@@ -93,31 +87,10 @@ async function readDelivery({ operations }: PageParts, { id, filter }: DeliveryO
 }
 type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
-/** The existing course that a missing one looks like, and whether it is still looked for. */
-interface Similar {
-  readonly closest: string | null
-  readonly isLooking: boolean
-}
-
-async function similarTo(
-  { state, outcome }: Pick<Shown, 'state' | 'outcome'>,
-  { find, looked }: ReturnType<typeof createClosestCourses>,
-): Promise<Similar> {
-  const reason = outcome?.reason ?? null
-  if (isStopped(state) || reason?.code !== 'course.missing') return { closest: null, isLooking: false }
-  const look = (): string | null | undefined =>
-    find([{ code: reason.code, course: reason.subject }]).get(reason.subject)
-  if (look() === undefined) await Promise.race([looked(), setTimeout(LOOK_MS, null, { ref: false })])
-  const closest = look()
-  // It may have been created since.
-  const isOther = closest !== undefined && closest !== null && !isSameCourse(closest, reason.subject)
-  return { closest: isOther ? closest : null, isLooking: closest === undefined }
-}
-
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
-function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead & Similar): string {
+function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
   const { liveState, shopEvents, followUpMs, lmsUrl, now } = parts
-  const { delivery, events, withdrawals, canWithdraw, closest, isLooking } = read
+  const { delivery, events, withdrawals, canWithdraw } = read
   const { base } = request.site
   const breaker = liveState.breaker()
   const here = `${base}/deliveries/${delivery.id}`
@@ -140,11 +113,10 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
     canWithdraw,
     tellsShop,
     lmsUrl,
-    closest,
     failure,
   }
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
-<div>!${isLooking || isMoving(read, now()) ? poll : ''}
+<div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml({ ...delivery, withdrawals }, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), courseName: request.courseName, of: { delivery, withdrawals } })}</div>

@@ -16,7 +16,7 @@ import { isOpen, type PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
 import { lastIncidentHtml } from '../incidents-page.ts'
-import { type ClosestCourses, causesHtml, createClosestCourses } from './causes.ts'
+import { causesHtml } from './causes.ts'
 import { chartHtml } from './chart.ts'
 import { type Problem, problemsOf } from './problems.ts'
 
@@ -27,8 +27,7 @@ const WEEK_MS = 7 * 24 * 3_600_000
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {
-  const { scope, operations, lms, now } = parts
-  const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
+  const { scope, operations, now } = parts
   scope.get('/', async (request, reply) => {
     const { base } = request.site
     const parameters = queryOf(request)
@@ -39,7 +38,7 @@ export function addOverview(parts: PageParts): void {
     const href = (period: Period): string => `${base}/${queryText({ ...period })}`
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })
     const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${overviewHtml(view, closestCourses.find(view.causes))}</div>`
+!${overviewHtml(view)}</div>`
     return sendPage({ reply, title: words.title, aside, current: '/', main })
   })
 
@@ -59,7 +58,7 @@ async function readView(
   parts: PageParts,
   { request, by, asked }: { request: FastifyRequest; by: 'hour' | 'day'; asked: Period },
 ) {
-  const { site, zone, courseName } = request
+  const { site, zone, courseName, closestCourse } = request
   const { operations, liveState, readSenders, shopEvents } = parts
   const now = parts.now()
   const { bounds: days, from, to, ...span } = boundsOf(asked, { now, zone })
@@ -93,6 +92,7 @@ async function readView(
     csrf: csrfField(request),
     zone,
     courseName,
+    closestCourse,
     by,
     now,
     ...span,
@@ -108,18 +108,11 @@ async function readView(
 }
 type View = Awaited<ReturnType<typeof readView>>
 
-function overviewHtml(view: View, closest: ClosestCourses): string {
-  const { causes, states, sales, last, base, csrf } = view
+function overviewHtml(view: View): string {
+  const { states, sales, last, base } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
-  const attention = causesHtml({
-    causes,
-    count: needs_attention + rejected,
-    closest,
-    base,
-    csrf,
-    courseName: view.courseName,
-  })
+  const attention = causesHtml({ ...view, count: needs_attention + rejected })
   return html`<p class="intro">${periodText(view)}</p>
 <div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}

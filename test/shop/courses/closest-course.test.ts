@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { closestCourse } from '../../src/enroll/closest-course.ts'
+import { closestCourse } from '../../../src/shop/courses/closest-course.ts'
 
 const KEYS = [
   'course-v1:edX+DemoX+Demo_Course',

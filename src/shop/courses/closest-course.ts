@@ -1,6 +1,3 @@
-import { type Judged, succeeded } from '../lms/client/failure.ts'
-import type { Lms } from '../lms/lms.ts'
-
 /** A key that differs from another in at most this share of its characters is probably a typing error. */
 const SIMILAR = 0.2
 
@@ -37,19 +34,4 @@ export function editDistance(a: string, b: string): number {
     row = next
   }
   return row[b.length] ?? 0
-}
-
-/**
- * Looks a course up as an operator wrote it. `key`: the course as the LMS spells it; null if there is none. `closest`: in
- * that case, the key of a similar course, if there is one.
- */
-export async function findCourse(
-  lms: Pick<Lms, 'course' | 'courseKeys'>,
-  written: string,
-): Promise<Judged<{ readonly key: string | null; readonly closest: string | null }>> {
-  const found = await lms.course(written)
-  if (!found.ok) return found
-  if (found.value !== null) return succeeded({ key: found.value.key, closest: null })
-  const listed = await lms.courseKeys()
-  return listed.ok ? succeeded({ key: null, closest: closestCourse({ key: written, keys: listed.value }) }) : listed
 }
