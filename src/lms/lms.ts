@@ -1,4 +1,3 @@
-import { isSameCourse } from '../sale/course-key.ts'
 import type { LmsAccount } from '../sale/types.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
@@ -99,7 +98,7 @@ function createLookUps(parts: Parts) {
     max: MAX_COURSES,
     ttlMs: (course) => (course === null ? 0 : COURSE_MS),
     restMs: MISSING_COURSE_REST_MS,
-    load: (key) => coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask }),
+    load: (key) => coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, judge: coursesApi.judgeCourse }),
   })
   return {
     /**
@@ -174,15 +173,8 @@ function createCatalogueCalls({ ask, tokens }: Parts) {
       return ask(request, catalogueApi.judgeCataloguePage)
     },
     /** The course that a key means; null if there is none. */
-    async catalogueCourse(key: string): Promise<Judged<catalogueApi.CatalogueCourse | null>> {
-      const user = await tokens.get()
-      if (!user.ok) return user
-      const request = coursesApi.courseRequest({ key, username: user.value.username })
-      if (request === null) return succeeded(null)
-      const found = await ask(request, catalogueApi.judgeCatalogueCourse)
-      const isOther = found.ok && found.value !== null && !isSameCourse(key, found.value.key)
-      return isOther ? succeeded(null) : found
-    },
+    catalogueCourse: (key: string) =>
+      coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, judge: catalogueApi.judgeCatalogueCourse }),
     /** The modes that were added to a course, by its true key. */
     addedModes: (course: string) => ask(modesApi.addedModesRequest({ course }), modesApi.judgeAddedModes),
   }

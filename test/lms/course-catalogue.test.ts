@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { judgeCatalogueCourse, judgeCataloguePage } from '../../src/lms/apis/course-catalogue.ts'
 import { addedModesRequest, judgeAddedModes } from '../../src/lms/apis/course-modes.ts'
+import { courseListRequest } from '../../src/lms/apis/courses.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const demo = {
@@ -18,10 +19,12 @@ const demo = {
 }
 
 test('courses.json: a page of the list and a course are read as recorded', () => {
-  const page = verdict(judgeCataloguePage(answerOf(exchangeOf('courses', 'course list'))))
+  const list = exchangeOf('courses', 'course list')
+  assert.deepEqual(asked(courseListRequest({ username: 'lernito_service', pageSize: 3 })), asked(list.request))
+  const page = verdict(judgeCataloguePage(answerOf(list)))
   assert.ok(typeof page === 'object')
   assert.deepEqual([page.count, page.rows], [11, 3])
-  assert.deepEqual(page.courses[1], demo)
+  assert.deepEqual(page.courses[1], { ...demo, hidden: false })
   const closed = page.courses[2]
   assert.deepEqual([closed?.name, closed?.enrollmentEnd], ['Closed for enrolment', Date.UTC(2021, 0, 1)])
   assert.deepEqual(verdict(judgeCatalogueCourse(answerOf(exchangeOf('courses', 'a course')))), demo)
@@ -32,6 +35,15 @@ test('courses.json: no other answer counts as a page', () => {
   for (const exchange of recorded('courses').filter(({ name }) => name !== 'course list')) {
     assert.equal(typeof verdict(judgeCataloguePage(answerOf(exchange))), 'string', exchange.name)
   }
+})
+
+test('a course that no webhook can name is counted but not listed', () => {
+  const { response } = exchangeOf('courses', 'course list')
+  const body = z.object({ results: z.array(z.looseObject({})) }).parse(response.body)
+  const results = ['library-v1:a+b', 'a/b/c'].map((course_id) => ({ ...body.results[0], course_id }))
+  const page = verdict(judgeCataloguePage(answer(200, { results, pagination: { count: 2 } })))
+  assert.ok(typeof page === 'object')
+  assert.deepEqual([page.count, page.rows, page.courses.map(({ key }) => key)], [2, 2, ['a/b/c']])
 })
 
 test('a start that nobody has set is none, and a name has its angle brackets again', () => {

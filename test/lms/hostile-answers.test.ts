@@ -7,7 +7,7 @@ import { judgeAccount, judgeSearchEmails } from '../../src/lms/apis/accounts.ts'
 import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/lms/apis/bulk-enroll.ts'
 import { judgeCatalogueCourse, judgeCataloguePage } from '../../src/lms/apis/course-catalogue.ts'
 import { judgeAddedModes } from '../../src/lms/apis/course-modes.ts'
-import { judgeCourse, judgeCourseList, judgeCourseModes } from '../../src/lms/apis/courses.ts'
+import { judgeCourse, judgeCourseModes } from '../../src/lms/apis/courses.ts'
 import {
   judgeCourseEnrollmentList,
   judgeEnroll,
@@ -38,7 +38,6 @@ const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Prom
   'added course modes': judgeAddedModes,
   'page of the catalogue': judgeCataloguePage,
   'course of the catalogue': judgeCatalogueCourse,
-  'course list': (answer) => judgeCourseList(answer, { username: 'lernito_service' }),
   'bulk available': judgeBulkAvailable,
   bulk: (answer) => judgeBulkEnroll(answer, { ...ENROLL, courses: [COURSE], emails: [EMAIL] }),
   'modify available': judgeModifyAvailable,

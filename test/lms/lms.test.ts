@@ -76,6 +76,7 @@ test('a CCX key at which the LMS fails is a missing course if the LMS answers fo
   for (const beside of ['a course', 'no such course']) {
     scripted.on(COURSE, replay('courses', beside))
     assert.equal(verdict(await lms.course(CCX)), null, beside)
+    assert.equal(verdict(await lms.catalogueCourse(CCX)), null, 'for the catalogue too')
   }
   assert.equal(scripted.seenAt(COURSE)[0]?.url.startsWith(COURSE.slice(4)), true)
 })

@@ -1,12 +1,7 @@
 import { waitingCourses } from '../../enroll/follow-up/reported.ts'
 import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
-import {
-  courseListRequest,
-  courseRequest,
-  judgeCourse,
-  judgeCourseList,
-  type ListedCourse,
-} from '../../lms/apis/courses.ts'
+import { judgeCataloguePage } from '../../lms/apis/course-catalogue.ts'
+import { courseListRequest, courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
 import {
   enrollmentListRequest,
   enrollmentRequest,
@@ -19,6 +14,7 @@ import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-al
 import type { Answer } from '../../lms/client/answer.ts'
 import type { Endpoint, Failure, Judged } from '../../lms/client/failure.ts'
 import type { LmsRequest } from '../../lms/client/transport.ts'
+import { isInPeriod } from '../../shop/courses/sellable.ts'
 import { type Check, check, type Facts, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 import type { Unreached } from './probe.ts'
 
@@ -68,33 +64,33 @@ const COURSES = check({
       facts,
       tools,
       request: courseListRequest({ username, pageSize: PAGE_SIZE }),
-      judge: (answer) => judgeCourseList(answer, { username }),
+      judge: judgeCataloguePage,
     })
-    // The list has its own limit, and the service never reads it. The enrolling calls may work anyway.
+    // The list has its own limit, and no sale needs it. The enrolling calls may work anyway.
     if (!listed.ok && listed.problem.cause === 'call.throttled') {
       return failed([problem('courses.throttled', {})], { 'lms.courses': null })
     }
     if (!listed.ok) return failed([listed.problem])
     const { count, courses } = listed.value
-    const first = courses.find(({ open }) => open) ?? courses[0]
+    const now = tools.now()
+    // Learners can enroll in these by themselves. The service enrolls in the others too.
+    const open = courses.filter((one) => isInPeriod(one, now) && !one.invitationOnly && !one.hidden)
+    const first = open[0] ?? courses[0]
     const request = first === undefined ? null : courseRequest({ key: first.key, username })
     if (first === undefined || request === null) return failed([problem('courses.none', {})], { 'lms.courses': null })
 
     const read = await call({ facts, tools, request, judge: judgeCourse })
     if (!read.ok) return failed([read.problem])
     if (read.value === null) return failed([problem('courses.unseen', { course: first.key })])
-    const others = courses.filter(({ key }) => key !== first.key).sort((a, b) => Number(b.open) - Number(a.open))
-    const keys: [string, ...string[]] = [read.value.key, ...others.map(({ key }) => key)]
+    const others = [...open, ...courses].filter(({ key }) => key !== first.key).map(({ key }) => key)
+    const keys: [string, ...string[]] = [read.value.key, ...new Set(others)]
     const gives = { 'lms.courses': { count, keys } }
-    return first.open ? passed(sellable(count, courses), gives) : failed([problem('courses.none_open', {})], gives)
+    if (open.length === 0) return failed([problem('courses.none_open', {})], gives)
+    const more = open.length > SHOWN || count > courses.length ? ', …' : ''
+    const shown = open.slice(0, SHOWN).map(({ key }) => key)
+    return passed(`${count} in all; courseIds that the shop can send: ${shown.join(', ')}${more}`, gives)
   },
 })
-
-function sellable(count: number, courses: readonly ListedCourse[]): string {
-  const open = courses.filter((course) => course.open).map(({ key }) => key)
-  const more = open.length > SHOWN || count > courses.length ? ', …' : ''
-  return `${count} in all; courseIds that the shop can send: ${open.slice(0, SHOWN).join(', ')}${more}`
-}
 
 /** Without either version, what answers is no LMS, or a release without the API: the checks of its calls say which. */
 const ENROLLMENT_VERSION = check({

@@ -22,6 +22,9 @@ export interface CatalogueCourse {
   readonly invitationOnly: boolean
 }
 
+/** Whether learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
+export type ListedCourse = CatalogueCourse & { readonly hidden: boolean }
+
 const date = z.iso
   .datetime({ offset: true })
   .transform((text) => Date.parse(text))
@@ -38,7 +41,8 @@ const row = z.object({
   enrollment_end: date,
   invitation_only: z.boolean(),
 })
-const page = z.object({ results: z.array(row), pagination: z.object({ count: z.int().nonnegative() }) })
+const listed = row.extend({ hidden: z.boolean() })
+const page = z.object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
 const missing = z.object({ developer_message: z.string() })
 
 /**
@@ -47,11 +51,13 @@ const missing = z.object({ developer_message: z.string() })
  */
 export function judgeCataloguePage(
   answer: Answer,
-): Judged<{ readonly count: number; readonly rows: number; readonly courses: readonly CatalogueCourse[] }> {
+): Judged<{ readonly count: number; readonly rows: number; readonly courses: readonly ListedCourse[] }> {
   const read = readOk(answer, LIST, page)
   if (!read.ok) return read
   const { results, pagination } = read.value
-  const courses = results.filter((one) => canBeCourse(one.course_id)).map(courseOf)
+  const courses = results
+    .filter((one) => canBeCourse(one.course_id))
+    .map((one) => ({ ...courseOf(one), hidden: one.hidden }))
   return succeeded({ count: pagination.count, rows: results.length, courses })
 }
 

@@ -68,28 +68,30 @@ export function judgeCourse(answer: Answer): Judged<Course | null> {
 }
 
 /**
- * Looks up a key that canBeCourse in the LMS. An LMS with CCX off answers 500 for every ccx-v1 key, where the original
+ * Looks up a key in the LMS; null for one that no course can have. An LMS with CCX off answers 500 for every ccx-v1 key, where the original
  * says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So the result is null after a 500 for
  * such a key if the LMS answers for the course that the CCX was made from, and then fails for the key again. It is also
  * null if the LMS finds another course, whose key its database takes for this one: see courseIdentity.
  * @param from.serviceUser the user as whom to look
  * @param from.ask sends a request and judges the answer
+ * @param from.judge reads of the course what the caller needs
  */
-export async function lookUpCourse(from: {
+export async function lookUpCourse<Found extends Course>(from: {
   key: string
   serviceUser: () => Promise<Judged<{ readonly username: string }>>
   ask: Ask
-}): Promise<Judged<Course | null>> {
+  judge: (answer: Answer) => Judged<Found | null>
+}): Promise<Judged<Found | null>> {
   const user = await from.serviceUser()
   if (!user.ok) return user
-  const askFor = async (key: string): Promise<Judged<Course | null>> => {
+  const askFor = async (key: string): Promise<Judged<Found | null>> => {
     const request = courseRequest({ key, username: user.value.username })
     if (request === null) return succeeded(null)
-    const found = await from.ask(request, judgeCourse)
+    const found = await from.ask(request, from.judge)
     const isOther = found.ok && found.value !== null && courseIdentity(found.value.key) !== courseIdentity(key)
     return isOther ? succeeded(null) : found
   }
-  const isBroken = (judged: Judged<Course | null>): boolean => !judged.ok && judged.failure.status === 500
+  const isBroken = (judged: Judged<Found | null>): boolean => !judged.ok && judged.failure.status === 500
   const found = await askFor(from.key)
   const parent = parentOfCcx(from.key)
   if (parent === null || !isBroken(found) || !(await askFor(parent)).ok) return found
@@ -99,55 +101,12 @@ export async function lookUpCourse(from: {
 
 const LIST_ENDPOINT = '/api/courses/v1/courses/'
 
-/** A course as the LMS lists it. */
-export interface ListedCourse {
-  readonly key: string
-  /** Whether any learner can enroll in it now. The service enrolls in the others too. */
-  readonly open: boolean
-}
-
-const date = z.string().transform((text) => Date.parse(text))
-const list = z.object({
-  results: z.array(
-    z.object({
-      course_id: z.string(),
-      enrollment_start: date.nullable(),
-      enrollment_end: date.nullable(),
-      invitation_only: z.boolean(),
-      hidden: z.boolean(),
-    }),
-  ),
-  pagination: z.object({ count: z.int().nonnegative() }),
-})
-
 /** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
 export function courseListRequest(of: { username: string; pageSize: number; page?: number }): LmsRequest {
   const { username, pageSize, page = 1 } = of
   const query = new URLSearchParams({ username, page_size: String(pageSize) })
   if (page > 1) query.set('page', String(page))
   return { method: 'GET', endpoint: LIST_ENDPOINT, path: `${LIST_ENDPOINT}?${query}`, body: null }
-}
-
-/** `count` is the number of all courses. `courses` are those on this page whose key a webhook can name. */
-export function judgeCourseList(
-  answer: Answer,
-  asked: { username: string },
-): Judged<{ count: number; courses: readonly ListedCourse[] }> {
-  const read = readOk(answer, LIST_ENDPOINT, list)
-  if (!read.ok) return read
-  const { results, pagination } = read.value
-  const courses = results
-    .map((row) => ({ key: row.course_id, open: isOpen(row, answer.receivedAt) }))
-    .filter(({ key }) => courseRequest({ key, username: asked.username }) !== null)
-  return succeeded({ count: pagination.count, courses })
-}
-
-type Row = z.infer<typeof list>['results'][number]
-
-function isOpen(row: Row, now: number): boolean {
-  const begun = row.enrollment_start === null || row.enrollment_start <= now
-  const ended = row.enrollment_end !== null && row.enrollment_end <= now
-  return begun && !ended && !row.invitation_only && !row.hidden
 }
 
 const MODES_ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'

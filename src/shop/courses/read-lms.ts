@@ -1,4 +1,4 @@
-import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
+import type { CatalogueCourse, ListedCourse } from '../../lms/apis/course-catalogue.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { COURSE_PAGE, type Lms } from '../../lms/lms.ts'
@@ -53,7 +53,9 @@ export async function readLms(reading: Reading): Promise<Judged<Read>> {
   return succeeded({ courses: [...courses.values()].sort(byKey), missing: missing.sort(byKey) })
 }
 
-const unasked = (course: CatalogueCourse): CourseOfLms => ({ ...course, modes: null })
+const unasked = ({ hidden: _, ...course }: CatalogueCourse & Partial<ListedCourse>): CourseOfLms => {
+  return { ...course, modes: null }
+}
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1)
 
