@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Tables } from '../database/schema.ts'
+import type { BreakerState } from '../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
 import type { LiveCourse } from '../enroll/withdraw/what-stands.ts'
@@ -73,25 +74,10 @@ export interface PageParts extends ConsoleParts {
   readonly scope: FastifyInstance
 }
 
-/**
- * The state of the circuit breaker on this replica; `since` and `probeAt` are in ms since 1970. The worker's circuit
- * breaker sets it.
- */
-export type BreakerView =
-  | { readonly kind: 'closed' | 'half_open' }
-  | {
-      readonly kind: 'down' | 'throttled' | 'misconfigured'
-      readonly since: number
-      readonly probeAt: number
-      readonly failure: { readonly message: string }
-    }
-
-/** Whether the circuit breaker keeps all calls from the LMS. */
-export const isOpen = (view: BreakerView): view is Extract<BreakerView, { since: number }> => 'since' in view
-
 /** What only the running service knows; null until the worker has started. */
 export interface LiveState {
-  readonly breaker: () => BreakerView | null
+  /** The state of the worker's circuit breaker on this replica. */
+  readonly breaker: () => BreakerState | null
   /** The paused courses, the longest paused first. */
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */

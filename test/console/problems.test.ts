@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Problem, problemsOf } from '../../src/console/pages/overview/problems.ts'
-import type { BreakerView } from '../../src/console/parts.ts'
+import { type BreakerState, CLOSED } from '../../src/enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../../src/enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../src/operators/reports/overview.ts'
 import type { EndpointState, OutboxHealth } from '../../src/queue/outbox/list-events.ts'
@@ -14,12 +14,18 @@ const quiet: Overview = {
   oldestQueued: null,
   failedWithdrawals: [],
 }
-const CLOSED: BreakerView = { kind: 'closed' }
-const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
+const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerState => ({
   kind,
   since: now - 90 * MINUTE_MS,
   probeAt: now + MINUTE_MS,
-  failure: { message: 'The reason' },
+  failedProbes: 0,
+  relapses: 0,
+  failure: {
+    kind: 'server_error',
+    message: 'The reason',
+    retryAfterMs: null,
+    mayHaveTakenEffect: false,
+  },
 })
 const waitingSince = (minutes: number): Partial<Overview> => ({
   oldestQueued: { id: 'ID', receivedAt: now - minutes * MINUTE_MS },
@@ -39,7 +45,7 @@ const sender = (of: Partial<RefusedSender>): RefusedSender => ({
 })
 const look = (of: {
   overview?: Partial<Overview>
-  breaker?: BreakerView | null
+  breaker?: BreakerState | null
   pausedCourses?: readonly PausedCourse[]
   budget?: number | null
   refusedSenders?: readonly RefusedSender[]

@@ -1,8 +1,9 @@
 import { html } from 'ghtml'
+import { type BreakerState, isOpen } from '../../enroll/breakers/breaker-state.ts'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
 import { isFailing } from '../../queue/outbox/list-events.ts'
 import { wrongNow } from '../../shop/senders/view.ts'
-import { type BreakerView, isOpen, type PageParts } from '../parts.ts'
+import type { PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
 import { hiddenField, refreshes } from './elements.ts'
 import { numberText, timeHtml } from './format.ts'
@@ -33,7 +34,7 @@ export interface ConsoleStatus {
   /** null while the database can't be read. */
   readonly counts: Badges | null
   /** The state of the circuit breaker; null until the worker has started. */
-  readonly breaker: BreakerView | null
+  readonly breaker: BreakerState | null
   /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
   readonly budget: number | null
 }

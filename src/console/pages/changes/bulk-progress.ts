@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { BulkReplay } from '../../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
@@ -10,7 +11,7 @@ import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import type { PageParts } from '../../parts.ts'
 import { filterHtml, queryText } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
 import { correctionTitle, stepsHtml } from './bulk-correct-pages.ts'
@@ -66,7 +67,7 @@ interface ProgressView {
   readonly results: StateCounts
   /** The deliveries themselves: all, if they are few. */
   readonly few: readonly Summary[]
-  readonly breaker: BreakerView | null
+  readonly breaker: BreakerState | null
   /** ms since 1970. */
   readonly now: number
   readonly request: FastifyRequest

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
@@ -9,7 +10,6 @@ import { namedHtml } from '../../layout/course-names.ts'
 import { csrfField, differenceHtml, hiddenField, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { type BreakerView, isOpen } from '../../parts.ts'
 import { nextSteps } from './next-steps.ts'
 import { type Reply, repliesTo, replyHtml } from './replies.ts'
 
@@ -24,7 +24,7 @@ interface Box {
   /** The address of its page. */
   readonly here: string
   /** While it is open, a queued delivery waits for the LMS. */
-  readonly breaker: BreakerView | null
+  readonly breaker: BreakerState | null
   /** The time between two checks of who has registered. */
   readonly followUpMs: number
   /** Whether there is something to withdraw, and whether the shop gets events. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
@@ -11,7 +12,7 @@ import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
-import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import type { PageParts } from '../../parts.ts'
 import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
 import { isPending, timelineHtml } from './delivery-timeline.ts'
@@ -160,7 +161,7 @@ function deliveryNoticeHtml(of: {
   request: FastifyRequest
   delivery: Pick<Shown, 'state'>
   events: readonly DeliveryEvent[]
-  breaker: BreakerView | null
+  breaker: BreakerState | null
 }): string {
   const { request, delivery, events, breaker } = of
   const name = queryOf(request).get('done') ?? ''

@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { type CourseLine, courseLines, deliverySentence } from '../../../sale/delivery-sentence.ts'
@@ -8,7 +9,6 @@ import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
-import { type BreakerView, isOpen } from '../../parts.ts'
 
 const words = TEXTS.deliveries
 const outcomeWords = TEXTS.listOutcome
@@ -20,7 +20,7 @@ export interface Now {
   /** ms since 1970. */
   readonly now: number
   /** The circuit breaker; null until the worker has started. */
-  readonly breaker: BreakerView | null
+  readonly breaker: BreakerState | null
 }
 
 interface Table extends Now {

@@ -1,10 +1,10 @@
+import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { isFailing, type OutboxHealth } from '../../../queue/outbox/list-events.ts'
 import { type SendersView, wrongNow } from '../../../shop/senders/view.ts'
 import { durationText, numberText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { type BreakerView, isOpen } from '../../parts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.problems
@@ -33,7 +33,7 @@ export function problemsOf(of: {
   overview: Overview
   /** How many deliveries are queued. */
   queued: number
-  breaker: BreakerView | null
+  breaker: BreakerState | null
   /** The longest paused first. */
   pausedCourses: readonly PausedCourse[]
   budget: number | null
@@ -55,7 +55,7 @@ export function problemsOf(of: {
   ]
 }
 
-function breakerProblems(breaker: BreakerView | null, now: number): Problem[] {
+function breakerProblems(breaker: BreakerState | null, now: number): Problem[] {
   if (breaker === null || !isOpen(breaker)) return []
   const text = fillBoth(words.breaker[breaker.kind], {
     since: durationText(now - breaker.since),
