@@ -86,9 +86,9 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
       ? true
       : undefined,
   )
-  const { kind, cause, from, to, sales, queued, lastEnrolledAt } = incident
+  const { kind, cause, from, to, sales, counts, lastEnrolledAt } = incident
   const [late] = all("select count(*) from events where detail like 'no attempt counted: The LMS is not available%'")
-  assert.deepEqual([kind, cause, queued], ['down', 'The LMS is not available (503)', 0])
+  assert.deepEqual([kind, cause, counts.queued], ['down', 'The LMS is not available (503)', 0])
   const atItsEnd = sales - Number(late) // a sale may come in the seconds before the first of the others is enrolled
   assert.ok(atItsEnd === 0 || atItsEnd === 1, `${sales} sales, ${late} of them late`)
   assert.ok(to - from > 20 * MINUTE && to - from <= 42 * MINUTE + 2000)

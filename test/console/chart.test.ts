@@ -19,7 +19,6 @@ const band = (from: number, to: number | null): Band => ({
   cause: '',
   from,
   to,
-  lastSeenAt: now,
 })
 const draw = (bands: readonly Band[]): string => chartHtml({ base: '/console', bars, by: 'day', zone, bands, now })
 const stripOf = (html: string): { x: number; width: number } => {

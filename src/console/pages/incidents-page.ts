@@ -51,20 +51,20 @@ export function waitedHtml(span: Pick<Band, 'from' | 'to'>, of: WaitedSales, bas
 export const countWaited = ({ sales }: WaitedSales): string =>
   sales === 1 ? words.oneWaited : fill(words.waited, { count: numberText(sales) })
 
+/** In their order in the sentence. Sales in other states are handled or withdrawn. */
+const BECAME = ['enrolled', 'pre_enrolled', 'queued', 'needs_attention'] as const
+
 /** What became of the sales that waited. */
 export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): string {
-  const { sales, enrolled, preEnrolled, needsAttention, queued, lastEnrolledAt: last } = of
-  if (enrolled === sales && last !== null)
+  const { sales, counts, lastEnrolledAt: last } = of
+  if (counts.enrolled === sales && last !== null)
     return html`${words.allEnrolled} !${timeHtml(last, last - from < NEAR_MS ? 'clock' : 'minutes')} ✓`
-  const others = sales - enrolled - preEnrolled - needsAttention - queued
-  const parts = [
-    enrolled === 0 ? '' : fill(words.enrolled, { count: numberText(enrolled) }),
-    preEnrolled === 0 ? '' : fill(words.preEnrolled, { count: numberText(preEnrolled) }),
-    queued === 0 ? '' : fill(words.queued, { count: numberText(queued) }),
-    needsAttention === 0 ? '' : fill(words.needAttention, { count: numberText(needsAttention) }),
-    others === 0 ? '' : fill(words.others, { count: numberText(others) }),
-  ]
-  return html`${parts.filter((part) => part !== '').join(', ')}`
+  const others = BECAME.reduce((rest, state) => rest - counts[state], sales)
+  const parts = BECAME.flatMap((state) =>
+    counts[state] === 0 ? [] : [fill(words.became[state], { count: numberText(counts[state]) })],
+  )
+  if (others > 0) parts.push(fill(words.others, { count: numberText(others) }))
+  return html`${parts.join(', ')}`
 }
 
 /** The latest incident in a sentence, with the sales that waited for it. Times are ms since 1970. */

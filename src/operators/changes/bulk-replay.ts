@@ -31,8 +31,6 @@ export interface BulkReplay {
   /** How many deliveries it made due, or corrected, and how many matched at its start. */
   readonly replayed: number
   readonly total: number
-  /** It replays from the latest activity to the oldest, and has reached this time (ms since 1970). */
-  readonly reachedAt: number
 }
 
 /** A filter that names its states. */
@@ -166,7 +164,6 @@ export function bulkReplayOf({ filter, corrects, actor, ...row }: BulkReplayRow)
     state: row.state,
     replayed: row.replayed,
     total: row.total,
-    reachedAt: row.came_to_at,
   }
 }
 

@@ -3,7 +3,7 @@ import type { IncidentRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { type Page, waited } from '../find/filter.ts'
-import { allStates, countsOf, sumOf } from '../reports/counts.ts'
+import { allStates, countsOf, type StateCounts, sumOf } from '../reports/counts.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */
@@ -167,21 +167,15 @@ export interface Band {
   readonly from: number
   /** null: it has not ended. */
   readonly to: number | null
-  /** When a replica last reported it. */
-  readonly lastSeenAt: number
 }
 
-const BAND = ['id', 'kind', 'cause', 'started_at as from', 'ended_at as to', 'seen_at as lastSeenAt'] as const
+const BAND = ['id', 'kind', 'cause', 'started_at as from', 'ended_at as to'] as const
 
 /** The sales that waited in a time; see waited in filter.ts. */
 export interface WaitedSales {
   readonly sales: number
-  /** How many of them still wait. */
-  readonly queued: number
-  /** How many of them are enrolled now, wait for their buyers, or need attention. The others are handled or withdrawn. */
-  readonly enrolled: number
-  readonly preEnrolled: number
-  readonly needsAttention: number
+  /** What they are now. */
+  readonly counts: StateCounts
   /** When the last of them was enrolled or pre-enrolled; null if none was. */
   readonly lastEnrolledAt: number | null
 }
@@ -241,14 +235,10 @@ export async function waitedSales(
     .where((eb) => waited(eb, span))
     .groupBy('state')
     .execute()
-  const { queued, enrolled, pre_enrolled, needs_attention } = allStates(countsOf(rows))
   const last = rows.flatMap((row) => row.last ?? [])
   return {
     sales: sumOf(rows),
-    queued,
-    enrolled,
-    preEnrolled: pre_enrolled,
-    needsAttention: needs_attention,
+    counts: allStates(countsOf(rows)),
     lastEnrolledAt: last.length === 0 ? null : Math.max(...last),
   }
 }

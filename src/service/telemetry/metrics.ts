@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { BreakerState } from '../../enroll/breakers/breaker-state.ts'
 import type { Budget } from '../../lms/client/budget.ts'
+import type { BacklogCounts } from '../../operators/reports/counts.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { DELIVERY_STATES } from '../../sale/types.ts'
 import METRICS from './metrics.json' with { type: 'json' }
@@ -60,10 +61,7 @@ export function createMetrics() {
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** The backlog in the database. The time is in ms since 1970. */
-export interface Backlog {
-  readonly queued: number
-  readonly preEnrolled: number
-  readonly needsAttention: number
+export interface Backlog extends BacklogCounts {
   readonly oldestReceivedAt: number | null
   /** Events that wait for the shop's endpoint, those that were given up, and the time of the oldest that waits. */
   readonly outbox: { readonly pending: number; readonly failed: number; readonly oldestAt: number | null }
@@ -113,8 +111,8 @@ export function addGauges(registry: Registry, sources: GaugeSources): void {
     })
   const secondsSince = (at: number | null): number => (at === null ? 0 : Math.max(0, now() - at) / 1000)
   ofBacklog('lernito_deliveries_queued', ({ queued }) => queued)
-  ofBacklog('lernito_deliveries_pre_enrolled', ({ preEnrolled }) => preEnrolled)
-  ofBacklog('lernito_deliveries_needing_attention', ({ needsAttention }) => needsAttention)
+  ofBacklog('lernito_deliveries_pre_enrolled', ({ pre_enrolled }) => pre_enrolled)
+  ofBacklog('lernito_deliveries_needing_attention', ({ needs_attention }) => needs_attention)
   ofBacklog('lernito_oldest_queued_seconds', ({ oldestReceivedAt }) => secondsSince(oldestReceivedAt))
   ofBacklog('lernito_outbox_backlog', ({ outbox }) => outbox.pending)
   ofBacklog('lernito_outbox_failed', ({ outbox }) => outbox.failed)

@@ -23,8 +23,8 @@ test('the overview names the oldest queued delivery, and the metrics count those
   assert.equal(empty.oldestQueued, null)
   assert.deepEqual(await readBacklog(bench.db), {
     queued: 0,
-    preEnrolled: 0,
-    needsAttention: 0,
+    pre_enrolled: 0,
+    needs_attention: 0,
     oldestReceivedAt: null,
   })
 
@@ -38,8 +38,8 @@ test('the overview names the oldest queued delivery, and the metrics count those
   assert.deepEqual((await operations.overview()).oldestQueued, { id: oldest.id, receivedAt: START })
   assert.deepEqual(await readBacklog(bench.db), {
     queued: 2,
-    preEnrolled: 0,
-    needsAttention: 1,
+    pre_enrolled: 0,
+    needs_attention: 1,
     oldestReceivedAt: START,
   })
 })

@@ -24,5 +24,5 @@ test('the service records when the LMS was away, how many sales waited, and when
     const incident = await only()
     return incident?.to && incident.lastEnrolledAt ? incident : undefined
   })
-  assert.deepEqual([ended.sales, ended.queued], [1, 0])
+  assert.deepEqual([ended.sales, ended.counts.queued], [1, 0])
 })

@@ -19,8 +19,8 @@ function setUp() {
     breaker: 'closed' as 'closed' | 'down',
     backlog: async (): Promise<Backlog> => ({
       queued: 3,
-      preEnrolled: 1,
-      needsAttention: 2,
+      pre_enrolled: 1,
+      needs_attention: 2,
       oldestReceivedAt: 40_000,
       outbox: { pending: 5, failed: 2, oldestAt: 40_000 },
     }),
@@ -97,8 +97,8 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
   state.at += 5_000
   state.backlog = async () => ({
     queued: 0,
-    preEnrolled: 0,
-    needsAttention: 0,
+    pre_enrolled: 0,
+    needs_attention: 0,
     oldestReceivedAt: null,
     outbox: { pending: 0, failed: 0, oldestAt: null },
   })
