@@ -43,7 +43,6 @@ export function answerOf({ response }: Exchange): Answer {
 export function answer(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
   return {
     status,
-    contentType: headers['content-type'] ?? null,
     retryAfter: headers['retry-after'] ?? null,
     location: headers.location ?? null,
     text: typeof body === 'string' ? body : JSON.stringify(body),

@@ -46,7 +46,6 @@ test('a request carries its body, its authorization and the name of this program
     ok: true,
     value: {
       status: 409,
-      contentType: 'application/json',
       retryAfter: '3',
       location: null,
       text: '{"message":"no"}',

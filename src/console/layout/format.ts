@@ -1,21 +1,17 @@
 import { html } from 'ghtml'
-import { isCourseKey } from '../../sale/course-key.ts'
+import { canBeCourse } from '../../lms/apis/courses.ts'
 import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
 import { TEXTS } from './texts.ts'
-import type { TimeLook } from './zone.ts'
+import { type TimeLook, zoneOf } from './zone.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS
 
-const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
-const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
-const TIME = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'UTC' })
-const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
-const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', timeZone: 'UTC' })
+const UTC = zoneOf('UTC').formats
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
@@ -24,17 +20,16 @@ const NUMBER = new Intl.NumberFormat('en')
  * timesIn. The script times.js adds the full time on hover.
  */
 export function timeHtml(ms: number, to: TimeLook = 'minutes'): string {
-  const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK, time: TIME, date: DATE }[to].format(ms)
-  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text}${to === 'time' ? '' : ' UTC'}</time>`
+  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${UTC[to].format(ms)}${to === 'time' ? '' : ' UTC'}</time>`
 }
 
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
 export const agoHtml = (ms: number): string =>
-  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${SHORT.format(ms)} UTC</time>`
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${UTC.minutes.format(ms)} UTC</time>`
 
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
 const saidHtml = (ms: number): string =>
-  html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${CLOCK.format(ms)}</time> on !${timeHtml(ms, 'date')}`
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${UTC.clock.format(ms)}</time> on !${timeHtml(ms, 'date')}`
 
 /**
  * Returns what is the case with a delivery, with its times.
@@ -74,10 +69,9 @@ export const stateHtml = (state: DeliveryState): string =>
 export const testHtml = (source: Source): string =>
   source === 'test' ? html`<span class="state test">${TEXTS.test}</span>` : ''
 
-/** The page of a course in the LMS; null for a text that isn't a course key, or would lead to another page of the LMS. */
+/** The page of a course in the LMS; null for a text that can't be its key, or would lead to another page of the LMS. */
 export function courseUrl(key: string, lmsUrl: string): string | null {
-  const hasDotSegment = key.split('/').some((part) => part === '.' || part === '..')
-  if (!isCourseKey(key) || hasDotSegment) return null
+  if (!canBeCourse(key)) return null
   const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
   return `${lmsUrl}/courses/${path}/about`
 }

@@ -6,7 +6,6 @@ import { type Endpoint, type Failed, failed, type Judged, succeeded } from './fa
 export interface Answer {
   readonly status: number
   /** Headers as sent, or null if absent. */
-  readonly contentType: string | null
   readonly retryAfter: string | null
   readonly location: string | null
   readonly text: string
@@ -107,7 +106,6 @@ export async function readAnswer(of: { response: Dispatcher.ResponseData; receiv
   const { response, receivedAt } = of
   return {
     status: response.statusCode,
-    contentType: headerOf(response, 'content-type'),
     retryAfter: headerOf(response, 'retry-after'),
     location: headerOf(response, 'location'),
     text: await response.body.text(),

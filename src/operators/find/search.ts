@@ -14,15 +14,13 @@ import {
 import { CAN_END } from '../../queue/rows.ts'
 import { readSaleId } from '../../queue/webhook-ids.ts'
 import { countsOf, type StateCounts, sumOf } from '../reports/counts.ts'
-import { BEFORE_MS, type DeliveryFilter, meeting } from './filter.ts'
+import { BEFORE_MS, type DeliveryFilter, isTypedAddress, meeting } from './filter.ts'
 
 /** A search through texts stops after this time, ms, and the page says how far back it came. */
 const WITHIN_MS = 120
 /** The beginning of an id has to be this long: it then names a few deliveries. */
 const ID_BEGINNING = /^[0-9A-Z]{8,26}$/
 const IDS_MAX = 100
-/** A text that can only be one whole address. */
-const ADDRESS = /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/
 /** Appended to a text, it sorts after every text that begins with it, in both kinds of databases. */
 const LAST = '\u{10ffff}'
 
@@ -118,7 +116,7 @@ async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan>
     const ids = await idsOf(db, find)
     if (ids.length > 0) return { kind: 'index', from: () => meeting(along(db, null), rest).where('id', 'in', ids) }
   }
-  const known = find !== undefined && ADDRESS.test(find) ? { ...rest, email: find } : filter
+  const known = find !== undefined && isTypedAddress(find) ? { ...rest, email: find } : filter
   const index = indexFor(known)
   if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
   const { course, cause, sales, ended, received, receivedTo, waited } = known

@@ -2,9 +2,8 @@ import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { DeliveryFilter } from '../../../operators/find/filter.ts'
+import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/filter.ts'
 import type { Found, Summary } from '../../../operators/find/listing.ts'
-import { isWholeAddress } from '../../../operators/find/people.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
@@ -35,8 +34,6 @@ import { personButton } from './people-page.ts'
 
 const words = TEXTS.deliveries
 const PAGE = 50
-/** While an operator is still typing an address, it most likely has no dot and no two letters after it yet. */
-const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
 export function addDeliveries(parts: PageParts): void {
@@ -123,7 +120,7 @@ const waitedHtml = ({ from }: { from: number }, waited: WaitedSales, base: strin
 
 /** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
 const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
-  isWholeAddress(q) && WHOLE_DOMAIN.test(q) ? personButton(request, q) : ''
+  isTypedAddress(q) ? personButton(request, q) : ''
 
 /** What a page of the list shows. */
 interface ListView extends Now {

@@ -4,6 +4,7 @@ import { wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { textsLike } from '../../../operators/find/similar.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
+import type { CourseName } from '../../layout/course-names.ts'
 import { numberText, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../parts.ts'
@@ -23,8 +24,7 @@ export interface Hits {
   readonly deliveries: readonly Summary[]
   /** Courses that the LMS has or the shop sold, and how many sales of the last 30 days each has. */
   readonly courses: readonly { readonly key: string; readonly sales: number }[]
-  /** The name of a course, by its key as the shop sends it; undefined if the LMS has told none. */
-  readonly nameOf: (key: string) => string | undefined
+  readonly courseName: CourseName
   /** If the text is an address without a sale: what the LMS knows of it, similar buyers, and the way to its page. */
   readonly noSale: {
     readonly account: Answered<Account>
@@ -104,29 +104,29 @@ function deliveryHit(item: Summary, hits: Hits, base: string): Hit {
   }
 }
 
-function coursesHtml({ courseIds }: Summary, { nameOf, words: searched }: Hits): string {
+function coursesHtml({ courseIds }: Summary, { courseName, words: searched }: Hits): string {
   const [first, ...more] = courseIds
   if (first === undefined) return html`${TEXTS.delivery.untitled}`
   const rest = more.length === 0 ? '' : html` ${fill(TEXTS.deliveries.moreCourses, { count: `${more.length}` })}`
-  return isolated(nameOf(first) ?? first, searched) + rest
+  return isolated(courseName(first) ?? first, searched) + rest
 }
 
 function courseHit({ key, sales }: Hits['courses'][number], hits: Hits, base: string): Hit {
-  const name = hits.nameOf(key)
+  const name = hits.courseName(key)
   const sold = sales === 0 ? words.notSold : sales === 1 ? words.oneSale : ''
   return {
     href: `${base}/deliveries${queryText({ course: key, sales: 'only' })}`,
     name: isolated(name ?? key, hits.words),
-    below: name === undefined ? '' : isolated(key, hits.words),
+    below: name === null ? '' : isolated(key, hits.words),
     side: html`<span class="quiet">${sold || fill(words.sales, { count: numberText(sales) })}</span>`,
   }
 }
 
 /** A sale to another address, with what this address shares with it. */
-function similarHit(item: Summary, { text, nameOf }: Hits, base: string): Hit {
+function similarHit(item: Summary, { text, courseName }: Hits, base: string): Hit {
   const shared = textsLike(text).texts.flatMap(wordsOf)
   const [first] = item.courseIds
-  const course = first === undefined ? '' : html`<bdi>${nameOf(first) ?? first}</bdi> · `
+  const course = first === undefined ? '' : html`<bdi>${courseName(first) ?? first}</bdi> · `
   return {
     href: `${base}/deliveries/${item.id}`,
     name: isolated(item.name || (item.email ?? ''), shared),

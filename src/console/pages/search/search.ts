@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
-import { wordsOf } from '../../../operators/find/filter.ts'
+import { isTypedAddress, wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { isWholeAddress } from '../../../operators/find/people.ts'
 import { totalOf } from '../../../operators/reports/counts.ts'
 import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
 import { sendPart } from '../../layout/layout.ts'
@@ -16,8 +15,6 @@ const TEXT_MAX = 300
 /** How many deliveries a search reads: enough for the people and the courses in them. */
 const READ = 30
 const SHOWN = 4
-/** An address that is still being typed most likely has no dot and no two letters after it yet. */
-const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 /** What is stored is shown without the LMS's answer if that takes longer, ms. */
 const ACCOUNT_WITHIN_MS = 2_000
 
@@ -43,7 +40,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
     operations.salesByCourse({ from: month, to: null }),
     readCatalogue(),
   ])
-  const nameOf = (key: string): string | undefined => catalogue.find(key)?.name
+  const { courseName } = request
   const isNamed = (one: string): boolean => words.every((word) => fold(one).includes(word))
   const byAddress = new Map<string, Summary>()
   for (const item of items) {
@@ -51,16 +48,16 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
     if (email === null || !isNamed(`${email} ${name ?? ''} ${username ?? ''}`)) continue
     if (!byAddress.has(emailTerm(email))) byAddress.set(emailTerm(email), item)
   }
-  const isUnsold = isWholeAddress(text) && WHOLE_DOMAIN.test(text) && !byAddress.has(emailTerm(text))
+  const isUnsold = isTypedAddress(text) && !byAddress.has(emailTerm(text))
   return {
     text,
     words,
     people: [...byAddress.values()].slice(0, SHOWN),
     deliveries: items.slice(0, SHOWN),
     courses: coursesOf(sold.value.courses, catalogue.courses)
-      .filter(({ key }) => isNamed(`${nameOf(key) ?? ''} ${key}`))
+      .filter(({ key }) => isNamed(`${courseName(key) ?? ''} ${key}`))
       .slice(0, SHOWN),
-    nameOf,
+    courseName,
     noSale: isUnsold ? await findNoSale(parts, of) : null,
   }
 }
