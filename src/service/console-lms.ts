@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Answered, Checks, ChecksRun, LmsCalls } from '../console/parts.ts'
 import { examine } from '../doctor/examine.ts'
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
@@ -8,6 +7,7 @@ import { whatStands } from '../enroll/withdraw/what-stands.ts'
 import type { Permit } from '../lms/client/budget.ts'
 import type { Judged } from '../lms/client/failure.ts'
 import { AppError } from './lib/errors.ts'
+import { within } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
 import type { Env } from './settings/settings.ts'
 
@@ -36,15 +36,11 @@ const answered = <Value>(judged: Judged<Value>): Answered<Value> =>
 
 /** Gives up on a slow LMS, and on a call that this replica may not make now. */
 async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<Answered<Value>> {
-  const timer = new AbortController()
-  const late = delay(PAGE_WAITS_MS, null, { signal: timer.signal }).catch(() => null)
   try {
-    return (await Promise.race([answer, late])) ?? { ok: false, message: 'The LMS did not answer in time' }
+    return (await within(PAGE_WAITS_MS, answer)) ?? { ok: false, message: 'The LMS did not answer in time' }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     return { ok: false, message: error.message }
-  } finally {
-    timer.abort()
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ForgetAnswer, ForgetOrder } from '../console/parts.ts'
 import type { Database } from '../database/dialect.ts'
 import type { WriteContext } from '../database/transaction.ts'
@@ -7,6 +6,7 @@ import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
 import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import { AppError } from './lib/errors.ts'
+import { within } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
 
 /** How long a page waits. Proxies give up after 30 s or more. */
@@ -31,11 +31,7 @@ export function createForget({ waitMs = WAIT_MS, ...parts }: ForgetParts) {
     const before = jobs.get(key)
     const job = before ?? runJob(parts, order).finally(() => jobs.delete(key))
     jobs.set(key, job)
-    const timer = new AbortController()
-    const late = delay(waitMs, null, { signal: timer.signal }).catch(() => null)
-    const forgotten = await Promise.race([job, late])
-      .catch(refused)
-      .finally(() => timer.abort())
+    const forgotten = await within(waitMs, job).catch(refused)
     if (forgotten !== null) return 'message' in forgotten ? forgotten : { kind: 'forgotten', ...forgotten }
     if (before === undefined) job.catch(parts.onLateError)
     return { kind: 'in_progress' }

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { shareReads } from '../../service/lib/share-reads.ts'
 import type { Catalogue } from '../../shop/courses/catalogue.ts'
 import type { PageParts } from '../parts.ts'
 import { courseUrl } from './format.ts'
-import { shareReads } from './share-reads.ts'
 
 /** The name of the course that a key means; null if the catalogue has none. */
 export type CourseName = (key: string) => string | null

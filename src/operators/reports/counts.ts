@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { foldKey } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
+import { within } from '../../service/lib/loop.ts'
 import { isSale } from '../find/filter.ts'
 
 export type StateCounts = Readonly<Record<DeliveryState, number>>
@@ -212,9 +212,6 @@ export function createCounting<Ask, Value>(of: {
     const known = last.get(key)
     if (known !== undefined && Math.abs(now() - known.at) < keptMs) return known
     const counting = underWay.get(key) ?? start(key, ask)
-    if (known === undefined) return counting
-    const late = new AbortController()
-    const timer = delay(WITHIN_MS, known, { signal: late.signal }).catch(() => known)
-    return Promise.race([counting, timer]).finally(() => late.abort())
+    return known === undefined ? counting : ((await within(WITHIN_MS, counting)) ?? known)
   }
 }

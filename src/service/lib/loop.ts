@@ -37,6 +37,13 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => {})
 }
 
+/** What the work resolves to; null if that takes longer than `ms`. The work goes on, and must not resolve to null itself. */
+export async function within<Value>(ms: number, work: Promise<Value>): Promise<Value | null> {
+  const timer = new AbortController()
+  const late = delay(ms, null, { signal: timer.signal }).catch(() => null)
+  return Promise.race([work, late]).finally(() => timer.abort())
+}
+
 /** Calls `then` after `ms`. */
 export type StartTimer = (ms: number, then: () => void) => void
 

@@ -4,6 +4,7 @@ import type { Budget } from '../../lms/client/budget.ts'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { DELIVERY_STATES } from '../../sale/types.ts'
+import { shareReads } from '../lib/share-reads.ts'
 import METRICS from './metrics.json' with { type: 'json' }
 
 /** From one call to a fast LMS to a backlog of one day. */
@@ -103,7 +104,7 @@ export function addGauges(registry: Registry, sources: GaugeSources): void {
   gauge('lernito_call_budget_used_ratio', () => 1 - Math.max(0, Math.min(1, budget.fullness())))
   gauge('lernito_replicas', replicas.liveCount)
   gauge('lernito_database_up', () => (databaseReason() === null ? 1 : 0))
-  const readBacklog = cachedBacklog(sources)
+  const readBacklog = shareReads({ read: () => sources.backlog().catch(() => null), forMs: BACKLOG_MS, now })
   const ofBacklog = (name: keyof typeof METRICS, read: (backlog: Backlog) => number): void =>
     gauge(name, async () => {
       const backlog = await readBacklog()
@@ -117,18 +118,4 @@ export function addGauges(registry: Registry, sources: GaugeSources): void {
   ofBacklog('lernito_outbox_backlog', ({ outbox }) => outbox.pending)
   ofBacklog('lernito_outbox_failed', ({ outbox }) => outbox.failed)
   ofBacklog('lernito_outbox_oldest_seconds', ({ outbox }) => secondsSince(outbox.oldestAt))
-}
-
-/** Returns the backlog, at most BACKLOG_MS old; null while the database is unavailable. */
-function cachedBacklog({ now, backlog }: GaugeSources): () => Promise<Backlog | null> {
-  let readAt = Number.NEGATIVE_INFINITY
-  let found: Promise<Backlog | null> = Promise.resolve(null)
-  return () => {
-    const age = now() - readAt
-    if (age < 0 || age >= BACKLOG_MS) {
-      readAt = now()
-      found = backlog().catch(() => null)
-    }
-    return found
-  }
 }

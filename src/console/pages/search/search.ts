@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { isTypedAddress, wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { totalOf } from '../../../operators/reports/counts.ts'
 import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
+import { within } from '../../../service/lib/loop.ts'
 import { sendPart } from '../../layout/layout.ts'
 import { formOf } from '../../layout/request.ts'
 import { latestDays } from '../../layout/zone.ts'
@@ -78,9 +78,8 @@ async function findNoSale(
   { operations, lms }: PageParts,
   { request, text }: { request: FastifyRequest; text: string },
 ): Promise<Hits['noSale']> {
-  const late = delay(ACCOUNT_WITHIN_MS).then(() => ({ ok: false as const, message: 'The LMS did not answer in time' }))
   const [account, similar] = await Promise.all([
-    Promise.race([lms.account(text), late]),
+    within(ACCOUNT_WITHIN_MS, lms.account(text)),
     operations.similarBuyers(text),
   ])
   const person = addressWith({
@@ -88,5 +87,5 @@ async function findNoSale(
     path: `${request.site.base}/people`,
     values: new URLSearchParams({ email: text }),
   })
-  return { account, similar, person }
+  return { account: account ?? { ok: false, message: 'The LMS did not answer in time' }, similar, person }
 }

@@ -12,7 +12,7 @@ export function shareReads<Value>(of: {
   const { read, forMs, now } = of
   let shared: { readonly value: Promise<Value>; readonly at: number } | null = null
   return () => {
-    if (shared !== null && now() - shared.at <= forMs && now() >= shared.at) return shared.value
+    if (shared !== null && now() - shared.at < forMs && now() >= shared.at) return shared.value
     const value = read()
     shared = { value, at: now() }
     value.catch(() => {
