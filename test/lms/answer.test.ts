@@ -88,7 +88,10 @@ test('a heartbeat succeeds only in its recorded shape', () => {
 })
 
 test('the message of a failure is one safe line of at most 300 characters', () => {
-  assert.equal(oneLine('a\r\nb\u202ec\u2028d\ud800 \u{e0001}'), 'a\\u000d\\u000ab\\u202ec\\u2028d\\ud800 \\u{e0001}')
+  assert.equal(
+    oneLine('a\r\nb\u202ec\u2028d\ud800 \u{e0001}'),
+    'a\\u000d\\u000ab\\u202ec\\u2028d\\ud800 \\udb40\\udc01',
+  )
   for (const text of ['x'.repeat(10_000), '\n'.repeat(10_000), '😀'.repeat(10_000)]) {
     const { message } = failed({ kind: 'refused', endpoint, status: 400, message: text }).failure
     assert.ok(message.length <= 300 && message.isWellFormed())

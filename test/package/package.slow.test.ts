@@ -133,7 +133,7 @@ console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body
     mkdirSync(shop)
     // The entry alone, without one of the packages that the service needs.
     const alone = join(shop, 'node_modules/lernito-openedx')
-    for (const part of ['dist/src/shop/signature', 'dist/src/sale/json']) {
+    for (const part of ['dist/src/shop/signature', 'dist/src/sale/json', 'dist/src/service/lib/standard-key.js']) {
       cpSync(join(installed, part), join(alone, part), { recursive: true })
     }
     cpSync(join(installed, 'package.json'), join(alone, 'package.json'))

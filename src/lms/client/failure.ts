@@ -1,3 +1,5 @@
+import { escaped, withoutTokens } from '../../service/lib/sanitize.ts'
+
 /**
  * How a call failed. The circuit breaker and the documents use these kinds.
  * - `unreachable`: no answer, or status 502 to 504.
@@ -99,24 +101,14 @@ export function failed(of: {
 }
 
 /** What the LMS says, as one safe line without tokens. */
-export const quoted = (text: string): string => oneLine(withoutTokens(text))
-
-/** A JWT, complete or cut off: the JSON of its header begins with `{"`, which is `eyJ` in base64. */
-const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g
-
-function withoutTokens(text: string): string {
-  return text.slice(0, MAX_QUOTE).replace(TOKEN, '(a token)')
-}
+export const quoted = (text: string): string => oneLine(withoutTokens(text.slice(0, MAX_QUOTE)))
 
 /**
  * Makes text of any origin one line of at most 300 characters. Control, format and unpaired surrogate characters and
  * line separators become `\uXXXX`, so that the text can't forge a log line or change the reading direction.
  */
 export function oneLine(text: string): string {
-  const line = text.slice(0, MAX_QUOTE).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0
-    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, '0')}`
-  })
+  const line = text.slice(0, MAX_QUOTE).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped)
   if (line.length <= MAX_MESSAGE) return line
   return `${line.slice(0, MAX_MESSAGE - 1).toWellFormed()}…`
 }

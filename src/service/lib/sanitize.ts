@@ -28,12 +28,15 @@ export function sanitizeFields(fields: object, depth = 0): Record<string, unknow
 
 /** A JWT, even a truncated one: the JSON of its header begins with `{"`, which is `eyJ` in base64. */
 const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g
+/** The text without the tokens of the LMS in it. */
+export const withoutTokens = (text: string): string => text.replace(TOKEN, '(a token)')
+
 /** A signature of a webhook, or a digest of its body. */
 const SIGNATURE = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/gi
 
 function sanitizeText(text: string, most = MAX_TEXT): string {
   const read = text.slice(0, READ_MAX)
-  const masked = maskEmails(read).replace(TOKEN, '(a token)').replace(SIGNATURE, '(a signature)')
+  const masked = withoutTokens(maskEmails(read)).replace(SIGNATURE, '(a signature)')
   return masked.length > most || read.length < text.length ? `${masked.slice(0, most)}…` : masked
 }
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { isLocalAddress } from '../lib/network.ts'
-import { standardKeyLength } from './checks.ts'
+import { keyLength } from './checks.ts'
 import { type Env, SETTINGS, type Settings } from './settings.ts'
 import warnings from './warnings.json' with { type: 'json' }
 
@@ -37,7 +37,7 @@ export function doubtsAbout({ env, settings }: { env: Env; settings: Settings })
 
 function doubtsAboutSecret([name, secret]: [string, string | undefined]): Doubt[] {
   if (secret === undefined) return []
-  const isShortKey = secret.startsWith('whsec_') && (standardKeyLength(secret) ?? 0) < GOOD_KEY_BYTES
+  const isShortKey = secret.startsWith('whsec_') && keyLength(secret) < GOOD_KEY_BYTES
   return [
     ...(secret.length < GOOD_SECRET_LENGTH ? [{ kind: 'short', name } as const] : []),
     ...(isShortKey ? [{ kind: 'short_key', name } as const] : []),

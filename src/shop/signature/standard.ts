@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { keyOf } from '../../service/lib/standard-key.ts'
 
 /**
  * Signatures by Standard Webhooks 1.0 (standardwebhooks.com): HMAC-SHA256 over the id, the time and the bytes of the
@@ -30,8 +31,6 @@ const ID = new RegExp(`^[!-~]{1,${ID_MAX}}$`)
 const TIMESTAMP = /^(?:0|[1-9]\d{0,11})$/
 const ENTRY = /^[^,]+,[^,]+$/
 const V1 = /^v1,([A-Za-z0-9+/]{43}=)$/
-const SECRET_PREFIX = 'whsec_'
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
 /**
  * Why a request doesn't verify.
@@ -121,16 +120,6 @@ export function signStandard(of: { id: string; timestamp: number; body: string |
   const key = keyOf(secret)
   if (key === null) throw new Error('The secret begins with whsec_, but the rest is not base64')
   return `v1,${hmac({ id, timestamp, key, body })}`
-}
-
-/**
- * The key that a secret stands for: after `whsec_`, the rest as base64; otherwise the secret as UTF-8. null if the rest is
- * not base64, or empty.
- */
-export function keyOf(secret: string): Buffer | null {
-  if (!secret.startsWith(SECRET_PREFIX)) return Buffer.from(secret)
-  const rest = secret.slice(SECRET_PREFIX.length)
-  return rest !== '' && BASE64.test(rest) ? Buffer.from(rest, 'base64') : null
 }
 
 /** The signature in base64. */

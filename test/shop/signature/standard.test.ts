@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
+import { keyOf } from '../../../src/service/lib/standard-key.ts'
 import {
   ID_MAX,
-  keyOf,
   readStandard,
   SIGNATURES_MAX,
   type StandardFault,
