@@ -3,12 +3,10 @@ import { z } from 'zod'
 import { jsonOf } from '../../lms/client/answer.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/identity.ts'
 import { tryEndpoint } from '../../shop/events/post-event.ts'
+import { WEBHOOK_PATHS } from '../../shop/webhook/route.ts'
 import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { originOf } from './lms.ts'
 import type { Probe, ProbeRequest, Reached, Unreached } from './probe.ts'
-
-/** The path in the original's documentation, and the path where it mounts. */
-const PATHS = ['/api/lernito/webhook/', '/lernito/webhook/'] as const
 
 const refusal = z.object({ detail: z.string(), success: z.literal(false).optional() })
 const description = z.object({ name: z.literal('Lernito Webhook') })
@@ -47,7 +45,7 @@ const PUBLIC_URL = check({
     const nonce = randomBytes(16).toString('hex')
     // A service with our secret proves itself, and does not count the request as a sender's.
     const headers = { [CHALLENGE_HEADER]: challengeOf({ secret, nonce }) }
-    const [url, mountedUrl] = [`${publicUrl}${PATHS[0]}`, `${publicUrl}${PATHS[1]}`]
+    const [url, mountedUrl] = [`${publicUrl}${WEBHOOK_PATHS[0]}`, `${publicUrl}${WEBHOOK_PATHS[1]}`]
     const [documented, mounted] = await Promise.all([
       whoAnswers(probe, { url, headers }),
       whoAnswers(probe, { url: mountedUrl, headers }),
@@ -97,7 +95,7 @@ const PLUGIN = check({
   needs: ['settings', 'lms'],
   examine: async ({ settings: { LERNITO_LMS_URL: lmsUrl } }, { probe }) => {
     const answers = await Promise.all(
-      PATHS.map(async (path) => ({ path, answered: await whoAnswers(probe, { url: `${lmsUrl}${path}` }) })),
+      WEBHOOK_PATHS.map(async (path) => ({ path, answered: await whoAnswers(probe, { url: `${lmsUrl}${path}` }) })),
     )
     const found = answers.filter(({ answered }) => answered.ok && answered.who === 'original')
     if (found.length > 0) return failed(found.map(({ path }) => problem('plugin.mounted', { path })))

@@ -5,15 +5,7 @@ import { readOutcome, readRequest, readStandings, readStored, toDelivery, unread
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
-import {
-  type About,
-  DELIVERY_STATES,
-  type Delivery,
-  type DeliveryState,
-  type Outcome,
-  type Source,
-  type Standings,
-} from '../../sale/types.ts'
+import { type About, DELIVERY_STATES, type Delivery } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { countReplayable, search } from './search.ts'
@@ -22,41 +14,38 @@ import { noteOf, readNotes, readWithdrawals } from './timeline.ts'
 const PAGE = 50
 const SAMPLE = 10
 
-/** A delivery as one line of a list. Times are ms since 1970. */
-export interface Summary {
-  readonly id: string
-  readonly state: DeliveryState
+/** A delivery as one line of a list. `outcome` is also null if the stored result can't be read. */
+export interface Summary
+  extends Pick<
+    Delivery,
+    | 'id'
+    | 'state'
+    | 'receivedAt'
+    | 'attempts'
+    | 'dueAt'
+    | 'outcome'
+    | 'standings'
+    | 'settledAt'
+    | 'enrolledAt'
+    | 'replayedAt'
+    | 'generation'
+    | 'source'
+    | 'webhookId'
+  > {
   /** As the shop sent them; null where its payload had none. */
   readonly email: string | null
   readonly username: string | null
   /** The first and the last name. */
   readonly name: string | null
   readonly courseIds: readonly string[]
-  readonly receivedAt: number
   readonly activeAt: number
-  readonly attempts: number
   /** The number of its last event. */
   readonly lastEvent: number
-  readonly dueAt: number | null
-  /** null if there is no result yet, or if the stored result can't be read. */
-  readonly outcome: Outcome | null
-  /** What the last check found in the LMS. */
-  readonly standings: Standings
-  /** When it got its state; null while it is queued. */
-  readonly settledAt: number | null
-  /** When its courses were first enrolled or pre-enrolled. */
-  readonly enrolledAt: number | null
-  readonly replayedAt: number | null
-  /** Grows each time it is started again. */
-  readonly generation: number
   readonly isReplaced: boolean
   /** Of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
   /** The orders to take the buyer out of courses, the latest first. */
   readonly withdrawals: readonly Withdrawal[]
-  readonly source: Source
-  /** The webhook-id that it first came with; null if the shop signs without one. */
-  readonly webhookId: string | null
 }
 
 /**

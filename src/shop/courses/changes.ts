@@ -4,7 +4,7 @@ import { courseIdentity } from '../../sale/course-key.ts'
 import { type Catalogue, type Contents, indexed, type Past } from './catalogue.ts'
 import type { Read } from './read-lms.ts'
 import { obstacleOf, type ReasonCode, type Selling } from './sellable.ts'
-import { type Reason, reasonOf } from './view.ts'
+import { reasonOf } from './view.ts'
 
 /** What of a course can change. */
 interface Facts {
@@ -79,23 +79,8 @@ function changeBetween(known: Facts | null, after: Facts | null): Change[] {
   return before.name === after.name && before.reason === after.reason ? [] : [{ before, after }]
 }
 
-/** What an event says about a course: how it is now, and what of that is new. */
-interface CourseChange {
-  /** The key as the LMS spells it. */
-  readonly id: string
-  /** null if the service has never known it. */
-  readonly name: string | null
-  readonly sellable: boolean
-  readonly reason: Reason | null
-  /** At least one. `reason`: the code. */
-  readonly changes: readonly {
-    readonly field: 'name' | 'reason'
-    readonly before: string | null
-    readonly after: string | null
-  }[]
-}
-
-function eventOf({ before, after }: Change): CourseChange {
+/** What an event says about a course: how it is now, and what of that is new. Of a reason that changed, it has the code. */
+function eventOf({ before, after }: Change) {
   const { name, reason } = after
   return {
     id: reason === 'missing' ? before.key : after.key, // of a missing course, only the LMS's spelling before is known

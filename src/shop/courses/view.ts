@@ -6,31 +6,6 @@ export interface Reason {
   readonly message: string
 }
 
-/** A course as the shop sees it. Times are ISO 8601 in UTC, to the second. */
-export interface CourseView {
-  /** The key as the LMS spells it. */
-  readonly id: string
-  readonly name: string
-  readonly organization: string
-  readonly start: string | null
-  readonly end: string | null
-  readonly enrollmentStart: string | null
-  readonly enrollmentEnd: string | null
-  readonly sellable: boolean
-  /** Why it should not be sold; null if it can be. */
-  readonly reason: Reason | null
-  /** The modes that are on sale; null if they aren't known, because the course was not sold here. */
-  readonly modes:
-    | readonly {
-        readonly slug: string
-        readonly name: string
-        readonly price: number
-        readonly currency: string
-        readonly until: string | null
-      }[]
-    | null
-}
-
 const MESSAGES = {
   closed: 'Enrollment is not open now',
   invitation_only: 'Learners can enroll only by invitation',
@@ -44,8 +19,11 @@ const iso = (ms: number | null): string | null => (ms === null ? null : `${new D
 /** A reason as the shop sees it. */
 export const reasonOf = (code: ReasonCode): Reason => ({ code, message: MESSAGES[code] })
 
-/** What the shop sees of a course. */
-export function courseView(course: CourseOfLms, selling: Selling): CourseView {
+/**
+ * A course as the shop sees it: see docs/reference/courses.md. Times are ISO 8601 in UTC, to the second. `modes`: those that
+ * are on sale; null if they aren't known, because the course was not sold here.
+ */
+export function courseView(course: CourseOfLms, selling: Selling) {
   const obstacle = obstacleOf(course, selling)
   const { key, name, organization, modes } = course
   return {

@@ -15,7 +15,7 @@ import { type Invalid, misusedId, type Refused, readSale, type Signed, type Veri
 export const BODY_LIMIT = 64 * 1024
 
 /** The path that the original documents, and the one that it really uses. The final slash is optional. */
-export const WEBHOOK_PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
+export const WEBHOOK_PATHS = ['/api/lernito/webhook/', '/lernito/webhook/'] as const
 
 /** The original's description of itself, word for word (recorded: lernito-webhook.json, "OPTIONS"). */
 const DESCRIPTION = {

@@ -3,9 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/filter.ts'
-import type { Found, Summary } from '../../../operators/find/listing.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
-import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import type { CourseName } from '../../layout/course-names.ts'
@@ -28,7 +27,7 @@ import {
   readQuery,
   tabsHtml,
 } from './list-filters.ts'
-import { type Place, pagerHtml, placeOf, readPlace } from './list-pages.ts'
+import { type Paged, pagerHtml, placeOf, readPlace } from './list-pages.ts'
 import { type Now, tableHtml } from './list-rows.ts'
 import { personButton } from './people-page.ts'
 
@@ -123,19 +122,13 @@ const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
   isTypedAddress(q) ? personButton(request, q) : ''
 
 /** What a page of the list shows. */
-interface ListView extends Now {
+interface ListView extends Now, Paged {
   readonly zone: Zone
   readonly courseName: CourseName
-  readonly found: Found
-  readonly query: ListQuery
-  /** null if the query has conditions besides a state. */
-  readonly counts: StateCounts | null
-  readonly place: Place
   /** The way to the page of a person, as escaped HTML. */
   readonly person: string
   /** What became of the sales that waited in the time that the query names, as escaped HTML. */
   readonly became: string
-  readonly base: string
 }
 
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */

@@ -33,7 +33,7 @@ export function placeOf(parameters: URLSearchParams): { after: string; skip: str
   return { after: given('after'), skip: given('skip'), passed: given('passed') }
 }
 
-interface Paged {
+export interface Paged {
   readonly found: Found
   readonly query: ListQuery
   /** null if the query has conditions besides a state. */
