@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { type Answer, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
-import { canBeCourse } from './courses.ts'
+import { canBeCourse, courseKey, judgeCourseAs } from './courses.ts'
 
 const LIST: Endpoint = '/api/courses/v1/courses/'
-const DETAIL: Endpoint = '/api/courses/v1/courses/{course}'
 
 /** A course as the LMS's catalogue describes it. Times are ms since 1970. */
 export interface CatalogueCourse {
@@ -43,7 +42,7 @@ const row = z.object({
 })
 const listed = row.extend({ hidden: z.boolean() })
 const page = z.object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
-const missing = z.object({ developer_message: z.string() })
+const detail = row.extend({ course_id: courseKey }).transform(courseOf)
 
 /**
  * The courses on a page of the list. `count`: how many courses the LMS has; `rows`: how many of them are on this page,
@@ -62,13 +61,7 @@ export function judgeCataloguePage(
 }
 
 /** One course, which has the same fields; null if there is none (recorded: courses.json, 'a course', 'no such course'). */
-export function judgeCatalogueCourse(answer: Answer): Judged<CatalogueCourse | null> {
-  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
-  if (answer.status !== 200) return judgeOther(answer, DETAIL)
-  const read = readAs(answer, DETAIL, row)
-  if (!read.ok) return read
-  return canBeCourse(read.value.course_id) ? succeeded(courseOf(read.value)) : notUnderstood(answer, DETAIL)
-}
+export const judgeCatalogueCourse = (answer: Answer): Judged<CatalogueCourse | null> => judgeCourseAs(answer, detail)
 
 /** A `start_type` of `empty` is a start that nobody has set (recorded: sequence.json, 68). */
 function courseOf(of: z.infer<typeof row>): CatalogueCourse {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { courseIdentity, isCourseKey, parentOfCcx } from '../../sale/course-key.ts'
-import { type Answer, jsonOf, judgeOther, readAs, readOk } from '../client/answer.ts'
+import { type Answer, jsonOf, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import type { Ask } from '../client/token.ts'
 import type { LmsRequest } from '../client/transport.ts'
@@ -12,7 +12,9 @@ export interface Course {
   readonly key: string
 }
 
-const course = z.object({ course_id: z.string().refine(canBeCourse) })
+/** The field in which the LMS has the key of a course. */
+export const courseKey = z.string().refine(canBeCourse)
+const course = z.object({ course_id: courseKey }).transform(({ course_id: key }) => ({ key }))
 const missing = z.object({ developer_message: z.string() })
 
 /** The LMS stores a key in a column of this many characters, so no course has a longer one. */
@@ -58,13 +60,12 @@ export function courseRequest(of: { key: string; username: string }): LmsRequest
 }
 
 /** The course with its true key, or null if there is none (recorded: courses.json, 'no such course'). */
-export function judgeCourse(answer: Answer): Judged<Course | null> {
-  if (answer.status === 200) {
-    const read = readAs(answer, ENDPOINT, course)
-    return read.ok ? succeeded({ key: read.value.course_id }) : read
-  }
+export const judgeCourse = (answer: Answer): Judged<Course | null> => judgeCourseAs(answer, course)
+
+/** The same with what `shape` reads of the course. */
+export function judgeCourseAs<Found>(answer: Answer, shape: z.ZodType<Found>): Judged<Found | null> {
   if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
-  return judgeOther(answer, ENDPOINT)
+  return readOk(answer, ENDPOINT, shape)
 }
 
 /**
