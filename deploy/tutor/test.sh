@@ -24,7 +24,7 @@ tutors() {
 }
 
 mark=$(cat "$LISTS"/*.txt | sha256sum)
-if [ "$(cat .venv/mark 2>/dev/null)" != "$mark" ]; then
+if [ "$(cat .venv/mark 2>/dev/null)" != "$mark" ] || [ ! -f .venv/jwt-key.pem ]; then
   rm -rf .venv
   tools &
   tutors
