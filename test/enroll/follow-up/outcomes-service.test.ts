@@ -13,7 +13,7 @@ import { CERTIFICATES, DAY_MS, GRADES } from './harness.ts'
 const ALICE = 'alice@example.com'
 const command = [process.execPath, join(import.meta.dirname, '../../faults/quick-replica.ts')] as const
 
-/** A service that has sold a course to Alice, who has passed since and has a certificate. */
+/** A service has sold a course to Alice, who has passed since and has a certificate. It has ended. */
 async function setUp(t: TestContext) {
   const folder = temporaryFolder(t)
   const file = join(folder, 'lernito.db')
@@ -29,14 +29,15 @@ async function setUp(t: TestContext) {
   await until('the first round', () =>
     db.prepare("select 1 from rounds where name = 'outcomes'").get() === undefined ? undefined : true,
   )
+  first.child.kill('SIGTERM')
+  await first.ended
   await lms.achievement({ email: ALICE, course: DEMO, passed: true, percent: 83, certificate: 'downloadable' })
+  // The course is due, as if no round had come to its end for two days. A round that runs now would store that it did.
+  db.prepare("update rounds set came_to = ? where name = 'outcomes'").run(Date.now() - 2 * DAY_MS)
   return {
     lms,
     receiver,
     serve,
-    first,
-    /** Makes the course due, as if no round had come to its end for two days. */
-    makeDue: () => db.prepare("update rounds set came_to = ? where name = 'outcomes'").run(Date.now() - 2 * DAY_MS),
     /** What the shop got about learners, when it has got all of it. */
     told: async () => {
       await until('the certificate', () => receiver.learned.find(({ type }) => type === 'learner.certificate'))
@@ -48,8 +49,8 @@ async function setUp(t: TestContext) {
 }
 
 test('a service with LERNITO_OUTCOMES tells the shop who has passed, signed by Standard Webhooks', async (t) => {
-  const { receiver, makeDue, told, first } = await setUp(t)
-  makeDue()
+  const { receiver, told, serve } = await setUp(t)
+  const service = await serve()
   const [passed, certificate, ...others] = await told()
   assert.deepEqual([receiver.wrong, others], [[], []])
   const { id } = receiver.got[0]?.data ?? {}
@@ -65,7 +66,7 @@ test('a service with LERNITO_OUTCOMES tells the shop who has passed, signed by S
     const described = DESCRIBED.webhooks[type]?.post?.requestBody?.content?.['application/json'].schema
     assert.equal(checkOf(described).safeParse({ type, timestamp, sequence, data }).error, undefined)
   }
-  const { detail } = await first.logged(({ event }) => event === 'passed')
+  const { detail } = await service.logged(({ event }) => event === 'passed')
   assert.equal(detail, DEMO)
 })
 
@@ -74,12 +75,12 @@ for (const [during, path] of [
   ['asks for the certificate', CERTIFICATES],
 ] as const) {
   test(`a service that is killed while it ${during} tells each fact once after its next start`, async (t) => {
-    const { lms, makeDue, told, serve, first } = await setUp(t)
+    const { lms, told, serve } = await setUp(t)
     await lms.faults([{ path, delayMs: 1, times: 1 }])
-    makeDue()
+    const killed = await serve()
     await lms.arrived
-    first.child.kill('SIGKILL')
-    await first.ended
+    killed.child.kill('SIGKILL')
+    await killed.ended
     await serve()
     // A kill between the shop's answer and its storing sends an event once more, under the same id.
     const events = new Map((await told()).map(({ webhookId, type }) => [webhookId, type]))
