@@ -95,8 +95,9 @@ export interface ReplicaRow {
 /** The right of a replica to act for `name`, which is a person's address or another name: see Holds. */
 export interface HoldRow {
   name: string
+  /** '' if nobody acts under it any more, and its last call may still be carried out. */
   replica: string
-  /** When the last call under it began that may undo what is done for the person afterwards; null if there was none. */
+  /** When that call began, or was given up; null if there was none that could undo what is done for the person later. */
   late_at: number | null
 }
 

@@ -2,7 +2,7 @@ import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
-import { startAgain } from './change-deliveries.ts'
+import { lockDeliveries, startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { readWithdrawnCourses } from './late-retries.ts'
 import { idReused, readResults } from './reused.ts'
@@ -114,10 +114,9 @@ const isKnown = ({ holder }: Pick<Sale, 'holder'>): boolean => holder?.isNew ===
 /** Starts what came again, and stores the webhook-ids under which it did for the first time. In the order of `sales`. */
 async function processSales(context: AcceptContext, sales: readonly Sale[]): Promise<Change[]> {
   const again = sales.filter(({ isNew, row }) => !isNew && row.state === 'queued')
-  const withdrawn = await readWithdrawnCourses(
-    context,
-    again.flatMap((sale) => (isKnown(sale) ? sale.id : [])),
-  )
+  const retried = [...new Set(again.flatMap((sale) => (isKnown(sale) ? sale.id : [])))]
+  if (retried.length > 0) await lockDeliveries(context, retried) // so that no refund comes between this look and their start
+  const withdrawn = await readWithdrawnCourses(context, retried)
   const lateCourse = (sale: Sale) => (isKnown(sale) ? withdrawn.get(sale.id) : undefined)
   const requeued = await requeue(
     context,

@@ -99,7 +99,8 @@ export async function planCorrection(
   const sale = correctedSale({ body: row.body, email, courseIds: courseIds ?? (isPart ? left : undefined), ...source })
   if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
   const digest = rest === null || 'errors' in rest ? row.digest : rest.webhook.digest
-  return sale.webhook.digest === digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
+  const isSame = sale.webhook.digest === digest || sale.webhook.digest === row.digest
+  return isSame ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
 }
 
 /** A course that was sold under a wrong key, and the right one. */

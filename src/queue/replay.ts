@@ -1,4 +1,7 @@
+import type { Transaction } from 'kysely'
+import type { Tables } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
+import { hasCourse } from '../sale/course-key.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
@@ -10,6 +13,8 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
+import { coursesOf } from './rows.ts'
+import { moveOrdersAlong, namedBy, readCurrentOrders } from './withdrawal-row.ts'
 
 const REPLAY_MAX = 500
 
@@ -64,8 +69,8 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
 
 /**
  * Makes deliveries due now, inside a transaction. A queued delivery is brought forward, and nothing else about it
- * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
- * sender. With `states`, deliveries that are now in another state are left out.
+ * changes: an attempt in progress settles it as usual. A settled delivery starts again, without the courses that are
+ * withdrawn from it, unless these are all. With `states`, deliveries that are now in another state are left out.
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
@@ -84,6 +89,7 @@ export async function makeDue(
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
   await bringForward(writing, queued)
+  await moveOrdersAlong(trx, await partlyWithdrawn(trx, settled))
   await startAgain(writing, { ids: settled, isReplay: true })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
@@ -96,6 +102,19 @@ export async function makeDue(
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),
     ],
   }
+}
+
+/** Those of these deliveries that have orders for some of their courses, and others. Their replay leaves the first alone. */
+async function partlyWithdrawn(trx: Transaction<Tables>, ids: readonly string[]): Promise<string[]> {
+  const orders = await readCurrentOrders(trx, ids)
+  if (orders.size === 0) return []
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'request'])
+    .where('id', 'in', [...orders.keys()])
+    .execute()
+  const isLeft = (id: string, course: string): boolean => !hasCourse(namedBy(orders.get(id) ?? []), course)
+  return rows.filter((row) => coursesOf(row).some((course) => isLeft(row.id, course))).map(({ id }) => id)
 }
 
 async function bringForward(

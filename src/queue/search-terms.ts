@@ -62,7 +62,8 @@ export function searchTermsOf({
 }): SearchTerms {
   const { email, name = '', family = '', username = '', courseIds = [] } = about
   const first = [email ?? '', `${name} ${family}`, username, webhookId, ...courseIds]
-  const texts = [...[...first, ...valuesOf(readPayload(body))].map(fold), ...courseIds.map(foldKey)]
+  // The plain keys come before what may be cut off, because lists are filtered by them.
+  const texts = [...first.map(fold), ...courseIds.map(foldKey), ...valuesOf(readPayload(body)).map(fold)]
   const lines = new Set(texts.filter((text) => text !== ''))
   const [course = null, ...more] = differentKeys(courseIds)
   return {

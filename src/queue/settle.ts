@@ -148,12 +148,14 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
 
 function columns({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
   const { state, outcome, dueAt, attempts, effectUnknown } = settlement
-  const effects = { effect_unknown: effectUnknown ? 1 : 0, ...lateCall(settlement) }
-  const known = { ...effects, active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
-  if (effect === 'outdated') return known
+  const known = { ...lateCall(settlement), active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
+  // Nobody stores what the attempt has done, so a withdrawal or the next attempt has to read it.
+  const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0
+  if (effect === 'outdated') return { ...known, effect_unknown: effectUnknown || hasEffect ? 1 : 0 }
   const final = dueAt === null
   return {
     ...known,
+    effect_unknown: effectUnknown ? 1 : 0,
     state,
     ...outcomeColumns(outcome),
     ...NO_STANDINGS,

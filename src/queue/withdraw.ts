@@ -16,7 +16,7 @@ import {
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { coursesOf, readAccounts, readOutcome } from './rows.ts'
-import { namedBy, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
+import { moveOrdersAlong, namedBy, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 import {
   readWithdrawable,
   WITHDRAWABLE,
@@ -41,7 +41,7 @@ export interface WithdrawalOrder extends Seen {
 
 /**
  * - `ordered`: stored; the service carries it out.
- * - `pending`: an earlier order for this generation of the delivery has not ended. Nothing was stored.
+ * - `pending`: earlier orders for these courses have not ended. Nothing was stored.
  * - `refused`: nothing was stored. `not_reported`: the delivery never reported `course`, so this service didn't
  *   put the buyer there. `nothing`: there is nothing to withdraw.
  */
@@ -136,18 +136,17 @@ export async function storeWithdrawal(
   const { trx } = writing
   const row = await readWithdrawable(trx, order.id)
   if (row === undefined) return { result: { kind: 'unknown' }, drafts: [] }
-  const pending = await trx
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('delivery_id', '=', order.id)
-    .where('generation', '=', row.generation) // an older one is superseded
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
-  if (pending !== undefined) return { result: { kind: 'pending', withdrawal: withdrawalOf(pending) }, drafts: [] }
   const chosen = chooseCourses(withdrawableOf(row), order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }
+  const current = (await readCurrentOrders(trx, [order.id])).get(order.id) ?? []
+  const open = current.map(withdrawalOf).filter(({ endedAt }) => endedAt === null)
+  const isOpen = (course: string): boolean => open.some((one) => hasCourse(one.courses, course))
+  const courses = chosen.filter((course) => !isOpen(course))
+  const [pending] = open
+  if (pending !== undefined && courses.length === 0)
+    return { result: { kind: 'pending', withdrawal: pending }, drafts: [] }
   const isQueued = row.state === 'queued'
-  const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, goesOn: isQueued })
+  const { stored, draft } = await insertOrder(writing, { order, row, courses, goesOn: isQueued })
   return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft] }
 }
 
@@ -207,8 +206,7 @@ async function continueWithout(
     await setHandled(writing, id)
     return generation
   }
-  const current = trx.updateTable('withdrawals').where('delivery_id', '=', id).where('generation', '=', generation)
-  await current.set({ generation: generation + 1 }).execute()
+  await moveOrdersAlong(trx, [id])
   await startAgain(writing, { ids: [id], isReplay: false, kept: { ...readOutcome(row.outcome), reason: null } })
   // One that has ended may have done what nobody knows of: the next attempt reads first.
   if (row.state !== 'queued') {

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { z } from 'zod'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
 import { isSameCourse } from '../sale/course-key.ts'
@@ -170,6 +170,20 @@ export async function readCurrentOrders(
  */
 export const namedBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
   orders.map(withdrawalOf).flatMap((order) => order.courses.filter((course) => !leftPaid(order, course)))
+
+/**
+ * Keeps the orders for the current generation of these deliveries current, in a transaction that starts them again
+ * afterwards: that is then no newer statement about the courses of the orders.
+ */
+export async function moveOrdersAlong(trx: Transaction<Tables>, ids: readonly string[]): Promise<void> {
+  for (const { id, generation } of [...(await readCurrentOrders(trx, ids)).values()].flat()) {
+    await trx
+      .updateTable('withdrawals')
+      .set({ generation: generation + 1 })
+      .where('id', '=', id)
+      .execute()
+  }
+}
 
 /** Whether an order that has ended left the course because the buyer paid for its mode. */
 const leftPaid = ({ endedAt, paid, result }: Withdrawal, course: string): boolean =>

@@ -1,8 +1,8 @@
-import type { DeliveryRow } from '../../database/schema.ts'
+import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { CAN_END, coursesOf, readOutcome } from '../../queue/rows.ts'
-import { SUPERSEDED, type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import { namedBy, SUPERSEDED, type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import type { CourseStanding, Standings } from '../../sale/types.ts'
@@ -51,7 +51,7 @@ export async function readBlocked(
   if (ended.length + restored.length === 0) return new Set()
   const sales = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'request', 'outcome', 'settled_at', 'lands_until'])
+    .select(['id', 'state', 'request', 'outcome', 'settled_at', 'lands_until', 'generation'])
     .where((eb) =>
       eb.or([eb('email', '=', row.email), ...(row.user_id === null ? [] : [eb('user_id', '=', row.user_id)])]),
     )
@@ -64,17 +64,20 @@ export async function readBlocked(
     orders
       .map(withdrawalOf)
       .filter(({ endedAt }) => endedAt === null || endedAt >= enrolledAt)
-      .flatMap((order) => order.courses.filter((course) => !hasLeftAlone(order, course)))
+      .flatMap((order) => order.courses.filter((course) => !tellsNothing(order, course)))
   const isSoldAgain = (course: string): boolean =>
-    sales.some((sale) => sale.id !== row.id && isNewer(sale, row.id, before[course]) && enrolls(sale, course))
+    sales.some((sale) => sale.id !== row.id && isNewer(sale, row.id, before[course]) && enrolls(sale, orders, course))
   return new Set([
     ...ended.filter((course) => late || hasCourse(withdrawn(), course)),
     ...restored.filter((course) => late || isSoldAgain(course)),
   ])
 }
 
-/** Whether a withdrawal has made no call in a course, for certain. One that failed there may have. */
-const hasLeftAlone = ({ endedAt, result }: Withdrawal, course: string): boolean =>
+/**
+ * Whether a withdrawal tells nothing of why a buyer is out of a course: it found them out, or left them in, or the sale came
+ * again. One that failed may have taken them out.
+ */
+const tellsNothing = ({ endedAt, result }: Withdrawal, course: string): boolean =>
   endedAt !== null &&
   (result?.message === SUPERSEDED ||
     Object.entries(result?.courses ?? {}).some(
@@ -89,8 +92,14 @@ const isNewer = (
 ): boolean => id > than || settledAt === null || settledAt >= (standing?.endedAt ?? 0)
 
 /** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
-function enrolls({ state, request, outcome }: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string) {
+function enrolls(
+  sale: Pick<DeliveryRow, 'id' | 'state' | 'request' | 'outcome' | 'generation'>,
+  orders: readonly WithdrawalRow[],
+  course: string,
+) {
+  const { id, state, request, outcome } = sale
   if (!LIVE.some((live) => live === state)) return false
-  if (state === 'queued') return hasCourse(coursesOf({ request }), course)
+  const current = orders.filter((order) => order.delivery_id === id && order.generation === sale.generation)
+  if (state === 'queued') return hasCourse(coursesOf({ request }), course) && !hasCourse(namedBy(current), course)
   return readOutcome(outcome).courses[course] !== undefined
 }

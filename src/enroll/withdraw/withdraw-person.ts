@@ -40,8 +40,8 @@ export async function withdrawPerson({
    * something else is done for one of them just now.
    */
   holdAlso: (addresses: readonly string[]) => Promise<void>
-  /** Runs before each call that changes something in the course. Rejects if the order must not go on. */
-  beforeChange: (course: string) => Promise<void>
+  /** Runs before each call that changes something. Rejects if the order must not go on. */
+  beforeChange: () => Promise<void>
 }): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
   const reported = readOutcome(delivery.outcome).courses
@@ -71,7 +71,7 @@ export async function withdrawPerson({
       course,
       wasEnrolled: reported[course] === 'enrolled',
       paid: order.paid,
-      beforeChange: () => beforeChange(course),
+      beforeChange,
     })
     if (withdrawn.ok) results.set(course, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return attempted(withdrawn.failure)

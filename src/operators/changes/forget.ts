@@ -63,7 +63,9 @@ export async function forget(
       const silent = await untilFree(db, { names: [address], silentMs })
       const { result, events } = await auditedChange(context, async (writing) => {
         await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
-        return (await isHeld(writing, { address, silent })) ? HELD : erase(writing, { ids, address, by })
+        if (await isHeld(writing, { address, silent })) return HELD
+        await writing.trx.deleteFrom('holds').where('name', '=', address).execute() // nobody acts under it
+        return erase(writing, { ids, address, by })
       })
       for (const event of events) publish(event)
       if (result === null) continue

@@ -232,7 +232,7 @@ function changes(parts: Parts) {
 
     /**
      * Stores an order to take the buyer out of courses that the delivery reported. Any replica of the service carries it
-     * out, even after a restart. A queued delivery becomes handled at once.
+     * out, even after a restart. A queued delivery goes on without them.
      */
     withdraw: (order: WithdrawalOrder) => change(() => orderWithdrawal(context, order)),
 

@@ -95,8 +95,11 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
     has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).has(name),
 
     mayLandLate: async (names) => {
-      const mark = db.updateTable('holds').set({ late_at: dialect.clock })
-      await mark.where('name', 'in', names).where('replica', '=', me()).execute()
+      const mark = async (trx: Transaction<Tables>) => {
+        const holds = trx.updateTable('holds').set({ late_at: dialect.clock })
+        await holds.where('name', 'in', names).where('replica', '=', me()).execute()
+      }
+      await inTransaction({ database, random, body: mark })
     },
 
     end: async (trx, names, { isLate } = { isLate: false }) => {
@@ -230,7 +233,7 @@ async function endDead(
 
 /**
  * Waits until nobody acts under these holds any more. A replica that is silent for `silentMs` doesn't, because its lease has
- * ended; resolves to the names of those that still have one of the holds.
+ * ended; resolves to the names of those that still have one of the holds, '' for nobody (see mayLandLate).
  * @param of.silentMs measured here, whatever the clocks say
  */
 export async function untilFree(

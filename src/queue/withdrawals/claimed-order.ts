@@ -38,13 +38,16 @@ export async function claimOrder({
   const { db } = database
   const at = now()
   const due = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('ended_at', 'is', null)
+    .selectFrom('withdrawals as due')
+    .leftJoin('deliveries', 'deliveries.id', 'due.delivery_id')
+    .leftJoin('holds', 'holds.name', 'deliveries.email')
+    .select(['due.id', 'due.delivery_id', 'due.due_at'])
+    .where('due.ended_at', 'is', null)
     // A time further ahead than the longest wait is from before the clock was set back.
-    .where((eb) => eb.or([eb('due_at', '<=', at), eb('due_at', '>', at + LONGEST_WAIT_MS)]))
-    .orderBy('due_at')
-    .orderBy('id')
+    .where((eb) => eb.or([eb('due.due_at', '<=', at), eb('due.due_at', '>', at + LONGEST_WAIT_MS)]))
+    .where('holds.name', 'is', null) // else many orders for one person would hide the others
+    .orderBy('due.due_at')
+    .orderBy('due.id')
     .limit(PAGE)
     .execute()
   for (const { id, delivery_id, due_at } of due) {
@@ -124,15 +127,6 @@ export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Prom
     .where('withdrawals.ended_at', 'is', null)
     .executeTakeFirst()
   return found !== undefined && found.generation === found.ordered
-}
-
-/** The generation of the delivery that an order is for. It may be a newer one than when it was claimed: see continueWithout. */
-export async function generationOf(
-  trx: Transaction<Tables>,
-  { row }: Pick<ClaimedOrder, 'row'>,
-): Promise<number | undefined> {
-  const stored = trx.selectFrom('withdrawals').select('generation').where('id', '=', row.id)
-  return (await stored.executeTakeFirst())?.generation
 }
 
 /**

@@ -3,11 +3,12 @@ import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../d
 import { hasCourse } from '../../sale/course-key.ts'
 import { type CourseStanding, isDone, type Outcome, type Standings, stateOfOutcome, tookOut } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { coursesOf, outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
 import { describeWithdrawal, namedBy, readCurrentOrders, SUPERSEDED, type WithdrawalResult } from '../withdrawal-row.ts'
-import { type ClaimedOrder, endHolds, generationOf, releaseOrder } from './claimed-order.ts'
-import { readWithdrawable } from './withdrawable.ts'
+import { type ClaimedOrder, endHolds } from './claimed-order.ts'
+import { readWithdrawable, type WithdrawableRow } from './withdrawable.ts'
 
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
@@ -20,12 +21,10 @@ export async function endOrder(
   { order, result, isLate }: { order: ClaimedOrder; result: WithdrawalResult; isLate: boolean },
 ): Promise<AuditedResult<null>> {
   return auditedChange<null>(context, async (writing) => {
-    const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
-    if (delivery !== undefined && delivery.generation !== (await generationOf(writing.trx, order))) {
-      return { result: null, listed: [], others: await supersede(writing, order, { isLate }) }
-    }
-    if (!(await markEnded(writing, order, { result, isLate }))) return { result: null, listed: [] }
-    if (delivery === undefined) return { result: null, listed: [] }
+    const delivery = await lockFor(writing, order, { isLate })
+    if (delivery === null) return UNCHANGED
+    if (delivery === 'superseded') return supersede(writing, order)
+    if (!(await markEnded(writing, order, result))) return UNCHANGED
     const outcome = readOutcome(delivery.outcome)
     const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
@@ -79,36 +78,47 @@ async function isStillWanted(
  */
 export async function endSuperseded(context: WriteContext, order: ClaimedOrder): Promise<AuditedResult<null>> {
   return auditedChange<null>(context, async (writing) => {
-    const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
-    if (delivery !== undefined && delivery.generation !== (await generationOf(writing.trx, order))) {
-      return { result: null, listed: [], others: await supersede(writing, order, { isLate: false }) }
-    }
-    await releaseOrder(writing.trx, { order, dueAt: writing.at, isLate: false })
-    return { result: null, listed: [] }
+    const delivery = await lockFor(writing, order, { isLate: false })
+    return delivery === 'superseded' ? supersede(writing, order) : UNCHANGED
   })
 }
 
-/** The shop or an operator wants the person in the course again, and that came after the order. */
-async function supersede(
-  writing: TransactionContext,
+const UNCHANGED = { result: null, listed: [] }
+
+/**
+ * Ends the holds of an order, and locks its delivery before it reads it: another order for it may move both along just now
+ * (see moveOrdersAlong). null if the order is no longer this replica's, or the delivery was erased.
+ */
+async function lockFor(
+  { trx }: TransactionContext,
   order: ClaimedOrder,
   { isLate }: { isLate: boolean },
-): Promise<EventDraft[]> {
-  const result: WithdrawalResult = { courses: {}, message: SUPERSEDED }
-  if (!(await markEnded(writing, order, { result, isLate }))) return []
-  return [{ deliveryId: order.row.delivery_id, kind: 'withdrawal_failed', detail: SUPERSEDED }]
+): Promise<WithdrawableRow | 'superseded' | null> {
+  if (!(await endHolds(trx, order, { isLate }))) return null
+  await lockDelivery({ trx }, order.row.delivery_id)
+  const delivery = await readWithdrawable(trx, order.row.delivery_id)
+  if (delivery === undefined) return null
+  const stored = trx.selectFrom('withdrawals').select('generation').where('id', '=', order.row.id)
+  return delivery.generation === (await stored.executeTakeFirst())?.generation ? delivery : 'superseded'
 }
 
+/** The shop or an operator wants the person in the course again, and that came after the order. */
+async function supersede(writing: TransactionContext, order: ClaimedOrder) {
+  const isEnded = await markEnded(writing, order, { courses: {}, message: SUPERSEDED })
+  const event: EventDraft = { deliveryId: order.row.delivery_id, kind: 'withdrawal_failed', detail: SUPERSEDED }
+  return { result: null, listed: [], others: isEnded ? [event] : [] }
+}
+
+/** false if it had ended before. */
 async function markEnded(
   { trx, at }: TransactionContext,
-  order: ClaimedOrder,
-  { result, isLate }: { result: WithdrawalResult; isLate: boolean },
+  { row }: ClaimedOrder,
+  result: WithdrawalResult,
 ): Promise<boolean> {
-  if (!(await endHolds(trx, order, { isLate }))) return false
   const { numUpdatedRows } = await trx
     .updateTable('withdrawals')
     .set({ ended_at: at, result: JSON.stringify(result) })
-    .where('id', '=', order.row.id)
+    .where('id', '=', row.id)
     .where('ended_at', 'is', null)
     .executeTakeFirst()
   return numUpdatedRows > 0n

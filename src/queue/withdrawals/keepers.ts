@@ -26,8 +26,8 @@ export async function keepersOf(
     order,
     course,
     accountId = accountIn(readAccounts(order.delivery.accounts), course)?.id,
-    isTaken = false,
-  }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken?: boolean },
+    isTaken,
+  }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken: boolean },
 ): Promise<string[]> {
   const addresses = holdsOf(order)
   const others = await db

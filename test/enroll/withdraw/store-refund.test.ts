@@ -62,3 +62,42 @@ test('of two orders for one delivery, the second is claimed when the first has e
   await db.deleteFrom('holds').execute()
   assert.match((await claim(second.replicas))?.row.courses ?? '', /B/)
 })
+
+test('an attempt that a refund outdates may have done what nobody stores, so the withdrawal looks', async (t) => {
+  const { store, context, row } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  const [delivery] = (await store.readClaimed([id])).deliveries
+  assert.ok(delivery)
+  await store.beginAttempt([delivery])
+  await storeRefund(context, refundOf(A))
+  // It has enrolled the buyer in A, and nothing of B is unknown.
+  const outcome = { courses: { [A]: 'enrolled' as const }, reason: null }
+  await store.write([settled({ ...retry(id, START + 5000), outcome, effectUnknown: false })])
+  assert.deepEqual([(await row(id)).effect_unknown, (await row(id)).state], [1, 'queued'])
+})
+
+test('a replay of what a refund left of a sale leaves the refunded course alone', async (t) => {
+  const { store, context, operations, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  await storeRefund(context, refundOf(A))
+  const set = (state: 'needs_attention' | 'withdrawn') =>
+    db.updateTable('deliveries').set({ state, due_at: null }).where('id', '=', id).execute()
+  const attempted = async () => (await store.readClaimed([id])).deliveries[0]?.request?.courseIds
+  await set('needs_attention')
+  await operations.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual(await attempted(), [B])
+  await storeRefund(context, refundOf(B))
+  await set('withdrawn')
+  await operations.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual(await attempted(), [A, B], 'all was withdrawn: the operator wants it back')
+})
+
+test('a withdrawal of one course waits for no order about another one', async (t) => {
+  const { store, operations } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  const order = { id, paid: false, by: 'alice' }
+  assert.equal((await operations.withdraw({ ...order, courses: [A] })).kind, 'ordered')
+  assert.equal((await operations.withdraw({ ...order, courses: [A] })).kind, 'pending')
+  const both = await operations.withdraw({ ...order, courses: [A, B] })
+  assert.deepEqual('withdrawal' in both && both.withdrawal.courses, [B])
+})
