@@ -28,12 +28,13 @@ export async function enrollInBatch({
   const { lms, breakers, isUp, options } = context
   try {
     const known = route.kind === 'bulk' ? await leaveOutMissing(context) : context.batch
+    if (known.courses.length === 0) return
     // Last of all look-ups, because people appear more often than courses go.
     const found = await leaveOutOthers({ batch: known, lms, waiting, modeOf: options.modeOf })
     const { batch: part, mail } = partToMail(found, options)
     // The look-ups took a time in which the others may have pruned this replica.
     const batch = { ...part, works: await context.keepOurs(part.works) }
-    if (batch.works.length === 0 || batch.courses.length === 0) return
+    if (batch.works.length === 0) return
     if (mail) for (const work of batch.works) for (const course of batch.courses) work.mailed.add(course)
     const began = performance.now()
     const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })

@@ -77,8 +77,8 @@ export interface Work {
   /**
    * For that reason, whoever has an account goes singly, and that call reads this person's state in the LMS before
    * enrolling. Without an account, nobody can have been enrolled: the person goes with others, and gets the same allowance
-   * again. The end of the latest such call, by performance.now(), because an earlier search proves nothing; null if there
-   * was none.
+   * again. The end of the latest such call, or the begin of the attempt after one, by performance.now(), because an earlier
+   * search proves nothing; null if there was none.
    */
   readFirstSince: number | null
   /** The LMS may still carry out a call of this attempt that nobody waits for any more. */

@@ -21,7 +21,7 @@ export interface CatalogueCourse {
   readonly invitationOnly: boolean
 }
 
-/** Whether learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
+/** `hidden`: learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
 export type ListedCourse = CatalogueCourse & { readonly hidden: boolean }
 
 const date = z.iso
@@ -40,7 +40,7 @@ const row = z.object({
   enrollment_end: date,
   invitation_only: z.boolean(),
 })
-const listed = row.extend({ hidden: z.boolean() })
+const listed = row.extend({ hidden: z.boolean().default(false) })
 const page = z.object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
 const detail = row.extend({ course_id: courseKey }).transform(courseOf)
 

@@ -121,8 +121,8 @@ type Readings = Contents & Pick<Catalogue, 'find' | 'findMissing' | 'closest'>
 
 const readingsOf = (text: string): Readings => indexed(contents.parse(JSON.parse(text)))
 
-/** Comparing a key with 2,000 others takes some 20 ms, so for one reading of the LMS only these many keys are compared. */
-const COMPARED_MAX = 50
+/** For so many wrong keys the closest one is remembered, because pages ask for the same ones again and again. */
+const COMPARED_MAX = 200
 
 /** The same contents, in which courses can be found. */
 export function indexed(of: Contents): Readings {
@@ -136,10 +136,12 @@ export function indexed(of: Contents): Readings {
     findMissing: (key) => missing.get(courseIdentity(key)),
     closest: (key) => {
       if (find(key) !== undefined) return null
-      if (!closest.has(key) && closest.size < COMPARED_MAX) {
-        closest.set(key, closestCourse({ key, keys: of.courses.map((course) => course.key) }))
-      }
-      return closest.get(key) ?? null
+      const known = closest.get(key)
+      if (known !== undefined) return known
+      if (closest.size >= COMPARED_MAX) closest.delete([...closest.keys()][0] ?? '')
+      const found = closestCourse({ key, keys: of.courses.map((course) => course.key) })
+      closest.set(key, found)
+      return found
     },
   }
 }

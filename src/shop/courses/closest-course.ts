@@ -8,19 +8,22 @@ const SIMILAR = 0.2
  * @param of.keys the keys of the existing courses
  */
 export function closestCourse({ key, keys }: { key: string; keys: readonly string[] }): string | null {
+  const [wanted, most] = [key.toLowerCase(), Math.ceil(key.length * SIMILAR)]
   let best: { key: string; distance: number } | null = null
   for (const candidate of keys) {
-    const distance = editDistance(key.toLowerCase(), candidate.toLowerCase())
-    const isSimilar = distance <= Math.ceil(key.length * SIMILAR) || isOtherRun(key, candidate)
-    if (isSimilar && (best === null || distance < best.distance)) best = { key: candidate, distance }
+    const other = candidate.toLowerCase()
+    const isOtherRun = withoutRun(wanted) === withoutRun(other)
+    // Comparing takes 10 µs, and an LMS may have thousands of courses.
+    if (!isOtherRun && Math.abs(wanted.length - other.length) > most) continue
+    const distance = editDistance(wanted, other)
+    if ((isOtherRun || distance <= most) && (best === null || distance < best.distance)) {
+      best = { key: candidate, distance }
+    }
   }
   return best?.key ?? null
 }
 
-function isOtherRun(a: string, b: string): boolean {
-  const course = (key: string): string => key.toLowerCase().split(/[+/]/).slice(0, 2).join('+')
-  return course(a) === course(b)
-}
+const withoutRun = (key: string): string => key.split(/[+/]/).slice(0, 2).join('+')
 
 /** The number of characters to insert, delete or replace (Levenshtein). */
 export function editDistance(a: string, b: string): number {

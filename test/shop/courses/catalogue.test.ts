@@ -84,17 +84,11 @@ test('a key that the LMS does not have is close to that of a course, and one tha
   assert.equal(closest('course-v1:Nobody+Knows+Ever'), null)
 })
 
-test('comparing keys ends after 50 of one reading, so that hostile ones don’t keep the service busy', async (t) => {
+test('each wrong key has its closest one, however many there were before', async (t) => {
   const bench = await setUp(t, { world: worldOf(manyCourses(1)) })
   await bench.refresh()
-  const near = (n: number): string => `course-v1:Many+C0000+${2100 + n}`
   const { closest } = await bench.read()
-  for (let n = 0; n < 50; n++) assert.notEqual(closest(near(n)), null)
-  assert.equal((await bench.read()).closest(near(50)), null)
-  assert.notEqual((await bench.read()).closest(near(0)), null, 'it is known')
-  await bench.reset(worldOf(manyCourses(2)))
-  await bench.refresh()
-  assert.notEqual((await bench.read()).closest(near(50)), null)
+  for (const n of [...Array(250).keys(), 0]) assert.notEqual(closest(`course-v1:Many+C0000+${2100 + n}`), null)
 })
 
 test('a reading that ends at any call leaves the old catalogue as it was, and one that ends at none the new one', async (t) => {
