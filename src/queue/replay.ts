@@ -69,8 +69,9 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
 
 /**
  * Makes deliveries due now, inside a transaction. A queued delivery is brought forward, and nothing else about it
- * changes: an attempt in progress settles it as usual. A settled delivery starts again, without the courses that are
- * withdrawn from it, unless these are all. With `states`, deliveries that are now in another state are left out.
+ * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
+ * sender; one that needs attention does so without the courses that are withdrawn from it, unless these are all. With
+ * `states`, deliveries that are now in another state are left out.
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
@@ -89,7 +90,8 @@ export async function makeDue(
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
   await bringForward(writing, queued)
-  await moveOrdersAlong(trx, await partlyWithdrawn(trx, settled))
+  const failed = wanted.filter(({ state }) => state === 'needs_attention').map(({ id }) => id)
+  await moveOrdersAlong(trx, await partlyWithdrawn(trx, failed))
   await startAgain(writing, { ids: settled, isReplay: true })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
@@ -104,7 +106,10 @@ export async function makeDue(
   }
 }
 
-/** Those of these deliveries that have orders for some of their courses, and others. Their replay leaves the first alone. */
+/**
+ * Those of these deliveries that have orders for some of their courses, and others. Who replays what has failed of a sale
+ * doesn't want back what was refunded of it.
+ */
 async function partlyWithdrawn(trx: Transaction<Tables>, ids: readonly string[]): Promise<string[]> {
   const orders = await readCurrentOrders(trx, ids)
   if (orders.size === 0) return []
