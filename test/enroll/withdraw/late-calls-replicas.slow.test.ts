@@ -82,6 +82,7 @@ describe('a process is killed in a call that the LMS carries out late', { concur
       const first = await start()
       const sold = await sell({ url: first.url, email: ALICE })
       const id = String(sold?.headers['x-lernito-delivery'])
+      await until('the first enrollment', async () => (await stateOf(id)) === 'enrolled' || undefined)
       await lms.faults([{ ...HELD, path: UNENROLL }])
       assert.equal((await refund({ url: first.url, email: ALICE })).status, 202)
       await lms.arrived

@@ -119,7 +119,7 @@ describe('a sale after an unenrolling call that the LMS carries out late', () =>
     ['another one', 'Newer'],
   ] as const) {
     test(`${how} waits until the call can't land any more, and its buyer stays enrolled`, async () => {
-      await sold(ALICE)
+      await isEnrolled(await sold(ALICE))
       await lms.faults([{ ...LATE, path: UNENROLL }])
       assert.equal((await refund()).status, 202)
       const again = await sell({ email: ALICE, name })
@@ -154,6 +154,7 @@ describe('what comes while a sale waits for an unenrolling call is the newest st
   /** A refund whose call may still land, and the same sale once more, which waits. Gives its id. */
   async function waiting(courseIds: readonly string[]): Promise<string> {
     const id = await sold(ALICE, courseIds)
+    await isEnrolled(id)
     await lms.faults([{ ...LATE, path: UNENROLL }])
     assert.equal((await refund()).status, 202)
     assert.equal((await sell({ email: ALICE, courseIds })).status, 500)

@@ -37,6 +37,7 @@ test('a sale that comes after an operator’s withdrawal of another one keeps th
 test('nor does its late call undo such a sale', async () => {
   await register()
   const first = await sold(OLD)
+  await until('the first enrollment', async () => (await stateOf(first)) === 'enrolled' || undefined)
   await lms.faults([{ ...LATE, path: UNENROLL }])
   await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
   await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
