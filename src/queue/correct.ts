@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
-import { hasCourse, isSameCourse } from '../sale/course-key.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
@@ -18,7 +18,7 @@ import type { EventDraft } from './events.ts'
 import { coursesOf, readRequest, readStandings, UNSOLVED } from './rows.ts'
 import { courseTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
-import { namedBy, readCurrentOrders } from './withdrawal-row.ts'
+import { coursesLeft, readCurrentOrders } from './withdrawal-row.ts'
 
 /**
  * The address or the courses that a delivery should have had. An absent address stays as it is, and so do absent courses,
@@ -90,8 +90,7 @@ export async function planCorrection(
   if (row === undefined) return { kind: 'unknown' }
   // If the shop has sent it again since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
-  const named = namedBy((await readCurrentOrders(trx, [id])).get(id) ?? [])
-  const left = coursesOf(row).filter((course) => !hasCourse(named, course))
+  const left = coursesLeft(row, (await readCurrentOrders(trx, [id])).get(id))
   const isPart = left.length > 0 && left.length < coursesOf(row).length
   const rest = isPart ? correctedSale({ body: row.body, courseIds: left }) : null
   // The correction of a test is one too: it is no sale.

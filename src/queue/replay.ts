@@ -1,7 +1,6 @@
 import type { Transaction } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
-import { hasCourse } from '../sale/course-key.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
@@ -13,8 +12,7 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { coursesOf } from './rows.ts'
-import { moveOrdersAlong, namedBy, readCurrentOrders } from './withdrawal-row.ts'
+import { coursesLeft, moveOrdersAlong, readCurrentOrders } from './withdrawal-row.ts'
 
 const REPLAY_MAX = 500
 
@@ -91,7 +89,7 @@ export async function makeDue(
   const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
   await bringForward(writing, queued)
   const failed = wanted.filter(({ state }) => state === 'needs_attention').map(({ id }) => id)
-  await moveOrdersAlong(trx, await partlyWithdrawn(trx, failed))
+  await moveOrdersAlong(trx, await ordersToKeep(trx, failed))
   await startAgain(writing, { ids: settled, isReplay: true })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
@@ -107,10 +105,10 @@ export async function makeDue(
 }
 
 /**
- * Those of these deliveries that have orders for some of their courses, and others. Who replays what has failed of a sale
- * doesn't want back what was refunded of it.
+ * The orders for some of the courses of these deliveries, if there are others. Who replays what has failed of a sale doesn't
+ * want back what was refunded of it.
  */
-async function partlyWithdrawn(trx: Transaction<Tables>, ids: readonly string[]): Promise<string[]> {
+async function ordersToKeep(trx: Transaction<Tables>, ids: readonly string[]): Promise<readonly WithdrawalRow[]> {
   const orders = await readCurrentOrders(trx, ids)
   if (orders.size === 0) return []
   const rows = await trx
@@ -118,8 +116,7 @@ async function partlyWithdrawn(trx: Transaction<Tables>, ids: readonly string[])
     .select(['id', 'request'])
     .where('id', 'in', [...orders.keys()])
     .execute()
-  const isLeft = (id: string, course: string): boolean => !hasCourse(namedBy(orders.get(id) ?? []), course)
-  return rows.filter((row) => coursesOf(row).some((course) => isLeft(row.id, course))).map(({ id }) => id)
+  return rows.flatMap((row) => (coursesLeft(row, orders.get(row.id)).length > 0 ? (orders.get(row.id) ?? []) : []))
 }
 
 async function bringForward(

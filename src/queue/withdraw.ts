@@ -15,8 +15,8 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { coursesOf, readAccounts, readOutcome } from './rows.ts'
-import { moveOrdersAlong, namedBy, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
+import { readAccounts, readOutcome } from './rows.ts'
+import { coursesLeft, moveOrdersAlong, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 import {
   readWithdrawable,
   WITHDRAWABLE,
@@ -201,12 +201,12 @@ async function continueWithout(
 ): Promise<number> {
   const { trx } = writing
   const { id, generation } = row
-  const named = [...courses, ...namedBy((await readCurrentOrders(trx, [id])).get(id) ?? [])]
-  if (coursesOf(row).every((course) => hasCourse(named, course))) {
+  const orders = (await readCurrentOrders(trx, [id])).get(id) ?? []
+  if (coursesLeft(row, orders).every((course) => hasCourse(courses, course))) {
     await setHandled(writing, id)
     return generation
   }
-  await moveOrdersAlong(trx, [id])
+  await moveOrdersAlong(trx, orders)
   await startAgain(writing, { ids: [id], isReplay: false, kept: { ...readOutcome(row.outcome), reason: null } })
   // One that has ended may have done what nobody knows of: the next attempt reads first.
   if (row.state !== 'queued') {

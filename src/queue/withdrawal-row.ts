@@ -1,9 +1,9 @@
 import type { Kysely, Transaction } from 'kysely'
 import { z } from 'zod'
-import type { Tables, WithdrawalRow } from '../database/schema.ts'
-import { isSameCourse } from '../sale/course-key.ts'
+import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
+import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { MOVED } from '../sale/words.ts'
-import { readList } from './rows.ts'
+import { coursesOf, readList } from './rows.ts'
 
 /** The message of an order that only waits until it can't be undone any more. */
 export const LATE = 'the LMS may still carry out an earlier call for this buyer'
@@ -171,18 +171,26 @@ export async function readCurrentOrders(
 export const namedBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
   orders.map(withdrawalOf).flatMap((order) => order.courses.filter((course) => !leftPaid(order, course)))
 
+/** The courses that a delivery sold and none of its current orders names, as they were sent. Throws what namedBy throws. */
+export function coursesLeft(
+  row: Pick<DeliveryRow, 'request'>,
+  orders: readonly WithdrawalRow[] = [],
+): readonly string[] {
+  const named = namedBy(orders)
+  return coursesOf(row).filter((course) => !hasCourse(named, course))
+}
+
 /**
- * Keeps the orders for the current generation of these deliveries current, in a transaction that starts them again
- * afterwards: that is then no newer statement about the courses of the orders.
+ * Keeps current orders current, in a transaction that starts their deliveries again afterwards: that is then no newer
+ * statement about the courses of the orders.
  */
-export async function moveOrdersAlong(trx: Transaction<Tables>, ids: readonly string[]): Promise<void> {
-  for (const { id, generation } of [...(await readCurrentOrders(trx, ids)).values()].flat()) {
-    await trx
-      .updateTable('withdrawals')
-      .set({ generation: generation + 1 })
-      .where('id', '=', id)
-      .execute()
-  }
+export async function moveOrdersAlong(trx: Transaction<Tables>, orders: readonly WithdrawalRow[]): Promise<void> {
+  if (orders.length === 0) return
+  await trx
+    .updateTable('withdrawals')
+    .set((eb) => ({ generation: eb('generation', '+', 1) }))
+    .where('id', 'in', orders.map(({ id }) => id).sort())
+    .execute()
 }
 
 /** Whether an order that has ended left the course because the buyer paid for its mode. */

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
+import { ADDRESS_MAX } from './filter.ts'
 import { type Shown, type Summary, storedOrNothing } from './listing.ts'
 import { readWithdrawals, type TimelineEvent, timeline } from './timeline.ts'
 
@@ -38,7 +39,6 @@ export interface Person {
 }
 
 const ADDRESS = /^[^\s,]+@[^\s,]+$/
-const ADDRESS_MAX = 254
 
 /**
  * Whether a text can be one whole e-mail address. The payload rules are stricter, but also rejected sales with an

@@ -105,9 +105,8 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
     end: async (trx, names, { isLate } = { isLate: false }) => {
       if (names.length === 0) return new Set()
       const held = [...(await heldAmong(trx, { names, replica: me() }))].sort()
-      const late = isLate ? await leaveLate(trx, { dialect, names: held, replica: me() }) : 0
-      const ended = late + (await deleteHolds(trx, { names: held, replica: me() }))
-      if (ended !== held.length) throw ROW_CHANGED
+      const of = { dialect, names: held, replica: me() }
+      if ((await (isLate ? endOrLeave(trx, of) : deleteHolds(trx, of))) !== held.length) throw ROW_CHANGED
       return new Set(held)
     },
 
@@ -176,8 +175,8 @@ async function deleteHolds(
   return Number(numDeletedRows)
 }
 
-/** Leaves those of these holds to nobody whose last call may be carried out from now on. Returns how many. */
-async function leaveLate(
+/** Ends holds, but leaves those to nobody whose last call may be carried out from now on. Returns how many there were. */
+async function endOrLeave(
   trx: Transaction<Tables>,
   { dialect, names, replica }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string },
 ): Promise<number> {
@@ -189,7 +188,7 @@ async function leaveLate(
     .where('replica', '=', replica)
     .where('late_at', 'is not', null)
     .executeTakeFirst()
-  return Number(numUpdatedRows)
+  return Number(numUpdatedRows) + (await deleteHolds(trx, { names, replica }))
 }
 
 /** Ends nobody's holds that have been so for long enough, and were not left once more since they were read. Returns how many. */
@@ -219,8 +218,7 @@ async function endDead(
     landsMs,
   }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string; landsMs: number },
 ): Promise<void> {
-  const late = await leaveLate(trx, { dialect, names, replica })
-  if (late + (await deleteHolds(trx, { names, replica })) === 0) return
+  if ((await endOrLeave(trx, { dialect, names, replica })) === 0) return
   const sold = await trx.selectFrom('deliveries').select('id').where('email', 'in', names).execute()
   const ids = sold.map(({ id }) => id).sort()
   if (ids.length === 0) return

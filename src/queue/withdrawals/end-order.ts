@@ -1,12 +1,17 @@
 import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
-import { hasCourse } from '../../sale/course-key.ts'
 import { type CourseStanding, isDone, type Outcome, type Standings, stateOfOutcome, tookOut } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { coursesOf, outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
-import { describeWithdrawal, namedBy, readCurrentOrders, SUPERSEDED, type WithdrawalResult } from '../withdrawal-row.ts'
+import { outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
+import {
+  coursesLeft,
+  describeWithdrawal,
+  readCurrentOrders,
+  SUPERSEDED,
+  type WithdrawalResult,
+} from '../withdrawal-row.ts'
 import { type ClaimedOrder, endHolds } from './claimed-order.ts'
 import { readWithdrawable, type WithdrawableRow } from './withdrawable.ts'
 
@@ -68,8 +73,7 @@ async function isStillWanted(
   { id, state, request }: Pick<DeliveryRow, 'id' | 'state' | 'request'>,
 ): Promise<boolean> {
   if (state !== 'queued' && state !== 'needs_attention') return false
-  const named = namedBy((await readCurrentOrders(trx, [id])).get(id) ?? [])
-  return coursesOf({ request }).some((course) => !hasCourse(named, course))
+  return coursesLeft({ request }, (await readCurrentOrders(trx, [id])).get(id)).length > 0
 }
 
 /**
