@@ -212,6 +212,12 @@ test('a repeat of a refund gets the same answer and changes nothing', async () =
   await sold(ALICE)
   for (const id of [undefined, 'msg_refund']) {
     const first = await refund({ email: ALICE, ...(id === undefined ? {} : { id }) })
+    await until('the answers to be stored', async () => {
+      const answered = (await rows('events')).filter(
+        ({ kind }) => kind === 'received' || kind === 'withdrawal_requested',
+      )
+      return answered.every(({ answer }) => answer !== null) || undefined
+    })
     const before = [await rows('events'), await rows('withdrawals')]
     const second = await refund({ email: ALICE, ...(id === undefined ? {} : { id }) })
     assert.deepEqual([first.status, first.json], [200, DONE])
