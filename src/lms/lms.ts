@@ -169,7 +169,7 @@ function createCatalogueCalls({ ask, tokens }: Parts) {
       if (!user.ok) return user
       const { username } = user.value
       permit.spend()
-      const request = coursesApi.courseListRequest({ username, pageSize: COURSE_PAGE, page })
+      const request = catalogueApi.courseListRequest({ username, pageSize: COURSE_PAGE, page })
       return ask(request, catalogueApi.judgeCataloguePage)
     },
     /** The course that a key means; null if there is none. */

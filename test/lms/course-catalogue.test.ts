@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { judgeCatalogueCourse, judgeCataloguePage } from '../../src/lms/apis/course-catalogue.ts'
+import { courseListRequest, judgeCatalogueCourse, judgeCataloguePage } from '../../src/lms/apis/course-catalogue.ts'
 import { addedModesRequest, judgeAddedModes } from '../../src/lms/apis/course-modes.ts'
-import { courseListRequest } from '../../src/lms/apis/courses.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const demo = {

@@ -13,8 +13,9 @@ import {
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/lms/apis/bulk-enroll.ts'
 import { certificateCanNameUser, certificateRequest } from '../../src/lms/apis/certificates.ts'
+import { courseListRequest } from '../../src/lms/apis/course-catalogue.ts'
 import { addedModesRequest } from '../../src/lms/apis/course-modes.ts'
-import { courseListRequest, courseModesRequest, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
+import { courseModesRequest, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
 import {
   changeModeRequest,
   courseEnrollmentListRequest,

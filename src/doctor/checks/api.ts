@@ -1,7 +1,7 @@
 import { waitingCourses } from '../../enroll/follow-up/reported.ts'
 import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
-import { judgeCataloguePage } from '../../lms/apis/course-catalogue.ts'
-import { courseListRequest, courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
+import { courseListRequest, judgeCataloguePage } from '../../lms/apis/course-catalogue.ts'
+import { courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
 import {
   enrollmentListRequest,
   enrollmentRequest,

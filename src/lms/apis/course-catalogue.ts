@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Answer, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import type { LmsRequest } from '../client/transport.ts'
 import { canBeCourse, courseKey, judgeCourseAs } from './courses.ts'
 
 const LIST: Endpoint = '/api/courses/v1/courses/'
@@ -43,6 +44,14 @@ const row = z.object({
 const listed = row.extend({ hidden: z.boolean().default(false) })
 const page = z.object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
 const detail = row.extend({ course_id: courseKey }).transform(courseOf)
+
+/** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
+export function courseListRequest(of: { username: string; pageSize: number; page?: number }): LmsRequest {
+  const { username, pageSize, page = 1 } = of
+  const query = new URLSearchParams({ username, page_size: String(pageSize) })
+  if (page > 1) query.set('page', String(page))
+  return { method: 'GET', endpoint: LIST, path: `${LIST}?${query}`, body: null }
+}
 
 /**
  * The courses on a page of the list. `count`: how many courses the LMS has; `rows`: how many of them are on this page,

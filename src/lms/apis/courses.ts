@@ -69,10 +69,11 @@ export function judgeCourseAs<Found>(answer: Answer, shape: z.ZodType<Found>): J
 }
 
 /**
- * Looks up a key in the LMS; null for one that no course can have. An LMS with CCX off answers 500 for every ccx-v1 key, where the original
- * says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So the result is null after a 500 for
- * such a key if the LMS answers for the course that the CCX was made from, and then fails for the key again. It is also
- * null if the LMS finds another course, whose key its database takes for this one: see courseIdentity.
+ * Looks up a key in the LMS; null for one that no course can have. An LMS with CCX off answers 500 for every ccx-v1
+ * key, where the original says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So the result
+ * is null after a 500 for such a key if the LMS answers for the course that the CCX was made from, and then fails for the
+ * key again. It is also null if the LMS finds another course, whose key its database takes for this one: see
+ * courseIdentity.
  * @param from.serviceUser the user as whom to look
  * @param from.ask sends a request and judges the answer
  * @param from.judge reads of the course what the caller needs
@@ -98,16 +99,6 @@ export async function lookUpCourse<Found extends Course>(from: {
   if (parent === null || !isBroken(found) || !(await askFor(parent)).ok) return found
   const again = await askFor(from.key)
   return isBroken(again) ? succeeded(null) : again
-}
-
-const LIST_ENDPOINT = '/api/courses/v1/courses/'
-
-/** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
-export function courseListRequest(of: { username: string; pageSize: number; page?: number }): LmsRequest {
-  const { username, pageSize, page = 1 } = of
-  const query = new URLSearchParams({ username, page_size: String(pageSize) })
-  if (page > 1) query.set('page', String(page))
-  return { method: 'GET', endpoint: LIST_ENDPOINT, path: `${LIST_ENDPOINT}?${query}`, body: null }
 }
 
 const MODES_ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'
