@@ -15,7 +15,8 @@ const OLD = 20_000
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, source, form, state, reason, subject, home, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, more_courses, search_text, request, outcome, body',
+    'id, digest, source, form, state, reason, reason_text, subject, home, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, search_text, request, body',
+  delivery_lines: 'delivery_id, position, course, sent, course_key, result',
   events: 'delivery_id, id, seq, at, kind, detail',
 } as const
 export type FilledTable = keyof typeof COLUMNS
@@ -66,7 +67,7 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
   const request = requestOf(n)
   const [course = ''] = request.courseIds
   const body = JSON.stringify({ ...request, orderId: `ORDER-${n}` })
-  const { email, username, text, course_count, more_courses } = searchTermsOf({
+  const { email, username, text } = searchTermsOf({
     about: request,
     body: Buffer.from(body),
   })
@@ -74,7 +75,7 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
   const isDue = state === 'queued'
   const isDone = state === 'enrolled' || state === 'pre_enrolled'
   const digest = createHash('sha256').update(body).digest('hex')
-  const cause = state === 'needs_attention' ? ['course.missing', course.toLowerCase()] : [null, null]
+  const cause = state === 'needs_attention' ? ['course.missing', course, course.toLowerCase()] : [null, null, null]
   const times = [at, isDue ? null : at, at, isDone ? at : null]
   const events = [
     [id, newId(), 1, at, 'received', 'signed over: original'],
@@ -84,26 +85,12 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
     deliveries: [
       [
         ...[id, digest, 'shop', 'original', state, ...cause, ME, isDue ? at : null, 0, 0, 0, events.length, ...times],
-        ...[
-          email,
-          username,
-          course,
-          course_count,
-          more_courses,
-          text,
-          JSON.stringify(request),
-          outcomeOf(state, course),
-          body,
-        ],
+        ...[email, username, course, 1, text, JSON.stringify(request), body],
       ],
     ],
+    delivery_lines: [[id, 0, course.toLowerCase(), course, isDue ? null : course, RESULTS[state]]],
     events,
   }
 }
 
-function outcomeOf(state: State, course: string): string | null {
-  if (state === 'queued') return null
-  if (state === 'needs_attention')
-    return JSON.stringify({ courses: {}, reason: { code: 'course.missing', subject: course } })
-  return JSON.stringify({ courses: { [course]: state === 'enrolled' ? 'enrolled' : 'allowed' }, reason: null })
-}
+const RESULTS = { queued: null, needs_attention: null, pre_enrolled: 'allowed', enrolled: 'enrolled' } as const

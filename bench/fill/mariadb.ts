@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { COLUMNS, type Filled, type FilledTable, type Value } from './deliveries.ts'
 
 const BATCH = 1024 * 1024
-const TABLES: readonly FilledTable[] = ['deliveries', 'events']
+const TABLES: readonly FilledTable[] = ['deliveries', 'delivery_lines', 'events']
 const indexesSchema = z.array(z.object({ name: z.string(), columns: z.string(), repeats: z.coerce.number() }))
 
 /**

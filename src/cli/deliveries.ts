@@ -142,7 +142,7 @@ function shortened(ids: readonly string[]): string[] {
 /** @param today the date in UTC, at a terminal; null for a program */
 function cells(item: Summary, today: string | null): string[] {
   const { state, activeAt, email, courseIds, dueAt, source, outcome } = item
-  const why = state === 'needs_attention' || state === 'rejected' ? (outcome?.reason ?? null) : null
+  const why = state === 'needs_attention' || state === 'rejected' ? outcome.reason : null
   const fact =
     today !== null && why !== null
       ? reasonName(why.code)
@@ -224,7 +224,7 @@ function describe(of: {
         ? sentenceText(deliverySentence(toldOf(shown, { events: timeline, withdrawals })), timeText)
         : null,
     ],
-    ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
+    ['outcome', describeOutcome(outcome) || 'none yet'],
     ['in the LMS', describeStandings(shown.standings) || null],
     ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
     ['achieved', describeAchievements(shown.achievements) || null],

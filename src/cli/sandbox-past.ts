@@ -4,6 +4,7 @@ import { migrate } from '../database/migrations/migrations.ts'
 import type { WriteContext } from '../database/transaction.ts'
 import { endIncident, reportIncident } from '../operators/incidents/incidents.ts'
 import { markHandled } from '../queue/change-deliveries.ts'
+import { withLines } from '../queue/lines.ts'
 import { createReplicas } from '../queue/replicas/replicas.ts'
 import { toDelivery } from '../queue/rows.ts'
 import { createShopAnswers, type ShopAnswer } from '../queue/shop-answers.ts'
@@ -47,7 +48,9 @@ export async function writePast(of: { url: string; sales: readonly PastSale[]; s
     type Result = Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>
     const settle = async (sale: PastSale, result: Result): Promise<void> => {
       const id = ids.get(sale) ?? ''
-      const row = await database.db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+      const rows = await database.db.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
+      const [row] = await withLines(database.db, rows)
+      if (row === undefined) throw new Error(`delivery ${id} was not stored`)
       const delivery = toDelivery(row)
       await store.beginAttempt([delivery])
       const settlement = { ...result, id, attempts: 0, generation: 0, effectUnknown: false }

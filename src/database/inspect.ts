@@ -33,7 +33,7 @@ export interface Inspection {
   readonly server: ServerTraits | null
   /** The number of services. `silent` services have sent no heartbeat for so long that they count as dead. `names`: of both. */
   readonly services: { readonly alive: number; readonly silent: number; readonly names: readonly string[] }
-  /** The distinct outcomes of the latest 5,000 pre-enrolled deliveries, as they are stored: JSON. */
+  /** The true keys of the courses in which the latest 5,000 pre-enrolled deliveries wait for buyers. */
   readonly preEnrolled: readonly string[]
 }
 
@@ -83,7 +83,7 @@ export async function inspectDatabase(from: {
 
 /** The same for all databases. It reads an index and at most 5,000 rows. */
 const PRE_ENROLLED_SQL =
-  "select distinct outcome from (select outcome from deliveries where state = 'pre_enrolled' and outcome is not null order by active_at desc limit 5000) as latest"
+  "select distinct course_key from (select id from deliveries where state = 'pre_enrolled' order by active_at desc limit 5000) as latest inner join delivery_lines on delivery_id = id where result = 'allowed' and course_key is not null"
 
 /** What the tables hold, as far as they are there. */
 async function contentOf(
@@ -93,11 +93,11 @@ async function contentOf(
   const applied = tables.has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
   const replicas = tables.has('replicas') ? await db.selectFrom('replicas').selectAll().execute() : []
   const preEnrolled =
-    applied.length === 0 ? [] : (await sql.raw<{ outcome: string }>(PRE_ENROLLED_SQL).execute(db)).rows
+    applied.length === 0 ? [] : (await sql.raw<{ course_key: string }>(PRE_ENROLLED_SQL).execute(db)).rows
   return {
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
-    preEnrolled: preEnrolled.map(({ outcome }) => outcome),
+    preEnrolled: preEnrolled.map(({ course_key }) => course_key),
     replicas,
   }
 }

@@ -1,4 +1,12 @@
-import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
+import type {
+  CertificateStatus,
+  CourseResult,
+  DeliveryState,
+  EventKind,
+  ReasonCode,
+  Source,
+  Standing,
+} from '../sale/types.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.sql. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -9,8 +17,12 @@ export interface DeliveryRow {
   source: Source
   form: string
   state: DeliveryState
-  /** Why it failed, if its outcome has a reason; and the course key that the reason is about, in lower case. */
+  /** Why it is not done; all four are null if there is no reason. The text is what the reason is about: see Reason. */
   reason: ReasonCode | null
+  reason_text: string | null
+  /** The course that the reason came up in, if the text is something else. */
+  reason_course: string | null
+  /** The course key that the reason is about, as courseTerm spells it, so that a cause has one spelling. */
   subject: string | null
   /** The replica that is to attempt it, if that is alive: where a sender may wait. '' if it is none. */
   home: string
@@ -39,26 +51,49 @@ export interface DeliveryRow {
   username: string
   /** The first course key as the shop sent it. */
   course: string | null
-  /** How many different courses the sale names, and the others, a line for each; null if there are none. */
+  /** How many different courses the sale names: it has so many lines. */
   course_count: number
-  more_courses: string | null
   replaces: string | null
   replaced_by: string | null
   /** What the shop sent, without letter case and accents: a line for each value. */
   search_text: string
   request: string | null
-  outcome: string | null
-  /** JSON: what the last check found in the LMS for each course; null before the first check. */
-  standings: string | null
-  /** JSON: the LMS account that each course was given to, by its id and username; null if none is known. */
-  accounts: string | null
-  /** The id of the last of these accounts, so that a refund finds what one account bought under several addresses. */
-  user_id: number | null
-  /** JSON: what the buyer has achieved in each course, as the shop was told; null if nothing. */
-  achievements: string | null
   /** When the first of its courses was found to have ended; see CourseStanding. null if all are as they were sold. */
   ended_at: number | null
   body: Uint8Array
+}
+
+/** One course of a delivery, and what is known of the buyer in it. */
+export interface LineRow {
+  delivery_id: string
+  /** From 0, in the order in which the shop named the courses. */
+  position: number
+  /** The key as courseTerm spells it. */
+  course: string
+  /** The key as the shop sent it, without blanks around it. */
+  sent: string
+  /** The key as the LMS spells it, once that is known. */
+  course_key: string | null
+  /** What the delivery reported; null if nothing is done. */
+  result: CourseResult | null
+  /** The LMS account that the course was given to; null if none is known. */
+  user_id: number | null
+  username: string | null
+  /** What the last check found since the last result, see CourseStanding; all are null before the first check. */
+  standing: Standing | null
+  mode: string | null
+  checked_at: number | null
+  since: number | null
+  checks: number | null
+  ended_at: number | null
+  /** 1 or null. */
+  moved: number | null
+  /** What the buyer has achieved, as the shop was told: see Achievement. */
+  passed_at: number | null
+  percent: number | null
+  certificate: CertificateStatus | null
+  certificate_url: string | null
+  certificate_at: number | null
 }
 
 export interface EventRow {
@@ -297,6 +332,7 @@ export interface RoundRow {
 
 export interface Tables {
   deliveries: DeliveryRow
+  delivery_lines: LineRow
   events: EventRow
   audit: AuditRow
   bulk_replays: BulkReplayRow

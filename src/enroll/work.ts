@@ -126,7 +126,7 @@ export function beginWork({
   request: EnrollmentRequest
   courses: readonly string[]
 }): Work {
-  const results = new Map(Object.entries(delivery.outcome?.courses ?? {}))
+  const results = new Map(Object.entries(delivery.outcome.courses))
   return {
     delivery,
     request,

@@ -1,26 +1,33 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
-import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
+import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { lockDeliveries, startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { readWithdrawnCourses } from './late-retries.ts'
-import { NO_ACCOUNTS, NO_STANDINGS, outcomeColumns, readRequest, toProgress } from './rows.ts'
+import { insertLines, newLines } from './lines.ts'
+import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
 
 /** `home`: the replica that is to attempt the deliveries; '' if it is none. */
 type AcceptContext = TransactionContext & { readonly home: string }
 
+/** A verified webhook as the row and the lines that it would be. */
+interface NewDelivery {
+  readonly row: DeliveryRow
+  readonly lines: ReturnType<typeof newLines>
+}
+
 /**
- * A verified webhook as the row that it would be, with what has its webhook-id; null if it came without one.
+ * A verified webhook with what has its webhook-id; null if it came without one.
  * - `sale`: to be stored, since no other sale has its webhook-id, and no refund.
  * - `reused`: another sale has it. The webhook changes nothing and gets the result of that sale (decision 23).
  * - `refund_id`: a refund has it. Nothing is stored, because a captured refund must not become a sale (decision 22).
  */
 type Arrival =
-  | { readonly kind: 'sale'; readonly row: DeliveryRow; readonly holder: SaleHolder | null }
-  | { readonly kind: 'reused'; readonly row: DeliveryRow; readonly holder: SaleHolder }
+  | (NewDelivery & { readonly kind: 'sale'; readonly holder: SaleHolder | null })
+  | (NewDelivery & { readonly kind: 'reused'; readonly holder: SaleHolder })
   | { readonly kind: 'refund_id' }
 
 /** Both steps of accepting, announce and acceptAnnounced, for sales that come under no webhook-id. */
@@ -32,13 +39,17 @@ export const accept = async (context: AcceptContext, webhooks: readonly Verified
  * Returns what acceptAnnounced stores, in the order of `webhooks`. Throws what storeSaleIds throws.
  */
 export async function announce(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Arrival[]> {
-  const rows = webhooks.map((webhook) => newRow(context, webhook))
-  const holders = await storeSaleIds(context, rows)
-  return rows.map((row): Arrival => {
+  const deliveries = webhooks.map((webhook) => newDelivery(context, webhook))
+  const holders = await storeSaleIds(
+    context,
+    deliveries.map(({ row }) => row),
+  )
+  return deliveries.map((delivery): Arrival => {
+    const { row } = delivery
     const holder = holders.get(row.webhook_id ?? '') ?? null
-    if (holder === null) return { kind: 'sale', row, holder }
+    if (holder === null) return { kind: 'sale', ...delivery, holder }
     if (holder.purpose === 'refund') return { kind: 'refund_id' }
-    return { kind: holder.digest === row.digest ? 'sale' : 'reused', row, holder }
+    return { kind: holder.digest === row.digest ? 'sale' : 'reused', ...delivery, holder }
   })
 }
 
@@ -75,7 +86,7 @@ export async function acceptAnnounced(context: AcceptContext, arrivals: readonly
 /** A webhook came under the webhook-id of a refund. */
 const REFUND_ID: Change = {
   id: '',
-  progress: { state: 'rejected', outcome: { courses: {}, reason: null }, dueAt: null, generation: 0 },
+  progress: { state: 'rejected', reason: null, dueAt: null, generation: 0 },
   drafts: [],
   isRefundId: true,
 }
@@ -90,7 +101,7 @@ async function readResults(
   if (ids.length === 0) return new Map()
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'due_at', 'outcome', 'generation', 'request'])
+    .select(['id', 'request', ...PROGRESS_COLUMNS])
     .where('id', 'in', [...new Set(ids)])
     .execute()
   return new Map(rows.map((row) => [row.id, { progress: toProgress(row), courseCount: countCourses(row) }]))
@@ -126,10 +137,15 @@ async function storeSales({ trx }: AcceptContext, arrivals: readonly Arrival[]):
   const sales = arrivals.flatMap((one) => (one.kind === 'sale' ? one : []))
   const rows = sales.map(({ row }) => row)
   const sorted = rows.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
-  const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, ignore: true })
+  const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, existing: 'ignore' })
   const digests = [...new Set(rows.map(({ digest }) => digest))]
   const select = trx.selectFrom('deliveries').select(['id', 'digest', 'webhook_id']).where('digest', 'in', digests)
   const stored = new Map((inserted === rows.length ? rows : await select.execute()).map((row) => [row.digest, row]))
+  const isNew = ({ row }: NewDelivery): boolean => stored.get(row.digest)?.id === row.id
+  await insertLines(
+    trx,
+    sales.filter(isNew).flatMap(({ lines }) => lines),
+  )
   return sales.map(({ row, holder }) => {
     const found = stored.get(row.digest)
     if (found === undefined) throw new Error(`delivery ${row.id} was not stored`)
@@ -163,7 +179,7 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
     const withdrawnCourse = lateCourse(sale)
     if (withdrawnCourse !== undefined) return lateRetry(id, withdrawnCourse)
     const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })
-    return { id, progress, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
+    return { id, progress, drafts: draftEvents({ id, isNew, row, reason: progress.reason }) }
   })
 }
 
@@ -171,7 +187,7 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
 const lateRetry = (id: string, withdrawnCourse: string): Change => ({
   id,
   withdrawnCourse,
-  progress: { state: 'withdrawn', outcome: { courses: {}, reason: null }, dueAt: null, generation: 0 },
+  progress: { state: 'withdrawn', reason: null, dueAt: null, generation: 0 },
   drafts: [{ deliveryId: id, kind: 'repeated', detail: `a late retry; ${withdrawnCourse} was withdrawn` }],
 })
 
@@ -179,15 +195,15 @@ function draftEvents({
   id,
   isNew,
   row,
-  outcome,
-}: Pick<Sale, 'id' | 'isNew' | 'row'> & { outcome: Outcome }): EventDraft[] {
+  reason,
+}: Pick<Sale, 'id' | 'isNew' | 'row'> & { reason: Reason | null }): EventDraft[] {
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
     detail: ORIGIN[row.source](row),
   } as const
   if (row.state !== 'rejected') return [received]
-  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome) }]
+  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome({ courses: {}, reason }) }]
 }
 
 const ORIGIN = {
@@ -206,22 +222,24 @@ async function requeue(context: AcceptContext, repeats: readonly string[]): Prom
   return new Map(rows.map(({ id, generation }) => [id, generation]))
 }
 
-function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): DeliveryRow {
+/** So many courses of a payload that is refused are stored: it may be refused for their number. */
+const MAX_REFUSED = 100
+
+function newDelivery({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): NewDelivery {
   const { request, reason, body } = webhook
   const rejected = reason !== null
-  const { text, ...terms } = searchTermsOf({
-    about: request ?? webhook.about ?? {},
-    body,
-    webhookId: webhook.webhookId,
-  })
-  return {
-    id: newId(),
+  const about = request ?? webhook.about ?? {}
+  const { text, ...terms } = searchTermsOf({ about, body, webhookId: webhook.webhookId })
+  const id = newId()
+  const lines = newLines(id, request?.courseIds ?? about.courseIds?.slice(0, MAX_REFUSED) ?? [])
+  const row: DeliveryRow = {
+    id,
     digest: webhook.digest,
     webhook_id: webhook.webhookId ?? null,
     source: webhook.source ?? 'shop',
     form: webhook.form,
     state: rejected ? 'rejected' : 'queued',
-    ...outcomeColumns(rejected ? { courses: {}, reason } : null),
+    ...reasonColumns(reason),
     home,
     due_at: rejected ? null : at,
     attempts: 0,
@@ -235,13 +253,14 @@ function newRow({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): D
     lands_until: null,
     last_event: 0,
     ...terms,
+    course: lines[0]?.sent ?? null,
+    course_count: lines.length,
     replaces: null,
     replaced_by: null,
     search_text: text,
     request: request === null ? null : JSON.stringify(request),
-    ...NO_STANDINGS,
-    ...NO_ACCOUNTS,
-    achievements: null,
+    ended_at: null,
     body,
   }
+  return { row, lines }
 }

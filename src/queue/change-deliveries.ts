@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
+import type { DeliveryRow, EventRow, LineRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
-import type { Achievements, EventKind, Outcome } from '../sale/types.ts'
+import type { EventKind } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { NO_STANDINGS, outcomeColumns } from './rows.ts'
+import { NO_STANDING, storeLines } from './lines.ts'
+import { reasonColumns } from './rows.ts'
 
 /**
  * Locks a delivery until the end of the transaction, so that two orders for it at once come one after the other. Call it
@@ -76,11 +77,12 @@ export async function changedSince(
 }
 
 /**
- * Starts deliveries again: due now, on a new schedule, and without earlier results but `kept`. The new generation prevents
- * an attempt in progress from answering for it.
+ * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in
+ * progress from answering for it.
  * @param of.home the replica that is to attempt them; absent: as before
  * @param of.isReplay an operator's, which enrolls whatever an earlier attempt did. Otherwise what that did stays unknown, and
  *   the next attempt reads first.
+ * @param of.keepsResults whether what is done stays done, so that the next attempt leaves it alone
  */
 export async function startAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
@@ -88,12 +90,12 @@ export async function startAgain(
     ids,
     isReplay,
     home,
-    kept = null,
+    keepsResults = false,
   }: {
     ids: readonly string[]
     isReplay: boolean
     home?: string
-    kept?: Outcome | null
+    keepsResults?: boolean
   },
 ): Promise<void> {
   if (ids.length === 0) return
@@ -104,14 +106,19 @@ export async function startAgain(
       due_at: at,
       attempts: 0,
       settled_at: null,
-      ...outcomeColumns(kept),
-      ...NO_STANDINGS,
+      ...reasonColumns(null),
+      ended_at: null,
       active_at: at,
       generation: eb('generation', '+', 1),
       ...(home === undefined ? {} : { home }),
       ...(isReplay ? { replayed_at: at, effect_unknown: 0 } : {}),
     }))
     .where('id', 'in', [...ids].sort())
+    .execute()
+  await trx
+    .updateTable('delivery_lines')
+    .set({ ...NO_STANDING, ...(keepsResults ? {} : { result: null }) })
+    .where('delivery_id', 'in', [...ids].sort())
     .execute()
 }
 
@@ -155,39 +162,35 @@ export async function setHandled(
   return 'handled'
 }
 
-/** What a check of the LMS compares with what was reported: it is as it was read, or the check isn't stored. */
-type Checked = Pick<DeliveryRow, 'state' | 'generation' | 'standings'>
-
-/** What a check may store. */
-export type Found = Pick<DeliveryRow, 'state' | 'outcome' | 'standings' | 'ended_at'> &
-  Partial<Pick<DeliveryRow, 'reason' | 'subject' | 'accounts' | 'user_id'>>
-
-/**
- * Stores what a check found in the LMS for settled deliveries that were read alike. Throws ROW_CHANGED if one of them is
- * not as `read` any more; the old standings are compared too, and so keep a check that another replica has stored since.
- */
-export async function storeFound(
-  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  { ids, read, found }: { ids: readonly string[]; read: Checked; found: Found },
-): Promise<void> {
-  const { numUpdatedRows } = await trx
-    .updateTable('deliveries')
-    .set(found.state === read.state ? found : { ...found, settled_at: at, active_at: at })
-    .where('id', 'in', [...ids].sort())
-    .where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', read.state)) // as a plain column, SQLite would search by it
-    .where('generation', '=', read.generation)
-    .where('standings', read.standings === null ? 'is' : '=', read.standings)
-    .executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+/** What a check found for a delivery: what it makes of its row, and the lines that it changes. */
+export interface Found {
+  readonly id: string
+  /** The delivery has this state until now. */
+  readonly from: DeliveryRow['state']
+  readonly set: Pick<DeliveryRow, 'state' | 'ended_at'> & Partial<ReturnType<typeof reasonColumns>>
+  readonly lines: readonly LineRow[]
 }
 
-/** Stores what the buyer of a delivery has achieved, in a transaction that has locked it; see Achievements. */
-export async function storeAchievements(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  { id, achievements }: { id: string; achievements: Achievements },
+/** Stores what checks found in the LMS, in a transaction that has locked the deliveries; equal changes share a statement. */
+export async function storeFound(
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
+  found: readonly Found[],
 ): Promise<void> {
-  const text = JSON.stringify(achievements)
-  await trx.updateTable('deliveries').set({ achievements: text }).where('id', '=', id).execute()
+  const groups = Map.groupBy(found, ({ from, set }) => JSON.stringify([from, set]))
+  for (const group of groups.values()) {
+    const [first] = group
+    if (first === undefined) continue
+    const { from, set } = first
+    await trx
+      .updateTable('deliveries')
+      .set(set.state === from ? set : { ...set, settled_at: at, active_at: at })
+      .where('id', 'in', group.map(({ id }) => id).sort())
+      .execute()
+  }
+  await storeLines(
+    trx,
+    found.flatMap(({ lines }) => lines),
+  )
 }
 
 /** Stores that the LMS can't carry out a call of these deliveries after `until` (ms since 1970) that nobody waits for. */
@@ -207,6 +210,7 @@ export async function remove(
   if (ids.length === 0) return []
   // The rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', ids).execute()
+  await trx.deleteFrom('delivery_lines').where('delivery_id', 'in', ids).execute()
   await trx.deleteFrom('withdrawals').where('delivery_id', 'in', ids).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', ids).execute()
   const acted = await trx

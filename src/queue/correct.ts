@@ -15,7 +15,8 @@ import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { coursesOf, readRequest, readStandings, UNSOLVED } from './rows.ts'
+import { factsOf, type WithLines, withLines } from './lines.ts'
+import { coursesOf, readRequest, UNSOLVED } from './rows.ts'
 import { courseTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 import { coursesLeft, readCurrentOrders } from './withdrawal-row.ts'
@@ -127,12 +128,13 @@ export async function correctCourse(
   { id, from, to, by }: CourseSwap & { id: string; by: string },
 ): Promise<{ readonly id: string; readonly listed: EventDraft[]; readonly others: readonly EventDraft[] } | null> {
   const { trx } = writing
-  const row = await trx
+  const rows = await trx
     .selectFrom('deliveries')
-    .select(['request', 'reason', 'subject', 'standings'])
+    .select(['id', 'request', 'reason', 'subject'])
     .where('id', '=', id)
     .where('state', 'in', UNSOLVED)
-    .executeTakeFirst()
+    .execute()
+  const [row] = await withLines(trx, rows)
   if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from))
     return null
   const orders = await trx.selectFrom('withdrawals').select('id').where('delivery_id', '=', id).execute()
@@ -146,12 +148,12 @@ export async function correctCourse(
 
 /** The courses of the corrected sale; null if the buyer was taken out of one, or if the row can't be read. */
 function coursesToSell(
-  { request, standings }: Pick<DeliveryRow, 'request' | 'standings'>,
+  { request, lines }: WithLines<Pick<DeliveryRow, 'request'>>,
   { from, to, orders }: CourseSwap & { orders: number },
 ): string[] | null {
   try {
     if (request === null) return null
-    if (isTakenOut({ standings: readStandings(standings), orders })) return null
+    if (isTakenOut({ standings: factsOf(lines).standings, orders })) return null
     const { courseIds } = readRequest(request)
     return [...new Set(courseIds.map((course) => (isSameCourse(course, from) ? to : course)))]
   } catch {

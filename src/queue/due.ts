@@ -6,8 +6,9 @@ import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts
 import { reasonText } from '../sale/words.ts'
 import { auditedChange } from './audited-change.ts'
 import type { EventDraft } from './events.ts'
+import { withLines } from './lines.ts'
 import { LONGEST_WAIT_MS } from './retry-schedule.ts'
-import { outcomeColumns, personOf, toDelivery, toProgress, unreadable } from './rows.ts'
+import { PROGRESS_COLUMNS, personOf, reasonColumns, toDelivery, toProgress, unreadable } from './rows.ts'
 import { namedBy, readCurrentOrders } from './withdrawal-row.ts'
 
 /** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
@@ -114,7 +115,7 @@ export async function readClaimed({
   const orders = await readCurrentOrders(context.database.db, again)
   const byId = new Map<string, Delivery>()
   const reasons = new Map<string, Reason>()
-  for (const row of rows) {
+  for (const row of await withLines(context.database.db, rows)) {
     try {
       if (row.request === null) reasons.set(row.id, NO_REQUEST)
       else byId.set(row.id, without(namedBy(orders.get(row.id) ?? []), toDelivery(row)))
@@ -143,10 +144,9 @@ async function removeUnreadable(
   const { events } = await auditedChange(context, async ({ trx, at }) => {
     const others: EventDraft[] = []
     for (const [id, reason] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const outcome = outcomeColumns({ courses: {}, reason })
       const { numUpdatedRows } = await trx
         .updateTable('deliveries')
-        .set({ state: 'needs_attention', ...outcome, due_at: null, settled_at: at, active_at: at })
+        .set({ state: 'needs_attention', ...reasonColumns(reason), due_at: null, settled_at: at, active_at: at })
         .where('id', '=', id)
         .where('state', '=', 'queued')
         .executeTakeFirst()
@@ -189,7 +189,7 @@ export async function progressOf({
 }): Promise<{ id: string; progress: Progress }[]> {
   const rows = await db
     .selectFrom('deliveries')
-    .select(['id', 'state', 'due_at', 'outcome', 'generation'])
+    .select(['id', ...PROGRESS_COLUMNS])
     .where('id', 'in', ids)
     .execute()
   return rows.map((row) => ({ id: row.id, progress: toProgress(row) }))

@@ -13,11 +13,6 @@ const MAX_SEARCHED = 4000
 interface SearchTerms {
   readonly email: string | null
   readonly username: string
-  /** The first course key as it was sent. */
-  readonly course: string | null
-  /** How many different courses were sent, and those after the first, a line for each. */
-  readonly course_count: number
-  readonly more_courses: string | null
   /** A line for each value of the payload, each between two line breaks. */
   readonly text: string
 }
@@ -65,28 +60,11 @@ export function searchTermsOf({
   // The plain keys come before what may be cut off, because lists are filtered by them.
   const texts = [...first.map(fold), ...courseIds.map(foldKey), ...valuesOf(readPayload(body)).map(fold)]
   const lines = new Set(texts.filter((text) => text !== ''))
-  const [course = null, ...more] = differentKeys(courseIds)
   return {
     email: email === undefined ? null : emailTerm(email),
     username: textTerm(username),
-    course,
-    course_count: course === null ? 0 : 1 + more.length,
-    more_courses: more.length === 0 ? null : more.join('\n'),
     text: `\n${[...lines].join('\n').slice(0, MAX_SEARCHED)}\n`,
   }
-}
-
-/** A payload that is refused for its number of courses may name very many. */
-const MAX_COURSES = 100
-
-/** The keys as they were sent, each on one line, without blank ones and other spellings of a course. */
-function differentKeys(courseIds: readonly string[]): string[] {
-  const keys = new Map<string, string>()
-  for (const key of courseIds.slice(0, MAX_COURSES)) {
-    const course = key.replace(/\s+/g, ' ').trim().slice(0, MAX_TEXT)
-    if (course !== '' && !keys.has(foldKey(course))) keys.set(foldKey(course), course)
-  }
-  return [...keys.values()]
 }
 
 /** null for a payload that can't be read: what is known of it is in `about`. */

@@ -1,4 +1,3 @@
-import { type RawBuilder, sql } from 'kysely'
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import {
@@ -6,13 +5,15 @@ import {
   type EventKind,
   isDone,
   isStopped,
+  type Progress,
   type Settlement,
   STOPPED_STATES,
 } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change } from './events.ts'
+import { changedLines, factsOf, storeLines, withLines } from './lines.ts'
 import type { Holds } from './replicas/holds.ts'
-import { accountColumns, NO_STANDINGS, outcomeColumns, readAccounts, toProgress } from './rows.ts'
+import { PROGRESS_COLUMNS, reasonColumns, toProgress } from './rows.ts'
 
 /** `person`: the buyer, whose hold this replica took for the attempt. */
 export interface SettleRequest {
@@ -48,11 +49,12 @@ export async function settle(
   })
   const groups = Map.groupBy(judged, groupKey)
   for (const group of groups.values()) await writeEqual(context, group)
+  await writeLines(context, judged)
   return judged.map((one) => changeOf(context, one))
 }
 
 type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-const COLUMNS = ['state', 'due_at', 'outcome', 'accounts', 'received_at', 'enrolled_at', 'generation'] as const
+const COLUMNS = ['received_at', 'enrolled_at', ...PROGRESS_COLUMNS] as const
 
 interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
@@ -101,26 +103,18 @@ export function accountsAfter(
   return { ...Object.fromEntries(kept), ...accounts }
 }
 
-type AccountColumns = ReturnType<typeof accountColumns>
-
-/** The columns of the accounts, of the rows for which they change, by their ids. */
-function changedAccounts(group: readonly Judged[]): Map<string, AccountColumns> {
-  const changed = new Map<string, AccountColumns>()
-  for (const { settlement, row } of group) {
-    const before = row?.accounts ?? null
-    const after = accountColumns(accountsAfter(readAccounts(before), settlement))
-    if (after.accounts !== before) changed.set(settlement.id, after)
-  }
-  return changed
-}
-
-/** Sets one of these columns. Rows that are otherwise equal still share a statement. */
-function byId<Column extends keyof AccountColumns>(
-  rows: ReadonlyMap<string, AccountColumns>,
-  column: Column,
-): RawBuilder<AccountColumns[Column]> {
-  const cases = [...rows].map(([id, row]) => sql`when ${id} then ${row[column]}`)
-  return sql`case ${sql.ref('id')} ${sql.join(cases, sql` `)} else ${sql.ref(column)} end`
+/** Stores what the results tell of the courses. Their deliveries are locked by now, so nobody else changes the lines. */
+async function writeLines({ trx }: TransactionContext, judged: readonly Judged[]): Promise<void> {
+  const stored = judged.filter(({ effect }) => effect !== 'lost')
+  const rows = stored.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement }))
+  const changed = (await withLines(trx, rows)).flatMap(({ effect, settlement, lines }) =>
+    changedLines(lines, {
+      accounts: accountsAfter(factsOf(lines).accounts, settlement),
+      ...(effect === 'outdated' ? {} : { courses: settlement.outcome.courses }),
+      ...(effect === 'final' ? { standings: {} } : {}),
+    }),
+  )
+  await storeLines(trx, changed)
 }
 
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
@@ -137,10 +131,6 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
     .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
     .where('id', 'in', ids)
     .where('state', 'in', effect === 'stopped' ? STOPPED_STATES : ['queued'])
-  const accounts = changedAccounts(group)
-  if (accounts.size > 0) {
-    update = update.set({ accounts: byId(accounts, 'accounts'), user_id: byId(accounts, 'user_id') })
-  }
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
@@ -157,8 +147,8 @@ function columns({ effect, settlement, isFirstSuccess }: Judged, at: number): Pa
     ...known,
     effect_unknown: effectUnknown ? 1 : 0,
     state,
-    ...outcomeColumns(outcome),
-    ...NO_STANDINGS,
+    ...reasonColumns(outcome.reason),
+    ended_at: null,
     due_at: dueAt,
     attempts,
     settled_at: final ? at : null,
@@ -170,17 +160,25 @@ const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
   landsUntil === undefined ? {} : { lands_until: landsUntil }
 
 const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
-  ...outcomeColumns({ courses: settlement.outcome.courses, reason: null }),
+  ...reasonColumns(null),
   ...lateCall(settlement),
 })
 
 function changeOf({ at }: TransactionContext, { effect, settlement, row, isFirstSuccess }: Judged): Change {
   const { id, detail, dueAt, calls = [] } = settlement
-  if (row === undefined) return { id, progress: settlement, drafts: [] }
+  const progress = progressOf(settlement)
+  if (row === undefined) return { id, progress, drafts: [] }
   if (effect === 'lost' || effect === 'stopped') return { id, progress: toProgress(row), drafts: [] }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
   const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, calls, ...time }]
-  return { id, progress: effect === 'final' || dueAt === null ? settlement : toProgress(row), drafts }
+  return { id, progress: effect === 'final' || dueAt === null ? progress : toProgress(row), drafts }
 }
+
+const progressOf = ({ state, dueAt, generation, outcome: { reason } }: Settlement): Progress => ({
+  state,
+  dueAt,
+  generation,
+  reason,
+})
 
 const kindOf = ({ state }: Settlement): EventKind => (state === 'queued' ? 'retry_scheduled' : state)

@@ -21,8 +21,8 @@ interface WaitsForAttempt extends WaitsFor {
  * Whether the result of an attempt answers a sender: not if it began before the webhook, nor if another attempt fits in
  * before the deadline and may still change the answer.
  */
-export const answersSender = ({ generation, dueAt, outcome }: Progress, waits: WaitsForAttempt): boolean =>
-  generation >= waits.generation && (dueAt === null || dueAt >= waits.deadline || outcome.reason !== null)
+export const answersSender = ({ generation, dueAt, reason }: Progress, waits: WaitsForAttempt): boolean =>
+  generation >= waits.generation && (dueAt === null || dueAt >= waits.deadline || reason !== null)
 
 type Waiter<News> = (news: News | null) => void
 

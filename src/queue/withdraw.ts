@@ -15,7 +15,7 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { readAccounts, readOutcome } from './rows.ts'
+import { factsOf, withLines } from './lines.ts'
 import { coursesLeft, moveOrdersAlong, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 import {
   readWithdrawable,
@@ -85,10 +85,10 @@ export async function readOtherSales(
   trx: Pick<Transaction<Tables>, 'selectFrom'>,
   { id, courses }: { id: string; courses: readonly string[] },
 ): Promise<readonly { readonly id: string; readonly courses: readonly string[] }[]> {
-  const query = trx.selectFrom('deliveries').select(['email', 'accounts', 'replaced_by']).where('id', '=', id)
-  const mine = await query.executeTakeFirst()
+  const query = trx.selectFrom('deliveries').select(['id', 'email', 'replaced_by']).where('id', '=', id)
+  const [mine] = await withLines(trx, await query.execute())
   if (mine === undefined || mine.email === null) return []
-  const accounts = readAccounts(mine.accounts)
+  const { accounts } = factsOf(mine.lines)
   const corrections = await readCorrections(trx, mine)
   const rows = await trx
     .selectFrom('deliveries')
@@ -98,7 +98,7 @@ export async function readOtherSales(
     .where('state', 'in', [...DONE_STATES, 'needs_attention'])
     .orderBy('id')
     .execute()
-  return rows.flatMap((row) => {
+  return (await withLines(trx, rows)).flatMap((row) => {
     const other = withdrawableOf(row)
     if (other === null || corrections.has(row.id)) return []
     const [older, newer] = row.id < id ? [other.accounts, accounts] : [accounts, other.accounts]
@@ -207,7 +207,7 @@ async function continueWithout(
     return generation
   }
   await moveOrdersAlong(trx, orders)
-  await startAgain(writing, { ids: [id], isReplay: false, kept: { ...readOutcome(row.outcome), reason: null } })
+  await startAgain(writing, { ids: [id], isReplay: false, keepsResults: true })
   // One that has ended may have done what nobody knows of: the next attempt reads first.
   if (row.state !== 'queued') {
     await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', '=', id).execute()

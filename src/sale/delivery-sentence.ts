@@ -28,7 +28,7 @@ export interface Told {
   readonly state: DeliveryState
   /** As the shop sent them. */
   readonly courseIds: readonly string[]
-  readonly outcome: Outcome | null
+  readonly outcome: Outcome
   /** What the last check found. */
   readonly standings: Standings
   /** The latest first. */
@@ -77,7 +77,7 @@ export function deliverySentence(all: Told): DeliverySentence {
   const told = { ...all, withdrawals: currentOf(all) }
   const { state, outcome, standings } = told
   const lines = courseLines(told)
-  const reason = outcome?.reason ?? null
+  const reason = outcome.reason
   const left = coursesOf(lines).filter((course) => leftOutOf(told, course) === null)
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
     situation,
@@ -168,7 +168,7 @@ const currentOf = ({ withdrawals, generation }: Pick<Told, 'withdrawals' | 'gene
 /** What the buyer has in each course of a delivery: under the LMS's keys, else under those that the shop sent. */
 export function courseLines({ courseIds, outcome, standings, ...orders }: Told): CourseLine[] {
   const withdrawals = currentOf(orders)
-  const done = outcome?.courses ?? {}
+  const done = outcome.courses
   const named = [...Object.keys(done), ...Object.keys(standings), ...courseIds]
   const courses = named.filter((key, index) => named.findIndex((other) => isSameCourse(key, other)) === index)
   return courses.map((course) => {

@@ -192,7 +192,7 @@ export const accountIn = (accounts: BuyerAccounts, course: string): LmsAccount |
   Object.entries(accounts).find(([key]) => isSameCourse(key, course))?.[1] ?? null
 
 /** Of a certificate, as the shop was told. It is revoked if the LMS shows it no more as one that the learner has. */
-export const CERTIFICATE_STATUSES = ['issued', 'revoked'] as const
+export type CertificateStatus = 'issued' | 'revoked'
 
 /** What a buyer has achieved in one course, as the shop was told. */
 export interface Achievement {
@@ -202,7 +202,7 @@ export interface Achievement {
   readonly percent?: number
   /** Absent: none was ever issued. */
   readonly certificate?: {
-    readonly status: (typeof CERTIFICATE_STATUSES)[number]
+    readonly status: CertificateStatus
     /** Where it can be seen; null if it was revoked, or if the LMS gives no address. */
     readonly url: string | null
     /** When the LMS created it, ms since 1970. */
@@ -239,7 +239,7 @@ export interface Delivery {
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
-  readonly outcome: Outcome | null
+  readonly outcome: Outcome
   /** What the checks since the last result have found. */
   readonly standings: Standings
   readonly accounts: BuyerAccounts
@@ -286,7 +286,9 @@ export interface Settlement {
   readonly calls?: readonly CallNote[]
 }
 /** What the waiting senders learn. It answers the webhooks up to `generation`. */
-export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generation'>
+export interface Progress extends Pick<Settlement, 'state' | 'dueAt' | 'generation'> {
+  readonly reason: Reason | null
+}
 
 /**
  * What came of taking a buyer out of courses again, by course. `kept`: the buyer stays in it, and `why` says why. `keptBy`:

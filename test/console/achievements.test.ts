@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import type { Achievements } from '../../src/sale/types.ts'
-import { DEMO } from '../harness.ts'
+import type { Achievement } from '../../src/sale/types.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const product = await startWithConsole()
@@ -14,8 +13,18 @@ after(() => db.close())
 const id = String((await product.sell({ email: 'alice@example.com' })).headers['x-lernito-delivery'])
 const URL = 'https://learn.example.com/certificates/0a1b'
 
-const store = (achieved: Achievements[string]): unknown =>
-  db.prepare('update deliveries set achievements = ? where id = ?').run(JSON.stringify({ [DEMO]: achieved }), id)
+const store = ({ passedAt, percent, certificate }: Achievement): unknown =>
+  db
+    .prepare(
+      'update delivery_lines set passed_at = ?, percent = ?, certificate = ?, certificate_url = ?, certificate_at = ?',
+    )
+    .run(
+      passedAt,
+      percent ?? null,
+      certificate?.status ?? null,
+      certificate?.url ?? null,
+      certificate?.createdAt ?? null,
+    )
 
 test('a delivery says nothing of what the buyer achieved as long as nothing is known', async () => {
   assert.doesNotMatch(readable(await someone.see(`/deliveries/${id}`)), /Passed|ertificate/)

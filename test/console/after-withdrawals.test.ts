@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { reasonColumns } from '../../src/queue/rows.ts'
 import { FAILING } from '../enroll/withdraw/held-calls.ts'
 import { refund as postRefund } from '../enroll/withdraw/refunding.ts'
 import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { type Buyer, DEMO } from '../harness.ts'
+import { setFacts } from '../lines.ts'
 import { until } from '../service/process.ts'
 import { operator, readable, startWithConsole } from './harness.ts'
 
@@ -130,10 +132,14 @@ test('an operator takes the buyer out of the done course of a bundle that needs 
   await person(email)
   const id = await sold(email, [DEMO, PYTHON])
   // As an attempt leaves it that was refused for one course: see Outcome.
-  const outcome = { courses: { [DEMO]: 'enrolled' }, reason: { code: 'lms.refused', subject: 'full', course: PYTHON } }
+  await setFacts(db, id, { courses: { [DEMO]: 'enrolled' } })
   await db
     .updateTable('deliveries')
-    .set({ state: 'needs_attention', outcome: JSON.stringify(outcome), reason: 'lms.refused', enrolled_at: null })
+    .set({
+      state: 'needs_attention',
+      ...reasonColumns({ code: 'lms.refused', subject: 'full', course: PYTHON }),
+      enrolled_at: null,
+    })
     .where('id', '=', id)
     .execute()
   await withdrawn(id, [DEMO])

@@ -29,8 +29,12 @@ const all = (result: CourseResult): Outcome => ({
   courses: Object.fromEntries(request.courseIds.map((course) => [course, result])),
   reason: null,
 })
+const NOTHING: Outcome = { courses: {}, reason: null }
 const ofState = (state: DeliveryState) =>
-  answer({ state, outcome: state === 'pre_enrolled' ? all('allowed') : state === 'enrolled' ? all('enrolled') : null })
+  answer({
+    state,
+    outcome: state === 'pre_enrolled' ? all('allowed') : state === 'enrolled' ? all('enrolled') : NOTHING,
+  })
 const ofReason = (code: (typeof REASON_CODES)[number], subject = 'the subject') =>
   answer({ state: REASONS[code].state, outcome: { courses: {}, reason: { code, subject } } })
 

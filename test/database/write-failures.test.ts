@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
-import { answerOf, arrival, only, onSqlite, START, setUp, succeeded, timeline } from '../queue/harness.ts'
+import { answerOf, arrival, only, onSqlite, progressOf, START, setUp, succeeded, timeline } from '../queue/harness.ts'
 
 const running = new AbortController().signal
 const quick = { timeout: 30_000 }
@@ -33,7 +33,7 @@ const onFullDisk = async (t: TestContext): Promise<void> => {
 
   await sql`pragma max_page_count = 100000`.execute(db)
   await settling
-  assert.deepEqual(answerOf(await answered), { id, progress: result })
+  assert.deepEqual(answerOf(await answered), { id, progress: progressOf(result) })
   assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
   assert.equal((await inbox.submit(big, null)).progress, null)
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
-import { readAccounts } from '../../src/queue/rows.ts'
 import { accountsAfter } from '../../src/queue/settle.ts'
 import { DEMO } from '../harness.ts'
+import { factsIn } from '../lines.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { startWithOperations } from './withdraw/withdrawing.ts'
 
@@ -22,10 +22,7 @@ for (const { kind, lms: apis } of [
     after(() => stopAll())
     beforeEach(() => lms.reset())
 
-    const accountsOf = async (id: string) => {
-      const query = context.database.db.selectFrom('deliveries').select('accounts').where('id', '=', id)
-      return readAccounts((await query.executeTakeFirstOrThrow()).accounts)
-    }
+    const accountsOf = async (id: string) => (await factsIn(context.database.db, id)).accounts
 
     test('who is enrolled is stored with the account, and who only gets an allowance without one', async () => {
       await lms.people({ email: ADA, username: 'ada', active: true })

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { defaultWorld } from '../../sandbox/default-world.ts'
 import { openDatabase } from '../../src/database/database.ts'
+import { withLines } from '../../src/queue/lines.ts'
 import type { Buyer } from '../harness.ts'
 import { until } from '../service/process.ts'
 
@@ -78,10 +79,10 @@ export function createRounds({ withinMs, most = 100 }: { withinMs: number; most?
 export async function deliveriesIn(url: string) {
   const { db, close } = openDatabase({ url, serve: false })
   try {
-    return await db
+    const rows = db
       .selectFrom('deliveries')
-      .select(['id', 'email', 'state', 'attempts', 'due_at', 'request', 'outcome', 'replaces', 'accounts'])
-      .execute()
+      .select(['id', 'email', 'state', 'attempts', 'due_at', 'request', 'reason', 'replaces'])
+    return await withLines(db, await rows.execute())
   } finally {
     await close()
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { refuseInserts } from '../database/dialects.ts'
+import { factsIn } from '../lines.ts'
 import {
   accepted,
   arrival,
@@ -17,13 +18,11 @@ import {
   timeline,
 } from './harness.ts'
 
-const NOTHING = { courses: {}, reason: null }
-
 test('a new delivery is stored complete: queued, due at once, with this replica as its home', async (t) => {
-  const { store, row } = await setUp(t)
+  const { store, row, db } = await setUp(t)
   const webhook = arrival({ email: 'Ada@Example.com' })
   const { id, progress } = only(await store.write([accepted(webhook)]))
-  assert.deepEqual(progress, { state: 'queued', dueAt: START, outcome: NOTHING, generation: 0 })
+  assert.deepEqual(progress, { state: 'queued', dueAt: START, reason: null, generation: 0 })
   const { body, request, ...rest } = await row(id)
   assert.deepEqual(rest, {
     id,
@@ -37,30 +36,33 @@ test('a new delivery is stored complete: queued, due at once, with this replica 
     active_at: START,
     email: 'ada@example.com',
     form: 'original',
-    outcome: null,
     username: 'ada',
     course: COURSE,
     course_count: 1,
-    more_courses: null,
     enrolled_at: null,
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,
-    standings: null,
-    accounts: null,
-    user_id: null,
-    achievements: null,
     ended_at: null,
     source: 'shop',
     replaces: null,
     replaced_by: null,
     webhook_id: null,
     reason: null,
+    reason_text: null,
+    reason_course: null,
     subject: null,
     lands_until: null,
     last_event: 1,
     search_text: `\nada@example.com\nada lovelace\nada\n${COURSE.toLowerCase()}\nlovelace\n1\n`,
   })
+  const line = await db.selectFrom('delivery_lines').selectAll().executeTakeFirstOrThrow()
+  const { delivery_id, position, course, sent, ...unknown } = line
+  assert.deepEqual([delivery_id, position, course, sent], [id, 0, COURSE.toLowerCase(), COURSE])
+  assert.ok(
+    Object.values(unknown).every((value) => value === null),
+    'nothing is known of the course',
+  )
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
 })
@@ -74,10 +76,10 @@ test('a repeat of a queued delivery restarts it on its row, for the replica that
   const other = await replica('replica-2')
   const again = only(await other.store.write([accepted(arrival())]))
   assert.deepEqual([again.id, again.progress.dueAt], [id, START + 1000])
-  const { home, due_at, attempts, received_at, active_at, outcome } = await row(id)
+  const { home, due_at, attempts, received_at, active_at } = await row(id)
   assert.deepEqual([home, due_at, attempts], ['replica-2', START + 1000, 0])
   assert.deepEqual([received_at, active_at], [START, START + 1000])
-  assert.equal(outcome, null, 'a result from before the repeat may be wrong now')
+  assert.deepEqual((await factsIn(bench.db, id)).courses, {}, 'a result from before the repeat may be wrong now')
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'repeated'])
 })
 
@@ -93,11 +95,11 @@ for (const end of [succeeded, needsAttention]) {
     const again = only(await other.store.write([accepted(arrival())]))
     assert.deepEqual(
       [again.id, again.progress],
-      [id, { state: 'queued', dueAt: clock.at, outcome: NOTHING, generation: 1 }],
+      [id, { state: 'queued', dueAt: clock.at, reason: null, generation: 1 }],
     )
-    const { home, state: now, due_at, attempts, settled_at, active_at, received_at, outcome } = await row(id)
+    const { home, state: now, due_at, attempts, settled_at, active_at, received_at, reason } = await row(id)
     assert.deepEqual([now, home, due_at, attempts], ['queued', 'replica-2', clock.at, 0])
-    assert.deepEqual([settled_at, outcome, received_at, active_at], [null, null, START, clock.at])
+    assert.deepEqual([settled_at, reason, received_at, active_at], [null, null, START, clock.at])
     assert.equal((await rows('deliveries')).length, 1)
     assert.deepEqual(await timeline(bench, id), ['received', state, 'repeated'])
   })
@@ -110,7 +112,7 @@ test('a rejected webhook is stored with its reason, settled, and never claimed',
   assert.deepEqual(progress, {
     state: 'rejected',
     dueAt: null,
-    outcome: { courses: {}, reason: webhook.reason },
+    reason: webhook.reason,
     generation: 0,
   })
   assert.deepEqual(

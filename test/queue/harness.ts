@@ -15,7 +15,7 @@ import { createReplicas, type Replicas } from '../../src/queue/replicas/replicas
 import { personOf } from '../../src/queue/rows.ts'
 import { createStore, type Store, type Write } from '../../src/queue/store.ts'
 import { createIds } from '../../src/sale/ids.ts'
-import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/sale/types.ts'
+import type { DeliveryEvent, Outcome, Progress, Settlement, VerifiedWebhook } from '../../src/sale/types.ts'
 
 /** Noon, so that a test can move the clock by hours and stay within one UTC day. */
 export const START = Date.UTC(2026, 0, 31, 12)
@@ -33,6 +33,14 @@ async function emptyFile(): Promise<EmptyDatabase> {
 
 let newDatabase = emptyFile
 export const onSqlite = (): boolean => newDatabase === emptyFile
+
+/** What a sender learns of a result. */
+export const progressOf = ({ state, dueAt, generation, outcome: { reason } }: Settlement): Progress => ({
+  state,
+  dueAt,
+  generation,
+  reason,
+})
 
 /** What a submit resolved to, without the id of its event. */
 export const answerOf = ({ eventId: _eventId, ...answer }: Submitted): Omit<Submitted, 'eventId'> => answer

@@ -58,7 +58,6 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   for (const answer of await Promise.all([here, there])) {
     assert.equal(answer?.id, id)
     assert.equal(answer?.progress?.state, 'enrolled')
-    assert.deepEqual(answer?.progress?.outcome, succeeded(id).outcome)
   }
   assert.deepEqual((await timeline(bench, id)).slice(0, 3).sort(), ['enrolled', 'received', 'repeated'])
 })

@@ -6,9 +6,8 @@ import { bytesKept } from './memory.ts'
 
 const NOW = 1_769_860_800_000
 const DEADLINE = NOW + 60_000
-const outcome = { courses: {}, reason: null }
-const done: Progress = { state: 'enrolled', outcome, dueAt: null, generation: 0 }
-const retryAt = (dueAt: number): Progress => ({ state: 'queued', outcome, dueAt, generation: 0 })
+const done: Progress = { state: 'enrolled', reason: null, dueAt: null, generation: 0 }
+const retryAt = (dueAt: number): Progress => ({ state: 'queued', reason: null, dueAt, generation: 0 })
 
 const create = () => createWaiters({ now: () => NOW, max: WAITING_MAX, isAnswer: answersSender })
 
@@ -41,7 +40,7 @@ test('a refused course answers a sender at once, even if the rest is tried again
   const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
   waiters.notify('a', retryAt(NOW))
   const reason = { code: 'lms.refused', subject: 'full' } as const
-  const refused = { ...retryAt(NOW), outcome: { courses: {}, reason } }
+  const refused = { ...retryAt(NOW), reason }
   waiters.notify('a', refused)
   assert.deepEqual(await answered, refused)
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readOutcome } from '../../src/queue/rows.ts'
 import { claimOrder } from '../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../src/queue/withdrawals/end-order.ts'
+import { factsIn, setFacts } from '../lines.ts'
 import { accepted, arrival, only, setUp, succeeded } from './harness.ts'
 
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
@@ -10,23 +10,8 @@ const [DEMO, PYTHON] = ['course-v1:edX+DemoX+Demo_Course', 'course-v1:Lernito+PY
 
 test('an attempt that was read before a withdrawal ended does not bring its course back into the outcome', async (t) => {
   const bench = await setUp(t)
-  const { id } = only(await bench.store.write([accepted(arrival())]))
-  const request = JSON.stringify({
-    email: 'alice@example.com',
-    name: 'A',
-    family: 'B',
-    username: 'c',
-    courseIds: [DEMO, PYTHON, CLEAN],
-  })
-  const outcome = JSON.stringify({
-    courses: { [DEMO]: 'enrolled', [CLEAN]: 'enrolled' },
-    reason: null,
-  })
-  await bench.db
-    .updateTable('deliveries')
-    .set({ request, outcome, email: 'alice@example.com' })
-    .where('id', '=', id)
-    .execute()
+  const { id } = only(await bench.store.write([accepted(arrival({ courseIds: [DEMO, PYTHON, CLEAN] }))]))
+  await setFacts(bench.db, id, { courses: { [DEMO]: 'enrolled', [CLEAN]: 'enrolled' } })
   await bench.operations.withdraw({ id, courses: [DEMO], paid: false, by: 'op' })
   const { deliveries } = await bench.store.readClaimed([id])
   const [delivery] = deliveries
@@ -43,7 +28,7 @@ test('an attempt that was read before a withdrawal ended does not bring its cour
   const begun = await bench.store.beginAttempt([delivery])
   if (begun.size > 0) {
     // What an attempt settles: what was done before, and its own course.
-    const courses = { ...delivery.outcome?.courses, [PYTHON]: 'enrolled' as const }
+    const courses = { ...delivery.outcome.courses, [PYTHON]: 'enrolled' as const }
     const { generation } = delivery
     await bench.store.write([
       {
@@ -54,5 +39,5 @@ test('an attempt that was read before a withdrawal ended does not bring its cour
     ])
   }
   const row = await bench.db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
-  assert.deepEqual([begun.size, readOutcome(row.outcome ?? '').courses[DEMO]], [0, undefined], row.state)
+  assert.deepEqual([begun.size, (await factsIn(bench.db, id)).courses[DEMO]], [0, undefined], row.state)
 })

@@ -19,7 +19,7 @@ const done = (courses: Readonly<Record<string, CourseResult>>) => ({ courses, re
 const told = (of: Partial<Told>): Told => ({
   state: 'enrolled',
   courseIds: [DEMO, OTHER],
-  outcome: null,
+  outcome: done({}),
   standings: {},
   withdrawals: [],
   handled: null,

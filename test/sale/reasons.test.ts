@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { shopView } from '../../src/queue/outbox/outbox.ts'
+import { reasonColumns } from '../../src/queue/rows.ts'
 import { REASON_CODES, REASONS } from '../../src/sale/types.ts'
 import { reasonOfMany, reasonText } from '../../src/sale/words.ts'
 import { answer } from '../../src/shop/webhook/route.ts'
@@ -9,24 +10,22 @@ const KEY = 'course-v1:edX+Demo+2026'
 
 /** What the sender, the shop and operators read about a delivery with this reason. */
 function textsOf(code: (typeof REASON_CODES)[number], subject: string): string[] {
-  const outcome = { courses: {}, reason: { code, subject } }
+  const reason = { code, subject }
   const { state } = REASONS[code]
-  const stored = { state, outcome: JSON.stringify(outcome), due_at: null, generation: 0, received_at: 0 }
+  const stored = { state, received_at: 0, ...reasonColumns(reason), lines: [] }
   const row = {
     id: 'ID',
     webhook_id: null,
     source: 'shop',
     replaces: null,
     replaced_by: null,
-    standings: null,
     ended_at: null,
-    achievements: null,
     ...stored,
   } as const
   return [
-    JSON.stringify(answer({ state, dueAt: null, outcome, generation: 0 }, 1).body.message),
+    JSON.stringify(answer({ state, dueAt: null, reason, generation: 0 }, 1).body.message),
     shopView(row).reason?.message ?? '',
-    reasonText(outcome.reason),
+    reasonText(reason),
     reasonOfMany(code, ''),
     reasonOfMany(code, KEY),
   ]

@@ -9,6 +9,8 @@ create table if not exists deliveries (
   form varchar(16) not null,
   state varchar(16) not null,
   reason varchar(32),
+  reason_text mediumtext,
+  reason_course varchar(255),
   subject varchar(255),
   home varchar(36) not null,
   due_at bigint,
@@ -26,16 +28,10 @@ create table if not exists deliveries (
   username varchar(255),
   course varchar(255),
   course_count integer not null,
-  more_courses mediumtext,
   replaces varchar(26),
   replaced_by varchar(26),
   search_text mediumtext not null,
   request mediumtext,
-  outcome mediumtext,
-  standings mediumtext,
-  accounts mediumtext,
-  user_id bigint,
-  achievements mediumtext,
   ended_at bigint,
   body mediumblob not null
 );
@@ -49,9 +45,33 @@ create index deliveries_cause on deliveries (state, reason, subject, settled_at,
 -- A person has few deliveries, so a query by person can sort the rows that it reads.
 create index deliveries_email on deliveries (email, id);
 create index deliveries_username on deliveries (username, id);
-create index deliveries_user_id on deliveries (user_id);
--- Has all columns of the reports about sales, which then read the index alone; of sales of several courses, also the rows.
+-- Has all columns of the reports about sales, which then read the index alone; of sales of several courses, also the lines.
 create index deliveries_received on deliveries (received_at, state, source, replaced_by, course, course_count);
+
+create table if not exists delivery_lines (
+  delivery_id varchar(26) not null,
+  position integer not null,
+  course varchar(255) not null,
+  sent varchar(255) not null,
+  course_key varchar(255),
+  result varchar(16),
+  user_id bigint,
+  username varchar(255),
+  standing varchar(16),
+  mode varchar(100),
+  checked_at bigint,
+  since bigint,
+  checks integer,
+  ended_at bigint,
+  moved integer,
+  passed_at bigint,
+  percent double,
+  certificate varchar(16),
+  certificate_url mediumtext,
+  certificate_at bigint,
+  primary key (delivery_id, position)
+);
+create index delivery_lines_user_id on delivery_lines (user_id);
 
 create table if not exists events (
   delivery_id varchar(26) not null,

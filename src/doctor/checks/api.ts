@@ -1,4 +1,3 @@
-import { waitingCourses } from '../../enroll/follow-up/reported.ts'
 import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
 import { courseListRequest, judgeCataloguePage } from '../../lms/apis/course-catalogue.ts'
 import { courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
@@ -185,7 +184,7 @@ const ALLOWANCES = check({
   needs: ['settings', 'database', 'lms.token', 'lms.staff'],
   examine: async (facts, tools) => {
     const { username } = facts['lms.token']
-    const courses = waitingCourses(facts.database.preEnrolled).filter((key) => !CCX.test(key))
+    const courses = facts.database.preEnrolled.filter((key) => !CCX.test(key))
     const gone: string[] = []
     for (const key of courses.slice(0, MAX_COURSES)) {
       const request = courseRequest({ key, username })

@@ -1,11 +1,12 @@
 import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { CAN_END, coursesOf, readOutcome } from '../../queue/rows.ts'
+import { lineOf, soldToAccounts, type WithLines, withLines } from '../../queue/lines.ts'
+import { CAN_END } from '../../queue/rows.ts'
 import { namedBy, SUPERSEDED, type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import type { CourseStanding, Standings } from '../../sale/types.ts'
+import type { Standings } from '../../sale/types.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
 
@@ -35,27 +36,29 @@ export function accessEvents(deliveryId: string, before: Standings, after: Stand
 }
 
 /** What else may have changed the enrollment of a delivery's buyer. */
-type Row = Pick<DeliveryRow, 'id' | 'email' | 'user_id' | 'effect_unknown' | 'settled_at'>
+type Row = WithLines<Pick<DeliveryRow, 'id' | 'email' | 'effect_unknown' | 'settled_at'>>
 
 /**
  * Reads which of these courses may neither end nor come back by what was seen at `seenAt` (ms since 1970), because this
  * service explains it: a call may still have been carried out then, somebody has withdrawn the buyer from the course
  * since it was enrolled, by this delivery or another one, or a newer sale of it enrolled the buyer.
- * @param of.before the standings as they are stored
  */
 export async function readBlocked(
   { trx }: Pick<TransactionContext, 'trx'>,
-  of: { row: Row; seenAt: number; before: Standings; ended: readonly string[]; restored: readonly string[] },
+  of: { row: Row; seenAt: number; ended: readonly string[]; restored: readonly string[] },
 ): Promise<ReadonlySet<string>> {
-  const { row, seenAt, before, ended, restored } = of
+  const { row, seenAt, ended, restored } = of
   if (ended.length + restored.length === 0) return new Set()
-  const sales = await trx
+  const toAccounts = await soldToAccounts(
+    trx,
+    row.lines.flatMap(({ user_id: id }) => id ?? []),
+  )
+  const found = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'request', 'outcome', 'settled_at', 'lands_until', 'generation'])
-    .where((eb) =>
-      eb.or([eb('email', '=', row.email), ...(row.user_id === null ? [] : [eb('user_id', '=', row.user_id)])]),
-    )
+    .select(['id', 'state', 'settled_at', 'lands_until', 'generation'])
+    .where((eb) => eb.or([eb('email', '=', row.email), ...toAccounts.map((id) => eb('id', '=', id))]))
     .execute()
+  const sales = await withLines(trx, found)
   const ids = sales.map(({ id }) => id)
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   const enrolledAt = row.settled_at ?? 0
@@ -66,7 +69,7 @@ export async function readBlocked(
       .filter(({ endedAt }) => endedAt === null || endedAt >= enrolledAt)
       .flatMap((order) => order.courses.filter((course) => !tellsNothing(order, course)))
   const isSoldAgain = (course: string): boolean =>
-    sales.some((sale) => sale.id !== row.id && isNewer(sale, row.id, before[course]) && enrolls(sale, orders, course))
+    sales.some((sale) => sale.id !== row.id && isNewer(sale, row, course) && enrolls(sale, orders, course))
   return new Set([
     ...ended.filter((course) => late || hasCourse(withdrawn(), course)),
     ...restored.filter((course) => late || isSoldAgain(course)),
@@ -87,19 +90,19 @@ const tellsNothing = ({ endedAt, result }: Withdrawal, course: string): boolean 
 /** Whether another sale came later, or was attempted since the access ended. */
 const isNewer = (
   { id, settled_at: settledAt }: Pick<DeliveryRow, 'id' | 'settled_at'>,
-  than: string,
-  standing: CourseStanding | undefined,
-): boolean => id > than || settledAt === null || settledAt >= (standing?.endedAt ?? 0)
+  than: Row,
+  course: string,
+): boolean => id > than.id || settledAt === null || settledAt >= (lineOf(than, course)?.ended_at ?? 0)
 
 /** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
 function enrolls(
-  sale: Pick<DeliveryRow, 'id' | 'state' | 'request' | 'outcome' | 'generation'>,
+  sale: WithLines<Pick<DeliveryRow, 'id' | 'state' | 'generation'>>,
   orders: readonly WithdrawalRow[],
   course: string,
-) {
-  const { id, state, request, outcome } = sale
-  if (!LIVE.some((live) => live === state)) return false
-  const current = orders.filter((order) => order.delivery_id === id && order.generation === sale.generation)
-  if (state === 'queued') return hasCourse(coursesOf({ request }), course) && !hasCourse(namedBy(current), course)
-  return readOutcome(outcome).courses[course] !== undefined
+): boolean {
+  const { id, state, generation } = sale
+  const line = lineOf(sale, course)
+  if (line === undefined || !LIVE.some((live) => live === state)) return false
+  const current = orders.filter((order) => order.delivery_id === id && order.generation === generation)
+  return state === 'queued' ? !hasCourse(namedBy(current), course) : line.result !== null
 }

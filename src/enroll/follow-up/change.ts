@@ -1,10 +1,11 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
+import { withLines } from '../../queue/lines.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
-import { readOutcome } from '../../queue/rows.ts'
+import { outcomeOf, REASON_COLUMNS } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, pause } from '../../service/lib/loop.ts'
@@ -113,20 +114,18 @@ async function wantsCourse(
   on: Pick<Kysely<Tables>, 'selectFrom'>,
   { id, generation, course }: { id: string; generation: number; course: string },
 ): Promise<boolean> {
-  const row = await on
+  const rows = await on
     .selectFrom('deliveries')
-    .select(['state', 'outcome'])
+    .select(['id', 'state', ...REASON_COLUMNS])
     .where('id', '=', id)
     .where('generation', '=', generation)
-    .executeTakeFirst()
-  if (row === undefined || !waitsOrIsDone(row, course)) return false
+    .execute()
+  const [row] = await withLines(on, rows)
+  if (row === undefined) return false
+  const outcome = outcomeOf(row)
+  const waitsOrIsDone = isDone(row.state) || lacksEnrollment(row.state, outcome)
+  if (!waitsOrIsDone || outcome.courses[course] === undefined) return false
   return (await readWithdrawing(on, [id])).size === 0
-}
-
-function waitsOrIsDone({ state, outcome: stored }: Pick<DeliveryRow, 'state' | 'outcome'>, course: string): boolean {
-  if (stored === null) return false
-  const outcome = readOutcome(stored)
-  return (isDone(state) || lacksEnrollment(state, outcome)) && outcome.courses[course] !== undefined
 }
 
 /** What is to be done for the buyer waits for the end of the hold, so it is tried until the database has it. */

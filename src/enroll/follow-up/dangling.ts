@@ -3,8 +3,9 @@ import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import { storeFound } from '../../queue/change-deliveries.ts'
-import { outcomeColumns, readOutcome } from '../../queue/rows.ts'
+import { lockDelivery, storeFound } from '../../queue/change-deliveries.ts'
+import { changedLines, factsOf, withLines } from '../../queue/lines.ts'
+import { reasonColumns } from '../../queue/rows.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { coursesWith, type Reported } from './reported.ts'
@@ -64,24 +65,21 @@ export async function deleteDangling({
   const words = `deleted the allowance for ${course}, which the LMS does not have`
   const { events } = await auditedChange<null>(context, async (writing) => {
     const repaired = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
-    const row = await writing.trx
+    await lockDelivery(writing, id)
+    const rows = await writing.trx
       .selectFrom('deliveries')
-      .select(['state', 'generation', 'outcome', 'standings'])
+      .select('id')
       .where('id', '=', id)
       .where('state', '=', 'pre_enrolled')
       .where('generation', '=', generation)
-      .executeTakeFirst()
-    if (row === undefined || row.outcome === null) return { result: null, listed: [repaired] }
-    const { [course]: _gone, ...courses } = readOutcome(row.outcome).courses
-    const outcome = { courses, reason: { code: 'course.missing', subject: course } } as const
-    const found = {
-      state: 'needs_attention',
-      ...outcomeColumns(outcome),
-      standings: row.standings,
-      ended_at: null,
-    } as const
-    await storeFound(writing, { ids: [id], read: row, found })
-    const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome(outcome) } as const
+      .execute()
+    const [row] = await withLines(writing.trx, rows)
+    if (row === undefined) return { result: null, listed: [repaired] }
+    const { [course]: _gone, ...courses } = factsOf(row.lines).courses
+    const reason = { code: 'course.missing', subject: course } as const
+    const set = { state: 'needs_attention', ...reasonColumns(reason), ended_at: null } as const
+    await storeFound(writing, [{ id, from: 'pre_enrolled', set, lines: changedLines(row.lines, { courses }) }])
+    const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome({ courses, reason }) } as const
     return { result: null, listed: [repaired], others: [moved] }
   })
   for (const event of events) publish(event)

@@ -2,7 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
-import { readAccounts, readAchievements, readOutcome, readRequest, readStandings } from '../../queue/rows.ts'
+import { type WithLines, withLines } from '../../queue/lines.ts'
+import { REASON_COLUMNS, readRequest, storedOf } from '../../queue/rows.ts'
 import type { Achievements, BuyerAccounts, CourseResult, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 
@@ -30,7 +31,7 @@ export interface Sought {
   readonly courses: readonly string[]
 }
 
-const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings', 'accounts', 'achievements'] as const
+const COLUMNS = ['id', 'state', 'generation', 'request', ...REASON_COLUMNS] as const
 
 /** The courses with this result, by true course key. */
 export const coursesWith = (result: CourseResult, { courses }: Outcome): string[] =>
@@ -40,26 +41,14 @@ export const coursesWith = (result: CourseResult, { courses }: Outcome): string[
 export const lacksEnrollment = (state: DeliveryState, { reason }: Outcome): boolean =>
   state === 'needs_attention' && reason?.code === 'enrollment.missing'
 
-/** The courses for which buyers wait, by true course key, from stored outcomes. Skips what can't be read. */
-export function waitingCourses(outcomes: readonly string[]): string[] {
-  const courses = outcomes.flatMap((text) => {
-    try {
-      return coursesWith('allowed', readOutcome(text))
-    } catch {
-      return []
-    }
-  })
-  return [...new Set(courses)]
-}
-
 /** The deliveries with these ids, without those that hold no request or can't be read. */
 export async function readReported(db: Kysely<Tables>, ids: readonly string[]): Promise<Reported[]> {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
-  return rows.flatMap((row) => reportedOf(row) ?? [])
+  return (await withLines(db, rows)).flatMap((row) => reportedOf(row) ?? [])
 }
 
-function reportedOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>): Reported | null {
+function reportedOf(row: WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>): Reported | null {
   if (row.request === null) return null
   try {
     const { email, courseIds } = readRequest(row.request)
@@ -69,10 +58,7 @@ function reportedOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>): Reported 
       generation: row.generation,
       email,
       courseIds,
-      outcome: row.outcome === null ? { courses: {}, reason: null } : readOutcome(row.outcome),
-      standings: readStandings(row.standings),
-      accounts: readAccounts(row.accounts),
-      achievements: readAchievements(row.achievements),
+      ...storedOf(row),
     }
   } catch {
     return null // the console shows what is wrong with the row

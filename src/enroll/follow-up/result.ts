@@ -55,7 +55,7 @@ export interface Check {
 
 interface Checked {
   readonly state: DeliveryState
-  readonly outcome: Outcome | null
+  readonly outcome: Outcome
   /** The same object as before if nothing of it has to be stored. */
   readonly standings: Standings
   readonly drafts: readonly EventDraft[]
@@ -63,7 +63,7 @@ interface Checked {
 
 interface Of {
   readonly check: Check
-  readonly outcome: Outcome | null
+  readonly outcome: Outcome
   readonly standings: Standings
   readonly receivedAt: number
   readonly at: number
@@ -85,7 +85,7 @@ export function resultOfCheck(of: Of): Checked {
   const standings = isOutdated ? before : mergedStandings(of)
   const checked = { deliveryId: check.reported.id, kind: 'checked', detail: describeStandings(standings) } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
-  const next = outcome === null || isOutdated ? null : nextOutcome(check, outcome, standings)
+  const next = isOutdated ? null : nextOutcome(check, outcome, standings)
   if (next === null || next.state === check.reported.state) {
     const news = [...accessEvents(check.reported.id, before, standings), ...(by === null ? newsOf(of, standings) : [])]
     return { state: check.reported.state, outcome: next?.outcome ?? outcome, standings, drafts: [...asked, ...news] }
@@ -160,7 +160,7 @@ function newsOf({ check, outcome, standings: before }: Of, after: Standings): Ev
   const { ended, restored } = changesOf(before, after)
   const news = Object.entries(after).filter(([course, standing]) => {
     if (ended.includes(course) || restored.includes(course)) return false
-    return standing !== before[course] && isNews(outcome?.courses[course], before[course], standing)
+    return standing !== before[course] && isNews(outcome.courses[course], before[course], standing)
   })
   if (news.length === 0) return []
   return [

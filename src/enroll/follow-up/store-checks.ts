@@ -2,16 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import { type Found, storeFound } from '../../queue/change-deliveries.ts'
+import { type Found, lockDeliveries, storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import {
-  accountColumns,
-  outcomeColumns,
-  readAccounts,
-  readOutcome,
-  readStandings,
-  standingColumns,
-} from '../../queue/rows.ts'
+import { changedLines, type WithLines, withLines } from '../../queue/lines.ts'
+import { endedAtOf, REASON_COLUMNS, reasonColumns, storedOf } from '../../queue/rows.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { changesOf, readBlocked } from './access.ts'
@@ -67,18 +61,15 @@ const COLUMNS = [
   'received_at',
   'settled_at',
   'email',
-  'user_id',
   'effect_unknown',
-  'outcome',
-  'standings',
   'ended_at',
-  'accounts',
+  ...REASON_COLUMNS,
 ] as const
-type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
 
 interface Write {
-  readonly row: Row
-  readonly set: Found
+  /** null: nothing changes. */
+  readonly found: Found | null
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
 }
@@ -88,34 +79,31 @@ async function storeStep(
   checks: readonly Check[],
   by: string | null,
 ): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
-  const ids = [...new Set(checks.map(({ reported }) => reported.id))].sort() // unsorted, two of them deadlock on MySQL
+  const ids = [...new Set(checks.map(({ reported }) => reported.id))]
   const rows = await readRows(writing, ids)
-  const writes: Write[] = []
+  const writes = new Map<string, Write>()
   for (const check of checks) {
     const row = rows.get(check.reported.id)
     const write = row === undefined ? null : await writeOf(writing, { check, row, by })
-    if (write !== null) writes.push(write)
+    if (row !== undefined && write !== null) writes.set(row.id, write)
   }
-  const changed = writes.filter(({ row, set }) => set.standings !== row.standings || set.outcome !== row.outcome)
-  for (const group of Map.groupBy(changed, groupKey).values()) {
-    const [first] = group
-    if (first === undefined) continue
-    const ids = group.map(({ row }) => row.id)
-    await storeFound(writing, { ids, read: first.row, found: first.set })
-  }
-  const drafts = writes.flatMap((write) => write.drafts)
+  await storeFound(
+    writing,
+    [...writes.values()].flatMap(({ found }) => found ?? []),
+  )
+  const drafts = [...writes.values()].flatMap((write) => write.drafts)
   return {
-    result: new Map(
-      checks.map(({ reported: { id } }) => [id, writes.find(({ row }) => row.id === id)?.stored ?? null]),
-    ),
+    result: new Map(checks.map(({ reported: { id } }) => [id, writes.get(id)?.stored ?? null])),
     listed: drafts.filter(({ actor }) => actor !== undefined),
     others: drafts.filter(({ actor }) => actor === undefined),
   }
 }
 
-/** Without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
+/** Locks and reads them, without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
 async function readRows({ trx }: TransactionContext, ids: readonly string[]): Promise<Map<string, Row>> {
-  const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  await lockDeliveries({ trx }, ids)
+  const found = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  const rows = await withLines(trx, found)
   const withdrawing = await readWithdrawing(trx, ids)
   return new Map(rows.filter(({ id }) => !withdrawing.has(id)).map((row) => [row.id, row]))
 }
@@ -125,28 +113,24 @@ async function writeOf(
   { check, row, by }: { check: Check; row: Row; by: string | null },
 ): Promise<Write | null> {
   if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
-  const standings = readStandings(row.standings)
-  const outcome = row.outcome === null ? null : readOutcome(row.outcome)
+  const { outcome, standings, accounts } = storedOf(row)
   const of = { check, outcome, standings, receivedAt: row.received_at, at: writing.at, by }
   const found = resultOfCheck(of)
-  const changes = changesOf(standings, found.standings)
-  const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, before: standings, ...changes })
+  const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, ...changesOf(standings, found.standings) })
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
+  const stored = { state: after.state, standings: after.standings }
   const isSame = after.standings === standings
-  const accounts = readAccounts(row.accounts)
-  const known = isSame ? accounts : accountsAfterCheck({ ...check, accounts, standings: after.standings })
-  return {
-    row,
-    set: {
-      state: after.state,
-      ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
-      ...(isSame ? { standings: row.standings, ended_at: row.ended_at } : standingColumns(after.standings)),
-      ...(known === accounts ? {} : accountColumns(known)),
-    },
-    drafts: after.drafts,
-    stored: { state: after.state, standings: after.standings },
+  if (isSame && after.outcome === outcome) return { found: null, drafts: after.drafts, stored }
+  const facts = {
+    courses: after.outcome.courses,
+    ...(isSame
+      ? {}
+      : {
+          standings: after.standings,
+          accounts: accountsAfterCheck({ ...check, accounts, standings: after.standings }),
+        }),
   }
+  const set = { state: after.state, ...reasonColumns(after.outcome.reason), ended_at: endedAtOf(after.standings) }
+  const { id, state } = row
+  return { found: { id, from: state, set, lines: changedLines(row.lines, facts) }, drafts: after.drafts, stored }
 }
-
-const groupKey = ({ row, set }: Write): string =>
-  JSON.stringify([row.state, row.generation, row.standings, row.outcome, row.accounts, set])

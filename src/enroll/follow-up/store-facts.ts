@@ -1,9 +1,10 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import { lockDeliveries, storeAchievements } from '../../queue/change-deliveries.ts'
+import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { readAchievements, readOutcome, readStandings } from '../../queue/rows.ts'
+import { changedLines, keyOf, storeLines, type WithLines, withLines } from '../../queue/lines.ts'
+import { REASON_COLUMNS, storedOf } from '../../queue/rows.ts'
 import type { Achievement, DeliveryEvent, EventKind } from '../../sale/types.ts'
 import { isWatched, readBlocked } from './access.ts'
 import type { Reported } from './reported.ts'
@@ -42,19 +43,8 @@ export function newsOf(of: { known: Achievement | undefined; fact: Fact; at: num
   return { kind: 'certificate_revoked', after: { ...known, certificate: revoked } }
 }
 
-const COLUMNS = [
-  'id',
-  'state',
-  'generation',
-  'email',
-  'user_id',
-  'settled_at',
-  'effect_unknown',
-  'outcome',
-  'standings',
-  'achievements',
-] as const
-type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+const COLUMNS = ['id', 'state', 'generation', 'email', 'settled_at', 'effect_unknown', ...REASON_COLUMNS] as const
+type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
 
 /** A fact about the buyer of a delivery in one course, by true course key. */
 interface Found {
@@ -82,7 +72,8 @@ export async function storeFacts(
       .where('id', 'in', [...byId.keys()])
       .execute()
     const others: EventDraft[] = []
-    for (const row of rows) others.push(...(await storeOne(writing, row, { found: byId.get(row.id) ?? [], askedAt })))
+    for (const row of await withLines(writing.trx, rows))
+      others.push(...(await storeOne(writing, row, { found: byId.get(row.id) ?? [], askedAt })))
     return { result: null, listed: [], others }
   })
   return events
@@ -93,10 +84,8 @@ async function storeOne(
   row: Row,
   { found, askedAt }: { found: readonly Found[]; askedAt: number },
 ): Promise<EventDraft[]> {
-  if (row.outcome === null) return []
   const { id, state } = row
-  const outcome = readOutcome(row.outcome)
-  const standings = readStandings(row.standings)
+  const { outcome, standings, achievements: known } = storedOf(row)
   const current = found.filter(
     ({ reported, course }) =>
       reported.generation === row.generation &&
@@ -105,9 +94,9 @@ async function storeOne(
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
-  const blocked = await readBlocked(writing, { row, seenAt: askedAt, before: standings, ended: courses, restored: [] })
+  const blocked = await readBlocked(writing, { row, seenAt: askedAt, ended: courses, restored: [] })
   const lost = await readLost(writing, row)
-  const achievements = new Map(Object.entries(readAchievements(row.achievements)))
+  const achievements = new Map(Object.entries(known))
   const drafts: EventDraft[] = []
   for (const { course, fact } of current) {
     const news = newsOf({ known: achievements.get(course), fact, at: writing.at })
@@ -115,7 +104,7 @@ async function storeOne(
     achievements.set(course, news.after)
     drafts.push({ deliveryId: id, kind: news.kind, detail: course })
   }
-  if (drafts.length > 0) await storeAchievements(writing, { id, achievements: Object.fromEntries(achievements) })
+  await storeLines(writing.trx, changedLines(row.lines, { achievements: Object.fromEntries(achievements) }))
   return drafts
 }
 
@@ -126,11 +115,11 @@ async function readLost(
 ): Promise<ReadonlySet<string>> {
   const rows = await trx
     .selectFrom('deliveries')
-    .select('standings')
+    .select('id')
     .where('email', '=', email)
     .where('ended_at', 'is not', null)
     .execute()
+  const lines = (await withLines(trx, rows)).flatMap((row) => row.lines)
   const since = enrolledAt ?? 0
-  const all = rows.flatMap(({ standings }) => Object.entries(readStandings(standings)))
-  return new Set(all.flatMap(([course, { endedAt }]) => (endedAt !== undefined && endedAt >= since ? [course] : [])))
+  return new Set(lines.filter(({ ended_at: endedAt }) => endedAt !== null && endedAt >= since).map(keyOf))
 }

@@ -2,7 +2,8 @@ import type { DeliveryRow } from '../../database/schema.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
-import { readAccounts, readOutcome, readRequest } from '../../queue/rows.ts'
+import { factsOf, type WithLines } from '../../queue/lines.ts'
+import { readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
 import { accountIn, type LmsAccount } from '../../sale/types.ts'
 import type { CallContext } from '../pair.ts'
@@ -30,7 +31,7 @@ export async function withdrawPerson({
   ...context
 }: CallContext & {
   order: Withdrawal
-  delivery: DeliveryRow
+  delivery: WithLines<DeliveryRow>
   /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
   everLate: boolean
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
@@ -44,7 +45,7 @@ export async function withdrawPerson({
   beforeChange: () => Promise<void>
 }): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
-  const reported = readOutcome(delivery.outcome).courses
+  const { courses: reported, accounts: stored } = factsOf(delivery.lines)
   const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
   const results = new Map<string, CourseWithdrawal>()
   const attempted = (failure: Failure | null): Attempted => ({ courses: Object.fromEntries(results), failure })
@@ -53,7 +54,6 @@ export async function withdrawPerson({
   for (const course of others) results.set(course, { kind: 'nothing', mode: null, why: '' })
   if (concerned.length === 0) return attempted(null)
 
-  const stored = readAccounts(delivery.accounts)
   const buyers = await findBuyers({ ...context, email, courses: concerned, stored })
   if (!buyers.ok) return attempted(buyers.failure)
   await holdAlso([...buyers.value.values()].flatMap(({ movedTo }) => movedTo ?? []))

@@ -103,7 +103,7 @@ async function addMembers(
     .execute()
   // Two sales that differed in the spelling of the wrong key alone have the same correction.
   const rows = [...new Set(due)].map((one) => ({ replay_id: id, delivery_id: one }))
-  await insertRows({ trx, into: 'replayed_deliveries', rows, ignore: true })
+  await insertRows({ trx, into: 'replayed_deliveries', rows, existing: 'ignore' })
 }
 
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */

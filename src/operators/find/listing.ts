@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
-import { readOutcome, readRequest, readStandings, readStored, toDelivery, unreadable } from '../../queue/rows.ts'
+import { factsOf, type WithLines, withLines } from '../../queue/lines.ts'
+import { outcomeOf, REASON_COLUMNS, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
@@ -14,7 +15,7 @@ import { noteOf, readNotes, readWithdrawals } from './timeline.ts'
 const PAGE = 50
 const SAMPLE = 10
 
-/** A delivery as one line of a list. `outcome` is also null if the stored result can't be read. */
+/** A delivery as one line of a list. */
 export interface Summary
   extends Pick<
     Delivery,
@@ -56,7 +57,7 @@ export interface Found extends Page<Summary> {
   readonly searchedBackTo: number | null
 }
 
-/** One delivery with all its data. `unreadable`: why its row can't be read; request and outcome are then null. */
+/** One delivery with all its data. `unreadable`: why its request can't be read, which is then null. */
 export interface Shown extends Delivery {
   readonly activeAt: number
   /** The number of its last event. */
@@ -109,25 +110,22 @@ export async function preview(db: Kysely<Tables>, filter: DeliveryFilter): Promi
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
 export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null> {
-  const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
+  const [row] = await withLines(db, await db.selectFrom('deliveries').selectAll().where('id', '=', id).execute())
   if (row === undefined) return null
   return {
-    ...toDelivery({ ...row, ...NOTHING }),
-    ...storedOrNothing(row),
+    ...toDelivery({ ...row, request: null }),
+    ...requestOrNothing(row),
     activeAt: row.active_at,
     lastEvent: row.last_event,
   }
 }
 
-/** The columns of JSON before anything is stored in them. */
-const NOTHING = { request: null, outcome: null, standings: null, accounts: null, achievements: null }
-
-/** Parses the columns of JSON. If one can't be read, `unreadable` says why, and there is none. */
-export function storedOrNothing(row: Parameters<typeof readStored>[0]) {
+/** Parses a stored request. If it can't be read, `unreadable` says why, and there is none. */
+export function requestOrNothing({ request }: Pick<DeliveryRow, 'request'>) {
   try {
-    return { ...readStored(row), unreadable: null }
+    return { request: request === null ? null : readRequest(request), unreadable: null }
   } catch (error) {
-    return { ...readStored(NOTHING), unreadable: unreadable(error).subject }
+    return { request: null, unreadable: unreadable(error).subject }
   }
 }
 
@@ -147,14 +145,14 @@ const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
     ])
     .select(['received_at as receivedAt', 'active_at as activeAt', 'settled_at as settledAt'])
     .select(['enrolled_at as enrolledAt', 'replayed_at as replayedAt'])
-    .select(['request', 'outcome', 'standings', 'email', 'username', 'course', 'replaced_by'])
+    .select(['request', 'email', 'username', 'replaced_by', ...REASON_COLUMNS])
     .where('id', 'in', ids)
     .execute()
 
 /** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
 export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Promise<Summary[]> {
   if (ids.length === 0) return []
-  const rows = await readRows(db, ids)
+  const rows = await withLines(db, await readRows(db, ids))
   const notes = await readNotes(
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
@@ -176,37 +174,28 @@ export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Pro
 function summaryOf(
   {
     request,
-    outcome,
-    standings,
     email,
     username,
-    course,
+    lines,
     replaced_by,
+    reason,
+    reason_text,
+    reason_course,
     ...row
-  }: Awaited<ReturnType<typeof readRows>>[number],
+  }: WithLines<Awaited<ReturnType<typeof readRows>>[number]>,
   { sent, ...told }: Pick<Summary, 'handled' | 'withdrawals'> & { sent: About },
 ): Summary {
-  const sale = orNull(readRequest, request)
+  const { request: sale } = requestOrNothing({ request })
   return {
     ...row,
     email: sale?.email ?? sent.email ?? email,
     username: sale?.username ?? sent.username ?? (username === '' ? null : username),
     name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
-    courseIds: sale?.courseIds ?? sent.courseIds ?? (course === null ? [] : [course]),
-    outcome: orNull(readOutcome, outcome),
-    standings: orNull(readStandings, standings) ?? {},
+    courseIds: sale?.courseIds ?? sent.courseIds ?? lines.map((line) => line.sent),
+    outcome: outcomeOf({ lines, reason, reason_text, reason_course }),
+    standings: factsOf(lines).standings,
     isReplaced: replaced_by !== null,
     ...told,
-  }
-}
-
-/** One unreadable row must not prevent the list. */
-function orNull<T>(read: (text: string) => T, text: string | null): T | null {
-  if (text === null) return null
-  try {
-    return read(text)
-  } catch {
-    return null
   }
 }
 

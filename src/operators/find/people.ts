@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import { soldToAccounts, withLines } from '../../queue/lines.ts'
+import { REASON_COLUMNS, storedOf } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { ADDRESS_MAX } from './filter.ts'
-import { type Shown, type Summary, storedOrNothing } from './listing.ts'
+import { requestOrNothing, type Shown, type Summary } from './listing.ts'
 import { readWithdrawals, type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
@@ -50,28 +52,21 @@ export const isWholeAddress = (text: string): boolean => text.length <= ADDRESS_
 export async function person(db: Kysely<Tables>, email: string): Promise<Person> {
   const rows = await db
     .selectFrom('deliveries')
-    .select([
-      'id',
-      'state',
-      'source',
-      'received_at as receivedAt',
-      'request',
-      'outcome',
-      'standings',
-      'accounts',
-      'achievements',
-      'generation',
-    ])
+    .select(['id', 'state', 'source', 'received_at as receivedAt', 'request', 'generation', ...REASON_COLUMNS])
     .where('email', '=', emailTerm(email))
     .orderBy('id', 'desc') // ids are made in the order of receiving
     .limit(SALES_MAX + 1)
     .execute()
-  const ids = rows.slice(0, SALES_MAX).map(({ id }) => id)
+  const shown = await withLines(db, rows.slice(0, SALES_MAX))
+  const ids = shown.map(({ id }) => id)
   const orders = await readWithdrawals(db, ids)
   // One row that can't be read must not hide the person's other sales.
-  const sales = rows
-    .slice(0, SALES_MAX)
-    .map((row) => ({ ...row, ...storedOrNothing(row), withdrawals: orders.get(row.id) ?? [] }))
+  const sales = shown.map((row) => ({
+    ...row,
+    ...storedOf(row),
+    ...requestOrNothing(row),
+    withdrawals: orders.get(row.id) ?? [],
+  }))
   const events = await eventsOf(db, ids)
   return {
     email: sales.find(({ request }) => request !== null)?.request?.email ?? email.trim(),
@@ -107,11 +102,12 @@ export async function boughtAs(
   db: Kysely<Tables>,
   { accountIds, email }: { accountIds: readonly number[]; email: string },
 ): Promise<{ email: string; newest: string; count: number }[]> {
-  if (accountIds.length === 0) return []
+  const sold = await soldToAccounts(db, accountIds)
+  if (sold.length === 0) return []
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn }) => ['email', fn.max('id').as('newest'), fn.countAll<number>().as('count')])
-    .where('user_id', 'in', accountIds)
+    .where('id', 'in', sold)
     .where('email', '!=', emailTerm(email))
     .groupBy('email')
     .orderBy('newest', 'desc')

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import type { DeliveryRow, NoticeRow, Tables } from '../../database/schema.ts'
+import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
-import { courseOfOutcome, UNSOLVED } from '../../queue/rows.ts'
+import { type ReasonRow, readReason, UNSOLVED } from '../../queue/rows.ts'
 import { failedOf } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { plainKey } from '../../sale/course-key.ts'
-import { REASON_CODES, REASONS } from '../../sale/types.ts'
+import { courseOfReason, REASONS } from '../../sale/types.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
 export const MAX_CAUSES = 100
@@ -132,7 +132,8 @@ export async function countNew({ database, random }: WriteContext, upTo: number)
  */
 async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
   const groups = await along(db, 'deliveries_state')
-    .select(({ fn }) => ['reason', 'subject', fn.countAll<number>().as('count'), fn.max('outcome').as('example')])
+    .select(({ fn }) => ['reason', 'subject', fn.countAll<number>().as('count')])
+    .select(({ fn }) => [fn.max('reason_text').as('reason_text'), fn.max('reason_course').as('reason_course')])
     .where('state', 'in', UNSOLVED)
     .where('active_at', '>', after)
     .where(({ eb, ref }) => eb(sql<number>`+${ref('settled_at')}`, '>', after))
@@ -143,10 +144,10 @@ async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promi
 }
 
 /** The subject is a course key or nothing: what was sent in the place of a key may hold an address. */
-function causeOf(of: Pick<DeliveryRow, 'reason' | 'subject'> & { example: string | null }): Cause {
-  const code = REASON_CODES.find((one) => one === of.reason) ?? 'row.unreadable'
+function causeOf(of: ReasonRow): Cause {
+  const { code, ...about } = readReason(of) ?? { code: 'row.unreadable', subject: '' }
   const isKey = REASONS[code].subject !== 'malformed_key'
-  return { kind: 'delivery', code, subject: isKey ? (courseOfOutcome(of.example) ?? of.subject ?? '') : '' }
+  return { kind: 'delivery', code, subject: isKey ? (courseOfReason({ code, ...about }) ?? '') : '' }
 }
 
 async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {

@@ -118,15 +118,12 @@ export async function salesByCourse(
   const further = await db
     .selectFrom(several)
     .innerJoin('deliveries', 'deliveries.id', 'several.id')
-    .select(['more_courses', 'state', ({ fn }) => fn.countAll<number>().as('count')])
-    .groupBy(['more_courses', 'state'])
+    .innerJoin('delivery_lines', 'delivery_lines.delivery_id', 'several.id')
+    .select(['sent as course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
+    .where('position', '>', 0)
+    .groupBy(['sent', 'state'])
     .execute()
-  const lines = [
-    ...firsts.map((row) => ({ ...row, course: row.course ?? '' })),
-    ...further.flatMap(({ more_courses, ...row }) =>
-      (more_courses ?? '').split('\n').map((course) => ({ ...row, course })),
-    ),
-  ]
+  const lines = [...firsts.map((row) => ({ ...row, course: row.course ?? '' })), ...further]
   const { '': unnamed = [], ...byCourse } = Object.groupBy(lines, ({ course }) => foldKey(course))
   const courses = Object.values(byCourse).flatMap((rows = []) => courseOf(rows))
   courses.sort((a, b) => totalOf(b.counts) - totalOf(a.counts) || (a.course < b.course ? -1 : 1))

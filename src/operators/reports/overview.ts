@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { courseOfOutcome, UNSOLVED } from '../../queue/rows.ts'
+import { REASON_COLUMNS, readReason, UNSOLVED } from '../../queue/rows.ts'
 import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { idTime } from '../../sale/ids.ts'
-import type { ReasonCode } from '../../sale/types.ts'
+import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'
 
 /** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
@@ -124,10 +124,15 @@ async function spell(
 ): Promise<ReadonlyMap<string, string>> {
   const ids = causes.filter(({ subject }) => subject !== null).map(({ latest }) => latest)
   if (ids.length === 0) return new Map()
-  const rows = await db.selectFrom('deliveries').select(['id', 'outcome']).where('id', 'in', ids).execute()
+  const rows = await db
+    .selectFrom('deliveries')
+    .select(['id', ...REASON_COLUMNS])
+    .where('id', 'in', ids)
+    .execute()
   return new Map(
-    rows.flatMap(({ id, outcome }): [string, string][] => {
-      const course = courseOfOutcome(outcome)
+    rows.flatMap(({ id, ...row }): [string, string][] => {
+      const reason = readReason(row)
+      const course = reason === null ? null : courseOfReason(reason)
       return course === null ? [] : [[id, course]]
     }),
   )

@@ -8,10 +8,10 @@ import {
   REASONS,
   type Reason,
   type ReasonCode,
-  type Standings,
   withSubject,
 } from '../../sale/types.ts'
-import { readAchievements, readStandings, toProgress } from '../rows.ts'
+import { factsOf, type WithLines, withLines } from '../lines.ts'
+import { REASON_COLUMNS, readReason } from '../rows.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
 export const SHOP_EVENT_TYPES = {
@@ -89,18 +89,14 @@ const COLUMNS = [
   'id',
   'webhook_id',
   'received_at',
-  'state',
-  'due_at',
-  'outcome',
-  'generation',
   'source',
   'replaces',
   'replaced_by',
-  'standings',
   'ended_at',
-  'achievements',
+  'state',
+  ...REASON_COLUMNS,
 ] as const
-type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
 
 interface Reading {
   readonly trx: Pick<Kysely<Tables>, 'selectFrom'>
@@ -172,7 +168,7 @@ export function newRow(of: Pick<OutboxRow, 'id' | 'about' | 'type' | 'seq'> & { 
  */
 export function learnerEvents(row: Row): { kind: ShopEventKind; detail: string }[] {
   const { state, courses } = shopView(row)
-  const achievements = isDone(state) ? readAchievements(row.achievements) : {}
+  const achievements = isDone(state) ? factsOf(row.lines).achievements : {}
   return courses.flatMap(({ id: detail, result }) => {
     const achieved = achievements[detail]
     if (achieved === undefined || result !== 'enrolled') return []
@@ -186,13 +182,13 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
   const wanted = [...new Set(ids)]
   if (wanted.length === 0) return new Map()
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', wanted).execute()
-  return new Map(rows.map((row) => [row.id, row]))
+  return new Map((await withLines(trx, rows)).map((row) => [row.id, row]))
 }
 
 /** What the shop may see of a delivery. Pure. */
 export function shopView(row: Row): ShopView {
-  const { courses, reason } = toProgress(row).outcome
-  const standings = row.ended_at === null ? {} : standingsOf(row)
+  const { courses, standings } = factsOf(row.lines)
+  const reason = readReason(row)
   const ended = Object.keys(courses).flatMap((id) => {
     const endedAt = standings[id]?.endedAt
     return endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }]
@@ -213,7 +209,7 @@ export function shopView(row: Row): ShopView {
 
 /** What the shop may see of what the buyer has achieved in a course. Pure. @throws Error for one that is not passed */
 function learnerView(row: Row, course: string): LearnerView {
-  const achieved = readAchievements(row.achievements)[course]
+  const achieved = factsOf(row.lines).achievements[course]
   if (achieved === undefined) throw new Error('an event tells of a course in which nothing is stored')
   const { percent, certificate = null } = achieved
   return {
@@ -227,15 +223,6 @@ function learnerView(row: Row, course: string): LearnerView {
         ? null
         : { status: certificate.status, url: certificate.url, date: new Date(certificate.createdAt).toISOString() },
     test: row.source === 'test',
-  }
-}
-
-/** A column that can't be read ends nothing: the console shows what is wrong with it. */
-function standingsOf({ standings }: Pick<Row, 'standings'>): Standings {
-  try {
-    return readStandings(standings)
-  } catch {
-    return {}
   }
 }
 

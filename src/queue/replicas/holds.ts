@@ -144,7 +144,7 @@ async function insertHolds(
   const member = await trx.selectFrom('replicas').select('id').where('id', '=', replica).executeTakeFirst()
   if (member === undefined) return new Set() // the others have pruned it
   const rows = names.map((name) => ({ name, replica }))
-  const inserted = await insertRows({ trx, into: 'holds', rows, ignore: true })
+  const inserted = await insertRows({ trx, into: 'holds', rows, existing: 'ignore' })
   if (inserted === names.length) return new Set(names)
   return heldAmong(trx, { names, replica })
 }

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { lockDelivery } from '../change-deliveries.ts'
+import { type WithLines, withLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
@@ -14,7 +15,7 @@ const PAGE = 20
 export interface ClaimedOrder {
   readonly row: WithdrawalRow
   readonly person: string
-  readonly delivery: DeliveryRow
+  readonly delivery: WithLines<DeliveryRow>
   /**
    * The addresses that the buyer's accounts have by now, if other ones than the delivery's: the order has their holds, too.
    * So no sale to such an address is attempted between what the order reads and what it changes.
@@ -51,7 +52,8 @@ export async function claimOrder({
     .limit(PAGE)
     .execute()
   for (const { id, delivery_id, due_at } of due) {
-    const delivery = await db.selectFrom('deliveries').selectAll().where('id', '=', delivery_id).executeTakeFirst()
+    const rows = await db.selectFrom('deliveries').selectAll().where('id', '=', delivery_id).execute()
+    const [delivery] = await withLines(db, rows)
     if (delivery === undefined) {
       await db.deleteFrom('withdrawals').where('id', '=', id).execute()
       continue

@@ -4,7 +4,8 @@ import { type CourseStanding, isDone, type Outcome, type Standings, stateOfOutco
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { outcomeColumns, readOutcome, readStandings, standingColumns } from '../rows.ts'
+import { changedLines, factsOf, storeLines } from '../lines.ts'
+import { endedAtOf, reasonColumns } from '../rows.ts'
 import {
   coursesLeft,
   describeWithdrawal,
@@ -30,21 +31,21 @@ export async function endOrder(
     if (delivery === null) return UNCHANGED
     if (delivery === 'superseded') return supersede(writing, order)
     if (!(await markEnded(writing, order, result))) return UNCHANGED
-    const outcome = readOutcome(delivery.outcome)
-    const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
+    const { courses, standings } = factsOf(delivery.lines)
+    const left = Object.fromEntries(Object.entries(courses).filter(([course]) => !tookOut(result, course)))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
     const { state } = delivery
     const isWithdrawn = Object.keys(left).length === 0 && !kept && !(await isStillWanted(writing, delivery))
-    const rest: Outcome = { courses: left, reason: isWithdrawn ? null : outcome.reason }
+    const rest: Outcome = { courses: left, reason: null }
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfOutcome(rest) : state
     const { trx, at } = writing
-    const standings = readStandings(delivery.standings)
+    const seen = { ...leftStandings(standings, result), ...goneStandings(result, at) }
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
       .set((eb) => ({
         state: newState,
-        ...outcomeColumns(rest),
-        ...standingColumns({ ...leftStandings(standings, result), ...goneStandings(result, at) }),
+        ...(isWithdrawn ? reasonColumns(null) : {}),
+        ended_at: endedAtOf(seen),
         active_at: at,
         // An attempt that was read before would bring back what is gone, so it must not begin: see markBegun.
         ...(newState === 'queued' ? { due_at: eb('due_at', '+', 1) } : {}),
@@ -55,10 +56,11 @@ export async function endOrder(
       .where('state', '=', state)
       .executeTakeFirst()
     if (numUpdatedRows === 0n) throw ROW_CHANGED
+    await storeLines(trx, changedLines(delivery.lines, { courses: left, standings: seen }))
     const detail = describeWithdrawal(result)
     const failed = order.row.refund_id === null ? 'withdrawal_failed' : 'refund_failed'
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? failed : 'withdrawn', detail }
-    const partly = kept && order.row.refund_id === null ? takenEvents(delivery.id, outcome, result) : []
+    const partly = kept && order.row.refund_id === null ? takenEvents(delivery.id, courses, result) : []
     const others = [...partly, draft, ...keptEvents(order.row, result)]
     return { result: null, listed: [], others }
   })
@@ -137,7 +139,7 @@ function keptEvents(row: WithdrawalRow, { courses }: WithdrawalResult): EventDra
 }
 
 /** Tells the shop of the courses that an operator's order took away although it left another one. */
-function takenEvents(deliveryId: string, { courses }: Outcome, result: WithdrawalResult): EventDraft[] {
+function takenEvents(deliveryId: string, courses: Outcome['courses'], result: WithdrawalResult): EventDraft[] {
   const taken = Object.entries(result.courses).filter(([course, { kind }]) => kind !== 'kept' && courses[course])
   if (taken.length === 0) return []
   const detail = describeWithdrawal({ courses: Object.fromEntries(taken), message: '' })

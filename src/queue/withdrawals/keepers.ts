@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
-import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
+import { hasCourse } from '../../sale/course-key.ts'
 import { accountIn, tookOut } from '../../sale/types.ts'
-import { coursesOf, readAccounts, readOutcome, readStandings } from '../rows.ts'
+import { factsOf, lineOf, soldToAccounts, type WithLines, withLines } from '../lines.ts'
+import { coursesOf } from '../rows.ts'
 import { namedBy, readCurrentOrders, readOrders, SUPERSEDED, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
 
@@ -25,29 +26,24 @@ export async function keepersOf(
     order: { row, delivery },
     order,
     course,
-    accountId = accountIn(readAccounts(order.delivery.accounts), course)?.id,
+    accountId = accountIn(factsOf(delivery.lines).accounts, course)?.id,
     isTaken,
   }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken: boolean },
 ): Promise<string[]> {
-  const addresses = holdsOf(order)
+  const toAccount = await soldToAccounts(db, accountId === undefined ? [] : [accountId])
   const others = await db
     .selectFrom('deliveries')
-    .select(['id', 'email', 'state', 'request', 'outcome', 'standings', 'accounts'])
-    .where((eb) => {
-      const toAddresses = addresses.map((address) => eb('email', '=', address))
-      const toAccount =
-        accountId === undefined ? [] : [eb('user_id', '=', accountId).and('email', '!=', delivery.email)]
-      return eb.or([...toAddresses, ...toAccount])
-    })
+    .select(['id', 'email', 'state', 'request'])
+    .where((eb) => eb.or([eb('email', 'in', holdsOf(order)), ...toAccount.map((id) => eb('id', '=', id))]))
     .where('id', '!=', row.delivery_id)
     .where('state', 'in', LIVE)
     .execute()
-  const isAnothers = (other: Pick<DeliveryRow, 'email' | 'accounts' | 'outcome'>): boolean => {
-    const account = accountIn(readAccounts(other.accounts), course)?.id
+  const isAnothers = (other: WithLines<Pick<DeliveryRow, 'email'>>): boolean => {
+    const account = accountIn(factsOf(other.lines).accounts, course)?.id
     if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
     return accountId !== undefined && accountId !== account
   }
-  const wanting = others
+  const wanting = (await withLines(db, others))
     .filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
     .map(({ id }) => id)
   const orders = await readCurrentOrders(db, wanting)
@@ -93,16 +89,12 @@ const takenBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
  * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
  * person.
  */
-function wants(row: Pick<DeliveryRow, 'state' | 'request' | 'outcome'>, course: string): boolean {
-  const reported = Object.keys(readOutcome(row.outcome).courses)
+function wants(row: WithLines<Pick<DeliveryRow, 'state' | 'request'>>, course: string): boolean {
+  const reported = Object.keys(factsOf(row.lines).courses)
   return hasCourse(row.state === 'needs_attention' ? reported : coursesOf(row), course)
 }
 
-const hasEnrolled = ({ outcome }: Pick<DeliveryRow, 'outcome'>, course: string): boolean =>
-  Object.entries(readOutcome(outcome).courses).some(([key, is]) => is === 'enrolled' && isSameCourse(key, course))
+const hasEnrolled = (row: WithLines<object>, course: string): boolean => lineOf(row, course)?.result === 'enrolled'
 
 /** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
-const hasEnded = ({ standings }: Pick<DeliveryRow, 'standings'>, course: string): boolean =>
-  Object.entries(readStandings(standings)).some(
-    ([key, { endedAt }]) => endedAt !== undefined && isSameCourse(key, course),
-  )
+const hasEnded = (row: WithLines<object>, course: string): boolean => (lineOf(row, course)?.ended_at ?? null) !== null

@@ -3,13 +3,14 @@ import type { TransactionContext } from '../../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
+import { type WithLines, withLines } from '../lines.ts'
 import { coursesOf } from '../rows.ts'
 import { hasFailed, type Withdrawal } from '../withdrawal-row.ts'
 import { type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
 interface Concerned {
-  readonly row: DeliveryRow
+  readonly row: WithLines<DeliveryRow>
   readonly keysOf: ReadonlyMap<string, readonly string[]>
 }
 
@@ -22,7 +23,7 @@ interface Concerned {
  */
 export async function followCorrections(
   { trx }: Pick<TransactionContext, 'trx'>,
-  { rows, named }: { rows: readonly DeliveryRow[]; named: readonly string[] },
+  { rows, named }: { rows: readonly WithLines<DeliveryRow>[]; named: readonly string[] },
 ): Promise<Concerned[]> {
   const all = new Map(rows.map((row) => [row.id, row]))
   const keys = new Map(rows.map(({ id }) => [id, new Map(named.map((course) => [course, [course]]))]))
@@ -42,9 +43,13 @@ export async function followCorrections(
     .map((row) => ({ row, keysOf: keys.get(row.id) ?? new Map() }))
 }
 
-async function lockAndRead({ trx }: Pick<TransactionContext, 'trx'>, id: string): Promise<DeliveryRow | undefined> {
+async function lockAndRead(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  id: string,
+): Promise<WithLines<DeliveryRow> | undefined> {
   await lockDeliveries({ trx }, [id])
-  return trx.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
+  const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
+  return (await withLines(trx, rows))[0]
 }
 
 /** Adds what replaces each key of `row` in `next`. Tells whether that was anything new. */

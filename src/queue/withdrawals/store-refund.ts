@@ -5,6 +5,7 @@ import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
+import { type WithLines, withLines } from '../lines.ts'
 import { readList } from '../rows.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleId } from '../webhook-ids.ts'
@@ -74,7 +75,7 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
 }
 
 interface Found {
-  readonly row: DeliveryRow
+  readonly row: WithLines<DeliveryRow>
   /** The courses of the refund that it sold, as the refund names them. */
   readonly sold: readonly string[]
   readonly refundable: Refundable
@@ -93,7 +94,8 @@ async function readRefundable(
 ): Promise<{ found: readonly Found[]; newest: string }> {
   const address = emailTerm(email)
   await lockAddress({ trx }, address)
-  const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
+  const sales = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
+  const rows = await withLines(trx, sales)
   const newest = rows.at(-1)?.id ?? ''
   if (sale !== undefined) {
     const named = await readSaleId(trx, sale)
@@ -107,7 +109,7 @@ async function readRefundable(
 /** Those of these deliveries that sold one of the courses, with those that correct them. */
 async function concernedBy(
   trx: TransactionContext['trx'],
-  { rows, courseIds }: { rows: readonly DeliveryRow[]; courseIds: readonly string[] },
+  { rows, courseIds }: { rows: readonly WithLines<DeliveryRow>[]; courseIds: readonly string[] },
 ): Promise<readonly Found[]> {
   if (rows.length === 0) return []
   const concerned = await followCorrections({ trx }, { rows, named: courseIds })
@@ -171,7 +173,8 @@ async function refundAgain(
       orders.push(order.id)
       continue
     }
-    const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', order.deliveryId).execute()
+    const sale = trx.selectFrom('deliveries').selectAll().where('id', '=', order.deliveryId)
+    const rows = await withLines(trx, await sale.execute())
     if (rows[0]?.generation !== order.generation) continue
     const isNamed = (key: string): boolean => hasCourse(courseIds, key)
     const named = order.courses.filter((key) => order.isRefund || isNamed(key))

@@ -2,7 +2,8 @@ import type { Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { hasCourse } from '../../sale/course-key.ts'
 import type { BuyerAccounts, CourseResult } from '../../sale/types.ts'
-import { readAccounts, readOutcome, readRequest, readStandings } from '../rows.ts'
+import { factsOf, type WithLines, withLines } from '../lines.ts'
+import { readRequest } from '../rows.ts'
 
 /** A course that a delivery can be withdrawn from. */
 interface WithdrawableCourse {
@@ -26,19 +27,21 @@ export const WITHDRAWABLE = [
   'id',
   'state',
   'request',
-  'outcome',
-  'standings',
-  'accounts',
   'enrolled_at',
   'effect_unknown',
   'generation',
   'last_event',
 ] as const
-export type WithdrawableRow = Pick<DeliveryRow, (typeof WITHDRAWABLE)[number]>
+export type WithdrawableRow = WithLines<Pick<DeliveryRow, (typeof WITHDRAWABLE)[number]>>
 
 /** Reads what withdrawableOf needs. */
-export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, id: string) =>
-  trx.selectFrom('deliveries').select(WITHDRAWABLE).where('id', '=', id).executeTakeFirst()
+export async function readWithdrawable(
+  trx: Pick<Transaction<Tables>, 'selectFrom'>,
+  id: string,
+): Promise<WithdrawableRow | undefined> {
+  const rows = await trx.selectFrom('deliveries').select(WITHDRAWABLE).where('id', '=', id).execute()
+  return (await withLines(trx, rows))[0]
+}
 
 /**
  * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
@@ -50,9 +53,10 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
     const { email, courseIds } = readRequest(row.request)
-    const reported = readOutcome(row.outcome).courses
-    const standings = Object.entries(readStandings(row.standings))
-    const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
+    const { courses: reported, standings, accounts } = factsOf(row.lines)
+    const gone = Object.entries(standings).filter(
+      ([, { standing }]) => standing === 'unenrolled' || standing === 'missing',
+    )
     const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
     const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
     const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
@@ -60,7 +64,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
     )
     return {
       email,
-      accounts: readAccounts(row.accounts),
+      accounts,
       courses: [
         ...Object.entries(reported).map(([course, result]) => ({ course, reported: result })),
         ...others.map((course) => ({ course, reported: null })),

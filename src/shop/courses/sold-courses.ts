@@ -16,11 +16,13 @@ export async function soldCourses(db: Kysely<Tables>, since: number): Promise<re
     .where('source', '!=', 'test')
     .where('replaced_by', 'is', null)
   const firsts = await sales.select('course').distinct().where('course', 'is not', null).execute()
-  const further = await sales.select('more_courses').distinct().where('course_count', '>', 1).execute()
-  const keys = [
-    ...firsts.flatMap(({ course }) => course ?? []),
-    ...further.flatMap(({ more_courses }) => more_courses?.split('\n') ?? []),
-  ]
+  const further = await sales
+    .innerJoin('delivery_lines', 'delivery_lines.delivery_id', 'deliveries.id')
+    .select('sent as course')
+    .distinct()
+    .where('course_count', '>', 1)
+    .execute()
+  const keys = [...firsts, ...further].flatMap(({ course }) => course ?? [])
   return [...new Map(keys.map((key) => [courseIdentity(key), key])).values()]
 }
 

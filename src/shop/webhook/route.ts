@@ -2,7 +2,6 @@ import type { Inbox } from '../../queue/inbox.ts'
 import {
   isStopped,
   NOT_YET,
-  type Outcome,
   type Progress,
   REASONS,
   type Reason,
@@ -85,10 +84,11 @@ function arrivalOf(received: Invalid | Signed, body: Uint8Array): VerifiedWebhoo
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
   if (progress === null || isStopped(progress.state)) return failed(NOT_YET)
-  const { reason } = progress.outcome
+  const { state, reason } = progress
   if (reason !== null) return refusal(reason)
-  if (progress.state === 'queued') return failed(NOT_YET)
-  return { status: 200, body: { success: true, message: success(progress.outcome, courseCount) } }
+  if (state === 'queued') return failed(NOT_YET)
+  const done = state === 'enrolled' ? 'User enrollment status' : 'Enrollment allowance'
+  return { status: 200, body: { success: true, message: `${done} verified for ${courseCount} course(s)` } }
 }
 
 /** The answer to a retry that came after a course of its sale was withdrawn: it starts nothing. */
@@ -99,11 +99,6 @@ const accepted = (courseCount: number): Answer => ({
   status: 202,
   body: { success: true, message: `Accepted for ${courseCount} course(s)` },
 })
-
-function success({ courses }: Outcome, courseCount: number): string {
-  const enrolled = Object.values(courses).every((result) => result === 'enrolled')
-  return `${enrolled ? 'User enrollment status' : 'Enrollment allowance'} verified for ${courseCount} course(s)`
-}
 
 function refusal({ code, subject }: Reason): Answer {
   const row = REASONS[code]

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { ACCOUNTS, callsTo, type FollowUp, history, register, setUp } from './harness.ts'
 
 const [ADA, NEW] = ['ada@x.example', 'ada@y.example']
@@ -62,11 +63,7 @@ test('only those who have left their address cost a call, and one whose account 
   await register(bench, 'cy@x.example')
   await bench.seed({ enrollments: [enrollment('bob@x.example'), enrollment('cy@x.example')] })
   await bench.check([there, gone])
-  await bench.db
-    .updateTable('deliveries')
-    .set({ accounts: JSON.stringify({ [DEMO]: { id: 99_999, username: 'cy' } }) })
-    .where('id', '=', gone)
-    .execute()
+  await setFacts(bench.db, gone, { accounts: { [DEMO]: { id: 99_999, username: 'cy' } } })
   await bench.forgetCalls()
   bench.later(1)
   await bench.check([id, there, gone])

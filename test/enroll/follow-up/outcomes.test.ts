@@ -5,6 +5,7 @@ import { forget } from '../../../src/operators/changes/forget.ts'
 import { show } from '../../../src/operators/find/listing.ts'
 import { createShopEvents } from '../../../src/shop/events/shop-events.ts'
 import { DEMO } from '../../harness.ts'
+import { factsIn, setFacts } from '../../lines.ts'
 import {
   ACCOUNTS,
   acquire,
@@ -100,7 +101,8 @@ test('the percentage is stored and told only if the operator wants grades told',
   const without = await bench.sellTo(BOB)
   await bench.achieve(BOB, { passed: true, percent: 70 })
   await bench.aDayLater()
-  assert.doesNotMatch((await bench.row(without)).achievements ?? '', /percent|70/)
+  const { achievements } = await factsIn(bench.db, without)
+  assert.doesNotMatch(JSON.stringify(achievements), /percent|70/)
   const id = await bench.sellTo()
   await bench.achieve(ADA, { passed: true, percent: 83.9 })
   bench.later(DAY_MS)
@@ -151,7 +153,7 @@ test('who is in the course no more is not asked about, nor who was taken out, by
   await bench.operations.withdraw({ id: again, courses: [DEMO], paid: false, by: 'ada' })
   await bench.aDayLater()
   assert.deepEqual(await bench.told(), [], 'the withdrawal is only ordered')
-  for (const id of [ended, other, again]) assert.equal((await bench.row(id)).achievements, null)
+  for (const id of [ended, other, again]) assert.deepEqual((await factsIn(bench.db, id)).achievements, {})
   await bench.forgetCalls()
   await bench.enroll(BOB, [DEMO], false)
   await bench.aDayLater()
@@ -175,7 +177,7 @@ test('a course that the buyer lost by one delivery is told for one that enrolled
     (await bench.told()).map(({ id }) => id),
     [later],
   )
-  assert.equal((await bench.row(second)).achievements, null)
+  assert.deepEqual((await factsIn(bench.db, second)).achievements, {})
 })
 
 test('what another delivery of the same buyer sold is told for each delivery, and asked for once', async (t) => {
@@ -198,13 +200,10 @@ test('a sale that is done again tells nothing again', async (t) => {
   await bench.aDayLater()
   assert.equal((await bench.told()).length, 2)
   await bench.operations.replay({ ids: [id], by: 'ada' })
-  assert.notEqual((await bench.row(id)).achievements, null)
-  const { outcome, generation } = await bench.row(id)
-  assert.equal(outcome, null)
-  await bench.db
-    .updateTable('deliveries')
-    .set({ state: 'enrolled', outcome: JSON.stringify({ courses: { [DEMO]: 'enrolled' }, reason: null }), generation })
-    .execute()
+  const { achievements, courses } = await factsIn(bench.db, id)
+  assert.deepEqual([Object.keys(achievements), courses], [[DEMO], {}])
+  await setFacts(bench.db, id, { courses: { [DEMO]: 'enrolled' } })
+  await bench.db.updateTable('deliveries').set({ state: 'enrolled' }).execute()
   await bench.aWeekLater()
   assert.equal((await bench.told()).length, 2)
 })
@@ -223,7 +222,7 @@ for (const [what, fault] of [
     const [id, other] = [await bench.sellTo(), await bench.sellTo(BOB)]
     await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
     await bench.aDayLater()
-    const before = await bench.row(id)
+    const before = await factsIn(bench.db, id)
     await bench.achieve(ADA, { certificate: 'unavailable' })
     await bench.achieve(BOB, { passed: true })
     await bench.faults([
@@ -232,7 +231,8 @@ for (const [what, fault] of [
     ])
     const failed = await bench.aWeekLater()
     assert.notEqual(failed.failure, null)
-    assert.deepEqual([await bench.row(id), (await bench.row(other)).achievements], [before, null])
+    const { achievements } = await factsIn(bench.db, other)
+    assert.deepEqual([await factsIn(bench.db, id), achievements], [before, {}])
     await bench.noFaults()
     await bench.aWeekLater()
     assert.equal((await history(bench, id)).at(-1), `certificate_revoked: ${DEMO}`)
@@ -396,9 +396,9 @@ test('erasing a person erases what they achieved', async (t) => {
   const id = await bench.sellTo()
   await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
   await bench.aDayLater()
-  assert.match((await bench.row(id)).achievements ?? '', /certificate/)
+  assert.notEqual((await factsIn(bench.db, id)).achievements[DEMO]?.certificate, undefined)
   await forget(bench.context, { email: ADA, by: 'ada' })
-  const left = await bench.db.selectFrom('deliveries').select('achievements').execute()
+  const left = await bench.db.selectFrom('delivery_lines').selectAll().execute()
   const events = await bench.db.selectFrom('events').select('kind').where('delivery_id', '=', id).execute()
   assert.deepEqual([left, events, await bench.told()], [[], [], []])
 })

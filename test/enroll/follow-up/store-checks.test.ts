@@ -3,7 +3,10 @@ import { type TestContext, test } from 'node:test'
 import type { Transaction } from 'kysely'
 import type { Tables } from '../../../src/database/schema.ts'
 import { storeChecks } from '../../../src/enroll/follow-up/store-checks.ts'
+import { lockDelivery } from '../../../src/queue/change-deliveries.ts'
+import { changedLines, storeLines, withLines } from '../../../src/queue/lines.ts'
 import { DEMO } from '../../harness.ts'
+import { factsIn } from '../../lines.ts'
 import { onSqlite } from '../../queue/harness.ts'
 import { type FollowUp, setUp } from './harness.ts'
 
@@ -52,21 +55,28 @@ async function storedDuring(t: TestContext, change: (trx: Transaction<Tables>, i
 }
 
 test('a check is not stored over a newer generation that another replica stores at the same time', async (t) => {
-  const { id, row } = await storedDuring(t, (trx, one) =>
+  const { id, row, db } = await storedDuring(t, (trx, one) =>
     trx.updateTable('deliveries').set({ generation: 1 }).where('id', '=', one).execute(),
   )
-  const { state, standings } = await row(id)
-  assert.deepEqual([state, standings], ['pre_enrolled', null])
+  const { standings } = await factsIn(db, id)
+  assert.deepEqual([(await row(id)).state, standings], ['pre_enrolled', {}])
 })
 
 test('a check is not stored over standings that another replica stores at the same time', async (t) => {
-  const later = { standing: 'not_activated', mode: null, checkedAt: Date.UTC(2030, 0, 1), since: 0, checks: 1 }
-  const standings = JSON.stringify({ [DEMO]: later })
-  const { id, row } = await storedDuring(t, (trx, one) =>
-    trx.updateTable('deliveries').set({ standings }).where('id', '=', one).execute(),
-  )
-  const stored = await row(id)
-  assert.deepEqual([stored.state, stored.standings], ['pre_enrolled', standings])
+  const standing = {
+    standing: 'not_activated',
+    mode: null,
+    checkedAt: Date.UTC(2030, 0, 1),
+    since: 0,
+    checks: 1,
+  } as const
+  const { id, row, db } = await storedDuring(t, async (trx, one) => {
+    await lockDelivery({ trx }, one)
+    const lines = (await withLines(trx, [{ id: one }])).flatMap((found) => found.lines)
+    await storeLines(trx, changedLines(lines, { standings: { [DEMO]: standing } }))
+  })
+  const { standings } = await factsIn(db, id)
+  assert.deepEqual([(await row(id)).state, standings], ['pre_enrolled', { [DEMO]: standing }])
 })
 
 test('a check is not stored once the delivery is sent again', async (t) => {

@@ -3,6 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { findBuyer } from '../../../src/enroll/withdraw/find-buyer.ts'
 import type { Account, AccountById } from '../../../src/lms/apis/accounts.ts'
 import { DEMO } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { LMS_KINDS } from '../../lms-kinds.ts'
 import { until } from '../../service/process.ts'
 import { BULK, holdCalls } from '../../service/serving.ts'
@@ -119,10 +120,10 @@ for (const { kind, lms: apis } of LMS_KINDS) {
 
     test('a buyer whose account the LMS has no more is left to the operator, and so is the next owner of the address', async () => {
       await lms.people({ email: OLD, username: 'ada', active: true })
-      const deleted = JSON.stringify({ [DEMO]: { id: 99_999, username: 'deleted' } })
+      const accounts = { [DEMO]: { id: 99_999, username: 'deleted' } }
       for (const replaced of [true, false]) {
         const id = await sold(OLD)
-        await context.database.db.updateTable('deliveries').set({ accounts: deleted }).where('id', '=', id).execute()
+        await setFacts(context.database.db, id, { accounts })
         if (!replaced) await lms.address({ formerly: OLD, email: NEW })
         const { result } = await withdraw(id)
         const { kind: came, why } = result?.courses[DEMO] ?? {}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
 import { type Buyer, DEMO } from '../../harness.ts'
+import { factsIn, setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { UNENROLL } from '../../service/serving.ts'
 import { acquire } from '../follow-up/harness.ts'
@@ -82,7 +83,7 @@ test('a sale that goes on without a refunded course keeps the other one for its 
   const again = await sold(NEW)
   await refund({ email: NEW })
   await allEnded()
-  const stored = await db.selectFrom('deliveries').select(['accounts', 'user_id']).where('id', '=', bundle).execute()
+  const stored = await factsIn(db, bundle)
   const [order] = await operations.withdrawals(again)
   assert.deepEqual(
     [await activeIn(), order?.result?.courses[DEMO]?.keptBy],
@@ -96,9 +97,9 @@ test('a sale whose access has ended doesn’t keep the course after a newer sale
   const single = await sold(OLD)
   const at = Date.now()
   await lms.seed({ enrollments: [{ email: OLD, course: DEMO, mode: 'audit', active: false }] })
-  const standing = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at }
-  const standings = JSON.stringify({ [DEMO]: standing })
-  await db.updateTable('deliveries').set({ standings, ended_at: at }).where('id', '=', single).execute()
+  const standing = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at } as const
+  await setFacts(db, single, { standings: { [DEMO]: standing } })
+  await db.updateTable('deliveries').set({ ended_at: at }).where('id', '=', single).execute()
   await move()
   const again = await sold(NEW)
   assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])

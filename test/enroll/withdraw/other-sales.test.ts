@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 
@@ -90,7 +91,7 @@ test('a sale that still waited when the buyer registered is the same buyer’s',
   await ada.register()
   const { headers } = await sell({ email: OLD, name: 'Again' })
   const again = String(headers['x-lernito-delivery'])
-  await db.updateTable('deliveries').set({ accounts: null, user_id: null }).where('id', '=', waiting).execute()
+  await setFacts(db, waiting, { accounts: {} })
   assert.deepEqual(
     [await operations.otherSales(again, [DEMO]), await operations.otherSales(waiting, [DEMO])],
     [[waiting], [again]],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { UNENROLL } from '../../service/serving.ts'
 import { FAILING, LATE, startWithHeldCalls } from './held-calls.ts'
@@ -51,14 +52,8 @@ test('a refund that failed for one of two courses is 200 when it is tried again 
     .updateTable('withdrawals')
     .set({ result: JSON.stringify(result) })
     .execute()
-  await db
-    .updateTable('deliveries')
-    .set({
-      state: 'enrolled',
-      outcome: JSON.stringify({ courses: { [PYTHON]: 'enrolled' }, reason: null }),
-      standings: null,
-    })
-    .execute()
+  await setFacts(db, id, { courses: { [PYTHON]: 'enrolled' }, standings: {} })
+  await db.updateTable('deliveries').set({ state: 'enrolled' }).execute()
   const again = await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })
   const third = await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })
   assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
@@ -101,7 +96,7 @@ test('a course that is being restored is not lost when a refund of another cours
 
 test('a failed refund whose sale was corrected since follows the correction when it is tried again', async () => {
   const id = await sold(ALICE)
-  await db.updateTable('deliveries').set({ accounts: null, user_id: null }).where('id', '=', id).execute()
+  await setFacts(db, id, { accounts: {} })
   const refusing = {
     path: '/api/user/v1/accounts',
     method: 'GET',

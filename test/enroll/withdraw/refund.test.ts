@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { refund as post, post as postTo, standard } from './refunding.ts'
@@ -137,13 +138,10 @@ describe('a course that was sold alone and in a bundle', () => {
     const single = await sold(ALICE)
     await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] })
     const at = Date.now()
-    const ended = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at }
-    const standings = JSON.stringify({ [DEMO]: ended })
-    await product.context.database.db
-      .updateTable('deliveries')
-      .set({ standings, ended_at: at })
-      .where('id', '=', single)
-      .execute()
+    const ended = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at } as const
+    const { db } = product.context.database
+    await setFacts(db, single, { standings: { [DEMO]: ended } })
+    await db.updateTable('deliveries').set({ ended_at: at }).where('id', '=', single).execute()
     const bundle = await sold(ALICE, BUNDLE)
     assert.deepEqual((await activeIn(ALICE)).toSorted(), BUNDLE.toSorted())
     const { status, json } = await refund({ email: ALICE, courseIds: BUNDLE })
@@ -394,7 +392,7 @@ describe('a sale that comes after the refund enrolls again', () => {
 test('what the LMS keeps is refused, and the shop learns nothing about other people', async () => {
   const id = await sold(ALICE)
   // As if the LMS had not told the account's id: it would be found by that.
-  await product.context.database.db.updateTable('deliveries').set({ accounts: null }).where('id', '=', id).execute()
+  await setFacts(product.context.database.db, id, { accounts: {} })
   const answer = {
     path: '/api/user/v1/accounts',
     method: 'GET',
@@ -426,7 +424,7 @@ describe('a refund that failed', () => {
   /** Sold, and refunded while the LMS takes the address for another person's. */
   const failed = async (): Promise<string> => {
     const id = await sold(ALICE)
-    await product.context.database.db.updateTable('deliveries').set({ accounts: null }).where('id', '=', id).execute()
+    await setFacts(product.context.database.db, id, { accounts: {} })
     await lms.faults([refusing])
     assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 400)
     return id

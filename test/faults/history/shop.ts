@@ -20,7 +20,6 @@ export interface Row {
 }
 
 const requestSchema = z.object({ name: z.string() })
-const outcomeSchema = z.object({ reason: z.object({ code: z.string() }).nullable() })
 const KINDS = ['known', 'idle', 'new'] as const
 type Kind = (typeof KINDS)[number]
 
@@ -127,12 +126,11 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
     /** Returns all deliveries by the name of their sale; `NAME>` is that of a correction. */
     rows: async (): Promise<Map<string, Row>> => {
       const stored = await deliveriesIn(databaseUrl)
-      const rows = stored.map(({ id, email, state, request, outcome, replaces, accounts }): [string, Row] => {
-        const reason = outcome === null ? null : outcomeSchema.parse(JSON.parse(outcome)).reason
+      const rows = stored.map(({ id, email, state, request, reason, replaces, lines }): [string, Row] => {
         const isOpen = state === 'queued'
         const { name } = requestSchema.parse(JSON.parse(request ?? '{}'))
-        const hasAccount = accounts !== null
-        const row = { id, email: email ?? '', state, isOpen, reason: reason?.code ?? null, hasAccount }
+        const hasAccount = lines.some(({ user_id: account }) => account !== null)
+        const row = { id, email: email ?? '', state, isOpen, reason, hasAccount }
         return [replaces === null ? name : `${name}>`, row]
       })
       const byName = new Map(rows)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { totalOf } from '../../../src/operators/reports/counts.ts'
 import { readRequest } from '../../../src/queue/rows.ts'
+import { setFacts } from '../../lines.ts'
 import { accepted, arrival, COURSE, needsAttention, only, settled, setUp as start } from '../../queue/harness.ts'
 
 const by = 'alice'
@@ -129,13 +130,10 @@ test('a sale that fails after the preview is not corrected: nobody has seen it',
 test('a buyer who was taken out of a course is left to a person: the corrected sale would enroll them there again', async (t) => {
   const bench = await start(t)
   const [withdrawn = '', unenrolled = ''] = await failed(bench, ['a', 'b'], [COURSE, OTHER])
-  const outcome = { courses: { [OTHER]: 'enrolled' as const }, reason: { code: 'course.missing', subject: COURSE } }
-  const update = (id: string, columns: { outcome?: string; standings?: string }) =>
-    bench.db.updateTable('deliveries').set(columns).where('id', '=', id).execute()
-  await update(withdrawn, { outcome: JSON.stringify(outcome) })
+  await setFacts(bench.db, withdrawn, { courses: { [OTHER]: 'enrolled' } })
   await bench.operations.withdraw({ id: withdrawn, courses: [OTHER], paid: false, by: 'bob' })
-  const standing = { standing: 'unenrolled', mode: null, checkedAt: 1, since: 1, checks: 1 }
-  await update(unenrolled, { standings: JSON.stringify({ [OTHER]: standing }) })
+  const standing = { standing: 'unenrolled', mode: null, checkedAt: 1, since: 1, checks: 1 } as const
+  await setFacts(bench.db, unenrolled, { standings: { [OTHER]: standing } })
   bench.clock.at += 1000
   const order = await bench.operations.startCorrection({ filter, corrects, by })
   assert.deepEqual([order.total, await runAll(bench, order.id)], [2, 0])

@@ -11,6 +11,7 @@ import { claimIds, claimNow, submit } from '../../queue/claiming.ts'
 import {
   accepted,
   arrival,
+  COURSE,
   needsAttention,
   only,
   onSqlite,
@@ -34,7 +35,13 @@ function rejectedWith(body: string): VerifiedWebhook {
 }
 
 async function everything({ rows }: Replica): Promise<string> {
-  const tables = [await rows('deliveries'), await rows('events'), await rows('bulk_replays'), await rows('withdrawals')]
+  const tables = [
+    await rows('deliveries'),
+    await rows('events'),
+    await rows('delivery_lines'),
+    await rows('bulk_replays'),
+    await rows('withdrawals'),
+  ]
   const text = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)
   return JSON.stringify(tables, (_, value) => text(value))
 }
@@ -42,7 +49,7 @@ async function everything({ rows }: Replica): Promise<string> {
 test('forget erases a person’s deliveries in any state, with all related rows, and nobody else’s', async (t) => {
   const bench = await setUp(t)
   const { store, operations, context } = bench
-  const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
+  const courseIds = [COURSE, 'course-v1:a+b+2']
   const orders = Array.from({ length: 4 }, (_, order) =>
     arrival({ email: EMAIL, username: 'countess', courseIds, order }),
   )
@@ -52,7 +59,10 @@ test('forget erases a person’s deliveries in any state, with all related rows,
     accepted(rejectedWith('{"email": "xada@x.example"}')),
   ])
   assert(one && two && three)
-  await store.write([settled(succeeded(one.id)), settled(retry(two.id, START + 1000))])
+  await store.write([
+    settled({ ...succeeded(one.id), accounts: { [COURSE]: { id: 7, username: 'countess' } } }),
+    settled(retry(two.id, START + 1000)),
+  ])
   await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
   await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
   await bench.db.updateTable('withdrawals').set({ ended_at: START }).execute()
@@ -220,7 +230,13 @@ if (onSqlite()) {
     const file = url.replace('sqlite:', '')
     const names = Array.from({ length: 3000 }, (_, i) => `Person${(i * 7919) % 3001}q`)
     const people = names.map((name): VerifiedWebhook => {
-      const request = { email: `${name}@x.example`, name, family: `${name}son`, username: `${name}u`, courseIds: ['c'] }
+      const request = {
+        email: `${name}@x.example`,
+        name,
+        family: `${name}son`,
+        username: `${name}u`,
+        courseIds: [COURSE],
+      }
       const body = Buffer.from(JSON.stringify({ ...request, more: 'x'.repeat((name.length * 97) % 700) }))
       return { digest: createHash('sha256').update(body).digest('hex'), form: 'raw', body, request, reason: null }
     })

@@ -81,7 +81,7 @@ test('a search finds nothing of a delivery that was deleted or erased, nor does 
   const bench = await setUp(t)
   const write = async (webhook: ReturnType<typeof arrival>) => only(await bench.store.write([accepted(webhook)])).id
   const old = await write(maria())
-  await bench.store.write([settled(succeeded(old))])
+  await bench.store.write([settled({ ...succeeded(old), outcome: { courses: {}, reason: null } })])
   const erased = await write(maria(2))
   const kept = await write(arrival({ email: 'ada@x.example' }))
   bench.clock.at += DAY_MS

@@ -111,19 +111,6 @@ test('keys that differ in letter case or have a branch are one cause, and the te
   assert.equal((await notices()).length, 1)
 })
 
-test('a delivery whose stored result can’t be read is counted with the others of its cause', async (t) => {
-  const { chat, pass, fail, db } = await setUpNotifier(t)
-  for (const outcome of ['{', '~', null]) {
-    const id = await fail()
-    await db.updateTable('deliveries').set({ outcome }).where('id', '=', id).execute()
-  }
-  await pass(1)
-  const text = only(chat.texts)
-  assert.ok(
-    text.startsWith(`lernito-openedx: 3 deliveries need attention: the LMS has no course ${COURSE.toLowerCase()}. `),
-  )
-})
-
 test('the link of a text lists the deliveries that the text names, and no others', async (t) => {
   const { chat, pass, fail, operations } = await setUpNotifier(t)
   const refused = { code: 'lms.refused', subject: 'full', course: COURSE } as const

@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { outboxRow } from '../../../src/queue/outbox/outbox.ts'
+import { reasonColumns } from '../../../src/queue/rows.ts'
 import { createIds } from '../../../src/sale/ids.ts'
 import type { DeliveryState } from '../../../src/sale/types.ts'
 import { createWakeUp } from '../../../src/service/lib/loop.ts'
@@ -21,16 +22,14 @@ export async function setUpOutbox(t: TestContext) {
   const insert = async (delivery: string, kind: 'enrolled' | 'withdrawn' = 'enrolled'): Promise<string> => {
     const id = newId()
     const state: DeliveryState = kind
-    const row = { id: delivery, webhook_id: null, state, due_at: null, outcome: null, generation: 0 } as const
+    const row = { id: delivery, webhook_id: null, state, ...reasonColumns(null), lines: [] } as const
     const full = {
       ...row,
       received_at: bench.clock.at,
       source: 'shop',
       replaces: null,
       replaced_by: null,
-      standings: null,
       ended_at: null,
-      achievements: null,
     } as const
     await bench.db
       .insertInto('outbox')

@@ -4,6 +4,7 @@ import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
 import { eventOfState, shopView } from '../../../src/queue/outbox/outbox.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
+import { reasonColumns } from '../../../src/queue/rows.ts'
 import { DELIVERY_STATES, REASON_CODES, REASONS } from '../../../src/sale/types.ts'
 import { sendAgain } from '../../../src/shop/events/shop-events.ts'
 import {
@@ -144,17 +145,19 @@ test('events that nothing sends are deleted by age', async (t) => {
 test('no event quotes what the LMS or our own database says, because that may name people', () => {
   const secret = 'ada@example.com'
   const quoting = REASON_CODES.filter((code) => {
-    const outcome = JSON.stringify({ courses: {}, reason: { code, subject: secret } })
-    const stored = { state: REASONS[code].state, outcome, due_at: null, generation: 0, received_at: 0 }
+    const stored = {
+      state: REASONS[code].state,
+      received_at: 0,
+      ...reasonColumns({ code, subject: secret }),
+      lines: [],
+    }
     const row = {
       id: 'x',
       webhook_id: null,
       source: 'shop',
       replaces: null,
       replaced_by: null,
-      standings: null,
       ended_at: null,
-      achievements: null,
       ...stored,
     } as const
     return shopView(row).reason?.message.includes(secret)

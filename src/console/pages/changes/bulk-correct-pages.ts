@@ -91,7 +91,7 @@ async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, 
   const { items } = await operations.list({ filter: filterOf(query, zone), limit: SHOWN })
   const found = new Map<string, WrongKey>()
   for (const { state, outcome } of items) {
-    const reason = outcome?.reason ?? null
+    const reason = outcome.reason
     const isOpen = state === 'needs_attention' || state === 'rejected'
     if (!isOpen || reason === null || !WRONG_KEYS.some((code) => code === reason.code)) continue
     const course = courseOfReason(reason)

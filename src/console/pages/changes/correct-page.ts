@@ -79,7 +79,7 @@ export function addCorrection(parts: PageParts): void {
 
 /** The closest course, if the LMS has none with the key of the delivery. */
 async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<string> {
-  const reason = delivery.outcome?.reason ?? null
+  const reason = delivery.outcome.reason
   if (reason?.code !== 'course.missing') return ''
   return courseHtml(here, formOfDelivery(delivery), await coursePreview(lms, reason.subject))
 }

@@ -204,14 +204,14 @@ const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[]
   ['next_try', ({ one }) => (one.dueAt === null ? '' : iso(one.dueAt))],
   ['done', ({ one, course }) => doneIn(one, course)],
   ['source', ({ one }) => one.source],
-  ['reason', ({ one }) => one.outcome?.reason?.code ?? ''],
-  ['reason_about', ({ one }) => one.outcome?.reason?.subject ?? ''],
+  ['reason', ({ one }) => one.outcome.reason?.code ?? ''],
+  ['reason_about', ({ one }) => one.outcome.reason?.subject ?? ''],
   ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]
 
 /** What was reported of one course: `enrolled` or `allowed`. */
 function doneIn({ outcome }: Summary, course: string): string {
-  const [, result = ''] = Object.entries(outcome?.courses ?? {}).find(([key]) => isSameCourse(course, key)) ?? []
+  const [, result = ''] = Object.entries(outcome.courses).find(([key]) => isSameCourse(course, key)) ?? []
   return result
 }
 

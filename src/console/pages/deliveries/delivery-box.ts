@@ -62,7 +62,7 @@ function todoHtml({ delivery, followUpMs }: Box): string {
 
 /** Why it is not enrolled; null where that is over. */
 const reasonOf = ({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): Reason | null =>
-  isStopped(state) ? null : (outcome?.reason ?? null)
+  isStopped(state) ? null : outcome.reason
 
 /** The key of a missing course that was sold, and that of the existing one which it looks like; null if none does. */
 function mistyped({ request, delivery }: Box): { readonly sold: string; readonly closest: string } | null {
@@ -101,7 +101,7 @@ function actionsHtml(of: Box): string {
   const { first, second, more } = nextSteps({
     state,
     situation: sentence.situation,
-    reason: outcome?.reason?.code ?? null,
+    reason: outcome.reason?.code ?? null,
     isReplaced: replacedBy !== null,
     canWithdraw,
     canTellShop: tellsShop && eventOfState(state) !== null,

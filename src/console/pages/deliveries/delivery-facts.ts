@@ -119,8 +119,8 @@ function rowsOf({
   achievements,
   ...orders
 }: WithCourses): { key: string; result: string; live: string }[] {
-  const done = Object.entries(outcome?.courses ?? {})
-  const gone = Object.keys(standings).filter((key) => outcome?.courses[key] === undefined)
+  const done = Object.entries(outcome.courses)
+  const gone = Object.keys(standings).filter((key) => outcome.courses[key] === undefined)
   const known = [...done.map(([key]) => key), ...gone]
   const isKnown = (key: string): boolean => hasCourse(known, key)
   const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isKnown(key))

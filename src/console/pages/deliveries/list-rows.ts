@@ -73,7 +73,7 @@ function rowHtml(
 ): string {
   const { id, state, email, name, activeAt, source, outcome } = item
   const address = email ?? words.noEmail
-  const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
+  const why = outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
   const select = fill(words.select, { buyer: name || address })
   const pick = isSelectable
     ? html`<label class="pick"><input type="checkbox" name="id" value="${id}" aria-label="${select}"></label>`
@@ -126,7 +126,7 @@ function courseLineHtml(line: CourseLine, item: Summary, courseName: CourseName)
 function wordOf({ course, is, taken }: CourseLine, { state, outcome }: Summary): keyof typeof words.lines {
   if (is !== 'out') return is
   if (taken !== null) return 'withdrawn'
-  const about = outcome === null || outcome.reason === null ? null : courseOfReason(outcome.reason)
+  const about = outcome.reason === null ? null : courseOfReason(outcome.reason)
   if (about !== null && isSameCourse(about, course)) return 'failed'
   return state === 'queued' ? 'queued' : 'out'
 }
@@ -146,7 +146,7 @@ function outcomeLineHtml(item: Summary, { now, breaker, courseName }: Now & Pick
       return factHtml(deliverySentence(item), write)
     case 'needs_attention':
     case 'rejected':
-      return html`${outcome === null || outcome.reason === null ? '' : reasonLine(outcome.reason)}`
+      return html`${outcome.reason === null ? '' : reasonLine(outcome.reason)}`
   }
 }
 

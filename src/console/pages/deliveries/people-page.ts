@@ -214,7 +214,7 @@ function salesHtml({ email, sales, salesCount }: Person, { base, ...links }: Cou
 
 function cellsOf(sale: Sale, { base, ...links }: CourseLinks & { base: string }): string[] {
   const { id, state, source, outcome, unreadable, receivedAt } = sale
-  const why = unreadable ?? (outcome === null || outcome.reason === null ? null : reasonSentence(outcome.reason))
+  const why = unreadable ?? (outcome.reason === null ? null : reasonSentence(outcome.reason))
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
     html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, links)}</div>`,

@@ -30,7 +30,7 @@ interface Answering {
  */
 export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null }: Answering): Reply[] {
   const { id, state, request, outcome } = delivery
-  const reason = isStopped(state) ? null : (outcome?.reason ?? null)
+  const reason = isStopped(state) ? null : outcome.reason
   const values = {
     id,
     lms: lmsUrl,
