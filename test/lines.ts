@@ -1,13 +1,65 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../src/database/schema.ts'
-import { changedLines, type Facts, factsOf, storeLines, withLines } from '../src/queue/lines.ts'
+import { storeLines, withLines } from '../src/queue/lines.ts'
+import { type Line, newLine, resultsOf, withFacts } from '../src/sale/line.ts'
+import type { Delivery } from '../src/sale/types.ts'
 
-const linesOf = async (db: Pick<Kysely<Tables>, 'selectFrom'>, id: string) =>
+/** What lines tell, by course: as tests compare it. */
+export interface Facts {
+  readonly courses: ReturnType<typeof resultsOf>
+  readonly standings: Readonly<Record<string, NonNullable<Line['standing']>>>
+  readonly accounts: Readonly<Record<string, NonNullable<Line['account']>>>
+  readonly achievements: Readonly<Record<string, NonNullable<Line['achievement']>>>
+}
+
+export function factsOf(lines: readonly Line[]): Facts {
+  const known = <T>(of: (line: Line) => T | null): Record<string, T> =>
+    Object.fromEntries(
+      lines.flatMap((line) => {
+        const fact = of(line)
+        return fact === null ? [] : [[line.course, fact]]
+      }),
+    )
+  return {
+    courses: resultsOf(lines),
+    standings: known(({ standing }) => standing),
+    accounts: known(({ account }) => account),
+    achievements: known(({ achievement }) => achievement),
+  }
+}
+
+/** A delivery with what its lines tell beside it. */
+export const withFactsOf = <T extends Pick<Delivery, 'lines' | 'reason'>>(delivery: T) => {
+  const { courses, ...facts } = factsOf(delivery.lines)
+  return { ...delivery, ...facts, outcome: { courses, reason: delivery.reason } }
+}
+
+/** Lines that tell this instead of what they told. A kind of facts that is not given stays. */
+export function linesWith(lines: readonly Line[], facts: Partial<Facts>): readonly Line[] {
+  const { courses, standings, accounts, achievements } = facts
+  let after = lines
+  if (courses !== undefined) after = withFacts(after, courses, (_line, result) => ({ result: result ?? null }))
+  if (standings !== undefined)
+    after = withFacts(after, standings, (_line, standing) => ({ standing: standing ?? null }))
+  if (accounts !== undefined) after = withFacts(after, accounts, (_line, account) => ({ account: account ?? null }))
+  if (achievements !== undefined)
+    after = withFacts(after, achievements, (_line, achievement) => ({ achievement: achievement ?? null }))
+  return after
+}
+
+/** New lines of these courses that tell this. */
+export const linesOf = (courses: readonly string[], facts: Partial<Facts> = {}): readonly Line[] =>
+  linesWith(courses.map(newLine), facts)
+
+const readLines = async (db: Pick<Kysely<Tables>, 'selectFrom'>, id: string) =>
   (await withLines(db, [{ id }])).flatMap(({ lines }) => lines)
 
 /** What the lines of a delivery tell. */
-export const factsIn = async (db: Kysely<Tables>, id: string): Promise<Facts> => factsOf(await linesOf(db, id))
+export const factsIn = async (db: Kysely<Tables>, id: string): Promise<Facts> => factsOf(await readLines(db, id))
 
 /** Changes what the lines of a delivery tell, as if the service had found it out. */
 export const setFacts = (db: Kysely<Tables>, id: string, facts: Partial<Facts>): Promise<void> =>
-  db.transaction().execute(async (trx) => storeLines(trx, changedLines(await linesOf(trx, id), facts)))
+  db.transaction().execute(async (trx) => {
+    const before = await readLines(trx, id)
+    await storeLines(trx, [{ id, before, lines: linesWith(before, facts) }])
+  })

@@ -162,10 +162,13 @@ export const withdraw = command({
       const { operations } = opened
       const id = await needId(opened, given)
       const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
-      const all = withdrawable.courses.map(({ course }) => course)
-      const chosen = courses === null ? all : all.filter((course) => hasCourse(courses, course))
+      const isChosen = (course: string): boolean => courses === null || hasCourse(courses, course)
+      const chosen = withdrawable.courses.filter(({ course }) => isChosen(course))
       const stands = await readStands(settings, { ...withdrawable, courses: chosen })
-      const others = await operations.otherSales(id, chosen)
+      const others = await operations.otherSales(
+        id,
+        chosen.map(({ course }) => course),
+      )
       if (!json) {
         process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
         if (others.length > 0)
@@ -198,12 +201,12 @@ const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)}
 /** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
 async function readStands(
   settings: ReturnType<typeof readLmsSettings>,
-  { email, accounts, courses }: Pick<Withdrawable, 'email' | 'accounts'> & { courses: readonly string[] },
+  { email, courses }: Pick<Withdrawable, 'email' | 'courses'>,
 ): Promise<readonly LiveCourse[]> {
   if (courses.length === 0) return []
   const { lms, acquire } = openLms(settings)
   try {
-    const stands = await whatStands({ lms, acquire, email, courses, accounts })
+    const stands = await whatStands({ lms, acquire, email, courses })
     if (stands.ok) return stands.value
     process.stderr.write(`The LMS can't be read now: ${stands.failure.message}\n`)
     return []

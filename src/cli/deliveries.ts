@@ -7,6 +7,7 @@ import { totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
+import { resultsOf } from '../sale/line.ts'
 import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
 import {
   describeAchievements,
@@ -141,8 +142,8 @@ function shortened(ids: readonly string[]): string[] {
 
 /** @param today the date in UTC, at a terminal; null for a program */
 function cells(item: Summary, today: string | null): string[] {
-  const { state, activeAt, email, courseIds, dueAt, source, outcome } = item
-  const why = state === 'needs_attention' || state === 'rejected' ? outcome.reason : null
+  const { state, activeAt, email, courseIds, dueAt, source, reason } = item
+  const why = state === 'needs_attention' || state === 'rejected' ? reason : null
   const fact =
     today !== null && why !== null
       ? reasonName(why.code)
@@ -203,10 +204,8 @@ function describe(of: {
   withdrawals: readonly Withdrawal[]
 }): string {
   const { shown, body, timeline, answers, withdrawals } = of
-  const { request, outcome, unreadable } = shown
-  const checkedAt = Object.values(shown.standings)
-    .map((one) => one.checkedAt)
-    .sort()[0]
+  const { request, reason, lines, unreadable } = shown
+  const [checkedAt] = lines.flatMap(({ standing }) => standing?.checkedAt ?? []).sort()
   const facts: [string, string | null][] = [
     ['delivery', shown.id],
     ['state', TEXTS.states[shown.state]],
@@ -224,10 +223,10 @@ function describe(of: {
         ? sentenceText(deliverySentence(toldOf(shown, { events: timeline, withdrawals })), timeText)
         : null,
     ],
-    ['outcome', describeOutcome(outcome) || 'none yet'],
-    ['in the LMS', describeStandings(shown.standings) || null],
+    ['outcome', describeOutcome({ courses: resultsOf(lines), reason }) || 'none yet'],
+    ['in the LMS', describeStandings(lines) || null],
     ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
-    ['achieved', describeAchievements(shown.achievements) || null],
+    ['achieved', describeAchievements(lines) || null],
     ['unreadable', unreadable],
     ['replaces', shown.replaces],
     ['replaced by', shown.replacedBy],

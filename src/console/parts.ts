@@ -5,6 +5,7 @@ import type { Tables } from '../database/schema.ts'
 import type { BreakerState } from '../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
+import type { GivenCourse } from '../enroll/withdraw/find-buyer.ts'
 import type { LiveCourse } from '../enroll/withdraw/what-stands.ts'
 import type { Account, AccountById } from '../lms/apis/accounts.ts'
 import type { Course } from '../lms/apis/courses.ts'
@@ -12,7 +13,7 @@ import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { Operations } from '../operators/changes/operations.ts'
 import type { createTestNotification } from '../operators/notify/post-text.ts'
-import type { BuyerAccounts, LmsAccount } from '../sale/types.ts'
+import type { LmsAccount } from '../sale/line.ts'
 import type { Catalogue } from '../shop/courses/catalogue.ts'
 import type { ShopEvents } from '../shop/events/shop-events.ts'
 import type { FormLately, SendersView } from '../shop/senders/view.ts'
@@ -96,8 +97,7 @@ export interface LmsCalls {
   /** What the LMS has for the person in these courses now. */
   readonly whatStands: (of: {
     email: string
-    courses: readonly string[]
-    accounts: BuyerAccounts
+    courses: readonly GivenCourse[]
   }) => Promise<Answered<readonly LiveCourse[]>>
   /** The account that the LMS has for an address now. Answers within 5 s. */
   readonly account: (email: string) => Promise<Answered<Account>>

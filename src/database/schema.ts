@@ -1,12 +1,5 @@
-import type {
-  CertificateStatus,
-  CourseResult,
-  DeliveryState,
-  EventKind,
-  ReasonCode,
-  Source,
-  Standing,
-} from '../sale/types.ts'
+import type { CertificateStatus, CourseResult, Standing } from '../sale/line.ts'
+import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.sql. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -72,8 +65,8 @@ export interface LineRow {
   course: string
   /** The key as the shop sent it, without blanks around it. */
   sent: string
-  /** The key as the LMS spells it, once that is known. */
-  course_key: string | null
+  /** The key as the LMS spells it; as the shop sent it until that is known. */
+  course_key: string
   /** What the delivery reported; null if nothing is done. */
   result: CourseResult | null
   /** The LMS account that the course was given to; null if none is known. */

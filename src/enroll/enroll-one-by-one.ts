@@ -1,4 +1,5 @@
 import { isInDoubt } from '../lms/client/failure.ts'
+import { lineOf } from '../sale/line.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
@@ -58,7 +59,7 @@ async function singly({
   try {
     const prior = priorOf(work, course)
     const mode = modeFor(work, options.modeOf(course))
-    const stored = work.delivery.accounts[course] ?? null
+    const stored = lineOf(work.delivery.lines, course)?.account ?? null
     return await enrollSingly({ lms, acquire, email: work.request.email, course, stored, prior, mode })
   } catch (error) {
     if (error === STOPPED) return null

@@ -1,6 +1,7 @@
 import { isThere, SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import type { Failure } from '../lms/client/failure.ts'
+import { lineOf } from '../sale/line.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
@@ -91,10 +92,10 @@ function noteAccount(
 }
 
 /** Whether an account that the sale gave a course to before is not, by its id, the one that has the address now. */
-const hasLeft = ({ account, open, delivery: { accounts } }: Work): boolean =>
+const hasLeft = ({ account, open, delivery: { lines } }: Work): boolean =>
   [...open].some((course) => {
-    const known = accounts[course]
-    return known !== undefined && (account?.id === undefined || !isThere(account, known))
+    const known = lineOf(lines, course)?.account ?? null
+    return known !== null && (account?.id === undefined || !isThere(account, known))
   })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */

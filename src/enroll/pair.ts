@@ -1,6 +1,6 @@
 import type { Permit } from '../lms/client/budget.ts'
 import type { Lms } from '../lms/lms.ts'
-import type { LmsAccount } from '../sale/types.ts'
+import type { LmsAccount } from '../sale/line.ts'
 
 /** The context that every call to the LMS needs. */
 export interface CallContext {

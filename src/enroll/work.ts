@@ -1,7 +1,8 @@
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
-import type { CourseResult, Delivery, EnrollmentRequest, LmsAccount, Reason } from '../sale/types.ts'
+import { type CourseResult, type LmsAccount, resultsOf } from '../sale/line.ts'
+import type { Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
 import type { PausedCourse } from './breakers/course-breakers.ts'
 import type { PriorKnowledge } from './pair.ts'
 
@@ -126,7 +127,7 @@ export function beginWork({
   request: EnrollmentRequest
   courses: readonly string[]
 }): Work {
-  const results = new Map(Object.entries(delivery.outcome.courses))
+  const results = new Map(Object.entries(resultsOf(delivery.lines)))
   return {
     delivery,
     request,

@@ -1,4 +1,4 @@
-import type { LmsAccount } from '../sale/types.ts'
+import type { LmsAccount } from '../sale/line.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAnswer } from './apis/batch-answer.ts'

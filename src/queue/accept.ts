@@ -1,11 +1,12 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
+import type { Line } from '../sale/line.ts'
 import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { lockDeliveries, startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { readWithdrawnCourses } from './late-retries.ts'
-import { insertLines, newLines } from './lines.ts'
+import { newLines, storeLines } from './lines.ts'
 import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
@@ -16,7 +17,7 @@ type AcceptContext = TransactionContext & { readonly home: string }
 /** A verified webhook as the row and the lines that it would be. */
 interface NewDelivery {
   readonly row: DeliveryRow
-  readonly lines: ReturnType<typeof newLines>
+  readonly lines: readonly Line[]
 }
 
 /**
@@ -142,9 +143,9 @@ async function storeSales({ trx }: AcceptContext, arrivals: readonly Arrival[]):
   const select = trx.selectFrom('deliveries').select(['id', 'digest', 'webhook_id']).where('digest', 'in', digests)
   const stored = new Map((inserted === rows.length ? rows : await select.execute()).map((row) => [row.digest, row]))
   const isNew = ({ row }: NewDelivery): boolean => stored.get(row.digest)?.id === row.id
-  await insertLines(
+  await storeLines(
     trx,
-    sales.filter(isNew).flatMap(({ lines }) => lines),
+    sales.filter(isNew).map(({ row, lines }) => ({ id: row.id, lines })),
   )
   return sales.map(({ row, holder }) => {
     const found = stored.get(row.digest)
@@ -231,7 +232,7 @@ function newDelivery({ at, home, newId }: AcceptContext, webhook: VerifiedWebhoo
   const about = request ?? webhook.about ?? {}
   const { text, ...terms } = searchTermsOf({ about, body, webhookId: webhook.webhookId })
   const id = newId()
-  const lines = newLines(id, request?.courseIds ?? about.courseIds?.slice(0, MAX_REFUSED) ?? [])
+  const lines = newLines(request?.courseIds ?? about.courseIds?.slice(0, MAX_REFUSED) ?? [])
   const row: DeliveryRow = {
     id,
     digest: webhook.digest,

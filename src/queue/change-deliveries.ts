@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, EventRow, LineRow, Tables } from '../database/schema.ts'
+import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
+import type { Line } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { NO_STANDING, storeLines } from './lines.ts'
@@ -162,13 +163,14 @@ export async function setHandled(
   return 'handled'
 }
 
-/** What a check found for a delivery: what it makes of its row, and the lines that it changes. */
+/** What a check found for a delivery: what it makes of its row and of its lines. */
 export interface Found {
   readonly id: string
   /** The delivery has this state until now. */
   readonly from: DeliveryRow['state']
   readonly set: Pick<DeliveryRow, 'state' | 'ended_at'> & Partial<ReturnType<typeof reasonColumns>>
-  readonly lines: readonly LineRow[]
+  readonly before: readonly Line[]
+  readonly lines: readonly Line[]
 }
 
 /** Stores what checks found in the LMS, in a transaction that has locked the deliveries; equal changes share a statement. */
@@ -187,10 +189,7 @@ export async function storeFound(
       .where('id', 'in', group.map(({ id }) => id).sort())
       .execute()
   }
-  await storeLines(
-    trx,
-    found.flatMap(({ lines }) => lines),
-  )
+  await storeLines(trx, found)
 }
 
 /** Stores that the LMS can't carry out a call of these deliveries after `until` (ms since 1970) that nobody waits for. */

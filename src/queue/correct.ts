@@ -2,24 +2,20 @@ import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
+import type { Line } from '../sale/line.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
-import {
-  type EnrollmentRequest,
-  isStopped,
-  type ReasonCode,
-  type Standings,
-  type VerifiedWebhook,
-} from '../sale/types.ts'
+import { type EnrollmentRequest, isStopped, type ReasonCode, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { factsOf, type WithLines, withLines } from './lines.ts'
+import { type WithLines, withLines } from './lines.ts'
 import { coursesOf, readRequest, UNSOLVED } from './rows.ts'
 import { courseTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 import { coursesLeft, readCurrentOrders } from './withdrawal-row.ts'
+import { isOut } from './withdrawals/withdrawable.ts'
 
 /**
  * The address or the courses that a delivery should have had. An absent address stays as it is, and so do absent courses,
@@ -113,8 +109,8 @@ export interface CourseSwap {
 export const WRONG_KEYS = ['course.missing', 'course_key.malformed'] as const satisfies readonly ReasonCode[]
 
 /** Whether somebody took the buyer out of a course of a delivery. `orders`: how many withdrawals of it were ordered. */
-export const isTakenOut = ({ standings, orders }: { standings: Standings; orders: number }): boolean =>
-  orders > 0 || Object.values(standings).some(({ standing }) => standing === 'unenrolled' || standing === 'missing')
+export const isTakenOut = ({ lines, orders }: { lines: readonly Line[]; orders: number }): boolean =>
+  orders > 0 || lines.some(({ standing }) => isOut(standing))
 
 /**
  * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks
@@ -153,7 +149,7 @@ function coursesToSell(
 ): string[] | null {
   try {
     if (request === null) return null
-    if (isTakenOut({ standings: factsOf(lines).standings, orders })) return null
+    if (isTakenOut({ lines, orders })) return null
     const { courseIds } = readRequest(request)
     return [...new Set(courseIds.map((course) => (isSameCourse(course, from) ? to : course)))]
   } catch {

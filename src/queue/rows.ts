@@ -1,16 +1,15 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
+import type { Line } from '../sale/line.ts'
 import {
   courseOfReason,
   type Delivery,
   type DeliveryState,
   type EnrollmentRequest,
-  type Outcome,
   type Progress,
   type Reason,
-  type Standings,
 } from '../sale/types.ts'
-import { factsOf, type WithLines } from './lines.ts'
+import type { WithLines } from './lines.ts'
 import { courseTerm } from './search-terms.ts'
 
 const requestSchema = z.object({
@@ -44,15 +43,9 @@ export function readReason({ reason: code, reason_text: text, reason_course: cou
   return { code, subject: text ?? '', ...(course === null ? {} : { course }) }
 }
 
-/** What a delivery reported, and why it is not done. */
-export const outcomeOf = (row: WithLines<ReasonRow>): Outcome => ({
-  courses: factsOf(row.lines).courses,
-  reason: readReason(row),
-})
-
-/** When the first access of these standings was found to have ended; null if none has. */
-export function endedAtOf(standings: Standings): number | null {
-  const ended = Object.values(standings).flatMap(({ endedAt }) => endedAt ?? [])
+/** When the first access to a course was found to have ended; null if none has. */
+export function endedAtOf(lines: readonly Line[]): number | null {
+  const ended = lines.flatMap(({ standing }) => standing?.endedAt ?? [])
   return ended.length === 0 ? null : Math.min(...ended)
 }
 
@@ -83,18 +76,13 @@ export function toDelivery(row: WithLines<DeliveryRow>): Delivery {
     form: row.form,
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),
-    ...storedOf(row),
+    reason: readReason(row),
+    lines: row.lines,
     source: row.source,
     replaces: row.replaces,
     replacedBy: row.replaced_by,
     webhookId: row.webhook_id,
   }
-}
-
-/** What is known of a delivery and its courses, as its row and its lines have it. */
-export function storedOf(row: WithLines<ReasonRow>) {
-  const { courses, ...facts } = factsOf(row.lines)
-  return { outcome: { courses, reason: readReason(row) }, ...facts }
 }
 
 export const PROGRESS_COLUMNS = ['state', 'due_at', 'generation', ...REASON_COLUMNS] as const

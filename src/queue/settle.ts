@@ -1,17 +1,10 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
-import {
-  type BuyerAccounts,
-  type EventKind,
-  isDone,
-  isStopped,
-  type Progress,
-  type Settlement,
-  STOPPED_STATES,
-} from '../sale/types.ts'
+import { type Line, withFacts } from '../sale/line.ts'
+import { type EventKind, isDone, isStopped, type Progress, type Settlement, STOPPED_STATES } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change } from './events.ts'
-import { changedLines, factsOf, storeLines, withLines } from './lines.ts'
+import { storeLines, withLines } from './lines.ts'
 import type { Holds } from './replicas/holds.ts'
 import { PROGRESS_COLUMNS, reasonColumns, toProgress } from './rows.ts'
 
@@ -91,30 +84,40 @@ async function readRows({ trx }: TransactionContext, requests: readonly SettleRe
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/**
- * The accounts that a delivery's courses were given to, after an attempt that found `accounts`. One whose course has only
- * an allowance now is left out, so that the buyer is again whoever has the address. Pure.
- */
-export function accountsAfter(
-  before: BuyerAccounts,
-  { accounts = {}, outcome }: Pick<Settlement, 'accounts' | 'outcome'>,
-): BuyerAccounts {
-  const kept = Object.entries(before).filter(([course]) => outcome.courses[course] !== 'allowed')
-  return { ...Object.fromEntries(kept), ...accounts }
-}
-
 /** Stores what the results tell of the courses. Their deliveries are locked by now, so nobody else changes the lines. */
 async function writeLines({ trx }: TransactionContext, judged: readonly Judged[]): Promise<void> {
   const stored = judged.filter(({ effect }) => effect !== 'lost')
-  const rows = stored.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement }))
-  const changed = (await withLines(trx, rows)).flatMap(({ effect, settlement, lines }) =>
-    changedLines(lines, {
-      accounts: accountsAfter(factsOf(lines).accounts, settlement),
-      ...(effect === 'outdated' ? {} : { courses: settlement.outcome.courses }),
-      ...(effect === 'final' ? { standings: {} } : {}),
-    }),
+  const rows = await withLines(
+    trx,
+    stored.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement })),
   )
-  await storeLines(trx, changed)
+  await storeLines(
+    trx,
+    rows.map(({ id, effect, settlement, lines }) => ({
+      id,
+      before: lines,
+      lines: linesAfter(lines, { effect, settlement }),
+    })),
+  )
+}
+
+/**
+ * The lines of a delivery after an attempt. A course that has only an allowance now has no account, so that the buyer is
+ * again whoever has the address.
+ */
+export function linesAfter(
+  lines: readonly Line[],
+  {
+    effect,
+    settlement: { outcome, accounts = {} },
+  }: Pick<Judged, 'effect'> & { settlement: Pick<Settlement, 'outcome' | 'accounts'> },
+): readonly Line[] {
+  const withAccounts = withFacts(lines, accounts, (line, account) => ({ account: account ?? line.account }))
+  return withFacts(withAccounts, outcome.courses, ({ account }, result) => ({
+    account: result === 'allowed' ? null : account,
+    ...(effect === 'outdated' ? {} : { result: result ?? null }),
+    ...(effect === 'final' ? { standing: null } : {}),
+  }))
 }
 
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {

@@ -2,7 +2,8 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
-import { accountIn, DONE_STATES } from '../sale/types.ts'
+import { lineOf } from '../sale/line.ts'
+import { DONE_STATES } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
@@ -15,7 +16,7 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { factsOf, withLines } from './lines.ts'
+import { withLines } from './lines.ts'
 import { coursesLeft, moveOrdersAlong, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 import {
   readWithdrawable,
@@ -88,7 +89,6 @@ export async function readOtherSales(
   const query = trx.selectFrom('deliveries').select(['id', 'email', 'replaced_by']).where('id', '=', id)
   const [mine] = await withLines(trx, await query.execute())
   if (mine === undefined || mine.email === null) return []
-  const { accounts } = factsOf(mine.lines)
   const corrections = await readCorrections(trx, mine)
   const rows = await trx
     .selectFrom('deliveries')
@@ -101,9 +101,9 @@ export async function readOtherSales(
   return (await withLines(trx, rows)).flatMap((row) => {
     const other = withdrawableOf(row)
     if (other === null || corrections.has(row.id)) return []
-    const [older, newer] = row.id < id ? [other.accounts, accounts] : [accounts, other.accounts]
     const isSamePerson = (course: string): boolean => {
-      const [first, then] = [accountIn(older, course)?.id, accountIn(newer, course)?.id]
+      const [older, newer] = row.id < id ? [row, mine] : [mine, row]
+      const [first, then] = [older, newer].map(({ lines }) => lineOf(lines, course)?.account?.id)
       return first === undefined || first === then
     }
     const sold = other.courses

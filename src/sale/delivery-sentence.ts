@@ -1,5 +1,6 @@
 import { hasCourse, isSameCourse } from './course-key.ts'
-import { type DeliveryState, type Outcome, type Standing, type Standings, type TakenOut, tookOut } from './types.ts'
+import type { Line, Standing } from './line.ts'
+import { type DeliveryState, type Reason, type TakenOut, tookOut } from './types.ts'
 import { reasonSentence, STANDING_TEXTS } from './words.ts'
 
 /** An order to take the buyer out of courses again, as far as a sentence about the delivery needs it: see Withdrawal. */
@@ -26,11 +27,8 @@ export interface ToldNote {
 /** All that decides what is true of a delivery now. */
 export interface Told {
   readonly state: DeliveryState
-  /** As the shop sent them. */
-  readonly courseIds: readonly string[]
-  readonly outcome: Outcome
-  /** What the last check found. */
-  readonly standings: Standings
+  readonly reason: Reason | null
+  readonly lines: readonly Line[]
   /** The latest first. */
   readonly withdrawals: readonly ToldOrder[]
   /** The latest note, of a delivery that an operator marked as handled. */
@@ -75,16 +73,15 @@ export interface DeliverySentence {
  */
 export function deliverySentence(all: Told): DeliverySentence {
   const told = { ...all, withdrawals: currentOf(all) }
-  const { state, outcome, standings } = told
+  const { state, reason } = told
   const lines = courseLines(told)
-  const reason = outcome.reason
   const left = coursesOf(lines).filter((course) => leftOutOf(told, course) === null)
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
     situation,
     fact: joined([...facts, ...pendingFacts(told)]),
     next,
     courses: courses ?? lines.map(({ course }) => course),
-    isMoved: Object.values(standings).some(({ moved }) => moved),
+    isMoved: told.lines.some(({ standing }) => standing?.moved),
   })
   switch (state) {
     case 'queued':
@@ -165,21 +162,16 @@ const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activate
 const currentOf = ({ withdrawals, generation }: Pick<Told, 'withdrawals' | 'generation'>): readonly ToldOrder[] =>
   withdrawals.filter(({ endedAt, generation: ordered = generation }) => endedAt === null || ordered === generation)
 
-/** What the buyer has in each course of a delivery: under the LMS's keys, else under those that the shop sent. */
-export function courseLines({ courseIds, outcome, standings, ...orders }: Told): CourseLine[] {
+/** What the buyer has in each course of a delivery. */
+export function courseLines({ lines, ...orders }: Pick<Told, 'lines' | 'withdrawals' | 'generation'>): CourseLine[] {
   const withdrawals = currentOf(orders)
-  const done = outcome.courses
-  const named = [...Object.keys(done), ...Object.keys(standings), ...courseIds]
-  const courses = named.filter((key, index) => named.findIndex((other) => isSameCourse(key, other)) === index)
-  return courses.map((course) => {
-    const result = done[course]
-    const { standing = null, since = 0, endedAt = null } = standings[course] ?? {}
-    const line = { course, standing, since, endedAt }
-    if (result === undefined) return { ...line, is: 'out', taken: orderFor(withdrawals, course) }
-    if (endedAt !== null) return { ...line, is: 'lost', taken: null }
-    if (standing === 'enrolled' || (result === 'enrolled' && standing === null))
-      return { ...line, is: 'in', taken: null }
-    return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost', taken: null }
+  return lines.map(({ course, result, standing: found }) => {
+    const { standing = null, since = 0, endedAt = null } = found ?? {}
+    const line = { course, standing, since, endedAt, taken: null }
+    if (result === null) return { ...line, is: 'out', taken: orderFor(withdrawals, course) }
+    if (endedAt !== null) return { ...line, is: 'lost' }
+    if (standing === 'enrolled' || (result === 'enrolled' && standing === null)) return { ...line, is: 'in' }
+    return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost' }
   })
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { CallNote } from './calls.ts'
 import { isSameCourse } from './course-key.ts'
+import type { CourseResult, Line, LmsAccount } from './line.ts'
 import rows from './reasons.json' with { type: 'json' }
 
 /** The enrollments that Lernito requests, after the payload rules: trimmed, coerced, bounded. */
@@ -110,8 +111,6 @@ export function courseOfReason({ code, subject, course }: Reason): string | null
 /** Returns a text of a reason with its subject. */
 export const withSubject = (text: string, subject: string): string => text.replace('{subject}', () => subject)
 
-export type CourseResult = 'enrolled' | 'allowed'
-
 /** `courses` are the true course keys that are done. With a reason, they are those that were done despite it. */
 export interface Outcome {
   readonly courses: Readonly<Record<string, CourseResult>>
@@ -133,85 +132,8 @@ export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
   return Object.values(courses).includes('allowed') ? 'pre_enrolled' : 'enrolled'
 }
 
-/**
- * What the LMS has for the buyer in one course:
- * - `enrolled`: an active enrollment.
- * - `no_account`: nobody has registered with the address; the allowance waits.
- * - `not_activated`: the account exists and has no enrollment; the buyer has to activate it.
- * - `unenrolled`: an inactive enrollment. The buyer was unenrolled.
- * - `missing`: no enrollment, and nothing that will make one: the account is active, or there is no allowance.
- * - `retired`: the buyer had the account deleted.
- * - `other_account`: the LMS matches the address to an account with another address.
- */
-export const STANDINGS = [
-  'enrolled',
-  'no_account',
-  'not_activated',
-  'unenrolled',
-  'missing',
-  'retired',
-  'other_account',
-] as const
-export type Standing = (typeof STANDINGS)[number]
-
-/** A standing as the last check found it. Times are ms since 1970. */
-export interface CourseStanding {
-  readonly standing: Standing
-  /** The course mode, if there is an enrollment. */
-  readonly mode: string | null
-  readonly checkedAt: number
-  /** When a check first found this standing, and how many stored checks in a row have found it. */
-  readonly since: number
-  readonly checks: number
-  /**
-   * When a check found that the buyer has lost a course that was enrolled here, and nobody here took them out. Absent
-   * while they have it.
-   */
-  readonly endedAt?: number
-  /** The account that the course was given to has another address in the LMS by now. */
-  readonly moved?: true
-}
-
-/** By true course key. */
-export type Standings = Readonly<Record<string, CourseStanding>>
-
-/** An account of the LMS: its number, which stays when the address or the username changes, and its username. */
-export interface LmsAccount {
-  readonly id: number
-  readonly username: string
-}
-
-/**
- * The account that each course of a delivery was given to, by true course key. It stays the buyer's when it gets another
- * address in the LMS. Without an entry, the buyer is whoever has the address: until then, nobody has the course.
- */
+/** The account that each course was given to, by true course key. */
 export type BuyerAccounts = Readonly<Record<string, LmsAccount>>
-
-/** The account that a course was given to, by any spelling of its key; null if none is known. */
-export const accountIn = (accounts: BuyerAccounts, course: string): LmsAccount | null =>
-  Object.entries(accounts).find(([key]) => isSameCourse(key, course))?.[1] ?? null
-
-/** Of a certificate, as the shop was told. It is revoked if the LMS shows it no more as one that the learner has. */
-export type CertificateStatus = 'issued' | 'revoked'
-
-/** What a buyer has achieved in one course, as the shop was told. */
-export interface Achievement {
-  /** When a round found that the buyer has passed, ms since 1970. A grade that falls later changes nothing. */
-  readonly passedAt: number
-  /** The grade then, in percent. Absent unless LERNITO_OUTCOMES is `grades`. */
-  readonly percent?: number
-  /** Absent: none was ever issued. */
-  readonly certificate?: {
-    readonly status: CertificateStatus
-    /** Where it can be seen; null if it was revoked, or if the LMS gives no address. */
-    readonly url: string | null
-    /** When the LMS created it, ms since 1970. */
-    readonly createdAt: number
-  }
-}
-
-/** By true course key. Only courses that the buyer has passed are in it. */
-export type Achievements = Readonly<Record<string, Achievement>>
 
 /** Who made the delivery: the shop's webhook, an operator's correction of another delivery, or an operator's test sale. */
 export const SOURCES = ['shop', 'correction', 'test'] as const
@@ -239,11 +161,9 @@ export interface Delivery {
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
-  readonly outcome: Outcome
-  /** What the checks since the last result have found. */
-  readonly standings: Standings
-  readonly accounts: BuyerAccounts
-  readonly achievements: Achievements
+  readonly reason: Reason | null
+  /** In the order in which the shop named the courses. */
+  readonly lines: readonly Line[]
   readonly source: Source
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null

@@ -1,17 +1,8 @@
 import { z } from 'zod'
 import words from './forms.json' with { type: 'json' }
+import type { CourseResult, Line, Standing } from './line.ts'
 import standings from './standings.json' with { type: 'json' }
-import {
-  type Achievements,
-  type CourseResult,
-  type Outcome,
-  REASONS,
-  type Reason,
-  type ReasonCode,
-  type Standing,
-  type Standings,
-  withSubject,
-} from './types.ts'
+import { type Outcome, REASONS, type Reason, type ReasonCode, withSubject } from './types.ts'
 
 /** An allowance is the LMS's word for it. Everywhere else, a delivery with one is called pre-enrolled. */
 const RESULT_WORDS = { enrolled: 'enrolled', allowed: 'pre-enrolled' } as const satisfies Record<CourseResult, string>
@@ -26,20 +17,22 @@ export function describeOutcome({ courses, reason }: Outcome): string {
 /** How each standing is called, and what a sentence says of a course where the buyer is in it no more. */
 export const STANDING_TEXTS: Readonly<Record<Standing, { readonly name: string; readonly fact: string }>> = standings
 
-/** Describes standings in one line, for timelines and operators. */
-export function describeStandings(standings: Standings): string {
-  return Object.entries(standings)
-    .map(
-      ([course, { standing, mode, moved }]) =>
-        `${course}: ${STANDING_TEXTS[standing].name}${mode === null ? '' : ` (${mode})`}${moved ? `; ${MOVED}` : ''}`,
-    )
+/** Describes in one line what the last check found of these courses, for timelines and operators. */
+export const describeStandings = (lines: readonly Line[]): string =>
+  lines
+    .flatMap(({ course, standing: found }) => {
+      if (found === null) return []
+      const { standing, mode, moved } = found
+      return `${course}: ${STANDING_TEXTS[standing].name}${mode === null ? '' : ` (${mode})`}${moved ? `; ${MOVED}` : ''}`
+    })
     .join('; ')
-}
 
 /** Describes what a buyer has achieved in one line, for operators. */
-export const describeAchievements = (achievements: Achievements): string =>
-  Object.entries(achievements)
-    .map(([course, { percent, certificate }]) => {
+export const describeAchievements = (lines: readonly Line[]): string =>
+  lines
+    .flatMap(({ course, achievement }) => {
+      if (achievement === null) return []
+      const { percent, certificate } = achievement
       const passed = percent === undefined ? 'passed' : `passed with ${percent} %`
       const words = certificate === undefined ? [] : [`certificate ${certificate.status}`, certificate.url ?? '']
       return `${course}: ${[passed, ...words].filter((word) => word !== '').join(', ')}`

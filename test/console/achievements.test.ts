@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import type { Achievement } from '../../src/sale/types.ts'
+import type { Achievement } from '../../src/sale/line.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const product = await startWithConsole()

@@ -5,7 +5,7 @@ import { FAILING } from '../enroll/withdraw/held-calls.ts'
 import { refund as postRefund } from '../enroll/withdraw/refunding.ts'
 import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { type Buyer, DEMO } from '../harness.ts'
-import { setFacts } from '../lines.ts'
+import { setFacts, withFactsOf } from '../lines.ts'
 import { until } from '../service/process.ts'
 import { operator, readable, startWithConsole } from './harness.ts'
 
@@ -35,7 +35,7 @@ const list = async (email: string): Promise<string> => readable(await someone.se
 const show = async (id: string) => {
   const shown = await operations.show(id)
   assert.ok(shown)
-  return shown
+  return withFactsOf(shown)
 }
 const settled = (id: string) =>
   until(`${id} settled`, async () => {

@@ -2,14 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { repliesTo } from '../../src/console/pages/deliveries/replies.ts'
 import { deliverySentence, type Told } from '../../src/sale/delivery-sentence.ts'
-import {
-  type CourseResult,
-  DELIVERY_STATES,
-  type DeliveryState,
-  type Outcome,
-  REASON_CODES,
-  REASONS,
-} from '../../src/sale/types.ts'
+import type { CourseResult } from '../../src/sale/line.ts'
+import { DELIVERY_STATES, type DeliveryState, type Outcome, REASON_CODES, REASONS } from '../../src/sale/types.ts'
+import { type Facts, linesOf } from '../lines.ts'
 
 const LMS = 'https://lms.example.com'
 const request = {
@@ -19,11 +14,12 @@ const request = {
   username: 'nora',
   courseIds: ['course-v1:A+B+C', 'course-v1:D+E+F'],
 }
-type Reported = Pick<Told, 'state' | 'outcome'> & Partial<Told>
-const answer = ({ sold = request, ...of }: Reported & { sold?: typeof request | null }) => {
-  const rest = { courseIds: sold?.courseIds ?? [], standings: {}, withdrawals: [], handled: null, isReplaced: false }
-  const sentence = deliverySentence({ ...rest, ...of })
-  return repliesTo({ delivery: { id: 'ONE', request: sold, ...of }, sentence, lmsUrl: LMS })
+type Reported = Pick<Told, 'state'> & Partial<Told> & { outcome: Outcome; standings?: Facts['standings'] }
+const answer = ({ sold = request, outcome, standings = {}, ...of }: Reported & { sold?: typeof request | null }) => {
+  const { courses, reason } = outcome
+  const lines = linesOf(sold?.courseIds ?? [], { courses, standings })
+  const sentence = deliverySentence({ lines, reason, withdrawals: [], handled: null, isReplaced: false, ...of })
+  return repliesTo({ delivery: { id: 'ONE', request: sold, reason, ...of }, sentence, lmsUrl: LMS })
 }
 const all = (result: CourseResult): Outcome => ({
   courses: Object.fromEntries(request.courseIds.map((course) => [course, result])),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
-import { accountsAfter } from '../../src/queue/settle.ts'
+import { linesAfter } from '../../src/queue/settle.ts'
 import { DEMO } from '../harness.ts'
-import { factsIn } from '../lines.ts'
+import { type Facts, factsIn, factsOf, linesOf } from '../lines.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { startWithOperations } from './withdraw/withdrawing.ts'
 
@@ -43,9 +43,11 @@ for (const { kind, lms: apis } of [
 test('an attempt stores whom it enrolled, and forgets the account of a course that has an allowance now', () => {
   const enrolled = { outcome: { courses: { [DEMO]: 'enrolled' }, reason: null } } as const
   const allowed = { outcome: { courses: { [DEMO]: 'allowed', [PYTHON]: 'enrolled' }, reason: null } } as const
-  const before = { [DEMO]: X, [PYTHON]: X }
-  assert.deepEqual(accountsAfter({}, { ...enrolled, accounts: { [DEMO]: X } }), { [DEMO]: X })
-  assert.deepEqual(accountsAfter({ [DEMO]: X }, { ...enrolled, accounts: { [DEMO]: Y } }), { [DEMO]: Y })
-  assert.deepEqual(accountsAfter(before, enrolled), before, 'an attempt that found out nothing keeps what is known')
-  assert.deepEqual(accountsAfter(before, allowed), { [PYTHON]: X })
+  const both = { [DEMO]: X, [PYTHON]: X }
+  const after = (accounts: Facts['accounts'], settlement: Parameters<typeof linesAfter>[1]['settlement']) =>
+    factsOf(linesAfter(linesOf([DEMO, PYTHON], { accounts }), { effect: 'final', settlement })).accounts
+  assert.deepEqual(after({}, { ...enrolled, accounts: { [DEMO]: X } }), { [DEMO]: X })
+  assert.deepEqual(after({ [DEMO]: X }, { ...enrolled, accounts: { [DEMO]: Y } }), { [DEMO]: Y })
+  assert.deepEqual(after(both, enrolled), both, 'an attempt that found out nothing keeps what is known')
+  assert.deepEqual(after(both, allowed), { [PYTHON]: X })
 })

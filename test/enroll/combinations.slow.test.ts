@@ -101,7 +101,8 @@ async function make(bench: Bench, statement: Statement): Promise<void> {
     await product.operations.replay({ ids: rows.map(({ id }) => id), by: 'alice' })
   }
   if (statement === 'retry') {
-    const never = { state: 'queued', outcome: null, enrolled_at: null, settled_at: null, reason: null } as const
+    await product.context.database.db.updateTable('delivery_lines').set({ result: null }).execute()
+    const never = { state: 'queued', enrolled_at: null, settled_at: null, reason: null } as const
     await deliveries(bench)
       .set({ ...never, due_at: 0, attempts: 1 })
       .execute()

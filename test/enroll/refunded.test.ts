@@ -3,7 +3,9 @@ import { after, test } from 'node:test'
 import { withdrawAllowances } from '../../src/enroll/withdraw/withdraw-person.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { forget } from '../../src/operators/changes/forget.ts'
+import { resultsOf } from '../../src/sale/line.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
+import { withFactsOf } from '../lines.ts'
 import { until } from '../service/process.ts'
 import { BULK, holdCalls } from '../service/serving.ts'
 import { lmsAt } from './lms-at.ts'
@@ -35,7 +37,7 @@ async function start({ batch }: { batch: boolean }) {
   const settled = (id: string, state: string) =>
     until(state, async () => {
       const shown = await operations.show(id)
-      return shown?.state === state ? shown : undefined
+      return shown?.state === state ? withFactsOf(shown) : undefined
     })
   return { ...product, context, operations, idOf, settled, arrived: arrived(), release }
 }
@@ -74,7 +76,7 @@ test('a delivery that is marked as handled in the middle gets no further course,
   release()
   await marked
   assert.deepEqual(await enrollmentsOf(lms), [{ email: ALICE, course: FIRST, mode: 'audit', active: true }])
-  assert.deepEqual((await operations.show(id))?.outcome?.courses, { [FIRST]: 'enrolled' })
+  assert.deepEqual(resultsOf((await operations.show(id))?.lines ?? []), { [FIRST]: 'enrolled' })
 })
 
 test('a person who is erased in the middle has no allowance afterwards, however long the call takes', async () => {

@@ -1,5 +1,7 @@
 import { beginWork, type Work } from '../../src/enroll/work.ts'
-import type { CourseResult, Delivery } from '../../src/sale/types.ts'
+import type { CourseResult } from '../../src/sale/line.ts'
+import type { Delivery } from '../../src/sale/types.ts'
+import { linesOf } from '../lines.ts'
 
 let made = 0
 
@@ -32,9 +34,8 @@ export function aWork({
     replayedAt: null,
     generation: 0,
     effectUnknown: false,
-    standings: {},
-    accounts: {},
-    achievements: {},
+    reason: null,
+    lines: linesOf(courses, { courses: done }),
     source: 'shop',
     replaces: null,
     replacedBy: null,
@@ -42,7 +43,6 @@ export function aWork({
     form: 'raw',
     body: new Uint8Array(),
     request,
-    outcome: { courses: done, reason: null },
   }
   return beginWork({ delivery, request, courses })
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { resultsOf } from '../../src/sale/line.ts'
 import type { Delivery } from '../../src/sale/types.ts'
 import {
   answerOf,
@@ -50,7 +51,7 @@ test(
     const next = await claimOne(bench)
     await bench.inbox.beginAttempt([id])
     assert.deepEqual(
-      [next.id, next.outcome.courses, next.generation],
+      [next.id, resultsOf(next.lines), next.generation],
       [id, {}, 2],
       'two that arrived together count once',
     )
@@ -78,8 +79,8 @@ test('a repeat of a queued delivery gets no earlier result: a finished course is
   await claimOne(bench)
   await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
   void bench.inbox.submit(arrival(), DEADLINE)
-  const { outcome, generation } = await claimOne(bench)
-  assert.deepEqual([outcome.courses, generation], [{}, 1])
+  const { lines, generation } = await claimOne(bench)
+  assert.deepEqual([resultsOf(lines), generation], [{}, 1])
 })
 
 test('a repeat of a finished delivery waits for a new attempt', quick, async (t) => {
@@ -88,7 +89,7 @@ test('a repeat of a finished delivery waits for a new attempt', quick, async (t)
   await claimOne(bench)
   await bench.inbox.settle([succeeded(id)])
   const again = bench.inbox.submit(arrival(), DEADLINE)
-  assert.deepEqual((await claimOne(bench)).outcome.courses, {})
+  assert.deepEqual(resultsOf((await claimOne(bench)).lines), {})
   await bench.inbox.settle([succeeded(id, 'allowed', 1)])
   assert.deepEqual(answerOf(await again), { id, progress: progressOf(succeeded(id, 'allowed', 1)) })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimOrder } from '../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../src/queue/withdrawals/end-order.ts'
+import { resultsOf } from '../../src/sale/line.ts'
 import { factsIn, setFacts } from '../lines.ts'
 import { accepted, arrival, only, setUp, succeeded } from './harness.ts'
 
@@ -28,7 +29,7 @@ test('an attempt that was read before a withdrawal ended does not bring its cour
   const begun = await bench.store.beginAttempt([delivery])
   if (begun.size > 0) {
     // What an attempt settles: what was done before, and its own course.
-    const courses = { ...delivery.outcome.courses, [PYTHON]: 'enrolled' as const }
+    const courses = { ...resultsOf(delivery.lines), [PYTHON]: 'enrolled' as const }
     const { generation } = delivery
     await bench.store.write([
       {

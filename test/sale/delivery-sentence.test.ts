@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deliverySentence, sentenceText, type Told, type ToldOrder } from '../../src/sale/delivery-sentence.ts'
-import type { CourseResult, Standing, Standings } from '../../src/sale/types.ts'
+import type { CourseResult, Standing } from '../../src/sale/line.ts'
+import type { Outcome } from '../../src/sale/types.ts'
+import { type Facts, linesOf } from '../lines.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 const OTHER = 'course-v1:edX+Other+2026'
 const AT = Date.UTC(2026, 10, 27, 9, 31)
 const write = (at: number): string => new Date(at).toISOString().slice(11, 16)
 
-const found = (standings: Readonly<Record<string, Standing>>): Standings =>
+const found = (standings: Readonly<Record<string, Standing>>): Facts['standings'] =>
   Object.fromEntries(
     Object.entries(standings).map(([course, standing]) => [
       course,
@@ -16,11 +18,15 @@ const found = (standings: Readonly<Record<string, Standing>>): Standings =>
     ]),
   )
 const done = (courses: Readonly<Record<string, CourseResult>>) => ({ courses, reason: null })
-const told = (of: Partial<Told>): Told => ({
+interface Sold extends Partial<Omit<Told, 'lines' | 'reason'>> {
+  readonly courseIds?: readonly string[]
+  readonly outcome?: Outcome
+  readonly standings?: Facts['standings']
+}
+const told = ({ courseIds = [DEMO, OTHER], outcome = done({}), standings = {}, ...of }: Sold): Told => ({
   state: 'enrolled',
-  courseIds: [DEMO, OTHER],
-  outcome: done({}),
-  standings: {},
+  lines: linesOf(courseIds, { courses: outcome.courses, standings }),
+  reason: outcome.reason,
   withdrawals: [],
   handled: null,
   isReplaced: false,
@@ -34,8 +40,8 @@ const order = (of: Partial<ToldOrder> = {}): ToldOrder => ({
   result: { courses: { [DEMO]: { kind: 'unenrolled', why: '' } } },
   ...of,
 })
-const say = (of: Partial<Told>): string => sentenceText(deliverySentence(told(of)), write)
-const situation = (of: Partial<Told>): string => deliverySentence(told(of)).situation
+const say = (of: Sold): string => sentenceText(deliverySentence(told(of)), write)
+const situation = (of: Sold): string => deliverySentence(told(of)).situation
 
 test('a sale of two courses, one of them withdrawn, is in one of two, and the sentence says who took the other', () => {
   const half = { outcome: done({ [OTHER]: 'enrolled' }), standings: found({ [DEMO]: 'unenrolled' }) } as const
@@ -51,13 +57,13 @@ test('a sale of two courses, one of them withdrawn, is in one of two, and the se
 test('a sale whose courses are all there is in all of them', () => {
   const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
   assert.equal(say({ outcome: all }), 'In both courses. You don’t need to do anything.')
-  const one = { outcome: done({ [DEMO]: 'enrolled' }), courseIds: [DEMO.toLowerCase(), DEMO] } as const
+  const one = { outcome: done({ [DEMO]: 'enrolled' }), courseIds: [DEMO.toLowerCase()] } as const
   assert.equal(say(one), 'In the course. You don’t need to do anything.')
   assert.equal(situation({ outcome: all, withdrawals: [order()] }), 'enrolled', 'the shop has sent it again since')
 })
 
 test('a course whose access ended is named with when that was found, also once another sale has enrolled the buyer', () => {
-  const ended = (standing: Standing): Partial<Told> => {
+  const ended = (standing: Standing): Sold => {
     const { [DEMO]: first, ...others } = found({ [DEMO]: standing, [OTHER]: 'enrolled' })
     assert.ok(first !== undefined)
     const outcome = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })

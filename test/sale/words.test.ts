@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeAchievements } from '../../src/sale/words.ts'
+import { linesOf } from '../lines.ts'
 
 test('what a buyer achieved is one line, with a percentage and a certificate only where they are known', () => {
   const certificate = { status: 'issued', url: 'https://x.example/c', createdAt: 0 } as const
   assert.equal(
-    describeAchievements({
-      A: { passedAt: 0 },
-      B: { passedAt: 0, percent: 83, certificate },
-      C: { passedAt: 0, certificate: { ...certificate, status: 'revoked', url: null } },
-    }),
+    describeAchievements(
+      linesOf(['A', 'B', 'C'], {
+        achievements: {
+          A: { passedAt: 0 },
+          B: { passedAt: 0, percent: 83, certificate },
+          C: { passedAt: 0, certificate: { ...certificate, status: 'revoked', url: null } },
+        },
+      }),
+    ),
     'A: passed; B: passed with 83 %, certificate issued, https://x.example/c; C: passed, certificate revoked',
   )
-  assert.equal(describeAchievements({}), '')
+  assert.equal(describeAchievements(linesOf(['A'])), '')
 })

@@ -53,7 +53,7 @@ create table if not exists delivery_lines (
   position integer not null,
   course varchar(255) not null,
   sent varchar(255) not null,
-  course_key varchar(255),
+  course_key varchar(255) not null,
   result varchar(16),
   user_id bigint,
   username varchar(255),

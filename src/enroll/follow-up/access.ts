@@ -1,23 +1,24 @@
 import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { lineOf, soldToAccounts, type WithLines, withLines } from '../../queue/lines.ts'
+import { salesTo, type WithLines, withLines } from '../../queue/lines.ts'
 import { CAN_END } from '../../queue/rows.ts'
 import { namedBy, SUPERSEDED, type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import type { Standings } from '../../sale/types.ts'
+import { type Line, lineOf } from '../../sale/line.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
 
 /** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done for it. */
-export const isWatched = ({ state, outcome }: Pick<Reported, 'state' | 'outcome'>, course: string): boolean =>
-  CAN_END.some((one) => one === state) && outcome.courses[course] === 'enrolled'
+export const isWatched = ({ state, lines }: Pick<Reported, 'state' | 'lines'>, course: string): boolean =>
+  CAN_END.some((one) => one === state) && lineOf(lines, course)?.result === 'enrolled'
 
-/** The courses whose access has ended or come back between two standings of a delivery. */
-export function changesOf(before: Standings, after: Standings): { ended: string[]; restored: string[] } {
-  const courses = Object.keys(after)
-  const hasEnded = (standings: Standings, course: string): boolean => standings[course]?.endedAt !== undefined
+/** The courses whose access has ended or come back between two looks at a delivery. */
+export function changesOf(before: readonly Line[], after: readonly Line[]): { ended: string[]; restored: string[] } {
+  const hasEnded = (lines: readonly Line[], course: string): boolean =>
+    lineOf(lines, course)?.standing?.endedAt !== undefined
+  const courses = after.map(({ course }) => course)
   return {
     ended: courses.filter((course) => hasEnded(after, course) && !hasEnded(before, course)),
     restored: courses.filter((course) => hasEnded(before, course) && !hasEnded(after, course)),
@@ -25,10 +26,10 @@ export function changesOf(before: Standings, after: Standings): { ended: string[
 }
 
 /** The events of these changes: one of each kind at most. */
-export function accessEvents(deliveryId: string, before: Standings, after: Standings): EventDraft[] {
+export function accessEvents(deliveryId: string, before: readonly Line[], after: readonly Line[]): EventDraft[] {
   const { ended, restored } = changesOf(before, after)
   const detail = (courses: readonly string[]): string =>
-    describeStandings(Object.fromEntries(Object.entries(after).filter(([course]) => courses.includes(course))))
+    describeStandings(after.filter(({ course }) => courses.includes(course)))
   return [
     ...(ended.length === 0 ? [] : [{ deliveryId, kind: 'access_ended', detail: detail(ended) } as const]),
     ...(restored.length === 0 ? [] : [{ deliveryId, kind: 'access_restored', detail: detail(restored) } as const]),
@@ -49,17 +50,14 @@ export async function readBlocked(
 ): Promise<ReadonlySet<string>> {
   const { row, seenAt, ended, restored } = of
   if (ended.length + restored.length === 0) return new Set()
-  const toAccounts = await soldToAccounts(
-    trx,
-    row.lines.flatMap(({ user_id: id }) => id ?? []),
-  )
+  const accountIds = row.lines.flatMap(({ account }) => account?.id ?? [])
+  const ids = await salesTo(trx, { addresses: [row.email], accountIds })
   const found = await trx
     .selectFrom('deliveries')
     .select(['id', 'state', 'settled_at', 'lands_until', 'generation'])
-    .where((eb) => eb.or([eb('email', '=', row.email), ...toAccounts.map((id) => eb('id', '=', id))]))
+    .where('id', 'in', ids)
     .execute()
   const sales = await withLines(trx, found)
-  const ids = sales.map(({ id }) => id)
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   const enrolledAt = row.settled_at ?? 0
   const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
@@ -92,7 +90,7 @@ const isNewer = (
   { id, settled_at: settledAt }: Pick<DeliveryRow, 'id' | 'settled_at'>,
   than: Row,
   course: string,
-): boolean => id > than.id || settledAt === null || settledAt >= (lineOf(than, course)?.ended_at ?? 0)
+): boolean => id > than.id || settledAt === null || settledAt >= (lineOf(than.lines, course)?.standing?.endedAt ?? 0)
 
 /** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
 function enrolls(
@@ -101,7 +99,7 @@ function enrolls(
   course: string,
 ): boolean {
   const { id, state, generation } = sale
-  const line = lineOf(sale, course)
+  const line = lineOf(sale.lines, course)
   if (line === undefined || !LIVE.some((live) => live === state)) return false
   const current = orders.filter((order) => order.delivery_id === id && order.generation === generation)
   return state === 'queued' ? !hasCourse(namedBy(current), course) : line.result !== null

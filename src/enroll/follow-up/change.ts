@@ -5,8 +5,9 @@ import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
 import { withLines } from '../../queue/lines.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
-import { outcomeOf, REASON_COLUMNS } from '../../queue/rows.ts'
+import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
+import { lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, pause } from '../../service/lib/loop.ts'
 import { lacksEnrollment, type Reported, readWithdrawing } from './reported.ts'
@@ -122,9 +123,8 @@ async function wantsCourse(
     .execute()
   const [row] = await withLines(on, rows)
   if (row === undefined) return false
-  const outcome = outcomeOf(row)
-  const waitsOrIsDone = isDone(row.state) || lacksEnrollment(row.state, outcome)
-  if (!waitsOrIsDone || outcome.courses[course] === undefined) return false
+  const waitsOrIsDone = isDone(row.state) || lacksEnrollment({ state: row.state, reason: readReason(row) })
+  if (!waitsOrIsDone || (lineOf(row.lines, course)?.result ?? null) === null) return false
   return (await readWithdrawing(on, [id])).size === 0
 }
 

@@ -1,7 +1,7 @@
 import type { WriteContext } from '../../database/transaction.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
-import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
+import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import { type Asking, lookUpAll } from './look-up.ts'
 import { type Reported, readReported, type Sought } from './reported.ts'
 import { storeChecks } from './store-checks.ts'
@@ -10,9 +10,7 @@ import { storeChecks } from './store-checks.ts'
 const CHECK_MAX = 100
 
 /** What the LMS has for a delivery now, or in one line why that is not known. */
-export type CheckedNow =
-  | { readonly id: string; readonly state: DeliveryState; readonly standings: Standings }
-  | { readonly id: string; readonly failure: string }
+export type CheckedNow = Pick<Delivery, 'id' | 'state' | 'lines'> | { readonly id: string; readonly failure: string }
 
 /**
  * Looks up at once what the LMS has for at most CHECK_MAX deliveries in any settled state, stores it, and records in
@@ -61,13 +59,13 @@ export async function checkNow({
 async function soughtOf({ lms }: Pick<Asking, 'lms'>, deliveries: readonly Reported[]): Promise<Judged<Sought[]>> {
   const sought = []
   for (const reported of deliveries) {
-    const courses = new Set(Object.keys(reported.outcome.courses))
-    for (const key of reported.courseIds.filter((one) => !courses.has(one))) {
-      const course = await lms.course(key)
+    const courses: string[] = []
+    for (const { course: key, result } of reported.lines) {
+      const course = result === null ? await lms.course(key) : succeeded({ key })
       if (!course.ok) return course
-      if (course.value !== null) courses.add(course.value.key)
+      if (course.value !== null) courses.push(course.value.key)
     }
-    sought.push({ reported, courses: [...courses] })
+    sought.push({ reported, courses })
   }
   return succeeded(sought)
 }

@@ -4,11 +4,13 @@ import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDelivery, storeFound } from '../../queue/change-deliveries.ts'
-import { changedLines, factsOf, withLines } from '../../queue/lines.ts'
+import { withLines } from '../../queue/lines.ts'
 import { reasonColumns } from '../../queue/rows.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
+import { coursesWith, resultsOf } from '../../sale/line.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
-import { coursesWith, type Reported } from './reported.ts'
+import type { Reported } from './reported.ts'
 import type { Seen } from './standing.ts'
 
 /** The result of a repair, in words too. `isUnknown`: the LMS may still carry out a call. */
@@ -25,9 +27,9 @@ export interface Repaired {
  */
 export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
   const exists = new Map<string, boolean>()
-  return async ({ state, outcome }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> => {
+  return async ({ state, lines }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> => {
     if (state !== 'pre_enrolled') return succeeded([])
-    const waiting = coursesWith('allowed', outcome).filter((course) => !rows.has(course) && allowed?.has(course))
+    const waiting = coursesWith('allowed', lines).filter((course) => !rows.has(course) && allowed?.has(course))
     for (const course of waiting.filter((one) => !exists.has(one))) {
       const found = await lms.course(course)
       if (!found.ok) return found
@@ -75,11 +77,15 @@ export async function deleteDangling({
       .execute()
     const [row] = await withLines(writing.trx, rows)
     if (row === undefined) return { result: null, listed: [repaired] }
-    const { [course]: _gone, ...courses } = factsOf(row.lines).courses
+    const lines = row.lines.map((line) => (isSameCourse(line.sent, course) ? { ...line, result: null } : line))
     const reason = { code: 'course.missing', subject: course } as const
     const set = { state: 'needs_attention', ...reasonColumns(reason), ended_at: null } as const
-    await storeFound(writing, [{ id, from: 'pre_enrolled', set, lines: changedLines(row.lines, { courses }) }])
-    const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome({ courses, reason }) } as const
+    await storeFound(writing, [{ id, from: 'pre_enrolled', set, before: row.lines, lines }])
+    const moved = {
+      deliveryId: id,
+      kind: 'needs_attention',
+      detail: describeOutcome({ courses: resultsOf(lines), reason }),
+    } as const
     return { result: null, listed: [repaired], others: [moved] }
   })
   for (const event of events) publish(event)

@@ -5,9 +5,10 @@ import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
+import { coursesWith } from '../../sale/line.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { isWatched } from './access.ts'
-import { CHUNK, coursesWith, readReported, type Sought } from './reported.ts'
+import { CHUNK, readReported, type Sought } from './reported.ts'
 
 const DAY_MS = 24 * 3_600_000
 const WEEK_MS = 7 * DAY_MS
@@ -113,7 +114,7 @@ async function* salesOf(
     const ids = rows.map((row) => row.id)
     const found = await guard(() => readReported(db, ids))
     yield found
-      .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.outcome) }))
+      .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.lines) }))
       .filter(({ reported, courses: [watched] }) => watched !== undefined && isWatched(reported, watched))
     last = rows.at(-1) ?? last
     isLast = rows.length < CHUNK

@@ -1,6 +1,7 @@
 import { type AccountById, isSameAddress, isThere } from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
+import { lineOf } from '../../sale/line.ts'
 import type { Sought } from './reported.ts'
 import type { SeenAccount } from './standing.ts'
 
@@ -76,8 +77,8 @@ export async function findLeft(
   const known = new Map<number, SeenAccount | null>()
   for (const { reported, courses } of sought) {
     for (const course of courses) {
-      const stored = reported.accounts[course]
-      if (stored === undefined || isThere(account, stored)) continue
+      const stored = lineOf(reported.lines, course)?.account ?? null
+      if (stored === null || isThere(account, stored)) continue
       if (!known.has(stored.id)) {
         await asking.beforeCall()
         const found = await asking.lms.accountById(stored)

@@ -2,6 +2,7 @@ import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
+import { coursesWith, lineOf } from '../../sale/line.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { applyMode } from '../course-mode.ts'
@@ -10,7 +11,7 @@ import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
 import { enrolledBuyers, sinceLastRound } from './enrolled.ts'
 import { type Asking, lookUp, permitFor } from './look-up.ts'
-import { coursesWith, reportedInState, type Sought } from './reported.ts'
+import { reportedInState, type Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { buyerIn, type SeenRow } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
@@ -208,7 +209,7 @@ async function* inPages(chunks: AsyncIterable<readonly Sought[]>): AsyncGenerato
 /** The pre-enrolled deliveries with the courses that wait for an account, in chunks. */
 async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<Sought[]> {
   for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
-    yield chunk.map((reported) => ({ reported, courses: coursesWith('allowed', reported.outcome) }))
+    yield chunk.map((reported) => ({ reported, courses: coursesWith('allowed', reported.lines) }))
   }
 }
 
@@ -221,7 +222,7 @@ async function withModes(round: Round, { reported, seen, askedAt }: Check): Prom
   const rows = new Map(seen.rows)
   const changing = { ...round, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
-    const waits = reported.state === 'pre_enrolled' && reported.outcome.courses[course] === 'allowed'
+    const waits = reported.state === 'pre_enrolled' && lineOf(reported.lines, course)?.result === 'allowed'
     const isPending = row.modePending && seen.courses.has(course) && waits
     const mode = isPending ? asking.modeOf(course) : null
     const account = buyerIn(course, seen)

@@ -3,6 +3,7 @@ import { enrollsOnActivation } from '../../lms/apis/enrollment-allowed.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
+import { lineOf } from '../../sale/line.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
 import { type Accounts, type AskingAccounts, findAccounts, findLeft } from './find-accounts.ts'
 import type { Sought } from './reported.ts'
@@ -103,10 +104,8 @@ interface Person {
 /** The deliveries of the same address, but not those that gave the same course to different accounts. */
 function peopleIn(page: readonly Sought[]): Sought[][] {
   const isSame = (one: Sought, other: Sought): boolean =>
-    one.courses.every(
-      (course) =>
-        !other.courses.includes(course) || one.reported.accounts[course]?.id === other.reported.accounts[course]?.id,
-    )
+    one.courses.every((course) => !other.courses.includes(course) || buyerOf(one, course) === buyerOf(other, course))
+  const buyerOf = ({ reported }: Sought, course: string) => lineOf(reported.lines, course)?.account?.id
   const people = new Map<string, Sought[][]>()
   for (const sought of page) {
     const known = people.get(sought.reported.email) ?? []

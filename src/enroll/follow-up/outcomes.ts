@@ -2,7 +2,7 @@ import { type Certificate, certificateCanNameUser } from '../../lms/apis/certifi
 import { listCanNameUser } from '../../lms/apis/enrollment.ts'
 import { GRADES, type Grade, groupsForGrades } from '../../lms/apis/grades.ts'
 import type { Judged } from '../../lms/client/failure.ts'
-import type { Achievement, LmsAccount } from '../../sale/types.ts'
+import { type Achievement, type LmsAccount, lineOf } from '../../sale/line.ts'
 import { learners, sinceLastRound } from './enrolled.ts'
 import { makeRound, type Round, type RoundOptions, type RoundResult } from './follow-up.ts'
 import { permitFor } from './look-up.ts'
@@ -25,7 +25,7 @@ interface Learner {
   readonly reported: Reported
   readonly course: string
   readonly account: LmsAccount
-  readonly known: Achievement | undefined
+  readonly known: Achievement | null
 }
 
 /**
@@ -52,7 +52,7 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
     looked(sales.length)
     for (const learner of sales.flatMap(learnersOf)) {
       const { course, known } = learner
-      if (known === undefined) waiting.set(course, [...(waiting.get(course) ?? []), learner])
+      if (known === null) waiting.set(course, [...(waiting.get(course) ?? []), learner])
       else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
     }
     await askForGrades(round, waiting, GRADES)
@@ -70,11 +70,10 @@ async function asked<T>({ asking, failures }: Round, call: () => Promise<Judged<
 
 /** The courses of a delivery that its buyer still has, and of which the account is known. */
 function learnersOf({ reported, courses }: Sought): Learner[] {
-  const { accounts, standings, achievements } = reported
   return courses.flatMap((course) => {
-    const account = accounts[course]
-    if (account === undefined || standings[course]?.endedAt !== undefined) return []
-    return [{ reported, course, account, known: achievements[course] }]
+    const { account = null, standing = null, achievement = null } = lineOf(reported.lines, course) ?? {}
+    if (account === null || standing?.endedAt !== undefined) return []
+    return [{ reported, course, account, known: achievement }]
   })
 }
 

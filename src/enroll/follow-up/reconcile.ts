@@ -2,7 +2,8 @@ import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import { type CourseResult, type DeliveryEvent, type DeliveryState, isDone, type Standing } from '../../sale/types.ts'
+import { type CourseResult, resultsOf, type Standing } from '../../sale/line.ts'
+import { type DeliveryEvent, type DeliveryState, isDone } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
@@ -90,7 +91,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const danglingIn = createDanglingCheck({ lms })
   for (const state of STATES) {
     for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
-      const mine = chunk.filter(({ outcome }) => isDone(state) || lacksEnrollment(state, outcome))
+      const mine = chunk.filter((one) => isDone(state) || lacksEnrollment(one))
       const result = await orAborted(signal, () => reconcileChunk(options, mine, danglingIn))
       if (result === null) return ended(null)
       result.findings.forEach(count)
@@ -154,7 +155,7 @@ async function checkPatiently(
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
   const asking = { lms, acquire, modeOf, beforeCall, now: context.now }
-  const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(reported.outcome.courses) }))
+  const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(resultsOf(reported.lines)) }))
   for (;;) {
     const checks = await lookUpAll(asking, sought)
     if (checks.ok) {
@@ -166,9 +167,9 @@ async function checkPatiently(
   }
 }
 
-function findingsOf({ id, email, outcome }: Reported, seen: Seen, dangling: readonly string[]): Finding[] {
+function findingsOf({ id, email, lines }: Reported, seen: Seen, dangling: readonly string[]): Finding[] {
   const hasAccount = 'username' in seen.account
-  return Object.entries(outcome.courses).map(([course, reported]) => {
+  return Object.entries(resultsOf(lines)).map(([course, reported]) => {
     const standing = dangling.includes(course) ? 'dangling' : standingIn(course, seen).standing
     // What is missing of an account that left the address is not made for whoever has it now.
     const isThere = !seen.left.has(course)

@@ -3,26 +3,16 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
-import { REASON_COLUMNS, readRequest, storedOf } from '../../queue/rows.ts'
-import type { Achievements, BuyerAccounts, CourseResult, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
+import { REASON_COLUMNS, readReason, readRequest } from '../../queue/rows.ts'
+import type { Delivery, DeliveryState } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
 export const CHUNK = 200
 
-/** What a check needs of a settled delivery. */
-export interface Reported {
-  readonly id: string
-  readonly state: DeliveryState
-  readonly generation: number
-  /** The address and the course keys as the shop sent them. */
+/** What a check needs of a settled delivery. `email`: as the shop sent it. */
+export interface Reported extends Pick<Delivery, 'id' | 'state' | 'generation' | 'reason' | 'lines'> {
   readonly email: string
-  readonly courseIds: readonly string[]
-  readonly outcome: Outcome
-  /** As stored: what the checks until now have found. */
-  readonly standings: Standings
-  readonly accounts: BuyerAccounts
-  readonly achievements: Achievements
 }
 
 /** A delivery whose buyer is looked up, and the true course keys to ask about. */
@@ -33,12 +23,8 @@ export interface Sought {
 
 const COLUMNS = ['id', 'state', 'generation', 'request', ...REASON_COLUMNS] as const
 
-/** The courses with this result, by true course key. */
-export const coursesWith = (result: CourseResult, { courses }: Outcome): string[] =>
-  Object.keys(courses).filter((course) => courses[course] === result)
-
 /** Whether a delivery needs attention because its buyer has an account, and no enrollment in a course. */
-export const lacksEnrollment = (state: DeliveryState, { reason }: Outcome): boolean =>
+export const lacksEnrollment = ({ state, reason }: Pick<Reported, 'state' | 'reason'>): boolean =>
   state === 'needs_attention' && reason?.code === 'enrollment.missing'
 
 /** The deliveries with these ids, without those that hold no request or can't be read. */
@@ -51,15 +37,9 @@ export async function readReported(db: Kysely<Tables>, ids: readonly string[]): 
 function reportedOf(row: WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>): Reported | null {
   if (row.request === null) return null
   try {
-    const { email, courseIds } = readRequest(row.request)
-    return {
-      id: row.id,
-      state: row.state,
-      generation: row.generation,
-      email,
-      courseIds,
-      ...storedOf(row),
-    }
+    const { email } = readRequest(row.request)
+    const { id, state, generation, lines } = row
+    return { id, state, generation, email, lines, reason: readReason(row) }
   } catch {
     return null // the console shows what is wrong with the row
   }

@@ -1,41 +1,26 @@
 import type { EventDraft } from '../../queue/events.ts'
-import type {
-  CourseResult,
-  CourseStanding,
-  DeliveryState,
-  Outcome,
-  Reason,
-  Standing,
-  Standings,
-} from '../../sale/types.ts'
+import { type CourseStanding, type Line, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
+import type { Reason } from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { accessEvents, changesOf, isWatched } from './access.ts'
-import { coursesWith, lacksEnrollment, type Reported } from './reported.ts'
+import { lacksEnrollment, type Reported } from './reported.ts'
 import { buyerIn, isWorthStoring, type Seen, type SeenAccount, standingAfter } from './standing.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
 
 /** Whether the timeline should have a change: not if the course has what was reported, or still waits for an account. */
-function isNews(reported: CourseResult | undefined, before: CourseStanding | undefined, after: CourseStanding) {
+function isNews({ result: reported, standing: before }: Line, after: CourseStanding): boolean {
   if (after.moved && !before?.moved) return true
   if (before?.standing === after.standing || after.standing === 'no_account') return false
-  return !(reported === 'enrolled' && after.standing === 'enrolled' && before === undefined)
+  return !(reported === 'enrolled' && after.standing === 'enrolled' && before === null)
 }
 
 /**
  * Why a pre-enrolled buyer will not get the course by waiting; null if they may. Only the courses that wait for the
  * buyer's account count.
  */
-function reasonAgainst({
-  waiting,
-  standings,
-  account,
-}: {
-  waiting: readonly string[]
-  standings: Standings
-  account: SeenAccount
-}): Reason | null {
-  const first = (standing: Standing) => waiting.find((course) => standings[course]?.standing === standing)
+function reasonAgainst({ waiting, account }: { waiting: readonly Line[]; account: SeenAccount }): Reason | null {
+  const first = (standing: Standing) => waiting.find((line) => line.standing?.standing === standing)?.course
   const unenrolled = first('unenrolled')
   if (unenrolled !== undefined) return { code: 'person.unenrolled', subject: unenrolled }
   if (account.status === 'other_account') return { code: 'person.other_account', subject: account.address }
@@ -53,18 +38,14 @@ export interface Check {
   readonly askedAt: number
 }
 
-interface Checked {
-  readonly state: DeliveryState
-  readonly outcome: Outcome
-  /** The same object as before if nothing of it has to be stored. */
-  readonly standings: Standings
+interface Checked extends Pick<Reported, 'state' | 'reason'> {
+  /** The same list as before if nothing of it has to be stored. */
+  readonly lines: readonly Line[]
   readonly drafts: readonly EventDraft[]
 }
 
-interface Of {
+interface Of extends Pick<Reported, 'reason' | 'lines'> {
   readonly check: Check
-  readonly outcome: Outcome
-  readonly standings: Standings
   readonly receivedAt: number
   readonly at: number
   /** The operator who asked for the check: it is then always stored, with an event. */
@@ -80,72 +61,87 @@ interface Of {
  * `at` is the time of storing, ms since 1970.
  */
 export function resultOfCheck(of: Of): Checked {
-  const { check, outcome, standings: before, by } = of
-  const isOutdated = [...check.seen.courses].some((course) => (before[course]?.checkedAt ?? 0) > check.askedAt)
-  const standings = isOutdated ? before : mergedStandings(of)
-  const checked = { deliveryId: check.reported.id, kind: 'checked', detail: describeStandings(standings) } as const
+  const { check, reason, lines: before, by } = of
+  const { id, state } = check.reported
+  const isOutdated = [...check.seen.courses].some(
+    (course) => (lineOf(before, course)?.standing?.checkedAt ?? 0) > check.askedAt,
+  )
+  const seen = isOutdated ? before : linesSeen(of)
+  const checked = { deliveryId: id, kind: 'checked', detail: describeStandings(seen) } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
-  const next = isOutdated ? null : nextOutcome(check, outcome, standings)
-  if (next === null || next.state === check.reported.state) {
-    const news = [...accessEvents(check.reported.id, before, standings), ...(by === null ? newsOf(of, standings) : [])]
-    return { state: check.reported.state, outcome: next?.outcome ?? outcome, standings, drafts: [...asked, ...news] }
+  const next = isOutdated ? null : nextState(of, seen)
+  if (next === null || next.state === state) {
+    const news = [...accessEvents(id, before, seen), ...(by === null ? newsOf(of, seen) : [])]
+    return { state, reason, lines: next?.lines ?? seen, drafts: [...asked, ...news] }
   }
-  return { ...next, standings, drafts: [...asked, moveOf(of, next)] }
+  return { ...next, drafts: [...asked, moveOf(of, next)] }
 }
 
 /** Whether there is nothing to store, by the delivery as it was read. */
 export function changesNothing(check: Check): boolean {
-  const { outcome, standings } = check.reported
-  const after = resultOfCheck({ check, outcome, standings, receivedAt: 0, at: 0, by: null })
-  return after.standings === standings && after.outcome === outcome
+  const { reason, lines } = check.reported
+  const after = resultOfCheck({ check, reason, lines, receivedAt: 0, at: 0, by: null })
+  return after.lines === lines && after.reason === reason
 }
 
-function mergedStandings({ check: { reported, seen, askedAt }, standings: before, by, blocked }: Of): Standings {
-  const merged: Record<string, CourseStanding> = {}
-  for (const course of seen.courses) {
-    const watched = isWatched(reported, course) ? { isBlocked: blocked?.has(course) ?? false } : null
-    // A round doesn't tell where the account of somebody is who was enrolled, if the address is another one by now.
-    if (watched !== null && seen.allowed === null && !isKnown(buyerIn(course, seen))) continue
-    const after = standingAfter({ course, seen, before: before[course], watched, at: askedAt })
-    if (by !== null || isWorthStoring(before[course], after)) merged[course] = after
+/** The lines with what was seen of them. Who is first seen enrolled in a course is its buyer from then on. */
+function linesSeen(of: Of): readonly Line[] {
+  const { lines, check } = of
+  const seen = new Map<Line, Line>()
+  for (const course of check.seen.courses) {
+    const line = lineOf(lines, course)
+    const standing = line === undefined ? null : standingSeen(of, line, course)
+    if (line === undefined || standing === null) continue
+    const { account: found } = check.seen
+    const isBuyer = line.account === null && standing.standing === 'enrolled' && 'username' in found
+    const account = isBuyer && found.id !== undefined ? { id: found.id, username: found.username } : line.account
+    seen.set(line, { ...line, course, standing, account })
   }
-  return Object.keys(merged).length === 0 ? before : { ...before, ...merged }
+  return seen.size === 0 ? lines : lines.map((line) => seen.get(line) ?? line)
+}
+
+/** What to store of a course; null: nothing. */
+function standingSeen(
+  { check: { reported, seen, askedAt }, by, blocked }: Of,
+  { standing: before }: Line,
+  course: string,
+): CourseStanding | null {
+  const watched = isWatched(reported, course) ? { isBlocked: blocked?.has(course) ?? false } : null
+  // A round doesn't tell where the account of somebody is who was enrolled, if the address is another one by now.
+  if (watched !== null && seen.allowed === null && !isKnown(buyerIn(course, seen))) return null
+  const after = standingAfter({ course, seen, before, watched, at: askedAt })
+  return by !== null || isWorthStoring(before, after) ? after : null
 }
 
 const isKnown = ({ status }: SeenAccount): boolean => status !== 'unknown' && status !== 'other_account'
 
-/** The state and the outcome if the check changes one of them; else null. */
-function nextOutcome(
-  { reported, seen }: Check,
-  outcome: Outcome,
-  standings: Standings,
-): { state: DeliveryState; outcome: Outcome } | null {
+type Next = Pick<Reported, 'state' | 'reason' | 'lines'>
+
+/** The state and the results if the check changes one of them; else null. `lines`: with what was seen. */
+function nextState({ check: { reported, seen }, reason: before }: Of, lines: readonly Line[]): Next | null {
   const { state } = reported
-  const wasMissing = lacksEnrollment(state, outcome)
+  const wasMissing = lacksEnrollment({ state, reason: before })
   if (state !== 'pre_enrolled' && !wasMissing) return null
-  const waiting = coursesWith('allowed', outcome)
-  if (!waiting.some((course) => seen.courses.has(course))) return null // only what was enrolled before was looked up
-  const rowOf = (course: string) => seen.rows.get(course)
-  const claimed = waiting.filter(
-    (course) => standings[course]?.standing === 'enrolled' && (wasMissing || !rowOf(course)?.modePending),
-  )
-  const courses = { ...outcome.courses, ...Object.fromEntries(claimed.map((course) => [course, 'enrolled' as const])) }
-  const [against = null] = waiting.flatMap((course) => rowOf(course)?.against ?? [])
+  const waiting = lines.filter(({ result }) => result === 'allowed')
+  if (!waiting.some(({ course }) => seen.courses.has(course))) return null // only what was enrolled before was looked up
+  const rowOf = ({ course }: Line) => seen.rows.get(course)
+  const isClaimed = (line: Line): boolean =>
+    line.result === 'allowed' && line.standing?.standing === 'enrolled' && (wasMissing || !rowOf(line)?.modePending)
+  const claimed = waiting.filter(isClaimed)
+  const after = lines.map((line) => (isClaimed(line) ? { ...line, result: 'enrolled' as const } : line))
+  const [against = null] = waiting.flatMap((line) => rowOf(line)?.against ?? [])
   if (claimed.length > 0 && claimed.length === waiting.length && against === null) {
-    return { state: 'enrolled', outcome: { courses, reason: null } }
+    return { state: 'enrolled', reason: null, lines: after }
   }
   if (wasMissing) return null
-  const reason = reasonAgainst({ waiting, standings, account: seen.account }) ?? against
-  if (reason !== null) return { state: 'needs_attention', outcome: { courses, reason } }
-  return claimed.length === 0 ? null : { state, outcome: { courses, reason: null } }
+  const reason = reasonAgainst({ waiting, account: seen.account }) ?? against
+  if (reason !== null) return { state: 'needs_attention', reason, lines: after }
+  return claimed.length === 0 ? null : { state, reason: null, lines: after }
 }
 
 /** The event of a delivery that changes its state. */
-function moveOf(
-  { check: { reported }, receivedAt, at }: Of,
-  { state, outcome }: { state: DeliveryState; outcome: Outcome },
-): EventDraft {
-  const detail = describeOutcome(outcome)
+function moveOf({ check: { reported }, receivedAt, at }: Of, { state, reason, lines }: Next): EventDraft {
+  const detail = describeOutcome({ courses: resultsOf(lines), reason })
   if (state !== 'enrolled') return { deliveryId: reported.id, kind: 'needs_attention', detail }
   const timeToClaimMs = Math.max(0, at - receivedAt)
   return {
@@ -156,16 +152,16 @@ function moveOf(
   }
 }
 
-function newsOf({ check, outcome, standings: before }: Of, after: Standings): EventDraft[] {
+function newsOf({ check, lines: before }: Of, after: readonly Line[]): EventDraft[] {
   const { ended, restored } = changesOf(before, after)
-  const news = Object.entries(after).filter(([course, standing]) => {
-    if (ended.includes(course) || restored.includes(course)) return false
-    return standing !== before[course] && isNews(outcome.courses[course], before[course], standing)
+  const news = after.filter((line, index) => {
+    const { course, standing } = line
+    const old = before[index]
+    if (standing === null || old === undefined || ended.includes(course) || restored.includes(course)) return false
+    return standing !== old.standing && isNews(old, standing)
   })
   if (news.length === 0) return []
-  return [
-    { deliveryId: check.reported.id, kind: 'standing_changed', detail: describeStandings(Object.fromEntries(news)) },
-  ]
+  return [{ deliveryId: check.reported.id, kind: 'standing_changed', detail: describeStandings(news) }]
 }
 
 /** A span of time in its two largest units: `3 d 4 h`. */

@@ -1,4 +1,5 @@
-import type { BuyerAccounts, CourseStanding, Reason, Standing, Standings } from '../../sale/types.ts'
+import { type CourseStanding, lineOf, type Standing } from '../../sale/line.ts'
+import type { Reason } from '../../sale/types.ts'
 import { isWatched } from './access.ts'
 import type { Reported } from './reported.ts'
 
@@ -69,28 +70,6 @@ export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'st
 }
 
 /**
- * The accounts that the courses of a delivery were given to, after a check: who is first seen enrolled in a course for
- * which the delivery knows no account is its buyer from then on. Pure.
- * @param of.standings after the check
- */
-export function accountsAfterCheck({
-  seen: { account, courses },
-  accounts,
-  standings,
-}: {
-  seen: Pick<Seen, 'account' | 'courses'>
-  accounts: BuyerAccounts
-  standings: Standings
-}): BuyerAccounts {
-  if (!('username' in account) || account.id === undefined) return accounts
-  const { id, username } = account
-  const isNew = (course: string): boolean =>
-    accounts[course] === undefined && standings[course]?.standing === 'enrolled'
-  const found = [...courses].filter(isNew).map((course) => [course, { id, username }] as const)
-  return found.length === 0 ? accounts : { ...accounts, ...Object.fromEntries(found) }
-}
-
-/**
  * The standing to store after a check at `at` (ms since 1970). A round of the follow-up doesn't ask for allowances, so
  * it keeps the finding of an earlier check that there is none.
  */
@@ -103,7 +82,7 @@ export function standingAfter({
 }: {
   course: string
   seen: Seen
-  before: CourseStanding | undefined
+  before: CourseStanding | null
   /** Whether its access may end or come back, and if so, whether something keeps it from that: see readBlocked. */
   watched: { readonly isBlocked: boolean } | null
   at: number
@@ -144,7 +123,7 @@ function endedAfter({
 }: {
   account: SeenAccount
   row: SeenRow | undefined
-  before: CourseStanding | undefined
+  before: CourseStanding | null
   at: number
 }): number | undefined {
   if (account.status === 'retired') return before?.endedAt ?? at
@@ -160,7 +139,7 @@ export function isDueToAsk(
   reported: Reported,
   { course, account, at }: { course: string; account: SeenAccount; at: number },
 ) {
-  const before = reported.standings[course]
+  const before = lineOf(reported.lines, course)?.standing ?? null
   if (isWatched(reported, course)) return account.status === 'unknown' && before?.endedAt === undefined
   return 'username' in account && isDueAgain(before, at)
 }
@@ -169,16 +148,16 @@ export function isDueToAsk(
  * Whether to ask whether an account without an enrollment is active: at the third check, a day after the first, and
  * then once a day. Without an answer it stays due, because the check isn't stored.
  */
-function isDueAgain(before: CourseStanding | undefined, at: number): boolean {
-  if (before === undefined || (before.standing !== 'not_activated' && before.standing !== 'missing')) return false
+function isDueAgain(before: CourseStanding | null, at: number): boolean {
+  if (before === null || (before.standing !== 'not_activated' && before.standing !== 'missing')) return false
   if (before.checks + 1 < CHECKS_BEFORE_ASKING) return false
   const daysAt = (time: number): number => Math.floor((time - before.since) / DAY_MS)
   return daysAt(at) > daysAt(before.checkedAt)
 }
 
 /** Whether a check changes what the database should have. Pure. */
-export function isWorthStoring(before: CourseStanding | undefined, after: CourseStanding): boolean {
-  if (before === undefined || before.standing !== after.standing || before.mode !== after.mode) return true
+export function isWorthStoring(before: CourseStanding | null, after: CourseStanding): boolean {
+  if (before === null || before.standing !== after.standing || before.mode !== after.mode) return true
   if (before.endedAt !== after.endedAt || before.moved !== after.moved) return true
   return after.checkedAt - before.checkedAt >= STORE_AGAIN_MS || isDueAgain(before, after.checkedAt)
 }

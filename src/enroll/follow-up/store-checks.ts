@@ -4,21 +4,20 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { auditedChange } from '../../queue/audited-change.ts'
 import { type Found, lockDeliveries, storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { changedLines, type WithLines, withLines } from '../../queue/lines.ts'
-import { endedAtOf, REASON_COLUMNS, reasonColumns, storedOf } from '../../queue/rows.ts'
-import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
+import { type WithLines, withLines } from '../../queue/lines.ts'
+import { endedAtOf, REASON_COLUMNS, readReason, reasonColumns } from '../../queue/rows.ts'
+import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { changesOf, readBlocked } from './access.ts'
 import { readWithdrawing } from './reported.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
-import { accountsAfterCheck } from './standing.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
 const STEP = 200
 const REST_MS = 20
 
 /** What the database has after a check was stored; null if it was not, because the delivery has changed since. */
-export type Stored = { readonly state: DeliveryState; readonly standings: Standings } | null
+export type Stored = Pick<Delivery, 'state' | 'lines'> | null
 
 /**
  * Stores what checks have found, in steps of one transaction each. A check changes its delivery only if that is still in
@@ -113,24 +112,13 @@ async function writeOf(
   { check, row, by }: { check: Check; row: Row; by: string | null },
 ): Promise<Write | null> {
   if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
-  const { outcome, standings, accounts } = storedOf(row)
-  const of = { check, outcome, standings, receivedAt: row.received_at, at: writing.at, by }
+  const { id, state, lines } = row
+  const of = { check, reason: readReason(row), lines, receivedAt: row.received_at, at: writing.at, by }
   const found = resultOfCheck(of)
-  const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, ...changesOf(standings, found.standings) })
+  const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, ...changesOf(lines, found.lines) })
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
-  const stored = { state: after.state, standings: after.standings }
-  const isSame = after.standings === standings
-  if (isSame && after.outcome === outcome) return { found: null, drafts: after.drafts, stored }
-  const facts = {
-    courses: after.outcome.courses,
-    ...(isSame
-      ? {}
-      : {
-          standings: after.standings,
-          accounts: accountsAfterCheck({ ...check, accounts, standings: after.standings }),
-        }),
-  }
-  const set = { state: after.state, ...reasonColumns(after.outcome.reason), ended_at: endedAtOf(after.standings) }
-  const { id, state } = row
-  return { found: { id, from: state, set, lines: changedLines(row.lines, facts) }, drafts: after.drafts, stored }
+  const stored = { state: after.state, lines: after.lines }
+  if (after.lines === lines && after.reason === of.reason) return { found: null, drafts: after.drafts, stored }
+  const set = { state: after.state, ...reasonColumns(after.reason), ended_at: endedAtOf(after.lines) }
+  return { found: { id, from: state, set, before: lines, lines: after.lines }, drafts: after.drafts, stored }
 }

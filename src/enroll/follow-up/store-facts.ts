@@ -3,9 +3,9 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { changedLines, keyOf, storeLines, type WithLines, withLines } from '../../queue/lines.ts'
-import { REASON_COLUMNS, storedOf } from '../../queue/rows.ts'
-import type { Achievement, DeliveryEvent, EventKind } from '../../sale/types.ts'
+import { storeLines, type WithLines, withLines } from '../../queue/lines.ts'
+import { type Achievement, type Line, lineOf } from '../../sale/line.ts'
+import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
 import { isWatched, readBlocked } from './access.ts'
 import type { Reported } from './reported.ts'
 
@@ -25,15 +25,15 @@ interface News {
  * the grade changes; a certificate when it is issued, when it is revoked, and when it is issued again. Pure.
  * @param of.at ms since 1970
  */
-export function newsOf(of: { known: Achievement | undefined; fact: Fact; at: number }): News | null {
+export function newsOf(of: { known: Achievement | null; fact: Fact; at: number }): News | null {
   const { known, fact, at } = of
   if (fact.kind === 'passed') {
-    if (known !== undefined) return null
+    if (known !== null) return null
     return { kind: 'passed', after: { passedAt: at, ...(fact.percent === null ? {} : { percent: fact.percent }) } }
   }
   const certificate = known?.certificate
   const isIssued = certificate?.status === 'issued'
-  if (known === undefined || isIssued === (fact.kind === 'certificate')) return null
+  if (known === null || isIssued === (fact.kind === 'certificate')) return null
   if (fact.kind === 'certificate') {
     const { url, createdAt } = fact
     return { kind: 'certificate_issued', after: { ...known, certificate: { status: 'issued', url, createdAt } } }
@@ -43,7 +43,7 @@ export function newsOf(of: { known: Achievement | undefined; fact: Fact; at: num
   return { kind: 'certificate_revoked', after: { ...known, certificate: revoked } }
 }
 
-const COLUMNS = ['id', 'state', 'generation', 'email', 'settled_at', 'effect_unknown', ...REASON_COLUMNS] as const
+const COLUMNS = ['id', 'state', 'generation', 'email', 'settled_at', 'effect_unknown'] as const
 type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
 
 /** A fact about the buyer of a delivery in one course, by true course key. */
@@ -84,27 +84,27 @@ async function storeOne(
   row: Row,
   { found, askedAt }: { found: readonly Found[]; askedAt: number },
 ): Promise<EventDraft[]> {
-  const { id, state } = row
-  const { outcome, standings, achievements: known } = storedOf(row)
+  const { id, state, lines } = row
   const current = found.filter(
     ({ reported, course }) =>
       reported.generation === row.generation &&
-      isWatched({ state, outcome }, course) &&
-      standings[course]?.endedAt === undefined,
+      isWatched({ state, lines }, course) &&
+      lineOf(lines, course)?.standing?.endedAt === undefined,
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
   const blocked = await readBlocked(writing, { row, seenAt: askedAt, ended: courses, restored: [] })
   const lost = await readLost(writing, row)
-  const achievements = new Map(Object.entries(known))
+  const achieved = new Map(lines.map((line) => [line.course, line.achievement]))
   const drafts: EventDraft[] = []
   for (const { course, fact } of current) {
-    const news = newsOf({ known: achievements.get(course), fact, at: writing.at })
+    const news = newsOf({ known: achieved.get(course) ?? null, fact, at: writing.at })
     if (news === null || blocked.has(course) || lost.has(course)) continue
-    achievements.set(course, news.after)
+    achieved.set(course, news.after)
     drafts.push({ deliveryId: id, kind: news.kind, detail: course })
   }
-  await storeLines(writing.trx, changedLines(row.lines, { achievements: Object.fromEntries(achievements) }))
+  const after = lines.map((line) => ({ ...line, achievement: achieved.get(line.course) ?? null }))
+  await storeLines(writing.trx, [{ id, before: lines, lines: after }])
   return drafts
 }
 
@@ -121,5 +121,6 @@ async function readLost(
     .execute()
   const lines = (await withLines(trx, rows)).flatMap((row) => row.lines)
   const since = enrolledAt ?? 0
-  return new Set(lines.filter(({ ended_at: endedAt }) => endedAt !== null && endedAt >= since).map(keyOf))
+  const isLost = ({ standing }: Line): boolean => standing?.endedAt !== undefined && standing.endedAt >= since
+  return new Set(lines.filter(isLost).map(({ course }) => course))
 }

@@ -2,7 +2,7 @@ import { type Account, isSameAddress, isThere } from '../../lms/apis/accounts.ts
 import type { Allowance } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { accountIn, type BuyerAccounts, type LmsAccount } from '../../sale/types.ts'
+import type { Line, LmsAccount } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 
 /** Whom a withdrawal from one course is about. */
@@ -55,19 +55,19 @@ export async function findBuyer({
   return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isTaken, isReplaced: false })
 }
 
+/** A course, and the account that it was given to; null if none is known. */
+export type GivenCourse = Pick<Line, 'course' | 'account'>
+
 /**
  * Finds the buyers of several courses of one sale, by course.
- * @param of.stored the accounts that the courses were given to, as far as they are known
+ * @param of.courses each with the account that it was given to; null if none is known
  */
 export async function findBuyers({
   lms,
   acquire,
   email,
   courses,
-  stored,
-}: CallContext & { email: string; courses: readonly string[]; stored: BuyerAccounts }): Promise<
-  Judged<Map<string, Buyer>>
-> {
+}: CallContext & { email: string; courses: readonly GivenCourse[] }): Promise<Judged<Map<string, Buyer>>> {
   // In this order: a buyer who activates an account in between still has the allowance, and the account too.
   const allowances = await lms.allowances(await acquire(), { email })
   if (!allowances.ok) return allowances
@@ -75,8 +75,8 @@ export async function findBuyers({
   if (!account.ok) return account
   const there = { email, account: account.value, allowances: allowances.value }
   const buyers = new Map<string, Buyer>()
-  for (const course of courses) {
-    const buyer = await findBuyer({ lms, ...there, stored: accountIn(stored, course) })
+  for (const { course, account: stored } of courses) {
+    const buyer = await findBuyer({ lms, ...there, stored })
     if (!buyer.ok) return buyer
     buyers.set(course, buyer.value)
   }

@@ -3,9 +3,9 @@ import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import type { Enrollment } from '../../lms/apis/enrollment.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
-import type { BuyerAccounts, Standing } from '../../sale/types.ts'
+import type { Standing } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
-import { findBuyers } from './find-buyer.ts'
+import { findBuyers, type GivenCourse } from './find-buyer.ts'
 
 /** What the LMS has for a person in one course now. */
 export interface LiveCourse {
@@ -26,15 +26,12 @@ export interface LiveCourse {
 export async function whatStands({
   email,
   courses,
-  accounts,
   ...context
 }: CallContext & {
   email: string
-  courses: readonly string[]
-  /** Whom the courses were given to, as far as it is known. */
-  accounts: BuyerAccounts
+  courses: readonly GivenCourse[]
 }): Promise<Judged<readonly LiveCourse[]>> {
-  const buyers = await findBuyers({ ...context, email, courses, stored: accounts })
+  const buyers = await findBuyers({ ...context, email, courses })
   if (!buyers.ok) return buyers
   const found: LiveCourse[] = []
   for (const [course, buyer] of buyers.value) {

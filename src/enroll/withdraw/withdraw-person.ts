@@ -2,10 +2,10 @@ import type { DeliveryRow } from '../../database/schema.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
-import { factsOf, type WithLines } from '../../queue/lines.ts'
+import type { WithLines } from '../../queue/lines.ts'
 import { readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
-import { accountIn, type LmsAccount } from '../../sale/types.ts'
+import { type LmsAccount, lineOf } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer, findBuyers } from './find-buyer.ts'
 import { readInCourse } from './what-stands.ts'
@@ -45,16 +45,18 @@ export async function withdrawPerson({
   beforeChange: () => Promise<void>
 }): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
-  const { courses: reported, accounts: stored } = factsOf(delivery.lines)
+  const reportedIn = (course: string) => lineOf(delivery.lines, course)?.result ?? null
+  const accountIn = (course: string) => lineOf(delivery.lines, course)?.account ?? null
   const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
   const results = new Map<string, CourseWithdrawal>()
   const attempted = (failure: Failure | null): Attempted => ({ courses: Object.fromEntries(results), failure })
-  const concerned = order.courses.filter((course) => reported[course] !== undefined || mayHaveEffect)
+  const concerned = order.courses.filter((course) => reportedIn(course) !== null || mayHaveEffect)
   const others = order.courses.filter((course) => !concerned.includes(course))
   for (const course of others) results.set(course, { kind: 'nothing', mode: null, why: '' })
   if (concerned.length === 0) return attempted(null)
 
-  const buyers = await findBuyers({ ...context, email, courses: concerned, stored })
+  const sought = concerned.map((course) => ({ course, account: accountIn(course) }))
+  const buyers = await findBuyers({ ...context, email, courses: sought })
   if (!buyers.ok) return attempted(buyers.failure)
   await holdAlso([...buyers.value.values()].flatMap(({ movedTo }) => movedTo ?? []))
   for (const [course, buyer] of buyers.value) {
@@ -67,9 +69,9 @@ export async function withdrawPerson({
       ...context,
       ...buyer,
       email,
-      stored: accountIn(stored, course),
+      stored: accountIn(course),
       course,
-      wasEnrolled: reported[course] === 'enrolled',
+      wasEnrolled: reportedIn(course) === 'enrolled',
       paid: order.paid,
       beforeChange,
     })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { LmsAccount } from '../../sale/types.ts'
+import type { LmsAccount } from '../../sale/line.ts'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
-import { factsOf, type WithLines, withLines } from '../../queue/lines.ts'
-import { outcomeOf, REASON_COLUMNS, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
+import { type WithLines, withLines } from '../../queue/lines.ts'
+import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
@@ -24,8 +24,8 @@ export interface Summary
     | 'receivedAt'
     | 'attempts'
     | 'dueAt'
-    | 'outcome'
-    | 'standings'
+    | 'reason'
+    | 'lines'
     | 'settledAt'
     | 'enrolledAt'
     | 'replayedAt'
@@ -176,7 +176,6 @@ function summaryOf(
     request,
     email,
     username,
-    lines,
     replaced_by,
     reason,
     reason_text,
@@ -191,9 +190,8 @@ function summaryOf(
     email: sale?.email ?? sent.email ?? email,
     username: sale?.username ?? sent.username ?? (username === '' ? null : username),
     name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
-    courseIds: sale?.courseIds ?? sent.courseIds ?? lines.map((line) => line.sent),
-    outcome: outcomeOf({ lines, reason, reason_text, reason_course }),
-    standings: factsOf(lines).standings,
+    courseIds: sale?.courseIds ?? sent.courseIds ?? row.lines.map((line) => line.sent),
+    reason: readReason({ reason, reason_text, reason_course }),
     isReplaced: replaced_by !== null,
     ...told,
   }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { soldToAccounts, withLines } from '../../queue/lines.ts'
-import { REASON_COLUMNS, storedOf } from '../../queue/rows.ts'
+import { salesTo, withLines } from '../../queue/lines.ts'
+import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { ADDRESS_MAX } from './filter.ts'
 import { requestOrNothing, type Shown, type Summary } from './listing.ts'
@@ -13,17 +13,7 @@ const EVENTS_MAX = 500
 /** One sale of a person, without its payload: 100 payloads can be large. `unreadable` as in Shown. */
 export type Sale = Pick<
   Shown,
-  | 'id'
-  | 'state'
-  | 'source'
-  | 'receivedAt'
-  | 'request'
-  | 'outcome'
-  | 'standings'
-  | 'accounts'
-  | 'achievements'
-  | 'unreadable'
-  | 'generation'
+  'id' | 'state' | 'source' | 'receivedAt' | 'request' | 'reason' | 'lines' | 'unreadable' | 'generation'
 > &
   Pick<Summary, 'withdrawals'>
 
@@ -63,8 +53,8 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
   // One row that can't be read must not hide the person's other sales.
   const sales = shown.map((row) => ({
     ...row,
-    ...storedOf(row),
     ...requestOrNothing(row),
+    reason: readReason(row),
     withdrawals: orders.get(row.id) ?? [],
   }))
   const events = await eventsOf(db, ids)
@@ -102,7 +92,7 @@ export async function boughtAs(
   db: Kysely<Tables>,
   { accountIds, email }: { accountIds: readonly number[]; email: string },
 ): Promise<{ email: string; newest: string; count: number }[]> {
-  const sold = await soldToAccounts(db, accountIds)
+  const sold = await salesTo(db, { addresses: [], accountIds })
   if (sold.length === 0) return []
   const rows = await db
     .selectFrom('deliveries')

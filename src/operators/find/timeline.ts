@@ -79,12 +79,12 @@ type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
 
 /** Makes what the sentence is made of from a delivery, its timeline (oldest first) and its orders (latest first). */
 export function toldOf(
-  delivery: Pick<Delivery, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy' | 'generation'>,
+  delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'settledAt' | 'replacedBy' | 'generation'>,
   { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
 ): Told {
-  const { state, request, settledAt, replacedBy } = delivery
+  const { state, settledAt, replacedBy } = delivery
   const handled = noteOf({ state, settledAt, notes: events.filter(({ kind }) => kind === 'handled') })
-  return { ...delivery, courseIds: request?.courseIds ?? [], withdrawals, handled, isReplaced: replacedBy !== null }
+  return { ...delivery, withdrawals, handled, isReplaced: replacedBy !== null }
 }
 
 /**

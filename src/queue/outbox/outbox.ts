@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
+import { type CourseResult, lineOf } from '../../sale/line.ts'
 import {
-  type CourseResult,
   type DeliveryState,
   type EventKind,
   isDone,
@@ -10,7 +10,7 @@ import {
   type ReasonCode,
   withSubject,
 } from '../../sale/types.ts'
-import { factsOf, type WithLines, withLines } from '../lines.ts'
+import { type WithLines, withLines } from '../lines.ts'
 import { REASON_COLUMNS, readReason } from '../rows.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
@@ -167,12 +167,10 @@ export function newRow(of: Pick<OutboxRow, 'id' | 'about' | 'type' | 'seq'> & { 
  * has. `detail`: the true course key.
  */
 export function learnerEvents(row: Row): { kind: ShopEventKind; detail: string }[] {
-  const { state, courses } = shopView(row)
-  const achievements = isDone(state) ? factsOf(row.lines).achievements : {}
-  return courses.flatMap(({ id: detail, result }) => {
-    const achieved = achievements[detail]
-    if (achieved === undefined || result !== 'enrolled') return []
-    const { certificate } = achieved
+  if (!isDone(row.state)) return []
+  return row.lines.flatMap(({ course: detail, result, standing, achievement }) => {
+    if (achievement === null || result !== 'enrolled' || standing?.endedAt !== undefined) return []
+    const { certificate } = achievement
     return [{ kind: certificate === undefined ? 'passed' : (`certificate_${certificate.status}` as const), detail }]
   })
 }
@@ -187,19 +185,18 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
 
 /** What the shop may see of a delivery. Pure. */
 export function shopView(row: Row): ShopView {
-  const { courses, standings } = factsOf(row.lines)
   const reason = readReason(row)
-  const ended = Object.keys(courses).flatMap((id) => {
-    const endedAt = standings[id]?.endedAt
-    return endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }]
-  })
-  const left = Object.entries(courses).filter(([course]) => !ended.some(({ id }) => id === course))
+  const done = row.lines.flatMap(({ course: id, result, standing }) =>
+    result === null ? [] : [{ id, result: RESULTS[result], endedAt: standing?.endedAt }],
+  )
   return {
     id: row.id,
     webhookId: row.webhook_id,
     state: row.state,
-    courses: left.map(([course, result]) => ({ id: course, result: RESULTS[result] })),
-    ended,
+    courses: done.flatMap(({ endedAt, ...course }) => (endedAt === undefined ? [course] : [])),
+    ended: done.flatMap(({ id, endedAt }) =>
+      endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }],
+    ),
     reason: reason === null ? null : { code: reason.code, message: messageOf(reason) },
     replaces: row.replaces,
     replacedBy: row.replaced_by,
@@ -209,8 +206,8 @@ export function shopView(row: Row): ShopView {
 
 /** What the shop may see of what the buyer has achieved in a course. Pure. @throws Error for one that is not passed */
 function learnerView(row: Row, course: string): LearnerView {
-  const achieved = factsOf(row.lines).achievements[course]
-  if (achieved === undefined) throw new Error('an event tells of a course in which nothing is stored')
+  const achieved = lineOf(row.lines, course)?.achievement ?? null
+  if (achieved === null) throw new Error('an event tells of a course in which nothing is stored')
   const { percent, certificate = null } = achieved
   return {
     id: row.id,

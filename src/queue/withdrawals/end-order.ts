@@ -1,10 +1,12 @@
 import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
-import { type CourseStanding, isDone, type Outcome, type Standings, stateOfOutcome, tookOut } from '../../sale/types.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
+import { type Line, lineOf, resultsOf } from '../../sale/line.ts'
+import { isDone, stateOfOutcome } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { changedLines, factsOf, storeLines } from '../lines.ts'
+import { storeLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
 import {
   coursesLeft,
@@ -31,21 +33,23 @@ export async function endOrder(
     if (delivery === null) return UNCHANGED
     if (delivery === 'superseded') return supersede(writing, order)
     if (!(await markEnded(writing, order, result))) return UNCHANGED
-    const { courses, standings } = factsOf(delivery.lines)
-    const left = Object.fromEntries(Object.entries(courses).filter(([course]) => !tookOut(result, course)))
+    const lines = delivery.lines.map((line) => lineAfter(line, result, writing.at))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
     const { state } = delivery
-    const isWithdrawn = Object.keys(left).length === 0 && !kept && !(await isStillWanted(writing, delivery))
-    const rest: Outcome = { courses: left, reason: null }
-    const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfOutcome(rest) : state
+    const isWithdrawn =
+      lines.every((line) => line.result === null) && !kept && !(await isStillWanted(writing, delivery))
+    const newState = isWithdrawn
+      ? ('withdrawn' as const)
+      : isDone(state)
+        ? stateOfOutcome({ courses: resultsOf(lines), reason: null })
+        : state
     const { trx, at } = writing
-    const seen = { ...leftStandings(standings, result), ...goneStandings(result, at) }
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
       .set((eb) => ({
         state: newState,
         ...(isWithdrawn ? reasonColumns(null) : {}),
-        ended_at: endedAtOf(seen),
+        ended_at: endedAtOf(lines),
         active_at: at,
         // An attempt that was read before would bring back what is gone, so it must not begin: see markBegun.
         ...(newState === 'queued' ? { due_at: eb('due_at', '+', 1) } : {}),
@@ -56,11 +60,11 @@ export async function endOrder(
       .where('state', '=', state)
       .executeTakeFirst()
     if (numUpdatedRows === 0n) throw ROW_CHANGED
-    await storeLines(trx, changedLines(delivery.lines, { courses: left, standings: seen }))
+    await storeLines(trx, [{ id: delivery.id, before: delivery.lines, lines }])
     const detail = describeWithdrawal(result)
     const failed = order.row.refund_id === null ? 'withdrawal_failed' : 'refund_failed'
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? failed : 'withdrawn', detail }
-    const partly = kept && order.row.refund_id === null ? takenEvents(delivery.id, courses, result) : []
+    const partly = kept && order.row.refund_id === null ? takenEvents(delivery, result) : []
     const others = [...partly, draft, ...keptEvents(order.row, result)]
     return { result: null, listed: [], others }
   })
@@ -139,26 +143,21 @@ function keptEvents(row: WithdrawalRow, { courses }: WithdrawalResult): EventDra
 }
 
 /** Tells the shop of the courses that an operator's order took away although it left another one. */
-function takenEvents(deliveryId: string, courses: Outcome['courses'], result: WithdrawalResult): EventDraft[] {
-  const taken = Object.entries(result.courses).filter(([course, { kind }]) => kind !== 'kept' && courses[course])
+function takenEvents({ id, lines }: WithdrawableRow, result: WithdrawalResult): EventDraft[] {
+  const isTaken = (course: string): boolean => (lineOf(lines, course)?.result ?? null) !== null
+  const taken = Object.entries(result.courses).filter(([course, { kind }]) => kind !== 'kept' && isTaken(course))
   if (taken.length === 0) return []
   const detail = describeWithdrawal({ courses: Object.fromEntries(taken), message: '' })
-  return [{ deliveryId, kind: 'withdrawn', detail }]
+  return [{ deliveryId: id, kind: 'withdrawn', detail }]
 }
 
-/** The standings of the courses that the delivery still has: what was known of the others is over. */
-const leftStandings = (standings: Standings, result: WithdrawalResult): Standings =>
-  Object.fromEntries(Object.entries(standings).filter(([course]) => !tookOut(result, course)))
-
-/** The standings of the courses that the buyer was taken out of. */
-function goneStandings({ courses }: WithdrawalResult, at: number): Standings {
-  const entries = Object.entries(courses).flatMap(
-    ([course, { kind, mode, why, moved }]): [string, CourseStanding][] => {
-      if (kind === 'kept' || why !== '') return []
-      // An inactive enrollment has a mode.
-      const standing = mode === null ? 'missing' : 'unenrolled'
-      return [[course, { standing, mode, checkedAt: at, since: at, checks: 1, ...(moved ? { moved } : {}) }]]
-    },
-  )
-  return Object.fromEntries(entries)
+/** A line after an order. Of a course that the buyer was taken out of, what was known before is over. */
+function lineAfter(line: Line, result: WithdrawalResult, at: number): Line {
+  const found = Object.entries(result.courses).find(([course]) => isSameCourse(course, line.course))
+  if (found === undefined || found[1].kind === 'kept') return line
+  const [, { mode, why, moved }] = found
+  // An inactive enrollment has a mode.
+  const standing = mode === null ? 'missing' : 'unenrolled'
+  const seen = { standing, mode, checkedAt: at, since: at, checks: 1, ...(moved ? { moved } : {}) } as const
+  return { ...line, result: null, standing: why === '' ? seen : null }
 }

@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { hasCourse } from '../../sale/course-key.ts'
-import { accountIn, tookOut } from '../../sale/types.ts'
-import { factsOf, lineOf, soldToAccounts, type WithLines, withLines } from '../lines.ts'
-import { coursesOf } from '../rows.ts'
+import { lineOf } from '../../sale/line.ts'
+import { tookOut } from '../../sale/types.ts'
+import { salesTo, type WithLines, withLines } from '../lines.ts'
 import { namedBy, readCurrentOrders, readOrders, SUPERSEDED, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
 
@@ -26,25 +26,27 @@ export async function keepersOf(
     order: { row, delivery },
     order,
     course,
-    accountId = accountIn(factsOf(delivery.lines).accounts, course)?.id,
+    accountId = lineOf(delivery.lines, course)?.account?.id,
     isTaken,
   }: { order: ClaimedOrder; course: string; accountId?: number | undefined; isTaken: boolean },
 ): Promise<string[]> {
-  const toAccount = await soldToAccounts(db, accountId === undefined ? [] : [accountId])
+  const accountIds = accountId === undefined ? [] : [accountId]
+  const ids = await salesTo(db, { addresses: holdsOf(order), accountIds })
   const others = await db
     .selectFrom('deliveries')
-    .select(['id', 'email', 'state', 'request'])
-    .where((eb) => eb.or([eb('email', 'in', holdsOf(order)), ...toAccount.map((id) => eb('id', '=', id))]))
+    .select(['id', 'email', 'state'])
+    .where('id', 'in', ids)
     .where('id', '!=', row.delivery_id)
     .where('state', 'in', LIVE)
     .execute()
   const isAnothers = (other: WithLines<Pick<DeliveryRow, 'email'>>): boolean => {
-    const account = accountIn(factsOf(other.lines).accounts, course)?.id
-    if (account === undefined) return isTaken && other.email === delivery.email && !hasEnrolled(other, course)
+    const line = lineOf(other.lines, course)
+    const account = line?.account?.id
+    if (account === undefined) return isTaken && other.email === delivery.email && line?.result !== 'enrolled'
     return accountId !== undefined && accountId !== account
   }
   const wanting = (await withLines(db, others))
-    .filter((other) => wants(other, course) && !hasEnded(other, course) && !isAnothers(other))
+    .filter((other) => wants(other, course) && !isAnothers(other))
     .map(({ id }) => id)
   const orders = await readCurrentOrders(db, wanting)
   return wanting.filter((id) => !hasCourse(namedBy(orders.get(id) ?? []), course)).sort()
@@ -87,14 +89,10 @@ const takenBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
 
 /**
  * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
- * person.
+ * person. None wants a course that the buyer has lost in the LMS since it was enrolled.
  */
-function wants(row: WithLines<Pick<DeliveryRow, 'state' | 'request'>>, course: string): boolean {
-  const reported = Object.keys(factsOf(row.lines).courses)
-  return hasCourse(row.state === 'needs_attention' ? reported : coursesOf(row), course)
+function wants({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
+  const line = lineOf(lines, course)
+  if (line === undefined || line.standing?.endedAt !== undefined) return false
+  return state !== 'needs_attention' || line.result !== null
 }
-
-const hasEnrolled = (row: WithLines<object>, course: string): boolean => lineOf(row, course)?.result === 'enrolled'
-
-/** Whether the buyer has lost the course in the LMS since the delivery was enrolled. */
-const hasEnded = (row: WithLines<object>, course: string): boolean => (lineOf(row, course)?.ended_at ?? null) !== null

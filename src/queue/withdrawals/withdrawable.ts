@@ -1,21 +1,21 @@
 import type { Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { hasCourse } from '../../sale/course-key.ts'
-import type { BuyerAccounts, CourseResult } from '../../sale/types.ts'
-import { factsOf, type WithLines, withLines } from '../lines.ts'
+import type { CourseResult, Line, LmsAccount } from '../../sale/line.ts'
+import { type WithLines, withLines } from '../lines.ts'
 import { readRequest } from '../rows.ts'
 
 /** A course that a delivery can be withdrawn from. */
-interface WithdrawableCourse {
+export interface WithdrawableCourse {
   /** The true key if the delivery reported the course, else the key that was sent. */
   readonly course: string
   /** null: not reported, but an attempt of the delivery may have taken effect. */
   readonly reported: CourseResult | null
+  /** The account that the course was given to; null if none is known. */
+  readonly account: LmsAccount | null
 }
 
 export interface Withdrawable {
   readonly email: string
-  readonly accounts: BuyerAccounts
   readonly courses: readonly WithdrawableCourse[]
   /** The delivery is queued: it goes on with the courses that a withdrawal doesn't name. */
   readonly isQueued: boolean
@@ -52,23 +52,13 @@ export async function readWithdrawable(
 export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
-    const { email, courseIds } = readRequest(row.request)
-    const { courses: reported, standings, accounts } = factsOf(row.lines)
-    const gone = Object.entries(standings).filter(
-      ([, { standing }]) => standing === 'unenrolled' || standing === 'missing',
-    )
-    const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
+    const { email } = readRequest(row.request)
     const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
-    const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
-      (sent) => !hasCourse(known, sent),
-    )
+    const mayHave = ({ result, standing }: Line): boolean =>
+      result !== null || (isPossible && row.state !== 'withdrawn' && !isOut(standing))
     return {
       email,
-      accounts,
-      courses: [
-        ...Object.entries(reported).map(([course, result]) => ({ course, reported: result })),
-        ...others.map((course) => ({ course, reported: null })),
-      ],
+      courses: row.lines.filter(mayHave).map(({ course, result, account }) => ({ course, reported: result, account })),
       isQueued: row.state === 'queued',
       lastEvent: row.last_event,
     }
@@ -76,3 +66,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
     return null
   }
 }
+
+/** Whether a check found the buyer out of a course. */
+export const isOut = (found: Line['standing']): boolean =>
+  found?.standing === 'unenrolled' || found?.standing === 'missing'

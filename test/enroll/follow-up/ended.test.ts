@@ -62,7 +62,7 @@ test('a course that the LMS took away is told once, with when it was found, and 
     ['delivery.access_ended', 'enrolled', [], [{ id: DEMO, since: since(foundAt) }]],
   ])
   const ended = await bench.operations.list({ filter: { ended: true } })
-  assert.deepEqual([ended.items.map((one) => one.id), ended.items[0]?.standings[DEMO]?.endedAt], [[id], foundAt])
+  assert.deepEqual([ended.items.map((one) => one.id), ended.items[0]?.lines[0]?.standing?.endedAt], [[id], foundAt])
   const { enrollments } = await bench.state()
   assert.equal(enrollments.find(({ email }) => email === ADA)?.active, false, 'it enrolls nobody')
 })
@@ -231,7 +231,7 @@ test('a course that a newer sale enrolled again is not restored for the sale who
     ['delivery.access_ended'],
   )
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'enrolled' })
-  assert.notEqual((await show(bench.db, id))?.standings[DEMO]?.endedAt, undefined)
+  assert.notEqual((await show(bench.db, id))?.lines[0]?.standing?.endedAt, undefined)
 })
 
 test('a repeat begins anew: the delivery is done as a new sale is, and nothing of it has ended', async (t) => {

@@ -6,17 +6,13 @@ import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
 import { enrolledRound, followUpRound } from '../../../src/enroll/follow-up/follow-up.ts'
 import type { Asking } from '../../../src/enroll/follow-up/look-up.ts'
 import { outcomesRound } from '../../../src/enroll/follow-up/outcomes.ts'
-import { type Reported, readReported } from '../../../src/enroll/follow-up/reported.ts'
+import { readReported } from '../../../src/enroll/follow-up/reported.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
-import {
-  type BuyerAccounts,
-  type CourseResult,
-  type DeliveryEvent,
-  type Outcome,
-  stateOfOutcome,
-} from '../../../src/sale/types.ts'
+import type { CourseResult } from '../../../src/sale/line.ts'
+import { type BuyerAccounts, type DeliveryEvent, type Outcome, stateOfOutcome } from '../../../src/sale/types.ts'
 import { control, DEMO } from '../../harness.ts'
+import { factsOf, withFactsOf } from '../../lines.ts'
 import { accepted, arrival, only, settled, setUp as setUpInbox } from '../../queue/harness.ts'
 import { lmsAt } from '../lms-at.ts'
 
@@ -89,7 +85,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
         publish,
       })
 
-  const delivery = async (id: string): Promise<Reported> => only(await readReported(db, [id]))
+  const delivery = async (id: string) => withFactsOf(only(await readReported(db, [id])))
   return {
     ...bench,
     ...control(standIn.url),
@@ -112,8 +108,10 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     later: (ms: number): void => {
       clock.at += ms
     },
-    check: (ids: readonly string[], asked: Partial<Lms> = {}, modeOf: Asking['modeOf'] = () => null) =>
-      checkNow({ context, lms: { ...lms, ...asked }, acquire, modeOf, ids, by: 'ada', publish }),
+    check: async (ids: readonly string[], asked: Partial<Lms> = {}, modeOf: Asking['modeOf'] = () => null) => {
+      const checked = await checkNow({ context, lms: { ...lms, ...asked }, acquire, modeOf, ids, by: 'ada', publish })
+      return checked.map((one) => ('lines' in one ? { id: one.id, state: one.state, ...factsOf(one.lines) } : one))
+    },
   }
 }
 export type FollowUp = Awaited<ReturnType<typeof setUp>>

@@ -369,7 +369,7 @@ test('what is known can be sent again, and is shown with the delivery', async (t
   await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
   await bench.aDayLater()
   const before = await bench.told()
-  assert.equal((await show(bench.db, id))?.achievements[DEMO]?.certificate?.status, 'issued')
+  assert.equal((await show(bench.db, id))?.lines[0]?.achievement?.certificate?.status, 'issued')
   const events = createShopEvents({ context: bench.toShop, guard: (work) => work(), publish: () => {} })
   await events.sendAgain({ id, by: 'ada' })
   const after = await bench.told()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
-import type { CourseResult } from '../../../src/sale/types.ts'
+import type { CourseResult } from '../../../src/sale/line.ts'
 import { DEMO } from '../../harness.ts'
 import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp, withRepair } from './harness.ts'
 

@@ -4,9 +4,9 @@ import type { Transaction } from 'kysely'
 import type { Tables } from '../../../src/database/schema.ts'
 import { storeChecks } from '../../../src/enroll/follow-up/store-checks.ts'
 import { lockDelivery } from '../../../src/queue/change-deliveries.ts'
-import { changedLines, storeLines, withLines } from '../../../src/queue/lines.ts'
+import { storeLines, withLines } from '../../../src/queue/lines.ts'
 import { DEMO } from '../../harness.ts'
-import { factsIn } from '../../lines.ts'
+import { factsIn, linesWith } from '../../lines.ts'
 import { onSqlite } from '../../queue/harness.ts'
 import { type FollowUp, setUp } from './harness.ts'
 
@@ -72,8 +72,9 @@ test('a check is not stored over standings that another replica stores at the sa
   } as const
   const { id, row, db } = await storedDuring(t, async (trx, one) => {
     await lockDelivery({ trx }, one)
-    const lines = (await withLines(trx, [{ id: one }])).flatMap((found) => found.lines)
-    await storeLines(trx, changedLines(lines, { standings: { [DEMO]: standing } }))
+    const [{ lines: before = [] } = {}] = await withLines(trx, [{ id: one }])
+    const lines = linesWith(before, { standings: { [DEMO]: standing } })
+    await storeLines(trx, [{ id: one, before, lines }])
   })
   const { standings } = await factsIn(db, id)
   assert.deepEqual([(await row(id)).state, standings], ['pre_enrolled', { [DEMO]: standing }])

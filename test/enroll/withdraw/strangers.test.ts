@@ -111,8 +111,7 @@ for (const step of [1, 2]) {
       },
       acquire: () => unlimitedBudget().acquire(new AbortController().signal),
       email: VICTIM,
-      courses: [DEMO],
-      accounts: {},
+      courses: [{ course: DEMO, account: null }],
     })
     assert.ok(stands.ok)
     assert.deepEqual(

@@ -8,6 +8,7 @@ import { TIMING, type Timing } from '../../../src/queue/replicas/timing.ts'
 import type { Withdrawal } from '../../../src/queue/withdrawal-row.ts'
 import { createIds } from '../../../src/sale/ids.ts'
 import { startProduct } from '../../harness.ts'
+import { withFactsOf } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 
 /** The operations over a connection of their own, as a command has them beside a service. */
@@ -48,7 +49,7 @@ export async function startWithOperations({
   const show = async (id: string) => {
     const shown = await operations.show(id)
     if (shown === null) throw new Error(`there is no delivery ${id}`)
-    return shown
+    return withFactsOf(shown)
   }
   return {
     ...product,

@@ -129,7 +129,7 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       const rows = stored.map(({ id, email, state, request, reason, replaces, lines }): [string, Row] => {
         const isOpen = state === 'queued'
         const { name } = requestSchema.parse(JSON.parse(request ?? '{}'))
-        const hasAccount = lines.some(({ user_id: account }) => account !== null)
+        const hasAccount = lines.some(({ account }) => account !== null)
         const row = { id, email: email ?? '', state, isOpen, reason, hasAccount }
         return [replaces === null ? name : `${name}>`, row]
       })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DeliveryFilter, readSearch } from '../../../src/operators/find/filter.ts'
 import type { Found } from '../../../src/operators/find/listing.ts'
+import { newLine } from '../../../src/sale/line.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
 import { AppError } from '../../../src/service/lib/errors.ts'
 import {
@@ -62,9 +63,9 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     lastEvent: 2,
     generation: 0,
     dueAt: START + 60_000,
-    outcome: { courses: {}, reason: null },
+    reason: null,
+    lines: [newLine(COURSE)],
     name: 'Ada Lovelace',
-    standings: {},
     settledAt: null,
     enrolledAt: null,
     replayedAt: null,

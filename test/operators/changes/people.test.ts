@@ -29,7 +29,7 @@ test('a person has the sales of the address in any letter case, newest first, an
   const person = await operations.person(` ${ADA.toUpperCase()} `)
   assert.deepEqual([person.email, person.salesCount, person.hasMoreEvents], [ADA, 2, false])
   assert.deepEqual(
-    person.sales.map(({ id, state, receivedAt, outcome }) => [id, state, receivedAt, outcome?.reason?.code]),
+    person.sales.map(({ id, state, receivedAt, reason }) => [id, state, receivedAt, reason?.code]),
     [
       [two, 'needs_attention', START + 2000, 'course.missing'],
       [one, 'enrolled', START + 1000, undefined],

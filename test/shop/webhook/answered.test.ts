@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { after, describe, test } from 'node:test'
 import type { GivenAnswer } from '../../../src/queue/shop-answers.ts'
+import { resultsOf } from '../../../src/sale/line.ts'
 import { operator, readable, startWithConsole } from '../../console/harness.ts'
 import { lernito } from '../../enroll/withdraw/refunding.ts'
 import { operationsOn } from '../../enroll/withdraw/withdrawing.ts'
@@ -64,11 +65,11 @@ describe('a delivery shows what the shop was answered', () => {
     const id = String(headers['x-lernito-delivery'])
     assert.ok(performance.now() - before < WAIT_MS, 'without waiting for the other course')
     const shown = await operations.show(id)
-    assert.deepEqual([status, shown?.state, shown?.outcome?.reason?.code], [400, 'queued', 'lms.refused'])
+    assert.deepEqual([status, shown?.state, shown?.reason?.code], [400, 'queued', 'lms.refused'])
     await product.lms.noFaults()
     await operations.replay({ ids: [id], by: 'alice' })
     await until('the end', async () => ((await operations.show(id))?.state === 'needs_attention' ? true : undefined))
-    assert.deepEqual((await operations.show(id))?.outcome?.courses, { [failing]: 'enrolled' })
+    assert.deepEqual(resultsOf((await operations.show(id))?.lines ?? []), { [failing]: 'enrolled' })
   })
 
   test('if the sale was still queued when the wait was over, and then the answer to its repeat', async () => {

@@ -90,8 +90,7 @@ async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, 
   if (query.ids === '') return []
   const { items } = await operations.list({ filter: filterOf(query, zone), limit: SHOWN })
   const found = new Map<string, WrongKey>()
-  for (const { state, outcome } of items) {
-    const reason = outcome.reason
+  for (const { state, reason } of items) {
     const isOpen = state === 'needs_attention' || state === 'rejected'
     if (!isOpen || reason === null || !WRONG_KEYS.some((code) => code === reason.code)) continue
     const course = courseOfReason(reason)
@@ -174,7 +173,7 @@ function accountOf({ email }: Summary, accounts: Preview['accounts']): { usernam
   return { username: accounts.value.get(email)?.username ?? null }
 }
 
-const isLeft = ({ standings, withdrawals }: Summary): boolean => isTakenOut({ standings, orders: withdrawals.length })
+const isLeft = ({ lines, withdrawals }: Summary): boolean => isTakenOut({ lines, orders: withdrawals.length })
 
 /** How many sales, and how many of their buyers have an account. */
 function figuresHtml({ total, items, accounts }: Preview): string {

@@ -79,7 +79,7 @@ export function addCorrection(parts: PageParts): void {
 
 /** The closest course, if the LMS has none with the key of the delivery. */
 async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<string> {
-  const reason = delivery.outcome.reason
+  const reason = delivery.reason
   if (reason?.code !== 'course.missing') return ''
   return courseHtml(here, formOfDelivery(delivery), await coursePreview(lms, reason.subject))
 }
@@ -129,11 +129,8 @@ async function previewHtml(
   const { email, courseIds } = planned.request
   const [account, courses] = await Promise.all([lms.account(email), coursePreviews(lms, courseIds)])
   const withdrawable = await operations.withdrawable(here.id)
-  const concerned = withdrawable?.courses.map(({ course }) => course) ?? []
-  const stands =
-    withdrawable === null || concerned.length === 0
-      ? null
-      : await lms.whatStands({ ...withdrawable, courses: concerned })
+  const concerned = withdrawable?.courses ?? []
+  const stands = withdrawable === null || concerned.length === 0 ? null : await lms.whatStands(withdrawable)
   const isPaid = stands !== null && (!stands.ok || stands.value.some((one) => one.isPaid))
   const withdraw =
     withdrawable === null || concerned.length === 0

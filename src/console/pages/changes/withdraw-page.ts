@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
+import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -50,7 +51,8 @@ export function addWithdrawal(parts: PageParts): void {
     if (courses.length === 0) return again('noCourse')
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
-    const stands = paid ? null : await lms.whatStands({ ...withdrawable, courses })
+    const chosen = withdrawable.courses.filter(({ course }) => hasCourse(courses, course))
+    const stands = paid ? null : await lms.whatStands({ ...withdrawable, courses: chosen })
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
     if (isPaid) return again('paidUnconfirmed')
@@ -77,15 +79,17 @@ async function orderHtml(
   const { request, withdrawable, action } = of
   const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
-  const keys = courses.map(({ course }) => course)
-  const stands = await lms.whatStands({ ...withdrawable, courses: keys })
+  const stands = await lms.whatStands(withdrawable)
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const items = courses.map(
     (one, index) => html`<li>!${choiceHtml(one, { index, stands, courseName: request.courseName })}</li>`,
   )
-  const others = await parts.operations.otherSales(request.params.id, keys)
+  const others = await parts.operations.otherSales(
+    request.params.id,
+    courses.map(({ course }) => course),
+  )
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
 <form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>

@@ -7,6 +7,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
+import { lineOf } from '../../../sale/line.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { hiddenField, refreshes } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -204,16 +205,13 @@ const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[]
   ['next_try', ({ one }) => (one.dueAt === null ? '' : iso(one.dueAt))],
   ['done', ({ one, course }) => doneIn(one, course)],
   ['source', ({ one }) => one.source],
-  ['reason', ({ one }) => one.outcome.reason?.code ?? ''],
-  ['reason_about', ({ one }) => one.outcome.reason?.subject ?? ''],
+  ['reason', ({ one }) => one.reason?.code ?? ''],
+  ['reason_about', ({ one }) => one.reason?.subject ?? ''],
   ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]
 
 /** What was reported of one course: `enrolled` or `allowed`. */
-function doneIn({ outcome }: Summary, course: string): string {
-  const [, result = ''] = Object.entries(outcome.courses).find(([key]) => isSameCourse(course, key)) ?? []
-  return result
-}
+const doneIn = ({ lines }: Summary, course: string): string => lineOf(lines, course)?.result ?? ''
 
 /**
  * Yields a row for each course of all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page

@@ -61,8 +61,8 @@ function todoHtml({ delivery, followUpMs }: Box): string {
 }
 
 /** Why it is not enrolled; null where that is over. */
-const reasonOf = ({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): Reason | null =>
-  isStopped(state) ? null : outcome.reason
+const reasonOf = ({ state, reason }: Pick<Shown, 'state' | 'reason'>): Reason | null =>
+  isStopped(state) ? null : reason
 
 /** The key of a missing course that was sold, and that of the existing one which it looks like; null if none does. */
 function mistyped({ request, delivery }: Box): { readonly sold: string; readonly closest: string } | null {
@@ -96,12 +96,12 @@ function waitHtml({ delivery, breaker, failure }: Box): string {
 /** What an operator can do with a delivery: the next step, one beside it, and the rest on demand. */
 function actionsHtml(of: Box): string {
   const { delivery, sentence, canWithdraw, tellsShop } = of
-  const { state, outcome, replacedBy } = delivery
+  const { state, replacedBy } = delivery
   const replies = repliesTo({ ...of, courseName: of.request.courseName })
   const { first, second, more } = nextSteps({
     state,
     situation: sentence.situation,
-    reason: outcome.reason?.code ?? null,
+    reason: delivery.reason?.code ?? null,
     isReplaced: replacedBy !== null,
     canWithdraw,
     canTellShop: tellsShop && eventOfState(state) !== null,

@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
-import { hasCourse } from '../../../sale/course-key.ts'
 import { leftOutOf, type Told } from '../../../sale/delivery-sentence.ts'
-import type { Achievement, CourseStanding, DeliveryState } from '../../../sale/types.ts'
+import type { Achievement, CourseStanding } from '../../../sale/line.ts'
+import type { DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
 import { signatureHtml, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
@@ -107,38 +107,21 @@ export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }
 
-type WithCourses = Pick<Shown, 'request' | 'outcome' | 'state' | 'standings' | 'achievements'> &
-  Pick<Told, 'withdrawals' | 'generation'>
+type WithCourses = Pick<Shown, 'state' | 'lines'> & Pick<Told, 'withdrawals' | 'generation'>
 
 /** Each course with what was reported, and as HTML what the LMS has. */
-function rowsOf({
-  request,
-  outcome,
-  state,
-  standings,
-  achievements,
-  ...orders
-}: WithCourses): { key: string; result: string; live: string }[] {
-  const done = Object.entries(outcome.courses)
-  const gone = Object.keys(standings).filter((key) => outcome.courses[key] === undefined)
-  const known = [...done.map(([key]) => key), ...gone]
-  const isKnown = (key: string): boolean => hasCourse(known, key)
-  const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isKnown(key))
-  const isTodo = (key: string): boolean => state === 'queued' && leftOutOf(orders, key) === null
-  const rest = (key: string): string => (isTodo(key) ? outcomeWords.pending : outcomeWords.notDone)
-  const isOut = (key: string): boolean => state === 'withdrawn' || leftOutOf(orders, key) === 'taken'
-  const row = (key: string, result: string) => {
-    const standing = standings[key]
-    const live =
-      standing === undefined ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
-    const achieved = achievements[key]
-    return { key, result, live: achieved === undefined ? live : html`!${live}<div>!${achievementHtml(achieved)}</div>` }
-  }
-  return [
-    ...done.map(([key, result]) => row(key, outcomeWords.results[result])),
-    ...gone.map((key) => row(key, isOut(key) ? outcomeWords.withdrawn : rest(key))),
-    ...open.map((key) => row(key, leftOutOf(orders, key) === 'taken' ? outcomeWords.withdrawn : rest(key))),
-  ]
+function rowsOf({ state, lines, ...orders }: WithCourses): { key: string; result: string; live: string }[] {
+  return lines.map(({ course: key, result, standing, achievement }) => {
+    const left = leftOutOf(orders, key)
+    const isOut = left === 'taken' || (state === 'withdrawn' && standing !== null)
+    const rest = state === 'queued' && left === null ? outcomeWords.pending : outcomeWords.notDone
+    const live = standing === null ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
+    return {
+      key,
+      result: result !== null ? outcomeWords.results[result] : isOut ? outcomeWords.withdrawn : rest,
+      live: achievement === null ? live : html`!${live}<div>!${achievementHtml(achievement)}</div>`,
+    }
+  })
 }
 
 /** What the buyer has achieved in a course, as the shop was told. */

@@ -71,9 +71,9 @@ function rowHtml(
   { base, list = '', isSelectable = false, courseName, ...now }: Table,
   whenHtml: (at: number) => string = agoHtml,
 ): string {
-  const { id, state, email, name, activeAt, source, outcome } = item
+  const { id, state, email, name, activeAt, source, reason } = item
   const address = email ?? words.noEmail
-  const why = outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
+  const why = reason === null ? '' : html` title="${reasonSentence(reason)}"`
   const select = fill(words.select, { buyer: name || address })
   const pick = isSelectable
     ? html`<label class="pick"><input type="checkbox" name="id" value="${id}" aria-label="${select}"></label>`
@@ -123,17 +123,17 @@ function courseLineHtml(line: CourseLine, item: Summary, courseName: CourseName)
 }
 
 /** What became of one course of several, as the name of a word and of its look. */
-function wordOf({ course, is, taken }: CourseLine, { state, outcome }: Summary): keyof typeof words.lines {
+function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): keyof typeof words.lines {
   if (is !== 'out') return is
   if (taken !== null) return 'withdrawn'
-  const about = outcome.reason === null ? null : courseOfReason(outcome.reason)
+  const about = reason === null ? null : courseOfReason(reason)
   if (about !== null && isSameCourse(about, course)) return 'failed'
   return state === 'queued' ? 'queued' : 'out'
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */
 function outcomeLineHtml(item: Summary, { now, breaker, courseName }: Now & Pick<Table, 'courseName'>): string {
-  const { state, outcome } = item
+  const { state, reason } = item
   const write = (text: string): string => namedHtml(text, courseName)
   switch (state) {
     case 'queued':
@@ -146,7 +146,7 @@ function outcomeLineHtml(item: Summary, { now, breaker, courseName }: Now & Pick
       return factHtml(deliverySentence(item), write)
     case 'needs_attention':
     case 'rejected':
-      return html`${outcome.reason === null ? '' : reasonLine(outcome.reason)}`
+      return html`${reason === null ? '' : reasonLine(reason)}`
   }
 }
 

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type Account, type AccountById, isSameAddress, isThere } from '../../../lms/apis/accounts.ts'
 import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
+import type { LmsAccount } from '../../../sale/line.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
 import { csrfField, doneHtml, hiddenField, listTable } from '../../layout/elements.ts'
@@ -161,9 +162,13 @@ const usernameHtml = ({ username }: { username: string }, lmsUrl: string): strin
 /** The LMS's numbers of the account that has the address now, and of those that its sales were given to. */
 function accountIdsOf({ sales }: Person, account: Answered<Account>): number[] {
   const id = account.ok && 'id' in account.value ? account.value.id : undefined
-  const given = sales.flatMap(({ accounts }) => Object.values(accounts).map(({ id }) => id))
+  const given = accountsIn(sales).map((one) => one.id)
   return [...new Set(id === undefined ? given : [id, ...given])]
 }
+
+/** The accounts that courses of these sales were given to. */
+const accountsIn = (sales: readonly Sale[]): LmsAccount[] =>
+  sales.flatMap(({ lines }) => lines.flatMap(({ account }) => account ?? []))
 
 /** Says under which other addresses the same account has bought; '' if it has not. */
 function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['boughtAs']>>, base: string): string {
@@ -187,7 +192,7 @@ async function movedAccounts(
 ): Promise<Moved[]> {
   if (!account.ok) return []
   const there = account.value
-  const known = new Map(sales.flatMap(({ accounts }) => Object.values(accounts).map((one) => [one.id, one])))
+  const known = new Map(accountsIn(sales).map((one) => [one.id, one]))
   const left = [...known.values()].filter((one) => !isThere(there, one))
   const moved: Moved[] = []
   for (const one of left.slice(0, MOVED_MAX)) {
@@ -213,8 +218,8 @@ function salesHtml({ email, sales, salesCount }: Person, { base, ...links }: Cou
 }
 
 function cellsOf(sale: Sale, { base, ...links }: CourseLinks & { base: string }): string[] {
-  const { id, state, source, outcome, unreadable, receivedAt } = sale
-  const why = unreadable ?? (outcome.reason === null ? null : reasonSentence(outcome.reason))
+  const { id, state, source, reason, unreadable, receivedAt } = sale
+  const why = unreadable ?? (reason === null ? null : reasonSentence(reason))
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
     html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, links)}</div>`,

@@ -17,7 +17,7 @@ export interface Reply {
 
 /** What a reply depends on. `sentence`: what is true of the delivery. */
 interface Answering {
-  readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'outcome'>
+  readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'reason'>
   readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'> & Partial<Pick<DeliverySentence, 'isMoved'>>
   readonly lmsUrl: string
   /** A buyer reads only the name. */
@@ -29,8 +29,8 @@ interface Answering {
  * what is true of it now.
  */
 export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null }: Answering): Reply[] {
-  const { id, state, request, outcome } = delivery
-  const reason = isStopped(state) ? null : outcome.reason
+  const { id, state, request } = delivery
+  const reason = isStopped(state) ? null : delivery.reason
   const values = {
     id,
     lms: lmsUrl,
@@ -91,8 +91,7 @@ export function accountReply({
   return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
 }
 
-const sentenceOf = ({ request, ...sale }: Sale): DeliverySentence =>
-  deliverySentence({ ...sale, courseIds: request?.courseIds ?? [], handled: null, isReplaced: false })
+const sentenceOf = (sale: Sale): DeliverySentence => deliverySentence({ ...sale, handled: null, isReplaced: false })
 
 /** null for a situation that always has a reason. */
 const textFor = (situation: Situation): string | null =>

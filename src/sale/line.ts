@@ -1,0 +1,130 @@
+import { courseIdentity, isSameCourse } from './course-key.ts'
+
+export type CourseResult = 'enrolled' | 'allowed'
+
+/**
+ * What the LMS has for the buyer in one course:
+ * - `enrolled`: an active enrollment.
+ * - `no_account`: nobody has registered with the address; the allowance waits.
+ * - `not_activated`: the account exists and has no enrollment; the buyer has to activate it.
+ * - `unenrolled`: an inactive enrollment. The buyer was unenrolled.
+ * - `missing`: no enrollment, and nothing that will make one: the account is active, or there is no allowance.
+ * - `retired`: the buyer had the account deleted.
+ * - `other_account`: the LMS matches the address to an account with another address.
+ */
+export const STANDINGS = [
+  'enrolled',
+  'no_account',
+  'not_activated',
+  'unenrolled',
+  'missing',
+  'retired',
+  'other_account',
+] as const
+export type Standing = (typeof STANDINGS)[number]
+
+/** A standing as the last check found it. Times are ms since 1970. */
+export interface CourseStanding {
+  readonly standing: Standing
+  /** The course mode, if there is an enrollment. */
+  readonly mode: string | null
+  readonly checkedAt: number
+  /** When a check first found this standing, and how many stored checks in a row have found it. */
+  readonly since: number
+  readonly checks: number
+  /**
+   * When a check found that the buyer has lost a course that was enrolled here, and nobody here took them out. Absent
+   * while they have it.
+   */
+  readonly endedAt?: number
+  /** The account that the course was given to has another address in the LMS by now. */
+  readonly moved?: true
+}
+
+/** An account of the LMS: its number, which stays when the address or the username changes, and its username. */
+export interface LmsAccount {
+  readonly id: number
+  readonly username: string
+}
+
+/** Of a certificate, as the shop was told. It is revoked if the LMS shows it no more as one that the learner has. */
+export type CertificateStatus = 'issued' | 'revoked'
+
+/** What a buyer has achieved in one course, as the shop was told. */
+export interface Achievement {
+  /** When a round found that the buyer has passed, ms since 1970. A grade that falls later changes nothing. */
+  readonly passedAt: number
+  /** The grade then, in percent. Absent unless LERNITO_OUTCOMES is `grades`. */
+  readonly percent?: number
+  /** Absent: none was ever issued. */
+  readonly certificate?: {
+    readonly status: CertificateStatus
+    /** Where it can be seen; null if it was revoked, or if the LMS gives no address. */
+    readonly url: string | null
+    /** When the LMS created it, ms since 1970. */
+    readonly createdAt: number
+  }
+}
+
+/** One course of a delivery, and what is known of the buyer there. A delivery has a line for each course that it names. */
+export interface Line {
+  /** The key as the shop sent it. */
+  readonly sent: string
+  /** The key as the LMS spells it; as the shop sent it until that is known. */
+  readonly course: string
+  /** What the delivery reported; null if nothing is done. */
+  readonly result: CourseResult | null
+  /** What the last check since the last result found; null if there was none. */
+  readonly standing: CourseStanding | null
+  /**
+   * The account that the course was given to. It stays the buyer's when it gets another address in the LMS. null if none is
+   * known: the buyer is whoever has the address, because until then nobody has the course.
+   */
+  readonly account: LmsAccount | null
+  /** null if the buyer has not passed, as far as it is known. */
+  readonly achievement: Achievement | null
+}
+
+/** A line of which nothing is known yet. */
+export const newLine = (sent: string): Line => ({
+  sent,
+  course: sent,
+  result: null,
+  standing: null,
+  account: null,
+  achievement: null,
+})
+
+/** The line of a course, by any spelling of its key. */
+export const lineOf = (lines: readonly Line[], course: string): Line | undefined =>
+  lines.find(({ sent }) => isSameCourse(sent, course))
+
+/** The courses with this result, by true course key. */
+export const coursesWith = (result: CourseResult, lines: readonly Line[]): string[] =>
+  lines.filter((line) => line.result === result).map(({ course }) => course)
+
+/** What is done in each course, by true course key. */
+export const resultsOf = (lines: readonly Line[]): Readonly<Record<string, CourseResult>> =>
+  Object.fromEntries(lines.flatMap(({ course, result }) => (result === null ? [] : [[course, result]])))
+
+/**
+ * The lines after a change: `change` gets a line with what `facts` has for its course, and gives what is new.
+ * @param facts by course, in any spelling; the line gets this spelling as its key
+ * @throws Error for a fact about a course that no line has
+ */
+export function withFacts<Fact>(
+  lines: readonly Line[],
+  facts: Readonly<Record<string, Fact>>,
+  change: (line: Line, fact: Fact | undefined) => Partial<Line>,
+): readonly Line[] {
+  const byCourse = new Map(Object.entries(facts).map(([key, fact]) => [courseIdentity(key), { key, fact }]))
+  const changed = lines.map((line) => {
+    const identity = courseIdentity(line.sent)
+    const found = byCourse.get(identity)
+    byCourse.delete(identity)
+    return { ...line, ...(found === undefined ? {} : { course: found.key }), ...change(line, found?.fact) }
+  })
+  const [other] = byCourse.values()
+  if (other !== undefined) throw new Error(`the delivery does not name the course ${other.key}`)
+  return changed
+}
