@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../src/database/schema.ts'
 import { storeLines, withLines } from '../src/queue/lines.ts'
+import { type Withdrawal, withdrawalsOf } from '../src/queue/withdrawals/withdrawal.ts'
 import { type Line, newLine, resultsOf, withFacts } from '../src/sale/line.ts'
 import type { Delivery } from '../src/sale/types.ts'
 
@@ -51,15 +52,28 @@ export function linesWith(lines: readonly Line[], facts: Partial<Facts>): readon
 export const linesOf = (courses: readonly string[], facts: Partial<Facts> = {}): readonly Line[] =>
   linesWith(courses.map(newLine), facts)
 
-const readLines = async (db: Pick<Kysely<Tables>, 'selectFrom'>, id: string) =>
+/** The lines of a delivery. */
+export const linesIn = async (db: Pick<Kysely<Tables>, 'selectFrom'>, id: string) =>
   (await withLines(db, [{ id }])).flatMap(({ lines }) => lines)
 
 /** What the lines of a delivery tell. */
-export const factsIn = async (db: Kysely<Tables>, id: string): Promise<Facts> => factsOf(await readLines(db, id))
+export const factsIn = async (db: Kysely<Tables>, id: string): Promise<Facts> => factsOf(await linesIn(db, id))
 
 /** Changes what the lines of a delivery tell, as if the service had found it out. */
 export const setFacts = (db: Kysely<Tables>, id: string, facts: Partial<Facts>): Promise<void> =>
   db.transaction().execute(async (trx) => {
-    const before = await readLines(trx, id)
+    const before = await linesIn(trx, id)
     await storeLines(trx, [{ id, before, lines: linesWith(before, facts) }])
   })
+
+/** The withdrawals that all deliveries have now, the oldest first. */
+export async function withdrawalsIn(db: Kysely<Tables>): Promise<Withdrawal[]> {
+  const rows = await db
+    .selectFrom('delivery_lines')
+    .select('delivery_id as id')
+    .distinct()
+    .where('withdrawal_id', 'is not', null)
+    .execute()
+  const orders = (await withLines(db, rows)).flatMap(withdrawalsOf)
+  return orders.sort((a, b) => (a.id < b.id ? -1 : 1))
+}

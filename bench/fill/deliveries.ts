@@ -16,7 +16,7 @@ export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
     'id, digest, source, form, state, reason, reason_text, subject, home, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, search_text, request, body',
-  delivery_lines: 'delivery_id, position, course, sent, course_key, result',
+  delivery_lines: 'delivery_id, position, sent, course_key, result',
   events: 'delivery_id, id, seq, at, kind, detail',
 } as const
 export type FilledTable = keyof typeof COLUMNS
@@ -88,7 +88,7 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
         ...[email, username, course, 1, text, JSON.stringify(request), body],
       ],
     ],
-    delivery_lines: [[id, 0, course.toLowerCase(), course, isDue ? null : course, RESULTS[state]]],
+    delivery_lines: [[id, 0, course, course, RESULTS[state]]],
     events,
   }
 }

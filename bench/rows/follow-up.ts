@@ -105,6 +105,7 @@ async function storeWaiting({ file, courses }: { file: string; courses: number }
   await migrated.close()
   const database = new DatabaseSync(file)
   let insert: StatementSync | null = null
+  let line: StatementSync | null = null
   const newId = createIds({ now: Date.now })
   const at = Date.now()
   database.exec('PRAGMA synchronous = OFF; BEGIN')
@@ -112,7 +113,6 @@ async function storeWaiting({ file, courses }: { file: string; courses: number }
     const course = courseKey(n % courses)
     const request = { email: emailOf(n), name: 'Ada', family: 'Lovelace', username: `buyer${n}`, courseIds: [course] }
     const text = JSON.stringify(request)
-    const outcome = JSON.stringify({ courses: { [course]: 'allowed' }, reason: null })
     const digest = createHash('sha256').update(text).digest('hex')
     const row = {
       id: newId(),
@@ -130,17 +130,21 @@ async function storeWaiting({ file, courses }: { file: string; courses: number }
       enrolled_at: at,
       email: emailOf(n),
       username: request.username,
-      course: course.toLowerCase(),
+      course,
       course_count: 1,
       search_text: '',
       request: text,
-      outcome,
+      home: '',
       body: Buffer.from(text),
     }
     insert ??= database.prepare(
       `insert into deliveries (${Object.keys(row)}) values (${Object.keys(row).map(() => '?')})`,
     )
     insert.run(...Object.values(row))
+    line ??= database.prepare(
+      "insert into delivery_lines (delivery_id, position, sent, course_key, result) values (?, 0, ?, ?, 'allowed')",
+    )
+    line.run(row.id, course, course)
   }
   database.exec('COMMIT')
   database.exec('PRAGMA wal_checkpoint(TRUNCATE)')

@@ -5,7 +5,7 @@ import { countFound } from '../operators/find/search.ts'
 import { toldOf } from '../operators/find/timeline.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
-import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
+import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../queue/withdrawals/withdrawal.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { resultsOf } from '../sale/line.ts'
 import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
@@ -171,23 +171,17 @@ const show = command({
       const shown = (await operations.show(await needId(opened, id))) ?? unknownDelivery(id)
       // The answers to the shop are printed by themselves.
       const timeline = (await operations.timeline(shown.id)).map(({ answer: _answer, ...event }) => event)
-      const withdrawals = await operations.withdrawals(shown.id)
       const answers = await operations.answers(shown.id)
       const body = Buffer.from(shown.body).toString()
-      if (values.json)
-        printJson({ ...withoutInternals(shown), body, timeline, answers, withdrawals: withdrawals.map(orderOf) })
-      else process.stdout.write(describe({ shown, body, timeline, answers, withdrawals }))
+      if (values.json) printJson({ ...withoutInternals(shown), body, timeline, answers })
+      else process.stdout.write(describe({ shown, body, timeline, answers }))
       return 0
     })
   },
 })
 
-/** An order, and a delivery of a list, without what only the service uses. */
-const orderOf = ({ generation: _generation, ...order }: Withdrawal) => order
-const itemOf = ({ lastEvent: _lastEvent, generation: _generation, withdrawals, ...item }: Summary) => ({
-  ...item,
-  withdrawals: withdrawals.map(orderOf),
-})
+/** A delivery of a list, without what only the service uses. */
+const itemOf = ({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) => item
 
 /** The same of a delivery. */
 function withoutInternals(shown: Shown) {
@@ -201,9 +195,8 @@ function describe(of: {
   body: string
   timeline: readonly DeliveryEvent[]
   answers: GivenAnswers
-  withdrawals: readonly Withdrawal[]
 }): string {
-  const { shown, body, timeline, answers, withdrawals } = of
+  const { shown, body, timeline, answers } = of
   const { request, reason, lines, unreadable } = shown
   const [checkedAt] = lines.flatMap(({ standing }) => standing?.checkedAt ?? []).sort()
   const facts: [string, string | null][] = [
@@ -217,20 +210,15 @@ function describe(of: {
     ['name', request === null ? null : `${request.name} ${request.family}`],
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
-    [
-      'now',
-      unreadable === null
-        ? sentenceText(deliverySentence(toldOf(shown, { events: timeline, withdrawals })), timeText)
-        : null,
-    ],
-    ['outcome', describeOutcome({ courses: resultsOf(lines), reason }) || 'none yet'],
+    ['now', unreadable === null ? sentenceText(deliverySentence(toldOf(shown, timeline)), timeText) : null],
+    ['outcome', describeOutcome({ courses: resultsOf(lines), reason }) || null],
     ['in the LMS', describeStandings(lines) || null],
     ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
     ['achieved', describeAchievements(lines) || null],
     ['unreadable', unreadable],
     ['replaces', shown.replaces],
     ['replaced by', shown.replacedBy],
-    ['withdrawal', withdrawals.map(describeOrder).join('; ') || null],
+    ['withdrawal', withdrawalsOf(shown).map(describeOrder).join('; ') || null],
     ...source(shown),
     ['webhook-id', shown.webhookId],
     ['payload', body.replace(/\s+/g, ' ')],
@@ -260,9 +248,8 @@ function describeAnswers({ first, omitted, last }: GivenAnswers): string[][] {
 function describeOrder({ by, isRefund, endedAt, dueAt, result }: Withdrawal): string {
   const found = result === null ? '' : `: ${describeWithdrawal(result)}`
   const from = isRefund ? 'refund from the shop' : `requested by ${by}`
-  return endedAt === null
-    ? `${from}, next attempt ${timeText(dueAt)}${found}`
-    : `${from}, ended ${timeText(endedAt)}${found}`
+  const when = endedAt === null ? `next attempt ${timeText(dueAt ?? 0)}` : `ended ${timeText(endedAt)}`
+  return `${from}, ${when}${found}`
 }
 
 /** What an event of a timeline says beside its kind, and who caused it. */

@@ -81,7 +81,7 @@ export async function inspectDatabase(from: {
   }
 }
 
-/** The same for all databases. It reads an index and at most 5,000 rows. */
+/** The same for all databases. It reads an index, and the lines of at most 5,000 deliveries. */
 const PRE_ENROLLED_SQL =
   "select distinct course_key from (select id from deliveries where state = 'pre_enrolled' order by active_at desc limit 5000) as latest inner join delivery_lines on delivery_id = id where result = 'allowed'"
 

@@ -1,4 +1,4 @@
-import type { CertificateStatus, CourseResult, Standing } from '../sale/line.ts'
+import type { CertificateStatus, CourseResult, CourseWithdrawal, Standing } from '../sale/line.ts'
 import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.sql. Times are milliseconds since 1970. */
@@ -61,8 +61,6 @@ export interface LineRow {
   delivery_id: string
   /** From 0, in the order in which the shop named the courses. */
   position: number
-  /** The key as courseTerm spells it. */
-  course: string
   /** The key as the shop sent it, without blanks around it. */
   sent: string
   /** The key as the LMS spells it; as the shop sent it until that is known. */
@@ -87,6 +85,22 @@ export interface LineRow {
   certificate: CertificateStatus | null
   certificate_url: string | null
   certificate_at: number | null
+  /** The newest order to take the buyer out of the course: see LineWithdrawal. All are null if there is none. */
+  withdrawal_id: string | null
+  withdrawal_state: 'open' | 'ended' | null
+  /** When it is attempted next, or when it has ended. */
+  withdrawal_at: number | null
+  withdrawal_paid: number | null
+  withdrawal_by: string | null
+  withdrawal_refund: number | null
+  withdrawal_requested_at: number | null
+  withdrawal_attempts: number | null
+  withdrawal_kind: CourseWithdrawal['kind'] | null
+  withdrawal_mode: string | null
+  withdrawal_why: string | null
+  withdrawal_kept_by: string | null
+  withdrawal_moved: number | null
+  withdrawal_message: string | null
 }
 
 export interface EventRow {
@@ -130,29 +144,6 @@ export interface HoldRow {
 }
 
 /**
- * An operator's or the shop's order to take a buyer out of courses again. `courses` is a JSON list of true course keys.
- * Without `ended_at`, it is still to be done: `due_at` is the time of its next attempt.
- */
-export interface WithdrawalRow {
-  id: string
-  delivery_id: string
-  courses: string
-  /** 1 if the order names paid modes too. */
-  paid: number
-  /** The generation of the delivery when it was ordered. A repeat or a replay since then supersedes the order. */
-  generation: number
-  actor: string
-  requested_at: number
-  due_at: number
-  attempts: number
-  ended_at: number | null
-  /** JSON: the result of each course so far, and why the last attempt failed; null before the first attempt. */
-  result: string | null
-  /** The refund by the shop that ordered it; null if an operator did. */
-  refund_id: string | null
-}
-
-/**
  * Each webhook-id that the shop has sent: of a refund, or of a sale, be it the first of its delivery or of a repeat. The
  * primary key decides what came first under it: see src/queue/webhook-ids.ts.
  */
@@ -162,8 +153,8 @@ export interface WebhookIdRow {
   /** Of a refund, one of the deliveries that it concerns; '' if it concerns none. */
   delivery_id: string
   /**
-   * Of a refund that was accepted: the digest of its payload, and a JSON list of the withdrawals that it waits for. Of one
-   * that was not, `digest` is that of its address, by which forget finds it.
+   * Of a refund that was accepted: the digest of its payload, and as JSON the withdrawals that it waits for (see Ordered). Of
+   * one that was not, `digest` is that of its address, by which forget finds it.
    */
   digest: string | null
   orders: string | null
@@ -331,7 +322,6 @@ export interface Tables {
   bulk_replays: BulkReplayRow
   replayed_deliveries: ReplayedDeliveryRow
   holds: HoldRow
-  withdrawals: WithdrawalRow
   webhook_ids: WebhookIdRow
   rounds: RoundRow
   outbox: OutboxRow

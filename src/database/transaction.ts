@@ -81,10 +81,13 @@ interface Attempt<Result> {
 /** Rolls back an attempt that is not needed. */
 const STORED = new Error('an earlier attempt is stored')
 
+/** SQLite takes no more values in a statement. */
+const MAX_VALUES = 32_766
+
 /**
- * Inserts rows with one statement. It writes the statement itself: compiling it took Kysely a quarter of the main thread's
+ * Inserts rows with as few statements as possible. It writes the statement itself: compiling it took Kysely a quarter of the main thread's
  * time for each delivery. `existing`: skips rows whose key exists, or replaces them. All rows must have the same columns.
- * Resolves to how many rows were inserted.
+ * Resolves to how many rows were inserted, with `replace` on MySQL counting a replaced one twice.
  */
 export async function insertRows<Table extends keyof Tables & string>({
   trx,
@@ -100,6 +103,22 @@ export async function insertRows<Table extends keyof Tables & string>({
   const [first] = rows
   if (first === undefined) return 0
   const columns = Object.keys(first)
+  const most = Math.floor(MAX_VALUES / columns.length)
+  if (rows.length > most) {
+    const some = await insertRows({
+      trx,
+      into,
+      rows: rows.slice(0, most),
+      ...(existing === undefined ? {} : { existing }),
+    })
+    const rest = await insertRows({
+      trx,
+      into,
+      rows: rows.slice(most),
+      ...(existing === undefined ? {} : { existing }),
+    })
+    return some + rest
+  }
   const parameters = rows.flatMap((row) => columns.map((column): unknown => Reflect.get(row, column)))
   const row = `(${columns.map(() => '?').join(', ')})`
   const ignoring = isMysql(trx) ? 'insert ignore' : 'insert or ignore'

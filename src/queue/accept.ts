@@ -1,12 +1,11 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
-import type { Line } from '../sale/line.ts'
+import { isTakenOut, isWithdrawing, type Line } from '../sale/line.ts'
 import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { lockDeliveries, startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
-import { readWithdrawnCourses } from './late-retries.ts'
-import { newLines, storeLines } from './lines.ts'
+import { newLines, storeLines, withLines } from './lines.ts'
 import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
@@ -179,9 +178,34 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
     const { id, isNew, row } = sale
     const withdrawnCourse = lateCourse(sale)
     if (withdrawnCourse !== undefined) return lateRetry(id, withdrawnCourse)
-    const progress = toProgress({ ...row, generation: requeued.get(id) ?? row.generation })
-    return { id, progress, drafts: draftEvents({ id, isNew, row, reason: progress.reason }) }
+    const progress = toProgress({ ...row, generation: requeued.generations.get(id) ?? row.generation })
+    const ended = requeued.ended.filter(({ deliveryId }) => deliveryId === id)
+    requeued.ended = requeued.ended.filter(({ deliveryId }) => deliveryId !== id) // a group may have the same repeat twice
+    return { id, progress, drafts: [...draftEvents({ id, isNew, row, reason: progress.reason }), ...ended] }
   })
+}
+
+/**
+ * Of these deliveries, finds those that have a course withdrawn, or refunded in vain, and the first such course, as it was
+ * sent. A withdrawal from before a newer sale doesn't count.
+ *
+ * A repeat of such a delivery under a webhook-id that was known before is a retry which came late: a sender that didn't
+ * get an answer in time sends the same id again, and must not put a refunded buyer back. A new id, or none, is a new sale.
+ */
+async function readWithdrawnCourses(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await withLines(
+    trx,
+    ids.map((id) => ({ id })),
+  )
+  return new Map(
+    rows.flatMap(({ id, lines }) => {
+      const out = lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)
+      return out === undefined ? [] : [[id, out.sent] as const]
+    }),
+  )
 }
 
 /** A retry that came after its sale was withdrawn starts nothing. */
@@ -213,14 +237,17 @@ const ORIGIN = {
   test: () => 'a test sale by an operator',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
-/** Resolves to the new generations. */
-async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, number>> {
+/** Resolves to the new generations, and to the events of withdrawals that the repeats end. */
+async function requeue(
+  context: AcceptContext,
+  repeats: readonly string[],
+): Promise<{ generations: ReadonlyMap<string, number>; ended: EventDraft[] }> {
   const ids = [...new Set(repeats)]
-  if (ids.length === 0) return new Map()
+  if (ids.length === 0) return { generations: new Map(), ended: [] }
   const { trx, home } = context
-  await startAgain(context, { ids, isReplay: false, home })
+  const ended = await startAgain(context, { ids, isReplay: false, home })
   const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
-  return new Map(rows.map(({ id, generation }) => [id, generation]))
+  return { generations: new Map(rows.map(({ id, generation }) => [id, generation])), ended }
 }
 
 /** So many courses of a payload that is refused are stored: it may be refused for their number. */

@@ -4,8 +4,10 @@ import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../data
 import type { Line } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { NO_STANDING, storeLines } from './lines.ts'
+import type { EventDraft } from './events.ts'
+import { storeLines, withLines } from './lines.ts'
 import { reasonColumns } from './rows.ts'
+import { endedEarly } from './withdrawals/withdrawal.ts'
 
 /**
  * Locks a delivery until the end of the transaction, so that two orders for it at once come one after the other. Call it
@@ -16,6 +18,7 @@ export const lockDelivery = (context: Pick<TransactionContext, 'trx'>, id: strin
 
 /** The same for several deliveries. */
 export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
   await locking(trx)
     .where('id', 'in', [...ids].sort()) // unsorted, two of them deadlock on MySQL
     .execute()
@@ -77,13 +80,17 @@ export async function changedSince(
   return { number: last.seq, kind: last.kind, by: last.actor ?? '', at: last.at, detail: last.detail }
 }
 
+/** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
+const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
+
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in
  * progress from answering for it.
  * @param of.home the replica that is to attempt them; absent: as before
  * @param of.isReplay an operator's, which enrolls whatever an earlier attempt did. Otherwise what that did stays unknown, and
  *   the next attempt reads first.
- * @param of.keepsResults whether what is done stays done, so that the next attempt leaves it alone
+ * @param of.lineOf what each line is from now on; absent: as a new one
+ * @returns the events of withdrawals that this ends, because the sale is the newer statement
  */
 export async function startAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
@@ -91,15 +98,16 @@ export async function startAgain(
     ids,
     isReplay,
     home,
-    keepsResults = false,
+    lineOf = asNew,
   }: {
     ids: readonly string[]
     isReplay: boolean
     home?: string
-    keepsResults?: boolean
+    lineOf?: (line: Line) => Line
   },
-): Promise<void> {
-  if (ids.length === 0) return
+): Promise<EventDraft[]> {
+  if (ids.length === 0) return []
+  const sorted = [...ids].sort()
   await trx
     .updateTable('deliveries')
     .set((eb) => ({
@@ -114,14 +122,21 @@ export async function startAgain(
       ...(home === undefined ? {} : { home }),
       ...(isReplay ? { replayed_at: at, effect_unknown: 0 } : {}),
     }))
-    .where('id', 'in', [...ids].sort())
+    .where('id', 'in', sorted)
     .execute()
-  await trx
-    .updateTable('delivery_lines')
-    .set({ ...NO_STANDING, ...(keepsResults ? {} : { result: null }) })
-    .where('delivery_id', 'in', [...ids].sort())
-    .execute()
+  const rows = await withLines(
+    trx,
+    sorted.map((id) => ({ id })),
+  )
+  await storeLines(
+    trx,
+    rows.map(({ id, lines }) => ({ id, before: lines, lines: lines.map(lineOf) })),
+  )
+  return rows.flatMap(({ id, lines }) => endedEarly(id, { before: lines, after: lines.map(lineOf), why: SUPERSEDED }))
 }
+
+/** How the timeline says that a withdrawal has ended because its sale came again. */
+const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
 
 /** So many characters of an operator's note are stored. */
 export const NOTE_MAX = 1000
@@ -210,7 +225,6 @@ export async function remove(
   // The rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', ids).execute()
   await trx.deleteFrom('delivery_lines').where('delivery_id', 'in', ids).execute()
-  await trx.deleteFrom('withdrawals').where('delivery_id', 'in', ids).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', ids).execute()
   const acted = await trx
     .selectFrom('events')

@@ -2,7 +2,7 @@ import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
-import type { Line } from '../sale/line.ts'
+import { isWanted, type Line } from '../sale/line.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type ReasonCode, type VerifiedWebhook } from '../sale/types.ts'
@@ -11,10 +11,9 @@ import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { type WithLines, withLines } from './lines.ts'
-import { coursesOf, readRequest, UNSOLVED } from './rows.ts'
+import { readRequest, UNSOLVED } from './rows.ts'
 import { courseTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
-import { coursesLeft, readCurrentOrders } from './withdrawal-row.ts'
 import { isOut } from './withdrawals/withdrawable.ts'
 
 /**
@@ -79,16 +78,17 @@ export async function planCorrection(
   { trx }: { trx: Pick<TransactionContext['trx'], 'selectFrom'> },
   { id, email, courseIds }: Changes & { id: string },
 ): Promise<Planned> {
-  const row = await trx
+  const rows = await trx
     .selectFrom('deliveries')
-    .select(['digest', 'body', 'request', 'state', 'source', 'replaced_by'])
+    .select(['id', 'digest', 'body', 'state', 'source', 'replaced_by'])
     .where('id', '=', id)
-    .executeTakeFirst()
+    .execute()
+  const [row] = await withLines(trx, rows)
   if (row === undefined) return { kind: 'unknown' }
   // If the shop has sent it again since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
-  const left = coursesLeft(row, (await readCurrentOrders(trx, [id])).get(id))
-  const isPart = left.length > 0 && left.length < coursesOf(row).length
+  const left = row.lines.filter(isWanted).map(({ sent }) => sent)
+  const isPart = left.length > 0 && left.length < row.lines.length
   const rest = isPart ? correctedSale({ body: row.body, courseIds: left }) : null
   // The correction of a test is one too: it is no sale.
   const source = row.source === 'test' ? ({ source: 'test' } as const) : {}
@@ -108,9 +108,8 @@ export interface CourseSwap {
 /** What a bulk correction can put right: the key of the course is wrong, so a replay can't help. */
 export const WRONG_KEYS = ['course.missing', 'course_key.malformed'] as const satisfies readonly ReasonCode[]
 
-/** Whether somebody took the buyer out of a course of a delivery. `orders`: how many withdrawals of it were ordered. */
-export const isTakenOut = ({ lines, orders }: { lines: readonly Line[]; orders: number }): boolean =>
-  orders > 0 || lines.some(({ standing }) => isOut(standing))
+/** Whether somebody took the buyer out of the course of a line, or is to. */
+export const mayBeOut = ({ standing, withdrawal }: Line): boolean => withdrawal !== null || isOut(standing)
 
 /**
  * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks
@@ -133,8 +132,7 @@ export async function correctCourse(
   const [row] = await withLines(trx, rows)
   if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from))
     return null
-  const orders = await trx.selectFrom('withdrawals').select('id').where('delivery_id', '=', id).execute()
-  const courseIds = coursesToSell(row, { from, to, orders: orders.length })
+  const courseIds = coursesToSell(row, { from, to })
   if (courseIds === null) return null
   const planned = await planCorrection(writing, { id, courseIds })
   if (planned.kind !== 'planned' || (await isClosed(writing, planned.webhook))) return null
@@ -145,11 +143,11 @@ export async function correctCourse(
 /** The courses of the corrected sale; null if the buyer was taken out of one, or if the row can't be read. */
 function coursesToSell(
   { request, lines }: WithLines<Pick<DeliveryRow, 'request'>>,
-  { from, to, orders }: CourseSwap & { orders: number },
+  { from, to }: CourseSwap,
 ): string[] | null {
   try {
     if (request === null) return null
-    if (isTakenOut({ lines, orders })) return null
+    if (lines.some(mayBeOut)) return null
     const { courseIds } = readRequest(request)
     return [...new Set(courseIds.map((course) => (isSameCourse(course, from) ? to : course)))]
   } catch {

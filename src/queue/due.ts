@@ -2,6 +2,7 @@ import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/transaction.ts'
 import { hasCourse } from '../sale/course-key.ts'
+import { isWanted } from '../sale/line.ts'
 import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
 import { auditedChange } from './audited-change.ts'
@@ -9,7 +10,6 @@ import type { EventDraft } from './events.ts'
 import { withLines } from './lines.ts'
 import { LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { PROGRESS_COLUMNS, personOf, reasonColumns, toDelivery, toProgress, unreadable } from './rows.ts'
-import { namedBy, readCurrentOrders } from './withdrawal-row.ts'
 
 /** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
 export interface DueRow {
@@ -111,14 +111,12 @@ export async function readClaimed({
     .where('state', '=', 'queued')
     .where((eb) => isDue(eb, context.now()))
     .execute()
-  const again = rows.filter(({ generation }) => generation > 0).map(({ id }) => id)
-  const orders = await readCurrentOrders(context.database.db, again)
   const byId = new Map<string, Delivery>()
   const reasons = new Map<string, Reason>()
   for (const row of await withLines(context.database.db, rows)) {
     try {
       if (row.request === null) reasons.set(row.id, NO_REQUEST)
-      else byId.set(row.id, without(namedBy(orders.get(row.id) ?? []), toDelivery(row)))
+      else byId.set(row.id, withoutUnwanted(toDelivery(row)))
     } catch (error) {
       reasons.set(row.id, unreadable(error))
     }
@@ -128,10 +126,11 @@ export async function readClaimed({
 }
 
 /** A delivery without the courses that its buyer is taken out of while it goes on: see continueWithout. */
-function without(named: readonly string[], delivery: Delivery): Delivery {
-  const { request } = delivery
-  if (named.length === 0 || request === null) return delivery
-  const courseIds = request.courseIds.filter((sent) => !hasCourse(named, sent))
+function withoutUnwanted(delivery: Delivery): Delivery {
+  const { request, lines } = delivery
+  const unwanted = lines.filter((line) => !isWanted(line)).map(({ course }) => course)
+  if (unwanted.length === 0 || request === null) return delivery
+  const courseIds = request.courseIds.filter((sent) => !hasCourse(unwanted, sent))
   return { ...delivery, request: { ...request, courseIds } }
 }
 

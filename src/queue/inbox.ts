@@ -8,7 +8,7 @@ import { createGroupCommit } from './group-commit.ts'
 import { createRemoteResults } from './remote-results.ts'
 import type { Store, Write, Written } from './store.ts'
 import { answersSender, createWaiters, WAITING_MAX } from './waiters.ts'
-import type { Withdrawn } from './withdrawal-row.ts'
+import type { Withdrawn } from './withdrawals/withdrawal.ts'
 
 /** What a webhook has become. `progress`: null if there was no result in time. */
 export interface Submitted extends Omit<Change, 'progress' | 'drafts'> {
@@ -25,8 +25,8 @@ export interface Inbox {
    */
   submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
   /**
-   * Waits until withdrawals have all ended, on any replica. Resolves to null if they have not by `deadline` (ms since 1970;
-   * null: don't wait), or when the inbox is closed.
+   * Waits until withdrawals (see orderId) have all ended, on any replica. Resolves to null if they have not by `deadline`
+   * (ms since 1970; null: don't wait), or when the inbox is closed.
    */
   withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**

@@ -2,12 +2,9 @@ import type { Kysely, Transaction } from 'kysely'
 import type { LineRow, Tables } from '../database/schema.ts'
 import { insertRows } from '../database/transaction.ts'
 import { courseIdentity } from '../sale/course-key.ts'
-import { type Achievement, type CourseStanding, type Line, newLine } from '../sale/line.ts'
-import { courseTerm } from './search-terms.ts'
+import { type Achievement, type CourseStanding, type Line, type LineWithdrawal, newLine } from '../sale/line.ts'
 
 const MAX_KEY = 255
-/** Rows of one statement: SQLite takes 32,766 values. */
-const STEP = 1000
 
 /** The lines of a delivery with these keys: one for each course, without blank keys. Pure. */
 export function newLines(courseIds: readonly string[]): Line[] {
@@ -37,9 +34,7 @@ export async function storeLines(trx: Transaction<Tables>, changed: readonly Cha
       return isSame ? [] : [row]
     }),
   )
-  for (let from = 0; from < rows.length; from += STEP) {
-    await insertRows({ trx, into: 'delivery_lines', rows: rows.slice(from, from + STEP), existing: 'replace' })
-  }
+  await insertRows({ trx, into: 'delivery_lines', rows, existing: 'replace' })
 }
 
 /** The row of a delivery with its lines, in the order of the sale. */
@@ -77,17 +72,6 @@ export async function salesTo(
   return [...new Set(rows.map(({ id }) => id))]
 }
 
-/** What startAgain leaves of the lines of a delivery: nobody has checked them since. */
-export const NO_STANDING = {
-  standing: null,
-  mode: null,
-  checked_at: null,
-  since: null,
-  checks: null,
-  ended_at: null,
-  moved: null,
-} as const satisfies Partial<LineRow>
-
 function toLine(row: LineRow): Line {
   const { sent, course_key: course, result, user_id: id, username } = row
   return {
@@ -97,6 +81,7 @@ function toLine(row: LineRow): Line {
     standing: standingOf(row),
     account: id === null || username === null ? null : { id, username },
     achievement: achievementOf(row),
+    withdrawal: withdrawalOf(row),
   }
 }
 
@@ -117,12 +102,54 @@ function achievementOf({ passed_at: passedAt, percent, ...row }: LineRow): Achie
   }
 }
 
+function withdrawalOf(row: LineRow): LineWithdrawal | null {
+  const { withdrawal_id: id, withdrawal_at: at, withdrawal_kind: kind, withdrawal_kept_by: keptBy } = row
+  if (id === null) return null
+  const isOpen = row.withdrawal_state === 'open'
+  const found = { mode: row.withdrawal_mode, why: row.withdrawal_why ?? '' }
+  const rest = {
+    ...(keptBy === null ? {} : { keptBy }),
+    ...(row.withdrawal_moved === null ? {} : { moved: true as const }),
+  }
+  return {
+    id,
+    paid: row.withdrawal_paid === 1,
+    by: row.withdrawal_by ?? '',
+    isRefund: row.withdrawal_refund === 1,
+    requestedAt: row.withdrawal_requested_at ?? 0,
+    dueAt: isOpen ? at : null,
+    endedAt: isOpen ? null : at,
+    attempts: row.withdrawal_attempts ?? 0,
+    result: kind === null ? null : { kind, ...found, ...rest },
+    message: row.withdrawal_message ?? '',
+  }
+}
+
+function withdrawalColumns(order: LineWithdrawal | null) {
+  const result = order?.result ?? null
+  return {
+    withdrawal_id: order?.id ?? null,
+    withdrawal_state: order === null ? null : order.endedAt === null ? ('open' as const) : ('ended' as const),
+    withdrawal_at: order?.endedAt ?? order?.dueAt ?? null,
+    withdrawal_paid: order === null ? null : Number(order.paid),
+    withdrawal_by: order?.by ?? null,
+    withdrawal_refund: order === null ? null : Number(order.isRefund),
+    withdrawal_requested_at: order?.requestedAt ?? null,
+    withdrawal_attempts: order?.attempts ?? null,
+    withdrawal_kind: result?.kind ?? null,
+    withdrawal_mode: result?.mode ?? null,
+    withdrawal_why: result?.why ?? null,
+    withdrawal_kept_by: result?.keptBy ?? null,
+    withdrawal_moved: result?.moved ? 1 : null,
+    withdrawal_message: order?.message ?? null,
+  } satisfies Partial<LineRow>
+}
+
 function toRow({ id, position, line }: { id: string; position: number; line: Line }): LineRow {
-  const { sent, course, result, standing, account, achievement } = line
+  const { sent, course, result, standing, account, achievement, withdrawal } = line
   return {
     delivery_id: id,
     position,
-    course: courseTerm(sent),
     sent,
     course_key: course,
     result,
@@ -140,5 +167,6 @@ function toRow({ id, position, line }: { id: string; position: number; line: Lin
     certificate: achievement?.certificate?.status ?? null,
     certificate_url: achievement?.certificate?.url ?? null,
     certificate_at: achievement?.certificate?.createdAt ?? null,
+    ...withdrawalColumns(withdrawal),
   }
 }

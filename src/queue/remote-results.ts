@@ -1,13 +1,13 @@
 import type { Progress } from '../sale/types.ts'
 import type { Store } from './store.ts'
 import { createWaiters, type Waiters, type WaitsFor } from './waiters.ts'
-import { type Withdrawn, worstOf } from './withdrawal-row.ts'
+import { type Withdrawn, worstOf } from './withdrawals/withdrawal.ts'
 
 const POLL_MS = 250
 /** How many deliveries a poll reads: of those that are waited for, the first ones. Almost all of them are settled here. */
 const DELIVERIES_MAX = 1000
-/** For how many withdrawals requests may wait at the same time. */
-const WITHDRAWALS_MAX = 1000
+/** For how many withdrawals requests may wait at the same time, each course counted. */
+const WITHDRAWALS_MAX = 10_000
 
 /**
  * Follows what other replicas do, for the requests that wait for it here: deliveries, which another replica may attempt, and

@@ -1,6 +1,5 @@
-import type { Transaction } from 'kysely'
-import type { Tables, WithdrawalRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
+import { isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
@@ -12,7 +11,7 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { coursesLeft, moveOrdersAlong, readCurrentOrders } from './withdrawal-row.ts'
+import { withLines } from './lines.ts'
 
 const REPLAY_MAX = 500
 
@@ -39,9 +38,9 @@ export async function replayOne(
     await lockDelivery(writing, id)
     const change = await changedSince(writing, { id, seen, by, as: 'replayed' })
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
-    const { due, left } = await makeDue(writing, { ids: [id] })
+    const { due, left, others } = await makeDue(writing, { ids: [id] })
     const kind = left[0]?.why ?? 'due'
-    return { result: { kind }, listed: due.map(() => replayed({ id, by, detail: '' })) }
+    return { result: { kind }, listed: due.map(() => replayed({ id, by, detail: '' })), others }
   })
 }
 
@@ -52,8 +51,8 @@ export async function replay(
 ): Promise<AuditedResult<Replayed>> {
   if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
   return auditedChange(context, async (writing) => {
-    const result = await makeDue(writing, { ids })
-    return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })) }
+    const { others, ...result } = await makeDue(writing, { ids })
+    return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })), others }
   })
 }
 
@@ -69,15 +68,15 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
  * Makes deliveries due now, inside a transaction. A queued delivery is brought forward, and nothing else about it
  * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
  * sender; one that needs attention does so without the courses that are withdrawn from it, unless these are all. With
- * `states`, deliveries that are now in another state are left out.
+ * `states`, deliveries that are now in another state are left out. `others`: the events of withdrawals that this ends.
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
   { ids, states }: { ids: readonly string[]; states?: readonly DeliveryState[] },
-): Promise<Replayed> {
+): Promise<Replayed & { readonly others: readonly EventDraft[] }> {
   const { trx } = writing
   const sorted = [...new Set(ids)].sort()
-  if (sorted.length === 0) return { due: [], left: [] }
+  if (sorted.length === 0) return { due: [], left: [], others: [] }
   await lockDeliveries(writing, sorted)
   const rows = await trx
     .selectFrom('deliveries')
@@ -88,9 +87,13 @@ export async function makeDue(
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
   await bringForward(writing, queued)
-  const failed = wanted.filter(({ state }) => state === 'needs_attention').map(({ id }) => id)
-  await moveOrdersAlong(trx, await ordersToKeep(trx, failed))
-  await startAgain(writing, { ids: settled, isReplay: true })
+  const failed = wanted.filter(({ state }) => state === 'needs_attention')
+  const part = (await withLines(trx, failed)).filter(({ lines }) => isPart(lines)).map(({ id }) => id)
+  const whole = settled.filter((id) => !part.includes(id))
+  const others = [
+    ...(await startAgain(writing, { ids: whole, isReplay: true })),
+    ...(await startAgain(writing, { ids: part, isReplay: true, lineOf: wantedAsNew })),
+  ]
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -101,23 +104,16 @@ export async function makeDue(
         .filter(({ state, empty }) => state !== 'queued' && empty)
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),
     ],
+    others,
   }
 }
 
 /**
- * The orders for some of the courses of these deliveries, if there are others. Who replays what has failed of a sale doesn't
- * want back what was refunded of it.
+ * Whether some of the courses are withdrawn. Who replays what has failed of a sale doesn't want back what was refunded of
+ * it.
  */
-async function ordersToKeep(trx: Transaction<Tables>, ids: readonly string[]): Promise<readonly WithdrawalRow[]> {
-  const orders = await readCurrentOrders(trx, ids)
-  if (orders.size === 0) return []
-  const rows = await trx
-    .selectFrom('deliveries')
-    .select(['id', 'request'])
-    .where('id', 'in', [...orders.keys()])
-    .execute()
-  return rows.flatMap((row) => (coursesLeft(row, orders.get(row.id)).length > 0 ? (orders.get(row.id) ?? []) : []))
-}
+const isPart = (lines: readonly Line[]): boolean => lines.some(isWanted) && !lines.every(isWanted)
+const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
 
 async function bringForward(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,

@@ -7,6 +7,7 @@ import {
   type DeliveryState,
   type EnrollmentRequest,
   type Progress,
+  REASON_CODES,
   type Reason,
 } from '../sale/types.ts'
 import type { WithLines } from './lines.ts'
@@ -37,9 +38,10 @@ export function reasonColumns(
 export const REASON_COLUMNS = ['reason', 'reason_text', 'reason_course'] as const
 export type ReasonRow = Pick<DeliveryRow, (typeof REASON_COLUMNS)[number]>
 
-/** Why a delivery is not done; null if there is no reason. */
+/** Why a delivery is not done; null if there is no reason. A newer version may have stored one that this one doesn't know. */
 export function readReason({ reason: code, reason_text: text, reason_course: course }: ReasonRow): Reason | null {
   if (code === null) return null
+  if (!REASON_CODES.includes(code)) return { code: 'row.unreadable', subject: '' }
   return { code, subject: text ?? '', ...(course === null ? {} : { course }) }
 }
 
@@ -101,9 +103,6 @@ function describeError(error: unknown): string {
 
 /** Parses the column `request`. Throws ZodError or SyntaxError for a text that this program can't have written. */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
-
-/** Parses a column that lists course keys or ids, and throws as readRequest does. */
-export const readList = (text: string): readonly string[] => z.array(z.string()).parse(JSON.parse(text))
 
 /** The course keys that a delivery sold, each once; [] for a request that can't be read: it is never attempted. */
 export function coursesOf({ request }: Pick<DeliveryRow, 'request'>): readonly string[] {

@@ -7,7 +7,7 @@ import { type DueQuery, dueRows, otherHomes, progressOf, readClaimed } from './d
 import { areStored, type Change, insertEvents } from './events.ts'
 import type { Replicas } from './replicas/replicas.ts'
 import { type SettleRequest, settle } from './settle.ts'
-import { readWithdrawn } from './withdrawal-row.ts'
+import { readWithdrawn } from './withdrawals/withdrawal.ts'
 
 export type Write =
   | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }

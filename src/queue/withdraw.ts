@@ -1,8 +1,8 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
-import { lineOf } from '../sale/line.ts'
+import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../sale/line.ts'
 import { DONE_STATES } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
@@ -16,8 +16,7 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { withLines } from './lines.ts'
-import { coursesLeft, moveOrdersAlong, readCurrentOrders, type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
+import { storeLines, withLines } from './lines.ts'
 import {
   readWithdrawable,
   WITHDRAWABLE,
@@ -25,8 +24,7 @@ import {
   type WithdrawableRow,
   withdrawableOf,
 } from './withdrawals/withdrawable.ts'
-
-const LISTED = 20
+import { endedEarly, type Withdrawal, withdrawalsOf } from './withdrawals/withdrawal.ts'
 
 /**
  * `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. `note`: why, for the
@@ -138,21 +136,23 @@ export async function storeWithdrawal(
   if (row === undefined) return { result: { kind: 'unknown' }, drafts: [] }
   const chosen = chooseCourses(withdrawableOf(row), order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }
-  const current = (await readCurrentOrders(trx, [order.id])).get(order.id) ?? []
-  const open = current.map(withdrawalOf).filter(({ endedAt }) => endedAt === null)
-  const isOpen = (course: string): boolean => open.some((one) => hasCourse(one.courses, course))
+  const isOpen = (course: string): boolean => {
+    const line = lineOf(row.lines, course)
+    return line !== undefined && isWithdrawing(line)
+  }
   const courses = chosen.filter((course) => !isOpen(course))
-  const [pending] = open
+  const pending = withdrawalsOf(row).find(({ endedAt }) => endedAt === null)
   if (pending !== undefined && courses.length === 0)
     return { result: { kind: 'pending', withdrawal: pending }, drafts: [] }
   const isQueued = row.state === 'queued'
-  const { stored, draft } = await insertOrder(writing, { order, row, courses, goesOn: isQueued })
-  return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft] }
+  const ordered = await insertOrder(writing, { order, row, courses, goesOn: isQueued, isRefund: false })
+  return { result: { kind: 'ordered', withdrawal: ordered.withdrawal }, drafts: ordered.drafts }
 }
 
 /**
  * Stores an order without further checks, in a transaction that has locked the delivery. `goesOn`: the delivery is attempted
- * without these courses from now on, or ends if it has no others. `refundId`: absent if an operator orders it.
+ * without these courses from now on, or ends if it has no others. `isRefund`: whether the shop orders it. An order in the
+ * place of a refund that has failed is a refund, too, and takes what that one was to take.
  */
 export async function insertOrder(
   writing: TransactionContext,
@@ -161,58 +161,65 @@ export async function insertOrder(
     row: WithdrawableRow
     courses: readonly string[]
     goesOn: boolean
-    refundId?: string
+    isRefund: boolean
   },
-): Promise<{ stored: WithdrawalRow; draft: EventDraft }> {
+): Promise<{ withdrawal: Withdrawal; drafts: EventDraft[] }> {
   const { trx, at, newId } = writing
-  const { order, row, courses, goesOn, refundId } = of
+  const { order, row, courses, goesOn, isRefund } = of
   const { id } = row
-  const generation = goesOn ? await continueWithout(writing, { row, courses }) : row.generation
-  const stored: WithdrawalRow = {
+  const before = goesOn ? await continueWithout(writing, { row, courses }) : row.lines
+  const withdrawal: LineWithdrawal = {
     id: newId(),
-    delivery_id: id,
-    courses: JSON.stringify(courses),
-    paid: order.paid ? 1 : 0,
-    generation,
-    actor: order.by.slice(0, MAX_ACTOR),
-    requested_at: at,
-    due_at: at,
+    paid: order.paid,
+    by: order.by.slice(0, MAX_ACTOR),
+    isRefund,
+    requestedAt: at,
+    dueAt: at,
+    endedAt: null,
     attempts: 0,
-    ended_at: null,
     result: null,
-    refund_id: refundId ?? null,
+    message: '',
   }
-  await trx.insertInto('withdrawals').values(stored).execute()
+  const lines = before.map((line): Line => {
+    if (!hasCourse(courses, line.course)) return line
+    const paid = withdrawal.paid || line.withdrawal?.isRefund === true
+    return { ...line, withdrawal: { ...withdrawal, paid, isRefund: isRefund || line.withdrawal?.isRefund === true } }
+  })
+  await storeLines(trx, [{ id, before, lines }])
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
   const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
   const why = order.note === undefined || order.note === '' ? '' : `: ${order.note.slice(0, NOTE_MAX)}`
-  const detail = refundId === undefined ? from + why : `refund from the shop: ${from}`
-  return { stored, draft: { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } }
+  const detail = isRefund ? `refund from the shop: ${from}` : from + why
+  const { result: _result, message: _message, ...common } = withdrawal
+  const requested = { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } as const
+  return {
+    withdrawal: { ...common, deliveryId: id, courses, result: null },
+    drafts: [requested, ...endedEarly(id, { before, after: lines, why: 'a refund by the shop came in its place' })],
+  }
 }
 
 /**
  * Starts a delivery again without these courses and those of earlier orders, which stay the newest statement about them. It
  * keeps what it reported, so no other course is enrolled twice. An attempt in progress answers only who waited for it. A
- * delivery without a further course is handled. Resolves to its generation.
+ * delivery without a further course is handled. Resolves to its lines.
  */
 async function continueWithout(
   writing: TransactionContext,
   { row, courses }: { row: WithdrawableRow; courses: readonly string[] },
-): Promise<number> {
+): Promise<readonly Line[]> {
   const { trx } = writing
-  const { id, generation } = row
-  const orders = (await readCurrentOrders(trx, [id])).get(id) ?? []
-  if (coursesLeft(row, orders).every((course) => hasCourse(courses, course))) {
+  const { id, lines } = row
+  if (lines.filter(isWanted).every(({ course }) => hasCourse(courses, course))) {
     await setHandled(writing, id)
-    return generation
+    return lines
   }
-  await moveOrdersAlong(trx, orders)
-  await startAgain(writing, { ids: [id], isReplay: false, keepsResults: true })
+  const unchecked = (line: Line): Line => ({ ...line, standing: null })
+  await startAgain(writing, { ids: [id], isReplay: false, lineOf: unchecked })
   // One that has ended may have done what nobody knows of: the next attempt reads first.
   if (row.state !== 'queued') {
     await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', '=', id).execute()
   }
-  return generation + 1
+  return lines.map(unchecked)
 }
 
 /** The courses of the order, spelled as the delivery has them; or the refusal. */
@@ -231,14 +238,7 @@ function chooseCourses(
   return chosen
 }
 
-/** Returns the latest 20 orders for a delivery, newest first. */
-export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<Withdrawal[]> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('delivery_id', '=', id)
-    .orderBy('id', 'desc')
-    .limit(LISTED)
-    .execute()
-  return rows.map(withdrawalOf)
+/** See Operations.withdrawals. */
+export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<readonly Withdrawal[]> {
+  return (await withLines(db, [{ id }])).flatMap(withdrawalsOf)
 }

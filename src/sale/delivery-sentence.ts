@@ -1,21 +1,6 @@
-import { hasCourse, isSameCourse } from './course-key.ts'
-import type { Line, Standing } from './line.ts'
-import { type DeliveryState, type Reason, type TakenOut, tookOut } from './types.ts'
+import { isTakenOut, isWanted, isWithdrawing, type Line, type LineWithdrawal, type Standing } from './line.ts'
+import type { DeliveryState, Reason } from './types.ts'
 import { reasonSentence, STANDING_TEXTS } from './words.ts'
-
-/** An order to take the buyer out of courses again, as far as a sentence about the delivery needs it: see Withdrawal. */
-export interface ToldOrder {
-  readonly courses: readonly string[]
-  readonly by: string
-  /** The shop ordered it, by a refund. */
-  readonly isRefund: boolean
-  /** ms since 1970; null while the service still carries it out. */
-  readonly endedAt: number | null
-  /** null before the first attempt. */
-  readonly result: TakenOut | null
-  /** Of the delivery, when it was ordered. */
-  readonly generation?: number
-}
 
 /** Who marked a delivery as handled, and how. `at`: ms since 1970. */
 export interface ToldNote {
@@ -29,13 +14,9 @@ export interface Told {
   readonly state: DeliveryState
   readonly reason: Reason | null
   readonly lines: readonly Line[]
-  /** The latest first. */
-  readonly withdrawals: readonly ToldOrder[]
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
   readonly isReplaced: boolean
-  /** What an ended order of an earlier generation did is over: the delivery was started again since. */
-  readonly generation?: number
 }
 
 /**
@@ -71,11 +52,10 @@ export interface DeliverySentence {
  * Makes the sentence about a delivery from its outcome by course, what the last check found, withdrawals, and what
  * operators did. Pages, lists, replies and the command line all use it, so that they can't contradict one another.
  */
-export function deliverySentence(all: Told): DeliverySentence {
-  const told = { ...all, withdrawals: currentOf(all) }
+export function deliverySentence(told: Told): DeliverySentence {
   const { state, reason } = told
   const lines = courseLines(told)
-  const left = coursesOf(lines).filter((course) => leftOutOf(told, course) === null)
+  const left = told.lines.filter(isWanted).map(({ course }) => course)
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
     situation,
     fact: joined([...facts, ...pendingFacts(told)]),
@@ -152,42 +132,24 @@ export interface CourseLine {
   readonly since: number
   /** When a check found that the buyer has lost it; null if they have not. */
   readonly endedAt: number | null
-  /** The latest order that took the buyer out, if one did. */
-  readonly taken: ToldOrder | null
+  /** The withdrawal that took the buyer out, if one did. */
+  readonly taken: LineWithdrawal | null
 }
 
 const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activated']
 
-/** The open orders, and those that have ended since the delivery was last started again. */
-const currentOf = ({ withdrawals, generation }: Pick<Told, 'withdrawals' | 'generation'>): readonly ToldOrder[] =>
-  withdrawals.filter(({ endedAt, generation: ordered = generation }) => endedAt === null || ordered === generation)
-
 /** What the buyer has in each course of a delivery. */
-export function courseLines({ lines, ...orders }: Pick<Told, 'lines' | 'withdrawals' | 'generation'>): CourseLine[] {
-  const withdrawals = currentOf(orders)
-  return lines.map(({ course, result, standing: found }) => {
+export function courseLines({ lines }: Pick<Told, 'lines'>): CourseLine[] {
+  return lines.map((one) => {
+    const { course, result, standing: found } = one
     const { standing = null, since = 0, endedAt = null } = found ?? {}
     const line = { course, standing, since, endedAt, taken: null }
-    if (result === null) return { ...line, is: 'out', taken: orderFor(withdrawals, course) }
+    if (result === null) return { ...line, is: 'out', taken: isTakenOut(one) ? one.withdrawal : null }
     if (endedAt !== null) return { ...line, is: 'lost' }
     if (standing === 'enrolled' || (result === 'enrolled' && standing === null)) return { ...line, is: 'in' }
     return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost' }
   })
 }
-
-/**
- * What the withdrawals of a delivery have to do with a course. `taken`: one took the buyer out. `named`: one is to, or failed
- * to, so the delivery is attempted without the course (see continueWithout). null: nothing.
- */
-export function leftOutOf(of: Pick<Told, 'withdrawals' | 'generation'>, course: string): 'taken' | 'named' | null {
-  const orders = currentOf(of)
-  if (orderFor(orders, course) !== null) return 'taken'
-  return orders.some(({ courses }) => hasCourse(courses, course)) ? 'named' : null
-}
-
-/** The latest order that took the buyer out of a course. */
-const orderFor = (orders: readonly ToldOrder[], course: string): ToldOrder | null =>
-  orders.find(({ endedAt, result }) => endedAt !== null && tookOut(result, course)) ?? null
 
 const having = (lines: readonly CourseLine[], is: CourseLine['is']): CourseLine[] =>
   lines.filter((line) => line.is === is)
@@ -243,18 +205,17 @@ const whyEnded = (standing: Standing | null): string =>
 const wholeText = (count: number): string =>
   count === 1 ? 'In the course.' : count === 2 ? 'In both courses.' : `In all ${count} courses.`
 
-const whoOf = ({ by, isRefund }: Pick<ToldOrder, 'by' | 'isRefund'>): string =>
+const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
   isRefund ? 'by a refund of the shop' : `by ${by}`
 
-const takenFact = (course: string, order: ToldOrder): Fact => [
+const takenFact = (course: string, order: LineWithdrawal): Fact => [
   `${course} was withdrawn ${whoOf(order)} at `,
   { at: order.endedAt ?? 0 },
   '.',
 ]
 
 /** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
-const keeperIn = ({ course, taken }: CourseLine): string | null =>
-  Object.entries(taken?.result?.courses ?? {}).find(([key]) => isSameCourse(key, course))?.[1].keptBy ?? null
+const keeperIn = ({ taken }: CourseLine): string | null => taken?.result?.keptBy ?? null
 
 /** The courses that the buyer was taken out of, of a withdrawn delivery; all if nothing is known of any. */
 function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
@@ -279,7 +240,7 @@ function withdrawnFacts(lines: readonly CourseLine[], { isReplaced }: Pick<Told,
         ` and left to delivery ${keeper}.`,
       ]
     })
-  if (taken.every((one) => one === first))
+  if (taken.every(({ id }) => id === first.id))
     return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]
   return [
     ['Taken out of every course.'],
@@ -290,8 +251,9 @@ function withdrawnFacts(lines: readonly CourseLine[], { isReplaced }: Pick<Told,
 /** How the note begins that a correction leaves on the delivery that it replaces. */
 export const REPLACED = 'replaced by '
 
-function handledFact({ handled, isReplaced, withdrawals: [order] }: Told): Fact {
+function handledFact({ handled, isReplaced, lines }: Told): Fact {
   if (handled === null) {
+    const [order] = lines.flatMap(({ withdrawal }) => withdrawal ?? []).sort((a, b) => b.requestedAt - a.requestedAt)
     if (order !== undefined)
       return [`Stopped by a withdrawal ${whoOf(order)}${isReplaced ? ', and replaced by another delivery' : ''}.`]
     return [isReplaced ? 'Replaced by a correction.' : 'Handled by other means.']
@@ -304,17 +266,17 @@ function handledFact({ handled, isReplaced, withdrawals: [order] }: Told): Fact 
 }
 
 /** What the service still has to take away, and what an ended order left. */
-function pendingFacts({ state, withdrawals }: Told): Fact[] {
-  const open = withdrawals.filter(({ endedAt }) => endedAt === null)
-  const kept = withdrawals.flatMap(({ endedAt, result }, index) => {
-    const later = withdrawals.slice(0, index).flatMap(({ courses }) => courses)
-    const courses = Object.entries(endedAt === null ? {} : (result?.courses ?? {}))
-    return courses.filter(([key, { kind }]) => kind === 'kept' && !hasCourse(later, key))
+function pendingFacts({ state, lines }: Told): Fact[] {
+  const open = Object.values(Object.groupBy(lines.filter(isWithdrawing), ({ withdrawal }) => withdrawal?.id ?? ''))
+  const inProgress = open.flatMap((some = []): Fact[] => {
+    const [order] = some.flatMap(({ withdrawal }) => withdrawal ?? [])
+    const courses = some.map(({ course }) => course).join(', ')
+    return order === undefined ? [] : [[`A withdrawal ${whoOf(order)} from ${courses} is in progress.`]]
   })
-  return [
-    ...open.map((order): Fact => [`A withdrawal ${whoOf(order)} from ${order.courses.join(', ')} is in progress.`]),
-    ...(state === 'withdrawn'
-      ? []
-      : kept.map(([course, { why }]): Fact => [`A withdrawal left ${course} as it is: ${why}.`])),
-  ]
+  if (state === 'withdrawn') return inProgress
+  const kept = lines.flatMap(({ course, withdrawal }): Fact[] => {
+    const isKept = withdrawal?.result?.kind === 'kept' && withdrawal.endedAt !== null
+    return isKept ? [[`A withdrawal left ${course} as it is: ${withdrawal.result.why}.`]] : []
+  })
+  return [...inProgress, ...kept]
 }

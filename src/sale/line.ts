@@ -66,6 +66,45 @@ export interface Achievement {
   }
 }
 
+/**
+ * What came of taking a buyer out of a course again:
+ * - `unenrolled`: there was an active enrollment, in `mode`.
+ * - `disallowed`: there was only an allowance.
+ * - `nothing`: there was neither; or another sale keeps the course: delivery `keptBy`.
+ * - `kept`: nothing was changed; `why` gives the reason.
+ */
+export interface CourseWithdrawal {
+  readonly kind: 'unenrolled' | 'disallowed' | 'nothing' | 'kept'
+  readonly mode: string | null
+  readonly why: string
+  readonly keptBy?: string
+  /** The account that the course was given to had another address by then. */
+  readonly moved?: true
+}
+
+/**
+ * An order to take the buyer out of the course of a line again, by an operator or by a refund of the shop. Lines that were
+ * ordered together have the same `id`, and are attempted together. Times are ms since 1970.
+ */
+export interface LineWithdrawal {
+  readonly id: string
+  /** Whether it includes paid course modes. */
+  readonly paid: boolean
+  readonly by: string
+  /** Whether the shop has ordered it, by a refund: this one, or one in whose place it came. */
+  readonly isRefund: boolean
+  readonly requestedAt: number
+  /** The next attempt; null if it has ended. */
+  readonly dueAt: number | null
+  readonly endedAt: number | null
+  /** Failed attempts. */
+  readonly attempts: number
+  /** What came of it in this course so far; null: nothing. */
+  readonly result: CourseWithdrawal | null
+  /** Why the last attempt failed, why the order waits, or why it ended early; '' if it did nothing of this. */
+  readonly message: string
+}
+
 /** One course of a delivery, and what is known of the buyer there. A delivery has a line for each course that it names. */
 export interface Line {
   /** The key as the shop sent it. */
@@ -83,6 +122,8 @@ export interface Line {
   readonly account: LmsAccount | null
   /** null if the buyer has not passed, as far as it is known. */
   readonly achievement: Achievement | null
+  /** The newest order to take the buyer out of the course; null if there is none, or if the sale came again since. */
+  readonly withdrawal: LineWithdrawal | null
 }
 
 /** A line of which nothing is known yet. */
@@ -93,11 +134,36 @@ export const newLine = (sent: string): Line => ({
   standing: null,
   account: null,
   achievement: null,
+  withdrawal: null,
 })
+
+/** Whether a withdrawal of the line is still to be carried out. */
+export const isWithdrawing = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean => withdrawal?.endedAt === null
+
+/**
+ * Whether a withdrawal has taken the buyer out of the course. That it found nothing proves nothing if it failed later, because
+ * an earlier call could still be carried out until then.
+ */
+export function isTakenOut({ withdrawal }: Pick<Line, 'withdrawal'>): boolean {
+  const { endedAt = null, result = null, message = '' } = withdrawal ?? {}
+  if (endedAt === null || result === null || result.kind === 'kept') return false
+  return result.kind !== 'nothing' || result.why !== '' || message === ''
+}
+
+/**
+ * Whether the delivery wants the course. A withdrawal is the newest statement about it, even if it failed; but not if it
+ * left the course because the buyer paid for its mode.
+ */
+export const isWanted = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
+  withdrawal === null ||
+  (withdrawal.endedAt !== null &&
+    !withdrawal.paid &&
+    withdrawal.result?.kind === 'kept' &&
+    withdrawal.result.mode !== null)
 
 /** The line of a course, by any spelling of its key. */
 export const lineOf = (lines: readonly Line[], course: string): Line | undefined =>
-  lines.find(({ sent }) => isSameCourse(sent, course))
+  lines.find((line) => line.course === course) ?? lines.find(({ sent }) => isSameCourse(sent, course))
 
 /** The courses with this result, by true course key. */
 export const coursesWith = (result: CourseResult, lines: readonly Line[]): string[] =>

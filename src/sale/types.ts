@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { CallNote } from './calls.ts'
-import { isSameCourse } from './course-key.ts'
 import type { CourseResult, Line, LmsAccount } from './line.ts'
 import rows from './reasons.json' with { type: 'json' }
 
@@ -133,7 +132,7 @@ export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
 }
 
 /** The account that each course was given to, by true course key. */
-export type BuyerAccounts = Readonly<Record<string, LmsAccount>>
+type BuyerAccounts = Readonly<Record<string, LmsAccount>>
 
 /** Who made the delivery: the shop's webhook, an operator's correction of another delivery, or an operator's test sale. */
 export const SOURCES = ['shop', 'correction', 'test'] as const
@@ -209,18 +208,6 @@ export interface Settlement {
 export interface Progress extends Pick<Settlement, 'state' | 'dueAt' | 'generation'> {
   readonly reason: Reason | null
 }
-
-/**
- * What came of taking a buyer out of courses again, by course. `kept`: the buyer stays in it, and `why` says why. `keptBy`:
- * the delivery loses it, and another one of the buyer has it too.
- */
-export interface TakenOut {
-  readonly courses: Readonly<Record<string, { readonly kind: string; readonly why: string; readonly keptBy?: string }>>
-}
-
-/** Whether a result says that the buyer is out of a course; null: there is no result yet. */
-export const tookOut = (result: TakenOut | null, course: string): boolean =>
-  Object.entries(result?.courses ?? {}).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course))
 
 export type EventKind =
   | 'received'

@@ -44,7 +44,8 @@ const settled = (id: string) =>
   })
 const noOrders = () =>
   until('no open order', async () =>
-    (await db.selectFrom('withdrawals').select('id').where('ended_at', 'is', null).execute()).length === 0
+    (await db.selectFrom('delivery_lines').select('delivery_id').where('withdrawal_state', '=', 'open').execute())
+      .length === 0
       ? true
       : undefined,
   )
@@ -81,7 +82,7 @@ test('a refund of a part of a queued bundle: nobody tells the buyer that the oth
   const id = await sold(email, [DEMO, PYTHON])
   await refund({ email, courseIds: [DEMO], sale: id })
   await lms.noFaults()
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
   await noOrders()
   const { text: table } = await someone.see(`/deliveries/${id}`)
   assert.deepEqual(
@@ -282,10 +283,10 @@ test('the answer to a refund that a newer sale has overtaken says that the sale 
   const first = await refund({ email, courseIds: [DEMO], sale: id, id: 'a13-1' })
   await sold(email) // without an id: a new sale of the same
   await lms.noFaults()
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
   await db.updateTable('deliveries').set({ due_at: 0 }).where('id', '=', id).where('state', '=', 'queued').execute()
   await until('enrolled', async () => ((await show(id)).state === 'enrolled' ? true : undefined))
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
   await noOrders()
   await settled(id)
   const again = await refund({ email, courseIds: [DEMO], sale: id, id: 'a13-1' })

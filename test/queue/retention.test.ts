@@ -14,7 +14,7 @@ test('a finished delivery is deleted with its events once its last activity is t
   await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
   assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
-  assert.deepEqual([await rows('deliveries'), await rows('events'), await rows('withdrawals')], [[], [], []])
+  assert.deepEqual([await rows('deliveries'), await rows('events'), await rows('delivery_lines')], [[], [], []])
 })
 
 test('a waiting delivery is never deleted, however old it is', async (t) => {

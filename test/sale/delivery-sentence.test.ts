@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deliverySentence, sentenceText, type Told, type ToldOrder } from '../../src/sale/delivery-sentence.ts'
-import type { CourseResult, Standing } from '../../src/sale/line.ts'
+import { deliverySentence, sentenceText, type Told } from '../../src/sale/delivery-sentence.ts'
+import type { CourseResult, LineWithdrawal, Standing } from '../../src/sale/line.ts'
 import type { Outcome } from '../../src/sale/types.ts'
 import { type Facts, linesOf } from '../lines.ts'
 
@@ -22,24 +22,46 @@ interface Sold extends Partial<Omit<Told, 'lines' | 'reason'>> {
   readonly courseIds?: readonly string[]
   readonly outcome?: Outcome
   readonly standings?: Facts['standings']
+  readonly withdrawals?: readonly Order[]
 }
-const told = ({ courseIds = [DEMO, OTHER], outcome = done({}), standings = {}, ...of }: Sold): Told => ({
+/** An order with its result in each course; null: none yet. */
+interface Order extends Omit<LineWithdrawal, 'result'> {
+  readonly courses: Readonly<Record<string, LineWithdrawal['result']>>
+}
+const told = ({
+  courseIds = [DEMO, OTHER],
+  outcome = done({}),
+  standings = {},
+  withdrawals = [],
+  ...of
+}: Sold): Told => ({
   state: 'enrolled',
-  lines: linesOf(courseIds, { courses: outcome.courses, standings }),
+  lines: linesOf(courseIds, { courses: outcome.courses, standings }).map((line) => {
+    const order = withdrawals.find(({ courses }) => courses[line.course] !== undefined)
+    return order === undefined
+      ? line
+      : { ...line, withdrawal: { ...order, result: order.courses[line.course] ?? null } }
+  }),
   reason: outcome.reason,
-  withdrawals: [],
   handled: null,
   isReplaced: false,
   ...of,
 })
-const order = (of: Partial<ToldOrder> = {}): ToldOrder => ({
-  courses: [DEMO],
+const OUT = { kind: 'unenrolled', mode: null, why: '' } as const
+const order = (of: Partial<Order> = {}): Order => ({
+  id: 'W1',
+  paid: false,
+  courses: { [DEMO]: OUT },
   by: 'admin',
   isRefund: false,
+  requestedAt: AT,
+  dueAt: null,
   endedAt: AT,
-  result: { courses: { [DEMO]: { kind: 'unenrolled', why: '' } } },
+  attempts: 0,
+  message: '',
   ...of,
 })
+const open = order({ dueAt: AT, endedAt: null, courses: { [DEMO]: null } })
 const say = (of: Sold): string => sentenceText(deliverySentence(told(of)), write)
 const situation = (of: Sold): string => deliverySentence(told(of)).situation
 
@@ -117,16 +139,15 @@ test('a handled delivery says by whom, when and how; a replaced and a withdrawn 
     'Replaced by a correction by admin at 09:31.',
   )
   assert.equal(say({ state: 'handled' }), 'Handled by other means.')
-  const both = { [DEMO]: { kind: 'unenrolled', why: '' }, [OTHER]: { kind: 'disallowed', why: '' } }
-  const whole = order({ courses: [DEMO, OTHER], result: { courses: both } })
+  const whole = order({ courses: { [DEMO]: OUT, [OTHER]: { ...OUT, kind: 'disallowed' } } })
   const withdrawn = { state: 'withdrawn', outcome: done({}), withdrawals: [whole] } as const
   assert.equal(say(withdrawn), 'Taken out of every course by admin at 09:31. The service no longer attempts it.')
 })
 
 test('a withdrawal in progress, and one that left a course, are part of the sentence', () => {
   const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
-  assert.match(say({ outcome: all, withdrawals: [order({ endedAt: null, result: null })] }), /in progress\./)
-  const kept = order({ result: { courses: { [DEMO]: { kind: 'kept', why: 'it is in a paid course mode' } } } })
+  assert.match(say({ outcome: all, withdrawals: [open] }), /in progress\./)
+  const kept = order({ courses: { [DEMO]: { ...OUT, kind: 'kept', why: 'it is in a paid course mode' } } })
   assert.match(say({ outcome: all, withdrawals: [kept] }), /left .*DemoX.* as it is: it is in a paid course mode\./)
 })
 
@@ -136,12 +157,10 @@ test('a delivery that failed in one course says so, and that the buyer is in the
   assert.equal(sentence, `The LMS has no course ${DEMO}. In 1 of 2 courses.`)
 })
 
-test('a queued sale is about the courses that no withdrawal of this generation names, whether it has ended or not', () => {
-  const queued = (withdrawals: readonly ToldOrder[]) =>
-    deliverySentence(told({ state: 'queued', generation: 1, withdrawals })).courses
+test('a queued sale is about the courses that no withdrawal names, whether it has ended or not', () => {
+  const queued = (withdrawals: readonly Order[]) => deliverySentence(told({ state: 'queued', withdrawals })).courses
   assert.deepEqual(queued([]), [DEMO, OTHER])
-  assert.deepEqual(queued([order({ generation: 1, endedAt: null, result: null })]), [OTHER])
-  assert.deepEqual(queued([order({ generation: 1 })]), [OTHER])
-  assert.deepEqual(queued([order({ generation: 1, result: { courses: {} } })]), [OTHER], 'it failed')
-  assert.deepEqual(queued([order({ generation: 0 })]), [DEMO, OTHER], 'sold again since')
+  assert.deepEqual(queued([open]), [OTHER])
+  assert.deepEqual(queued([order()]), [OTHER])
+  assert.deepEqual(queued([order({ courses: { [DEMO]: null }, message: 'retries exhausted' })]), [OTHER], 'it failed')
 })

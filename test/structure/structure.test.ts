@@ -101,7 +101,6 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
     'src/queue/shop-answers.ts',
     'src/queue/rows.ts',
     'src/operators/changes/bulk-replay.ts',
-    'src/queue/withdrawal-row.ts',
     'src/queue/withdrawals/store-refund.ts',
     'src/lms/',
     'sandbox/',

@@ -51,7 +51,6 @@ create index deliveries_received on deliveries (received_at, state, source, repl
 create table if not exists delivery_lines (
   delivery_id varchar(26) not null,
   position integer not null,
-  course varchar(255) not null,
   sent varchar(255) not null,
   course_key varchar(255) not null,
   result varchar(16),
@@ -69,9 +68,24 @@ create table if not exists delivery_lines (
   certificate varchar(16),
   certificate_url mediumtext,
   certificate_at bigint,
+  withdrawal_id varchar(26),
+  withdrawal_state varchar(8),
+  withdrawal_at bigint,
+  withdrawal_paid integer,
+  withdrawal_by varchar(254),
+  withdrawal_refund integer,
+  withdrawal_requested_at bigint,
+  withdrawal_attempts integer,
+  withdrawal_kind varchar(16),
+  withdrawal_mode varchar(100),
+  withdrawal_why mediumtext,
+  withdrawal_kept_by varchar(26),
+  withdrawal_moved integer,
+  withdrawal_message mediumtext,
   primary key (delivery_id, position)
 );
 create index delivery_lines_user_id on delivery_lines (user_id);
+create index delivery_lines_withdrawal on delivery_lines (withdrawal_state, withdrawal_at, withdrawal_id);
 
 create table if not exists events (
   delivery_id varchar(26) not null,
@@ -90,22 +104,6 @@ create table if not exists audit (
   delivery_id varchar(26) not null
 );
 
-create table if not exists withdrawals (
-  id varchar(26) not null primary key,
-  delivery_id varchar(26) not null,
-  courses mediumtext not null,
-  paid integer not null,
-  generation integer not null,
-  actor varchar(254) not null,
-  requested_at bigint not null,
-  due_at bigint not null,
-  attempts integer not null,
-  ended_at bigint,
-  result mediumtext,
-  refund_id varchar(26)
-);
-create index withdrawals_delivery on withdrawals (delivery_id, id);
-create index withdrawals_due on withdrawals (ended_at, due_at, id);
 create table if not exists webhook_ids (
   webhook_id varchar(256) not null primary key,
   purpose varchar(8) not null,

@@ -1,12 +1,10 @@
-import type { DeliveryRow, WithdrawalRow } from '../../database/schema.ts'
+import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { salesTo, type WithLines, withLines } from '../../queue/lines.ts'
 import { CAN_END } from '../../queue/rows.ts'
-import { namedBy, SUPERSEDED, type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
-import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import { type Line, lineOf } from '../../sale/line.ts'
+import { isWanted, type Line, lineOf } from '../../sale/line.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
 
@@ -54,36 +52,34 @@ export async function readBlocked(
   const ids = await salesTo(trx, { addresses: [row.email], accountIds })
   const found = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'settled_at', 'lands_until', 'generation'])
+    .select(['id', 'state', 'settled_at', 'lands_until'])
     .where('id', 'in', ids)
     .execute()
   const sales = await withLines(trx, found)
-  const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   const enrolledAt = row.settled_at ?? 0
   const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
-  const withdrawn = (): readonly string[] =>
-    orders
-      .map(withdrawalOf)
-      .filter(({ endedAt }) => endedAt === null || endedAt >= enrolledAt)
-      .flatMap((order) => order.courses.filter((course) => !tellsNothing(order, course)))
+  const isWithdrawn = (course: string): boolean =>
+    sales.some(({ lines }) => {
+      const line = lineOf(lines, course)
+      return line !== undefined && explains(line, enrolledAt)
+    })
   const isSoldAgain = (course: string): boolean =>
-    sales.some((sale) => sale.id !== row.id && isNewer(sale, row, course) && enrolls(sale, orders, course))
+    sales.some((sale) => sale.id !== row.id && isNewer(sale, row, course) && enrolls(sale, course))
   return new Set([
-    ...ended.filter((course) => late || hasCourse(withdrawn(), course)),
+    ...ended.filter((course) => late || isWithdrawn(course)),
     ...restored.filter((course) => late || isSoldAgain(course)),
   ])
 }
 
 /**
- * Whether a withdrawal tells nothing of why a buyer is out of a course: it found them out, or left them in, or the sale came
- * again. One that failed may have taken them out.
+ * Whether a withdrawal of a line explains why the buyer is out of the course: not if it ended before they were enrolled, found
+ * them out, or left them in. One that failed may have taken them out.
  */
-const tellsNothing = ({ endedAt, result }: Withdrawal, course: string): boolean =>
-  endedAt !== null &&
-  (result?.message === SUPERSEDED ||
-    Object.entries(result?.courses ?? {}).some(
-      ([key, { kind }]) => isSameCourse(key, course) && (kind === 'kept' || kind === 'nothing'),
-    ))
+function explains({ withdrawal }: Line, enrolledAt: number): boolean {
+  if (withdrawal === null || withdrawal.endedAt === null) return withdrawal !== null
+  const kind = withdrawal.result?.kind
+  return withdrawal.endedAt >= enrolledAt && kind !== 'kept' && kind !== 'nothing'
+}
 
 /** Whether another sale came later, or was attempted since the access ended. */
 const isNewer = (
@@ -93,14 +89,8 @@ const isNewer = (
 ): boolean => id > than.id || settledAt === null || settledAt >= (lineOf(than.lines, course)?.standing?.endedAt ?? 0)
 
 /** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
-function enrolls(
-  sale: WithLines<Pick<DeliveryRow, 'id' | 'state' | 'generation'>>,
-  orders: readonly WithdrawalRow[],
-  course: string,
-): boolean {
-  const { id, state, generation } = sale
-  const line = lineOf(sale.lines, course)
+function enrolls({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
+  const line = lineOf(lines, course)
   if (line === undefined || !LIVE.some((live) => live === state)) return false
-  const current = orders.filter((order) => order.delivery_id === id && order.generation === generation)
-  return state === 'queued' ? !hasCourse(namedBy(current), course) : line.result !== null
+  return state === 'queued' ? isWanted(line) : line.result !== null
 }

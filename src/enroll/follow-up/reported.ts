@@ -50,9 +50,9 @@ export async function readWithdrawing(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const open = db.selectFrom('withdrawals').select('delivery_id').where('delivery_id', 'in', ids)
-  const orders = await open.where('ended_at', 'is', null).execute()
-  return new Set(orders.map(({ delivery_id }) => delivery_id))
+  const lines = db.selectFrom('delivery_lines').select('delivery_id').where('delivery_id', 'in', ids)
+  const open = await lines.where('withdrawal_state', '=', 'open').execute()
+  return new Set(open.map(({ delivery_id }) => delivery_id))
 }
 
 /**

@@ -61,7 +61,6 @@ const COLUMNS = [
   'settled_at',
   'email',
   'effect_unknown',
-  'ended_at',
   ...REASON_COLUMNS,
 ] as const
 type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
@@ -98,7 +97,10 @@ async function storeStep(
   }
 }
 
-/** Locks and reads them, without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
+/**
+ * Locks and reads deliveries, without those whose buyers are being taken out of courses: what a check saw may be the half of
+ * it.
+ */
 async function readRows({ trx }: TransactionContext, ids: readonly string[]): Promise<Map<string, Row>> {
   await lockDeliveries({ trx }, ids)
   const found = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()

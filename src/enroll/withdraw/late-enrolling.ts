@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { boundLateCalls } from '../../queue/change-deliveries.ts'
 import { coursesOf } from '../../queue/rows.ts'
-import { withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from '../../queue/withdrawals/claimed-order.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { hasCourse } from '../../sale/course-key.ts'
@@ -29,7 +28,7 @@ export async function lateEnrolling(
   db: Kysely<Tables>,
   { order, landsMs, now }: { order: ClaimedOrder; landsMs: number; now: number },
 ): Promise<LateEnrolling> {
-  const { deliveryId, courses } = withdrawalOf(order.row)
+  const { deliveryId, courses } = order.withdrawal
   const rows = await db
     .selectFrom('deliveries as other')
     .select(['other.id', 'other.request', 'other.lands_until'])

@@ -3,17 +3,18 @@ import { acquireChecked } from '../../lms/client/budget.ts'
 import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
-import { LATE, type WithdrawalResult, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import {
   type ClaimedOrder,
   claimOrder,
+  endHolds,
   holdAlso,
   holdsOf,
   mayContinue,
   releaseOrder,
 } from '../../queue/withdrawals/claimed-order.ts'
-import { endOrder, endSuperseded } from '../../queue/withdrawals/end-order.ts'
+import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
+import { LATE, type WithdrawalResult } from '../../queue/withdrawals/withdrawal.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
@@ -80,7 +81,7 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     else await again(from, order, { courses, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen(), isLate })
   } catch (error) {
     if (error === BUSY) await releaseSoon()
-    else if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
+    else if (error === STOPPED) await write(from, async (trx) => void (await endHolds(trx, order, { isLate: false })))
     else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return releaseSoon().catch(() => {})
     else {
       onError(error)
@@ -99,16 +100,16 @@ async function conclude(
   const { until } = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
   const all = withEarlier(order, courses)
   if (until <= lookedAt) return end(from, order, { result: { courses: all, message: '' }, isLate: false })
-  const result = JSON.stringify({ courses: all, message: LATE } satisfies WithdrawalResult)
-  await write(from, (trx) => releaseOrder(trx, { order, dueAt: until, isLate: false, changed: { result } }))
+  const changed = { attempts: order.withdrawal.attempts, result: { courses: all, message: LATE } }
+  await write(from, (trx) => releaseOrder(trx, { order, dueAt: until, isLate: false, changed }))
 }
 
 /**
  * The results of all attempts. What an earlier one took away is not there any more, and stays the result; so do those of
  * courses that this one did not come to.
  */
-function withEarlier({ row }: ClaimedOrder, courses: Attempted['courses']): Attempted['courses'] {
-  const earlier = withdrawalOf(row).result?.courses ?? {}
+function withEarlier({ withdrawal }: ClaimedOrder, courses: Attempted['courses']): Attempted['courses'] {
+  const earlier = withdrawal.result?.courses ?? {}
   const merged = Object.entries(courses).map(([course, now]) => {
     const before = earlier[course]
     const isDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
@@ -126,7 +127,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
   return withdrawPerson({
-    order: withdrawalOf(order.row),
+    order: order.withdrawal,
     delivery: order.delivery,
     everLate,
     keeperOf: (course, { account, isTaken }) => {
@@ -160,14 +161,14 @@ async function again(
   const { failure, isFree, isLate } = of
   const courses = withEarlier(order, of.courses)
   const now = context.now()
-  const attempts = order.row.attempts + (isFree ? 0 : 1)
+  const attempts = order.withdrawal.attempts + (isFree ? 0 : 1)
   const dueAt = isFree
     ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
     : nextAttemptAt({ failures: attempts, now, random: context.random })
   const message = dueAt === null ? `retries exhausted: ${failure.message}` : failure.message
   const result: WithdrawalResult = { courses, message }
   if (dueAt === null) return end(from, order, { result, isLate })
-  const changed = { attempts, result: JSON.stringify(result) }
+  const changed = { attempts, result }
   await write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate, changed }))
 }
 

@@ -4,8 +4,8 @@ import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { WithLines } from '../../queue/lines.ts'
 import { readRequest } from '../../queue/rows.ts'
-import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
-import { type LmsAccount, lineOf } from '../../sale/line.ts'
+import type { Withdrawal } from '../../queue/withdrawals/withdrawal.ts'
+import { type CourseWithdrawal, type LmsAccount, lineOf } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer, findBuyers } from './find-buyer.ts'
 import { readInCourse } from './what-stands.ts'
@@ -72,7 +72,7 @@ export async function withdrawPerson({
       stored: accountIn(course),
       course,
       wasEnrolled: reportedIn(course) === 'enrolled',
-      paid: order.paid,
+      paid: lineOf(delivery.lines, course)?.withdrawal?.paid === true,
       beforeChange,
     })
     if (withdrawn.ok) results.set(course, withdrawn.value)

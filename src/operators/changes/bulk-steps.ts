@@ -68,9 +68,9 @@ async function replayAll(
   writing: TransactionContext,
   { order, ids, states }: { order: BulkReplay; ids: readonly string[]; states: readonly DeliveryState[] },
 ): Promise<Stepped> {
-  const { due } = await makeDue(writing, { ids, states })
-  const others = due.map((one) => replayed({ id: one, by: order.by, detail: `bulk replay ${order.id}` }))
-  return { due, listed: [], others }
+  const { due, others } = await makeDue(writing, { ids, states })
+  const events = due.map((one) => replayed({ id: one, by: order.by, detail: `bulk replay ${order.id}` }))
+  return { due, listed: [], others: [...events, ...others] }
 }
 
 /** Each correction is an entry of the audit, because it is a sale that the shop didn't send. */

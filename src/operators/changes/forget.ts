@@ -159,11 +159,21 @@ async function erase(
     .execute()
   const found = rows.map(({ id }) => id).sort()
   if (found.length === 0) return NOTHING
+  const named = await trx
+    .selectFrom('delivery_lines')
+    .select(['delivery_id', 'position', 'sent'])
+    .where('delivery_id', 'in', found)
+    .execute()
+  const lines = Map.groupBy(named, ({ delivery_id }) => delivery_id)
   const acted = Map.groupBy(await remove(writing, found), ({ delivery_id }) => delivery_id)
   await trx.deleteFrom('outbox').where('about', 'in', found).execute()
   const result = rows.map(({ digest, email, ...row }) => {
     const noted = (acted.get(row.id) ?? []).map((event) => event.delivery_id + event.id)
-    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...noted]
+    // SQLite stores 0 and 1 in no byte, and other small numbers in one.
+    const sold = (lines.get(row.id) ?? []).map(
+      ({ position, sent }) => row.id + (position < 2 ? '' : String.fromCharCode(position)) + sent,
+    )
+    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...noted, ...sold]
     return { ...row, traces: texts.filter((text) => text !== '') }
   })
   const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`
@@ -230,12 +240,12 @@ const NAMED = 5
  */
 async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
   const rows = await db
-    .selectFrom('withdrawals')
-    .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
+    .selectFrom('delivery_lines')
+    .innerJoin('deliveries', 'deliveries.id', 'delivery_id')
     .select('deliveries.id')
     .distinct()
-    .where('deliveries.email', '=', address)
-    .where('withdrawals.ended_at', 'is', null)
+    .where('email', '=', address)
+    .where('withdrawal_state', '=', 'open')
     .orderBy('deliveries.id')
     .execute()
   if (rows.length === 0) return

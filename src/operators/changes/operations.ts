@@ -114,7 +114,7 @@ function finding({ context, guard }: Parts) {
     otherSales: (id: string, courses: readonly string[]) =>
       guard(async () => (await readOtherSales(db, { id, courses })).map((other) => other.id)),
 
-    /** Returns the latest 20 orders to withdraw a delivery, newest first. */
+    /** Returns the newest orders to take the buyer out of the courses of a delivery, the latest first. */
     withdrawals: (id: string) => guard(() => listWithdrawals(db, id)),
   }
 }

@@ -3,14 +3,13 @@ import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
-import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
 import { type About, DELIVERY_STATES, type Delivery } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { countReplayable, search } from './search.ts'
-import { noteOf, readNotes, readWithdrawals } from './timeline.ts'
+import { noteOf, readNotes } from './timeline.ts'
 
 const PAGE = 50
 const SAMPLE = 10
@@ -45,8 +44,6 @@ export interface Summary
   readonly isReplaced: boolean
   /** Of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
-  /** The orders to take the buyer out of courses, the latest first. */
-  readonly withdrawals: readonly Withdrawal[]
 }
 
 /**
@@ -157,7 +154,6 @@ export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Pro
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
-  const orders = await readWithdrawals(db, ids)
   const sent = await readAsSent(
     db,
     rows.filter(({ request }) => request === null).map(({ id }) => id),
@@ -167,7 +163,7 @@ export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Pro
     const row = byId.get(id)
     if (row === undefined) return []
     const handled = noteOf({ ...row, notes: notes.get(id) ?? [] })
-    return [summaryOf(row, { handled, withdrawals: orders.get(id) ?? [], sent: sent.get(id) ?? {} })]
+    return [summaryOf(row, { handled, sent: sent.get(id) ?? {} })]
   })
 }
 
@@ -182,7 +178,7 @@ function summaryOf(
     reason_course,
     ...row
   }: WithLines<Awaited<ReturnType<typeof readRows>>[number]>,
-  { sent, ...told }: Pick<Summary, 'handled' | 'withdrawals'> & { sent: About },
+  { sent, handled }: Pick<Summary, 'handled'> & { sent: About },
 ): Summary {
   const { request: sale } = requestOrNothing({ request })
   return {
@@ -193,7 +189,7 @@ function summaryOf(
     courseIds: sale?.courseIds ?? sent.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
     isReplaced: replaced_by !== null,
-    ...told,
+    handled,
   }
 }
 

@@ -4,18 +4,14 @@ import { salesTo, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { ADDRESS_MAX } from './filter.ts'
-import { requestOrNothing, type Shown, type Summary } from './listing.ts'
-import { readWithdrawals, type TimelineEvent, timeline } from './timeline.ts'
+import { requestOrNothing, type Shown } from './listing.ts'
+import { type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
 
 /** One sale of a person, without its payload: 100 payloads can be large. `unreadable` as in Shown. */
-export type Sale = Pick<
-  Shown,
-  'id' | 'state' | 'source' | 'receivedAt' | 'request' | 'reason' | 'lines' | 'unreadable' | 'generation'
-> &
-  Pick<Summary, 'withdrawals'>
+export type Sale = Pick<Shown, 'id' | 'state' | 'source' | 'receivedAt' | 'request' | 'reason' | 'lines' | 'unreadable'>
 
 /** The owner of an address, as the deliveries show them. */
 export interface Person {
@@ -42,20 +38,18 @@ export const isWholeAddress = (text: string): boolean => text.length <= ADDRESS_
 export async function person(db: Kysely<Tables>, email: string): Promise<Person> {
   const rows = await db
     .selectFrom('deliveries')
-    .select(['id', 'state', 'source', 'received_at as receivedAt', 'request', 'generation', ...REASON_COLUMNS])
+    .select(['id', 'state', 'source', 'received_at as receivedAt', 'request', ...REASON_COLUMNS])
     .where('email', '=', emailTerm(email))
     .orderBy('id', 'desc') // ids are made in the order of receiving
     .limit(SALES_MAX + 1)
     .execute()
   const shown = await withLines(db, rows.slice(0, SALES_MAX))
   const ids = shown.map(({ id }) => id)
-  const orders = await readWithdrawals(db, ids)
   // One row that can't be read must not hide the person's other sales.
   const sales = shown.map((row) => ({
     ...row,
     ...requestOrNothing(row),
     reason: readReason(row),
-    withdrawals: orders.get(row.id) ?? [],
   }))
   const events = await eventsOf(db, ids)
   return {

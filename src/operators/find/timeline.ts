@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../../database/schema.ts'
 import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
-import { readableOrder, type Withdrawal } from '../../queue/withdrawal-row.ts'
 import { readCalls } from '../../sale/calls.ts'
 import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
@@ -77,14 +76,14 @@ function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'
 /** An event that records a note, oldest first among those of its delivery. */
 type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
 
-/** Makes what the sentence is made of from a delivery, its timeline (oldest first) and its orders (latest first). */
+/** Makes what the sentence is made of from a delivery and its timeline (oldest first). */
 export function toldOf(
-  delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'settledAt' | 'replacedBy' | 'generation'>,
-  { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
+  delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'settledAt' | 'replacedBy'>,
+  events: readonly DeliveryEvent[],
 ): Told {
   const { state, settledAt, replacedBy } = delivery
   const handled = noteOf({ state, settledAt, notes: events.filter(({ kind }) => kind === 'handled') })
-  return { ...delivery, withdrawals, handled, isReplaced: replacedBy !== null }
+  return { ...delivery, handled, isReplaced: replacedBy !== null }
 }
 
 /**
@@ -108,15 +107,4 @@ export async function readNotes(db: Kysely<Tables>, ids: readonly string[]): Pro
     .execute()
   rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
   return Map.groupBy(rows, ({ delivery_id }) => delivery_id)
-}
-
-/** Reads the orders for each of these deliveries, the latest first. One that can't be read is left out. */
-export async function readWithdrawals(
-  db: Kysely<Tables>,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, Withdrawal[]>> {
-  if (ids.length === 0) return new Map()
-  const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
-  rows.sort((a, b) => (a.id < b.id ? 1 : -1))
-  return Map.groupBy(rows.flatMap(readableOrder), ({ deliveryId }) => deliveryId)
 }

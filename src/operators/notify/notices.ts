@@ -4,7 +4,7 @@ import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
 import { type ReasonRow, readReason, UNSOLVED } from '../../queue/rows.ts'
-import { failedOf } from '../../queue/withdrawals/failed-withdrawals.ts'
+import { readFailed } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { plainKey } from '../../sale/course-key.ts'
 import { courseOfReason, REASONS } from '../../sale/types.ts'
 
@@ -151,16 +151,15 @@ function causeOf(of: ReasonRow): Cause {
 }
 
 async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('ended_at', '>', after)
-    .where('ended_at', '<=', upTo)
-    .execute()
-  return rows
-    .flatMap(failedOf)
-    .map(({ deliveryId }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: deliveryId }, count: 1 }))
+  const failed = await readFailed(db, { after, upTo, limit: WITHDRAWALS_MAX })
+  return failed.map(({ deliveryId }) => ({
+    cause: { kind: 'withdrawal', code: 'failed', subject: deliveryId },
+    count: 1,
+  }))
 }
+
+/** More courses than fail between two looks. */
+const WITHDRAWALS_MAX = 10_000
 
 /**
  * Whether a text has to tell of the cause now. The first text comes at once, the second gathers 10 minutes, and each

@@ -1,19 +1,22 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
+import { isWithdrawing, type Line, type LineWithdrawal } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import { type WithLines, withLines } from '../lines.ts'
+import { storeLines, type WithLines, withLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
 import { emailTerm } from '../search-terms.ts'
+import { type Withdrawal, type WithdrawalResult, withdrawalsOf } from './withdrawal.ts'
 
-/** How many due orders to look at. Other replicas may claim the first ones. */
+/** How many due lines to look at. Other replicas may claim the first orders. */
 const PAGE = 20
 
 /** An order that this replica carries out, with the hold of `person`, and its delivery as it was when it was claimed. */
 export interface ClaimedOrder {
-  readonly row: WithdrawalRow
+  readonly withdrawal: Withdrawal
   readonly person: string
   readonly delivery: WithLines<DeliveryRow>
   /**
@@ -26,8 +29,7 @@ export interface ClaimedOrder {
 
 /**
  * Claims the next due order, the oldest first; null if there is none. It takes the hold of the buyer, so an order waits
- * while an attempt, another order or a change for the same person is in a call. Orders for a delivery that was erased are
- * deleted.
+ * while an attempt, another order or a change for the same person is in a call.
  */
 export async function claimOrder({
   context: { database, now },
@@ -39,31 +41,25 @@ export async function claimOrder({
   const { db } = database
   const at = now()
   const due = await db
-    .selectFrom('withdrawals as due')
-    .leftJoin('deliveries', 'deliveries.id', 'due.delivery_id')
+    .selectFrom('delivery_lines as due')
+    .innerJoin('deliveries', 'deliveries.id', 'due.delivery_id')
     .leftJoin('holds', 'holds.name', 'deliveries.email')
-    .select(['due.id', 'due.delivery_id', 'due.due_at'])
-    .where('due.ended_at', 'is', null)
+    .select(['due.withdrawal_id as order', 'due.delivery_id as id', 'due.withdrawal_at as dueAt', 'deliveries.email'])
+    .where('due.withdrawal_state', '=', 'open')
     // A time further ahead than the longest wait is from before the clock was set back.
-    .where((eb) => eb.or([eb('due.due_at', '<=', at), eb('due.due_at', '>', at + LONGEST_WAIT_MS)]))
+    .where((eb) => eb.or([eb('due.withdrawal_at', '<=', at), eb('due.withdrawal_at', '>', at + LONGEST_WAIT_MS)]))
     .where('holds.name', 'is', null) // else many orders for one person would hide the others
-    .orderBy('due.due_at')
-    .orderBy('due.id')
+    .orderBy('due.withdrawal_at')
+    .orderBy('due.withdrawal_id')
     .limit(PAGE)
     .execute()
-  for (const { id, delivery_id, due_at } of due) {
-    const rows = await db.selectFrom('deliveries').selectAll().where('id', '=', delivery_id).execute()
-    const [delivery] = await withLines(db, rows)
-    if (delivery === undefined) {
-      await db.deleteFrom('withdrawals').where('id', '=', id).execute()
-      continue
-    }
-    const person = personOf(delivery)
-    const row = await holds.take([person], async (trx, taken) => {
-      const open = taken.has(person) ? await readUnchanged(trx, { id, delivery_id, due_at }) : undefined
+  for (const one of due) {
+    const person = personOf(one)
+    const claimed = await holds.take([person], async (trx, taken) => {
+      const open = taken.has(person) ? await readUnchanged(trx, one) : undefined
       return { result: open, kept: open === undefined ? new Set() : taken }
     })
-    if (row !== undefined) return { row, person, delivery, left: new Set(), holds }
+    if (claimed !== undefined) return { ...claimed, person, left: new Set(), holds }
   }
   return null
 }
@@ -71,16 +67,14 @@ export async function claimOrder({
 /** The order, unless another replica has attempted it since it was read: its due time is another one then. */
 async function readUnchanged(
   trx: Transaction<Tables>,
-  { id, delivery_id, due_at }: Pick<WithdrawalRow, 'id' | 'delivery_id' | 'due_at'>,
-): Promise<WithdrawalRow | undefined> {
-  await lockDelivery({ trx }, delivery_id)
-  return trx
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('id', '=', id)
-    .where('due_at', '=', due_at)
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
+  { id, order, dueAt }: { id: string; order: string | null; dueAt: number | null },
+): Promise<Pick<ClaimedOrder, 'withdrawal' | 'delivery'> | undefined> {
+  await lockDelivery({ trx }, id)
+  const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
+  const [delivery] = await withLines(trx, rows)
+  if (delivery === undefined) return undefined
+  const withdrawal = withdrawalsOf(delivery).find((one) => one.id === order)
+  return withdrawal?.dueAt === dueAt ? { withdrawal, delivery } : undefined
 }
 
 /** The names of all holds of an order. */
@@ -119,17 +113,38 @@ export async function endHolds(
  * again nor replayed since it was ordered.
  */
 export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Promise<boolean> {
-  const { row, holds } = order
+  const { delivery, withdrawal, holds } = order
   for (const name of holdsOf(order)) if (!(await holds.has(name))) return false
-  const found = await db
-    .selectFrom('withdrawals')
-    .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
-    .select(['deliveries.generation', 'withdrawals.generation as ordered'])
-    .where('withdrawals.id', '=', row.id)
-    .where('withdrawals.ended_at', 'is', null)
-    .executeTakeFirst()
-  return found !== undefined && found.generation === found.ordered
+  const open = await db
+    .selectFrom('delivery_lines')
+    .select('position')
+    .where('delivery_id', '=', delivery.id)
+    .where('withdrawal_id', '=', withdrawal.id)
+    .where('withdrawal_state', '=', 'open')
+    .limit(1)
+    .execute()
+  return open.length > 0
 }
+
+/** Whether a line belongs to an order that is still open. */
+export const isOf = ({ id }: Pick<Withdrawal, 'id'>, line: Line): boolean =>
+  line.withdrawal?.id === id && isWithdrawing(line)
+
+/**
+ * The lines of a delivery after an attempt of an order: those that still belong to it, with their results so far.
+ * @param of.change what else is new of the order
+ */
+export const linesAfterAttempt = (
+  lines: readonly Line[],
+  of: { withdrawal: Withdrawal; result: WithdrawalResult; change: Partial<LineWithdrawal> },
+): readonly Line[] =>
+  lines.map((line) => {
+    if (line.withdrawal === null || !isOf(of.withdrawal, line)) return line
+    const { courses, message } = of.result
+    const [, result = line.withdrawal.result] =
+      Object.entries(courses).find(([course]) => isSameCourse(course, line.course)) ?? []
+    return { ...line, withdrawal: { ...line.withdrawal, result, message, ...of.change } }
+  })
 
 /**
  * Releases an order for a later attempt, in a transaction, unless it is not this replica's any more. `changed`: what the
@@ -137,22 +152,23 @@ export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Prom
  */
 export async function releaseOrder(
   trx: Transaction<Tables>,
-  {
-    order,
-    dueAt,
-    isLate,
-    changed,
-  }: {
+  of: {
     order: ClaimedOrder
     dueAt: number
     isLate: boolean
-    changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result'>>
+    changed?: { readonly attempts: number; readonly result: WithdrawalResult }
   },
 ): Promise<void> {
+  const { order, dueAt, isLate, changed } = of
   if (!(await endHolds(trx, order, { isLate }))) return
-  await trx
-    .updateTable('withdrawals')
-    .set({ due_at: dueAt, ...changed })
-    .where('id', '=', order.row.id)
-    .execute()
+  const { id } = order.delivery
+  await lockDelivery({ trx }, id)
+  const [{ lines: before = [] } = {}] = await withLines(trx, [{ id }])
+  const { withdrawal } = order
+  const { attempts, result } = changed ?? withdrawal
+  const change = { dueAt, attempts }
+  const lines = linesAfterAttempt(before, { withdrawal, result: result ?? NOTHING, change })
+  await storeLines(trx, [{ id, before, lines }])
 }
+
+const NOTHING: WithdrawalResult = { courses: {}, message: '' }

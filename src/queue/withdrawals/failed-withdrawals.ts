@@ -1,12 +1,11 @@
 import type { Kysely } from 'kysely'
-import type { Tables, WithdrawalRow } from '../../database/schema.ts'
-import { hasCourse } from '../../sale/course-key.ts'
-import { tookOut } from '../../sale/types.ts'
-import { describeWithdrawal, hasFailed, readableOrder, readCurrentOrders, type Withdrawal } from '../withdrawal-row.ts'
+import type { Tables } from '../../database/schema.ts'
+import { withLines } from '../lines.ts'
+import { describeWithdrawal, hasFailed, type Withdrawal, withdrawalsOf } from './withdrawal.ts'
 
 /** What ended longer ago is no news. */
 const NEWS_MS = 7 * 24 * 3_600_000
-/** How many of the latest orders are read. */
+/** How many of the latest lines are read. */
 const READ_MAX = 500
 
 /** A withdrawal that left a course as it was, and that nobody has taken care of since. */
@@ -26,18 +25,9 @@ export async function readFailedWithdrawals({
   db: Kysely<Tables>
   now: number
 }): Promise<FailedWithdrawal[]> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('ended_at', '>=', now - NEWS_MS)
-    .orderBy('ended_at', 'desc')
-    .orderBy('due_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(READ_MAX)
-    .execute()
-  const failed = rows.flatMap(failedOf)
+  const failed = await readFailed(db, { after: now - NEWS_MS, limit: READ_MAX })
   if (failed.length === 0) return []
-  const ids = [...new Set(failed.map(({ deliveryId }) => deliveryId))]
+  const ids = failed.map(({ deliveryId }) => deliveryId)
   const deliveries = await db
     .selectFrom('deliveries')
     .select(['id', 'settled_at'])
@@ -45,23 +35,47 @@ export async function readFailedWithdrawals({
     .where('state', '=', 'handled')
     .execute()
   const handledAt = new Map(deliveries.map(({ id, settled_at }) => [id, settled_at ?? 0]))
-  const orders = await readCurrentOrders(db, ids)
-  return failed.flatMap((order) => {
-    const { id, deliveryId, by, isRefund, requestedAt, endedAt, result } = order
-    const current = orders.get(deliveryId) ?? []
-    const isCurrent = current.some((one) => one.id === id)
+  return failed.flatMap(({ deliveryId, by, isRefund, endedAt, result }) => {
     const isHandled = (handledAt.get(deliveryId) ?? 0) > (endedAt ?? 0)
-    const later = current.filter(({ requested_at }) => requested_at > requestedAt)
-    const repeated = later.flatMap(readableOrder).flatMap(({ courses }) => courses)
-    const isRepeated = leftBy(order).every((course) => hasCourse(repeated, course))
-    if (!isCurrent || isHandled || isRepeated || result === null) return []
-    return { deliveryId, by, isRefund, result: describeWithdrawal(result) }
+    return isHandled || result === null ? [] : [{ deliveryId, by, isRefund, result: describeWithdrawal(result) }]
   })
 }
 
-/** The courses that a failed order has left as they were. */
-const leftBy = ({ courses, result }: Withdrawal): readonly string[] =>
-  courses.filter((course) => !tookOut(result, course))
-
-/** The order of a row; none for one that did not fail, or whose row can't be read. */
-export const failedOf = (row: WithdrawalRow): Withdrawal[] => readableOrder(row).filter(hasFailed)
+/**
+ * The withdrawals that have failed from `after` (exclusive) to `upTo` (ms since 1970), the latest first. One whose delivery
+ * was sent again or replayed since, or whose courses are all ordered again, is none any more.
+ */
+export async function readFailed(
+  db: Kysely<Tables>,
+  { after, upTo = Number.MAX_SAFE_INTEGER, limit }: { after: number; upTo?: number; limit: number },
+): Promise<Withdrawal[]> {
+  const ended = await db
+    .selectFrom('delivery_lines')
+    .select('delivery_id as id')
+    .where('withdrawal_state', '=', 'ended')
+    .where('withdrawal_at', '>', after)
+    .where('withdrawal_at', '<=', upTo)
+    .where((eb) =>
+      eb.or([
+        eb('withdrawal_kind', 'is', null),
+        eb('withdrawal_kind', '=', 'kept'),
+        eb('withdrawal_message', '!=', ''),
+      ]),
+    )
+    .orderBy('withdrawal_at', 'desc')
+    .orderBy('withdrawal_id', 'desc')
+    .limit(limit)
+    .execute()
+  const ids = [...new Set(ended.map(({ id }) => id))]
+  const rows = await withLines(
+    db,
+    ids.map((id) => ({ id })),
+  )
+  const isIn = ({ endedAt }: Withdrawal): boolean => endedAt !== null && endedAt > after && endedAt <= upTo
+  return rows.flatMap((row) => {
+    const failed = new Set(
+      row.lines.flatMap(({ withdrawal }) => (withdrawal !== null && hasFailed(withdrawal) ? withdrawal.id : [])),
+    )
+    return withdrawalsOf(row).filter((one) => failed.has(one.id) && isIn(one))
+  })
+}

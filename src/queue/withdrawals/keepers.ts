@@ -1,11 +1,9 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
-import { hasCourse } from '../../sale/course-key.ts'
-import { lineOf } from '../../sale/line.ts'
-import { tookOut } from '../../sale/types.ts'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import { isTakenOut, isWanted, isWithdrawing, lineOf } from '../../sale/line.ts'
 import { salesTo, type WithLines, withLines } from '../lines.ts'
-import { namedBy, readCurrentOrders, readOrders, SUPERSEDED, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
+import { answering, type Ordered } from './withdrawal.ts'
 
 /** The states of a delivery that keeps its courses. */
 export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
@@ -23,7 +21,7 @@ export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as
 export async function keepersOf(
   db: Pick<Kysely<Tables>, 'selectFrom'>,
   {
-    order: { row, delivery },
+    order: { delivery },
     order,
     course,
     accountId = lineOf(delivery.lines, course)?.account?.id,
@@ -36,7 +34,7 @@ export async function keepersOf(
     .selectFrom('deliveries')
     .select(['id', 'email', 'state'])
     .where('id', 'in', ids)
-    .where('id', '!=', row.delivery_id)
+    .where('id', '!=', delivery.id)
     .where('state', 'in', LIVE)
     .execute()
   const isAnothers = (other: WithLines<Pick<DeliveryRow, 'email'>>): boolean => {
@@ -45,54 +43,48 @@ export async function keepersOf(
     if (account === undefined) return isTaken && other.email === delivery.email && line?.result !== 'enrolled'
     return accountId !== undefined && accountId !== account
   }
-  const wanting = (await withLines(db, others))
+  return (await withLines(db, others))
     .filter((other) => wants(other, course) && !isAnothers(other))
     .map(({ id }) => id)
-  const orders = await readCurrentOrders(db, wanting)
-  return wanting.filter((id) => !hasCourse(namedBy(orders.get(id) ?? []), course)).sort()
+    .sort()
 }
 
-/** The courses that these orders left to other or newer sales of their buyers, and that these still keep, by their ids. */
+/** The courses that these orders left to other or newer sales of their buyers, and that these still keep. */
 export async function readKept(
   db: Kysely<Tables>,
-  ids: readonly string[],
+  ordered: readonly Ordered[],
 ): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
-  const left = (await readOrders(db, ids)).flatMap(({ courses, deliveryId, result }) => {
-    // The sale came again after the order: it keeps its courses itself.
-    if (result?.message === SUPERSEDED) return courses.map((course) => ({ course, delivery: deliveryId }))
-    return Object.entries(result?.courses ?? {}).flatMap(([course, { keptBy }]) =>
-      keptBy === undefined ? [] : { course, delivery: keptBy },
-    )
+  const sales = await readSales(db, ordered)
+  const left = ordered.flatMap((one) => {
+    const { delivery, course } = one
+    const withdrawal = answering(one, sales.get(delivery)?.lines ?? [])
+    // The sale came again after the order: it keeps the course itself.
+    if (withdrawal === null) return [{ course, delivery }]
+    return withdrawal.result?.keptBy === undefined ? [] : [{ course, delivery: withdrawal.result.keptBy }]
   })
-  if (left.length === 0) return []
-  const keepers = [...new Set(left.map(({ delivery }) => delivery))]
-  const ended = await db
-    .selectFrom('deliveries')
-    .select('id')
-    .where('id', 'in', keepers)
-    .where('state', 'not in', LIVE)
-    .execute()
-  const orders = await readCurrentOrders(db, keepers)
+  const keepers = await readSales(db, left)
   return left.filter(({ course, delivery }) => {
-    const taken = takenBy(orders.get(delivery) ?? [])
-    return !ended.some(({ id }) => id === delivery) && !hasCourse(taken, course)
+    const keeper = keepers.get(delivery)
+    const line = keeper === undefined ? undefined : lineOf(keeper.lines, course)
+    const isLive = LIVE.some((state) => state === keeper?.state)
+    return line !== undefined && isLive && !isWithdrawing(line) && !isTakenOut(line)
   })
 }
 
-/** The courses that orders take, or took, a buyer out of. Throws ZodError or SyntaxError for a row that can't be read. */
-const takenBy = (orders: readonly WithdrawalRow[]): readonly string[] =>
-  orders
-    .map(withdrawalOf)
-    .flatMap(({ courses, endedAt, result }) =>
-      endedAt === null ? courses : courses.filter((course) => tookOut(result, course)),
-    )
+/** The states and lines of deliveries, by their ids. */
+async function readSales(db: Kysely<Tables>, of: readonly { readonly delivery: string }[]) {
+  const ids = [...new Set(of.map(({ delivery }) => delivery))]
+  if (ids.length === 0) return new Map<string, never>()
+  const rows = await db.selectFrom('deliveries').select(['id', 'state']).where('id', 'in', ids).execute()
+  return new Map((await withLines(db, rows)).map((row) => [row.id, row]))
+}
 
 /**
  * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
- * person. None wants a course that the buyer has lost in the LMS since it was enrolled.
+ * person. None wants a course that a withdrawal names, or that the buyer has lost in the LMS since it was enrolled.
  */
 function wants({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
   const line = lineOf(lines, course)
-  if (line === undefined || line.standing?.endedAt !== undefined) return false
+  if (line === undefined || !isWanted(line) || line.standing?.endedAt !== undefined) return false
   return state !== 'needs_attention' || line.result !== null
 }

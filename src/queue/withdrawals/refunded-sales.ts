@@ -1,12 +1,12 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import { tookOut } from '../../sale/types.ts'
+import { isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { type WithLines, withLines } from '../lines.ts'
 import { coursesOf } from '../rows.ts'
-import { hasFailed, type Withdrawal } from '../withdrawal-row.ts'
 import { type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
+import { hasFailed, type Ordered } from './withdrawal.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
 interface Concerned {
@@ -95,8 +95,8 @@ export interface Refundable {
   readonly sold: readonly string[]
   /** The courses to withdraw the buyer from, as the delivery spells them. */
   readonly courses: readonly string[]
-  /** The open withdrawals that do a part of the refund already. */
-  readonly orders: readonly string[]
+  /** The withdrawals that do a part of the refund already, or have done it. */
+  readonly doing: readonly Ordered[]
   /** Whether the delivery is still to be done: it goes on without these courses. */
   readonly goesOn: boolean
 }
@@ -105,39 +105,30 @@ export interface Refundable {
  * Compares a refund with a delivery. It concerns what the delivery reported or may have done, and what a queued delivery
  * or one that needs attention may still do. A delivery that an operator marked as handled without a report sold nothing:
  * nobody here knows what the operator did. null for a delivery that can't be read. Pure.
- * @param of.orders all withdrawals of the delivery
  */
-export function refundableOf(of: {
-  row: WithdrawableRow
-  orders: readonly Withdrawal[]
-  named: readonly string[]
-}): Refundable | null {
-  const { row, orders, named } = of
+export function refundableOf({ row, named }: { row: WithdrawableRow; named: readonly string[] }): Refundable | null {
   const withdrawable = withdrawableOf(row)
   if (withdrawable === null) return null
-  const sent = coursesOf(row)
-  const isOpen = row.state === 'queued' || row.state === 'needs_attention'
+  const { id, state, lines } = row
+  const isOpen = state === 'queued' || state === 'needs_attention'
+  const isKnown = state !== 'rejected' && state !== 'handled'
   const listed = withdrawable.courses.map(({ course }) => course)
-  const all = [...listed, ...(isOpen ? sent.filter((course) => !hasCourse(listed, course)) : [])]
-  const known = row.state === 'rejected' || row.state === 'handled' ? [] : sent
-  const current = orders.filter(({ generation }) => generation === row.generation)
-  const doing = (course: string) => current.find((order) => does(order, course))
-  const concerned = all.filter((course) => hasCourse(named, course))
-  const courses = concerned.filter((course) => doing(course) === undefined)
+  const isSold = ({ course, withdrawal }: Line): boolean => isKnown || withdrawal !== null || listed.includes(course)
+  const sold = lines.filter((line) => isSold(line) && hasCourse(named, line.course))
+  const courses = sold
+    .filter((line) => (isOpen || listed.includes(line.course)) && !does(line))
+    .map(({ course }) => course)
+  const doing = sold.filter(does).flatMap(({ course, withdrawal }): Ordered[] => {
+    // One that has failed did so in another course.
+    return withdrawal === null || hasFailed(withdrawal) ? [] : [{ delivery: id, order: withdrawal.id, course }]
+  })
   return {
-    sold: named.filter((course) => hasCourse([...all, ...known, ...orders.flatMap((order) => order.courses)], course)),
+    sold: named.filter((key) => lineOf(sold, key) !== undefined),
     courses,
-    // Also those that have ended: the answer lists what they left to other sales. One that failed did so in another course.
-    orders: named.flatMap((course) => {
-      const order = doing(course)
-      return order === undefined || hasFailed(order) ? [] : order.id
-    }),
+    doing,
     goesOn: isOpen && courses.length > 0,
   }
 }
 
 /** Whether a withdrawal takes the buyer out of a course, or has done so, as a refund would. */
-function does({ courses, endedAt, paid, result }: Withdrawal, course: string): boolean {
-  if (endedAt === null) return paid && hasCourse(courses, course)
-  return tookOut(result, course)
-}
+const does = (line: Line): boolean => (isWithdrawing(line) ? line.withdrawal?.paid === true : isTakenOut(line))

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { DeliveryRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
@@ -6,12 +7,11 @@ import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { type WithLines, withLines } from '../lines.ts'
-import { readList } from '../rows.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleId } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
-import { hasFailed, readOrders, type Withdrawal, withdrawalOf } from '../withdrawal-row.ts'
 import { followCorrections, type Refundable, refundableOf } from './refunded-sales.ts'
+import { answering, hasFailed, type Ordered } from './withdrawal.ts'
 
 /** The actor of what a refund orders. */
 const SHOP = 'shop'
@@ -37,7 +37,7 @@ type StoredRefund =
   | {
       readonly kind: 'accepted'
       readonly deliveries: readonly string[]
-      readonly orders: readonly string[]
+      readonly orders: readonly Ordered[]
       readonly isRepeat: boolean
     }
   | { readonly kind: 'never_sold'; readonly courses: readonly string[] }
@@ -113,13 +113,9 @@ async function concernedBy(
 ): Promise<readonly Found[]> {
   if (rows.length === 0) return []
   const concerned = await followCorrections({ trx }, { rows, named: courseIds })
-  const ordersOf = await readOrdersOf(
-    trx,
-    concerned.map(({ row }) => row.id),
-  )
   return concerned.flatMap(({ row, keysOf }) => {
     const named = [...new Set([...keysOf.values()].flat())]
-    const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named })
+    const refundable = refundableOf({ row, named })
     if (refundable === null || refundable.sold.length === 0) return []
     const isSold = (key: string): boolean => refundable.sold.includes(key)
     const sold = [...keysOf].filter(([, keys]) => keys.some(isSold)).map(([course]) => course)
@@ -130,20 +126,19 @@ async function concernedBy(
 async function orderAll(
   writing: TransactionContext,
   found: readonly Found[],
-): Promise<{ orders: string[]; drafts: EventDraft[] }> {
-  const refundId = writing.newId()
-  const orders: string[] = []
+): Promise<{ orders: Ordered[]; drafts: EventDraft[] }> {
+  const orders: Ordered[] = []
   const drafts: EventDraft[] = []
   for (const { row, refundable } of found) {
-    const { courses, goesOn } = refundable
-    orders.push(...refundable.orders)
+    const { courses, doing, goesOn } = refundable
+    orders.push(...doing)
     if (courses.length === 0) continue
     const order = { paid: true, by: SHOP }
-    const { stored, draft } = await insertOrder(writing, { order, row, courses, goesOn, refundId })
-    orders.push(stored.id)
-    drafts.push(draft)
+    const { withdrawal, drafts: ordered } = await insertOrder(writing, { order, row, courses, goesOn, isRefund: true })
+    orders.push(...courses.map((course) => ({ delivery: row.id, order: withdrawal.id, course })))
+    drafts.push(...ordered)
   }
-  return { orders: [...new Set(orders)], drafts }
+  return { orders, drafts }
 }
 
 /**
@@ -153,49 +148,37 @@ async function orderAll(
  */
 async function refundAgain(
   writing: TransactionContext,
-  { webhookId, orders: ids, ...known }: Extract<RefundId, { kind: 'known' }>,
+  { webhookId, orders: ordered, ...known }: Extract<RefundId, { kind: 'known' }>,
   { courseIds }: Pick<Refund['request'], 'courseIds'>,
-): Promise<{ deliveries: readonly string[]; orders: readonly string[]; drafts: readonly EventDraft[] }> {
+): Promise<{ deliveries: readonly string[]; orders: readonly Ordered[]; drafts: readonly EventDraft[] }> {
   const { trx } = writing
-  const before = await readOrders(trx, ids)
-  const deliveries = [...new Set(before.map(({ deliveryId }) => deliveryId))].sort()
-  const all = { deliveries: deliveries.length === 0 ? [known.deliveryId] : deliveries, orders: ids, drafts: [] }
-  if (!before.some(hasFailed)) return all
-  await lockDeliveries(writing, deliveries)
-  const orders: string[] = []
+  const concerned = new Set(ordered.map(({ delivery }) => delivery))
+  await lockDeliveries(writing, [...concerned])
+  const orders: Ordered[] = []
   const drafts: EventDraft[] = []
-  const concerned = new Set(deliveries)
-  for (const { id } of before) {
-    // Read again: the order before may have moved the generation of their delivery along (see continueWithout).
-    const [order] = await readOrders(trx, [id])
-    if (order === undefined) continue
-    if (!hasFailed(order)) {
-      orders.push(order.id)
-      continue
-    }
-    const sale = trx.selectFrom('deliveries').selectAll().where('id', '=', order.deliveryId)
+  for (const group of Map.groupBy(ordered, ({ order }) => order).values()) {
+    // Read again: the order before may have started their delivery again (see continueWithout).
+    const sale = trx
+      .selectFrom('deliveries')
+      .selectAll()
+      .where('id', '=', group[0]?.delivery ?? '')
     const rows = await withLines(trx, await sale.execute())
-    if (rows[0]?.generation !== order.generation) continue
-    const isNamed = (key: string): boolean => hasCourse(courseIds, key)
-    const named = order.courses.filter((key) => order.isRefund || isNamed(key))
-    const found = await concernedBy(trx, { rows, courseIds: named })
-    if (found.length === 0) orders.push(order.id)
+    const lines = rows.flatMap((row) => row.lines)
+    const isToDo = (one: Ordered): boolean => {
+      const withdrawal = answering(one, lines)
+      if (withdrawal === null || !hasFailed(withdrawal)) return false
+      return withdrawal.isRefund || hasCourse(courseIds, one.course)
+    }
+    const named = group.filter(isToDo).map(({ course }) => course)
+    const found = named.length === 0 ? [] : await concernedBy(trx, { rows, courseIds: named })
     const again = await orderAll(writing, found)
     for (const { row } of found) concerned.add(row.id)
-    orders.push(...again.orders)
+    orders.push(...group.filter((one) => found.length === 0 || !isToDo(one)), ...again.orders)
     drafts.push(...again.drafts)
   }
-  const unique = [...new Set(orders)]
-  await acceptRefundId(writing, { ...known, webhookId, orders: unique })
-  return { deliveries: [...concerned].sort(), orders: unique, drafts }
-}
-
-async function readOrdersOf(
-  trx: TransactionContext['trx'],
-  deliveries: readonly string[],
-): Promise<Map<string, Withdrawal[]>> {
-  const rows = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', deliveries).execute()
-  return Map.groupBy(rows.map(withdrawalOf), ({ deliveryId }) => deliveryId)
+  if (orders.some((one) => !ordered.includes(one))) await acceptRefundId(writing, { ...known, webhookId, orders })
+  const deliveries = concerned.size === 0 ? [known.deliveryId] : [...concerned].sort()
+  return { deliveries, orders, drafts }
 }
 
 /** A refund by its webhook-id. In the row, `orders` is null if it was not accepted. */
@@ -207,7 +190,7 @@ type RefundId =
       readonly webhookId: string
       readonly deliveryId: string
       readonly digest: string
-      readonly orders: readonly string[]
+      readonly orders: readonly Ordered[]
     }
 
 /**
@@ -233,7 +216,13 @@ export async function storeRefundId(
   const { purpose, delivery_id, digest, orders } = row
   if (purpose === 'sale') return { kind: 'sale', deliveryId: delivery_id }
   if (orders !== null) {
-    return { kind: 'known', webhookId, deliveryId: delivery_id, digest: digest ?? '', orders: readList(orders) }
+    return {
+      kind: 'known',
+      webhookId,
+      deliveryId: delivery_id,
+      digest: digest ?? '',
+      orders: orderedSchema.parse(JSON.parse(orders)),
+    }
   }
   const { numUpdatedRows } = await trx
     .updateTable('webhook_ids')
@@ -245,10 +234,12 @@ export async function storeRefundId(
   return { kind: 'new' }
 }
 
+const orderedSchema = z.array(z.object({ delivery: z.string(), order: z.string(), course: z.string() }))
+
 /** Stores what a refund waits for, after storeRefundId. */
 async function acceptRefundId(
   { trx }: Pick<TransactionContext, 'trx'>,
-  of: { webhookId: string; deliveryId: string; digest: string; orders: readonly string[] },
+  of: { webhookId: string; deliveryId: string; digest: string; orders: readonly Ordered[] },
 ): Promise<void> {
   const { webhookId, deliveryId, digest, orders } = of
   await trx

@@ -5,8 +5,8 @@ import { type WithLines, withLines } from '../lines.ts'
 import { readRequest } from '../rows.ts'
 
 /** A course that a delivery can be withdrawn from. */
-export interface WithdrawableCourse {
-  /** The true key if the delivery reported the course, else the key that was sent. */
+interface WithdrawableCourse {
+  /** The key as the LMS spells it; as the shop sent it until that is known. */
   readonly course: string
   /** null: not reported, but an attempt of the delivery may have taken effect. */
   readonly reported: CourseResult | null
@@ -23,15 +23,7 @@ export interface Withdrawable {
   readonly lastEvent: number
 }
 
-export const WITHDRAWABLE = [
-  'id',
-  'state',
-  'request',
-  'enrolled_at',
-  'effect_unknown',
-  'generation',
-  'last_event',
-] as const
+export const WITHDRAWABLE = ['id', 'state', 'request', 'enrolled_at', 'effect_unknown', 'last_event'] as const
 export type WithdrawableRow = WithLines<Pick<DeliveryRow, (typeof WITHDRAWABLE)[number]>>
 
 /** Reads what withdrawableOf needs. */

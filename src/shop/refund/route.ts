@@ -1,6 +1,7 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { readKept } from '../../queue/withdrawals/keepers.ts'
 import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
+import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { readOptionalId } from '../../sale/payload/rules.ts'
 import { AppError } from '../../service/lib/errors.ts'
@@ -52,7 +53,7 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
       return neverSold(result.courses, sale.value)
     }
     const { deliveries, orders, isRepeat } = result
-    const withdrawn = await parts.inbox.withdrawn({ ids: orders, deadline })
+    const withdrawn = await parts.inbox.withdrawn({ ids: orders.map(orderId), deadline })
     onRefund({ result: isRepeat ? 'repeat' : 'accepted', deliveries, courses })
     const newest = deliveries.at(-1)
     const headers = newest === undefined ? {} : { 'x-lernito-delivery': newest }

@@ -208,7 +208,11 @@ test('nothing ends where somebody here withdrew the buyer, also by another deliv
   bench.later(1000)
   const withdrawal = { id: first, courses: [DEMO], paid: false, by: 'ada' }
   await bench.operations.withdraw(withdrawal)
-  await bench.db.updateTable('withdrawals').set({ ended_at: bench.clock.at }).execute()
+  await bench.db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended', withdrawal_at: bench.clock.at })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
   await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
   await bench.twoDaysLater()
   assert.deepEqual(await bench.told(), [])

@@ -10,7 +10,7 @@ import { readReported } from '../../../src/enroll/follow-up/reported.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import type { CourseResult } from '../../../src/sale/line.ts'
-import { type BuyerAccounts, type DeliveryEvent, type Outcome, stateOfOutcome } from '../../../src/sale/types.ts'
+import { type DeliveryEvent, type Outcome, type Settlement, stateOfOutcome } from '../../../src/sale/types.ts'
 import { control, DEMO } from '../../harness.ts'
 import { factsOf, withFactsOf } from '../../lines.ts'
 import { accepted, arrival, only, settled, setUp as setUpInbox } from '../../queue/harness.ts'
@@ -36,7 +36,7 @@ interface Sale {
   readonly email: string
   readonly order?: number
   readonly courses?: Readonly<Record<string, CourseResult>>
-  readonly accounts?: BuyerAccounts
+  readonly accounts?: NonNullable<Settlement['accounts']>
 }
 /** The most sales in one statement. */
 const AT_ONCE = 500

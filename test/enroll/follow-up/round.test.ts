@@ -216,30 +216,21 @@ test('a check whose look-up began before a stored one changes nothing', async (t
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'not_activated' })
 })
 
-const NO_ORDER = { generation: 0, refund_id: null }
+const _NO_ORDER = { generation: 0, refund_id: null }
 
 test('a delivery with a pending withdrawal is left alone', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA })
   await register(bench, ADA)
   await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
-  const order = {
-    ...NO_ORDER,
-    courses: '[]',
-    paid: 0,
-    actor: 'ada',
-    requested_at: 0,
-    due_at: 0,
-    attempts: 0,
-    result: null,
-  }
-  await bench.db
-    .insertInto('withdrawals')
-    .values({ id: 'w1', delivery_id: id, ...order, ended_at: null })
-    .execute()
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'ada' })
   await bench.round()
   assert.equal((await bench.row(id)).state, 'pre_enrolled')
-  await bench.db.updateTable('withdrawals').set({ ended_at: 1 }).execute()
+  await bench.db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended', withdrawal_at: 1 })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
   await bench.round()
   assert.equal((await bench.row(id)).state, 'needs_attention')
 })

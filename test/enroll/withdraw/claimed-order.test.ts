@@ -11,10 +11,11 @@ test('an order that was scheduled while the clock was far ahead counts as due, a
   await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   const scheduled = async (ms: number) => {
     await bench.db
-      .updateTable('withdrawals')
-      .set({ due_at: bench.clock.at + ms })
+      .updateTable('delivery_lines')
+      .set({ withdrawal_at: bench.clock.at + ms })
+      .where('withdrawal_state', '=', 'open')
       .execute()
-    return (await claimOrder(bench))?.row.delivery_id ?? null
+    return (await claimOrder(bench))?.delivery.id ?? null
   }
   assert.equal(await scheduled(LONGEST_WAIT_MS), null)
   assert.equal(await scheduled(LONGEST_WAIT_MS + 1), id)
@@ -41,8 +42,9 @@ test('an order that another replica has attempted between the look and the hold 
   const { holds } = bench.replicas
   const late: typeof holds.take = async (names, body) => {
     await bench.db
-      .updateTable('withdrawals')
-      .set({ due_at: START + 1 })
+      .updateTable('delivery_lines')
+      .set({ withdrawal_at: START + 1 })
+      .where('withdrawal_state', '=', 'open')
       .execute()
     return holds.take(names, body)
   }

@@ -16,9 +16,9 @@ after(() => product.stopAll())
 /** The next attempt is due now, and the `failures`th that fails. */
 const attemptNow = (failures: number) =>
   product.context.database.db
-    .updateTable('withdrawals')
-    .set({ due_at: 0, attempts: failures - 1 })
-    .where('ended_at', 'is', null)
+    .updateTable('delivery_lines')
+    .set({ withdrawal_at: 0, withdrawal_attempts: failures - 1 })
+    .where('withdrawal_state', '=', 'open')
     .execute()
 
 test('a course that an earlier attempt took away stays in the result if the last attempt fails', async () => {

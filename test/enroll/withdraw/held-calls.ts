@@ -1,5 +1,6 @@
 import { after, beforeEach } from 'node:test'
 import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { withdrawalsIn } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { startWithOperations } from './withdrawing.ts'
@@ -34,8 +35,9 @@ export async function startWithHeldCalls({
   })
   const { lms } = product
   const { db } = product.context.database
-  const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
-  const bringForward = () => db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  const openOrders = async () => (await withdrawalsIn(db)).filter(({ endedAt }) => endedAt === null)
+  const bringForward = () =>
+    db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
   const ordersEnded = () => until('the end of all orders', async () => (await openOrders()).length === 0 || undefined)
   const allEnded = () =>
     until('the end of all', async () => {
@@ -49,7 +51,7 @@ export async function startWithHeldCalls({
     hold.release()
     await lms.noFaults()
     await allEnded()
-    for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+    for (const table of ['deliveries', 'events', 'delivery_lines', 'webhook_ids'] as const) {
       await db.deleteFrom(table).execute()
     }
     await lms.reset()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
+import { withdrawalsIn } from '../../lines.ts'
 import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
@@ -34,9 +35,9 @@ async function setUp(t: TestContext, databaseUrl: string) {
     /** The order was looked at, and has ended or waits. */
     lookedAt: () =>
       until('a look', async () => {
-        const row = await db.selectFrom('withdrawals').selectAll().executeTakeFirst()
-        if (row === undefined || (await heldPeople(db)) > 0) return undefined
-        return row.ended_at !== null || row.due_at > row.requested_at || undefined
+        const [order] = await withdrawalsIn(db)
+        if (order === undefined || (await heldPeople(db)) > 0) return undefined
+        return order.endedAt !== null || (order.dueAt ?? 0) > order.requestedAt || undefined
       }),
   }
 }

@@ -21,7 +21,7 @@ async function lookedAt(): Promise<void> {
   await bringForward()
   await until('a look', async () => {
     const open = await openOrders()
-    return (open.every(({ due_at }) => due_at > 0) && (await heldPeople(db)) === 0) || undefined
+    return (open.every(({ dueAt }) => dueAt !== 0) && (await heldPeople(db)) === 0) || undefined
   })
 }
 const isEnrolled = (id: string) => until('the enrollment', async () => (await stateOf(id)) === 'enrolled' || undefined)
@@ -144,7 +144,7 @@ describe('a sale after an unenrolling call that the LMS carries out late', () =>
     await lookedAt()
     assert.equal((await sell({ email: ALICE })).status, 200)
     await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] })
-    await ended(product, id)
+    await ordersEnded()
     await until('quiet', async () => (await stateOf(id)) !== 'queued' || undefined)
     assert.deepEqual(await activeIn(), [])
   })

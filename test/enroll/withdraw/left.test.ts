@@ -34,7 +34,7 @@ for (const { kind, lms: apis } of LMS_KINDS) {
     const { lms, sold, sell, withdraw, stateOf, operations, show, context, url } = product
     after(() => product.stopAll())
     beforeEach(async () => {
-      for (const table of ['deliveries', 'events', 'withdrawals'] as const) {
+      for (const table of ['deliveries', 'events', 'delivery_lines'] as const) {
         await context.database.db.deleteFrom(table).execute()
       }
       await lms.reset()

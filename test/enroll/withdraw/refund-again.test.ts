@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
@@ -11,6 +11,7 @@ const PYTHON = 'course-v1:Lernito+PY101+2026'
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
 const ALICE = 'alice@example.com'
 const BOB = 'bob@example.com'
+const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const product = await startWithHeldCalls({ answerWithinMs: 900 })
 const { lms, db, sold, show, stateOf, operations, openOrders, bringForward, allEnded } = product
 
@@ -21,7 +22,11 @@ const log = async (id: string) =>
   [await stateOf(id), JSON.stringify((await show(id)).outcome), await product.log(id)].join('\n')
 /** As after an order's last attempt. */
 const lastAttempt = () =>
-  db.updateTable('withdrawals').set({ attempts: 1000, due_at: 0 }).where('ended_at', 'is', null).execute()
+  db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_attempts: 1000, withdrawal_at: 0 })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
 
 test('an operator’s withdrawal left the paid one of two courses: the refund of both takes it, and says 200', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
@@ -40,17 +45,11 @@ test('a refund that failed for one of two courses is 200 when it is tried again 
   await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
   assert.equal((await refund({ courseIds: [DEMO, PYTHON], id: 'r_1' })).status, 200)
   // As if the LMS had refused the second one, before
-  const result = {
-    courses: {
-      [DEMO]: { kind: 'unenrolled', mode: 'audit', why: '' },
-      [PYTHON]: { kind: 'kept', mode: null, why: 'refused' },
-    },
-    message: '',
-  }
   await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
   await db
-    .updateTable('withdrawals')
-    .set({ result: JSON.stringify(result) })
+    .updateTable('delivery_lines')
+    .set({ withdrawal_kind: 'kept', withdrawal_mode: null, withdrawal_why: 'refused' })
+    .where('sent', '=', PYTHON)
     .execute()
   await setFacts(db, id, { courses: { [PYTHON]: 'enrolled' }, standings: {} })
   await db.updateTable('deliveries').set({ state: 'enrolled' }).execute()
@@ -71,13 +70,13 @@ test('a course that is being restored is not lost when a refund of another cours
   assert.ok(first && second)
   await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'audit', active: false }] }) // the call had its effect
   await db
-    .updateTable('withdrawals')
-    .set({ due_at: Date.now() + 60_000 })
-    .where('id', '=', second.id)
+    .updateTable('delivery_lines')
+    .set({ withdrawal_at: Date.now() + 60_000 })
+    .where('withdrawal_id', '=', second.id)
     .execute()
   await lms.faults(FAILING) // enrolling fails for a while
   await until('the end of the first', async () => {
-    await db.updateTable('withdrawals').set({ due_at: 0 }).where('id', '=', first.id).execute()
+    await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_id', '=', first.id).execute()
     return (await openOrders()).length === 1 || undefined
   })
   await until(
@@ -171,4 +170,94 @@ test('a late retry of a sale whose refund failed is no new sale: the refund is s
   const retried = await sale()
   const { status } = await refund({ id: 'r_1' })
   assert.deepEqual([retried.status, status, await activeIn()], [400, 200, []], await log(id))
+})
+
+describe('a refund of a paid mode that has failed, and an operator’s withdrawal after it', () => {
+  /** The sale under s_1, whose refund under r_1 has failed. Gives its id. */
+  async function failed(courseIds: readonly string[] = [PYTHON]): Promise<string> {
+    await lms.people({ email: ALICE, username: 'alice', active: true })
+    const { headers } = await sale(courseIds)
+    const id = String(headers['x-lernito-delivery'])
+    await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
+    await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no' }])
+    await refund({ courseIds: [PYTHON], sale: id, id: 'r_1' })
+    await until('the last attempt', async () => {
+      await lastAttempt()
+      return (await openOrders()).length === 0 || undefined
+    })
+    await lms.noFaults()
+    return id
+  }
+  const sale = (courseIds: readonly string[]) => {
+    const body = payload({ email: ALICE, courseIds })
+    return post({ url: product.url, path: 'webhook', body, headers: standard(body, 's_1') })
+  }
+
+  test('the withdrawal takes what the refund was to take, and the refund is done when it is repeated', async () => {
+    const id = await failed()
+    await product.withdraw(id)
+    assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
+    assert.deepEqual((await refund({ courseIds: [PYTHON], sale: id, id: 'r_1' })).status, 200)
+  })
+
+  test('while it is open, a repeat of the refund waits for it, and a late retry of the sale starts nothing', async () => {
+    const id = await failed()
+    await lms.faults([{ path: UNENROLL, status: 502 }])
+    await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+    await until('an attempt', async () => ((await openOrders())[0]?.attempts ? true : undefined))
+    assert.equal((await refund({ courseIds: [PYTHON], sale: id, id: 'r_1' })).status, 202)
+    assert.deepEqual((await sale([PYTHON])).json, { success: false, message: `Course ${PYTHON} was withdrawn` })
+    await lms.noFaults()
+    await allEnded()
+    assert.deepEqual(await activeIn(), [])
+  })
+
+  test('a repeat of the refund orders again what the withdrawal has left, too', async () => {
+    const id = await failed()
+    await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no' }])
+    await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+    await until('the last attempt', async () => {
+      await lastAttempt()
+      return (await openOrders()).length === 0 || undefined
+    })
+    await lms.noFaults()
+    assert.equal((await refund({ courseIds: [PYTHON], sale: id, id: 'r_1' })).status, 200)
+    assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
+  })
+})
+
+test('an operator’s open withdrawal in whose place a refund comes says so, and the refund takes the paid mode', async () => {
+  const id = await sold(ALICE, [PYTHON])
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'verified', active: true }] })
+  await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no' }])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await until('an attempt', async () => ((await openOrders())[0]?.attempts ? true : undefined))
+  assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
+  const replaced = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_failed')
+  assert.match(replaced?.detail ?? '', /refund by the shop came in its place/)
+  await lms.noFaults()
+  await allEnded()
+  assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
+})
+
+test('that nothing was found proves nothing if the order fails later: the refund is 500, and its repeat looks again', async () => {
+  const id = await sold(ALICE)
+  await db
+    .updateTable('deliveries')
+    .set({ lands_until: Date.now() + 50_000 })
+    .where('id', '=', id)
+    .execute()
+  await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] }) // not enrolled yet
+  assert.equal((await refund({ id: 'r_1' })).status, 202)
+  assert.equal((await openOrders())[0]?.result?.courses[DEMO]?.kind, 'nothing')
+  await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no' }])
+  await until('the last attempt', async () => {
+    await lastAttempt()
+    return (await openOrders()).length === 0 || undefined
+  })
+  await lms.noFaults()
+  await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: true }] }) // the late call
+  await db.updateTable('deliveries').set({ lands_until: null }).where('id', '=', id).execute()
+  assert.equal((await refund({ id: 'r_1' })).status, 200)
+  assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
 })

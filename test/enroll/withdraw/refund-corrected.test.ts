@@ -14,7 +14,7 @@ const product = await startWithOperations({ env })
 const { lms, sold, stateOf, operations } = product
 after(() => product.stopAll())
 beforeEach(async () => {
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+  for (const table of ['deliveries', 'events', 'delivery_lines', 'webhook_ids'] as const) {
     await product.context.database.db.deleteFrom(table).execute()
   }
   await lms.reset()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
 import { DEMO, payload } from '../../harness.ts'
+import { withdrawalsIn } from '../../lines.ts'
 import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { until } from '../../service/process.ts'
@@ -30,7 +31,7 @@ if (hasMariaDb()) {
       second,
       active: async (email = ALICE) =>
         (await lms.state()).enrollments.filter((row) => row.email === email && row.active).map(({ course }) => course),
-      orders: () => db.selectFrom('withdrawals').selectAll().execute(),
+      orders: () => withdrawalsIn(db),
       deliveries: () => db.selectFrom('deliveries').select(['id', 'state', 'source']).execute(),
     }
   }

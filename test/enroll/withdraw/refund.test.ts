@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
-import { setFacts } from '../../lines.ts'
+import { setFacts, withdrawalsIn } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { refund as post, post as postTo, standard } from './refunding.ts'
@@ -19,22 +19,33 @@ beforeEach(async () => {
   await lms.noFaults()
   const { db } = product.context.database
   await until('quiet', async () => {
-    const open = await db.selectFrom('withdrawals').select('id').where('ended_at', 'is', null).execute()
+    const open = await db
+      .selectFrom('delivery_lines')
+      .select('delivery_id')
+      .where('withdrawal_state', '=', 'open')
+      .execute()
     return open.length === 0 || undefined
   })
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+  for (const table of ['deliveries', 'events', 'delivery_lines', 'webhook_ids'] as const) {
     await db.deleteFrom(table).execute()
   }
   await lms.reset()
   hold.renew()
 })
 
+/** No withdrawal is to be carried out any more. */
+const noOrder = () =>
+  until(
+    'the end of all orders',
+    async () => (await withdrawals()).every(({ endedAt }) => endedAt !== null) || undefined,
+  )
 const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => post({ url: product.url, ...buyer })
 const DONE = { success: true, message: 'Withdrawal verified for 1 course(s)' }
 const ACCEPTED = { success: true, message: 'Withdrawal accepted for 1 course(s)' }
 const activeIn = async (email: string): Promise<string[]> =>
   (await lms.state()).enrollments.filter((row) => row.email === email && row.active).map(({ course }) => course)
-const rows = (table: 'events' | 'withdrawals') => product.context.database.db.selectFrom(table).selectAll().execute()
+const events = () => product.context.database.db.selectFrom('events').selectAll().execute()
+const withdrawals = () => withdrawalsIn(product.context.database.db)
 const isEnrolledIn = (course: string) =>
   until('the enrollment', async () => (await activeIn(ALICE)).includes(course) || undefined)
 const queued = async (): Promise<number> => {
@@ -44,7 +55,7 @@ const queued = async (): Promise<number> => {
 /** The next attempts of what waits are due now. */
 async function bringForward(): Promise<void> {
   const { db } = product.context.database
-  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
 }
 
 test('a refund takes the buyer out of the named course, and the timeline names the shop', async () => {
@@ -211,23 +222,21 @@ test('a repeat of a refund gets the same answer and changes nothing', async () =
   for (const id of [undefined, 'msg_refund']) {
     const first = await refund({ email: ALICE, ...(id === undefined ? {} : { id }) })
     await until('the answers to be stored', async () => {
-      const answered = (await rows('events')).filter(
-        ({ kind }) => kind === 'received' || kind === 'withdrawal_requested',
-      )
+      const answered = (await events()).filter(({ kind }) => kind === 'received' || kind === 'withdrawal_requested')
       return answered.every(({ answer }) => answer !== null) || undefined
     })
-    const before = [await rows('events'), await rows('withdrawals')]
+    const before = [await events(), await withdrawals()]
     const second = await refund({ email: ALICE, ...(id === undefined ? {} : { id }) })
     assert.deepEqual([first.status, first.json], [200, DONE])
     assert.deepEqual([second.status, second.json], [200, DONE])
-    assert.deepEqual([await rows('events'), await rows('withdrawals')], before)
+    assert.deepEqual([await events(), await withdrawals()], before)
   }
 })
 
 test('a refund of what an operator has withdrawn already is answered 200', async () => {
   const id = await sold(ALICE)
   await product.withdraw(id)
-  assert.deepEqual([(await refund({ email: ALICE })).status, (await rows('withdrawals')).length], [200, 1])
+  assert.deepEqual([(await refund({ email: ALICE })).status, (await withdrawals()).length], [200, 1])
 })
 
 describe('a refund of what was never sold: 404 with what to do, and nothing is withdrawn', () => {
@@ -242,7 +251,7 @@ describe('a refund of what was never sold: 404 with what to do, and nothing is w
     assert.deepEqual([unknown.status, unknown.json], [404, refused(DEMO)])
     const partly = await refund({ email: ALICE, courseIds: [DEMO, PYTHON] })
     assert.deepEqual([partly.status, partly.json], [404, refused(PYTHON)])
-    assert.deepEqual([await activeIn(ALICE), await rows('withdrawals')], [[DEMO], []])
+    assert.deepEqual([await activeIn(ALICE), await withdrawals()], [[DEMO], []])
   })
 
   test('a sale that was rejected, or handled by an operator before it had an effect', async () => {
@@ -349,17 +358,17 @@ describe('a sale that comes after the refund enrolls again', () => {
     ['another one', 'Newer'],
   ] as const) {
     test(`${how}, while the refund waits for the LMS`, async () => {
-      const id = await sold(ALICE)
+      await sold(ALICE)
       await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
       assert.equal((await refund({ email: ALICE })).status, 202)
       await sell({ email: ALICE, name })
       await bringForward()
-      await ended(product, id)
+      await noOrder()
       assert.deepEqual(await activeIn(ALICE), [DEMO])
     })
 
     test(`${how}, while the refund is in a call that unenrolls`, async () => {
-      const id = await sold(ALICE)
+      await sold(ALICE)
       await lms.faults([{ path: UNENROLL, delayMs: 1, times: 1 }])
       const refunded = refund({ email: ALICE })
       await hold.arrived()
@@ -370,7 +379,7 @@ describe('a sale that comes after the refund enrolls again', () => {
       const again = await selling
       assert.equal(again.status, 200)
       await bringForward()
-      await ended(product, id)
+      await noOrder()
       await until('the enrollment', async () => {
         const { state } = await show(String(again.headers['x-lernito-delivery']))
         return (state === 'enrolled' && (await activeIn(ALICE)).includes(DEMO)) || undefined
@@ -378,11 +387,12 @@ describe('a sale that comes after the refund enrolls again', () => {
     })
   }
 
-  test('and a repeat of the old refund under its id changes nothing then', async () => {
-    await sold(ALICE)
+  test('and a repeat of the old refund under its id changes nothing then, and says who keeps the course', async () => {
+    const delivery = await sold(ALICE)
     await refund({ email: ALICE, id: 'msg_old' })
     await sold(ALICE)
-    assert.deepEqual((await refund({ email: ALICE, id: 'msg_old' })).json, DONE)
+    const kept = [{ course: DEMO, delivery }]
+    assert.deepEqual((await refund({ email: ALICE, id: 'msg_old' })).json, { ...DONE, kept })
     assert.deepEqual(await activeIn(ALICE), [DEMO])
     assert.equal((await refund({ email: ALICE, id: 'msg_new' })).status, 200)
     assert.deepEqual(await activeIn(ALICE), [])
@@ -437,9 +447,9 @@ describe('a refund that failed', () => {
     const { status, headers } = await refund({ email: ALICE, id: 'msg_refund' })
     assert.deepEqual([status, headers['x-lernito-delivery']], [200, id])
     assert.deepEqual([await activeIn(ALICE), await stateOf(id)], [[], 'withdrawn'])
-    const before = await rows('withdrawals')
+    const before = await withdrawals()
     assert.equal((await refund({ email: ALICE, id: 'msg_refund' })).status, 200)
-    assert.deepEqual(await rows('withdrawals'), before)
+    assert.deepEqual(await withdrawals(), before)
   })
 
   test('is answered 200 once an operator has withdrawn the delivery', async () => {

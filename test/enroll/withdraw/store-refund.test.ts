@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
+import { withdrawalsIn } from '../../lines.ts'
 import { accepted, arrival, only, retry, START, settled, setUp } from '../../queue/harness.ts'
 
 const EMAIL = 'ada@x.example'
@@ -37,9 +38,9 @@ test('refunds of one course after the other leave the sale without one: it is ha
   assert.deepEqual((await store.readClaimed([id])).deliveries[0]?.request?.courseIds, [B])
   await storeRefund(context, refundOf(B))
   const row = db.selectFrom('deliveries').select(['state', 'generation']).where('id', '=', id)
-  const orders = await db.selectFrom('withdrawals').select('generation').where('delivery_id', '=', id).execute()
+  const orders = await withdrawalsIn(db)
   const { state, generation } = await row.executeTakeFirstOrThrow()
-  assert.deepEqual([state, generation, orders.map((order) => order.generation)], ['handled', 1, [1, 1]])
+  assert.deepEqual([state, generation, orders.map(({ courses }) => courses)], ['handled', 1, [[A], [B]]])
 })
 
 test('of two orders for one delivery, the second is claimed when the first has ended', async (t) => {
@@ -52,15 +53,15 @@ test('of two orders for one delivery, the second is claimed when the first has e
   await storeRefund(context, refundOf(B))
   const claim = (on: typeof replicas) => claimOrder({ context, replicas: on })
   const first = await claim(replicas)
-  assert.match(first?.row.courses ?? '', /A/)
+  assert.match(`${first?.withdrawal.courses}`, /A/)
   assert.equal(await claim(second.replicas), null)
   await db
-    .updateTable('withdrawals')
-    .set({ ended_at: START })
-    .where('id', '=', first?.row.id ?? '')
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .where('withdrawal_id', '=', first?.withdrawal.id ?? '')
     .execute()
   await db.deleteFrom('holds').execute()
-  assert.match((await claim(second.replicas))?.row.courses ?? '', /B/)
+  assert.match(`${(await claim(second.replicas))?.withdrawal.courses}`, /B/)
 })
 
 test('an attempt that a refund outdates may have done what nobody stores, so the withdrawal looks', async (t) => {

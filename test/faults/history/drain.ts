@@ -58,7 +58,7 @@ export async function isAtRest({ lms }: World, url: string): Promise<boolean> {
   if (lms.late.left() > 0) return false
   const { db, close } = openDatabase({ url, serve: false })
   try {
-    const order = db.selectFrom('withdrawals').select('id').where('ended_at', 'is', null)
+    const order = db.selectFrom('delivery_lines').select('delivery_id').where('withdrawal_state', '=', 'open')
     const event = db.selectFrom('outbox').select('id').where('failed_at', 'is', null)
     return (await order.limit(1).execute()).length === 0 && (await event.limit(1).execute()).length === 0
   } finally {

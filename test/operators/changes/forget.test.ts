@@ -7,6 +7,7 @@ import { forget, mentions } from '../../../src/operators/changes/forget.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
 import type { AppError } from '../../../src/service/lib/errors.ts'
+import { withdrawalsIn } from '../../lines.ts'
 import { claimIds, claimNow, submit } from '../../queue/claiming.ts'
 import {
   accepted,
@@ -40,7 +41,6 @@ async function everything({ rows }: Replica): Promise<string> {
     await rows('events'),
     await rows('delivery_lines'),
     await rows('bulk_replays'),
-    await rows('withdrawals'),
   ]
   const text = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)
   return JSON.stringify(tables, (_, value) => text(value))
@@ -65,7 +65,11 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   ])
   await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
   await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
-  await bench.db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  await bench.db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
   const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
   assert.ok((await everything(bench)).includes('countess'))
 
@@ -88,7 +92,7 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   ]) {
     assert.ok(!rest.includes(trace), trace)
   }
-  assert.deepEqual(await bench.rows('withdrawals'), [])
+  assert.deepEqual(await withdrawalsIn(bench.db), [])
 })
 
 const refundOf = (email: string, webhookId?: string) => ({
@@ -108,9 +112,13 @@ test('forget refuses while a refund is to be carried out, names its delivery, an
     return error.code === 'withdrawal.open' && error.message.includes(id)
   })
   assert.deepEqual(await rows('deliveries'), before)
-  await db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  await db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
   assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
-  assert.deepEqual(await rows('withdrawals'), [])
+  assert.deepEqual(await withdrawalsIn(db), [])
 })
 
 test('forget refuses for a refund that comes while it waits for a call in flight', async (t) => {
@@ -142,7 +150,11 @@ test('forget erases the webhook-ids of sales and refunds, also of one that was a
   const { id } = only(await store.write([accepted({ ...sale, webhookId: 'msg_sale' })]))
   await store.write([settled(succeeded(id)), accepted({ ...sale, webhookId: 'msg_repeat' })])
   await storeRefund(context, refundOf(EMAIL, 'msg_refund'))
-  await db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  await db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
   await forget(context, { email: EMAIL, by, silentMs: 0 })
   const left = await db.selectFrom('webhook_ids').select('webhook_id').execute()
   assert.deepEqual(

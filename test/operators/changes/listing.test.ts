@@ -71,7 +71,6 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     replayedAt: null,
     isReplaced: false,
     handled: null,
-    withdrawals: [],
     source: 'shop',
     webhookId: null,
   })

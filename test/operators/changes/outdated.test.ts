@@ -32,7 +32,7 @@ test('what an operator ordered before they saw another person’s change is not 
   assert.deepEqual(await operations.withdraw({ ...order, courses: [COURSE], paid: false }), outdated)
   assert.deepEqual(await row(id), before)
   assert.deepEqual(await rows('events'), events)
-  assert.deepEqual(await rows('withdrawals'), [])
+  assert.deepEqual(await operations.withdrawals(id), [])
   const { last_event } = await row(id)
   assert.deepEqual(await operations.replayOne({ ...order, seen: last_event }), { kind: 'due' })
 })

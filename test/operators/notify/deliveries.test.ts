@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { zoneOf } from '../../../src/console/layout/zone.ts'
 import { filterOf, readQuery } from '../../../src/console/pages/deliveries/list-filters.ts'
 import { MAX_CAUSES } from '../../../src/operators/notify/notices.ts'
+import { storeLines } from '../../../src/queue/lines.ts'
+import { linesIn } from '../../lines.ts'
 import { COURSE, only } from '../../queue/harness.ts'
 import { setUpNotifier } from './harness.ts'
 
@@ -174,29 +176,16 @@ test('a withdrawal that failed gives a text with a link to its delivery, and one
   const { chat, pass, fail, db, clock } = await setUpNotifier(t)
   const id = await fail()
   await pass(1)
-  const order = {
-    delivery_id: id,
-    courses: '[]',
-    paid: 0,
-    generation: 0,
-    actor: 'shop',
-    requested_at: 0,
-    due_at: 0,
-    attempts: 9,
-    refund_id: null,
-  }
-  const results = [
-    { courses: {}, message: 'retries exhausted: the LMS answered 500' },
-    { courses: {}, message: '' },
-    { courses: {}, message: 'the sale was sent again or replayed after the withdrawal was ordered' },
-  ]
-  const values = results.map((result, i) => ({
-    ...order,
-    id: `W${i}`,
-    ended_at: clock.at,
-    result: JSON.stringify(result),
-  }))
-  await db.insertInto('withdrawals').values(values).execute()
+  const [line] = await linesIn(db, id)
+  assert.ok(line !== undefined)
+  const order = { paid: false, by: 'shop', isRefund: true, requestedAt: 0, dueAt: null, endedAt: clock.at, attempts: 9 }
+  const withdrawn = (n: number, message: string) => ({
+    ...line,
+    sent: `course-v1:A+B+${n}`,
+    withdrawal: { id: `W${n}`, ...order, result: null, message },
+  })
+  const lines = [withdrawn(1, 'retries exhausted: the LMS answered 500'), withdrawn(2, '')]
+  await db.transaction().execute((trx) => storeLines(trx, [{ id, lines }]))
   await pass(1)
   const link = `https://lms.example.com/lernito/console/deliveries/${id}`
   assert.equal(

@@ -16,37 +16,29 @@ const rejected = (id: string): Settlement => ({
 test('a look for causes reads the new deliveries and withdrawals alone, through an index', async (t) => {
   const { database, context, clock, db, store } = await setUp(t)
   await countNew(context, clock.at)
-  const result = '{"courses":{},"message":"retries exhausted"}'
-  const order = {
-    delivery_id: 'D',
-    courses: '[]',
-    paid: 0,
-    actor: 'shop',
-    requested_at: 0,
-    due_at: 0,
-    attempts: 9,
-    generation: 0,
-    refund_id: null,
-    result,
-  }
   for (let from = 0; from < ROWS; from += 200) {
     clock.at += 1000
     const people = Array.from({ length: 200 }, (_, i) => arrival({ email: `p${from + i}@x.example` }))
     const ids = (await store.write(people.map(accepted))).map(({ id }) => id)
     await store.write(ids.map((id, i) => settled(i < 80 ? needsAttention(id) : i < 160 ? rejected(id) : succeeded(id))))
-    const orders = ids.map((id) => ({ ...order, id, ended_at: clock.at }))
-    await db.insertInto('withdrawals').values(orders).execute()
+    const ended = {
+      withdrawal_id: 'W',
+      withdrawal_state: 'ended',
+      withdrawal_at: clock.at,
+      withdrawal_message: 'x',
+    } as const
+    await db.updateTable('delivery_lines').set(ended).where('delivery_id', 'in', ids).execute()
     if (from + 400 === ROWS) await countNew(context, clock.at)
   }
-  const tables = 'deliveries, withdrawals, notices'
+  const tables = 'deliveries, delivery_lines, notices'
   await sql.raw(onSqlite() ? 'analyze' : `analyze table ${tables}`).execute(db)
   const plans = await plansOf(database, (noting) =>
     countNew({ ...context, database: { ...database, db: noting } }, clock.at),
   )
-  const reads = plans.filter(({ sql }) => /from .(deliveries|withdrawals)\b/.test(sql))
+  const reads = plans.filter(({ sql }) => /from .(deliveries|delivery_lines). (where|force)/.test(sql))
   assert.equal(reads.length, 2)
   for (const { sql, plan } of reads) {
-    const index = /deliveries/.test(sql) ? 'deliveries_state' : 'withdrawals_due'
+    const index = /deliveries/.test(sql) ? 'deliveries_state' : 'delivery_lines_withdrawal'
     const good = onSqlite()
       ? new RegExp(`^SEARCH \\w+ USING INDEX ${index} \\(.*(active|ended)_at>`)
       : new RegExp(`^range ${index}: `)
@@ -54,6 +46,6 @@ test('a look for causes reads the new deliveries and withdrawals alone, through 
     // The deliveries are grouped by cause; the withdrawals come in order.
     const grouping = onSqlite() && index === 'deliveries_state' ? ['USE TEMP B-TREE FOR GROUP BY'] : []
     assert.deepEqual(plan.slice(1), grouping)
-    if (index === 'withdrawals_due') assert.doesNotMatch(plan[0] ?? '', /filesort|temporary/)
+    if (index === 'delivery_lines_withdrawal') assert.doesNotMatch(plan[0] ?? '', /filesort|temporary/)
   }
 })

@@ -4,6 +4,7 @@ import { openDatabase } from '../../../src/database/database.ts'
 import { lernito, post, standard } from '../../enroll/withdraw/refunding.ts'
 import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
 import { DEMO, exchange, payload, startProduct } from '../../harness.ts'
+import { withdrawalsIn } from '../../lines.ts'
 import { complaintOf } from '../../openapi/described.ts'
 
 const ALICE = 'alice@example.com'
@@ -14,7 +15,7 @@ const product = await startWithOperations({
 const { url, lms, sold, context } = product
 after(() => product.stopAll())
 beforeEach(async () => {
-  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+  for (const table of ['deliveries', 'events', 'delivery_lines', 'webhook_ids'] as const) {
     await context.database.db.deleteFrom(table).execute()
   }
   await lms.reset()
@@ -31,7 +32,7 @@ async function send(of: { path?: 'webhook' | 'refund'; body: string; headers?: R
 const activeOf = async (): Promise<readonly string[]> =>
   (await lms.state()).enrollments.filter(({ active, email }) => active && email === ALICE).map(({ course }) => course)
 const stored = async () => [
-  await context.database.db.selectFrom('withdrawals').selectAll().execute(),
+  await withdrawalsIn(context.database.db),
   await context.database.db.selectFrom('webhook_ids').selectAll().execute(),
 ]
 const refused = (message: unknown) => ({ success: false, message })
@@ -155,10 +156,10 @@ test('a refund that can’t be stored is answered 503', async (t) => {
     serve: false,
   })
   t.after(() => other.stop())
-  await db.schema.dropTable('withdrawals').execute()
+  await other.sell({ email: ALICE })
+  await db.schema.dropTable('delivery_lines').execute()
   await close()
   const body = payload({ email: ALICE })
-  await other.sell({ email: ALICE })
   const { status, json } = await post({ url: other.url, path: 'refund', body, headers: lernito(body) })
   assert.deepEqual(
     [status, json],

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { isTakenOut, WRONG_KEYS } from '../../../queue/correct.ts'
+import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
@@ -173,7 +173,7 @@ function accountOf({ email }: Summary, accounts: Preview['accounts']): { usernam
   return { username: accounts.value.get(email)?.username ?? null }
 }
 
-const isLeft = ({ lines, withdrawals }: Summary): boolean => isTakenOut({ lines, orders: withdrawals.length })
+const isLeft = ({ lines }: Summary): boolean => lines.some(mayBeOut)
 
 /** How many sales, and how many of their buyers have an account. */
 function figuresHtml({ total, items, accounts }: Preview): string {

@@ -11,7 +11,7 @@ import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layo
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { standingText } from '../deliveries/delivery-facts.ts'
-import { isPending, withdrawalHtml } from '../deliveries/delivery-timeline.ts'
+import { withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 
 const words = TEXTS.withdraw
@@ -29,7 +29,7 @@ export function addWithdrawal(parts: PageParts): void {
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const crumbs = crumbsOf({ id, request: withdrawable })
-    const pending = (await operations.withdrawals(id)).filter(isPending)
+    const pending = (await operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
     const problem = queryOf(request).get('problem')
     const [, text] = Object.entries(words.problems).find(([name]) => name === problem) ?? []
     const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`

@@ -1,7 +1,6 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
-import { leftOutOf, type Told } from '../../../sale/delivery-sentence.ts'
-import type { Achievement, CourseStanding } from '../../../sale/line.ts'
+import { type Achievement, type CourseStanding, isTakenOut, isWanted } from '../../../sale/line.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
@@ -107,14 +106,15 @@ export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }
 
-type WithCourses = Pick<Shown, 'state' | 'lines'> & Pick<Told, 'withdrawals' | 'generation'>
+type WithCourses = Pick<Shown, 'request' | 'state' | 'lines'>
 
-/** Each course with what was reported, and as HTML what the LMS has. */
-function rowsOf({ state, lines, ...orders }: WithCourses): { key: string; result: string; live: string }[] {
-  return lines.map(({ course: key, result, standing, achievement }) => {
-    const left = leftOutOf(orders, key)
-    const isOut = left === 'taken' || (state === 'withdrawn' && standing !== null)
-    const rest = state === 'queued' && left === null ? outcomeWords.pending : outcomeWords.notDone
+/** Each course of a sale that could be read, with what was reported, and as HTML what the LMS has. */
+function rowsOf({ request, state, lines }: WithCourses): { key: string; result: string; live: string }[] {
+  if (request === null) return []
+  return lines.map((line) => {
+    const { course: key, result, standing, achievement } = line
+    const isOut = isTakenOut(line) || (state === 'withdrawn' && standing !== null)
+    const rest = state === 'queued' && isWanted(line) ? outcomeWords.pending : outcomeWords.notDone
     const live = standing === null ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
     return {
       key,

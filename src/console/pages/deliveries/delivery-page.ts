@@ -5,6 +5,7 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
+import { isWithdrawing } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
 import { csrfField, doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
@@ -15,7 +16,7 @@ import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
-import { isPending, timelineHtml } from './delivery-timeline.ts'
+import { timelineHtml } from './delivery-timeline.ts'
 import { filterOf, queryText, readQuery } from './list-filters.ts'
 import { leadToOutdated } from './outdated-page.ts'
 
@@ -76,22 +77,21 @@ type DeliveryOfList = { id: string; filter: ReturnType<typeof filterOf> }
 
 /** Reads what the page of a delivery shows; null if there is no such delivery. */
 async function readDelivery({ operations }: PageParts, { id, filter }: DeliveryOfList) {
-  const [delivery, events, withdrawals, withdrawable, neighbors] = await Promise.all([
+  const [delivery, events, withdrawable, neighbors] = await Promise.all([
     operations.show(id),
     operations.timeline(id),
-    operations.withdrawals(id),
     operations.withdrawable(id),
     operations.neighbors({ id, filter }),
   ])
   const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
-  return delivery === null ? null : { delivery, events, withdrawals, canWithdraw, neighbors }
+  return delivery === null ? null : { delivery, events, canWithdraw, neighbors }
 }
 type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
   const { liveState, shopEvents, followUpMs, lmsUrl, now } = parts
-  const { delivery, events, withdrawals, canWithdraw } = read
+  const { delivery, events, canWithdraw } = read
   const { base } = request.site
   const breaker = liveState.breaker()
   const here = `${base}/deliveries/${delivery.id}`
@@ -100,7 +100,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const url = done === undefined ? here : `${here}?done=${done}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
-  const sentence = deliverySentence(toldOf(delivery, read))
+  const sentence = deliverySentence(toldOf(delivery, events))
   const last = events.at(-1)
   const failure = last?.kind === 'retry_scheduled' ? last.detail : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
@@ -119,8 +119,8 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
-<div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml({ ...delivery, withdrawals }, { lmsUrl, courseName: request.courseName })}
-<h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), courseName: request.courseName, of: { delivery, withdrawals } })}</div>
+<div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
+<h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), courseName: request.courseName, of: delivery })}</div>
 <aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: breaker !== null && isOpen(breaker) })}</aside>
 </div>`
 }
@@ -132,10 +132,10 @@ const checkHtml = (request: FastifyRequest, delivery: Shown, here: string): stri
     : html`<form method="post" action="${here}/check">!${csrfField(request)}<button class="plain">${words.check}</button></form>`
 
 /** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
-function isMoving({ delivery, withdrawals, events }: DeliveryRead, now: number): boolean {
+function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {
   const last = events.at(-1)
   const isRecent = last !== undefined && Math.abs(now - last.at) < FOLLOWED_MS
-  return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
+  return delivery.state === 'queued' || delivery.lines.some(isWithdrawing) || isRecent
 }
 
 /** What a form began, by its name in the address: the event with which the work starts. */

@@ -2,7 +2,7 @@ import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { TimelineEvent } from '../../../operators/find/timeline.ts'
 import type { ShopAnswer } from '../../../queue/shop-answers.ts'
-import { LATE, type Withdrawal } from '../../../queue/withdrawal-row.ts'
+import { LATE, type Withdrawal, withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import type { CallNote } from '../../../sale/calls.ts'
 import { detailText } from '../../../sale/words.ts'
 import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-names.ts'
@@ -25,7 +25,7 @@ interface Timeline {
   readonly now: number
   readonly courseName: CourseName
   /** Of a timeline about one delivery: what its entries unfold beside their events. */
-  readonly of?: { readonly delivery: Shown; readonly withdrawals: readonly Withdrawal[] }
+  readonly of?: Shown
   /** Of a timeline about several: the path of the console, so that each entry leads to its delivery. */
   readonly base?: string
 }
@@ -61,7 +61,7 @@ function entryHtml(timeline: Timeline, event: TimelineEvent): string {
 /** What an entry says beside its name. How a sale was signed is among what it unfolds. */
 function shortText({ of }: Timeline, { at, kind, detail, answer, calls = [] }: TimelineEvent): string {
   const others = Math.max(0, ...calls.map(({ people }) => people - 1))
-  const waited = of === undefined ? 0 : at - of.delivery.receivedAt
+  const waited = of === undefined ? 0 : at - of.receivedAt
   const parts = [
     SIGNED.test(detail) ? '' : withoutName(kind, detailText(detail)),
     (kind === 'claimed' || kind === 'enrolled' || kind === 'pre_enrolled') && waited >= LATER_MS
@@ -109,10 +109,10 @@ function unfoldedHtml(
   { of, base, courseName }: Timeline,
   { at, kind, detail, calls = [], answer, deliveryId }: TimelineEvent,
 ): string {
-  const { form, body } = of?.delivery ?? {}
+  const { form, body } = of ?? {}
   const isSale = kind === 'received'
-  const order =
-    kind === 'withdrawal_requested' ? of?.withdrawals.find(({ requestedAt }) => requestedAt === at) : undefined
+  const orders = of === undefined || kind !== 'withdrawal_requested' ? [] : withdrawalsOf(of)
+  const order = orders.find(({ requestedAt }) => requestedAt === at)
   const rows: (readonly [string, string])[] = [
     ...(base === undefined
       ? []
@@ -155,9 +155,6 @@ function lmsAnswerText({ api, status, ms }: CallNote): string {
   return fill(words.statusAfter, { status: `${status}`, ms: numberText(ms) })
 }
 
-/** Whether the service still carries it out. */
-export const isPending = ({ endedAt }: Withdrawal): boolean => endedAt === null
-
 /** What came of an order to take the buyer out of courses, or how far it is. */
 export function withdrawalHtml(order: Withdrawal, courseName: CourseName): string {
   const { courses, paid, result } = order
@@ -171,8 +168,8 @@ export function withdrawalHtml(order: Withdrawal, courseName: CourseName): strin
 function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {
   const message = result?.message ?? ''
   if (endedAt === null) {
-    if (message === LATE) return html`${withdrawWords.late} !${timeHtml(dueAt)}.`
-    return message === ''
+    if (dueAt !== null && message === LATE) return html`${withdrawWords.late} !${timeHtml(dueAt)}.`
+    return dueAt === null || message === ''
       ? html`${withdrawWords.waiting}`
       : html`${fill(withdrawWords.retrying, { message })} !${timeHtml(dueAt)}.`
   }

@@ -1,0 +1,136 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../../sale/line.ts'
+import { MOVED } from '../../sale/words.ts'
+import type { EventDraft } from '../events.ts'
+import { withLines } from '../lines.ts'
+
+/** The message of an order that only waits until it can't be undone any more. */
+export const LATE = 'the LMS may still carry out an earlier call for this buyer'
+
+/** By course key, as the delivery has it. */
+export interface WithdrawalResult extends Pick<LineWithdrawal, 'message'> {
+  readonly courses: Readonly<Record<string, NonNullable<LineWithdrawal['result']>>>
+}
+
+/** An order to take the buyer of a delivery out of courses again: what their lines have in common. */
+export interface Withdrawal extends Omit<LineWithdrawal, 'result' | 'message'> {
+  readonly deliveryId: string
+  readonly courses: readonly string[]
+  /** null before the first attempt. */
+  readonly result: WithdrawalResult | null
+}
+
+/** The withdrawals of a delivery, the latest first. */
+export function withdrawalsOf({ id, lines }: { id: string; lines: readonly Line[] }): readonly Withdrawal[] {
+  const ordered = lines.flatMap(({ course, withdrawal }) => (withdrawal === null ? [] : [{ course, ...withdrawal }]))
+  const orders = [...Map.groupBy(ordered, (one) => one.id).values()].flatMap((all): Withdrawal[] => {
+    const [first] = all
+    if (first === undefined) return []
+    const { course: _course, result: _result, message, ...order } = first
+    const common = { ...order, paid: all.some(({ paid }) => paid), isRefund: all.some(({ isRefund }) => isRefund) }
+    const found = all.flatMap(({ course, result }) => (result === null ? [] : [[course, result] as const]))
+    const result = found.length === 0 && message === '' ? null : { courses: Object.fromEntries(found), message }
+    return [{ ...common, deliveryId: id, courses: all.map(({ course }) => course), result }]
+  })
+  return orders.sort((a, b) => (a.id < b.id ? 1 : -1))
+}
+
+/**
+ * The result of a withdrawal that has ended, or of several:
+ * - `done`: nothing of it stands, unless another sale keeps it.
+ * - `kept`: the LMS, or a rule of this service, kept the buyer in a course.
+ * - `failed`: the LMS failed until the last attempt.
+ */
+export type Withdrawn = 'done' | 'kept' | 'failed'
+
+/** The result of an order in one course; null if it has not ended. */
+function withdrawnOf({ endedAt, message, result }: LineWithdrawal): Withdrawn | null {
+  if (endedAt === null) return null
+  if (message !== '') return 'failed'
+  return result?.kind === 'kept' ? 'kept' : 'done'
+}
+
+/** Whether an order has ended and left its course as it was, or ended early. */
+export const hasFailed = (order: LineWithdrawal): boolean => {
+  const withdrawn = withdrawnOf(order)
+  return withdrawn !== null && withdrawn !== 'done'
+}
+
+/** A line that a refund waits for: its withdrawal, by its id and that of its delivery, and the true course key. */
+export interface Ordered {
+  readonly delivery: string
+  readonly order: string
+  readonly course: string
+}
+
+/**
+ * The withdrawal of a line that answers a refund which waits for `order`: that one, or a newer one in its place (see
+ * insertOrder). null: the sale came again since.
+ */
+export function answering({ order, course }: Ordered, lines: readonly Line[]): LineWithdrawal | null {
+  const withdrawal = lineOf(lines, course)?.withdrawal ?? null
+  return withdrawal?.id === order || withdrawal?.isRefund ? withdrawal : null
+}
+
+/** A line with its order, as those name it who wait for its end. */
+export const orderId = ({ delivery, order, course }: Ordered): string => `${delivery}/${order}/${course}`
+
+/**
+ * The results of those of these lines (see orderId) whose orders have ended, by their ids. One whose sale came again since is
+ * done.
+ */
+export async function readWithdrawn(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Withdrawn>> {
+  const named = ids.map((id) => {
+    const [delivery = '', order = '', ...course] = id.split('/')
+    return { id, delivery, order, course: course.join('/') }
+  })
+  const sales = await withLines(
+    db,
+    [...new Set(named.map(({ delivery }) => delivery))].map((id) => ({ id })),
+  )
+  const linesIn = new Map(sales.map(({ id, lines }) => [id, lines]))
+  return new Map(
+    named.flatMap(({ id, delivery, order, course }) => {
+      const withdrawal = answering({ delivery, order, course }, linesIn.get(delivery) ?? [])
+      const withdrawn = withdrawal === null ? 'done' : withdrawnOf(withdrawal)
+      return withdrawn === null ? [] : [[id, withdrawn] as const]
+    }),
+  )
+}
+
+/** The events of orders that were open for lines of a delivery, and are for none of them any more. */
+export function endedEarly(
+  id: string,
+  of: { before: readonly Line[]; after: readonly Line[]; why: string },
+): EventDraft[] {
+  const openIn = (lines: readonly Line[]): string[] =>
+    lines.filter(isWithdrawing).flatMap(({ withdrawal }) => withdrawal?.id ?? [])
+  const left = new Set(openIn(of.after))
+  const ended = [...new Set(openIn(of.before))].filter((order) => !left.has(order))
+  return ended.map(() => ({ deliveryId: id, kind: 'withdrawal_failed', detail: of.why }))
+}
+
+/** The result of several withdrawals together; null if one of them has none. */
+export function worstOf(results: readonly (Withdrawn | null)[]): Withdrawn | null {
+  if (results.includes(null)) return null
+  return (['failed', 'kept'] as const).find((worst) => results.includes(worst)) ?? 'done'
+}
+
+/** Describes the courses of a result, for timelines: what was done, and what was left alone and why. */
+export function describeWithdrawal({ courses, message }: WithdrawalResult): string {
+  const parts = Object.entries(courses).map(([course, { kind, mode, why, moved }]) => {
+    if (kind === 'kept' || why !== '') return `${course}: ${why}`
+    return `${DESCRIPTIONS[kind]} ${course}${mode === null ? '' : ` (${mode})`}${moved ? `; ${MOVED}` : ''}`
+  })
+  return [...parts, ...(message === '' ? [] : [message])].join('; ')
+}
+
+const DESCRIPTIONS = {
+  unenrolled: 'unenrolled from',
+  disallowed: 'allowance deleted for',
+  nothing: 'nothing to withdraw in',
+} as const
