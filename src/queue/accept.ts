@@ -179,8 +179,8 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
     const withdrawnCourse = lateCourse(sale)
     if (withdrawnCourse !== undefined) return lateRetry(id, withdrawnCourse)
     const progress = toProgress({ ...row, generation: requeued.generations.get(id) ?? row.generation })
-    const ended = requeued.ended.filter(({ deliveryId }) => deliveryId === id)
-    requeued.ended = requeued.ended.filter(({ deliveryId }) => deliveryId !== id) // a group may have the same repeat twice
+    const ended = requeued.ended.get(id) ?? []
+    requeued.ended.delete(id) // a group may have the same repeat twice
     return { id, progress, drafts: [...draftEvents({ id, isNew, row, reason: progress.reason }), ...ended] }
   })
 }
@@ -237,17 +237,20 @@ const ORIGIN = {
   test: () => 'a test sale by an operator',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
-/** Resolves to the new generations, and to the events of withdrawals that the repeats end. */
+/** Resolves to the new generations, and to the events of withdrawals that the repeats end, by the ids of the deliveries. */
 async function requeue(
   context: AcceptContext,
   repeats: readonly string[],
-): Promise<{ generations: ReadonlyMap<string, number>; ended: EventDraft[] }> {
+): Promise<{ generations: ReadonlyMap<string, number>; ended: Map<string, EventDraft[]> }> {
   const ids = [...new Set(repeats)]
-  if (ids.length === 0) return { generations: new Map(), ended: [] }
+  if (ids.length === 0) return { generations: new Map(), ended: new Map() }
   const { trx, home } = context
   const ended = await startAgain(context, { ids, isReplay: false, home })
   const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
-  return { generations: new Map(rows.map(({ id, generation }) => [id, generation])), ended }
+  return {
+    generations: new Map(rows.map(({ id, generation }) => [id, generation])),
+    ended: Map.groupBy(ended, ({ deliveryId }) => deliveryId),
+  }
 }
 
 /** So many courses of a payload that is refused are stored: it may be refused for their number. */

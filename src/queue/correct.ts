@@ -1,4 +1,3 @@
-import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
@@ -10,8 +9,8 @@ import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { type WithLines, withLines } from './lines.ts'
-import { readRequest, UNSOLVED } from './rows.ts'
+import { withLines } from './lines.ts'
+import { UNSOLVED } from './rows.ts'
 import { courseTerm } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 import { isOut } from './withdrawals/withdrawable.ts'
@@ -125,34 +124,19 @@ export async function correctCourse(
   const { trx } = writing
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'request', 'reason', 'subject'])
+    .select(['id', 'reason', 'subject'])
     .where('id', '=', id)
     .where('state', 'in', UNSOLVED)
     .execute()
   const [row] = await withLines(trx, rows)
   if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from))
     return null
-  const courseIds = coursesToSell(row, { from, to })
-  if (courseIds === null) return null
+  if (row.lines.some(mayBeOut)) return null
+  const courseIds = [...new Set(row.lines.map(({ sent }) => (isSameCourse(sent, from) ? to : sent)))]
   const planned = await planCorrection(writing, { id, courseIds })
   if (planned.kind !== 'planned' || (await isClosed(writing, planned.webhook))) return null
   const { id: replacedBy, drafts } = await storeReplacement(writing, { id, webhook: planned.webhook })
   return { id: replacedBy, listed: await replaceEvents(writing, { id, by, replacedBy }), others: drafts }
-}
-
-/** The courses of the corrected sale; null if the buyer was taken out of one, or if the row can't be read. */
-function coursesToSell(
-  { request, lines }: WithLines<Pick<DeliveryRow, 'request'>>,
-  { from, to }: CourseSwap,
-): string[] | null {
-  try {
-    if (request === null) return null
-    if (lines.some(mayBeOut)) return null
-    const { courseIds } = readRequest(request)
-    return [...new Set(courseIds.map((course) => (isSameCourse(course, from) ? to : course)))]
-  } catch {
-    return null
-  }
 }
 
 /** Whether a sale is stored already and an operator or a refund has ended it: as a repeat, it would start again. */

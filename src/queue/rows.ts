@@ -103,12 +103,3 @@ function describeError(error: unknown): string {
 
 /** Parses the column `request`. Throws ZodError or SyntaxError for a text that this program can't have written. */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
-
-/** The course keys that a delivery sold, each once; [] for a request that can't be read: it is never attempted. */
-export function coursesOf({ request }: Pick<DeliveryRow, 'request'>): readonly string[] {
-  try {
-    return request === null ? [] : [...new Set(readRequest(request).courseIds)]
-  } catch {
-    return []
-  }
-}

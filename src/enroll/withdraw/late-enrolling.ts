@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Tables } from '../../database/schema.ts'
 import { boundLateCalls } from '../../queue/change-deliveries.ts'
-import { coursesOf } from '../../queue/rows.ts'
+import { withLines } from '../../queue/lines.ts'
 import { type ClaimedOrder, holdsOf } from '../../queue/withdrawals/claimed-order.ts'
 import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { hasCourse } from '../../sale/course-key.ts'
@@ -31,14 +31,14 @@ export async function lateEnrolling(
   const { deliveryId, courses } = order.withdrawal
   const rows = await db
     .selectFrom('deliveries as other')
-    .select(['other.id', 'other.request', 'other.lands_until'])
+    .select(['other.id', 'other.lands_until'])
     .where('other.email', 'in', holdsOf(order))
     .where((eb) => eb.or([eb('other.id', '=', deliveryId), eb('other.state', 'not in', LIVE)]))
     .where('other.lands_until', 'is not', null)
     .execute()
-  const isAbout = (row: Pick<DeliveryRow, 'request'>): boolean =>
-    coursesOf(row).some((sent) => hasCourse(courses, sent))
-  const concerned = rows.filter((row) => row.id === deliveryId || isAbout(row))
+  const concerned = (await withLines(db, rows)).filter(
+    ({ id, lines }) => id === deliveryId || lines.some(({ sent }) => hasCourse(courses, sent)),
+  )
   const ends = concerned.map(({ lands_until }) => lands_until ?? 0)
   const tooFar = concerned
     .filter(({ lands_until }) => (lands_until ?? 0) > now + landsMs + CLOCKS_DIFFER_MS)

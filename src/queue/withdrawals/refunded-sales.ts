@@ -4,7 +4,6 @@ import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import { isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { type WithLines, withLines } from '../lines.ts'
-import { coursesOf } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
 import { hasFailed, type Ordered } from './withdrawal.ts'
 
@@ -54,13 +53,13 @@ async function lockAndRead(
 
 /** Adds what replaces each key of `row` in `next`. Tells whether that was anything new. */
 function addReplacements(of: {
-  row: DeliveryRow
-  next: DeliveryRow
+  row: WithLines<DeliveryRow>
+  next: WithLines<DeliveryRow>
   from: ReadonlyMap<string, readonly string[]>
   into: Map<string, string[]>
 }): boolean {
   const { row, next, from, into } = of
-  const [before, after] = [coursesOf(row), coursesOf(next)]
+  const [before = [], after = []] = [row, next].map(({ lines }) => lines.map(({ sent }) => sent))
   let isNew = false
   for (const [named, keys] of from) {
     const known = into.get(named) ?? []
