@@ -105,7 +105,7 @@ export async function readOtherSales(
       return first === undefined || first === then
     }
     const sold = other.courses
-      .filter(({ course, reported }) => reported !== null && hasCourse(courses, course))
+      .filter(({ course, result }) => result !== null && hasCourse(courses, course))
       .map(({ course }) => course)
       .filter(isSamePerson)
     return sold.length === 0 ? [] : [{ id: row.id, courses: sold }]

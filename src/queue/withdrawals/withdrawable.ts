@@ -1,22 +1,13 @@
 import type { Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import type { CourseResult, Line, LmsAccount } from '../../sale/line.ts'
+import type { Line } from '../../sale/line.ts'
 import { type WithLines, withLines } from '../lines.ts'
 import { readRequest } from '../rows.ts'
 
-/** A course that a delivery can be withdrawn from. */
-interface WithdrawableCourse {
-  /** The key as the LMS spells it; as the shop sent it until that is known. */
-  readonly course: string
-  /** null: not reported, but an attempt of the delivery may have taken effect. */
-  readonly reported: CourseResult | null
-  /** The account that the course was given to; null if none is known. */
-  readonly account: LmsAccount | null
-}
-
 export interface Withdrawable {
   readonly email: string
-  readonly courses: readonly WithdrawableCourse[]
+  /** One without a result was not reported, but an attempt of the delivery may have taken effect there. */
+  readonly courses: readonly Line[]
   /** The delivery is queued: it goes on with the courses that a withdrawal doesn't name. */
   readonly isQueued: boolean
   /** The number of the delivery's last event. */
@@ -50,7 +41,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
       result !== null || (isPossible && row.state !== 'withdrawn' && !isOut(standing))
     return {
       email,
-      courses: row.lines.filter(mayHave).map(({ course, result, account }) => ({ course, reported: result, account })),
+      courses: row.lines.filter(mayHave),
       isQueued: row.state === 'queued',
       lastEvent: row.last_event,
     }

@@ -98,7 +98,7 @@ async function orderHtml(
 }
 
 function choiceHtml(
-  { course, reported }: Withdrawable['courses'][number],
+  { course, result }: Withdrawable['courses'][number],
   { index, stands, courseName }: { index: number; stands: Stands; courseName: CourseName },
 ): string {
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
@@ -107,7 +107,7 @@ function choiceHtml(
       ? ''
       : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
   const live = found === undefined ? '' : html` ${standingText(found)}!${since}`
-  const said = reported === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[reported] })
+  const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
   return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
 <div>${said}!${live}</div>`
 }
