@@ -116,12 +116,8 @@ export interface EventRow {
   answer: string | null
   /** Its place among the events of its delivery; 0 for an event of no delivery. */
   seq: number
-}
-
-/** The audit: references to events with an actor. A bulk replay is one entry; the events of its deliveries are none. */
-export interface AuditRow {
-  event_id: string
-  delivery_id: string
+  /** 1 of an entry of the audit, else null. A bulk replay is one entry; the events of its deliveries are none. */
+  audited: number | null
 }
 
 /**
@@ -318,7 +314,6 @@ export interface Tables {
   deliveries: DeliveryRow
   delivery_lines: LineRow
   events: EventRow
-  audit: AuditRow
   bulk_replays: BulkReplayRow
   replayed_deliveries: ReplayedDeliveryRow
   holds: HoldRow

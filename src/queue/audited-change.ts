@@ -1,6 +1,6 @@
 import { inTransaction, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
-import { areStored, type EventDraft, insertAudit, insertEvents } from './events.ts'
+import { areStored, type EventDraft, insertEvents } from './events.ts'
 
 /** The result of a change, and the events that were stored with it. */
 export interface AuditedResult<Result> {
@@ -24,9 +24,7 @@ export async function auditedChange<Result>(
     body: async (trx) => {
       const writing = { trx, at: now(), newId, hasOutbox }
       const { result, listed, others = [] } = await change(writing)
-      const events = await insertEvents(writing, [...listed, ...others])
-      await insertAudit(writing, events.slice(0, listed.length))
-      return { result, events }
+      return { result, events: await insertEvents(writing, [...listed, ...others], listed.length) }
     },
     isStored: (trx, { events }) => areStored(trx, events),
   })

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { Line } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
@@ -215,25 +215,13 @@ export async function boundLateCalls(db: Kysely<Tables>, ids: readonly string[],
 
 /**
  * Deletes deliveries that the transaction has locked, with all that is stored of them except what the shop still has to
- * be sent. Returns those of their events that had an actor: the audit had listed them.
+ * be sent.
  */
-export async function remove(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  ids: readonly string[],
-): Promise<Pick<EventRow, 'id' | 'delivery_id'>[]> {
-  if (ids.length === 0) return []
+export async function remove({ trx }: Pick<TransactionContext, 'trx'>, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
   // The rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', ids).execute()
   await trx.deleteFrom('delivery_lines').where('delivery_id', 'in', ids).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', ids).execute()
-  const acted = await trx
-    .selectFrom('events')
-    .select(['id', 'delivery_id'])
-    .where('delivery_id', 'in', ids)
-    .where('actor', 'is not', null)
-    .execute()
-  const listed = acted.map(({ id }) => id)
-  if (listed.length > 0) await trx.deleteFrom('audit').where('event_id', 'in', listed).execute()
   await trx.deleteFrom('events').where('delivery_id', 'in', ids).execute()
-  return acted
 }

@@ -40,10 +40,12 @@ export interface Change {
 /**
  * Stores events, in the transaction of the changes that they record, and after these changes. Those that
  * concern the shop are stored in the outbox too, if there is one.
+ * @param audited how many of the first ones are entries of the audit
  */
 export async function insertEvents(
   { trx, at, newId, hasOutbox }: TransactionContext,
   drafts: readonly EventDraft[],
+  audited = 0,
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
@@ -56,20 +58,11 @@ export async function insertEvents(
     calls: writeCalls(calls),
     delivery_id: deliveryId,
     seq: places[index]?.number ?? 0,
+    audited: index < audited ? 1 : null,
   }))
   await insertRows({ trx, into: 'events', rows })
   if (hasOutbox) await insertShopEvents({ trx, at }, rows)
   return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
-}
-
-/** Adds events to the audit; see AuditRow. */
-export async function insertAudit(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  events: readonly Pick<DeliveryEvent, 'id' | 'deliveryId'>[],
-): Promise<void> {
-  if (events.length === 0) return
-  const rows = events.map(({ id, deliveryId }) => ({ event_id: id, delivery_id: deliveryId }))
-  await trx.insertInto('audit').values(rows).execute()
 }
 
 /** Whether the transaction that inserted these events was committed: it stored all of them or none. */

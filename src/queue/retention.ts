@@ -68,17 +68,18 @@ export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; befor
   await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
   await db.deleteFrom('incidents').where('started_at', '<', before).where('ended_at', '<', before).execute()
   const old = await db
-    .selectFrom('audit')
-    .select('event_id')
-    .where('event_id', '<', idPrefix(before))
-    .orderBy('event_id')
+    .selectFrom('events')
+    .select('id')
+    .where('audited', '=', 1)
+    .where('id', '<', idPrefix(before))
+    .orderBy('id')
     .limit(STEP)
     .execute()
   if (old.length === 0) return 0
-  const ids = old.map(({ event_id }) => event_id)
+  const ids = old.map(({ id }) => id)
   await db.transaction().execute(async (trx) => {
     await trx.deleteFrom('events').where('delivery_id', '=', '').where('id', 'in', ids).execute()
-    await trx.deleteFrom('audit').where('event_id', 'in', ids).execute()
+    await trx.updateTable('events').set({ audited: null }).where('audited', '=', 1).where('id', 'in', ids).execute()
   })
   return old.length
 }

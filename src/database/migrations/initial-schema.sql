@@ -97,13 +97,10 @@ create table if not exists events (
   actor varchar(254),
   calls mediumtext,
   answer varchar(128),
+  audited integer,
   primary key (delivery_id, id)
 );
-create table if not exists audit (
-  event_id varchar(26) not null primary key,
-  delivery_id varchar(26) not null
-);
-
+create index events_audited on events (audited, id);
 create table if not exists webhook_ids (
   webhook_id varchar(256) not null primary key,
   purpose varchar(8) not null,

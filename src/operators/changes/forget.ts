@@ -165,15 +165,17 @@ async function erase(
     .where('delivery_id', 'in', found)
     .execute()
   const lines = Map.groupBy(named, ({ delivery_id }) => delivery_id)
-  const acted = Map.groupBy(await remove(writing, found), ({ delivery_id }) => delivery_id)
+  const noted = await trx.selectFrom('events').select(['id', 'delivery_id']).where('delivery_id', 'in', found).execute()
+  const events = Map.groupBy(noted, ({ delivery_id }) => delivery_id)
+  await remove(writing, found)
   await trx.deleteFrom('outbox').where('about', 'in', found).execute()
   const result = rows.map(({ digest, email, ...row }) => {
-    const noted = (acted.get(row.id) ?? []).map((event) => event.delivery_id + event.id)
+    const told = (events.get(row.id) ?? []).map((event) => row.id + event.id)
     // SQLite stores 0 and 1 in no byte, and other small numbers in one.
     const sold = (lines.get(row.id) ?? []).map(
       ({ position, sent }) => row.id + (position < 2 ? '' : String.fromCharCode(position)) + sent,
     )
-    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...noted, ...sold]
+    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...told, ...sold]
     return { ...row, traces: texts.filter((text) => text !== '') }
   })
   const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`

@@ -36,39 +36,23 @@ export async function audit(
   db: Kysely<Tables>,
   { limit = PAGE, after = null }: { limit?: number; after?: string | null },
 ): Promise<Page<DeliveryEvent>> {
-  // With a left join, both kinds of databases walk along the audit and look up each event. Retention may have deleted
-  // an event with its delivery.
   let query = db
-    .selectFrom('audit')
-    .leftJoin('events', (join) =>
-      join.onRef('events.delivery_id', '=', 'audit.delivery_id').onRef('events.id', '=', 'audit.event_id'),
-    )
-    .select([
-      'audit.event_id',
-      'audit.delivery_id',
-      'events.at',
-      'events.kind',
-      'events.detail',
-      'events.actor',
-      'events.calls',
-    ])
-  if (after !== null) query = query.where('audit.event_id', '<', after)
+    .selectFrom('events')
+    .select(['id', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
+    .where('audited', '=', 1)
+  if (after !== null) query = query.where('id', '<', after)
   const rows = await query
-    .orderBy('audit.event_id', 'desc')
+    .orderBy('id', 'desc')
     .limit(limit + 1)
     .execute()
   const listed = rows.slice(0, limit)
   return {
-    items: listed.flatMap(({ event_id, delivery_id, at, kind, detail, actor, calls }) =>
-      at === null || kind === null || detail === null
-        ? []
-        : [eventOf({ id: event_id, delivery_id, at, kind, detail, actor, calls })],
-    ),
-    next: rows.length > limit ? (listed.at(-1)?.event_id ?? null) : null,
+    items: listed.map(eventOf),
+    next: rows.length > limit ? (listed.at(-1)?.id ?? null) : null,
   }
 }
 
-function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'>): DeliveryEvent {
+function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq' | 'audited'>): DeliveryEvent {
   const read = readCalls(calls)
   return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
 }

@@ -121,7 +121,7 @@ test('a database that needs newer code is refused and not changed', async () => 
     await migrate({ database, now })
     const newer = { id: KNOWN_LEVEL + 1, oldest_code: KNOWN_LEVEL + 1, applied_at: START }
     await database.db.insertInto('migrations').values(newer).execute()
-    await database.db.schema.dropTable('audit').execute()
+    await database.db.schema.dropTable('senders').execute()
     const before = [await applied(database), await layoutOf(database)]
     await assert.rejects(migrate({ database, now }), (error) => {
       assert(error instanceof AppError)

@@ -181,7 +181,7 @@ test('the audit shows only that a person was forgotten and by whom; a second tim
   const again = await forget(context, { email: EMAIL, by, silentMs: 0 })
   assert.equal(again.deliveries, 0)
   assert.equal((await listed()).length, 1)
-  assert.equal((await rows('audit')).length, 1)
+  assert.equal((await rows('events')).length, 1)
 })
 
 test('an attempt in progress can’t restore an erased person, and the next sale to them is a new delivery', async (t) => {

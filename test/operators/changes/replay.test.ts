@@ -93,7 +93,7 @@ test('a change and its events are stored together, or not at all', async (t) => 
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(needsAttention(id))])
   const before = await row(id)
-  await refuseInserts({ database, table: 'audit' })
+  await refuseInserts({ database, table: 'events' })
   await assert.rejects(operations.replay({ ids: [id], by }), /no room/)
   await assert.rejects(operations.markHandled({ id, note: '', by }), /no room/)
   await assert.rejects(operations.startReplay({ filter: {}, by }), /no room/)

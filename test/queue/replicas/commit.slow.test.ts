@@ -105,8 +105,8 @@ if (hasMariaDb()) {
     const lock = (trx: Transaction<Tables>, id: string) =>
       trx.updateTable('deliveries').set({ attempts: 7 }).where('id', '=', id).execute()
     const settling = await rival.transaction().execute(async (trx) => {
-      const ballast = Array.from({ length: 100 }, (_, i) => ({ event_id: `${i}`, delivery_id: '' }))
-      await trx.insertInto('audit').values(ballast).execute() // makes the other transaction the victim
+      const ballast = Array.from({ length: 100 }, (_, i) => ({ replay_id: 'R', delivery_id: `${i}` }))
+      await trx.insertInto('replayed_deliveries').values(ballast).execute() // makes the other transaction the victim
       await lock(trx, second)
       const settling = store.write([first, second].map((id) => settled(succeeded(id))))
       await untilLocked()
