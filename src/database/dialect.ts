@@ -15,6 +15,8 @@ export type ErrorKind = 'exists' | 'conflict' | 'unavailable' | 'other'
 export interface Dialect {
   /** Ends a CREATE TABLE. */
   readonly tableOptions: RawBuilder<unknown>
+  /** Whether an index may leave out rows, by a WHERE at the end of CREATE INDEX. */
+  readonly partialIndexes: boolean
   /** The database's own clock, ms since 1970: the only clock that all replicas share. */
   readonly clock: RawBuilder<number>
   /** Whether only one service at a time can hold the database, so that any other replica in its tables is dead. */

@@ -34,7 +34,7 @@ export async function storeLines(trx: Transaction<Tables>, changed: readonly Cha
       return isSame ? [] : [row]
     }),
   )
-  await insertRows({ trx, into: 'delivery_lines', rows, existing: 'replace' })
+  await insertRows({ trx, into: 'delivery_lines', rows, existing: { key: ['delivery_id', 'position'] } })
 }
 
 /** The row of a delivery with its lines, in the order of the sale. */

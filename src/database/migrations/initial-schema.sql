@@ -1,5 +1,6 @@
 -- The first schema. The same text is for SQLite and MySQL: SQLite treats mediumtext and mediumblob as text and blob, and
--- MySQL's text and blob hold at most 65,535 bytes. See src/database/schema.ts for what the columns mean.
+-- MySQL's text and blob hold at most 65,535 bytes. MySQL has no partial indexes, so it gets those without their `where`.
+-- See src/database/schema.ts for what the columns mean.
 
 create table if not exists deliveries (
   id varchar(26) not null primary key,
@@ -41,7 +42,7 @@ create index deliveries_due on deliveries (state, home, due_at, id, email);
 create index deliveries_active on deliveries (active_at, id, state);
 -- The last columns tell sales, and those whose access ended, apart, so that they are found in the index alone.
 create index deliveries_state on deliveries (state, active_at, id, source, replaced_by, ended_at);
-create index deliveries_cause on deliveries (state, reason, subject, settled_at, id);
+create index deliveries_cause on deliveries (state, reason, subject, settled_at, id) where reason is not null;
 -- A person has few deliveries, so a query by person can sort the rows that it reads.
 create index deliveries_email on deliveries (email, id);
 create index deliveries_username on deliveries (username, id);
@@ -84,8 +85,9 @@ create table if not exists delivery_lines (
   withdrawal_message mediumtext,
   primary key (delivery_id, position)
 );
-create index delivery_lines_user_id on delivery_lines (user_id);
-create index delivery_lines_withdrawal on delivery_lines (withdrawal_state, withdrawal_at, withdrawal_id);
+create index delivery_lines_user_id on delivery_lines (user_id) where user_id is not null;
+create index delivery_lines_withdrawal on delivery_lines (withdrawal_state, withdrawal_at, withdrawal_id)
+  where withdrawal_state is not null;
 
 create table if not exists events (
   delivery_id varchar(26) not null,
@@ -100,7 +102,7 @@ create table if not exists events (
   audited integer,
   primary key (delivery_id, id)
 );
-create index events_audited on events (audited, id);
+create index events_audited on events (audited, id) where audited is not null;
 create table if not exists webhook_ids (
   webhook_id varchar(256) not null primary key,
   purpose varchar(8) not null,
@@ -110,7 +112,7 @@ create table if not exists webhook_ids (
   received_at bigint not null
 );
 create index webhook_ids_delivery on webhook_ids (delivery_id, received_at);
-create index webhook_ids_digest on webhook_ids (digest);
+create index webhook_ids_digest on webhook_ids (digest) where digest is not null;
 
 create table if not exists rounds (
   name varchar(16) not null primary key,

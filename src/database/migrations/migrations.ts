@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
-import type { Database } from '../dialect.ts'
+import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 
 interface Migration {
@@ -16,6 +16,12 @@ export function statementsOf(file: 'initial-schema.sql'): string[] {
   const text = readFileSync(join(import.meta.dirname, file), 'utf8').replaceAll(/^--.*$/gm, '')
   const statements = text.split(';').map((statement) => statement.trim())
   return statements.filter((statement) => statement !== '')
+}
+
+/** A statement as the database understands it. */
+export function statementFor(statement: string, dialect: Pick<Dialect, 'tableOptions' | 'partialIndexes'>) {
+  if (statement.startsWith('create table')) return sql`${sql.raw(statement)} ${dialect.tableOptions}`
+  return sql.raw(dialect.partialIndexes ? statement : statement.replace(/\s+where\s[^)]*$/, ''))
 }
 
 /** In order. A released migration never changes; the next one is appended. */
@@ -45,9 +51,8 @@ export function migrate({
       const id = index + 1
       if (done.has(id)) continue
       for (const statement of statements) {
-        const options = statement.startsWith('create table') ? dialect.tableOptions : sql``
         try {
-          await sql`${sql.raw(statement)} ${options}`.execute(trx)
+          await statementFor(statement, dialect).execute(trx)
         } catch (error) {
           if (dialect.errorKindOf(error) !== 'exists') throw error
         }

@@ -12,6 +12,7 @@ const TABLE_OPTIONS = sql`engine = InnoDB default charset = utf8mb4 collate = ut
 
 const DIALECT: Dialect = {
   tableOptions: TABLE_OPTIONS,
+  partialIndexes: false,
   clock: sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`,
   exclusive: false,
   errorKindOf: (error) => {

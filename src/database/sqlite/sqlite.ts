@@ -16,6 +16,7 @@ const LOCK_TIMEOUT_MS = 200
 
 const DIALECT: Dialect = {
   tableOptions: sql``,
+  partialIndexes: true,
   clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   exclusive: true,
   errorKindOf: () => 'other',

@@ -105,6 +105,7 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
       fn.max('id').as('latest'),
     ])
     .where('state', 'in', UNSOLVED)
+    .where('reason', 'is not', null)
     .groupBy(['state', 'reason', 'subject'])
     .execute()
   const spelled = await spell(db, rows)

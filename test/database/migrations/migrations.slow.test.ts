@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { sql } from 'kysely'
 import { openDatabase } from '../../../src/database/database.ts'
 import type { Database } from '../../../src/database/dialect.ts'
-import { KNOWN_LEVEL, migrate, statementsOf } from '../../../src/database/migrations/migrations.ts'
+import { KNOWN_LEVEL, migrate, statementFor, statementsOf } from '../../../src/database/migrations/migrations.ts'
 import type { MigrationRow } from '../../../src/database/schema.ts'
 import { AppError } from '../../../src/service/lib/errors.ts'
 import { accepted, arrival, emptyDatabase, emptyUrl, joined, only, onSqlite, START } from '../../queue/harness.ts'
@@ -86,8 +85,7 @@ if (!onSqlite()) {
       await withDatabase(async (database) => {
         const { db, dialect } = database
         for (const statement of STATEMENTS.slice(0, count)) {
-          const options = statement.startsWith('create table') ? dialect.tableOptions : sql``
-          await sql`${sql.raw(statement)} ${options}`.execute(db)
+          await statementFor(statement, dialect).execute(db)
         }
         await migrate({ database, now })
         assert.deepEqual(await layoutOf(database), wanted, `after ${count} statements`)
