@@ -85,10 +85,10 @@ const STORED = new Error('an earlier attempt is stored')
 const MAX_VALUES = 32_766
 
 /**
- * Inserts rows with as few statements as possible. It writes the statement itself: compiling it took Kysely a quarter of the main thread's
- * time for each delivery. All rows must have the same columns. `existing`: rows whose key exists are skipped, or, with the
- * columns of the key, get the other values. Resolves to how many rows were inserted, with MySQL counting one that got other
- * values twice.
+ * Inserts rows with as few statements as possible. It writes the statement itself: compiling it took Kysely a quarter of
+ * the main thread's time for each delivery. All rows must have the same columns. `existing`: rows whose key exists are
+ * skipped, or, with the columns of the key, get the other values. Resolves to how many rows were inserted, with MySQL
+ * counting one that got other values twice.
  */
 export async function insertRows<Table extends keyof Tables & string>({
   trx,
@@ -106,19 +106,9 @@ export async function insertRows<Table extends keyof Tables & string>({
   const columns = Object.keys(first)
   const most = Math.floor(MAX_VALUES / columns.length)
   if (rows.length > most) {
-    const some = await insertRows({
-      trx,
-      into,
-      rows: rows.slice(0, most),
-      ...(existing === undefined ? {} : { existing }),
-    })
-    const rest = await insertRows({
-      trx,
-      into,
-      rows: rows.slice(most),
-      ...(existing === undefined ? {} : { existing }),
-    })
-    return some + rest
+    const of = { trx, into, ...(existing === undefined ? {} : { existing }) }
+    const some = await insertRows({ ...of, rows: rows.slice(0, most) })
+    return some + (await insertRows({ ...of, rows: rows.slice(most) }))
   }
   const parameters = rows.flatMap((row) => columns.map((column): unknown => Reflect.get(row, column)))
   const row = `(${columns.map(() => '?').join(', ')})`
