@@ -100,12 +100,12 @@ async function timeOfSettle(store: Store): Promise<number> {
   const due = await store.due({ limit: GROUP })
   const { deliveries } = await store.readClaimed(due.map(({ id }) => id))
   await store.beginAttempt(deliveries)
-  const outcome = { courses: { [requestOf(0).courseIds[0] ?? '']: 'enrolled' }, reason: null } as const
-  const writes = deliveries.map(({ id, person }): Write => {
+  const writes = deliveries.map(({ id, lines, person }): Write => {
+    const courses = Object.fromEntries(lines.map(({ course }) => [course, 'enrolled' as const]))
     const settlement = {
       id,
       state: 'enrolled',
-      outcome,
+      outcome: { courses, reason: null },
       generation: 0,
       effectUnknown: false,
       dueAt: null,
