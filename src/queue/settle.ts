@@ -40,7 +40,7 @@ export async function settle(
     const { id } = request.settlement
     return judge(request, { row: stored.get(id), isHeld: held.has(request.person) })
   })
-  const groups = Map.groupBy(judged, groupKey)
+  const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
   await writeLines(context, judged)
   return judged.map((one) => changeOf(context, one))
@@ -65,11 +65,9 @@ function judge(request: SettleRequest, { row, isHeld }: { row: Stored | undefine
   return of(row.generation === settlement.generation ? 'final' : 'outdated')
 }
 
-function groupKey({ effect, settlement: one, isFirstSuccess }: Judged): string {
-  const { state, outcome, dueAt, attempts, generation, effectUnknown, landsUntil } = one
-  const result = [state, outcome, dueAt, attempts, generation, effectUnknown, landsUntil]
-  return JSON.stringify([effect, result, isFirstSuccess])
-}
+/** Equal for what one statement can store: the courses are in the lines. */
+const groupKey = (one: Judged, at: number): string =>
+  JSON.stringify([one.effect, one.settlement.generation, columnsOf(one, at)])
 
 async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
   const rows = await trx
@@ -131,7 +129,7 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
   }
   let update = trx
     .updateTable('deliveries')
-    .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
+    .set(columnsOf(first, at))
     .where('id', 'in', ids)
     .where('state', 'in', effect === 'stopped' ? STOPPED_STATES : ['queued'])
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
@@ -139,8 +137,10 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
-function columns({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
+function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
   const { state, outcome, dueAt, attempts, effectUnknown } = settlement
+  if (effect === 'lost') return lateCall(settlement)
+  if (effect === 'stopped') return { ...reasonColumns(null), ...lateCall(settlement) }
   const known = { ...lateCall(settlement), active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
   // Nobody stores what the attempt has done, so a withdrawal or the next attempt has to read it.
   const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0
@@ -161,11 +161,6 @@ function columns({ effect, settlement, isFirstSuccess }: Judged, at: number): Pa
 /** It ends later than that of any earlier call. */
 const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
   landsUntil === undefined ? {} : { lands_until: landsUntil }
-
-const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
-  ...reasonColumns(null),
-  ...lateCall(settlement),
-})
 
 function changeOf({ at }: TransactionContext, { effect, settlement, row, isFirstSuccess }: Judged): Change {
   const { id, detail, dueAt, calls = [] } = settlement
