@@ -5,7 +5,7 @@ import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { lockDeliveries, startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
-import { newLines, storeLines, withLines } from './lines.ts'
+import { linesOf, newLines, storeLines } from './lines.ts'
 import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
@@ -196,10 +196,7 @@ async function readWithdrawnCourses(
   { trx }: Pick<TransactionContext, 'trx'>,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
-  const rows = await withLines(
-    trx,
-    ids.map((id) => ({ id })),
-  )
+  const rows = await linesOf(trx, ids)
   return new Map(
     rows.flatMap(({ id, lines }) => {
       const out = lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)

@@ -5,7 +5,7 @@ import type { Line } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import type { EventDraft } from './events.ts'
-import { storeLines, withLines } from './lines.ts'
+import { linesOf, storeLines } from './lines.ts'
 import { reasonColumns } from './rows.ts'
 import { endedEarly } from './withdrawals/withdrawal.ts'
 
@@ -124,10 +124,7 @@ export async function startAgain(
     }))
     .where('id', 'in', sorted)
     .execute()
-  const rows = await withLines(
-    trx,
-    sorted.map((id) => ({ id })),
-  )
+  const rows = await linesOf(trx, sorted)
   await storeLines(
     trx,
     rows.map(({ id, lines }) => ({ id, before: lines, lines: lines.map(lineOf) })),

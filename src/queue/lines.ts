@@ -24,17 +24,27 @@ interface Changed {
   readonly lines: readonly Line[]
 }
 
-/** Stores the lines that have changed, in a transaction that has locked their deliveries before it read them. */
+/** A line can't be stored without these. */
+const NEEDED: readonly string[] = ['delivery_id', 'position', 'sent', 'course_key'] satisfies (keyof LineRow)[]
+
+/**
+ * Stores the lines that have changed, in a transaction that has locked their deliveries before it read them. Writes only the
+ * columns that change, because most lines have nothing in most of the others.
+ */
 export async function storeLines(trx: Transaction<Tables>, changed: readonly Changed[]): Promise<void> {
+  const columns = new Set(NEEDED)
   const rows = changed.flatMap(({ id, before = [], lines }) =>
     lines.flatMap((line, position) => {
       const row = toRow({ id, position, line })
       const old = before[position]
-      const isSame = old !== undefined && JSON.stringify(toRow({ id, position, line: old })) === JSON.stringify(row)
-      return isSame ? [] : [row]
+      const oldRow = old === undefined ? {} : toRow({ id, position, line: old })
+      const differ = Object.entries(row).filter(([name, value]) => value !== (Reflect.get(oldRow, name) ?? null))
+      for (const [name] of differ) columns.add(name)
+      return differ.length === 0 ? [] : [row]
     }),
   )
-  await insertRows({ trx, into: 'delivery_lines', rows, existing: { key: ['delivery_id', 'position'] } })
+  const existing = { key: ['delivery_id', 'position'] } as const
+  await insertRows({ trx, into: 'delivery_lines', rows, columns: [...columns], existing })
 }
 
 /** The row of a delivery with its lines, in the order of the sale. */
@@ -54,6 +64,16 @@ export async function withLines<Row extends { readonly id: string }>(
   )
   return rows.map((row) => ({ ...row, lines: (byId.get(row.id) ?? []).map(toLine) }))
 }
+
+/** The same of deliveries of which nothing else is needed. */
+export const linesOf = (
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<{ readonly id: string; readonly lines: readonly Line[] }[]> =>
+  withLines(
+    db,
+    ids.map((id) => ({ id })),
+  )
 
 /**
  * The ids of the deliveries to these addresses (as they are stored), and of those that gave a course to one of these

@@ -16,7 +16,7 @@ import {
   startAgain,
 } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { storeLines, withLines } from './lines.ts'
+import { linesOf, storeLines, withLines } from './lines.ts'
 import {
   readWithdrawable,
   WITHDRAWABLE,
@@ -240,5 +240,5 @@ function chooseCourses(
 
 /** See Operations.withdrawals. */
 export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<readonly Withdrawal[]> {
-  return (await withLines(db, [{ id }])).flatMap(withdrawalsOf)
+  return (await linesOf(db, [id])).flatMap(withdrawalsOf)
 }

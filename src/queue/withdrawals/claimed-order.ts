@@ -4,7 +4,7 @@ import type { WriteContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { isWithdrawing, type Line, type LineWithdrawal } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import { storeLines, type WithLines, withLines } from '../lines.ts'
+import { linesOf, storeLines, type WithLines, withLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
@@ -163,7 +163,7 @@ export async function releaseOrder(
   if (!(await endHolds(trx, order, { isLate }))) return
   const { id } = order.delivery
   await lockDelivery({ trx }, id)
-  const [{ lines: before = [] } = {}] = await withLines(trx, [{ id }])
+  const [{ lines: before = [] } = {}] = await linesOf(trx, [id])
   const { withdrawal } = order
   const { attempts, result } = changed ?? withdrawal
   const change = { dueAt, attempts }

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { withLines } from '../lines.ts'
+import { linesOf } from '../lines.ts'
 import { describeWithdrawal, hasFailed, type Withdrawal, withdrawalsOf } from './withdrawal.ts'
 
 /** What ended longer ago is no news. */
@@ -67,10 +67,7 @@ export async function readFailed(
     .limit(limit)
     .execute()
   const ids = [...new Set(ended.map(({ id }) => id))]
-  const rows = await withLines(
-    db,
-    ids.map((id) => ({ id })),
-  )
+  const rows = await linesOf(db, ids)
   const isIn = ({ endedAt }: Withdrawal): boolean => endedAt !== null && endedAt > after && endedAt <= upTo
   return rows.flatMap((row) => {
     const failed = new Set(

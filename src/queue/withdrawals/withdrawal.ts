@@ -3,7 +3,7 @@ import type { Tables } from '../../database/schema.ts'
 import { isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../../sale/line.ts'
 import { MOVED } from '../../sale/words.ts'
 import type { EventDraft } from '../events.ts'
-import { withLines } from '../lines.ts'
+import { linesOf } from '../lines.ts'
 
 /** The message of an order that only waits until it can't be undone any more. */
 export const LATE = 'the LMS may still carry out an earlier call for this buyer'
@@ -88,10 +88,7 @@ export async function readWithdrawn(
     const [delivery = '', order = '', ...course] = id.split('/')
     return { id, delivery, order, course: course.join('/') }
   })
-  const sales = await withLines(
-    db,
-    [...new Set(named.map(({ delivery }) => delivery))].map((id) => ({ id })),
-  )
+  const sales = await linesOf(db, [...new Set(named.map(({ delivery }) => delivery))])
   const linesIn = new Map(sales.map(({ id, lines }) => [id, lines]))
   return new Map(
     named.flatMap(({ id, delivery, order, course }) => {
