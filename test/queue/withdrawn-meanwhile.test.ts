@@ -22,7 +22,7 @@ test('an attempt that was read before a withdrawal ended does not bring its cour
   assert(order)
   await endOrder(bench.context, {
     order,
-    result: { courses: { [DEMO]: { kind: 'unenrolled', mode: 'audit', why: '' } }, message: '' },
+    attempted: { results: new Map([[DEMO, { kind: 'unenrolled', mode: 'audit', why: '' }]]), message: '' },
     isLate: false,
   })
   order.holds.ended([order.person])

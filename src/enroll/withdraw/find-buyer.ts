@@ -58,27 +58,26 @@ export async function findBuyer({
 /** A course, and the account that it was given to; null if none is known. */
 export type GivenCourse = Pick<Line, 'course' | 'account'>
 
-/**
- * Finds the buyers of several courses of one sale, by course.
- * @param of.courses each with the account that it was given to; null if none is known
- */
-export async function findBuyers({
+/** Finds the buyers of several courses of one sale, in their order. */
+export async function findBuyers<Course extends GivenCourse>({
   lms,
   acquire,
   email,
   courses,
-}: CallContext & { email: string; courses: readonly GivenCourse[] }): Promise<Judged<Map<string, Buyer>>> {
+}: CallContext & { email: string; courses: readonly Course[] }): Promise<
+  Judged<readonly { readonly of: Course; readonly buyer: Buyer }[]>
+> {
   // In this order: a buyer who activates an account in between still has the allowance, and the account too.
   const allowances = await lms.allowances(await acquire(), { email })
   if (!allowances.ok) return allowances
   const account = await lms.account(email)
   if (!account.ok) return account
   const there = { email, account: account.value, allowances: allowances.value }
-  const buyers = new Map<string, Buyer>()
-  for (const { course, account: stored } of courses) {
-    const buyer = await findBuyer({ lms, ...there, stored })
+  const buyers: { of: Course; buyer: Buyer }[] = []
+  for (const of of courses) {
+    const buyer = await findBuyer({ lms, ...there, stored: of.account })
     if (!buyer.ok) return buyer
-    buyers.set(course, buyer.value)
+    buyers.push({ of, buyer: buyer.value })
   }
   return succeeded(buyers)
 }

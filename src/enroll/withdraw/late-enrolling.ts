@@ -28,16 +28,17 @@ export async function lateEnrolling(
   db: Kysely<Tables>,
   { order, landsMs, now }: { order: ClaimedOrder; landsMs: number; now: number },
 ): Promise<LateEnrolling> {
-  const { deliveryId, courses } = order.withdrawal
+  const { id: mine } = order.delivery
+  const courses = order.lines.map(({ sent }) => sent)
   const rows = await db
     .selectFrom('deliveries as other')
     .select(['other.id', 'other.lands_until'])
     .where('other.email', 'in', holdsOf(order))
-    .where((eb) => eb.or([eb('other.id', '=', deliveryId), eb('other.state', 'not in', LIVE)]))
+    .where((eb) => eb.or([eb('other.id', '=', mine), eb('other.state', 'not in', LIVE)]))
     .where('other.lands_until', 'is not', null)
     .execute()
   const concerned = (await withLines(db, rows)).filter(
-    ({ id, lines }) => id === deliveryId || lines.some(({ sent }) => hasCourse(courses, sent)),
+    ({ id, lines }) => id === mine || lines.some(({ sent }) => hasCourse(courses, sent)),
   )
   const ends = concerned.map(({ lands_until }) => lands_until ?? 0)
   const tooFar = concerned

@@ -4,6 +4,7 @@ import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
 import {
+  type Attempted,
   type ClaimedOrder,
   claimOrder,
   endHolds,
@@ -14,7 +15,7 @@ import {
 } from '../../queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
-import { LATE, type WithdrawalResult } from '../../queue/withdrawals/withdrawal.ts'
+import { LATE } from '../../queue/withdrawals/withdrawal.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
@@ -22,7 +23,7 @@ import { costsNoAttempt } from '../breakers/breaker-state.ts'
 import type { CallContext } from '../pair.ts'
 import { INTERNAL } from '../work.ts'
 import { lateEnrolling } from './late-enrolling.ts'
-import { type Attempted, withdrawPerson } from './withdraw-person.ts'
+import { type AttemptedPerson, withdrawPerson } from './withdraw-person.ts'
 
 /** An operator waits for it, and an idle look costs one statement. */
 const POLL_MS = 1000
@@ -73,19 +74,19 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
   }
   try {
     const lookedAt = context.now()
-    const { courses, failure } = await attempt(from, order, () => {
+    const { results, failure } = await attempt(from, order, () => {
       isLate = true
     })
     isLate &&= failure !== null && mayStillLand(failure)
-    if (failure === null) await conclude(from, order, { courses, lookedAt })
-    else await again(from, order, { courses, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen(), isLate })
+    if (failure === null) await conclude(from, order, { results, lookedAt })
+    else await again(from, order, { results, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen(), isLate })
   } catch (error) {
     if (error === BUSY) await releaseSoon()
     else if (error === STOPPED) await write(from, async (trx) => void (await endHolds(trx, order, { isLate: false })))
     else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return releaseSoon().catch(() => {})
     else {
       onError(error)
-      await again(from, order, { courses: {}, failure: INTERNAL, isFree: false, isLate })
+      await again(from, order, { results: new Map(), failure: INTERNAL, isFree: false, isLate })
     }
   }
 }
@@ -94,32 +95,17 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
 async function conclude(
   from: Withdrawals,
   order: ClaimedOrder,
-  { courses, lookedAt }: Pick<Attempted, 'courses'> & { lookedAt: number },
+  { results, lookedAt }: Pick<AttemptedPerson, 'results'> & { lookedAt: number },
 ): Promise<void> {
   const { context, guard, landsMs } = from
   const { until } = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
-  const all = withEarlier(order, courses)
-  if (until <= lookedAt) return end(from, order, { result: { courses: all, message: '' }, isLate: false })
-  const changed = { attempts: order.withdrawal.attempts, result: { courses: all, message: LATE } }
+  if (until <= lookedAt) return end(from, order, { attempted: { results, message: '' }, isLate: false })
+  const changed = { attempts: order.attempts, attempted: { results, message: LATE } }
   await write(from, (trx) => releaseOrder(trx, { order, dueAt: until, isLate: false, changed }))
 }
 
-/**
- * The results of all attempts. What an earlier one took away is not there any more, and stays the result; so do those of
- * courses that this one did not come to.
- */
-function withEarlier({ withdrawal }: ClaimedOrder, courses: Attempted['courses']): Attempted['courses'] {
-  const earlier = withdrawal.result?.courses ?? {}
-  const merged = Object.entries(courses).map(([course, now]) => {
-    const before = earlier[course]
-    const isDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
-    return [course, isDone && now.kind === 'nothing' && now.why === '' ? before : now] as const
-  })
-  return { ...earlier, ...Object.fromEntries(merged) }
-}
-
 /** @param onChange called before each call that takes the buyer out of a course */
-async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => void): Promise<Attempted> {
+async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => void): Promise<AttemptedPerson> {
   const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
   const { everLate } = await guard(() => lateEnrolling(db, { order, landsMs, now: context.now() }))
@@ -127,8 +113,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
   return withdrawPerson({
-    order: order.withdrawal,
-    delivery: order.delivery,
+    order,
     everLate,
     keeperOf: (course, { account, isTaken }) => {
       const accountId = 'id' in account ? account.id : undefined
@@ -151,25 +136,23 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
 async function again(
   from: Withdrawals,
   order: ClaimedOrder,
-  of: Pick<Attempted, 'courses'> & {
+  of: Pick<AttemptedPerson, 'results'> & {
     failure: Pick<Failure, 'message' | 'retryAfterMs'>
     isFree: boolean
     isLate: boolean
   },
 ): Promise<void> {
   const { context } = from
-  const { failure, isFree, isLate } = of
-  const courses = withEarlier(order, of.courses)
+  const { results, failure, isFree, isLate } = of
   const now = context.now()
-  const attempts = order.withdrawal.attempts + (isFree ? 0 : 1)
+  const attempts = order.attempts + (isFree ? 0 : 1)
   const dueAt = isFree
     ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
     : nextAttemptAt({ failures: attempts, now, random: context.random })
   const message = dueAt === null ? `retries exhausted: ${failure.message}` : failure.message
-  const result: WithdrawalResult = { courses, message }
-  if (dueAt === null) return end(from, order, { result, isLate })
-  const changed = { attempts, result }
-  await write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate, changed }))
+  const attempted = { results, message }
+  if (dueAt === null) return end(from, order, { attempted, isLate })
+  await write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate, changed: { attempts, attempted } }))
 }
 
 /** Changes what no event tells of. */
@@ -178,11 +161,8 @@ const write = (
   body: (trx: TransactionContext['trx']) => Promise<void>,
 ): Promise<void> => guard(() => inTransaction({ database, random, body }))
 
-const end = (
-  from: Withdrawals,
-  order: ClaimedOrder,
-  of: { result: WithdrawalResult; isLate: boolean },
-): Promise<void> => publish(from, () => endOrder(from.context, { order, ...of }))
+const end = (from: Withdrawals, order: ClaimedOrder, of: { attempted: Attempted; isLate: boolean }): Promise<void> =>
+  publish(from, () => endOrder(from.context, { order, ...of }))
 
 async function publish(
   { guard, onEvents }: Withdrawals,

@@ -34,7 +34,8 @@ export async function whatStands({
   const buyers = await findBuyers({ ...context, email, courses })
   if (!buyers.ok) return buyers
   const found: LiveCourse[] = []
-  for (const [course, buyer] of buyers.value) {
+  for (const { of, buyer } of buyers.value) {
+    const { course } = of
     const read = await readInCourse({ ...context, ...buyer, course })
     if (!read.ok) return read
     const { enrollment } = read.value

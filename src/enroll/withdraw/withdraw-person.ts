@@ -1,18 +1,15 @@
-import type { DeliveryRow } from '../../database/schema.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
-import type { WithLines } from '../../queue/lines.ts'
 import { readRequest } from '../../queue/rows.ts'
-import type { Withdrawal } from '../../queue/withdrawals/withdrawal.ts'
-import { type CourseWithdrawal, type LmsAccount, lineOf } from '../../sale/line.ts'
+import type { Attempted, ClaimedOrder } from '../../queue/withdrawals/claimed-order.ts'
+import type { CourseWithdrawal, LmsAccount } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer, findBuyers } from './find-buyer.ts'
 import { readInCourse } from './what-stands.ts'
 
-/** The results so far, by course as in the order, and the failure that ended the attempt; null if it is complete. */
-export interface Attempted {
-  readonly courses: Readonly<Record<string, CourseWithdrawal>>
+/** The results so far, by course key as it was sent, and the failure that ended the attempt; null if it is complete. */
+export interface AttemptedPerson extends Pick<Attempted, 'results'> {
   readonly failure: Failure | null
 }
 
@@ -22,16 +19,14 @@ export interface Attempted {
  * @throws what `acquire`, `holdAlso` and `beforeChange` reject with, and ZodError or SyntaxError for an unreadable row
  */
 export async function withdrawPerson({
-  order,
-  delivery,
+  order: { delivery, lines },
   everLate,
   keeperOf,
   holdAlso,
   beforeChange,
   ...context
 }: CallContext & {
-  order: Withdrawal
-  delivery: WithLines<DeliveryRow>
+  order: Pick<ClaimedOrder, 'delivery' | 'lines'>
   /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
   everLate: boolean
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
@@ -43,43 +38,33 @@ export async function withdrawPerson({
   holdAlso: (addresses: readonly string[]) => Promise<void>
   /** Runs before each call that changes something. Rejects if the order must not go on. */
   beforeChange: () => Promise<void>
-}): Promise<Attempted> {
+}): Promise<AttemptedPerson> {
   const { email } = readRequest(delivery.request ?? 'null')
-  const reportedIn = (course: string) => lineOf(delivery.lines, course)?.result ?? null
-  const accountIn = (course: string) => lineOf(delivery.lines, course)?.account ?? null
   const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
+  const concerned = lines.filter(({ result }) => result !== null || mayHaveEffect)
+  const others = lines.filter((line) => !concerned.includes(line))
   const results = new Map<string, CourseWithdrawal>()
-  const attempted = (failure: Failure | null): Attempted => ({ courses: Object.fromEntries(results), failure })
-  const concerned = order.courses.filter((course) => reportedIn(course) !== null || mayHaveEffect)
-  const others = order.courses.filter((course) => !concerned.includes(course))
-  for (const course of others) results.set(course, { kind: 'nothing', mode: null, why: '' })
-  if (concerned.length === 0) return attempted(null)
+  for (const { sent } of others) results.set(sent, { kind: 'nothing', mode: null, why: '' })
+  if (concerned.length === 0) return { results, failure: null }
 
-  const sought = concerned.map((course) => ({ course, account: accountIn(course) }))
-  const buyers = await findBuyers({ ...context, email, courses: sought })
-  if (!buyers.ok) return attempted(buyers.failure)
-  await holdAlso([...buyers.value.values()].flatMap(({ movedTo }) => movedTo ?? []))
-  for (const [course, buyer] of buyers.value) {
+  const found = await findBuyers({ ...context, email, courses: concerned })
+  if (!found.ok) return { results, failure: found.failure }
+  await holdAlso(found.value.flatMap(({ buyer: { movedTo } }) => movedTo ?? []))
+  for (const { of: line, buyer } of found.value) {
+    const { sent, course, account: stored, result, withdrawal } = line
     const keptBy = await keeperOf(course, buyer)
     if (keptBy !== null) {
-      results.set(course, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
+      results.set(sent, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
       continue
     }
-    const withdrawn = await withdrawCourse({
-      ...context,
-      ...buyer,
-      email,
-      stored: accountIn(course),
-      course,
-      wasEnrolled: reportedIn(course) === 'enrolled',
-      paid: lineOf(delivery.lines, course)?.withdrawal?.paid === true,
-      beforeChange,
-    })
-    if (withdrawn.ok) results.set(course, withdrawn.value)
-    else if (withdrawn.failure.kind !== 'refused') return attempted(withdrawn.failure)
-    else results.set(course, { kind: 'kept', mode: null, why: withdrawn.failure.message })
+    const wasEnrolled = result === 'enrolled'
+    const order = { ...buyer, email, stored, course, wasEnrolled, paid: withdrawal.paid, beforeChange }
+    const withdrawn = await withdrawCourse({ ...context, ...order })
+    if (withdrawn.ok) results.set(sent, withdrawn.value)
+    else if (withdrawn.failure.kind !== 'refused') return { results, failure: withdrawn.failure }
+    else results.set(sent, { kind: 'kept', mode: null, why: withdrawn.failure.message })
   }
-  return attempted(null)
+  return { results, failure: null }
 }
 
 /** One person and one course of an order. */

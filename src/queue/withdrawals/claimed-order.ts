@@ -1,22 +1,28 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
-import { isSameCourse } from '../../sale/course-key.ts'
-import { isWithdrawing, type Line, type LineWithdrawal } from '../../sale/line.ts'
+import { type CourseWithdrawal, isWithdrawing, type Line, type LineWithdrawal } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { linesOf, storeLines, type WithLines, withLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
 import { emailTerm } from '../search-terms.ts'
-import { type Withdrawal, type WithdrawalResult, withdrawalsOf } from './withdrawal.ts'
 
 /** How many due lines to look at. Other replicas may claim the first orders. */
 const PAGE = 20
 
+/** A line that the buyer is to be taken out of. */
+export type OrderedLine = Line & { readonly withdrawal: LineWithdrawal }
+
 /** An order that this replica carries out, with the hold of `person`, and its delivery as it was when it was claimed. */
 export interface ClaimedOrder {
-  readonly withdrawal: Withdrawal
+  /** Its lines share it. */
+  readonly id: string
+  /** The lines that were ordered together and still belong to it. */
+  readonly lines: readonly OrderedLine[]
+  /** How many attempts have failed. */
+  readonly attempts: number
   readonly person: string
   readonly delivery: WithLines<DeliveryRow>
   /**
@@ -68,13 +74,14 @@ export async function claimOrder({
 async function readUnchanged(
   trx: Transaction<Tables>,
   { id, order, dueAt }: { id: string; order: string | null; dueAt: number | null },
-): Promise<Pick<ClaimedOrder, 'withdrawal' | 'delivery'> | undefined> {
+): Promise<Pick<ClaimedOrder, 'id' | 'lines' | 'attempts' | 'delivery'> | undefined> {
   await lockDelivery({ trx }, id)
   const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
   const [delivery] = await withLines(trx, rows)
-  if (delivery === undefined) return undefined
-  const withdrawal = withdrawalsOf(delivery).find((one) => one.id === order)
-  return withdrawal?.dueAt === dueAt ? { withdrawal, delivery } : undefined
+  const lines = delivery?.lines.filter((line) => isOf({ id: order }, line)) ?? []
+  const [first] = lines
+  if (delivery === undefined || first === undefined || first.withdrawal.dueAt !== dueAt) return undefined
+  return { id: first.withdrawal.id, lines, attempts: first.withdrawal.attempts, delivery }
 }
 
 /** The names of all holds of an order. */
@@ -113,13 +120,13 @@ export async function endHolds(
  * again nor replayed since it was ordered.
  */
 export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Promise<boolean> {
-  const { delivery, withdrawal, holds } = order
+  const { id, delivery, holds } = order
   for (const name of holdsOf(order)) if (!(await holds.has(name))) return false
   const open = await db
     .selectFrom('delivery_lines')
     .select('position')
     .where('delivery_id', '=', delivery.id)
-    .where('withdrawal_id', '=', withdrawal.id)
+    .where('withdrawal_id', '=', id)
     .where('withdrawal_state', '=', 'open')
     .limit(1)
     .execute()
@@ -127,24 +134,43 @@ export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Prom
 }
 
 /** Whether a line belongs to an order that is still open. */
-export const isOf = ({ id }: Pick<Withdrawal, 'id'>, line: Line): boolean =>
+export const isOf = ({ id }: { readonly id: string | null }, line: Line): line is OrderedLine =>
   line.withdrawal?.id === id && isWithdrawing(line)
+
+/** What an attempt of an order has come to. */
+export interface Attempted {
+  /** The results of the courses that it came to, by the key as it was sent. */
+  readonly results: ReadonlyMap<string, CourseWithdrawal>
+  /** Why it failed or has to wait; '' if neither. */
+  readonly message: string
+}
 
 /**
  * The lines of a delivery after an attempt of an order: those that still belong to it, with their results so far.
+ * @param of.attempted absent: the attempt did not begin
  * @param of.change what else is new of the order
  */
 export const linesAfterAttempt = (
   lines: readonly Line[],
-  of: { withdrawal: Withdrawal; result: WithdrawalResult; change: Partial<LineWithdrawal> },
+  of: { order: ClaimedOrder; attempted?: Attempted; change: Partial<LineWithdrawal> },
 ): readonly Line[] =>
   lines.map((line) => {
-    if (line.withdrawal === null || !isOf(of.withdrawal, line)) return line
-    const { courses, message } = of.result
-    const [, result = line.withdrawal.result] =
-      Object.entries(courses).find(([course]) => isSameCourse(course, line.course)) ?? []
-    return { ...line, withdrawal: { ...line.withdrawal, result, message, ...of.change } }
+    if (!isOf(of.order, line)) return line
+    const { withdrawal } = line
+    const { results, message = withdrawal.message } = of.attempted ?? {}
+    const result = resultAfter(withdrawal.result, results?.get(line.sent))
+    return { ...line, withdrawal: { ...withdrawal, result, message, ...of.change } }
   })
+
+/** The result in a course after another attempt. What an earlier one took away is not there any more, and stays the result. */
+export function resultAfter(
+  before: CourseWithdrawal | null,
+  now: CourseWithdrawal | undefined,
+): CourseWithdrawal | null {
+  const wasDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
+  const isGone = now === undefined || (now.kind === 'nothing' && now.why === '')
+  return wasDone && isGone ? before : (now ?? before)
+}
 
 /**
  * Releases an order for a later attempt, in a transaction, unless it is not this replica's any more. `changed`: what the
@@ -156,7 +182,7 @@ export async function releaseOrder(
     order: ClaimedOrder
     dueAt: number
     isLate: boolean
-    changed?: { readonly attempts: number; readonly result: WithdrawalResult }
+    changed?: { readonly attempts: number; readonly attempted: Attempted }
   },
 ): Promise<void> {
   const { order, dueAt, isLate, changed } = of
@@ -164,11 +190,7 @@ export async function releaseOrder(
   const { id } = order.delivery
   await lockDelivery({ trx }, id)
   const [{ lines: before = [] } = {}] = await linesOf(trx, [id])
-  const { withdrawal } = order
-  const { attempts, result } = changed ?? withdrawal
-  const change = { dueAt, attempts }
-  const lines = linesAfterAttempt(before, { withdrawal, result: result ?? NOTHING, change })
+  const { attempts = order.attempts, ...attempted } = changed ?? {}
+  const lines = linesAfterAttempt(before, { order, ...attempted, change: { dueAt, attempts } })
   await storeLines(trx, [{ id, before, lines }])
 }
-
-const NOTHING: WithdrawalResult = { courses: {}, message: '' }

@@ -6,9 +6,9 @@ import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { storeLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
-import { type ClaimedOrder, endHolds, isOf, linesAfterAttempt } from './claimed-order.ts'
+import { type Attempted, type ClaimedOrder, endHolds, isOf, linesAfterAttempt, resultAfter } from './claimed-order.ts'
 import { readWithdrawable, type WithdrawableRow } from './withdrawable.ts'
-import { describeWithdrawal, type Withdrawal, type WithdrawalResult } from './withdrawal.ts'
+import { describeWithdrawal, type WithdrawalResult } from './withdrawal.ts'
 
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
@@ -17,17 +17,18 @@ import { describeWithdrawal, type Withdrawal, type WithdrawalResult } from './wi
  */
 export async function endOrder(
   context: WriteContext,
-  { order, result, isLate }: { order: ClaimedOrder; result: WithdrawalResult; isLate: boolean },
+  { order, attempted, isLate }: { order: ClaimedOrder; attempted: Attempted; isLate: boolean },
 ): Promise<AuditedResult<null>> {
   return auditedChange<null>(context, async (writing) => {
     const delivery = await lockFor(writing, order, { isLate })
     if (delivery === null) return UNCHANGED
     const { trx, at } = writing
-    const { withdrawal } = order
-    const ended = linesAfterAttempt(delivery.lines, { withdrawal, result, change: { dueAt: null, endedAt: at } })
-    const lines = ended.map((line) => (line.withdrawal?.id === withdrawal.id ? lineAfter(line, at) : line))
+    const { id, state } = delivery
+    const change = { dueAt: null, endedAt: at }
+    const ended = linesAfterAttempt(delivery.lines, { order, attempted, change })
+    const lines = ended.map((line) => (line.withdrawal?.id === order.id ? lineAfter(line, at) : line))
+    const result = resultOf(order, attempted)
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
-    const { state } = delivery
     const isWithdrawn = lines.every((line) => line.result === null) && !kept && !isStillWanted(state, lines)
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfLines(lines) : state
     await trx
@@ -41,16 +42,25 @@ export async function endOrder(
         ...(newState === 'queued' ? { due_at: eb('due_at', '+', 1) } : {}),
         ...(isWithdrawn ? { due_at: null, settled_at: at, effect_unknown: 0 } : {}),
       }))
-      .where('id', '=', delivery.id)
+      .where('id', '=', id)
       .execute()
-    await storeLines(trx, [{ id: delivery.id, before: delivery.lines, lines }])
-    const detail = describeWithdrawal(result)
-    const failed = withdrawal.isRefund ? 'refund_failed' : 'withdrawal_failed'
-    const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? failed : 'withdrawn', detail }
-    const partly = kept && !withdrawal.isRefund ? takenEvents(delivery, result) : []
-    const others = [...partly, draft, ...keptEvents(withdrawal, result)]
+    await storeLines(trx, [{ id, before: delivery.lines, lines }])
+    const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
+    const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
+    const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }
+    const partly = kept && !isRefund ? takenEvents(delivery, result) : []
+    const others = [...partly, draft, ...keptEvents({ id, isRefund }, result)]
     return { result: null, listed: [], others }
   })
+}
+
+/** The results of all attempts of an order, also in a course that another one came for meanwhile. */
+function resultOf({ lines }: ClaimedOrder, { results, message }: Attempted): WithdrawalResult {
+  const found = lines.flatMap(({ course, sent, withdrawal }) => {
+    const result = resultAfter(withdrawal.result, results.get(sent))
+    return result === null ? [] : [[course, result] as const]
+  })
+  return { courses: Object.fromEntries(found), message }
 }
 
 /** Whether a delivery has a course that no order names, and that is still to be attempted or waits for a person. */
@@ -75,12 +85,12 @@ async function lockFor(
   if (!(await endHolds(trx, order, { isLate }))) return null
   await lockDelivery({ trx }, order.delivery.id)
   const delivery = await readWithdrawable(trx, order.delivery.id)
-  return delivery?.lines.some((line) => isOf(order.withdrawal, line)) ? delivery : null
+  return delivery?.lines.some((line) => isOf(order, line)) ? delivery : null
 }
 
 /** Tells each delivery that kept a course why the refund or the withdrawal of another one left it. */
-function keptEvents({ deliveryId, isRefund }: Withdrawal, { courses }: WithdrawalResult): EventDraft[] {
-  const why = `delivery ${deliveryId} was ${isRefund ? 'refunded' : 'withdrawn'}`
+function keptEvents({ id, isRefund }: { id: string; isRefund: boolean }, { courses }: WithdrawalResult): EventDraft[] {
+  const why = `delivery ${id} was ${isRefund ? 'refunded' : 'withdrawn'}`
   return Object.entries(courses).flatMap(([course, { keptBy }]) =>
     keptBy === undefined ? [] : { deliveryId: keptBy, kind: 'kept', detail: `${course}: ${why}` },
   )
