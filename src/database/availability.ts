@@ -12,8 +12,8 @@ export interface Availability {
   /** Records the result of the last access to the database: the error, or null for success. */
   note(error: unknown): void
   /**
-   * Runs `work`. Throws AppError database.unreachable at once while the database is known to be unavailable, and when
-   * `work` finds it unavailable. So only the heartbeat waits for the database; every other caller fails fast.
+   * Runs `work`. Throws AppError database.unreachable when `work` finds the database unavailable, and at once while a
+   * server is known to be. So only the heartbeat waits for the server; every other caller fails fast.
    */
   guard<T>(work: () => Promise<T>): Promise<T>
 }
@@ -40,7 +40,8 @@ export function createAvailability({
     reason: () => reason,
     note: (error) => change(error === null ? null : describe(error, name)),
     guard: async (work) => {
-      if (reason !== null) throw away(reason)
+      // What is in a file can be read while its disk is full.
+      if (reason !== null && !dialect.exclusive) throw away(reason)
       try {
         return await retryOnce({ dialect, work })
       } catch (error) {

@@ -22,7 +22,10 @@ export async function admit({ delivery, lms }: { delivery: Delivery; lms: Pick<L
   for (const id of request.courseIds) {
     if (!isCourseKey(id)) return begin([], { reasons: [{ code: 'course_key.malformed', subject: id }] })
     const course = await lms.course(id, since)
-    if (!course.ok) return begin([], { failures: [{ ...course.failure, course: id }] })
+    if (!course.ok) {
+      const message = `${course.failure.message}, for ${id}` // the endpoint has {course} in its place
+      return begin([], { failures: [{ ...course.failure, message, course: id }] })
+    }
     if (course.value === null) return begin([], { reasons: [{ code: 'course.missing', subject: id }] })
     keys.add(course.value.key)
   }

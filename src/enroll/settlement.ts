@@ -1,7 +1,7 @@
 import { nextAttemptAt } from '../queue/retry-schedule.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { courseOfReason, type Outcome, type Reason, type Settlement, stateOfOutcome } from '../sale/types.ts'
-import { describeOutcome } from '../sale/words.ts'
+import { describeOutcome, reasonText } from '../sale/words.ts'
 import { BLOCKED_ATTEMPTS, costsNoAttempt } from './breakers/breaker-state.ts'
 import type { Work } from './work.ts'
 
@@ -46,13 +46,14 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
   const staysUnknown = work.effectUnknown && failures.length > 0
   const effectUnknown = staysUnknown || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown, attempts: delivery.attempts }
-  const outcome = { courses, reason: firstReason(work) }
+  const reasons = inOrder(work)
+  const outcome = { courses, reason: reasons[0] ?? null }
   const again = { ...base, state: 'queued', outcome } as const
   if (work.stopped) {
     const detail = 'stopped between two calls'
     return { ...again, outcome: { courses, reason: null }, effectUnknown: true, dueAt: now, detail }
   }
-  if (failure === undefined) return final(base, outcome)
+  if (failure === undefined) return final(base, outcome, reasons)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     return { ...again, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
@@ -76,19 +77,27 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
 }
 
 /**
- * The reason that the sender is told: of the courses, the first one as the sale names them decides, whatever the order of
- * the calls was. One that is about no course concerns the person, and comes before.
+ * The reasons, that which the sender is told first: of the courses, the first one as the sale names them decides, whatever
+ * the order of the calls was. One that is about no course concerns the person, and comes before.
  */
-function firstReason({ reasons, request }: Work): Reason | null {
+function inOrder({ reasons, request }: Work): Reason[] {
   const place = (reason: Reason): number => {
     const course = courseOfReason(reason)
     return course === null ? -1 : request.courseIds.findIndex((sent) => isSameCourse(sent, course))
   }
-  return reasons.toSorted((a, b) => place(a) - place(b))[0] ?? null
+  return reasons.toSorted((a, b) => place(a) - place(b))
 }
 
-/** A result after which no attempt follows. */
+/**
+ * A result after which no attempt follows.
+ * @param reasons all reasons: those after the first, which the outcome has, only the timeline tells
+ */
 const final = (
   base: Pick<Settlement, 'id' | 'generation' | 'effectUnknown' | 'attempts'>,
   outcome: Outcome,
-): Settlement => ({ ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, detail: describeOutcome(outcome) })
+  reasons: readonly Reason[] = [],
+): Settlement => {
+  const [, ...further] = new Set(reasons.map(reasonText)) // one about the person came up in each course
+  const detail = [describeOutcome(outcome), ...further].join('; ')
+  return { ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, detail }
+}

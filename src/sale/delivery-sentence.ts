@@ -67,7 +67,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'queued':
       return tell({
         situation: state,
-        facts: [[reason === null ? 'Not enrolled yet.' : reasonSentence(reason)], ...partFacts(lines)],
+        facts: [[reason === null ? 'Not enrolled yet.' : reasonSentence(reason)], ...partFacts(lines, BUYER)],
         next: 'The service is attempting the delivery, or retries it automatically.',
         courses: left,
       })
@@ -75,11 +75,11 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'rejected':
       return tell({
         situation: state,
-        facts: [[reason === null ? 'Not enrolled.' : reasonSentence(reason)], ...partFacts(lines)],
+        facts: [[reason === null ? 'Not enrolled.' : reasonSentence(reason)], ...partFacts(lines, BUYER)],
         ...(left.length === 0 ? {} : { courses: left }),
       })
     case 'handled':
-      return tell({ situation: state, facts: [handledFact(told), ...partFacts(lines)] })
+      return tell({ situation: state, facts: [handledFact(told), ...partFacts(lines, BUYER)] })
     case 'withdrawn':
       return tell({
         situation: state,
@@ -158,7 +158,11 @@ const coursesOf = (lines: readonly CourseLine[]): string[] => lines.map(({ cours
 function enrolledOf(lines: readonly CourseLine[]): Telling {
   const inside = having(lines, 'in')
   if (inside.length === lines.length) {
-    return { situation: 'enrolled', facts: [[wholeText(lines.length)]], next: 'You don’t need to do anything.' }
+    return {
+      situation: 'enrolled',
+      facts: [[`In ${countText(lines.length, lines.length)}.`]],
+      next: 'You don’t need to do anything.',
+    }
   }
   const next = lines.some(({ endedAt }) => endedAt !== null) ? { next: NOT_AGAIN } : {}
   const facts = partFacts(lines)
@@ -183,27 +187,30 @@ function waitingOf(lines: readonly CourseLine[]): Telling {
   return { situation, facts: [...partFacts(lines), [fact]], next, courses: coursesOf(waiting) }
 }
 
+/** Who is in the courses, after a sentence that is about something else: a number alone would seem to belong to that. */
+const BUYER = 'The buyer is in'
+
 /** In how many of the courses the buyer is, if that is not what the state says, and what happened to the others. */
-function partFacts(lines: readonly CourseLine[]): Fact[] {
-  const inside = having(lines, 'in')
+function partFacts(lines: readonly CourseLine[], inside = 'In'): Fact[] {
+  const count = having(lines, 'in').length
   const lost = having(lines, 'lost').map(({ course, standing, since, endedAt }): Fact => {
     if (endedAt !== null) return [`Access ended in ${course} (${whyEnded(standing)}), found `, { at: endedAt }, '.']
     const found = standing === null ? 'not found in the LMS' : STANDING_TEXTS[standing].fact
     return [`${course}: ${found} since `, { at: since }, '.']
   })
   const taken = lines.flatMap(({ course, taken: order }) => (order === null ? [] : [takenFact(course, order)]))
-  if (inside.length === 0) return [...lost, ...taken]
-  const count =
-    inside.length < lines.length ? `In ${inside.length} of ${lines.length} courses.` : wholeText(lines.length)
-  return [[count], ...lost, ...taken]
+  if (count === 0) return [...lost, ...taken]
+  return [[`${inside} ${countText(count, lines.length)}.`], ...lost, ...taken]
 }
 
 /** Once ended, it stays so for this sale, also if another one enrolls the buyer. */
 const whyEnded = (standing: Standing | null): string =>
   standing === null || standing === 'enrolled' ? 'another sale enrolled the buyer again' : STANDING_TEXTS[standing].fact
 
-const wholeText = (count: number): string =>
-  count === 1 ? 'In the course.' : count === 2 ? 'In both courses.' : `In all ${count} courses.`
+const countText = (count: number, all: number): string => {
+  if (count < all) return `${count} of ${all} courses`
+  return all === 1 ? 'the course' : all === 2 ? 'both courses' : `all ${all} courses`
+}
 
 const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
   isRefund ? 'by a refund of the shop' : `by ${by}`

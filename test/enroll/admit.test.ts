@@ -51,6 +51,16 @@ test('who registers while the sale waits for its call is read first, too', async
   assert.deepEqual([await isInBatch(work), work.grouping], [false, 'singly'])
 })
 
+test('a look-up of a course that fails names the course', async () => {
+  const { delivery } = aWork({ courses: [DEMO] })
+  await sandbox.faults([{ naming: DEMO, status: 500 }])
+  const fresh = lmsAt(standIn.url) // it remembers no course
+  const { failures } = await admit({ delivery, lms: fresh })
+  await fresh.close()
+  assert.match(failures[0]?.message ?? '', new RegExp(`${DEMO.replaceAll('+', '\\+')}$`))
+  assert.equal(failures[0]?.course, DEMO)
+})
+
 test('nobody is looked up when a delivery is admitted', async () => {
   await sandbox.forgetCalls()
   for (const effectUnknown of [true, false]) {

@@ -28,6 +28,19 @@ test('the result of an attempt names the batches in which the person was', () =>
   assert.equal(settled(work, { [A]: unreachable }).detail, 'attempt 1: the LMS does not answer (batches 01A, 01B)')
 })
 
+test('the timeline tells the reason against each course, and one about the person once', () => {
+  const full = (course: string) => refused({ code: 'lms.refused', subject: `no room in ${course}` })
+  const { detail, outcome } = settled(aWork({ courses: [A, B] }), { [B]: full(B), [A]: full(A) })
+  assert.equal(
+    detail,
+    `the LMS refused the enrollment: no room in ${A}; the LMS refused the enrollment: no room in ${B}`,
+  )
+  assert.deepEqual(outcome.reason, { code: 'lms.refused', subject: `no room in ${A}`, course: A })
+  const retired = refused({ code: 'person.retired', subject: '' })
+  const ofPerson = settled(aWork({ courses: [A, B] }), { [A]: retired, [B]: retired }).detail
+  assert.equal(ofPerson, settled(aWork({ courses: [A] }), { [A]: retired }).detail)
+})
+
 test('the retry schedule is 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h, 24 h, 24 h', () => {
   const minutes = RETRY_SCHEDULE_MS.map((ms) => ms / 60_000)
   assert.deepEqual(minutes, [5 / 60, 0.5, 2, 10, 30, 60, 120, 240, 480, 720, 1440, 1440])

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { exchange } from '../harness.ts'
-import { until } from '../service/process.ts'
-import { BULK, startLms, startServe } from '../service/serving.ts'
+import { start, until } from '../service/process.ts'
+import { BULK, serveEnv, startLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
 import { deliveriesIn, untilAllSettled } from './load.ts'
 
@@ -30,7 +30,7 @@ const sale = (number: number) => ({ email: `buyer${number}@example.com`, name: '
 test('while the disk is full, webhooks get 503; when there is space again, the service continues without a restart', {
   timeout: 60_000,
 }, async (t) => {
-  const mount = (at: string): boolean => run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', at)
+  const mount = (at: string): boolean => run('mount', '-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', at)
   const folder = smallDisk(t, mount)?.disk
   if (folder === undefined)
     return t.skip('only root may mount a disk; test/service/full-disk.slow.test.ts does without')
@@ -52,15 +52,29 @@ test('while the disk is full, webhooks get 503; when there is space again, the s
     status = (await post(number))?.status
   }
   for (let more = 0; more < 20; more++) assert.equal((await post(number++))?.status, 503)
-  assert.equal((await exchange({ url: `${serving.url}/healthz`, method: 'GET' })).status, 200)
-  await serving.logged(({ msg }) => msg === 'unexpected error; the work is retried')
+  const ask = (path: string) => exchange({ url: `${serving.url}${path}`, method: 'GET' })
+  assert.equal((await ask('/healthz')).status, 200)
+  const ready = await ask('/readyz')
+  assert.equal(ready.status, 503)
+  assert.match(ready.text, /lernito\.db can't be used: database or disk is full/)
+  assert.match((await ask('/metrics')).text, /^lernito_database_up 0$/m)
+  await serving.logged(({ msg }) => msg === 'database unavailable; webhooks are refused')
+  assert.equal((await inWork)?.status, 500) // nobody knows when it can be stored
 
   rmSync(join(folder, 'ballast'))
+  await until('the room', async () => (await ask('/readyz')).status === 200 || undefined)
   assert.equal((await post(number++))?.status, 200)
-  assert.equal((await inWork)?.status, 200)
   await untilAllSettled(database)
   const { answered } = ledger.close('a full disk', await lms.state())
   assert.ok(answered(503) > 20)
+
+  serving.child.kill('SIGKILL')
+  await serving.ended
+  fill(join(folder, 'ballast'))
+  const again = await start({ t, args: ['serve'], env: serveEnv({ folder, lmsUrl: lms.url }) }).ended
+  assert.equal(again.code, 1)
+  assert.match(again.stderr, /lernito\.db can't be (opened|written to) \(.*full.*\)\. /)
+  assert.doesNotMatch(again.stderr, /\n +at /)
 })
 
 test('while the disk is read-only, webhooks get 503; when it is writable again, no accepted sale is missing', {

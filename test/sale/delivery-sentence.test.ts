@@ -154,7 +154,7 @@ test('a withdrawal in progress, and one that left a course, are part of the sent
 test('a delivery that failed in one course says so, and that the buyer is in the other', () => {
   const reason = { code: 'course.missing', subject: DEMO } as const
   const sentence = say({ state: 'needs_attention', outcome: { courses: { [OTHER]: 'enrolled' }, reason } })
-  assert.equal(sentence, `The LMS has no course ${DEMO}. In 1 of 2 courses.`)
+  assert.equal(sentence, `The LMS has no course ${DEMO}. The buyer is in 1 of 2 courses.`)
 })
 
 test('a queued sale is about the courses that no withdrawal names, whether it has ended or not', () => {

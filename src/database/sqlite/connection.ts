@@ -37,9 +37,15 @@ function enableWal(connection: DatabaseSync): void {
   }
 }
 
-/** Whether the error is one of SQLite's SQLITE_BUSY codes: another connection holds the lock. The low byte tells. */
-export const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+/** Whether another connection holds the lock: SQLITE_BUSY. */
+export const isBusy = (error: unknown): boolean => hasCode(error, [5])
+
+/** Whether the disk keeps SQLite from writing: SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL or SQLITE_CANTOPEN. */
+export const isUnusable = (error: unknown): boolean => hasCode(error, [8, 10, 13, 14])
+
+/** Whether SQLite has failed with one of these codes. The low byte tells; the others say more about the case. */
+export const hasCode = (error: unknown, codes: readonly number[]): boolean =>
+  error instanceof Error && 'errcode' in error && codes.includes(Number(error.errcode) & 0xff)
 
 /** The statements that are kept prepared. A busy service uses some 60 different ones. */
 const KEPT = 200

@@ -8,6 +8,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -96,10 +97,15 @@ export function keepPrivate(file: string): void {
 const isCode = (error: unknown, code: string): boolean =>
   error instanceof Error && 'code' in error && error.code === code
 
+/** A sale writes some 120 KB to the log. With less, the disk would be full again at once. */
+const ROOM_BYTES = 512 * 1024
+
 /** Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. */
 export interface Place {
   /** Whether the path leads to no file, or to another one. A path that can't be read proves nothing. */
   isLost(): boolean
+  /** Whether the disk has room for a few sales. Throws what the file system throws. */
+  hasRoom(): boolean
   /**
    * Copies all that is stored into a new file beside the path, and keeps the write-ahead log away from the file that is
    * at the path now: SQLite would carry the log out in that file at its next opening. For a file that is lost; nothing
@@ -123,6 +129,10 @@ export function placeOf({ given, file, db }: { given: string; file: string; db: 
       } catch {
         return false
       }
+    },
+    hasRoom: () => {
+      const { bavail, bsize } = statfsSync(dirname(file))
+      return bavail * bsize >= ROOM_BYTES
     },
     saveCopy: async (now) => {
       const copy = base(now)

@@ -5,7 +5,7 @@ import { Kysely, sql } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
 import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
-import { createStatements, isBusy, openReadConnection } from './connection.ts'
+import { createStatements, hasCode, isBusy, isUnusable, openReadConnection } from './connection.ts'
 import { sqliteDialect } from './driver.ts'
 import { assertSinglePath, keepPrivate, makePrivate, placeOf, resolveSymlinks } from './file.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
@@ -19,7 +19,7 @@ const DIALECT: Dialect = {
   partialIndexes: true,
   clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   exclusive: true,
-  errorKindOf: () => 'other',
+  errorKindOf: (error) => (isUnusable(error) ? 'unavailable' : 'other'),
 }
 
 /**
@@ -132,5 +132,4 @@ function assertNotOpenByOtherPath(file: string): void {
 }
 
 /** Whether the file has no database that SQLite can read: SQLITE_CORRUPT or SQLITE_NOTADB. */
-const isForeign = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && [11, 26].includes(Number(error.errcode) & 0xff)
+const isForeign = (error: unknown): boolean => hasCode(error, [11, 26])

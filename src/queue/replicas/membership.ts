@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Availability, retryOnce } from '../../database/availability.ts'
+import { type Availability, reasonOf, retryOnce } from '../../database/availability.ts'
 import type { Database, DatabaseClock } from '../../database/dialect.ts'
 import { migrate } from '../../database/migrations/migrations.ts'
+import { AppError } from '../../service/lib/errors.ts'
 import { createWakeUp } from '../../service/lib/loop.ts'
 import { recover } from '../due.ts'
 import type { Replicas } from './replicas.ts'
@@ -41,22 +42,32 @@ export interface Membership {
 export function createMembership(parts: MembershipParts): Membership {
   const { replicas, availability, timing } = parts
   const { heartbeatMs } = timing
-  const { dialect } = parts.database
+  const { dialect, name } = parts.database
   const wakeUp = createWakeUp()
   const leaving = new AbortController()
   let entered = false
   let running: Promise<void> = Promise.resolve()
 
   const enter = async (): Promise<number> => {
-    const left = await join(parts)
+    const left = await join(parts).catch(asUnusable)
     entered = true
     availability.note(null)
     return left
   }
 
+  /** Nothing repeats the start with a file. */
+  const asUnusable = (error: unknown): never => {
+    if (!dialect.exclusive || dialect.errorKindOf(error) !== 'unavailable') throw error
+    throw new AppError(
+      'database.unreachable',
+      `The database ${name} can't be written to (${reasonOf(error)}). Make room on its disk, or repair the disk, and start the service again.`,
+      { cause: error },
+    )
+  }
+
   const fail = (error: unknown): void => {
     if (leaving.signal.aborted || dialect.errorKindOf(error) === 'conflict') return // a conflict is over by the next heartbeat
-    if (dialect.exclusive && entered) return // the file is open; the writes themselves report errors
+    if (dialect.exclusive && dialect.errorKindOf(error) !== 'unavailable') return // a command may hold the lock
     availability.note(error)
   }
 
@@ -107,7 +118,8 @@ async function beat({ database, replicas, availability, clock, onPruned }: Membe
   if (database.dialect.exclusive) replicas.lease.extend(sentAt)
   if (await replicas.beat()) replicas.lease.extend(sentAt)
   else await replicas.rejoin()
-  availability.note(null)
+  // On a full disk, a heartbeat may find room where a sale doesn't.
+  if (availability.reason() === null || (database.place?.hasRoom() ?? true)) availability.note(null)
   await clock.measure()
   const pruned = await replicas.prune(await replicas.findDead())
   await replicas.holds.sweep()
