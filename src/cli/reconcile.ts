@@ -1,17 +1,18 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../database/schema.ts'
 import { modesFrom } from '../enroll/course-mode.ts'
-import { type Finding, type Reconciliation, reconcile as reconcileAll } from '../enroll/follow-up/reconcile.ts'
-import type { DeliveryFilter } from '../operators/find/filter.ts'
+import {
+  type Finding,
+  RECONCILED,
+  type Reconciliation,
+  reconcile as reconcileAll,
+} from '../enroll/follow-up/reconcile.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { STANDINGS } from '../sale/line.ts'
-import { DONE_STATES } from '../sale/types.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLmsAsGuest } from '../service/lms.ts'
-import { command } from './command.ts'
+import { command, misused } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
@@ -28,12 +29,14 @@ export const reconcile = command({
     json: { type: 'boolean', default: false },
   },
   run: async ({ values }) => {
+    if (values.allow.length > 0 && !values.fix) throw misused('reconcile', 'takes --allow with --fix')
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
     const settings = readLmsSettings()
     return withOperations(async ({ context }) => {
-      const total = await countExpected(context.database.db, from === null ? {} : { from })
+      const since = from === null ? {} : { from }
+      const total = totalOf(await countFound(context.database.db, { ...since, states: [...RECONCILED] }))
       const guest = await joinAsGuest({
         database: context.database,
         name: `reconcile-${context.newId()}`,
@@ -82,14 +85,6 @@ export const reconcile = command({
     })
   },
 })
-
-/** How many deliveries will be checked: see src/enroll/follow-up/reconcile.ts. */
-async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {
-  const done = await countFound(db, { ...since, states: [...DONE_STATES] })
-  const missing = { states: ['needs_attention' as const], cause: 'enrollment.missing' as const }
-  const lost = await countFound(db, { ...since, ...missing })
-  return totalOf(done) + totalOf(lost)
-}
 
 /**
  * Tells every few seconds on standard error how far it is, even while the call budget makes it wait. `came` takes the

@@ -90,6 +90,11 @@ describe('reconcile', () => {
     assert.deepEqual(await product.lms.state(), before)
   })
 
+  test('needs --fix for --allow, because it would change nothing without', async () => {
+    const { code, stderr } = await reconcile(['--allow', 'nobody@example.com'])
+    assert.deepEqual([code, stderr], [2, 'reconcile takes --allow with --fix. See: lernito-openedx reconcile --help\n'])
+  })
+
   test('--fix enrolls people without a row and allows people that --allow names; it changes nobody else', async () => {
     const { code, stdout } = await reconcile(['--fix', '--allow', 'Nobody@Example.com'])
     assert.match(stdout, /4 deliveries checked; courses: unenrolled 1, missing 4; repaired 3\n$/)

@@ -5,12 +5,11 @@ import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
 import { withLines } from '../../queue/lines.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
-import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, pause } from '../../service/lib/loop.ts'
-import { lacksEnrollment, type Reported, readWithdrawing } from './reported.ts'
+import { type Reported, readWithdrawing } from './reported.ts'
 
 const AGAIN_MS = 1000
 
@@ -117,14 +116,14 @@ async function wantsCourse(
 ): Promise<boolean> {
   const rows = await on
     .selectFrom('deliveries')
-    .select(['id', 'state', ...REASON_COLUMNS])
+    .select(['id', 'state'])
     .where('id', '=', id)
     .where('generation', '=', generation)
     .execute()
   const [row] = await withLines(on, rows)
   if (row === undefined) return false
-  const waitsOrIsDone = isDone(row.state) || lacksEnrollment({ state: row.state, reason: readReason(row) })
-  if (!waitsOrIsDone || (lineOf(row.lines, course)?.result ?? null) === null) return false
+  const mayWant = isDone(row.state) || row.state === 'needs_attention'
+  if (!mayWant || (lineOf(row.lines, course)?.result ?? null) === null) return false
   return (await readWithdrawing(on, [id])).size === 0
 }
 

@@ -3,7 +3,7 @@ import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
 import { type CourseResult, resultsOf, type Standing } from '../../sale/line.ts'
-import { type DeliveryEvent, type DeliveryState, isDone } from '../../sale/types.ts'
+import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
@@ -12,13 +12,13 @@ import type { Pair } from '../pair.ts'
 import { type Changing, changeFor } from './change.ts'
 import { createDanglingCheck, deleteDangling, type Repaired } from './dangling.ts'
 import { lookUpAll } from './look-up.ts'
-import { lacksEnrollment, type Reported, readReported, reportedInState } from './reported.ts'
+import { type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
 import { type Seen, standingIn } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** In an order in which no delivery is met twice: a check moves one only to a state before its own. */
-const STATES = ['enrolled', 'needs_attention', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
+export const RECONCILED = ['enrolled', 'needs_attention', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
 
 /** `dangling`: the LMS has an allowance for the course, but not the course. */
 export type Found = Standing | 'dangling'
@@ -64,7 +64,7 @@ interface ReconcileOptions extends Changing {
   readonly since: number | null
   /** Receives each course that needs an operator. */
   readonly onFinding: (finding: Finding) => void
-  /** Receives the number of checked deliveries, after each chunk. */
+  /** Receives how many of the deliveries in RECONCILED states were read, after each chunk. */
   readonly onProgress: (deliveries: number) => void
 }
 
@@ -77,7 +77,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const { context, guard, lms, since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
-  let [deliveries, repaired, unrepaired] = [0, 0, 0]
+  let [deliveries, read, repaired, unrepaired] = [0, 0, 0, 0]
   const count = (finding: Finding): void => {
     const key = `${finding.email.toLowerCase()} ${finding.course}`
     if (counted.has(key)) return
@@ -89,15 +89,17 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   }
   const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repaired, unrepaired, failure })
   const danglingIn = createDanglingCheck({ lms })
-  for (const state of STATES) {
+  for (const state of RECONCILED) {
     for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
-      const mine = chunk.filter((one) => isDone(state) || lacksEnrollment(one))
+      // One that needs attention may have enrolled its buyer in another course.
+      const mine = chunk.filter(({ lines }) => lines.some(({ result }) => result !== null))
       const result = await orAborted(signal, () => reconcileChunk(options, mine, danglingIn))
       if (result === null) return ended(null)
       result.findings.forEach(count)
       if (result.failure !== null) return ended(result.failure)
       deliveries += mine.length
-      options.onProgress(deliveries)
+      read += chunk.length
+      options.onProgress(read)
     }
   }
   return ended(null)

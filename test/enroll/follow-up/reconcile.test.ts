@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
 import type { CourseResult } from '../../../src/sale/line.ts'
 import { DEMO } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp, withRepair } from './harness.ts'
 
 const ALICE = 'alice@example.com'
@@ -69,6 +70,25 @@ test('what stands is counted and stored, and is no finding', async (t) => {
   assert.deepEqual(counts, { enrolled: 1, no_account: 1, not_activated: 1 })
   assert.deepEqual(await bench.standings(second), { [DEMO]: 'no_account' })
   assert.deepEqual(await bench.standings(third), { [DEMO]: 'not_activated' })
+})
+
+test('what a sale that needs attention has enrolled is checked and repaired, too', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ALICE, courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' } })
+  // One course was refused, the other enrolled.
+  await setFacts(bench.db, id, { courses: { [DEMO]: 'enrolled' } })
+  const reason = {
+    state: 'needs_attention',
+    reason: 'lms.refused',
+    reason_text: 'full',
+    reason_course: PYTHON,
+  } as const
+  await bench.db.updateTable('deliveries').set(reason).where('id', '=', id).execute()
+  const found = await reconciled(bench)
+  assert.deepEqual([found.deliveries, found.counts, found.unrepaired], [1, { missing: 1 }, 1])
+  const fixed = await reconciled(bench, { fix: true })
+  assert.deepEqual([fixed.repaired, await enrolledIn(bench, ALICE)], [1, [true]])
+  assert.equal((await bench.delivery(id)).state, 'needs_attention')
 })
 
 test('an inactive row means that someone unenrolled the person, and is not repaired', async (t) => {
