@@ -117,7 +117,8 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
     everLate,
     keeperOf: (course, { account, isTaken }) => {
       const accountId = 'id' in account ? account.id : undefined
-      return guard(async () => (await keepersOf(db, { order, course, accountId, isTaken })).at(-1) ?? null)
+      const of = { delivery: order.delivery, addresses: holdsOf(order), course, accountId, isTaken }
+      return guard(async () => (await keepersOf(db, of)).at(-1) ?? null)
     },
     holdAlso: async (addresses) => {
       if (!(await guard(() => holdAlso(order, addresses)))) throw BUSY

@@ -38,6 +38,32 @@ test('a refund that comes again without an id still says which course is kept', 
   )
 })
 
+/** The answer to a refund of one course, with the delivery that keeps it. */
+const verified = (delivery?: string) => ({
+  success: true,
+  message: 'Withdrawal verified for 1 course(s)',
+  ...(delivery === undefined ? {} : { kept: [{ course: DEMO, delivery }] }),
+})
+
+test('a course that the refunded sale never enrolled is kept by the sale that has it', async () => {
+  await register()
+  const missing = await sold(OLD, [DEMO, 'course-v1:No+Such+Course'])
+  assert.equal(await stateOf(missing), 'needs_attention')
+  const single = await sold(OLD)
+  const { json } = await refund({ email: OLD, courseIds: [DEMO], sale: missing })
+  assert.deepEqual([json, await activeIn()], [verified(single), [`${OLD} ${DEMO}`]])
+})
+
+test('a refund that comes again after the buyer bought the course anew names the new sale', async () => {
+  await register()
+  const first = await sold(OLD)
+  const { json } = await refund({ email: OLD, sale: first, id: 'rf_1' })
+  assert.deepEqual([json, await activeIn()], [verified(), []])
+  const { headers } = await product.sell({ email: OLD, name: 'Another' })
+  const second = String(headers['x-lernito-delivery'])
+  assert.deepEqual((await refund({ email: OLD, sale: first, id: 'rf_1' })).json, verified(second))
+})
+
 test('a late call for a sale to the buyer’s new address, which an operator has handled, is waited for', async () => {
   await register()
   await sold(OLD)
