@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
-import type { Line } from '../sale/line.ts'
+import { isWanted, type Line } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import type { EventDraft } from './events.ts'
@@ -82,6 +82,9 @@ export async function changedSince(
 
 /** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
 const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
+
+/** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
+export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
 
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in

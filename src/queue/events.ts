@@ -31,7 +31,7 @@ export interface Change {
    * the answer.
    */
   readonly courseCount?: number
-  /** The webhook is a retry that came after this course of its sale was withdrawn. It starts nothing. */
+  /** The webhook is a retry that came after this course of its sale was withdrawn. It starts only the other ones. */
   readonly withdrawnCourse?: string
   /** The webhook came under the webhook-id of a refund. Nothing was stored, and `id` is ''. */
   readonly isRefundId?: true

@@ -9,6 +9,7 @@ import {
   type Outdated,
   type Seen,
   startAgain,
+  wantedAsNew,
 } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { withLines } from './lines.ts'
@@ -113,7 +114,6 @@ export async function makeDue(
  * it.
  */
 const isPart = (lines: readonly Line[]): boolean => lines.some(isWanted) && !lines.every(isWanted)
-const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
 
 async function bringForward(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,

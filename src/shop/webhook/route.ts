@@ -91,7 +91,7 @@ export function answer(progress: Progress | null, courseCount: number): Answer {
   return { status: 200, body: { success: true, message: `${done} verified for ${courseCount} course(s)` } }
 }
 
-/** The answer to a retry that came after a course of its sale was withdrawn: it starts nothing. */
+/** The answer to a retry that came after a course of its sale was withdrawn: it starts only the other courses. */
 const withdrawn = (course: string): Answer => failed({ status: 400, message: `Course ${course} was withdrawn` })
 
 /** The answer with LERNITO_ANSWER_WITHIN_MS=0, where the sender doesn't wait for the enrollment. */

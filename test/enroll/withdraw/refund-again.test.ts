@@ -3,9 +3,10 @@ import { describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
-import { UNENROLL } from '../../service/serving.ts'
+import { BULK, UNENROLL } from '../../service/serving.ts'
 import { FAILING, LATE, startWithHeldCalls } from './held-calls.ts'
 import { post, refund as postRefund, standard } from './refunding.ts'
+import { heldPeople } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
@@ -170,6 +171,26 @@ test('a late retry of a sale whose refund failed is no new sale: the refund is s
   const retried = await sale()
   const { status } = await refund({ id: 'r_1' })
   assert.deepEqual([retried.status, status, await activeIn()], [400, 200, []], await log(id))
+})
+
+test('a late retry of a sale that was refunded in part does what no refund names, and is told what it leaves', async () => {
+  const body = payload({ email: ALICE, courseIds: [DEMO, PYTHON] })
+  const sale = () => post({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_1') })
+  await lms.faults([{ path: BULK, naming: PYTHON, status: 500, body: 'no' }])
+  const id = String((await sale()).headers['x-lernito-delivery'])
+  await until('the course that works', async () => (await activeIn()).length === 1 || undefined)
+  await until('the end of the attempt', async () => (await heldPeople(db)) === 0 || undefined)
+  await refund({ courseIds: [DEMO], sale: id, id: 'r_1' })
+  await until('the refund', async () => (await openOrders()).length === 0 || undefined)
+  await until('the end of the attempt', async () => (await heldPeople(db)) === 0 || undefined)
+  // As if the LMS had refused the other course.
+  const refused = { state: 'needs_attention', reason: 'lms.refused', reason_text: 'full', due_at: null } as const
+  await db.updateTable('deliveries').set(refused).execute()
+  await lms.noFaults()
+  assert.deepEqual((await sale()).json, { success: false, message: `Course ${DEMO} was withdrawn` })
+  await until('the other course', async () => (await stateOf(id)) === 'enrolled' || undefined)
+  assert.deepEqual(await activeIn(), [PYTHON], await log(id))
+  assert.match(await log(id), /a late retry; .* was withdrawn, and the other courses start again/)
 })
 
 describe('a refund of a paid mode that has failed, and an operator’s withdrawal after it', () => {

@@ -194,7 +194,7 @@ describe('a retry of a sale that comes after its refund', () => {
     assert.equal((await operations.timeline(id)).filter(({ detail }) => detail.startsWith('a late retry;')).length, 2)
   })
 
-  test('starts nothing while the refund waits for the LMS, and when one of two courses was refunded', async () => {
+  test('starts no refunded course while the refund waits for the LMS, and when one of two courses was refunded', async () => {
     await sale('order_1')
     await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
     assert.equal((await refund({ email: ALICE })).status, 202)
