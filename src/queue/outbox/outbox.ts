@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
-import { type CourseResult, lineOf } from '../../sale/line.ts'
+import { type CourseResult, isWithdrawing, lineOf } from '../../sale/line.ts'
 import {
+  courseOfReason,
   type DeliveryState,
   type EventKind,
   isDone,
@@ -56,13 +57,16 @@ export interface ShopView {
   readonly webhookId: string | null
   readonly state: DeliveryState
   /**
-   * The true course keys that are done and have not ended. `pre_enrolled`: the buyer is enrolled as soon as they have an
-   * active account.
+   * The true course keys that are done, have not ended and are not to be withdrawn. `pre_enrolled`: the buyer is enrolled as
+   * soon as they have an active account.
    */
   readonly courses: readonly { readonly id: string; readonly result: 'enrolled' | 'pre_enrolled' }[]
   /** Those that were enrolled and that the buyer has lost in the LMS, with the time of the check that found it (ISO). */
   readonly ended: readonly { readonly id: string; readonly since: string }[]
-  readonly reason: { readonly code: ReasonCode; readonly message: string } | null
+  /** Those that the buyer is to be taken out of, by a refund or by an operator. */
+  readonly withdrawing: readonly string[]
+  /** `course`: that which the reason is about; null if it is about the buyer or the payload. */
+  readonly reason: { readonly code: ReasonCode; readonly message: string; readonly course: string | null } | null
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null
   readonly replacedBy: string | null
@@ -186,9 +190,12 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
 /** What the shop may see of a delivery. Pure. */
 export function shopView(row: Row): ShopView {
   const reason = readReason(row)
-  const done = row.lines.flatMap(({ course: id, result, standing }) =>
-    result === null ? [] : [{ id, result: RESULTS[result], endedAt: standing?.endedAt }],
-  )
+  const withdrawing = row.lines.filter(isWithdrawing)
+  const done = row.lines.flatMap((line) => {
+    const { course: id, result, standing } = line
+    if (result === null || withdrawing.includes(line)) return []
+    return [{ id, result: RESULTS[result], endedAt: standing?.endedAt }]
+  })
   return {
     id: row.id,
     webhookId: row.webhook_id,
@@ -197,7 +204,8 @@ export function shopView(row: Row): ShopView {
     ended: done.flatMap(({ id, endedAt }) =>
       endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }],
     ),
-    reason: reason === null ? null : { code: reason.code, message: messageOf(reason) },
+    withdrawing: withdrawing.map(({ course }) => course),
+    reason: reason === null ? null : { code: reason.code, message: messageOf(reason), course: courseOfReason(reason) },
     replaces: row.replaces,
     replacedBy: row.replaced_by,
     test: row.source === 'test',

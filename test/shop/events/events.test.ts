@@ -37,7 +37,15 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
   await allSent()
   assert.deepEqual(receiver.wrong, [])
   const byId = new Map(receiver.got.map(({ data, type }) => [data.id, { type, ...data }]))
-  const common = { ended: [], reason: null, replaces: null, replacedBy: null, test: false, webhookId: null }
+  const common = {
+    ended: [],
+    withdrawing: [],
+    reason: null,
+    replaces: null,
+    replacedBy: null,
+    test: false,
+    webhookId: null,
+  }
   assert.deepEqual(byId.get(enrolled), {
     type: 'delivery.enrolled',
     id: enrolled,
@@ -58,7 +66,7 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
     state: 'needs_attention',
     courses: [],
     ...common,
-    reason: { code: 'course.missing', message: `Course ${MISSING} does not exist` },
+    reason: { code: 'course.missing', message: `Course ${MISSING} does not exist`, course: MISSING },
   })
   assert.deepEqual(byId.get(malformed), {
     type: 'delivery.rejected',
@@ -66,7 +74,7 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
     state: 'rejected',
     courses: [],
     ...common,
-    reason: { code: 'course_key.malformed', message: 'Invalid course key format: nonsense' },
+    reason: { code: 'course_key.malformed', message: 'Invalid course key format: nonsense', course: 'nonsense' },
   })
   assert.equal(receiver.got.length, 4)
 })

@@ -85,6 +85,7 @@ const BODY = JSON.stringify({
     state: 'enrolled',
     courses: [],
     ended: [],
+    withdrawing: [],
     reason: null,
     replaces: null,
     replacedBy: null,

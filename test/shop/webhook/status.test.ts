@@ -4,6 +4,8 @@ import { sign } from '../../../src/shop/signature/signature.ts'
 import { signStandard } from '../../../src/shop/signature/standard.ts'
 import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
 import { DEMO, exchange, SECRET } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { UNENROLL } from '../../service/serving.ts'
 
 const UNKNOWN = '01KGA000000000000000000001'
 
@@ -32,7 +34,7 @@ test('the shop learns the results of its sales, in the order in which it asks, a
   const { sold, ask, standard } = await setUp(t)
   const enrolled = await sold('alice@example.com')
   const missing = await sold('alice@example.com', ['course-v1:No+Such+Course'])
-  const common = { webhookId: null, ended: [], replaces: null, replacedBy: null, test: false }
+  const common = { webhookId: null, ended: [], withdrawing: [], replaces: null, replacedBy: null, test: false }
   const expected = {
     success: true,
     deliveries: [
@@ -41,7 +43,11 @@ test('the shop learns the results of its sales, in the order in which it asks, a
         state: 'needs_attention',
         courses: [],
         ...common,
-        reason: { code: 'course.missing', message: 'Course course-v1:No+Such+Course does not exist' },
+        reason: {
+          code: 'course.missing',
+          message: 'Course course-v1:No+Such+Course does not exist',
+          course: 'course-v1:No+Such+Course',
+        },
       },
       { id: enrolled, state: 'enrolled', courses: [{ id: DEMO, result: 'enrolled' }], reason: null, ...common },
     ],
@@ -50,6 +56,23 @@ test('the shop learns the results of its sales, in the order in which it asks, a
   const asked = { deliveries: [missing, UNKNOWN, enrolled, 'x', enrolled, 'ü'] }
   assert.deepEqual(await ask(asked), { status: 200, json: expected })
   assert.deepEqual(await ask(asked, standard), { status: 200, json: expected })
+})
+
+test('a course that is to be withdrawn is in no other list, until the buyer is out of it', async (t) => {
+  const { sold, ask, lms, operations } = await setUp(t)
+  const python = 'course-v1:Lernito+PY101+2026'
+  const id = await sold('alice@example.com', [DEMO, python])
+  await lms.faults([{ path: UNENROLL, status: 502 }])
+  await operations.withdraw({ id, courses: [DEMO], paid: false, by: 'alice' })
+  const lists = async () => {
+    const { courses, withdrawing } = (await ask({ deliveries: [id] })).json.deliveries[0]
+    return { courses, withdrawing }
+  }
+  const courses = [{ id: python, result: 'enrolled' }]
+  assert.deepEqual(await lists(), { courses, withdrawing: [DEMO] })
+  await lms.noFaults()
+  await until('the withdrawal', async () => (await lists()).withdrawing.length === 0 || undefined)
+  assert.deepEqual(await lists(), { courses, withdrawing: [] })
 })
 
 test('the answer holds no address, name or user name', async (t) => {
