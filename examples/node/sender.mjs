@@ -22,8 +22,8 @@ const SALE_PATH = '/api/lernito/webhook/'
 const REFUND_PATH = '/api/lernito/refund/'
 const STATUS_PATH = '/api/lernito/status/'
 
-/** Nobody knows whether a request with one of these answers was stored. */
-const SEND_AGAIN = [408, 429, 502, 503, 504]
+/** Nobody knows whether a request with one of these answers was stored, unless it is accepted. */
+const SEND_AGAIN = [0, 200, 202, 408, 429]
 /** Seconds between the attempts, unless the answer has a Retry-After: about a day in all. */
 const WAITS = [30, 120, 600, ...Array(23).fill(3600)]
 
@@ -61,11 +61,12 @@ async function deliver(file) {
     const { status, headers, text } = await post(path, id, body)
     const delivery = headers.get('x-lernito-delivery') // store it with the order
     console.log(`${id}: ${status} ${text} delivery=${delivery}`)
-    if (isAccepted(path, status, delivery)) {
+    const success = successIn(text)
+    if (isAccepted({ path, status, delivery, success })) {
       rmSync(file, { force: true })
       return true
     }
-    if (wait === null || !isUnknown(status, delivery)) break
+    if (wait === null || !isUnknown({ status, delivery, success })) break
     const retryAfter = headers.get('retry-after') ?? ''
     const seconds = /^\d+$/.test(retryAfter) ? Math.min(Number(retryAfter), 3600) : wait
     console.log(`${id} is sent again in ${seconds} seconds`)
@@ -75,15 +76,26 @@ async function deliver(file) {
   return false
 }
 
-/** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. */
-function isAccepted(path, status, delivery) {
-  const isStored = status === 202 || (status === 500 && delivery !== null)
-  return status === 200 || (isStored && path === SALE_PATH)
+/** What the service says. The page of a proxy says nothing. */
+function successIn(text) {
+  try {
+    return JSON.parse(text)?.success
+  } catch {
+    return undefined
+  }
 }
 
-/** A refund with 202 isn't done yet. Without a delivery, a 500 may be of a proxy. */
-function isUnknown(status, delivery) {
-  return status === 0 || status === 202 || SEND_AGAIN.includes(status) || (status === 500 && delivery === null)
+/** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. A refund needs a 200. */
+function isAccepted({ path, status, delivery, success }) {
+  const isOfService = delivery !== null || (success === true && status !== 500)
+  return isOfService && (status === 200 || (path === SALE_PATH && (status === 202 || status === 500)))
+}
+
+/** Without a delivery, a 500 may be of a proxy, as a 403 without the service's JSON is. */
+function isUnknown({ status, delivery, success }) {
+  if (status === 403) return success !== false
+  if (status === 500) return delivery === null
+  return SEND_AGAIN.includes(status) || status > 500
 }
 
 /** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */

@@ -24,8 +24,8 @@ const SALE_PATH = '/api/lernito/webhook/';
 const REFUND_PATH = '/api/lernito/refund/';
 const STATUS_PATH = '/api/lernito/status/';
 
-/** Nobody knows whether a request with one of these answers was stored. */
-const SEND_AGAIN = [408, 429, 502, 503, 504];
+/** Nobody knows whether a request with one of these answers was stored, unless it is accepted. */
+const SEND_AGAIN = [0, 200, 202, 408, 429];
 
 /** Seconds between the attempts, unless the answer has a Retry-After: about a day in all. */
 function waits(): array
@@ -83,11 +83,12 @@ function deliver(string $file): bool
         ['status' => $status, 'headers' => $headers, 'text' => $text] = post($path, $id, $body);
         $delivery = $headers['x-lernito-delivery'] ?? null; // store it with the order
         echo "$id: $status $text delivery=$delivery\n";
-        if (isAccepted($path, $status, $delivery)) {
+        $success = successIn($text);
+        if (isAccepted($path, $status, $delivery, $success)) {
             @unlink($file);
             return true;
         }
-        if ($wait === null || !isUnknown($status, $delivery)) {
+        if ($wait === null || !isUnknown($status, $delivery, $success)) {
             break;
         }
         $retryAfter = $headers['retry-after'] ?? '';
@@ -99,17 +100,27 @@ function deliver(string $file): bool
     return false;
 }
 
-/** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. */
-function isAccepted(string $path, int $status, ?string $delivery): bool
+/** What the service says. The page of a proxy says nothing. */
+function successIn(string $text): mixed
 {
-    $isStored = $status === 202 || ($status === 500 && $delivery !== null);
-    return $status === 200 || ($isStored && $path === SALE_PATH);
+    return json_decode($text, true)['success'] ?? null;
 }
 
-/** A refund with 202 isn't done yet. Without a delivery, a 500 may be of a proxy. */
-function isUnknown(int $status, ?string $delivery): bool
+/** After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. A refund needs a 200. */
+function isAccepted(string $path, int $status, ?string $delivery, mixed $success): bool
 {
-    return $status === 0 || $status === 202 || in_array($status, SEND_AGAIN, true) || ($status === 500 && $delivery === null);
+    $isOfService = $delivery !== null || ($success === true && $status !== 500);
+    return $isOfService && ($status === 200 || ($path === SALE_PATH && ($status === 202 || $status === 500)));
+}
+
+/** Without a delivery, a 500 may be of a proxy, as a 403 without the service's JSON is. */
+function isUnknown(int $status, ?string $delivery, mixed $success): bool
+{
+    return match ($status) {
+        403 => $success !== false,
+        500 => $delivery === null,
+        default => $status > 500 || in_array($status, SEND_AGAIN, true),
+    };
 }
 
 /** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */

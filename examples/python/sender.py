@@ -33,8 +33,8 @@ SALE_PATH = "/api/lernito/webhook/"
 REFUND_PATH = "/api/lernito/refund/"
 STATUS_PATH = "/api/lernito/status/"
 
-# Nobody knows whether a request with one of these answers was stored.
-SEND_AGAIN = {408, 429, 502, 503, 504}
+# Nobody knows whether a request with one of these answers was stored, unless it is accepted.
+SEND_AGAIN = {0, 200, 202, 408, 429}
 # Seconds between the attempts, unless the answer has a Retry-After: about a day in all.
 WAITS = [30, 120, 600] + 23 * [3600]
 
@@ -43,6 +43,14 @@ class Answer(NamedTuple):
     status: int  # 0: there was none
     headers: Mapping[str, str]
     text: str
+
+    @property
+    def success(self) -> object:
+        """What the service says. The page of a proxy says nothing."""
+        try:
+            return json.loads(self.text)["success"]
+        except (ValueError, TypeError, KeyError):
+            return None
 
 
 # region sign
@@ -86,10 +94,10 @@ def deliver(file: Path) -> bool:
         answer = post(job["path"], job["id"], job["body"].encode())
         delivery = answer.headers.get("X-Lernito-Delivery")  # store it with the order
         print(f"{job['id']}: {answer.status} {answer.text} delivery={delivery}", flush=True)
-        if is_accepted(job["path"], answer.status, delivery):
+        if is_accepted(job["path"], answer, delivery):
             file.unlink(missing_ok=True)
             return True
-        if wait is None or not is_unknown(answer.status, delivery):
+        if wait is None or not is_unknown(answer, delivery):
             break
         retry_after = answer.headers.get("Retry-After", "")
         seconds = min(int(retry_after), 3600) if retry_after.isdecimal() else wait
@@ -99,15 +107,19 @@ def deliver(file: Path) -> bool:
     return False
 
 
-def is_accepted(path: str, status: int, delivery: str | None) -> bool:
-    """After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later."""
-    stored = status == 202 or (status == 500 and delivery is not None)
-    return status == 200 or (stored and path == SALE_PATH)
+def is_accepted(path: str, answer: Answer, delivery: str | None) -> bool:
+    """After a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. A refund needs a 200."""
+    of_service = delivery is not None or (answer.success is True and answer.status != 500)
+    return of_service and (answer.status == 200 or (path == SALE_PATH and answer.status in (202, 500)))
 
 
-def is_unknown(status: int, delivery: str | None) -> bool:
-    """A refund with 202 isn't done yet. Without a delivery, a 500 may be of a proxy."""
-    return status in (0, 202) or status in SEND_AGAIN or (status == 500 and delivery is None)
+def is_unknown(answer: Answer, delivery: str | None) -> bool:
+    """Without a delivery, a 500 may be of a proxy, as a 403 without the service's JSON is."""
+    if answer.status == 403:
+        return answer.success is not False
+    if answer.status == 500:
+        return delivery is None
+    return answer.status in SEND_AGAIN or answer.status > 500
 # endregion
 
 

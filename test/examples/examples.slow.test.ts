@@ -14,6 +14,7 @@ import { type Ended, ROOT, type Running, start, temporaryFolder, until } from '.
 import { buildGo, LANGUAGES, type Language } from './languages.ts'
 
 const WHSEC = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+const AT_ONCE = { 'retry-after': '0' }
 const DELIVERY = /delivery=([0-9A-Z]{26})/
 
 interface Message {
@@ -25,7 +26,7 @@ interface Attempt extends Message {
   readonly atMs: number
 }
 /** An answer of the proxy in place of the service's; null: it cuts the connection. */
-type Fault = { readonly status: number; readonly headers?: Record<string, string> } | null
+type Fault = { readonly status: number; readonly headers?: Record<string, string>; readonly text?: string } | null
 
 const cleanups: (() => void)[] = []
 const t = { after: (done: () => void) => cleanups.push(done) }
@@ -79,7 +80,10 @@ const proxied = (service: string): Parameters<typeof createServer>[1] & object =
     sent.set(name, [...(sent.get(name) ?? []), { ...message, path, atMs: Date.now() }])
     const fault = faults.get(name)?.shift()
     if (fault === null) return void request.socket.destroy()
-    if (fault !== undefined) return void response.writeHead(fault.status, fault.headers).end('a page of the proxy')
+    if (fault !== undefined) {
+      const { status, headers, text = '<p>a page of the proxy</p>' } = fault
+      return void response.writeHead(status, headers).end(text)
+    }
     const answered = await exchange({ url: service + path, headers: ownless(message.headers), body: message.body })
     response.writeHead(answered.status, ownless(answered.headers)).end(answered.text)
   }
@@ -131,12 +135,14 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   const sale = ['sell', name, buyer, 'Zoë', 'Ng', DEMO]
 
   // No answer, and every status after which nobody knows: it sends the same bytes again, with a new time.
-  const again = [408, 429, 500, 502, 503, 504].map((status) => ({ status, headers: { 'retry-after': '0' } }))
-  faults.set(name, [null, ...again])
+  const statuses = [200, 202, 403, 408, 429, 500, 501, 502, 503, 504, 520, 522, 524]
+  const pages = statuses.map((status) => ({ status, headers: AT_ONCE }))
+  const texts = ['', 'null', '[true]', '"success"', '{"success":"true"}', '{"success":false}']
+  faults.set(name, [null, ...pages, ...texts.map((text) => ({ status: 200, headers: AT_ONCE, text }))])
   const sold = await run(sale)
   assert.equal(sold.code, 0, sold.stderr)
   const attempts = sent.get(name) ?? []
-  assert.equal(attempts.length, 8)
+  assert.equal(attempts.length, 1 + statuses.length + texts.length + 1)
   assert.deepEqual(
     [...new Set(attempts.map(({ path, body, headers }) => `${path} ${headers['webhook-id']} ${body}`))],
     [`/api/lernito/webhook/ order-${name} ${attempts[0]?.body}`],
@@ -163,6 +169,11 @@ async function tryOut({ name, sender }: Language): Promise<void> {
     [delivery, 'enrolled', `order-${name}`, ['unknown']],
   )
 
+  const late = { status: 500, headers: { 'x-lernito-delivery': delivery } }
+  faults.set(name, [late])
+  assert.equal((await run(['refund', name, buyer, 'Zoë', 'Ng', DEMO])).code, 1)
+  const accepted = { status: 202, headers: AT_ONCE, text: '{"success":true,"message":"accepted"}' }
+  faults.set(name, [{ status: 200, headers: AT_ONCE }, accepted])
   const refund = await run(['refund', name, buyer, 'Zoë', 'Ng', DEMO])
   assert.equal(refund.code, 0, refund.stderr)
   assert.ok(refund.stdout.includes('"Withdrawal verified for 1 course(s)"'), refund.stdout)
@@ -171,6 +182,7 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   const { order, sale: ofSale } = JSON.parse(refunded?.body ?? '{}')
   assert.deepEqual([order, ofSale], [name, `order-${name}`])
   assert.equal(await isEnrolled(buyer), false)
+  assert.deepEqual(queued(), [])
 
   // A redirect is not followed, and the sale stays in the queue until it is sent again.
   faults.set(name, [{ status: 307, headers: { location: `/${name}/elsewhere` } }])
@@ -185,6 +197,15 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   const refused = await run(['sell', `${name}-3`, buyer, 'A', 'B', 'course-v1:No+Such+Course'])
   assert.equal(refused.code, 1)
   assert.ok(refused.stdout.includes('400 {"success":false,"message":"Course course-v1:No+Such+Course does not exist"}'))
+  assert.deepEqual(queued(), [`order-${name}-3.json`])
+
+  // By its JSON or its delivery, the shop knows an answer of the service.
+  faults.set(name, [{ status: 403, text: '{"success":false,"message":"no"}' }])
+  assert.equal((await run(['sell', `${name}-5`, buyer, 'A', 'B', DEMO])).code, 1)
+  for (const fault of [accepted, { ...late, status: 200 }, { ...late, status: 202 }]) {
+    faults.set(name, [fault])
+    assert.equal((await run(['sell', `${name}-5`, buyer, 'A', 'B', DEMO])).code, 0)
+  }
   assert.deepEqual(queued(), [`order-${name}-3.json`])
 
   // A sale without a delivery is not accepted by a 500 of the proxy, and one of the service is: see the outage below.

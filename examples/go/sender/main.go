@@ -58,6 +58,17 @@ type answer struct {
 	text   string
 }
 
+// success is what the service says. The page of a proxy says nothing.
+func (got answer) success() *bool {
+	var body struct {
+		Success *bool `json:"success"`
+	}
+	if err := json.Unmarshal([]byte(got.text), &body); err != nil {
+		return nil
+	}
+	return body.Success
+}
+
 func sign(secret, id string, timestamp int64, body string) (string, error) {
 	key := []byte(secret)
 	if encoded := strings.TrimPrefix(secret, "whsec_"); encoded != secret {
@@ -125,13 +136,13 @@ func deliver(file string) error {
 		}
 		delivery := got.header.Get("X-Lernito-Delivery") // store it with the order
 		fmt.Printf("%s: %d %s delivery=%s\n", request.ID, got.status, got.text, delivery)
-		if isAccepted(request.Path, got.status, delivery) {
+		if isAccepted(request.Path, got, delivery) {
 			if err := os.Remove(file); !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
 			return nil
 		}
-		if attempt == len(waits) || !isUnknown(got.status, delivery) {
+		if attempt == len(waits) || !isUnknown(got, delivery) {
 			return fmt.Errorf("%s stays in the queue: tell a person", request.ID)
 		}
 		wait := retryAfter(got.header, waits[attempt])
@@ -140,21 +151,32 @@ func deliver(file string) error {
 	}
 }
 
-// isAccepted: after a 500 with a delivery, the sale is stored, and the service enrolls the buyer later.
-func isAccepted(path string, status int, delivery string) bool {
-	isStored := status == http.StatusAccepted || (status == http.StatusInternalServerError && delivery != "")
-	return status == http.StatusOK || (isStored && path == salePath)
+// isAccepted: after a 500 with a delivery, the sale is stored, and the service enrolls the buyer later. A refund needs a
+// 200.
+func isAccepted(path string, got answer, delivery string) bool {
+	success := got.success()
+	isOfService := delivery != "" || (success != nil && *success)
+	switch got.status {
+	case http.StatusOK:
+		return isOfService
+	case http.StatusAccepted:
+		return isOfService && path == salePath
+	}
+	return got.status == http.StatusInternalServerError && delivery != "" && path == salePath
 }
 
-// isUnknown tells whether to send the same again: nobody knows if the request was stored, or the refund isn't done yet
-// (202). A 500 without a delivery may be of a proxy.
-func isUnknown(status int, delivery string) bool {
-	switch status {
-	case 0, http.StatusAccepted, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+// isUnknown tells whether to send the same again, unless it is accepted: nobody knows if the request was stored. Without
+// a delivery, a 500 may be of a proxy, as a 403 without the service's JSON is.
+func isUnknown(got answer, delivery string) bool {
+	switch got.status {
+	case 0, http.StatusOK, http.StatusAccepted, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
+	case http.StatusForbidden:
+		return got.success() == nil
+	case http.StatusInternalServerError:
+		return delivery == ""
 	}
-	return status == http.StatusInternalServerError && delivery == ""
+	return got.status > http.StatusInternalServerError
 }
 
 // waits are the times between the attempts, unless the answer has a Retry-After: about a day in all.
