@@ -102,12 +102,15 @@ function isUnknown({ status, delivery, success }) {
 function enqueue(path, id, payload) {
   if (!/^[\w-]{1,200}$/.test(id)) throw new Error('ORDER may have letters, digits, - and _')
   const file = join(queue, `${id}.json`)
-  if (!existsSync(file)) {
-    mkdirSync(queue, { recursive: true, mode: 0o700 })
-    const job = { id, path, body: JSON.stringify(payload) }
-    writeFileSync(`${file}.new`, JSON.stringify(job), { flush: true })
-    renameSync(`${file}.new`, file)
-  }
+  const job = JSON.stringify({ id, path, body: JSON.stringify(payload) })
+  const queued = existsSync(file) ? readFileSync(file, 'utf8') : null
+  if (queued === job) return file
+  // A refund that stays in the queue with a wrong body was not accepted, so the corrected one takes its place.
+  if (queued !== null && path === SALE_PATH)
+    throw new Error(`${id} is in the queue with another body: use another number, and remove ${file} if it is wrong`)
+  mkdirSync(queue, { recursive: true, mode: 0o700 })
+  writeFileSync(`${file}.new`, job, { flush: true })
+  renameSync(`${file}.new`, file)
   return file
 }
 

@@ -130,15 +130,24 @@ function enqueue(string $path, string $id, array $payload): string
         throw new InvalidArgumentException('ORDER may have letters, digits, - and _');
     }
     $file = QUEUE . "/$id.json";
-    if (!file_exists($file)) {
-        is_dir(QUEUE) || mkdir(QUEUE, 0700, true);
-        $body = json_encode($payload, JSON_THROW_ON_ERROR);
-        $stream = fopen("$file.new", 'w');
-        fwrite($stream, json_encode(['id' => $id, 'path' => $path, 'body' => $body], JSON_THROW_ON_ERROR));
-        fsync($stream);
-        fclose($stream);
-        rename("$file.new", $file);
+    $body = json_encode($payload, JSON_THROW_ON_ERROR);
+    $job = json_encode(['id' => $id, 'path' => $path, 'body' => $body], JSON_THROW_ON_ERROR);
+    $queued = @file_get_contents($file);
+    if ($queued === $job) {
+        return $file;
     }
+    // A refund that stays in the queue with a wrong body was not accepted, so the corrected one takes its place.
+    if ($queued !== false && $path === SALE_PATH) {
+        throw new InvalidArgumentException(
+            "$id is in the queue with another body: use another number, and remove $file if it is wrong"
+        );
+    }
+    is_dir(QUEUE) || mkdir(QUEUE, 0700, true);
+    $stream = fopen("$file.new", 'w');
+    fwrite($stream, $job);
+    fsync($stream);
+    fclose($stream);
+    rename("$file.new", $file);
     return $file;
 }
 

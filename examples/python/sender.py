@@ -128,14 +128,23 @@ def enqueue(path: str, webhook_id: str, payload: dict) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", webhook_id):
         sys.exit("ORDER may have letters, digits, - and _")
     file = QUEUE / f"{webhook_id}.json"
-    if not file.exists():
-        QUEUE.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        with new.open("w") as stream:
-            json.dump({"id": webhook_id, "path": path, "body": json.dumps(payload)}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(file)
+    job = json.dumps({"id": webhook_id, "path": path, "body": json.dumps(payload)})
+    queued = file.read_text() if file.exists() else None
+    if queued == job:
+        return file
+    # A refund that stays in the queue with a wrong body was not accepted, so the corrected one takes its place.
+    if queued is not None and path == SALE_PATH:
+        sys.exit(
+            f"{webhook_id} is in the queue with another body: "
+            f"use another number, and remove {file} if it is wrong"
+        )
+    QUEUE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    with new.open("w") as stream:
+        stream.write(job)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(file)
     return file
 
 

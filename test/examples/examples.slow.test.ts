@@ -169,6 +169,10 @@ async function tryOut({ name, sender }: Language): Promise<void> {
     [delivery, 'enrolled', `order-${name}`, ['unknown']],
   )
 
+  // A refund that was refused was not accepted, so the corrected one takes its place, and is repeated until it is done.
+  const wrong = await run(['refund', name, `wrong.${name}@example.com`, 'Zoë', 'Ng', DEMO])
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stdout, /: 404 .*Nothing was withdrawn/)
   const late = { status: 500, headers: { 'x-lernito-delivery': delivery } }
   faults.set(name, [late])
   assert.equal((await run(['refund', name, buyer, 'Zoë', 'Ng', DEMO])).code, 1)
@@ -198,6 +202,21 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   assert.equal(refused.code, 1)
   assert.ok(refused.stdout.includes('400 {"success":false,"message":"Course course-v1:No+Such+Course does not exist"}'))
   assert.deepEqual(queued(), [`order-${name}-3.json`])
+
+  // The id names the first body, so a corrected sale is not sent under it.
+  const requests = sent.get(name)?.length
+  const corrected = await run(['sell', `${name}-3`, buyer, 'A', 'B', DEMO])
+  assert.equal(corrected.code, 1)
+  assert.equal(corrected.stdout, '')
+  assert.match(
+    corrected.stderr,
+    new RegExp(
+      `^order-${name}-3 is in the queue with another body: use another number, and remove \\S+/order-${name}-3\\.json if it is wrong\n$`,
+    ),
+  )
+  assert.equal(sent.get(name)?.length, requests)
+  assert.equal((await run(['resume'])).code, 1)
+  assert.equal(JSON.parse(sent.get(name)?.at(-1)?.body ?? '').courseIds[0], 'course-v1:No+Such+Course')
 
   // By its JSON or its delivery, the shop knows an answer of the service.
   faults.set(name, [{ status: 403, text: '{"success":false,"message":"no"}' }])

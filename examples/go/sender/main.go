@@ -205,9 +205,6 @@ func enqueue(path, id string, payload map[string]any) (string, error) {
 		return "", errors.New("ORDER may have letters, digits, - and _")
 	}
 	file := filepath.Join(queue, id+".json")
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
-	}
 	body, err := json.Marshal(payload)
 	if err != nil {
 		return "", err
@@ -215,6 +212,18 @@ func enqueue(path, id string, payload map[string]any) (string, error) {
 	content, err := json.Marshal(job{ID: id, Path: path, Body: string(body)})
 	if err != nil {
 		return "", err
+	}
+	queued, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	if bytes.Equal(queued, content) {
+		return file, nil
+	}
+	// A refund that stays in the queue with a wrong body was not accepted, so the corrected one takes its place.
+	if err == nil && path == salePath {
+		const problem = "%s is in the queue with another body: use another number, and remove %s if it is wrong"
+		return "", fmt.Errorf(problem, id, file)
 	}
 	if err := os.MkdirAll(queue, 0o700); err != nil {
 		return "", err
