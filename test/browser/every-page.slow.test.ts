@@ -84,7 +84,15 @@ const PAGES: readonly Case[] = [
     },
   },
   { name: 'the withdrawal', path: `/deliveries/${states.pre_enrolled}/withdraw` },
-  { name: 'the withdrawal of nothing', path: `/deliveries/${failed}/withdraw?problem=noCourse` },
+  {
+    name: 'the withdrawal of nothing',
+    path: `/deliveries/${states.pre_enrolled}/withdraw`,
+    steps: async (on) => {
+      await on.getByRole('checkbox').first().uncheck()
+      await press(on, 'Withdraw')
+      await on.getByText('Select at least one course').waitFor()
+    },
+  },
   {
     name: 'a refused test sale',
     path: '/test-sale',

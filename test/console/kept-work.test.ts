@@ -53,6 +53,26 @@ test('the preview of a correction has an address of its own, which tells nobody 
   assert.equal(csrfOf(seen), someone.csrf)
 })
 
+test('a withdrawal that is not carried out comes back with the courses that were chosen, and with its note', async () => {
+  const python = 'course-v1:Lernito+PY101+2026'
+  const { headers } = await product.sell({ email: 'alice@example.com', courseIds: [DEMO, python] })
+  const path = `/deliveries/${headers['x-lernito-delivery']}/withdraw`
+  await product.lms.seed({
+    enrollments: [{ email: 'alice@example.com', course: DEMO, mode: 'verified', active: true }],
+  })
+  const seen = await someone.send(path, { course: DEMO, note: 'refund 1182' })
+  assert.match(readable(seen), /At least one of the courses is in a paid course mode/)
+  const boxes = [...seen.text.matchAll(/name="course" value="([^"]*)"( checked)?/g)]
+  assert.deepEqual(
+    boxes.map(([, course, checked]) => [course, checked !== undefined]),
+    [
+      [DEMO, true],
+      [python, false],
+    ],
+  )
+  assert.match(seen.text, /name="note"[^>]* value="refund 1182"/)
+})
+
 test('a form that is too long for an address is answered directly', async () => {
   const body = Array.from({ length: 3_000 }, (_, index) => (index * 2_654_435_761).toString(36)).join('')
   const seen = await someone.send('/signature', { body, header: 'ab'.repeat(32) })

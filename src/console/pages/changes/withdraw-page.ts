@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
@@ -7,9 +7,10 @@ import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryUrl, formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { standingText } from '../deliveries/delivery-facts.ts'
 import { withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
@@ -18,27 +19,37 @@ const words = TEXTS.withdraw
 
 type Stands = Awaited<ReturnType<LmsCalls['whatStands']>>
 
+type Problem = keyof typeof words.problems
+
 /** Adds the page on which an operator withdraws a delivery. It shows first what the LMS has for the buyer. */
 export function addWithdrawal(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/withdraw'
 
-  scope.get<WithId>(path, async (request, reply) => {
+  /** @param sent the form that was not carried out, with its problem; null: the page is opened */
+  const send = async (
+    reply: FastifyReply,
+    of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; sent: URLSearchParams | null },
+  ): Promise<FastifyReply> => {
+    const { request, withdrawable, sent } = of
     const { id } = request.params
     const here = deliveryUrl(request)
-    const withdrawable = await operations.withdrawable(id)
-    if (withdrawable === null) return reply.callNotFound()
     const crumbs = crumbsOf({ id, request: withdrawable })
     const pending = (await operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
-    const problem = queryOf(request).get('problem')
-    const [, text] = Object.entries(words.problems).find(([name]) => name === problem) ?? []
+    const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
     const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
     const body =
       pending.length > 0
         ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
-        : await orderHtml(parts, { request, withdrawable, action: `${here}/withdraw` })
+        : await orderHtml(parts, { request, withdrawable, sent, action: `${here}/withdraw` })
     const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
+  }
+
+  scope.get<WithId>(path, async (request, reply) => {
+    const withdrawable = await operations.withdrawable(request.params.id)
+    if (withdrawable === null) return reply.callNotFound()
+    return send(reply, { request, withdrawable, sent: sentForm(request) })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -47,10 +58,17 @@ export function addWithdrawal(parts: PageParts): void {
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
     const here = deliveryUrl(request)
-    const again = (problem: keyof typeof words.problems) => reply.redirect(`${here}/withdraw?problem=${problem}`, 303)
-    if (courses.length === 0) return again('noCourse')
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
+    const again = (problem: Problem) => {
+      const values = new URLSearchParams(form)
+      values.delete('csrf')
+      values.set('problem', problem)
+      return leadToPage({ reply, path: `${here}/withdraw`, values }, () =>
+        send(reply, { request, withdrawable, sent: values }),
+      )
+    }
+    if (courses.length === 0) return again('noCourse')
     const chosen = withdrawable.courses.filter(({ course }) => hasCourse(courses, course))
     const stands = paid ? null : await lms.whatStands({ ...withdrawable, courses: chosen })
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
@@ -73,34 +91,44 @@ export function addWithdrawal(parts: PageParts): void {
 
 async function orderHtml(
   parts: PageParts,
-  of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; action: string },
+  of: {
+    request: FastifyRequest<WithId>
+    withdrawable: Withdrawable
+    sent: URLSearchParams | null
+    action: string
+  },
 ): Promise<string> {
   const { lms } = parts
-  const { request, withdrawable, action } = of
+  const { request, withdrawable, sent, action } = of
   const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
   const stands = await lms.whatStands(withdrawable)
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
-  const items = courses.map(
-    (one, index) => html`<li>!${choiceHtml(one, { index, stands, courseName: request.courseName })}</li>`,
-  )
+  const isChosen = (course: string): boolean => sent === null || sent.getAll('course').includes(course)
+  const items = courses.map((one, index) => {
+    const isChecked = isChosen(one.course)
+    return html`<li>!${choiceHtml(one, { index, isChecked, stands, courseName: request.courseName })}</li>`
+  })
   const others = await parts.operations.otherSales(
     request.params.id,
     courses.map(({ course }) => course),
   )
+  // What the operator saw when they opened the form, however often they sent it since.
+  const seen = (sent === null ? undefined : seenOf(sent)) ?? withdrawable.lastEvent
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
-<form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
+<form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
-!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off">
+!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
 }
 
 function choiceHtml(
   { course, result }: Withdrawable['courses'][number],
-  { index, stands, courseName }: { index: number; stands: Stands; courseName: CourseName },
+  of: { index: number; isChecked: boolean; stands: Stands; courseName: CourseName },
 ): string {
+  const { index, isChecked, stands, courseName } = of
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
   const since =
     found === undefined || found.since === null
@@ -108,7 +136,7 @@ function choiceHtml(
       : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
   const live = found === undefined ? '' : html` ${standingText(found)}!${since}`
   const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
-  return html`<input type="checkbox" id="course${index}" name="course" value="${course}" checked> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
+  return html`<input type="checkbox" id="course${index}" name="course" value="${course}"!${isChecked ? ' checked' : ''}> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
 <div>${said}!${live}</div>`
 }
 
