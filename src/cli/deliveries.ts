@@ -3,7 +3,7 @@ import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Found, Shown, Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
 import { toldOf } from '../operators/find/timeline.ts'
-import { totalOf } from '../operators/reports/counts.ts'
+import { type StateCounts, totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../queue/withdrawals/withdrawal.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
@@ -50,7 +50,7 @@ const list = command({
       const count = () => countFound(opened.context.database.db, filter)
       if (values.count) {
         const counts = await count()
-        if (values.json) printJson({ total: totalOf(counts), states: counts })
+        if (values.json) printJson({ total: totalOf(counts), states: counted(counts) })
         else process.stdout.write(describeCounts(counts))
         return 0
       }
@@ -69,18 +69,20 @@ const list = command({
 })
 
 /** What the list has of all that match, for standard error: a program that reads the list does not want it. */
-function describeShown({ shown, counts }: { shown: number; counts: Counts }): string {
+function describeShown({ shown, counts }: { shown: number; counts: StateCounts }): string {
   if (shown >= totalOf(counts)) return describeCounts(counts)
   return `Showing ${shown} of ${describeCounts(counts)}For more, use --limit N or --all.\n`
 }
 
-type Counts = Awaited<ReturnType<typeof countFound>>
+/** The states that have deliveries, in their usual order. */
+const counted = (counts: StateCounts): Partial<StateCounts> =>
+  Object.fromEntries(DELIVERY_STATES.filter((state) => counts[state] > 0).map((state) => [state, counts[state]]))
 
-/** One line. The states are in their usual order. */
-function describeCounts(states: Counts): string {
+/** One line. */
+function describeCounts(states: StateCounts): string {
   const total = totalOf(states)
   const parts = DELIVERY_STATES.flatMap((state) => {
-    const count = states[state] ?? 0
+    const count = states[state]
     if (count === 0) return []
     return `${count} ${count > 1 && state === 'needs_attention' ? 'need attention' : TEXTS.states[state].toLowerCase()}`
   })

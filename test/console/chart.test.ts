@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { latestDays, zoneOf } from '../../src/console/layout/zone.ts'
 import { axisOf, chartHtml } from '../../src/console/pages/overview/chart.ts'
 import type { Band } from '../../src/operators/incidents/incidents.ts'
-import type { Bar } from '../../src/operators/reports/counts.ts'
+import { type Bar, countsOf } from '../../src/operators/reports/counts.ts'
 import { linksOf } from './harness.ts'
 
 const HOUR_MS = 3_600_000
@@ -12,7 +12,11 @@ const now = Date.UTC(2026, 10, 27, 11)
 const bounds = latestDays({ now, zone, days: 4 })
 const bars: Bar[] = bounds
   .slice(0, -1)
-  .map((from, index) => ({ from, to: bounds[index + 1] ?? now, counts: { enrolled: index } }))
+  .map((from, index) => ({
+    from,
+    to: bounds[index + 1] ?? now,
+    counts: countsOf([{ state: 'enrolled', count: index }]),
+  }))
 const band = (from: number, to: number | null): Band => ({
   id: 'ID',
   kind: 'down',

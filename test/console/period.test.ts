@@ -115,3 +115,14 @@ test('a period without a right beginning is that of 30 days, and one of many yea
   assert.deepEqual(days('', '2026-03-31'), ['2026-03-02', '2026-03-31', 30])
   assert.deepEqual(days('1999-01-01', '2026-01-01'), ['2025-01-01', '2026-01-01', 366])
 })
+
+test('the courses after the twentieth are one row, so that the table adds up', async () => {
+  const keys = Array.from({ length: 22 }, (_, n) => `course-v1:edX+C${n}+2026`)
+  await product.sell({ email: 'many@example.com', courseIds: keys })
+  someone = await operator(product, now)
+  const today = new Date(now()).toISOString().slice(0, 10)
+  const page = readable(await see(`/?from=${today}&to=${today}`, 'UTC'))
+  const [, table = ''] = /Sales by course(.*)Current state/.exec(page) ?? []
+  assert.equal(table.match(/course-v1:edX/g)?.length, 20)
+  assert.match(table, / 2 more courses 2 .* Total 22 /)
+})

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type Bar, totalOf } from '../../operators/reports/counts.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
+import { type StateCounts, sumOf, totalOf } from '../../operators/reports/counts.ts'
+import type { DeliveryState } from '../../sale/types.ts'
 import type { Catalogue, Course, Past } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf, type ReasonCode } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
@@ -48,7 +48,7 @@ interface Line {
   readonly name: string | null
   readonly status: Status
   readonly change: Change | null
-  readonly counts: Bar['counts']
+  readonly counts: StateCounts
 }
 
 /** What last changed, and how the catalogue has it now. */
@@ -71,7 +71,7 @@ async function readView(
 ) {
   const { period, from: since, to } = boundsOf(asked, { now: now(), zone: of.zone })
   const [sold, catalogue, isRefused] = await Promise.all([
-    operations.salesOfAllCourses({ from: since, to }),
+    operations.salesByCourse({ from: since, to }),
     readCatalogue(),
     refusedCourses(),
   ])
@@ -99,9 +99,9 @@ interface View extends Awaited<ReturnType<typeof readView>> {
 
 const byName = (a: Line, b: Line): number => (a.name ?? a.key).localeCompare(b.name ?? b.key, 'en')
 
-const sum = (counts: Bar['counts'], ...states: DeliveryState[]): number =>
-  states.reduce((total, state) => total + (counts[state] ?? 0), 0)
-const problemsIn = ({ counts }: Line): number => sum(counts, 'needs_attention', 'rejected')
+const WAITING = ['pre_enrolled', 'queued'] as const satisfies DeliveryState[]
+const PROBLEMS = ['needs_attention', 'rejected'] as const satisfies DeliveryState[]
+const problemsIn = ({ counts }: Line): number => totalOf(counts, PROBLEMS)
 
 function pageHtml(view: View): string {
   const { lines } = view
@@ -118,23 +118,18 @@ function pageHtml(view: View): string {
     others.length === 0
       ? ''
       : html`<h2>${words.others} <span class="quiet">${numberText(others.length)}</span></h2>!${tableHtml(words.others, others, view)}`
-  const all = { counts: totals(lines) }
+  const all = sumOf(lines.map(({ counts }) => counts))
   const total = fill(words.total, {
     courses: numberText(lines.length),
-    sold: numberText(totalOf(all.counts)),
-    enrolled: numberText(sum(all.counts, 'enrolled')),
-    waiting: numberText(sum(all.counts, 'pre_enrolled', 'queued')),
-    problems: numberText(sum(all.counts, 'needs_attention', 'rejected')),
-    handled: numberText(sum(all.counts, 'handled')),
-    withdrawn: numberText(sum(all.counts, 'withdrawn')),
+    sold: numberText(totalOf(all)),
+    enrolled: numberText(all.enrolled),
+    waiting: numberText(totalOf(all, WAITING)),
+    problems: numberText(totalOf(all, PROBLEMS)),
+    handled: numberText(all.handled),
+    withdrawn: numberText(all.withdrawn),
   })
   return html`!${leadHtml(view)}!${shutHtml}!${othersHtml}<p>${total}</p>!${unsoldHtml(view)}`
 }
-
-const totals = (lines: readonly Line[]): Bar['counts'] =>
-  Object.fromEntries(
-    DELIVERY_STATES.map((state) => [state, lines.reduce((total, { counts }) => total + (counts[state] ?? 0), 0)]),
-  )
 
 function leadHtml({ catalogue, since, until }: View): string {
   const { checkedAt, failure } = catalogue
@@ -155,26 +150,23 @@ const tableHtml = (title: string, lines: readonly Line[], view: View): string =>
 
 function cellsOf(line: Line, view: View): string[] {
   const { counts } = line
-  const link = (count: number, states: readonly DeliveryState[], look = ''): string => {
+  const link = (states: readonly DeliveryState[] | undefined, look = ''): string => {
+    const count = totalOf(counts, states)
     if (count === 0) return html`<span class="quiet">0</span>`
-    const state = states.find((one) => counts[one] !== undefined)
-    const isOne = states.length === 0 || count === sum(counts, ...(state === undefined ? [] : [state]))
-    return html`<a!${look} href="${listUrl(line, view, isOne ? (states.length === 0 ? '' : (state ?? '')) : '')}">${numberText(count)}</a>`
+    // The list shows one state or all.
+    const state = states?.find((one) => counts[one] === count) ?? ''
+    const url = `${view.base}/deliveries${queryText({ course: line.key, sales: 'only', ...view.period, state })}`
+    return html`<a!${look} href="${url}">${numberText(count)}</a>`
   }
   return [
     titleHtml(line),
     html`<div>!${statusHtml(line, view)}!${changeHtml(line.change, view)}</div>`,
-    link(totalOf(counts), []),
-    link(sum(counts, 'enrolled'), ['enrolled']),
-    link(sum(counts, 'pre_enrolled', 'queued'), ['pre_enrolled', 'queued']),
-    link(problemsIn(line), ['needs_attention', 'rejected'], ' class="bad"'),
+    link(undefined),
+    link(['enrolled']),
+    link(WAITING),
+    link(PROBLEMS, ' class="bad"'),
     actionHtml(line, view),
   ]
-}
-
-/** The sales of a course in the list, in this state or in all. */
-function listUrl({ key }: Line, { base, period }: View, state: DeliveryState | ''): string {
-  return `${base}/deliveries${queryText({ course: key, sales: 'only', ...period, state })}`
 }
 
 function titleHtml({ key, name, status }: Line): string {
@@ -243,7 +235,7 @@ function changeHtml(change: Change | null, { since }: View): string {
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
   const { base } = view
-  const stopped = sum(counts, 'needs_attention')
+  const stopped = counts.needs_attention
   if (status.kind === 'missing') {
     if (status.similar === null || stopped === 0) return ''
     const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })

@@ -23,11 +23,9 @@ import { audit, timeline } from '../find/timeline.ts'
 import { incidentsBetween, listIncidents, waitedSales } from '../incidents/incidents.ts'
 import { markCause, markedCauses } from '../reports/cause-marks.ts'
 import {
-  allStates,
+  type CountedSpan,
   countBacklog,
   countByState,
-  countReceived,
-  countSales,
   createCounting,
   salesByCourse,
   salesBySpan,
@@ -123,8 +121,6 @@ function finding({ context, guard }: Parts) {
 function reports({ context, guard }: Parts) {
   const { db } = context.database
   const { now } = context
-  const states = createCounting({ count: () => guard(() => countByState(db)), now })
-  const sold = createCounting({ count: () => guard(() => countSales(db)), now })
   return {
     overview: () => guard(() => overview(db, now())),
 
@@ -143,20 +139,11 @@ function reports({ context, guard }: Parts) {
     /** Those that overlap the time between two times (ms since 1970), oldest first. */
     incidentsBetween: (span: { from: number; to: number }) => guard(() => incidentsBetween(db, span)),
 
-    /** Counts the deliveries by state, each once. */
-    countByState: () => states(null),
+    /** Counts deliveries by state, each once. The sales are without tests, and a corrected one counts as its correction. */
+    countByState: createCounting({ count: (of: CountedSpan) => guard(() => countByState(db, of)), now }),
 
     /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
     sales: createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan(db, bounds)), now }),
-
-    /** Counts the sales by state, each once: without tests, and a corrected one as its correction. */
-    countSales: () => sold(null),
-
-    /** Counts the deliveries received in a span of time by state; see countReceived. */
-    countReceived: createCounting({
-      count: (of: { from: number; to: number | null; sales: boolean }) => guard(() => countReceived(db, of)),
-      now,
-    }),
 
     /**
      * Counts the sales received in a span of time (ms since 1970) by each of their courses and their state. It is the slowest
@@ -164,14 +151,6 @@ function reports({ context, guard }: Parts) {
      */
     salesByCourse: createCounting({
       count: (span: { from: number; to: number | null }) => guard(() => salesByCourse(db, span)),
-      now,
-      keptMs: COURSES_KEPT_MS,
-    }),
-
-    /** The same of all courses. */
-    salesOfAllCourses: createCounting({
-      count: (span: { from: number; to: number | null }) =>
-        guard(() => salesByCourse(db, { ...span, max: Number.POSITIVE_INFINITY })),
       now,
       keptMs: COURSES_KEPT_MS,
     }),
@@ -293,7 +272,7 @@ function bulkReplays(parts: Parts) {
     bulkReplay: (id: string) => guard(() => readReplay(db, id)),
 
     /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
-    replayResults: (id: string) => guard(async () => allStates(await countFound(db, { replay: id }))),
+    replayResults: (id: string) => guard(() => countFound(db, { replay: id })),
 
     /** Returns the latest 20, newest first. */
     bulkReplays: () => guard(() => listReplays(db)),

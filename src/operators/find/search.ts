@@ -13,7 +13,7 @@ import {
 } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
 import { readSaleId } from '../../queue/webhook-ids.ts'
-import { countsOf, type StateCounts, sumOf } from '../reports/counts.ts'
+import { countsOf, type StateCounts, totalOf } from '../reports/counts.ts'
 import { BEFORE_MS, type DeliveryFilter, isTypedAddress, meeting } from './filter.ts'
 
 /** A search through texts stops after this time, ms, and the page says how far back it came. */
@@ -66,7 +66,7 @@ export async function search(
 }
 
 /** Counts the deliveries that a filter finds, by state: exactly, however long it takes. */
-export const countFound = async (db: Kysely<Tables>, filter: DeliveryFilter): Promise<Partial<StateCounts>> =>
+export const countFound = async (db: Kysely<Tables>, filter: DeliveryFilter): Promise<StateCounts> =>
   countsOf(await tally(db, filter, 'id'))
 
 /**
@@ -78,8 +78,9 @@ export async function countReplayable(
   filter: DeliveryFilter,
 ): Promise<{ count: number; left: number }> {
   const tallied = await tally(db, filter, 'request')
-  const count = sumOf(tallied.flatMap(({ state, having }) => (state === 'rejected' ? [] : { count: having })))
-  return { count, left: sumOf(tallied) - count }
+  const having = countsOf(tallied.map((one) => ({ ...one, count: one.having })))
+  const count = totalOf(having) - having.rejected
+  return { count, left: totalOf(countsOf(tallied)) - count }
 }
 
 /** By state, in stretches: how many there are, and how many of them have a value in the column. */

@@ -3,7 +3,7 @@ import type { IncidentRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { type Page, waited } from '../find/filter.ts'
-import { allStates, countsOf, type StateCounts, sumOf } from '../reports/counts.ts'
+import { countsOf, type StateCounts, totalOf } from '../reports/counts.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */
@@ -236,9 +236,10 @@ export async function waitedSales(
     .groupBy('state')
     .execute()
   const last = rows.flatMap((row) => row.last ?? [])
+  const counts = countsOf(rows)
   return {
-    sales: sumOf(rows),
-    counts: allStates(countsOf(rows)),
+    sales: totalOf(counts),
+    counts,
     lastEnrolledAt: last.length === 0 ? null : Math.max(...last),
   }
 }

@@ -14,27 +14,22 @@ export type BacklogCounts = Pick<StateCounts, (typeof BACKLOG)[number]>
 const deliveriesIn = (db: Kysely<Tables>, states: readonly DeliveryState[]) =>
   db.selectFrom('deliveries').where('state', 'in', states)
 
-/** Counts the deliveries by their state, each once, in an index alone. */
-export const countByState = (db: Kysely<Tables>): Promise<StateCounts> => countStates(deliveriesIn(db, DELIVERY_STATES))
+/** Which deliveries are counted: those received from `from` to `to` (ms since 1970, exclusive), or all; `sales`: only the sales. */
+export interface CountedSpan {
+  readonly from?: number | undefined
+  readonly to?: number | null | undefined
+  readonly sales?: boolean
+}
+
+/** Counts deliveries by their state, each once, in an index alone. */
+export function countByState(db: Kysely<Tables>, { from, to, sales = false }: CountedSpan = {}): Promise<StateCounts> {
+  const isAll = from === undefined && (to ?? null) === null
+  const some = isAll ? deliveriesIn(db, DELIVERY_STATES) : receivedIn(db, { from: from ?? 0, to: to ?? null })
+  return countStates(sales ? some.where(isSale) : some)
+}
 
 /** Counts the deliveries in the states that need the service, the buyer or an operator. */
 export const countBacklog = (db: Kysely<Tables>): Promise<BacklogCounts> => countStates(deliveriesIn(db, BACKLOG))
-
-/** Counts the sales by their state, each once, in an index alone. */
-export const countSales = (db: Kysely<Tables>): Promise<StateCounts> =>
-  countStates(deliveriesIn(db, DELIVERY_STATES).where(isSale))
-
-/**
- * Counts the deliveries that were received in a span of time (ms since 1970; `to` is exclusive) by their state, in an index
- * alone. `sales`: only the sales.
- */
-export function countReceived(
-  db: Kysely<Tables>,
-  { from, to, sales }: { from: number; to: number | null; sales: boolean },
-): Promise<StateCounts> {
-  const some = receivedIn(db, { from, to })
-  return countStates(sales ? some.where(isSale) : some)
-}
 
 /** The deliveries that were received from `from` to `to` (exclusive; null: until now). */
 function receivedIn(db: Kysely<Tables>, { from, to }: { from: number; to: number | null }) {
@@ -43,35 +38,28 @@ function receivedIn(db: Kysely<Tables>, { from, to }: { from: number; to: number
 }
 
 async function countStates(deliveries: ReturnType<typeof deliveriesIn>): Promise<StateCounts> {
-  const rows = await deliveries
-    .select(['state', ({ fn }) => fn.countAll<number>().as('count')])
-    .groupBy('state')
-    .execute()
-  return allStates(countsOf(rows))
+  return countsOf(
+    await deliveries
+      .select(['state', ({ fn }) => fn.countAll<number>().as('count')])
+      .groupBy('state')
+      .execute(),
+  )
 }
 
-/** Counts the deliveries in all states. */
-export const totalOf = (counts: Partial<StateCounts>): number =>
-  Object.values(counts).reduce((sum, count) => sum + count, 0)
-
-/** Adds the states that were counted nowhere. */
-export const allStates = (counts: Partial<StateCounts>): StateCounts => {
-  const none = { queued: 0, enrolled: 0, pre_enrolled: 0, needs_attention: 0, rejected: 0, handled: 0, withdrawn: 0 }
-  return { ...none, ...counts }
-}
+/** Counts the deliveries in these states; in all states without them. */
+export const totalOf = (counts: StateCounts, states: readonly DeliveryState[] = DELIVERY_STATES): number =>
+  states.reduce((sum, state) => sum + counts[state], 0)
 
 const QUARTER_MS = 900_000
-/** Of the courses with the most sales, the overview lists this many, and the others are one row. */
-const COURSES_MAX = 20
 /** More sales of several courses than are ever stored. */
 const SEVERAL_MAX = 1_000_000_000
 
-/** How many sales of a span of time have each state now. States without a sale are absent. */
+/** How many sales of a span of time have each state now. */
 export interface Bar {
   /** The beginning of the span and its end, ms since 1970. */
   readonly from: number
   readonly to: number
-  readonly counts: Partial<StateCounts>
+  readonly counts: StateCounts
 }
 
 /**
@@ -101,13 +89,10 @@ export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[])
 
 /**
  * Counts the sales received from `from` to `to` (ms since 1970, exclusive; null: until now) by course and state. A sale of
- * several courses counts for each of them. Returns the `max` courses with the most sales, the most first; all further courses
- * together; the sales that name no course; and how many sales there are, each once.
+ * several courses counts for each of them. Returns the courses, those with the most sales first; the sales that name no
+ * course; and how many sales there are, each once.
  */
-export async function salesByCourse(
-  db: Kysely<Tables>,
-  { from, to, max = COURSES_MAX }: { from: number; to: number | null; max?: number },
-) {
+export async function salesByCourse(db: Kysely<Tables>, { from, to }: { from: number; to: number | null }) {
   const sales = receivedIn(db, { from, to }).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
@@ -127,21 +112,15 @@ export async function salesByCourse(
   const { '': unnamed = [], ...byCourse } = Object.groupBy(lines, ({ course }) => foldKey(course))
   const courses = Object.values(byCourse).flatMap((rows = []) => courseOf(rows))
   courses.sort((a, b) => totalOf(b.counts) - totalOf(a.counts) || (a.course < b.course ? -1 : 1))
-  const rest = courses.slice(max)
-  const restRows = rest.flatMap(({ counts }) =>
-    DELIVERY_STATES.map((state) => ({ state, count: counts[state] ?? 0 })).filter(({ count }) => count > 0),
-  )
-  return {
-    courses: courses.slice(0, max),
-    others: { courses: rest.length, counts: countsOf(restRows) },
-    unnamed: countsOf(unnamed),
-    sales: sumOf(firsts),
-  }
+  return { courses, unnamed: countsOf(unnamed), sales: totalOf(countsOf(firsts)) }
 }
 
 /** One course from its rows, which may spell it differently: as the shop sent it most often. */
 function courseOf(rows: readonly (StateCount & { readonly course: string })[]) {
-  const spelled = [...Map.groupBy(rows, ({ course }) => course)].map(([course, some]) => ({ course, sum: sumOf(some) }))
+  const spelled = [...Map.groupBy(rows, ({ course }) => course)].map(([course, some]) => ({
+    course,
+    sum: totalOf(countsOf(some)),
+  }))
   const [most] = spelled.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
   return most === undefined ? [] : [{ course: most.course, counts: countsOf(rows) }]
 }
@@ -151,16 +130,16 @@ interface StateCount {
   readonly count: number
 }
 
-/** Adds up what was counted by state. States without a row are absent. */
-export function countsOf(rows: readonly StateCount[]): Partial<StateCounts> {
-  const counts: Partial<Record<DeliveryState, number>> = {}
-  for (const { state, count } of rows) counts[state] = (counts[state] ?? 0) + Number(count)
+/** Adds up what was counted by state. */
+export function countsOf(rows: readonly StateCount[]): StateCounts {
+  const counts = { queued: 0, enrolled: 0, pre_enrolled: 0, needs_attention: 0, rejected: 0, handled: 0, withdrawn: 0 }
+  for (const { state, count } of rows) counts[state] += Number(count)
   return counts
 }
 
-/** The same in all states together. */
-export const sumOf = (rows: readonly Pick<StateCount, 'count'>[]): number =>
-  rows.reduce((sum, { count }) => sum + Number(count), 0)
+/** Adds up several counts. */
+export const sumOf = (all: readonly StateCounts[]): StateCounts =>
+  countsOf(all.flatMap((counts) => DELIVERY_STATES.map((state) => ({ state, count: counts[state] }))))
 
 /** What was counted, and when: ms since 1970. */
 export interface Counted<Value> {

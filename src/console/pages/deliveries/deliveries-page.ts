@@ -98,11 +98,7 @@ async function filtersHtml(
 /** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */
 async function countsOf({ operations }: PageParts, query: ListQuery, { received, receivedTo }: DeliveryFilter) {
   if (!isEmpty({ ...query, state: '', sales: '', from: '', to: '' })) return null
-  const sales = query.sales !== ''
-  if (received !== undefined || receivedTo !== undefined) {
-    return operations.countReceived({ from: received ?? 0, to: receivedTo ?? null, sales })
-  }
-  return sales ? operations.countSales() : operations.countByState()
+  return operations.countByState({ from: received, to: receivedTo, sales: query.sales !== '' })
 }
 
 /** Whether an address has a filter that is empty, as a form sends it, or that does not mean anything. */

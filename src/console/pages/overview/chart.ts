@@ -32,8 +32,7 @@ const SERIES = [
 type Series = (typeof SERIES)[number]
 
 /** Returns how many sales of a bar belong to a series. */
-const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>
-  states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)
+const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number => totalOf(counts, states)
 
 interface Chart {
   readonly base: string

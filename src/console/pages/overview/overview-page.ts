@@ -2,9 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { CAUSE_MARKS } from '../../../operators/reports/cause-marks.ts'
-import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
+import { type Bar, type StateCounts, sumOf, totalOf } from '../../../operators/reports/counts.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
-import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
+import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
@@ -66,8 +66,8 @@ async function readView(
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : days
   const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
-    operations.countByState(),
-    operations.countReceived({ from, to, sales: true }),
+    operations.countByState({}),
+    operations.countByState({ from, to, sales: true }),
     operations.causes(),
     operations.sales(bounds),
     operations.salesByCourse({ from, to }),
@@ -268,6 +268,8 @@ function currentHtml({ overview, breaker, budget, replicas, base, now }: View): 
   return factsHtml(rows)
 }
 
+/** Of the courses with the most sales, the table lists this many, and the others are one row. */
+const COURSES_MAX = 20
 const COURSE_STATES = [
   'enrolled',
   'pre_enrolled',
@@ -283,15 +285,16 @@ const COURSE_STATES = [
  * its sales.
  */
 function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
-  const { courses, others, unnamed, sales } = byCourse
+  const { unnamed, sales } = byCourse
   if (sales === 0) return ''
-  const row = (title: string, counts: Bar['counts'], course?: string): string => {
+  const [courses, rest] = [byCourse.courses.slice(0, COURSES_MAX), byCourse.courses.slice(COURSES_MAX)]
+  const row = (title: string, counts: StateCounts, course?: string): string => {
     const link = (text: string, state: DeliveryState | '', look = ''): string =>
       course === undefined
         ? text
         : html`<a!${look} href="${base}/deliveries${queryText({ course, sales: 'only', ...period, state })}">!${text}</a>`
     const cells = COURSE_STATES.map((state) => {
-      const count = counts[state] ?? 0
+      const count = counts[state]
       const look = state === 'needs_attention' || state === 'rejected' ? ' class="bad"' : ''
       const label = TEXTS.states[state]
       return count === 0
@@ -301,13 +304,11 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     const [, sold] = words.courses.columns
     return html`<tr role="row"><th role="rowheader" scope="row">!${link(title, '')}</th><td role="cell" data-label="${sold ?? ''}">${numberText(totalOf(counts))}</td>!${cells.join('')}</tr>`
   }
-  const all = [...courses.map(({ counts }) => counts), others.counts, unnamed]
-  const total = Object.fromEntries(
-    DELIVERY_STATES.map((state) => [state, all.reduce((sum, counts) => sum + (counts[state] ?? 0), 0)]),
-  )
+  const others = sumOf(rest.map(({ counts }) => counts))
+  const total = sumOf([...courses.map(({ counts }) => counts), others, unnamed])
   const rows = [
     ...courses.map(({ course, counts }) => row(courseNameHtml(course, courseName), counts, course)),
-    others.courses === 0 ? '' : row(fill(words.courses.others, { count: numberText(others.courses) }), others.counts),
+    rest.length === 0 ? '' : row(fill(words.courses.others, { count: numberText(rest.length) }), others),
     totalOf(unnamed) === 0 ? '' : row(words.courses.unnamed, unnamed),
   ]
   const columns = [...words.courses.columns, ...COURSE_STATES.map((state) => TEXTS.states[state])]

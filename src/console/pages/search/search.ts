@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { isTypedAddress, wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { totalOf } from '../../../operators/reports/counts.ts'
+import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
 import { within } from '../../../service/lib/loop.ts'
 import { sendPart } from '../../layout/layout.ts'
@@ -64,7 +64,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
 
 /** Those that were sold, most often first, and then the others of the LMS. */
 function coursesOf(
-  sold: readonly { readonly course: string; readonly counts: Parameters<typeof totalOf>[0] }[],
+  sold: readonly { readonly course: string; readonly counts: StateCounts }[],
   listed: readonly { readonly key: string }[],
 ): Hits['courses'] {
   const known = new Set(sold.map(({ course }) => foldKey(course)))
