@@ -118,7 +118,7 @@ function cellsOf(
           : html`${words.next} !${timeHtml(dueAt)}`
   const why = error === null ? '' : html`<br><span class="quiet">${error}</span>`
   return [
-    html`<div class="call"><code>${type}</code></div>`,
+    html`<div class="word"><code>${type}</code></div>`,
     subjectHtml(event, { request, buyers }),
     timeHtml(createdAt),
     numberText(attempts),
