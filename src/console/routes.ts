@@ -32,7 +32,7 @@ import { addSignaturePage } from './pages/shop/signature-page.ts'
 import type { ConsoleParts, PageParts } from './parts.ts'
 import { createSessions } from './session/sessions.ts'
 import { addSignInPages } from './session/sign-in-pages.ts'
-import { CONSOLE_PATH } from './session/site.ts'
+import { CONSOLE_PATH, type Site } from './session/site.ts'
 
 /** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
@@ -100,15 +100,17 @@ function acceptFormsOnly(scope: FastifyInstance): void {
   )
 }
 
+const toOverview = ({ base }: Site) => ({ action: TEXTS.refusals.toOverview, link: `${base}/` })
+
 function answerErrors(scope: FastifyInstance, { onError }: ConsoleParts): void {
   scope.setNotFoundHandler(({ site }, reply) =>
-    sendMessage({ reply, status: 404, ...TEXTS.refusals.notFound, link: `${site.base}/` }),
+    sendMessage({ reply, status: 404, ...TEXTS.refusals.notFound, ...toOverview(site) }),
   )
   scope.setErrorHandler<FastifyError | AppError>((error, { site }, reply) => {
     const status = error instanceof AppError ? (STATUSES[error.code] ?? 500) : (error.statusCode ?? 500)
     if (status >= 500) onError(error)
     const { database, unexpected, request } = TEXTS.refusals
     const message = status === 503 ? database : status < 500 ? request : unexpected
-    return sendMessage({ reply, status, ...message, link: `${site.base}/` })
+    return sendMessage({ reply, status, ...message, ...toOverview(site) })
   })
 }

@@ -10,13 +10,11 @@ const HOUR_MS = 3_600_000
 const zone = zoneOf('Europe/Berlin')
 const now = Date.UTC(2026, 10, 27, 11)
 const bounds = latestDays({ now, zone, days: 4 })
-const bars: Bar[] = bounds
-  .slice(0, -1)
-  .map((from, index) => ({
-    from,
-    to: bounds[index + 1] ?? now,
-    counts: countsOf([{ state: 'enrolled', count: index }]),
-  }))
+const bars: Bar[] = bounds.slice(0, -1).map((from, index) => ({
+  from,
+  to: bounds[index + 1] ?? now,
+  counts: countsOf([{ state: 'enrolled', count: index }]),
+}))
 const band = (from: number, to: number | null): Band => ({
   id: 'ID',
   kind: 'down',

@@ -47,11 +47,13 @@ function textsOf(expression: string, source: string, read: (node: unknown) => st
 
 test('every use of a text has a value for each of its placeholders', () => {
   const filled = new Set<string>()
-  for (const { file, text: source } of SOURCES) {
-    for (const { 0: call, index } of source.matchAll(/\bfill(?:Both)?\(/g)) {
+  for (const { file, text: source } of SOURCES.filter((one) => !one.file.endsWith('format.ts'))) {
+    for (const { 0: call, 1: of, index } of source.matchAll(/\bfill(Both|Count)?\(/g)) {
       const inside = inBrackets(source, index + call.length - 1)
-      const [, expression = '', values = ''] = inside.match(/^([\s\S]*?),\s*\{([\s\S]*)\}\s*,?\s*$/) ?? []
-      const given = values.split(/,(?![^(`]*[)`])/).map((property) => property.trim().match(/^\w+/)?.[0] ?? '')
+      const [, expression = '', values = ''] =
+        inside.match(of === 'Count' ? /^(.*?),[^{]*(.*)$/s : /^(.*?),\s*\{(.*)\}\s*,?\s*$/s) ?? []
+      const given = values.split(/,(?![^(`]*[)`])/).map((property) => property.match(/\w+/)?.[0] ?? '')
+      if (of === 'Count') given.push('count')
       const texts = textsOf(expression, source)
       assert.ok(texts.length > 0, `${file}: ${expression} is no text`)
       const wanted = new Set(texts.flatMap(placeholders))
@@ -65,7 +67,7 @@ test('every use of a text has a value for each of its placeholders', () => {
 
 test('a text with a placeholder is nowhere shown unfilled', () => {
   for (const { file, text: source } of SOURCES) {
-    const calls = [...source.matchAll(/\bfill(?:Both)?\(/g)].map(({ 0: call, index }) => {
+    const calls = [...source.matchAll(/\bfill(?:Both|Count)?\(/g)].map(({ 0: call, index }) => {
       const from = index + call.length - 1
       return { from, to: from + inBrackets(source, from).length }
     })

@@ -76,10 +76,10 @@ export function refreshes({ url, id, seconds }: { url: string; id: string; secon
  * Returns the link to the older entries of a list; '' if there are none.
  * @param of.next the `after` of the next page
  */
-export function olderHtml({ url, next, label }: { url: string; next: string | null; label: string }): string {
+export function olderHtml({ url, next }: { url: string; next: string | null }): string {
   if (next === null) return ''
   const older = `${url}?${new URLSearchParams({ after: next })}`
-  return html`<p class="pages"><a class="button second" href="${older}">${label}</a></p>`
+  return html`<p class="pages"><a class="button second" href="${older}">${TEXTS.deliveries.older}</a></p>`
 }
 
 /** Returns a field of a form that its reader doesn't see. */

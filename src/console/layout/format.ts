@@ -3,7 +3,7 @@ import { canBeCourse } from '../../lms/apis/courses.ts'
 import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
-import { TEXTS } from './texts.ts'
+import { fill, TEXTS } from './texts.ts'
 import { type TimeLook, zoneOf } from './zone.ts'
 
 const SECOND_MS = 1000
@@ -40,6 +40,13 @@ export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, write: (text:
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)
+
+/** Fills the text for one of something, or for another number of it, which is its `count`. */
+export const fillCount = (
+  { one, many }: { readonly one: string; readonly many: string },
+  count: number,
+  values: Readonly<Record<string, string>> = {},
+): string => fill(count === 1 ? one : many, { count: numberText(count), ...values })
 
 /** Writes a duration (ms) in its two largest units, without those that are zero. */
 export function durationText(ms: number): string {

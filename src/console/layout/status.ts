@@ -40,18 +40,18 @@ export interface ConsoleStatus {
 }
 
 const PAGES = [
-  { path: '/', label: TEXTS.nav.overview },
-  { path: '/deliveries', label: TEXTS.nav.deliveries },
+  { path: '/', label: TEXTS.overview.title },
+  { path: '/deliveries', label: TEXTS.deliveries.title },
   { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention', sub: true },
   { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled', sub: true },
-  { path: '/people', label: TEXTS.nav.people },
-  { path: '/courses', label: TEXTS.nav.courses },
-  { path: '/refused', label: TEXTS.nav.refused, count: 'refused', group: TEXTS.nav.connection },
-  { path: '/events', label: TEXTS.nav.events, count: 'events' },
-  { path: '/incidents', label: TEXTS.nav.incidents },
-  { path: '/changes', label: TEXTS.nav.changes },
-  { path: '/signature', label: TEXTS.nav.signature, group: TEXTS.nav.installation },
-  { path: '/setup', label: TEXTS.nav.setup },
+  { path: '/people', label: TEXTS.people.title },
+  { path: '/courses', label: TEXTS.courses.title },
+  { path: '/refused', label: TEXTS.refused.title, count: 'refused', group: TEXTS.nav.connection },
+  { path: '/events', label: TEXTS.shopEvents.title, count: 'events' },
+  { path: '/incidents', label: TEXTS.incidents.title },
+  { path: '/changes', label: TEXTS.changes.title },
+  { path: '/signature', label: TEXTS.signature.title, group: TEXTS.nav.installation },
+  { path: '/setup', label: TEXTS.setup.title },
 ] as const satisfies readonly { path: string; label: string; count?: keyof Badges; sub?: true; group?: string }[]
 
 /** A page of the menu, by its path below the console's base. */
@@ -80,7 +80,7 @@ export function navigationHtml(of: {
   })
   return html`<nav aria-label="${TEXTS.nav.label}" class="side" id="pages" popover><a class="name" href="${base}/">${TEXTS.product}</a>
 <ul id="menu">!${links.join('\n')}</ul>
-<form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.open}</button></form></nav>`
+<form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.title}</button></form></nav>`
 }
 
 /** These are faults; buyers who have not registered yet are none. */
@@ -101,7 +101,7 @@ export function healthHtml(of: { status: ConsoleStatus; base: string; current: M
   const queued =
     counts === null
       ? ''
-      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: numberText(counts.queued) })}</a>`
+      : html`<a href="${base}/deliveries?state=queued">${fill(TEXTS.counts.queued, { count: numberText(counts.queued) })}</a>`
   const used =
     budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
   const url = `${base}/status?page=${encodeURIComponent(current ?? '')}`

@@ -25,7 +25,7 @@ export function addChanges(parts: PageParts): void {
       after === null ? operations.bulkReplays() : [],
     ])
     const buyers = await buyersOf(parts, items)
-    const older = olderHtml({ url: `${base}/changes`, next, label: words.older })
+    const older = olderHtml({ url: `${base}/changes`, next })
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Band, Incident, WaitedSales } from '../../operators/incidents/incidents.ts'
 import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
-import { durationText, numberText, timeHtml } from '../layout/format.ts'
+import { durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
@@ -18,7 +18,7 @@ export function addIncidents({ scope, operations, now }: PageParts): void {
     const { items, next } = await operations.incidents(queryOf(request).get('after'))
     const rows = items.map((item) => cellsOf(item, { now: now(), base }))
     const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
-    const older = olderHtml({ url: base + path, next, label: words.older })
+    const older = olderHtml({ url: base + path, next })
     const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
   })
@@ -48,8 +48,7 @@ export function waitedHtml(span: Pick<Band, 'from' | 'to'>, of: WaitedSales, bas
 }
 
 /** How many sales waited. */
-export const countWaited = ({ sales }: WaitedSales): string =>
-  sales === 1 ? words.oneWaited : fill(words.waited, { count: numberText(sales) })
+export const countWaited = ({ sales }: WaitedSales): string => fillCount(words.waited, sales)
 
 /** In their order in the sentence. Sales in other states are handled or withdrawn. */
 const BECAME = ['enrolled', 'pre_enrolled', 'queued', 'needs_attention'] as const

@@ -7,7 +7,7 @@ import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, differenceHtml, hiddenField, listTable } from '../../layout/elements.ts'
-import { agoHtml, numberText } from '../../layout/format.ts'
+import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -20,10 +20,8 @@ const SHOWN = 200
 const KEY_MAX = 255
 
 /** The title of the pages of one bulk correction. @param to the key of the right course */
-export function correctionTitle(count: number, to: string, courseName: CourseName): string {
-  const name = courseName(to) ?? to
-  return count === 1 ? fill(words.titleOne, { to: name }) : fill(words.title, { count: numberText(count), to: name })
-}
+export const correctionTitle = (count: number, to: string, courseName: CourseName): string =>
+  fillCount(words.title, count, { to: courseName(to) ?? to })
 
 const STEPS = ['preview', 'confirm', 'run', 'result'] as const
 
@@ -201,16 +199,15 @@ function startHtml(view: Preview): string {
   const { request, query, total, until, from, to } = view
   const { base } = request.site
   if (to === null || isSameCourse(to, from)) return ''
-  const count = numberText(total)
   const fields = Object.entries({ ...query, enroll_in: to, until: `${until}` }).map(([name, value]) =>
     hiddenField(name, value),
   )
   const items = words.confirm.items.map((item) => html`<li>${item}</li>`)
-  return html`<p class="actions"><button type="button" popovertarget="confirm">${fill(total === 1 ? words.startOne : words.start, { count })}</button>
+  return html`<p class="actions"><button type="button" popovertarget="confirm">${fillCount(words.start, total)}</button>
 <a class="button second" href="${base}/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
 <div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields.join('')}
-<h2 id="confirm-title">${fill(total === 1 ? words.confirm.titleOne : words.confirm.title, { count, to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
-<p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fill(total === 1 ? words.confirm.yesOne : words.confirm.yes, { count })}</button></p></form></div>`
+<h2 id="confirm-title">${fillCount(words.confirm.title, total, { to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
+<p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fillCount(words.confirm.yes, total)}</button></p></form></div>`
 }
 
 /** Another course than the closest one. It is open if there is none. */

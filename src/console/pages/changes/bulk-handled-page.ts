@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { csrfField, hiddenField } from '../../layout/elements.ts'
-import { numberText } from '../../layout/format.ts'
+import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -37,7 +37,7 @@ export function addBulkHandled(parts: PageParts): void {
     const items = await selectedOf(sent ?? queryOf(request))
     const above = sent?.has('handled') ? resultsHtml(sent, request) : orderHtml(sent, { request, items })
     const main = above + tableOf(items, request)
-    return sendPage({ reply, title: titleOf(items.length), crumbs, current: '/deliveries', main })
+    return sendPage({ reply, title: fillCount(words.title, items.length), crumbs, current: '/deliveries', main })
   }
 
   scope.get('/handled', (request, reply) => send(reply, sentForm(request)))
@@ -63,9 +63,6 @@ export function addBulkHandled(parts: PageParts): void {
     return lead()
   })
 }
-
-const titleOf = (count: number): string =>
-  count === 1 ? words.titleOne : fill(words.title, { count: numberText(count) })
 
 /** @param of.items what the operator sees: if somebody changes one of them before the form is sent, that one stays as it is */
 function orderHtml(

@@ -139,7 +139,7 @@ function resultsHtml({ request, bulk, results: states }: ProgressView): string {
   const [done, running] = [numberText(replayed), state === 'running']
   if (replayed === 0 && !running) return html`${none}`
   const links = ORDER.filter((one) => states[one] > 0).map((one) => {
-    const text = fill(TEXTS.replay.results[one], { count: numberText(states[one]) })
+    const text = fill(TEXTS.counts[one], { count: numberText(states[one]) })
     return html`<a href="${request.site.base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const counted = totalOf(states)

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Preview } from '../../../operators/find/listing.ts'
 import { csrfField, hiddenField } from '../../layout/elements.ts'
-import { numberText } from '../../layout/format.ts'
+import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -65,7 +65,7 @@ function foundHtml(
 function foundText({ count, left }: Preview): string {
   const all = numberText(count + left)
   if (left === 0) return count === 0 ? words.nothing : fill(words.found, { count: numberText(count) })
-  const rejected = left === 1 ? words.leftOne : fill(words.leftSome, { count: numberText(left) })
+  const rejected = fillCount(words.left, left)
   if (count === 0) return fill(words.foundNone, { left: rejected })
   return fill(words.foundSome, { count: numberText(count), all, left: rejected })
 }

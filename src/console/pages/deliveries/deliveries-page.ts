@@ -172,7 +172,7 @@ function toolsHtml({ found: { items }, query, base }: ListView): string {
       : html` <a class="button second" href="${base}/replay${filter}">${words.replay}</a> <a class="button second" href="${base}/deliveries.csv${filter}">${words.csv}</a>`
   const wrong = items.length > 0 && query.about !== '' && WRONG_KEYS.some((code) => code === query.cause)
   const correct = wrong ? html` <a class="button second" href="${base}/correct${filter}">${words.correct}</a>` : ''
-  return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a>!${correct}!${all}</p>`
+  return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.title}</a>!${correct}!${all}</p>`
 }
 
 const CSV_PAGE = 500

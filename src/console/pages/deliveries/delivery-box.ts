@@ -45,7 +45,7 @@ export function boxHtml(of: Box): string {
     return html`<div class="note box bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
   const next = state === 'queued' ? waitHtml(of) : ''
-  const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.states[state].grade
+  const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
@@ -129,9 +129,9 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
       const reply = of.replies.find(({ to }) => to === step)
       if (reply === undefined) return ''
       if (look === '')
-        return html`<button type="button" id="${id}" data-copies="reply-${step}" data-copied="${words.replyCopied}" hidden>${words.copyReply[step]}</button>`
+        return html`<button type="button" id="${id}" data-copies="reply-${step}" data-copied="${TEXTS.copy.copied}" hidden>${words.copyReply[step]}</button>`
       return html`<details class="reply" id="${id}"><summary class="button ${look}">${words.reply[step]}</summary>!${replyHtml(reply)}
-<button type="button" class="second" data-copies="reply-${step}" data-copied="${words.replyCopied}" hidden>${words.copyReply[step]}</button></details>`
+<button type="button" class="second" data-copies="reply-${step}" data-copied="${TEXTS.copy.copied}" hidden>${words.copyReply[step]}</button></details>`
     }
     case 'replay':
       return isStopped(delivery.state)

@@ -7,7 +7,7 @@ import type { CallNote } from '../../../sale/calls.ts'
 import { detailText } from '../../../sale/words.ts'
 import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml } from '../../layout/elements.ts'
-import { durationText, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
+import { durationText, fillCount, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
 import { formatJson } from './delivery-facts.ts'
@@ -67,7 +67,7 @@ function shortText({ of }: Timeline, { at, kind, detail, answer, calls = [] }: T
     (kind === 'claimed' || kind === 'enrolled' || kind === 'pre_enrolled') && waited >= LATER_MS
       ? fill(words.afterSale, { time: durationText(waited) })
       : '',
-    others === 0 ? '' : others === 1 ? words.withOne : fill(words.withOthers, { count: numberText(others) }),
+    others === 0 ? '' : fillCount(words.others, others),
     answer === undefined ? '' : answerText(answer),
   ]
   return parts.filter((part) => part !== '').join(', ')

@@ -156,7 +156,7 @@ const reasonLine = (reason: Reason): string =>
 
 function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
   if (breaker !== null && isOpen(breaker)) {
-    return html`<span title="${breaker.failure.message}">${outcomeWords.waits[breaker.kind]}; ${outcomeWords.continues}</span>`
+    return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now) return html`${outcomeWords.attempting}`
   return html`${outcomeWords.next} !${agoHtml(dueAt)}`

@@ -6,7 +6,7 @@ import type { LmsAccount } from '../../../sale/line.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
 import { csrfField, doneHtml, hiddenField, listTable } from '../../layout/elements.ts'
-import { numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
@@ -175,13 +175,10 @@ function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['bought
   if (found.length === 0) return ''
   const items = found.map(
     ({ email, newest, count }) =>
-      html`<li><a href="${base}/people/${newest}"><bdi>${email}</bdi></a>, ${salesText(count)}</li>`,
+      html`<li><a href="${base}/people/${newest}"><bdi>${email}</bdi></a>, ${fillCount(words.count, count)}</li>`,
   )
   return html`<div class="note"><p>${words.elsewhere}</p><ul>!${items.join('')}</ul></div>`
 }
-
-const salesText = (count: number): string =>
-  count === 1 ? words.oneSale : fill(words.manySales, { count: numberText(count) })
 
 type Moved = Exclude<AccountById, { status: 'gone' }>
 

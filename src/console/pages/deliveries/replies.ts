@@ -99,7 +99,7 @@ const textFor = (situation: Situation): string | null =>
 
 /** Shows a reply with a button that copies it. */
 export const copyReplyHtml = (reply: Reply): string =>
-  html`<div class="actions"><button type="button" data-copies="reply-${reply.to}" data-copied="${TEXTS.delivery.replyCopied}" hidden>${TEXTS.delivery.copyReply[reply.to]}</button></div>!${replyHtml(reply)}`
+  html`<div class="actions"><button type="button" data-copies="reply-${reply.to}" data-copied="${TEXTS.copy.copied}" hidden>${TEXTS.delivery.copyReply[reply.to]}</button></div>!${replyHtml(reply)}`
 
 /** Shows a reply, to read and to copy. Without JavaScript, the text can be selected. */
 export function replyHtml({ to, text }: Reply): string {

@@ -4,7 +4,7 @@ import { isMarkable, type MarkedCause } from '../../../operators/reports/cause-m
 import { REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { differenceHtml, hiddenField } from '../../layout/elements.ts'
-import { agoHtml, numberText, timeHtml } from '../../layout/format.ts'
+import { agoHtml, fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 import { shortKey } from '../deliveries/list-rows.ts'
@@ -20,8 +20,7 @@ const SHOWN = 12
 export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count: number }): string {
   const { causes, count } = of
   if (count === 0 || causes.length === 0) return ''
-  const from =
-    causes.length === 1 ? words.attention.oneCause : fill(words.attention.causes, { count: numberText(causes.length) })
+  const from = fillCount(words.attention.causes, causes.length)
   const isMixed = causes.some(({ state }) => state === 'rejected')
   const many = fill(isMixed ? words.attention.unpaid : words.attention.many, {
     count: numberText(count),

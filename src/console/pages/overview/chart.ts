@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Band } from '../../../operators/incidents/incidents.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
-import { numberText } from '../../layout/format.ts'
+import { fillCount, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayText, type Zone } from '../../layout/zone.ts'
 import { queryText, spanText } from '../deliveries/list-filters.ts'
@@ -90,9 +90,7 @@ function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number)
   const name = zone.formats[by].format(bar.from)
   const stack = stackHtml(bar, { name, x: LEFT + (index + 0.15) * step, width: step * 0.7, y })
   if (stack === '') return ''
-  const count = totalOf(bar.counts)
-  const label =
-    count === 1 ? fill(words.oneOfDay, { day: name }) : fill(words.day, { day: name, count: numberText(count) })
+  const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
   return html`<a href="${dayUrl(chart, bar)}" aria-label="${label}"><rect class="day" x="${round(LEFT + index * step)}" y="${TOP}" width="${round(step)}" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
 }
 

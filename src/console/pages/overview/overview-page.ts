@@ -7,7 +7,7 @@ import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -181,7 +181,7 @@ function quietHtml({ senders, events, breaker, states }: View): string {
   const signed = Math.max(current ?? 0, previous ?? 0)
   const sent = events?.endpoint?.sentAt ?? null
   const { facts } = words.healthy
-  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(words.others.queued, { count: numberText(states.value.queued) })}`
+  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
   return factsHtml([
     ...(signed === 0 ? [] : [[facts.webhook, html`!${agoHtml(signed)}, ${facts.signed}`] as const]),
     ...(sent === null ? [] : [[facts.result, html`!${agoHtml(sent)}, ${facts.accepted}`] as const]),
@@ -220,7 +220,7 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
 function othersHtml({ sold, base, period }: View): string {
   const counts = sold.value
   const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
-    const text = fill(words.others[state], { count: numberText(counts[state]) })
+    const text = fill(TEXTS.counts[state], { count: numberText(counts[state]) })
     const list = `${base}/deliveries${queryText({ sales: 'only', state, ...period })}`
     return counts[state] === 0 ? html`${text}` : html`<a href="${list}">${text}</a>`
   })
@@ -235,8 +235,7 @@ function causesText(causes: View['causes'], count: number): string {
   if (count === 0) return words.tiles.noCause
   const unsolved = causes.filter(({ state }) => state === 'needs_attention')
   if (unsolved.reduce((sum, one) => sum + one.count, 0) !== count) return ''
-  if (unsolved.length === 1) return words.tiles.oneCause
-  return fill(words.tiles.causes, { count: numberText(unsolved.length) })
+  return fillCount(words.tiles.causes, unsolved.length)
 }
 
 function paceText(pace: Overview['pace']): string {

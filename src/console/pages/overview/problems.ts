@@ -63,7 +63,7 @@ function breakerProblems(breaker: BreakerState | null, now: number): Problem[] {
   })
   if (breaker.kind === 'throttled') return [{ grade: 'warning', ...text, path: null, action: '' }]
   // Doctor tells causes apart that the circuit breaker can't, and has the command that fixes each.
-  return [{ grade: 'bad', ...text, path: '/setup', action: words.openSetup }]
+  return [{ grade: 'bad', ...text, path: '/setup', action: TEXTS.checks.run }]
 }
 
 function courseProblems(paused: readonly PausedCourse[], now: number): Problem[] {

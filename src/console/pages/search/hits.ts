@@ -5,7 +5,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import { textsLike } from '../../../operators/find/similar.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { CourseName } from '../../layout/course-names.ts'
-import { numberText, stateHtml, timeHtml } from '../../layout/format.ts'
+import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../parts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
@@ -50,9 +50,9 @@ export function hitsHtml(hits: Hits, base: string): string {
   const groups =
     noSale === null
       ? [
-          { title: words.people, hits: people.map((one) => personHit(one, searched, base)) },
-          { title: words.deliveries, hits: deliveries.map((one) => deliveryHit(one, hits, base)) },
-          { title: words.courses, hits: courses.map((one) => courseHit(one, hits, base)) },
+          { title: TEXTS.people.title, hits: people.map((one) => personHit(one, searched, base)) },
+          { title: TEXTS.deliveries.title, hits: deliveries.map((one) => deliveryHit(one, hits, base)) },
+          { title: TEXTS.courses.title, hits: courses.map((one) => courseHit(one, hits, base)) },
         ]
       : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, hits, base)) }]
   const more = [...(noSale?.person ? [personPageHit(text, noSale.person)] : []), listHit(text, base)]
@@ -113,12 +113,12 @@ function coursesHtml({ courseIds }: Summary, { courseName, words: searched }: Hi
 
 function courseHit({ key, sales }: Hits['courses'][number], hits: Hits, base: string): Hit {
   const name = hits.courseName(key)
-  const sold = sales === 0 ? words.notSold : sales === 1 ? words.oneSale : ''
+  const sold = sales === 0 ? words.notSold : fillCount(words.sales, sales)
   return {
     href: `${base}/deliveries${queryText({ course: key, sales: 'only' })}`,
     name: isolated(name ?? key, hits.words),
     below: name === null ? '' : isolated(key, hits.words),
-    side: html`<span class="quiet">${sold || fill(words.sales, { count: numberText(sales) })}</span>`,
+    side: html`<span class="quiet">${sold}</span>`,
   }
 }
 

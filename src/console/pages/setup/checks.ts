@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { listTable } from '../../layout/elements.ts'
-import { agoHtml, numberText, withCodeHtml } from '../../layout/format.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { agoHtml, fillCount, withCodeHtml } from '../../layout/format.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { ChecksRun } from '../../parts.ts'
 
 const words = TEXTS.checks
@@ -13,7 +13,7 @@ export function countsHtml({ at, results }: ChecksRun): string {
   const counts = STATUSES.flatMap((status) => {
     const count = results.filter((one) => one.status === status).length
     if (count === 0 && status !== 'failure') return []
-    return [fill(count === 1 ? words.counts[status].one : words.counts[status].many, { count: numberText(count) })]
+    return [fillCount(words.counts[status], count)]
   })
   return html`${counts.join(', ')}. <span class="quiet">${words.checked} !${agoHtml(at)}.</span>`
 }

@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
 import { type FormLately, isAcceptedAgain, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
 import { copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { agoHtml, fillCount, signatureHtml, timeHtml } from '../../layout/format.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { Step } from './steps.ts'
 
 const words = TEXTS.connectShop
@@ -85,9 +85,8 @@ function refusedHtml({ senders: { refused }, base }: Shop): string {
   const [latest] = wrong.toSorted((a, b) => b.lastAt - a.lastAt)
   if (latest === undefined) return ''
   const { count, lastAt, address } = latest
-  const text = fill(count === 1 ? words.refusedOne : words.refused, { count: numberText(count) })
   const from = address === '' ? '' : html` ${words.from} <code>${address}</code>`
-  return html`<p><span class="state needs-attention">${text}</span> !${agoHtml(lastAt)}!${from}: ${words.refusedWhy} <a href="${base}/refused">${words.findCause}</a></p>`
+  return html`<p><span class="state needs-attention">${fillCount(words.refused, count)}</span> !${agoHtml(lastAt)}!${from}: ${words.refusedWhy} <a href="${base}/refused">${words.findCause}</a></p>`
 }
 
 /** A command that sends a signed sale. The bytes of the body are signed as they are. */

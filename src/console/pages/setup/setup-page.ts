@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { copyHtml, csrfField, factsHtml, noticeHtml } from '../../layout/elements.ts'
-import { numberText, stateHtml, timeHtml } from '../../layout/format.ts'
+import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -114,10 +114,7 @@ function connectLms({ lmsUrl }: PageParts, { run, catalogue, breaker }: View): S
   const hasAnswered = run !== null || (catalogue.checkedAt !== null && catalogue.failure === null)
   const done = hasAnswered && wrong === 0 && !isDown
   const { courses, checkedAt } = catalogue
-  const read =
-    checkedAt === null
-      ? ''
-      : html` ${fill(courses.length === 1 ? words.lms.oneCourse : words.lms.courses, { count: numberText(courses.length) })}`
+  const read = checkedAt === null ? '' : html` ${fillCount(words.lms.courses, courses.length)}`
   return {
     id: 'connect-lms',
     title: words.lms.title,
@@ -170,28 +167,28 @@ function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View):
 
 /** Returns the step that tells the shop what becomes of its sales. */
 function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step {
-  const { title, on, off, text, more, setting } = words.results
-  const example = html`<p>${text}</p>!${factsHtml([[setting, copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' })]])}`
-  const link = html`<p class="quiet">${more} <a href="${base}/events">${TEXTS.nav.events}</a></p>`
+  const { title, text, more } = words.results
+  const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' })]])}`
+  const link = html`<p class="quiet">${more} <a href="${base}/events">${TEXTS.shopEvents.title}</a></p>`
   return {
     id: 'events',
     title,
     done: outbox !== null,
-    aside: outbox === null ? off : on,
+    aside: outbox === null ? words.off : words.on,
     body: outbox === null ? example : link,
   }
 }
 
 /** Returns the step with the button that sends a test notification, and what came of the last one. */
 function notify({ testNotification }: PageParts, request: FastifyRequest, { last }: View): Step {
-  const { title, on, off, text, setting } = words.notify
+  const { title, text } = words.notify
   const { last: lastOne, button, intro } = TEXTS.testNotification
   const { notification } = last
   const result =
     notification === null ? '' : html`<p>${lastOne} !${timeHtml(notification.at)}: ${notification.detail}.</p>`
   const form = html`<p class="quiet">${intro}</p>!${result}
 <form method="post" action="${request.site.base}/test-notification" class="actions">!${csrfField(request)}<button class="second">${button}</button></form>`
-  const example = html`<p>${text}</p>!${factsHtml([[setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
+  const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
   const isOn = testNotification !== null
-  return { id: 'notifications', title, done: isOn, aside: isOn ? on : off, body: isOn ? form : example }
+  return { id: 'notifications', title, done: isOn, aside: isOn ? words.on : words.off, body: isOn ? form : example }
 }

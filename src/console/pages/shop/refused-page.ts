@@ -66,5 +66,5 @@ function repairHtml(refused: readonly RefusedSender[], base: string): string {
   const steps = words.steps.map((step) => html`<li>!${withCodeHtml(step)}</li>`)
   return html`<section class="note warning"><h2>${words.repair}</h2><p>${words.ifShop}</p>
 <ol>!${steps.join('')}</ol><p>${words.windows}</p><ul>!${windows.join('')}</ul>
-<p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p></section>`
+<p>${words.todo} <a href="${base}/signature">${TEXTS.signature.title}</a>.</p></section>`
 }
