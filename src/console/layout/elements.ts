@@ -82,18 +82,20 @@ export function olderHtml({ url, next }: { url: string; next: string | null }): 
   return html`<p class="pages"><a class="button second" href="${older}">${TEXTS.deliveries.older}</a></p>`
 }
 
-/** Returns a field of a form that its reader doesn't see. */
-export const hiddenField = (name: string, value: string): string =>
-  html`<input type="hidden" name="${name}" value="${value}">`
+/** Returns the fields of a form that its reader doesn't see: those with a value. */
+export const hiddenFields = (fields: Readonly<Record<string, string>>): string =>
+  Object.entries(fields)
+    .map(([name, value]) => (value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`))
+    .join('')
 
 /** Returns the field that every form with a change must have. */
-export const csrfField = (request: FastifyRequest): string => hiddenField('csrf', sessionOf(request).csrf)
+export const csrfField = (request: FastifyRequest): string => hiddenFields({ csrf: sessionOf(request).csrf })
 
 /**
  * The number of the delivery's last event, as the page shows it. A form with it is not carried out after an operator has
  * changed the delivery since.
  */
-export const seenField = (lastEvent: number): string => hiddenField(SEEN, `${lastEvent}`)
+export const seenField = (lastEvent: number): string => hiddenFields(seenValue(lastEvent))
 const SEEN = 'last_event'
 
 /** The same as a value of a form. */
@@ -107,7 +109,7 @@ export function seenOf(form: URLSearchParams): number | undefined {
 
 /** Returns the fields of a posted form again, except those that a new form has of its own. */
 export const sameFields = (form: URLSearchParams): string =>
-  [...form].map(([name, value]) => (name === 'csrf' || name === SEEN ? '' : hiddenField(name, value))).join('')
+  [...form].map(([name, value]) => (name === 'csrf' || name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
 
 /** Shows the result of the form that led to this page. The address can select only one of these texts. */
 export function doneHtml(

@@ -6,7 +6,7 @@ import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, differenceHtml, hiddenField, listTable } from '../../layout/elements.ts'
+import { csrfField, differenceHtml, hiddenFields, listTable } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -199,22 +199,19 @@ function startHtml(view: Preview): string {
   const { request, query, total, until, from, to } = view
   const { base } = request.site
   if (to === null || isSameCourse(to, from)) return ''
-  const fields = Object.entries({ ...query, enroll_in: to, until: `${until}` }).map(([name, value]) =>
-    hiddenField(name, value),
-  )
+  const fields = hiddenFields({ ...query, enroll_in: to, until: `${until}` })
   const items = words.confirm.items.map((item) => html`<li>${item}</li>`)
   return html`<p class="actions"><button type="button" popovertarget="confirm">${fillCount(words.start, total)}</button>
 <a class="button second" href="${base}/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
-<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields.join('')}
+<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields}
 <h2 id="confirm-title">${fillCount(words.confirm.title, total, { to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
 <p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fillCount(words.confirm.yes, total)}</button></p></form></div>`
 }
 
 /** Another course than the closest one. It is open if there is none. */
 function otherHtml({ request, query, to, written }: Preview): string {
-  const fields = Object.entries(query).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
   return html`<details!${to === null ? ' open' : ''}><summary>${words.other}</summary>
-<form method="get" action="${request.site.base}/correct" class="stack">!${fields.join('')}<label for="enroll_in">${words.key}</label>
+<form method="get" action="${request.site.base}/correct" class="stack">!${hiddenFields(query)}<label for="enroll_in">${words.key}</label>
 <input id="enroll_in" name="enroll_in" value="${written === '' ? (to ?? '') : written}" maxlength="${KEY_MAX}" spellcheck="false" autocomplete="off"><button class="second">${words.lookUp}</button></form></details>`
 }
 

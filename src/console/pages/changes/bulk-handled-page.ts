@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
-import { csrfField, hiddenField } from '../../layout/elements.ts'
+import { csrfField, hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -16,7 +16,7 @@ const words = TEXTS.bulkHandled
 
 /** Adds the page that marks selected deliveries as handled, each with the same note, and says what came of each. */
 export function addBulkHandled(parts: PageParts): void {
-  const { scope, operations, liveState, now } = parts
+  const { scope, operations } = parts
   const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
 
   const selectedOf = (parameters: URLSearchParams): Promise<Summary[]> =>
@@ -26,17 +26,12 @@ export function addBulkHandled(parts: PageParts): void {
         .filter((id) => id !== ''),
     )
 
-  const tableOf = (items: readonly Summary[], { site, courseName }: FastifyRequest): string =>
-    items.length === 0
-      ? ''
-      : tableHtml(items, { base: site.base, courseName, breaker: liveState.breaker(), now: now() })
-
   /** @param sent the selection and what its form came to; null: no form was sent */
   const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const { request } = reply
     const items = await selectedOf(sent ?? queryOf(request))
     const above = sent?.has('handled') ? resultsHtml(sent, request) : orderHtml(sent, { request, items })
-    const main = above + tableOf(items, request)
+    const main = above + (items.length === 0 ? '' : tableHtml(items, { parts, request }))
     return sendPage({ reply, title: fillCount(words.title, items.length), crumbs, current: '/deliveries', main })
   }
 
@@ -73,11 +68,11 @@ function orderHtml(
   const problem = sent?.has('problem')
     ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.noNote.text}</p>`
     : ''
-  const fields = [
-    hiddenField('ids', items.map(({ id }) => id).join(',')),
-    ...items.map(({ id, lastEvent }) => hiddenField(`seen_${id}`, `${lastEvent}`)),
-  ]
-  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${csrfField(request)}!${fields.join('')}
+  const fields = hiddenFields({
+    ids: items.map(({ id }) => id).join(','),
+    ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),
+  })
+  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${csrfField(request)}!${fields}
 <label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
 <button>${words.confirm}</button></form>`
 }

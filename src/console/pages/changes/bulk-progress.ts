@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
+import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { BulkReplay } from '../../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
@@ -26,7 +26,8 @@ const wordsOf = ({ corrects }: Pick<BulkReplay, 'corrects'>) =>
   corrects === null ? TEXTS.replay : { ...TEXTS.replay, ...correctionWords.progress }
 
 /** Adds the page of a bulk replay or a bulk correction: its progress, with a button to stop it, and what came of it. */
-export function addBulkProgress({ scope, operations, liveState, now }: PageParts): void {
+export function addBulkProgress(parts: PageParts): void {
+  const { scope, operations } = parts
   const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
 
   scope.get<WithId>('/replays/:id', async (request, reply) => {
@@ -37,14 +38,7 @@ export function addBulkProgress({ scope, operations, liveState, now }: PageParts
     const limit = corrects === null ? FEW : CORRECTED
     const { items } =
       corrects === null && replayed > FEW ? { items: [] } : await operations.list({ filter: { replay: id }, limit })
-    const main = progressHtml({
-      request,
-      bulk,
-      results,
-      few: failedFirst(items),
-      breaker: liveState.breaker(),
-      now: now(),
-    })
+    const main = progressHtml({ parts, request, bulk, results, few: failedFirst(items) })
     const title = corrects === null ? TEXTS.replay.title : correctionTitle(total, corrects.to, request.courseName)
     return sendPage({ reply, title, crumbs, current: '/deliveries', main })
   })
@@ -67,15 +61,13 @@ interface ProgressView {
   readonly results: StateCounts
   /** The deliveries themselves: all, if they are few. */
   readonly few: readonly Summary[]
-  readonly breaker: BreakerState | null
-  /** ms since 1970. */
-  readonly now: number
+  readonly parts: PageParts
   readonly request: FastifyRequest
 }
 
 /** Returns the progress, and what came of each delivery. It updates itself until all are settled. */
 function progressHtml(of: ProgressView): string {
-  const { request, bulk, results, few, breaker, now } = of
+  const { parts, request, bulk, results, few } = of
   const { base } = request.site
   const { id, state, total, replayed, corrects } = bulk
   const words = wordsOf(bulk)
@@ -94,7 +86,7 @@ function progressHtml(of: ProgressView): string {
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}!${leftHtml(of)}!${nextHtml(of)}</div>
 !${running ? stop : ''}
 !${factsHtml(factsOf(bulk, request.courseName))}
-!${few.length === 0 ? '' : tableHtml(few, { base, breaker, now, courseName: request.courseName, list: queryText({ replay: id }) })}</div>`
+!${few.length === 0 ? '' : tableHtml(few, { parts, request, list: queryText({ replay: id }) })}</div>`
 }
 
 /** Which deliveries, and who ordered it. */
@@ -162,7 +154,8 @@ function resultsHtml({ request, bulk, results: states }: ProgressView): string {
 }
 
 /** Why those that are queued don't move. */
-function waitingHtml({ breaker, results, bulk }: ProgressView): string {
+function waitingHtml({ parts, results, bulk }: ProgressView): string {
+  const breaker = parts.liveState.breaker()
   if (breaker === null || !isOpen(breaker) || results.queued === 0) return ''
   return html`<p>${wordsOf(bulk).waiting} ${TEXTS.status.lms[breaker.kind]} ${TEXTS.status.since} !${timeHtml(breaker.since)}.</p>`
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Preview } from '../../../operators/find/listing.ts'
-import { csrfField, hiddenField } from '../../layout/elements.ts'
+import { csrfField, hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -13,7 +13,8 @@ import { tableHtml } from '../deliveries/list-rows.ts'
 const words = TEXTS.replay
 
 /** Adds the page that shows what a bulk replay includes, and starts it; see addBulkProgress. */
-export function addReplayPages({ scope, operations, liveState, now }: PageParts): void {
+export function addReplayPages(parts: PageParts): void {
+  const { scope, operations } = parts
   const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
 
   scope.get('/replay', async (request, reply) => {
@@ -22,12 +23,7 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
     const filter = filterOf(query, request.zone)
     const preview = await operations.previewReplay({ filter, enrolled })
     const { base } = request.site
-    const list = tableHtml(preview.sample, {
-      base,
-      courseName: request.courseName,
-      breaker: liveState.breaker(),
-      now: now(),
-    })
+    const list = tableHtml(preview.sample, { parts, request })
     const found = foundHtml(request, { preview, query, enrolled, list })
     const main = html`<p>${words.intro}</p><p>!${filterHtml(filter, request.courseName)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`
@@ -48,13 +44,11 @@ function foundHtml(
   { preview, query, enrolled, list }: { preview: Preview; query: ListQuery; enrolled: boolean; list: string },
 ): string {
   const { base } = request.site
-  const fields = Object.entries(query)
-    .map(([name, value]) => hiddenField(name, value))
-    .join('')
+  const fields = hiddenFields(query)
   const choose = html`<form method="get" action="${base}/replay" hx-get="${base}/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
-  const start = html`<form method="post" action="${base}/replay">!${csrfField(request)}!${fields}!${enrolled ? hiddenField('enrolled', 'yes') : ''}
+  const start = html`<form method="post" action="${base}/replay">!${csrfField(request)}!${fields}!${hiddenFields({ enrolled: enrolled ? 'yes' : '' })}
 <button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
   const sample = html`<h2>${words.sample}</h2>!${list}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { FieldErrors } from '../../../sale/payload/rules.ts'
-import { csrfField, hiddenField } from '../../layout/elements.ts'
+import { csrfField, hiddenFields } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -64,7 +64,7 @@ export function testSaleForm(
   const keys = form !== undefined || !hasList ? keysField(form ?? { email: '', courses: '' }) : ''
   return html`<form method="post" action="${request.site.base}/test-sale" class="stack">!${csrfField(request)}!${emailField(form?.email ?? '')}
 !${hasList ? pickerHtml(courses, chosen) : ''}!${keys}
-!${hiddenField('nonce', nonce)}<button>${words.confirm}</button></form>`
+!${hiddenFields({ nonce })}<button>${words.confirm}</button></form>`
 }
 
 interface Picked {
@@ -112,10 +112,6 @@ function keysField({ courses }: SaleForm): string {
 <textarea id="courses" name="courses" rows="${rows}" cols="60" spellcheck="false" autocomplete="off" maxlength="${COURSES_MAX}">
 ${courses}</textarea>`
 }
-
-/** The same fields, hidden, for the form of the next step. */
-export const hiddenSaleFields = ({ email, courses }: SaleForm): string =>
-  hiddenField('email', email) + hiddenField('courses', courses)
 
 /** What the payload rules say about a sale, in the webhook's words, one text for each problem. */
 export function errorTexts(errors: FieldErrors): string[] {

@@ -8,14 +8,12 @@ import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { lineOf } from '../../../sale/line.ts'
-import type { CourseName } from '../../layout/course-names.ts'
-import { hiddenField, refreshes } from '../../layout/elements.ts'
+import { hiddenFields, refreshes } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { isUpdate, queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { TEXTS } from '../../layout/texts.ts'
-import type { Zone } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { becameHtml, countWaited } from '../incidents-page.ts'
 import {
@@ -29,7 +27,7 @@ import {
   tabsHtml,
 } from './list-filters.ts'
 import { type Paged, pagerHtml, placeOf, readPlace } from './list-pages.ts'
-import { type Now, tableHtml } from './list-rows.ts'
+import { tableHtml } from './list-rows.ts'
 import { personButton } from './people-page.ts'
 
 const words = TEXTS.deliveries
@@ -37,16 +35,15 @@ const PAGE = 50
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
 export function addDeliveries(parts: PageParts): void {
-  const { scope, operations, liveState, now } = parts
+  const { scope, operations, now } = parts
   const path = '/deliveries'
 
   scope.get(path, async (request, reply) => {
-    const { zone } = request
     const { base } = request.site
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
-    const filter = filterOf(query, zone)
+    const filter = filterOf(query, request.zone)
     const [found, counts, waited, form] = await Promise.all([
       operations.list({ filter, limit: PAGE, after }),
       countsOf(parts, query, filter),
@@ -54,19 +51,8 @@ export function addDeliveries(parts: PageParts): void {
       takesForm(request) ? filtersHtml(parts, query, request) : '',
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
-    const person = personHtml(query, request)
     const place = readPlace(parameters)
-    const live = { breaker: liveState.breaker(), now: now(), zone, courseName: request.courseName }
-    const results = resultsHtml({
-      found,
-      query,
-      counts: counts?.value ?? null,
-      place,
-      person,
-      became,
-      base,
-      ...live,
-    })
+    const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, place, became })
     const main = html`<div class="list-page">!${form}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
@@ -89,10 +75,10 @@ const takesForm = (request: FastifyRequest): boolean =>
 async function filtersHtml(
   { operations, readCatalogue, now }: PageParts,
   query: ListQuery,
-  { zone, site: { base }, courseName }: FastifyRequest,
+  request: FastifyRequest,
 ): Promise<string> {
   const [causes, { courses }] = await Promise.all([operations.causes(), readCatalogue()])
-  return formHtml(query, { causes, courses, zone, now: now(), base, courseName })
+  return formHtml(query, { causes, courses, request, now: now() })
 }
 
 /** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */
@@ -119,18 +105,16 @@ const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
   isTypedAddress(q) ? personButton(request, q) : ''
 
 /** What a page of the list shows. */
-interface ListView extends Now, Paged {
-  readonly zone: Zone
-  readonly courseName: CourseName
-  /** The way to the page of a person, as escaped HTML. */
-  readonly person: string
+interface ListView extends Paged {
+  readonly parts: PageParts
   /** What became of the sales that waited in the time that the query names, as escaped HTML. */
   readonly became: string
 }
 
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
 function resultsHtml(of: ListView): string {
-  const { found, query, counts, place, person, became, base, ...now } = of
+  const { parts, request, found, query, counts, place, became } = of
+  const { base } = request.site
   const { items, searchedBackTo } = found
   const here = `${base}/deliveries`
   const poll = html`<div !${refreshes({ url: `${here}${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
@@ -138,14 +122,15 @@ function resultsHtml(of: ListView): string {
     searchedBackTo === null
       ? ''
       : html`<p class="note">${words.searched} !${timeHtml(searchedBackTo)}. ${words.searchedMore}</p>`
-  const rows = items.length === 0 ? '' : tableHtml(items, { ...now, base, list: queryText(query), isSelectable: true })
+  const rows =
+    items.length === 0 ? '' : tableHtml(items, { parts, request, list: queryText(query), isSelectable: true })
   const table =
     rows === ''
       ? ''
-      : html`<form method="get" action="${base}/replay" id="selection">!${hiddenField('selected', 'yes')}!${rows}!${selectionHtml(base)}</form>`
+      : html`<form method="get" action="${base}/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml(base)}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
-<div class="chosen">!${chipsHtml(query, of)}</div>!${toolsHtml(of)}
-<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+<div class="chosen">!${chipsHtml(query, request)}</div>!${toolsHtml(of)}
+<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query, request)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /**
@@ -164,7 +149,8 @@ function selectionHtml(base: string): string {
 }
 
 /** What can be done with the list. */
-function toolsHtml({ found: { items }, query, base }: ListView): string {
+function toolsHtml({ found: { items }, query, request }: ListView): string {
+  const { base } = request.site
   const filter = queryText(query)
   const all =
     items.length === 0

@@ -7,7 +7,7 @@ import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { namedHtml } from '../../layout/course-names.ts'
-import { csrfField, differenceHtml, hiddenField, seenField } from '../../layout/elements.ts'
+import { csrfField, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { nextSteps } from './next-steps.ts'
@@ -171,10 +171,6 @@ function correctHtml(box: Box, of: { id: string; look: string; sent: string }): 
     return html`<a class="button ${look}" id="${id}" href="${here}/correct">${label}</a>`
   }
   const courses = request.courseIds.map((key) => (key === keys.sold ? keys.closest : key))
-  const fields = [
-    hiddenField('email', request.email),
-    hiddenField('courses', courses.join('\n')),
-    hiddenField('step', 'preview'),
-  ]
-  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields.join('')}<button class="${look}">${fill(words.correctTo, { course: box.request.courseName(keys.closest) ?? keys.closest })}</button></form>`
+  const fields = hiddenFields({ email: request.email, courses: courses.join('\n'), step: 'preview' })
+  return html`<form method="post" action="${here}/correct" id="${id}">!${sent}!${fields}<button class="${look}">${fill(words.correctTo, { course: box.request.courseName(keys.closest) ?? keys.closest })}</button></form>`
 }

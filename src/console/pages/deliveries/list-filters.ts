@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
@@ -6,7 +7,7 @@ import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale
 import { reasonName } from '../../../sale/words.ts'
 import type { Course } from '../../../shop/courses/catalogue.ts'
 import { type CourseName, courseInLineHtml } from '../../layout/course-names.ts'
-import { hiddenField } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { dateFields, periodLinks } from '../../layout/period.ts'
 import { TEXTS } from '../../layout/texts.ts'
@@ -134,12 +135,11 @@ const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
  */
 export function formHtml(
   query: ListQuery,
-  { zone, now, base, ...choices }: Choices & { zone: Zone; now: number; base: string; courseName: CourseName },
+  { request, now, ...choices }: Choices & { request: FastifyRequest; now: number },
 ): string {
-  const { course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
-  const action = `${base}/deliveries`
-  const hidden = { course, sales, ended, waited, state, cause, about, replay, ids }
-  const fields = Object.entries(hidden).map(([name, value]) => (value === '' ? '' : hiddenField(name, value)))
+  const { site, zone, courseName } = request
+  const { q: _q, from, to, ...hidden } = query
+  const action = `${site.base}/deliveries`
   const brought = LINKS.map((id) => `#${id}:outerMorph`).join(',')
   const periods = periodLinks({
     period: query,
@@ -148,8 +148,8 @@ export function formHtml(
     href: (period) => action + queryText({ ...query, ...period }),
   })
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
-<noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
-!${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action })}
+<noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
+!${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action, courseName })}
 <details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
 !${dateFields({ from, to }, zone)}
 <button>${words.apply}</button></div></details></form>`
@@ -227,7 +227,7 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
   state === '' ? totalOf(counts) : counts[state]
 
 /** Returns each filter as a link that removes it. */
-export function chipsHtml(query: ListQuery, { base, courseName }: { base: string; courseName: CourseName }): string {
+export function chipsHtml(query: ListQuery, { site, courseName }: FastifyRequest): string {
   const { q, course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
   const chips = [
     { name: 'q', label: words.chips.word, value: q },
@@ -246,7 +246,7 @@ export function chipsHtml(query: ListQuery, { base, courseName }: { base: string
   const items = chips.map(({ name, label, value }) => {
     const shown = name === 'waited' ? spanHtml(spanOf(value)) : html`<bdi>${value}</bdi>`
     const rest = queryText({ ...query, [name]: '' })
-    return html`<li><a class="chip" href="${base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>!${shown}</strong> <span aria-hidden="true">×</span></a></li>`
+    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>!${shown}</strong> <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Found } from '../../../operators/find/listing.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
@@ -39,15 +40,15 @@ export interface Paged {
   /** null if the query has conditions besides a state. */
   readonly counts: StateCounts | null
   readonly place: Place
-  readonly base: string
+  readonly request: FastifyRequest
 }
 
 /** Returns which part of how many this is, and the way to the other pages. */
 export function pagerHtml(of: Paged): string {
-  const { found, query, place, base } = of
+  const { found, query, place, request } = of
   const { after, skip } = place
   const { items, next, searchedBackTo } = found
-  const here = `${base}/deliveries`
+  const here = `${request.site.base}/deliveries`
   const passed = after === null ? [] : [...place.passed, `${skip ?? ''}.${after}`].slice(-PASSED_MAX)
   const further = { passed: passed.join('~'), ...(skip === null ? {} : { skip: `${skip + items.length}` }) }
   const older =
@@ -60,11 +61,11 @@ export function pagerHtml(of: Paged): string {
 }
 
 /** The way to the page before this one, if that is not the first. */
-function newerHtml({ place: { passed }, query, base }: Paged): string {
+function newerHtml({ place: { passed }, query, request }: Paged): string {
   const [skip = '', after = ''] = (passed.at(-1) ?? '').split('.')
   if (after === '') return ''
   const newer = { ...query, after, skip, passed: passed.slice(0, -1).join('~') }
-  return html`<a href="${base}/deliveries${queryText(newer)}">${words.newer}</a>`
+  return html`<a href="${request.site.base}/deliveries${queryText(newer)}">${words.newer}</a>`
 }
 
 function rangeHtml({ found, query, counts, place: { skip } }: Paged): string {

@@ -1,5 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
+import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { type CourseLine, courseLines, deliverySentence } from '../../../sale/delivery-sentence.ts'
@@ -8,29 +9,23 @@ import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
+import { dayAt, dayName } from '../../layout/zone.ts'
+import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.deliveries
 const outcomeWords = TEXTS.listOutcome
 const PREFIX = 'course-v1:'
 const MINUTE_MS = 60_000
 
-/** What the outcome of a row depends on, beside its delivery. */
-export interface Now {
-  /** ms since 1970. */
-  readonly now: number
-  /** The circuit breaker; null until the worker has started. */
-  readonly breaker: BreakerState | null
-}
-
-interface Table extends Now {
-  readonly base: string
-  readonly courseName: CourseName
+interface Table {
+  readonly parts: Pick<PageParts, 'liveState' | 'now'>
+  readonly request: FastifyRequest
   /** The filters of the list as the end of an address: the delivery's page then knows its neighbors in this list. */
   readonly list?: string
-  /** The reader's, if the rows are to be grouped by the day of their last activity. */
-  readonly zone?: Zone
-  /** Whether each row has a check box, as in a form that does something with the selected ones. */
+  /**
+   * Whether the rows are grouped by the day of their last activity, each with a check box, as in a form that does something
+   * with the selected ones.
+   */
   readonly isSelectable?: boolean
 }
 
@@ -41,7 +36,7 @@ interface Table extends Now {
 export function tableHtml(items: readonly Summary[], of: Table): string {
   const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
   return html`<table class="deliveries" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
-!${of.zone === undefined ? bodyHtml(items, of) : daysHtml(items, { ...of, zone: of.zone })}</table>`
+!${of.isSelectable ? daysHtml(items, of) : bodyHtml(items, of)}</table>`
 }
 
 function bodyHtml(items: readonly Summary[], of: Table): string {
@@ -50,8 +45,9 @@ function bodyHtml(items: readonly Summary[], of: Table): string {
 }
 
 /** The rows below the names of their days. Of other days than today, a row has only the time. */
-function daysHtml(items: readonly Summary[], of: Table & { zone: Zone }): string {
-  const { zone, now } = of
+function daysHtml(items: readonly Summary[], of: Table): string {
+  const { zone } = of.request
+  const now = of.parts.now()
   const days = Map.groupBy(items, ({ activeAt }) => dayAt(activeAt, zone))
   const groups = [...days].map(([day, ofDay]) => {
     const name = dayName({ day, now, zone, words: TEXTS.timeline.days })
@@ -66,11 +62,9 @@ function daysHtml(items: readonly Summary[], of: Table & { zone: Zone }): string
 const timeOfDayHtml = (at: number): string => timeHtml(at, 'clock')
 
 /** The id of a row lets an update keep the rows that are still there. */
-function rowHtml(
-  item: Summary,
-  { base, list = '', isSelectable = false, courseName, ...now }: Table,
-  whenHtml: (at: number) => string = agoHtml,
-): string {
+function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = agoHtml): string {
+  const { list = '', isSelectable = false } = of
+  const { site, courseName } = of.request
   const { id, state, email, name, activeAt, source, reason } = item
   const address = email ?? words.noEmail
   const why = reason === null ? '' : html` title="${reasonSentence(reason)}"`
@@ -80,9 +74,9 @@ function rowHtml(
     : ''
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
-<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
+<td role="cell"><a class="row-link" href="${site.base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
-<td role="cell"!${why}>!${outcomeLineHtml(item, { ...now, courseName })}</td>
+<td role="cell"!${why}>!${outcomeLineHtml(item, of)}</td>
 <td role="cell">!${whenHtml(activeAt)}</td></tr>`
 }
 
@@ -132,12 +126,12 @@ function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): 
 }
 
 /** Returns in one short line what came of a delivery, or what it waits for. */
-function outcomeLineHtml(item: Summary, { now, breaker, courseName }: Now & Pick<Table, 'courseName'>): string {
+function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
   const { state, reason } = item
-  const write = (text: string): string => namedHtml(text, courseName)
+  const write = (text: string): string => namedHtml(text, request.courseName)
   switch (state) {
     case 'queued':
-      return waitHtml(item, { now, breaker })
+      return waitHtml(item, parts)
     case 'enrolled':
       return enrolledHtml(item, write)
     case 'pre_enrolled':
@@ -154,11 +148,12 @@ function outcomeLineHtml(item: Summary, { now, breaker, courseName }: Now & Pick
 const reasonLine = (reason: Reason): string =>
   REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
 
-function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
+function waitHtml({ attempts, dueAt }: Summary, { liveState, now }: Table['parts']): string {
+  const breaker = liveState.breaker()
   if (breaker !== null && isOpen(breaker)) {
     return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
   }
-  if (attempts === 0 || dueAt === null || dueAt <= now) return html`${outcomeWords.attempting}`
+  if (attempts === 0 || dueAt === null || dueAt <= now()) return html`${outcomeWords.attempting}`
   return html`${outcomeWords.next} !${agoHtml(dueAt)}`
 }
 

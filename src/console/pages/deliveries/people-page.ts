@@ -5,7 +5,7 @@ import { isWholeAddress, type Person, type Sale } from '../../../operators/find/
 import type { LmsAccount } from '../../../sale/line.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
-import { csrfField, doneHtml, hiddenField, listTable } from '../../layout/elements.ts'
+import { csrfField, doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
 import { fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -103,7 +103,7 @@ function searchHtml(request: FastifyRequest, email: string): string {
 
 /** Returns a button that leads to the page of a person, with or without a sale. */
 export const personButton = (request: FastifyRequest, email: string): string =>
-  html`<form method="post" action="${request.site.base}/people" class="tools">!${csrfField(request)}!${hiddenField('email', email)}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
+  html`<form method="post" action="${request.site.base}/people" class="tools">!${csrfField(request)}!${hiddenFields({ email })}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
@@ -118,7 +118,7 @@ async function personHtml(
     ? accountReply({ sales, status: account.value.status, lmsUrl, courseName: request.courseName })
     : null
   const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="second">${words.check}</button></form>`
-  const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="danger">${words.forget}</button></form>`
+  const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now(), courseName: request.courseName })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
   const elsewhere = await operations.boughtAs({ accountIds: accountIdsOf(person, account), email })

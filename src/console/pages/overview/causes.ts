@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { isMarkable, type MarkedCause } from '../../../operators/reports/cause-marks.ts'
 import { REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { differenceHtml, hiddenField } from '../../layout/elements.ts'
+import { differenceHtml, hiddenFields } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
@@ -86,7 +86,7 @@ function markHtml(cause: MarkedCause, { base, csrf }: Pick<Context, 'base' | 'cs
   const who =
     mark === null ? '' : html`${fill(words.attention.marks[mark.kind], { by: mark.by })}, !${timeHtml(mark.at)}.`
   const back = cameBack ? html`<strong class="bad">${words.attention.cameBack}</strong> ` : ''
-  const fields = csrf + hiddenField('code', code) + (course === null ? '' : hiddenField('course', course))
+  const fields = csrf + hiddenFields({ code, course: course ?? '' })
   const isOpen = mark === null || cameBack
   const button = isOpen
     ? html`<button class="plain" name="kind" value="cause_acknowledged">${words.attention.acknowledge}</button>`
