@@ -26,42 +26,34 @@ interface SignInOrigin {
  * signed in with before have a separate limit of 30, six each: neither an attacker behind the same NAT nor an attacker
  * with many networks can use it up.
  *
- * `count` counts one more sign-in as failed until its `undo` is called. It returns null if there were too many from this
- * origin within the minute, or too many in all.
+ * Returns a function that counts one more sign-in as failed, and returns how to undo that; null if there were too many
+ * from this origin within the minute, or too many in all.
  *
  * @param from.now in ms since 1970
  */
 export function createSignInLimit({ now }: { now: () => number }) {
   const strangers = createCounts(now)
   const known = createCounts(now)
-  return {
-    count: ({ ip, browser }: SignInOrigin) =>
-      browser === null ? strangers.count(networkOf(ip)) : known.count(browser),
-  }
+  return ({ ip, browser }: SignInOrigin) => (browser === null ? strangers(networkOf(ip)) : known(browser))
 }
 export type SignInLimit = ReturnType<typeof createSignInLimit>
 
 /** Refused sign-ins leave no entry, so there are never more than TOTAL_MAX entries. */
 function createCounts(now: () => number) {
   let minute = { began: now(), total: 0, counts: new Map<string, number>() }
-
-  return {
-    count: (key: string): { undo: () => void } | null => {
-      if (Math.abs(now() - minute.began) >= MINUTE_MS) minute = { began: now(), total: 0, counts: new Map() }
-      const mine = minute
-      const ofKey = mine.counts.get(key) ?? 0
-      if (mine.total >= TOTAL_MAX || ofKey >= EACH_MAX) return null
-      mine.total++
-      mine.counts.set(key, ofKey + 1)
-      return {
-        undo: () => {
-          mine.total--
-          const left = (mine.counts.get(key) ?? 1) - 1
-          if (left === 0) mine.counts.delete(key)
-          else mine.counts.set(key, left)
-        },
-      }
-    },
+  return (key: string): (() => void) | null => {
+    if (Math.abs(now() - minute.began) >= MINUTE_MS) minute = { began: now(), total: 0, counts: new Map() }
+    const mine = minute
+    const ofKey = mine.counts.get(key) ?? 0
+    if (mine.total >= TOTAL_MAX || ofKey >= EACH_MAX) return null
+    mine.total++
+    mine.counts.set(key, ofKey + 1)
+    return () => {
+      mine.total--
+      const left = (mine.counts.get(key) ?? 1) - 1
+      if (left === 0) mine.counts.delete(key)
+      else mine.counts.set(key, left)
+    }
   }
 }
 

@@ -67,8 +67,8 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   const link = `${site.origin}${site.base}/sign-in`
   const kept = consumeAttempt(reply, state)
   if (kept === null) return sendMessage({ reply, status: 400, ...words.lost, link })
-  const counted = limit.count({ ip, browser: knownBrowser({ request, clientSecret, now: now() }) })
-  if (counted === null) {
+  const undo = limit({ ip, browser: knownBrowser({ request, clientSecret, now: now() }) })
+  if (undo === null) {
     reply.header('retry-after', 60)
     return sendMessage({ reply, status: 429, ...words.tooMany, link })
   }
@@ -76,7 +76,7 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site) })
   if (!judged.ok) {
     const { kind, status, message: reason } = judged.failure
-    if (kind === 'refused' && status === null) counted.undo() // without a call to the LMS
+    if (kind === 'refused' && status === null) undo() // without a call to the LMS
     onSignIn({ kind: 'failed', reason })
     return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), link })
   }
@@ -86,7 +86,7 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
     const main = notStaffHtml({ ...parts, site, username })
     return sendPage({ reply, status: 403, title: words.notStaff.title, main })
   }
-  counted.undo()
+  undo()
   await beginSession(parts, reply, judged.value)
   return reply.redirect(pageOf(site, kept.next), 303)
 }

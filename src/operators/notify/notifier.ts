@@ -58,9 +58,9 @@ interface Sender {
  */
 export async function runNotifier(from: NotifierOptions & Background): Promise<void> {
   const { lookMs } = from.timing
-  const notifier = createNotifier(from)
+  const look = createNotifier(from)
   const round = async (): Promise<number> => {
-    await notifier.look()
+    await look()
     return lookMs
   }
   await runBackgroundLoop({ ...from, round, againMs: lookMs })
@@ -70,22 +70,20 @@ export async function runNotifier(from: NotifierOptions & Background): Promise<v
  * Tells operators, in texts, what they have to act on. The leader among the replicas looks every 10 seconds. What was told
  * is stored, so another replica continues after it dies. A text may come twice if the process dies, or stops leading,
  * after the receiver accepted it and before that is stored. Nothing is told never.
+ * @returns a function that looks once; it throws what the database throws
  */
-export function createNotifier(from: NotifierOptions) {
+export function createNotifier(from: NotifierOptions): () => Promise<void> {
   const { context, guard, isLeader, timing, clock, hasOutbox } = from
   const { database, now } = context
   const sender: Sender = { failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
-  return {
-    /** One look. Throws what the database throws. */
-    look: async (): Promise<void> => {
-      if (!isLeader()) return
-      await storeNews(from, sender)
-      await guard(() => countNew(context, now() - timing.lagMs))
-      await guard(() => noteFaults(database.db, { at: now(), hasOutbox }))
-      if (clock() < sender.pausedUntil) return
-      const news = await readNews(from)
-      if (news.notices.length + news.over.length > 0 && isLeader()) await send(from, sender, news)
-    },
+  return async () => {
+    if (!isLeader()) return
+    await storeNews(from, sender)
+    await guard(() => countNew(context, now() - timing.lagMs))
+    await guard(() => noteFaults(database.db, { at: now(), hasOutbox }))
+    if (clock() < sender.pausedUntil) return
+    const news = await readNews(from)
+    if (news.notices.length + news.over.length > 0 && isLeader()) await send(from, sender, news)
   }
 }
 

@@ -38,13 +38,12 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
       clock: () => monotonic.at,
       signal: new AbortController().signal,
     }
-    const notifier = createNotifier(options)
+    const lookOnce = createNotifier(options)
     return {
-      ...notifier,
       /** As the service does in two loops: records what its circuit breaker says, then looks for causes. */
       look: async (): Promise<void> => {
         await watch()?.()
-        await notifier.look()
+        await lookOnce()
       },
       /** What its circuit breaker says from now on. The service records it within a second. */
       sees: async (lms: Seen | null): Promise<void> => {
