@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { latestDays, zoneOf } from '../../src/console/layout/zone.ts'
+import { daysFrom, zoneOf } from '../../src/console/layout/zone.ts'
 import { axisOf, chartHtml } from '../../src/console/pages/overview/chart.ts'
 import type { Band } from '../../src/operators/incidents/incidents.ts'
 import { type Bar, countsOf } from '../../src/operators/reports/counts.ts'
@@ -9,7 +9,7 @@ import { linksOf } from './harness.ts'
 const HOUR_MS = 3_600_000
 const zone = zoneOf('Europe/Berlin')
 const now = Date.UTC(2026, 10, 27, 11)
-const bounds = latestDays({ now, zone, days: 4 })
+const bounds = daysFrom({ first: '2026-11-24', last: '2026-11-27', zone })
 const bars: Bar[] = bounds.slice(0, -1).map((from, index) => ({
   from,
   to: bounds[index + 1] ?? now,

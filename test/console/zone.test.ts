@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dayIn, latestDays, latestHours, zoneOf } from '../../src/console/layout/zone.ts'
+import { boundsOf } from '../../src/console/layout/period.ts'
+import { dayIn, latestHours, zoneOf } from '../../src/console/layout/zone.ts'
 
 const HOUR_MS = 3_600_000
 const iso = (at: number): string => new Date(at).toISOString().replace(':00.000Z', 'Z')
@@ -44,14 +45,14 @@ test('the latest days follow each other without gaps, and the last one is runnin
   for (const name of ['UTC', 'Europe/Madrid', 'America/St_Johns', 'Asia/Beirut', 'Australia/Lord_Howe']) {
     const zone = zoneOf(name)
     for (let now = Date.UTC(2026, 0, 1, 0, 30); now < Date.UTC(2027, 0, 1); now += 55.5 * HOUR_MS) {
-      const days = latestDays({ now, zone, days: 30 })
+      const { bounds: days } = boundsOf({ from: '', to: '' }, { now, zone })
       assert.equal(days.length, 31)
       const [start = 0, end = 0] = days.slice(-2)
       assert.ok(start <= now && now < end, `${name} ${iso(now)}`)
       for (const [i, from] of days.slice(0, -1).entries()) {
         const hours = ((days[i + 1] ?? 0) - from) / HOUR_MS
         assert.ok(hours >= 23 && hours <= 25, `${name} ${iso(from)} has ${hours} hours`)
-        assert.match(zone.formats.seconds.format(from), / (00:00|01:00):00$/)
+        assert.match(zone.format('seconds', from), / (00:00|01:00):00$/)
       }
     }
   }

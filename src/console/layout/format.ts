@@ -4,14 +4,14 @@ import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
 import { fill, TEXTS } from './texts.ts'
-import { type TimeLook, zoneOf } from './zone.ts'
+import { type Look, zoneOf } from './zone.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS
 
-const UTC = zoneOf('UTC').formats
+const UTC = zoneOf('UTC')
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
@@ -19,17 +19,17 @@ const NUMBER = new Intl.NumberFormat('en')
  * which stands in a list that names the day), or only the day (`date`). The page is sent with it in the reader's zone; see
  * timesIn. The script times.js adds the full time on hover.
  */
-export function timeHtml(ms: number, to: TimeLook = 'minutes'): string {
-  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${UTC[to].format(ms)}${to === 'time' ? '' : ' UTC'}</time>`
+export function timeHtml(ms: number, to: Look = 'minutes'): string {
+  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${UTC.format(to, ms)}${to === 'time' ? '' : ' UTC'}</time>`
 }
 
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
 export const agoHtml = (ms: number): string =>
-  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${UTC.minutes.format(ms)} UTC</time>`
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${UTC.format('minutes', ms)} UTC</time>`
 
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
 const saidHtml = (ms: number): string =>
-  html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${UTC.clock.format(ms)}</time> on !${timeHtml(ms, 'date')}`
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${UTC.format('clock', ms)}</time> on !${timeHtml(ms, 'date')}`
 
 /**
  * Returns what is the case with a delivery, with its times.

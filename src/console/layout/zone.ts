@@ -4,15 +4,12 @@ export interface Zone {
   readonly name: string
   /** How far its clocks are ahead of UTC at a time (ms since 1970), in ms. */
   readonly offsetAt: (at: number) => number
-  /** Formats of a time in this zone. */
-  readonly formats: Readonly<Record<Look, Intl.DateTimeFormat>>
+  /** Writes a time (ms since 1970) in this zone. */
+  readonly format: (look: Look, at: number) => string
 }
 
-export type Look = 'minutes' | 'seconds' | 'clock' | 'time' | 'date' | 'day' | 'weekday' | 'weekdayOfYear' | 'hour'
-
-/** How a page writes a single time: see timeHtml. */
-export const TIME_LOOKS = ['minutes', 'seconds', 'clock', 'time', 'date'] as const satisfies Look[]
-export type TimeLook = (typeof TIME_LOOKS)[number]
+/** How a page writes a time, or the beginning of a bar of the chart. */
+export type Look = keyof typeof LOOKS
 
 const LOOKS = {
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
@@ -24,7 +21,7 @@ const LOOKS = {
   weekday: { weekday: 'short', day: 'numeric', month: 'short' },
   weekdayOfYear: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
   hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
-} as const satisfies Record<Look, Intl.DateTimeFormatOptions>
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -36,16 +33,15 @@ const kept = new Map<string, Zone>()
  * Writes the times in a page (see timeHtml) in a zone. They are written in UTC first, because only the request knows the
  * zone. No text that a sender chose can pass for a time: its `<` is escaped.
  */
-export function timesIn({ name, formats }: Zone, page: string): string {
+export function timesIn({ name, format }: Zone, page: string): string {
   if (name === 'UTC') return page
   return page.replaceAll(
     /(<time datetime="([\dT:.Z-]+)" data-look="(\w+)">)[^<]*/g,
-    (_all, start: string, at: string, look: string) =>
-      start + (isTimeLook(look) ? formats[look] : formats.minutes).format(Date.parse(at)),
+    (_all, start: string, at: string, look: string) => start + format(isLook(look) ? look : 'minutes', Date.parse(at)),
   )
 }
 
-const isTimeLook = (look: string): look is TimeLook => TIME_LOOKS.some((one) => one === look)
+const isLook = (look: string): look is Look => look in LOOKS
 
 /** Returns the zone with this name; UTC if there is none, or if this Node.js doesn't know it. */
 export function zoneOf(name: string | undefined): Zone {
@@ -64,21 +60,15 @@ export function zoneOf(name: string | undefined): Zone {
 
 /** Throws RangeError for an unknown zone. */
 function createZone(timeZone: string): Zone {
-  const format = (look: Look) => new Intl.DateTimeFormat('en-GB', { ...LOOKS[look], timeZone })
   const offset = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' })
+  const formats = new Map<Look, Intl.DateTimeFormat>()
   return {
     name: timeZone,
     offsetAt: (at) => readOffset(offset.formatToParts(at).find(({ type }) => type === 'timeZoneName')?.value ?? ''),
-    formats: {
-      minutes: format('minutes'),
-      seconds: format('seconds'),
-      clock: format('clock'),
-      time: format('time'),
-      date: format('date'),
-      day: format('day'),
-      weekday: format('weekday'),
-      weekdayOfYear: format('weekdayOfYear'),
-      hour: format('hour'),
+    format: (look, at) => {
+      const format = formats.get(look) ?? new Intl.DateTimeFormat('en-GB', { ...LOOKS[look], timeZone })
+      formats.set(look, format)
+      return format.format(at)
     },
   }
 }
@@ -107,8 +97,7 @@ export function dayName(of: {
   const { day, now, zone, words } = of
   const at = startOf(day, zone)
   const yearOf = (time: number): string => new Date(time + zone.offsetAt(time)).toISOString().slice(0, 4)
-  const { weekday, weekdayOfYear } = zone.formats
-  const name = (yearOf(at) === yearOf(now) ? weekday : weekdayOfYear).format(at).replace(',', '')
+  const name = zone.format(yearOf(at) === yearOf(now) ? 'weekday' : 'weekdayOfYear', at).replace(',', '')
   const ago = dayAt(now, zone) - day
   return ago === 0 ? `${words.today}, ${name}` : ago === 1 ? `${words.yesterday}, ${name}` : name
 }
@@ -133,22 +122,13 @@ export function dayIn(day: string, zone: Zone): { from: number; to: number } {
   return { from: startOf(number, zone), to: startOf(number + 1, zone) }
 }
 
-/**
- * Returns the bounds of the latest days in a zone, ms since 1970: the beginning of each, and the end of the one that is
- * running.
- */
-export function latestDays({ now, zone, days }: { now: number; zone: Zone; days: number }): number[] {
-  const first = dayAt(now, zone) - days + 1
-  return Array.from({ length: days + 1 }, (_, i) => startOf(first + i, zone))
-}
-
 /** Returns the bounds of the days from one to another (`YYYY-MM-DD`), with the end of the last one: ms since 1970. */
 export function daysFrom({ first, last, zone }: { first: string; last: string; zone: Zone }): number[] {
   const [from, to] = [Date.parse(first) / DAY_MS, Date.parse(last) / DAY_MS]
   return Array.from({ length: to - from + 2 }, (_, i) => startOf(from + i, zone))
 }
 
-/** The same of the latest hours. An hour begins when the clocks of the zone show a full one. */
+/** Returns the bounds of the latest hours, ms since 1970, with the end of the one that is running. An hour begins when the clocks of the zone show a full one. */
 export function latestHours({ now, zone, hours }: { now: number; zone: Zone; hours: number }): number[] {
   const startOfHour = (at: number): number => at - ((at + zone.offsetAt(at)) % HOUR_MS)
   const bounds = [startOfHour(now) + HOUR_MS]

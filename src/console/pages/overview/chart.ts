@@ -87,7 +87,7 @@ function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number)
   const bar = bars[index]
   if (bar === undefined) return ''
   const step = stepOf(chart)
-  const name = zone.formats[by].format(bar.from)
+  const name = zone.format(by, bar.from)
   const stack = stackHtml(bar, { name, x: LEFT + (index + 0.15) * step, width: step * 0.7, y })
   if (stack === '') return ''
   const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
@@ -139,7 +139,7 @@ function labelsHtml({ bars, by, zone }: Chart): string {
   return bars
     .map(({ from }, index) =>
       (bars.length - 1 - index) % every === 0
-        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.formats[by].format(from)}</text>`
+        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format(by, from)}</text>`
         : '',
     )
     .join('')
@@ -165,7 +165,7 @@ function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
     .toReversed()
     .map(
       (bar) =>
-        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.formats[by].format(bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.format(by, bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
   return html`<details id="numbers"><summary>${words.table}</summary>

@@ -12,7 +12,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { dayIn, dayText, latestDays, latestHours } from '../../layout/zone.ts'
+import { dayIn, dayText, latestHours } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
@@ -129,7 +129,7 @@ function overviewHtml(view: View): string {
 
 /** Names the days whose sales the page counts. */
 function periodText({ firstDay, lastDay, zone }: View): string {
-  const [from, to] = [firstDay, lastDay].map((day) => zone.formats.day.format(dayIn(day, zone).from))
+  const [from, to] = [firstDay, lastDay].map((day) => zone.format('day', dayIn(day, zone).from))
   return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
 }
 
@@ -165,7 +165,7 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
           path,
           action,
         }) => html`<div class="note ${grade}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
-!${path === null ? '' : html`<p><a class="button" href="${base}${path}">${action}</a></p>`}</div>`,
+!${path === undefined ? '' : html`<p><a class="button" href="${base}${path}">${action}</a></p>`}</div>`,
       )
       .join('')
   }
@@ -192,7 +192,7 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
 function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
   const counts = sold.value
-  const [midnight = now] = latestDays({ now, zone, days: 1 })
+  const midnight = dayIn(dayText(now, zone), zone).from
   const isNow = period.to === '' || lastDay === dayText(now, zone)
   const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
   const byState = [

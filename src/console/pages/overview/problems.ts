@@ -14,9 +14,9 @@ export interface Problem {
   readonly grade: 'bad' | 'warning'
   readonly title: string
   readonly text: string
-  /** The page of the console to continue on, without the console's base; null if there is none. */
-  readonly path: string | null
-  readonly action: string
+  /** The page of the console to continue on, if there is one, without the console's base; and what to do there. */
+  readonly path?: string
+  readonly action?: string
 }
 
 /** A delivery that waits this long although the LMS answers is a problem: ms. */
@@ -61,7 +61,7 @@ function breakerProblems(breaker: BreakerState | null, now: number): Problem[] {
     since: durationText(now - breaker.since),
     reason: breaker.failure.message,
   })
-  if (breaker.kind === 'throttled') return [{ grade: 'warning', ...text, path: null, action: '' }]
+  if (breaker.kind === 'throttled') return [{ grade: 'warning', ...text }]
   // Doctor tells causes apart that the circuit breaker can't, and has the command that fixes each.
   return [{ grade: 'bad', ...text, path: '/setup', action: TEXTS.checks.run }]
 }
@@ -80,11 +80,8 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
     return { grade: 'bad', ...text, path, action: words.viewAll }
   })
   const more = paused.length - named.length
-  return more === 0 ? named : [...named, unlinked(fillBoth(words.moreCourses, { count: numberText(more) }))]
+  return more === 0 ? named : [...named, { grade: 'bad', ...fillBoth(words.moreCourses, { count: numberText(more) }) }]
 }
-
-/** A serious problem for which the console has no other page. */
-const unlinked = (text: { title: string; text: string }): Problem => ({ grade: 'bad', ...text, path: null, action: '' })
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
 function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
@@ -92,7 +89,7 @@ function waitingProblems(of: { overview: Overview; queued: number; budget: numbe
   const { oldestQueued } = of.overview
   if (budget !== null && budget < BUDGET_EMPTY && queued > 0) {
     const text = fillBoth(words.budget, { queued: numberText(queued) })
-    return [{ grade: 'warning', ...text, path: null, action: '' }]
+    return [{ grade: 'warning', ...text }]
   }
   const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
   if (oldestQueued === null || waits <= LONG_WAIT_MS) return []
@@ -108,7 +105,9 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
     return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
   })
   const more = failedWithdrawals.length - named.length
-  return more === 0 ? named : [...named, unlinked(fillBoth(words.moreWithdrawals, { count: numberText(more) }))]
+  return more === 0
+    ? named
+    : [...named, { grade: 'bad', ...fillBoth(words.moreWithdrawals, { count: numberText(more) }) }]
 }
 
 /** The shop's buyers and its own books wait for what the service has to tell. */
@@ -138,5 +137,5 @@ function signatureProblems({ refused }: Pick<SendersView, 'refused'>, now: numbe
 /** Sales are lost, although each was answered like the first one: see decision 23. */
 function reusedIdProblems({ idsReused }: Pick<SendersView, 'idsReused'>, now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
-  return [unlinked(fillBoth(words.idReused, { count: numberText(idsReused.count) }))]
+  return [{ grade: 'bad', ...fillBoth(words.idReused, { count: numberText(idsReused.count) }) }]
 }

@@ -15,6 +15,8 @@ const words = TEXTS.palette
 
 /** What a search found. */
 export interface Hits {
+  /** The path of the console. */
+  readonly base: string
   /** As it was typed, without white space around it. */
   readonly text: string
   /** Its words, without letter case and accents. */
@@ -45,17 +47,17 @@ interface Hit {
  * Returns what a search found as a list box with links, which palette.js shows below the search field. `data-for` has the
  * text that was searched for, and `data-said` what a screen reader says of the result.
  */
-export function hitsHtml(hits: Hits, base: string): string {
-  const { text, words: searched, people, deliveries, courses, noSale } = hits
+export function hitsHtml(hits: Hits): string {
+  const { text, people, deliveries, courses, noSale } = hits
   const groups =
     noSale === null
       ? [
-          { title: TEXTS.people.title, hits: people.map((one) => personHit(one, searched, base)) },
-          { title: TEXTS.deliveries.title, hits: deliveries.map((one) => deliveryHit(one, hits, base)) },
-          { title: TEXTS.courses.title, hits: courses.map((one) => courseHit(one, hits, base)) },
+          { title: TEXTS.people.title, hits: people.map((one) => personHit(one, hits)) },
+          { title: TEXTS.deliveries.title, hits: deliveries.map((one) => deliveryHit(one, hits)) },
+          { title: TEXTS.courses.title, hits: courses.map((one) => courseHit(one, hits)) },
         ]
-      : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, hits, base)) }]
-  const more = [...(noSale?.person ? [personPageHit(text, noSale.person)] : []), listHit(text, base)]
+      : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, hits)) }]
+  const more = [...(noSale?.person ? [personPageHit(text, noSale.person)] : []), listHit(hits)]
   const found = groups.filter((group) => group.hits.length > 0)
   const said = noSale === null ? saidOf(found) : words.noSale
   const above =
@@ -83,7 +85,7 @@ const saidOf = (groups: readonly { title: string; hits: readonly Hit[] }[]): str
 
 const isolated = (text: string, searched: readonly string[]): string => html`<bdi>!${markedHtml(text, searched)}</bdi>`
 
-function personHit(item: Summary, searched: readonly string[], base: string): Hit {
+function personHit(item: Summary, { words: searched, base }: Hits): Hit {
   const { situation } = deliverySentence(item)
   const account = Object.entries(words.accounts).find(([one]) => one === situation)?.[1]
   return {
@@ -94,10 +96,10 @@ function personHit(item: Summary, searched: readonly string[], base: string): Hi
   }
 }
 
-function deliveryHit(item: Summary, hits: Hits, base: string): Hit {
+function deliveryHit(item: Summary, hits: Hits): Hit {
   const buyer = item.name || item.email || TEXTS.deliveries.noEmail
   return {
-    href: `${base}/deliveries/${item.id}`,
+    href: `${hits.base}/deliveries/${item.id}`,
     name: coursesHtml(item, hits),
     below: html`!${isolated(buyer, hits.words)} · !${timeHtml(item.receivedAt)}`,
     side: stateHtml(item.state),
@@ -111,11 +113,11 @@ function coursesHtml({ courseIds }: Summary, { courseName, words: searched }: Hi
   return isolated(courseName(first) ?? first, searched) + rest
 }
 
-function courseHit({ key, sales }: Hits['courses'][number], hits: Hits, base: string): Hit {
+function courseHit({ key, sales }: Hits['courses'][number], hits: Hits): Hit {
   const name = hits.courseName(key)
   const sold = sales === 0 ? words.notSold : fillCount(words.sales, sales)
   return {
-    href: `${base}/deliveries${queryText({ course: key, sales: 'only' })}`,
+    href: `${hits.base}/deliveries${queryText({ course: key, sales: 'only' })}`,
     name: isolated(name ?? key, hits.words),
     below: name === null ? '' : isolated(key, hits.words),
     side: html`<span class="quiet">${sold}</span>`,
@@ -123,7 +125,7 @@ function courseHit({ key, sales }: Hits['courses'][number], hits: Hits, base: st
 }
 
 /** A sale to another address, with what this address shares with it. */
-function similarHit(item: Summary, { text, courseName }: Hits, base: string): Hit {
+function similarHit(item: Summary, { text, courseName, base }: Hits): Hit {
   const shared = textsLike(text).texts.flatMap(wordsOf)
   const [first] = item.courseIds
   const course = first === undefined ? '' : html`<bdi>${courseName(first) ?? first}</bdi> · `
@@ -142,7 +144,7 @@ const personPageHit = (email: string, href: string): Hit => ({
   side: '',
 })
 
-const listHit = (text: string, base: string): Hit => ({
+const listHit = ({ text, base }: Hits): Hit => ({
   href: `${base}/deliveries${queryText({ q: text })}`,
   name: html`${words.list} <bdi>${text}</bdi>`,
   below: html`${words.listHelp}`,

@@ -5,8 +5,8 @@ import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
 import { within } from '../../../service/lib/loop.ts'
 import { sendPart } from '../../layout/layout.ts'
+import { boundsOf } from '../../layout/period.ts'
 import { formOf } from '../../layout/request.ts'
-import { latestDays } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { addressWith } from '../../session/sent-form.ts'
 import { type Hits, hitsHtml } from './hits.ts'
@@ -26,7 +26,7 @@ export function addSearch(parts: PageParts): void {
   parts.scope.post('/search', { config: { unconfirmed: true } }, async (request, reply) => {
     const text = (formOf(request).get('q') ?? '').trim().slice(0, TEXT_MAX)
     const hits = await findHits(parts, { request, text })
-    return sendPart(reply, hitsHtml(hits, request.site.base))
+    return sendPart(reply, hitsHtml(hits))
   })
 }
 
@@ -34,10 +34,10 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
   const { operations, readCatalogue, now } = parts
   const { request, text } = of
   const words = wordsOf(text)
-  const [month = 0] = latestDays({ now: now(), zone: request.zone, days: 30 })
+  const month = boundsOf({ from: '', to: '' }, { now: now(), zone: request.zone })
   const [{ items }, sold, catalogue] = await Promise.all([
     operations.list({ filter: { find: text }, limit: READ }),
-    operations.salesByCourse({ from: month, to: null }),
+    operations.salesByCourse({ from: month.from, to: null }),
     readCatalogue(),
   ])
   const { courseName } = request
@@ -50,6 +50,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
   }
   const isUnsold = isTypedAddress(text) && !byAddress.has(emailTerm(text))
   return {
+    base: request.site.base,
     text,
     words,
     people: [...byAddress.values()].slice(0, SHOWN),
