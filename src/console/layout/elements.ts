@@ -48,14 +48,17 @@ export function differenceHtml(text: string, other: string, look = ''): string {
 }
 
 /**
- * Returns a text with a button that copies it; without a text, only the button, for the element with this id. Without
- * JavaScript there is no button; see copy.js.
+ * Returns a button that copies the text of an element. Without JavaScript there is none; see copy.js.
+ * @param of.copies the id of the element
  */
-export function copyHtml({ id, text }: { id: string; text: string | null }): string {
-  const { button: label, copied } = TEXTS.copy
-  const button = html`<button type="button" class="second copy" data-copies="${id}" data-copied="${copied}" hidden>${label}</button>`
-  return text === null ? button : html`<span class="with-copy"><code id="${id}">${text}</code> !${button}</span>`
+export function copyButton(of: { copies: string; label?: string; look?: string; id?: string }): string {
+  const { copies, label = TEXTS.copy.button, look = '', id } = of
+  return html`<button type="button"!${id === undefined ? '' : html` id="${id}"`} class="${look}" data-copies="${copies}" data-copied="${TEXTS.copy.copied}" data-scripted hidden>${label}</button>`
 }
+
+/** Returns a text with a button that copies it. */
+export const copyHtml = ({ id, text }: { id: string; text: string }): string =>
+  html`<span class="with-copy"><code id="${id}">${text}</code> !${copyButton({ copies: id, look: 'second copy' })}</span>`
 
 /** The parts of a page that an update brings along, so that they don't contradict the part that it is for. */
 const BROUGHT = ['health', 'menu', 'notice', 'setup-progress']

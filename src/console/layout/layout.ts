@@ -158,9 +158,8 @@ export function sendPage(of: Page): FastifyReply {
 export const sendPart = (reply: FastifyReply, part: string): FastifyReply =>
   reply.type('text/html; charset=utf-8').send(timesIn(reply.request.zone, showHidden(part)))
 
-/** Answers with a message, and a link to the next step if there is one. */
-export function sendMessage(of: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {
+/** Answers with a message, and a link to the next step. */
+export function sendMessage(of: Omit<Page, 'main'> & { text: string; action: string; link: string }): FastifyReply {
   const { text, action, link, ...page } = of
-  const button = link === undefined ? '' : html`<p><a class="button" href="${link}">${action ?? link}</a></p>`
-  return sendPage({ ...page, main: html`<p>${text}</p>!${button}` })
+  return sendPage({ ...page, main: html`<p>${text}</p><p><a class="button" href="${link}">${action}</a></p>` })
 }

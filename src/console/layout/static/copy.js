@@ -1,9 +1,4 @@
-// A button with data-copies copies the text of a field, or of another element. The buttons are hidden until this script
-// can work.
-
-function prepare() {
-  for (const button of document.querySelectorAll('button[data-copies][hidden]')) button.hidden = false
-}
+// A button with data-copies copies the text of a field, or of another element.
 
 document.addEventListener('click', async ({ target }) => {
   const button = target instanceof Element ? target.closest('button[data-copies]') : null
@@ -19,6 +14,3 @@ document.addEventListener('click', async ({ target }) => {
     else document.getSelection().selectAllChildren(element)
   }
 })
-
-prepare()
-document.addEventListener('htmx:after:swap', prepare)

@@ -1,15 +1,16 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
+import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { namedHtml } from '../../layout/course-names.ts'
-import { csrfField, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
+import { copyButton, csrfField, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
+import type { PageParts } from '../../parts.ts'
 import { nextSteps } from './next-steps.ts'
 import { type Reply, repliesTo, replyHtml } from './replies.ts'
 
@@ -17,20 +18,15 @@ const words = TEXTS.delivery
 const outcomeWords = TEXTS.outcome
 
 interface Box {
+  readonly parts: PageParts
   readonly request: FastifyRequest
   readonly delivery: Shown
   /** What is true of it. */
   readonly sentence: DeliverySentence
   /** The address of its page. */
   readonly here: string
-  /** While it is open, a queued delivery waits for the LMS. */
-  readonly breaker: BreakerState | null
-  /** The time between two checks of who has registered. */
-  readonly followUpMs: number
-  /** Whether there is something to withdraw, and whether the shop gets events. */
+  /** Whether there is something to withdraw. */
   readonly canWithdraw: boolean
-  readonly tellsShop: boolean
-  readonly lmsUrl: string
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
 }
@@ -51,13 +47,13 @@ export function boxHtml(of: Box): string {
 }
 
 /** What an operator does about it. */
-function todoHtml({ delivery, followUpMs }: Box): string {
+function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
   const reason = reasonOf(delivery)
-  const parts = [
+  const texts = [
     reason === null ? '' : REASONS[reason.code].todo,
     delivery.state === 'pre_enrolled' ? fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) }) : '',
-  ].filter((part) => part !== '')
-  return parts.length === 0 ? '' : html`<p>${parts.join(' ')}</p>`
+  ].filter((text) => text !== '')
+  return texts.length === 0 ? '' : html`<p>${texts.join(' ')}</p>`
 }
 
 /** Why it is not enrolled; null where that is over. */
@@ -82,7 +78,8 @@ function similarHtml(of: Box): string {
 }
 
 /** Why a queued delivery waits, and until when. */
-function waitHtml({ delivery, breaker, failure }: Box): string {
+function waitHtml({ delivery, parts, failure }: Box): string {
+  const breaker = parts.liveState.breaker()
   if (breaker !== null && isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
     return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
@@ -95,16 +92,16 @@ function waitHtml({ delivery, breaker, failure }: Box): string {
 
 /** What an operator can do with a delivery: the next step, one beside it, and the rest on demand. */
 function actionsHtml(of: Box): string {
-  const { delivery, sentence, canWithdraw, tellsShop } = of
+  const { delivery, sentence, canWithdraw, parts, request } = of
   const { state, replacedBy } = delivery
-  const replies = repliesTo({ ...of, courseName: of.request.courseName })
+  const replies = repliesTo({ delivery, sentence, lmsUrl: parts.lmsUrl, courseName: request.courseName })
   const { first, second, more } = nextSteps({
     state,
     situation: sentence.situation,
     reason: delivery.reason?.code ?? null,
     isReplaced: replacedBy !== null,
     canWithdraw,
-    canTellShop: tellsShop && eventOfState(state) !== null,
+    canTellShop: parts.shopEvents !== null && eventOfState(state) !== null,
     replies: replies.map(({ to }) => to),
   })
   const step = (one: Step | null, look: string): string => (one === null ? '' : stepHtml({ ...of, replies }, one, look))
@@ -128,10 +125,9 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
     case 'replyToShop': {
       const reply = of.replies.find(({ to }) => to === step)
       if (reply === undefined) return ''
-      if (look === '')
-        return html`<button type="button" id="${id}" data-copies="reply-${step}" data-copied="${TEXTS.copy.copied}" hidden>${words.copyReply[step]}</button>`
+      if (look === '') return copyButton({ copies: `reply-${step}`, label: words.copyReply[step], id })
       return html`<details class="reply" id="${id}"><summary class="button ${look}">${words.reply[step]}</summary>!${replyHtml(reply)}
-<button type="button" class="second" data-copies="reply-${step}" data-copied="${TEXTS.copy.copied}" hidden>${words.copyReply[step]}</button></details>`
+!${copyButton({ copies: `reply-${step}`, label: words.copyReply[step], look: 'second' })}</details>`
     }
     case 'replay':
       return isStopped(delivery.state)

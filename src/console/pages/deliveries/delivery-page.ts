@@ -90,7 +90,7 @@ type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
-  const { liveState, shopEvents, followUpMs, lmsUrl, now } = parts
+  const { liveState, lmsUrl, now } = parts
   const { delivery, events, canWithdraw } = read
   const { base } = request.site
   const breaker = liveState.breaker()
@@ -99,28 +99,16 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const done = Object.keys(BEGUN).find((one) => one === queryOf(request).get('done'))
   const url = done === undefined ? here : `${here}?done=${done}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
-  const tellsShop = shopEvents !== null
   const sentence = deliverySentence(toldOf(delivery, events))
   const last = events.at(-1)
   const failure = last?.kind === 'retry_scheduled' ? last.detail : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
-  const box = {
-    request,
-    delivery,
-    sentence,
-    here,
-    breaker,
-    followUpMs,
-    canWithdraw,
-    tellsShop,
-    lmsUrl,
-    failure,
-  }
+  const box = { parts, request, delivery, sentence, here, canWithdraw, failure }
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
-<h2>${words.timeline}</h2>!${timelineHtml({ events, zone: request.zone, now: now(), courseName: request.courseName, of: delivery })}</div>
+<h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
 <aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: breaker !== null && isOpen(breaker) })}</aside>
 </div>`
 }

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { TimelineEvent } from '../../../operators/find/timeline.ts'
@@ -9,7 +10,7 @@ import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-
 import { factsHtml } from '../../layout/elements.ts'
 import { durationText, fillCount, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { dayAt, dayName, type Zone } from '../../layout/zone.ts'
+import { dayAt, dayName } from '../../layout/zone.ts'
 import { formatJson } from './delivery-facts.ts'
 
 const words = TEXTS.timeline
@@ -20,14 +21,11 @@ const LATER_MS = 60_000
 interface Timeline {
   /** Oldest first. */
   readonly events: readonly TimelineEvent[]
-  readonly zone: Zone
+  readonly request: FastifyRequest
   /** ms since 1970. */
   readonly now: number
-  readonly courseName: CourseName
-  /** Of a timeline about one delivery: what its entries unfold beside their events. */
+  /** The delivery that it is about: its entries unfold more of it. Of several deliveries, each entry leads to its own. */
   readonly of?: Shown
-  /** Of a timeline about several: the path of the console, so that each entry leads to its delivery. */
-  readonly base?: string
 }
 
 /**
@@ -35,7 +33,8 @@ interface Timeline {
  * it: the calls to the LMS with their answers, the sender and the answer to it, the payload, the course of a withdrawal.
  */
 export function timelineHtml(timeline: Timeline): string {
-  const { events, zone, now } = timeline
+  const { events, request, now } = timeline
+  const { zone } = request
   const days = Map.groupBy(events.toReversed(), ({ at }) => dayAt(at, zone))
   const groups = [...days].map(([day, ofDay]) => {
     const items = ofDay.map((event) => entryHtml(timeline, event))
@@ -49,7 +48,7 @@ function entryHtml(timeline: Timeline, event: TimelineEvent): string {
   const { at, kind, actor, id } = event
   const by = actor === null ? '' : html` <span class="quiet">${fill(TEXTS.delivery.by, { actor })}</span>`
   const short = shortText(timeline, event)
-  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet"><bdi>!${namedHtml(short, timeline.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
+  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet"><bdi>!${namedHtml(short, timeline.request.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
   const more = unfoldedHtml(timeline, event)
   const entry =
     more === ''
@@ -106,7 +105,7 @@ const callText = ({ status, ms }: Pick<CallNote, 'status' | 'ms'>): string =>
 
 /** What an entry unfolds; '' if there is no more to say. */
 function unfoldedHtml(
-  { of, base, courseName }: Timeline,
+  { of, request }: Timeline,
   { at, kind, detail, calls = [], answer, deliveryId }: TimelineEvent,
 ): string {
   const { form, body } = of ?? {}
@@ -114,9 +113,14 @@ function unfoldedHtml(
   const orders = of === undefined || kind !== 'withdrawal_requested' ? [] : withdrawalsOf(of)
   const order = orders.find(({ requestedAt }) => requestedAt === at)
   const rows: (readonly [string, string])[] = [
-    ...(base === undefined
-      ? []
-      : ([[words.delivery, html`<a href="${base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`]] as const)),
+    ...(of === undefined
+      ? ([
+          [
+            words.delivery,
+            html`<a href="${request.site.base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`,
+          ],
+        ] as const)
+      : []),
     ...(answer?.from === undefined ? [] : ([[words.from, html`<code>${answer.from}</code>`]] as const)),
     ...(isSale && form !== undefined && SIGNED.test(detail) ? ([[words.signature, signatureHtml(form)]] as const) : []),
     ...(answer === undefined ? [] : ([[words.answer, html`${givenText(answer)}`]] as const)),
@@ -129,7 +133,7 @@ function unfoldedHtml(
     isSale && body !== undefined
       ? html`<pre tabindex="0" aria-label="${words.payload}">${formatJson(Buffer.from(body).toString('utf8'))}</pre>`
       : ''
-  const progress = order === undefined ? '' : withdrawalHtml(order, courseName)
+  const progress = order === undefined ? '' : withdrawalHtml(order, request.courseName)
   const facts = rows.length === 0 ? '' : factsHtml(rows)
   return facts + progress + payload
 }

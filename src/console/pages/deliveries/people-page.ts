@@ -119,7 +119,7 @@ async function personHtml(
     : null
   const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="second">${words.check}</button></form>`
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
-  const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base, zone: request.zone, now: now(), courseName: request.courseName })}`
+  const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, request, now: now() })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
   const elsewhere = await operations.boughtAs({ accountIds: accountIdsOf(person, account), email })
   return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}!${elsewhereHtml(elsewhere, base)}

@@ -6,6 +6,7 @@ import { type DeliverySentence, deliverySentence, type Situation } from '../../.
 import { isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import type { CourseName } from '../../layout/course-names.ts'
+import { copyButton } from '../../layout/elements.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
 
@@ -99,7 +100,7 @@ const textFor = (situation: Situation): string | null =>
 
 /** Shows a reply with a button that copies it. */
 export const copyReplyHtml = (reply: Reply): string =>
-  html`<div class="actions"><button type="button" data-copies="reply-${reply.to}" data-copied="${TEXTS.copy.copied}" hidden>${TEXTS.delivery.copyReply[reply.to]}</button></div>!${replyHtml(reply)}`
+  html`<div class="actions">!${copyButton({ copies: `reply-${reply.to}`, label: TEXTS.delivery.copyReply[reply.to] })}</div>!${replyHtml(reply)}`
 
 /** Shows a reply, to read and to copy. Without JavaScript, the text can be selected. */
 export function replyHtml({ to, text }: Reply): string {

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import { type FormLately, isAcceptedAgain, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
-import { copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
+import { copyButton, copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, fillCount, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { Step } from './steps.ts'
@@ -97,5 +97,5 @@ SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$LERNITO_WEBHOOK_SEC
 curl -sS -i '${url}' -H 'Content-Type: application/json' -H "X-Lernito-Signature: $SIGNATURE" -d "$BODY"`
   return html`<details class="more" id="by-hand"><summary>${words.byHand}</summary><p>${words.byHandHelp}</p>
 <pre id="copy-command" tabindex="0" role="region" aria-label="${words.command}">${command}</pre>
-!${copyHtml({ id: 'copy-command', text: null })}</details>`
+!${copyButton({ copies: 'copy-command', look: 'second copy' })}</details>`
 }
