@@ -1,3 +1,4 @@
+import { CHECK_STATUSES } from '../console/parts.ts'
 import type { Problem } from '../doctor/check.ts'
 import { examine, type Result } from '../doctor/examine.ts'
 import { command, loadDotEnv } from './command.ts'
@@ -20,7 +21,6 @@ export const doctor = command({
   },
 })
 
-const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
 const STATUS_WIDTH = 9
 const ID_WIDTH = 24
 const INDENT = ' '.repeat(STATUS_WIDTH)
@@ -57,7 +57,10 @@ function renderGroup(group: readonly Problem[], width: number): string[] {
 }
 
 function summary(results: readonly Result[]): string {
-  const counts = STATUSES.map((status) => ({ status, count: results.filter((one) => one.status === status).length }))
+  const counts = CHECK_STATUSES.map((status) => ({
+    status,
+    count: results.filter((one) => one.status === status).length,
+  }))
   const words = counts
     .filter(({ count }) => count > 0)
     .map(({ status, count }) => `${count} ${count > 1 && /e$|g$/.test(status) ? `${status}s` : status}`)

@@ -76,7 +76,7 @@ export interface PageParts extends ConsoleParts {
 }
 
 /** What only the running service knows; null until the worker has started. */
-export interface LiveState {
+interface LiveState {
   /** The state of the worker's circuit breaker on this replica. */
   readonly breaker: () => BreakerState | null
   /** The paused courses, the longest paused first. */
@@ -135,6 +135,9 @@ export interface Checks {
   readonly last: () => ChecksRun | null
 }
 
+/** What checks find, the most urgent first. */
+export const CHECK_STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
+
 /** When the checks of doctor ended (ms since 1970), and what they found. */
 export const checksRunSchema = z.object({
   at: z.number(),
@@ -143,7 +146,7 @@ export const checksRunSchema = z.object({
       z.object({
         id: z.string(),
         about: z.string(),
-        status: z.enum(['failure', 'warning', 'ok', 'skipped']),
+        status: z.enum(CHECK_STATUSES),
         detail: z.string().nullable(),
         problems: z
           .array(

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { commonEnds } from '../../operators/find/similar.ts'
 import { ownPath } from '../session/site.ts'
 import { queryOf, sessionOf } from './request.ts'
 import { TEXTS } from './texts.ts'
@@ -37,11 +38,7 @@ export const factsHtml = (rows: readonly (readonly [name: string, value: string]
  * @param look the class of the mark
  */
 export function differenceHtml(text: string, other: string, look = ''): string {
-  const [a, b] = [text.toLowerCase(), other.toLowerCase()]
-  const most = Math.min(a.length, b.length)
-  let [start, end] = [0, 0]
-  while (start < most && a[start] === b[start]) start++
-  while (end < most - start && a.at(-1 - end) === b.at(-1 - end)) end++
+  const { start, end } = commonEnds(text.toLowerCase(), other.toLowerCase())
   const differs = text.slice(start, text.length - end)
   const mark = differs === '' ? '' : html`<mark class="${look}">${differs}</mark>`
   return html`<code>${text.slice(0, start)}!${mark}${text.slice(text.length - end)}</code>`

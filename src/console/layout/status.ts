@@ -30,7 +30,7 @@ interface Badges extends BacklogCounts {
 }
 
 /** What every page shows beside its own content. */
-export interface ConsoleStatus {
+interface ConsoleStatus {
   /** null while the database can't be read. */
   readonly counts: Badges | null
   /** The state of the circuit breaker; null until the worker has started. */

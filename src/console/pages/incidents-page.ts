@@ -32,7 +32,7 @@ function cellsOf(incident: Incident, { now, base }: { now: number; base: string 
     html`<div>!${timeHtml(from, 'seconds')}</div>`,
     html`<div>!${end}<br><span class="quiet">${lasted}</span></div>`,
     html`<div>${words.kinds[kind]}<br><span class="quiet">${cause}</span></div>`,
-    html`<div>!${waitedHtml(incident, incident, base)}</div>`,
+    html`<div>!${waitedHtml(incident, base)}</div>`,
   ]
 }
 
@@ -40,11 +40,10 @@ function cellsOf(incident: Incident, { now, base }: { now: number; base: string 
 const NEAR_MS = 12 * 60 * 60_000
 
 /** How many sales waited and what became of them, as a link to exactly these. */
-export function waitedHtml(span: Pick<Band, 'from' | 'to'>, of: WaitedSales, base: string): string {
-  const { sales } = of
-  if (sales === 0) return html`${words.noneWaited}`
-  const list = `${base}/deliveries${queryText({ waited: spanText(span) })}`
-  return html`<a href="${list}">${countWaited(of)}, !${becameHtml(span, of)}</a>`
+function waitedHtml(incident: Incident, base: string): string {
+  if (incident.sales === 0) return html`${words.noneWaited}`
+  const list = `${base}/deliveries${queryText({ waited: spanText(incident) })}`
+  return html`<a href="${list}">${countWaited(incident)}, !${becameHtml(incident, incident)}</a>`
 }
 
 /** How many sales waited. */
@@ -67,10 +66,10 @@ export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): strin
 }
 
 /** The latest incident in a sentence, with the sales that waited for it. Times are ms since 1970. */
-export function lastIncidentHtml(last: Band & { readonly waited: WaitedSales }, base: string): string {
-  const { kind, from, to, waited } = last
+export function lastIncidentHtml(last: Incident, base: string): string {
+  const { kind, from, to } = last
   const text = html`<a href="${base}/incidents">${words.kinds[kind]}</a> !${timeHtml(from)}`
-  const sales = waited.sales === 0 ? '' : html` !${waitedHtml(last, waited, base)}.`
+  const sales = last.sales === 0 ? '' : html` !${waitedHtml(last, base)}.`
   return to === null
     ? html`${words.last} !${text}, ${words.ongoing}.!${sales}`
     : html`${words.last} !${text}, ${fill(words.lasted, { time: durationText(to - from) })}.!${sales}`

@@ -12,7 +12,7 @@ const ATTEMPT_SECONDS = 600
 const ATTEMPTS_MAX = 5
 
 /** What the browser keeps while the person signs in at the LMS. `next` is the page to show afterwards. */
-export interface KeptAttempt extends Pick<Attempt, 'verifier'> {
+interface KeptAttempt extends Pick<Attempt, 'verifier'> {
   readonly next: string
 }
 

@@ -23,12 +23,18 @@ export function textsLike(email: string): { readonly texts: readonly string[]; r
   return { texts: [...new Set(words), ...(local.length > 4 ? [`${local}@`] : [])], domain }
 }
 
-/** Whether two texts differ in one place alone, by at most two letters: a letter too much, another one, or two swapped. */
-export function isNear(a: string, b: string): boolean {
+/** How many letters two texts have in common at their start, and how many of the others at their end. */
+export function commonEnds(a: string, b: string): { start: number; end: number } {
   const most = Math.min(a.length, b.length)
   let [start, end] = [0, 0]
   while (start < most && a[start] === b[start]) start++
   while (end < most - start && a.at(-1 - end) === b.at(-1 - end)) end++
+  return { start, end }
+}
+
+/** Whether two texts differ in one place alone, by at most two letters: a letter too much, another one, or two swapped. */
+export function isNear(a: string, b: string): boolean {
+  const { start, end } = commonEnds(a, b)
   return Math.max(a.length, b.length) - start - end <= 2
 }
 

@@ -68,9 +68,9 @@ function deliveryText({ code, subject, count, texts }: NoticeRow, console: Conso
 /** Where the deliveries of a cause are listed. An empty text is no condition. */
 function listText(list: { state: DeliveryState; cause: string; about: string }, console: ConsoleUrl): string {
   const { state, about } = list
-  const given = Object.entries(list).filter(([, value]) => value !== '')
-  if (console !== null) return `See ${console}deliveries?${new URLSearchParams(given)}`
-  return `See: ${NAME} deliveries list${about === '' ? '' : ` --course ${about}`} --state ${state}`
+  const given = new URLSearchParams(Object.entries(list).filter(([, value]) => value !== ''))
+  const course = about === '' ? '' : ` --course ${about}`
+  return seeText(`deliveries?${given}`, `deliveries list${course} --state ${state}`, console)
 }
 
 function withdrawalText({ subject, count }: NoticeRow, console: ConsoleUrl): string {

@@ -42,7 +42,10 @@ export function addDeliveries(parts: PageParts): void {
     const { base } = request.site
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
-    if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
+    if (hasIgnored(query, parameters)) {
+      // What is in the address is what the list shows.
+      return reply.redirect(`${base}${path}${queryText({ ...query, ...placeOf(parameters) })}`, 303)
+    }
     const filter = filterOf(query, request.zone)
     const [found, counts, waited, form] = await Promise.all([
       operations.list({ filter, limit: PAGE, after }),
@@ -90,11 +93,6 @@ async function countsOf({ operations }: PageParts, query: ListQuery, { received,
 /** Whether an address has a filter that is empty, as a form sends it, or that does not mean anything. */
 const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
   Object.entries(query).some(([name, value]) => parameters.has(name) && value === '')
-
-/** The query of an address without what hasIgnored finds, so that what is in the address is what the list shows. */
-function shortQuery(query: ListQuery, parameters: URLSearchParams): string {
-  return queryText({ ...query, ...placeOf(parameters) })
-}
 
 /** Says what became of all sales that waited in a time without the LMS or the database, in whatever state the list shows. */
 const waitedHtml = ({ from }: { from: number }, waited: WaitedSales, base: string): string =>

@@ -93,7 +93,7 @@ export function filterOf(
 
 /** The time in which sales waited, as the address of their list has it, and back. */
 export const spanText = ({ from, to }: { from: number; to: number | null }): string => `${from}-${to ?? ''}`
-export function spanOf(text: string): { from: number; to?: number } {
+function spanOf(text: string): { from: number; to?: number } {
   const [from = '', to = ''] = text.split('-')
   return { from: Number(from), ...(to === '' ? {} : { to: Number(to) }) }
 }

@@ -11,7 +11,7 @@ const words = TEXTS.deliveries
 const PASSED_MAX = 20
 
 /** Which page of a list is shown. */
-export interface Place {
+interface Place {
   /** Where it begins: the cursor of the page before it; null on the first page. */
   readonly after: string | null
   /** How many deliveries the earlier pages have; 0 on the first page, null if that is not known. */

@@ -34,7 +34,7 @@ interface Decided {
 }
 
 /** What the page of a delivery offers: at most one step first and one beside it, and all others on demand. */
-export interface NextSteps {
+interface NextSteps {
   readonly first: Step | null
   readonly second: Step | null
   readonly more: readonly Step[]

@@ -77,9 +77,7 @@ async function readView(
   ])
   const band = bands.at(-1)
   const last =
-    band === undefined
-      ? null
-      : { ...band, waited: await operations.waitedSales({ from: band.from, to: band.to ?? now }) }
+    band === undefined ? null : { ...band, ...(await operations.waitedSales({ from: band.from, to: band.to ?? now })) }
   const live = {
     breaker: liveState.breaker(),
     budget: liveState.budget(),

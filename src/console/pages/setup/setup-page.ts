@@ -1,20 +1,20 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
-import { copyHtml, csrfField, factsHtml, noticeHtml } from '../../layout/elements.ts'
-import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
+import { copyHtml, csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
+import { agoHtml, fillCount, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { type ChecksRun, checksRunSchema, type PageParts } from '../../parts.ts'
+import { CHECK_STATUSES, type ChecksRun, checksRunSchema, type PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { CONSOLE_PATH, callbackOf } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
-import { checksHtml, countsHtml } from './checks.ts'
 import { connectShop } from './connect-shop.ts'
 import { progressHtml, type Step, stepsHtml } from './steps.ts'
 
 const words = TEXTS.setup
+const checkWords = TEXTS.checks
 const PATH = '/setup'
 /** How many of the latest changes are read, and how many sales by operators are looked at. */
 const CHANGES = 200
@@ -191,4 +191,34 @@ function notify({ testNotification }: PageParts, request: FastifyRequest, { last
   const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
   const isOn = testNotification !== null
   return { id: 'notifications', title, done: isOn, aside: isOn ? words.on : words.off, body: isOn ? form : example }
+}
+
+/** Returns how many checks found what: “1 problem, 7 fine, 16 skipped. Checked 1 min ago”. */
+function countsHtml({ at, results }: ChecksRun): string {
+  const counts = CHECK_STATUSES.flatMap((status) => {
+    const count = results.filter((one) => one.status === status).length
+    if (count === 0 && status !== 'failure') return []
+    return [fillCount(checkWords.counts[status], count)]
+  })
+  return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${agoHtml(at)}.</span>`
+}
+
+/** Returns what the checks found: each problem with its cure, and below them all checks. */
+function checksHtml(run: ChecksRun): string {
+  const found = run.results.flatMap(({ problems }) => problems)
+  const problems = found.toSorted((a, b) => CHECK_STATUSES.indexOf(a.status) - CHECK_STATUSES.indexOf(b.status))
+  const rows = run.results.map(({ id, about, status, detail, problems: own }) => [
+    html`<code class="check-id">${id}</code>`,
+    html`<div>${detail ?? (own.length > 0 ? own.map(({ message }) => message).join(' ') : about)}</div>`,
+    html`<span class="check ${status}">${checkWords.statuses[status]}</span>`,
+  ])
+  return html`<h2>${checkWords.title}</h2><p>${checkWords.intro}</p><p role="status">!${countsHtml(run)}</p>
+!${problems.map(problemHtml).join('')}
+<details class="more"><summary>${checkWords.all}</summary>!${listTable({ columns: checkWords.columns, rows })}</details>`
+}
+
+function problemHtml({ status, message, fix }: ChecksRun['results'][number]['problems'][number]): string {
+  const tutor = fix.tutor === null ? '' : html`<p><strong>${checkWords.tutor}</strong> !${withCodeHtml(fix.tutor)}</p>`
+  return html`<div class="note ${status === 'failure' ? 'bad' : 'warning'}"><p>${message}</p>
+<p><strong>${checkWords.cure}</strong> !${withCodeHtml(fix.plain)}</p>!${tutor}</div>`
 }
