@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { shareReads } from '../../service/lib/share-reads.ts'
 import type { Catalogue } from '../../shop/courses/catalogue.ts'
 import type { PageParts } from '../parts.ts'
 import { courseUrl } from './format.ts'
@@ -16,21 +15,18 @@ declare module 'fastify' {
   }
 }
 
-/** Every page reads the catalogue, so pages that are shown within this time share it: ms. */
-const SHARED_MS = 1000
 const UNKNOWN = { courseName: () => null, closestCourse: () => null }
 
 /** Gives each page of a signed-in operator what the catalogue knows of keys. While the database is away, that is nothing. */
-export function addCourseNames({ scope, readCatalogue, now }: PageParts): void {
+export function addCourseNames({ scope, readCatalogue }: PageParts): void {
   const read = async (): Promise<Pick<FastifyRequest, keyof typeof UNKNOWN>> => {
     const { find, findMissing, closest } = await readCatalogue()
     return { courseName: (key) => find(key)?.name ?? findMissing(key)?.name ?? null, closestCourse: closest }
   }
-  const known = shareReads({ read: () => read().catch(() => UNKNOWN), forMs: SHARED_MS, now })
   scope.decorateRequest('courseName', UNKNOWN.courseName)
   scope.decorateRequest('closestCourse', UNKNOWN.closestCourse)
   scope.addHook('preHandler', async (request) => {
-    if (request.session !== null) Object.assign(request, await known())
+    if (request.session !== null) Object.assign(request, await read().catch(() => UNKNOWN))
   })
 }
 

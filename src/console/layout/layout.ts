@@ -38,8 +38,8 @@ interface Page {
   readonly aside?: string
   /** Escaped HTML below the title. */
   readonly intro?: string
-  /** On a page that searches itself: the text in the search field, and the id of the form that the field belongs to. */
-  readonly search?: { readonly text: string; readonly form: string }
+  /** On the list of deliveries, which searches itself: the text in the search field, which belongs to the form of the filters. */
+  readonly search?: string
 }
 
 /** The menu beside the page, and the search above it. Without a session, only the name of the product. */
@@ -73,8 +73,8 @@ function updatesHtml({ site, url }: FastifyRequest): string {
  */
 function searchHtml({ base, session, search }: { base: string; session: Session; search: Page['search'] }): string {
   const { label, everything, hint, hintEverything, key } = TEXTS.search
-  const own = search === undefined ? paletteAttributes(base, session) : html` form="${search.form}"`
-  const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search?.text ?? ''}" placeholder="${search === undefined ? hintEverything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
+  const own = search === undefined ? paletteAttributes(base, session) : ' form="filters"'
+  const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search ?? ''}" placeholder="${search === undefined ? hintEverything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
   if (search !== undefined) {
     return html`<div role="search">!${field}</div><a class="skip" href="#found">${TEXTS.search.skip}</a>`
   }

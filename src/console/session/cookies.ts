@@ -21,9 +21,10 @@ export const cookieOptions = ({ secure }: Site, path: string) =>
   ({ path, secure, httpOnly: true, sameSite: 'lax' }) as const
 
 /** The prefix makes browsers accept such a cookie over https only. */
-const sessionName = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}lernito_console`
+export const cookieName = ({ secure }: Site, name: string): string => `${secure ? '__Secure-' : ''}lernito_${name}`
+const sessionName = (site: Site): string => cookieName(site, 'console')
 /** The name contains the attempt's state, so that several windows can sign in at once. */
-const attemptName = ({ secure }: Site, state: string): string => `${secure ? '__Secure-' : ''}lernito_sign_in_${state}`
+const attemptName = (site: Site, state: string): string => cookieName(site, `sign_in_${state}`)
 
 /** Returns the token that the browser sent, unchecked; null if it sent none. */
 export const readSession = ({ cookies, site }: FastifyRequest): string | null => cookies[sessionName(site)] ?? null

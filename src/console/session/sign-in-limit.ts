@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { networkOf } from '../../service/lib/network.ts'
-import { cookieOptions } from './cookies.ts'
+import { cookieName, cookieOptions } from './cookies.ts'
 import type { Site } from './site.ts'
 
 const MINUTE_MS = 60_000
@@ -57,7 +57,7 @@ function createCounts(now: () => number) {
   }
 }
 
-const nameOf = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}lernito_known`
+const nameOf = (site: Site): string => cookieName(site, 'known')
 const pathOf = ({ base }: Site): string => `${base}/callback`
 
 /** Each use of the secret signs another text, so that a signature from elsewhere is not valid here. */

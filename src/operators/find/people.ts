@@ -3,8 +3,10 @@ import type { Tables } from '../../database/schema.ts'
 import { salesTo, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
+import { totalOf } from '../reports/counts.ts'
 import { ADDRESS_MAX } from './filter.ts'
 import { requestOrNothing, type Shown } from './listing.ts'
+import { countFound } from './search.ts'
 import { type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
@@ -55,15 +57,10 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
   return {
     email: sales.find(({ request }) => request !== null)?.request?.email ?? email.trim(),
     sales,
-    salesCount: rows.length > SALES_MAX ? await countSales(db, email) : rows.length,
+    salesCount: rows.length > SALES_MAX ? totalOf(await countFound(db, { email })) : rows.length,
     timeline: events.slice(-EVENTS_MAX),
     hasMoreEvents: events.length > EVENTS_MAX,
   }
-}
-
-async function countSales(db: Kysely<Tables>, email: string): Promise<number> {
-  const query = db.selectFrom('deliveries').select(({ fn }) => fn.countAll<number>().as('count'))
-  return Number((await query.where('email', '=', emailTerm(email)).executeTakeFirstOrThrow()).count)
 }
 
 /** Returns the same for the buyer of a delivery; see Operations.buyerOf. */

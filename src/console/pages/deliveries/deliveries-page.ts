@@ -58,7 +58,7 @@ export function addDeliveries(parts: PageParts): void {
     const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, place, became })
     const main = html`<div class="list-page">!${form}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
-    return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
+    return sendPage({ reply, title: words.title, current, search: query.q, main })
   })
 
   scope.get(`${path}.csv`, (request, reply) => {

@@ -228,25 +228,23 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, { site, courseName }: FastifyRequest): string {
-  const { q, course, sales, ended, waited, state, from, to, cause, about, replay, ids } = query
-  const chips = [
-    { name: 'q', label: words.chips.word, value: q },
-    { name: 'course', label: words.chips.course, value: courseName(course) ?? course },
-    { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
-    { name: 'ended', label: words.chips.ended, value: ended === '' ? '' : words.chips.endedOnly },
-    { name: 'waited', label: words.chips.waited, value: waited },
-    { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
-    { name: 'from', label: words.chips.from, value: from },
-    { name: 'to', label: words.chips.to, value: to },
-    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : reasonName(cause) },
-    { name: 'about', label: words.chips.about, value: courseName(about) ?? about },
-    { name: 'replay', label: words.chips.replay, value: replay },
-    { name: 'ids', label: words.chips.ids, value: ids === '' ? '' : `${ids.split(',').length}` },
-  ].filter(({ value }) => value !== '')
-  const items = chips.map(({ name, label, value }) => {
-    const shown = name === 'waited' ? spanHtml(spanOf(value)) : html`<bdi>${value}</bdi>`
+  const { course, sales, ended, waited, state, cause, about, ids } = query
+  const shown = {
+    ...query,
+    course: courseName(course) ?? course,
+    sales: sales === '' ? '' : filterWords.sales,
+    ended: ended === '' ? '' : words.accessEnded,
+    state: state === '' ? '' : TEXTS.states[state],
+    cause: cause === '' ? '' : reasonName(cause),
+    about: courseName(about) ?? about,
+    ids: ids === '' ? '' : `${ids.split(',').length}`,
+  }
+  const labels: Readonly<Record<string, string>> = words.chips
+  const chips = Object.entries(shown).filter(([, value]) => value !== '')
+  const items = chips.map(([name, text]) => {
+    const value = name === 'waited' ? spanHtml(spanOf(waited)) : html`<bdi>${text}</bdi>`
     const rest = queryText({ ...query, [name]: '' })
-    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>!${shown}</strong> <span aria-hidden="true">×</span></a></li>`
+    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${labels[name] ?? ''} <strong>!${value}</strong> <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }
