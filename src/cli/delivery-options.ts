@@ -1,5 +1,5 @@
 import type { parseArgs } from 'node:util'
-import { type DeliveryFilter, filterSchema, readSearch } from '../operators/find/filter.ts'
+import { type DeliveryFilter, filterSchema } from '../operators/find/filter.ts'
 import { DELIVERY_STATES } from '../sale/types.ts'
 import { usageError } from './command.ts'
 
@@ -25,7 +25,7 @@ export function readFilter(of: { values: FilterValues; search?: string; now: num
   const { search = '', now } = of
   const { state, ended, since, until, email, username, course } = of.values
   const filter = {
-    ...readSearch(search),
+    ...(search.trim() === '' ? {} : { find: search.trim() }),
     ...(email === undefined ? {} : { email }),
     ...(username === undefined ? {} : { username }),
     ...(course === undefined ? {} : { course }),

@@ -44,9 +44,15 @@ export const reconcile = command({
       })
       const { lms, budget } = openLmsAsGuest({ settings, guest, now: context.now })
       const findings: Finding[] = []
-      const progress = createProgress({ total, clock: () => performance.now() })
+      const began = performance.now()
+      let [checked, calls] = [0, 0]
+      // Also while the call budget makes it wait.
+      const timer = setInterval(
+        () => process.stderr.write(progressText({ checked, total, calls, ms: performance.now() - began })),
+        PROGRESS_MS,
+      )
       const acquire = () => {
-        progress.called()
+        calls++
         return budget.acquire(stop.signal)
       }
       try {
@@ -69,7 +75,9 @@ export const reconcile = command({
             if (values.json) findings.push(finding)
             else process.stdout.write(line(finding))
           },
-          onProgress: progress.came,
+          onProgress: (deliveries) => {
+            checked = deliveries
+          },
         })
         if (values.json) printJson({ ...result, findings })
         else process.stdout.write(summary(result))
@@ -78,36 +86,13 @@ export const reconcile = command({
         }
         return isComplete(result) && !stop.signal.aborted ? 0 : 1
       } finally {
-        progress.end()
+        clearInterval(timer)
         await lms.close()
         await guest.leave()
       }
     })
   },
 })
-
-/**
- * Tells every few seconds on standard error how far it is, even while the call budget makes it wait. `came` takes the
- * number of deliveries checked so far, which grows by up to 200 at once; `called` counts a call to the LMS. `end` must be
- * called.
- */
-function createProgress({ total, clock }: { total: number; clock: () => number }) {
-  const began = clock()
-  let [checked, calls] = [0, 0]
-  const timer = setInterval(
-    () => process.stderr.write(progressText({ checked, total, calls, ms: clock() - began })),
-    PROGRESS_MS,
-  )
-  return {
-    came: (deliveries: number): void => {
-      checked = deliveries
-    },
-    called: (): void => {
-      calls++
-    },
-    end: (): void => clearInterval(timer),
-  }
-}
 
 /**
  * One line. What is left is estimated from the pace so far, and not before a first part is done. `ms`: since the start.

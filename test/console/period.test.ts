@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { boundsOf } from '../../src/console/layout/period.ts'
 import { zoneOf } from '../../src/console/layout/zone.ts'
+import { filterOf, readQuery } from '../../src/console/pages/deliveries/list-filters.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
@@ -125,4 +126,10 @@ test('the courses after the twentieth are one row, so that the table adds up', a
   const [, table = ''] = /Sales by course(.*)Current state/.exec(page) ?? []
   assert.equal(table.match(/course-v1:edX/g)?.length, 20)
   assert.match(table, / 2 more courses 2 .* Total 22 /)
+})
+
+test('an empty search field is no condition', () => {
+  const filterFor = (q: string) => filterOf(readQuery(new URLSearchParams({ q })), zoneOf('UTC'))
+  assert.deepEqual(filterFor('  '), {})
+  assert.deepEqual(filterFor(` ${DEMO} `), { find: DEMO })
 })

@@ -1,6 +1,6 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { isUpdate } from '../layout/request.ts'
+import { isUpdate, queryOf } from '../layout/request.ts'
 import { readSession } from './cookies.ts'
 import { seal, unseal } from './sessions.ts'
 
@@ -36,13 +36,13 @@ export function addressWith(of: { request: FastifyRequest; path: string; values:
   const token = readSession(of.request)
   if (token === null) return null
   const sealed = seal({ text: deflateRawSync(of.values.toString()).toString('base64'), token, use: USE })
-  const address = `${of.path}?${NAME}=${Buffer.from(sealed, 'base64').toString('base64url')}`
+  const address = `${of.path}?${NAME}=${sealed}`
   return address.length > ADDRESS_MAX ? null : address
 }
 
 /** Returns what leadToPage put into the address of this page; null if there is nothing, or it is of another session. */
 export function sentForm(request: FastifyRequest): URLSearchParams | null {
-  const sealed = new URL(request.url, request.site.origin).searchParams.get(NAME)
+  const sealed = queryOf(request).get(NAME)
   const token = readSession(request)
   if (sealed === null || token === null) return null
   const text = unseal({ sealed, token, use: USE })

@@ -157,14 +157,14 @@ const isUndecided = ({ kind }: Failure): boolean =>
 const keyFrom = (token: string, use: string): Buffer => Buffer.from(hkdfSync('sha256', token, '', use, 32))
 
 /**
- * Encrypts a text for the database, so that only the owner of the token can read it: the browser has the token, and the
- * database has its hash.
+ * Encrypts a text for the database or an address, so that only the owner of the token can read it: the browser has the
+ * token, and the database has its hash.
  */
 export function seal({ text, token, use }: { text: string; token: string; use: string }): string {
   const nonce = randomBytes(NONCE)
   const cipher = createCipheriv(ALGORITHM, keyFrom(token, use), nonce)
   const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')
 }
 
 /** Returns the sealed text; null if it has another token or use, or was changed. */

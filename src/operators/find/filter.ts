@@ -48,12 +48,6 @@ export interface Page<Item> {
   readonly next: string | null
 }
 
-/** Reads the text of a search field. */
-export function readSearch(text: string): DeliveryFilter {
-  const find = text.trim()
-  return find === '' ? {} : { find }
-}
-
 /** No longer text is an e-mail address. */
 export const ADDRESS_MAX = 254
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DeliveryFilter, readSearch } from '../../../src/operators/find/filter.ts'
+import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
 import type { Found } from '../../../src/operators/find/listing.ts'
 import { newLine } from '../../../src/sale/line.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
@@ -251,9 +251,4 @@ test('one delivery is shown with all its data', async (t) => {
   assert.deepEqual(shown.request, webhook.request)
   assert.deepEqual(Buffer.from(shown.body), webhook.body)
   assert.deepEqual([shown.digest, shown.activeAt, shown.unreadable], [webhook.digest, START, null])
-})
-
-test('an empty search field is no condition', () => {
-  assert.deepEqual(readSearch('  '), {})
-  assert.deepEqual(readSearch(` ${COURSE} `), { find: COURSE })
 })

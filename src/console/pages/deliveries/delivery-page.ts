@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
+import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { toldOf } from '../../../operators/find/timeline.ts'
@@ -72,11 +73,8 @@ export function addDelivery(parts: PageParts): void {
   })
 }
 
-/** `filter`: of the list that led to the delivery. */
-type DeliveryOfList = { id: string; filter: ReturnType<typeof filterOf> }
-
-/** Reads what the page of a delivery shows; null if there is no such delivery. */
-async function readDelivery({ operations }: PageParts, { id, filter }: DeliveryOfList) {
+/** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led to it. */
+async function readDelivery({ operations }: PageParts, { id, filter }: { id: string; filter: DeliveryFilter }) {
   const [delivery, events, withdrawable, neighbors] = await Promise.all([
     operations.show(id),
     operations.timeline(id),

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
+import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import type { Cause } from '../../../operators/reports/overview.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
@@ -76,7 +76,7 @@ export function filterOf(
   zone: Zone,
 ): DeliveryFilter {
   return {
-    ...readSearch(q),
+    ...(q === '' ? {} : { find: q }),
     ...(course === '' ? {} : { course }),
     ...(sales === '' ? {} : { sales: true }),
     ...(ended === '' ? {} : { ended: true }),

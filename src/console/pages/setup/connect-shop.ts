@@ -3,11 +3,20 @@ import { type FormLately, isAcceptedAgain, type SendersView, wrongSignatures } f
 import { copyButton, copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, fillCount, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
-import type { Step } from './steps.ts'
 
 const words = TEXTS.connectShop
 /** The first webhook shows within this time, s. */
 const LIVE_SECONDS = 3
+
+/** A step of the first day, as escaped HTML. */
+export interface Step {
+  readonly id: string
+  readonly title: string
+  readonly done: boolean
+  /** Its state in a few words, not escaped. */
+  readonly aside: string
+  readonly body: string
+}
 
 /** What the step shows. */
 interface Shop {

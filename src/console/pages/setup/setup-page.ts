@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { copyHtml, csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
-import { agoHtml, fillCount, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
+import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -10,8 +10,7 @@ import { CHECK_STATUSES, type ChecksRun, checksRunSchema, type PageParts } from 
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { CONSOLE_PATH, callbackOf } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
-import { connectShop } from './connect-shop.ts'
-import { progressHtml, type Step, stepsHtml } from './steps.ts'
+import { connectShop, type Step } from './connect-shop.ts'
 
 const words = TEXTS.setup
 const checkWords = TEXTS.checks
@@ -74,6 +73,26 @@ async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRu
 <form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress">!${csrfField(request)}<button class="second">${TEXTS.checks.run}</button></form></div>
 !${stepsHtml(steps)}
 <section id="checks" aria-live="polite">!${run === null ? '' : checksHtml(run)}</section>`
+}
+
+/** How many steps are done, in a paragraph that an update of a step brings along. */
+function progressHtml(steps: readonly Step[], checked: string): string {
+  const done = numberText(steps.filter((step) => step.done).length)
+  const all = numberText(steps.length)
+  return html`<p class="intro" id="setup-progress">${fill(words.progress, { done, all })} !${checked}</p>`
+}
+
+/** Returns the steps as a list. The first one that is not done is marked as the next. */
+function stepsHtml(steps: readonly Step[]): string {
+  const next = steps.find(({ done }) => !done)
+  const items = steps.map((step, index) => {
+    const { id, title, done, aside, body } = step
+    const kind = done ? 'done' : step === next ? 'now' : ''
+    const tick = done ? html`<span class="unseen">${words.done}</span>` : html`${index + 1}`
+    return html`<li id="${id}" class="step ${kind}"><span class="tick">!${tick}</span><div class="step-text"><h2>${title} <span class="aside">${aside}</span></h2>
+!${body}</div></li>`
+  })
+  return html`<ol class="checklist">!${items.join('\n')}</ol>`
 }
 
 const placeOf = ({ site: { origin, base } }: FastifyRequest) => ({
