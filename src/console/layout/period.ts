@@ -1,7 +1,6 @@
 import { html } from 'ghtml'
-import { DAY_MS } from './format.ts'
 import { fill, TEXTS } from './texts.ts'
-import { dayIn, daysFrom, dayText, type Zone } from './zone.ts'
+import { DAY_MS, dayIn, daysFrom, dayText, type Zone } from './zone.ts'
 
 const words = TEXTS.period
 /** The overview shows no more, since it draws a bar for each day. */

@@ -23,8 +23,8 @@ const LOOKS = {
   hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
 } as const satisfies Record<string, Intl.DateTimeFormatOptions>
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
+export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
 /** Formats are slow to make. Operators have few zones, and more than these are made anew. */
 const KEPT_MAX = 50
 const kept = new Map<string, Zone>()

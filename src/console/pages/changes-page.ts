@@ -1,9 +1,10 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../operators/find/listing.ts'
 import { type DeliveryEvent, REASON_CODES } from '../../sale/types.ts'
 import { reasonName } from '../../sale/words.ts'
-import { type CourseName, namedHtml } from '../layout/course-names.ts'
+import { namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -29,32 +30,29 @@ export function addChanges(parts: PageParts): void {
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`
-        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, { buyers, base, courseName: request.courseName })).join('')}</ol>`
+        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, request)).join('')}</ol>`
     const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
     return sendPage({ reply, title: words.title, current: '/changes', main })
   })
 }
 
-type Buyers = ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
+/** Whom deliveries are for, by their ids. */
+export type Buyers = ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
 
-interface Shown {
-  readonly buyers: Buyers
-  readonly base: string
-  readonly courseName: CourseName
-}
-
-/** Reads whom the changed deliveries are for. A person who was forgotten since is not there any more. */
-async function buyersOf({ operations }: PageParts, changes: readonly DeliveryEvent[]): Promise<Buyers> {
-  const ids = new Set(changes.map(({ deliveryId }) => deliveryId).filter((id) => id !== ''))
+/** Reads whom the deliveries of these events are for. A person who was forgotten since is not there any more. */
+export async function buyersOf(
+  { operations }: PageParts,
+  events: readonly { readonly deliveryId: string | null }[],
+): Promise<Buyers> {
+  const ids = new Set(events.flatMap(({ deliveryId }) => deliveryId || []))
   return new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
 }
 
-function changeHtml(
-  { deliveryId, at, kind, detail, actor }: DeliveryEvent,
-  { buyers, base, courseName }: Shown,
-): string {
+function changeHtml(event: DeliveryEvent, buyers: Buyers, { site, courseName }: FastifyRequest): string {
+  const { deliveryId, at, kind, detail, actor } = event
   const buyer = buyers.get(deliveryId)
-  const link = buyer === undefined ? '' : html` · <a href="${base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
+  const link =
+    buyer === undefined ? '' : html` · <a href="${site.base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
   return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi></p>`}</li>`
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { FieldErrors } from '../../../sale/payload/rules.ts'
+import type { Course } from '../../../shop/courses/catalogue.ts'
 import { csrfField, hiddenFields } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
@@ -57,7 +58,7 @@ const PICKED_MAX = 500
  */
 export function testSaleForm(
   request: FastifyRequest,
-  of: { courses: readonly Picked[]; form?: SaleForm; nonce?: string; chosen?: string },
+  of: { courses: readonly Pick<Course, 'key' | 'name'>[]; form?: SaleForm; nonce?: string; chosen?: string },
 ): string {
   const { courses, form, nonce = randomUUID(), chosen = '' } = of
   const hasList = courses.length > 0 && courses.length <= PICKED_MAX
@@ -67,12 +68,7 @@ export function testSaleForm(
 !${hiddenFields({ nonce })}<button>${words.confirm}</button></form>`
 }
 
-interface Picked {
-  readonly key: string
-  readonly name: string
-}
-
-function pickerHtml(courses: readonly Picked[], chosen: string): string {
+function pickerHtml(courses: readonly Pick<Course, 'key' | 'name'>[], chosen: string): string {
   const byName = courses.toSorted((a, b) => a.name.localeCompare(b.name, 'en') || (a.key < b.key ? -1 : 1))
   const options = byName.map(
     ({ key, name }) => html`<option value="${key}"!${key === chosen ? ' selected' : ''}>${name} – ${key}</option>`,

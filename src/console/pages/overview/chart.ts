@@ -3,7 +3,7 @@ import type { Band } from '../../../operators/incidents/incidents.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { dayText, type Zone } from '../../layout/zone.ts'
+import { DAY_MS, dayText, HOUR_MS, type Zone } from '../../layout/zone.ts'
 import { queryText, spanText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.chart
@@ -131,7 +131,7 @@ function stripsHtml(chart: Chart): string {
     })
     .join('')
 }
-const SPAN_MS = { hour: 3_600_000, day: 24 * 3_600_000 }
+const SPAN_MS = { hour: HOUR_MS, day: DAY_MS }
 
 function labelsHtml({ bars, by, zone }: Chart): string {
   const step = stepOf({ bars })

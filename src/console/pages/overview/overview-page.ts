@@ -12,7 +12,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { dayIn, dayText, latestHours } from '../../layout/zone.ts'
+import { DAY_MS, dayIn, dayText, latestHours } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
@@ -24,7 +24,7 @@ import { type Problem, problemsOf } from './problems.ts'
 const words = TEXTS.overview
 /** A count of this age is not the one that was asked for: ms. */
 const AGED_MS = 2_000
-const WEEK_MS = 7 * 24 * 3_600_000
+const WEEK_MS = 7 * DAY_MS
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Summary } from '../../../operators/find/listing.ts'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
@@ -9,6 +8,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
+import { type Buyers, buyersOf } from '../changes-page.ts'
 
 const words = TEXTS.shopEvents
 const PATH = '/events'
@@ -17,14 +17,14 @@ const PATH = '/events'
  * Adds the page about the events for the shop: what it does not have yet, and why. Also adds the form of a delivery's page
  * that tells the shop of it again.
  */
-export function addEvents({ scope, shopEvents, operations, now }: PageParts): void {
+export function addEvents(parts: PageParts): void {
+  const { scope, shopEvents, now } = parts
   scope.get(PATH, async (request, reply) => {
-    const read = async (outbox: Outbox): Promise<string> => {
-      const ids = new Set(outbox.events.flatMap(({ deliveryId }) => deliveryId ?? []))
-      const buyers = new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
-      return pageHtml(outbox, { request, buyers, now: now() })
-    }
-    const main = shopEvents === null ? html`<p>${words.off}</p>` : await read(await shopEvents.read())
+    const outbox = (await shopEvents?.read()) ?? null
+    const main =
+      outbox === null
+        ? html`<p>${words.off}</p>`
+        : pageHtml(outbox, { request, buyers: await buyersOf(parts, outbox.events), now: now() })
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: PATH, main })
   })
 
@@ -46,8 +46,7 @@ export function addEvents({ scope, shopEvents, operations, now }: PageParts): vo
 
 interface Shown {
   readonly request: FastifyRequest
-  /** By the id of the delivery. */
-  readonly buyers: ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
+  readonly buyers: Buyers
   /** ms since 1970. */
   readonly now: number
 }
