@@ -26,30 +26,10 @@ export function addWithdrawal(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/withdraw'
 
-  /** @param sent the form that was not carried out, with its problem; null: the page is opened */
-  const send = async (
-    reply: FastifyReply,
-    of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; sent: URLSearchParams | null },
-  ): Promise<FastifyReply> => {
-    const { request, withdrawable, sent } = of
-    const { id } = request.params
-    const here = deliveryUrl(request)
-    const crumbs = crumbsOf({ id, request: withdrawable })
-    const pending = (await operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
-    const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
-    const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
-    const body =
-      pending.length > 0
-        ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
-        : await orderHtml(parts, { request, withdrawable, sent, action: `${here}/withdraw` })
-    const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
-    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
-  }
-
   scope.get<WithId>(path, async (request, reply) => {
     const withdrawable = await operations.withdrawable(request.params.id)
     if (withdrawable === null) return reply.callNotFound()
-    return send(reply, { request, withdrawable, sent: sentForm(request) })
+    return sendForm(parts, reply, { request, withdrawable, sent: sentForm(request) })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -65,7 +45,7 @@ export function addWithdrawal(parts: PageParts): void {
       values.delete('csrf')
       values.set('problem', problem)
       return leadToPage({ reply, path: `${here}/withdraw`, values }, () =>
-        send(reply, { request, withdrawable, sent: values }),
+        sendForm(parts, reply, { request, withdrawable, sent: values }),
       )
     }
     if (courses.length === 0) return again('noCourse')
@@ -87,6 +67,27 @@ export function addWithdrawal(parts: PageParts): void {
     if (ordered.kind === 'refused') return again(ordered.why)
     return reply.redirect(`${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)
   })
+}
+
+/** @param of.sent the form that was not carried out, with its problem; null: the page is opened */
+async function sendForm(
+  parts: PageParts,
+  reply: FastifyReply,
+  of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; sent: URLSearchParams | null },
+): Promise<FastifyReply> {
+  const { request, withdrawable, sent } = of
+  const { id } = request.params
+  const here = deliveryUrl(request)
+  const crumbs = crumbsOf({ id, request: withdrawable })
+  const pending = (await parts.operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
+  const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
+  const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
+  const body =
+    pending.length > 0
+      ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
+      : await orderHtml(parts, { request, withdrawable, sent, action: `${here}/withdraw` })
+  const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
+  return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
 }
 
 async function orderHtml(
