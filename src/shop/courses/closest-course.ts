@@ -1,29 +1,40 @@
-/** A key that differs from another in at most this share of its characters is probably a typing error. */
-const SIMILAR = 0.2
+import { plainKey } from '../../sale/course-key.ts'
 
 /**
  * The key of an existing course that a key without a course was probably meant to be: the one that takes the fewest
- * changed characters, letter case aside. A course with the same organization and number is similar whatever its run is.
- * null if none is similar.
+ * changed characters, letter case aside. Each part of it has to be similar, because most courses of a shop share their
+ * organization and their year. A course with the same organization and number is similar whatever its run is. null if
+ * none is similar.
  * @param of.keys the keys of the existing courses
  */
 export function closestCourse({ key, keys }: { key: string; keys: readonly string[] }): string | null {
-  const [wanted, most] = [key.toLowerCase(), Math.ceil(key.length * SIMILAR)]
+  const wanted = partsOf(key)
   let best: { key: string; distance: number } | null = null
   for (const candidate of keys) {
-    const other = candidate.toLowerCase()
-    const isOtherRun = withoutRun(wanted) === withoutRun(other)
-    // Comparing takes 10 µs, and an LMS may have thousands of courses.
-    if (!isOtherRun && Math.abs(wanted.length - other.length) > most) continue
-    const distance = editDistance(wanted, other)
-    if ((isOtherRun || distance <= most) && (best === null || distance < best.distance)) {
-      best = { key: candidate, distance }
-    }
+    const other = partsOf(candidate)
+    if (!isOtherRun(wanted, other) && !areSimilar(wanted, other)) continue
+    const distance = editDistance(key.toLowerCase(), candidate.toLowerCase())
+    if (best === null || distance < best.distance) best = { key: candidate, distance }
   }
   return best?.key ?? null
 }
 
-const withoutRun = (key: string): string => key.split(/[+/]/).slice(0, 2).join('+')
+/** Organization, number and run, and what comes before them. */
+const partsOf = (key: string): string[] => plainKey(key).toLowerCase().split(/[:+/]/)
+
+const isOtherRun = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.length > 2 && a.slice(0, -1).join() === b.slice(0, -1).join()
+
+/** So many wrong characters, and so large a share of a part, are probably typing errors. */
+const [WRONG_MAX, SIMILAR] = [2, 0.4]
+
+const areSimilar = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length &&
+  a.every((part, index) => {
+    const [other = '', most] = [b[index], Math.min(WRONG_MAX, Math.floor(part.length * SIMILAR))]
+    // Comparing takes some µs, and an LMS may have thousands of courses.
+    return Math.abs(part.length - other.length) <= most && editDistance(part, other) <= most
+  })
 
 /** The number of characters to insert, delete or replace (Levenshtein). */
 export function editDistance(a: string, b: string): number {

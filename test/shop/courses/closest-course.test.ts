@@ -12,9 +12,12 @@ const CASES: Readonly<Record<string, [key: string, closest: string | null]>> = {
   'another letter case': ['COURSE-V1:EDX+DEMOX+DEMO_COURSE', 'course-v1:edX+DemoX+Demo_Course'],
   'a letter that is missing': ['course-v1:edX+DemoX+Demo_Cours', 'course-v1:edX+DemoX+Demo_Course'],
   'two letters in the wrong order': ['course-v1:Lernito+YP101+2026', 'course-v1:Lernito+PY101+2026'],
+  'a key with a branch': ['course-v1:edX+DemoX+Demo_C0urse+branch@draft', 'course-v1:edX+DemoX+Demo_Course'],
   'another run of the same course': ['course-v1:edX+DemoX+Autumn_Course_of_2031', 'course-v1:edX+DemoX+Demo_Course'],
   'an old-style key': ['edX/Old/2015', 'edX/Old/2014'],
   'a key without the first part': ['edX+DemoX+Demo_Course', null],
+  'a course that has only its organization and year in common': ['course-v1:Lernito+Go+2026', null],
+  'a new course with a number as long': ['course-v1:Lernito+SQL99+2026', null],
   'a course of another organization': ['course-v1:Other+Thing+2026', null],
   'an empty key': ['', null],
 }
