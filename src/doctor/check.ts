@@ -80,7 +80,11 @@ export interface Tools {
   readonly now: () => number
   readonly probe: Probe
   /** A request to the LMS at LERNITO_LMS_URL. */
-  readonly askLms: (of: { settings: Settings; request: LmsRequest; token?: string }) => Promise<Reached | Unreached>
+  readonly askLms: (of: {
+    settings: Settings
+    request: LmsRequest
+    token?: string | undefined
+  }) => Promise<Reached | Unreached>
   readonly inspect: (settings: Settings) => Promise<Inspected>
   /** The limit for one connection, ms. */
   readonly callMs: number

@@ -3,21 +3,20 @@ import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAnswer } from './apis/batch-answer.ts'
 import * as bulkApi from './apis/bulk-enroll.ts'
-import * as certificatesApi from './apis/certificates.ts'
-import * as catalogueApi from './apis/course-catalogue.ts'
-import * as modesApi from './apis/course-modes.ts'
+import { certificateCall } from './apis/certificates.ts'
+import { CATALOGUE_COURSE, courseListCall } from './apis/course-catalogue.ts'
+import { addedModesCall } from './apis/course-modes.ts'
 import * as coursesApi from './apis/courses.ts'
 import * as enrollmentApi from './apis/enrollment.ts'
 import * as allowedApi from './apis/enrollment-allowed.ts'
-import * as gradesApi from './apis/grades.ts'
-import * as heartbeatApi from './apis/heartbeat.ts'
+import { gradeCall, gradesCall } from './apis/grades.ts'
+import { HEARTBEAT } from './apis/heartbeat.ts'
 import * as modifyApi from './apis/instructor-enrollments.ts'
-import { type Answer, jsonOf } from './client/answer.ts'
 import type { Permit } from './client/budget.ts'
 import { type Cache, createCache } from './client/cache.ts'
 import { type Judged, succeeded } from './client/failure.ts'
 import { type Ask, createAsk, createTokens, type Send, type Token, type Tokens } from './client/token.ts'
-import { createTransport, type LmsRequest, type TransportOptions } from './client/transport.ts'
+import { createTransport, type LmsCall, type LmsRequest, type TransportOptions } from './client/transport.ts'
 
 /** For each call. */
 const TIMEOUT_MS = 30_000
@@ -74,8 +73,8 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
     ...createBatchCalls(parts),
     ...createSingleCalls(ask),
     async heartbeat() {
-      const sent = await transport.send(heartbeatApi.heartbeatRequest(), { authorization: null, queued: false })
-      return sent.ok ? heartbeatApi.judgeHeartbeat(sent.value) : sent
+      const sent = await transport.send(HEARTBEAT, { authorization: null, queued: false })
+      return sent.ok ? HEARTBEAT.judge(sent.value) : sent
     },
     close: () => transport.close(),
   }
@@ -98,7 +97,7 @@ function createLookUps(parts: Parts) {
     max: MAX_COURSES,
     ttlMs: (course) => (course === null ? 0 : COURSE_MS),
     restMs: MISSING_COURSE_REST_MS,
-    load: (key) => coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, judge: coursesApi.judgeCourse }),
+    load: (key) => coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: coursesApi.COURSE }),
   })
   return {
     /**
@@ -108,19 +107,17 @@ function createLookUps(parts: Parts) {
      */
     course: async (key: string, since?: number): Promise<Judged<coursesApi.Course | null>> =>
       coursesApi.canBeCourse(key) ? courses.get(key, since) : succeeded(null),
-    account: (email: string) =>
-      ask(accountsApi.accountRequest({ email }), (answer) => accountsApi.judgeAccount(answer, { email })),
+    account: (email: string) => ask(accountsApi.accountCall({ email })),
     /** A known account, found by its id. */
-    accountById: (known: LmsAccount) =>
-      ask(accountsApi.accountByIdRequest(known), (answer) => accountsApi.judgeAccountById(answer, known)),
+    accountById: (known: LmsAccount) => ask(accountsApi.accountByIdCall(known)),
     /**
      * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
      * can register such a name at any time.
      */
     async takenAsUsernames(emails: readonly string[]): Promise<Judged<ReadonlySet<string>>> {
       const taken = new Set<string>()
-      for (const { request, emails: some } of accountsApi.namesakeRequests({ emails })) {
-        const found = await ask(request, (answer) => accountsApi.judgeNamesakes(answer, { emails: some }))
+      for (const call of accountsApi.namesakeCalls({ emails })) {
+        const found = await ask(call)
         if (!found.ok) return found
         for (const email of found.value) taken.add(email)
       }
@@ -144,14 +141,11 @@ function createLearningCalls(ask: Ask) {
      * The grades of these people in one course, by user name.
      * @throws Error if they don't fit in one call: see groupsForGrades
      */
-    grades: (of: { course: string; usernames: readonly string[] }) =>
-      ask(gradesApi.gradesRequest(of), (answer) => gradesApi.judgeGrades(answer, of)),
+    grades: (of: { course: string; usernames: readonly string[] }) => ask(gradesCall(of)),
     /** The grade of one person; null if there is none. */
-    grade: (of: { course: string; username: string }) =>
-      ask(gradesApi.gradeRequest(of), (answer) => gradesApi.judgeGrade(answer, of)),
+    grade: (of: { course: string; username: string }) => ask(gradeCall(of)),
     /** @throws Error for a name that certificateCanNameUser rejects */
-    certificate: (of: { course: string; username: string }) =>
-      ask(certificatesApi.certificateRequest(of), (answer) => certificatesApi.judgeCertificate(answer, of)),
+    certificate: (of: { course: string; username: string }) => ask(certificateCall(of)),
   }
 }
 
@@ -169,14 +163,13 @@ function createCatalogueCalls({ ask, tokens }: Parts) {
       if (!user.ok) return user
       const { username } = user.value
       permit.spend()
-      const request = catalogueApi.courseListRequest({ username, pageSize: COURSE_PAGE, page })
-      return ask(request, catalogueApi.judgeCataloguePage)
+      return ask(courseListCall({ username, pageSize: COURSE_PAGE, page }))
     },
     /** The course that a key means; null if there is none. */
     catalogueCourse: (key: string) =>
-      coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, judge: catalogueApi.judgeCatalogueCourse }),
+      coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: CATALOGUE_COURSE }),
     /** The modes that were added to a course, by its true key. */
-    addedModes: (course: string) => ask(modesApi.addedModesRequest({ course }), modesApi.judgeAddedModes),
+    addedModes: (course: string) => ask(addedModesCall({ course })),
   }
 }
 
@@ -188,9 +181,7 @@ function emailSearch({ ask, now }: Pick<Parts, 'ask' | 'now'>) {
   }
   return async (emails: readonly string[]): Promise<Judged<accountsApi.FoundAccounts | null>> => {
     if (isMissing()) return succeeded(null)
-    const found = await ask(accountsApi.searchEmailsRequest({ emails }), (answer) =>
-      accountsApi.judgeSearchEmails(answer, { emails }),
-    )
+    const found = await ask(accountsApi.searchEmailsCall({ emails }))
     missingSince = found.ok && found.value === null ? now() : null
     return found
   }
@@ -200,28 +191,28 @@ type BatchCalls = ReturnType<typeof createBatchCalls>
 
 /** The APIs that enroll several people in a call. */
 function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
-  const availability = (request: LmsRequest, judge: (answer: Answer) => Judged<boolean>): Cache<boolean> =>
+  const availability = (call: LmsCall<boolean>): Cache<boolean> =>
     createCache({
       now,
       max: 1,
       ttlMs: () => AVAILABILITY_MS,
       async load() {
-        const sent = await sendWithoutToken(request)
+        const sent = await sendWithoutToken(call)
         // Without a token, no call takes effect.
         if (!sent.ok) return { ok: false, failure: { ...sent.failure, mayHaveTakenEffect: false } }
-        return judge(sent.value)
+        return call.judge(sent.value)
       },
     })
-  const bulk = availability(bulkApi.bulkAvailableRequest(), bulkApi.judgeBulkAvailable)
-  const modify = availability(modifyApi.modifyAvailableRequest(), modifyApi.judgeModifyAvailable)
+  const bulk = availability(bulkApi.BULK_AVAILABLE)
+  const modify = availability(modifyApi.MODIFY_AVAILABLE)
   return {
     /** Whether the LMS has bulk_enroll. Kept for 5 min, or until a bulk call shows that it has none. */
     bulkAvailable: () => bulk.get(''),
     /** @throws Error for an address that batchCanName rejects */
-    async bulkEnroll(permit: Permit, call: bulkApi.BulkCall): Promise<Judged<BatchAnswer>> {
-      const request = bulkApi.bulkEnrollRequest(call)
+    async bulkEnroll(permit: Permit, of: bulkApi.BulkCall): Promise<Judged<BatchAnswer>> {
+      const call = bulkApi.bulkEnrollCall(of)
       permit.spend()
-      const judged = await ask(request, (answer) => bulkApi.judgeBulkEnroll(answer, call))
+      const judged = await ask(call)
       if (!judged.ok && judged.failure.status === 404) bulk.forget('')
       return judged
     },
@@ -230,14 +221,13 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
     /**
      * Needs no permit, since the LMS doesn't throttle it (recorded: enrollments-modify.json, 'THROTTLE: …'). null if the
      * LMS has no such course.
-     * @throws Error for what modifyRequest rejects
+     * @throws Error for what modifyCall rejects
      */
-    modify: (call: modifyApi.ModifyCall): Promise<Judged<BatchAnswer | null>> =>
-      ask(modifyApi.modifyRequest(call), (answer) => {
-        const isGone = answer.status === 404 && jsonOf(answer) === undefined
-        if (isGone) modify.forget('')
-        return modifyApi.judgeModify(answer, call)
-      }),
+    async modify(of: modifyApi.ModifyCall): Promise<Judged<BatchAnswer | null>> {
+      const judged = await ask(modifyApi.modifyCall(of))
+      if (!judged.ok && judged.failure.status === 404) modify.forget('')
+      return judged
+    },
   }
 }
 
@@ -245,30 +235,30 @@ type SingleCalls = ReturnType<typeof createSingleCalls>
 
 /** The enrollment API, version 1. The LMS throttles all of it, so each call takes a permit. */
 function createSingleCalls(ask: Ask) {
-  function single<Of, T>(request: (of: Of) => LmsRequest, judge: (answer: Answer, asked: Of) => Judged<T>) {
+  function single<Of, T>(callOf: (of: Of) => LmsCall<T>) {
     return (permit: Permit, of: Of): Promise<Judged<T>> => {
-      const sent = request(of)
+      const call = callOf(of)
       permit.spend()
-      return ask(sent, (answer) => judge(answer, of))
+      return ask(call)
     }
   }
   return {
     /** null if the person was never enrolled. */
-    enrollment: single(enrollmentApi.enrollmentRequest, enrollmentApi.judgeEnrollment),
+    enrollment: single(enrollmentApi.enrollmentCall),
     /**
      * The enrollments of these people in one course, active or not.
      * @throws Error if they don't fit in one call: see groupsForCourseList
      */
-    enrollmentsOfCourse: single(enrollmentApi.courseEnrollmentListRequest, enrollmentApi.judgeCourseEnrollmentList),
-    /** `force`: see enrollRequest; true if absent. */
-    enroll: single(enrollmentApi.enrollRequest, enrollmentApi.judgeEnroll),
-    /** Enrolls nobody. Only for an enrollment in another mode: see changeModeRequest. */
-    changeMode: single(enrollmentApi.changeModeRequest, enrollmentApi.judgeEnroll),
-    /** Only for a person who has an enrollment: see unenrollRequest. */
-    unenroll: single(enrollmentApi.unenrollRequest, enrollmentApi.judgeUnenroll),
-    allow: single(allowedApi.allowRequest, allowedApi.judgeAllow),
-    allowances: single(allowedApi.allowancesRequest, allowedApi.judgeAllowances),
+    enrollmentsOfCourse: single(enrollmentApi.courseEnrollmentListCall),
+    /** `force`: see enrollCall; true if absent. */
+    enroll: single(enrollmentApi.enrollCall),
+    /** Enrolls nobody. Only for an enrollment in another mode: see changeModeCall. */
+    changeMode: single(enrollmentApi.changeModeCall),
+    /** Only for a person who has an enrollment: see unenrollCall. */
+    unenroll: single(enrollmentApi.unenrollCall),
+    allow: single(allowedApi.allowCall),
+    allowances: single(allowedApi.allowancesCall),
     /** false if there was none. */
-    disallow: single(allowedApi.disallowRequest, allowedApi.judgeDisallow),
+    disallow: single(allowedApi.disallowCall),
   }
 }

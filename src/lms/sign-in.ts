@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
+import { HEARTBEAT } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
 import { type Application, claimsOf, judgeGrant, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
@@ -88,12 +88,12 @@ export function createSignIn(from: SignInOptions): SignIn {
     renew: (refreshToken) => ask({ grant_type: 'refresh_token', refresh_token: refreshToken }),
 
     async isLmsUp() {
-      const answer = await transport.send(heartbeatRequest(), {
+      const answer = await transport.send(HEARTBEAT, {
         authorization: null,
         queued: false,
         timeoutMs: HEARTBEAT_TIMEOUT_MS,
       })
-      const judged = answer.ok ? judgeHeartbeat(answer.value) : answer
+      const judged = answer.ok ? HEARTBEAT.judge(answer.value) : answer
       return judged.ok || (judged.failure.kind !== 'unreachable' && judged.failure.kind !== 'server_error')
     },
 

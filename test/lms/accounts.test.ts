@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  accountByIdRequest,
-  accountRequest,
-  judgeAccount,
-  judgeAccountById,
-  judgeNamesakes,
-  namesakeRequests,
-} from '../../src/lms/apis/accounts.ts'
+import { accountByIdCall, accountCall, namesakeCalls } from '../../src/lms/apis/accounts.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const alice = { status: 'active', username: 'alice', id: 6 }
@@ -15,9 +8,9 @@ const unknown = { status: 'unknown' }
 
 /** Judged for the requested address, or for alice's if the request was by username. */
 const judged = (exchange: Exchange) =>
-  judgeAccount(answerOf(exchange), { email: asked(exchange.request).query.email ?? 'alice@example.com' })
+  accountCall({ email: asked(exchange.request).query.email ?? 'alice@example.com' }).judge(answerOf(exchange))
 const judgedFor = (email: string, status: number, body: unknown) =>
-  verdict(judgeAccount(answer(status, body), { email }))
+  verdict(accountCall({ email }).judge(answer(status, body)))
 
 test('accounts.json: every recorded answer is judged', () => {
   const all = recorded('accounts').map((exchange) => [exchange.name, verdict(judged(exchange))])
@@ -63,9 +56,9 @@ test('an account request is as recorded, with an encoded plus sign', () => {
     ['plus sign in the address, encoded', 'a+b@example.com'],
     ['two addresses by comma', 'alice@example.com,erin@example.com'],
   ] as const) {
-    assert.deepEqual(asked(accountRequest({ email })), asked(exchangeOf('accounts', name).request))
+    assert.deepEqual(asked(accountCall({ email })), asked(exchangeOf('accounts', name).request))
   }
-  const odd = accountRequest({ email: '"a&username=admin#\ud800"@x.com' })
+  const odd = accountCall({ email: '"a&username=admin#\ud800"@x.com' })
   assert.deepEqual(asked(odd).query, { email: '"a&username=admin#\ufffd"@x.com' })
 })
 
@@ -73,7 +66,7 @@ const KNOWN = { id: 6, username: 'alice' }
 
 test('account-by-id.json: every quoted answer is judged, and the request is as quoted', () => {
   const byId = recorded('account-by-id')
-  const judged = byId.map((exchange) => [exchange.name, verdict(judgeAccountById(answerOf(exchange), KNOWN))])
+  const judged = byId.map((exchange) => [exchange.name, verdict(accountByIdCall(KNOWN).judge(answerOf(exchange)))])
   const found = { status: 'registered', id: 6, username: 'alice', address: 'alice@example.com' }
   assert.deepEqual(Object.fromEntries(judged), {
     'by id': found,
@@ -82,19 +75,22 @@ test('account-by-id.json: every quoted answer is judged, and the request is as q
     'with an address: the address counts': found,
     'non-staff application': 'misconfigured',
   })
-  assert.deepEqual(asked(accountByIdRequest(KNOWN)), asked(exchangeOf('account-by-id', 'by id').request))
+  assert.deepEqual(asked(accountByIdCall(KNOWN)), asked(exchangeOf('account-by-id', 'by id').request))
 })
 
 test('an account by id with another id is not understood: an LMS without the query answers with the service user', () => {
   const own = [{ username: 'lernito_service', email: 'lernito@lms.test', id: 2 }]
-  assert.equal(verdict(judgeAccountById(answer(200, own), KNOWN)), 'server_error')
-  assert.equal(verdict(judgeAccountById(answer(200, [{ username: 'a', email: 'a@x.com' }]), KNOWN)), 'server_error')
-  assert.equal(verdict(judgeAccountById(answer(404, '<html>Page not found</html>'), KNOWN)), 'misconfigured')
+  assert.equal(verdict(accountByIdCall(KNOWN).judge(answer(200, own))), 'server_error')
+  assert.equal(
+    verdict(accountByIdCall(KNOWN).judge(answer(200, [{ username: 'a', email: 'a@x.com' }]))),
+    'server_error',
+  )
+  assert.equal(verdict(accountByIdCall(KNOWN).judge(answer(404, '<html>Page not found</html>'))), 'misconfigured')
 })
 
 test('an account by id with another username is not the known one, because usernames don’t change', () => {
   const other = [{ username: 'somebody', email: 'somebody@example.com', id: 6 }]
-  assert.deepEqual(verdict(judgeAccountById(answer(200, other), KNOWN)), { status: 'gone' })
+  assert.deepEqual(verdict(accountByIdCall(KNOWN).judge(answer(200, other))), { status: 'gone' })
 })
 
 test('an account by id is retired if its address is that of a retired one', () => {
@@ -102,7 +98,7 @@ test('an account by id is retired if its address is that of a retired one', () =
     ['retired__user_8f7b3c@retired.invalid', 'retired'],
     ['retired@example.com', 'registered'],
   ]) {
-    const judged = verdict(judgeAccountById(answer(200, [{ username: 'alice', email, id: 6 }]), KNOWN))
+    const judged = verdict(accountByIdCall(KNOWN).judge(answer(200, [{ username: 'alice', email, id: 6 }])))
     assert.deepEqual(judged, { status, id: 6, username: 'alice', address: email })
   }
 })
@@ -152,10 +148,10 @@ test('people-lists.json: accounts by user name tells which names are others’',
     ['accounts: only unknown ones', ['nobody_here', 'nobody_there'], []],
   ] as const) {
     const exchange = exchangeOf(LISTS, name)
-    const judged = judgeNamesakes(answerOf(exchange), { emails })
-    assert.deepEqual(judged.ok && [...judged.value], taken, name)
-    const [call] = namesakeRequests({ emails })
-    assert.deepEqual(call && asked(call.request), asked(exchange.request))
+    const [call] = namesakeCalls({ emails })
+    const judged = call?.judge(answerOf(exchange))
+    assert.deepEqual(judged?.ok && [...judged.value], taken, name)
+    assert.deepEqual(call && asked(call), asked(exchange.request))
   }
 })
 
@@ -164,27 +160,25 @@ test('an account whose user name is its own address is nobody else’s, and one 
     { username: 'Own@example.com', email: 'own@example.com' },
     { username: 'víctim@example.com', email: 'stranger@example.com' },
   ]
-  const judged = judgeNamesakes(answer(200, rows), {
-    emails: ['own@example.com', 'victim@example.com', 'new@example.com'],
-  })
-  assert.deepEqual(judged.ok && [...judged.value], ['victim@example.com'])
+  const [call] = namesakeCalls({ emails: ['own@example.com', 'victim@example.com', 'new@example.com'] })
+  const judged = call?.judge(answer(200, rows))
+  assert.deepEqual(judged?.ok && [...judged.value], ['victim@example.com'])
 })
 
 test('if it can’t be told whose address a user name is, it may be anyone’s', () => {
   const emails = ['new1@example.com', 'new2@example.com']
-  const judged = judgeNamesakes(answer(200, [{ username: 'nеw1@example.com', email: 'x@example.com' }]), { emails })
-  assert.deepEqual(judged.ok && [...judged.value], emails)
+  const [call] = namesakeCalls({ emails })
+  const judged = call?.judge(answer(200, [{ username: 'nеw1@example.com', email: 'x@example.com' }]))
+  assert.deepEqual(judged?.ok && [...judged.value], emails)
 })
 
 test('a request for user names fits in a request line of gunicorn, and leaves nobody out', () => {
   const emails = Array.from({ length: 50 }, (_, i) => `${'x'.repeat(180)}.${i}@example.com`)
-  const calls = namesakeRequests({ emails })
+  const calls = namesakeCalls({ emails })
   assert.ok(calls.length > 1)
-  assert.ok(calls.every(({ request }) => request.path.length <= 3800))
-  assert.deepEqual(
-    calls.flatMap((call) => call.emails),
-    emails,
-  )
+  assert.ok(calls.every(({ path }) => path.length <= 3800))
+  const names = calls.map((call) => asked(call).query.username)
+  assert.equal(names.join(), emails.join())
 })
 
 test('an answer without addresses, or a page, tells nothing about user names', () => {
@@ -194,6 +188,7 @@ test('an answer without addresses, or a page, tells nothing about user names', (
     [404, { detail: 'x' }],
     [500, ''],
   ] as const) {
-    assert.equal(judgeNamesakes(answer(status, body), { emails }).ok, false)
+    const [call] = namesakeCalls({ emails })
+    assert.equal(call?.judge(answer(status, body)).ok, false)
   }
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { heartbeatRequest, judgeHeartbeat } from '../../src/lms/apis/heartbeat.ts'
+import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
 import { judgeOther, notUnderstood } from '../../src/lms/client/answer.ts'
 import { failed, oneLine } from '../../src/lms/client/failure.ts'
 import { answer, answerOf, asked, exchangeOf, verdict } from './recorded.ts'
@@ -80,11 +80,11 @@ test('a 401 is about the token, and a 403 about the permissions of the service u
 
 test('a heartbeat succeeds only in its recorded shape', () => {
   const recorded = exchangeOf('bulk-enroll-off', 'heartbeat')
-  assert.deepEqual(asked(heartbeatRequest()), asked(recorded.request))
-  assert.equal(verdict(judgeHeartbeat(answerOf(recorded))), true)
-  assert.equal(verdict(judgeHeartbeat(answer(200, { sql: { status: false, message: 'down' } }))), 'server_error')
-  assert.equal(verdict(judgeHeartbeat(answer(200, '<html>Welcome</html>'))), 'server_error')
-  assert.equal(verdict(judgeHeartbeat(answer(503, ''))), 'unreachable')
+  assert.deepEqual(asked(HEARTBEAT), asked(recorded.request))
+  assert.equal(verdict(HEARTBEAT.judge(answerOf(recorded))), true)
+  assert.equal(verdict(HEARTBEAT.judge(answer(200, { sql: { status: false, message: 'down' } }))), 'server_error')
+  assert.equal(verdict(HEARTBEAT.judge(answer(200, '<html>Welcome</html>'))), 'server_error')
+  assert.equal(verdict(HEARTBEAT.judge(answer(503, ''))), 'unreachable')
 })
 
 test('the message of a failure is one safe line of at most 300 characters', () => {

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
-import {
-  bulkAvailableRequest,
-  bulkEnrollRequest,
-  judgeBulkAvailable,
-  judgeBulkEnroll,
-} from '../../src/lms/apis/bulk-enroll.ts'
+import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.ts'
 import { ENROLL } from './calls.ts'
 import { answer, answerOf, asked, exchangeOf, verdict } from './recorded.ts'
 
@@ -15,12 +10,12 @@ const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 test('a request without authorization shows whether the LMS has bulk_enroll', () => {
   const on = exchangeOf('bulk-enroll', 'GET, no authorization')
   const off = exchangeOf('bulk-enroll-off', 'GET, when the flag is off, no authorization')
-  assert.deepEqual(asked(bulkAvailableRequest()), asked(on.request))
-  assert.equal(verdict(judgeBulkAvailable(answerOf(on))), true)
-  assert.equal(verdict(judgeBulkAvailable(answerOf(off))), false)
-  assert.equal(verdict(judgeBulkAvailable(answerOf(exchangeOf('bulk-enroll', 'GET')))), 'server_error')
-  assert.equal(verdict(judgeBulkAvailable(answer(503, ''))), 'unreachable')
-  assert.equal(verdict(judgeBulkAvailable(answer(404, { detail: 'Not found.' }))), 'server_error')
+  assert.deepEqual(asked(BULK_AVAILABLE), asked(on.request))
+  assert.equal(verdict(BULK_AVAILABLE.judge(answerOf(on))), true)
+  assert.equal(verdict(BULK_AVAILABLE.judge(answerOf(off))), false)
+  assert.equal(verdict(BULK_AVAILABLE.judge(answerOf(exchangeOf('bulk-enroll', 'GET')))), 'server_error')
+  assert.equal(verdict(BULK_AVAILABLE.judge(answer(503, ''))), 'unreachable')
+  assert.equal(verdict(BULK_AVAILABLE.judge(answer(404, { detail: 'Not found.' }))), 'server_error')
 })
 
 test('a bulk call is as recorded, with each address once and in sorted order', () => {
@@ -28,9 +23,9 @@ test('a bulk call is as recorded, with each address once and in sorted order', (
   const courses = [DEMO, 'course-v1:Lernito+PY101+2026']
   const like = exchangeOf('bulk-enroll', 'two courses').request
   const identifiers = 'alice@example.com,fresh@example.com,grace@example.com'
-  const request = bulkEnrollRequest({ ...ENROLL, courses, emails })
+  const request = bulkEnrollCall({ ...ENROLL, courses, emails })
   assert.deepEqual(asked(request), asked({ ...like, json: { ...like.json, identifiers, reason: ENROLL.reason } }))
-  const body = asked(bulkEnrollRequest({ ...ENROLL, courses, emails: ['b@x.com', 'A@x.com', 'C@x.com'] })).body
+  const body = asked(bulkEnrollCall({ ...ENROLL, courses, emails: ['b@x.com', 'A@x.com', 'C@x.com'] })).body
   assert.equal(body.identifiers, 'A@x.com,b@x.com,C@x.com')
 })
 
@@ -47,7 +42,7 @@ test('an address that bulk_enroll would split, or take for a username or another
   ]
   assert.deepEqual(bad.filter(batchCanName), [])
   for (const email of bad)
-    assert.throws(() => bulkEnrollRequest({ ...ENROLL, courses: [DEMO], emails: [email] }), /singly/)
+    assert.throws(() => bulkEnrollCall({ ...ENROLL, courses: [DEMO], emails: [email] }), /singly/)
   assert.ok(["o'neil@example.com", 'a+b@example.com', 'new@xn--exmple-cua.com'].every(batchCanName))
 })
 
@@ -58,12 +53,11 @@ function made(results: object[], action = 'enroll') {
 const call = { ...ENROLL, courses: [DEMO], emails: ['a@x.com', 'b@x.com'] }
 
 test('if any result is an error, the answer proves nothing', () => {
-  const found = judgeBulkEnroll(
+  const found = bulkEnrollCall(call).judge(
     made([
       { identifier: 'a@x.com', before: row, after: row },
       { identifier: 'b@x.com', error: true },
     ]),
-    call,
   )
   assert.ok(found.ok)
   assert.equal(found.value.proof, false)
@@ -75,7 +69,7 @@ test('if any result is an error, the answer proves nothing', () => {
     ],
   )
   const stranger = [...call.emails, 'c@x.com'].map((identifier) => ({ identifier, before: row, after: row }))
-  const withStranger = judgeBulkEnroll(made(stranger), call)
+  const withStranger = bulkEnrollCall(call).judge(made(stranger))
   assert.ok(withStranger.ok)
   assert.deepEqual([...(withStranger.value.results.get(DEMO)?.keys() ?? [])], call.emails)
 })
@@ -98,7 +92,7 @@ test('next.json: an error with words is the error of one person, and the others 
     [{ success: false, error: { code: 1 }, error_message: 7 }, null],
   ] as const
   for (const [fields, words] of failing) {
-    const found = judgeBulkEnroll(made([enrolled, { ...fields, identifier: 'b@x.com' }]), call)
+    const found = bulkEnrollCall(call).judge(made([enrolled, { ...fields, identifier: 'b@x.com' }]))
     assert.ok(found.ok, JSON.stringify(fields))
     assert.equal(found.value.proof, false)
     assert.deepEqual([...(found.value.results.get(DEMO)?.values() ?? [])], ['enrolled', 'error'])
@@ -106,7 +100,7 @@ test('next.json: an error with words is the error of one person, and the others 
     else assert.match(found.value.words.get('b@x.com') ?? '', words)
   }
   const invalid = { ...next('batch: an invalid address'), identifier: 'b@x.com' }
-  const found = judgeBulkEnroll(made([enrolled, invalid]), call)
+  const found = bulkEnrollCall(call).judge(made([enrolled, invalid]))
   assert.ok(found.ok && found.value.proof)
   assert.deepEqual([...(found.value.results.get(DEMO)?.values() ?? [])], ['enrolled', 'invalid'])
 })
@@ -114,12 +108,11 @@ test('next.json: an error with words is the error of one person, and the others 
 test('the results tell an earlier allowance from a new one, and an inactive person without one from a retired person', () => {
   const none = { user: false, enrollment: false, allowed: false, auto_enroll: false }
   const open = { ...none, allowed: true, auto_enroll: true }
-  const found = judgeBulkEnroll(
+  const found = bulkEnrollCall(call).judge(
     made([
       { identifier: 'a@x.com', before: open, after: open },
       { identifier: 'b@x.com', before: { ...none, user: true }, after: { ...none, user: true } },
     ]),
-    call,
   )
   assert.ok(found.ok)
   assert.deepEqual(Object.fromEntries(found.value.results.get(DEMO) ?? []), {
@@ -143,5 +136,5 @@ test('an answer that leaves out a person or a course, or has another shape, is n
     answer(200, '<html>'),
     answer(200, ''),
   ]
-  for (const one of bad) assert.equal(verdict(judgeBulkEnroll(one, call)), 'server_error')
+  for (const one of bad) assert.equal(verdict(bulkEnrollCall(call).judge(one)), 'server_error')
 })

@@ -2,9 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { courseListRequest, judgeCatalogueCourse, judgeCataloguePage } from '../../src/lms/apis/course-catalogue.ts'
-import { addedModesRequest, judgeAddedModes } from '../../src/lms/apis/course-modes.ts'
+import { CATALOGUE_COURSE, courseListCall } from '../../src/lms/apis/course-catalogue.ts'
+import { addedModesCall } from '../../src/lms/apis/course-modes.ts'
+import { courseCall } from '../../src/lms/apis/courses.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
+
+const judgePage = courseListCall({ username: 'lernito_service', pageSize: 3 }).judge
+const judgeModes = addedModesCall({ course: 'course-v1:a+b+c' }).judge
+const judgeCourse = courseCall({ key: 'course-v1:a+b+c', username: 'u', shape: CATALOGUE_COURSE }).judge
 
 const demo = {
   key: 'course-v1:edX+DemoX+Demo_Course',
@@ -19,20 +24,20 @@ const demo = {
 
 test('courses.json: a page of the list and a course are read as recorded', () => {
   const list = exchangeOf('courses', 'course list')
-  assert.deepEqual(asked(courseListRequest({ username: 'lernito_service', pageSize: 3 })), asked(list.request))
-  const page = verdict(judgeCataloguePage(answerOf(list)))
+  assert.deepEqual(asked(courseListCall({ username: 'lernito_service', pageSize: 3 })), asked(list.request))
+  const page = verdict(judgePage(answerOf(list)))
   assert.ok(typeof page === 'object')
   assert.deepEqual([page.count, page.rows], [11, 3])
   assert.deepEqual(page.courses[1], { ...demo, hidden: false })
   const closed = page.courses[2]
   assert.deepEqual([closed?.name, closed?.enrollmentEnd], ['Closed for enrolment', Date.UTC(2021, 0, 1)])
-  assert.deepEqual(verdict(judgeCatalogueCourse(answerOf(exchangeOf('courses', 'a course')))), demo)
-  assert.equal(verdict(judgeCatalogueCourse(answerOf(exchangeOf('courses', 'no such course')))), null)
+  assert.deepEqual(verdict(judgeCourse(answerOf(exchangeOf('courses', 'a course')))), demo)
+  assert.equal(verdict(judgeCourse(answerOf(exchangeOf('courses', 'no such course')))), null)
 })
 
 test('courses.json: no other answer counts as a page', () => {
   for (const exchange of recorded('courses').filter(({ name }) => name !== 'course list')) {
-    assert.equal(typeof verdict(judgeCataloguePage(answerOf(exchange))), 'string', exchange.name)
+    assert.equal(typeof verdict(judgePage(answerOf(exchange))), 'string', exchange.name)
   }
 })
 
@@ -40,7 +45,7 @@ test('a course that no webhook can name is counted but not listed', () => {
   const { response } = exchangeOf('courses', 'course list')
   const body = z.object({ results: z.array(z.looseObject({})) }).parse(response.body)
   const results = ['library-v1:a+b', 'a/b/c'].map((course_id) => ({ ...body.results[0], course_id }))
-  const page = verdict(judgeCataloguePage(answer(200, { results, pagination: { count: 2 } })))
+  const page = verdict(judgePage(answer(200, { results, pagination: { count: 2 } })))
   assert.ok(typeof page === 'object')
   assert.deepEqual([page.count, page.rows, page.courses.map(({ key }) => key)], [2, 2, ['a/b/c']])
 })
@@ -49,7 +54,7 @@ test('a start that nobody has set is none, and a name has its angle brackets aga
   const { response } = exchangeOf('courses', 'a course')
   const body = z.looseObject({}).parse(response.body)
   const course = verdict(
-    judgeCatalogueCourse(
+    judgeCourse(
       answer(200, { ...body, start: '2030-01-01T00:00:00Z', start_type: 'empty', name: '&lt;b&gt; &amp;lt;' }),
     ),
   )
@@ -72,11 +77,11 @@ test('paid-modes.json: the request for the modes of a course is as recorded, and
   const list = shape.parse(JSON.parse(text)).exchanges.find(({ name }) => name === 'course modes API: list')
   assert.ok(list?.request && list.response)
   const course = 'course-v1:Lernito+AuditVerified+2026'
-  assert.deepEqual(asked(addedModesRequest({ course })), asked(list.request))
+  assert.deepEqual(asked(addedModesCall({ course })), asked(list.request))
   const common = { currency: 'usd', until: null }
-  assert.deepEqual(verdict(judgeAddedModes(answer(list.response.status, list.response.body))), [
+  assert.deepEqual(verdict(judgeModes(answer(list.response.status, list.response.body))), [
     { slug: 'audit', name: 'audit', price: 0, ...common },
     { slug: 'verified', name: 'verified', price: 50, ...common },
   ])
-  assert.deepEqual(verdict(judgeAddedModes(answer(200, []))), [])
+  assert.deepEqual(verdict(judgeModes(answer(200, []))), [])
 })

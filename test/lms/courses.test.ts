@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { courseInPath, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
+import { COURSE, canBeCourse, courseCall, courseInPath } from '../../src/lms/apis/courses.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const demo = { key: 'course-v1:edX+DemoX+Demo_Course' }
 const hidden = { key: 'course-v1:Lernito+Hidden+2026' }
 const username = 'lernito_service'
+const { judge } = courseCall({ ...demo, username, shape: COURSE })
 
 const expected = {
   'a course': demo,
@@ -26,7 +27,7 @@ const expected = {
 }
 
 test('courses.json: every recorded answer is judged', () => {
-  const judged = recorded('courses').map((exchange) => [exchange.name, verdict(judgeCourse(answerOf(exchange)))])
+  const judged = recorded('courses').map((exchange) => [exchange.name, verdict(judge(answerOf(exchange)))])
   assert.deepEqual(Object.fromEntries(judged), expected)
 })
 
@@ -36,7 +37,7 @@ test('sequence.json: every recorded answer about a course is judged', () => {
   for (const call of calls) {
     const key = decodeURIComponent(call.request.path.split('/')[5]?.split('?')[0] ?? '')
     const missing = { 200: { key }, 404: null, 403: 'misconfigured' }[call.response.status]
-    assert.deepEqual(verdict(judgeCourse(answerOf(call))), missing, call.name)
+    assert.deepEqual(verdict(judge(answerOf(call))), missing, call.name)
   }
 })
 
@@ -47,9 +48,7 @@ test('a course request is as recorded', () => {
     ['an old-style key', 'edX/Old/2014'],
     ['no such course', 'course-v1:No+Such+Course'],
   ] as const) {
-    const request = courseRequest({ key, username })
-    assert.ok(request)
-    assert.deepEqual(asked(request), asked(exchangeOf('courses', name).request))
+    assert.deepEqual(asked(courseCall({ key, username, shape: COURSE })), asked(exchangeOf('courses', name).request))
   }
 })
 
@@ -67,16 +66,12 @@ test('a key that no course can have is missing without a call', () => {
     'course-v1:a+b+c\n',
     `course-v1:a+b+${'c'.repeat(300)}`,
   ]
-  assert.deepEqual(
-    keys.filter((key) => courseRequest({ key, username }) !== null),
-    [],
-  )
+  assert.deepEqual(keys.filter(canBeCourse), [])
 })
 
 test('no key can change the host, the path or the query', () => {
   for (const key of ['%2e%2e/%2e%2e/c', 'é/b/c', 'course-v1:..+..+..', 'course-v1:٣+b+c', 'course-v1:a:b+c+d']) {
-    const request = courseRequest({ key, username: 'x&y=z?#' })
-    assert.ok(request, key)
+    const request = courseCall({ key, username: 'x&y=z?#', shape: COURSE })
     const url = new URL(request.path, 'http://lms.test')
     assert.equal(url.host, 'lms.test')
     assert.equal(url.hash, '')
@@ -90,9 +85,9 @@ test('no key can change the host, the path or the query', () => {
 
 test('an answer whose course key is invalid is not understood', () => {
   for (const key of ['a,b', '../../..', 'a/../c', 'library-v1:edX+Lib', `a/b/${'c'.repeat(300)}`]) {
-    assert.equal(verdict(judgeCourse(answer(200, { course_id: key }))), 'server_error', key)
+    assert.equal(verdict(judge(answer(200, { course_id: key }))), 'server_error', key)
   }
-  assert.equal(verdict(judgeCourse(answer(200, { id: demo.key }))), 'server_error')
-  assert.equal(verdict(judgeCourse(answer(200, '<html>maintenance</html>'))), 'server_error')
-  assert.equal(verdict(judgeCourse(answer(404, { detail: 'Not found.' }))), 'server_error')
+  assert.equal(verdict(judge(answer(200, { id: demo.key }))), 'server_error')
+  assert.equal(verdict(judge(answer(200, '<html>maintenance</html>'))), 'server_error')
+  assert.equal(verdict(judge(answer(404, { detail: 'Not found.' }))), 'server_error')
 })

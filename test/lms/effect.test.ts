@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/apis/enrollment-allowed.ts'
+import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { neverSent } from '../../src/lms/client/effect.ts'
 import type { Judged } from '../../src/lms/client/failure.ts'
@@ -129,9 +129,9 @@ test('a call that changes something may have taken effect after a timeout; a rea
     scripted.on(route, hang)
   }
   const requests = [
-    allowRequest(of),
-    disallowRequest(of),
-    allowancesRequest(of),
+    allowCall(of),
+    disallowCall(of),
+    allowancesCall(of),
     tokenRequest({ clientId: 'a', clientSecret: 'b' }, CLIENT_CREDENTIALS),
   ]
   const sent = await Promise.all(requests.map((request) => sendTo(t, scripted.url, request)))
@@ -142,7 +142,7 @@ test('a call that changes something has not taken effect if there was no connect
   const refused = await startScriptedLms(t)
   const tls = refused.url.replace('http:', 'https:') // this server doesn't use TLS
   const urls = ['http://127.0.0.1:1', 'http://localhost:1', 'http://lms.invalid', tls]
-  const sent = await Promise.all(urls.map((url) => sendTo(t, url, allowRequest(of))))
+  const sent = await Promise.all(urls.map((url) => sendTo(t, url, allowCall(of))))
   assert.deepEqual(sent.map(inDoubt), [false, false, false, false])
 })
 
@@ -162,6 +162,6 @@ test('a call that changes something has not taken effect if the certificate is r
   const scripted = await startScriptedLms(t)
   for (const certificate of [{ name: 'localhost' }, { name: 'localhost', to: '2020-01-02' }]) {
     const { url } = await startTls(t, { ...selfSigned(t, certificate), to: scripted.url })
-    assert.equal(inDoubt(await sendTo(t, url, allowRequest(of))), false)
+    assert.equal(inDoubt(await sendTo(t, url, allowCall(of))), false)
   }
 })

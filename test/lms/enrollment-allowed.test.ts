@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  allowancesRequest,
-  allowRequest,
-  disallowRequest,
-  judgeAllow,
-  judgeAllowances,
-  judgeDisallow,
-} from '../../src/lms/apis/enrollment-allowed.ts'
+import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const PATH = '/api/enrollment/v1/enrollment_allowed'
@@ -17,10 +10,11 @@ const python = 'course-v1:Lernito+PY101+2026'
 function judged(exchange: Exchange) {
   const { method, json } = exchange.request
   if (method === 'GET') {
-    return verdict(judgeAllowances(answerOf(exchange), { email: asked(exchange.request).query.email ?? '' }))
+    return verdict(allowancesCall({ email: asked(exchange.request).query.email ?? '' }).judge(answerOf(exchange)))
   }
-  if (method === 'DELETE') return verdict(judgeDisallow(answerOf(exchange)))
-  return verdict(judgeAllow(answerOf(exchange), { course: String(json?.course_id) }))
+  if (method === 'DELETE')
+    return verdict(disallowCall({ email: 'a@x.com', course: 'course-v1:a+b+c' }).judge(answerOf(exchange)))
+  return verdict(allowCall({ email: 'a@x.com', course: String(json?.course_id) }).judge(answerOf(exchange)))
 }
 
 function calls(file: string): Exchange[] {
@@ -93,23 +87,28 @@ test('sequence.json: every recorded answer about an allowance is judged', () => 
 test('the requests for allowances are as recorded', () => {
   const of = { email: 'new@example.com', course: python }
   const again = exchangeOf('enrollment-allowed', 'allow after delete').request
-  assert.deepEqual(asked(allowRequest(of)), asked(again))
-  assert.deepEqual(asked(disallowRequest(of)), asked(exchangeOf('enrollment-allowed', 'delete').request))
-  assert.deepEqual(asked(allowancesRequest(of)), asked(exchangeOf('enrollment-allowed', 'list').request))
+  assert.deepEqual(asked(allowCall(of)), asked(again))
+  assert.deepEqual(asked(disallowCall(of)), asked(exchangeOf('enrollment-allowed', 'delete').request))
+  assert.deepEqual(asked(allowancesCall(of)), asked(exchangeOf('enrollment-allowed', 'list').request))
 })
 
 test('an answer of another shape, or about another course, is no success', () => {
   const made = { email: 'new@example.com', course_id: python, auto_enroll: true }
-  assert.equal(verdict(judgeAllow(answer(201, made), { course: demo })), 'server_error')
-  assert.equal(verdict(judgeAllow(answer(200, made), { course: python })), 'server_error')
-  assert.equal(verdict(judgeAllow(answer(409, '<html>'), { course: demo })), 'misconfigured')
-  assert.equal(verdict(judgeDisallow(answer(404, '<html>Page not found</html>'))), 'misconfigured')
-  assert.equal(verdict(judgeAllowances(answer(200, [{ course_id: demo }]), { email: 'a@x.com' })), 'server_error')
+  assert.equal(verdict(allowCall({ email: 'a@x.com', course: demo }).judge(answer(201, made))), 'server_error')
+  assert.equal(verdict(allowCall({ email: 'a@x.com', course: python }).judge(answer(200, made))), 'server_error')
+  assert.equal(verdict(allowCall({ email: 'a@x.com', course: demo }).judge(answer(409, '<html>'))), 'misconfigured')
+  assert.equal(
+    verdict(
+      disallowCall({ email: 'a@x.com', course: 'course-v1:a+b+c' }).judge(answer(404, '<html>Page not found</html>')),
+    ),
+    'misconfigured',
+  )
+  assert.equal(verdict(allowancesCall({ email: 'a@x.com' }).judge(answer(200, [{ course_id: demo }]))), 'server_error')
 })
 
 test('an allowance for another address, which the database takes for this one, is marked as such', () => {
   const row = { email: 'user@example.com', course_id: demo, auto_enroll: true, user: null }
-  const read = (email: string) => verdict(judgeAllowances(answer(200, [row]), { email }))
+  const read = (email: string) => verdict(allowancesCall({ email }).judge(answer(200, [row])))
   const seen = { course: demo, autoEnroll: true, used: false }
   assert.deepEqual(read('user@exämple.com'), [{ ...seen, other: 'u***@example.com' }])
   assert.deepEqual(read('User@Example.com'), [{ ...seen, other: null }])

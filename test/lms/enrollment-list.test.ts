@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  courseEnrollmentListRequest,
-  enrollmentListRequest,
+  courseEnrollmentListCall,
+  enrollmentListCall,
   groupsForCourseList,
-  judgeCourseEnrollmentList,
-  judgeEnrollmentList,
   listCanNameUser,
 } from '../../src/lms/apis/enrollment.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
@@ -20,13 +18,13 @@ test('every recorded list of enrollments is judged, with active and inactive row
     .flatMap(recorded)
     .filter(({ request }) => request.path.startsWith(PATH))
   const kinds = lists.map((exchange) => {
-    const judged = judgeEnrollmentList(answerOf(exchange))
+    const judged = enrollmentListCall({ email: 'a@x.com' }).judge(answerOf(exchange))
     return judged.ok ? 'list' : judged.failure.kind
   })
   assert.ok(kinds.length > 20)
   assert.deepEqual(new Set(kinds), new Set(['list', 'throttled', 'unauthorized', 'misconfigured']))
   const jose = { username: 'jose', active: true, mode: 'audit' }
-  assert.deepEqual(verdict(judgeEnrollmentList(answerOf(exchangeOf('sequence', '397')))), {
+  assert.deepEqual(verdict(enrollmentListCall({ email: 'a@x.com' }).judge(answerOf(exchangeOf('sequence', '397')))), {
     rows: [
       { ...jose, course: 'edX/Old/2014', created: AT(52, 755) },
       { ...jose, course: 'course-v1:Lernito+Invite+2026', active: false, created: AT(51, 564) },
@@ -39,7 +37,7 @@ test('every recorded list of enrollments is judged, with active and inactive row
 })
 
 test('the request for the list is as recorded', () => {
-  const { method, path, query } = asked(enrollmentListRequest({ email: 'N1@example.com' }))
+  const { method, path, query } = asked(enrollmentListCall({ email: 'N1@example.com' }))
   const as = asked(exchangeOf('sequence', '396').request)
   assert.deepEqual(
     { method, path, query: { email: query.email } },
@@ -56,22 +54,25 @@ test('a page with a next page is not the whole list', () => {
     course_id: 'edX/Old/2014',
   }
   const body = { next: 'http://lms.test/api/enrollment/v1/enrollments?cursor=x', previous: null, results: [row] }
-  const judged = verdict(judgeEnrollmentList(answer(200, body)))
+  const judged = verdict(enrollmentListCall({ email: 'a@x.com' }).judge(answer(200, body)))
   assert.deepEqual(judged, {
     rows: [{ username: 'alice', course: 'edX/Old/2014', active: true, mode: 'audit', created: AT(50, 520) }],
     whole: false,
   })
-  assert.equal(verdict(judgeEnrollmentList(answer(200, [row]))), 'server_error')
-  assert.equal(verdict(judgeEnrollmentList(answer(403, { developer_message: 'no' }))), 'misconfigured')
+  assert.equal(verdict(enrollmentListCall({ email: 'a@x.com' }).judge(answer(200, [row]))), 'server_error')
+  assert.equal(
+    verdict(enrollmentListCall({ email: 'a@x.com' }).judge(answer(403, { developer_message: 'no' }))),
+    'misconfigured',
+  )
 })
 
 test('people-lists.json: the enrollments of some people in a course are read, and those who were never enrolled have none', () => {
   const exchange = exchangeOf(LISTS, 'enrollments by user names and course')
   const call = { course: DEMO, usernames: ['alice', 'erin', 'karl'] }
-  const { query, path } = asked(courseEnrollmentListRequest(call))
+  const { query, path } = asked(courseEnrollmentListCall(call))
   const { page_size: size, ...others } = query
   assert.deepEqual([path, others, size], [asked(exchange.request).path, asked(exchange.request).query, '100'])
-  const judged = judgeCourseEnrollmentList(answerOf(exchange), call)
+  const judged = courseEnrollmentListCall(call).judge(answerOf(exchange))
   assert.ok(judged.ok)
   assert.deepEqual(
     judged.value.map(({ username, active, mode }) => [username, active, mode]),
@@ -86,11 +87,11 @@ test('a list that names another person or another course, or has a next page, is
   const exchange = exchangeOf(LISTS, 'enrollments by user names and course')
   const call = { course: DEMO, usernames: ['alice', 'erin'] }
   const of = (change: Partial<typeof call>) =>
-    verdict(judgeCourseEnrollmentList(answerOf(exchange), { ...call, ...change }))
+    verdict(courseEnrollmentListCall({ ...call, ...change }).judge(answerOf(exchange)))
   assert.equal(of({ usernames: ['alice'] }), 'server_error')
   assert.equal(of({ course: 'edX/Old/2014' }), 'server_error')
   const page = { ...Object(exchange.response.body), next: 'http://lms.test/more' }
-  assert.equal(verdict(judgeCourseEnrollmentList(answer(200, page), call)), 'server_error')
+  assert.equal(verdict(courseEnrollmentListCall(call).judge(answer(200, page))), 'server_error')
 })
 
 test('a user name for which the LMS refuses the whole call is not requested', () => {
@@ -98,7 +99,7 @@ test('a user name for which the LMS refuses the whole call is not requested', ()
   assert.equal(refused.response.status, 400)
   const names = ['a b', '', 'a,b', 'josé', 'a.b', 'a@b']
   assert.deepEqual(names.filter(listCanNameUser), [])
-  for (const name of names) assert.throws(() => courseEnrollmentListRequest({ course: DEMO, usernames: [name] }))
+  for (const name of names) assert.throws(() => courseEnrollmentListCall({ course: DEMO, usernames: [name] }))
 })
 
 test('the people of a course are divided into groups of at most 100 whose request line the LMS takes', () => {
@@ -109,11 +110,11 @@ test('the people of a course are divided into groups of at most 100 whose reques
     assert.deepEqual(groups.flat(), usernames)
     assert.ok(groups.every((group) => group.length <= 100))
     for (const group of groups) {
-      const { method, path } = courseEnrollmentListRequest({ course: DEMO, usernames: group })
+      const { method, path } = courseEnrollmentListCall({ course: DEMO, usernames: group })
       assert.ok(Buffer.byteLength(`${method} ${path} HTTP/1.1`) < 4_000)
     }
     const first = groups[0] ?? []
-    assert.throws(() => courseEnrollmentListRequest({ course: DEMO, usernames: usernames.slice(0, first.length + 1) }))
+    assert.throws(() => courseEnrollmentListCall({ course: DEMO, usernames: usernames.slice(0, first.length + 1) }))
   }
   assert.equal(groupsForCourseList({ course: DEMO, usernames: short }).length, 3)
   assert.deepEqual(groupsForCourseList({ course: DEMO, usernames: [] }), [])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { enrollmentRequest, enrollRequest, judgeEnroll, judgeEnrollment } from '../../src/lms/apis/enrollment.ts'
+import { enrollCall, enrollmentCall } from '../../src/lms/apis/enrollment.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -27,8 +27,8 @@ function meant({ request, response }: Exchange): { username: string; course: str
 
 function judged(exchange: Exchange) {
   const of = meant(exchange)
-  const judge = exchange.request.method === 'GET' ? judgeEnrollment : judgeEnroll
-  return verdict<object | null>(judge(answerOf(exchange), of))
+  const { judge } = exchange.request.method === 'GET' ? enrollmentCall(of) : enrollCall({ ...of, mode: null })
+  return verdict<object | null>(judge(answerOf(exchange)))
 }
 
 /** The recorded calls of the two endpoints, without those for course details and the list, which are not used. */
@@ -119,10 +119,9 @@ test('sequence.json: every recorded answer of the enrollment endpoint is judged'
 })
 
 test('a refusal keeps the LMS’s message, and one that names no cause says where to find it', () => {
-  const judgedFull = judgeEnroll(answerOf(exchangeOf('enrollment-v1', 'course full, force_enrollment')), {
-    username: 'alice',
-    course: 'course-v1:Lernito+Full+2026',
-  })
+  const judgedFull = enrollCall({ mode: null, username: 'alice', course: 'course-v1:Lernito+Full+2026' }).judge(
+    answerOf(exchangeOf('enrollment-v1', 'course full, force_enrollment')),
+  )
   assert.ok(!judgedFull.ok)
   assert.match(judgedFull.failure.message, /^An error occurred while creating .*'alice'.*the LMS's log/)
   assert.equal(judgedFull.failure.endpoint, PATH)
@@ -131,7 +130,7 @@ test('a refusal keeps the LMS’s message, and one that names no cause says wher
 
 test('the message for an empty 404 says that the service user is not staff', () => {
   const recordedAnswer = answerOf(exchangeOf('enrollment-v1', 'enrol another person as a non-staff application'))
-  const plain = judgeEnroll(recordedAnswer, { username: 'grace', course: DEMO })
+  const plain = enrollCall({ mode: null, username: 'grace', course: DEMO }).judge(recordedAnswer)
   assert.ok(!plain.ok)
   assert.match(plain.failure.message, /LERNITO_LMS_CLIENT_ID a staff user/)
 })
@@ -139,27 +138,33 @@ test('the message for an empty 404 says that the service user is not staff', () 
 test('the requests for enrollments are as recorded', () => {
   const of = { username: 'erin', course: 'course-v1:Lernito+Honor+2026' }
   const withMode = exchangeOf('modes-and-inactive', 'the same with the mode named').request
-  assert.deepEqual(asked(enrollRequest({ ...of, mode: 'honor' })), asked(withMode))
+  assert.deepEqual(asked(enrollCall({ ...of, mode: 'honor' })), asked(withMode))
   const without = calls('modes-and-inactive')[0]?.request
   assert.ok(without)
-  assert.deepEqual(asked(enrollRequest({ ...of, username: 'alice', mode: null })), asked(without))
+  assert.deepEqual(asked(enrollCall({ ...of, username: 'alice', mode: null })), asked(without))
   const read = exchangeOf('enrollment-v1', 'read, enrolled').request
-  assert.deepEqual(asked(enrollmentRequest({ username: 'alice', course: DEMO })), asked(read))
+  assert.deepEqual(asked(enrollmentCall({ username: 'alice', course: DEMO })), asked(read))
   const old = recorded('sequence').find(({ request }) => request.path.endsWith('/alice,edX/Old/2014'))
-  assert.equal(enrollmentRequest({ username: 'alice', course: 'edX/Old/2014' }).path, old?.request.path)
-  assert.equal(enrollmentRequest({ username: 'a/,?', course: 'a/b/c' }).path, `${PATH}/a%2F%2C%3F,a/b/c`)
+  assert.equal(enrollmentCall({ username: 'alice', course: 'edX/Old/2014' }).path, old?.request.path)
+  assert.equal(enrollmentCall({ username: 'a/,?', course: 'a/b/c' }).path, `${PATH}/a%2F%2C%3F,a/b/c`)
 })
 
 test('an answer about another person or course is no success', () => {
   const { response } = exchangeOf('enrollment-v1', 'enrol an active person')
   const other = answer(200, response.body)
-  assert.equal(verdict(judgeEnroll(other, { username: 'bob', course: DEMO })), 'misconfigured')
-  assert.equal(verdict(judgeEnroll(other, { username: 'alice', course: 'course-v1:a+b+c' })), 'server_error')
-  assert.equal(verdict(judgeEnrollment(other, { username: 'bob', course: DEMO })), 'server_error')
-  assert.equal(verdict(judgeEnrollment(other, { username: 'alice', course: 'course-v1:a+b+c' })), 'server_error')
-  assert.equal(verdict(judgeEnroll(answer(200, ''), { username: 'alice', course: DEMO })), 'server_error')
+  assert.equal(verdict(enrollCall({ mode: null, username: 'bob', course: DEMO }).judge(other)), 'misconfigured')
   assert.equal(
-    verdict(judgeEnroll(answer(200, { user: 'alice' }), { username: 'alice', course: DEMO })),
+    verdict(enrollCall({ mode: null, username: 'alice', course: 'course-v1:a+b+c' }).judge(other)),
+    'server_error',
+  )
+  assert.equal(verdict(enrollmentCall({ username: 'bob', course: DEMO }).judge(other)), 'server_error')
+  assert.equal(verdict(enrollmentCall({ username: 'alice', course: 'course-v1:a+b+c' }).judge(other)), 'server_error')
+  assert.equal(
+    verdict(enrollCall({ mode: null, username: 'alice', course: DEMO }).judge(answer(200, ''))),
+    'server_error',
+  )
+  assert.equal(
+    verdict(enrollCall({ mode: null, username: 'alice', course: DEMO }).judge(answer(200, { user: 'alice' }))),
     'server_error',
   )
 })

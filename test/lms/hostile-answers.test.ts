@@ -3,21 +3,21 @@ import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { judgeAccount, judgeSearchEmails } from '../../src/lms/apis/accounts.ts'
-import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/lms/apis/bulk-enroll.ts'
-import { judgeCatalogueCourse, judgeCataloguePage } from '../../src/lms/apis/course-catalogue.ts'
-import { judgeAddedModes } from '../../src/lms/apis/course-modes.ts'
-import { judgeCourse, judgeCourseModes } from '../../src/lms/apis/courses.ts'
+import { accountCall, searchEmailsCall } from '../../src/lms/apis/accounts.ts'
+import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.ts'
+import { CATALOGUE_COURSE, courseListCall } from '../../src/lms/apis/course-catalogue.ts'
+import { addedModesCall } from '../../src/lms/apis/course-modes.ts'
+import { COURSE as COURSE_SHAPE, courseCall, courseModesCall } from '../../src/lms/apis/courses.ts'
 import {
-  judgeCourseEnrollmentList,
-  judgeEnroll,
-  judgeEnrollment,
-  judgeEnrollmentList,
-  judgeUnenroll,
+  courseEnrollmentListCall,
+  enrollCall,
+  enrollmentCall,
+  enrollmentListCall,
+  unenrollCall,
 } from '../../src/lms/apis/enrollment.ts'
-import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/lms/apis/enrollment-allowed.ts'
-import { judgeHeartbeat } from '../../src/lms/apis/heartbeat.ts'
-import { judgeModify, judgeModifyAvailable } from '../../src/lms/apis/instructor-enrollments.ts'
+import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
+import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
+import { MODIFY_AVAILABLE, modifyCall } from '../../src/lms/apis/instructor-enrollments.ts'
 import { type Answer, judgeOther } from '../../src/lms/client/answer.ts'
 import type { Judged } from '../../src/lms/client/failure.ts'
 import { judgeToken } from '../../src/lms/client/token.ts'
@@ -32,27 +32,26 @@ const EMAIL = 'alice@example.com'
 const person = { username: 'alice', course: COURSE }
 
 const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Promise<Judged<unknown>>>> = {
-  account: (answer) => judgeAccount(answer, { email: EMAIL }),
-  course: judgeCourse,
-  'course modes': judgeCourseModes,
-  'added course modes': judgeAddedModes,
-  'page of the catalogue': judgeCataloguePage,
-  'course of the catalogue': judgeCatalogueCourse,
-  'bulk available': judgeBulkAvailable,
-  bulk: (answer) => judgeBulkEnroll(answer, { ...ENROLL, courses: [COURSE], emails: [EMAIL] }),
-  'modify available': judgeModifyAvailable,
-  modify: (answer) => judgeModify(answer, { ...ENROLL, course: COURSE, emails: [EMAIL] }),
-  'search by e-mail': (answer) => judgeSearchEmails(answer, { emails: [EMAIL] }),
-  enrollment: (answer) => judgeEnrollment(answer, person),
-  enroll: (answer) => judgeEnroll(answer, person),
-  allow: (answer) => judgeAllow(answer, { course: COURSE }),
-  allowances: (answer) => judgeAllowances(answer, { email: EMAIL }),
-  disallow: judgeDisallow,
-  unenroll: (answer) => judgeUnenroll(answer, person),
-  'enrollment list': judgeEnrollmentList,
-  'enrollment list of a course': (answer) =>
-    judgeCourseEnrollmentList(answer, { course: COURSE, usernames: ['alice'] }),
-  heartbeat: judgeHeartbeat,
+  account: accountCall({ email: EMAIL }).judge,
+  course: courseCall({ key: COURSE, username: 'u', shape: COURSE_SHAPE }).judge,
+  'course modes': courseModesCall({ course: COURSE }).judge,
+  'added course modes': addedModesCall({ course: COURSE }).judge,
+  'page of the catalogue': courseListCall({ username: 'u', pageSize: 9 }).judge,
+  'course of the catalogue': courseCall({ key: COURSE, username: 'u', shape: CATALOGUE_COURSE }).judge,
+  'bulk available': BULK_AVAILABLE.judge,
+  bulk: bulkEnrollCall({ ...ENROLL, courses: [COURSE], emails: [EMAIL] }).judge,
+  'modify available': MODIFY_AVAILABLE.judge,
+  modify: modifyCall({ ...ENROLL, course: COURSE, emails: [EMAIL] }).judge,
+  'search by e-mail': searchEmailsCall({ emails: [EMAIL] }).judge,
+  enrollment: enrollmentCall(person).judge,
+  enroll: enrollCall({ ...person, mode: null }).judge,
+  allow: allowCall({ email: EMAIL, course: COURSE }).judge,
+  allowances: allowancesCall({ email: EMAIL }).judge,
+  disallow: disallowCall({ email: EMAIL, course: COURSE }).judge,
+  unenroll: unenrollCall(person).judge,
+  'enrollment list': enrollmentListCall({ email: EMAIL }).judge,
+  'enrollment list of a course': courseEnrollmentListCall({ course: COURSE, usernames: ['alice'] }).judge,
+  heartbeat: HEARTBEAT.judge,
   token: judgeToken,
 }
 
@@ -149,7 +148,7 @@ test('a compressed answer is not decompressed: a zip bomb stays small', async (t
     const sent = await transportTo(t, lms.url, 5_000)()
     assert.ok(sent.ok)
     assert.ok(sent.value.text.length <= body.length, encoding)
-    assert.equal(judgeHeartbeat(sent.value).ok, false)
+    assert.equal(HEARTBEAT.judge(sent.value).ok, false)
   }
   assert.ok(lms.seen.every(({ headers }) => headers['accept-encoding'] === undefined))
 })

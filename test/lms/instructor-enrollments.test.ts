@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   judgeModify,
-  judgeModifyAvailable,
+  MODIFY_AVAILABLE,
   MODIFY_PEOPLE,
   type ModifyCall,
-  modifyAvailableRequest,
+  modifyCall,
   modifyCanName,
-  modifyRequest,
 } from '../../src/lms/apis/instructor-enrollments.ts'
 import { ENROLL } from './calls.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
@@ -160,28 +159,28 @@ test('the request is as recorded, with each address once and in sorted order', (
   const { request } = exchangeOf(MODIFY, name)
   const emails = ['why@example.com', 'heidi@example.com', 'why@example.com']
   const call = { ...ENROLL, course: courseOf(exchangeOf(MODIFY, name)), emails, reason: 'Order 4711 of shop.example' }
-  assert.deepEqual(asked(modifyRequest(call)), asked(request))
+  assert.deepEqual(asked(modifyCall(call)), asked(request))
 })
 
 test('modify gets no course key and no person that it would refuse or take for another one', () => {
   const call = { ...ENROLL, course: DEMO, emails: ['a@x.com'] }
   const many = Array.from({ length: MODIFY_PEOPLE + 1 }, (_, i) => `p${i}@x.com`)
   for (const emails of [many, ['frank'], ['josé@example.com'], [`${'x'.repeat(250)}@x.com`]]) {
-    assert.throws(() => modifyRequest({ ...call, emails }))
+    assert.throws(() => modifyCall({ ...call, emails }))
   }
   const keys = ['edX/Old/2014', 'library-v1:edX+Lib', 'ccx-v1:edX+DemoX+Demo_Course+ccx@1', 'nonsense', 'course-v1:a+b']
   assert.deepEqual(keys.filter(modifyCanName), [])
-  for (const course of keys) assert.throws(() => modifyRequest({ ...call, course }))
+  for (const course of keys) assert.throws(() => modifyCall({ ...call, course }))
 })
 
 test('a request without authorization shows whether the LMS has modify', () => {
   const there = exchangeOf(MODIFY, 'no authorization, a placeholder key (probe without knowing a course)')
-  const { method, path, body } = asked(modifyAvailableRequest())
+  const { method, path, body } = asked(MODIFY_AVAILABLE)
   assert.deepEqual([method, path, body], [there.request.method, there.request.path, null])
   const missing = exchangeOf(MODIFY, 'a path that does not exist below it, no authorization')
-  assert.equal(verdict(judgeModifyAvailable(answerOf(there))), true)
-  assert.equal(verdict(judgeModifyAvailable(answerOf(missing))), false)
-  assert.equal(verdict(judgeModifyAvailable(answer(403, '<html>Blocked</html>'))), false)
-  assert.equal(verdict(judgeModifyAvailable(answer(401, '<html>Sign in</html>'))), false)
-  assert.equal(verdict(judgeModifyAvailable(answer(503, ''))), 'unreachable')
+  assert.equal(verdict(MODIFY_AVAILABLE.judge(answerOf(there))), true)
+  assert.equal(verdict(MODIFY_AVAILABLE.judge(answerOf(missing))), false)
+  assert.equal(verdict(MODIFY_AVAILABLE.judge(answer(403, '<html>Blocked</html>'))), false)
+  assert.equal(verdict(MODIFY_AVAILABLE.judge(answer(401, '<html>Sign in</html>'))), false)
+  assert.equal(verdict(MODIFY_AVAILABLE.judge(answer(503, ''))), 'unreachable')
 })

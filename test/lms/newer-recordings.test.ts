@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isSameAddress } from '../../src/lms/apis/accounts.ts'
 import { type BulkCall, judgeBulkEnroll } from '../../src/lms/apis/bulk-enroll.ts'
-import { judgeCourseModes } from '../../src/lms/apis/courses.ts'
-import { judgeEnroll, judgeUnenroll, unenrollRequest } from '../../src/lms/apis/enrollment.ts'
-import { judgeDisallow } from '../../src/lms/apis/enrollment-allowed.ts'
+import { courseModesCall } from '../../src/lms/apis/courses.ts'
+import { enrollCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
+import { disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { ENROLL } from './calls.ts'
 import { answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
@@ -14,7 +14,7 @@ const PAID = '../lms-newer/paid-modes'
 function enrolled(name: string) {
   const exchange = exchangeOf(PAID, name)
   const { user, course_details: course } = Object(exchange.request.json)
-  return verdict(judgeEnroll(answerOf(exchange), { username: user, course: course.course_id }))
+  return verdict(enrollCall({ mode: null, username: user, course: course.course_id }).judge(answerOf(exchange)))
 }
 
 test('paid-modes.json: a lost paid mode comes back without a mode in the call, but not with audit', () => {
@@ -38,7 +38,7 @@ test('paid-modes.json: if the course has no free mode, the LMS refuses both', ()
 
 test('unenroll.json: a used allowance can be deleted', () => {
   const exchange = exchangeOf('../lms-newer/unenroll', 'allowance: DELETE of a used one: the enrollment stays')
-  assert.equal(verdict(judgeDisallow(answerOf(exchange))), true)
+  assert.equal(verdict(disallowCall({ email: 'a@x.com', course: 'course-v1:a+b+c' }).judge(answerOf(exchange))), true)
 })
 
 test('people-lists.json: the address shows that the database took one person for another', () => {
@@ -73,13 +73,13 @@ test('unenroll.json: every recorded answer to unenrolling singly is judged', () 
 
 function unenrolled(exchange: Exchange) {
   const { user, course_details: course } = Object(exchange.request.json)
-  return verdict(judgeUnenroll(answerOf(exchange), { username: user, course: course.course_id }))
+  return verdict(unenrollCall({ username: user, course: course.course_id }).judge(answerOf(exchange)))
 }
 
 test('unenroll.json: a request to unenroll singly is as recorded', () => {
   const { request } = exchangeOf(UNENROLL, 'v1: is_active false for an enrolled person')
   const of = { username: 'jose', course: 'course-v1:edX+DemoX+Demo_Course' }
-  assert.deepEqual(asked(unenrollRequest(of)), asked(request))
+  assert.deepEqual(asked(unenrollCall(of)), asked(request))
 })
 
 test('email-students.json: the answers to calls with mails are judged as those without', () => {
@@ -104,7 +104,10 @@ test('paid-modes.json, enrollment-v1.json: the recorded modes of each course are
   const calls = [PAID, 'enrollment-v1']
     .flatMap(recorded)
     .filter(({ request }) => /^\/api\/enrollment\/v1\/course\/[^?]+$/.test(request.path))
-  const modes = calls.map((exchange) => [exchange.name, verdict(judgeCourseModes(answerOf(exchange)))])
+  const modes = calls.map((exchange) => [
+    exchange.name,
+    verdict(courseModesCall({ course: 'course-v1:a+b+c' }).judge(answerOf(exchange))),
+  ])
   assert.deepEqual(Object.fromEntries(modes), {
     'modes of a course: audit and verified': ['audit', 'verified'],
     'modes of a course: honor and verified': ['honor', 'verified'],

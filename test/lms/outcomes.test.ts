@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { certificateCanNameUser, certificateRequest, judgeCertificate } from '../../src/lms/apis/certificates.ts'
-import {
-  GRADES,
-  gradeRequest,
-  gradesRequest,
-  groupsForGrades,
-  judgeGrade,
-  judgeGrades,
-} from '../../src/lms/apis/grades.ts'
+import { certificateCall, certificateCanNameUser } from '../../src/lms/apis/certificates.ts'
+import { GRADES, gradeCall, gradesCall, groupsForGrades } from '../../src/lms/apis/grades.ts'
 import { DEMO } from '../harness.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
@@ -17,9 +10,9 @@ const PEOPLE = { course: DEMO, usernames: ['alice', 'dave'] }
 
 function judged(exchange: Exchange): unknown {
   const given = answerOf(exchange)
-  if (exchange.name.startsWith('certificate')) return verdict(judgeCertificate(given, ALICE))
-  if (exchange.name.startsWith('grade:')) return verdict(judgeGrade(given, ALICE))
-  const grades = verdict(judgeGrades(given, PEOPLE))
+  if (exchange.name.startsWith('certificate')) return verdict(certificateCall(ALICE).judge(given))
+  if (exchange.name.startsWith('grade:')) return verdict(gradeCall(ALICE).judge(given))
+  const grades = verdict(gradesCall(PEOPLE).judge(given))
   return grades instanceof Map ? Object.fromEntries(grades) : grades
 }
 
@@ -51,24 +44,24 @@ test('outcomes.json: every quoted answer is judged', () => {
 
 test('requests for grades and certificates are as quoted', () => {
   const quoted = (name: string) => asked(exchangeOf('outcomes', name).request)
-  assert.deepEqual(asked(gradesRequest(PEOPLE)), quoted('grades: of two people, one of whom has passed'))
-  assert.deepEqual(asked(gradeRequest(ALICE)), quoted('grade: of one person'))
-  assert.deepEqual(asked(certificateRequest(ALICE)), quoted('certificate: issued'))
+  assert.deepEqual(asked(gradesCall(PEOPLE)), quoted('grades: of two people, one of whom has passed'))
+  assert.deepEqual(asked(gradeCall(ALICE)), quoted('grade: of one person'))
+  assert.deepEqual(asked(certificateCall(ALICE)), quoted('certificate: issued'))
 })
 
 test('an answer about somebody else, or another course, or with more pages is not understood', () => {
   const row = { course_id: DEMO, username: 'alice', passed: true, current_grade: 83 }
   const grades = (rows: object[], next: string | null = null) =>
-    verdict(judgeGrades(answer(200, { next, results: rows }), PEOPLE))
+    verdict(gradesCall(PEOPLE).judge(answer(200, { next, results: rows })))
   assert.ok(grades([row]) instanceof Map)
   const wrong = [[{ ...row, username: 'eve' }], [{ ...row, course_id: 'course-v1:a+b+c' }], [{ ...row, passed: 'yes' }]]
   for (const rows of wrong) assert.equal(grades(rows), 'server_error')
   assert.equal(grades([row], 'http://lms.test/?cursor=x'), 'server_error')
   const one = { course_id: DEMO, username: 'eve', passed: true, percent: 0.5 }
-  assert.equal(verdict(judgeGrade(answer(200, [one]), ALICE)), 'server_error')
+  assert.equal(verdict(gradeCall(ALICE).judge(answer(200, [one]))), 'server_error')
   const certificate = { username: 'eve', course_id: DEMO, status: 'downloadable', is_passing: true, download_url: null }
   const full = { ...certificate, created_date: '2026-11-24T14:19:14Z' }
-  assert.equal(verdict(judgeCertificate(answer(200, full), ALICE)), 'server_error')
+  assert.equal(verdict(certificateCall(ALICE).judge(answer(200, full))), 'server_error')
 })
 
 test('a page instead of JSON proves nothing', () => {
@@ -78,9 +71,9 @@ test('a page instead of JSON proves nothing', () => {
     [200, 'server_error'],
     [500, 'server_error'],
   ] as const) {
-    assert.equal(verdict(judgeGrades(answer(status, page), PEOPLE)), kind)
-    assert.equal(verdict(judgeGrade(answer(status, page), ALICE)), kind)
-    assert.equal(verdict(judgeCertificate(answer(status, page), ALICE)), kind)
+    assert.equal(verdict(gradesCall(PEOPLE).judge(answer(status, page))), kind)
+    assert.equal(verdict(gradeCall(ALICE).judge(answer(status, page))), kind)
+    assert.equal(verdict(certificateCall(ALICE).judge(answer(status, page))), kind)
   }
 })
 
@@ -89,10 +82,9 @@ test('people are divided by what a call holds, and a user name that the LMS refu
   const sizes = groupsForGrades({ course: DEMO, usernames: names }).map((group) => group.length)
   assert.deepEqual(sizes, [GRADES, GRADES, 20])
   const long = names.map((name) => name.padEnd(150, 'x'))
-  for (const group of groupsForGrades({ course: DEMO, usernames: long }))
-    gradesRequest({ course: DEMO, usernames: group })
-  assert.throws(() => gradesRequest({ course: DEMO, usernames: ['a.b'] }))
-  assert.throws(() => gradesRequest({ course: DEMO, usernames: names }))
+  for (const group of groupsForGrades({ course: DEMO, usernames: long })) gradesCall({ course: DEMO, usernames: group })
+  assert.throws(() => gradesCall({ course: DEMO, usernames: ['a.b'] }))
+  assert.throws(() => gradesCall({ course: DEMO, usernames: names }))
   assert.deepEqual(['a.b', 'ä b', 'a/b', 'a?b', '..', ''].map(certificateCanNameUser), [
     true,
     true,
@@ -101,5 +93,5 @@ test('people are divided by what a call holds, and a user name that the LMS refu
     false,
     false,
   ])
-  assert.throws(() => certificateRequest({ course: DEMO, username: 'a/b' }))
+  assert.throws(() => certificateCall({ course: DEMO, username: 'a/b' }))
 })

@@ -3,33 +3,27 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  accountByIdRequest,
-  accountRequest,
-  judgeAccount,
-  namesakeRequests,
-  searchEmailsRequest,
-} from '../../src/lms/apis/accounts.ts'
+import { accountByIdCall, accountCall, namesakeCalls, searchEmailsCall } from '../../src/lms/apis/accounts.ts'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
-import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/lms/apis/bulk-enroll.ts'
-import { certificateCanNameUser, certificateRequest } from '../../src/lms/apis/certificates.ts'
-import { courseListRequest } from '../../src/lms/apis/course-catalogue.ts'
-import { addedModesRequest } from '../../src/lms/apis/course-modes.ts'
-import { courseModesRequest, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
+import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.ts'
+import { certificateCall, certificateCanNameUser } from '../../src/lms/apis/certificates.ts'
+import { courseListCall } from '../../src/lms/apis/course-catalogue.ts'
+import { addedModesCall } from '../../src/lms/apis/course-modes.ts'
+import { COURSE, canBeCourse, courseCall, courseModesCall } from '../../src/lms/apis/courses.ts'
 import {
-  changeModeRequest,
-  courseEnrollmentListRequest,
-  enrollmentListRequest,
-  enrollmentRequest,
-  enrollmentVersionRequest,
-  enrollRequest,
+  changeModeCall,
+  courseEnrollmentListCall,
+  enrollCall,
+  enrollmentCall,
+  enrollmentListCall,
+  enrollmentVersionCall,
   listCanNameUser,
-  unenrollRequest,
+  unenrollCall,
 } from '../../src/lms/apis/enrollment.ts'
-import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/apis/enrollment-allowed.ts'
-import { gradeRequest, gradesRequest } from '../../src/lms/apis/grades.ts'
-import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
-import { modifyAvailableRequest, modifyCanName, modifyRequest } from '../../src/lms/apis/instructor-enrollments.ts'
+import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
+import { gradeCall, gradesCall } from '../../src/lms/apis/grades.ts'
+import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
+import { MODIFY_AVAILABLE, modifyCall, modifyCanName } from '../../src/lms/apis/instructor-enrollments.ts'
 import { tokenRequest } from '../../src/lms/client/token.ts'
 import type { LmsRequest } from '../../src/lms/client/transport.ts'
 import { ENROLL } from './calls.ts'
@@ -72,10 +66,11 @@ const key = fc.oneof(
 )
 
 /** Keys and names that the client accepts from an answer, whichever server sent it. */
-const isTakenKey = (text: string): boolean => judgeCourse(answer(200, { course_id: text })).ok
+const isTakenKey = (text: string): boolean =>
+  courseCall({ key: 'course-v1:a+b+c', username: 'u', shape: COURSE }).judge(answer(200, { course_id: text })).ok
 const isTakenName = (text: string): boolean => {
   const account = { username: text, email: 'a@x.com', is_active: true }
-  return judgeAccount(answer(200, [account]), account).ok
+  return accountCall(account).judge(answer(200, [account])).ok
 }
 const takenKey = key.filter(isTakenKey)
 const takenName = fc.oneof(hostile, part).filter(isTakenName)
@@ -105,8 +100,8 @@ const jsonIn = ({ body }: LmsRequest): unknown => JSON.parse(body?.text ?? 'null
 test('any course key that a shop can send stays within its segment of the path', () => {
   let asked = 0
   const property = fc.property(key, hostile, (sent, username) => {
-    const request = courseRequest({ key: sent, username })
-    if (request === null) return
+    if (!canBeCourse(sent)) return
+    const request = courseCall({ key: sent, username, shape: COURSE })
     asked++
     const url = parsed(request, '/api/courses/v1/courses/')
     assertQuery(url, { username })
@@ -119,7 +114,7 @@ test('any course key that a shop can send stays within its segment of the path',
 
 test('any name of the service user stays within its query parameter', () => {
   const property = fc.property(hostile, (username) => {
-    const url = parsed(courseListRequest({ username, pageSize: 9 }), '/api/courses/v1/courses/')
+    const url = parsed(courseListCall({ username, pageSize: 9 }), '/api/courses/v1/courses/')
     assertQuery(url, { username, page_size: '9' })
   })
   fc.assert(property, RUNS)
@@ -127,17 +122,17 @@ test('any name of the service user stays within its query parameter', () => {
 
 test('any address stays within its query parameter', () => {
   const property = fc.property(hostile, (email) => {
-    assertQuery(parsed(accountRequest({ email }), '/api/user/v1/accounts'), { email })
-    assertQuery(parsed(allowancesRequest({ email }), '/api/enrollment/v1/enrollment_allowed/'), { email })
+    assertQuery(parsed(accountCall({ email }), '/api/user/v1/accounts'), { email })
+    assertQuery(parsed(allowancesCall({ email }), '/api/enrollment/v1/enrollment_allowed/'), { email })
     const list = { email, page_size: '100' }
-    assertQuery(parsed(enrollmentListRequest({ email }), '/api/enrollment/v1/enrollments'), list)
+    assertQuery(parsed(enrollmentListCall({ email }), '/api/enrollment/v1/enrollments'), list)
   })
   fc.assert(property, RUNS)
 })
 
 test('a key and a username from an answer of the LMS stay within their segments of the path', () => {
   const property = fc.property(takenName, takenKey, (username, course) => {
-    const url = parsed(enrollmentRequest({ username, course }), '/api/enrollment/v1/enrollment/')
+    const url = parsed(enrollmentCall({ username, course }), '/api/enrollment/v1/enrollment/')
     assertQuery(url, {})
     const [person = '', ...rest] = url.pathname.slice(`${PREFIX}/api/enrollment/v1/enrollment/`.length).split(',')
     assert.equal(decodeURIComponent(person), username)
@@ -148,11 +143,11 @@ test('a key and a username from an answer of the LMS stay within their segments 
 
 test('a key of the settings or of the catalogue stays within its segment of the path of the course modes', () => {
   const property = fc.property(takenKey, (course) => {
-    const url = parsed(courseModesRequest({ course }), '/api/enrollment/v1/course/')
+    const url = parsed(courseModesCall({ course }), '/api/enrollment/v1/course/')
     assertQuery(url, {})
     const rest = url.pathname.slice(`${PREFIX}/api/enrollment/v1/course/`.length)
     assert.equal(rest.split('/').map(decodeURIComponent).join('/'), course)
-    const added = parsed(addedModesRequest({ course }), '/api/course_modes/v1/courses/')
+    const added = parsed(addedModesCall({ course }), '/api/course_modes/v1/courses/')
     assertQuery(added, {})
     const segments = added.pathname.slice(`${PREFIX}/api/course_modes/v1/courses/`.length, -1).split('/')
     assert.equal(segments.map(decodeURIComponent).join('/'), course)
@@ -164,17 +159,17 @@ test('a key and a username that are asked about a grade or a certificate stay wi
   const [GRADE, CERTIFICATE] = ['/api/grades/v1/courses/', '/api/certificates/v0/certificates/']
   let named = 0
   const property = fc.property(takenName, takenKey, (username, course) => {
-    const grade = parsed(gradeRequest({ username, course }), GRADE)
+    const grade = parsed(gradeCall({ username, course }), GRADE)
     assertQuery(grade, { username })
     const segments = grade.pathname.slice(PREFIX.length + GRADE.length, -1).split('/')
     assert.equal(segments.map(decodeURIComponent).join('/'), course)
     if (listCanNameUser(username)) {
-      const list = parsed(gradesRequest({ usernames: [username], course }), '/api/grades/v1/section_grades_breakdown/')
+      const list = parsed(gradesCall({ usernames: [username], course }), '/api/grades/v1/section_grades_breakdown/')
       assertQuery(list, { course_id: course, username })
     }
     if (!certificateCanNameUser(username)) return
     named++
-    const certificate = parsed(certificateRequest({ username, course }), CERTIFICATE)
+    const certificate = parsed(certificateCall({ username, course }), CERTIFICATE)
     assertQuery(certificate, {})
     const [person, word, ...rest] = certificate.pathname.slice(PREFIX.length + CERTIFICATE.length, -1).split('/')
     assert.deepEqual([decodeURIComponent(person ?? ''), word], [username, 'courses'])
@@ -186,17 +181,17 @@ test('a key and a username that are asked about a grade or a certificate stay wi
 
 test('no value in a body changes the path or the fields', () => {
   const property = fc.property(hostile, takenKey, fc.option(hostile), (text, course, mode) => {
-    const allow = allowRequest({ email: text, course })
+    const allow = allowCall({ email: text, course })
     assert.equal(parsed(allow, '/api/enrollment/v1/enrollment_allowed/').search, '')
     assert.deepEqual(jsonIn(allow), { email: text, course_id: course, auto_enroll: true })
-    const disallow = disallowRequest({ email: text, course })
+    const disallow = disallowCall({ email: text, course })
     assert.equal(parsed(disallow, '/api/enrollment/v1/enrollment_allowed/').search, '')
     assert.deepEqual(jsonIn(disallow), { email: text, course_id: course })
-    const enroll = enrollRequest({ username: text, course, mode })
+    const enroll = enrollCall({ username: text, course, mode })
     assert.equal(parsed(enroll, '/api/enrollment/v1/enrollment').search, '')
     const fields = { user: text, is_active: true, force_enrollment: true, course_details: { course_id: course } }
     assert.deepEqual(jsonIn(enroll), mode === null ? fields : { ...fields, mode })
-    const changeMode = changeModeRequest({ username: text, course, mode: mode ?? '' })
+    const changeMode = changeModeCall({ username: text, course, mode: mode ?? '' })
     assert.equal(parsed(changeMode, '/api/enrollment/v1/enrollment').search, '')
     assert.deepEqual(jsonIn(changeMode), { user: text, mode: mode ?? '', course_details: { course_id: course } })
   })
@@ -219,7 +214,7 @@ test('no address and no key adds a person or a course to a bulk call, which has 
   const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
   const emails = fc.uniqueArray(name.filter(batchCanName), { minLength: 1, maxLength: 5 })
   const property = fc.property(emails, fc.uniqueArray(takenKey, { minLength: 1, maxLength: 3 }), (people, courses) => {
-    const request = bulkEnrollRequest({ ...ENROLL, courses, emails: people })
+    const request = bulkEnrollCall({ ...ENROLL, courses, emails: people })
     assert.equal(parsed(request, '/api/bulk_enroll/v1/bulk_enroll').search, '')
     const body = Object(jsonIn(request))
     assert.deepEqual(Object.keys(body).sort(), [
@@ -241,16 +236,13 @@ test('no address adds a name to the look-up of user names, which has them in a l
   const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
   const emails = fc.uniqueArray(name.filter(batchCanName), { minLength: 1, maxLength: 40 })
   const property = fc.property(emails, (people) => {
-    const groups = namesakeRequests({ emails: people })
-    for (const { request, emails: some } of groups) {
-      const url = parsed(request, '/api/user/v1/accounts')
-      assertQuery(url, { username: some.join(',') })
-      assert.deepEqual(url.searchParams.get('username')?.split(','), some)
-    }
-    assert.deepEqual(
-      groups.flatMap(({ emails: some }) => some),
-      people,
-    )
+    const named = namesakeCalls({ emails: people }).flatMap((call) => {
+      const url = parsed(call, '/api/user/v1/accounts')
+      const names = url.searchParams.get('username') ?? ''
+      assertQuery(url, { username: names })
+      return names.split(',')
+    })
+    assert.deepEqual(named, people)
   })
   fc.assert(property, RUNS)
 })
@@ -259,7 +251,7 @@ test('a course key from an answer of the LMS stays within its segment of the pat
   const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
   const emails = fc.uniqueArray(name.filter(batchCanName), { minLength: 1, maxLength: 5 })
   const property = fc.property(emails, takenKey.filter(modifyCanName), hostile, (people, course, reason) => {
-    const request = modifyRequest({ ...ENROLL, course, emails: people, reason })
+    const request = modifyCall({ ...ENROLL, course, emails: people, reason })
     const url = parsed(request, '/api/instructor/v2/courses/')
     const [segment = '', ...rest] = url.pathname.slice(`${PREFIX}/api/instructor/v2/courses/`.length).split('/')
     assert.deepEqual([decodeURIComponent(segment), ...rest, url.search], [course, 'enrollments', 'modify', ''])
@@ -273,12 +265,12 @@ test('a course key from an answer of the LMS stays within its segment of the pat
 test('the other requests about several people have no value in their path but those of their query', () => {
   const names = fc.array(part.filter(listCanNameUser), { minLength: 1, maxLength: 5 })
   const property = fc.property(fc.array(hostile), names, takenKey, (emails, usernames, course) => {
-    const search = searchEmailsRequest({ emails })
+    const search = searchEmailsCall({ emails })
     assert.equal(parsed(search, '/api/user/v1/accounts/search_emails').search, '')
     assert.deepEqual(jsonIn(search), { emails })
-    const list = parsed(courseEnrollmentListRequest({ course, usernames }), '/api/enrollment/v1/enrollments')
+    const list = parsed(courseEnrollmentListCall({ course, usernames }), '/api/enrollment/v1/enrollments')
     assertQuery(list, { course_id: course, username: usernames.join(','), page_size: '100' })
-    const unenroll = unenrollRequest({ username: emails[0] ?? '', course })
+    const unenroll = unenrollCall({ username: emails[0] ?? '', course })
     assert.equal(parsed(unenroll, '/api/enrollment/v1/enrollment').search, '')
     const fields = { user: emails[0] ?? '', is_active: false, course_details: { course_id: course } }
     assert.deepEqual(jsonIn(unenroll), fields)
@@ -288,27 +280,29 @@ test('the other requests about several people have no value in their path but th
 
 test('the request for an account by its id has the number alone in its query', () => {
   const property = fc.property(fc.integer(), (id) => {
-    assertQuery(parsed(accountByIdRequest({ id }), '/api/user/v1/accounts'), { lms_user_id: String(id) })
+    assertQuery(parsed(accountByIdCall({ id, username: 'alice' }), '/api/user/v1/accounts'), {
+      lms_user_id: String(id),
+    })
   })
   fc.assert(property, RUNS)
 })
 
 test('each request without input goes to its own route', () => {
-  assert.equal(parsed(heartbeatRequest(), '/heartbeat').search, '')
-  assert.equal(parsed(bulkAvailableRequest(), '/api/bulk_enroll/v1/bulk_enroll').search, '')
-  assert.equal(parsed(modifyAvailableRequest(), '/api/instructor/v2/courses/').search, '')
-  assert.equal(parsed(enrollmentVersionRequest(1), '/api/enrollment/v1/enrollment').search, '')
-  assert.equal(parsed(enrollmentVersionRequest(2), '/api/enrollment/v2/enrollment').search, '')
+  assert.equal(parsed(HEARTBEAT, '/heartbeat').search, '')
+  assert.equal(parsed(BULK_AVAILABLE, '/api/bulk_enroll/v1/bulk_enroll').search, '')
+  assert.equal(parsed(MODIFY_AVAILABLE, '/api/instructor/v2/courses/').search, '')
+  assert.equal(parsed(enrollmentVersionCall(1), '/api/enrollment/v1/enrollment').search, '')
+  assert.equal(parsed(enrollmentVersionCall(2), '/api/enrollment/v2/enrollment').search, '')
 })
 
 test('every function that builds a request is tested here', () => {
   const room = join(import.meta.dirname, '../../src/lms/apis')
   const sources = globSync('*.ts', { cwd: room }).map((file) => readFileSync(join(room, file), 'utf8'))
   const builders = sources.flatMap((source) =>
-    [...source.matchAll(/export function (\w+Requests?)\(/g)].map(([, name = '']) => name),
+    [...source.matchAll(/export (?:function|const) (\w+Calls?)\b/g)].map(([, name = '']) => name),
   )
   const source = readFileSync(import.meta.filename, 'utf8')
-  assert.ok(builders.length > 10)
+  assert.ok(builders.length > 20)
   assert.deepEqual(
     builders.filter((name) => !source.includes(`${name}(`)),
     [],

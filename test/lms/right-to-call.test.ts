@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
+import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
 import { type Call, createTransport } from '../../src/lms/client/transport.ts'
 import { hang, json, startScriptedLms } from './scripted-lms.ts'
 
@@ -21,7 +21,7 @@ async function start(t: Parameters<typeof startScriptedLms>[0], mayCall: () => A
     onCall,
   })
   t.after(() => transport.close())
-  return { lms, calls, send: (options = queued) => transport.send(heartbeatRequest(), options) }
+  return { lms, calls, send: (options = queued) => transport.send(HEARTBEAT, options) }
 }
 
 test('without the right to call, nothing is sent, and the slot is free for the next call', {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judgeSearchEmails, SEARCH_ADDRESSES, searchEmailsRequest } from '../../src/lms/apis/accounts.ts'
+import { SEARCH_ADDRESSES, searchEmailsCall } from '../../src/lms/apis/accounts.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const LISTS = '../lms-newer/people-lists'
@@ -8,7 +8,7 @@ const PATH = '/api/user/v1/accounts/search_emails'
 
 function judged(exchange: Exchange) {
   const emails = [exchange.request.json?.emails ?? []].flat().map(String)
-  const found = judgeSearchEmails(answerOf(exchange), { emails })
+  const found = searchEmailsCall({ emails }).judge(answerOf(exchange))
   if (!found.ok) return found.failure.kind
   if (found.value === null) return 'none'
   const { accounts, others } = found.value
@@ -43,8 +43,8 @@ test('people-lists.json: every recorded answer to a search of addresses is judge
 test('a request to search addresses is as recorded', () => {
   const emails = ['erin@example.com', 'alice@example.com']
   const like = exchangeOf(LISTS, 'search_emails: two that exist, not in alphabetic order').request
-  assert.deepEqual(asked(searchEmailsRequest({ emails })), asked(like))
-  assert.throws(() => searchEmailsRequest({ emails: Array.from({ length: SEARCH_ADDRESSES + 1 }, () => 'a@x.com') }))
+  assert.deepEqual(asked(searchEmailsCall({ emails })), asked(like))
+  assert.throws(() => searchEmailsCall({ emails: Array.from({ length: SEARCH_ADDRESSES + 1 }, () => 'a@x.com') }))
 })
 
 test('if it can’t be told for whom the LMS takes a stranger, it may be anyone without an account', () => {
@@ -53,7 +53,7 @@ test('if it can’t be told for whom the LMS takes a stranger, it may be anyone 
     { email: 'alice@example.com', username: 'alice' },
     { email: 'nеw1@example.com', username: 'cyrillic' },
   ]
-  const found = judgeSearchEmails(answer(200, rows), { emails })
+  const found = searchEmailsCall({ emails }).judge(answer(200, rows))
   assert.ok(found.ok && found.value !== null)
   assert.deepEqual([...found.value.accounts], [['alice@example.com', { username: 'alice' }]])
   assert.deepEqual(
@@ -67,5 +67,5 @@ test('if it can’t be told for whom the LMS takes a stranger, it may be anyone 
 
 test('a user name that could lead out of its segment of a path is not understood', () => {
   const rows = [{ email: 'alice@example.com', username: '../../evil' }]
-  assert.equal(verdict(judgeSearchEmails(answer(200, rows), { emails: ['alice@example.com'] })), 'server_error')
+  assert.equal(verdict(searchEmailsCall({ emails: ['alice@example.com'] }).judge(answer(200, rows))), 'server_error')
 })

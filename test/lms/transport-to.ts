@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
+import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
 import { createTransport } from '../../src/lms/client/transport.ts'
 
 /** Makes a function that sends a heartbeat with a token to this address, with its own transport. */
@@ -12,5 +12,5 @@ export function transportTo(t: TestContext, url: string, timeoutMs = 5_000) {
     onCall: () => {},
   })
   t.after(() => transport.close())
-  return () => transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
+  return () => transport.send(HEARTBEAT, { authorization: 'JWT secret', queued: true })
 }

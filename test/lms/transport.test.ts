@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
-import {
-  type Call,
-  createConcurrencyLimiter,
-  createTransport,
-  jsonBody,
-  type LmsRequest,
-} from '../../src/lms/client/transport.ts'
+import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
+import { type Call, createConcurrencyLimiter, createTransport, jsonRequest } from '../../src/lms/client/transport.ts'
 import { VERSION } from '../../src/service/lib/version.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
 import { transportTo } from './transport-to.ts'
@@ -28,7 +22,7 @@ async function start(t: TestContext, options: { path?: string; concurrency?: num
     startTimer: (ms, then) => timers.push({ ms, then }),
   })
   t.after(() => transport.close())
-  const heartbeat = () => transport.send(heartbeatRequest(), queued)
+  const heartbeat = () => transport.send(HEARTBEAT, queued)
   return { lms, transport, calls, timers, heartbeat }
 }
 
@@ -39,7 +33,7 @@ function failureOf(outcome: Awaited<ReturnType<ReturnType<typeof createTransport
 
 test('a request carries its body, its authorization and the name of this program', async (t) => {
   const { lms, transport } = await start(t, { path: '/lms/' })
-  const request: LmsRequest = { ...heartbeatRequest(), method: 'DELETE', path: '/a?b=c', body: jsonBody({ é: 1 }) }
+  const request = jsonRequest({ method: 'DELETE', endpoint: '/heartbeat', path: '/a?b=c', body: { é: 1 } })
   lms.on('DELETE /lms/a', json(409, { message: 'no' }, { 'retry-after': '3' }))
   const sent = await transport.send(request, { authorization: 'JWT abc', queued: true })
   assert.deepEqual(sent, {
@@ -63,7 +57,7 @@ test('a request carries its body, its authorization and the name of this program
 test('a redirect is an answer, and nothing is sent to its target', async (t) => {
   const { lms, transport } = await start(t)
   lms.on('GET /heartbeat', page(302, '', { location: `${lms.url}/elsewhere` }))
-  const sent = await transport.send(heartbeatRequest(), { authorization: 'JWT abc', queued: true })
+  const sent = await transport.send(HEARTBEAT, { authorization: 'JWT abc', queued: true })
   assert.equal(sent.ok && sent.value.location, `${lms.url}/elsewhere`)
   assert.equal(lms.seen.length, 1)
 })
@@ -144,7 +138,7 @@ test('calls wait in their order for a free slot', async (t) => {
   }
   const arrived = () => new Promise<void>((resolve) => arrivals.push(resolve))
   const firstTwo = [arrived(), arrived()]
-  const sent = paths.map((path) => transport.send({ ...heartbeatRequest(), path }, queued))
+  const sent = paths.map((path) => transport.send({ ...HEARTBEAT, path }, queued))
   await Promise.all(firstTwo)
   for (const more of [3, 4, 5]) {
     assert.equal(lms.seen.length, more - 1)
@@ -196,7 +190,7 @@ test('a call that timed out keeps its slot for another 60 s, since the LMS still
     [60_000],
   )
   const waiting = heartbeat()
-  const passing = await transport.send(heartbeatRequest(), { authorization: null, queued: false })
+  const passing = await transport.send(HEARTBEAT, { authorization: null, queued: false })
   assert.equal(passing.ok, true)
   assert.equal(lms.seen.length, 2)
   timers[0]?.then()

@@ -1,34 +1,28 @@
-import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
-import { courseListRequest, judgeCataloguePage } from '../../lms/apis/course-catalogue.ts'
-import { courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
-import {
-  enrollmentListRequest,
-  enrollmentRequest,
-  enrollmentVersionRequest,
-  judgeEnrollment,
-  judgeEnrollmentList,
-  judgeEnrollmentVersion,
-} from '../../lms/apis/enrollment.ts'
-import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-allowed.ts'
-import type { Answer } from '../../lms/client/answer.ts'
-import type { Endpoint, Failure, Judged } from '../../lms/client/failure.ts'
-import type { LmsRequest } from '../../lms/client/transport.ts'
+import { accountCall } from '../../lms/apis/accounts.ts'
+import { courseListCall } from '../../lms/apis/course-catalogue.ts'
+import { COURSE, canBeCourse, courseCall } from '../../lms/apis/courses.ts'
+import { enrollmentCall, enrollmentListCall, enrollmentVersionCall } from '../../lms/apis/enrollment.ts'
+import { allowancesCall } from '../../lms/apis/enrollment-allowed.ts'
+import type { Endpoint, Failure } from '../../lms/client/failure.ts'
+import type { LmsCall } from '../../lms/client/transport.ts'
 import { isInPeriod } from '../../shop/courses/sellable.ts'
 import { type Check, check, type Facts, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 import type { Unreached } from './probe.ts'
 
-/** Makes one call as the service user that changes nothing, and judges the answer as the service does. */
+/**
+ * Makes one call that changes nothing, and judges the answer as the service does. With a token among the facts, the service
+ * user makes it.
+ */
 export async function call<T>(of: {
-  facts: Pick<Facts, 'settings' | 'lms.token'>
+  facts: Pick<Facts, 'settings'> & Partial<Pick<Facts, 'lms.token'>>
   tools: Tools
-  request: LmsRequest
-  judge: (answer: Answer) => Judged<T>
+  request: LmsCall<T>
 }): Promise<{ readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem }> {
-  const { facts, tools, request, judge } = of
+  const { facts, tools, request } = of
   const { settings, 'lms.token': token } = facts
-  const response = await tools.askLms({ settings, request, token: token.value })
+  const response = await tools.askLms({ settings, request, token: token?.value })
   if (!response.ok) return { ok: false, problem: unreachedCall(response, request.endpoint) }
-  const judged = judge(response.answer)
+  const judged = request.judge(response.answer)
   return judged.ok ? judged : { ok: false, problem: callProblem(judged.failure) }
 }
 
@@ -59,12 +53,7 @@ const COURSES = check({
   needs: ['settings', 'lms.token'],
   examine: async (facts, tools) => {
     const { username } = facts['lms.token']
-    const listed = await call({
-      facts,
-      tools,
-      request: courseListRequest({ username, pageSize: PAGE_SIZE }),
-      judge: judgeCataloguePage,
-    })
+    const listed = await call({ facts, tools, request: courseListCall({ username, pageSize: PAGE_SIZE }) })
     // The list has its own limit, and no sale needs it. The enrolling calls may work anyway.
     if (!listed.ok && listed.problem.cause === 'call.throttled') {
       return failed([problem('courses.throttled', {})], { 'lms.courses': null })
@@ -75,10 +64,10 @@ const COURSES = check({
     // Learners can enroll in these by themselves. The service enrolls in the others too.
     const open = courses.filter((one) => isInPeriod(one, now) && !one.invitationOnly && !one.hidden)
     const first = open[0] ?? courses[0]
-    const request = first === undefined ? null : courseRequest({ key: first.key, username })
-    if (first === undefined || request === null) return failed([problem('courses.none', {})], { 'lms.courses': null })
+    if (first === undefined) return failed([problem('courses.none', {})], { 'lms.courses': null })
 
-    const read = await call({ facts, tools, request, judge: judgeCourse })
+    const request = courseCall({ key: first.key, username, shape: COURSE })
+    const read = await call({ facts, tools, request })
     if (!read.ok) return failed([read.problem])
     if (read.value === null) return failed([problem('courses.unseen', { course: first.key })])
     const others = [...open, ...courses].filter(({ key }) => key !== first.key).map(({ key }) => key)
@@ -99,10 +88,10 @@ const ENROLLMENT_VERSION = check({
   examine: async ({ settings }, { askLms }) => {
     const has: boolean[] = []
     for (const version of [1, 2] as const) {
-      const request = enrollmentVersionRequest(version)
+      const request = enrollmentVersionCall(version)
       const response = await askLms({ settings, request })
       if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
-      const judged = judgeEnrollmentVersion(response.answer, version)
+      const judged = request.judge(response.answer)
       // A proxy may let only the paths through that the service uses.
       if (!judged.ok && version === 1) return failed([callProblem(judged.failure)])
       has.push(judged.ok && judged.value)
@@ -116,16 +105,15 @@ const ENROLLMENT_VERSION = check({
 })
 
 /** A check that reads what the LMS has for an address that nobody has. */
-const readsOfNobody = <const Id extends string, T>(
-  of: Pick<Check<Id>, 'id' | 'about'> &
-    Pick<Parameters<typeof call<T>>[0], 'request' | 'judge'> & { readonly version?: true },
+const readsOfNobody = <const Id extends string>(
+  of: Pick<Check<Id>, 'id' | 'about'> & { readonly request: LmsCall<unknown>; readonly version?: true },
 ) =>
   check({
     id: of.id,
     about: of.about,
     needs: ['settings', 'lms.token', 'lms.staff', ...(of.version ? (['lms.enrollment_version'] as const) : [])],
     examine: async (facts, tools) => {
-      const read = await call({ facts, tools, request: of.request, judge: of.judge })
+      const read = await call({ facts, tools, request: of.request })
       return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
     },
   })
@@ -133,8 +121,7 @@ const readsOfNobody = <const Id extends string, T>(
 const ACCOUNTS = readsOfNobody({
   id: 'lms.accounts',
   about: 'whether the service user may look up accounts by email address',
-  request: accountRequest(NOBODY),
-  judge: (answer) => judgeAccount(answer, NOBODY),
+  request: accountCall(NOBODY),
 })
 
 const ENROLLMENT = check({
@@ -145,13 +132,8 @@ const ENROLLMENT = check({
     const known = facts['lms.courses']
     if (known === null) return skipped('no course is known')
     const [course] = known.keys
-    const of = { username: facts['lms.token'].username, course }
-    const read = await call({
-      facts,
-      tools,
-      request: enrollmentRequest(of),
-      judge: (answer) => judgeEnrollment(answer, of),
-    })
+    const request = enrollmentCall({ username: facts['lms.token'].username, course })
+    const read = await call({ facts, tools, request })
     return read.ok ? passed('read its own enrollment') : failed([read.problem])
   },
 })
@@ -160,16 +142,14 @@ const ENROLLMENT_LIST = readsOfNobody({
   id: 'lms.enrollment_list',
   about: 'whether the service user may list the enrollments of an address, as reconcile does',
   version: true,
-  request: enrollmentListRequest(NOBODY),
-  judge: judgeEnrollmentList,
+  request: enrollmentListCall(NOBODY),
 })
 
 const ENROLLMENT_ALLOWED = readsOfNobody({
   id: 'lms.enrollment_allowed',
   about: 'whether the service user may read allowances',
   version: true,
-  request: allowancesRequest(NOBODY),
-  judge: (answer) => judgeAllowances(answer, NOBODY),
+  request: allowancesCall(NOBODY),
 })
 
 /** At most this many courses are looked up, one call each. */
@@ -187,8 +167,8 @@ const ALLOWANCES = check({
     const courses = facts.database.preEnrolled.filter((key) => !CCX.test(key))
     const gone: string[] = []
     for (const key of courses.slice(0, MAX_COURSES)) {
-      const request = courseRequest({ key, username })
-      const read = request === null ? null : await call({ facts, tools, request, judge: judgeCourse })
+      const request = canBeCourse(key) ? courseCall({ key, username, shape: COURSE }) : null
+      const read = request === null ? null : await call({ facts, tools, request })
       if (read !== null && !read.ok) return failed([read.problem])
       if (read === null || read.value === null) gone.push(key)
     }

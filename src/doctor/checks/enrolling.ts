@@ -1,26 +1,22 @@
-import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-enroll.ts'
-import { canBeCourse, courseModesRequest, judgeCourseModes } from '../../lms/apis/courses.ts'
-import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
+import { BULK_AVAILABLE } from '../../lms/apis/bulk-enroll.ts'
+import { canBeCourse, courseModesCall } from '../../lms/apis/courses.ts'
+import { MODIFY_AVAILABLE } from '../../lms/apis/instructor-enrollments.ts'
 import { check, type Facts, failed, type Problem, passed, problem, skipped } from '../check.ts'
-import { call, callProblem, unreachedCall } from './api.ts'
+import { call } from './api.ts'
 
 /** The fix names two settings: a flat one since Willow, a key of FEATURES before. Each is harmless in every release. */
 const BULK = check({
   id: 'lms.bulk_enroll',
   about: 'whether the LMS can enroll several people in a call, with bulk_enroll or enrollments/modify',
   needs: ['settings', 'lms'],
-  examine: async ({ settings }, { askLms }) => {
-    const request = bulkAvailableRequest()
-    const response = await askLms({ settings, request })
-    if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
-    const judged = judgeBulkAvailable(response.answer)
-    if (!judged.ok) return failed([callProblem(judged.failure)])
-    const other = await askLms({ settings, request: modifyAvailableRequest() })
-    const modify = other.ok ? judgeModifyAvailable(other.answer) : null
-    const hasModify = modify?.ok === true && modify.value
-    const gives = { 'lms.bulk_enroll': judged.value || hasModify }
+  examine: async ({ settings }, tools) => {
+    const bulk = await call({ facts: { settings }, tools, request: BULK_AVAILABLE })
+    if (!bulk.ok) return failed([bulk.problem])
+    const modify = await call({ facts: { settings }, tools, request: MODIFY_AVAILABLE })
+    const hasModify = modify.ok && modify.value
+    const gives = { 'lms.bulk_enroll': bulk.value || hasModify }
     if (gives['lms.bulk_enroll']) {
-      const apis = [...(judged.value ? ['bulk_enroll'] : []), ...(hasModify ? ['enrollments/modify'] : [])]
+      const apis = [...(bulk.value ? ['bulk_enroll'] : []), ...(hasModify ? ['enrollments/modify'] : [])]
       return passed(`one call of ${apis.join(' or ')} enrolls up to 50 people`, gives)
     }
     const paced = settings.LERNITO_LMS_CALLS_PER_MINUTE > 0
@@ -56,8 +52,8 @@ const COURSE_MODE = check({
     if (pairs.length === 0) return skipped('no course is known')
     const problems: Problem[] = []
     for (const [course, mode] of pairs.slice(0, MODES_READ)) {
-      const request = canBeCourse(course) ? courseModesRequest({ course }) : null
-      const read = request === null ? null : await call({ facts, tools, request, judge: judgeCourseModes })
+      const request = canBeCourse(course) ? courseModesCall({ course }) : null
+      const read = request === null ? null : await call({ facts, tools, request })
       if (read !== null && !read.ok) problems.push(read.problem)
       else if (read === null || read.value === null) problems.push(problem('mode.no_course', { course }))
       else if (!read.value.includes(mode)) problems.push(problem('mode.missing', { course, mode }))

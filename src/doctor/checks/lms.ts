@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { heartbeatRequest, judgeHeartbeat } from '../../lms/apis/heartbeat.ts'
+import { HEARTBEAT } from '../../lms/apis/heartbeat.ts'
 import { type Answer, jsonOf } from '../../lms/client/answer.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import { CLIENT_CREDENTIALS, judgeToken, oauthError, tokenRequest } from '../../lms/client/token.ts'
@@ -15,10 +15,10 @@ const REACHABLE = check({
   needs: ['settings'],
   examine: async ({ settings }, tools) => {
     const { host } = new URL(settings.LERNITO_LMS_URL)
-    const response = await tools.askLms({ settings, request: heartbeatRequest() })
+    const response = await tools.askLms({ settings, request: HEARTBEAT })
     if (!response.ok)
       return failed([(await withoutTls({ settings, unreached: response, tools })) ?? unreachedLms(response, host)])
-    if (judgeHeartbeat(response.answer).ok) return passed(settings.LERNITO_LMS_URL, { lms: response })
+    if (HEARTBEAT.judge(response.answer).ok) return passed(settings.LERNITO_LMS_URL, { lms: response })
     return failed([
       strangeHeartbeat(response.answer, { host, at: settings.LERNITO_LMS_URL.replace(/^https?:\/\//, '') }),
     ])
@@ -46,7 +46,7 @@ async function withoutTls(of: {
   if (ANSWERED_PLAINLY.test(code)) return problem('lms.plain_http', { host })
   if (!NO_HANDSHAKE.test(code) && obstacle !== 'timeout') return null
   const plain = { ...settings, LERNITO_LMS_URL: plainUrl(settings.LERNITO_LMS_URL) }
-  const response = await tools.askLms({ settings: plain, request: heartbeatRequest() })
+  const response = await tools.askLms({ settings: plain, request: HEARTBEAT })
   if (response.ok) return isOfTlsPort(response.answer) ? null : problem('lms.plain_http', { host })
   // The port accepts connections, so it accepted the one for TLS too, but did not finish the handshake.
   const taken = code === 'UND_ERR_CONNECT_TIMEOUT' && response.obstacle === 'timeout'

@@ -1,11 +1,15 @@
-import { certificateRequest, judgeCertificate } from '../../lms/apis/certificates.ts'
-import { gradesRequest, judgeGrades } from '../../lms/apis/grades.ts'
+import { certificateCall } from '../../lms/apis/certificates.ts'
+import { gradesCall } from '../../lms/apis/grades.ts'
+import type { LmsCall } from '../../lms/client/transport.ts'
 import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { call } from './api.ts'
 
 /** A person and a course that no LMS has: it then answers who may read, and tells nothing of anybody. */
 const NOBODY = { username: 'lernito-doctor', course: 'course-v1:Lernito+Doctor+Nobody' }
-const NOBODIES = { course: NOBODY.course, usernames: [NOBODY.username] }
+const READS: readonly LmsCall<unknown>[] = [
+  gradesCall({ course: NOBODY.course, usernames: [NOBODY.username] }),
+  certificateCall(NOBODY),
+]
 
 /** The LMS lets its own user read, so a learner reads their own certificate without being staff. */
 const OUTCOMES = check({
@@ -14,19 +18,11 @@ const OUTCOMES = check({
   needs: ['settings', 'lms.token', 'lms.staff'],
   examine: async (facts, tools) => {
     if (facts.settings.LERNITO_OUTCOMES === 'off') return skipped('LERNITO_OUTCOMES is off, so nobody reads them')
-    const grades = gradesRequest(NOBODIES)
-    const certificate = certificateRequest(NOBODY)
-    const asked = [
-      {
-        request: grades,
-        ...(await call({ facts, tools, request: grades, judge: (one) => judgeGrades(one, NOBODIES) })),
-      },
-      {
-        request: certificate,
-        ...(await call({ facts, tools, request: certificate, judge: (one) => judgeCertificate(one, NOBODY) })),
-      },
-    ]
-    const problems = asked.flatMap((one) => (one.ok ? [] : [problemWith(one.problem, one.request.endpoint)]))
+    const problems: Problem[] = []
+    for (const request of READS) {
+      const read = await call({ facts, tools, request })
+      if (!read.ok) problems.push(problemWith(read.problem, request.endpoint))
+    }
     return problems.length > 0 ? failed(problems) : passed('read both for a person that nobody is')
   },
 })

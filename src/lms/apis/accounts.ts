@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { LmsAccount } from '../../sale/line.ts'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { type Answer, hasShape, jsonOf, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, oneLine, succeeded } from '../client/failure.ts'
-import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { groupsThatFit, PATH_BYTES } from './enrollment.ts'
 
 const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
@@ -75,39 +75,25 @@ function isUsername(text: string): boolean {
 }
 
 /**
- * The LMS compares addresses by its database's rules, which ignore letter case (recorded: accounts.json) and accents.
+ * Requests the account of an address. The LMS compares addresses by its database's rules, which ignore letter case
+ * (recorded: accounts.json) and accents. Unknown and retired are both 404. The body tells them apart: it is empty, or has
+ * `error_msg` (recorded: accounts.json, 'unknown', 'retired person').
  */
-export function accountRequest(of: { email: string }): LmsRequest {
-  const query = new URLSearchParams({ email: of.email })
-  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
-}
-
-/**
- * Unknown and retired are both 404. The body tells them apart: it is empty, or has `error_msg` (recorded:
- * accounts.json, 'unknown', 'retired person').
- */
-export function judgeAccount(answer: Answer, asked: { email: string }): Judged<Account> {
-  if (answer.status === 200) {
-    const read = readAs(answer, ENDPOINT, accounts)
-    if (!read.ok) return read
-    const [account] = read.value
-    if (!isSameAddress(account.email, asked.email)) {
-      return succeeded({ status: 'other_account', address: maskAddress(account.email) })
+export const accountCall = (of: { email: string }): LmsCall<Account> => ({
+  ...getRequest(ENDPOINT, { query: { email: of.email } }),
+  judge: (answer) => {
+    if (answer.status === 404) {
+      if (answer.text === '') return succeeded({ status: 'unknown' })
+      if (hasShape(answer, 404, retired)) return succeeded({ status: 'retired' })
+      if (jsonOf(answer) !== undefined) return notUnderstood(answer, ENDPOINT)
     }
-    const { username, id } = account
-    return succeeded({
-      status: account.is_active ? 'active' : 'inactive',
-      username,
-      ...(id === undefined ? {} : { id }),
-    })
-  }
-  if (answer.status === 404) {
-    if (answer.text === '') return succeeded({ status: 'unknown' })
-    if (retired.safeParse(jsonOf(answer)).success) return succeeded({ status: 'retired' })
-    if (jsonOf(answer) !== undefined) return notUnderstood(answer, ENDPOINT)
-  }
-  return judgeOther(answer, ENDPOINT)
-}
+    const read = readOk(answer, ENDPOINT, accounts)
+    if (!read.ok) return read
+    const [{ username, email, is_active: isActive, id }] = read.value
+    if (!isSameAddress(email, of.email)) return succeeded({ status: 'other_account', address: maskAddress(email) })
+    return succeeded({ status: isActive ? 'active' : 'inactive', username, ...(id === undefined ? {} : { id }) })
+  },
+})
 
 /**
  * A known account, at whatever address it is now. A retired one has an address that receives no mail, and another username
@@ -123,27 +109,25 @@ export type AccountById =
     }
   | { readonly status: 'gone' }
 
-/** The LMS looks at it only if the query has no username and no email (quoted: account-by-id.json). */
-export function accountByIdRequest(of: { id: number }): LmsRequest {
-  const query = new URLSearchParams({ lms_user_id: String(of.id) })
-  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
-}
-
 const byId = z.tuple([named.extend({ id: z.int() })])
 
 /**
- * A username changes only when the account is retired, so one with another username is not the known account. An LMS that
- * doesn't know the query answers with the account of the service user: it is not understood.
+ * Requests a known account by its id, which the LMS looks at only if the query has no username and no email (quoted:
+ * account-by-id.json). A username changes only when the account is retired, so one with another username is not the known
+ * account. An LMS that doesn't know the query answers with the account of the service user: it is not understood.
  */
-export function judgeAccountById(answer: Answer, asked: LmsAccount): Judged<AccountById> {
-  if (answer.status === 404 && answer.text === '') return succeeded({ status: 'gone' })
-  const read = readOk(answer, ENDPOINT, byId)
-  if (!read.ok) return read
-  const [{ id, username, email: address }] = read.value
-  if (id !== asked.id) return notUnderstood(answer, ENDPOINT)
-  if (isRetiredAddress(address)) return succeeded({ status: 'retired', id, username, address })
-  return succeeded(username === asked.username ? { status: 'registered', id, username, address } : { status: 'gone' })
-}
+export const accountByIdCall = (of: LmsAccount): LmsCall<AccountById> => ({
+  ...getRequest(ENDPOINT, { query: { lms_user_id: String(of.id) } }),
+  judge: (answer) => {
+    if (answer.status === 404 && answer.text === '') return succeeded({ status: 'gone' })
+    const read = readOk(answer, ENDPOINT, byId)
+    if (!read.ok) return read
+    const [{ id, username, email: address }] = read.value
+    if (id !== of.id) return notUnderstood(answer, ENDPOINT)
+    if (isRetiredAddress(address)) return succeeded({ status: 'retired', id, username, address })
+    return succeeded(username === of.username ? { status: 'registered', id, username, address } : { status: 'gone' })
+  },
+})
 
 /** Whether an account that was found at an address is a known one. In another LMS, only its username is the same. */
 const isSameAccount = (found: { username: string; id?: number }, known: LmsAccount): boolean =>
@@ -163,26 +147,26 @@ const isRetiredAddress = (address: string): boolean =>
  * Requests the accounts whose user names are these addresses, in as few calls as their length allows: some 100 addresses
  * a call. The LMS splits the list at commas, and selects the names as its database compares them.
  */
-export function namesakeRequests(of: { emails: readonly string[] }): { request: LmsRequest; emails: string[] }[] {
-  const groups = groupsThatFit(of.emails, (emails) => namesakePath(emails).length <= PATH_BYTES)
-  const requestOf = (path: string): LmsRequest => ({ method: 'GET', endpoint: ENDPOINT, path, body: null })
-  return groups.map((emails) => ({ emails, request: requestOf(namesakePath(emails)) }))
-}
+export const namesakeCalls = (of: { emails: readonly string[] }): LmsCall<ReadonlySet<string>>[] =>
+  groupsThatFit(of.emails, (some) => namesakeRequest(some).path.length <= PATH_BYTES).map((emails) => ({
+    ...namesakeRequest(emails),
+    judge: (answer) => judgeNamesakes(answer, emails),
+  }))
 
-const namesakePath = (emails: readonly string[]): string =>
-  `${ENDPOINT}?${new URLSearchParams({ username: emails.join(',') })}`
+const namesakeRequest = (emails: readonly string[]): LmsRequest =>
+  getRequest(ENDPOINT, { query: { username: emails.join(',') } })
 
 /**
  * Those of the addresses that are, or may be, the user name of an account with another address. The LMS leaves out names
  * that nobody has, and answers 404 if that is all of them (recorded: people-lists.json, 'accounts: three user names, one
  * unknown …', 'accounts: only unknown ones').
  */
-export function judgeNamesakes(answer: Answer, asked: { emails: readonly string[] }): Judged<ReadonlySet<string>> {
+function judgeNamesakes(answer: Answer, emails: readonly string[]): Judged<ReadonlySet<string>> {
   if (answer.status === 404 && answer.text === '') return succeeded(new Set())
   const read = readOk(answer, ENDPOINT, namesakes)
   if (!read.ok) return read
   const taken = read.value.flatMap(({ username, email }) =>
-    takenFor(username, asked.emails).filter((one) => !isSameAddress(one, email)),
+    takenFor(username, emails).filter((one) => !isSameAddress(one, email)),
   )
   return succeeded(new Set(taken))
 }
@@ -207,20 +191,21 @@ export interface FoundAccounts {
 const foundAccounts = z.array(named)
 
 /**
- * Searches the accounts of many addresses at once. The LMS doesn't throttle it (recorded: people-lists.json).
+ * Searches the accounts of many addresses at once; null if the LMS lets the service user search none. A version without it
+ * has no such page or method, and one with it answers 404 to everybody but staff (recorded: people-lists.json,
+ * 'search_emails: non-staff application'). The LMS doesn't throttle it (recorded there).
  * @throws Error for more than SEARCH_ADDRESSES addresses
  */
-export function searchEmailsRequest(of: { emails: readonly string[] }): LmsRequest {
-  if (of.emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
-  return { method: 'POST', endpoint: SEARCH_ENDPOINT, path: SEARCH_ENDPOINT, body: jsonBody({ emails: of.emails }) }
+export function searchEmailsCall({ emails }: { emails: readonly string[] }): LmsCall<FoundAccounts | null> {
+  if (emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
+  return {
+    ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails } }),
+    judge: (answer) => judgeSearch(answer, { emails }),
+  }
 }
 
-/**
- * The accounts that were found. null if the LMS lets the service user search none: a version without it has no such page
- * or method, and one with it answers 404 to everybody but staff (recorded: people-lists.json, 'search_emails: non-staff
- * application'). The answer has another order than the call, and no trace of unknown addresses.
- */
-export function judgeSearchEmails(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts | null> {
+/** The answer has another order than the call, and no trace of unknown addresses. */
+function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts | null> {
   if (answer.status === 404 || answer.status === 405) return succeeded(null)
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read

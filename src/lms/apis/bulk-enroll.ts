@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { type Answer, judgeAvailable, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { failed, type Judged, succeeded } from '../client/failure.ts'
-import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import {
   type BatchAnswer,
   type BatchCall,
@@ -27,19 +27,13 @@ const bulk = z.object({
   ),
 })
 
-/** Needs no authorization, so it doesn't count against the throttle. */
-export function bulkAvailableRequest(): LmsRequest {
-  return { method: 'GET', endpoint: ENDPOINT, path: ENDPOINT, body: null }
-}
-
 /**
- * Whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] on: it asks for authorization, or has no such page
- * (recorded: bulk-enroll.json, 'GET, no authorization'; bulk-enroll-off.json, 'GET, when the flag is off, …').
+ * Asks whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] on (recorded: bulk-enroll.json, 'GET, no authorization';
+ * bulk-enroll-off.json, 'GET, when the flag is off, …'). Needs no authorization, so it doesn't count against the throttle.
  */
-export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
-  if (answer.status === 401) return succeeded(true)
-  if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
-  return judgeOther(answer, ENDPOINT)
+export const BULK_AVAILABLE: LmsCall<boolean> = {
+  ...getRequest(ENDPOINT),
+  judge: (answer) => judgeAvailable(answer, ENDPOINT),
 }
 
 /**
@@ -47,16 +41,16 @@ export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
  * theirs.
  * @throws Error for an address that batchCanName rejects
  */
-export function bulkEnrollRequest(call: BulkCall): LmsRequest {
+export function bulkEnrollCall(of: BulkCall): LmsCall<BatchAnswer> {
   const body = {
     action: 'enroll',
     auto_enroll: true,
-    email_students: call.emailStudents,
-    courses: call.courses.join(','),
-    identifiers: identifiersOf(call).join(','),
-    reason: call.reason,
+    email_students: of.emailStudents,
+    courses: of.courses.join(','),
+    identifiers: identifiersOf(of).join(','),
+    reason: of.reason,
   }
-  return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body: jsonBody(body) }
+  return { ...jsonRequest({ endpoint: ENDPOINT, body }), judge: (answer) => judgeBulkEnroll(answer, of) }
 }
 
 /** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, notUnderstood, readOk } from '../client/answer.ts'
+import { type Answer, hasShape, lmsTime, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
-import type { LmsRequest } from '../client/transport.ts'
+import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
 const ENDPOINT: Endpoint = '/api/certificates/v0/certificates/{username}/courses/{course}/'
@@ -20,7 +20,7 @@ export type Certificate =
 const certificate = z.object({
   username: z.string(),
   course_id: z.string(),
-  created_date: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+  created_date: lmsTime,
   status: z.string(),
   is_passing: z.boolean(),
   download_url: z.string().nullable(),
@@ -34,19 +34,18 @@ export const certificateCanNameUser = (username: string): boolean =>
 
 /**
  * Requests the certificate of one person in one course. Only staff may ask for others, and the LMS doesn't throttle it
- * (quoted: outcomes.json).
+ * (quoted: outcomes.json). A certificate that is being made counts as passing (quoted: 'certificate: being made').
  * @throws Error for a name that certificateCanNameUser rejects
  */
-export function certificateRequest(of: { username: string; course: string }): LmsRequest {
+export function certificateCall(of: { username: string; course: string }): LmsCall<Certificate> {
   if (!certificateCanNameUser(of.username)) throw new Error('the LMS has no address for this user name')
   const path = `/api/certificates/v0/certificates/${encodeURIComponent(of.username)}/courses/${courseInPath(of.course)}/`
-  return { method: 'GET', endpoint: ENDPOINT, path, body: null }
+  return { ...getRequest(ENDPOINT, { path }), judge: (answer) => judgeCertificate(answer, of) }
 }
 
-/** A certificate that is being made counts as passing (quoted: 'certificate: being made'). */
-export function judgeCertificate(answer: Answer, asked: { username: string; course: string }): Judged<Certificate> {
-  if (answer.status === 404 && none.safeParse(jsonOf(answer)).success) return succeeded({ status: 'none' })
-  if (answer.status === 404 && hidden.safeParse(jsonOf(answer)).success) return succeeded({ status: 'unclear' })
+function judgeCertificate(answer: Answer, asked: { username: string; course: string }): Judged<Certificate> {
+  if (hasShape(answer, 404, none)) return succeeded({ status: 'none' })
+  if (hasShape(answer, 404, hidden)) return succeeded({ status: 'unclear' })
   const read = readOk(answer, ENDPOINT, certificate)
   if (!read.ok) return read
   const { username, course_id: course, status, is_passing: isPassing, download_url: url, created_date } = read.value

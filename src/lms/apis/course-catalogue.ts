@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { type Answer, readOk } from '../client/answer.ts'
-import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
-import type { LmsRequest } from '../client/transport.ts'
-import { canBeCourse, courseKey, judgeCourseAs } from './courses.ts'
+import { lmsTime, readOk } from '../client/answer.ts'
+import { type Endpoint, succeeded } from '../client/failure.ts'
+import { getRequest, type LmsCall } from '../client/transport.ts'
+import { canBeCourse, courseKey } from './courses.ts'
 
 const LIST: Endpoint = '/api/courses/v1/courses/'
 
@@ -25,10 +25,7 @@ export interface CatalogueCourse {
 /** `hidden`: learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
 export type ListedCourse = CatalogueCourse & { readonly hidden: boolean }
 
-const date = z.iso
-  .datetime({ offset: true })
-  .transform((text) => Date.parse(text))
-  .nullable()
+const date = lmsTime.nullable()
 
 const row = z.object({
   course_id: z.string(),
@@ -43,34 +40,36 @@ const row = z.object({
 })
 const listed = row.extend({ hidden: z.boolean().default(false) })
 const page = z.object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
-const detail = row.extend({ course_id: courseKey }).transform(courseOf)
-
-/** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
-export function courseListRequest(of: { username: string; pageSize: number; page?: number }): LmsRequest {
-  const { username, pageSize, page = 1 } = of
-  const query = new URLSearchParams({ username, page_size: String(pageSize) })
-  if (page > 1) query.set('page', String(page))
-  return { method: 'GET', endpoint: LIST, path: `${LIST}?${query}`, body: null }
-}
+/** How the catalogue reads one course, which has the same fields. */
+export const CATALOGUE_COURSE = row.extend({ course_id: courseKey }).transform(courseOf)
 
 /**
- * The courses on a page of the list. `count`: how many courses the LMS has; `rows`: how many of them are on this page,
- * with those that no webhook can name.
+ * A page of the list. `count`: how many courses the LMS has; `rows`: how many of them are on this page, with those that no
+ * webhook can name.
  */
-export function judgeCataloguePage(
-  answer: Answer,
-): Judged<{ readonly count: number; readonly rows: number; readonly courses: readonly ListedCourse[] }> {
-  const read = readOk(answer, LIST, page)
-  if (!read.ok) return read
-  const { results, pagination } = read.value
-  const courses = results
-    .filter((one) => canBeCourse(one.course_id))
-    .map((one) => ({ ...courseOf(one), hidden: one.hidden }))
-  return succeeded({ count: pagination.count, rows: results.length, courses })
+interface CataloguePage {
+  readonly count: number
+  readonly rows: number
+  readonly courses: readonly ListedCourse[]
 }
 
-/** One course, which has the same fields; null if there is none (recorded: courses.json, 'a course', 'no such course'). */
-export const judgeCatalogueCourse = (answer: Answer): Judged<CatalogueCourse | null> => judgeCourseAs(answer, detail)
+/** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
+export function courseListCall(of: { username: string; pageSize: number; page?: number }): LmsCall<CataloguePage> {
+  const { username, pageSize, page: number = 1 } = of
+  const query = { username, page_size: String(pageSize), ...(number > 1 ? { page: String(number) } : {}) }
+  return {
+    ...getRequest(LIST, { query }),
+    judge: (answer) => {
+      const read = readOk(answer, LIST, page)
+      if (!read.ok) return read
+      const { results, pagination } = read.value
+      const courses = results
+        .filter((one) => canBeCourse(one.course_id))
+        .map((one) => ({ ...courseOf(one), hidden: one.hidden }))
+      return succeeded({ count: pagination.count, rows: results.length, courses })
+    },
+  }
+}
 
 /** A `start_type` of `empty` is a start that nobody has set (recorded: sequence.json, 68). */
 function courseOf(of: z.infer<typeof row>): CatalogueCourse {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type Answer, readOk } from '../client/answer.ts'
-import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
-import type { LmsRequest } from '../client/transport.ts'
+import { lmsTime, readOk } from '../client/answer.ts'
+import { type Endpoint, succeeded } from '../client/failure.ts'
+import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
 const ENDPOINT: Endpoint = '/api/course_modes/v1/courses/{course}/'
@@ -33,33 +33,28 @@ const modes = z.array(
     mode_display_name: z.string(),
     min_price: z.number(),
     currency: z.string(),
-    expiration_datetime: z.iso
-      .datetime({ offset: true })
-      .transform((text) => Date.parse(text))
-      .nullable(),
+    expiration_datetime: lmsTime.nullable(),
   }),
 )
 
 /**
- * Requests the modes that were added to a course, with those whose sale has ended. Only staff may. The LMS doesn't
- * throttle it (openedx/edx-platform, common/djangoapps/course_modes/rest_api/v1/views.py @0fd03ef6).
+ * Requests the modes that were added to a course, with those whose sale has ended (recorded: paid-modes.json, 'course modes
+ * API: list'). Empty if nobody has added one, or for no course. Only staff may. The LMS doesn't throttle it
+ * (openedx/edx-platform, common/djangoapps/course_modes/rest_api/v1/views.py @0fd03ef6).
  */
-export function addedModesRequest(of: { course: string }): LmsRequest {
-  const path = `/api/course_modes/v1/courses/${courseInPath(of.course)}/`
-  return { method: 'GET', endpoint: ENDPOINT, path, body: null }
-}
-
-/** The modes (recorded: paid-modes.json, 'course modes API: list'). Empty if nobody has added one, or for no course. */
-export function judgeAddedModes(answer: Answer): Judged<readonly CourseMode[]> {
-  const read = readOk(answer, ENDPOINT, modes)
-  if (!read.ok) return read
-  return succeeded(
-    read.value.map((mode) => ({
-      slug: mode.mode_slug,
-      name: mode.mode_display_name,
-      price: mode.min_price,
-      currency: mode.currency,
-      until: mode.expiration_datetime,
-    })),
-  )
-}
+export const addedModesCall = (of: { course: string }): LmsCall<readonly CourseMode[]> => ({
+  ...getRequest(ENDPOINT, { path: `/api/course_modes/v1/courses/${courseInPath(of.course)}/` }),
+  judge: (answer) => {
+    const read = readOk(answer, ENDPOINT, modes)
+    if (!read.ok) return read
+    return succeeded(
+      read.value.map((mode) => ({
+        slug: mode.mode_slug,
+        name: mode.mode_display_name,
+        price: mode.min_price,
+        currency: mode.currency,
+        until: mode.expiration_datetime,
+      })),
+    )
+  },
+})

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { courseIdentity, isCourseKey, parentOfCcx } from '../../sale/course-key.ts'
-import { type Answer, jsonOf, readOk } from '../client/answer.ts'
+import { hasShape, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import type { Ask } from '../client/token.ts'
-import type { LmsRequest } from '../client/transport.ts'
+import { getRequest, type LmsCall } from '../client/transport.ts'
 
 const ENDPOINT = '/api/courses/v1/courses/{course}'
 
@@ -14,7 +14,8 @@ export interface Course {
 
 /** The field in which the LMS has the key of a course. */
 export const courseKey = z.string().refine(canBeCourse)
-const course = z.object({ course_id: courseKey }).transform(({ course_id: key }) => ({ key }))
+/** How a course is read of which only the true key matters. */
+export const COURSE = z.object({ course_id: courseKey }).transform(({ course_id: key }) => ({ key }))
 const missing = z.object({ developer_message: z.string() })
 
 /** The LMS stores a key in a column of this many characters, so no course has a longer one. */
@@ -35,7 +36,7 @@ export function canBeCourse(key: string): boolean {
 /**
  * A course key in a path. The slashes of an old-style key stay (recorded: courses.json, 'an old-style key'). All other
  * characters that could end the path or lead out of it are encoded (recorded: 'a course, key percent-encoded').
- * @throws Error for a key that no course can have; courseRequest and judgeCourse never pass one on
+ * @throws Error for a key that no course can have; check it with canBeCourse
  */
 export function courseInPath(key: string): string {
   if (!canBeCourse(key)) throw new Error('no course can have this key, and its path would lead elsewhere')
@@ -44,29 +45,21 @@ export function courseInPath(key: string): string {
 
 /**
  * Requests a course as the service user sees it: without `username`, a course that only staff may see can be missing.
- * null if no course can have this key. The LMS answers such a key with the same page as a wrong LERNITO_LMS_URL
- * (recorded: courses.json, 'a malformed key', 'a library key'), so it isn't asked.
+ * `shape` reads what the caller needs of it; null if there is none (recorded: courses.json, 'a course', 'no such course').
+ * @throws Error for a key that canBeCourse rejects: the LMS answers it with the same page as a wrong LERNITO_LMS_URL
+ * (recorded: courses.json, 'a malformed key', 'a library key')
  */
-export function courseRequest(of: { key: string; username: string }): LmsRequest | null {
-  const { key, username } = of
-  if (!canBeCourse(key)) return null
-  const query = new URLSearchParams({ username })
-  return {
-    method: 'GET',
-    endpoint: ENDPOINT,
-    path: `/api/courses/v1/courses/${courseInPath(key)}?${query}`,
-    body: null,
-  }
-}
-
-/** The course with its true key, or null if there is none (recorded: courses.json, 'no such course'). */
-export const judgeCourse = (answer: Answer): Judged<Course | null> => judgeCourseAs(answer, course)
-
-/** The same with what `shape` reads of the course. */
-export function judgeCourseAs<Found>(answer: Answer, shape: z.ZodType<Found>): Judged<Found | null> {
-  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
-  return readOk(answer, ENDPOINT, shape)
-}
+export const courseCall = <Found>(of: {
+  key: string
+  username: string
+  shape: z.ZodType<Found>
+}): LmsCall<Found | null> => ({
+  ...getRequest(ENDPOINT, {
+    path: `/api/courses/v1/courses/${courseInPath(of.key)}`,
+    query: { username: of.username },
+  }),
+  judge: (answer) => (hasShape(answer, 404, missing) ? succeeded(null) : readOk(answer, ENDPOINT, of.shape)),
+})
 
 /**
  * Looks up a key in the LMS; null for one that no course can have. An LMS with CCX off answers 500 for every ccx-v1
@@ -75,21 +68,21 @@ export function judgeCourseAs<Found>(answer: Answer, shape: z.ZodType<Found>): J
  * key again. It is also null if the LMS finds another course, whose key its database takes for this one: see
  * courseIdentity.
  * @param from.serviceUser the user as whom to look
- * @param from.ask sends a request and judges the answer
- * @param from.judge reads of the course what the caller needs
+ * @param from.ask makes a call
+ * @param from.shape reads of the course what the caller needs
  */
 export async function lookUpCourse<Found extends Course>(from: {
   key: string
   serviceUser: () => Promise<Judged<{ readonly username: string }>>
   ask: Ask
-  judge: (answer: Answer) => Judged<Found | null>
+  shape: z.ZodType<Found>
 }): Promise<Judged<Found | null>> {
   const user = await from.serviceUser()
   if (!user.ok) return user
+  const { username } = user.value
   const askFor = async (key: string): Promise<Judged<Found | null>> => {
-    const request = courseRequest({ key, username: user.value.username })
-    if (request === null) return succeeded(null)
-    const found = await from.ask(request, from.judge)
+    if (!canBeCourse(key)) return succeeded(null)
+    const found = await from.ask(courseCall({ key, username, shape: from.shape }))
     const isOther = found.ok && found.value !== null && courseIdentity(found.value.key) !== courseIdentity(key)
     return isOther ? succeeded(null) : found
   }
@@ -106,15 +99,15 @@ const MODES_ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'
 const details = z.object({ course_modes: z.array(z.object({ slug: z.string() })) })
 const missingModes = z.object({ message: z.string().startsWith('No course found') })
 
-/** Requests the course modes of a course (recorded: enrollment-v1.json, 'course enrolment details (modes)'). */
-export function courseModesRequest(of: { course: string }): LmsRequest {
-  const path = `/api/enrollment/v1/course/${courseInPath(of.course)}`
-  return { method: 'GET', endpoint: MODES_ENDPOINT, path, body: null }
-}
-
-/** The slugs of the modes that are on sale now; null if the LMS has no such course (recorded: '…, no such course'). */
-export function judgeCourseModes(answer: Answer): Judged<readonly string[] | null> {
-  if (answer.status === 400 && missingModes.safeParse(jsonOf(answer)).success) return succeeded(null)
-  const read = readOk(answer, MODES_ENDPOINT, details)
-  return read.ok ? succeeded(read.value.course_modes.map(({ slug }) => slug)) : read
-}
+/**
+ * Requests the slugs of the course modes that are on sale now (recorded: enrollment-v1.json, 'course enrolment details
+ * (modes)'); null if the LMS has no such course (recorded: '…, no such course').
+ */
+export const courseModesCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
+  ...getRequest(MODES_ENDPOINT, { path: `/api/enrollment/v1/course/${courseInPath(of.course)}` }),
+  judge: (answer) => {
+    if (hasShape(answer, 400, missingModes)) return succeeded(null)
+    const read = readOk(answer, MODES_ENDPOINT, details)
+    return read.ok ? succeeded(read.value.course_modes.map(({ slug }) => slug)) : read
+  },
+})

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
-import { type Judged, succeeded } from '../client/failure.ts'
-import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { hasShape, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { succeeded } from '../client/failure.ts'
+import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress, maskAddress } from './accounts.ts'
 
 /** With a slash at the end: without it, the LMS redirects (recorded: enrollment-allowed.json, 'no trailing slash'). */
@@ -40,57 +40,49 @@ const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enro
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
 const message = z.object({ message: z.string() })
 
-/** The LMS checks neither the address nor whether the course exists (recorded: 'no such course is not noticed'). */
-export function allowRequest(of: { email: string; course: string }): LmsRequest {
-  const body = jsonBody({ email: of.email, course_id: of.course, auto_enroll: true })
-  return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body }
-}
-
 /**
- * `exists` says nothing about the allowance's auto_enroll (recorded: 'allow again with auto_enroll true: not
+ * Creates an allowance. The LMS checks neither the address nor whether the course exists (recorded: 'no such course is not
+ * noticed'). `exists` says nothing about the allowance's auto_enroll (recorded: 'allow again with auto_enroll true: not
  * upgraded').
  */
-export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'created' | 'exists'> {
-  if (answer.status === 201) {
-    const read = readAs(answer, ENDPOINT, created)
+export const allowCall = (of: { email: string; course: string }): LmsCall<'created' | 'exists'> => ({
+  ...jsonRequest({ endpoint: ENDPOINT, body: { email: of.email, course_id: of.course, auto_enroll: true } }),
+  judge: (answer) => {
+    if (answer.status === 201) {
+      const read = readAs(answer, ENDPOINT, created)
+      if (!read.ok) return read
+      return read.value.course_id === of.course ? succeeded('created') : notUnderstood(answer, ENDPOINT)
+    }
+    return hasShape(answer, 409, message) ? succeeded('exists') : judgeOther(answer, ENDPOINT)
+  },
+})
+
+/**
+ * Requests all allowances that the LMS finds for an address, used or not. The list is empty for an address without any
+ * (recorded: enrollment-allowed.json, 'none yet').
+ */
+export const allowancesCall = (of: { email: string }): LmsCall<readonly Allowance[]> => ({
+  ...getRequest(ENDPOINT, { query: { email: of.email } }),
+  judge: (answer) => {
+    const read = readOk(answer, ENDPOINT, z.array(allowance))
     if (!read.ok) return read
-    return read.value.course_id === asked.course ? succeeded('created') : notUnderstood(answer, ENDPOINT)
-  }
-  if (answer.status === 409 && hasMessage(answer)) return succeeded('exists')
-  return judgeOther(answer, ENDPOINT)
-}
+    return succeeded(
+      read.value.map(({ email, course_id, auto_enroll, user = null }) => {
+        const other = isSameAddress(email, of.email) ? null : maskAddress(email)
+        return { course: course_id, autoEnroll: auto_enroll, used: user !== null, other }
+      }),
+    )
+  },
+})
 
-/** Requests all allowances that the LMS finds for an address, used or not. */
-export function allowancesRequest(of: { email: string }): LmsRequest {
-  const query = new URLSearchParams({ email: of.email })
-  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
-}
-
-/** The list is empty for an address without allowances (recorded: enrollment-allowed.json, 'none yet'). */
-export function judgeAllowances(answer: Answer, asked: { email: string }): Judged<readonly Allowance[]> {
-  const read = readOk(answer, ENDPOINT, z.array(allowance))
-  if (!read.ok) return read
-  return succeeded(
-    read.value.map(({ email, course_id, auto_enroll, user = null }) => {
-      const other = isSameAddress(email, asked.email) ? null : maskAddress(email)
-      return { course: course_id, autoEnroll: auto_enroll, used: user !== null, other }
-    }),
-  )
-}
-
-/** Deletes an allowance, so that it enrolls nobody who registers with the address later. */
-export function disallowRequest(of: { email: string; course: string }): LmsRequest {
-  const body = jsonBody({ email: of.email, course_id: of.course })
-  return { method: 'DELETE', endpoint: ENDPOINT, path: ENDPOINT, body }
-}
-
-/** false if there was none (recorded: enrollment-allowed.json, 'delete again'). */
-export function judgeDisallow(answer: Answer): Judged<boolean> {
-  if (answer.status === 204) return succeeded(true)
-  if (answer.status === 404 && hasMessage(answer)) return succeeded(false)
-  return judgeOther(answer, ENDPOINT)
-}
-
-function hasMessage(answer: Answer): boolean {
-  return message.safeParse(jsonOf(answer)).success
-}
+/**
+ * Deletes an allowance, so that it enrolls nobody who registers with the address later. false if there was none (recorded:
+ * enrollment-allowed.json, 'delete again').
+ */
+export const disallowCall = (of: { email: string; course: string }): LmsCall<boolean> => ({
+  ...jsonRequest({ method: 'DELETE', endpoint: ENDPOINT, body: { email: of.email, course_id: of.course } }),
+  judge: (answer) => {
+    if (answer.status === 204) return succeeded(true)
+    return hasShape(answer, 404, message) ? succeeded(false) : judgeOther(answer, ENDPOINT)
+  },
+})

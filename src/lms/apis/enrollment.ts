@@ -1,7 +1,16 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notStaff, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import {
+  type Answer,
+  judgeAvailable,
+  judgeOther,
+  lmsTime,
+  notStaff,
+  notUnderstood,
+  readAs,
+  readOk,
+} from '../client/answer.ts'
 import { type Endpoint, failed, type Judged, succeeded } from '../client/failure.ts'
-import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
 const READ_ENDPOINT = '/api/enrollment/v1/enrollment/{username},{course}'
@@ -22,7 +31,7 @@ export interface Enrollment {
 }
 
 const common = z.object({
-  created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+  created: lmsTime,
   user: z.string(),
   is_active: z.boolean(),
   mode: z.string(),
@@ -31,40 +40,43 @@ const enrollment = common.extend({
   course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
 })
 
-/** Asks whether the LMS has a version of the enrollment API. Needs no authorization, so it isn't throttled. */
-export function enrollmentVersionRequest(version: 1 | 2): LmsRequest {
+/**
+ * Asks whether the LMS has a version of the enrollment API (recorded: enrollment-v1.json, 'no authorization';
+ * lms-next/next.json, 'v2: no authorization'). Needs no authorization, so it isn't throttled.
+ */
+export function enrollmentVersionCall(version: 1 | 2): LmsCall<boolean> {
   const endpoint = version === 1 ? ENROLL_ENDPOINT : V2_ENDPOINT
-  return { method: 'GET', endpoint, path: endpoint, body: null }
+  return { ...getRequest(endpoint), judge: (answer) => judgeAvailable(answer, endpoint) }
+}
+
+interface PersonInCourse {
+  readonly username: string
+  readonly course: string
 }
 
 /**
- * It is there if the LMS asks for authorization (recorded: enrollment-v1.json, 'no authorization'; lms-next/next.json,
- * 'v2: no authorization'). Otherwise the LMS has no such page.
+ * Requests one person's enrollment in one course. null if never enrolled: the LMS answers 200 without a body (recorded:
+ * enrollment-v1.json, 'read, not enrolled').
  */
-export function judgeEnrollmentVersion(answer: Answer, version: 1 | 2): Judged<boolean> {
-  if (answer.status === 401) return succeeded(true)
-  if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
-  return judgeOther(answer, enrollmentVersionRequest(version).endpoint)
-}
+export const enrollmentCall = (of: PersonInCourse): LmsCall<Enrollment | null> => ({
+  ...getRequest(READ_ENDPOINT, {
+    path: `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`,
+  }),
+  judge: (answer) => {
+    if (answer.status !== 200) return judgeOther(answer, READ_ENDPOINT)
+    if (answer.text === '') return succeeded(null)
+    const read = readAs(answer, READ_ENDPOINT, enrollment)
+    if (!read.ok) return read
+    const { user, is_active: active, mode, created, course_details: course } = read.value
+    if (user !== of.username || course.course_id !== of.course) return notUnderstood(answer, READ_ENDPOINT)
+    return succeeded({ active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) })
+  },
+})
 
-/** Requests one person's enrollment in one course. */
-export function enrollmentRequest(of: { username: string; course: string }): LmsRequest {
-  const path = `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`
-  return { method: 'GET', endpoint: READ_ENDPOINT, path, body: null }
-}
-
-/** null if never enrolled: the LMS answers 200 without a body (recorded: enrollment-v1.json, 'read, not enrolled'). */
-export function judgeEnrollment(
-  answer: Answer,
-  asked: { username: string; course: string },
-): Judged<Enrollment | null> {
-  if (answer.status !== 200) return judgeOther(answer, READ_ENDPOINT)
-  if (answer.text === '') return succeeded(null)
-  const read = readAs(answer, READ_ENDPOINT, enrollment)
-  if (!read.ok) return read
-  const { user, is_active: active, mode, created, course_details: course } = read.value
-  if (user !== asked.username || course.course_id !== asked.course) return notUnderstood(answer, READ_ENDPOINT)
-  return succeeded({ active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) })
+/** The enrollment after a call that changes it. */
+interface Changed {
+  readonly active: boolean
+  readonly mode: string
 }
 
 /**
@@ -73,41 +85,52 @@ export function judgeEnrollment(
  * 'verified whose sale has ended, named, force_enrollment'). With `mode` null, the LMS chooses the course mode: the course's
  * default, or that of an earlier, inactive enrollment (recorded: modes-and-inactive.json).
  */
-export function enrollRequest(of: {
-  username: string
-  course: string
-  mode: string | null
-  force?: boolean
-}): LmsRequest {
-  const body = {
-    user: of.username,
+export const enrollCall = (of: PersonInCourse & { mode: string | null; force?: boolean }): LmsCall<Changed> =>
+  changeCall(of, {
     // Without it, an inactive enrollment can change its mode and stay inactive.
     is_active: true,
     force_enrollment: of.force ?? true,
     ...(of.mode === null ? {} : { mode: of.mode }),
-    course_details: { course_id: of.course },
-  }
-  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
-}
+  })
 
 /**
  * Changes the course mode of an enrollment. Without `is_active`, one that has become inactive stays inactive, so this
  * enrolls nobody who was unenrolled meanwhile. Only for a person whose enrollment has another mode: the LMS takes a call
  * that changes nothing for one that enrolls.
  */
-export function changeModeRequest(of: { username: string; course: string; mode: string }): LmsRequest {
-  const body = { user: of.username, mode: of.mode, course_details: { course_id: of.course } }
-  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+export const changeModeCall = (of: PersonInCourse & { mode: string }): LmsCall<Changed> =>
+  changeCall(of, { mode: of.mode })
+
+/**
+ * Unenrolls a person, whose enrollment keeps its mode. Only for one who has an enrollment: for anyone else, the LMS makes an
+ * inactive one (recorded: lms-newer/unenroll.json, 'v1: is_active false for a person never enrolled …'). Names no mode:
+ * another one than that of the enrollment is refused (recorded there, 'v1: is_active false with another mode named'). An
+ * enrollment that is still active is not understood.
+ */
+export function unenrollCall(of: PersonInCourse): LmsCall<Changed> {
+  const call = changeCall(of, { is_active: false })
+  return {
+    ...call,
+    judge: (answer) => {
+      const judged = call.judge(answer)
+      return judged.ok && judged.value.active ? notUnderstood(answer, ENROLL_ENDPOINT) : judged
+    },
+  }
 }
+
+const changeCall = (of: PersonInCourse, change: object): LmsCall<Changed> => ({
+  ...jsonRequest({
+    endpoint: ENROLL_ENDPOINT,
+    body: { user: of.username, ...change, course_details: { course_id: of.course } },
+  }),
+  judge: (answer) => judgeChange(answer, of),
+})
 
 /**
  * The enrollment after the call. `refused`, with the LMS's message, if it rejects this person or course.
  * `misconfigured` if the LMS does something other than it was asked to.
  */
-export function judgeEnroll(
-  answer: Answer,
-  asked: { username: string; course: string },
-): Judged<{ active: boolean; mode: string }> {
+function judgeChange(answer: Answer, asked: PersonInCourse): Judged<Changed> {
   const { status } = answer
   if (status === 200) return judgeEnrolled(answer, asked)
   // Recorded: enrollment-v1.json, 'enrol another person as a non-staff application'. Staff never get a bare 404.
@@ -122,7 +145,7 @@ export function judgeEnroll(
   return judgeOther(answer, ENROLL_ENDPOINT)
 }
 
-function judgeEnrolled(answer: Answer, asked: { username: string; course: string }) {
+function judgeEnrolled(answer: Answer, asked: PersonInCourse): Judged<Changed> {
   const endpoint: Endpoint = ENROLL_ENDPOINT
   const read = readAs(answer, endpoint, enrollment)
   if (!read.ok) return read
@@ -135,25 +158,6 @@ function judgeEnrolled(answer: Answer, asked: { username: string; course: string
   }
   if (course.course_id !== asked.course) return notUnderstood(answer, endpoint)
   return succeeded({ active, mode })
-}
-
-/**
- * Unenrolls a person. Only for one who has an enrollment: for anyone else, the LMS makes an inactive one (recorded:
- * lms-newer/unenroll.json, 'v1: is_active false for a person never enrolled …'). Names no mode: another one than that of
- * the enrollment is refused (recorded there, 'v1: is_active false with another mode named').
- */
-export function unenrollRequest(of: { username: string; course: string }): LmsRequest {
-  const body = { user: of.username, is_active: false, course_details: { course_id: of.course } }
-  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
-}
-
-/** The enrollment after unenrolling, which keeps its mode. An enrollment that is still active is not understood. */
-export function judgeUnenroll(
-  answer: Answer,
-  asked: { username: string; course: string },
-): Judged<{ active: boolean; mode: string }> {
-  const judged = judgeEnroll(answer, asked)
-  return judged.ok && judged.value.active ? notUnderstood(answer, ENROLL_ENDPOINT) : judged
 }
 
 const refusalBody = z.object({ message: z.string() })
@@ -195,19 +199,22 @@ export interface EnrollmentRow {
 const row = common.extend({ course_id: z.string() })
 const page = z.object({ next: z.string().nullable(), results: z.array(row) })
 
-/** Requests all enrollments of the account that the LMS finds for this address, regardless of letter case. */
-export function enrollmentListRequest(of: { email: string }): LmsRequest {
-  const query = new URLSearchParams({ email: of.email, page_size: String(PAGE_SIZE) })
-  return { method: 'GET', endpoint: LIST_ENDPOINT, path: `${LIST_ENDPOINT}?${query}`, body: null }
+/** Rows of the list. `whole` is false if there are more than 100: these are then the newest ones. */
+interface EnrollmentList {
+  readonly rows: readonly EnrollmentRow[]
+  readonly whole: boolean
 }
 
 /**
- * The list is empty if no account has the address (recorded: sequence.json, 396). `whole` is false if there are more
- * than 100 enrollments: the rows are then the newest ones.
+ * Requests all enrollments of the account that the LMS finds for this address, regardless of letter case. The list is empty
+ * if no account has the address (recorded: sequence.json, 396).
  */
-export function judgeEnrollmentList(
-  answer: Answer,
-): Judged<{ readonly rows: readonly EnrollmentRow[]; readonly whole: boolean }> {
+export const enrollmentListCall = (of: { email: string }): LmsCall<EnrollmentList> => ({
+  ...getRequest(LIST_ENDPOINT, { query: { email: of.email, page_size: String(PAGE_SIZE) } }),
+  judge: judgeList,
+})
+
+function judgeList(answer: Answer): Judged<EnrollmentList> {
   const read = readOk(answer, LIST_ENDPOINT, page)
   if (!read.ok) return read
   const { next, results } = read.value
@@ -220,14 +227,10 @@ const rowOf = ({ user, course_id, is_active, mode, created }: z.infer<typeof row
 }
 
 /**
- * Whether the list of a course can be requested for a user name. For one name with other characters, the LMS refuses the
- * whole call (recorded: people-lists.json, 'an invalid user name among them …').
+ * Whether a call about several people can have a user name. For one name with other characters, the LMS refuses the whole
+ * call (recorded: people-lists.json, 'an invalid user name among them …').
  */
 export const listCanNameUser = (username: string): boolean => /^[A-Za-z0-9_-]+$/.test(username)
-
-/** Divides people into groups that each fit in one call for this course. All have names that listCanNameUser accepts. */
-export const groupsForCourseList = (of: { course: string; usernames: readonly string[] }): string[][] =>
-  groupsThatFit(of.usernames, (usernames) => fitsInCourseList({ course: of.course, usernames }))
 
 /** Divides texts into groups, in their order, each as large as `fits` allows. One text alone always is a group. */
 export function groupsThatFit(texts: readonly string[], fits: (group: readonly string[]) => boolean): string[][] {
@@ -240,38 +243,60 @@ export function groupsThatFit(texts: readonly string[], fits: (group: readonly s
   return groups
 }
 
-const fitsInCourseList = (of: { course: string; usernames: readonly string[] }): boolean =>
-  of.usernames.length <= USERNAMES && courseListPath(of).length <= PATH_BYTES
-
-function courseListPath(of: { course: string; usernames: readonly string[] }): string {
-  const { course, usernames } = of
-  const query = new URLSearchParams({
-    course_id: course,
-    username: usernames.join(','),
-    page_size: String(PAGE_SIZE),
-  })
-  return `${LIST_ENDPOINT}?${query}`
+/** People of one course. */
+export interface PeopleOfCourse {
+  readonly course: string
+  readonly usernames: readonly string[]
 }
 
 /**
- * Requests the enrollments of these people in one course.
- * @throws Error for a name that listCanNameUser rejects, and for more than fit: see groupsForCourseList
+ * The requests of an API that tells something of several people in one course. All have names that listCanNameUser accepts.
+ * @param of.most how many people a call may have
+ * @param of.query what it has besides them
  */
-export function courseEnrollmentListRequest(of: { course: string; usernames: readonly string[] }): LmsRequest {
-  if (!of.usernames.every(listCanNameUser)) throw new Error('the LMS refuses a call with this user name')
-  if (!fitsInCourseList(of)) throw new Error('too many people for one call: divide them into groups')
-  return { method: 'GET', endpoint: LIST_ENDPOINT, path: courseListPath(of), body: null }
+export function peopleRequests({
+  endpoint,
+  most,
+  query = {},
+}: {
+  endpoint: Endpoint
+  most: number
+  query?: Readonly<Record<string, string>>
+}) {
+  const requestOf = ({ course, usernames }: PeopleOfCourse): LmsRequest =>
+    getRequest(endpoint, { query: { course_id: course, username: usernames.join(','), ...query } })
+  const fits = (of: PeopleOfCourse): boolean => of.usernames.length <= most && requestOf(of).path.length <= PATH_BYTES
+  return {
+    /** Divides people into groups that each fit in one call for this course. */
+    groups: ({ course, usernames }: PeopleOfCourse): string[][] =>
+      groupsThatFit(usernames, (some) => fits({ course, usernames: some })),
+    /** @throws Error for a name that listCanNameUser rejects, and for more than fit */
+    request: (of: PeopleOfCourse): LmsRequest => {
+      if (!of.usernames.every(listCanNameUser)) throw new Error('the LMS refuses a call with this user name')
+      if (!fits(of)) throw new Error('too many people for one call: divide them into groups')
+      return requestOf(of)
+    },
+  }
 }
 
-/** At most one row for each person: someone who was never enrolled has none (recorded: 'by user names and course'). */
-export function judgeCourseEnrollmentList(
-  answer: Answer,
-  asked: { course: string; usernames: readonly string[] },
-): Judged<readonly EnrollmentRow[]> {
-  const listed = judgeEnrollmentList(answer)
-  if (!listed.ok) return listed
-  const { rows, whole } = listed.value
-  const names = new Set(asked.usernames)
-  const isAsked = rows.every(({ username, course }) => names.has(username) && course === asked.course)
-  return whole && isAsked ? succeeded(rows) : notUnderstood(answer, LIST_ENDPOINT)
-}
+const LIST = peopleRequests({ endpoint: LIST_ENDPOINT, most: USERNAMES, query: { page_size: String(PAGE_SIZE) } })
+
+/** Divides people into groups that each fit in one call for this course. All have names that listCanNameUser accepts. */
+export const groupsForCourseList = LIST.groups
+
+/**
+ * Requests the enrollments of these people in one course. At most one row for each person: someone who was never enrolled
+ * has none (recorded: 'by user names and course').
+ * @throws Error for a name that listCanNameUser rejects, and for more than fit: see groupsForCourseList
+ */
+export const courseEnrollmentListCall = (of: PeopleOfCourse): LmsCall<readonly EnrollmentRow[]> => ({
+  ...LIST.request(of),
+  judge: (answer) => {
+    const listed = judgeList(answer)
+    if (!listed.ok) return listed
+    const { rows, whole } = listed.value
+    const names = new Set(of.usernames)
+    const isAsked = rows.every(({ username, course }) => names.has(username) && course === of.course)
+    return whole && isAsked ? succeeded(rows) : notUnderstood(answer, LIST_ENDPOINT)
+  },
+})

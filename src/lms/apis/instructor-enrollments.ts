@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
+import { type Answer, hasShape, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
-import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
 import { type BatchAnswer, type BatchCall, errorsIn, identifiersOf, people, resultsIn } from './batch-answer.ts'
 import { canBeCourse } from './courses.ts'
@@ -32,46 +32,50 @@ const modified = z.object({
 })
 const missing = z.object({ developer_message: z.string().startsWith('Course not found') })
 
-/** Asks whether the LMS has enrollments/modify. Needs no authorization, and changes nothing. */
-export function modifyAvailableRequest(): LmsRequest {
-  return { method: 'POST', endpoint: ENDPOINT, path: pathOf(PLACEHOLDER), body: null }
-}
-
-/**
- * It is there if the LMS asks for authorization (recorded: 'no authorization, empty body (the cheapest probe)'). Without
- * the view, the answer is an HTML page with 404. Another 4xx comes from something in front of the LMS that lets no such
- * call through, so the other APIs are used.
- */
-export function judgeModifyAvailable(answer: Answer): Judged<boolean> {
-  const { status } = answer
-  if (status === 401 && jsonOf(answer) !== undefined) return succeeded(true)
-  if (status >= 400 && status < 500 && status !== 429) return succeeded(false)
-  return judgeOther(answer, ENDPOINT)
-}
-
-/**
- * Enrolls people in one course. auto_enroll is always sent: without it, enrolling again breaks an allowance
- * (recorded: 'again with auto_enroll false: broken again').
- * @throws Error for an address that batchCanName rejects, a course that modifyCanName rejects, and too many people
- */
-export function modifyRequest(call: ModifyCall): LmsRequest {
-  if (!modifyCanName(call.course)) throw new Error('enrollments/modify does not take this course key')
-  const identifier = identifiersOf(call)
-  if (identifier.length > MODIFY_PEOPLE) throw new Error(`enrollments/modify is for ${MODIFY_PEOPLE} people a call`)
-  const { reason, emailStudents } = call
-  const body = { action: 'enroll', auto_enroll: true, email_students: emailStudents, identifier, reason }
-  return { method: 'POST', endpoint: ENDPOINT, path: pathOf(call.course), body: jsonBody(body) }
-}
-
 /** The LMS takes an encoded key (recorded: enrollments-modify.json, 'key percent-encoded'). */
 const pathOf = (course: string): string => `/api/instructor/v2/courses/${encodeURIComponent(course)}/enrollments/modify`
 
 /**
+ * Asks whether the LMS has enrollments/modify, and changes nothing. It is there if the LMS asks for authorization
+ * (recorded: 'no authorization, empty body (the cheapest probe)'). Without the view, the answer is an HTML page with 404.
+ * Another 4xx comes from something in front of the LMS that lets no such call through, so the other APIs are used.
+ */
+export const MODIFY_AVAILABLE: LmsCall<boolean> = {
+  method: 'POST',
+  endpoint: ENDPOINT,
+  path: pathOf(PLACEHOLDER),
+  body: null,
+  judge: (answer) => {
+    const { status } = answer
+    if (status === 401 && jsonOf(answer) !== undefined) return succeeded(true)
+    if (status >= 400 && status < 500 && status !== 429) return succeeded(false)
+    return judgeOther(answer, ENDPOINT)
+  },
+}
+
+/**
+ * Enrolls people in one course; null if the LMS has no such course: it changed nothing. auto_enroll is always sent: without
+ * it, enrolling again breaks an allowance (recorded: 'again with auto_enroll false: broken again').
+ * @throws Error for an address that batchCanName rejects, a course that modifyCanName rejects, and too many people
+ */
+export function modifyCall(of: ModifyCall): LmsCall<BatchAnswer | null> {
+  const { course, reason, emailStudents } = of
+  if (!modifyCanName(course)) throw new Error('enrollments/modify does not take this course key')
+  const identifier = identifiersOf(of)
+  if (identifier.length > MODIFY_PEOPLE) throw new Error(`enrollments/modify is for ${MODIFY_PEOPLE} people a call`)
+  const body = { action: 'enroll', auto_enroll: true, email_students: emailStudents, identifier, reason }
+  return {
+    ...jsonRequest({ endpoint: ENDPOINT, path: pathOf(course), body }),
+    judge: (answer) => judgeModify(answer, of),
+  }
+}
+
+/**
  * The results of a call, by position: the LMS spells an address in its answer in its own way (recorded: 'white space
- * around items is cut off, also in the answer'). null if the LMS has no such course: it changed nothing.
+ * around items is cut off, also in the answer').
  */
 export function judgeModify(answer: Answer, call: ModifyCall): Judged<BatchAnswer | null> {
-  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
+  if (hasShape(answer, 404, missing)) return succeeded(null)
   const read = readOk(answer, ENDPOINT, modified)
   if (!read.ok) return read
   const { results: rows } = read.value

@@ -45,6 +45,22 @@ export function readOk<T>(answer: Answer, endpoint: Endpoint, shape: z.ZodType<T
   return answer.status === 200 ? readAs(answer, endpoint, shape) : judgeOther(answer, endpoint)
 }
 
+/** Whether an answer has this status and shape, by which the LMS says that it lacks something. */
+export const hasShape = (answer: Answer, status: number, shape: z.ZodType): boolean =>
+  answer.status === status && shape.safeParse(jsonOf(answer)).success
+
+/**
+ * Judges whether the LMS has an API, by the answer to a call without authorization: it asks for that, or has no such page.
+ */
+export function judgeAvailable(answer: Answer, endpoint: Endpoint): Judged<boolean> {
+  if (answer.status === 401) return succeeded(true)
+  if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
+  return judgeOther(answer, endpoint)
+}
+
+/** A time in an answer, in ms since 1970. */
+export const lmsTime = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
+
 /** An answer with a status or shape that was never recorded. It proves nothing. */
 export function notUnderstood(answer: Answer, endpoint: Endpoint): Failed {
   const message = `The LMS gave an answer that this version does not understand (${answer.status} from ${endpoint})`

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Answer, jsonOf, notUnderstood, readOk, waitAfterThrottle } from './answer.ts'
 import { withEffect } from './effect.ts'
 import { type Failed, failed, type Judged, succeeded } from './failure.ts'
-import type { LmsRequest, Transport } from './transport.ts'
+import type { LmsCall, LmsRequest, Transport } from './transport.ts'
 
 export const TOKEN_ENDPOINT = '/oauth2/access_token'
 
@@ -188,8 +188,8 @@ function refusalWords(error: string): string {
   return `The LMS gives no token (${error}): check the OAuth application LERNITO_LMS_CLIENT_ID in the LMS`
 }
 
-/** Sends a request with a token, and judges the answer. */
-export type Ask = <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+/** Makes a call with a token, and judges the answer. */
+export type Ask = <T>(call: LmsCall<T>) => Promise<Judged<T>>
 /** Sends a request without a token. */
 export type Send = (request: LmsRequest) => Promise<Judged<Answer>>
 
@@ -211,8 +211,8 @@ export function createAsk({ transport, tokens }: { transport: Transport; tokens:
     return failed({ kind: 'misconfigured', endpoint: request.endpoint, status: 401, message })
   }
 
-  return async (request, judge) => {
-    const sent = await sendWithToken(request)
-    return sent.ok ? withEffect(request, judge(sent.value)) : sent
+  return async (call) => {
+    const sent = await sendWithToken(call)
+    return sent.ok ? withEffect(call, call.judge(sent.value)) : sent
   }
 }

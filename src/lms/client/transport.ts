@@ -14,6 +14,11 @@ export interface LmsRequest {
   readonly body: { readonly contentType: string; readonly text: string } | null
 }
 
+/** A request with the judgment of its answer. */
+export interface LmsCall<T> extends LmsRequest {
+  readonly judge: (answer: Answer) => Judged<T>
+}
+
 /** One HTTP request, for log and metrics. `status` is null if no answer came. */
 export interface Call {
   readonly endpoint: Endpoint
@@ -68,9 +73,24 @@ const MAX_ANSWER_BYTES = 2 * 1024 * 1024
  */
 const KEEP_SLOT_MS = 60_000
 
-/** A JSON body. */
-export function jsonBody(value: object): LmsRequest['body'] {
-  return { contentType: 'application/json', text: JSON.stringify(value) }
+/** A request that reads. `path`: absent if it is that of the endpoint. */
+export function getRequest(
+  endpoint: Endpoint,
+  { path = endpoint, query = {} }: { path?: string; query?: Readonly<Record<string, string>> } = {},
+): LmsRequest {
+  const search = new URLSearchParams(query).toString()
+  return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null }
+}
+
+/** A request with a JSON body. `path`: absent if it is that of the endpoint. */
+export function jsonRequest(of: {
+  method?: 'POST' | 'DELETE'
+  endpoint: Endpoint
+  path?: string
+  body: object
+}): LmsRequest {
+  const { method = 'POST', endpoint, path = endpoint, body } = of
+  return { method, endpoint, path, body: { contentType: 'application/json', text: JSON.stringify(body) } }
 }
 
 /**
