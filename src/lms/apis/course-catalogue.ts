@@ -6,21 +6,24 @@ import { canBeCourse, courseKey } from './courses.ts'
 
 const LIST: Endpoint = '/api/courses/v1/courses/'
 
-/** A course as the LMS's catalogue describes it. Times are ms since 1970. */
-export interface CatalogueCourse {
+const time = z.number().nullable()
+
+/** A course as the LMS's catalogue describes it, and as it is stored. Times are ms since 1970. */
+export const catalogueCourse = z.object({
   /** The true key, as the LMS spells it. */
-  readonly key: string
+  key: z.string(),
   /** At most 255 characters: the LMS has no limit. */
-  readonly name: string
-  readonly organization: string
+  name: z.string(),
+  organization: z.string(),
   /** null if it isn't set. */
-  readonly start: number | null
-  readonly end: number | null
+  start: time,
+  end: time,
   /** The period in which learners can enroll; null: no beginning, no end. */
-  readonly enrollmentStart: number | null
-  readonly enrollmentEnd: number | null
-  readonly invitationOnly: boolean
-}
+  enrollmentStart: time,
+  enrollmentEnd: time,
+  invitationOnly: z.boolean(),
+})
+export type CatalogueCourse = Readonly<z.infer<typeof catalogueCourse>>
 
 /** `hidden`: learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
 export type ListedCourse = CatalogueCourse & { readonly hidden: boolean }

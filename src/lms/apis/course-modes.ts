@@ -9,17 +9,18 @@ const ENDPOINT: Endpoint = '/api/course_modes/v1/courses/{course}/'
 /** The course modes without a price, in the LMS's own order of preference. A person may have paid for any other. */
 export const FREE_MODES: readonly string[] = ['audit', 'honor']
 
-/** A mode that somebody has added to a course. */
-export interface CourseMode {
+/** A mode that somebody has added to a course, also as it is stored. */
+export const courseMode = z.object({
   /** Its slug, such as `verified`. */
-  readonly slug: string
-  readonly name: string
+  slug: z.string(),
+  name: z.string(),
   /** The least price, in `currency`, which is a code such as `usd`. */
-  readonly price: number
-  readonly currency: string
+  price: z.number(),
+  currency: z.string(),
   /** When its sale ends, ms since 1970; null: never. */
-  readonly until: number | null
-}
+  until: z.number().nullable(),
+})
+export type CourseMode = Readonly<z.infer<typeof courseMode>>
 
 /**
  * The default mode of the LMS, which a course has to which nobody has added a mode (recorded: enrollment-v1.json, 'course

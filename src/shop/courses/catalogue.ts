@@ -3,41 +3,37 @@ import { z } from 'zod'
 import type { CatalogueRow, Tables } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import { closestCourse } from './closest-course.ts'
-import { type CourseOfLms, OBSTACLES, type Obstacle, REASON_CODES, type ReasonCode } from './sellable.ts'
+import { courseOfLms, obstacles } from './sellable.ts'
 
 /** The only row of the table. */
 export const CATALOGUE = 'lms'
 
-/** How a sold course was before it last changed. */
-export interface Past {
+const past = z.object({
   /** When the change was found, ms since 1970. */
-  readonly until: number
-  readonly name: string | null
+  until: z.number(),
+  name: z.string().nullable(),
   /** null: it could be sold. */
-  readonly reason: ReasonCode | null
-}
+  reason: z.enum([...obstacles.options, 'missing']).nullable(),
+})
+/** How a sold course was before it last changed. */
+export type Past = Readonly<z.infer<typeof past>>
 
-/** A course of the LMS, as the catalogue keeps it. */
-export interface Course extends CourseOfLms {
+const course = courseOfLms.extend({
   /** Why it should not have been sold when the catalogue was stored; null if it could be. */
-  readonly obstacle: Obstacle | null
+  obstacle: obstacles.nullable(),
   /** null: no change is known. */
-  readonly was: Past | null
-}
+  was: past.nullable(),
+})
+/** A course of the LMS, as the catalogue keeps it. */
+export type Course = Readonly<z.infer<typeof course>>
 
+const missingCourse = z.object({ key: z.string(), name: z.string().nullable(), was: past.nullable() })
 /** A course that was sold and that the LMS doesn't have. `name`: that of the time when it had it. */
-export interface MissingCourse {
-  readonly key: string
-  readonly name: string | null
-  readonly was: Past | null
-}
+export type MissingCourse = Readonly<z.infer<typeof missingCourse>>
 
-/** What the LMS has told about its courses. */
-export interface Contents {
-  /** By key. */
-  readonly courses: readonly Course[]
-  readonly missing: readonly MissingCourse[]
-}
+const contents = z.object({ courses: z.array(course).readonly(), missing: z.array(missingCourse).readonly() })
+/** What the LMS has told about its courses, by key. */
+export type Contents = Readonly<z.infer<typeof contents>>
 
 /** The stored catalogue. Times are ms since 1970. */
 export interface Catalogue extends Contents {
@@ -53,31 +49,6 @@ export interface Catalogue extends Contents {
   /** The key of the course that a key which the LMS doesn't have was probably meant to be; null if none is similar. */
   readonly closest: (key: string) => string | null
 }
-
-const time = z.number().nullable()
-const was = z
-  .object({ until: z.number(), name: z.string().nullable(), reason: z.enum(REASON_CODES).nullable() })
-  .nullable()
-const contents: z.ZodType<Contents> = z.object({
-  courses: z.array(
-    z.object({
-      key: z.string(),
-      name: z.string(),
-      organization: z.string(),
-      start: time,
-      end: time,
-      enrollmentStart: time,
-      enrollmentEnd: time,
-      invitationOnly: z.boolean(),
-      modes: z
-        .array(z.object({ slug: z.string(), name: z.string(), price: z.number(), currency: z.string(), until: time }))
-        .nullable(),
-      obstacle: z.enum(OBSTACLES).nullable(),
-      was,
-    }),
-  ),
-  missing: z.array(z.object({ key: z.string(), name: z.string().nullable(), was })),
-})
 
 const EMPTY = '{"courses":[],"missing":[]}'
 

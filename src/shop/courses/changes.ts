@@ -3,8 +3,7 @@ import { COURSE_CHANGED, newRow } from '../../queue/outbox/outbox.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import { type Catalogue, type Contents, indexed, type Past } from './catalogue.ts'
 import type { Read } from './read-lms.ts'
-import { obstacleOf, type ReasonCode, type Selling } from './sellable.ts'
-import { reasonOf } from './view.ts'
+import { obstacleOf, type ReasonCode, reasonOf, type Selling } from './sellable.ts'
 
 /** What of a course can change. */
 interface Facts {

@@ -6,9 +6,8 @@ import { isUnreachable } from '../../service/lib/errors.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import { headerOf, type Verified } from '../webhook/receive.ts'
 import type { Catalogue, Course } from './catalogue.ts'
-import type { Selling } from './sellable.ts'
+import { modesAt, obstacleOf, reasonOf, type Selling } from './sellable.ts'
 import { refusedCourses } from './sold-courses.ts'
-import { courseView } from './view.ts'
 
 export const COURSES_PATH = '/api/lernito/courses/'
 
@@ -62,6 +61,29 @@ function pageOf({ courses, asked, selling }: { courses: readonly Course[]; asked
   return {
     courses: page.map((course) => courseView(course, selling)),
     next: some.length > size ? (page.at(-1)?.key ?? null) : null,
+  }
+}
+
+const iso = (ms: number | null): string | null => (ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}Z`)
+
+/**
+ * A course as the shop sees it: see docs/reference/courses.md. Times are ISO 8601 in UTC, to the second. `modes`: those that
+ * are on sale; null if they aren't known, because the course was not sold here.
+ */
+function courseView(course: Course, selling: Selling) {
+  const obstacle = obstacleOf(course, selling)
+  const { key, name, organization, modes } = course
+  return {
+    id: key,
+    name,
+    organization,
+    start: iso(course.start),
+    end: iso(course.end),
+    enrollmentStart: iso(course.enrollmentStart),
+    enrollmentEnd: iso(course.enrollmentEnd),
+    sellable: obstacle === null,
+    reason: obstacle === null ? null : reasonOf(obstacle),
+    modes: modes === null ? null : modesAt(modes, selling.at).map((mode) => ({ ...mode, until: iso(mode.until) })),
   }
 }
 

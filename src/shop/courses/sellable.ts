@@ -1,11 +1,13 @@
-import type { CatalogueCourse } from '../../lms/apis/course-catalogue.ts'
-import { type CourseMode, DEFAULT_MODE, FREE_MODES } from '../../lms/apis/course-modes.ts'
+import { z } from 'zod'
+import { type CatalogueCourse, catalogueCourse } from '../../lms/apis/course-catalogue.ts'
+import { type CourseMode, courseMode, DEFAULT_MODE, FREE_MODES } from '../../lms/apis/course-modes.ts'
 
 /** A course as the LMS tells of it. */
-export interface CourseOfLms extends CatalogueCourse {
+export const courseOfLms = catalogueCourse.extend({
   /** The modes that were added to it; null if the LMS wasn't asked: it is asked for courses that were sold. */
-  readonly modes: readonly CourseMode[] | null
-}
+  modes: z.array(courseMode).readonly().nullable(),
+})
+export type CourseOfLms = Readonly<z.infer<typeof courseOfLms>>
 
 /**
  * Why a course should not be sold now.
@@ -15,12 +17,22 @@ export interface CourseOfLms extends CatalogueCourse {
  *   lists don't tell how many places a course has.
  * - `no_mode`: it has neither the course mode of LERNITO_COURSE_MODE nor, if that names none, a free one.
  */
-export const OBSTACLES = ['closed', 'invitation_only', 'full', 'no_mode'] as const
-export type Obstacle = (typeof OBSTACLES)[number]
+export const obstacles = z.enum(['closed', 'invitation_only', 'full', 'no_mode'])
+export type Obstacle = z.infer<typeof obstacles>
 
 /** Why a course should not be sold, with `missing`: the LMS doesn't have it. */
-export const REASON_CODES = [...OBSTACLES, 'missing'] as const
-export type ReasonCode = (typeof REASON_CODES)[number]
+export type ReasonCode = Obstacle | 'missing'
+
+const MESSAGES: Readonly<Record<ReasonCode, string>> = {
+  closed: 'Enrollment is not open now',
+  invitation_only: 'Learners can enroll only by invitation',
+  full: 'The LMS refused the latest sale, most likely because the course is full',
+  no_mode: 'The course has no course mode that buyers can be enrolled in',
+  missing: 'The LMS does not have the course',
+}
+
+/** A reason as the shop sees it. Only events tell of a course that is `missing`: the list doesn't have it. */
+export const reasonOf = (code: ReasonCode) => ({ code, message: MESSAGES[code] })
 
 /** What whether a course can be sold depends on, beside the course. */
 export interface Selling {
