@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const ID = new RegExp(`^[${ALPHABET}]{26}$`)
 const TIME_LENGTH = 10
 const COUNTER_LENGTH = 4
 const COUNTER_LIMIT = 32 ** COUNTER_LENGTH
@@ -29,6 +30,9 @@ export function createIds({ now }: { now: () => number }): () => string {
 // UUIDs at once, so this is cheaper than random bytes of our own.
 const idAt = (at: number, number: number): string =>
   idPrefix(at) + base32(number, COUNTER_LENGTH) + randomUUID().slice(-12).toUpperCase()
+
+/** Whether a text has the form of an id; a text of another form names no delivery. */
+export const isId = (text: string): boolean => ID.test(text)
 
 /** The prefix of every id that is made at this time (ms since 1970). It sorts before all ids that are made later. */
 export const idPrefix = (at: number): string => base32(at, TIME_LENGTH)

@@ -3,6 +3,7 @@ import { HEARTBEAT } from '../../lms/apis/heartbeat.ts'
 import { type Answer, jsonOf } from '../../lms/client/answer.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import { CLIENT_CREDENTIALS, judgeToken, oauthError, tokenRequest } from '../../lms/client/token.ts'
+import { originOf } from '../../service/lib/outgoing-call.ts'
 import type { Settings } from '../../service/settings/settings.ts'
 import { check, failed, type Problem, passed, problem, type Tools } from '../check.ts'
 import { callProblem, unreachedCall } from './api.ts'
@@ -78,17 +79,15 @@ function strangeHeartbeat(answer: Answer, { host, at }: { host: string; at: stri
     const failing = Object.entries(read.data).filter(([, { status }]) => !status)
     return problem('lms.broken', { parts: `${failing.map(([name]) => name).join(' and ') || 'a part'} fails` })
   }
-  if (answer.status >= 300 && answer.status < 400) return problem('lms.redirects', { target: originOf(answer) })
+  if (answer.status >= 300 && answer.status < 400) return problem('lms.redirects', { target: targetOf(answer) })
   if (answer.status === 400) return problem('lms.refuses_host', { host })
   if (answer.status >= 502 && answer.status <= 504) return problem('lms.unavailable', { status })
   if (answer.status >= 500) return problem('lms.broken', { parts: `/heartbeat answers ${status}` })
   return problem('lms.not_lms', { at, status })
 }
 
-/** The origin that an answer redirects to. The path may hold anything and is left out. */
-export function originOf({ location }: Answer): string {
-  return location !== null && URL.canParse(location) ? new URL(location).origin : 'another path'
-}
+/** Where an answer redirects to. */
+export const targetOf = ({ location }: Answer): string => originOf(location) ?? 'another path'
 
 const CLOCK = check({
   id: 'lms.clock',

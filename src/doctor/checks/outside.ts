@@ -5,7 +5,7 @@ import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/ident
 import { tryEndpoint } from '../../shop/events/post-event.ts'
 import { WEBHOOK_PATHS } from '../../shop/webhook/route.ts'
 import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
-import { originOf } from './lms.ts'
+import { targetOf } from './lms.ts'
 import type { Probe, ProbeRequest, Reached, Unreached } from './probe.ts'
 
 const refusal = z.object({ detail: z.string(), success: z.literal(false).optional() })
@@ -75,7 +75,7 @@ function publicProblem(answered: Answered, url: string): Problem | null {
   if (answered.who === 'original') return problem('public.plugin', { url })
   const { answer } = answered.response
   const status = String(answer.status)
-  if (answer.status >= 300 && answer.status < 400) return problem('public.redirects', { url, target: originOf(answer) })
+  if (answer.status >= 300 && answer.status < 400) return problem('public.redirects', { url, target: targetOf(answer) })
   if (answer.status >= 502 && answer.status <= 504) return problem('public.gateway', { url, status })
   return problem('public.other', { url, status })
 }

@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici'
 import { type Answer, headerOf, readAnswer } from '../../lms/client/answer.ts'
 import { PROOF_HEADER } from '../../service/lib/identity.ts'
-import { codeOf } from '../../service/lib/outgoing-call.ts'
+import { codeOf, connectionOptions } from '../../service/lib/outgoing-call.ts'
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
 /** A connection may take this share of the time, so that a slow connection differs from a slow answer. */
@@ -44,10 +44,7 @@ export type Probe = (of: ProbeRequest) => Promise<Reached | Unreached>
 export function createProbe(from: { callMs: number; signal: AbortSignal; now: () => number }) {
   const { callMs, signal, now } = from
   const dispatcher = new Agent({
-    connect: { timeout: callMs * CONNECT_SHARE, rejectUnauthorized: true },
-    allowH2: false,
-    headersTimeout: 0, // the signal limits the whole request
-    bodyTimeout: 0,
+    ...connectionOptions({ timeout: callMs * CONNECT_SHARE }),
     maxResponseSize: MAX_ANSWER_BYTES,
   })
 

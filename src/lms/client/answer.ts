@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
+import { originOf } from '../../service/lib/outgoing-call.ts'
 import { type Endpoint, type Failed, failed, type Judged, succeeded } from './failure.ts'
 
 /** A complete answer of the LMS. */
@@ -112,7 +113,7 @@ export function notStaff(answer: Answer, endpoint: Endpoint): string {
 }
 
 function redirected(answer: Answer): string {
-  const target = answer.location !== null && URL.canParse(answer.location) ? new URL(answer.location).origin : null
+  const target = originOf(answer.location)
   const where = target === null ? '' : ` to ${target}`
   return `The LMS redirects our calls${where} (${answer.status}): write its own address in LERNITO_LMS_URL`
 }

@@ -1,6 +1,11 @@
 import { Pool } from 'undici'
 import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
-import { CONNECT_TIMEOUT_MS, connectionCause, startDeadline } from '../../service/lib/outgoing-call.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  connectionCause,
+  connectionOptions,
+  startDeadline,
+} from '../../service/lib/outgoing-call.ts'
 import { VERSION } from '../../service/lib/version.ts'
 import { type Answer, readAnswer } from './answer.ts'
 import { changesSomething, neverSent } from './effect.ts'
@@ -101,7 +106,7 @@ export function jsonRequest(of: {
 export function createTransport(from: TransportOptions): Transport {
   const { url, mayCall = always, now, onCall, startTimer = unrefTimer } = from
   const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
-  const pool = openPool(url)
+  const pool = new Pool(url.origin, { ...connectionOptions(), maxResponseSize: MAX_ANSWER_BYTES })
   const prefix = url.pathname.replace(/\/+$/, '')
 
   async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
@@ -145,18 +150,6 @@ function rightToCall(mayCall: () => AbortSignal, release: ReleaseSlot): AbortSig
     release(0)
     throw error
   }
-}
-
-function openPool(url: URL): Pool {
-  return new Pool(url.origin, {
-    // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default.
-    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true },
-    allowH2: false, // two calls at once gain nothing from it, and the limits here were tested with HTTP/1.1
-    // Our own timeout covers the whole call; these two run on a coarse clock.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxResponseSize: MAX_ANSWER_BYTES,
-  })
 }
 
 function headersOf({ body }: LmsRequest, authorization: string | null): Record<string, string> {

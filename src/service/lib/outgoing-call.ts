@@ -41,6 +41,22 @@ export function startDeadline({ ms, signal }: { ms: number; signal: AbortSignal 
 /** How long connecting may take, ms. */
 export const CONNECT_TIMEOUT_MS = 10_000
 
+/**
+ * Options of undici for connections that always check certificates, and whose calls each have a limit of their own.
+ * @param connect what differs for connecting
+ */
+export const connectionOptions = (connect: { timeout?: number; lookup?: LookupFunction } = {}) => ({
+  // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default.
+  connect: { timeout: CONNECT_TIMEOUT_MS, ...connect, rejectUnauthorized: true },
+  allowH2: false, // two calls at once gain nothing from it, and the limits here were tested with HTTP/1.1
+  headersTimeout: 0, // the limit of the call covers all of it; this one and the next run on a coarse clock
+  bodyTimeout: 0,
+})
+
+/** The origin that the header Location leads to, because a path may hold a token; null if it names none. */
+export const originOf = (location: string | string[] | null | undefined): string | null =>
+  URL.parse(String(location))?.origin ?? null
+
 const CUT = 'the connection was cut'
 const UNKNOWN_AUTHORITY =
   'this machine does not trust the authority that issued its certificate; for an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate file'

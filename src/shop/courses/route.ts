@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
-import { isUnreachable } from '../../service/lib/errors.ts'
-import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { type Answered, laterAnswer, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import { headerOf, type Verified } from '../webhook/receive.ts'
 import type { Catalogue, Course } from './catalogue.ts'
 import { modesAt, obstacleOf, reasonOf, type Selling } from './sellable.ts'
@@ -11,8 +10,8 @@ import { refusedCourses } from './sold-courses.ts'
 
 export const COURSES_PATH = '/api/lernito/courses/'
 
-const UNAVAILABLE = { message: 'The courses cannot be read now. Ask again later', seconds: 30 }
-const UNKNOWN = { message: 'The LMS has not been asked for its courses yet. Ask again later', seconds: 60 }
+/** After this time, the LMS has been asked after a start. */
+const UNKNOWN_SECONDS = 60
 
 interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {
   readonly readCatalogue: () => Promise<Catalogue>
@@ -29,25 +28,16 @@ export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts 
   const handle = async ({ json }: Verified, _body: Uint8Array, headers: Parameters<typeof headerOf>[0]) => {
     const asked = readRequest(json)
     if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
-    try {
-      const catalogue = await guard(readCatalogue)
-      if (catalogue.checkedAt === null) return later(UNKNOWN)
-      const isRefused = await guard(() => refusedCourses(database.db))
-      const at = parts.now()
-      const selling = { modeOf, isRefused, at }
-      const page = pageOf({ courses: catalogue.courses, asked, selling })
-      const answer = { checkedAt: catalogue.checkedAt, at, page }
-      return answerOf(answer, headerOf(headers, 'if-none-match'))
-    } catch (error) {
-      if (!isUnreachable(error)) throw error
-      return later(UNAVAILABLE)
-    }
+    const { checkedAt, courses } = await guard(readCatalogue)
+    if (checkedAt === null)
+      return laterAnswer('The LMS has not been asked for its courses yet. Ask again later', UNKNOWN_SECONDS)
+    const isRefused = await guard(() => refusedCourses(database.db))
+    const at = parts.now()
+    const page = pageOf({ courses, asked, selling: { modeOf, isRefused, at } })
+    return answerOf({ checkedAt, at, page }, headerOf(headers, 'if-none-match'))
   }
-  signedRoutes({ ...parts, urls: [COURSES_PATH], handle })
-}
-
-const later = ({ message, seconds }: typeof UNAVAILABLE): Answered => {
-  return { status: 503, body: { success: false, message }, headers: { 'retry-after': seconds } }
+  const unavailable = 'The courses cannot be read now. Ask again later'
+  signedRoutes({ ...parts, urls: [COURSES_PATH], unavailable, handle })
 }
 
 type Page = ReturnType<typeof pageOf>

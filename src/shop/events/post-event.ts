@@ -2,9 +2,10 @@ import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Pool } from 'undici'
 import {
-  CONNECT_TIMEOUT_MS,
   codeOf,
   connectionCause,
+  connectionOptions,
+  originOf,
   PrivateAddressError,
   publicLookup,
   type Resolve,
@@ -57,12 +58,7 @@ export function createPoster(from: {
   const url = new URL(from.url)
   const pool = new Pool(url.origin, {
     connections,
-    // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default.
-    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true, lookup: publicLookup(url, from.resolve) },
-    allowH2: false,
-    // Our own timeout covers the whole attempt; these two run on a coarse clock.
-    headersTimeout: 0,
-    bodyTimeout: 0,
+    ...connectionOptions({ lookup: publicLookup(url, from.resolve) }),
   })
 
   const post: Poster['post'] = async ({ id, body }, stop) => {
@@ -105,15 +101,9 @@ function postedOf(status: number, location: string | string[] | undefined): Post
   }
   const message =
     status >= 300 && status < 400
-      ? `the endpoint redirects (${status}) to ${originOf(location)}, and redirects are not followed: set LERNITO_EVENTS_URL to the address that answers itself`
+      ? `the endpoint redirects (${status}) to ${originOf(location) ?? 'another address'}, and redirects are not followed: set LERNITO_EVENTS_URL to the address that answers itself`
       : `the endpoint answered ${status}`
   return { kind: 'failed', status, message, isRefusal: REFUSALS.includes(status) }
-}
-
-/** Only the origin, because a path may hold a token. */
-function originOf(location: string | string[] | undefined): string {
-  const target = URL.parse(String(location))
-  return target === null ? 'another address' : target.origin
 }
 
 /** Why there is no connection. `code` is the system's error code, such as ECONNREFUSED, or says what is wrong. */

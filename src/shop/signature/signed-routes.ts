@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
+import { isUnreachable } from '../../service/lib/errors.ts'
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../../service/lib/identity.ts'
 import {
   type Headers,
@@ -47,6 +48,8 @@ interface SignedRoutes extends OfShop {
   readonly description?: object
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer?: (status: number) => void
+  /** The answer while the database is unavailable; absent: that to a request that can't be stored. */
+  readonly unavailable?: string
   /** Answers a request with a valid signature. `body` is as received. */
   readonly handle: (verified: Verified, body: Uint8Array, headers: Headers) => Promise<Answered | Refused>
 }
@@ -55,7 +58,7 @@ interface SignedRoutes extends OfShop {
  * Adds a route for signed requests of the shop. The media type is checked before the body is read, and the signature over
  * the body as received. What is wrong is refused in the same way on each of these routes.
  */
-export function signedRoutes({ app, urls, description, onAnswer, ...parts }: SignedRoutes): void {
+export function signedRoutes({ app, urls, description, unavailable, onAnswer, ...parts }: SignedRoutes): void {
   const { secrets, now, replica, onRefused, onSigned, onGiven, handle } = parts
   const methods = ['POST', ...(description === undefined ? [] : ['OPTIONS'])]
   const allow = methods.join(', ')
@@ -93,7 +96,7 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
           const verified = verifyRequest({ headers: request.headers, body, secrets, now: now() })
           if (verified.kind === 'refused') return refuse(request, reply, verified)
           onSigned({ ip: request.ip, isPrevious: verified.authenticated.secretIndex > 0 })
-          const answered = await handle(verified, body, request.headers)
+          const answered = await handle(verified, body, request.headers).catch(laterIfUnreachable(unavailable))
           if ('code' in answered) return refuse(request, reply, answered)
           const { events = [] } = answered
           if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, ...fromOf(request), events }))
@@ -113,6 +116,18 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
         scope.options(url, async (_, reply) => reply.header('allow', allow).send(description))
     }
   })
+}
+
+const UNAVAILABLE_SECONDS = 30
+
+const laterIfUnreachable = (message: string | undefined) => (error: unknown) => {
+  if (message === undefined || !isUnreachable(error)) throw error
+  return laterAnswer(message, UNAVAILABLE_SECONDS)
+}
+
+/** The answer to a request that can't be answered now, and when to ask again. */
+export const laterAnswer = (message: string, seconds: number): Answered => {
+  return { status: 503, body: { success: false, message }, headers: { 'retry-after': seconds } }
 }
 
 /** The proof that this service has the webhook secret; null if the request does not ask for one, or doesn't know the secret. */

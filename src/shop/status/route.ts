@@ -1,17 +1,12 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { readShopViews, type ShopView } from '../../queue/outbox/outbox.ts'
+import { isId } from '../../sale/ids.ts'
 import { isObject, type Json } from '../../sale/json/json.ts'
 import { type FieldErrors, readTexts } from '../../sale/payload/rules.ts'
-import { isUnreachable } from '../../service/lib/errors.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import type { Verified } from '../webhook/receive.ts'
 
 export const STATUS_PATH = '/api/lernito/status/'
-
-const RETRY_AFTER_SECONDS = 30
-const UNAVAILABLE = 'The status cannot be read now. Ask again later'
-/** The form of an id; a text of another form names no delivery. */
-const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
 /**
  * Adds the route at which the shop asks for the results of its sales. A request is signed as a webhook is, and what is wrong
@@ -21,17 +16,12 @@ export function statusRoute({ database, guard, ...parts }: OfShop & Pick<AppCont
   const handle = async ({ json }: Verified): Promise<Answered> => {
     const asked = readStatusRequest(json)
     if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
-    const ids = [...new Set(asked.ids)].filter((id) => ID.test(id))
-    try {
-      const found = await guard(() => readShopViews({ trx: database.db }, ids))
-      return { status: 200, body: answerOf(asked.ids, found) }
-    } catch (error) {
-      if (!isUnreachable(error)) throw error
-      const headers = { 'retry-after': RETRY_AFTER_SECONDS }
-      return { status: 503, body: { success: false, message: UNAVAILABLE }, headers }
-    }
+    const ids = [...new Set(asked.ids)].filter(isId)
+    const found = await guard(() => readShopViews({ trx: database.db }, ids))
+    return { status: 200, body: answerOf(asked.ids, found) }
   }
-  signedRoutes({ ...parts, urls: [STATUS_PATH], handle })
+  const unavailable = 'The status cannot be read now. Ask again later'
+  signedRoutes({ ...parts, urls: [STATUS_PATH], unavailable, handle })
 }
 
 /** In the order of the request, each id once. */
