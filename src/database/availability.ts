@@ -6,18 +6,6 @@ import { serverErrorOf } from './mysql/errors.ts'
 const QUICK_MS = 500
 const AGAIN_MS = 20
 
-export interface Availability {
-  /** Why the database can't be used now, for an operator; null while it can. */
-  reason(): string | null
-  /** Records the result of the last access to the database: the error, or null for success. */
-  note(error: unknown): void
-  /**
-   * Runs `work`. Throws AppError database.unreachable when `work` finds the database unavailable, and at once while a
-   * server is known to be. So only the heartbeat waits for the server; every other caller fails fast.
-   */
-  guard<T>(work: () => Promise<T>): Promise<T>
-}
-
 /** Tracks whether the database can be used. `onChange` gets each new reason once, not each failure. */
 export function createAvailability({
   database: { dialect, name },
@@ -25,7 +13,7 @@ export function createAvailability({
 }: {
   database: Pick<Database, 'dialect' | 'name'>
   onChange: (reason: string | null) => void
-}): Availability {
+}) {
   // The service asks a server only after the start; until then the answer is unknown.
   let reason = dialect.exclusive ? null : `The database ${name} has not answered yet.`
 
@@ -37,9 +25,15 @@ export function createAvailability({
   const away = (text: string, cause?: unknown): AppError => new AppError('database.unreachable', text, { cause })
 
   return {
+    /** Why the database can't be used now, for an operator; null while it can. */
     reason: () => reason,
-    note: (error) => change(error === null ? null : describe(error, name)),
-    guard: async (work) => {
+    /** Records the result of the last access to the database: the error, or null for success. */
+    note: (error: unknown): void => change(error === null ? null : describe(error, name)),
+    /**
+     * Runs `work`. Throws AppError database.unreachable when `work` finds the database unavailable, and at once while a
+     * server is known to be. So only the heartbeat waits for the server; every other caller fails fast.
+     */
+    guard: async <T>(work: () => Promise<T>): Promise<T> => {
       // What is in a file can be read while its disk is full.
       if (reason !== null && !dialect.exclusive) throw away(reason)
       try {
@@ -53,6 +47,7 @@ export function createAvailability({
     },
   }
 }
+export type Availability = ReturnType<typeof createAvailability>
 
 /**
  * Runs `work`, and once more if it fails quickly because the database is unavailable. A connection that was idle may

@@ -46,13 +46,6 @@ export interface Database {
 /** An answer that takes longer (ms) says too little about when the server read its clock. */
 const SLOW_MS = 1000
 
-export interface DatabaseClock {
-  /** ms since 1970, a whole number */
-  now(): number
-  /** Call it at each heartbeat. Throws what the database throws. */
-  measure(): Promise<void>
-}
-
 /**
  * The clock for all times that are written into rows or compared with them. It is the database's clock, because the
  * clocks of the replicas differ. Between two measurements it advances with this process's monotonic clock, so a wrong or
@@ -65,11 +58,13 @@ export function createDatabaseClock({
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   wall: () => number
-}): DatabaseClock {
+}) {
   let measured: { readonly theirs: number; readonly at: number } | null = null
   return {
+    /** ms since 1970, a whole number */
     now: () => (measured === null ? wall() : Math.round(measured.theirs + performance.now() - measured.at)),
-    measure: async () => {
+    /** Call it at each heartbeat. Throws what the database throws. */
+    measure: async (): Promise<void> => {
       if (dialect.exclusive) return
       const asked = performance.now()
       const { rows } = await sql<{ theirs: number }>`select ${dialect.clock} as theirs`.execute(db)
@@ -79,3 +74,4 @@ export function createDatabaseClock({
     },
   }
 }
+export type DatabaseClock = ReturnType<typeof createDatabaseClock>

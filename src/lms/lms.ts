@@ -13,7 +13,7 @@ import { gradeCall, gradesCall } from './apis/grades.ts'
 import { HEARTBEAT } from './apis/heartbeat.ts'
 import * as modifyApi from './apis/instructor-enrollments.ts'
 import type { Permit } from './client/budget.ts'
-import { type Cache, createCache } from './client/cache.ts'
+import { createCache } from './client/cache.ts'
 import { type Judged, succeeded } from './client/failure.ts'
 import { type Ask, createAsk, createTokens, type Send, type Token, type Tokens } from './client/token.ts'
 import { createTransport, type LmsCall, type LmsRequest, type TransportOptions } from './client/transport.ts'
@@ -191,7 +191,7 @@ type BatchCalls = ReturnType<typeof createBatchCalls>
 
 /** The APIs that enroll several people in a call. */
 function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
-  const availability = (call: LmsCall<boolean>): Cache<boolean> =>
+  const availability = (call: LmsCall<boolean>) =>
     createCache({
       now,
       max: 1,

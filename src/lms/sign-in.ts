@@ -29,21 +29,6 @@ export interface Attempt {
   readonly verifier: string
 }
 
-/** Signs people in with their LMS accounts: authorization code with PKCE (recorded: sign-in.json). */
-export interface SignIn {
-  /** A new attempt, and the LMS page that the browser opens for it. */
-  begin(redirectUri: string): Promise<Attempt & { readonly url: string }>
-  /**
-   * Turns the parameters that the browser brought back into a person. `refused` if they don't belong to this attempt.
-   */
-  finish(back: { parameters: URLSearchParams; attempt: Attempt; redirectUri: string }): Promise<Judged<Person>>
-  /** Asks the LMS again who this is. `refused` if it no longer accepts the token. A refresh token is valid once. */
-  renew(refreshToken: string): Promise<Judged<Person>>
-  /** Whether the LMS answers now, within 2 s. An LMS that keeps its heartbeat from this service counts as up. */
-  isLmsUp(): Promise<boolean>
-  close(): Promise<void>
-}
-
 const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean() })
 
 interface SignInOptions extends Application {
@@ -56,8 +41,11 @@ interface SignInOptions extends Application {
   readonly onCall?: (call: Call) => void
 }
 
-/** Sign-in through the OAuth application of the console. */
-export function createSignIn(from: SignInOptions): SignIn {
+/**
+ * Signs people in with their LMS accounts, through the OAuth application of the console: authorization code with PKCE
+ * (recorded: sign-in.json).
+ */
+export function createSignIn(from: SignInOptions) {
   // Separate from the transport of the enrolling calls, so that people don't wait behind a backlog.
   const { lmsUrl, now = Date.now, onCall = () => {} } = from
   const url = new URL(lmsUrl)
@@ -69,9 +57,15 @@ export function createSignIn(from: SignInOptions): SignIn {
   }
 
   return {
-    begin: (redirectUri) => beginAttempt(from, redirectUri),
+    begin: (redirectUri: string) => beginAttempt(from, redirectUri),
 
-    async finish({ parameters, attempt, redirectUri }) {
+    /** Turns the parameters that the browser brought back into a person. `refused` if they don't belong to this attempt. */
+    async finish(back: {
+      parameters: URLSearchParams
+      attempt: Attempt
+      redirectUri: string
+    }): Promise<Judged<Person>> {
+      const { parameters, attempt, redirectUri } = back
       let code: string | null
       try {
         code = oauth
@@ -85,9 +79,11 @@ export function createSignIn(from: SignInOptions): SignIn {
       return ask({ grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier })
     },
 
-    renew: (refreshToken) => ask({ grant_type: 'refresh_token', refresh_token: refreshToken }),
+    /** Asks the LMS again who this is. `refused` if it no longer accepts the token. A refresh token is valid once. */
+    renew: (refreshToken: string) => ask({ grant_type: 'refresh_token', refresh_token: refreshToken }),
 
-    async isLmsUp() {
+    /** Whether the LMS answers now, within 2 s. An LMS that keeps its heartbeat from this service counts as up. */
+    async isLmsUp(): Promise<boolean> {
       const answer = await transport.send(HEARTBEAT, {
         authorization: null,
         queued: false,
@@ -100,6 +96,7 @@ export function createSignIn(from: SignInOptions): SignIn {
     close: () => transport.close(),
   }
 }
+export type SignIn = ReturnType<typeof createSignIn>
 
 /** A new attempt to sign in, and the page of the LMS that the browser opens for it. */
 export async function beginAttempt(

@@ -15,30 +15,28 @@ const LINGER_MS = 500
  * Wires the parts by hand. Opens the database, and listens to nothing before `start`. Throws AppError of the database.*
  * codes.
  */
-export function buildService(options: ServiceOptions): Service {
+export function buildService(options: ServiceOptions) {
   const parts = createParts(options)
   const app = buildServer(parts)
   mountConsole(app, parts)
   const file = watchFile(parts)
   const running = { app, file, working: Promise.resolve() }
-  return { app, failed: file.lost, start: () => start(parts, running), stop: () => stop(parts, running) }
-}
-
-export interface Service {
-  readonly app: FastifyInstance
-  /** Resolves when the file of the database is lost: stop the service. */
-  readonly failed: Promise<void>
-  /**
-   * Migrates, claims what a dead process left, listens, and begins to work. Returns the address of the service. A
-   * database server may be down at the start: until it is up, webhooks get 503.
-   */
-  start(): Promise<string>
-  /**
-   * Keeps serving for LERNITO_DRAIN_MS, so that proxies see that the service leaves. Then it serves no new request, and
-   * finishes and answers what is in flight, or leaves it for the next start, within 6 s. Afterwards nothing runs. Throws
-   * AppError database.lost if the file of the database is lost; it is copied first.
-   */
-  stop(): Promise<void>
+  return {
+    app,
+    /** Resolves when the file of the database is lost: stop the service. */
+    failed: file.lost,
+    /**
+     * Migrates, claims what a dead process left, listens, and begins to work. Returns the address of the service. A
+     * database server may be down at the start: until it is up, webhooks get 503.
+     */
+    start: () => start(parts, running),
+    /**
+     * Keeps serving for LERNITO_DRAIN_MS, so that proxies see that the service leaves. Then it serves no new request, and
+     * finishes and answers what is in flight, or leaves it for the next start, within 6 s. Afterwards nothing runs. Throws
+     * AppError database.lost if the file of the database is lost; it is copied first.
+     */
+    stop: () => stop(parts, running),
+  }
 }
 
 interface Running {

@@ -18,16 +18,6 @@ export interface Server {
   readonly tls: Tls | null
 }
 
-export interface ServerConnection {
-  readonly driver: Connection
-  /** Resolves when the socket is closed. */
-  readonly closed: Promise<void>
-  /** Takes leave of the server after the statement in progress. A server that hangs can't hold the socket open. */
-  leave(): void
-  /** Cuts the connection at once, and its transaction with it. The statement in progress fails. */
-  cut(reason: Error): void
-}
-
 /**
  * Opens a connection to a MySQL or MariaDB server. Calls `onReady` once when statements can be sent, and `onLost` once
  * with the error when the connection is lost or could not be made. See sslOptionsFor for `ssl`.
@@ -44,7 +34,7 @@ export function openConnection({
   idleTimeoutMs: number
   onReady: () => void
   onLost: (error: Error) => void
-}): ServerConnection {
+}) {
   const socket = connect({ host: server.host, port: server.port, noDelay: true, keepAlive: true })
   const driver = createConnection({
     ...server,
@@ -81,14 +71,18 @@ export function openConnection({
   })
   return {
     driver,
+    /** Resolves when the socket is closed. */
     closed,
+    /** Cuts the connection at once, and its transaction with it. The statement in progress fails. */
     cut: lose,
-    leave: () => {
+    /** Takes leave of the server after the statement in progress. A server that hangs can't hold the socket open. */
+    leave: (): void => {
       if (state === 'ready') sayFarewell({ driver, socket, closed })
       else lose(new Error('the connection is closed by this service'))
     },
   }
 }
+export type ServerConnection = ReturnType<typeof openConnection>
 
 function sayFarewell({ driver, socket, closed }: { driver: Connection; socket: Socket; closed: Promise<void> }): void {
   driver.end()

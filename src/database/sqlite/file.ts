@@ -100,28 +100,17 @@ const isCode = (error: unknown, code: string): boolean =>
 /** A sale writes some 120 KB to the log. With less, the disk would be full again at once. */
 const ROOM_BYTES = 512 * 1024
 
-/** Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. */
-export interface Place {
-  /** Whether the path leads to no file, or to another one. A path that can't be read proves nothing. */
-  isLost(): boolean
-  /** Whether the disk has room for a few sales. Throws what the file system throws. */
-  hasRoom(): boolean
-  /**
-   * Copies all that is stored into a new file beside the path, and keeps the write-ahead log away from the file that is
-   * at the path now: SQLite would carry the log out in that file at its next opening. For a file that is lost; nothing
-   * may be stored afterwards. Returns the path of the copy. Throws what SQLite and the file system throw.
-   */
-  saveCopy(now: number): Promise<string>
-}
-
-/** `given`: the path in the settings. `file`: the same without symbolic links. Call it while `db` has the file open. */
-export function placeOf({ given, file, db }: { given: string; file: string; db: Kysely<Tables> }): Place {
+/**
+ * Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. Call it while `db`
+ * has the file open. `given`: the path in the settings. `file`: the same without symbolic links.
+ */
+export function placeOf({ given, file, db }: { given: string; file: string; db: Kysely<Tables> }) {
   const path = resolve(given)
   const opened = identityOf(file)
   let openedLog: string | null = null // SQLite creates it later
-  const base = (now: number): string => `${file}.saved-${new Date(now).toISOString().replace(/[^\dTZ]/g, '')}`
   return {
-    isLost: () => {
+    /** Whether the path leads to no file, or to another one. A path that can't be read proves nothing. */
+    isLost: (): boolean => {
       try {
         const isLost = identityOf(path) !== opened
         if (!isLost) openedLog = identityOf(`${file}-wal`)
@@ -130,12 +119,18 @@ export function placeOf({ given, file, db }: { given: string; file: string; db: 
         return false
       }
     },
-    hasRoom: () => {
+    /** Whether the disk has room for a few sales. Throws what the file system throws. */
+    hasRoom: (): boolean => {
       const { bavail, bsize } = statfsSync(dirname(file))
       return bavail * bsize >= ROOM_BYTES
     },
-    saveCopy: async (now) => {
-      const copy = base(now)
+    /**
+     * Copies all that is stored into a new file beside the path, and keeps the write-ahead log away from the file that is
+     * at the path now: SQLite would carry the log out in that file at its next opening. For a file that is lost; nothing
+     * may be stored afterwards. Returns the path of the copy. Throws what SQLite and the file system throw.
+     */
+    saveCopy: async (now: number): Promise<string> => {
+      const copy = `${file}.saved-${new Date(now).toISOString().replace(/[^\dTZ]/g, '')}`
       try {
         makePrivate(copy)
         await sql`vacuum into ${copy}`.execute(db)
@@ -151,6 +146,7 @@ export function placeOf({ given, file, db }: { given: string; file: string; db: 
     },
   }
 }
+export type Place = ReturnType<typeof placeOf>
 
 /** The device and inode of a path; null if it leads to no file. A file that is open keeps its inode to itself. */
 function identityOf(path: string): string | null {

@@ -1,18 +1,6 @@
 import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
 import type { Judged } from './failure.ts'
 
-/** Answers of the LMS that stay valid for a while. Failures are never kept. */
-export interface Cache<T> {
-  /**
-   * The kept value, or a new answer of the LMS if the kept one was requested before `since` (ms since 1970). Callers
-   * that ask at the same time share one request. If its value may not be kept, it counts only for those that asked
-   * before the request was sent.
-   */
-  get(key: string, since?: number): Promise<Judged<T>>
-  /** Drops the kept value of a key, so that the next caller asks the LMS. */
-  forget(key: string): void
-}
-
 interface CacheOptions<T> {
   /** Asks the LMS. */
   readonly load: (key: string) => Promise<Judged<T>>
@@ -34,8 +22,8 @@ interface Request<T> {
   readonly result: Promise<Judged<T>>
 }
 
-/** A cache in front of the LMS. */
-export function createCache<T>(from: CacheOptions<T>): Cache<T> {
+/** Keeps answers of the LMS that stay valid for a while. Failures are never kept. */
+export function createCache<T>(from: CacheOptions<T>) {
   const { load, ttlMs, now, startTimer = unrefTimer } = from
   const store = createStore(from)
   const requests = new Map<string, Request<T>>()
@@ -64,7 +52,12 @@ export function createCache<T>(from: CacheOptions<T>): Cache<T> {
   }
 
   return {
-    async get(key, since = 0) {
+    /**
+     * The kept value, or a new answer of the LMS if the kept one was requested before `since` (ms since 1970). Callers
+     * that ask at the same time share one request. If its value may not be kept, it counts only for those that asked
+     * before the request was sent.
+     */
+    async get(key: string, since = 0): Promise<Judged<T>> {
       const sentBefore = sent
       for (;;) {
         const kept = store.recall(key, since)
@@ -116,6 +109,7 @@ function createStore<T>({ ttlMs, restMs = 0, max, now }: CacheOptions<T>) {
       if (entry === undefined || mayBeKept(entry.value)) return 0
       return Math.min(restMs, Math.max(0, entry.askedAt + restMs - now()))
     },
+    /** Drops the kept value of a key, so that the next caller asks the LMS. */
     forget: (key: string): void => {
       entries.delete(key)
     },

@@ -98,16 +98,6 @@ export interface Token {
   readonly lifeMs: number
 }
 
-export interface Tokens {
-  /** A token that stays valid for a while. */
-  get(): Promise<Judged<Token>>
-  /**
-   * A new token in place of the one that the LMS just refused. Callers with the same refused token share one request.
-   * null: the refused one was a new token itself.
-   */
-  renew(refused: string): Promise<Judged<Token> | null>
-}
-
 /** The grant of the service user. */
 export const CLIENT_CREDENTIALS = { grant_type: 'client_credentials' }
 
@@ -123,7 +113,7 @@ const claims = z.object({
  * of its life before, if that is less), and when an API refuses it.
  * @param from.send makes the call; the token endpoint takes no token
  */
-export function createTokens(from: Application & { now: () => number; send: Send }): Tokens {
+export function createTokens(from: Application & { now: () => number; send: Send }) {
   let current: { token: Token; renewAt: number; replacedAt: number | null } | null = null
   let replacing = false
   let request: Promise<Judged<Token>> | null = null
@@ -150,8 +140,13 @@ export function createTokens(from: Application & { now: () => number; send: Send
   }
 
   return {
+    /** A token that stays valid for a while. */
     get,
-    async renew(refused) {
+    /**
+     * A new token in place of the one that the LMS just refused. Callers with the same refused token share one request.
+     * null: the refused one was a new token itself.
+     */
+    async renew(refused: string): Promise<Judged<Token> | null> {
       if (current?.token.value !== refused) return get()
       if (current.replacedAt !== null && from.now() - current.replacedAt < JUST_GIVEN_MS) return null
       current = null
@@ -160,6 +155,7 @@ export function createTokens(from: Application & { now: () => number; send: Send
     },
   }
 }
+export type Tokens = ReturnType<typeof createTokens>
 
 /** Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. */
 export function judgeToken(answer: Answer): Judged<Token> {

@@ -41,16 +41,6 @@ interface SendOptions {
   readonly timeoutMs?: number
 }
 
-export interface Transport {
-  /**
-   * Sends a request once. Every answer of the LMS is a success here; a failure means that there was no answer. Rejects
-   * with what `mayCall` throws, and with the reason of its signal if that cuts a call in flight.
-   */
-  send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>>
-  /** Cuts the calls in flight and closes the connections. */
-  close(): Promise<void>
-}
-
 export interface TransportOptions {
   /** LERNITO_LMS_URL. A path in it comes before every path. */
   readonly url: URL
@@ -103,7 +93,7 @@ export function jsonRequest(of: {
  * an answer and decompresses nothing. It always checks certificates. It never follows a redirect, since a token must
  * not travel to another host.
  */
-export function createTransport(from: TransportOptions): Transport {
+export function createTransport(from: TransportOptions) {
   const { url, mayCall = always, now, onCall, startTimer = unrefTimer } = from
   const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
   const pool = new Pool(url.origin, { ...connectionOptions(), maxResponseSize: MAX_ANSWER_BYTES })
@@ -138,8 +128,17 @@ export function createTransport(from: TransportOptions): Transport {
     return outcome
   }
 
-  return { send, close: () => pool.destroy() }
+  return {
+    /**
+     * Sends a request once. Every answer of the LMS is a success here; a failure means that there was no answer. Rejects
+     * with what `mayCall` throws, and with the reason of its signal if that cuts a call in flight.
+     */
+    send,
+    /** Cuts the calls in flight and closes the connections. */
+    close: () => pool.destroy(),
+  }
 }
+export type Transport = ReturnType<typeof createTransport>
 
 const always = (): AbortSignal => new AbortController().signal
 

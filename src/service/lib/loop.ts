@@ -52,32 +52,27 @@ export const startTimer: StartTimer = (ms, then) => {
   setTimeout(then, ms).unref()
 }
 
-export interface WakeUp {
-  /** Wakes everyone who is listening now. */
-  wake(): void
-  /**
-   * Starts to listen at once. The returned function waits until a wake-up signal came after that, `ms` have passed, or
-   * the abort signal is aborted, whichever comes first.
-   */
-  listen(): (ms: number, signal: AbortSignal) => Promise<void>
-}
-
 /**
  * A signal that wakes a loop before its next poll. A loop starts to listen before it checks for work, so that it misses
  * no signal. This doesn't use Promise.race: a pending promise keeps everything that was raced against it in memory, and
  * days may pass before the next signal.
  */
-export function createWakeUp(): WakeUp {
+export function createWakeUp() {
   const sleepers = new Set<() => void>()
   let signals = 0
   return {
-    wake: () => {
+    /** Wakes everyone who is listening now. */
+    wake: (): void => {
       signals++
       for (const wake of [...sleepers]) wake()
     },
+    /**
+     * Starts to listen at once. The returned function waits until a wake-up signal came after that, `ms` have passed, or
+     * the abort signal is aborted, whichever comes first.
+     */
     listen: () => {
       const heard = signals
-      return async (ms, signal) => {
+      return async (ms: number, signal: AbortSignal): Promise<void> => {
         if (signal.aborted || signals > heard) return
         await new Promise<void>((resolve) => {
           const wake = (): void => {
@@ -94,3 +89,4 @@ export function createWakeUp(): WakeUp {
     },
   }
 }
+export type WakeUp = ReturnType<typeof createWakeUp>

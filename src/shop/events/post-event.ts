@@ -34,12 +34,6 @@ export type Posted =
   | { readonly kind: 'gone'; readonly status: number; readonly message: string }
   | { readonly kind: 'stopped' }
 
-export interface Poster {
-  /** Sends an event once. Throws nothing. `stop` ends the attempt. */
-  post(event: { readonly id: string; readonly body: string }, stop: AbortSignal): Promise<Posted>
-  close(): Promise<void>
-}
-
 /**
  * Posts events to the shop's endpoint, signed by Standard Webhooks. It follows no redirect, checks certificates, and
  * connects to no host name that resolves to a private address.
@@ -53,7 +47,7 @@ export function createPoster(from: {
   now: () => number
   timeoutMs?: number
   resolve?: Resolve
-}): Poster {
+}) {
   const { secret, connections, now, timeoutMs = SEND_TIMEOUT_MS } = from
   const url = new URL(from.url)
   const pool = new Pool(url.origin, {
@@ -61,7 +55,9 @@ export function createPoster(from: {
     ...connectionOptions({ lookup: publicLookup(url, from.resolve) }),
   })
 
-  const post: Poster['post'] = async ({ id, body }, stop) => {
+  /** Sends an event once. Throws nothing. `stop` ends the attempt. */
+  const post = async (event: { readonly id: string; readonly body: string }, stop: AbortSignal): Promise<Posted> => {
+    const { id, body } = event
     const deadline = startDeadline({ ms: timeoutMs, signal: stop })
     const { signal } = deadline
     try {
@@ -92,6 +88,7 @@ export function createPoster(from: {
   }
   return { post, close: () => pool.destroy() }
 }
+export type Poster = ReturnType<typeof createPoster>
 
 function postedOf(status: number, location: string | string[] | undefined): Posted {
   if (status >= 200 && status < 300) return { kind: 'sent', status }
