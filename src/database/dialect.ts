@@ -13,10 +13,6 @@ export type ErrorKind = 'exists' | 'conflict' | 'unavailable' | 'other'
 
 /** Where SQLite and MySQL differ for this service. The text of the statements is the same for both. */
 export interface Dialect {
-  /** Ends a CREATE TABLE. */
-  readonly tableOptions: RawBuilder<unknown>
-  /** Whether an index may leave out rows, by a WHERE at the end of CREATE INDEX. */
-  readonly partialIndexes: boolean
   /** The database's own clock, ms since 1970: the only clock that all replicas share. */
   readonly clock: RawBuilder<number>
   /** Whether only one service at a time can hold the database, so that any other replica in its tables is dead. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type RawBuilder, sql, type Transaction } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
-import type { Database, Dialect } from '../dialect.ts'
+import { type Database, isMysql } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 
 interface Migration {
@@ -18,10 +18,14 @@ export function statementsOf(file: 'initial-schema.sql'): string[] {
   return statements.filter((statement) => statement !== '')
 }
 
-/** A statement as the database understands it. */
-export function statementFor(statement: string, dialect: Pick<Dialect, 'tableOptions' | 'partialIndexes'>) {
-  if (statement.startsWith('create table')) return sql`${sql.raw(statement)} ${dialect.tableOptions}`
-  return sql.raw(dialect.partialIndexes ? statement : statement.replace(/\s+where\s[^)]*$/, ''))
+/**
+ * A statement as the database understands it. MySQL has options at the end of a table, and no index that leaves out rows
+ * by a WHERE at its end.
+ */
+export function statementFor(statement: string, db: Kysely<Tables>) {
+  if (!isMysql(db)) return sql.raw(statement)
+  if (!statement.startsWith('create table')) return sql.raw(statement.replace(/\s+where\s[^)]*$/, ''))
+  return sql.raw(`${statement} engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`)
 }
 
 /** In order. A released migration never changes; the next one is appended. */
@@ -46,13 +50,13 @@ export function migrate({
   now: () => number
 }): Promise<void> {
   return db.transaction().execute(async (trx) => {
-    const done = await readApplied(trx, dialect.tableOptions)
+    const done = await readApplied(trx)
     for (const [index, { statements, oldestCode }] of MIGRATIONS.entries()) {
       const id = index + 1
       if (done.has(id)) continue
       for (const statement of statements) {
         try {
-          await statementFor(statement, dialect).execute(trx)
+          await statementFor(statement, trx).execute(trx)
         } catch (error) {
           if (dialect.errorKindOf(error) !== 'exists') throw error
         }
@@ -63,12 +67,11 @@ export function migrate({
   })
 }
 
-async function readApplied(trx: Transaction<Tables>, tableOptions: RawBuilder<unknown>): Promise<Set<number>> {
-  await sql`create table if not exists migrations (
-    id integer not null primary key,
-    oldest_code integer not null,
-    applied_at bigint not null
-  ) ${tableOptions}`.execute(trx)
+const MIGRATIONS_TABLE =
+  'create table if not exists migrations (id integer not null primary key, oldest_code integer not null, applied_at bigint not null)'
+
+async function readApplied(trx: Transaction<Tables>): Promise<Set<number>> {
+  await statementFor(MIGRATIONS_TABLE, trx).execute(trx)
   const applied = await trx.selectFrom('migrations').select(['id', 'oldest_code']).execute()
   const needed = Math.max(0, ...applied.map((row) => row.oldest_code))
   if (needed > KNOWN_LEVEL) {

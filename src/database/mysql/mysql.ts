@@ -8,11 +8,7 @@ import { createBoundedPool } from './pool.ts'
 
 const DEFAULT_PORT = 3306
 
-const TABLE_OPTIONS = sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`
-
 const DIALECT: Dialect = {
-  tableOptions: TABLE_OPTIONS,
-  partialIndexes: false,
   clock: sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`,
   exclusive: false,
   errorKindOf: (error) => {

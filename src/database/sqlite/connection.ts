@@ -1,26 +1,20 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 
 /** How long a statement waits while another process writes, such as a command: ms. */
 const BUSY_TIMEOUT_MS = 5000
 const WAL_AGAIN_MS = 10
 
-/** Opens the connection that writes. Throws what SQLite throws. */
-export function openWriteConnection(file: string): DatabaseSync {
-  const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
-  enableWal(connection)
-  connection.exec('PRAGMA synchronous = FULL')
-  connection.exec('PRAGMA secure_delete = ON') // overwrites deleted rows; see vacuum-sqlite.ts
-  return connection
-}
+/** What prepares a connection. `write` overwrites deleted rows; see vacuum-sqlite.ts. */
+const PRAGMAS = { write: 'PRAGMA synchronous = FULL; PRAGMA secure_delete = ON', read: 'PRAGMA query_only = ON' }
 
 /**
- * Opens a connection that refuses to write. It opens the file for writing nevertheless, so that it creates a new one and
- * reports one that can't be used. Throws what SQLite throws.
+ * Opens a connection that writes, or one that refuses to. That one opens the file for writing nevertheless, so that it
+ * creates a new one and reports one that can't be used. Throws what SQLite throws.
  */
-export function openReadConnection(file: string): DatabaseSync {
+export function openConnection(file: string, to: keyof typeof PRAGMAS): DatabaseSync {
   const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   enableWal(connection)
-  connection.exec('PRAGMA query_only = ON')
+  connection.exec(PRAGMAS[to])
   return connection
 }
 
@@ -60,11 +54,6 @@ export interface StatementResult {
   readonly changes: number | bigint | null
 }
 
-interface Prepared {
-  readonly statement: StatementSync
-  readonly hasColumns: boolean
-}
-
 /**
  * Returns a function that runs statements on `connection` and keeps the latest 200 prepared, because preparing one takes
  * longer than most take to run. It throws what SQLite throws.
@@ -72,14 +61,13 @@ interface Prepared {
 export function createStatements(
   connection: DatabaseSync,
 ): (sql: string, parameters: readonly unknown[]) => StatementResult {
-  const kept = new Map<string, Prepared>()
-
-  const prepare = (sql: string): Prepared => {
+  const prepare = (sql: string) => {
     const statement = connection.prepare(sql)
     return { statement, hasColumns: statement.columns().length > 0 }
   }
+  const kept = new Map<string, ReturnType<typeof prepare>>()
 
-  const keep = (sql: string): Prepared => {
+  const keep = (sql: string) => {
     const prepared = kept.get(sql) ?? prepare(sql)
     kept.delete(sql)
     kept.set(sql, prepared) // a map keeps the order: the first one was used longest ago

@@ -5,7 +5,7 @@ import { Kysely, sql } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
 import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
-import { createStatements, hasCode, isBusy, isUnusable, openReadConnection } from './connection.ts'
+import { createStatements, hasCode, isBusy, isUnusable, openConnection } from './connection.ts'
 import { sqliteDialect } from './driver.ts'
 import { assertSinglePath, keepPrivate, makePrivate, placeOf, resolveSymlinks } from './file.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
@@ -15,8 +15,6 @@ import { createWriter } from './writer.ts'
 const LOCK_TIMEOUT_MS = 200
 
 const DIALECT: Dialect = {
-  tableOptions: sql``,
-  partialIndexes: true,
   clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   exclusive: true,
   errorKindOf: (error) => (isUnusable(error) ? 'unavailable' : 'other'),
@@ -73,7 +71,7 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
 function connect(file: string): Pick<Database, 'db' | 'close'> {
   makePrivate(file) // SQLite creates its other files with the same mode
   for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
-  const reader = openReadConnection(file)
+  const reader = openConnection(file, 'read')
   const writer = createWriter({ file })
   const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run }) })
   const close = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { createStatements, openWriteConnection, type StatementResult } from './connection.ts'
+import { createStatements, openConnection, type StatementResult } from './connection.ts'
 import type { WriteReply, WriteRequest } from './writer.ts'
 
 /**
@@ -7,7 +7,7 @@ import type { WriteReply, WriteRequest } from './writer.ts'
  * stored. It runs the statements that it gets, one after the other; writer.ts is its other side. An error that isn't
  * SQLite's ends the process.
  */
-const connection = openWriteConnection(String(workerData))
+const connection = openConnection(String(workerData), 'write')
 const statements = createStatements(connection)
 
 function run({ sql, parameters }: WriteRequest): StatementResult {

@@ -83,9 +83,9 @@ if (!onSqlite()) {
     const wanted = await layoutOfNew()
     for (const count of STATEMENTS.keys()) {
       await withDatabase(async (database) => {
-        const { db, dialect } = database
+        const { db } = database
         for (const statement of STATEMENTS.slice(0, count)) {
-          await statementFor(statement, dialect).execute(db)
+          await statementFor(statement, db).execute(db)
         }
         await migrate({ database, now })
         assert.deepEqual(await layoutOf(database), wanted, `after ${count} statements`)
