@@ -11,7 +11,7 @@ import type { Probe, Reached, Unreached } from './checks/probe.ts'
 /**
  * Everything that doctor can find, by where the cause is and by a stable id. `message` states the cause and its effect.
  * `blanks` names the {names} in it, each with an example: the compiler asks a check for their values. `plain` and `tutor`
- * state the fix: commands are in backquotes and hold nothing from outside, so that they are safe to copy. `tutor` is null
+ * state the fix: commands are in backquotes and hold nothing from outside, so that they are safe to copy. `tutor` is absent
  * if the fix is the same with Tutor.
  */
 export const CAUSE_GROUPS = causes
@@ -22,7 +22,7 @@ const causeSchema = z.object({
   severity: z.enum(['warning', 'failure']),
   message: z.string(),
   plain: z.string(),
-  tutor: z.string().nullable(),
+  tutor: z.string().nullable().default(null),
 })
 
 type Cause = z.infer<typeof causeSchema>

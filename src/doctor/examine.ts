@@ -7,7 +7,6 @@ import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
 import { LMS_CHECKS } from './checks/lms.ts'
 import { OUR_CHECKS } from './checks/ours.ts'
-import { OUTCOMES_CHECKS } from './checks/outcomes.ts'
 import { OUTSIDE_CHECKS } from './checks/outside.ts'
 import { createProbe } from './checks/probe.ts'
 
@@ -16,7 +15,6 @@ export const CHECKS = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
   ...API_CHECKS,
-  ...OUTCOMES_CHECKS,
   ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,

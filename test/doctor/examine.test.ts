@@ -101,7 +101,9 @@ test('a check comes after the checks that it needs, and ids are unique', () => {
 })
 
 test('the commands of a fix hold nothing from outside', () => {
-  for (const [id, { plain, tutor }] of Object.entries(CAUSES)) assert.doesNotMatch(`${plain}${tutor}`, /\{\w+\}/, id)
+  for (const [id, { message: _, blanks: __, ...fix }] of Object.entries<{ message: string; blanks?: object }>(CAUSES)) {
+    assert.doesNotMatch(JSON.stringify(fix), /\{\w+\}/, id)
+  }
 })
 
 test('every blank of a message has a name that the compiler asks for, and no other has', () => {

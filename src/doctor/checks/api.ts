@@ -1,8 +1,10 @@
 import { accountCall } from '../../lms/apis/accounts.ts'
+import { certificateCall } from '../../lms/apis/certificates.ts'
 import { courseListCall } from '../../lms/apis/course-catalogue.ts'
 import { COURSE, canBeCourse, courseCall } from '../../lms/apis/courses.ts'
 import { enrollmentCall, enrollmentListCall, enrollmentVersionCall } from '../../lms/apis/enrollment.ts'
 import { allowancesCall } from '../../lms/apis/enrollment-allowed.ts'
+import { gradesCall } from '../../lms/apis/grades.ts'
 import type { Endpoint, Failure } from '../../lms/client/failure.ts'
 import type { LmsCall } from '../../lms/client/transport.ts'
 import { isInPeriod } from '../../shop/courses/sellable.ts'
@@ -179,6 +181,35 @@ const ALLOWANCES = check({
   },
 })
 
+/** A person and a course that no LMS has: it then answers who may read, and tells nothing of anybody. */
+const STRANGER = { username: 'lernito-doctor', course: 'course-v1:Lernito+Doctor+Nobody' }
+const READS: readonly LmsCall<unknown>[] = [
+  gradesCall({ course: STRANGER.course, usernames: [STRANGER.username] }),
+  certificateCall(STRANGER),
+]
+
+/** The LMS lets its own user read, so a learner reads their own certificate without being staff. */
+const OUTCOMES = check({
+  id: 'lms.outcomes',
+  about: 'whether the service user may read grades and certificates, for LERNITO_OUTCOMES',
+  needs: ['settings', 'lms.token', 'lms.staff'],
+  examine: async (facts, tools) => {
+    if (facts.settings.LERNITO_OUTCOMES === 'off') return skipped('LERNITO_OUTCOMES is off, so nobody reads them')
+    const problems: Problem[] = []
+    for (const request of READS) {
+      const read = await call({ facts, tools, request })
+      if (!read.ok) problems.push(problemWith(read.problem, request.endpoint))
+    }
+    return problems.length > 0 ? failed(problems) : passed('read both for a person that nobody is')
+  },
+})
+
+/** Sales go on without these APIs, so what to do differs from the other calls. */
+function problemWith(found: Problem, endpoint: string): Problem {
+  if (found.cause === 'call.forbidden') return problem('outcomes.forbidden', { endpoint })
+  return found.cause === 'call.missing' ? problem('outcomes.missing', { endpoint }) : found
+}
+
 export const API_CHECKS = [
   COURSES,
   ACCOUNTS,
@@ -187,4 +218,5 @@ export const API_CHECKS = [
   ENROLLMENT_LIST,
   ENROLLMENT_ALLOWED,
   ALLOWANCES,
+  OUTCOMES,
 ]
