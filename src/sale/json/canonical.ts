@@ -1,16 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from './json.ts'
 
-const SHORT_ESCAPES = new Map([
-  ['"', '\\"'],
-  ['\\', '\\\\'],
-  ['\b', '\\b'],
-  ['\f', '\\f'],
-  ['\n', '\\n'],
-  ['\r', '\\r'],
-  ['\t', '\\t'],
-])
-
 /** How JSON is written. */
 export interface Style {
   /** A space after each comma and colon, the default of `json.dumps`. */
@@ -77,8 +67,9 @@ const CONTROL = /["\\]|[^ -\uffff]/g
 
 const quoted = (text: string, ascii: boolean): string => `"${text.replace(ascii ? NOT_ASCII : CONTROL, escaped)}"`
 
+/** JavaScript writes control characters, quotation marks and backslashes as Python does. */
 const escaped = (unit: string): string =>
-  SHORT_ESCAPES.get(unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  unit < '\x7f' ? JSON.stringify(unit).slice(1, -1) : `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /** `json.dumps` writes infinity (which 1e400 is read as) differently from `str()`. */
 function numberText(number: JsonNumber): string {
