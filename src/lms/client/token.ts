@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { type Answer, jsonOf, notUnderstood, readOk, waitAfterThrottle } from './answer.ts'
-import { withEffect } from './effect.ts'
-import { type Failed, failed, type Judged, succeeded } from './failure.ts'
+import { type Failed, failed, type Judged, succeeded, withEffect } from './failure.ts'
 import type { LmsCall, LmsRequest, Transport } from './transport.ts'
 
 export const TOKEN_ENDPOINT = '/oauth2/access_token'

@@ -8,8 +8,7 @@ import {
 } from '../../service/lib/outgoing-call.ts'
 import { VERSION } from '../../service/lib/version.ts'
 import { type Answer, readAnswer } from './answer.ts'
-import { changesSomething, neverSent } from './effect.ts'
-import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
+import { changesSomething, type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
