@@ -42,11 +42,12 @@ export interface ServiceOptions {
   readonly notifyTiming?: NotifyTiming | undefined
 }
 
+type Given = Omit<ServiceOptions, 'now' | 'random'>
+/** The options, with the defaults of those that are not given. */
+type OfOptions = { readonly [Name in keyof Given]-?: NonNullable<Given[Name]> }
+
 /** The application context with what `service` itself wires: its signal is aborted when no new work may begin. */
-export interface Parts extends AppContext {
-  readonly settings: Settings
-  readonly env: Env
-  readonly log: Log
+export interface Parts extends AppContext, OfOptions {
   readonly metrics: Metrics
   readonly observer: Observer
   /** The client of the LMS that no circuit breaker watches. */
@@ -68,12 +69,8 @@ export interface Parts extends AppContext {
   readonly withdrawalsWakeUp: WakeUp
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
-  readonly timing: Timing
-  readonly followUpMs: number
-  readonly catalogueMs: number
   /** The courses of the LMS, as they were last read. */
   readonly readCatalogue: () => Promise<Catalogue>
-  readonly notifyTiming: NotifyTiming
   /** Aborted when proxies should send nothing more. */
   readonly leaving: AbortController
   /** Aborted next: no new request is served, and no new work begins. */

@@ -55,6 +55,7 @@ export function createApp({
   maxConnections?: number
 }): FastifyInstance {
   const connections = createConnections({ log, onRefused })
+  const refuse = refuserOf(onRefused)
   const app = fastify({
     bodyLimit,
     trustProxy: trustProxyOption(trustedProxies),
@@ -69,7 +70,7 @@ export function createApp({
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     return503OnClosing: false, // the hook below answers, in the usual form
     clientErrorHandler: connections.onClientError,
-    frameworkErrors: (_error, request, reply) => refuseWith({ code: 'bad_url', onRefused, request, reply }),
+    frameworkErrors: (_error, request, reply) => refuse('bad_url', request, reply),
   })
   connections.watch(app.server)
   limitConnections({ server: app.server, log, most: maxConnections })
@@ -86,7 +87,7 @@ export function createApp({
     const code = stopping.aborted ? 'stopping' : screen(request.raw)
     if (code === null) return done()
     distrusted.add(socket)
-    refuseWith({ code, onRefused, request, reply: reply.header('connection', 'close') })
+    refuse(code, request, reply.header('connection', 'close'))
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (stopping.aborted) reply.header('connection', 'close')
@@ -142,29 +143,22 @@ function trustProxyOption(proxies: TrustedProxies): NonNullable<FastifyServerOpt
   return proxies === 0 ? false : (_address, hop) => hop < proxies
 }
 
-/** Sends a refusal, and reports it. */
-function refuseWith({
-  code,
-  onRefused,
-  request,
-  reply,
-}: {
-  code: RefusalCode
-  onRefused: OnRefused
-  request: FastifyRequest
-  reply: FastifyReply
-}): FastifyReply {
-  const refusal = refusalOf(code)
-  onRefused({ code, status: refusal.status, ip: request.ip })
-  if (refusal.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
-  return reply.code(refusal.status).send(bodyOf(refusal))
-}
+/** Returns a function that sends a refusal, and reports it. */
+const refuserOf =
+  (onRefused: OnRefused) =>
+  (code: RefusalCode, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const refusal = refusalOf(code)
+    onRefused({ code, status: refusal.status, ip: request.ip })
+    if (refusal.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+    return reply.code(refusal.status).send(bodyOf(refusal))
+  }
 
 /**
  * The one place that turns an error into an HTTP answer. Only an unavailable database has a message of its own: every other
  * error that is not the sender's is a bug, and its details only go to the log.
  */
 function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log; onRefused: OnRefused }): void {
+  const refuse = refuserOf(onRefused)
   app.setErrorHandler<FastifyError | AppError>((error, request, reply) => {
     if (isUnreachable(error)) {
       log.error({ ...errorFields(error), path: request.routeOptions.url }, 'request could not be served')
@@ -174,10 +168,10 @@ function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log;
     if (destroyed && !complete) return reply.send() // the sender is gone, and connections.ts has logged it
     const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500
     if (status >= 400 && status < 500) {
-      if (request.is404) return refuseWith({ code: 'not_found', onRefused, request, reply })
+      if (request.is404) return refuse('not_found', request, reply)
       if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
         // Fastify closes the connection. limitUnreadBody reads the rest first: otherwise the sender's system may discard the answer.
-        return refuseWith({ code: 'body_too_large', onRefused, request, reply: reply.removeHeader('connection') })
+        return refuse('body_too_large', request, reply.removeHeader('connection'))
       }
       onRefused({ code: error.code, status, ip: request.ip })
       return reply.code(status).send({ success: false, message: error.message })
@@ -185,5 +179,5 @@ function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log;
     log.error({ ...errorFields(error), path: request.routeOptions.url }, 'unexpected error')
     return reply.code(500).send({ success: false, message: 'Internal server error' })
   })
-  app.setNotFoundHandler((request, reply) => refuseWith({ code: 'not_found', onRefused, request, reply }))
+  app.setNotFoundHandler((request, reply) => refuse('not_found', request, reply))
 }
