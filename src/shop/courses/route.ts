@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
-import { type Answered, laterAnswer, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { type Answered, laterAnswer, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { headerOf, type Verified } from '../webhook/receive.ts'
 import type { Catalogue, Course } from './catalogue.ts'
 import { modesAt, obstacleOf, reasonOf, type Selling } from './sellable.ts'
@@ -27,7 +27,7 @@ interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {
 export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts }: OfCourses): void {
   const handle = async ({ json }: Verified, _body: Uint8Array, headers: Parameters<typeof headerOf>[0]) => {
     const asked = readRequest(json)
-    if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
+    if ('errors' in asked) return refusal({ status: 400, message: asked.errors })
     const { checkedAt, courses } = await guard(readCatalogue)
     if (checkedAt === null)
       return laterAnswer('The LMS has not been asked for its courses yet. Ask again later', UNKNOWN_SECONDS)

@@ -4,9 +4,10 @@ import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.t
 import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { readOptionalId } from '../../sale/payload/rules.ts'
+import { NOT_YET } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
-import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { misusedId, type Refused, readSale, type Verified } from '../webhook/receive.ts'
 import type { Answer } from '../webhook/route.ts'
 
@@ -83,17 +84,12 @@ async function store(
   return stored
 }
 
-const wrong = (message: unknown): Answer => ({ status: 400, body: { success: false, message } })
+const wrong = (message: unknown): Answer => refusal({ status: 400, message })
 
 function neverSold(courses: readonly string[], sale: string | null): Answer {
   const what = sale === null ? 'no sale' : `no sale ${sale}`
-  return {
-    status: 404,
-    body: {
-      success: false,
-      message: `Nothing was withdrawn, because ${what} of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale, or ask the operator`,
-    },
-  }
+  const message = `Nothing was withdrawn, because ${what} of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale, or ask the operator`
+  return refusal({ status: 404, message })
 }
 
 /**
@@ -112,10 +108,9 @@ function refundAnswer(of: {
   const verified = done(200, `Withdrawal verified for ${courses} course(s)`)
   return {
     done: kept.length === 0 ? verified : { ...verified, body: { ...verified.body, kept } },
-    kept: refuse(400, 'The buyer could not be withdrawn from every course. Ask the operator about the delivery'),
-    failed: refuse(500, 'Internal server error'),
+    kept: wrong('The buyer could not be withdrawn from every course. Ask the operator about the delivery'),
+    failed: refusal(NOT_YET),
   }[withdrawn]
 }
 
 const done = (status: number, message: string) => ({ status, body: { success: true, message } })
-const refuse = (status: number, message: string): Answer => ({ status, body: { success: false, message } })

@@ -43,7 +43,7 @@ export interface Flood {
 interface Entry {
   readonly address: string
   /** What is to be stored, by result. */
-  rows: Map<string, SenderRow>
+  readonly rows: Map<string, SenderRow>
   /** What was refused in this minute. */
   readonly minute: Counts
   refused: number
@@ -59,6 +59,7 @@ interface Entry {
 export function createTally({ of }: { of: 'webhooks' | 'requests' }) {
   const networks = createNetworks()
   let singles = 0
+  const rows = (): SenderRow[] => networks.entries().flatMap((entry) => [...entry.rows.values()])
 
   return {
     /** Counts one refusal for the log. True if it is one of too many for a log line each: endMinute reports it. */
@@ -79,19 +80,18 @@ export function createTally({ of }: { of: 'webhooks' | 'requests' }) {
     },
 
     /** What was added since the last `take`. */
-    rows: (): SenderRow[] => networks.entries().flatMap(({ rows }) => [...rows.values()]),
+    rows,
 
     /** The same, to be stored: it is not counted any more. */
-    take: (): SenderRow[] =>
-      networks.entries().flatMap((entry) => {
-        const rows = [...entry.rows.values()]
-        entry.rows = new Map()
-        return rows
-      }),
+    take: (): SenderRow[] => {
+      const taken = rows()
+      for (const entry of networks.entries()) entry.rows.clear()
+      return taken
+    },
 
     /** Counts rows again that could not be stored. */
-    putBack: (rows: readonly SenderRow[]): void => {
-      for (const row of rows) putRow(networks.entryOf(row.address).rows, row)
+    putBack: (unstored: readonly SenderRow[]): void => {
+      for (const row of unstored) putRow(networks.entryOf(row.address).rows, row)
     },
 
     /**

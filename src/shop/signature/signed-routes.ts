@@ -118,6 +118,12 @@ export function signedRoutes({ app, urls, description, unavailable, onAnswer, ..
   })
 }
 
+/** The answer to a request that is not carried out. `message` is a text, or what is wrong with each invalid field. */
+export const refusal = ({ status, message }: { status: number; message: unknown }) => ({
+  status,
+  body: { success: false, message },
+})
+
 const UNAVAILABLE_SECONDS = 30
 
 const laterIfUnreachable = (message: string | undefined) => (error: unknown) => {
@@ -126,9 +132,10 @@ const laterIfUnreachable = (message: string | undefined) => (error: unknown) => 
 }
 
 /** The answer to a request that can't be answered now, and when to ask again. */
-export const laterAnswer = (message: string, seconds: number): Answered => {
-  return { status: 503, body: { success: false, message }, headers: { 'retry-after': seconds } }
-}
+export const laterAnswer = (message: string, seconds: number): Answered => ({
+  ...refusal({ status: 503, message }),
+  headers: { 'retry-after': seconds },
+})
 
 /** The proof that this service has the webhook secret; null if the request does not ask for one, or doesn't know the secret. */
 function proofFor(

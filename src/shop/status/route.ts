@@ -3,7 +3,7 @@ import { readShopViews, type ShopView } from '../../queue/outbox/outbox.ts'
 import { isId } from '../../sale/ids.ts'
 import { isObject, type Json } from '../../sale/json/json.ts'
 import { type FieldErrors, readTexts } from '../../sale/payload/rules.ts'
-import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import type { Verified } from '../webhook/receive.ts'
 
 export const STATUS_PATH = '/api/lernito/status/'
@@ -15,7 +15,7 @@ export const STATUS_PATH = '/api/lernito/status/'
 export function statusRoute({ database, guard, ...parts }: OfShop & Pick<AppContext, 'database' | 'guard'>): void {
   const handle = async ({ json }: Verified): Promise<Answered> => {
     const asked = readStatusRequest(json)
-    if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
+    if ('errors' in asked) return refusal({ status: 400, message: asked.errors })
     const ids = [...new Set(asked.ids)].filter(isId)
     const found = await guard(() => readShopViews({ trx: database.db }, ids))
     return { status: 200, body: answerOf(asked.ids, found) }

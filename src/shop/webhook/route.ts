@@ -8,7 +8,7 @@ import {
   type VerifiedWebhook,
   withSubject,
 } from '../../sale/types.ts'
-import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { type Invalid, misusedId, type Refused, readSale, type Signed, type Verified } from './receive.ts'
 
 export const BODY_LIMIT = 64 * 1024
@@ -83,16 +83,16 @@ function arrivalOf(received: Invalid | Signed, body: Uint8Array): VerifiedWebhoo
  * number of course keys in the payload, including repeated ones. Pure; the answer is never stored.
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
-  if (progress === null || isStopped(progress.state)) return failed(NOT_YET)
+  if (progress === null || isStopped(progress.state)) return refusal(NOT_YET)
   const { state, reason } = progress
-  if (reason !== null) return refusal(reason)
-  if (state === 'queued') return failed(NOT_YET)
+  if (reason !== null) return refusalFor(reason)
+  if (state === 'queued') return refusal(NOT_YET)
   const done = state === 'enrolled' ? 'User enrollment status' : 'Enrollment allowance'
   return { status: 200, body: { success: true, message: `${done} verified for ${courseCount} course(s)` } }
 }
 
 /** The answer to a retry that came after a course of its sale was withdrawn: it starts only the other courses. */
-const withdrawn = (course: string): Answer => failed({ status: 400, message: `Course ${course} was withdrawn` })
+const withdrawn = (course: string): Answer => refusal({ status: 400, message: `Course ${course} was withdrawn` })
 
 /** The answer with LERNITO_ANSWER_WITHIN_MS=0, where the sender doesn't wait for the enrollment. */
 const accepted = (courseCount: number): Answer => ({
@@ -100,16 +100,11 @@ const accepted = (courseCount: number): Answer => ({
   body: { success: true, message: `Accepted for ${courseCount} course(s)` },
 })
 
-function refusal({ code, subject }: Reason): Answer {
+function refusalFor({ code, subject }: Reason): Answer {
   const row = REASONS[code]
-  if (row.subject === 'field_errors') return failed({ ...row.answer, message: fieldErrors(subject) })
-  return failed({ ...row.answer, message: withSubject(row.answer.message, subject) })
+  if (row.subject === 'field_errors') return refusal({ ...row.answer, message: fieldErrors(subject) })
+  return refusal({ ...row.answer, message: withSubject(row.answer.message, subject) })
 }
-
-const failed = ({ status, message }: { status: number; message: unknown }): Answer => ({
-  status,
-  body: { success: false, message },
-})
 
 /** JSON that this service wrote. */
 const fieldErrors = (subject: string): unknown => JSON.parse(subject)
