@@ -65,8 +65,8 @@ export async function examine(from: {
     askLms: async ({ settings, request: { method, path, body, endpoint }, token }) => {
       if (method === 'DELETE') throw new Error('doctor deletes nothing')
       if (token !== undefined && THROTTLED.test(endpoint) && !(await acquire(over))) throw NO_PERMIT
-      const authorization = token === undefined ? {} : { authorization: `JWT ${token}` }
-      return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, ...authorization })
+      const headers = token === undefined ? {} : { authorization: `JWT ${token}` }
+      return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, headers })
     },
     inspect: ({ LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca }) =>
       inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(deadlines.callMs) }),

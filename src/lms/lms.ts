@@ -30,28 +30,18 @@ const MAX_COURSES = 5_000
 /** The most courses that the LMS puts on a page of its list. */
 export const COURSE_PAGE = 100
 
-/**
- * The LMS's REST API. Each call is sent once, or twice if its token has to be renewed, and its answer is judged.
- * Retries are up to the caller. An API that the LMS throttles takes a permit. No answer of the LMS makes a call reject;
- * it rejects only with what `mayCall` throws.
- */
-export interface Lms extends LookUps, Learning, Catalogue, BatchCalls, SingleCalls {
-  /** The service user that the LMS's token names. */
-  serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
-  /** Waits for no slot, so that it works while calls hang. */
-  heartbeat(): Promise<Judged<true>>
-  /** Cuts the calls in flight. */
-  close(): Promise<void>
-}
-
 interface LmsOptions
   extends Pick<TransportOptions, 'concurrency' | 'mayCall'>,
     Partial<Pick<TransportOptions, 'now' | 'onCall'>> {
   readonly settings: Pick<LmsSettings, 'LERNITO_LMS_URL' | 'LERNITO_LMS_CLIENT_ID' | 'LERNITO_LMS_CLIENT_SECRET'>
 }
 
-/** The client of the LMS that the settings name. The caller closes it. */
-export function createLms({ settings, now = Date.now, onCall = () => {}, ...options }: LmsOptions): Lms {
+/**
+ * The client of the LMS that the settings name, for its REST API. The caller closes it. Each call is sent once, or twice if
+ * its token has to be renewed, and its answer is judged. Retries are up to the caller. An API that the LMS throttles takes a
+ * permit. No answer of the LMS makes a call reject; it rejects only with what `mayCall` throws.
+ */
+export function createLms({ settings, now = Date.now, onCall = () => {}, ...options }: LmsOptions) {
   const { LERNITO_LMS_CLIENT_ID: clientId, LERNITO_LMS_CLIENT_SECRET: clientSecret } = settings
   const url = new URL(settings.LERNITO_LMS_URL)
   const transport = createTransport({ ...options, url, timeoutMs: TIMEOUT_MS, now, onCall })
@@ -61,7 +51,8 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
   const parts = { ask, tokens, sendWithoutToken, now }
 
   return {
-    async serviceUser() {
+    /** The service user that the LMS's token names. */
+    async serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>> {
       const token = await tokens.get()
       if (!token.ok) return token
       const { username, administrator } = token.value
@@ -72,13 +63,16 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
     ...createCatalogueCalls(parts),
     ...createBatchCalls(parts),
     ...createSingleCalls(ask),
-    async heartbeat() {
+    /** Waits for no slot, so that it works while calls hang. */
+    async heartbeat(): Promise<Judged<true>> {
       const sent = await transport.send(HEARTBEAT, { authorization: null, queued: false })
       return sent.ok ? HEARTBEAT.judge(sent.value) : sent
     },
+    /** Cuts the calls in flight. */
     close: () => transport.close(),
   }
 }
+export type Lms = ReturnType<typeof createLms>
 
 interface Parts {
   readonly ask: Ask
@@ -86,8 +80,6 @@ interface Parts {
   readonly sendWithoutToken: Send
   readonly now: () => number
 }
-
-type LookUps = ReturnType<typeof createLookUps>
 
 /** What the LMS tells about courses and people. It throttles none of it. */
 function createLookUps(parts: Parts) {
@@ -132,8 +124,6 @@ function createLookUps(parts: Parts) {
   }
 }
 
-type Learning = ReturnType<typeof createLearningCalls>
-
 /** What the LMS tells about how people learn. It throttles none of it, and tells it to staff only. */
 function createLearningCalls(ask: Ask) {
   return {
@@ -148,8 +138,6 @@ function createLearningCalls(ask: Ask) {
     certificate: (of: { course: string; username: string }) => ask(certificateCall(of)),
   }
 }
-
-type Catalogue = ReturnType<typeof createCatalogueCalls>
 
 /** What the LMS tells about all of its courses, for the catalogue. Nothing of it is kept here. */
 function createCatalogueCalls({ ask, tokens }: Parts) {
@@ -186,8 +174,6 @@ function emailSearch({ ask, now }: Pick<Parts, 'ask' | 'now'>) {
     return found
   }
 }
-
-type BatchCalls = ReturnType<typeof createBatchCalls>
 
 /** The APIs that enroll several people in a call. */
 function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
@@ -230,8 +216,6 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
     },
   }
 }
-
-type SingleCalls = ReturnType<typeof createSingleCalls>
 
 /** The enrollment API, version 1. The LMS throttles all of it, so each call takes a permit. */
 function createSingleCalls(ask: Ask) {

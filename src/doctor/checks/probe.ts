@@ -10,7 +10,6 @@ const CONNECT_SHARE = 0.75
 export interface ProbeRequest {
   readonly method: 'GET' | 'POST' | 'OPTIONS'
   readonly url: string
-  readonly authorization?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: { readonly contentType: string; readonly text: string } | null
 }
@@ -48,14 +47,13 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
     maxResponseSize: MAX_ANSWER_BYTES,
   })
 
-  const probe: Probe = async ({ method, url, authorization, body = null, headers: further = {} }) => {
+  const probe: Probe = async ({ method, url, body = null, headers: further = {} }) => {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(callMs)])
     const headers: Record<string, string> = {
       accept: 'application/json',
       'user-agent': 'lernito-openedx doctor',
       ...further,
     }
-    if (authorization !== undefined) headers.authorization = authorization
     if (body !== null) headers['content-type'] = body.contentType
     const sentAt = now()
     try {

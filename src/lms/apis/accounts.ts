@@ -89,9 +89,9 @@ export const accountCall = (of: { email: string }): LmsCall<Account> => ({
     }
     const read = readOk(answer, ENDPOINT, accounts)
     if (!read.ok) return read
-    const [{ username, email, is_active: isActive, id }] = read.value
+    const [{ email, is_active: isActive, ...account }] = read.value
     if (!isSameAddress(email, of.email)) return succeeded({ status: 'other_account', address: maskAddress(email) })
-    return succeeded({ status: isActive ? 'active' : 'inactive', username, ...(id === undefined ? {} : { id }) })
+    return succeeded({ status: isActive ? 'active' : 'inactive', ...account })
   },
 })
 

@@ -93,7 +93,7 @@ export function jsonRequest(of: {
  * not travel to another host.
  */
 export function createTransport(from: TransportOptions) {
-  const { url, mayCall = always, now, onCall, startTimer = unrefTimer } = from
+  const { url, mayCall, now, onCall, startTimer = unrefTimer } = from
   const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
   const pool = new Pool(url.origin, { ...connectionOptions(), maxResponseSize: MAX_ANSWER_BYTES })
   const prefix = url.pathname.replace(/\/+$/, '')
@@ -102,7 +102,7 @@ export function createTransport(from: TransportOptions) {
     const { endpoint, method, body } = request
     const { timeoutMs = from.timeoutMs } = options
     const release = options.queued ? await limiter.acquire() : () => {}
-    const right = options.queued ? rightToCall(mayCall, release) : null
+    const right = options.queued && mayCall !== undefined ? rightToCall(mayCall, release) : null
     const deadline = startDeadline({ ms: timeoutMs, signal: right })
     const startedAt = performance.now()
     let outcome: Judged<Answer>
@@ -138,8 +138,6 @@ export function createTransport(from: TransportOptions) {
   }
 }
 export type Transport = ReturnType<typeof createTransport>
-
-const always = (): AbortSignal => new AbortController().signal
 
 function rightToCall(mayCall: () => AbortSignal, release: ReleaseSlot): AbortSignal {
   try {
