@@ -111,9 +111,10 @@ export function verifyRequest({ headers, body, secrets, now }: Request): Refused
   if (unsupported !== null) return unsupported
   const claim = claimOf(headers)
   const json = readBody(body)
-  if (isUnreadable(json)) return refused(400, 'json', `JSON parse error - ${json.message}`)
+  if (isUnreadable(json)) return unread(400, 'json', `JSON parse error - ${json.message}`)
   const authenticated = authenticate({ claim, body, json, secrets, now })
-  if (typeof authenticated === 'string') return unauthenticated(authenticated)
+  // The cause is for the log: the answer is the same for each, so that it tells a stranger nothing.
+  if (typeof authenticated === 'string') return refused(401, authenticated, 'Invalid signature')
   return { kind: 'verified', json, authenticated }
 }
 
@@ -166,26 +167,21 @@ const MISUSED_IDS = {
 } as const
 
 /** The answer to a signed request whose webhook-id belongs to another one, so that it was not carried out. */
-export const misusedId = (code: keyof typeof MISUSED_IDS): Refused => ({
-  kind: 'refused',
-  status: 400,
-  code,
-  body: { success: false, message: MISUSED_IDS[code] },
-})
+export const misusedId = (code: keyof typeof MISUSED_IDS): Refused => refused(400, code, MISUSED_IDS[code])
 
 /** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */
-export const methodRefusal = (method: string): Refused => refused(405, 'method', `Method "${method}" not allowed.`)
+export const methodRefusal = (method: string): Refused => unread(405, 'method', `Method "${method}" not allowed.`)
 
 /** The first step of receive, which needs no body: returns the answer to an unsupported media type, or null. */
 export function mediaTypeRefusal(headers: Headers): Refused | null {
   const type = headerOf(headers, 'content-type') ?? ''
   const [mediaType = '', ...parameters] = type.split(';')
   if (mediaType.trim().toLowerCase() !== 'application/json' || !parameters.every(isUtf8)) {
-    return refused(415, 'media_type', `Unsupported media type "${type}" in request.`)
+    return unread(415, 'media_type', `Unsupported media type "${type}" in request.`)
   }
   const encoding = headerOf(headers, 'content-encoding') ?? 'identity'
   if (encoding.toLowerCase() === 'identity') return null
-  return refused(415, 'encoding', `Unsupported content encoding "${encoding}" in request.`)
+  return unread(415, 'encoding', `Unsupported content encoding "${encoding}" in request.`)
 }
 
 /** True also for a parameter other than charset. */
@@ -194,15 +190,9 @@ function isUtf8(parameter: string): boolean {
   return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
 }
 
-/** The cause is for the log: the answer is the same for each, so that it tells a stranger nothing. */
-const unauthenticated = (code: StandardFault): Refused => ({
-  kind: 'refused',
-  status: 401,
-  code,
-  body: { success: false, message: 'Invalid signature' },
-})
-
-/** DRF puts these texts in `detail`; all answers of this service have `message`. */
-function refused(status: 400 | 405 | 415, code: RefusalCode, text: string): Refused {
-  return { kind: 'refused', status, code, body: { success: false, message: text, detail: text } }
+/** `detail`: DRF puts the texts about a request that it can't read there; all answers of this service have `message`. */
+const refused = (status: Refused['status'], code: RefusalCode, message: string, detail = {}): Refused => {
+  return { kind: 'refused', status, code, body: { success: false, message, ...detail } }
 }
+const unread = (status: 400 | 405 | 415, code: (typeof UNREADABLE)[number], text: string): Refused =>
+  refused(status, code, text, { detail: text })
