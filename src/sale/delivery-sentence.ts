@@ -215,10 +215,10 @@ const countText = (count: number, all: number): string => {
 const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
   isRefund ? 'by a refund of the shop' : `by ${by}`
 
-const takenFact = (course: string, order: LineWithdrawal): Fact => [
+const takenFact = (course: string, order: LineWithdrawal, end = '.'): Fact => [
   `${course} was withdrawn ${whoOf(order)} at `,
   { at: order.endedAt ?? 0 },
-  '.',
+  end,
 ]
 
 /** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
@@ -240,12 +240,7 @@ function withdrawnFacts(lines: readonly CourseLine[], { isReplaced }: Pick<Told,
       const { course, taken: order } = line
       if (order === null) return [`${course} ${other}.`]
       const keeper = keeperIn(line)
-      if (keeper === null) return takenFact(course, order)
-      return [
-        `${course} was withdrawn ${whoOf(order)} at `,
-        { at: order.endedAt ?? 0 },
-        ` and left to delivery ${keeper}.`,
-      ]
+      return takenFact(course, order, keeper === null ? '.' : ` and left to delivery ${keeper}.`)
     })
   if (taken.every(({ id }) => id === first.id))
     return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { mountConsole } from './console.ts'
 import { AppError } from './lib/errors.ts'
+import { within } from './lib/loop.ts'
 import { createParts, type Parts, type ServiceOptions } from './parts.ts'
 import { buildServer } from './server.ts'
 import { runWork } from './work.ts'
@@ -104,16 +105,14 @@ async function listen(app: FastifyInstance, { settings }: Parts): Promise<string
 
 /** Waits for the work in flight, for STOP_MS at most: what isn't settled by then stays unfinished in the database. */
 async function finishWork({ log, lms, inbox }: Parts, working: Promise<void>): Promise<void> {
-  const abandoned = Promise.withResolvers<void>()
-  const timeout = setTimeout(() => {
+  const isDone = await within(
+    STOP_MS,
+    working.then(() => true),
+  )
+  if (!isDone)
     log.warn('stopped waiting for the LMS or the database; unfinished deliveries continue after the next start')
-    inbox.close()
-    void lms.close()
-    abandoned.resolve()
-  }, STOP_MS)
-  await Promise.race([working, abandoned.promise])
-  clearTimeout(timeout)
   inbox.close()
+  if (!isDone) void lms.close()
 }
 
 /** `closed`: settles when the server has no connection left. */
