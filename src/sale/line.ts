@@ -1,4 +1,5 @@
 import { courseIdentity, isSameCourse } from './course-key.ts'
+import standings from './standings.json' with { type: 'json' }
 
 export type CourseResult = 'enrolled' | 'allowed'
 
@@ -12,16 +13,9 @@ export type CourseResult = 'enrolled' | 'allowed'
  * - `retired`: the buyer had the account deleted.
  * - `other_account`: the LMS matches the address to an account with another address.
  */
-export const STANDINGS = [
-  'enrolled',
-  'no_account',
-  'not_activated',
-  'unenrolled',
-  'missing',
-  'retired',
-  'other_account',
-] as const
-export type Standing = (typeof STANDINGS)[number]
+export type Standing = keyof typeof standings
+const isStanding = (text: string): text is Standing => Object.hasOwn(standings, text)
+export const STANDINGS: readonly Standing[] = Object.keys(standings).filter(isStanding)
 
 /** A standing as the last check found it. Times are ms since 1970. */
 export interface CourseStanding {
