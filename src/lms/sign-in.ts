@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { HEARTBEAT } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
-import { type Application, claimsOf, judgeGrant, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
+import { type Application, claimsOf, judgeGrant, misconfigured, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
 import { type Call, createTransport } from './client/transport.ts'
 
 /** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
@@ -122,9 +122,7 @@ export async function beginAttempt(
  * LMS signs with its own secret. The token is trusted since the LMS itself sent it in answer to this service's call.
  */
 export function judgePerson(answer: Answer): Judged<Person> {
-  const misconfigured = (message: string) =>
-    failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
-  const granted = judgeGrant(answer, (error) => {
+  const granted = judgeGrant(answer, 'LERNITO_CONSOLE', (error) => {
     // Recorded: sign-in.json, 'the code again'.
     if (error === 'invalid_grant' || error === 'invalid_request') {
       return refused(
@@ -132,12 +130,14 @@ export function judgePerson(answer: Answer): Judged<Person> {
         answer.status,
       )
     }
-    return misconfigured(refusalWords(error))
+    const remedy = "give the OAuth application LERNITO_CONSOLE_CLIENT_ID the grant type 'authorization code' in the LMS"
+    return misconfigured(answer, `The LMS rejects sign-ins through this application (${error}): ${remedy}`)
   })
   if (!granted.ok) return granted
   const read = claims.safeParse(claimsOf(granted.value.access_token))
   if (!read.success) {
     return misconfigured(
+      answer,
       'The LMS does not say whether this person is staff: allow the scopes profile and email to the OAuth application LERNITO_CONSOLE_CLIENT_ID',
     )
   }
@@ -151,14 +151,6 @@ export function judgePerson(answer: Answer): Judged<Person> {
 /** `status` is that of the LMS's answer, or null if the LMS was not asked. */
 function refused(message: string, status: number | null = null): Failed {
   return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status, message })
-}
-
-function refusalWords(error: string): string {
-  if (error === 'invalid_client') {
-    return 'The LMS does not know LERNITO_CONSOLE_CLIENT_ID with LERNITO_CONSOLE_CLIENT_SECRET (invalid_client)'
-  }
-  const remedy = "give the OAuth application LERNITO_CONSOLE_CLIENT_ID the grant type 'authorization code' in the LMS"
-  return `The LMS rejects sign-ins through this application (${error}): ${remedy}`
 }
 
 /**

@@ -129,15 +129,11 @@ export const accountByIdCall = (of: LmsAccount): LmsCall<AccountById> => ({
   },
 })
 
-/** Whether an account that was found at an address is a known one. In another LMS, only its username is the same. */
-const isSameAccount = (found: { username: string; id?: number }, known: LmsAccount): boolean =>
-  found.id === known.id || found.username === known.username
-
-/** Whether the account of an address is a known one. */
+/** Whether the account that was found at an address is a known one. In another LMS, only its username is the same. */
 export const isThere = (
   account: { readonly status: string } | { readonly username: string; readonly id?: number },
   known: LmsAccount,
-): boolean => 'username' in account && isSameAccount(account, known)
+): boolean => 'username' in account && (account.id === known.id || account.username === known.username)
 
 /** By RETIRED_EMAIL_PREFIX and RETIRED_EMAIL_DOMAIN in lms/envs/common.py, which sites leave as they are. */
 const isRetiredAddress = (address: string): boolean =>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { lmsTime, readOk } from '../client/answer.ts'
-import { type Endpoint, succeeded } from '../client/failure.ts'
+import type { Endpoint } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { canBeCourse, courseKey } from './courses.ts'
 
@@ -25,9 +25,6 @@ export const catalogueCourse = z.object({
 })
 export type CatalogueCourse = Readonly<z.infer<typeof catalogueCourse>>
 
-/** `hidden`: learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
-export type ListedCourse = CatalogueCourse & { readonly hidden: boolean }
-
 const date = lmsTime.nullable()
 
 const row = z.object({
@@ -41,37 +38,32 @@ const row = z.object({
   enrollment_end: date,
   invitation_only: z.boolean(),
 })
-const listed = row.extend({ hidden: z.boolean().default(false) })
-const page = z.object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
-/** How the catalogue reads one course, which has the same fields. */
-export const CATALOGUE_COURSE = row.extend({ course_id: courseKey }).transform(courseOf)
-
+const listed = row
+  .extend({ hidden: z.boolean().default(false) })
+  .transform(({ hidden, ...course }) => ({ ...courseOf(course), hidden }))
+/** `hidden`: learners don't find it, and so can't enroll by themselves. The service enrolls in such a course too. */
+export type ListedCourse = Readonly<z.output<typeof listed>>
 /**
  * A page of the list. `count`: how many courses the LMS has; `rows`: how many of them are on this page, with those that no
  * webhook can name.
  */
-interface CataloguePage {
-  readonly count: number
-  readonly rows: number
-  readonly courses: readonly ListedCourse[]
-}
+const page = z
+  .object({ results: z.array(listed), pagination: z.object({ count: z.int().nonnegative() }) })
+  .transform(({ results, pagination: { count } }) => {
+    return { count, rows: results.length, courses: results.filter(({ key }) => canBeCourse(key)) }
+  })
+/** How the catalogue reads one course, which has the same fields. */
+export const CATALOGUE_COURSE = row.extend({ course_id: courseKey }).transform(courseOf)
 
 /** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
-export function courseListCall(of: { username: string; pageSize: number; page?: number }): LmsCall<CataloguePage> {
+export function courseListCall(of: {
+  username: string
+  pageSize: number
+  page?: number
+}): LmsCall<z.output<typeof page>> {
   const { username, pageSize, page: number = 1 } = of
   const query = { username, page_size: String(pageSize), ...(number > 1 ? { page: String(number) } : {}) }
-  return {
-    ...getRequest(LIST, { query }),
-    judge: (answer) => {
-      const read = readOk(answer, LIST, page)
-      if (!read.ok) return read
-      const { results, pagination } = read.value
-      const courses = results
-        .filter((one) => canBeCourse(one.course_id))
-        .map((one) => ({ ...courseOf(one), hidden: one.hidden }))
-      return succeeded({ count: pagination.count, rows: results.length, courses })
-    },
-  }
+  return { ...getRequest(LIST, { query }), judge: (answer) => readOk(answer, LIST, page) }
 }
 
 /** A `start_type` of `empty` is a start that nobody has set (recorded: sequence.json, 68). */

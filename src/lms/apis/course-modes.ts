@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { lmsTime, readOk } from '../client/answer.ts'
-import { type Endpoint, succeeded } from '../client/failure.ts'
+import type { Endpoint } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
@@ -29,13 +29,23 @@ export type CourseMode = Readonly<z.infer<typeof courseMode>>
 export const DEFAULT_MODE: CourseMode = { slug: 'audit', name: 'Audit', price: 0, currency: 'usd', until: null }
 
 const modes = z.array(
-  z.object({
-    mode_slug: z.string(),
-    mode_display_name: z.string(),
-    min_price: z.number(),
-    currency: z.string(),
-    expiration_datetime: lmsTime.nullable(),
-  }),
+  z
+    .object({
+      mode_slug: z.string(),
+      mode_display_name: z.string(),
+      min_price: z.number(),
+      currency: z.string(),
+      expiration_datetime: lmsTime.nullable(),
+    })
+    .transform(
+      (mode): CourseMode => ({
+        slug: mode.mode_slug,
+        name: mode.mode_display_name,
+        price: mode.min_price,
+        currency: mode.currency,
+        until: mode.expiration_datetime,
+      }),
+    ),
 )
 
 /**
@@ -45,17 +55,5 @@ const modes = z.array(
  */
 export const addedModesCall = (of: { course: string }): LmsCall<readonly CourseMode[]> => ({
   ...getRequest(ENDPOINT, { path: `/api/course_modes/v1/courses/${courseInPath(of.course)}/` }),
-  judge: (answer) => {
-    const read = readOk(answer, ENDPOINT, modes)
-    if (!read.ok) return read
-    return succeeded(
-      read.value.map((mode) => ({
-        slug: mode.mode_slug,
-        name: mode.mode_display_name,
-        price: mode.min_price,
-        currency: mode.currency,
-        until: mode.expiration_datetime,
-      })),
-    )
-  },
+  judge: (answer) => readOk(answer, ENDPOINT, modes),
 })

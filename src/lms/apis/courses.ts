@@ -7,15 +7,11 @@ import { getRequest, type LmsCall } from '../client/transport.ts'
 
 const ENDPOINT = '/api/courses/v1/courses/{course}'
 
-/** A course of the LMS. `key` is the true key, as the LMS spells it: in its letter case, without branch and version. */
-export interface Course {
-  readonly key: string
-}
-
 /** The field in which the LMS has the key of a course. */
 export const courseKey = z.string().refine(canBeCourse)
-/** How a course is read of which only the true key matters. */
+/** Reads a course of the LMS. `key` is the true key, as the LMS spells it: in its letter case, without branch and version. */
 export const COURSE = z.object({ course_id: courseKey }).transform(({ course_id: key }) => ({ key }))
+export type Course = Readonly<z.output<typeof COURSE>>
 const missing = z.object({ developer_message: z.string() })
 
 /** The LMS stores a key in a column of this many characters, so no course has a longer one. */
@@ -96,7 +92,9 @@ export async function lookUpCourse<Found extends Course>(from: {
 
 const MODES_ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'
 
-const details = z.object({ course_modes: z.array(z.object({ slug: z.string() })) })
+const details = z
+  .object({ course_modes: z.array(z.object({ slug: z.string() })) })
+  .transform(({ course_modes: modes }) => modes.map(({ slug }) => slug))
 const missingModes = z.object({ message: z.string().startsWith('No course found') })
 
 /**
@@ -105,9 +103,5 @@ const missingModes = z.object({ message: z.string().startsWith('No course found'
  */
 export const courseModesCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
   ...getRequest(MODES_ENDPOINT, { path: `/api/enrollment/v1/course/${courseInPath(of.course)}` }),
-  judge: (answer) => {
-    if (hasShape(answer, 400, missingModes)) return succeeded(null)
-    const read = readOk(answer, MODES_ENDPOINT, details)
-    return read.ok ? succeeded(read.value.course_modes.map(({ slug }) => slug)) : read
-  },
+  judge: (answer) => (hasShape(answer, 400, missingModes) ? succeeded(null) : readOk(answer, MODES_ENDPOINT, details)),
 })

@@ -186,17 +186,16 @@ const USERNAMES = 100
  */
 export const PATH_BYTES = 3800
 
-/** A row of CourseEnrollment. It stays after unenrolling, with `active` false. */
-export interface EnrollmentRow {
-  readonly username: string
-  readonly course: string
-  readonly active: boolean
-  readonly mode: string
-  /** When the person was first enrolled, in ms since 1970. */
-  readonly created: number
-}
-
-const row = common.extend({ course_id: z.string() })
+const row = common
+  .extend({ course_id: z.string() })
+  .transform(({ user: username, course_id: course, is_active: active, mode, created }) => {
+    return { username, course, active, mode, created }
+  })
+/**
+ * A row of CourseEnrollment. It stays after unenrolling, with `active` false. `created`: when the person was first enrolled,
+ * in ms since 1970.
+ */
+export type EnrollmentRow = Readonly<z.output<typeof row>>
 const page = z.object({ next: z.string().nullable(), results: z.array(row) })
 
 /** Rows of the list. `whole` is false if there are more than 100: these are then the newest ones. */
@@ -219,11 +218,7 @@ function judgeList(answer: Answer): Judged<EnrollmentList> {
   if (!read.ok) return read
   const { next, results } = read.value
   if (results.length > PAGE_SIZE) return notUnderstood(answer, LIST_ENDPOINT)
-  return succeeded({ rows: results.map(rowOf), whole: next === null })
-}
-
-const rowOf = ({ user, course_id, is_active, mode, created }: z.infer<typeof row>): EnrollmentRow => {
-  return { username: user, course: course_id, active: is_active, mode, created }
+  return succeeded({ rows: results, whole: next === null })
 }
 
 /**

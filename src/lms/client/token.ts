@@ -36,29 +36,38 @@ const granted = z.object({
   refresh_token: z.string().min(1).optional(),
 })
 
+/** A failure of the token endpoint that an operator has to correct. */
+export const misconfigured = ({ status }: Answer, message: string): Failed =>
+  failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status, message })
+
 /**
  * Judges an answer of the token endpoint. 429 is its rate limit for each address: a page without Retry-After (Open edX,
  * oauth_dispatch/views.py, `RATELIMIT_RATE`; static_template_view/views.py, `render_429`). It never answers 403 itself.
- * @param refusal gives what an OAuth error code means for this grant
+ * @param application the first part of the names of its settings
+ * @param refusal gives what another OAuth error code means for this grant
  */
-export function judgeGrant(answer: Answer, refusal: (error: string) => Failed): Judged<z.output<typeof granted>> {
+export function judgeGrant(
+  answer: Answer,
+  application: 'LERNITO_LMS' | 'LERNITO_CONSOLE',
+  refusal: (error: string) => Failed,
+): Judged<z.output<typeof granted>> {
   if (answer.status === 429) return rateLimited(answer)
-  if (answer.status === 403) return blocked()
+  if (answer.status === 403) {
+    const remedy = 'check the proxy and the firewall in front of it'
+    return misconfigured(answer, `Something in front of the LMS blocks token requests (403): ${remedy}`)
+  }
   const error = oauthError(answer)
-  if (error !== null) return refusal(error)
-  return readOk(answer, TOKEN_ENDPOINT, granted)
+  if (error === 'invalid_client') {
+    const settings = `${application}_CLIENT_ID with ${application}_CLIENT_SECRET`
+    return misconfigured(answer, `The LMS does not know ${settings} (invalid_client)`)
+  }
+  return error === null ? readOk(answer, TOKEN_ENDPOINT, granted) : refusal(error)
 }
 
 function rateLimited({ retryAfter, receivedAt }: Answer): Failed {
   const message = 'The LMS limits the token requests from this address (429)'
   const retryAfterMs = waitAfterThrottle({ retryAfter, text: '', receivedAt })
   return failed({ kind: 'throttled', endpoint: TOKEN_ENDPOINT, status: 429, message, retryAfterMs })
-}
-
-function blocked(): Failed {
-  const message =
-    'Something in front of the LMS blocks token requests (403): check the proxy and the firewall in front of it'
-  return failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: 403, message })
 }
 
 /** The claims of a JWT, unverified: the LMS itself sent it to us. undefined if the text isn't a JWT. */
@@ -158,13 +167,14 @@ export type Tokens = ReturnType<typeof createTokens>
 
 /** Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. */
 export function judgeToken(answer: Answer): Judged<Token> {
-  const misconfigured = (message: string) =>
-    failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
-  const read = judgeGrant(answer, (error) => misconfigured(refusalWords(error)))
+  const read = judgeGrant(answer, 'LERNITO_LMS', (error) => misconfigured(answer, refusalWords(error)))
   if (!read.ok) return read
   const { access_token: value, token_type: type, expires_in: seconds } = read.value
   if (type !== 'jwt') {
-    return misconfigured('The LMS gave a token that is not a JWT: its version is older than this service supports')
+    return misconfigured(
+      answer,
+      'The LMS gave a token that is not a JWT: its version is older than this service supports',
+    )
   }
   const claimed = claims.safeParse(claimsOf(value))
   if (!claimed.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
@@ -173,9 +183,6 @@ export function judgeToken(answer: Answer): Judged<Token> {
 }
 
 function refusalWords(error: string): string {
-  if (error === 'invalid_client') {
-    return 'The LMS does not know LERNITO_LMS_CLIENT_ID with LERNITO_LMS_CLIENT_SECRET (invalid_client)'
-  }
   if (error === 'unauthorized_client' || error === 'unsupported_grant_type') {
     const remedy = "give the OAuth application LERNITO_LMS_CLIENT_ID the grant type 'client credentials' in the LMS"
     return `The LMS gives this application no token (${error}): ${remedy}`
