@@ -3,19 +3,6 @@ import rows from './errors.json' with { type: 'json' }
 import type { TlsObstacle } from './tls.ts'
 
 /**
- * Why a database can't be used. `not_writable` is for SQLite only; MySQL distinguishes the others. `unusable` stands for
- * any other error.
- */
-export type Obstacle =
-  | 'unreachable'
-  | 'access_denied'
-  | 'missing'
-  | 'no_right'
-  | 'not_writable'
-  | 'unusable'
-  | TlsObstacle
-
-/**
  * What an error number of a MySQL or MariaDB server means, if it means more than a wrong statement. A row of errors.json
  * that has something else ends the program at its start.
  */
@@ -34,6 +21,12 @@ const rowSchema = z.strictObject({
   retired: z.literal(true).optional(),
 })
 type ServerError = z.output<typeof rowSchema>
+
+/**
+ * Why a database can't be used. `not_writable` is for SQLite only; MySQL distinguishes the others. `unusable` stands for
+ * any other error.
+ */
+export type Obstacle = 'unreachable' | 'not_writable' | NonNullable<ServerError['obstacle']> | TlsObstacle
 
 const ERRORS = new Map(Object.entries(z.record(z.string(), rowSchema).parse(rows)))
 

@@ -2,18 +2,6 @@ import { isIP } from 'node:net'
 import { getCACertificates, TLSSocket } from 'node:tls'
 import type { SslOptions } from 'mysql2'
 
-/**
- * Why TLS with the server fails. `tls_required`: the server refuses a connection without TLS. `tls_failed`: the server
- * has no version or cipher of TLS in common with this service.
- */
-export type TlsObstacle =
-  | 'tls_required'
-  | 'tls_not_offered'
-  | 'tls_untrusted'
-  | 'tls_name'
-  | 'tls_expired'
-  | 'tls_failed'
-
 /** `ca`: the certificates of the trusted authorities as PEM; null: those of Node.js and of the operating system. */
 export interface Tls {
   readonly ca: string | null
@@ -52,19 +40,23 @@ export const tlsObstacleOf = (error: unknown): TlsObstacle | undefined =>
 const obstacleOf = (code: string): TlsObstacle | undefined => OBSTACLES.find(([pattern]) => pattern.test(code))?.[1]
 
 /** Cause and fix; `what` is the error's own text. */
-const WORDS: Readonly<Partial<Record<TlsObstacle, (code: string, what: string) => string>>> = {
-  tls_expired: (code) =>
+const WORDS = {
+  tls_expired: (code: string) =>
     code === 'CERT_NOT_YET_VALID'
       ? `the server's certificate is not valid yet (${code}); check the clocks of the server and of this machine`
       : `the certificate of the server or of its authority has expired (${code}); renew it on the server`,
-  tls_name: (_code, what) =>
+  tls_name: (_code: string, what: string) =>
     `the server's certificate is for another name (${what}); write a name of the certificate in LERNITO_DATABASE_URL`,
-  tls_not_offered: (code) =>
+  tls_not_offered: (code: string) =>
     `the server offers no TLS (${code}); turn it on there, or, inside your own network, end LERNITO_DATABASE_URL with ?tls=off`,
-  tls_failed: (_code, what) => `the TLS handshake failed (${what}); the server must support TLS 1.2 or newer`,
-  tls_untrusted: (code) =>
+  /** The server has no version or cipher of TLS in common with this service. */
+  tls_failed: (_code: string, what: string) =>
+    `the TLS handshake failed (${what}); the server must support TLS 1.2 or newer`,
+  tls_untrusted: (code: string) =>
     `no certificate authority that this service trusts has signed the server's certificate (${code}); set LERNITO_DATABASE_CA_FILE to the file of the authority's certificate`,
 }
+/** Why TLS with the server fails. */
+export type TlsObstacle = keyof typeof WORDS
 
 /**
  * The error of a connection to the server, with its cause and fix in words if it is one of TLS. `stream` is the one that
@@ -75,7 +67,7 @@ export function tlsError({ error, stream }: { error: Error; stream: unknown }): 
   const reason = 'reason' in error ? String(error.reason) : ''
   const code = given === 'HANDSHAKE_SSL_ERROR' ? originalCode(stream, reason) : given
   const obstacle = obstacleOf(code)
-  const words = obstacle === undefined ? undefined : WORDS[obstacle]?.(code, reason)
+  const words = obstacle === undefined ? undefined : WORDS[obstacle](code, reason)
   if (words !== undefined) return Object.assign(new Error(words, { cause: error }), { code, fatal: true })
   if (given !== 'HANDSHAKE_SSL_ERROR') return error
   const cut = `the connection was cut during the TLS handshake (${error.message})`
