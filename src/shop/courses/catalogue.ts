@@ -35,21 +35,6 @@ const contents = z.object({ courses: z.array(course).readonly(), missing: z.arra
 /** What the LMS has told about its courses, by key. */
 export type Contents = Readonly<z.infer<typeof contents>>
 
-/** The stored catalogue. Times are ms since 1970. */
-export interface Catalogue extends Contents {
-  readonly version: number
-  /** When the LMS was last asked with success; null: never. */
-  readonly checkedAt: number | null
-  /** Why it could not be asked since then; null if it could. */
-  readonly failure: { readonly at: number; readonly message: string } | null
-  /** The course that a key means as the shop may send it: in any letter case, with a branch. */
-  readonly find: (key: string) => Course | undefined
-  /** The same of the missing ones. */
-  readonly findMissing: (key: string) => MissingCourse | undefined
-  /** The key of the course that a key which the LMS doesn't have was probably meant to be; null if none is similar. */
-  readonly closest: (key: string) => string | null
-}
-
 const EMPTY = '{"courses":[],"missing":[]}'
 
 /** The row before the LMS was first asked. */
@@ -88,24 +73,25 @@ export async function readRow(db: Pick<Kysely<Tables>, 'selectFrom'>): Promise<C
   return row ?? FIRST_ROW
 }
 
-type Readings = Contents & Pick<Catalogue, 'find' | 'findMissing' | 'closest'>
-
 const readingsOf = (text: string): Readings => indexed(contents.parse(JSON.parse(text)))
 
 /** For so many wrong keys the closest one is remembered, because pages ask for the same ones again and again. */
 const COMPARED_MAX = 200
 
 /** The same contents, in which courses can be found. */
-export function indexed(of: Contents): Readings {
+export function indexed(of: Contents) {
   const courses = new Map(of.courses.map((course) => [courseIdentity(course.key), course]))
   const missing = new Map(of.missing.map((one) => [courseIdentity(one.key), one]))
   const find = (key: string): Course | undefined => courses.get(courseIdentity(key))
   const closest = new Map<string, string | null>()
   return {
     ...of,
+    /** The course that a key means as the shop may send it: in any letter case, with a branch. */
     find,
-    findMissing: (key) => missing.get(courseIdentity(key)),
-    closest: (key) => {
+    /** The same of the missing ones. */
+    findMissing: (key: string): MissingCourse | undefined => missing.get(courseIdentity(key)),
+    /** The key of the course that a key which the LMS doesn't have was probably meant to be; null if none is similar. */
+    closest: (key: string): string | null => {
       if (find(key) !== undefined) return null
       const known = closest.get(key)
       if (known !== undefined) return known
@@ -116,19 +102,21 @@ export function indexed(of: Contents): Readings {
     },
   }
 }
+type Readings = ReturnType<typeof indexed>
 
-function catalogueOf(
-  row: Pick<CatalogueRow, 'version' | 'checked_at' | 'failed_at' | 'failure'>,
-  readings: Readings,
-): Catalogue {
+function catalogueOf(row: Pick<CatalogueRow, 'version' | 'checked_at' | 'failed_at' | 'failure'>, readings: Readings) {
   const { version, checked_at: checkedAt, failed_at, failure } = row
   return {
     ...readings,
     version,
+    /** When the LMS was last asked with success; null: never. */
     checkedAt,
+    /** Why it could not be asked since then; null if it could. */
     failure: failed_at === null || failure === null ? null : { at: failed_at, message: failure },
   }
 }
+/** The stored catalogue: what the LMS has told about its courses. Times are ms since 1970. */
+export type Catalogue = Readonly<ReturnType<typeof catalogueOf>>
 
 /** The catalogue that a row holds. */
 export const catalogueIn = (row: CatalogueRow): Catalogue => catalogueOf(row, readingsOf(row.courses))
