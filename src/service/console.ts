@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { ConsoleParts, SignInEvent } from '../console/parts.ts'
+import type { SignInEvent } from '../console/parts.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
 import { createSignIn } from '../lms/sign-in.ts'
@@ -69,12 +69,8 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
   })
 }
 
-type StoredCourses = 'readCatalogue' | 'refusedCourses' | 'modeOf'
-
 /** What the console reads and changes in the database. */
-function stored(
-  parts: Parts,
-): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readSenders' | 'formsLately' | StoredCourses> {
+function stored(parts: Parts) {
   const { context, guard, inbox, database } = parts
   return {
     db: database.db,
@@ -89,7 +85,7 @@ function stored(
 }
 
 /** What the console asks of others, and what it knows of the LMS. */
-function asked(parts: Parts): Pick<ConsoleParts, 'liveState' | 'lms' | 'checkNow' | 'forget' | 'testNotification'> {
+function asked(parts: Parts) {
   const { settings, log, breaker, breakers, budget, calls, replicas } = parts
   const { LERNITO_NOTIFY_URL: url } = settings
   return {

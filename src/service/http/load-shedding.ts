@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 declare module 'fastify' {
   interface FastifyRequest {
     /** Its place among the webhooks in flight; null for another request. */
-    admitted: Admitted | null
+    admitted: ReturnType<ReturnType<typeof createHeldMemory>['admit']>
   }
 }
 
@@ -134,14 +134,6 @@ interface Held {
   readonly giveWay: () => void
 }
 
-/** A webhook that was admitted. */
-interface Admitted {
-  /** Its body is complete: it now keeps its memory until `release`. */
-  complete(): void
-  /** It is answered, or its sender is gone. To be called once. */
-  release(): void
-}
-
 /**
  * Bounds the memory of all webhooks in flight. Complete webhooks keep their place. Incomplete ones give way to later
  * ones, the oldest first. So thousands of slow senders push out one another, and not a sale, which is complete within a
@@ -166,19 +158,21 @@ function createHeldMemory(memoryBytes: number) {
 
   return {
     /** Admits a webhook whose headers have come in. Returns null if complete webhooks leave no room for it. */
-    admit: (held: Held): Admitted | null => {
+    admit: (held: Held) => {
       if (completeBytes + held.bytes > memoryBytes) return null
       incomplete.add(held)
       incompleteBytes += held.bytes
       makeRoom()
       let isComplete = false
       return {
-        complete: () => {
+        /** Its body is complete: it now keeps its memory until `release`. */
+        complete: (): void => {
           if (!remove(held)) return
           isComplete = true
           completeBytes += held.bytes
         },
-        release: () => {
+        /** It is answered, or its sender is gone. To be called once. */
+        release: (): void => {
           if (isComplete) completeBytes -= held.bytes
           else remove(held)
         },
