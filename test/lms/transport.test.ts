@@ -153,10 +153,10 @@ test('calls wait in their order for a free slot', async (t) => {
 
 test('the number of slots may change: fewer while other replicas have their share, more afterwards', async () => {
   let slots = 1
-  const limiter = createConcurrencyLimiter({ slots: () => slots, startTimer: () => {} })
+  const takeSlot = createConcurrencyLimiter({ slots: () => slots, startTimer: () => {} })
   const admitted: string[] = []
   const acquire = async (name: string) => {
-    const release = await limiter.acquire()
+    const release = await takeSlot()
     admitted.push(name)
     return release
   }

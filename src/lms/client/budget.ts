@@ -4,12 +4,7 @@ import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loo
  * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
  * share one count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
  */
-export interface Permit {
-  /** Called once, by the LMS client. @throws Error if the permit was spent or released before. */
-  spend(): void
-  /** Gives an unspent permit back for another call. Does nothing to a spent one. */
-  release(): void
-}
+export type Permit = ReturnType<typeof singleUsePermit>
 
 /** Gives permits at the pace that the LMS allows. */
 export interface Budget {
@@ -178,14 +173,16 @@ function createBucket({ callsPerMinute, replicas, now, clock = () => performance
   }
 }
 
-function singleUsePermit(onRelease: () => void): Permit {
+function singleUsePermit(onRelease: () => void) {
   let state: 'unused' | 'spent' | 'released' = 'unused'
   return {
-    spend() {
+    /** Called once, by the LMS client. @throws Error if the permit was spent or released before. */
+    spend(): void {
       if (state !== 'unused') throw new Error(`A permit is for one call, and this one is already ${state}`)
       state = 'spent'
     },
-    release() {
+    /** Gives an unspent permit back for another call. Does nothing to a spent one. */
+    release(): void {
       if (state !== 'unused') return
       state = 'released'
       onRelease()

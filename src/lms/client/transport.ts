@@ -94,14 +94,14 @@ export function jsonRequest(of: {
  */
 export function createTransport(from: TransportOptions) {
   const { url, mayCall, now, onCall, startTimer = unrefTimer } = from
-  const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
+  const takeSlot = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
   const pool = new Pool(url.origin, { ...connectionOptions(), maxResponseSize: MAX_ANSWER_BYTES })
   const prefix = url.pathname.replace(/\/+$/, '')
 
   async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
     const { endpoint, method, body } = request
     const { timeoutMs = from.timeoutMs } = options
-    const release = options.queued ? await limiter.acquire() : () => {}
+    const release = options.queued ? await takeSlot() : () => {}
     const right = options.queued && mayCall !== undefined ? rightToCall(mayCall, release) : null
     const deadline = startDeadline({ ms: timeoutMs, signal: right })
     const startedAt = performance.now()
@@ -177,7 +177,7 @@ const CAUSES_WITH_TLS = { ...CAUSES, UND_ERR_CONNECT_TIMEOUT: NO_TLS_CONNECTION 
 type ReleaseSlot = (afterMs: number) => void
 
 /**
- * Limits how many calls are in flight at once. The others wait in the order in which they came.
+ * Limits how many calls are in flight at once. The returned function waits for a slot, in the order of the calls.
  * @param from.slots how many calls may be in flight at once, at least 1; read each time, since it may change
  * @param from.startTimer the timer for slots that are given back later
  */
@@ -195,19 +195,17 @@ export function createConcurrencyLimiter({ slots, startTimer }: { slots: () => n
     inFlight -= 1
     admit()
   }
-  return {
-    acquire: async (): Promise<ReleaseSlot> => {
-      await new Promise<void>((resolve) => {
-        waiting.push(resolve)
-        admit()
-      })
-      let released = false
-      return (afterMs) => {
-        if (released) return
-        released = true
-        if (afterMs > 0) startTimer(afterMs, release)
-        else release()
-      }
-    },
+  return async (): Promise<ReleaseSlot> => {
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve)
+      admit()
+    })
+    let released = false
+    return (afterMs) => {
+      if (released) return
+      released = true
+      if (afterMs > 0) startTimer(afterMs, release)
+      else release()
+    }
   }
 }
