@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 declare module 'fastify' {
   interface FastifyRequest {
     /** Its place among the webhooks in flight; null for another request. */
-    admitted: ReturnType<ReturnType<typeof createHeldMemory>['admit']>
+    admitted: ReturnType<ReturnType<typeof createHeldMemory>>
   }
 }
 
@@ -65,7 +65,7 @@ interface LoadShedding {
  */
 export function shedLoad(options: LoadShedding): void {
   const { app, bodyLimit, memoryBytes = MEMORY_BYTES } = options
-  const memory = createHeldMemory(memoryBytes)
+  const admit = createHeldMemory(memoryBytes)
   // Not a WeakMap: its entries survive every minor garbage collection, so all requests would be left to the long ones.
   app.decorateRequest('admitted', null)
   const { refuse, stop } = createRefuser(options)
@@ -80,7 +80,7 @@ export function shedLoad(options: LoadShedding): void {
     const bytes = bodyBytes(request)
     if (isOutOfTime(bytes)) return refuse(reply, 'time')
     const giveWay = (): void => void refuse(reply.header('connection', 'close'), 'memory') // ends the connection
-    const admitted = memory.admit({ bytes: REQUEST_BYTES + bytes, giveWay })
+    const admitted = admit({ bytes: REQUEST_BYTES + bytes, giveWay })
     if (admitted === null) return refuse(reply, 'memory')
     request.admitted = admitted
     reply.raw.once('close', admitted.release)
@@ -137,7 +137,8 @@ interface Held {
 /**
  * Bounds the memory of all webhooks in flight. Complete webhooks keep their place. Incomplete ones give way to later
  * ones, the oldest first. So thousands of slow senders push out one another, and not a sale, which is complete within a
- * moment.
+ * moment. The returned function admits a webhook whose headers have come in, or gives null if complete webhooks leave no
+ * room for it.
  */
 function createHeldMemory(memoryBytes: number) {
   const incomplete = new Set<Held>() // the oldest first
@@ -156,27 +157,24 @@ function createHeldMemory(memoryBytes: number) {
     }
   }
 
-  return {
-    /** Admits a webhook whose headers have come in. Returns null if complete webhooks leave no room for it. */
-    admit: (held: Held) => {
-      if (completeBytes + held.bytes > memoryBytes) return null
-      incomplete.add(held)
-      incompleteBytes += held.bytes
-      makeRoom()
-      let isComplete = false
-      return {
-        /** Its body is complete: it now keeps its memory until `release`. */
-        complete: (): void => {
-          if (!remove(held)) return
-          isComplete = true
-          completeBytes += held.bytes
-        },
-        /** It is answered, or its sender is gone. To be called once. */
-        release: (): void => {
-          if (isComplete) completeBytes -= held.bytes
-          else remove(held)
-        },
-      }
-    },
+  return (held: Held) => {
+    if (completeBytes + held.bytes > memoryBytes) return null
+    incomplete.add(held)
+    incompleteBytes += held.bytes
+    makeRoom()
+    let isComplete = false
+    return {
+      /** Its body is complete: it now keeps its memory until `release`. */
+      complete: (): void => {
+        if (!remove(held)) return
+        isComplete = true
+        completeBytes += held.bytes
+      },
+      /** It is answered, or its sender is gone. To be called once. */
+      release: (): void => {
+        if (isComplete) completeBytes -= held.bytes
+        else remove(held)
+      },
+    }
   }
 }

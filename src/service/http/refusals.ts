@@ -1,14 +1,5 @@
 import rows from './refusals.json' with { type: 'json' }
 
-/** An answer that refuses a request before it reaches a route. */
-export interface Refusal {
-  readonly status: number
-  /** For the log: one of a fixed list, and never text from the sender. */
-  readonly code: string
-  /** For the sender: what is wrong and what to do. */
-  readonly message: string
-}
-
 /** Called for every refusal. `detail` is Node's or Fastify's error code. */
 export type OnRefused = (refused: {
   readonly code: string
@@ -26,8 +17,12 @@ export const MAX_HEADERS = 100
 export const REFUSALS = rows
 export type RefusalCode = keyof typeof REFUSALS
 
-/** The status and the message of a refusal, by its code. */
-export const refusalOf = (code: RefusalCode): Refusal => ({ code, ...REFUSALS[code] })
+/**
+ * An answer that refuses a request before it reaches a route. `code`: for the log, and never text from the sender.
+ * `message`: for the sender, what is wrong and what to do.
+ */
+export const refusalOf = (code: RefusalCode) => ({ code, ...REFUSALS[code] })
+export type Refusal = Readonly<ReturnType<typeof refusalOf>>
 
 /** The body of a refusal, in the form of the webhook's answers. */
 export const bodyOf = ({ message }: Refusal): { success: false; message: string } => ({ success: false, message })
