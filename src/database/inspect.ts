@@ -13,14 +13,6 @@ import { createStatements, isBusy } from './sqlite/connection.ts'
 import { sqliteDialect } from './sqlite/driver.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite/file.ts'
 
-/** What a MySQL or MariaDB server says of itself. */
-interface ServerTraits {
-  /** The server variables by which it takes no writes, such as read_only=ON; null if it takes them. */
-  readonly readOnly: string | null
-  /** Whether it is a node of a Galera cluster. */
-  readonly galera: boolean
-}
-
 /** What a database holds, and which services use it. */
 export interface Inspection {
   /** The number of applied migrations; 0: none, or the file doesn't exist yet. */
@@ -30,7 +22,7 @@ export interface Inspection {
   /** The clocks of the database and of this machine at the same time, ms since 1970; null if they are the same clock. */
   readonly clock: { readonly theirs: number; readonly ours: number } | null
   /** What the server says of itself; null for a SQLite file. */
-  readonly server: ServerTraits | null
+  readonly server: Awaited<ReturnType<typeof traitsOf>> | null
   /** The number of services. `silent` services have sent no heartbeat for so long that they count as dead. `names`: of both. */
   readonly services: { readonly alive: number; readonly silent: number; readonly names: readonly string[] }
   /** The true keys of the courses in which the latest 5,000 pre-enrolled deliveries wait for buyers. */
@@ -106,16 +98,17 @@ async function contentOf(
 const READ_ONLY = ['read_only', 'super_read_only', 'innodb_read_only', 'transaction_read_only', 'tx_read_only']
 const OFF = /^(OFF|0|NO)$/i
 
-/** By `show variables`, because a server has only some of them, and `select @@name` fails for the others. */
-async function traitsOf(db: Database['db']): Promise<ServerTraits> {
+/** What a MySQL or MariaDB server says of itself. By `show variables`, because a server has only some of them, and `select @@name` fails for the others. */
+async function traitsOf(db: Database['db']) {
   const names = sql.join([...READ_ONLY, 'wsrep_on'])
   const { rows } = await sql<{ Variable_name: string; Value: string }>`
     show variables where variable_name in (${names})`.execute(db)
   const on = rows.filter(({ Value }) => !OFF.test(Value))
   const readOnly = on.filter(({ Variable_name: name }) => READ_ONLY.includes(name))
   return {
-    readOnly:
-      readOnly.length > 0 ? readOnly.map(({ Variable_name, Value }) => `${Variable_name}=${Value}`).join(', ') : null,
+    /** The server variables by which it takes no writes, such as read_only=ON; null if it takes them. */
+    readOnly: readOnly.map(({ Variable_name, Value }) => `${Variable_name}=${Value}`).join(', ') || null,
+    /** Whether it is a node of a Galera cluster. */
     galera: on.some(({ Variable_name: name }) => name === 'wsrep_on'),
   }
 }

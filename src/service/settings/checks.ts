@@ -150,13 +150,10 @@ export const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).tra
 /** What the shop is told of how buyers do in their courses. */
 export const outcomes = z.enum(['off', 'on', 'grades'], { error: 'must be off, on or grades' })
 
-/** The mode of each course: `all` is for those that aren't named. */
-export interface CourseModes {
-  readonly all: string | null
-  readonly byCourse: ReadonlyMap<string, string>
-}
-
-/** A slug, or key=slug entries separated by commas. No course key has a comma or an equals sign. */
+/**
+ * A slug, or key=slug entries separated by commas. No course key has a comma or an equals sign. Of what comes out, `all` is
+ * the mode of the courses that aren't named.
+ */
 export const courseModes = z
   .string()
   .refine((text) => isSlug(text.trim()) || entriesOf(text).every(([key, slug]) => isCourseKey(key) && isSlug(slug)), {
@@ -166,9 +163,11 @@ export const courseModes = z
   .refine((text) => new Set(entriesOf(text).map(([key]) => key)).size === entriesOf(text).length, {
     error: 'names a course twice',
   })
-  .transform((text): CourseModes => {
-    if (isSlug(text.trim())) return { all: text.trim(), byCourse: new Map() }
-    return { all: null, byCourse: new Map(entriesOf(text)) }
+  .transform((text) => {
+    const slug = text.trim()
+    return isSlug(slug)
+      ? { all: slug, byCourse: new Map<string, string>() }
+      : { all: null, byCourse: new Map(entriesOf(text)) }
   })
 
 const isSlug = (text: string): boolean => /^[A-Za-z0-9_-]{1,100}$/.test(text)

@@ -33,13 +33,6 @@ export function putRow(rows: Map<string, SenderRow>, row: SenderRow): void {
 
 type Counts = Record<string, number>
 
-/** What was refused in a minute from one network, or from several together (`address` is null). `text` is for the log. */
-export interface Flood {
-  readonly address: string | null
-  readonly refused: number
-  readonly text: string
-}
-
 interface Entry {
   readonly address: string
   /** What is to be stored, by result. */
@@ -166,7 +159,8 @@ function addMinute({ minute: sum }: Entry, { minute }: Entry): void {
   for (const [code, count] of Object.entries(minute)) sum[code] = (sum[code] ?? 0) + count
 }
 
-function floodOf(from: { of: string; address: string | null; networks?: number; minute: Readonly<Counts> }): Flood {
+/** What was refused in a minute from one network, or from several together (`address` is null). `text` is for the log. */
+function floodOf(from: { of: string; address: string | null; networks?: number; minute: Readonly<Counts> }) {
   const { of, address, networks, minute } = from
   const refused = Object.values(minute).reduce((total, count) => total + count, 0)
   const codes = Object.entries(minute).sort(([, a], [, b]) => b - a)
@@ -174,3 +168,4 @@ function floodOf(from: { of: string; address: string | null; networks?: number; 
   const sender = address ?? `${networks} other addresses`
   return { address, refused, text: `refused ${refused} ${of} from ${sender} in the last minute: ${byCode}` }
 }
+export type Flood = Readonly<ReturnType<typeof floodOf>>
