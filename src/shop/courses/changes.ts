@@ -41,17 +41,25 @@ const isFirstAsked = (one: Facts, other: Facts): boolean =>
   one.asked !== other.asked &&
   (one.reason === 'no_mode' || other.reason === 'no_mode')
 
+/** What a new catalogue is made of. */
+export interface Compared {
+  /** The catalogue that was stored when the reading began. */
+  readonly before: Catalogue
+  readonly read: Read
+  /** The keys of the courses that were sold, as the shop sent them. */
+  readonly sold: readonly string[]
+  readonly selling: Omit<Selling, 'at'>
+}
+
 /**
  * The catalogue that follows from what was read, and what has changed in the courses that were sold. Whether a course could
  * be sold is compared as it was stored with each catalogue: so an enrollment period that begins or ends, a setting and a
  * full course count once, as a change in the LMS does. Pure.
- * @param of.sold the keys as the shop sent them
+ * @param at ms since 1970
  */
-export function compare(of: { before: Catalogue; read: Read; sold: readonly string[]; selling: Selling }): {
-  readonly after: Contents
-  readonly changes: readonly Change[]
-} {
-  const { read, sold, selling } = of
+export function compare(of: Compared, at: number): { readonly after: Contents; readonly changes: readonly Change[] } {
+  const { read, sold } = of
+  const selling = { ...of.selling, at }
   const pastOf = (key: string): Past | null => (of.before.find(key) ?? of.before.findMissing(key))?.was ?? null
   const unchanged: Contents = {
     courses: read.courses.map((course) => {
@@ -63,7 +71,7 @@ export function compare(of: { before: Catalogue; read: Read; sold: readonly stri
   const changes = sold.flatMap((key) => changeBetween(factsIn(of.before, key), factsIn(readings, key)))
   const pasts = new Map(
     changes.map(({ before: { name, reason }, after }) => {
-      return [courseIdentity(after.key), { until: selling.at, name, reason }]
+      return [courseIdentity(after.key), { until: at, name, reason }]
     }),
   )
   const withPast = <One extends Contents['courses' | 'missing'][number]>(one: One): One => {
@@ -92,9 +100,6 @@ function eventOf({ before, after }: Change) {
   }
 }
 
-/** How many go in one statement. */
-const STEP = 500
-
 /**
  * Stores an event for each change, in the transaction that stores the catalogue. It takes the place of one about the same
  * course that the shop doesn't have, because that one tells of what is over: so no more than one event of a course waits,
@@ -108,10 +113,7 @@ export async function insertChanges(
   const { trx, at, newId, seq } = of
   const events = changes.map(eventOf)
   const rows = events.map((data) => newRow({ id: newId(), about: data.id, type: COURSE_CHANGED, seq, at, data }))
-  for (let from = 0; from < rows.length; from += STEP) {
-    const some = rows.slice(from, from + STEP)
-    const keys = some.map(({ about }) => about)
-    await trx.deleteFrom('outbox').where('about', 'in', keys).execute()
-    await insertRows({ trx, into: 'outbox', rows: some })
-  }
+  const keys = rows.map(({ about }) => about)
+  if (keys.length > 0) await trx.deleteFrom('outbox').where('about', 'in', keys).execute()
+  await insertRows({ trx, into: 'outbox', rows })
 }

@@ -1,20 +1,8 @@
 import type { Transaction } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
-import { CATALOGUE, type Catalogue, FIRST_ROW } from './catalogue.ts'
-import { compare, insertChanges } from './changes.ts'
-import type { Read } from './read-lms.ts'
-import type { Selling } from './sellable.ts'
-
-/** What was read, and what it is stored with. */
-interface Stored {
-  /** The catalogue that was stored when the reading began. */
-  readonly before: Catalogue
-  readonly read: Read
-  /** The keys of the courses that were sold, as the shop sent them. */
-  readonly sold: readonly string[]
-  readonly selling: Omit<Selling, 'at'>
-}
+import { CATALOGUE, FIRST_ROW } from './catalogue.ts'
+import { type Compared, compare, insertChanges } from './changes.ts'
 
 /**
  * Stores a new catalogue in the place of the one that was read `before`, in one transaction with the events for the shop
@@ -23,10 +11,11 @@ interface Stored {
  */
 export async function storeContents(
   { database, now, newId, random, hasOutbox }: WriteContext,
-  { before, read, sold, selling }: Stored,
+  compared: Compared,
 ): Promise<void> {
+  const { before } = compared
   const at = now()
-  const { after, changes } = compare({ before, read, sold, selling: { ...selling, at } })
+  const { after, changes } = compare(compared, at)
   const text = JSON.stringify(after)
   const isSame = text === JSON.stringify({ courses: before.courses, missing: before.missing })
   const version = before.version + (isSame ? 0 : 1)

@@ -13,17 +13,14 @@ export interface Attempted {
   readonly posted: Posted
 }
 
-/** The endpoint's new state. `reason`: the failure that changed it; null if it is up again. */
-export interface EndpointChange {
-  readonly state: EndpointRow['state']
-  readonly reason: string | null
-}
-
 /** What was stored for an event. `retryAt`: when it is sent again, ms since 1970; null: no more, or it was sent. */
 export interface Stored {
   readonly retryAt: number | null
-  /** The change of the endpoint's state by the whole group, with its first event; else null. */
-  readonly change: EndpointChange | null
+  /**
+   * The endpoint's new state, if the whole group has changed it, with its first event; else null. `reason`: the failure that
+   * changed it; null if it is up again.
+   */
+  readonly change: { readonly state: EndpointRow['state']; readonly reason: string | null } | null
 }
 
 type Failed = Exclude<Posted, { kind: 'sent' | 'stopped' }>

@@ -31,11 +31,6 @@ export class UnsignableError extends Error {
   override readonly name = 'UnsignableError'
 }
 
-interface Signable {
-  readonly form: SignatureForm
-  readonly signed: string | Uint8Array
-}
-
 const SIGNATURE = /^[0-9a-f]{64}$/
 
 /** Whether a value of X-Lernito-Signature has the form of a signature: exactly 64 lower-case hex digits. */
@@ -88,9 +83,9 @@ export function verify(input: {
  * What may have been signed, in the order of the forms. It depends only on the body. A text that Python can't encode is
  * left out, because no sender can have signed it.
  */
-function signables({ body, json }: { body: string | Uint8Array; json: Json }): Signable[] {
+function signables({ body, json }: { body: string | Uint8Array; json: Json }) {
   // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is accepted, "empty body" signed as raw is refused.
-  const raw: Signable = { form: 'raw', signed: body.length === 0 ? '{}' : body }
+  const raw = { form: 'raw' as const, signed: body.length === 0 ? '{}' : body }
   const pieces = piecesOf(json)
   const signable = (form: keyof typeof STYLES) => ({ form, signed: written(pieces, STYLES[form]) })
   const original = signable('original')
