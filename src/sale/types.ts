@@ -131,9 +131,6 @@ export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
   return Object.values(courses).includes('allowed') ? 'pre_enrolled' : 'enrolled'
 }
 
-/** The account that each course was given to, by true course key. */
-type BuyerAccounts = Readonly<Record<string, LmsAccount>>
-
 /** Who made the delivery: the shop's webhook, an operator's correction of another delivery, or an operator's test sale. */
 export const SOURCES = ['shop', 'correction', 'test'] as const
 export type Source = (typeof SOURCES)[number]
@@ -198,8 +195,8 @@ export interface Settlement {
   /** A call of this attempt may have taken effect without our knowing, or may yet (until `landsUntil`, ms since 1970). */
   readonly effectUnknown: boolean
   readonly landsUntil?: number
-  /** The accounts that this attempt found enrolled or enrolled, as far as the LMS has told. Absent: none. */
-  readonly accounts?: BuyerAccounts
+  /** By true course key, the accounts that this attempt found enrolled or enrolled, as far as the LMS has told. */
+  readonly accounts?: Readonly<Record<string, LmsAccount>>
   /** A description for the timeline: the result, or the message of the LMS about this person. */
   readonly detail: string
   readonly calls?: readonly CallNote[]

@@ -10,12 +10,11 @@ import { createShopEvents } from '../shop/events/shop-events.ts'
 import { formsLately } from '../shop/senders/view.ts'
 import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
 import { createForget } from './forget.ts'
+import { isLoopback } from './lib/network.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
 import { consoleUrlOf } from './work.ts'
-
-const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
 /** The console, if the settings turn it on. The log has its addresses, or says how to turn it on. */
 export function mountConsole(app: FastifyInstance, parts: Parts): void {
@@ -113,7 +112,7 @@ function missingSetting(settings: Settings): string | null {
   if (settings.LERNITO_CONSOLE_CLIENT_SECRET === undefined) {
     return 'LERNITO_CONSOLE_CLIENT_SECRET, the secret of its application'
   }
-  if (settings.LERNITO_PUBLIC_URL !== undefined || LOOPBACK.test(settings.LERNITO_HOST)) return null
+  if (settings.LERNITO_PUBLIC_URL !== undefined || isLoopback(settings.LERNITO_HOST)) return null
   return 'LERNITO_PUBLIC_URL, the address at which operators reach this service'
 }
 

@@ -30,6 +30,9 @@ export function isPrivateAddress(ip: string): boolean {
 /** Whether no traffic to this IP address goes through public networks. */
 export const isLocalAddress = (ip: string): boolean => LOCAL.check(ip, isIPv4(ip) ? 'ipv4' : 'ipv6')
 
+/** Whether a host, as a URL or a setting names it, is this machine. */
+export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
+
 const LOCAL = listOf(networks.local)
 const PRIVATE = listOf([...networks.local, ...networks.special])
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { isLocalAddress } from '../lib/network.ts'
+import { isLocalAddress, isLoopback } from '../lib/network.ts'
 import { keyLength } from './checks.ts'
 import { type Env, SETTINGS, type Settings } from './settings.ts'
 import warnings from './warnings.json' with { type: 'json' }
@@ -100,12 +100,10 @@ export function isSampleSecret(text: string): boolean {
  * same: if an upgrade stopped an installation with such a secret, its sales would be lost until there was a new one.
  */
 export function sampleSecrets(settings: Settings): string[] {
-  const isSandbox = isOnThisMachine(settings.LERNITO_LMS_URL)
+  const isSandbox = isLoopback(new URL(settings.LERNITO_LMS_URL).hostname)
   return SETTINGS.flatMap(({ name, secret }) => {
     const value = secret ? Object.entries(settings).find(([other]) => other === name)?.[1] : undefined
     if (typeof value !== 'string' || !isSampleSecret(value)) return []
     return isSandbox && OF_SANDBOX.includes(value.toLowerCase()) ? [] : [name]
   })
 }
-
-const isOnThisMachine = (url: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(url).hostname)
