@@ -9,17 +9,17 @@ import causes from './causes.json' with { type: 'json' }
 import type { Probe, Reached, Unreached } from './checks/probe.ts'
 
 /**
- * Everything that doctor can find, by where the cause is and by a stable id. `message` states the cause and its effect.
- * `blanks` names the {names} in it, each with an example: the compiler asks a check for their values. `plain` and `tutor`
- * state the fix: commands are in backquotes and hold nothing from outside, so that they are safe to copy. `tutor` is absent
- * if the fix is the same with Tutor.
+ * Everything that doctor can find, by where the cause is and by a stable id. Unless `severity` says that it is a warning, it
+ * is a failure. `message` states the cause and its effect. `blanks` names the {names} in it, each with an example: the
+ * compiler asks a check for their values. `plain` and `tutor` state the fix: commands are in backquotes and hold nothing
+ * from outside, so that they are safe to copy. `tutor` is absent if the fix is the same with Tutor.
  */
 export const CAUSE_GROUPS = causes
 export const CAUSES = { ...causes.ours, ...causes.lms, ...causes.enrolling, ...causes.outside, ...causes.events }
 export type CauseId = keyof typeof CAUSES
 
 const causeSchema = z.object({
-  severity: z.enum(['warning', 'failure']),
+  severity: z.enum(['warning', 'failure']).default('failure'),
   message: z.string(),
   plain: z.string(),
   tutor: z.string().nullable().default(null),
