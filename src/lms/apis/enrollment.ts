@@ -49,7 +49,8 @@ export function enrollmentVersionCall(version: 1 | 2): LmsCall<boolean> {
   return { ...getRequest(endpoint), judge: (answer) => judgeAvailable(answer, endpoint) }
 }
 
-interface PersonInCourse {
+/** One person in one course. */
+export interface PersonInCourse {
   readonly username: string
   readonly course: string
 }
@@ -74,7 +75,7 @@ export const enrollmentCall = (of: PersonInCourse): LmsCall<Enrollment | null> =
 })
 
 /** The enrollment after a call that changes it. */
-interface Changed {
+export interface Changed {
   readonly active: boolean
   readonly mode: string
 }

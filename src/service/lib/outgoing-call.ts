@@ -2,13 +2,23 @@ import { type LookupAddress, type LookupOptions, lookup as systemLookup } from '
 import type { LookupFunction } from 'node:net'
 import { isPrivateAddress } from './network.ts'
 
+/** The time limit of one call. */
+interface Deadline {
+  /** Aborted when the time is over, or with the given signal and for its reason. */
+  readonly signal: AbortSignal
+  /** Whether the time is over. */
+  isOver(): boolean
+  /** Call it when the call has ended. */
+  clear(): void
+}
+
 /**
  * Starts the time limit of a call. AbortSignal.timeout can't be cleared: each signal would keep its call, with the
  * answer, in memory until the limit has passed.
  * @param of.ms how long the call may take
  * @param of.signal what else ends the call
  */
-export function startDeadline({ ms, signal }: { ms: number; signal: AbortSignal | null }) {
+export function startDeadline({ ms, signal }: { ms: number; signal: AbortSignal | null }): Deadline {
   const controller = new AbortController()
   let over = false
   const timer = setTimeout(() => {
@@ -19,12 +29,9 @@ export function startDeadline({ ms, signal }: { ms: number; signal: AbortSignal 
   if (signal?.aborted) end()
   signal?.addEventListener('abort', end, { once: true })
   return {
-    /** Aborted when the time is over, or with the given signal and for its reason. */
     signal: controller.signal,
-    /** Whether the time is over. */
     isOver: () => over,
-    /** Call it when the call has ended. */
-    clear: (): void => {
+    clear: () => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', end)
     },
