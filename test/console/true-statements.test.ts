@@ -103,7 +103,10 @@ describe('two people, one delivery', () => {
       for (const [name, value] of Object.entries(FORMS[action]))
         assert.ok(answer.text.includes(`name="${name}" value="${value}"`), `${name} is kept`)
       const redone = await post(id, action, { ...FORMS[action], last_event: again })
-      assert.equal(redone.status, 303, redone.text)
+      // The sale did nothing that could be withdrawn.
+      if (action === 'withdraw')
+        assert.match(readable(redone), /Nothing changed\. .*(nothing to withdraw|did not report)/)
+      else assert.equal(redone.status, 303, redone.text)
     })
   }
 
