@@ -37,7 +37,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means:
         'As a warning: nothing was done. The `result` is `never_sold`, or the `webhook-id` is that of another refund (`refund_reused`) or of a sale (`sale_id`).',
       action:
-        'For `never_sold`, compare the order with the deliveries, otherwise see [Errors](errors.md#answers-to-the-shop).',
+        'For `never_sold`, compare the order `webhookId` with the deliveries, otherwise see [Errors](errors.md#answers-to-the-shop).',
     },
     'sale refused, because a refund came under the same webhook-id': {
       means: 'Nothing was stored.',

@@ -6,6 +6,7 @@ import type { Notified } from '../../operators/notify/notifier.ts'
 import { COURSE_CHANGED } from '../../queue/outbox/outbox.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import type { SentReport } from '../../shop/events/run-outbox.ts'
+import type { ReceivedRefund } from '../../shop/refund/route.ts'
 import { isLeaseLost } from '../lib/errors.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -65,7 +66,7 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
     onRequestRefused: (refused: object, isFlood: boolean): void =>
       log[isFlood ? 'debug' : 'info'](refused, 'request refused'),
     /** A signed refund, and what it means. `deliveries`: those that it concerns. */
-    onRefund: (refund: { result: string; deliveries: readonly string[]; courses: number }): void =>
+    onRefund: (refund: ReceivedRefund): void =>
       log[refund.result === 'accepted' || refund.result === 'repeat' ? 'info' : 'warn'](refund, 'refund received'),
     onRefundId: (webhookId: string): void =>
       log.warn({ webhookId }, 'sale refused, because a refund came under the same webhook-id'),

@@ -1,3 +1,4 @@
+import { maskAddress } from '../../lms/apis/accounts.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { readKept } from '../../queue/withdrawals/keepers.ts'
 import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
@@ -21,8 +22,22 @@ interface Refunds extends OfShop, Pick<AppContext, 'context' | 'guard' | 'publis
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
   /** Called with each refund that the payload rules accept, and with its result. */
-  readonly onRefund: (refund: { result: string; deliveries: readonly string[]; courses: number }) => void
+  readonly onRefund: (refund: ReceivedRefund) => void
 }
+
+/** A refund for the log. `courses`: how many it names. */
+export interface ReceivedRefund {
+  readonly result: string
+  readonly deliveries: readonly string[]
+  readonly courses: number
+  readonly webhookId?: string
+  /** Of one that nothing was sold for: the first of its courses without a sale, and the address without its name. */
+  readonly unsold?: readonly string[]
+  readonly to?: string
+}
+
+/** So many courses are named in the log. */
+const UNSOLD_MAX = 5
 
 /**
  * Adds the route at which the shop takes a buyer out of courses again. A request is signed as a webhook is and has the
@@ -46,16 +61,17 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     }
     const { result, events } = await store(parts, { request, digest, ...names })
     if (result.kind === 'sale_id' || result.kind === 'refund_reused') {
-      onRefund({ result: result.kind, deliveries: result.deliveries, courses })
+      onRefund({ result: result.kind, deliveries: result.deliveries, courses, ...names })
       return misusedId(result.kind)
     }
     if (result.kind === 'never_sold') {
-      onRefund({ result: result.kind, deliveries: [], courses })
+      const unsold = result.courses.slice(0, UNSOLD_MAX)
+      onRefund({ result: result.kind, deliveries: [], courses, ...names, unsold, to: maskAddress(request.email) })
       return neverSold(result.courses, sale.value)
     }
     const { deliveries, orders, isRepeat } = result
     const withdrawn = await parts.inbox.withdrawn({ ids: orders.map(orderId), deadline })
-    onRefund({ result: isRepeat ? 'repeat' : 'accepted', deliveries, courses })
+    onRefund({ result: isRepeat ? 'repeat' : 'accepted', deliveries, courses, ...names })
     const newest = deliveries.at(-1)
     const headers = newest === undefined ? {} : { 'x-lernito-delivery': newest }
     const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')

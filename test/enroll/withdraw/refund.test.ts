@@ -75,6 +75,14 @@ test('a refund takes the buyer out of the named course, and the timeline names t
   assert.deepEqual(lines.at(-1)?.deliveries, [id])
 })
 
+test('the log names the order of a refund of what was never sold, and no whole address', async () => {
+  await refund({ email: 'nobody@example.com', id: 'refund_7' })
+  const line = product.log.findLast(({ msg }) => msg === 'refund received')
+  const { result, webhookId, unsold, to } = line ?? {}
+  assert.deepEqual([result, webhookId, unsold, to], ['never_sold', 'refund_7', [DEMO], 'n***@example.com'])
+  assert.doesNotMatch(JSON.stringify(line), /nobody@/)
+})
+
 test('a buyer without an account loses the allowance', async () => {
   await sold('new@example.com')
   assert.equal((await refund({ email: 'new@example.com' })).status, 200)

@@ -187,7 +187,11 @@ function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View):
 /** Returns the step that tells the shop what becomes of its sales. */
 function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step {
   const { title, text, more } = words.results
-  const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' })]])}`
+  const settings = [
+    copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' }),
+    copyHtml({ id: 'copy-events-secret', text: 'LERNITO_EVENTS_SECRET=whsec_$(openssl rand -base64 32)' }),
+  ]
+  const example = html`<p>${text}</p>!${factsHtml(settings.map((setting) => [words.setting, setting]))}`
   const link = html`<p class="quiet">${more} <a href="${base}/events">${TEXTS.shopEvents.title}</a></p>`
   return {
     id: 'events',
