@@ -126,6 +126,30 @@ test('of two replicas that have claimed the same delivery, one begins, and the o
   assert.deepEqual(await begin(other, id), new Set(), 'it was read before that attempt')
 })
 
+test('no attempt begins that was read before the one in which another replica died: the next one reads first', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  const other = await bench.replica('replica-2')
+  await bench.db.updateTable('deliveries').set({ home: 'replica-2' }).execute()
+  assert.deepEqual(await claimNow(other), [id])
+  assert.deepEqual(await begin(other, id), new Set([id]))
+  await pruneAlone(bench, 'replica-2')
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
+})
+
+test('an attempt goes on only at the replica that has the hold of its buyer', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  assert.deepEqual(await bench.inbox.mayContinue([id]), new Set([id]))
+  const other = await bench.replica('replica-2')
+  await pruneAlone(other, 'replica-1')
+  const { deliveries } = await other.store.readClaimed([id])
+  assert.deepEqual(await other.store.beginAttempt(deliveries), new Set([id]))
+  assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
+})
+
 test('a person has one attempt at a time, over all replicas', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inTransaction } from '../../src/database/transaction.ts'
+import { createHolds } from '../../src/queue/replicas/holds.ts'
 import { pruneAlone, type Replica, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
@@ -71,5 +72,38 @@ test('a step of the database’s clock does not end it earlier', async (t) => {
   await end(bench, true)
   await bench.db.updateTable('holds').set({ late_at: 0 }).where('name', '=', ADA).execute()
   await lookFor(bench, LANDS_MS - 1)
+  assert.equal(await take(bench), false)
+})
+
+test('a hold that was left once more since the look lasts as long again', async (t) => {
+  const bench = await setUp(t)
+  const leave = async () => {
+    assert.equal(await take(bench), true)
+    await bench.replicas.holds.mayLandLate([ADA])
+    await end(bench, true)
+  }
+  await leave()
+  await bench.db.updateTable('holds').set({ late_at: 1 }).execute()
+  const { database, monotonic } = await bench.replica('replica-2')
+  /** Happens after the other replica has read the holds, and before it ends one. */
+  let then = (): Promise<void> => Promise.resolve()
+  const db = database.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      await then()
+      return result
+    },
+  })
+  const of = { me: () => 'replica-2', random: () => 0.5, landsMs: LANDS_MS, clock: () => monotonic.at }
+  const holds = createHolds({ database: { ...database, db }, ...of })
+  const other = { ...bench, replicas: { ...bench.replicas, holds } }
+  await lookFor(other, LANDS_MS - 1)
+  then = async () => {
+    then = () => Promise.resolve()
+    await bench.db.deleteFrom('holds').execute()
+    await leave()
+  }
+  monotonic.at += 1
+  assert.equal(await holds.sweep(), 1)
   assert.equal(await take(bench), false)
 })

@@ -135,6 +135,26 @@ for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {
   })
 }
 
+for (const [meanwhile, happens] of [
+  ['nothing', async () => {}],
+  ['the shop sends it again', ({ store }: Replica) => store.write([accepted(arrival({ email: 'a@x.example' }))])],
+  [
+    'an operator handles it',
+    ({ operations }: Replica, id: string) => operations.markHandled({ id, note: '', by: 'op' }),
+  ],
+  ['this replica loses the hold', ({ db }: Replica) => db.deleteFrom('holds').execute()],
+] as const) {
+  test(`the delivery keeps until when a call of its attempt may land, whatever happens meanwhile: ${meanwhile}`, async (t) => {
+    const bench = await setUp(t)
+    const [id = ''] = await accept(bench, ['a@x.example'])
+    await begin(bench, id)
+    await happens(bench, id)
+    const settlement = { ...retry(id, START + 5000), effectUnknown: true, landsUntil: START + 60_000 }
+    await bench.store.write([{ kind: 'settle', settlement, person: 'a@x.example' }])
+    assert.equal((await bench.row(id)).lands_until, START + 60_000)
+  })
+}
+
 test('a row that is settled already is not changed and gets no second event', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await accept(bench, ['a@x.example'])
