@@ -59,6 +59,15 @@ test('a correction that withdraws takes the buyer at the old address out again',
   assert.equal(await stateOf(id), 'withdrawn')
 })
 
+test('a sale that was withdrawn stays so when it is corrected', async () => {
+  const id = await sold('gone@example.com')
+  await product.withdraw(id)
+  const { id: made } = await correct({ id, email: 'alice@example.com' })
+  await waitFor(made, 'enrolled')
+  const last = (await operations.timeline(id)).at(-1)
+  assert.deepEqual([await stateOf(id), last?.kind, last?.detail], ['withdrawn', 'corrected', `replaced by ${made}`])
+})
+
 test('all other fields of the payload stay, so corrections of two sales are two deliveries', async () => {
   const one = await sold('one@example.com')
   const { headers } = await sell({ email: 'one@example.com', name: 'Other' })
