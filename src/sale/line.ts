@@ -150,10 +150,7 @@ export function isTakenOut({ withdrawal }: Pick<Line, 'withdrawal'>): boolean {
  */
 export const isWanted = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
   withdrawal === null ||
-  (withdrawal.endedAt !== null &&
-    !withdrawal.paid &&
-    withdrawal.result?.kind === 'kept' &&
-    withdrawal.result.mode !== null)
+  (withdrawal.endedAt !== null && withdrawal.result?.kind === 'kept' && withdrawal.result.mode !== null)
 
 /** The line of a course, by any spelling of its key. */
 export const lineOf = (lines: readonly Line[], course: string): Line | undefined =>

@@ -21,6 +21,16 @@ const attemptNow = (failures: number) =>
     .where('withdrawal_state', '=', 'open')
     .execute()
 
+test('a course that an earlier attempt took away stays in the result if the next one finds nothing there', async () => {
+  const id = await sold('bob@example.com', [DEMO, PYTHON])
+  await lms.faults([{ path: UNENROLL, naming: PYTHON, status: 502, times: 1 }])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
+  await attemptNow(1)
+  const { courses, message } = (await ended(product, id)).result ?? {}
+  assert.deepEqual([courses?.[DEMO]?.kind, courses?.[PYTHON]?.kind, message], ['unenrolled', 'unenrolled', ''])
+})
+
 test('a course that an earlier attempt took away stays in the result if the last attempt fails', async () => {
   const id = await sold(ALICE, [DEMO, PYTHON])
   await lms.faults([{ path: UNENROLL, naming: PYTHON, status: 502, times: 1 }])

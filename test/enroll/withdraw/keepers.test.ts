@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Buyer, DEMO } from '../../harness.ts'
+import { setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK } from '../../service/serving.ts'
 import { adaIn, FAILING, LATE, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
@@ -23,6 +24,33 @@ test('a sale whose paid mode an operator’s withdrawal left keeps the course', 
   const bundle = await sold(OLD, [DEMO, PYTHON])
   const { json } = await refund({ email: OLD, courseIds: [DEMO, PYTHON], sale: bundle })
   assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify([json, await stateOf(single)]))
+})
+
+test('a sale keeps no course that an operator’s withdrawal of it left for another reason', async () => {
+  await register()
+  const single = await sold(OLD)
+  await setFacts(db, single, { accounts: {} }) // as if the LMS had not told the account's id: it would be found by that
+  const body = [{ username: 'x', email: 'b@x.example', is_active: true }]
+  await lms.faults([{ path: '/api/user/v1/accounts', method: 'GET', status: 200, body }])
+  const { result } = await withdraw(single)
+  assert.deepEqual([result?.courses[DEMO]?.kind, result?.courses[DEMO]?.mode], ['kept', null])
+  await lms.noFaults()
+  const bundle = await sold(OLD, [DEMO, PYTHON])
+  const { json } = await refund({ email: OLD, courseIds: [DEMO, PYTHON], sale: bundle })
+  await ordersEnded()
+  assert.deepEqual(await activeIn(), [], JSON.stringify(json))
+})
+
+test('an enrolled sale whose account is not known keeps the course, although another account has the address by now', async () => {
+  await register()
+  const single = await sold(OLD)
+  await setFacts(db, single, { accounts: {} })
+  const bundle = await sold(OLD, [DEMO, PYTHON])
+  await move()
+  await lms.people({ email: OLD, username: 'second', active: true })
+  const { json } = await refund({ email: OLD, courseIds: [DEMO, PYTHON], sale: bundle })
+  await ordersEnded()
+  assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`], JSON.stringify([json, await stateOf(single)]))
 })
 
 test('a refund that comes again without an id still says which course is kept', async () => {

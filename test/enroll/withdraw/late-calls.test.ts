@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { BULK, UNENROLL } from '../../service/serving.ts'
-import { LATE, startWithHeldCalls } from './held-calls.ts'
+import { FAILING, LATE, startWithHeldCalls } from './held-calls.ts'
 import { refund as post } from './refunding.ts'
 import { ended, heldPeople } from './withdrawing.ts'
 
@@ -79,6 +79,27 @@ describe('a refund after an enrolling call that the LMS carries out late', () =>
     const id = await sold(ALICE)
     await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
     await until('the withdrawal', async () => (await activeIn()).length === 0 || undefined)
+    await lookedAt()
+    land()
+    await isActiveIn([DEMO])
+    await ended(product, id)
+    assert.deepEqual(await activeIn(), [])
+  })
+
+  test('also if the call was for a handled sale, and the refunded one itself can have had no effect', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const { headers } = await sell({ email: ALICE, name: 'Other' })
+    const other = String(headers['x-lernito-delivery'])
+    await operations.markHandled({ id: other, note: 'by hand', by: 'alice' })
+    await until('the end of the attempt', async () => (await heldPeople(db)) === 0 || undefined)
+    await lms.faults(FAILING)
+    const id = await sold(ALICE)
+    await until('the end of its attempt', async () => (await heldPeople(db)) === 0 || undefined)
+    // As after an attempt that the LMS has refused
+    const refused = { state: 'needs_attention', due_at: null, effect_unknown: 0, lands_until: null } as const
+    await db.updateTable('deliveries').set(refused).where('id', '=', id).execute()
+    await lms.noFaults()
+    assert.equal((await post({ url: product.url, email: ALICE, courseIds: [DEMO], sale: id })).status, 202)
     await lookedAt()
     land()
     await isActiveIn([DEMO])

@@ -97,6 +97,15 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual([(await show(id)).accounts, (await lms.state()).allowances], [before, []])
     })
 
+    test('nor does a repeat let in whoever registers with the address that nobody has by now', async () => {
+      const id = await soldAndMoved()
+      const before = (await show(id)).accounts
+      const { json } = await sell({ email: OLD })
+      assert.deepEqual(json, { success: true, message: 'User enrollment status verified for 1 course(s)' })
+      assert.deepEqual([await activeIn(), await stateOf(id)], [[`${NEW} ${DEMO}`], 'enrolled'])
+      assert.deepEqual([(await show(id)).accounts, (await lms.state()).allowances], [before, []])
+    })
+
     if (kind !== FIRST) return
 
     test('an unused allowance for the old address goes too if nobody has the address', async () => {

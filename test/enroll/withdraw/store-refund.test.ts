@@ -1,9 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
+import { lockDelivery, startAgain } from '../../../src/queue/change-deliveries.ts'
+import { orderWithdrawal } from '../../../src/queue/withdraw.ts'
 import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
-import { withdrawalsIn } from '../../lines.ts'
-import { accepted, arrival, only, retry, START, settled, setUp } from '../../queue/harness.ts'
+import { worstOf } from '../../../src/queue/withdrawals/withdrawal.ts'
+import { linesIn, withdrawalsIn } from '../../lines.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  only,
+  onSqlite,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
+import { until } from '../../service/process.ts'
 
 const EMAIL = 'ada@x.example'
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
@@ -83,6 +100,66 @@ test('an attempt that a refund outdates may have done what nobody stores, so the
   assert.deepEqual([(await row(id)).effect_unknown, (await row(id)).state], [1, 'queued'])
 })
 
+/**
+ * Orders something while another replica stores that a sale came again: the order waits for its lock. On SQLite, one
+ * transaction that writes comes after the other.
+ */
+async function orderedDuringRepeat(
+  bench: Awaited<ReturnType<typeof setUp>>,
+  id: string,
+  order: () => Promise<unknown>,
+) {
+  const other = await bench.replica('replica-2')
+  const isWaiting = async (): Promise<boolean> => {
+    const query = sql`select info from information_schema.processlist
+      where info like 'update \`deliveries\`%' or info like 'insert into \`delivery_lines\`%'`
+    return (await query.execute(bench.db)).rows.length > 0
+  }
+  const { ordered } = await other.db.transaction().execute(async (trx) => {
+    await lockDelivery({ trx }, id)
+    await startAgain({ trx, at: START }, { ids: [id], isReplay: false })
+    const ordered = order()
+    if (!onSqlite()) await until('the order waits', async () => (await isWaiting()) || undefined)
+    return { ordered }
+  })
+  await ordered
+}
+
+test('a failed refund that is tried again while its sale comes again orders nothing: the sale is the newer statement', async (t) => {
+  const bench = await setUp(t)
+  const { store, context, db } = bench
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  const refund = { ...refundOf(COURSE), webhookId: 'r_1' }
+  await storeRefund(context, refund)
+  const order = await claimOrder(bench)
+  assert(order)
+  const results = new Map([[COURSE, { kind: 'kept', mode: null, why: 'refused' } as const]])
+  await endOrder(context, { order, attempted: { results, message: '' }, isLate: false })
+  await orderedDuringRepeat(bench, id, () => storeRefund(context, refund))
+  assert.equal(only(await linesIn(db, id)).withdrawal, null)
+})
+
+test('an operator’s withdrawal leaves another sale alone that comes again just then', async (t) => {
+  const bench = await setUp(t)
+  const sold = async (order: number): Promise<string> => {
+    const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, order }))]))
+    await bench.store.write([settled(succeeded(id))])
+    return id
+  }
+  const [id, again] = [await sold(1), await sold(2)]
+  await orderedDuringRepeat(bench, again, () =>
+    orderWithdrawal(bench.context, { id, courses: null, paid: false, by: 'op' }),
+  )
+  const withdrawals = (await Promise.all([id, again].map((one) => linesIn(bench.db, one)))).map(
+    (lines) => only(lines).withdrawal,
+  )
+  assert.deepEqual(
+    withdrawals.map((one) => one?.by),
+    ['op', undefined],
+  )
+})
+
 test('a replay of what has failed of a sale leaves the refunded course alone, and a replay of all gives it back', async (t) => {
   const { store, context, operations, db } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
@@ -98,6 +175,15 @@ test('a replay of what has failed of a sale leaves the refunded course alone, an
   assert.deepEqual(await attempted(), [A, B], 'nothing has failed, so the operator wants it back')
 })
 
+test('a replay of a failed sale whose courses are all withdrawn gives them all back', async (t) => {
+  const { store, context, operations, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  await storeRefund(context, refundOf(A, B))
+  await db.updateTable('deliveries').set({ state: 'needs_attention', due_at: null }).where('id', '=', id).execute()
+  await operations.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual((await store.readClaimed([id])).deliveries[0]?.request?.courseIds, [A, B])
+})
+
 test('a withdrawal of one course waits for no order about another one', async (t) => {
   const { store, operations } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
@@ -106,4 +192,11 @@ test('a withdrawal of one course waits for no order about another one', async (t
   assert.equal((await operations.withdraw({ ...order, courses: [A] })).kind, 'pending')
   const both = await operations.withdraw({ ...order, courses: [A, B] })
   assert.deepEqual('withdrawal' in both && both.withdrawal.courses, [B])
+})
+
+test('of several withdrawals, one that failed decides before one that was kept, and none does while one is open', () => {
+  assert.equal(worstOf(['done', 'kept', 'failed']), 'failed')
+  assert.equal(worstOf(['done', 'kept']), 'kept')
+  assert.equal(worstOf(['done', 'done']), 'done')
+  assert.equal(worstOf(['failed', null]), null)
 })

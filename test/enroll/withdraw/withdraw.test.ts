@@ -99,6 +99,18 @@ test('a buyer who was enrolled and whose account is gone keeps the report, with 
   assert.deepEqual([await stateOf(id), (await kinds(id)).at(-1)], ['enrolled', 'withdrawal_failed'])
 })
 
+test('a buyer who used the allowance, and whose address nobody has by now, is not said to be out of the course', async () => {
+  const email = 'waiting@example.com'
+  const id = await sold(email)
+  await lms.people({ email, username: 'waiting', active: false })
+  await lms.activate(email)
+  await lms.address({ formerly: email, email: 'moved@example.com' })
+  const { result } = await withdraw(id)
+  assert.match(result?.courses[DEMO]?.why ?? '', /^an account with this address used the allowance/)
+  assert.equal((await rowOf('moved@example.com', DEMO))?.active, true)
+  assert.deepEqual([await stateOf(id), (await kinds(id)).at(-1)], ['pre_enrolled', 'withdrawal_failed'])
+})
+
 test('what the delivery never reported, and what was withdrawn before, is refused', async () => {
   const id = await sold('alice@example.com')
   const order = { id, paid: false, by: 'alice' }
