@@ -1,11 +1,12 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
-import { isTakenOut, isWanted, isWithdrawing, type Line } from '../sale/line.ts'
+import type { Line } from '../sale/line.ts'
 import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { lockDeliveries, startAgain, wantedAsNew } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
-import { linesOf, newLines, storeLines } from './lines.ts'
+import { newLines, storeLines } from './lines.ts'
+import { lateRetry, readLateRetries, readReplacements, repeatedAs } from './repeats.ts'
 import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
@@ -56,7 +57,7 @@ export async function announce(context: AcceptContext, webhooks: readonly Verifi
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since, unless it is
- * a retry that came after a course was withdrawn (see readLateRetries). Its new generation prevents an attempt in
+ * a retry that came after a course was withdrawn (see readLateRetries); one of a corrected sale starts the correction. Its new generation prevents an attempt in
  * progress from answering it. Results are in the order of `arrivals`. Throws what the database throws, and ROW_CHANGED
  * if the delivery that has a webhook-id was erased meanwhile.
  */
@@ -161,15 +162,20 @@ const isKnown = ({ holder }: Pick<Sale, 'holder'>): boolean => holder?.isNew ===
 /** Starts what came again, and stores the webhook-ids under which it did for the first time. In the order of `sales`. */
 async function processSales(context: AcceptContext, sales: readonly Sale[]): Promise<Change[]> {
   const again = sales.filter(({ isNew, row }) => !isNew && row.state === 'queued')
-  const retried = [...new Set(again.flatMap((sale) => (isKnown(sale) ? sale.id : [])))]
+  const corrections = await readReplacements(
+    context,
+    again.flatMap(({ id, row }) => (row.source === 'shop' ? id : [])),
+  )
+  const startedBy = ({ id }: Sale): string => corrections.get(id) ?? id
+  const retried = [...new Set(again.flatMap((sale) => (isKnown(sale) ? startedBy(sale) : [])))]
   if (retried.length > 0) await lockDeliveries(context, retried) // so that no refund comes between this look and their start
   const late = await readLateRetries(context, retried)
-  const lateRetryOf = (sale: Sale) => (isKnown(sale) ? late.get(sale.id) : undefined)
+  const lateRetryOf = (sale: Sale) => (isKnown(sale) ? late.get(startedBy(sale)) : undefined)
   const requeued = await requeue(
     context,
-    again.flatMap((sale) => (lateRetryOf(sale) === undefined ? sale.id : [])),
+    again.flatMap((sale) => (lateRetryOf(sale) === undefined ? startedBy(sale) : [])),
   )
-  const parts = [...new Set(again.flatMap((sale) => (lateRetryOf(sale)?.hasRest ? sale.id : [])))]
+  const parts = [...new Set(again.flatMap((sale) => (lateRetryOf(sale)?.hasRest ? startedBy(sale) : [])))]
   await startAgain(context, { ids: parts, isReplay: false, home: context.home, lineOf: wantedAsNew })
   const renamed = sales.filter(({ isNew, row, holder }) => !isNew && holder?.id === row.id)
   await giveToDeliveries(
@@ -177,55 +183,17 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
     renamed.map(({ id, isNamed, row }) => ({ id, isNamed, webhookId: row.webhook_id ?? '' })),
   )
   return sales.map((sale) => {
-    const { id, isNew, row } = sale
+    const { isNew, row } = sale
+    const id = startedBy(sale)
     const retry = lateRetryOf(sale)
     if (retry !== undefined) return lateRetry(id, retry)
     const progress = toProgress({ ...row, generation: requeued.generations.get(id) ?? row.generation })
     const ended = requeued.ended.get(id) ?? []
     requeued.ended.delete(id) // a group may have the same repeat twice
-    return { id, progress, drafts: [...draftEvents({ id, isNew, row, reason: progress.reason }), ...ended] }
+    const drafts = [...draftEvents({ id, isNew, row, reason: progress.reason }), ...ended]
+    return { id, progress, drafts: id === sale.id ? drafts : [...drafts, repeatedAs(sale.id, id)] }
   })
 }
-
-/** A retry that came after a course of its sale was withdrawn. `hasRest`: the sale has courses that no withdrawal names. */
-interface LateRetry {
-  readonly withdrawnCourse: string
-  readonly hasRest: boolean
-}
-
-/**
- * Of these deliveries, finds those that have a course withdrawn, or refunded in vain, and the first such course, as it was
- * sent. A withdrawal from before a newer sale doesn't count.
- *
- * A repeat of such a delivery under a webhook-id that was known before is a retry which came late: a sender that didn't
- * get an answer in time sends the same id again, and must not put a refunded buyer back. A new id, or none, is a new sale.
- */
-async function readLateRetries(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, LateRetry>> {
-  const rows = await linesOf(trx, ids)
-  return new Map(
-    rows.flatMap(({ id, lines }) => {
-      const out = lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)
-      return out === undefined ? [] : [[id, { withdrawnCourse: out.sent, hasRest: lines.some(isWanted) }] as const]
-    }),
-  )
-}
-
-/** A late retry starts what no withdrawal names, and is told which course it didn't start. */
-const lateRetry = (id: string, { withdrawnCourse, hasRest }: LateRetry): Change => ({
-  id,
-  withdrawnCourse,
-  progress: { state: 'withdrawn', reason: null, dueAt: null, generation: 0 },
-  drafts: [
-    {
-      deliveryId: id,
-      kind: 'repeated',
-      detail: `a late retry; ${withdrawnCourse} was withdrawn${hasRest ? ', and the other courses start again' : ''}`,
-    },
-  ],
-})
 
 function draftEvents({
   id,

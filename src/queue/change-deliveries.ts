@@ -80,6 +80,20 @@ export async function changedSince(
   return { number: last.seq, kind: last.kind, by: last.actor ?? '', at: last.at, detail: last.detail }
 }
 
+/** The delivery that corrects this one, that which corrects that one, and so on, as far as they are stored. */
+export async function readCorrections(
+  trx: Pick<Kysely<Tables>, 'selectFrom'>,
+  { replaced_by }: Pick<DeliveryRow, 'replaced_by'>,
+): Promise<readonly string[]> {
+  const found: string[] = []
+  for (let id = replaced_by; id !== null && !found.includes(id); ) {
+    const next = await trx.selectFrom('deliveries').select('replaced_by').where('id', '=', id).executeTakeFirst()
+    if (next !== undefined) found.push(id)
+    id = next?.replaced_by ?? null
+  }
+  return found
+}
+
 /** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
 const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
 

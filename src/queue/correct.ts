@@ -84,7 +84,7 @@ export async function planCorrection(
     .execute()
   const [row] = await withLines(trx, rows)
   if (row === undefined) return { kind: 'unknown' }
-  // If the shop has sent it again since, it is at work again, and can be corrected again.
+  // If an operator has replayed it since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
   const left = row.lines.filter(isWanted).map(({ sent }) => sent)
   const isPart = left.length > 0 && left.length < row.lines.length

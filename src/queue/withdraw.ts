@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../sale/line.ts'
@@ -11,6 +11,7 @@ import {
   lockDelivery,
   NOTE_MAX,
   type Outdated,
+  readCorrections,
   type Seen,
   setHandled,
   startAgain,
@@ -87,7 +88,7 @@ export async function readOtherSales(
   const query = trx.selectFrom('deliveries').select(['id', 'email', 'replaced_by']).where('id', '=', id)
   const [mine] = await withLines(trx, await query.execute())
   if (mine === undefined || mine.email === null) return []
-  const corrections = await readCorrections(trx, mine)
+  const corrections = new Set(await readCorrections(trx, mine))
   const rows = await trx
     .selectFrom('deliveries')
     .select(WITHDRAWABLE)
@@ -110,20 +111,6 @@ export async function readOtherSales(
       .filter(isSamePerson)
     return sold.length === 0 ? [] : [{ id: row.id, courses: sold }]
   })
-}
-
-/** The delivery that corrects this one, that which corrects that one, and so on. */
-async function readCorrections(
-  trx: Pick<Transaction<Tables>, 'selectFrom'>,
-  { replaced_by }: Pick<DeliveryRow, 'replaced_by'>,
-): Promise<ReadonlySet<string>> {
-  const found = new Set<string>()
-  for (let id = replaced_by; id !== null && !found.has(id); ) {
-    found.add(id)
-    const next = await trx.selectFrom('deliveries').select('replaced_by').where('id', '=', id).executeTakeFirst()
-    id = next?.replaced_by ?? null
-  }
-  return found
 }
 
 /** Stores an order in a transaction that has locked the delivery. A queued delivery goes on without its courses. */

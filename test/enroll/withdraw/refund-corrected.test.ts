@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { replacementsOf } from '../../../src/queue/withdrawals/refunded-sales.ts'
-import { DEMO } from '../../harness.ts'
+import { DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { refund as post } from './refunding.ts'
+import { refund as post, post as postTo, standard } from './refunding.ts'
 import { startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -39,6 +39,15 @@ test('a refund of a sale whose address was corrected takes the course from the r
   const right = await corrected({ id: await sold(WRONG), email: ALICE })
   assert.equal((await refund(WRONG)).status, 200)
   assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
+})
+
+test('a late retry of a corrected sale starts nothing after its refund', async () => {
+  const body = payload({ email: WRONG })
+  const sale = () => postTo({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_1') })
+  await corrected({ id: String((await sale()).headers['x-lernito-delivery']), email: ALICE })
+  assert.equal((await refund(WRONG)).status, 200)
+  assert.deepEqual((await sale()).json, { success: false, message: `Course ${DEMO} was withdrawn` })
+  assert.deepEqual(await access(), [])
 })
 
 test('a refund of a sale whose course key was corrected takes the right course', async () => {

@@ -50,6 +50,18 @@ test('a corrected address is another delivery, linked both ways, and the old one
   )
 })
 
+test('a corrected sale that comes again starts its correction, and not what was wrong', async () => {
+  const sale = { email: 'alicia@example.com', name: 'Again' }
+  const { headers } = await product.sell(sale)
+  const id = String(headers['x-lernito-delivery'])
+  const { id: made } = await correct({ id, email: 'alice@example.com' })
+  await waitFor(made, 'enrolled')
+  const again = await product.sell(sale)
+  assert.deepEqual([again.status, again.headers['x-lernito-delivery'], await stateOf(id)], [200, made, 'handled'])
+  assert.equal((await operations.timeline(id)).at(-1)?.detail, `its correction starts again: ${made}`)
+  assert.match((await operations.timeline(made)).map(({ kind }) => kind).join(), /repeated,enrolled$/)
+})
+
 test('a correction that withdraws takes the buyer at the old address out again', async () => {
   const id = await sold('eryn@example.com')
   const { id: made } = await correct({ id, email: 'erin@example.com', withdraw: { paid: false } })
@@ -152,11 +164,11 @@ test('a correction that is taken back makes the first delivery stand again', asy
   assert.deepEqual([(await show(first)).replacedBy, (await show(second)).replacedBy], [null, first])
 })
 
-test('a replaced delivery that the shop sends again can be corrected again, to the same delivery', async () => {
+test('a replaced delivery that is replayed can be corrected again, to the same delivery', async () => {
   const id = await sold('again@example.com')
   const { id: made } = await correct({ id, email: 'jose@example.com' })
   await waitFor(made, 'enrolled')
-  assert.equal(await sold('again@example.com'), id)
+  await operations.replay({ ids: [id], by })
   assert.equal((await correct({ id, email: 'jose@example.com' })).id, made)
   assert.equal(await stateOf(id), 'handled')
 })
