@@ -44,6 +44,8 @@ export interface DeliverySentence {
   readonly next: string
   /** The courses that the situation is about: those that the buyer is in, or waits for, or lost; else all. */
   readonly courses: readonly string[]
+  /** The courses that the buyer is in. */
+  readonly inside: readonly string[]
   /** Whether the buyer's account has another address by now. */
   readonly isMoved: boolean
 }
@@ -56,11 +58,13 @@ export function deliverySentence(told: Told): DeliverySentence {
   const { state, reason } = told
   const lines = courseLines(told)
   const left = told.lines.filter(isWanted).map(({ course }) => course)
+  const inside = coursesOf(having(lines, 'in'))
   const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
     situation,
     fact: joined([...facts, ...pendingFacts(told)]),
     next,
     courses: courses ?? lines.map(({ course }) => course),
+    inside,
     isMoved: told.lines.some(({ standing }) => standing?.moved),
   })
   switch (state) {
@@ -69,7 +73,7 @@ export function deliverySentence(told: Told): DeliverySentence {
         situation: state,
         facts: [[reason === null ? 'Not enrolled yet.' : reasonSentence(reason)], ...partFacts(lines, BUYER)],
         next: 'The service is attempting the delivery, or retries it automatically.',
-        courses: left,
+        courses: left.filter((course) => !inside.includes(course)),
       })
     case 'needs_attention':
     case 'rejected':

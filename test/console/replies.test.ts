@@ -48,6 +48,17 @@ test('each state without a reason has a reply to the buyer, except those that al
   assert.deepEqual(silent, ['needs_attention', 'rejected'])
 })
 
+test('a reply about a sale that is done in part names the courses that the buyer is in', () => {
+  const [mine, other] = request.courseIds
+  const courses = { [mine ?? '']: 'enrolled' } as const
+  const waits = answer({ state: 'queued', outcome: { courses, reason: null } })[0]?.text ?? ''
+  assert.match(waits, /received your purchase of course-v1:D\+E\+F\. /)
+  const refused = { courses, reason: { code: 'lms.refused', subject: 'full', course: other ?? '' } } as const
+  const fails = answer({ state: 'needs_attention', outcome: refused })[0]?.text ?? ''
+  for (const text of [waits, fails]) assert.match(text, /You are enrolled in course-v1:A\+B\+C already: sign in at/)
+  assert.doesNotMatch(answer({ state: 'enrolled', outcome: all('enrolled') })[0]?.text ?? '', /already/)
+})
+
 test('a reply names the address, the courses and the LMS that the buyer needs', () => {
   const text = ofState('pre_enrolled')[0]?.text ?? ''
   for (const part of [request.email, LMS, ...request.courseIds]) assert.ok(text.includes(part), part)

@@ -88,9 +88,9 @@ const isNewer = (
   course: string,
 ): boolean => id > than.id || settledAt === null || settledAt >= (lineOf(than.lines, course)?.standing?.endedAt ?? 0)
 
-/** Whether a sale has enrolled its buyer in a course, or may be doing so now. */
+/** Whether a sale has enrolled its buyer in a course, and not lost it since, or may be doing so now. */
 function enrolls({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
   const line = lineOf(lines, course)
-  if (line === undefined || !LIVE.some((live) => live === state)) return false
+  if (line === undefined || line.standing?.endedAt !== undefined || !LIVE.some((live) => live === state)) return false
   return state === 'queued' ? isWanted(line) : line.result !== null
 }

@@ -38,3 +38,22 @@ for (const how of ['the same address', 'a new address'] as const) {
     assert.notEqual((await bench.delivery(id)).standings[DEMO]?.endedAt, undefined)
   })
 }
+
+test('of two sales that have both lost a course, both have it back', async (t) => {
+  const bench = await setUp(t)
+  await bench.lookAgain()
+  await bench.people({ email: OLD, username: 'ada', active: true })
+  await bench.seed({ enrollments: [row(OLD, true)] })
+  const ids: string[] = []
+  for (const order of [1, 2]) ids.push(await bench.sellOne({ email: OLD, order, courses: { [DEMO]: 'enrolled' } }))
+  bench.later(2 * DAY_MS)
+  for (const active of [false, true]) {
+    await bench.seed({ enrollments: [row(OLD, active)] })
+    bench.later(7 * DAY_MS)
+    await bench.lookAgain()
+  }
+  for (const id of ids) {
+    const told = (await history(bench, id)).map((one) => one.replace(/:.*/, ''))
+    assert.deepEqual(told, ['access_ended', 'access_restored'])
+  }
+})

@@ -19,7 +19,8 @@ export interface Reply {
 /** What a reply depends on. `sentence`: what is true of the delivery. */
 interface Answering {
   readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'reason'>
-  readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'> & Partial<Pick<DeliverySentence, 'isMoved'>>
+  readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'> &
+    Partial<Pick<DeliverySentence, 'isMoved' | 'inside'>>
   readonly lmsUrl: string
   /** A buyer reads only the name. */
   readonly courseName?: CourseName
@@ -38,8 +39,12 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
     email: request?.email ?? '',
     as: sentence.isMoved ? replies.moved : fill(replies.as, { email: request?.email ?? '' }),
     courses: sentence.courses.map((key) => courseName(key) ?? key).join(', '),
+    inside: (sentence.inside ?? []).map((key) => courseName(key) ?? key).join(', '),
     subject: reason === null ? '' : subjectText(reason),
   }
+  // Texts about a sale that isn't done speak of all of it.
+  const isDoneInPart = values.inside !== '' && (reason !== null || state === 'queued')
+  const besides = isDoneInPart ? `\n\n${fill(replies.besides, values)}` : ''
   const name = request?.name ?? ''
   const greeting = name === '' ? replies.greetingUnnamed : fill(replies.greeting, { name })
   const { toBuyer: buyer, toShop: shop } =
@@ -52,7 +57,7 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
       : [
           {
             to: 'replyToBuyer' as const,
-            text: `${greeting}\n\n${fill(buyer, { ...values, subject: courseName(values.subject) ?? values.subject })}`,
+            text: `${greeting}\n\n${fill(buyer, { ...values, subject: courseName(values.subject) ?? values.subject })}${besides}`,
           },
         ]),
     ...(shop === null ? [] : [{ to: 'replyToShop' as const, text: fill(shop, values) }]),
