@@ -11,7 +11,7 @@ import { tlsObstacleOf } from './mysql/tls.ts'
 import type { ReplicaRow, Tables } from './schema.ts'
 import { createStatements, isBusy } from './sqlite/connection.ts'
 import { sqliteDialect } from './sqlite/driver.ts'
-import { assertSinglePath, resolveSymlinks } from './sqlite/file.ts'
+import { assertSinglePath, hasRoom, resolveSymlinks } from './sqlite/file.ts'
 
 /** What a database holds, and which services use it. */
 export interface Inspection {
@@ -132,11 +132,13 @@ async function inspectSqlite(name: string): Promise<Inspected> {
 
 /** What prevents the service from writing, or from creating the file and its folder; null: nothing. */
 function writeObstacle(file: string): string | null {
-  if (existsSync(file))
-    return statSync(file).isFile() ? (unwritable(file) ?? unwritable(dirname(file))) : `${file} is not a file`
   let folder = dirname(file)
+  if (existsSync(file)) {
+    if (!statSync(file).isFile()) return `${file} is not a file`
+    return unwritable(file) ?? unwritable(folder) ?? full(folder)
+  }
   while (!existsSync(folder)) folder = dirname(folder)
-  return statSync(folder).isDirectory() ? unwritable(folder) : `${folder} is not a folder`
+  return statSync(folder).isDirectory() ? (unwritable(folder) ?? full(folder)) : `${folder} is not a folder`
 }
 
 function unwritable(path: string): string | null {
@@ -147,6 +149,8 @@ function unwritable(path: string): string | null {
     return `this user may not write to ${path}`
   }
 }
+
+const full = (folder: string): string | null => (hasRoom(folder) ? null : `the disk of ${folder} is full`)
 
 const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], replicas: [] }
 

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { inspectDatabase } from '../../src/database/inspect.ts'
 import { exchange } from '../harness.ts'
 import { start, until } from '../service/process.ts'
 import { BULK, serveEnv, startLms, startServe } from '../service/serving.ts'
@@ -59,6 +60,9 @@ test('while the disk is full, webhooks get 503; when there is space again, the s
   assert.match(ready.text, /lernito\.db can't be used: database or disk is full/)
   assert.match((await ask('/metrics')).text, /^lernito_database_up 0$/m)
   await serving.logged(({ msg }) => msg === 'database unavailable; webhooks are refused')
+  const { signal } = new AbortController()
+  const inspected = await inspectDatabase({ url: database, now: Date.now, deadAfterMs: 20_000, signal })
+  assert.ok(!inspected.ok && inspected.reason === `the disk of ${folder} is full`)
   assert.equal((await inWork)?.status, 500) // nobody knows when it can be stored
 
   rmSync(join(folder, 'ballast'))

@@ -100,6 +100,12 @@ const isCode = (error: unknown, code: string): boolean =>
 /** A sale writes some 120 KB to the log. With less, the disk would be full again at once. */
 const ROOM_BYTES = 512 * 1024
 
+/** Whether the disk of a folder has room for a few sales. Throws what the file system throws. */
+export function hasRoom(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize >= ROOM_BYTES
+}
+
 /**
  * Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. Call it while `db`
  * has the file open. `given`: the path in the settings. `file`: the same without symbolic links.
@@ -119,11 +125,8 @@ export function placeOf({ given, file, db }: { given: string; file: string; db: 
         return false
       }
     },
-    /** Whether the disk has room for a few sales. Throws what the file system throws. */
-    hasRoom: (): boolean => {
-      const { bavail, bsize } = statfsSync(dirname(file))
-      return bavail * bsize >= ROOM_BYTES
-    },
+    /** Whether its disk has room: see hasRoom. */
+    hasRoom: (): boolean => hasRoom(dirname(file)),
     /**
      * Copies all that is stored into a new file beside the path, and keeps the write-ahead log away from the file that is
      * at the path now: SQLite would carry the log out in that file at its next opening. For a file that is lost; nothing
