@@ -103,7 +103,7 @@ export function signedRoutes({ app, urls, description, unavailable, onAnswer, ..
           return reply
             .code(answered.status)
             .headers({ ...answered.headers })
-            .send(answered.body)
+            .send(answered.body ?? undefined) // null would be sent as JSON
         },
       })
       scope.route({
