@@ -3,7 +3,7 @@ import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/tr
 import type { Line } from '../sale/line.ts'
 import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
-import { lockDeliveries, startAgain, wantedAsNew } from './change-deliveries.ts'
+import { startAgain, wantedAsNew } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { newLines, storeLines } from './lines.ts'
 import { lateRetry, readLateRetries, readReplacements, repeatedAs } from './repeats.ts'
@@ -57,9 +57,9 @@ export async function announce(context: AcceptContext, webhooks: readonly Verifi
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since, unless it is
- * a retry that came after a course was withdrawn (see readLateRetries); one of a corrected sale starts the correction. Its new generation prevents an attempt in
- * progress from answering it. Results are in the order of `arrivals`. Throws what the database throws, and ROW_CHANGED
- * if the delivery that has a webhook-id was erased meanwhile.
+ * a retry that came after a course was withdrawn (see readLateRetries); one of a corrected sale starts the correction.
+ * Its new generation prevents an attempt in progress from answering it. Results are in the order of `arrivals`. Throws
+ * what the database throws, and ROW_CHANGED if the delivery that has a webhook-id was erased meanwhile.
  */
 export async function acceptAnnounced(context: AcceptContext, arrivals: readonly Arrival[]): Promise<Change[]> {
   const sales = await storeSales(context, arrivals)
@@ -168,7 +168,6 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
   )
   const startedBy = ({ id }: Sale): string => corrections.get(id) ?? id
   const retried = [...new Set(again.flatMap((sale) => (isKnown(sale) ? startedBy(sale) : [])))]
-  if (retried.length > 0) await lockDeliveries(context, retried) // so that no refund comes between this look and their start
   const late = await readLateRetries(context, retried)
   const lateRetryOf = (sale: Sale) => (isKnown(sale) ? late.get(startedBy(sale)) : undefined)
   const requeued = await requeue(

@@ -8,7 +8,7 @@ import { linesOf } from './lines.ts'
 /**
  * The deliveries that corrections by operators have put in the places of these repeats, by the ids of the repeats: the shop
  * doesn't know of the correction, and a repeat must not start what was wrong. Not of one that an operator has replayed since.
- * Locks the repeats.
+ * Locks the repeats and these deliveries, so that no refund comes between this look and their start.
  */
 export async function readReplacements(
   { trx }: Pick<TransactionContext, 'trx'>,
@@ -28,6 +28,7 @@ export async function readReplacements(
     const last = (await readCorrections(trx, row)).at(-1)
     if (last !== undefined) found.set(row.id, last)
   }
+  await lockDeliveries({ trx }, [...new Set(found.values())])
   return found
 }
 

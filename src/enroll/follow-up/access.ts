@@ -3,7 +3,7 @@ import type { TransactionContext } from '../../database/transaction.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { salesTo, type WithLines, withLines } from '../../queue/lines.ts'
 import { CAN_END } from '../../queue/rows.ts'
-import { LIVE } from '../../queue/withdrawals/keepers.ts'
+import { isLive } from '../../queue/withdrawals/keepers.ts'
 import { isWanted, type Line, lineOf } from '../../sale/line.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
@@ -91,6 +91,6 @@ const isNewer = (
 /** Whether a sale has enrolled its buyer in a course, and not lost it since, or may be doing so now. */
 function enrolls({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
   const line = lineOf(lines, course)
-  if (line === undefined || line.standing?.endedAt !== undefined || !LIVE.some((live) => live === state)) return false
+  if (line === undefined || line.standing?.endedAt !== undefined || !isLive({ state })) return false
   return state === 'queued' ? isWanted(line) : line.result !== null
 }

@@ -7,6 +7,18 @@ import { answering, type Ordered } from './withdrawal.ts'
 /** The states of a delivery that keeps its courses. */
 export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
 
+/** A delivery that may keep a course. */
+type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'email'>>
+
+/** Whose course it is that another delivery may keep. See keepersOf. */
+interface Buyer {
+  readonly delivery: WithLines<Pick<DeliveryRow, 'id' | 'email'>>
+  readonly addresses: readonly (string | null)[]
+  readonly course: string
+  readonly accountId?: number | undefined
+  readonly isTaken: boolean
+}
+
 /**
  * The deliveries that keep a course for the same buyer, sorted by id: those of the same address, of the one
  * that the buyer's account has by now, or of any other one under which that account got the course, but not those that
@@ -18,38 +30,29 @@ export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as
  * @param of.addresses the sold address, and those that the buyer's accounts have by now
  * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
  */
-export async function keepersOf(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  {
-    delivery,
-    addresses,
-    course,
-    accountId = lineOf(delivery.lines, course)?.account?.id,
-    isTaken,
-  }: {
-    delivery: WithLines<Pick<DeliveryRow, 'id' | 'email'>>
-    addresses: readonly (string | null)[]
-    course: string
-    accountId?: number | undefined
-    isTaken: boolean
-  },
-): Promise<string[]> {
-  const accountIds = accountId === undefined ? [] : [accountId]
-  const ids = await salesTo(db, { addresses, accountIds })
-  const others = await db
-    .selectFrom('deliveries')
-    .select(['id', 'email', 'state'])
-    .where('id', 'in', ids)
-    .where('id', '!=', delivery.id)
-    .where('state', 'in', LIVE)
-    .execute()
-  const isAnothers = (other: WithLines<Pick<DeliveryRow, 'email'>>): boolean => {
+export async function keepersOf(db: Pick<Kysely<Tables>, 'selectFrom'>, of: Buyer): Promise<string[]> {
+  const accountId = accountOf(of)
+  const ids = await salesTo(db, { addresses: of.addresses, accountIds: accountId === undefined ? [] : [accountId] })
+  return keepersAmong([...(await readSales(db, ids)).values()], of)
+}
+
+const accountOf = ({ delivery, course, accountId = lineOf(delivery.lines, course)?.account?.id }: Buyer) => accountId
+
+/** Those of the deliveries `sales` that keepersOf finds. Pure. */
+function keepersAmong(sales: readonly Sale[], of: Buyer): string[] {
+  const { delivery, addresses, course, isTaken } = of
+  const accountId = accountOf(of)
+  const isTheirs = ({ email, lines }: Sale): boolean =>
+    (email !== null && addresses.includes(email)) ||
+    (accountId !== undefined && lines.some(({ account }) => account?.id === accountId))
+  const isAnothers = (other: Sale): boolean => {
     const line = lineOf(other.lines, course)
     const account = line?.account?.id
     if (account === undefined) return isTaken && other.email === delivery.email && line?.result !== 'enrolled'
     return accountId !== undefined && accountId !== account
   }
-  return (await withLines(db, others))
+  return sales
+    .filter((other) => other.id !== delivery.id && isLive(other) && isTheirs(other))
     .filter((other) => wants(other, course) && !isAnothers(other))
     .map(({ id }) => id)
     .sort()
@@ -57,40 +60,53 @@ export async function keepersOf(
 
 /**
  * The courses of a refund that other or newer sales of the buyer keep now, with the newest of these: what the refund left to
- * a sale, and what a sale has that came since or that the refunded one never enrolled.
+ * a sale, and what a sale has that came since or that the refunded one never enrolled. The number of its statements doesn't
+ * depend on that of the courses.
  */
 export async function readKept(
   db: Kysely<Tables>,
   ordered: readonly Ordered[],
 ): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
-  const sales = await readSales(db, ordered)
-  const found = ordered.map(async (one) => {
-    const { course } = one
-    const sale = sales.get(one.delivery)
-    const withdrawal = answering(one, sale?.lines ?? [])
+  const refunded = await readSales(
+    db,
+    ordered.map(({ delivery }) => delivery),
+  )
+  const leftTo = (one: Ordered): string | undefined => {
+    const withdrawal = answering(one, refunded.get(one.delivery)?.lines ?? [])
     // If the sale came again after the order, it keeps the course itself.
-    const keptBy = withdrawal === null ? one.delivery : withdrawal.result?.keptBy
-    if (keptBy !== undefined && (await keeps(db, { delivery: keptBy, course }))) return { course, delivery: keptBy }
-    if (sale === undefined) return null
-    const of = { delivery: sale, addresses: [sale.email], course, isTaken: false }
-    const delivery = (await keepersOf(db, of)).at(-1)
-    return delivery === undefined ? null : { course, delivery }
+    return withdrawal === null ? one.delivery : withdrawal.result?.keptBy
+  }
+  const buyers = [...refunded.values()]
+  const ids = await salesTo(db, {
+    addresses: [...new Set(buyers.map(({ email }) => email))],
+    accountIds: [...new Set(buyers.flatMap(({ lines }) => lines.flatMap(({ account }) => account?.id ?? [])))],
   })
-  return (await Promise.all(found)).flatMap((one) => one ?? [])
+  const sales = await readSales(db, [...ids, ...ordered.flatMap((one) => leftTo(one) ?? [])])
+  return ordered.flatMap((one) => {
+    const { course } = one
+    const keeper = sales.get(leftTo(one) ?? '')
+    if (keeper !== undefined && keeps(keeper, course)) return { course, delivery: keeper.id }
+    const sale = refunded.get(one.delivery)
+    if (sale === undefined) return []
+    const of = { delivery: sale, addresses: [sale.email], course, isTaken: false }
+    const delivery = keepersAmong([...sales.values()], of).at(-1)
+    return delivery === undefined ? [] : { course, delivery }
+  })
 }
 
 /** Whether a delivery has a course that it was left. */
-async function keeps(db: Kysely<Tables>, of: { delivery: string; course: string }): Promise<boolean> {
-  const [keeper] = (await readSales(db, [of])).values()
-  const line = keeper === undefined ? undefined : lineOf(keeper.lines, of.course)
-  const isLive = LIVE.some((state) => state === keeper?.state)
-  return line !== undefined && isLive && !isWithdrawing(line) && !isTakenOut(line)
+function keeps(keeper: Sale, course: string): boolean {
+  const line = lineOf(keeper.lines, course)
+  return line !== undefined && isLive(keeper) && !isWithdrawing(line) && !isTakenOut(line)
 }
 
-/** The states, addresses and lines of deliveries, by their ids. */
-async function readSales(db: Kysely<Tables>, of: readonly { readonly delivery: string }[]) {
-  const ids = [...new Set(of.map(({ delivery }) => delivery))]
-  if (ids.length === 0) return new Map<string, never>()
+/** Whether a delivery in this state keeps its courses. */
+export const isLive = ({ state }: Pick<Sale, 'state'>): boolean => LIVE.some((live) => live === state)
+
+/** Deliveries with what decides whether they keep a course, by their ids. */
+async function readSales(db: Pick<Kysely<Tables>, 'selectFrom'>, of: readonly string[]): Promise<Map<string, Sale>> {
+  const ids = [...new Set(of)]
+  if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('deliveries').select(['id', 'state', 'email']).where('id', 'in', ids).execute()
   return new Map((await withLines(db, rows)).map((row) => [row.id, row]))
 }
