@@ -4,8 +4,6 @@ import { createIds } from '../../src/sale/ids.ts'
 import { courseKey, emailOf } from '../world.ts'
 
 export const COURSES = 30
-/** The home of all deliveries. */
-export const ME = 'bench-replica'
 /** One in FAILED deliveries needs attention, one in UNREGISTERED is pre-enrolled. */
 const FAILED = 200
 const UNREGISTERED = 100
@@ -15,7 +13,7 @@ const OLD = 20_000
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, source, form, state, reason, reason_text, subject, home, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, search_text, request, body',
+    'id, digest, source, form, state, reason, reason_text, subject, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, search_text, request, body',
   delivery_lines: 'delivery_id, position, sent, course_key, result',
   events: 'delivery_id, id, seq, at, kind, detail',
 } as const
@@ -84,7 +82,7 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
   return {
     deliveries: [
       [
-        ...[id, digest, 'shop', 'original', state, ...cause, ME, isDue ? at : null, 0, 0, 0, events.length, ...times],
+        ...[id, digest, 'shop', 'original', state, ...cause, isDue ? at : null, 0, 0, 0, events.length, ...times],
         ...[email, username, course, 1, text, JSON.stringify(request), body],
       ],
     ],

@@ -9,7 +9,7 @@ import { createReplicas } from '../../src/queue/replicas/replicas.ts'
 import { createStore, type Store } from '../../src/queue/store.ts'
 import { createIds } from '../../src/sale/ids.ts'
 import type { MariaDb } from '../../test/mariadb.ts'
-import { type Amount, deliveries, ME } from './deliveries.ts'
+import { type Amount, deliveries } from './deliveries.ts'
 import { fillMariaDb } from './mariadb.ts'
 import { fillSqlite } from './sqlite.ts'
 
@@ -54,7 +54,12 @@ async function migrated(url: string): Promise<void> {
 async function openFilled(url: string): Promise<FilledStore> {
   const database = openDatabase({ url, serve: false })
   const now = Date.now
-  const replicas = createReplicas({ database, newName: () => ME, deadAfterMs: 20_000, random: Math.random })
+  const replicas = createReplicas({
+    database,
+    newName: () => 'bench-replica',
+    deadAfterMs: 20_000,
+    random: Math.random,
+  })
   await replicas.join()
   const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox: false }
   return {

@@ -134,7 +134,6 @@ async function storeWaiting({ file, courses }: { file: string; courses: number }
       course_count: 1,
       search_text: '',
       request: text,
-      home: '',
       body: Buffer.from(text),
     }
     insert ??= database.prepare(

@@ -17,8 +17,6 @@ export interface DeliveryRow {
   reason_course: string | null
   /** The course key that the reason is about, as courseTerm spells it, so that a cause has one spelling. */
   subject: string | null
-  /** The replica that is to attempt it, if that is alive: where a sender may wait. '' if it is none. */
-  home: string
   due_at: number | null
   attempts: number
   generation: number

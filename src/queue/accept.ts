@@ -11,9 +11,6 @@ import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
 
-/** `home`: the replica that is to attempt the deliveries; '' if it is none. */
-type AcceptContext = TransactionContext & { readonly home: string }
-
 /** A verified webhook as the row and the lines that it would be. */
 interface NewDelivery {
   readonly row: DeliveryRow
@@ -32,14 +29,14 @@ type Arrival =
   | { readonly kind: 'refund_id' }
 
 /** Both steps of accepting, announce and acceptAnnounced, for sales that come under no webhook-id. */
-export const accept = async (context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> =>
+export const accept = async (context: TransactionContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> =>
   acceptAnnounced(context, await announce(context, webhooks))
 
 /**
  * The first step of accepting verified webhooks, before their transaction locks a delivery: stores their webhook-ids.
  * Returns what acceptAnnounced stores, in the order of `webhooks`. Throws what storeSaleIds throws.
  */
-export async function announce(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Arrival[]> {
+export async function announce(context: TransactionContext, webhooks: readonly VerifiedWebhook[]): Promise<Arrival[]> {
   const deliveries = webhooks.map((webhook) => newDelivery(context, webhook))
   const holders = await storeSaleIds(
     context,
@@ -61,7 +58,7 @@ export async function announce(context: AcceptContext, webhooks: readonly Verifi
  * Its new generation prevents an attempt in progress from answering it. Results are in the order of `arrivals`. Throws
  * what the database throws, and ROW_CHANGED if the delivery that has a webhook-id was erased meanwhile.
  */
-export async function acceptAnnounced(context: AcceptContext, arrivals: readonly Arrival[]): Promise<Change[]> {
+export async function acceptAnnounced(context: TransactionContext, arrivals: readonly Arrival[]): Promise<Change[]> {
   const sales = await storeSales(context, arrivals)
   const changes = await processSales(context, sales)
   const idOf = new Map(sales.map(({ id, row }) => [row.digest, id]))
@@ -134,7 +131,7 @@ interface Sale {
 }
 
 /** Stores the sales that are new. Results are in the order of `arrivals`. */
-async function storeSales({ trx }: AcceptContext, arrivals: readonly Arrival[]): Promise<Sale[]> {
+async function storeSales({ trx }: TransactionContext, arrivals: readonly Arrival[]): Promise<Sale[]> {
   const sales = arrivals.flatMap((one) => (one.kind === 'sale' ? one : []))
   const rows = sales.map(({ row }) => row)
   const sorted = rows.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
@@ -160,7 +157,7 @@ async function storeSales({ trx }: AcceptContext, arrivals: readonly Arrival[]):
 const isKnown = ({ holder }: Pick<Sale, 'holder'>): boolean => holder?.isNew === false
 
 /** Starts what came again, and stores the webhook-ids under which it did for the first time. In the order of `sales`. */
-async function processSales(context: AcceptContext, sales: readonly Sale[]): Promise<Change[]> {
+async function processSales(context: TransactionContext, sales: readonly Sale[]): Promise<Change[]> {
   const again = sales.filter(({ isNew, row }) => !isNew && row.state === 'queued')
   const corrections = await readReplacements(
     context,
@@ -175,7 +172,7 @@ async function processSales(context: AcceptContext, sales: readonly Sale[]): Pro
     again.flatMap((sale) => (lateRetryOf(sale) === undefined ? startedBy(sale) : [])),
   )
   const parts = [...new Set(again.flatMap((sale) => (lateRetryOf(sale)?.hasRest ? startedBy(sale) : [])))]
-  await startAgain(context, { ids: parts, isReplay: false, home: context.home, lineOf: wantedAsNew })
+  await startAgain(context, { ids: parts, isReplay: false, lineOf: wantedAsNew })
   const renamed = sales.filter(({ isNew, row, holder }) => !isNew && holder?.id === row.id)
   await giveToDeliveries(
     context,
@@ -217,14 +214,13 @@ const ORIGIN = {
 
 /** Resolves to the new generations, and to the events of withdrawals that the repeats end, by the ids of the deliveries. */
 async function requeue(
-  context: AcceptContext,
+  context: TransactionContext,
   repeats: readonly string[],
 ): Promise<{ generations: ReadonlyMap<string, number>; ended: Map<string, EventDraft[]> }> {
   const ids = [...new Set(repeats)]
   if (ids.length === 0) return { generations: new Map(), ended: new Map() }
-  const { trx, home } = context
-  const ended = await startAgain(context, { ids, isReplay: false, home })
-  const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
+  const ended = await startAgain(context, { ids, isReplay: false })
+  const rows = await context.trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
   return {
     generations: new Map(rows.map(({ id, generation }) => [id, generation])),
     ended: Map.groupBy(ended, ({ deliveryId }) => deliveryId),
@@ -234,7 +230,7 @@ async function requeue(
 /** So many courses of a payload that is refused are stored: it may be refused for their number. */
 const MAX_REFUSED = 100
 
-function newDelivery({ at, home, newId }: AcceptContext, webhook: VerifiedWebhook): NewDelivery {
+function newDelivery({ at, newId }: TransactionContext, webhook: VerifiedWebhook): NewDelivery {
   const { request, reason, body } = webhook
   const rejected = reason !== null
   const about = request ?? webhook.about ?? {}
@@ -249,7 +245,6 @@ function newDelivery({ at, home, newId }: AcceptContext, webhook: VerifiedWebhoo
     form: webhook.form,
     state: rejected ? 'rejected' : 'queued',
     ...reasonColumns(reason),
-    home,
     due_at: rejected ? null : at,
     attempts: 0,
     generation: 0,

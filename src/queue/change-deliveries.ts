@@ -103,7 +103,6 @@ export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, re
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in
  * progress from answering for it.
- * @param of.home the replica that is to attempt them; absent: as before
  * @param of.isReplay an operator's, which enrolls whatever an earlier attempt did. Otherwise what that did stays unknown, and
  *   the next attempt reads first.
  * @param of.lineOf what each line is from now on; absent: as a new one
@@ -114,12 +113,10 @@ export async function startAgain(
   {
     ids,
     isReplay,
-    home,
     lineOf = asNew,
   }: {
     ids: readonly string[]
     isReplay: boolean
-    home?: string
     lineOf?: (line: Line) => Line
   },
 ): Promise<EventDraft[]> {
@@ -136,7 +133,6 @@ export async function startAgain(
       ended_at: null,
       active_at: at,
       generation: eb('generation', '+', 1),
-      ...(home === undefined ? {} : { home }),
       ...(isReplay ? { replayed_at: at, effect_unknown: 0 } : {}),
     }))
     .where('id', 'in', sorted)

@@ -163,7 +163,7 @@ async function storeReplacement(
   writing: TransactionContext,
   { id, webhook }: { id: string; webhook: VerifiedWebhook },
 ): Promise<{ id: string; drafts: readonly EventDraft[] }> {
-  const [change] = await accept({ ...writing, home: '' }, [webhook])
+  const [change] = await accept(writing, [webhook])
   if (change === undefined) throw new Error('the corrected sale was not stored')
   const { trx } = writing
   // If the replacement was replaced itself, by a correction that is now taken back, it stands again.

@@ -19,11 +19,10 @@ export interface DueRow {
 }
 
 /**
- * Which due rows to list: at most `limit` of those with this home, that have been due for `forMs`; only those that follow
- * `after`, or only those with an id in `among`.
+ * Which due rows to list: at most `limit` of those that have been due for `forMs`; only those that follow `after`, or only
+ * those with an id in `among`.
  */
 export interface DueQuery {
-  readonly home: string
   readonly forMs?: number
   readonly limit: number
   readonly after?: DueRow | null
@@ -49,7 +48,7 @@ export async function dueRows(query: DueQuery & { db: Kysely<Tables>; now: numbe
 }
 
 async function dueRange(
-  { db, home, limit, after = null, among }: DueQuery & { db: Kysely<Tables> },
+  { db, limit, after = null, among }: DueQuery & { db: Kysely<Tables> },
   { until, later }: { until?: number; later?: number },
 ): Promise<DueRow[]> {
   if (among?.length === 0) return []
@@ -58,7 +57,6 @@ async function dueRange(
     .leftJoin('holds', 'holds.name', 'deliveries.email')
     .select(['id', 'email', 'due_at'])
     .where('state', '=', 'queued')
-    .where('home', '=', home)
     .where('holds.name', 'is', null)
   if (until !== undefined) query = query.where('due_at', '<=', until)
   if (later !== undefined) query = query.where('due_at', '>', later)
@@ -70,29 +68,6 @@ async function dueRange(
   }
   const rows = await query.orderBy('due_at').orderBy('id').limit(limit).execute()
   return rows.map((row) => ({ id: row.id, person: personOf(row), dueAt: row.due_at ?? 0 }))
-}
-
-/** A home of queued deliveries. `isGone`: no replica has this name any more. */
-export interface Home {
-  readonly home: string
-  readonly isGone: boolean
-}
-
-/** The homes of queued deliveries other than `me`, each found by one step along the index. */
-export async function otherHomes(db: Kysely<Tables>, me: string): Promise<Home[]> {
-  const homes: Home[] = []
-  for (;;) {
-    let next = db
-      .selectFrom('deliveries')
-      .leftJoin('replicas', 'replicas.id', 'deliveries.home')
-      .select(['deliveries.home', 'replicas.id as replica'])
-      .where('deliveries.state', '=', 'queued')
-    const last = homes.at(-1)
-    if (last !== undefined) next = next.where('deliveries.home', '>', last.home)
-    const row = await next.orderBy('deliveries.home').limit(1).executeTakeFirst()
-    if (row === undefined) return homes.filter(({ home }) => home !== me)
-    homes.push({ home: row.home, isGone: row.replica === null })
-  }
 }
 
 /**

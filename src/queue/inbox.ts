@@ -46,7 +46,7 @@ export interface Inbox {
   hasBegun(id: string): boolean
   /** Which attempts that have begun may go on: see mayContinue in attempt.ts. Throws what the database throws. */
   mayContinue(ids: readonly string[]): Promise<ReadonlySet<string>>
-  /** Makes the next claim look at once for what belongs to no replica that is alive. */
+  /** Ends the wait of a claim, because something was made due. */
   claimSoon(): void
   /** Ends claims without a result; nothing is stored. */
   release(ids: readonly string[]): void
@@ -69,8 +69,6 @@ const GROUP_MAX = 200
  * hexadecimal digits, and beside it what was read from it. The smallest limit for a packet in use is MariaDB's, 16 MiB.
  */
 const GROUP_BYTES = 1024 * 1024
-/** How often to look for what other replicas, dead ones or a command leave. */
-const OTHERS_MS = 1000
 /** How often to look for what is due, and whether an operator has stopped an attempt: the operator waits for it. */
 const CLAIM_MS = 500
 const SETTLE_RETRY_MS = 1000
@@ -101,10 +99,7 @@ export function createInbox(parts: InboxParts): Inbox {
     beginAttempt: (ids) => beginAttempt(state, ids),
     hasBegun: claimed.hasBegun,
     mayContinue: store.mayContinue,
-    claimSoon: () => {
-      state.othersAt = Number.NEGATIVE_INFINITY
-      wakeUp.wake()
-    },
+    claimSoon: wakeUp.wake,
     release: (ids) => {
       claimed.release(ids)
       wakeUp.wake()
@@ -151,8 +146,6 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
     remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
     closing,
     paused: false,
-    /** When to look at what others leave, ms of the monotonic clock. */
-    othersAt: Number.NEGATIVE_INFINITY,
   }
 }
 type State = ReturnType<typeof createInboxState>
@@ -201,9 +194,7 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
 }
 
 async function claimNow(state: State, max: number): Promise<Delivery[]> {
-  const others = performance.now() >= state.othersAt
-  if (others) state.othersAt = performance.now() + OTHERS_MS
-  const deliveries = await claimDue(state, { max, others })
+  const deliveries = await claimDue(state, { max })
   if (!state.paused) return deliveries
   state.claimed.release(deliveries.map(({ id }) => id))
   return []

@@ -90,10 +90,7 @@ export function openInbox({
     availability,
     clock,
     timing,
-    onPruned: (replicas) => {
-      onPruned(replicas)
-      inbox.claimSoon()
-    },
+    onPruned,
   })
   const { guard, reason: databaseReason } = availability
   const shared = { publish, onError, signal }

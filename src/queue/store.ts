@@ -3,7 +3,7 @@ import { inTransaction, type TransactionContext, type WriteContext } from '../da
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
 import { acceptAnnounced, announce } from './accept.ts'
 import { type Attempt, markBegun, mayContinue } from './attempt.ts'
-import { type DueQuery, dueRows, otherHomes, progressOf, readClaimed } from './due.ts'
+import { type DueQuery, dueRows, progressOf, readClaimed } from './due.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
 import type { Replicas } from './replicas/replicas.ts'
 import { type SettleRequest, settle } from './settle.ts'
@@ -42,11 +42,8 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
      * `writes`; if it throws, nothing is stored.
      */
     write: (writes: readonly Write[]) => guard(() => write({ ...context, replicas }, writes)),
-    /** See dueRows. By default, the home is this replica. */
-    due: (query: Partial<Pick<DueQuery, 'home'>> & Omit<DueQuery, 'home'>) =>
-      guard(() => dueRows({ db, now: now(), home: me(), ...query })),
-    /** See otherHomes. */
-    otherHomes: () => guard(() => otherHomes(db, me())),
+    /** See dueRows. */
+    due: (query: DueQuery) => guard(() => dueRows({ db, now: now(), ...query })),
     /** See readClaimed. */
     readClaimed: (ids: readonly string[]) => guard(() => readClaimed({ ...context, ids })),
     /**
@@ -72,13 +69,13 @@ function begin(holds: Replicas['holds'], attempts: readonly Attempt[]): Promise<
 }
 
 async function write(
-  { replicas: { me, holds }, database, now, newId, random, hasOutbox }: StoreParts,
+  { replicas: { holds }, database, now, newId, random, hasOutbox }: StoreParts,
   writes: readonly Write[],
 ): Promise<Written[]> {
   const written = await inTransaction<Written[]>({
     database,
     random,
-    body: async (trx) => writeAll({ trx, at: now(), newId, hasOutbox, holds, home: me() }, writes),
+    body: async (trx) => writeAll({ trx, at: now(), newId, hasOutbox, holds }, writes),
     isStored: (trx, before) =>
       areStored(
         trx,
@@ -95,7 +92,7 @@ async function write(
  * written, in the order of `writes`.
  */
 async function writeAll(
-  context: TransactionContext & { readonly holds: Replicas['holds']; readonly home: string },
+  context: TransactionContext & { readonly holds: Replicas['holds'] },
   writes: readonly Write[],
 ): Promise<Written[]> {
   const requests = writes.filter((write) => write.kind === 'settle')

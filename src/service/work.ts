@@ -72,7 +72,7 @@ function withdraw(parts: Parts): Promise<void> {
   })
 }
 
-/** Publishes events that were stored together. What is replayed or corrected may belong to no replica that is alive. */
+/** Publishes events that were stored together. */
 function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[]): void {
   for (const event of events) publish(event)
   if (events.some(({ kind }) => MAKES_DUE.has(kind))) inbox.claimSoon()

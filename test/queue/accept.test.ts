@@ -18,7 +18,7 @@ import {
   timeline,
 } from './harness.ts'
 
-test('a new delivery is stored complete: queued, due at once, with this replica as its home', async (t) => {
+test('a new delivery is stored complete: queued and due at once', async (t) => {
   const { store, row, db } = await setUp(t)
   const webhook = arrival({ email: 'Ada@Example.com' })
   const { id, progress } = only(await store.write([accepted(webhook)]))
@@ -28,7 +28,6 @@ test('a new delivery is stored complete: queued, due at once, with this replica 
     id,
     digest: webhook.digest,
     state: 'queued',
-    home: 'replica-1',
     due_at: START,
     attempts: 0,
     received_at: START,
@@ -76,8 +75,8 @@ test('a repeat of a queued delivery restarts it on its row, for the replica that
   const other = await replica('replica-2')
   const again = only(await other.store.write([accepted(arrival())]))
   assert.deepEqual([again.id, again.progress.dueAt], [id, START + 1000])
-  const { home, due_at, attempts, received_at, active_at } = await row(id)
-  assert.deepEqual([home, due_at, attempts], ['replica-2', START + 1000, 0])
+  const { due_at, attempts, received_at, active_at } = await row(id)
+  assert.deepEqual([due_at, attempts], [START + 1000, 0])
   assert.deepEqual([received_at, active_at], [START, START + 1000])
   assert.deepEqual((await factsIn(bench.db, id)).courses, {}, 'a result from before the repeat may be wrong now')
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'repeated'])
@@ -97,8 +96,8 @@ for (const end of [succeeded, needsAttention]) {
       [again.id, again.progress],
       [id, { state: 'queued', dueAt: clock.at, reason: null, generation: 1 }],
     )
-    const { home, state: now, due_at, attempts, settled_at, active_at, received_at, reason } = await row(id)
-    assert.deepEqual([now, home, due_at, attempts], ['queued', 'replica-2', clock.at, 0])
+    const { state: now, due_at, attempts, settled_at, active_at, received_at, reason } = await row(id)
+    assert.deepEqual([now, due_at, attempts], ['queued', clock.at, 0])
     assert.deepEqual([settled_at, reason, received_at, active_at], [null, null, START, clock.at])
     assert.equal((await rows('deliveries')).length, 1)
     assert.deepEqual(await timeline(bench, id), ['received', state, 'repeated'])

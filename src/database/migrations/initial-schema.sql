@@ -13,7 +13,6 @@ create table if not exists deliveries (
   reason_text mediumtext,
   reason_course varchar(255),
   subject varchar(255),
-  home varchar(36) not null,
   due_at bigint,
   attempts integer not null,
   generation integer not null,
@@ -37,7 +36,7 @@ create table if not exists deliveries (
   body mediumblob not null
 );
 -- The last column is email, so that the query for due rows reads the index alone.
-create index deliveries_due on deliveries (state, home, due_at, id, email);
+create index deliveries_due on deliveries (state, due_at, id, email);
 -- The last column is state, so that the list reads the index alone: MariaDB would sort another one that has all columns.
 create index deliveries_active on deliveries (active_at, id, state);
 -- The last columns tell sales, and those whose access ended, apart, so that they are found in the index alone.

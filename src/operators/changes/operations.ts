@@ -234,7 +234,7 @@ async function sellTest(
   const sale = testSale(of)
   if ('errors' in sale) return { result: { kind: 'invalid', errors: sale.errors }, events: [] }
   return auditedChange<TestSold>(context, async (writing) => {
-    const [change] = await accept({ ...writing, home: '' }, [sale.webhook])
+    const [change] = await accept(writing, [sale.webhook])
     if (change === undefined) throw new Error('the test sale was not stored')
     return { result: { kind: 'sold', id: change.id }, listed: change.drafts.map((draft) => ({ ...draft, actor: by })) }
   })

@@ -17,7 +17,7 @@ interface MembershipParts {
   readonly availability: Availability
   readonly clock: DatabaseClock
   readonly timing: Timing
-  /** Called with the number of replicas that were pruned: others attempt what waits for them. */
+  /** Called with the number of replicas that were pruned. */
   readonly onPruned: (replicas: number) => void
 }
 

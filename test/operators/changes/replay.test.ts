@@ -39,14 +39,14 @@ test('a settled delivery that is replayed starts again, and can be claimed at on
   assert.deepEqual(await timeline(bench, id), ['received', 'needs_attention', 'replayed'])
 })
 
-test('a replay makes a waiting delivery due now, and keeps its attempts, results, and home', async (t) => {
+test('a replay makes a waiting delivery due now, and keeps its attempts and results', async (t) => {
   const { store, operations, row, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const half = { ...retry(id, START + HOUR_MS, 6), outcome: succeeded(id).outcome }
   await store.write([settled(half)])
   await operations.replay({ ids: [id], by })
-  const { due_at, attempts, home } = await row(id)
-  assert.deepEqual([due_at, attempts, home], [START, 6, 'replica-1'])
+  const { due_at, attempts } = await row(id)
+  assert.deepEqual([due_at, attempts], [START, 6])
   assert.deepEqual((await factsIn(bench.db, id)).courses, half.outcome.courses)
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'replayed'])
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { claimIds, claimNow } from '../claiming.ts'
 import {
   accepted,
@@ -185,29 +185,35 @@ test('one replica leads; after it was pruned or has left, another one does', asy
   assert.deepEqual((await beats())[0], true)
 })
 
-test('what is due at a replica that is gone is shared by the others, person by person', async (t) => {
+/** Two replicas that know of each other, and what one of them has stored for 150 people. */
+async function twoReplicas(t: TestContext) {
   const bench = await setUp(t)
-  const dead = await bench.replica('dead')
   const other = await bench.replica('replica-2')
+  for (const { replicas } of [bench, other]) await replicas.findDead()
   const ids = await store(
-    dead,
+    bench,
     Array.from({ length: 150 }, (_, i) => `p${i}@x.example`),
   )
-  await pruneAlone(bench, 'dead')
-  await other.replicas.beat()
-  for (const { replicas } of [bench, other]) await replicas.findDead()
-  const shares = [await claimIds(bench, 1000), await claimIds(other, 1000)]
-  assert.deepEqual(shares.flat().sort(), ids.sort())
-  assert.ok(Math.min(...shares.map(({ length }) => length)) >= 40, shares.map(({ length }) => length).join(' and '))
+  return { bench, other, ids }
+}
+
+test('of what no sender waits for, several replicas claim different people first, and then all that is left', async (t) => {
+  const { bench, other, ids } = await twoReplicas(t)
+  bench.clock.at += 2000
+  const [here, there] = [await claimIds(bench, 50), await claimIds(other, 50)]
+  assert.equal(new Set([...here, ...there]).size, 100)
+  assert.deepEqual([...there, ...(await claimIds(other, 1000))].sort(), ids.sort())
 })
 
-test('what a live replica has not attempted for two seconds is claimed by another one that has nothing else to do', async (t) => {
-  const bench = await setUp(t)
-  const other = await bench.replica('replica-2')
-  const [id = ''] = await store(bench, ['a@x.example'])
+test('what no sender waits for here is left for two seconds to the other replicas, where one may wait', async (t) => {
+  const { bench, other, ids } = await twoReplicas(t)
+  const answer = other.inbox.submit(arrival({ email: 'waits@x.example' }), START + 60_000)
+  assert.equal((await claimIds(other)).length, 1)
   bench.clock.at += 1999
-  assert.deepEqual(await claimNow(other), [])
+  assert.deepEqual(await claimNow(bench), [])
   bench.clock.at += 1
-  other.inbox.claimSoon()
-  assert.deepEqual(await claimNow(other), [id])
+  bench.inbox.claimSoon()
+  assert.ok(ids.includes((await claimIds(bench, 1)).join()))
+  other.inbox.close()
+  assert.equal((await answer).progress, null)
 })

@@ -22,7 +22,7 @@ if (hasMariaDb()) {
   after(server.remove)
 
   describe('several replicas on one database', { concurrency: 2 }, () => {
-    test('another replica enrolls what a killed replica accepted within 2 s', async (t) => {
+    test('another replica enrolls what a killed replica accepted within 3 s', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([{ ...HELD, drop: 'before' }])
@@ -37,7 +37,7 @@ if (hasMariaDb()) {
       await second.logged(({ event }) => event === 'enrolled')
       const ms = performance.now() - killed
       t.diagnostic(`claimed by another replica, enrolled and settled after ${Math.round(ms)} ms`)
-      assert.ok(ms < 2000, `it took ${ms} ms`)
+      assert.ok(ms < 3000, `it took ${ms} ms`)
       const { enrollments } = await lms.state()
       assert.deepEqual(
         enrollments.filter(({ email }) => email === ALICE),
