@@ -34,8 +34,11 @@ function enableWal(connection: DatabaseSync): void {
 /** Whether another connection holds the lock: SQLITE_BUSY. */
 export const isBusy = (error: unknown): boolean => hasCode(error, [5])
 
-/** Whether the disk keeps SQLite from writing: SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL or SQLITE_CANTOPEN. */
-export const isUnusable = (error: unknown): boolean => hasCode(error, [8, 10, 13, 14])
+/**
+ * Whether SQLite can't write just now, whatever it is to write: the disk keeps it from that (SQLITE_READONLY, SQLITE_IOERR,
+ * SQLITE_FULL or SQLITE_CANTOPEN), or another program has kept the file locked for longer than BUSY_TIMEOUT_MS.
+ */
+export const isUnusable = (error: unknown): boolean => isBusy(error) || hasCode(error, [8, 10, 13, 14])
 
 /** Whether SQLite has failed with one of these codes. The low byte tells; the others say more about the case. */
 export const hasCode = (error: unknown, codes: readonly number[]): boolean =>

@@ -8,7 +8,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { StatementResult } from './connection.ts'
+import { isBusy, type StatementResult } from './connection.ts'
 
 type Run<Result> = (sql: string, parameters: readonly unknown[]) => Result
 
@@ -41,7 +41,7 @@ function createDriver({ read, write }: Connections): Driver {
   /** A transaction holds it, and so does a statement that writes outside of one. */
   const lock = createLock()
   /** The connections that are in a transaction, with what releases the lock. */
-  const transactions = new Map<DatabaseConnection, () => void>()
+  const transactions = new Map<DatabaseConnection, Release>()
 
   const execute = async (
     connection: DatabaseConnection,
@@ -50,11 +50,18 @@ function createDriver({ read, write }: Connections): Driver {
     if (transactions.has(connection)) return write(sql, parameters)
     if (isRead(sql)) return read(sql, parameters)
     const release = await lock()
-    return write(sql, parameters).finally(release)
+    try {
+      const result = await write(sql, parameters)
+      release()
+      return result
+    } catch (error) {
+      release(error)
+      throw error
+    }
   }
 
-  const end = (connection: DatabaseConnection): void => {
-    transactions.get(connection)?.()
+  const end = (connection: DatabaseConnection, error?: unknown): void => {
+    transactions.get(connection)?.(error)
     transactions.delete(connection)
   }
 
@@ -74,7 +81,7 @@ function createDriver({ read, write }: Connections): Driver {
       transactions.set(connection, release)
       // A deferred one that begins with a read fails at once if a command has written since (SQLITE_BUSY_SNAPSHOT).
       await write('begin immediate', []).catch((error: unknown) => {
-        end(connection)
+        end(connection, error)
         throw error
       })
     },
@@ -90,18 +97,32 @@ function createDriver({ read, write }: Connections): Driver {
   }
 }
 
+/** Ends a hold of the lock; with the error of a write that failed. */
+type Release = (error?: unknown) => void
+
 /**
  * Returns a function that waits for the lock and resolves to what releases it, to be called once. It has one holder at a
- * time, in the order in which they ask.
+ * time, in the order in which they ask. Who waits while another program keeps the file locked from the holder rejects with
+ * the holder's error, because it has waited for the same.
  */
-function createLock(): () => Promise<() => void> {
+function createLock(): () => Promise<Release> {
   let last = Promise.resolve()
+  let asked = 0
+  let locked: { readonly upTo: number; readonly error: unknown } | null = null
   return async () => {
+    const number = ++asked
     const before = last
     const { promise, resolve } = Promise.withResolvers<void>()
     last = promise
     await before
-    return resolve
+    if (locked !== null && number <= locked.upTo) {
+      resolve()
+      throw locked.error
+    }
+    return (error) => {
+      if (isBusy(error)) locked = { upTo: asked, error }
+      resolve()
+    }
   }
 }
 

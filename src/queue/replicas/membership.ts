@@ -60,14 +60,13 @@ export function createMembership(parts: MembershipParts): Membership {
     if (!dialect.exclusive || dialect.errorKindOf(error) !== 'unavailable') throw error
     throw new AppError(
       'database.unreachable',
-      `The database ${name} can't be written to (${reasonOf(error)}). Make room on its disk, or repair the disk, and start the service again.`,
+      `The database ${name} can't be written to (${reasonOf(error)}). Make room on its disk, repair the disk, or end the program that keeps the file locked, and start the service again.`,
       { cause: error },
     )
   }
 
   const fail = (error: unknown): void => {
     if (leaving.signal.aborted || dialect.errorKindOf(error) === 'conflict') return // a conflict is over by the next heartbeat
-    if (dialect.exclusive && dialect.errorKindOf(error) !== 'unavailable') return // a command may hold the lock
     availability.note(error)
   }
 
