@@ -17,7 +17,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'LMS fails for everyone in a course; its deliveries wait': {
       means: 'Calls for three people in `course` failed. The course is tried again at `probeAt`.',
-      action: 'Find the cause in the log of the LMS, for example a forum role that exists twice.',
+      action: 'Find the cause in the log of the LMS.',
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
       means: 'The service goes on with the courses that it read before, for `reason`.',
@@ -34,10 +34,9 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'If the line repeats, see [Errors](errors.md#the-lms).',
     },
     'refund received': {
-      means:
-        'As a warning: nothing was done. The `result` is `never_sold`, or the `webhook-id` is that of another refund (`refund_reused`) or of a sale (`sale_id`).',
+      means: 'As a warning: nothing was done, for the reason `result`.',
       action:
-        'For `never_sold`, compare the order `webhookId` with the deliveries, otherwise see [Errors](errors.md#answers-to-the-shop).',
+        'For `never_sold`, compare the order `webhookId` with the deliveries. For `refund_reused` and `sale_id`, see [Errors](errors.md#answers-to-the-shop).',
     },
     'sale refused, because a refund came under the same webhook-id': {
       means: 'Nothing was stored.',

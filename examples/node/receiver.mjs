@@ -57,7 +57,7 @@ async function receive(request, response) {
   if (body === null) return response.writeHead(413).end()
   if (request.method !== 'POST' || !isValid(request.headers, body)) return response.writeHead(401).end()
   const event = JSON.parse(body)
-  // Other types, such as course.changed, tell of no delivery. Later versions may have more of them.
+  // Other types are about courses and learners, and later versions may add some.
   const isNews = event.type.startsWith('delivery.') && store(event)
   response.writeHead(204).end(() => isNews && handle(event))
 }

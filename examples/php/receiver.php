@@ -56,7 +56,7 @@ if (!isValid($header('webhook-id'), $header('webhook-timestamp'), $header('webho
     exit;
 }
 $event = json_decode($body, true, flags: JSON_THROW_ON_ERROR);
-// Other types, such as course.changed, tell of no delivery. Later versions may have more of them.
+// Other types are about courses and learners, and later versions may add some.
 $isNews = str_starts_with($event['type'], 'delivery.') && store($event);
 http_response_code(204);
 if (function_exists('fastcgi_finish_request')) {

@@ -70,7 +70,7 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         if not is_valid(self.headers, body):
             return self.answer(401)
         event = json.loads(body)
-        # Other types, such as course.changed, tell of no delivery. Later versions may have more of them.
+        # Other types are about courses and learners, and later versions may add some.
         if not event["type"].startswith("delivery."):
             return self.answer(204)
         is_news = store(event)

@@ -118,7 +118,7 @@ func receive(key []byte) http.HandlerFunc {
 			response.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		// Other types, such as course.changed, tell of no delivery. Later versions may have more of them.
+		// Other types are about courses and learners, and later versions may add some.
 		if strings.HasPrefix(received.Type, "delivery.") {
 			isNews, err := store(received, body)
 			if err != nil {
