@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { EnrollmentRequest } from '../../src/sale/types.ts'
 import { SIGNATURE_FORMS, type SignatureForm, sign, UnsignableError } from '../../src/shop/signature/signature.ts'
-import { type Received, receive } from '../../src/shop/webhook/receive.ts'
+import { type Received, receive } from '../shop/webhook/receive.ts'
 import { startFuzzing } from './fuzzing.ts'
 import { mutated, mutationsOf } from './mutations.ts'
 
