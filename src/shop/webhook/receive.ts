@@ -1,8 +1,8 @@
 import { digestOf } from '../../sale/json/canonical.ts'
 import type { Json } from '../../sale/json/json.ts'
 import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
-import { aboutOf, type FieldErrors, readPayload } from '../../sale/payload/rules.ts'
-import type { About, EnrollmentRequest } from '../../sale/types.ts'
+import { aboutOf, readPayload } from '../../sale/payload/rules.ts'
+import type { VerifiedWebhook } from '../../sale/types.ts'
 import { type SignatureForm, verify } from '../signature/signature.ts'
 import {
   STANDARD_FAULTS,
@@ -40,23 +40,6 @@ export interface Refused {
   readonly body: { readonly success: false; readonly message: string; readonly detail?: string }
 }
 
-/** `digest` is the SHA-256 of the canonical JSON in hex: equal for bodies that mean the same. */
-interface Stored extends Authenticated {
-  readonly digest: string
-}
-
-/** Signed, but it breaks the payload rules: stored as rejected. */
-export interface Invalid extends Stored {
-  readonly kind: 'invalid'
-  readonly errors: FieldErrors
-  readonly about: About
-}
-
-export interface Signed extends Stored {
-  readonly kind: 'signed'
-  readonly request: EnrollmentRequest
-}
-
 /** A request whose signature is right. */
 export interface Verified {
   readonly kind: 'verified'
@@ -64,13 +47,18 @@ export interface Verified {
   readonly authenticated: Authenticated
 }
 
-/** Reads the sale of a request whose signature is right. Pure; throws nothing. */
-export function readSale({ json, authenticated }: Verified): Invalid | Signed {
-  const signed = { ...authenticated, digest: digestOf(json) }
+/**
+ * Reads the sale of a request whose signature is right. One that breaks the payload rules is stored as rejected. Pure;
+ * throws nothing.
+ * @param body as received
+ */
+export function readSale({ json, authenticated }: Verified, body: Uint8Array): VerifiedWebhook {
+  const { form, webhookId } = authenticated
+  const verified = { digest: digestOf(json), form, body, ...(webhookId === undefined ? {} : { webhookId }) }
   const payload = readPayload(json)
-  return 'errors' in payload
-    ? { kind: 'invalid', ...signed, errors: payload.errors, about: aboutOf(json) }
-    : { kind: 'signed', ...signed, request: payload.request }
+  if ('request' in payload) return { ...verified, request: payload.request, reason: null }
+  const reason = { code: 'payload.invalid', subject: JSON.stringify(payload.errors) } as const
+  return { ...verified, request: null, about: aboutOf(json), reason }
 }
 
 /**

@@ -1,9 +1,14 @@
-import { type Invalid, type Refused, readSale, type Signed, verifyRequest } from '../../../src/shop/webhook/receive.ts'
+import { readSale, verifyRequest } from '../../../src/shop/webhook/receive.ts'
 
-export type Received = Refused | Invalid | Signed
-
-/** Judges one webhook as its route does: the request, then the sale. */
-export function receive(request: Parameters<typeof verifyRequest>[0]): Received {
+/** Judges one webhook as its route does: the request, then the sale. `errors`: what breaks the payload rules. */
+export function receive(request: Parameters<typeof verifyRequest>[0]) {
   const verified = verifyRequest(request)
-  return verified.kind === 'refused' ? verified : readSale(verified)
+  if (verified.kind === 'refused') return verified
+  const { form, secretIndex } = verified.authenticated
+  const { body: _, request: sale, reason, ...stored } = readSale(verified, request.body)
+  const common = { ...stored, form, secretIndex }
+  if (sale !== null) return { kind: 'signed', ...common, request: sale } as const
+  const errors: unknown = JSON.parse(reason?.subject ?? '')
+  return { kind: 'invalid', ...common, errors } as const
 }
+export type Received = ReturnType<typeof receive>
