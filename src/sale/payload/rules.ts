@@ -1,5 +1,6 @@
 import { pythonNumber } from '../json/canonical.ts'
-import { isArray, isFloat, isObject, type Json, JsonNumber, readJson } from '../json/json.ts'
+import { isArray, isFloat, isObject, type Json, JsonNumber, JsonSyntaxError } from '../json/json.ts'
+import { readBody } from '../json/utf8.ts'
 import type { About, EnrollmentRequest } from '../types.ts'
 import { isEmail } from './email.ts'
 
@@ -88,11 +89,8 @@ export function aboutOf(json: Json): About {
 
 /** The same of a stored body; empty if it can't be read. */
 export function aboutOfBody(body: Uint8Array): About {
-  try {
-    return aboutOf(readJson(new TextDecoder().decode(body)))
-  } catch {
-    return {}
-  }
+  const json = readBody(body)
+  return json instanceof JsonSyntaxError ? {} : aboutOf(json)
 }
 
 function errorsOf(fields: Readonly<Record<string, Read<unknown, FieldErrors[string]>>>): FieldErrors {

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../sale/json/canonical.ts'
-import type { Json } from '../../sale/json/json.ts'
-import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
+import { type Json, JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
 import { authenticate } from '../webhook/receive.ts'
 import { isSignature, SIGNATURE_FORMS, type SignatureForm, STYLES } from './signature.ts'
 import { STANDARD_FORM, STANDARD_HEADERS, type StandardFault } from './standard.ts'
@@ -42,8 +42,7 @@ interface Given {
 export function examine({ header, id, timestamp, secrets, now, ...given }: Given): Examined {
   const body = given.body.replaceAll('\r\n', '\n')
   const read = readBody(body)
-  const notJson = isUnreadable(read) ? read.message : null
-  const json = isUnreadable(read) ? null : read
+  const [json, notJson] = read instanceof JsonSyntaxError ? [null, read.message] : [read, null]
   const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
   const { id: idHeader, timestamp: timeHeader, signature } = STANDARD_HEADERS
   const standard = { [idHeader]: id, [timeHeader]: timestamp, [signature]: header }

@@ -1,4 +1,5 @@
-import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
+import { JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
 import { type Match, verify as verifyBody } from './signature.ts'
 import { STANDARD_HEADERS, signStandard } from './standard.ts'
 
@@ -26,7 +27,7 @@ export function verify({
   secrets: readonly string[]
 }): Match | null {
   const json = readBody(body)
-  return isUnreadable(json) ? null : verifyBody({ body, json, header: signature, secrets })
+  return json instanceof JsonSyntaxError ? null : verifyBody({ body, json, header: signature, secrets })
 }
 
 /**

@@ -1,6 +1,6 @@
 import { digestOf } from '../../sale/json/canonical.ts'
-import type { Json } from '../../sale/json/json.ts'
-import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
+import { type Json, JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
 import { aboutOf, readPayload } from '../../sale/payload/rules.ts'
 import type { VerifiedWebhook } from '../../sale/types.ts'
 import { type SignatureForm, verify } from '../signature/signature.ts'
@@ -78,7 +78,7 @@ export function verifyRequest(of: {
   const unsupported = mediaTypeRefusal(headers)
   if (unsupported !== null) return unsupported
   const json = readBody(body)
-  if (isUnreadable(json)) return unread(400, 'json', `JSON parse error - ${json.message}`)
+  if (json instanceof JsonSyntaxError) return unread(400, 'json', `JSON parse error - ${json.message}`)
   const authenticated = authenticate({ ...of, json })
   // The cause is for the log: the answer is the same for each, so that it tells a stranger nothing.
   if (typeof authenticated === 'string') return refused(401, authenticated, 'Invalid signature')
