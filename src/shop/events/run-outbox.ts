@@ -1,18 +1,16 @@
-import { createGroupCommit } from '../../queue/group-commit.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, pause, type WakeUp } from '../../service/lib/loop.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
 import type { Posted, Poster } from './post-event.ts'
-import { type Attempted, type Stored, storeResults } from './store-results.ts'
+import { type Stored, storeResult } from './store-result.ts'
 
 /** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
 export const CONCURRENCY = 4
 /** Commands and other replicas store events too. An idle look costs two statements. */
 const POLL_MS = 1000
 const STORE_RETRY_MS = 1000
-const GROUP_MAX = 100
 /** At a stop, attempts in flight may take this much longer. */
 const STOP_GRACE_MS = 3000
 
@@ -62,19 +60,10 @@ export async function runOutbox(from: Outbox): Promise<void> {
   await Promise.all(state.inFlight.values())
 }
 
-function createState({ context, replicas: { holds }, guard, signal }: Outbox, report: (error: unknown) => void) {
+function createState({ signal }: Outbox, report: (error: unknown) => void) {
   const stop = new AbortController()
   signal.addEventListener('abort', () => setTimeout(() => stop.abort(), STOP_GRACE_MS).unref(), { once: true })
-  return {
-    report,
-    stop: stop.signal,
-    inFlight: new Map<string, Promise<void>>(),
-    store: createGroupCommit<Attempted, Stored>({
-      write: (group) => guard(() => storeResults({ ...context, holds }, group)),
-      max: GROUP_MAX,
-      isHopeless: isUnreachable,
-    }),
-  }
+  return { report, stop: stop.signal, inFlight: new Map<string, Promise<void>>() }
 }
 type State = ReturnType<typeof createState>
 
@@ -123,13 +112,13 @@ function rightOf({ maySend }: Outbox): AbortSignal | null {
 
 /** The shop may have the event already, so the result is kept until the database stores it; null: the service stops. */
 async function storeUntilDone(
-  { signal }: Outbox,
-  { store, report }: State,
-  attempted: Attempted,
+  { context, replicas: { holds }, guard, signal }: Outbox,
+  { report }: State,
+  attempted: Parameters<typeof storeResult>[1],
 ): Promise<Stored | null> {
   for (;;) {
     try {
-      return await store(attempted)
+      return await guard(() => storeResult({ ...context, holds }, attempted))
     } catch (error) {
       report(error)
       if (signal.aborted) return null
