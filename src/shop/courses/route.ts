@@ -30,7 +30,7 @@ export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts 
     if ('errors' in asked) return refusal({ status: 400, message: asked.errors })
     const { checkedAt, courses } = await guard(readCatalogue)
     if (checkedAt === null)
-      return laterAnswer('The LMS has not been asked for its courses yet. Ask again later', UNKNOWN_SECONDS)
+      return laterAnswer('The courses of the LMS are not known yet. Ask again later', UNKNOWN_SECONDS)
     const isRefused = await guard(() => refusedCourses(database.db))
     const at = parts.now()
     const page = pageOf({ courses, asked, selling: { modeOf, isRefused, at } })

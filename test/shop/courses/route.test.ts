@@ -139,7 +139,7 @@ test('before the LMS was first asked, the answer is 503, and nothing unsigned te
   const { ask, post } = await setUp(t, { catalogueMs: 600_000 })
   const early = await ask({})
   assert.deepEqual([early.status, early.headers['retry-after']], [503, '60'])
-  assert.match(early.json.message, /has not been asked for its courses yet/)
+  assert.match(early.json.message, /are not known yet/)
   const signature = lernito('{"size":1}')
   for (const headers of [{}, signature, { 'x-lernito-signature': 'nonsense' }]) {
     const refused = await post('{}', headers)
