@@ -79,7 +79,7 @@ export async function readRow(db: Pick<Kysely<Tables>, 'selectFrom'>): Promise<C
 const COMPARED_MAX = 200
 
 /** The same contents, in which courses can be found. */
-export function indexed(of: Contents) {
+function indexed(of: Contents) {
   const courses = new Map(of.courses.map((course) => [courseIdentity(course.key), course]))
   const missing = new Map(of.missing.map((one) => [courseIdentity(one.key), one]))
   const find = (key: string): Course | undefined => courses.get(courseIdentity(key))
