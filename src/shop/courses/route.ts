@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
-import type { FieldErrors } from '../../sale/payload/rules.ts'
+import { type Json, JsonNumber } from '../../sale/json/json.ts'
+import { type FieldErrors, readFields } from '../../sale/payload/rules.ts'
 import { type Answered, laterAnswer, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { headerOf, type Verified } from '../webhook/receive.ts'
 import type { Catalogue, Course } from './catalogue.ts'
@@ -103,9 +103,10 @@ interface Asked {
 
 /** What is asked for, or what is wrong with it, by field as for the webhook. Both fields can be left out or null. */
 function readRequest(json: Json): Asked | { readonly errors: FieldErrors } {
-  if (!isObject(json)) return { errors: { non_field_errors: ['Invalid data. Expected a dictionary.'] } }
-  const after = json.get('after') ?? null
-  const size = json.get('size') ?? null
+  const read = readFields(json)
+  if ('errors' in read) return read
+  const after = read.fields.get('after') ?? null
+  const size = read.fields.get('size') ?? null
   const errors = { ...wrongAfter(after), ...wrongSize(size) }
   if (Object.keys(errors).length > 0) return { errors }
   return {

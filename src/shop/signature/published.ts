@@ -10,12 +10,9 @@ import { STANDARD_HEADERS, signStandard } from './standard.ts'
 
 export { type Match, type SignatureForm, sign } from './signature.ts'
 
-/** The name of the HTTP header that carries the signature. */
-export const SIGNATURE_HEADER = 'X-Lernito-Signature'
-
 /**
  * Verifies a signature as the service does. Returns the form and the index of the secret that it was made with, or null
- * if it matches none, or the body is not JSON. `signature` is the header's value as received.
+ * if it matches none, or the body is not JSON. `signature` is the value of X-Lernito-Signature as received.
  */
 export function verify({
   body,

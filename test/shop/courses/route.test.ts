@@ -151,7 +151,7 @@ test('before the LMS was first asked, the answer is 503, and nothing unsigned te
 test('wrong fields: 400 by field', async (t) => {
   const { ask } = await setUp(t, { catalogueMs: 600_000 })
   const wrong: readonly (readonly [asked: unknown, message: object])[] = [
-    [[], { non_field_errors: ['Invalid data. Expected a dictionary.'] }],
+    [[], { non_field_errors: ['Invalid data. Expected a dictionary, but got list.'] }],
     [{ size: 0 }, { size: ['Ensure this value is greater than or equal to 1.'] }],
     [{ size: 101 }, { size: ['Ensure this value is less than or equal to 100.'] }],
     [{ size: 1.5 }, { size: ['A valid integer is required.'] }],
