@@ -25,7 +25,7 @@ interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {
  * LMS. Like a GET, it changes nothing, so If-None-Match is answered as there.
  */
 export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts }: OfCourses): void {
-  const handle = async ({ json }: Verified, _body: Uint8Array, headers: Parameters<typeof headerOf>[0]) => {
+  const handle = async ({ json }: Verified, headers: Parameters<typeof headerOf>[0]) => {
     const asked = readRequest(json)
     if ('errors' in asked) return refusal({ status: 400, message: asked.errors })
     const { checkedAt, courses } = await guard(readCatalogue)
@@ -42,15 +42,13 @@ export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts 
 
 type Page = ReturnType<typeof pageOf>
 
-/** One more course than asked for tells whether there is a next page. */
 function pageOf({ courses, asked, selling }: { courses: readonly Course[]; asked: Asked; selling: Selling }) {
   const { after, size } = asked
-  const from = after === null ? 0 : courses.findIndex(({ key }) => key > after)
-  const some = from === -1 ? [] : courses.slice(from, from + size + 1)
-  const page = some.slice(0, size)
+  const rest = after === null ? courses : courses.filter(({ key }) => key > after)
+  const page = rest.slice(0, size)
   return {
     courses: page.map((course) => courseView(course, selling)),
-    next: some.length > size ? (page.at(-1)?.key ?? null) : null,
+    next: rest.length > size ? (page.at(-1)?.key ?? null) : null,
   }
 }
 

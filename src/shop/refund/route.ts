@@ -46,9 +46,7 @@ const UNSOLD_MAX = 5
  * ended, the deadline is over, or the service stops.
  */
 export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): void {
-  const handle = async (verified: Verified): Promise<Answered | Refused> => {
-    const { json, authenticated } = verified
-    const { webhookId } = authenticated
+  const handle = async ({ json, webhookId }: Verified): Promise<Answered | Refused> => {
     const payload = readPayload(json)
     if ('errors' in payload) return wrong(payload.errors)
     const { request } = payload

@@ -25,7 +25,7 @@ export type RefusalCode = (typeof REFUSAL_CODES)[number]
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** A verified signature. `secretIndex`: which secret made it. */
-export interface Authenticated {
+interface Authenticated {
   readonly form: SignatureForm | typeof STANDARD_FORM
   readonly secretIndex: number
   /** The sender's name for this webhook, if it signs by Standard Webhooks. */
@@ -34,26 +34,23 @@ export interface Authenticated {
 
 /** Not signed, or the signature can't be checked: answered and counted, never stored. */
 export interface Refused {
-  readonly kind: 'refused'
   readonly status: 400 | 401 | 405 | 415
   readonly code: RefusalCode
   readonly body: { readonly success: false; readonly message: string; readonly detail?: string }
 }
 
 /** A request whose signature is right. */
-export interface Verified {
-  readonly kind: 'verified'
+export interface Verified extends Authenticated {
+  /** As received, and read. */
+  readonly body: Uint8Array
   readonly json: Json
-  readonly authenticated: Authenticated
 }
 
 /**
  * Reads the sale of a request whose signature is right. One that breaks the payload rules is stored as rejected. Pure;
  * throws nothing.
- * @param body as received
  */
-export function readSale({ json, authenticated }: Verified, body: Uint8Array): VerifiedWebhook {
-  const { form, webhookId } = authenticated
+export function readSale({ json, body, form, webhookId }: Verified): VerifiedWebhook {
   const verified = { digest: digestOf(json), form, body, ...(webhookId === undefined ? {} : { webhookId }) }
   const payload = readPayload(json)
   if ('request' in payload) return { ...verified, request: payload.request, reason: null }
@@ -82,7 +79,7 @@ export function verifyRequest(of: {
   const authenticated = authenticate({ ...of, json })
   // The cause is for the log: the answer is the same for each, so that it tells a stranger nothing.
   if (typeof authenticated === 'string') return refused(401, authenticated, 'Invalid signature')
-  return { kind: 'verified', json, authenticated }
+  return { ...authenticated, body, json }
 }
 
 /**
@@ -148,7 +145,7 @@ function isUtf8(parameter: string): boolean {
 
 /** `detail`: DRF puts the texts about a request that it can't read there; all answers of this service have `message`. */
 const refused = (status: Refused['status'], code: RefusalCode, message: string, detail = {}): Refused => {
-  return { kind: 'refused', status, code, body: { success: false, message, ...detail } }
+  return { status, code, body: { success: false, message, ...detail } }
 }
 const unread = (status: 400 | 405 | 415, code: (typeof UNREADABLE)[number], text: string): Refused =>
   refused(status, code, text, { detail: text })

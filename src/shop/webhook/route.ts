@@ -36,8 +36,8 @@ interface Webhook extends OfShop {
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
 export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, ...parts }: Webhook): void {
-  const handle = async (verified: Verified, body: Uint8Array): Promise<Answered | Refused> => {
-    const webhook = readSale(verified, body)
+  const handle = async (verified: Verified): Promise<Answered | Refused> => {
+    const webhook = readSale(verified)
     const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
     const submitted = await inbox.submit(webhook, deadline)
     if (submitted.isRefundId) {
