@@ -3,11 +3,9 @@ import { openEndpoint } from '../../queue/outbox/endpoint.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, pause, type WakeUp } from '../../service/lib/loop.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
-import type { Posted, Poster } from './post-event.ts'
+import { CONCURRENCY, type Posted, type Poster } from './post-event.ts'
 import { type Stored, storeResult } from './store-result.ts'
 
-/** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
-export const CONCURRENCY = 4
 /** Commands and other replicas store events too. An idle look costs two statements. */
 const POLL_MS = 1000
 const STORE_RETRY_MS = 1000

@@ -62,7 +62,7 @@ test('an event goes to a private address that the setting names, and to no name 
   const receiver = await startReceiver(t)
   const resolve = resolving([{ address: '127.0.0.1', family: 4 }])
   const post = async (url: string) => {
-    const of = { secret: EVENTS_SECRET, connections: 1, now: Date.now, resolve }
+    const of = { secret: EVENTS_SECRET, now: Date.now, resolve }
     const poster = createPoster({ url, ...of })
     t.after(poster.close)
     return poster.post({ id: '01KGA000000000000000000001', body: BODY }, new AbortController().signal)
