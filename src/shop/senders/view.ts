@@ -49,7 +49,7 @@ export function viewOf(rows: readonly SenderRow[]): SendersView {
     return [{ address, causes: causes.map(causeOf), signedAt: latest(own.filter(isSigned)) }]
   })
   return {
-    refused: refused.sort((a, b) => Number(isKnown(b)) - Number(isKnown(a)) || allOf(b).lastAt - allOf(a).lastAt),
+    refused: refused.sort((a, b) => rankOf(b) - rankOf(a) || allOf(b).lastAt - allOf(a).lastAt),
     idsReused: rows.filter(({ result }) => result === 'id_reused').map(causeOf)[0] ?? null,
     signedAt: {
       current: latest(rows.filter(({ result }) => result === 'signed')),
@@ -58,7 +58,7 @@ export function viewOf(rows: readonly SenderRow[]): SendersView {
   }
 }
 
-const isKnown = ({ signedAt }: Pick<RefusedSender, 'signedAt'>): boolean => signedAt !== null
+const rankOf = ({ signedAt }: RefusedSender): number => (signedAt === null ? 0 : 1)
 
 const causeOf = ({ result, count, first_at: firstAt, last_at: lastAt }: SenderRow) => {
   return { code: result, count, firstAt, lastAt }
