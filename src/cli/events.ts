@@ -6,7 +6,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
-import { readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
+import { STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
 import { command, commandGroup, loadDotEnv, misused, runUntilSignal, usageError } from './command.ts'
 import { findId, type Opened, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
@@ -212,13 +212,14 @@ function faultOf({ headers }: IncomingMessage, body: string, secret: string): st
     const value = headers[name]
     return typeof value === 'string' ? value : undefined
   }
-  const standard = readStandard({
+  const verified = verifyStandard({
     id: header(STANDARD_HEADERS.id),
     timestamp: header(STANDARD_HEADERS.timestamp),
     signature: header(STANDARD_HEADERS.signature) ?? '',
+    body,
+    secrets: [secret],
+    now: Date.now(),
   })
-  const verified =
-    typeof standard === 'string' ? standard : verifyStandard({ standard, body, secrets: [secret], now: Date.now() })
   return typeof verified === 'string' ? `the signature does not verify (${verified})` : null
 }
 

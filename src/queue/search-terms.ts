@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { plainKey } from '../sale/course-key.ts'
-import { isArray, isObject, type Json, JsonNumber, JsonSyntaxError, readJson } from '../sale/json/json.ts'
-import { readUtf8, Utf8Error } from '../sale/json/utf8.ts'
+import { isArray, isObject, type Json, JsonNumber, JsonSyntaxError } from '../sale/json/json.ts'
+import { readBody } from '../sale/json/utf8.ts'
 import type { About } from '../sale/types.ts'
 
 const MAX_EMAIL = 254
@@ -69,12 +69,8 @@ export function searchTermsOf({
 
 /** null for a payload that can't be read: what is known of it is in `about`. */
 function readPayload(body: Uint8Array): Json {
-  try {
-    return readJson(readUtf8(body))
-  } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return null
-    throw error
-  }
+  const json = readBody(body)
+  return json instanceof JsonSyntaxError ? null : json
 }
 
 /** All texts and numbers in a payload, without the names of its fields. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
 import { COURSES_PATH, coursesRoute } from '../shop/courses/route.ts'
 import { REFUND_PATH, refundRoute } from '../shop/refund/route.ts'
-import { createTally, type Flood, type Tally } from '../shop/senders/tally.ts'
+import { createFloodLog, type Flood, type FloodLog } from '../shop/senders/floods.ts'
 import type { OfShop } from '../shop/signature/signed-routes.ts'
 import { STATUS_PATH, statusRoute } from '../shop/status/route.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../shop/webhook/route.ts'
@@ -12,9 +12,10 @@ import type { Parts } from './parts.ts'
 
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
 export function buildServer(parts: Parts): FastifyInstance {
-  const { settings, log, observer, senders, stopping } = parts
+  const { settings, log, observer, stopping } = parts
   const { registry } = parts.metrics
-  const requests = createTally({ of: 'requests' })
+  const requests = createFloodLog({ of: 'requests' })
+  const webhooks = createFloodLog({ of: 'webhooks' })
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,
@@ -22,7 +23,7 @@ export function buildServer(parts: Parts): FastifyInstance {
     stopping: stopping.signal,
     onRefused: (refused) => observer.onRequestRefused(refused, requests.refuse(refused)),
   })
-  reportFloods({ app, tallies: [requests, senders], onFlood: observer.onFlood })
+  reportFloods({ app, logs: [requests, webhooks], onFlood: observer.onFlood })
   shedLoad({
     app,
     paths: [...WEBHOOK_PATHS, STATUS_PATH, COURSES_PATH, REFUND_PATH],
@@ -33,7 +34,7 @@ export function buildServer(parts: Parts): FastifyInstance {
   healthRoutes(app, parts)
   app.get('/lernito/openapi.json', () => openApi)
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-  shopRoutes(app, parts)
+  shopRoutes(app, parts, webhooks)
   return app
 }
 
@@ -54,16 +55,19 @@ function healthRoutes(app: FastifyInstance, { leaving: { signal: leaving }, data
 }
 
 /** The routes for the shop. Each of its requests, refused or signed, is counted by its sender. */
-function shopRoutes(app: FastifyInstance, parts: Parts): void {
+function shopRoutes(app: FastifyInstance, parts: Parts, floods: FloodLog): void {
   const { settings, senders, observer } = parts
   const ofShop: Parts & OfShop = {
     ...parts,
     app,
     replica: parts.replicas.me,
-    onRefused: (refused) => observer.onRefused(refused, senders.refused(refused)),
-    onSigned: (signed) => {
-      if (signed.isPrevious) observer.onPreviousSecret()
-      senders.signed(signed)
+    onRefused: (refused) => {
+      senders.count({ ip: refused.ip, result: refused.code })
+      observer.onRefused(refused, floods.refuse(refused))
+    },
+    onSigned: ({ ip, isPrevious }) => {
+      if (isPrevious) observer.onPreviousSecret()
+      senders.count({ ip, result: isPrevious ? 'signed_previous' : 'signed' })
     },
     onGiven: parts.shopAnswers.note,
   }
@@ -72,7 +76,7 @@ function shopRoutes(app: FastifyInstance, parts: Parts): void {
     ...ofShop,
     answerWithinMs,
     onRefundId: observer.onRefundId,
-    onReusedId: senders.reusedId,
+    onReusedId: () => senders.count({ ip: '', result: 'id_reused' }),
     onAnswer: observer.onAnswer,
   })
   statusRoute(ofShop)
@@ -88,11 +92,11 @@ const MINUTE_MS = 60_000
 /** Reports the floods of refused requests once a minute while the app runs, and once more when it closes. */
 function reportFloods(from: {
   app: FastifyInstance
-  tallies: readonly Pick<Tally, 'endMinute'>[]
+  logs: readonly FloodLog[]
   onFlood: (flood: Flood) => void
 }): void {
   const report = (): void => {
-    for (const tally of from.tallies) tally.endMinute().forEach(from.onFlood)
+    for (const log of from.logs) log.endMinute().forEach(from.onFlood)
   }
   const everyMinute = setInterval(report, MINUTE_MS).unref()
   from.app.addHook('onClose', async () => {

@@ -16,7 +16,7 @@ import { runShopAnswers } from '../queue/shop-answers.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import { runCatalogue } from '../shop/courses/refresh.ts'
 import { createPoster } from '../shop/events/post-event.ts'
-import { CONCURRENCY, runOutbox } from '../shop/events/run-outbox.ts'
+import { runOutbox } from '../shop/events/run-outbox.ts'
 import { runSenders } from '../shop/senders/senders.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
@@ -130,7 +130,7 @@ function keepCatalogue(parts: Parts): Promise<void> {
 async function sendEvents(parts: Parts): Promise<void> {
   const { LERNITO_EVENTS_URL: url, LERNITO_EVENTS_SECRET: secret } = parts.settings
   if (url === undefined || secret === undefined) return
-  const poster = createPoster({ url, secret, connections: CONCURRENCY, now: parts.now })
+  const poster = createPoster({ url, secret, now: parts.now })
   await runOutbox({
     ...parts,
     url,

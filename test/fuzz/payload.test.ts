@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { EnrollmentRequest } from '../../src/sale/types.ts'
-import { SIGNATURE_FORMS, type SignatureForm, sign, UnsignableError } from '../../src/shop/signature/signature.ts'
-import { type Received, receive } from '../../src/shop/webhook/receive.ts'
+import { SIGNATURE_FORMS, type SignatureForm, sign } from '../../src/shop/signature/signature.ts'
+import { type Received, receive } from '../shop/webhook/receive.ts'
 import { startFuzzing } from './fuzzing.ts'
 import { mutated, mutationsOf } from './mutations.ts'
 
@@ -88,7 +88,7 @@ function signatureOf(body: Buffer, form: SignatureForm, secret: string): string 
   try {
     return sign({ body, form, secret })
   } catch (error) {
-    if (error instanceof UnsignableError) return null
+    if (error instanceof Error && error.message.includes('lone surrogate')) return null
     throw error
   }
 }

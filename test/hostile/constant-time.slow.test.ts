@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { mock, test } from 'node:test'
 import { SIGNATURE_FORMS, sign } from '../../src/shop/signature/signature.ts'
 import { signStandard } from '../../src/shop/signature/standard.ts'
-import { receive } from '../../src/shop/webhook/receive.ts'
+import { receive } from '../shop/webhook/receive.ts'
 
 // Observed, not replaced: the real function still compares. The time is not measured, because on a shared machine it
 // proves nothing.

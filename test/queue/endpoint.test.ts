@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  noteAnswer,
-  noteFailures,
-  openEndpoint,
-  readEndpoint,
-  resumeEndpoint,
-} from '../../src/queue/outbox/endpoint.ts'
+import { noteAnswer, noteFailure, openEndpoint, readEndpoint, resumeEndpoint } from '../../src/queue/outbox/endpoint.ts'
 import { setUp } from './harness.ts'
 
 test('an endpoint that fails does so since it first did, also after an operator sends again, until it answers', async (t) => {
   const { db, clock } = await setUp(t)
   const began = clock.at
   await openEndpoint(db, 'https://shop.example/events')
-  const fail = () => noteFailures(db, { count: 10, isGone: false, error: 'refused', at: clock.at })
-  assert.equal(await fail(), 'down')
+  const fail = () => noteFailure(db, { isGone: false, error: 'refused', at: clock.at })
+  assert.deepEqual([await fail(), await fail(), await fail(), await fail()], [null, null, 'down', null])
   clock.at += 60_000
   await resumeEndpoint(db)
   const resumed = await readEndpoint(db)
@@ -29,7 +23,7 @@ test('an endpoint that fails does so since it first did, also after an operator 
 test('an endpoint that wanted no more events gets all that wait once an operator sends again', async (t) => {
   const { db, clock } = await setUp(t)
   await openEndpoint(db, 'https://shop.example/events')
-  await noteFailures(db, { count: 1, isGone: true, error: '410', at: clock.at })
+  await noteFailure(db, { isGone: true, error: '410', at: clock.at })
   await resumeEndpoint(db)
   assert.equal((await readEndpoint(db))?.state, 'up')
 })

@@ -20,8 +20,8 @@ const UNKNOWN = { courseName: () => null, closestCourse: () => null }
 /** Gives each page of a signed-in operator what the catalogue knows of keys. While the database is away, that is nothing. */
 export function addCourseNames({ scope, readCatalogue }: PageParts): void {
   const read = async (): Promise<Pick<FastifyRequest, keyof typeof UNKNOWN>> => {
-    const { find, findMissing, closest } = await readCatalogue()
-    return { courseName: (key) => find(key)?.name ?? findMissing(key)?.name ?? null, closestCourse: closest }
+    const { known, closest } = await readCatalogue()
+    return { courseName: (key) => known(key)?.name ?? null, closestCourse: closest }
   }
   scope.decorateRequest('courseName', UNKNOWN.courseName)
   scope.decorateRequest('closestCourse', UNKNOWN.closestCourse)

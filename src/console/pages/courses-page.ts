@@ -2,8 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type StateCounts, sumOf, totalOf } from '../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../sale/types.ts'
-import type { Catalogue, Course, Past } from '../../shop/courses/catalogue.ts'
-import { modesAt, type Obstacle, obstacleOf, type ReasonCode } from '../../shop/courses/sellable.ts'
+import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
+import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
 import { agoHtml, courseUrl, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -52,16 +52,10 @@ interface Line {
 }
 
 /** What last changed, and how the catalogue has it now. */
-interface Change {
-  readonly was: Past
-  readonly name: string | null
-  readonly reason: ReasonCode | null
-}
+type Change = Known & { readonly was: Past }
 
-function changeOf(catalogue: Catalogue, key: string): Change | null {
-  const [course, missing] = [catalogue.find(key), catalogue.findMissing(key)]
-  if (course !== undefined) return course.was === null ? null : { ...course, was: course.was, reason: course.obstacle }
-  return missing === undefined || missing.was === null ? null : { ...missing, was: missing.was, reason: 'missing' }
+function changeOf(known: Known | null): Change | null {
+  return known === null || known.was === null ? null : { ...known, was: known.was }
 }
 
 async function readView(
@@ -79,10 +73,10 @@ async function readView(
   const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)
-    const change = changeOf(catalogue, key)
+    const known = catalogue.known(key)
+    const change = changeOf(known)
     if (course === undefined) {
-      const isMissing = catalogue.findMissing(key) !== undefined
-      const status: Status = isMissing ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
+      const status: Status = known !== null ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
       return { key, name, counts, change, status }
     }
     const kind = obstacleOf(course, selling) ?? 'open'

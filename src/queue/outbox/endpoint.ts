@@ -50,11 +50,15 @@ export async function takeProbe(db: Kysely<Tables>, endpoint: EndpointRow, now: 
   return numUpdatedRows > 0n
 }
 
-/** Stores that the endpoint answered, and with `accepted` that it took an event. Cheap if that is no news. */
+/**
+ * Stores that the endpoint answered, and with `accepted` that it took an event. Cheap if that is no news. Resolves to the
+ * state that follows, if it is another; else null.
+ */
 export async function noteAnswer(
   trx: Kysely<Tables>,
   { accepted, at }: { accepted: boolean; at: number },
-): Promise<void> {
+): Promise<'up' | null> {
+  const wasDown = (await readEndpoint(trx))?.state === 'down'
   await trx
     .updateTable('endpoints')
     .set({ ...START, ...(accepted ? { sent_at: at } : {}) })
@@ -66,25 +70,26 @@ export async function noteAnswer(
       return eb.or([isNews, eb('sent_at', 'is', null), eb('sent_at', '<', at - SENT_AT_MS), eb('sent_at', '>', at)])
     })
     .execute()
+  return wasDown ? 'up' : null
 }
 
-/** Stores failures in a row. `isGone`: it answered 410. Resolves to the state after them. */
-export async function noteFailures(
+/** Stores a failure. `isGone`: the endpoint answered 410. Resolves as noteAnswer does. */
+export async function noteFailure(
   trx: Kysely<Tables>,
-  { count, isGone, error, at }: { count: number; isGone: boolean; error: string; at: number },
-): Promise<EndpointRow['state']> {
-  // The update comes first: it locks the row, so that two replicas count one after the other.
+  { isGone, error, at }: { isGone: boolean; error: string; at: number },
+): Promise<'down' | 'gone' | null> {
+  // The update comes first: it locks the row, so that attempts count one after the other.
   await trx
     .updateTable('endpoints')
-    .set((eb) => ({ failures: eb('failures', '+', count), error, error_at: at }))
+    .set((eb) => ({ failures: eb('failures', '+', 1), error, error_at: at }))
     .where('name', '=', SHOP)
     .execute()
   const row = await readEndpoint(trx)
-  if (row === undefined || row.state === 'gone') return row?.state ?? 'up'
+  if (row === undefined || row.state === 'gone') return null
   const state = isGone ? 'gone' : isDown(row.failures) ? 'down' : 'up'
-  if (state === 'up') return state
+  if (state === 'up') return null
   const since = row.state === state ? row.since : at
   const probe_at = at + probeWait(row.failures)
   await trx.updateTable('endpoints').set({ state, since, probe_at }).where('name', '=', SHOP).execute()
-  return state
+  return row.state === state ? null : state
 }

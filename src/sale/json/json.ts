@@ -17,7 +17,10 @@ export class JsonNumber {
 /** Objects are Maps: `__proto__` is an ordinary key, and the last of several equal keys wins. */
 export type Json = null | boolean | string | JsonNumber | readonly Json[] | ReadonlyMap<string, Json>
 
-/** The text is not JSON. `message` is Python's message, without the prefix "JSON parse error - " that DRF adds. */
+/**
+ * The text is not JSON, or its bytes are not UTF-8. `message` is Python's message, without the prefix "JSON parse error - "
+ * that DRF adds.
+ */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError'
 }
@@ -25,7 +28,7 @@ export class JsonSyntaxError extends Error {
 export const isArray = (node: Json): node is readonly Json[] => Array.isArray(node)
 export const isObject = (node: Json): node is ReadonlyMap<string, Json> => node instanceof Map
 /** Python reads a number without a decimal point and an exponent as an int, and every other as a float. */
-export const isFloat = ({ digits }: JsonNumber): boolean => !isWhole(digits)
+export const isFloat = ({ digits }: JsonNumber): boolean => /[.eE]/.test(digits)
 
 /** Python's limit is about 1,000 frames, minus those of the web framework; a depth of 500 is recorded as accepted. */
 const MAX_DEPTH = 900
@@ -38,16 +41,10 @@ const WORDS = [
   ['false', false],
 ] as const
 const REFUSED = ['NaN', 'Infinity', '-Infinity']
-const ESCAPES = new Map([
-  ['"', '"'],
-  ['\\', '\\'],
-  ['/', '/'],
-  ['b', '\b'],
-  ['f', '\f'],
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-])
+const ESCAPES: Readonly<Record<string, string>> = {
+  ...{ '"': '"', '\\': '\\', '/': '/' },
+  ...{ b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' },
+}
 
 // Character codes. After the end of a text, charCodeAt returns NaN, which equals none of them.
 const [TAB, LINE_FEED, RETURN, SPACE] = [0x09, 0x0a, 0x0d, 0x20]
@@ -174,7 +171,7 @@ class Reader {
     const letter = this.text[++this.at]
     if (letter === undefined) throw this.failure('Unterminated string starting at', start)
     const index = this.at++
-    const meaning = ESCAPES.get(letter)
+    const meaning = ESCAPES[letter]
     if (meaning !== undefined) return meaning
     if (letter !== 'u') throw this.failure('Invalid \\escape', index - 1)
     const unit = hexUnit(this.text, this.at)
@@ -198,14 +195,12 @@ class Reader {
 
 function numberOf(digits: string): JsonNumber {
   const number = new JsonNumber(digits)
-  if (digits.length > MAX_DIGITS && !isFloat(number)) {
-    const length = digits.length - (digits.startsWith('-') ? 1 : 0)
-    if (length > MAX_DIGITS) {
-      throw new JsonSyntaxError(
-        `Exceeds the limit (${MAX_DIGITS} digits) for integer string conversion: value has ${length} digits; ` +
-          'use sys.set_int_max_str_digits() to increase the limit',
-      )
-    }
+  const length = digits.length - (digits.startsWith('-') ? 1 : 0)
+  if (length > MAX_DIGITS && !isFloat(number)) {
+    throw new JsonSyntaxError(
+      `Exceeds the limit (${MAX_DIGITS} digits) for integer string conversion: value has ${length} digits; ` +
+        'use sys.set_int_max_str_digits() to increase the limit',
+    )
   }
   return number
 }
@@ -238,10 +233,6 @@ function endOfDigits(text: string, start: number): number {
   return end
 }
 
-/** Whether a number has neither a decimal point nor an exponent. */
-const isWhole = (digits: string): boolean =>
-  endOfDigits(digits, digits.charCodeAt(0) === MINUS ? 1 : 0) === digits.length
-
 /** False for NaN, which charCodeAt returns after the end of a text. */
 const isDigit = (code: number): boolean => code >= ZERO && code <= NINE
 
@@ -264,18 +255,10 @@ function hexDigit(code: number): number {
 
 /** Counts code points, as Python does; `index` counts UTF-16 units. Lines and columns start at 1, `char` at 0. */
 function positionOf(text: string, index: number): { line: number; column: number; char: number } {
-  let [line, lineStart, char] = [1, 0, 0]
-  for (let at = 0; at < index; at++) {
-    const code = text.charCodeAt(at)
-    if (isHighSurrogate(code) && isLowSurrogate(text.charCodeAt(at + 1))) at++
-    char++
-    if (code === LINE_FEED) {
-      line++
-      lineStart = char
-    }
-  }
-  return { line, column: char - lineStart + 1, char }
+  const before = text.slice(0, index).replace(SURROGATE_PAIRS, '_')
+  let line = 1
+  for (let at = before.indexOf('\n'); at !== -1; at = before.indexOf('\n', at + 1)) line++
+  return { line, column: before.length - before.lastIndexOf('\n'), char: before.length }
 }
 
-const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code < 0xdc00
-const isLowSurrogate = (code: number): boolean => code >= 0xdc00 && code < 0xe000
+const SURROGATE_PAIRS = /[\ud800-\udbff][\udc00-\udfff]/g

@@ -1,18 +1,13 @@
 import { type Json, JsonSyntaxError, readJson } from './json.ts'
 
-/** The bytes are not UTF-8. `message` is that of Python's decoder. */
-export class Utf8Error extends Error {
-  override readonly name = 'Utf8Error'
-}
-
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Decodes strictly, as Python's `bytes.decode()`: replaces nothing and keeps a byte order mark. Throws Utf8Error. */
+/** Decodes strictly, as Python's `bytes.decode()`: replaces nothing and keeps a byte order mark. Throws JsonSyntaxError. */
 export function readUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
   } catch {
-    throw new Utf8Error(firstError(bytes))
+    throw new JsonSyntaxError(firstError(bytes))
   }
 }
 
@@ -20,19 +15,15 @@ export function readUtf8(bytes: Uint8Array): string {
  * Reads the body of a request; the error if it isn't JSON in UTF-8. An empty body counts as an empty object, because DRF
  * doesn't parse it (recorded: lernito-webhook.json, "empty body, canonical {} signed").
  */
-export function readBody(body: string | Uint8Array): Json | JsonSyntaxError | Utf8Error {
+export function readBody(body: string | Uint8Array): Json | JsonSyntaxError {
   try {
     if (body.length === 0) return readJson('{}')
     return readJson(typeof body === 'string' ? body : readUtf8(body))
   } catch (error) {
-    if (isUnreadable(error)) return error
+    if (error instanceof JsonSyntaxError) return error
     throw error
   }
 }
-
-/** Whether a body could not be read, and this says why. */
-export const isUnreadable = (found: unknown): found is JsonSyntaxError | Utf8Error =>
-  found instanceof JsonSyntaxError || found instanceof Utf8Error
 
 function firstError(bytes: Uint8Array): string {
   let at = 0

@@ -1,6 +1,6 @@
 import { compactJson, digestOf } from '../json/canonical.ts'
-import { isObject, type Json } from '../json/json.ts'
-import { isUnreadable, readBody } from '../json/utf8.ts'
+import { isObject, type Json, JsonSyntaxError } from '../json/json.ts'
+import { readBody } from '../json/utf8.ts'
 import type { EnrollmentRequest, Source, VerifiedWebhook } from '../types.ts'
 import { type FieldErrors, readPayload } from './rules.ts'
 
@@ -23,7 +23,7 @@ export function correctedSale(of: {
 }): OperatorSale {
   const { email, courseIds, source = 'correction' } = of
   const json = readBody(of.body)
-  if (isUnreadable(json)) return saleOf(null, source) // which the payload rules refuse
+  if (json instanceof JsonSyntaxError) return saleOf(null, source) // which the payload rules refuse
   if (!isObject(json)) return saleOf(json, source)
   const changes = [
     ...(email === undefined ? [] : [['email', email] as const]),

@@ -1,5 +1,6 @@
 import { pythonNumber } from '../json/canonical.ts'
-import { isArray, isFloat, isObject, type Json, JsonNumber, readJson } from '../json/json.ts'
+import { isArray, isFloat, isObject, type Json, JsonNumber, JsonSyntaxError } from '../json/json.ts'
+import { readBody } from '../json/utf8.ts'
 import type { About, EnrollmentRequest } from '../types.ts'
 import { isEmail } from './email.ts'
 
@@ -44,15 +45,14 @@ const EMAIL: TextRule = {
  * request, texts are trimmed and numbers are texts (recorded: lernito-webhook.json, groups "fields", "email" and "body").
  */
 export function readPayload(json: Json): Payload {
-  if (json === null) return { errors: { non_field_errors: ['No data provided'] } }
-  if (!isObject(json)) {
-    return { errors: { non_field_errors: [`Invalid data. Expected a dictionary, but got ${pythonType(json)}.`] } }
-  }
-  const name = readText(json.get('name'), TEXT)
-  const family = readText(json.get('family'), TEXT)
-  const username = readText(json.get('username'), TEXT)
-  const email = readText(json.get('email'), EMAIL)
-  const courseIds = readTexts(json.get('courseIds'))
+  const read = readFields(json)
+  if ('errors' in read) return read
+  const { fields } = read
+  const name = readText(fields.get('name'), TEXT)
+  const family = readText(fields.get('family'), TEXT)
+  const username = readText(fields.get('username'), TEXT)
+  const email = readText(fields.get('email'), EMAIL)
+  const courseIds = readTexts(fields.get('courseIds'))
   if ('errors' in name || 'errors' in family || 'errors' in username || 'errors' in email || 'errors' in courseIds) {
     return { errors: errorsOf({ name, family, username, email, courseIds }) }
   }
@@ -72,6 +72,15 @@ export function readPayload(json: Json): Payload {
   }
 }
 
+/** The fields of a payload, by their names; or the error of one that is no object. */
+export function readFields(
+  json: Json,
+): { readonly fields: ReadonlyMap<string, Json> } | { readonly errors: FieldErrors } {
+  if (isObject(json)) return { fields: json }
+  if (json === null) return { errors: { non_field_errors: ['No data provided'] } }
+  return { errors: { non_field_errors: [`Invalid data. Expected a dictionary, but got ${pythonType(json)}.`] } }
+}
+
 /** The searchable fields of a refused payload, where they are texts, so that an operator can find it. */
 export function aboutOf(json: Json): About {
   if (!isObject(json)) return {}
@@ -88,11 +97,8 @@ export function aboutOf(json: Json): About {
 
 /** The same of a stored body; empty if it can't be read. */
 export function aboutOfBody(body: Uint8Array): About {
-  try {
-    return aboutOf(readJson(new TextDecoder().decode(body)))
-  } catch {
-    return {}
-  }
+  const json = readBody(body)
+  return json instanceof JsonSyntaxError ? {} : aboutOf(json)
 }
 
 function errorsOf(fields: Readonly<Record<string, Read<unknown, FieldErrors[string]>>>): FieldErrors {

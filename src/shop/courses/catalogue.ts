@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { CatalogueRow, Tables } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import { closestCourse } from './closest-course.ts'
-import { courseOfLms, obstacles } from './sellable.ts'
+import { courseOfLms, obstacles, type ReasonCode } from './sellable.ts'
 
 /** The only row of the table. */
 export const CATALOGUE = 'lms'
@@ -27,15 +27,19 @@ const course = courseOfLms.extend({
 /** A course of the LMS, as the catalogue keeps it. */
 export type Course = Readonly<z.infer<typeof course>>
 
-const missingCourse = z.object({ key: z.string(), name: z.string().nullable(), was: past.nullable() })
 /** A course that was sold and that the LMS doesn't have. `name`: that of the time when it had it. */
-export type MissingCourse = Readonly<z.infer<typeof missingCourse>>
+const missingCourse = z.object({ key: z.string(), name: z.string().nullable(), was: past.nullable() })
+
+/** What is known of a course that the LMS has, or that was sold and that it doesn't have. */
+export interface Known extends Readonly<z.infer<typeof missingCourse>> {
+  readonly reason: ReasonCode | null
+  /** Whether the LMS was asked for its modes. */
+  readonly asked: boolean
+}
 
 const contents = z.object({ courses: z.array(course).readonly(), missing: z.array(missingCourse).readonly() })
 /** What the LMS has told about its courses, by key. */
 export type Contents = Readonly<z.infer<typeof contents>>
-
-const EMPTY = '{"courses":[],"missing":[]}'
 
 /** The row before the LMS was first asked. */
 export const FIRST_ROW: CatalogueRow = {
@@ -44,7 +48,7 @@ export const FIRST_ROW: CatalogueRow = {
   checked_at: null,
   failed_at: null,
   failure: null,
-  courses: EMPTY,
+  courses: '{"courses":[],"missing":[]}',
 }
 
 /**
@@ -52,18 +56,16 @@ export const FIRST_ROW: CatalogueRow = {
  * did, so it is cheap enough for every page.
  */
 export function createCatalogueReader(db: Kysely<Tables>): () => Promise<Catalogue> {
-  let known: { readonly version: number; readonly courses: Readings } | null = null
+  let known: Catalogue | null = null
   return async () => {
     const state = await db
       .selectFrom('catalogue')
       .select(['version', 'checked_at', 'failed_at', 'failure'])
       .where('name', '=', CATALOGUE)
       .executeTakeFirst()
-    if (state === undefined) return catalogueOf(FIRST_ROW, readingsOf(EMPTY))
-    if (known?.version === state.version) return catalogueOf(state, known.courses)
-    const row = await readRow(db)
-    known = { version: row.version, courses: readingsOf(row.courses) }
-    return catalogueOf(row, known.courses)
+    if (state !== undefined && known?.version === state.version) return catalogueOf(state, known)
+    known = catalogueIn(await readRow(db))
+    return known
   }
 }
 
@@ -73,13 +75,11 @@ export async function readRow(db: Pick<Kysely<Tables>, 'selectFrom'>): Promise<C
   return row ?? FIRST_ROW
 }
 
-const readingsOf = (text: string): Readings => indexed(contents.parse(JSON.parse(text)))
-
 /** For so many wrong keys the closest one is remembered, because pages ask for the same ones again and again. */
 const COMPARED_MAX = 200
 
 /** The same contents, in which courses can be found. */
-export function indexed(of: Contents) {
+function indexed(of: Contents) {
   const courses = new Map(of.courses.map((course) => [courseIdentity(course.key), course]))
   const missing = new Map(of.missing.map((one) => [courseIdentity(one.key), one]))
   const find = (key: string): Course | undefined => courses.get(courseIdentity(key))
@@ -88,13 +88,18 @@ export function indexed(of: Contents) {
     ...of,
     /** The course that a key means as the shop may send it: in any letter case, with a branch. */
     find,
-    /** The same of the missing ones. */
-    findMissing: (key: string): MissingCourse | undefined => missing.get(courseIdentity(key)),
+    /** What is known of it, also if the LMS doesn't have it; null: nothing. */
+    known: (key: string): Known | null => {
+      const course = find(key)
+      if (course !== undefined) return { ...course, reason: course.obstacle, asked: course.modes !== null }
+      const one = missing.get(courseIdentity(key))
+      return one === undefined ? null : { ...one, reason: 'missing', asked: false }
+    },
     /** The key of the course that a key which the LMS doesn't have was probably meant to be; null if none is similar. */
     closest: (key: string): string | null => {
       if (find(key) !== undefined) return null
-      const known = closest.get(key)
-      if (known !== undefined) return known
+      const before = closest.get(key)
+      if (before !== undefined) return before
       if (closest.size >= COMPARED_MAX) closest.delete([...closest.keys()][0] ?? '')
       const found = closestCourse({ key, keys: of.courses.map((course) => course.key) })
       closest.set(key, found)
@@ -119,4 +124,5 @@ function catalogueOf(row: Pick<CatalogueRow, 'version' | 'checked_at' | 'failed_
 export type Catalogue = Readonly<ReturnType<typeof catalogueOf>>
 
 /** The catalogue that a row holds. */
-export const catalogueIn = (row: CatalogueRow): Catalogue => catalogueOf(row, readingsOf(row.courses))
+export const catalogueIn = (row: CatalogueRow): Catalogue =>
+  catalogueOf(row, indexed(contents.parse(JSON.parse(row.courses))))

@@ -1,45 +1,25 @@
 import { insertRows, type TransactionContext } from '../../database/transaction.ts'
 import { COURSE_CHANGED, newRow } from '../../queue/outbox/outbox.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
-import { type Catalogue, type Contents, indexed, type Past } from './catalogue.ts'
+import type { Catalogue, Contents, Known, Past } from './catalogue.ts'
 import type { Read } from './read-lms.ts'
-import { obstacleOf, type ReasonCode, reasonOf, type Selling } from './sellable.ts'
+import { obstacleOf, reasonOf, type Selling } from './sellable.ts'
 
 /** What of a course can change. */
-interface Facts {
-  readonly key: string
-  readonly name: string | null
-  readonly reason: ReasonCode | null
-  /** Whether the LMS was asked for its modes; null of a missing course. */
-  readonly asked: boolean | null
-}
+type Facts = Omit<Known, 'was'>
 interface Change {
   readonly before: Facts
   readonly after: Facts
-}
-
-type Readings = Pick<Catalogue, 'find' | 'findMissing'>
-
-/** null if a catalogue knows nothing of the course: then there is nothing to compare. */
-function factsIn(readings: Readings, sold: string): Facts | null {
-  const course = readings.find(sold)
-  if (course !== undefined) {
-    const { key, name, obstacle, modes } = course
-    return { key, name, reason: obstacle, asked: modes !== null }
-  }
-  const missing = readings.findMissing(sold)
-  return missing === undefined ? null : { key: missing.key, name: missing.name, reason: 'missing', asked: null }
 }
 
 /**
  * Whether a course lacks a mode in one of two catalogues, and nobody asked for its modes for the other, as before it was
  * first sold: then what is known has changed, and not the course.
  */
-const isFirstAsked = (one: Facts, other: Facts): boolean =>
-  one.asked !== null &&
-  other.asked !== null &&
-  one.asked !== other.asked &&
-  (one.reason === 'no_mode' || other.reason === 'no_mode')
+function isFirstAsked(one: Facts, other: Facts): boolean {
+  const reasons = [one.reason, other.reason]
+  return one.asked !== other.asked && reasons.includes('no_mode') && !reasons.includes('missing')
+}
 
 /** What a new catalogue is made of. */
 export interface Compared {
@@ -58,32 +38,28 @@ export interface Compared {
  * @param at ms since 1970
  */
 export function compare(of: Compared, at: number): { readonly after: Contents; readonly changes: readonly Change[] } {
-  const { read, sold } = of
+  const { before, read } = of
   const selling = { ...of.selling, at }
-  const pastOf = (key: string): Past | null => (of.before.find(key) ?? of.before.findMissing(key))?.was ?? null
-  const unchanged: Contents = {
-    courses: read.courses.map((course) => {
-      return { ...course, obstacle: obstacleOf(course, selling), was: pastOf(course.key) }
-    }),
-    missing: read.missing.map((one) => ({ ...one, was: pastOf(one.key) })),
+  const sold = new Set(of.sold.map(courseIdentity))
+  const changes: Change[] = []
+  const wasOf = (after: Facts): Past | null => {
+    const known = before.known(after.key)
+    const change = known !== null && sold.has(courseIdentity(after.key)) ? changeBetween(known, after) : null
+    if (change === null) return known?.was ?? null
+    changes.push(change)
+    return { until: at, name: change.before.name, reason: change.before.reason }
   }
-  const readings = indexed(unchanged)
-  const changes = sold.flatMap((key) => changeBetween(factsIn(of.before, key), factsIn(readings, key)))
-  const pasts = new Map(
-    changes.map(({ before: { name, reason }, after }) => {
-      return [courseIdentity(after.key), { until: at, name, reason }]
-    }),
-  )
-  const withPast = <One extends Contents['courses' | 'missing'][number]>(one: One): One => {
-    return { ...one, was: pasts.get(courseIdentity(one.key)) ?? one.was }
-  }
-  return { after: { courses: unchanged.courses.map(withPast), missing: unchanged.missing.map(withPast) }, changes }
+  const courses = read.courses.map((course) => {
+    const obstacle = obstacleOf(course, selling)
+    return { ...course, obstacle, was: wasOf({ ...course, reason: obstacle, asked: course.modes !== null }) }
+  })
+  const missing = read.missing.map((one) => ({ ...one, was: wasOf({ ...one, reason: 'missing', asked: false }) }))
+  return { after: { courses, missing }, changes }
 }
 
-function changeBetween(known: Facts | null, after: Facts | null): Change[] {
-  if (known === null || after === null) return []
+function changeBetween(known: Facts, after: Facts): Change | null {
   const before = isFirstAsked(known, after) ? { ...known, reason: after.reason } : known
-  return before.name === after.name && before.reason === after.reason ? [] : [{ before, after }]
+  return before.name === after.name && before.reason === after.reason ? null : { before, after }
 }
 
 /** What an event says about a course: how it is now, and what of that is new. Of a reason that changed, it has the code. */

@@ -3,7 +3,7 @@ import type { Permit } from '../../lms/client/budget.ts'
 import { type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { COURSE_PAGE, type Lms } from '../../lms/lms.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
-import type { Catalogue, MissingCourse } from './catalogue.ts'
+import type { Catalogue, Contents } from './catalogue.ts'
 import type { CourseOfLms } from './sellable.ts'
 
 /** An LMS with more than 10,000 courses has no catalogue here. */
@@ -23,7 +23,7 @@ export interface Reading {
 /** What the LMS tells about its courses, by key. */
 export interface Read {
   readonly courses: readonly CourseOfLms[]
-  readonly missing: readonly Omit<MissingCourse, 'was'>[]
+  readonly missing: readonly Omit<Contents['missing'][number], 'was'>[]
 }
 
 /**
@@ -48,7 +48,7 @@ export async function readLms(reading: Reading): Promise<Judged<Read>> {
     const { value } = found
     if (value === 'unknown') continue
     if (value !== 'missing') courses.set(identity, value)
-    else missing.push({ key, name: before.find(key)?.name ?? before.findMissing(key)?.name ?? null })
+    else missing.push({ key, name: before.known(key)?.name ?? null })
   }
   return succeeded({ courses: [...courses.values()].sort(byKey), missing: missing.sort(byKey) })
 }
@@ -102,9 +102,7 @@ async function lookUp(
   const found = await lms.catalogueCourse(key)
   if (found.ok) return succeeded(found.value === null ? 'missing' : unasked(found.value))
   if (!isLocal(found.failure)) return found
-  const known = before.find(key)
-  if (known !== undefined) return succeeded(known)
-  return succeeded(before.findMissing(key) === undefined ? 'unknown' : 'missing')
+  return succeeded(before.find(key) ?? (before.known(key) === null ? 'unknown' : 'missing'))
 }
 
 /** Whether a call failed for a cause that may be this course's own, so that others can succeed. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { isObject, type Json, JsonNumber } from '../../sale/json/json.ts'
-import type { FieldErrors } from '../../sale/payload/rules.ts'
+import { type Json, JsonNumber } from '../../sale/json/json.ts'
+import { type FieldErrors, readFields } from '../../sale/payload/rules.ts'
 import { type Answered, laterAnswer, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { headerOf, type Verified } from '../webhook/receive.ts'
 import type { Catalogue, Course } from './catalogue.ts'
@@ -25,12 +25,12 @@ interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {
  * LMS. Like a GET, it changes nothing, so If-None-Match is answered as there.
  */
 export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts }: OfCourses): void {
-  const handle = async ({ json }: Verified, _body: Uint8Array, headers: Parameters<typeof headerOf>[0]) => {
+  const handle = async ({ json }: Verified, headers: Parameters<typeof headerOf>[0]) => {
     const asked = readRequest(json)
     if ('errors' in asked) return refusal({ status: 400, message: asked.errors })
     const { checkedAt, courses } = await guard(readCatalogue)
     if (checkedAt === null)
-      return laterAnswer('The LMS has not been asked for its courses yet. Ask again later', UNKNOWN_SECONDS)
+      return laterAnswer('The courses of the LMS are not known yet. Ask again later', UNKNOWN_SECONDS)
     const isRefused = await guard(() => refusedCourses(database.db))
     const at = parts.now()
     const page = pageOf({ courses, asked, selling: { modeOf, isRefused, at } })
@@ -42,15 +42,13 @@ export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts 
 
 type Page = ReturnType<typeof pageOf>
 
-/** One more course than asked for tells whether there is a next page. */
 function pageOf({ courses, asked, selling }: { courses: readonly Course[]; asked: Asked; selling: Selling }) {
   const { after, size } = asked
-  const from = after === null ? 0 : courses.findIndex(({ key }) => key > after)
-  const some = from === -1 ? [] : courses.slice(from, from + size + 1)
-  const page = some.slice(0, size)
+  const rest = after === null ? courses : courses.filter(({ key }) => key > after)
+  const page = rest.slice(0, size)
   return {
     courses: page.map((course) => courseView(course, selling)),
-    next: some.length > size ? (page.at(-1)?.key ?? null) : null,
+    next: rest.length > size ? (page.at(-1)?.key ?? null) : null,
   }
 }
 
@@ -103,9 +101,10 @@ interface Asked {
 
 /** What is asked for, or what is wrong with it, by field as for the webhook. Both fields can be left out or null. */
 function readRequest(json: Json): Asked | { readonly errors: FieldErrors } {
-  if (!isObject(json)) return { errors: { non_field_errors: ['Invalid data. Expected a dictionary.'] } }
-  const after = json.get('after') ?? null
-  const size = json.get('size') ?? null
+  const read = readFields(json)
+  if ('errors' in read) return read
+  const after = read.fields.get('after') ?? null
+  const size = read.fields.get('size') ?? null
   const errors = { ...wrongAfter(after), ...wrongSize(size) }
   if (Object.keys(errors).length > 0) return { errors }
   return {

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { CATALOGUE, FIRST_ROW } from './catalogue.ts'
@@ -36,15 +36,9 @@ export async function storeContents(
 }
 
 /** Stores why the LMS could not be asked. The catalogue stays as it is. */
-export async function storeFailure({ database, now, random }: WriteContext, failure: string): Promise<void> {
-  await inTransaction({
-    database,
-    random,
-    body: async (trx) => {
-      await insertFirst(trx)
-      await trx.updateTable('catalogue').set({ failed_at: now(), failure }).where('name', '=', CATALOGUE).execute()
-    },
-  })
+export async function storeFailure({ database: { db }, now }: WriteContext, failure: string): Promise<void> {
+  await insertFirst(db)
+  await db.updateTable('catalogue').set({ failed_at: now(), failure }).where('name', '=', CATALOGUE).execute()
 }
 
-const insertFirst = (trx: Transaction<Tables>) => trx.insertInto('catalogue').ignore().values(FIRST_ROW).execute()
+const insertFirst = (db: Kysely<Tables>) => db.insertInto('catalogue').ignore().values(FIRST_ROW).execute()

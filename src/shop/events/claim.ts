@@ -33,6 +33,8 @@ export async function claimEvents({ context, holds, max }: Claim): Promise<Claim
   return takeRows({ holds, rows: due })
 }
 
+type DueRow = Pick<OutboxRow, 'id' | 'about' | 'due_at'>
+
 /**
  * Due events that nobody sends just now. Each is the first about its delivery or course that the shop doesn't have. Those
  * that were given up are passed over. A time further ahead than the longest wait is from before the clock was set back.
@@ -40,11 +42,11 @@ export async function claimEvents({ context, holds, max }: Claim): Promise<Claim
 function dueHeads(
   db: Kysely<Tables>,
   { now, newestFirst, limit }: { now: number; newestFirst: boolean; limit: number },
-): Promise<OutboxRow[]> {
+): Promise<DueRow[]> {
   let query = db
     .selectFrom('outbox as event')
     .leftJoin('holds', (join) => join.on('holds.name', '=', sql`concat('event:', event.about)`))
-    .selectAll('event')
+    .select(['event.id', 'event.about', 'event.due_at'])
     .where('holds.name', 'is', null)
     .where('failed_at', 'is', null)
     .where((eb) => eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_EVENT_WAIT_MS)]))
@@ -72,25 +74,19 @@ function dueHeads(
   return query.limit(limit).execute()
 }
 
-/** An event that another replica sends at the same time, or has sent since it was read, is left out. */
-function takeRows({ holds, rows }: { holds: Holds; rows: readonly OutboxRow[] }): Promise<ClaimedEvent[]> {
+/** An event that another replica sends at the same time, or has attempted since it was read, is left out. */
+function takeRows({ holds, rows }: { holds: Holds; rows: readonly DueRow[] }): Promise<ClaimedEvent[]> {
+  const dueAt = new Map(rows.map(({ id, due_at }) => [id, due_at]))
   return holds.take(
     rows.map(({ about }) => holdOf(about)),
     async (trx, taken) => {
       const unchanged = await trx
         .selectFrom('outbox')
-        .select(['id', 'due_at'])
-        .where(
-          'id',
-          'in',
-          rows.map(({ id }) => id),
-        )
+        .select(['id', 'about', 'type', 'body', 'attempts', 'due_at'])
+        .where('id', 'in', [...dueAt.keys()])
         .where('failed_at', 'is', null)
         .execute()
-      const dueAt = new Map(unchanged.map(({ id, due_at }) => [id, due_at]))
-      const result = rows.flatMap(({ id, about, type, body, attempts, due_at }) =>
-        taken.has(holdOf(about)) && dueAt.get(id) === due_at ? [{ id, about, type, body, attempts }] : [],
-      )
+      const result = unchanged.filter(({ id, about, due_at }) => taken.has(holdOf(about)) && dueAt.get(id) === due_at)
       return { result, kept: new Set(result.map(({ about }) => holdOf(about))) }
     },
   )

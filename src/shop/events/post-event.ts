@@ -14,6 +14,8 @@ import {
 import { VERSION } from '../../service/lib/version.ts'
 import { signStandardWebhook } from '../signature/published.ts'
 
+/** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
+export const CONCURRENCY = 4
 /** How long an attempt may take, from connecting to the status of the answer, ms. */
 const SEND_TIMEOUT_MS = 15_000
 /** How much of an answer is read, so that its connection can be used again. What it says doesn't matter. */
@@ -43,15 +45,14 @@ export type Posted =
 export function createPoster(from: {
   url: string
   secret: string
-  connections: number
   now: () => number
   timeoutMs?: number
   resolve?: Resolve
 }) {
-  const { secret, connections, now, timeoutMs = SEND_TIMEOUT_MS } = from
+  const { secret, now, timeoutMs = SEND_TIMEOUT_MS } = from
   const url = new URL(from.url)
   const pool = new Pool(url.origin, {
-    connections,
+    connections: CONCURRENCY,
     ...connectionOptions({ lookup: publicLookup(url, from.resolve) }),
   })
 
@@ -61,11 +62,7 @@ export function createPoster(from: {
     const deadline = startDeadline({ ms: timeoutMs, signal: stop })
     const { signal } = deadline
     try {
-      const {
-        statusCode,
-        headers,
-        body: answer,
-      } = await pool.request({
+      const answer = await pool.request({
         method: 'POST',
         path: url.pathname + url.search,
         headers: {
@@ -76,8 +73,8 @@ export function createPoster(from: {
         body,
         signal,
       })
-      await answer.dump({ limit: ANSWER_BYTES, signal }).catch(() => {})
-      return postedOf(statusCode, headers.location)
+      await answer.body.dump({ limit: ANSWER_BYTES, signal }).catch(() => {})
+      return postedOf(answer.statusCode, answer.headers.location)
     } catch (error) {
       if (stop.aborted) return { kind: 'stopped' }
       const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)

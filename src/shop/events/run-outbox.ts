@@ -1,18 +1,14 @@
-import { createGroupCommit } from '../../queue/group-commit.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, pause, type WakeUp } from '../../service/lib/loop.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
-import type { Posted, Poster } from './post-event.ts'
-import { type Attempted, type Stored, storeResults } from './store-results.ts'
+import { CONCURRENCY, type Posted, type Poster } from './post-event.ts'
+import { type Stored, storeResult } from './store-result.ts'
 
-/** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
-export const CONCURRENCY = 4
 /** Commands and other replicas store events too. An idle look costs two statements. */
 const POLL_MS = 1000
 const STORE_RETRY_MS = 1000
-const GROUP_MAX = 100
 /** At a stop, attempts in flight may take this much longer. */
 const STOP_GRACE_MS = 3000
 
@@ -42,73 +38,64 @@ interface Outbox extends Background, Pick<AppContext, 'context'> {
  * again, so the shop gets each event at least once.
  */
 export async function runOutbox(from: Outbox): Promise<void> {
-  const { context, guard, url, signal, onError, wakeUp } = from
+  const { context, replicas, guard, url, signal, onError, wakeUp } = from
   const report = (error: unknown): void => {
     if (!isUnreachable(error)) onError(error)
   }
-  const state = createState(from, report)
+  const stop = new AbortController()
+  signal.addEventListener('abort', () => setTimeout(() => stop.abort(), STOP_GRACE_MS).unref(), { once: true })
+  const inFlight = new Set<Promise<void>>()
+
+  /** Begins to send what is due. Resolves to how many events that is. */
+  const sendNext = async (): Promise<number> => {
+    const max = CONCURRENCY - inFlight.size
+    if (max === 0 || rightOf(from) === null) return 0
+    const claimed = await guard(() => claimEvents({ context, holds: replicas.holds, max }))
+    for (const event of claimed) {
+      const sending = send(from, { event, stop: stop.signal, report })
+        .catch(report)
+        .finally(() => {
+          inFlight.delete(sending)
+          wakeUp.wake()
+        })
+      inFlight.add(sending)
+    }
+    return claimed.length
+  }
+
   let isOpen = false
   while (!signal.aborted) {
     const woken = wakeUp.listen()
     try {
       if (!isOpen) await guard(() => openEndpoint(context.database.db, url))
       isOpen = true
-      if ((await sendNext(from, state)) > 0) continue
+      if ((await sendNext()) > 0) continue
     } catch (error) {
       report(error)
     }
     await woken(POLL_MS, signal)
   }
-  await Promise.all(state.inFlight.values())
+  await Promise.all(inFlight)
 }
 
-function createState({ context, replicas: { holds }, guard, signal }: Outbox, report: (error: unknown) => void) {
-  const stop = new AbortController()
-  signal.addEventListener('abort', () => setTimeout(() => stop.abort(), STOP_GRACE_MS).unref(), { once: true })
-  return {
-    report,
-    stop: stop.signal,
-    inFlight: new Map<string, Promise<void>>(),
-    store: createGroupCommit<Attempted, Stored>({
-      write: (group) => guard(() => storeResults({ ...context, holds }, group)),
-      max: GROUP_MAX,
-      isHopeless: isUnreachable,
-    }),
-  }
-}
-type State = ReturnType<typeof createState>
-
-/** Begins to send what is due. Resolves to how many events that is. */
-async function sendNext(from: Outbox, { inFlight, ...state }: State): Promise<number> {
-  const { context, replicas, guard, wakeUp } = from
-  const max = CONCURRENCY - inFlight.size
-  if (max === 0 || rightOf(from) === null) return 0
-  const claimed = await guard(() => claimEvents({ context, holds: replicas.holds, max }))
-  for (const event of claimed) {
-    const sending = send(from, { ...state, inFlight }, event)
-      .catch(state.report)
-      .finally(() => {
-        inFlight.delete(event.id)
-        wakeUp.wake()
-      })
-    inFlight.set(event.id, sending)
-  }
-  return claimed.length
+interface Sending {
+  readonly event: ClaimedEvent
+  /** Ends the attempt. */
+  readonly stop: AbortSignal
+  readonly report: (error: unknown) => void
 }
 
-async function send(from: Outbox, state: State, event: ClaimedEvent): Promise<void> {
+async function send(from: Outbox, sending: Sending): Promise<void> {
+  const { event, stop } = sending
   const began = performance.now()
-  const posted = await post(from, state, event)
+  const right = rightOf(from)
+  const posted: Posted =
+    right === null ? { kind: 'stopped' } : await from.poster.post(event, AbortSignal.any([stop, right]))
   const ms = Math.round(performance.now() - began)
-  const stored = await storeUntilDone(from, state, { event, posted })
+  const stored = await storeUntilDone(from, sending, posted)
   if (stored === null || posted.kind === 'stopped') return
   const { id, about, type, attempts } = event
   from.onSent({ ...stored, event: { id, about, type, attempts: attempts + 1 }, posted, ms })
-}
-
-async function post(from: Outbox, { stop }: State, event: ClaimedEvent): Promise<Posted> {
-  const right = rightOf(from)
-  return right === null ? { kind: 'stopped' } : from.poster.post(event, AbortSignal.any([stop, right]))
 }
 
 /** The signal that ends this replica's right to send; null if it has none now. */
@@ -122,14 +109,11 @@ function rightOf({ maySend }: Outbox): AbortSignal | null {
 }
 
 /** The shop may have the event already, so the result is kept until the database stores it; null: the service stops. */
-async function storeUntilDone(
-  { signal }: Outbox,
-  { store, report }: State,
-  attempted: Attempted,
-): Promise<Stored | null> {
+async function storeUntilDone(from: Outbox, { event, report }: Sending, posted: Posted): Promise<Stored | null> {
+  const { context, replicas, guard, signal } = from
   for (;;) {
     try {
-      return await store(attempted)
+      return await guard(() => storeResult({ ...context, holds: replicas.holds }, { event, posted }))
     } catch (error) {
       report(error)
       if (signal.aborted) return null

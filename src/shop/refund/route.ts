@@ -4,12 +4,13 @@ import { readKept } from '../../queue/withdrawals/keepers.ts'
 import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
 import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
-import { readOptionalId } from '../../sale/payload/rules.ts'
+import { digestOf } from '../../sale/json/canonical.ts'
+import { readOptionalId, readPayload } from '../../sale/payload/rules.ts'
 import { NOT_YET } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
 import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
-import { misusedId, type Refused, readSale, type Verified } from '../webhook/receive.ts'
+import { misusedId, type Refused, type Verified } from '../webhook/receive.ts'
 import type { Answer } from '../webhook/route.ts'
 
 export const REFUND_PATH = '/api/lernito/refund/'
@@ -45,11 +46,11 @@ const UNSOLD_MAX = 5
  * ended, the deadline is over, or the service stops.
  */
 export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): void {
-  const handle = async (verified: Verified): Promise<Answered | Refused> => {
-    const received = readSale(verified)
-    if (received.kind === 'invalid') return wrong(received.errors)
-    const { request, digest, webhookId } = received
-    const sale = readOptionalId(verified.json, 'sale')
+  const handle = async ({ json, webhookId }: Verified): Promise<Answered | Refused> => {
+    const payload = readPayload(json)
+    if ('errors' in payload) return wrong(payload.errors)
+    const { request } = payload
+    const sale = readOptionalId(json, 'sale')
     if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
     const malformed = request.courseIds.find((key) => !isCourseKey(key))
@@ -59,7 +60,7 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
       ...(webhookId === undefined ? {} : { webhookId }),
       ...(sale.value === null ? {} : { sale: sale.value }),
     }
-    const { result, events } = await store(parts, { request, digest, ...names })
+    const { result, events } = await store(parts, { request, digest: digestOf(json), ...names })
     if (result.kind === 'sale_id' || result.kind === 'refund_reused') {
       onRefund({ result: result.kind, deliveries: result.deliveries, courses, ...names })
       return misusedId(result.kind)

@@ -4,9 +4,14 @@ import type { SenderRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
-import { createTally, isSigned, keyOf, putRow, SIGNED } from './tally.ts'
-import { type SendersView, viewOf } from './view.ts'
+import { networkOf } from '../../service/lib/network.ts'
+import type { RefusalCode } from '../webhook/receive.ts'
+import { isSigned, type SendersView, SIGNED, viewOf } from './view.ts'
 
+/** How many rows are counted until they are stored, so that a sender with more networks can't fill the memory. */
+const COUNTED_MAX = 200
+/** The address of all further networks together. */
+const OTHERS = ''
 /** No more rows of refusals than this are kept, and of networks that sent signed webhooks. */
 const REFUSED_MAX = 1000
 const SIGNED_MAX = 100
@@ -17,58 +22,78 @@ const FLUSH_MS = 5_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
+/** Rows by their key: see keyOf. */
+type Rows = Map<string, SenderRow>
+
+const keyOf = ({ address, result }: Pick<SenderRow, 'address' | 'result'>): string => `${address} ${result}`
+
+/** Adds a row to those of its network and result. */
+function putRow(rows: Rows, row: SenderRow): void {
+  const known = rows.get(keyOf(row)) ?? { ...row, count: 0 }
+  rows.set(keyOf(row), {
+    ...known,
+    first_at: Math.min(known.first_at, row.first_at),
+    last_at: Math.max(known.last_at, row.last_at),
+    count: known.count + row.count,
+  })
+}
+
 /**
- * Counts what came to the webhook from whom, over all replicas and restarts. A flood costs no write each: it is counted in memory, and written by `flush`. A process
- * that is killed loses what came since the last flush. A connection that is lost during a flush may count some twice.
+ * Counts what came to the webhook from whom, over all replicas and restarts. A flood costs no write each: it is counted in
+ * memory, and written by `flush`. A process that is killed loses what came since the last flush. A connection that is lost
+ * during a flush may count some twice.
  */
 export function createSenders({
-  context,
+  context: { database, random, now },
   guard,
 }: {
   context: Pick<WriteContext, 'database' | 'random' | 'now'>
   guard: Availability['guard']
 }) {
-  const { database, random, now } = context
   const { db } = database
-  const tally = createTally({ of: 'webhooks' })
-  let flushing: Promise<void> = Promise.resolve()
+  let counted: Rows = new Map()
+  let last: Promise<unknown> = Promise.resolve()
+  /** One after the other, because between two steps of a flush, its rows are neither here nor in the table. */
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const done = last.catch(() => {}).then(work)
+    last = done
+    return done
+  }
+
+  const add = (row: SenderRow): void => {
+    // Who knows the secret is never counted with strangers.
+    const hasRow = counted.has(keyOf(row)) || counted.size < COUNTED_MAX || isSigned(row)
+    putRow(counted, hasRow ? row : { ...row, address: OTHERS })
+  }
 
   const store = async (): Promise<void> => {
-    const rows = tally.take()
+    const rows = [...counted.values()]
     if (rows.length === 0) return
+    counted = new Map()
     try {
       const isNew = await guard(() => inTransaction({ database, random, body: (trx) => addRows(trx, rows) }))
       if (isNew) await guard(() => deleteSurplus(db))
     } catch (error) {
-      tally.putBack(rows)
+      for (const row of rows) add(row)
       throw error
     }
   }
 
   return {
-    /** Counts a refusal, in memory only. True if it is one of too many for a log line each. */
-    refused: ({ ip, code }: { ip: string; code: string }): boolean => {
-      tally.add({ ip, result: code, at: now() })
-      return tally.refuse({ ip, code })
+    /** Counts one webhook, in memory only. `ip` is '' if its sender doesn't matter; `result`: see SenderRow. */
+    count: ({ ip, result }: { ip: string; result: RefusalCode | (typeof SIGNED)[number] }): void => {
+      const at = now()
+      add({ address: networkOf(ip), result, first_at: at, last_at: at, count: 1 })
     },
-    /** Counts a webhook with a valid signature, in memory only. */
-    signed: ({ ip, isPrevious }: { ip: string; isPrevious: boolean }): void =>
-      tally.add({ ip, result: isPrevious ? 'signed_previous' : 'signed', at: now() }),
-    /** Counts a sale under the webhook-id of another one, in memory only. */
-    reusedId: (): void => tally.add({ ip: '', result: 'id_reused', at: now() }),
-    endMinute: tally.endMinute,
     /** Stores what was counted since the last time. If that fails, it stays counted. */
-    flush: (): Promise<void> => {
-      flushing = flushing.catch(() => {}).then(store)
-      return flushing
-    },
+    flush: (): Promise<void> => inTurn(store),
     /** What is stored, and what this replica has counted since. */
-    read: async (): Promise<SendersView> => {
-      await flushing.catch(() => {})
-      const rows = new Map<string, SenderRow>()
-      for (const row of [...(await guard(() => readRows(db))), ...tally.rows()]) putRow(rows, row)
-      return viewOf([...rows.values()])
-    },
+    read: (): Promise<SendersView> =>
+      inTurn(async () => {
+        const rows: Rows = new Map()
+        for (const row of [...(await guard(() => readRows(db))), ...counted.values()]) putRow(rows, row)
+        return viewOf([...rows.values()])
+      }),
     /** Deletes what nobody sent since `before` (ms since 1970). */
     deleteOld: async (before: number): Promise<void> => {
       await guard(() => db.deleteFrom('senders').where('last_at', '<', before).execute())

@@ -1,7 +1,12 @@
 import type { Kysely } from 'kysely'
 import type { SenderRow, Tables } from '../../database/schema.ts'
 import { STANDARD_FAULTS } from '../signature/standard.ts'
-import { isSigned } from './tally.ts'
+
+/** The results of webhooks with a valid signature; every other result is the code of a refusal. */
+export const SIGNED = ['signed', 'signed_previous', 'id_reused'] as const
+
+/** Whether a row is about signed webhooks, and not about refused ones. */
+export const isSigned = ({ result }: Pick<SenderRow, 'result'>): boolean => SIGNED.some((one) => one === result)
 
 /** Every fault of a signature: the service answers them alike. */
 const SIGNATURE_FAULTS: readonly string[] = STANDARD_FAULTS
@@ -34,13 +39,17 @@ export interface SendersView {
 
 /** What the stored rows say. */
 export function viewOf(rows: readonly SenderRow[]): SendersView {
-  const refused = [...Map.groupBy(rows, ({ address }) => address)].flatMap(([address, own]) => {
+  const byNetwork = Map.groupBy(
+    rows.filter(({ result }) => result !== 'id_reused'),
+    ({ address }) => address,
+  )
+  const refused = [...byNetwork].flatMap(([address, own]) => {
     const causes = own.filter((row) => !isSigned(row)).sort((a, b) => b.count - a.count)
     if (causes.length === 0) return []
     return [{ address, causes: causes.map(causeOf), signedAt: latest(own.filter(isSigned)) }]
   })
   return {
-    refused: refused.sort((a, b) => Number(isKnown(b)) - Number(isKnown(a)) || allOf(b).lastAt - allOf(a).lastAt),
+    refused: refused.sort((a, b) => rankOf(b) - rankOf(a) || allOf(b).lastAt - allOf(a).lastAt),
     idsReused: rows.filter(({ result }) => result === 'id_reused').map(causeOf)[0] ?? null,
     signedAt: {
       current: latest(rows.filter(({ result }) => result === 'signed')),
@@ -49,7 +58,7 @@ export function viewOf(rows: readonly SenderRow[]): SendersView {
   }
 }
 
-const isKnown = ({ signedAt }: Pick<RefusedSender, 'signedAt'>): boolean => signedAt !== null
+const rankOf = ({ signedAt }: RefusedSender): number => (signedAt === null ? 0 : 1)
 
 const causeOf = ({ result, count, first_at: firstAt, last_at: lastAt }: SenderRow) => {
   return { code: result, count, firstAt, lastAt }
@@ -85,7 +94,7 @@ export function wrongNow(
   now: number,
 ): { readonly address: string; readonly count: number } | null {
   for (const sender of refused) {
-    const wrong = wrongSignatures(sender)
+    const wrong = sender.address === '' ? null : wrongSignatures(sender)
     if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
     if (!isAcceptedAgain(sender, wrong)) return { address: sender.address, count: wrong.count }
   }

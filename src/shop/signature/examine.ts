@@ -1,8 +1,8 @@
 import { canonicalJson } from '../../sale/json/canonical.ts'
-import type { Json } from '../../sale/json/json.ts'
-import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
-import { authenticate, claimOf } from '../webhook/receive.ts'
-import { SIGNATURE_FORMS, type SignatureForm, STYLES } from './signature.ts'
+import { type Json, JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
+import { authenticate } from '../webhook/receive.ts'
+import { isSignature, SIGNATURE_FORMS, type SignatureForm, STYLES } from './signature.ts'
 import { STANDARD_FORM, STANDARD_HEADERS, type StandardFault } from './standard.ts'
 
 /** A text over which the service accepts a signature. */
@@ -42,20 +42,19 @@ interface Given {
 export function examine({ header, id, timestamp, secrets, now, ...given }: Given): Examined {
   const body = given.body.replaceAll('\r\n', '\n')
   const read = readBody(body)
-  const notJson = isUnreadable(read) ? read.message : null
-  const json = isUnreadable(read) ? null : read
+  const [json, notJson] = read instanceof JsonSyntaxError ? [null, read.message] : [read, null]
   const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
   const { id: idHeader, timestamp: timeHeader, signature } = STANDARD_HEADERS
   const standard = { [idHeader]: id, [timeHeader]: timestamp, [signature]: header }
-  const claim = claimOf(isStandard ? standard : { 'x-lernito-signature': header })
-  const verified = authenticate({ claim, body, json, secrets, now })
+  const headers = isStandard ? standard : { 'x-lernito-signature': header }
+  const verified = authenticate({ headers, body, json, secrets, now })
   const isWrong = typeof verified === 'string'
   const match = isWrong ? null : { form: verified.form, previousSecret: verified.secretIndex > 0 }
   if (isStandard) {
     const texts: SignedText[] = [{ form: STANDARD_FORM, text: `${id}.${timestamp}.${body}`, differsAt: null }]
     return { match, fault: isWrong ? verified : null, notJson, texts }
   }
-  const fault = claim.kind === 'fault' ? 'not_hex' : null
+  const fault = isSignature(header) ? null : 'not_hex'
   return { match, fault, notJson, texts: notJson === null ? canonicalTexts(body, json) : [] }
 }
 

@@ -1,4 +1,5 @@
-import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
+import { JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
 import { type Match, verify as verifyBody } from './signature.ts'
 import { STANDARD_HEADERS, signStandard } from './standard.ts'
 
@@ -9,12 +10,9 @@ import { STANDARD_HEADERS, signStandard } from './standard.ts'
 
 export { type Match, type SignatureForm, sign } from './signature.ts'
 
-/** The name of the HTTP header that carries the signature. */
-export const SIGNATURE_HEADER = 'X-Lernito-Signature'
-
 /**
  * Verifies a signature as the service does. Returns the form and the index of the secret that it was made with, or null
- * if it matches none, or the body is not JSON. `signature` is the header's value as received.
+ * if it matches none, or the body is not JSON. `signature` is the value of X-Lernito-Signature as received.
  */
 export function verify({
   body,
@@ -26,7 +24,7 @@ export function verify({
   secrets: readonly string[]
 }): Match | null {
   const json = readBody(body)
-  return isUnreadable(json) ? null : verifyBody({ body, json, header: signature, secrets })
+  return json instanceof JsonSyntaxError ? null : verifyBody({ body, json, header: signature, secrets })
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { canonicalJson, piecesOf, type Style, written } from '../../sale/json/canonical.ts'
-import { type Json, readJson } from '../../sale/json/json.ts'
-import { readUtf8 } from '../../sale/json/utf8.ts'
+import { type Json, JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
 
 /**
  * What a signature signs: `raw`, the bytes as they are sent; `original`, Python's
@@ -26,11 +26,6 @@ export interface Match {
   readonly secretIndex: number
 }
 
-/** The text can't be signed in this form: it contains a lone surrogate, which UTF-8 can't encode. */
-export class UnsignableError extends Error {
-  override readonly name = 'UnsignableError'
-}
-
 const SIGNATURE = /^[0-9a-f]{64}$/
 
 /** Whether a value of X-Lernito-Signature has the form of a signature: exactly 64 lower-case hex digits. */
@@ -40,18 +35,23 @@ export const isSignature = (header: string | undefined): header is string =>
 /**
  * Returns the value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` must be exactly
  * what you send, a JSON document as text or as UTF-8 bytes; an empty one counts as `{}`. `form` states what the signature
- * signs, by default the raw body. Throws JsonSyntaxError or Utf8Error with the reason if a form other than raw can't read
- * the body, and UnsignableError for a lone surrogate in a UTF-8 form.
+ * signs, by default the raw body. Throws an Error with the reason if a form other than raw can't read the body, and for a
+ * lone surrogate (U+D800 to U+DFFF) in raw and the UTF-8 forms, because UTF-8 can't encode it.
  */
 export function sign(input: { body: string | Uint8Array; form?: SignatureForm; secret: string }): string {
   const { form = 'raw', secret } = input
   const body = input.body.length === 0 ? '{}' : input.body
-  const text = (): string => (typeof body === 'string' ? body : readUtf8(body))
-  const signed = form === 'raw' ? body : canonicalJson(readJson(text()), STYLES[form])
+  const signed = form === 'raw' ? body : canonicalJson(readable(body), STYLES[form])
   if (typeof signed === 'string' && !signed.isWellFormed()) {
-    throw new UnsignableError('The body holds a lone surrogate (U+D800 to U+DFFF), which has no UTF-8')
+    throw new Error('The body holds a lone surrogate (U+D800 to U+DFFF), which has no UTF-8')
   }
   return hmac(secret, signed).toString('hex')
+}
+
+function readable(body: string | Uint8Array): Json {
+  const json = readBody(body)
+  if (json instanceof JsonSyntaxError) throw json
+  return json
 }
 
 /**

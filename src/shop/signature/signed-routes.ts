@@ -50,8 +50,8 @@ interface SignedRoutes extends OfShop {
   readonly onAnswer?: (status: number) => void
   /** The answer while the database is unavailable; absent: that to a request that can't be stored. */
   readonly unavailable?: string
-  /** Answers a request with a valid signature. `body` is as received. */
-  readonly handle: (verified: Verified, body: Uint8Array, headers: Headers) => Promise<Answered | Refused>
+  /** Answers a request with a valid signature. */
+  readonly handle: (verified: Verified, headers: Headers) => Promise<Answered | Refused>
 }
 
 /**
@@ -94,9 +94,9 @@ export function signedRoutes({ app, urls, description, unavailable, onAnswer, ..
           const ended = endOf(reply.raw, now)
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
           const verified = verifyRequest({ headers: request.headers, body, secrets, now: now() })
-          if (verified.kind === 'refused') return refuse(request, reply, verified)
-          onSigned({ ip: request.ip, isPrevious: verified.authenticated.secretIndex > 0 })
-          const answered = await handle(verified, body, request.headers).catch(laterIfUnreachable(unavailable))
+          if ('code' in verified) return refuse(request, reply, verified)
+          onSigned({ ip: request.ip, isPrevious: verified.secretIndex > 0 })
+          const answered = await handle(verified, request.headers).catch(laterIfUnreachable(unavailable))
           if ('code' in answered) return refuse(request, reply, answered)
           const { events = [] } = answered
           if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, ...fromOf(request), events }))

@@ -51,59 +51,43 @@ export const STANDARD_FAULTS = [
 ] as const
 export type StandardFault = (typeof STANDARD_FAULTS)[number]
 
-/** The three headers of a request, read but not verified. */
-export interface StandardSignature {
-  readonly id: string
-  /** As it was sent, because it is signed. */
-  readonly timestamp: string
-  /** The v1 signatures in base64, of 44 characters each. */
-  readonly signatures: readonly string[]
-}
-
-/** Reads the values of the three headers, as received. Returns the first fault if a value doesn't have its form. */
-export function readStandard(headers: {
+/**
+ * Verifies a request by the values of the three headers, as received. Returns the index of the secret that matched and the
+ * id, or the first fault. It compares every signature with every secret, each in constant time, and checks the time last,
+ * so that a fault of time tells of a right signature.
+ * @param of.body the body as received
+ * @param of.now ms since 1970
+ */
+export function verifyStandard(of: {
   id: string | undefined
   timestamp: string | undefined
   signature: string
-}): StandardSignature | StandardFault {
-  const { id, timestamp, signature } = headers
+  body: string | Uint8Array
+  secrets: readonly string[]
+  now: number
+}): { readonly secretIndex: number; readonly webhookId: string } | StandardFault {
+  const { id, timestamp, signature, body, secrets, now } = of
   if (id === undefined || !ID.test(id)) return 'webhook_id'
   if (timestamp === undefined || !TIMESTAMP.test(timestamp)) return 'timestamp'
   const entries = signature.split(' ').filter((entry) => entry !== '')
   if (entries.length > SIGNATURES_MAX || !entries.every((entry) => ENTRY.test(entry))) return 'signature_format'
   // Other versions, such as v1a for public keys, are for receivers that know them.
-  const signatures = entries.flatMap((entry) => V1.exec(entry)?.[1] ?? [])
-  return signatures.length > 0 ? { id, timestamp, signatures } : 'signature_format'
-}
-
-/**
- * Verifies a request. Returns the index of the secret that matched, or the fault. It compares every signature with every
- * secret, each in constant time, and checks the time last, so that a fault of time tells of a right signature.
- * @param of.body the body as received
- * @param of.now ms since 1970
- */
-export function verifyStandard(of: {
-  standard: StandardSignature
-  body: string | Uint8Array
-  secrets: readonly string[]
-  now: number
-}): { readonly secretIndex: number } | StandardFault {
-  const { standard, body, secrets, now } = of
-  const given = standard.signatures.map((signature) => Buffer.from(signature))
+  const given = entries.flatMap((entry) => V1.exec(entry)?.[1] ?? []).map((base64) => Buffer.from(base64))
+  if (given.length === 0) return 'signature_format'
   let matched: number | null = null
   for (const [secretIndex, secret] of secrets.entries()) {
     const key = keyOf(secret)
     if (key === null) continue
-    const right = Buffer.from(hmac({ ...standard, key, body }))
-    for (const signature of given) {
-      const equal = timingSafeEqual(signature, right)
+    const right = Buffer.from(hmac({ id, timestamp, key, body }))
+    for (const one of given) {
+      const equal = timingSafeEqual(one, right)
       if (equal && matched === null) matched = secretIndex
     }
   }
   if (matched === null) return 'signature'
-  const age = Math.floor(now / 1000) - Number(standard.timestamp)
+  const age = Math.floor(now / 1000) - Number(timestamp)
   if (age > TOLERANCE_S) return 'too_old'
-  return age < -TOLERANCE_S ? 'too_new' : { secretIndex: matched }
+  return age < -TOLERANCE_S ? 'too_new' : { secretIndex: matched, webhookId: id }
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { readShopViews, type ShopView } from '../../queue/outbox/outbox.ts'
+import { readShopViews } from '../../queue/outbox/outbox.ts'
 import { isId } from '../../sale/ids.ts'
-import { isObject, type Json } from '../../sale/json/json.ts'
-import { type FieldErrors, readTexts } from '../../sale/payload/rules.ts'
+import type { Json } from '../../sale/json/json.ts'
+import { type FieldErrors, readFields, readTexts } from '../../sale/payload/rules.ts'
 import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import type { Verified } from '../webhook/receive.ts'
 
@@ -16,36 +16,28 @@ export function statusRoute({ database, guard, ...parts }: OfShop & Pick<AppCont
   const handle = async ({ json }: Verified): Promise<Answered> => {
     const asked = readStatusRequest(json)
     if ('errors' in asked) return refusal({ status: 400, message: asked.errors })
-    const ids = [...new Set(asked.ids)].filter(isId)
-    const found = await guard(() => readShopViews({ trx: database.db }, ids))
-    return { status: 200, body: answerOf(asked.ids, found) }
+    const { ids } = asked
+    const found = await guard(() => readShopViews({ trx: database.db }, ids.filter(isId)))
+    const deliveries = ids.flatMap((id) => found.get(id) ?? [])
+    return { status: 200, body: { success: true, deliveries, unknown: ids.filter((id) => !found.has(id)) } }
   }
   const unavailable = 'The status cannot be read now. Ask again later'
   signedRoutes({ ...parts, urls: [STATUS_PATH], unavailable, handle })
 }
 
-/** In the order of the request, each id once. */
-function answerOf(asked: readonly string[], found: ReadonlyMap<string, ShopView>) {
-  const ids = [...new Set(asked)]
-  return {
-    success: true,
-    deliveries: ids.flatMap((id) => found.get(id) ?? []),
-    unknown: ids.filter((id) => !found.has(id)),
-  }
-}
-
 /** How many deliveries one request may ask for. */
 const STATUS_MAX = 100
 
-/** The ids in a request for the status of deliveries, or what is wrong with it, by field as for the webhook. */
+/** The ids in a request, each once and in its order; or what is wrong with it, by field as for the webhook. */
 function readStatusRequest(json: Json): { readonly ids: readonly string[] } | { readonly errors: FieldErrors } {
-  if (!isObject(json)) return { errors: { non_field_errors: ['Invalid data. Expected a dictionary.'] } }
-  const deliveries = readTexts(json.get('deliveries'))
+  const read = readFields(json)
+  if ('errors' in read) return read
+  const deliveries = readTexts(read.fields.get('deliveries'))
   if ('errors' in deliveries) return { errors: { deliveries: deliveries.errors } }
   const ids = deliveries.value
   if (ids.length === 0) return { errors: { deliveries: ['This list may not be empty.'] } }
   if (ids.length > STATUS_MAX) {
     return { errors: { deliveries: [`Ensure this field has no more than ${STATUS_MAX} elements.`] } }
   }
-  return { ids }
+  return { ids: [...new Set(ids)] }
 }

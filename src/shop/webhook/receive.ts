@@ -1,16 +1,14 @@
 import { digestOf } from '../../sale/json/canonical.ts'
-import type { Json } from '../../sale/json/json.ts'
-import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
-import { aboutOf, type FieldErrors, readPayload } from '../../sale/payload/rules.ts'
-import type { About, EnrollmentRequest } from '../../sale/types.ts'
-import { isSignature, type SignatureForm, verify } from '../signature/signature.ts'
+import { type Json, JsonSyntaxError } from '../../sale/json/json.ts'
+import { readBody } from '../../sale/json/utf8.ts'
+import { aboutOf, readPayload } from '../../sale/payload/rules.ts'
+import type { VerifiedWebhook } from '../../sale/types.ts'
+import { type SignatureForm, verify } from '../signature/signature.ts'
 import {
-  readStandard,
   STANDARD_FAULTS,
   STANDARD_FORM,
   STANDARD_HEADERS,
   type StandardFault,
-  type StandardSignature,
   verifyStandard,
 } from '../signature/standard.ts'
 
@@ -26,14 +24,8 @@ export type RefusalCode = (typeof REFUSAL_CODES)[number]
 /** As Node provides them: names in lower case, several values of one name joined with ", ". */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** The signature that a request claims to have, read but not verified. A fault can be refused without a secret. */
-type Claim =
-  | { readonly kind: 'lernito'; readonly header: string }
-  | { readonly kind: 'standard'; readonly standard: StandardSignature }
-  | { readonly kind: 'fault'; readonly fault: StandardFault }
-
 /** A verified signature. `secretIndex`: which secret made it. */
-export interface Authenticated {
+interface Authenticated {
   readonly form: SignatureForm | typeof STANDARD_FORM
   readonly secretIndex: number
   /** The sender's name for this webhook, if it signs by Standard Webhooks. */
@@ -42,116 +34,77 @@ export interface Authenticated {
 
 /** Not signed, or the signature can't be checked: answered and counted, never stored. */
 export interface Refused {
-  readonly kind: 'refused'
   readonly status: 400 | 401 | 405 | 415
   readonly code: RefusalCode
   readonly body: { readonly success: false; readonly message: string; readonly detail?: string }
 }
 
-/** `digest` is the SHA-256 of the canonical JSON in hex: equal for bodies that mean the same. */
-interface Stored extends Authenticated {
-  readonly digest: string
-}
-
-/** Signed, but it breaks the payload rules: stored as rejected. */
-export interface Invalid extends Stored {
-  readonly kind: 'invalid'
-  readonly errors: FieldErrors
-  readonly about: About
-}
-
-export interface Signed extends Stored {
-  readonly kind: 'signed'
-  readonly request: EnrollmentRequest
-}
-
-export type Received = Refused | Invalid | Signed
-
 /** A request whose signature is right. */
-export interface Verified {
-  readonly kind: 'verified'
-  readonly json: Json
-  readonly authenticated: Authenticated
-}
-
-interface Request {
-  readonly headers: Headers
+export interface Verified extends Authenticated {
+  /** As received, and read. */
   readonly body: Uint8Array
-  /** The current secret first. */
-  readonly secrets: readonly string[]
-  /** In ms since 1970. */
-  readonly now: number
+  readonly json: Json
 }
 
 /**
- * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. Pure; throws nothing,
- * whatever the sender sends.
+ * Reads the sale of a request whose signature is right. One that breaks the payload rules is stored as rejected. Pure;
+ * throws nothing.
  */
-export function receive(request: Request): Received {
-  const verified = verifyRequest(request)
-  return verified.kind === 'refused' ? verified : readSale(verified)
-}
-
-/** The last step of receive: reads the sale of a request whose signature is right. */
-export function readSale({ json, authenticated }: Verified): Invalid | Signed {
-  const signed = { ...authenticated, digest: digestOf(json) }
+export function readSale({ json, body, form, webhookId }: Verified): VerifiedWebhook {
+  const verified = { digest: digestOf(json), form, body, ...(webhookId === undefined ? {} : { webhookId }) }
   const payload = readPayload(json)
-  return 'errors' in payload
-    ? { kind: 'invalid', ...signed, errors: payload.errors, about: aboutOf(json) }
-    : { kind: 'signed', ...signed, request: payload.request }
+  if ('request' in payload) return { ...verified, request: payload.request, reason: null }
+  const reason = { code: 'payload.invalid', subject: JSON.stringify(payload.errors) } as const
+  return { ...verified, request: null, about: aboutOf(json), reason }
 }
 
 /**
- * The first steps of receive, which every request of the shop goes through. The original reads the body before it checks
- * the signature, so a body that is not JSON gets a 400 even without one (recorded: lernito-webhook.json, "not JSON and no
- * signature").
+ * Judges a request of the shop, in a fixed order: media type, UTF-8 and JSON, signature. The original reads the body before
+ * it checks the signature, so a body that is not JSON gets a 400 even without one (recorded: lernito-webhook.json, "not
+ * JSON and no signature"). Pure; throws nothing, whatever the sender sends.
+ * @param of.secrets the current one first
+ * @param of.now ms since 1970
  */
-export function verifyRequest({ headers, body, secrets, now }: Request): Refused | Verified {
+export function verifyRequest(of: {
+  headers: Headers
+  body: Uint8Array
+  secrets: readonly string[]
+  now: number
+}): Refused | Verified {
+  const { headers, body } = of
   const unsupported = mediaTypeRefusal(headers)
   if (unsupported !== null) return unsupported
-  const claim = claimOf(headers)
   const json = readBody(body)
-  if (isUnreadable(json)) return unread(400, 'json', `JSON parse error - ${json.message}`)
-  const authenticated = authenticate({ claim, body, json, secrets, now })
+  if (json instanceof JsonSyntaxError) return unread(400, 'json', `JSON parse error - ${json.message}`)
+  const authenticated = authenticate({ ...of, json })
   // The cause is for the log: the answer is the same for each, so that it tells a stranger nothing.
   if (typeof authenticated === 'string') return refused(401, authenticated, 'Invalid signature')
-  return { kind: 'verified', json, authenticated }
+  return { ...authenticated, body, json }
 }
 
 /**
- * Reads the signature in the headers. If there is a webhook-signature, only Standard Webhooks counts, so that a wrong or
- * old one is never accepted for the other header.
- */
-export function claimOf(headers: Headers): Claim {
-  const signature = headerOf(headers, STANDARD_HEADERS.signature)
-  if (signature === undefined) {
-    const header = headerOf(headers, 'x-lernito-signature')
-    return isSignature(header) ? { kind: 'lernito', header } : { kind: 'fault', fault: 'signature' }
-  }
-  const id = headerOf(headers, STANDARD_HEADERS.id)
-  const timestamp = headerOf(headers, STANDARD_HEADERS.timestamp)
-  const standard = readStandard({ id, timestamp, signature })
-  return typeof standard === 'string' ? { kind: 'fault', fault: standard } : { kind: 'standard', standard }
-}
-
-/**
- * Verifies a claim with each secret, or returns the fault.
+ * Verifies the signature in the headers with each secret, or returns the fault. If there is a webhook-signature, only
+ * Standard Webhooks counts, so that a wrong or old one is never accepted for the other header. A header that can't be a
+ * signature is refused without a look at a secret.
  * @param of.body the body as received; `json` is the same, read
  * @param of.now ms since 1970
  */
 export function authenticate(of: {
-  claim: Claim
+  headers: Headers
   body: string | Uint8Array
   json: Json
   secrets: readonly string[]
   now: number
 }): Authenticated | StandardFault {
-  const { claim, body, json, secrets, now } = of
-  if (claim.kind === 'fault') return claim.fault
-  if (claim.kind === 'lernito') return verify({ body, json, header: claim.header, secrets }) ?? 'signature'
-  const { standard } = claim
-  const verified = verifyStandard({ standard, body, secrets, now })
-  return typeof verified === 'string' ? verified : { ...verified, form: STANDARD_FORM, webhookId: standard.id }
+  const { headers, ...given } = of
+  const signature = headerOf(headers, STANDARD_HEADERS.signature)
+  if (signature === undefined) {
+    return verify({ ...given, header: headerOf(headers, 'x-lernito-signature') }) ?? 'signature'
+  }
+  const id = headerOf(headers, STANDARD_HEADERS.id)
+  const timestamp = headerOf(headers, STANDARD_HEADERS.timestamp)
+  const verified = verifyStandard({ ...given, id, timestamp, signature })
+  return typeof verified === 'string' ? verified : { ...verified, form: STANDARD_FORM }
 }
 
 /** The value of a header as one text, or undefined if it is missing. */
@@ -169,10 +122,10 @@ const MISUSED_IDS = {
 /** The answer to a signed request whose webhook-id belongs to another one, so that it was not carried out. */
 export const misusedId = (code: keyof typeof MISUSED_IDS): Refused => refused(400, code, MISUSED_IDS[code])
 
-/** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */
+/** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls verifyRequest. */
 export const methodRefusal = (method: string): Refused => unread(405, 'method', `Method "${method}" not allowed.`)
 
-/** The first step of receive, which needs no body: returns the answer to an unsupported media type, or null. */
+/** The first step of verifyRequest, which needs no body: returns the answer to an unsupported media type, or null. */
 export function mediaTypeRefusal(headers: Headers): Refused | null {
   const type = headerOf(headers, 'content-type') ?? ''
   const [mediaType = '', ...parameters] = type.split(';')
@@ -192,7 +145,7 @@ function isUtf8(parameter: string): boolean {
 
 /** `detail`: DRF puts the texts about a request that it can't read there; all answers of this service have `message`. */
 const refused = (status: Refused['status'], code: RefusalCode, message: string, detail = {}): Refused => {
-  return { kind: 'refused', status, code, body: { success: false, message, ...detail } }
+  return { status, code, body: { success: false, message, ...detail } }
 }
 const unread = (status: 400 | 405 | 415, code: (typeof UNREADABLE)[number], text: string): Refused =>
   refused(status, code, text, { detail: text })

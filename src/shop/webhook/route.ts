@@ -1,15 +1,7 @@
 import type { Inbox } from '../../queue/inbox.ts'
-import {
-  isStopped,
-  NOT_YET,
-  type Progress,
-  REASONS,
-  type Reason,
-  type VerifiedWebhook,
-  withSubject,
-} from '../../sale/types.ts'
+import { isStopped, NOT_YET, type Progress, REASONS, type Reason, withSubject } from '../../sale/types.ts'
 import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
-import { type Invalid, misusedId, type Refused, readSale, type Signed, type Verified } from './receive.ts'
+import { misusedId, type Refused, readSale, type Verified } from './receive.ts'
 
 export const BODY_LIMIT = 64 * 1024
 
@@ -44,8 +36,8 @@ interface Webhook extends OfShop {
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
 export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, ...parts }: Webhook): void {
-  const handle = async (verified: Verified, body: Uint8Array): Promise<Answered | Refused> => {
-    const webhook = arrivalOf(readSale(verified), body)
+  const handle = async (verified: Verified): Promise<Answered | Refused> => {
+    const webhook = readSale(verified)
     const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
     const submitted = await inbox.submit(webhook, deadline)
     if (submitted.isRefundId) {
@@ -68,14 +60,6 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, .
     }
   }
   signedRoutes({ ...parts, urls: WEBHOOK_PATHS, description: DESCRIPTION, handle })
-}
-
-function arrivalOf(received: Invalid | Signed, body: Uint8Array): VerifiedWebhook {
-  const { digest, form, webhookId } = received
-  const verified = { digest, form, body, ...(webhookId === undefined ? {} : { webhookId }) }
-  if (received.kind === 'signed') return { ...verified, request: received.request, reason: null }
-  const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const
-  return { ...verified, request: null, about: received.about, reason }
 }
 
 /**
@@ -102,9 +86,6 @@ const accepted = (courseCount: number): Answer => ({
 
 function refusalFor({ code, subject }: Reason): Answer {
   const row = REASONS[code]
-  if (row.subject === 'field_errors') return refusal({ ...row.answer, message: fieldErrors(subject) })
+  if (row.subject === 'field_errors') return refusal({ ...row.answer, message: JSON.parse(subject) })
   return refusal({ ...row.answer, message: withSubject(row.answer.message, subject) })
 }
-
-/** JSON that this service wrote. */
-const fieldErrors = (subject: string): unknown => JSON.parse(subject)

@@ -139,7 +139,7 @@ test('before the LMS was first asked, the answer is 503, and nothing unsigned te
   const { ask, post } = await setUp(t, { catalogueMs: 600_000 })
   const early = await ask({})
   assert.deepEqual([early.status, early.headers['retry-after']], [503, '60'])
-  assert.match(early.json.message, /has not been asked for its courses yet/)
+  assert.match(early.json.message, /are not known yet/)
   const signature = lernito('{"size":1}')
   for (const headers of [{}, signature, { 'x-lernito-signature': 'nonsense' }]) {
     const refused = await post('{}', headers)
@@ -151,7 +151,7 @@ test('before the LMS was first asked, the answer is 503, and nothing unsigned te
 test('wrong fields: 400 by field', async (t) => {
   const { ask } = await setUp(t, { catalogueMs: 600_000 })
   const wrong: readonly (readonly [asked: unknown, message: object])[] = [
-    [[], { non_field_errors: ['Invalid data. Expected a dictionary.'] }],
+    [[], { non_field_errors: ['Invalid data. Expected a dictionary, but got list.'] }],
     [{ size: 0 }, { size: ['Ensure this value is greater than or equal to 1.'] }],
     [{ size: 101 }, { size: ['Ensure this value is less than or equal to 100.'] }],
     [{ size: 1.5 }, { size: ['A valid integer is required.'] }],

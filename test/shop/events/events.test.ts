@@ -10,7 +10,7 @@ import { DEMO } from '../../harness.ts'
 import { checkOf, DESCRIBED } from '../../openapi/described.ts'
 import { until } from '../../service/process.ts'
 import { worldOf } from '../courses/harness.ts'
-import { EVENTS_SECRET, startReceiver } from './receiver.ts'
+import { EVENTS_SECRET, PLAIN, startReceiver } from './receiver.ts'
 
 const MISSING = 'course-v1:No+Such+Course'
 
@@ -37,35 +37,26 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
   await allSent()
   assert.deepEqual(receiver.wrong, [])
   const byId = new Map(receiver.got.map(({ data, type }) => [data.id, { type, ...data }]))
-  const common = {
-    ended: [],
-    withdrawing: [],
-    reason: null,
-    replaces: null,
-    replacedBy: null,
-    test: false,
-    webhookId: null,
-  }
   assert.deepEqual(byId.get(enrolled), {
     type: 'delivery.enrolled',
     id: enrolled,
     state: 'enrolled',
     courses: [{ id: DEMO, result: 'enrolled' }],
-    ...common,
+    ...PLAIN,
   })
   assert.deepEqual(byId.get(allowed), {
     type: 'delivery.pre_enrolled',
     id: allowed,
     state: 'pre_enrolled',
     courses: [{ id: DEMO, result: 'pre_enrolled' }],
-    ...common,
+    ...PLAIN,
   })
   assert.deepEqual(byId.get(missing), {
     type: 'delivery.needs_attention',
     id: missing,
     state: 'needs_attention',
     courses: [],
-    ...common,
+    ...PLAIN,
     reason: { code: 'course.missing', message: `Course ${MISSING} does not exist`, course: MISSING },
   })
   assert.deepEqual(byId.get(malformed), {
@@ -73,7 +64,7 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
     id: malformed,
     state: 'rejected',
     courses: [],
-    ...common,
+    ...PLAIN,
     reason: { code: 'course_key.malformed', message: 'Invalid course key format: nonsense', course: 'nonsense' },
   })
   assert.equal(receiver.got.length, 4)

@@ -78,7 +78,6 @@ export function startLoop(
   const poster = createPoster({
     url,
     secret: EVENTS_SECRET,
-    connections: 4,
     now: context.now,
     timeoutMs,
   })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { openEndpoint } from '../../../src/queue/outbox/endpoint.ts'
 import { claimEvents } from '../../../src/shop/events/claim.ts'
 import type { Posted } from '../../../src/shop/events/post-event.ts'
-import { storeResults } from '../../../src/shop/events/store-results.ts'
+import { storeResult } from '../../../src/shop/events/store-result.ts'
 import { only } from '../../queue/harness.ts'
 import { setUpOutbox } from './outbox.ts'
 
@@ -49,7 +49,7 @@ for (const [name, posted] of [
     const event = only(await claim(bench))
     await bench.db.updateTable('holds').set({ replica: 'replica-2' }).execute()
     const before = await bench.unsent()
-    await storeResults({ ...bench.context, holds: bench.replicas.holds }, [{ event, posted }])
+    await storeResult({ ...bench.context, holds: bench.replicas.holds }, { event, posted })
     assert.deepEqual(await bench.unsent(), before)
     assert.equal((await bench.rows('holds')).length, 1)
   })

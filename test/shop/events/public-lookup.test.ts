@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { isPrivateAddress } from '../../../src/service/lib/network.ts'
 import { publicLookup, type Resolve } from '../../../src/service/lib/outgoing-call.ts'
 import { createPoster } from '../../../src/shop/events/post-event.ts'
-import { EVENTS_SECRET, startReceiver } from './receiver.ts'
+import { EVENTS_SECRET, PLAIN, startReceiver } from './receiver.ts'
 
 const PRIVATE = [
   ...['127.0.0.1', '127.255.255.254', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1', '169.254.169.254'],
@@ -62,7 +62,7 @@ test('an event goes to a private address that the setting names, and to no name 
   const receiver = await startReceiver(t)
   const resolve = resolving([{ address: '127.0.0.1', family: 4 }])
   const post = async (url: string) => {
-    const of = { secret: EVENTS_SECRET, connections: 1, now: Date.now, resolve }
+    const of = { secret: EVENTS_SECRET, now: Date.now, resolve }
     const poster = createPoster({ url, ...of })
     t.after(poster.close)
     return poster.post({ id: '01KGA000000000000000000001', body: BODY }, new AbortController().signal)
@@ -79,16 +79,5 @@ const BODY = JSON.stringify({
   type: 'delivery.enrolled',
   timestamp: '2026-01-31T12:00:00.000Z',
   sequence: 1,
-  data: {
-    id: 'x',
-    webhookId: null,
-    state: 'enrolled',
-    courses: [],
-    ended: [],
-    withdrawing: [],
-    reason: null,
-    replaces: null,
-    replacedBy: null,
-    test: false,
-  },
+  data: { id: 'x', state: 'enrolled', courses: [], ...PLAIN },
 })

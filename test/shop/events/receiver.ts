@@ -25,6 +25,17 @@ const bodySchema = z.strictObject({
   }),
 })
 
+/** The other fields of a delivery with which nothing special happened. */
+export const PLAIN: Omit<z.infer<typeof bodySchema>['data'], 'id' | 'state' | 'courses'> = {
+  webhookId: null,
+  ended: [],
+  withdrawing: [],
+  reason: null,
+  replaces: null,
+  replacedBy: null,
+  test: false,
+}
+
 const text = z.string().nullable()
 export const courseSchema = z.strictObject({
   type: z.literal('course.changed'),

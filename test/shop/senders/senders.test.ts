@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createSenders, readRows, type Senders } from '../../../src/shop/senders/senders.ts'
-import { wrongSignatures } from '../../../src/shop/senders/view.ts'
+import { wrongNow, wrongSignatures } from '../../../src/shop/senders/view.ts'
 import { START, setUp } from '../../queue/harness.ts'
 
 const MINUTE = 60_000
@@ -9,17 +9,16 @@ const SHOP = '192.0.2.1'
 
 async function setUpSenders(t: TestContext) {
   const { context, clock, db } = await setUp(t)
-  const broken = { is: false }
+  const broken = { is: false, meanwhile: () => {} }
   const guard = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (broken.is) throw new Error('the database is away')
-    return work()
+    if (!broken.is) return work()
+    broken.meanwhile()
+    throw new Error('the database is away')
   }
   const replica = (): Senders => createSenders({ context, guard })
-  const send = (senders: Senders, result: string, { ip = SHOP, count = 1 } = {}): void => {
-    for (let i = 0; i < count; i++) {
-      if (result === 'signed') senders.signed({ ip, isPrevious: false })
-      else senders.refused({ ip, code: result })
-    }
+  type Result = Parameters<Senders['count']>[0]['result']
+  const send = (senders: Senders, result: Result, { ip = SHOP, count = 1 } = {}): void => {
+    for (let i = 0; i < count; i++) senders.count({ ip, result })
   }
   return { clock, db, broken, replica, send }
 }
@@ -90,6 +89,61 @@ test('a flood from many networks writes few rows, and counts every refusal', asy
     1000,
   )
   assert.equal(rows.find(({ address }) => address === '')?.count, 800)
+})
+
+test('what can’t be stored stays few rows, and who knows the secret is not counted with strangers', async (t) => {
+  const { db, broken, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  broken.is = true
+  let network = 0
+  broken.meanwhile = () => {
+    for (let i = 0; i < 100; i++) send(senders, 'signature', { ip: `10.0.${network}.${i}` })
+    network++
+  }
+  send(senders, 'json')
+  for (let i = 0; i < 5; i++) await assert.rejects(senders.flush())
+  broken.is = false
+  send(senders, 'signed')
+  await senders.flush()
+  const rows = await readRows(db)
+  assert.ok(rows.length <= 203, `${rows.length}`)
+  assert.equal(rows.find(({ result }) => result === 'signed')?.address, SHOP)
+  assert.equal(
+    rows.reduce((sum, { count }) => sum + count, 0),
+    502,
+  )
+})
+
+test('what is just being stored is counted once', async (t) => {
+  const { replica, send } = await setUpSenders(t)
+  const senders = replica()
+  send(senders, 'signature', { count: 3 })
+  const [{ refused }] = await Promise.all([senders.read(), senders.flush()])
+  assert.deepEqual(
+    refused.flatMap(({ causes }) => causes.map(({ count }) => count)),
+    [3],
+  )
+})
+
+test('several networks together are not named as the sender of wrong signatures', async (t) => {
+  const { clock, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  for (let i = 0; i < 300; i++) send(senders, 'signature', { ip: `10.0.${i >> 8}.${i & 255}` })
+  const { refused } = await senders.read()
+  assert.equal(refused.find(({ address }) => address === '')?.causes[0]?.count, 100)
+  assert.equal(wrongNow(refused, clock.at), null)
+  send(senders, 'signature', { count: 5, ip: '10.0.0.1' })
+  assert.deepEqual(wrongNow((await senders.read()).refused, clock.at), { address: '10.0.0.1', count: 6 })
+})
+
+test('a sale under a known webhook-id makes no sender a known one', async (t) => {
+  const { clock, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  send(senders, 'signature', { ip: 'nonsense' })
+  send(senders, 'id_reused', { ip: '' })
+  const { refused, idsReused } = await senders.read()
+  assert.equal(refused[0]?.signedAt, null)
+  assert.deepEqual(idsReused, { code: 'id_reused', count: 1, firstAt: clock.at, lastAt: clock.at })
 })
 
 test('at most 1,000 rows are kept, and strangers do not displace a sender with a valid signature', async (t) => {

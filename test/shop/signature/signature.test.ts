@@ -3,8 +3,7 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { JsonSyntaxError, readJson } from '../../../src/sale/json/json.ts'
-import { Utf8Error } from '../../../src/sale/json/utf8.ts'
-import { SIGNATURE_FORMS, sign, UnsignableError, verify } from '../../../src/shop/signature/signature.ts'
+import { SIGNATURE_FORMS, sign, verify } from '../../../src/shop/signature/signature.ts'
 
 const SECRET = 'current-secret-of-the-shop'
 const PREVIOUS = 'previous-secret-of-the-shop'
@@ -91,9 +90,9 @@ test('an empty body counts as {} in every form, including raw', () => {
 
 test('a text with a lone surrogate never matches in a UTF-8 form and can’t be signed in one', () => {
   const body = '{"name": "\\ud800"}'
-  assert.throws(() => sign({ body, form: 'original_utf8', secret: SECRET }), UnsignableError)
-  assert.throws(() => sign({ body, form: 'readme_utf8', secret: SECRET }), UnsignableError)
-  assert.throws(() => sign({ body: '"\ud800"', form: 'raw', secret: SECRET }), UnsignableError)
+  assert.throws(() => sign({ body, form: 'original_utf8', secret: SECRET }), /lone surrogate/)
+  assert.throws(() => sign({ body, form: 'readme_utf8', secret: SECRET }), /lone surrogate/)
+  assert.throws(() => sign({ body: '"\ud800"', form: 'raw', secret: SECRET }), /lone surrogate/)
   // What a lenient encoder would have signed.
   assert.equal(check(body, hmac('{"name":"\ud800"}')), null)
   assert.deepEqual(check(body, hmac('{"name":"\\ud800"}')), { form: 'original', secretIndex: 0 })
@@ -101,7 +100,7 @@ test('a text with a lone surrogate never matches in a UTF-8 form and can’t be 
 
 test('a body that is not JSON can only be signed raw', () => {
   assert.throws(() => sign({ body: '{', form: 'original', secret: SECRET }), JsonSyntaxError)
-  assert.throws(() => sign({ body: Buffer.from([0xff]), form: 'original', secret: SECRET }), Utf8Error)
+  assert.throws(() => sign({ body: Buffer.from([0xff]), form: 'original', secret: SECRET }), JsonSyntaxError)
   assert.equal(sign({ body: '{', form: 'raw', secret: SECRET }), hmac('{'))
 })
 

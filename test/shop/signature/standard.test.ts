@@ -8,7 +8,6 @@ import { z } from 'zod'
 import { keyOf } from '../../../src/service/lib/standard-key.ts'
 import {
   ID_MAX,
-  readStandard,
   SIGNATURES_MAX,
   type StandardFault,
   signStandard,
@@ -36,7 +35,7 @@ interface Request {
 
 /** What a request gives that is right in all that `request` doesn't name: the index of the secret, or the fault. */
 function check(request: Request = {}): number | StandardFault {
-  const { id, timestamp, signature, body, secrets, now } = {
+  const verified = verifyStandard({
     id: ID,
     timestamp: String(AT),
     signature: GOOD,
@@ -44,10 +43,7 @@ function check(request: Request = {}): number | StandardFault {
     secrets: [SECRET],
     now: AT * 1000,
     ...request,
-  }
-  const standard = readStandard({ id, timestamp, signature })
-  if (typeof standard === 'string') return standard
-  const verified = verifyStandard({ standard, body, secrets, now })
+  })
   return typeof verified === 'string' ? verified : verified.secretIndex
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { receive } from '../../../src/shop/webhook/receive.ts'
 import { DIFFERENCES } from './intended-differences.ts'
+import { receive } from './receive.ts'
 import { type RecordedCase, recordedCases } from './recorded-cases.ts'
 
 const SECRET = 'lernito-test-secret'

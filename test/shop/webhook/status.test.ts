@@ -120,7 +120,10 @@ describe('a wrong request for the status is answered as a wrong webhook is', () 
       await complaint({ deliveries: Array.from({ length: 101 }, (_, i) => `${i}`) }),
       wrong({ deliveries: ['Ensure this field has no more than 100 elements.'] }),
     )
-    assert.deepEqual(await complaint([]), wrong({ non_field_errors: ['Invalid data. Expected a dictionary.'] }))
+    assert.deepEqual(
+      await complaint([]),
+      wrong({ non_field_errors: ['Invalid data. Expected a dictionary, but got list.'] }),
+    )
     assert.equal((await ask({ deliveries: Array.from({ length: 100 }, (_, i) => `${i}`) })).status, 200)
   })
 

@@ -1,0 +1,60 @@
+import type { EndpointRow } from '../../database/schema.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import { noteAnswer, noteFailure } from '../../queue/outbox/endpoint.ts'
+import { EVENT_RETRIES_MS } from '../../queue/outbox/schedule.ts'
+import type { Holds } from '../../queue/replicas/holds.ts'
+import { nextAttemptAt } from '../../queue/retry-schedule.ts'
+import { type ClaimedEvent, holdOf } from './claim.ts'
+import type { Posted } from './post-event.ts'
+
+/** What was stored for an event. `retryAt`: when it is sent again, ms since 1970; null: no more, or it was sent. */
+export interface Stored {
+  readonly retryAt: number | null
+  /** The endpoint's new state, if the attempt has changed it. `reason`: the failure; null if it is up again. */
+  readonly change: { readonly state: EndpointRow['state']; readonly reason: string | null } | null
+}
+
+/**
+ * Stores how an attempt ended. An event that was sent is deleted: even if another replica sends it meanwhile, the shop has
+ * it. One that failed is due again later, or is given up after its last attempt.
+ */
+export async function storeResult(
+  { database, now, random, holds }: WriteContext & { readonly holds: Holds },
+  { event, posted }: { readonly event: ClaimedEvent; readonly posted: Posted },
+): Promise<Stored> {
+  const name = holdOf(event.about)
+  const stored = await inTransaction({
+    database,
+    random,
+    body: async (trx): Promise<Stored> => {
+      const at = now()
+      const isHeld = (await holds.end(trx, [name])).has(name)
+      if (posted.kind === 'stopped') return { retryAt: null, change: null }
+      if (posted.kind === 'sent') {
+        await trx.deleteFrom('outbox').where('id', '=', event.id).execute()
+        const state = await noteAnswer(trx, { accepted: true, at })
+        return { retryAt: null, change: state && { state, reason: null } }
+      }
+      const isGone = posted.kind === 'gone'
+      const { message: error } = posted
+      const attempts = event.attempts + 1
+      // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
+      const retryAt = isGone ? at : nextAttemptAt({ failures: attempts, now: at, random, schedule: EVENT_RETRIES_MS })
+      if (isHeld) {
+        const next = retryAt === null ? { failed_at: at } : { due_at: retryAt }
+        await trx
+          .updateTable('outbox')
+          .set({ attempts, error, ...next })
+          .where('id', '=', event.id)
+          .execute()
+      }
+      const isAnswer = !isGone && posted.isRefusal
+      const state = isAnswer
+        ? await noteAnswer(trx, { accepted: false, at })
+        : await noteFailure(trx, { isGone, error, at })
+      return { retryAt, change: state && { state, reason: isAnswer ? null : error } }
+    },
+  })
+  holds.ended([name])
+  return stored
+}
