@@ -26,12 +26,18 @@ export async function openEndpoint(db: Kysely<Tables>, url: string): Promise<voi
 }
 
 /**
- * An operator wants events to be sent again, now: ends a stop after a 410, and the wait for the next probe. An endpoint that
- * fails does so since it first did, until it answers.
+ * An operator wants events to be sent again, now: ends a stop after a 410, and the waits for the next probe and for the next
+ * attempts. An endpoint that fails does so since it first did, until it answers.
  */
-export async function resumeEndpoint(trx: Kysely<Tables>): Promise<void> {
+export async function resumeEndpoint(trx: Kysely<Tables>, { at }: { at: number }): Promise<void> {
+  await endWaits(trx, at)
   await trx.updateTable('endpoints').set({ probe_at: 0 }).where('name', '=', SHOP).where('state', '=', 'down').execute()
   await trx.updateTable('endpoints').set(START).where('name', '=', SHOP).where('state', '!=', 'down').execute()
+}
+
+/** Makes what waits for its next attempt due: that attempts failed was the endpoint's fault, and says nothing of the next. */
+async function endWaits(trx: Kysely<Tables>, at: number): Promise<void> {
+  await trx.updateTable('outbox').set({ due_at: at }).where('failed_at', 'is', null).where('due_at', '>', at).execute()
 }
 
 /** When the next probe is due. A stored time that lies too far ahead is from before the clock was set back. */
@@ -51,8 +57,8 @@ export async function takeProbe(db: Kysely<Tables>, endpoint: EndpointRow, now: 
 }
 
 /**
- * Stores that the endpoint answered, and with `accepted` that it took an event. Cheap if that is no news. Resolves to the
- * state that follows, if it is another; else null.
+ * Stores that the endpoint answered, and with `accepted` that it took an event. Cheap if that is no news. After an outage,
+ * what waits is due at once. Resolves to the state that follows, if it is another; else null.
  */
 export async function noteAnswer(
   trx: Kysely<Tables>,
@@ -70,7 +76,9 @@ export async function noteAnswer(
       return eb.or([isNews, eb('sent_at', 'is', null), eb('sent_at', '<', at - SENT_AT_MS), eb('sent_at', '>', at)])
     })
     .execute()
-  return wasDown ? 'up' : null
+  if (!wasDown) return null
+  await endWaits(trx, at)
+  return 'up'
 }
 
 /** Stores a failure. `isGone`: the endpoint answered 410. Resolves as noteAnswer does. */

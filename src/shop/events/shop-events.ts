@@ -65,7 +65,7 @@ export async function sendAgain(
       ...learned.map((event, n) => outboxRow({ id: newId(), seq: more[n] ?? 0, ...event, at, row })),
     ]
     await trx.insertInto('outbox').values(rows).execute()
-    await resumeEndpoint(trx)
+    await resumeEndpoint(trx, { at })
     const event: EventDraft = { deliveryId: id, kind: 'sent_again', detail: `as ${row.state}`, actor: by }
     return { result: { kind: 'sent' }, listed: [event] }
   })
@@ -98,7 +98,7 @@ export async function sendFailedAgain(
         .where('failed_at', 'is not', null)
         .execute()
     }
-    await resumeEndpoint(trx)
+    await resumeEndpoint(trx, { at })
     const detail = ids.length === 1 ? '1 event that was given up' : `${ids.length} events that were given up`
     return { result: { events: ids.length }, listed: [{ deliveryId: '', kind: 'sent_again', detail, actor: by }] }
   })
