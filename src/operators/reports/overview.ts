@@ -111,9 +111,10 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
   const spelled = await spell(db, rows)
   const causes = rows.flatMap(({ state: stored, reason, subject, count, first, last_at, latest }): Cause[] => {
     const state = UNSOLVED.find((one) => one === stored)
-    if (reason === null || state === undefined) return []
+    const code = readReason({ reason, reason_text: null, reason_course: null })?.code
+    if (code === undefined || state === undefined) return []
     const course = spelled.get(latest) ?? subject
-    return [{ state, code: reason, course, count: Number(count), firstAt: idTime(first), lastAt: last_at ?? 0, latest }]
+    return [{ state, code, course, count: Number(count), firstAt: idTime(first), lastAt: last_at ?? 0, latest }]
   })
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
 }

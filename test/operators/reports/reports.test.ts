@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { countsOf, type StateCounts, totalOf } from '../../../src/operators/reports/counts.ts'
 import { DELIVERY_STATES, type Outcome, type Settlement } from '../../../src/sale/types.ts'
 import {
@@ -76,6 +77,18 @@ test('of a sale of several courses, a cause names the one that failed, and none 
   assert.deepEqual(
     items.map(({ id }) => id),
     [written[0]?.id],
+  )
+})
+
+test('a reason that a newer version has stored is a cause like a row that can’t be read', async (t) => {
+  const { store, operations, db } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(person(1))])
+  await store.write([settled(needsAttention(id))])
+  await sql`update deliveries set reason = 'of.tomorrow'`.execute(db)
+  const causes = await operations.causes()
+  assert.deepEqual(
+    causes.map(({ code, count, latest }) => [code, count, latest]),
+    [['row.unreadable', 1, id]],
   )
 })
 
