@@ -8,10 +8,12 @@ import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
+import { list, type Summary } from '../find/listing.ts'
 import { countFound, countReplayable } from '../find/search.ts'
 import { totalOf } from '../reports/counts.ts'
 
 const LISTED = 20
+const SAMPLE = 10
 
 /**
  * A replay of all deliveries that match a filter, in steps; or a correction, which sells them again with another course.
@@ -40,17 +42,43 @@ export type WithStates = DeliveryFilter & { states: DeliveryState[] }
  * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is
  * true, and handled and withdrawn ones unless the filter names that state.
  */
-export function selected(filter: DeliveryFilter, enrolled: boolean): WithStates {
+export function selected({ filter, enrolled = false }: { filter: DeliveryFilter; enrolled?: boolean }): WithStates {
   const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
 }
 
-/** Stores a bulk replay; see Operations.startReplay. */
+/**
+ * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
+ * can, with the latest activity.
+ */
+export interface Preview {
+  readonly count: number
+  readonly left: number
+  readonly sample: readonly Summary[]
+}
+
+/** Shows what a bulk replay of this filter makes due, the latest activity first. */
+export async function previewReplay(
+  db: Kysely<Tables>,
+  order: { filter: DeliveryFilter; enrolled?: boolean },
+): Promise<Preview> {
+  const counted = await countReplayable(db, selected(order))
+  const { items } = await list(db, { filter: replayable(order), limit: SAMPLE })
+  return { ...counted, sample: items }
+}
+
+/** What the shop sent does not change, so a replay would reject the rejected ones again. */
+export function replayable(order: { filter: DeliveryFilter; enrolled?: boolean }): WithStates {
+  const { states, ...rest } = selected(order)
+  return { ...rest, states: states.filter((state) => state !== 'rejected') }
+}
+
+/** Stores a bulk replay of what previewReplay shows. Any replica of the service runs it in steps, even after a restart. */
 export async function startReplay(
   context: WriteContext,
-  { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
+  { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await countReplayable(context.database.db, selected(filter, enrolled))
+  const { count } = await countReplayable(context.database.db, selected({ filter, enrolled }))
   return auditedChange(context, async (writing) => {
     const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
     // Without the filter: it may name a person, and the event outlives the person's data.
@@ -66,9 +94,20 @@ export const wrongSales = (filter: DeliveryFilter, from: string): WithStates => 
   states: (filter.states ?? UNSOLVED).filter((state) => UNSOLVED.some((one) => one === state)),
 })
 
+/** What a bulk correction of this filter selects: how many, and the first of them as lines of a list. */
+export async function previewCorrections(
+  db: Kysely<Tables>,
+  { filter, from, limit }: { filter: DeliveryFilter; from: string; limit: number },
+): Promise<{ total: number; items: readonly Summary[] }> {
+  const wrong = wrongSales(filter, from)
+  const { items } = await list(db, { filter: wrong, limit })
+  return { total: totalOf(await countFound(db, wrong)), items }
+}
+
 /**
- * Stores a bulk correction; see Operations.startCorrection. The same order of the same operator again, as a second click
- * sends it, is the first one.
+ * Stores a bulk correction: what failed because of a wrong course key is sold again with the right one. It is run, read,
+ * listed and stopped as a bulk replay is. The same order of the same operator again, as a second click sends it, is the
+ * first one.
  */
 export async function startCorrection(
   context: WriteContext,
@@ -114,7 +153,7 @@ async function insertBulk(
   return row
 }
 
-/** See Operations.stopReplay. */
+/** Stops a bulk replay; deliveries that are already due stay due. Returns null if it does not exist. */
 export async function stopReplay(
   context: WriteContext,
   { id, by }: { id: string; by: string },
@@ -143,7 +182,7 @@ const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): E
   actor,
 })
 
-/** See Operations.bulkReplay. */
+/** Reads a bulk replay; null if it does not exist. */
 export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   return row === undefined ? null : bulkReplayOf(row)

@@ -4,11 +4,12 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import { type CourseSwap, correctCourse } from '../../queue/correct.ts'
 import type { EventDraft } from '../../queue/events.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
-import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
+import type { DeliveryState } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { search } from '../find/search.ts'
-import { type BulkReplay, bulkReplayOf, selected, type WithStates, wrongSales } from './bulk-replay.ts'
+import { type BulkReplay, bulkReplayOf, replayable, wrongSales } from './bulk-replay.ts'
 
 /** The number of deliveries that one transaction makes due. */
 const STEP = 200
@@ -49,12 +50,6 @@ export async function stepReplay(
     return { result: { due: due.length, isLast: next === null }, ...events }
   })
   return done.result === null ? null : { result: done.result, events: done.events }
-}
-
-/** What the shop sent does not change, so a replay would reject the rejected ones again. */
-function replayable({ filter, enrolled }: BulkReplay): WithStates {
-  const { states, ...rest } = selected(filter, enrolled)
-  return { ...rest, states: states.filter((state) => state !== 'rejected') }
 }
 
 /** What a step made due, and the events to store; see auditedChange. */
@@ -129,19 +124,16 @@ async function advance(
 /**
  * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
  * run them at once, and a replica can die in the middle of one.
- * @param from.onStepped called with the events of a step, after they are stored
  */
-export function runBulkReplays(
-  from: Background & { context: WriteContext; onStepped: (events: readonly DeliveryEvent[]) => void },
-): Promise<void> {
-  const { context, guard, onStepped } = from
+export function runBulkReplays(from: Background & Pick<AppContext, 'context' | 'publish'>): Promise<void> {
+  const { context, guard, publish } = from
   const step = async (): Promise<number> => {
     const { db } = context.database
     const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
     const next = await running.limit(1).executeTakeFirst()
     if (next === undefined) return POLL_MS
     const done = await stepReplay(context, next.id)
-    if (done !== null) onStepped(done.events)
+    for (const event of done?.events ?? []) publish(event)
     return BETWEEN_STEPS_MS
   }
   return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })

@@ -5,14 +5,13 @@ import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
-import { type About, DELIVERY_STATES, type Delivery } from '../../sale/types.ts'
+import type { About, Delivery } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
-import { countReplayable, search } from './search.ts'
+import { search } from './search.ts'
 import { noteOf, readNotes } from './timeline.ts'
 
 const PAGE = 50
-const SAMPLE = 10
 
 /** A delivery as one line of a list. */
 export interface Summary
@@ -63,18 +62,10 @@ export interface Shown extends Delivery {
 }
 
 /**
- * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
- * can, with the latest activity.
- */
-export interface Preview {
-  readonly count: number
-  readonly left: number
-  readonly sample: readonly Summary[]
-}
-
-/**
- * Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an
- * invalid `after`.
+ * Returns a page of the deliveries that match a filter, newest activity first. Throws AppError query.invalid for an invalid
+ * `after`.
+ * @param of.limit at most 500
+ * @param of.after the `next` of the previous page
  */
 export async function list(
   db: Kysely<Tables>,
@@ -88,20 +79,6 @@ export async function list(
     ),
     next: next === null ? null : cursorOf(next),
     searchedBackTo: cut ? (next?.activeAt ?? null) : null,
-  }
-}
-
-/** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
-export async function preview(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Preview> {
-  const counted = await countReplayable(db, filter)
-  const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
-  const { found } = await search(db, { filter: { ...filter, states }, after: null, limit: SAMPLE })
-  return {
-    ...counted,
-    sample: await summaries(
-      db,
-      found.map(({ id }) => id),
-    ),
   }
 }
 
@@ -146,7 +123,7 @@ const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
     .where('id', 'in', ids)
     .execute()
 
-/** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
+/** Returns these deliveries in this order, at most some hundred, without those that don't exist any more. */
 export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Promise<Summary[]> {
   if (ids.length === 0) return []
   const rows = await withLines(db, await readRows(db, ids))

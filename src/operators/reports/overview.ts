@@ -24,7 +24,7 @@ export interface Overview {
   readonly failedWithdrawals: readonly FailedWithdrawal[]
 }
 
-/** Returns the figures of the console's overview; see Operations.overview. `now`: ms since 1970. */
+/** Returns the figures of the console's overview. `now`: ms since 1970. */
 export async function overview(db: Kysely<Tables>, now: number): Promise<Overview> {
   return {
     pace: await paceOf(db, now - PACED_MS),

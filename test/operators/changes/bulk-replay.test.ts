@@ -116,7 +116,7 @@ test('a delivery that succeeded since the search is left unchanged', async (t) =
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
   await bench.store.write([settled(succeeded(id))])
-  const { states } = selected({}, false)
+  const { states } = selected({ filter: {} })
   const makeFoundDue = () =>
     bench.db.transaction().execute((trx) => makeDue({ trx, at: bench.clock.at }, { ids: [id], states }))
   assert.deepEqual(await makeFoundDue(), { due: [], left: [], others: [] })
@@ -178,8 +178,8 @@ test('several replicas share a bulk replay, each delivery once, and it continues
     runBulkReplays({
       context,
       guard: (work) => work(),
-      onStepped: (events) => {
-        due += events.length
+      publish: () => {
+        due++
         if (due >= 250) stop.abort()
       },
       onError: (error) => {

@@ -99,7 +99,6 @@ for (const [name, filter] of Object.entries(FILTERS)) {
         context,
         guard: (work) => work(),
         publish: () => {},
-        onDue: () => {},
       })
       const first = await operations.list({ filter, limit: 5 })
       if (first.next !== null) await operations.list({ filter, limit: 5, after: first.next })
@@ -141,7 +140,6 @@ test('every other operation of the console and the command line finds its rows t
       context,
       guard: (work) => work(),
       publish: () => {},
-      onDue: () => {},
     })
     await operations.show(one)
     await operations.timeline(one)
