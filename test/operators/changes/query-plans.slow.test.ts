@@ -122,7 +122,7 @@ test('the reports read the deliveries through an index', async (t) => {
     await neighborsOf(db, { id: one, filter: {} })
     await neighborsOf(db, { id: one, filter: { states: ['queued', 'needs_attention'] } })
   })
-  assert.ok(plans.length > 10, `${plans.length}`)
+  assert.ok(plans.length >= 10, `${plans.length}`)
   for (const { sql, plan } of plans) {
     const read = plan.filter((line) => (onSqlite() ? /(SEARCH|SCAN) deliveries/ : / deliveries_|PRIMARY/).test(line))
     assert.ok(read.length > 0, `${sql}\n${plan.join('\n')}`)
