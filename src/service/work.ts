@@ -146,7 +146,6 @@ async function notify(parts: Parts): Promise<void> {
     isLeader: parts.replicas.isLeader,
     post: createTextPoster({ url }),
     console: consoleUrlOf(settings),
-    hasOutbox: parts.context.hasOutbox,
     isLmsBack: breaker.probe,
     onNotified: parts.observer.onNotified,
     timing: parts.notifyTiming,
