@@ -19,21 +19,7 @@ const SAMPLE = 10
  * A replay of all deliveries that match a filter, in steps; or a correction, which sells them again with another course.
  * `running` until it is `done` or an operator stops it.
  */
-export interface BulkReplay {
-  readonly id: string
-  readonly filter: DeliveryFilter
-  /** Whether it includes deliveries that are enrolled or pre-enrolled. */
-  readonly enrolled: boolean
-  /** Of a bulk correction: the course that was sold, and the right one; else null. */
-  readonly corrects: CourseSwap | null
-  readonly by: string
-  readonly startedAt: number
-  readonly endedAt: number | null
-  readonly state: 'running' | 'done' | 'stopped'
-  /** How many deliveries it made due, or corrected, and how many matched at its start. */
-  readonly replayed: number
-  readonly total: number
-}
+export type BulkReplay = ReturnType<typeof bulkReplayOf>
 
 /** A filter that names its states. */
 export type WithStates = DeliveryFilter & { states: DeliveryState[] }
@@ -191,16 +177,19 @@ export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkRe
 const swapSchema = z.strictObject({ from: z.string(), to: z.string() })
 
 /** Converts a stored bulk replay. Throws ZodError for a filter that a newer version stored. */
-export function bulkReplayOf({ filter, corrects, actor, ...row }: BulkReplayRow): BulkReplay {
+export function bulkReplayOf({ id, filter, enrolled, corrects, ...row }: BulkReplayRow) {
   return {
-    id: row.id,
+    id,
     filter: filterSchema.parse(JSON.parse(filter)),
-    enrolled: row.enrolled !== 0,
+    /** Whether it includes deliveries that are enrolled or pre-enrolled. */
+    enrolled: enrolled !== 0,
+    /** Of a bulk correction: the course that was sold, and the right one; else null. */
     corrects: corrects === null ? null : swapSchema.parse(JSON.parse(corrects)),
-    by: actor,
+    by: row.actor,
     startedAt: row.started_at,
     endedAt: row.ended_at,
     state: row.state,
+    /** How many deliveries it made due, or corrected, and how many matched at its start. */
     replayed: row.replayed,
     total: row.total,
   }

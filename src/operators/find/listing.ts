@@ -14,36 +14,7 @@ import { noteOf, readNotes } from './timeline.ts'
 const PAGE = 50
 
 /** A delivery as one line of a list. */
-export interface Summary
-  extends Pick<
-    Delivery,
-    | 'id'
-    | 'state'
-    | 'receivedAt'
-    | 'attempts'
-    | 'dueAt'
-    | 'reason'
-    | 'lines'
-    | 'settledAt'
-    | 'enrolledAt'
-    | 'replayedAt'
-    | 'generation'
-    | 'source'
-    | 'webhookId'
-  > {
-  /** As the shop sent them; null where its payload had none. */
-  readonly email: string | null
-  readonly username: string | null
-  /** The first and the last name. */
-  readonly name: string | null
-  readonly courseIds: readonly string[]
-  readonly activeAt: number
-  /** The number of its last event. */
-  readonly lastEvent: number
-  readonly isReplaced: boolean
-  /** Of a delivery that an operator marked as handled. */
-  readonly handled: ToldNote | null
-}
+export type Summary = ReturnType<typeof summaryOf>
 
 /**
  * A page of a search can be short, or empty, although there is a next page, because one page reads a limited number of
@@ -155,17 +126,20 @@ function summaryOf(
     reason_course,
     ...row
   }: WithLines<Awaited<ReturnType<typeof readRows>>[number]>,
-  { sent, handled }: Pick<Summary, 'handled'> & { sent: About },
-): Summary {
+  { sent, handled }: { sent: About; handled: ToldNote | null },
+) {
   const { request: sale } = requestOrNothing({ request })
   return {
     ...row,
+    /** As the shop sent them; null where its payload had none. */
     email: sale?.email ?? sent.email ?? email,
     username: sale?.username ?? sent.username ?? (username === '' ? null : username),
+    /** The first and the last name. */
     name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
     courseIds: sale?.courseIds ?? sent.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
     isReplaced: replaced_by !== null,
+    /** Of a delivery that an operator marked as handled. */
     handled,
   }
 }
