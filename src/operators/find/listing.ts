@@ -1,11 +1,10 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
-import { aboutOfBody } from '../../sale/payload/rules.ts'
-import type { About, Delivery } from '../../sale/types.ts'
+import type { Delivery } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { search } from './search.ts'
@@ -102,16 +101,11 @@ export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Pro
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
-  const sent = await readAsSent(
-    db,
-    rows.filter(({ request }) => request === null).map(({ id }) => id),
-  )
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
     if (row === undefined) return []
-    const handled = noteOf({ ...row, notes: notes.get(id) ?? [] })
-    return [summaryOf(row, { handled, sent: sent.get(id) ?? {} })]
+    return [summaryOf(row, noteOf({ ...row, notes: notes.get(id) ?? [] }))]
   })
 }
 
@@ -126,17 +120,17 @@ function summaryOf(
     reason_course,
     ...row
   }: WithLines<Awaited<ReturnType<typeof readRows>>[number]>,
-  { sent, handled }: { sent: About; handled: ToldNote | null },
+  handled: ToldNote | null,
 ) {
   const { request: sale } = requestOrNothing({ request })
   return {
     ...row,
-    /** As the shop sent them; null where its payload had none. */
-    email: sale?.email ?? sent.email ?? email,
-    username: sale?.username ?? sent.username ?? (username === '' ? null : username),
+    /** As the shop sent them; in lower case if it was refused for its payload, and null where that had none. */
+    email: sale?.email ?? email,
+    username: sale?.username ?? (username === '' ? null : username),
     /** The first and the last name. */
     name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
-    courseIds: sale?.courseIds ?? sent.courseIds ?? row.lines.map((line) => line.sent),
+    courseIds: sale?.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
     isReplaced: replaced_by !== null,
     /** Of a delivery that an operator marked as handled. */
@@ -153,28 +147,4 @@ function readCursor(text: string | null): Position | null {
     throw new AppError('query.invalid', 'The address of this page is damaged. Go back to the first page of the list.')
   }
   return { activeAt: Number(at), id }
-}
-
-/** Longer bodies are not read for a list. A sale of 20 courses has about 1 KiB. */
-const BODY_MAX = 4096
-
-/**
- * Returns what the shop sent in the payloads of deliveries that have no request, because they were rejected for their
- * payload. Their search terms are in lower case. A delivery with a long or unreadable body is absent.
- */
-async function readAsSent(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, About>> {
-  if (ids.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('deliveries')
-    .select(['id', 'body'])
-    .where('id', 'in', ids)
-    .where(({ eb, ref }) => eb(sql<number>`length(${ref('body')})`, '<=', BODY_MAX))
-    .execute()
-  return new Map(
-    rows.map(({ id, body }) => {
-      const { courseIds = [], ...about } = aboutOfBody(body)
-      const courses = courseIds.filter((key) => key.trim() !== '')
-      return [id, courses.length === 0 ? about : { ...about, courseIds: courses }]
-    }),
-  )
 }
