@@ -22,7 +22,7 @@ const SAMPLE = 10
 export type BulkReplay = ReturnType<typeof bulkReplayOf>
 
 /** A filter that names its states. */
-export type WithStates = DeliveryFilter & { states: DeliveryState[] }
+type WithStates = DeliveryFilter & { states: DeliveryState[] }
 
 /**
  * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is

@@ -69,7 +69,7 @@ async function correctAll(
   writing: TransactionContext,
   { ids, by, ...swap }: CourseSwap & { ids: readonly string[]; by: string },
 ): Promise<Stepped> {
-  if (ids.length > 0) await lockDeliveries(writing, ids)
+  await lockDeliveries(writing, ids)
   const due: string[] = []
   const [listed, others]: [EventDraft[], EventDraft[]] = [[], []]
   for (const id of ids) {

@@ -71,9 +71,7 @@ async function oldestQueued(db: Kysely<Tables>): Promise<Overview['oldestQueued'
     )
     .select(({ fn }) => fn.min<string | null>('id').as('id'))
     .executeTakeFirstOrThrow()
-  if (id === null) return null
-  const row = await db.selectFrom('deliveries').select('received_at').where('id', '=', id).executeTakeFirst()
-  return row === undefined ? null : { id, receivedAt: row.received_at }
+  return id === null ? null : { id, receivedAt: idTime(id) }
 }
 
 /** Deliveries that need attention, or were rejected and not handled since, for the same reason. Times are ms since 1970. */
