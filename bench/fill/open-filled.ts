@@ -70,7 +70,6 @@ async function openFilled(url: string): Promise<FilledStore> {
       context,
       guard: (work) => work(),
       publish: () => {},
-      onDue: () => {},
     }),
     close: database.close,
   }

@@ -47,7 +47,6 @@ export async function withOperations<Result>(use: (opened: Opened) => Promise<Re
     context,
     guard: (work) => work(),
     publish: () => {},
-    onDue: () => {},
   })
   try {
     await measure()

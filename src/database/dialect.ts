@@ -9,7 +9,7 @@ import type { Place } from './sqlite/file.ts'
  * - `unavailable`: the database can't be reached or refuses to serve. Whether the last commit took effect is unknown.
  * - `other`: a retry would fail again.
  */
-export type ErrorKind = 'exists' | 'conflict' | 'unavailable' | 'other'
+type ErrorKind = 'exists' | 'conflict' | 'unavailable' | 'other'
 
 /** Where SQLite and MySQL differ for this service. The text of the statements is the same for both. */
 export interface Dialect {

@@ -98,7 +98,10 @@ async function contentOf(
 const READ_ONLY = ['read_only', 'super_read_only', 'innodb_read_only', 'transaction_read_only', 'tx_read_only']
 const OFF = /^(OFF|0|NO)$/i
 
-/** What a MySQL or MariaDB server says of itself. By `show variables`, because a server has only some of them, and `select @@name` fails for the others. */
+/**
+ * What a MySQL or MariaDB server says of itself. By `show variables`, because a server has only some of them, and
+ * `select @@name` fails for the others.
+ */
 async function traitsOf(db: Database['db']) {
   const names = sql.join([...READ_ONLY, 'wsrep_on'])
   const { rows } = await sql<{ Variable_name: string; Value: string }>`
@@ -126,7 +129,7 @@ async function inspectSqlite(name: string): Promise<Inspected> {
     const services = { alive, silent: 0, names: replicas.map(({ id }) => id) }
     return { ok: true, name, found: { ...content, clock: null, server: null, services } }
   } catch (error) {
-    return { ok: false, name, obstacle: 'unusable', reason: error instanceof Error ? error.message : String(error) }
+    return { ok: false, name, obstacle: 'unusable', reason: reasonOf(error) }
   }
 }
 

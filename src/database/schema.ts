@@ -118,10 +118,7 @@ export interface EventRow {
   audited: number | null
 }
 
-/**
- * The services that share the database. `seen_at` is the time of the last heartbeat by the database's clock; who prunes only
- * watches whether it changes.
- */
+/** The services that share the database. */
 export interface ReplicaRow {
   id: string
   /** The time of its last heartbeat by the database's clock. Only that it changes matters, except to doctor. */

@@ -103,22 +103,21 @@ export async function insertRows<Table extends keyof Tables & string>({
   columns?: readonly string[]
   existing?: 'ignore' | { readonly key: readonly (keyof Tables[Table])[] }
 }): Promise<number> {
-  if (rows.length === 0) return 0
-  const most = Math.floor(MAX_VALUES / columns.length)
-  if (rows.length > most) {
-    const of = { trx, into, columns, ...(existing === undefined ? {} : { existing }) }
-    const some = await insertRows({ ...of, rows: rows.slice(0, most) })
-    return some + (await insertRows({ ...of, rows: rows.slice(most) }))
-  }
-  const parameters = rows.flatMap((row) => columns.map((column): unknown => Reflect.get(row, column)))
   const row = `(${columns.map(() => '?').join(', ')})`
   const verb = existing !== 'ignore' ? 'insert' : isMysql(trx) ? 'insert ignore' : 'insert or ignore'
   const names = columns.map((column) => `\`${column}\``).join(', ')
   const others =
     typeof existing === 'object' ? columns.filter((column) => !existing.key.some((one) => one === column)) : []
-  const sql = `${verb} into \`${into}\` (${names}) values ${rows.map(() => row).join(', ')} ${updating(trx, others)}`
-  const { numAffectedRows } = await trx.executeQuery(CompiledQuery.raw(sql, parameters))
-  return Number(numAffectedRows ?? 0)
+  const most = Math.floor(MAX_VALUES / columns.length)
+  let inserted = 0
+  for (let from = 0; from < rows.length; from += most) {
+    const some = rows.slice(from, from + most)
+    const parameters = some.flatMap((one) => columns.map((column): unknown => Reflect.get(one, column)))
+    const sql = `${verb} into \`${into}\` (${names}) values ${some.map(() => row).join(', ')} ${updating(trx, others)}`
+    const { numAffectedRows } = await trx.executeQuery(CompiledQuery.raw(sql, parameters))
+    inserted += Number(numAffectedRows ?? 0)
+  }
+  return inserted
 }
 
 /** The end of an insert whose rows give these columns their values where the key exists. */

@@ -70,10 +70,10 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
 
 /** What the console reads and changes in the database. */
 function stored(parts: Parts) {
-  const { context, guard, inbox, database } = parts
+  const { context, guard, database } = parts
   return {
     db: database.db,
-    operations: createOperations({ ...parts, onDue: inbox.claimSoon }),
+    operations: createOperations(parts),
     shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
     readSenders: parts.senders.read,
     formsLately: () => guard(() => formsLately(database.db)),

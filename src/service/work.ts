@@ -5,7 +5,6 @@ import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
 import { type Budget, createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
-import { MAKES_DUE } from '../operators/changes/operations.ts'
 import { watchIncidents } from '../operators/incidents/incidents.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
 import { createTextPoster } from '../operators/notify/post-text.ts'
@@ -13,7 +12,6 @@ import type { ConsoleUrl } from '../operators/notify/words.ts'
 import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runShopAnswers } from '../queue/shop-answers.ts'
-import type { DeliveryEvent } from '../sale/types.ts'
 import { runCatalogue } from '../shop/courses/refresh.ts'
 import { createPoster } from '../shop/events/post-event.ts'
 import { runOutbox } from '../shop/events/run-outbox.ts'
@@ -49,7 +47,7 @@ export async function runWork(parts: Parts): Promise<void> {
     sendEvents(parts),
     notify(parts),
     recordIncidents(parts),
-    runBulkReplays({ ...parts, onStepped: (events) => publishAll(parts, events) }),
+    runBulkReplays(parts),
     runRetention({
       ...parts,
       db: database.db,
@@ -68,14 +66,10 @@ function withdraw(parts: Parts): Promise<void> {
     ...parts.calls,
     wakeUp: parts.withdrawalsWakeUp,
     isOpen: () => isOpen(parts.breaker.state()),
-    onEvents: (events) => publishAll(parts, events),
+    onEvents: (events) => {
+      for (const event of events) parts.publish(event)
+    },
   })
-}
-
-/** Publishes events that were stored together. */
-function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[]): void {
-  for (const event of events) publish(event)
-  if (events.some(({ kind }) => MAKES_DUE.has(kind))) inbox.claimSoon()
 }
 
 /** Follows up those who are enrolled: whether they still are, and if the shop wants it, what they have achieved. */
@@ -152,7 +146,6 @@ async function notify(parts: Parts): Promise<void> {
     isLeader: parts.replicas.isLeader,
     post: createTextPoster({ url }),
     console: consoleUrlOf(settings),
-    hasOutbox: parts.context.hasOutbox,
     isLmsBack: breaker.probe,
     onNotified: parts.observer.onNotified,
     timing: parts.notifyTiming,

@@ -60,6 +60,20 @@ test('a transaction that begins with a read can write: no other connection write
   await close()
 })
 
+test('a statement can name more ids than SQLite takes values', async (t) => {
+  const { store, db, close } = await storeOn(await emptyUrl(t), 'service', true)
+  const { id } = only(await store.write([accepted(arrival())]))
+  const ids = Array.from({ length: 40_000 }, (_, n) => `NONE${n}`).concat(id)
+  const named = await db.selectFrom('deliveries').select('id').where('id', 'in', ids).execute()
+  assert.equal(only(named).id, id)
+  const done = db.updateTable('deliveries').set({ attempts: 7 }).where('id', 'in', ids).where('attempts', 'in', [0])
+  assert.equal((await done.executeTakeFirst()).numUpdatedRows, 1n)
+  const numbers = Array.from({ length: 40_000 }, (_, n) => n)
+  const numbered = await db.selectFrom('deliveries').select('id').where('attempts', 'in', numbers).execute()
+  assert.equal(numbered.length, 1)
+  await close()
+})
+
 test('a killed service releases the file at once, and the next one has what it left', {
   timeout: 30_000,
 }, async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -133,6 +133,15 @@ describe('a SQLite file', () => {
     writeFileSync(join(folder, 'text'), 'This is text, and long enough to have a header.'.repeat(10))
     assert.equal(obstacle(await inspect(`sqlite:${join(folder, 'text')}`)), 'unusable')
     assert.equal(obstacle(await inspect(`sqlite:${join(folder, 'text', 'lernito.db')}`)), 'not_writable')
+  })
+
+  test('with a second name is unusable, for a reason that fits into a sentence', async (t) => {
+    const folder = temporaryFolder(t)
+    await migrated(`sqlite:${join(folder, 'lernito.db')}`)
+    linkSync(join(folder, 'lernito.db'), join(folder, 'other.db'))
+    const inspected = await inFolder(folder)
+    assert.equal(obstacle(inspected), 'unusable')
+    assert.match('reason' in inspected ? inspected.reason : '', / has 2 hard links, .* and start again$/)
   })
 
   test('that this user may not write to is reported as such', (t) => {

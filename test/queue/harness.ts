@@ -98,7 +98,6 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
       context,
       guard: (work) => work(),
       publish: (event) => published.push(event),
-      onDue: inbox.claimSoon,
       silentMs: 0, // no replica of these tests sends heartbeats
     })
     closers.push(async () => {

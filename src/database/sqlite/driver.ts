@@ -3,6 +3,7 @@ import {
   type DatabaseConnection,
   type Dialect,
   type Driver,
+  type PrimitiveValueListNode,
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
@@ -25,10 +26,24 @@ interface Connections {
  */
 export const sqliteDialect = (connections: Connections): Dialect => ({
   createDriver: () => createDriver(connections),
-  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createQueryCompiler: () => new ListCompiler(),
   createAdapter: () => new ConcurrentAdapter(),
   createIntrospector: (db) => new SqliteIntrospector(db),
 })
+
+/** SQLite takes 32,766 values in a statement. A longer list, such as the ids of all sales to one address, is one value. */
+class ListCompiler extends SqliteQueryCompiler {
+  protected override visitPrimitiveValueList(node: PrimitiveValueListNode): void {
+    if (node.values.length <= LIST_MAX) super.visitPrimitiveValueList(node)
+    else {
+      this.append('(select value from json_each(')
+      this.appendValue(JSON.stringify(node.values))
+      this.append('))')
+    }
+  }
+}
+/** More than the columns of a table: the values of a row to insert are a list, too. */
+const LIST_MAX = 1000
 
 /** Otherwise Kysely makes a read wait for the end of each transaction. */
 class ConcurrentAdapter extends SqliteAdapter {

@@ -8,49 +8,63 @@ import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
+import { list, type Summary } from '../find/listing.ts'
 import { countFound, countReplayable } from '../find/search.ts'
 import { totalOf } from '../reports/counts.ts'
 
 const LISTED = 20
+const SAMPLE = 10
 
 /**
  * A replay of all deliveries that match a filter, in steps; or a correction, which sells them again with another course.
  * `running` until it is `done` or an operator stops it.
  */
-export interface BulkReplay {
-  readonly id: string
-  readonly filter: DeliveryFilter
-  /** Whether it includes deliveries that are enrolled or pre-enrolled. */
-  readonly enrolled: boolean
-  /** Of a bulk correction: the course that was sold, and the right one; else null. */
-  readonly corrects: CourseSwap | null
-  readonly by: string
-  readonly startedAt: number
-  readonly endedAt: number | null
-  readonly state: 'running' | 'done' | 'stopped'
-  /** How many deliveries it made due, or corrected, and how many matched at its start. */
-  readonly replayed: number
-  readonly total: number
-}
+export type BulkReplay = ReturnType<typeof bulkReplayOf>
 
 /** A filter that names its states. */
-export type WithStates = DeliveryFilter & { states: DeliveryState[] }
+type WithStates = DeliveryFilter & { states: DeliveryState[] }
 
 /**
  * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is
  * true, and handled and withdrawn ones unless the filter names that state.
  */
-export function selected(filter: DeliveryFilter, enrolled: boolean): WithStates {
+export function selected({ filter, enrolled = false }: { filter: DeliveryFilter; enrolled?: boolean }): WithStates {
   const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
 }
 
-/** Stores a bulk replay; see Operations.startReplay. */
+/**
+ * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
+ * can, with the latest activity.
+ */
+export interface Preview {
+  readonly count: number
+  readonly left: number
+  readonly sample: readonly Summary[]
+}
+
+/** Shows what a bulk replay of this filter makes due, the latest activity first. */
+export async function previewReplay(
+  db: Kysely<Tables>,
+  order: { filter: DeliveryFilter; enrolled?: boolean },
+): Promise<Preview> {
+  const counted = await countReplayable(db, selected(order))
+  const { items } = await list(db, { filter: replayable(order), limit: SAMPLE })
+  return { ...counted, sample: items }
+}
+
+/** What the shop sent does not change, so a replay would reject the rejected ones again. */
+export function replayable(order: { filter: DeliveryFilter; enrolled?: boolean }): WithStates {
+  const { states, ...rest } = selected(order)
+  return { ...rest, states: states.filter((state) => state !== 'rejected') }
+}
+
+/** Stores a bulk replay of what previewReplay shows. Any replica of the service runs it in steps, even after a restart. */
 export async function startReplay(
   context: WriteContext,
-  { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
+  { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await countReplayable(context.database.db, selected(filter, enrolled))
+  const { count } = await countReplayable(context.database.db, selected({ filter, enrolled }))
   return auditedChange(context, async (writing) => {
     const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
     // Without the filter: it may name a person, and the event outlives the person's data.
@@ -66,9 +80,20 @@ export const wrongSales = (filter: DeliveryFilter, from: string): WithStates => 
   states: (filter.states ?? UNSOLVED).filter((state) => UNSOLVED.some((one) => one === state)),
 })
 
+/** What a bulk correction of this filter selects: how many, and the first of them as lines of a list. */
+export async function previewCorrections(
+  db: Kysely<Tables>,
+  { filter, from, limit }: { filter: DeliveryFilter; from: string; limit: number },
+): Promise<{ total: number; items: readonly Summary[] }> {
+  const wrong = wrongSales(filter, from)
+  const { items } = await list(db, { filter: wrong, limit })
+  return { total: totalOf(await countFound(db, wrong)), items }
+}
+
 /**
- * Stores a bulk correction; see Operations.startCorrection. The same order of the same operator again, as a second click
- * sends it, is the first one.
+ * Stores a bulk correction: what failed because of a wrong course key is sold again with the right one. It is run, read,
+ * listed and stopped as a bulk replay is. The same order of the same operator again, as a second click sends it, is the
+ * first one.
  */
 export async function startCorrection(
   context: WriteContext,
@@ -114,7 +139,7 @@ async function insertBulk(
   return row
 }
 
-/** See Operations.stopReplay. */
+/** Stops a bulk replay; deliveries that are already due stay due. Returns null if it does not exist. */
 export async function stopReplay(
   context: WriteContext,
   { id, by }: { id: string; by: string },
@@ -143,7 +168,7 @@ const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): E
   actor,
 })
 
-/** See Operations.bulkReplay. */
+/** Reads a bulk replay; null if it does not exist. */
 export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   return row === undefined ? null : bulkReplayOf(row)
@@ -152,16 +177,19 @@ export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkRe
 const swapSchema = z.strictObject({ from: z.string(), to: z.string() })
 
 /** Converts a stored bulk replay. Throws ZodError for a filter that a newer version stored. */
-export function bulkReplayOf({ filter, corrects, actor, ...row }: BulkReplayRow): BulkReplay {
+export function bulkReplayOf({ id, filter, enrolled, corrects, ...row }: BulkReplayRow) {
   return {
-    id: row.id,
+    id,
     filter: filterSchema.parse(JSON.parse(filter)),
-    enrolled: row.enrolled !== 0,
+    /** Whether it includes deliveries that are enrolled or pre-enrolled. */
+    enrolled: enrolled !== 0,
+    /** Of a bulk correction: the course that was sold, and the right one; else null. */
     corrects: corrects === null ? null : swapSchema.parse(JSON.parse(corrects)),
-    by: actor,
+    by: row.actor,
     startedAt: row.started_at,
     endedAt: row.ended_at,
     state: row.state,
+    /** How many deliveries it made due, or corrected, and how many matched at its start. */
     replayed: row.replayed,
     total: row.total,
   }

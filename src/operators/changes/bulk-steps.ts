@@ -1,14 +1,15 @@
 import type { BulkReplayRow } from '../../database/schema.ts'
 import { insertRows, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
-import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import { type CourseSwap, correctCourse } from '../../queue/correct.ts'
 import type { EventDraft } from '../../queue/events.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
 import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { search } from '../find/search.ts'
-import { type BulkReplay, bulkReplayOf, selected, type WithStates, wrongSales } from './bulk-replay.ts'
+import { type BulkReplay, bulkReplayOf, replayable, wrongSales } from './bulk-replay.ts'
 
 /** The number of deliveries that one transaction makes due. */
 const STEP = 200
@@ -21,13 +22,10 @@ const BETWEEN_STEPS_MS = 100
 /**
  * Makes the next deliveries of a bulk replay due, or corrects them, and stores the position reached, in one transaction. It
  * reads only deliveries that were last active before the start, from the latest to the oldest. So it replays none twice, no
- * matter which replicas run it and how often it is interrupted. Returns null if the bulk replay has ended, or if another
- * replica made this step.
+ * matter which replicas run it and how often it is interrupted. Returns the events that it stored; null if the bulk replay
+ * has ended, or if another replica made this step.
  */
-export async function stepReplay(
-  context: WriteContext,
-  id: string,
-): Promise<AuditedResult<{ due: number; isLast: boolean }> | null> {
+export async function stepReplay(context: WriteContext, id: string): Promise<readonly DeliveryEvent[] | null> {
   const { db } = context.database
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined || row.state !== 'running') return null
@@ -38,23 +36,16 @@ export async function stepReplay(
   const { found, next } = await search(db, { filter, after, limit: corrects === null ? STEP : CORRECTED_STEP })
   const reached = next ?? found.at(-1) ?? after
   const ids = found.map((one) => one.id)
-  const done = await auditedChange(context, async (writing) => {
-    const isMine = await advance(writing, { row, reached, isLast: next === null })
-    if (!isMine) return { result: null, listed: [] }
-    const { due, ...events } =
+  const { result: isMine, events } = await auditedChange(context, async (writing) => {
+    if (!(await advance(writing, { row, reached, isLast: next === null }))) return { result: false, listed: [] }
+    const { due, ...drafts } =
       corrects === null
         ? await replayAll(writing, { order, ids, states: filter.states })
         : await correctAll(writing, { ids, by: order.by, ...corrects })
     await addMembers(writing, { id, due })
-    return { result: { due: due.length, isLast: next === null }, ...events }
+    return { result: true, ...drafts }
   })
-  return done.result === null ? null : { result: done.result, events: done.events }
-}
-
-/** What the shop sent does not change, so a replay would reject the rejected ones again. */
-function replayable({ filter, enrolled }: BulkReplay): WithStates {
-  const { states, ...rest } = selected(filter, enrolled)
-  return { ...rest, states: states.filter((state) => state !== 'rejected') }
+  return isMine ? events : null
 }
 
 /** What a step made due, and the events to store; see auditedChange. */
@@ -78,7 +69,7 @@ async function correctAll(
   writing: TransactionContext,
   { ids, by, ...swap }: CourseSwap & { ids: readonly string[]; by: string },
 ): Promise<Stepped> {
-  if (ids.length > 0) await lockDeliveries(writing, ids)
+  await lockDeliveries(writing, ids)
   const due: string[] = []
   const [listed, others]: [EventDraft[], EventDraft[]] = [[], []]
   for (const id of ids) {
@@ -129,19 +120,15 @@ async function advance(
 /**
  * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
  * run them at once, and a replica can die in the middle of one.
- * @param from.onStepped called with the events of a step, after they are stored
  */
-export function runBulkReplays(
-  from: Background & { context: WriteContext; onStepped: (events: readonly DeliveryEvent[]) => void },
-): Promise<void> {
-  const { context, guard, onStepped } = from
+export function runBulkReplays(from: Background & Pick<AppContext, 'context' | 'publish'>): Promise<void> {
+  const { context, guard, publish } = from
   const step = async (): Promise<number> => {
     const { db } = context.database
     const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
     const next = await running.limit(1).executeTakeFirst()
     if (next === undefined) return POLL_MS
-    const done = await stepReplay(context, next.id)
-    if (done !== null) onStepped(done.events)
+    for (const event of (await stepReplay(context, next.id)) ?? []) publish(event)
     return BETWEEN_STEPS_MS
   }
   return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })

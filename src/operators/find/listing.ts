@@ -1,50 +1,19 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
-import { aboutOfBody } from '../../sale/payload/rules.ts'
-import { type About, DELIVERY_STATES, type Delivery } from '../../sale/types.ts'
+import type { Delivery } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
-import { countReplayable, search } from './search.ts'
+import { search } from './search.ts'
 import { noteOf, readNotes } from './timeline.ts'
 
 const PAGE = 50
-const SAMPLE = 10
 
 /** A delivery as one line of a list. */
-export interface Summary
-  extends Pick<
-    Delivery,
-    | 'id'
-    | 'state'
-    | 'receivedAt'
-    | 'attempts'
-    | 'dueAt'
-    | 'reason'
-    | 'lines'
-    | 'settledAt'
-    | 'enrolledAt'
-    | 'replayedAt'
-    | 'generation'
-    | 'source'
-    | 'webhookId'
-  > {
-  /** As the shop sent them; null where its payload had none. */
-  readonly email: string | null
-  readonly username: string | null
-  /** The first and the last name. */
-  readonly name: string | null
-  readonly courseIds: readonly string[]
-  readonly activeAt: number
-  /** The number of its last event. */
-  readonly lastEvent: number
-  readonly isReplaced: boolean
-  /** Of a delivery that an operator marked as handled. */
-  readonly handled: ToldNote | null
-}
+export type Summary = ReturnType<typeof summaryOf>
 
 /**
  * A page of a search can be short, or empty, although there is a next page, because one page reads a limited number of
@@ -63,18 +32,10 @@ export interface Shown extends Delivery {
 }
 
 /**
- * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
- * can, with the latest activity.
- */
-export interface Preview {
-  readonly count: number
-  readonly left: number
-  readonly sample: readonly Summary[]
-}
-
-/**
- * Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an
- * invalid `after`.
+ * Returns a page of the deliveries that match a filter, newest activity first. Throws AppError query.invalid for an invalid
+ * `after`.
+ * @param of.limit at most 500
+ * @param of.after the `next` of the previous page
  */
 export async function list(
   db: Kysely<Tables>,
@@ -88,20 +49,6 @@ export async function list(
     ),
     next: next === null ? null : cursorOf(next),
     searchedBackTo: cut ? (next?.activeAt ?? null) : null,
-  }
-}
-
-/** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
-export async function preview(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Preview> {
-  const counted = await countReplayable(db, filter)
-  const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
-  const { found } = await search(db, { filter: { ...filter, states }, after: null, limit: SAMPLE })
-  return {
-    ...counted,
-    sample: await summaries(
-      db,
-      found.map(({ id }) => id),
-    ),
   }
 }
 
@@ -146,7 +93,7 @@ const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
     .where('id', 'in', ids)
     .execute()
 
-/** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
+/** Returns these deliveries in this order, at most some hundred, without those that don't exist any more. */
 export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Promise<Summary[]> {
   if (ids.length === 0) return []
   const rows = await withLines(db, await readRows(db, ids))
@@ -154,16 +101,11 @@ export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Pro
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
-  const sent = await readAsSent(
-    db,
-    rows.filter(({ request }) => request === null).map(({ id }) => id),
-  )
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
     if (row === undefined) return []
-    const handled = noteOf({ ...row, notes: notes.get(id) ?? [] })
-    return [summaryOf(row, { handled, sent: sent.get(id) ?? {} })]
+    return [summaryOf(row, noteOf({ ...row, notes: notes.get(id) ?? [] }))]
   })
 }
 
@@ -178,17 +120,20 @@ function summaryOf(
     reason_course,
     ...row
   }: WithLines<Awaited<ReturnType<typeof readRows>>[number]>,
-  { sent, handled }: Pick<Summary, 'handled'> & { sent: About },
-): Summary {
+  handled: ToldNote | null,
+) {
   const { request: sale } = requestOrNothing({ request })
   return {
     ...row,
-    email: sale?.email ?? sent.email ?? email,
-    username: sale?.username ?? sent.username ?? (username === '' ? null : username),
+    /** As the shop sent them; in lower case if it was refused for its payload, and null where that had none. */
+    email: sale?.email ?? email,
+    username: sale?.username ?? (username === '' ? null : username),
+    /** The first and the last name. */
     name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
-    courseIds: sale?.courseIds ?? sent.courseIds ?? row.lines.map((line) => line.sent),
+    courseIds: sale?.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
     isReplaced: replaced_by !== null,
+    /** Of a delivery that an operator marked as handled. */
     handled,
   }
 }
@@ -202,28 +147,4 @@ function readCursor(text: string | null): Position | null {
     throw new AppError('query.invalid', 'The address of this page is damaged. Go back to the first page of the list.')
   }
   return { activeAt: Number(at), id }
-}
-
-/** Longer bodies are not read for a list. A sale of 20 courses has about 1 KiB. */
-const BODY_MAX = 4096
-
-/**
- * Returns what the shop sent in the payloads of deliveries that have no request, because they were rejected for their
- * payload. Their search terms are in lower case. A delivery with a long or unreadable body is absent.
- */
-async function readAsSent(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, About>> {
-  if (ids.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('deliveries')
-    .select(['id', 'body'])
-    .where('id', 'in', ids)
-    .where(({ eb, ref }) => eb(sql<number>`length(${ref('body')})`, '<=', BODY_MAX))
-    .execute()
-  return new Map(
-    rows.map(({ id, body }) => {
-      const { courseIds = [], ...about } = aboutOfBody(body)
-      const courses = courseIds.filter((key) => key.trim() !== '')
-      return [id, courses.length === 0 ? about : { ...about, courseIds: courses }]
-    }),
-  )
 }

@@ -36,7 +36,7 @@ const ADDRESS = /^[^\s,]+@[^\s,]+$/
  */
 export const isWholeAddress = (text: string): boolean => text.length <= ADDRESS_MAX && ADDRESS.test(text)
 
-/** Returns the sales of an address, with what happened to them; see Operations.person. */
+/** Returns the sales of an address, in any letter case, with what happened to them. */
 export async function person(db: Kysely<Tables>, email: string): Promise<Person> {
   const rows = await db
     .selectFrom('deliveries')
@@ -63,7 +63,7 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
   }
 }
 
-/** Returns the same for the buyer of a delivery; see Operations.buyerOf. */
+/** Returns the same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
 export async function buyerOf(db: Kysely<Tables>, id: string): Promise<Person | null> {
   const row = await db.selectFrom('deliveries').select('email').where('id', '=', id).executeTakeFirst()
   const email = row?.email ?? ''

@@ -31,7 +31,10 @@ export async function timeline(db: Kysely<Tables>, id: string): Promise<Timeline
     })
 }
 
-/** Returns the changes by operators, newest first; see Operations.audit. The cursor is the id of the last entry. */
+/**
+ * Returns the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId.
+ * `after`: the `next` of the previous page, which is the id of its last entry.
+ */
 export async function audit(
   db: Kysely<Tables>,
   { limit = PAGE, after = null }: { limit?: number; after?: string | null },

@@ -63,31 +63,22 @@ async function movePosition(trx: Kysely<Tables>, { from, to }: { from: number; t
   return numUpdatedRows > 0n
 }
 
-interface Counted {
-  readonly cause: Cause
+interface Counted extends Cause {
   readonly count: number
 }
-/** `at`: ms since 1970. */
-type Counting = Counted & { readonly at: number }
 
-const newRow = ({ cause, count, at }: Counting): NoticeRow => {
-  return { ...cause, id: noticeId(cause), detail: '', first_at: at, last_at: at, count, texts: 0, sent_at: null }
-}
-
-/** Counts deliveries or withdrawals of a cause. */
-async function addCount(trx: Kysely<Tables>, { cause, ...counting }: Counting): Promise<void> {
-  const own = { ...counting, cause: { ...cause, subject: cause.subject.slice(0, SUBJECT_MAX) } }
-  if (await raise(trx, own)) return
+/** Counts deliveries or withdrawals of a cause. `at`: ms since 1970. */
+async function addCount(trx: Kysely<Tables>, counted: Counted, at: number): Promise<void> {
+  const own = { ...counted, subject: counted.subject.slice(0, SUBJECT_MAX) }
+  if (await raise(trx, own, at)) return
   const isFull = (await readNotices(trx)).length >= MAX_CAUSES
-  const shared = { ...counting, cause: { ...cause, subject: '' } }
-  if (isFull && (await raise(trx, shared))) return
-  await trx
-    .insertInto('notices')
-    .values(newRow(isFull ? shared : own))
-    .execute()
+  const cause = isFull ? { ...own, subject: '' } : own
+  if (isFull && (await raise(trx, cause, at))) return
+  const row = { ...cause, id: noticeId(cause), detail: '', first_at: at, last_at: at, texts: 0, sent_at: null }
+  await trx.insertInto('notices').values(row).execute()
 }
 
-async function raise(trx: Kysely<Tables>, { cause, count, at }: Counting): Promise<boolean> {
+async function raise(trx: Kysely<Tables>, { count, ...cause }: Counted, at: number): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('notices')
     .set((eb) => ({ count: eb('count', '+', count), last_at: at }))
@@ -120,7 +111,7 @@ export async function countNew({ database, random }: WriteContext, upTo: number)
     random,
     body: async (trx) => {
       if (!(await movePosition(trx, { from: position, to: upTo }))) return
-      for (const { cause, count } of causes) await addCount(trx, { cause, count, at: upTo })
+      for (const cause of causes) await addCount(trx, cause, upTo)
     },
     // The position says what was counted, so another attempt counts nothing twice.
   })
@@ -140,7 +131,7 @@ async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promi
     .where('settled_at', '<=', upTo)
     .groupBy(['reason', 'subject'])
     .execute()
-  return groups.map((group) => ({ cause: causeOf(group), count: Number(group.count) }))
+  return groups.map((group) => ({ ...causeOf(group), count: Number(group.count) }))
 }
 
 /** The subject is a course key or nothing: what was sent in the place of a key may hold an address. */
@@ -152,10 +143,7 @@ function causeOf(of: ReasonRow): Cause {
 
 async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
   const failed = await readFailed(db, { after, upTo, limit: WITHDRAWALS_MAX })
-  return failed.map(({ deliveryId }) => ({
-    cause: { kind: 'withdrawal', code: 'failed', subject: deliveryId },
-    count: 1,
-  }))
+  return failed.map(({ deliveryId }) => ({ kind: 'withdrawal', code: 'failed', subject: deliveryId, count: 1 }))
 }
 
 /** More courses than fail between two looks. */

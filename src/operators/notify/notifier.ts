@@ -33,8 +33,6 @@ interface NotifierOptions extends Pick<AppContext, 'context' | 'guard' | 'signal
   readonly isLeader: () => boolean
   readonly post: PostText
   readonly console: ConsoleUrl
-  /** Whether the shop gets events: only then their endpoint is watched. */
-  readonly hasOutbox: boolean
   /** Asks the LMS whether the cause of an outage is gone. */
   readonly isLmsBack: (kind: 'down' | 'misconfigured') => Promise<boolean>
   readonly onNotified: (notified: Notified) => void
@@ -73,8 +71,8 @@ export async function runNotifier(from: NotifierOptions & Background): Promise<v
  * @returns a function that looks once; it throws what the database throws
  */
 export function createNotifier(from: NotifierOptions): () => Promise<void> {
-  const { context, guard, isLeader, timing, clock, hasOutbox } = from
-  const { database, now } = context
+  const { context, guard, isLeader, timing, clock } = from
+  const { database, now, hasOutbox } = context
   const sender: Sender = { failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
   return async () => {
     if (!isLeader()) return

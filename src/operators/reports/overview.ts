@@ -24,7 +24,7 @@ export interface Overview {
   readonly failedWithdrawals: readonly FailedWithdrawal[]
 }
 
-/** Returns the figures of the console's overview; see Operations.overview. `now`: ms since 1970. */
+/** Returns the figures of the console's overview. `now`: ms since 1970. */
 export async function overview(db: Kysely<Tables>, now: number): Promise<Overview> {
   return {
     pace: await paceOf(db, now - PACED_MS),
@@ -71,9 +71,7 @@ async function oldestQueued(db: Kysely<Tables>): Promise<Overview['oldestQueued'
     )
     .select(({ fn }) => fn.min<string | null>('id').as('id'))
     .executeTakeFirstOrThrow()
-  if (id === null) return null
-  const row = await db.selectFrom('deliveries').select('received_at').where('id', '=', id).executeTakeFirst()
-  return row === undefined ? null : { id, receivedAt: row.received_at }
+  return id === null ? null : { id, receivedAt: idTime(id) }
 }
 
 /** Deliveries that need attention, or were rejected and not handled since, for the same reason. Times are ms since 1970. */
@@ -111,9 +109,10 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
   const spelled = await spell(db, rows)
   const causes = rows.flatMap(({ state: stored, reason, subject, count, first, last_at, latest }): Cause[] => {
     const state = UNSOLVED.find((one) => one === stored)
-    if (reason === null || state === undefined) return []
+    const code = readReason({ reason, reason_text: null, reason_course: null })?.code
+    if (code === undefined || state === undefined) return []
     const course = spelled.get(latest) ?? subject
-    return [{ state, code: reason, course, count: Number(count), firstAt: idTime(first), lastAt: last_at ?? 0, latest }]
+    return [{ state, code, course, count: Number(count), firstAt: idTime(first), lastAt: last_at ?? 0, latest }]
   })
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
 }

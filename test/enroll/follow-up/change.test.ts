@@ -310,7 +310,7 @@ test('an operator who marks a delivery as handled waits for the change that is i
   const happened: string[] = []
   let looks = 0
   const context = watched(bench, () => looks++)
-  const operations = createOperations({ context, guard, publish: () => {}, onDue: () => {} })
+  const operations = createOperations({ context, guard, publish: () => {} })
   let handled: Promise<unknown> = Promise.resolve()
   await bench.change(async () => {
     handled = operations.markHandled({ id, note: '', by: 'ada' }).then(() => happened.push('handled'))

@@ -25,7 +25,6 @@ export function operationsOn(url: string) {
     context,
     guard: (work) => work(),
     publish: () => {},
-    onDue: () => {},
   })
   return { context, operations, close: () => database.close() }
 }

@@ -116,20 +116,15 @@ test('a delivery that was rejected for its payload is found by its readable fiel
   for (const filter of filters) assert.deepEqual(await find(bench, filter), [id])
 })
 
-test('a delivery that was rejected for its payload is listed as the shop sent it', async (t) => {
+test('a delivery that was rejected for its payload is listed with its course keys as the shop sent them', async (t) => {
   const bench = await setUp(t)
-  const listed = async (sent: object, more: object = {}) => {
-    const about = { email: 'Ada@x', username: 'Countess', courseIds: [COURSE] }
-    const body = Buffer.from(JSON.stringify({ ...sent, ...more }))
-    const [id] = await storeAll(bench, [{ ...rejectedArrival(), about, body, digest: body.toString('hex').slice(-64) }])
-    const one = (await bench.operations.list({ filter: {} })).items.find((item) => item.id === id)
-    return [one?.email, one?.username, one?.courseIds]
-  }
-  const sent = { email: 'Ada@x', username: 'Countess', courseIds: ['', COURSE, 'Course-V1:Broken Key', 7] }
-  assert.deepEqual(await listed(sent), ['Ada@x', 'Countess', [COURSE, 'Course-V1:Broken Key']])
-  const found = ['ada@x', 'countess', [COURSE]]
-  assert.deepEqual(await listed(sent, { note: 'x'.repeat(5000) }), found, 'a long body is not read for a list')
-  assert.deepEqual(await listed({ courseIds: 'none' }), found, 'without a list of courses')
+  const courseIds = [COURSE, '', 'Course-V1:Broken Key']
+  await storeAll(bench, [{ ...rejectedArrival(), about: { email: 'Ada@x', username: 'Countess', courseIds } }])
+  const listed = only((await bench.operations.list({ filter: {} })).items)
+  assert.deepEqual(
+    [listed.email, listed.username, listed.courseIds],
+    ['ada@x', 'countess', [COURSE, 'Course-V1:Broken Key']],
+  )
 })
 
 test('a text matches literally, whatever characters it contains', async (t) => {

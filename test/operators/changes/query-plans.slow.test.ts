@@ -99,7 +99,6 @@ for (const [name, filter] of Object.entries(FILTERS)) {
         context,
         guard: (work) => work(),
         publish: () => {},
-        onDue: () => {},
       })
       const first = await operations.list({ filter, limit: 5 })
       if (first.next !== null) await operations.list({ filter, limit: 5, after: first.next })
@@ -123,7 +122,7 @@ test('the reports read the deliveries through an index', async (t) => {
     await neighborsOf(db, { id: one, filter: {} })
     await neighborsOf(db, { id: one, filter: { states: ['queued', 'needs_attention'] } })
   })
-  assert.ok(plans.length > 10, `${plans.length}`)
+  assert.ok(plans.length >= 10, `${plans.length}`)
   for (const { sql, plan } of plans) {
     const read = plan.filter((line) => (onSqlite() ? /(SEARCH|SCAN) deliveries/ : / deliveries_|PRIMARY/).test(line))
     assert.ok(read.length > 0, `${sql}\n${plan.join('\n')}`)
@@ -141,7 +140,6 @@ test('every other operation of the console and the command line finds its rows t
       context,
       guard: (work) => work(),
       publish: () => {},
-      onDue: () => {},
     })
     await operations.show(one)
     await operations.timeline(one)

@@ -23,12 +23,11 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
     let seen: Seen | null = null
     const watch = createLook({ context, lms: () => seen, database: () => null })
     const options = {
-      context,
+      context: { ...context, hasOutbox: true },
       guard: <T>(work: () => Promise<T>): Promise<T> => work(),
       isLeader: () => leader.me === replicas.me(),
       post: createTextPoster({ url: chat.url, timeoutMs: 300 }),
       console,
-      hasOutbox: true,
       isLmsBack: async () => {
         lms.probes++
         return lms.isBack

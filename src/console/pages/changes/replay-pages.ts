@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Preview } from '../../../operators/find/listing.ts'
+import type { Preview } from '../../../operators/changes/bulk-replay.ts'
 import { csrfField, hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
