@@ -70,7 +70,7 @@ async function readView(
     refusedCourses(),
   ])
   const selling = { modeOf, isRefused, at: now() }
-  const lines = sold.courses.map(({ course: key, counts }): Line => {
+  const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)
     const known = catalogue.known(key)

@@ -15,7 +15,6 @@ import { listWithdrawals, orderWithdrawal, readOtherSales } from '../../queue/wi
 import { readWithdrawable, withdrawableOf } from '../../queue/withdrawals/withdrawable.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
-import { shareReads } from '../../service/lib/share-reads.ts'
 import { list, show, summaries } from '../find/listing.ts'
 import { boughtAs, buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
@@ -23,7 +22,7 @@ import { similarBuyers } from '../find/similar.ts'
 import { audit, timeline } from '../find/timeline.ts'
 import { incidentsBetween, listIncidents, waitedSales } from '../incidents/incidents.ts'
 import { markCause, markedCauses } from '../reports/cause-marks.ts'
-import { countBacklog, countByState, salesByCourse, salesBySpan } from '../reports/counts.ts'
+import { countBacklog, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
 import { overview } from '../reports/overview.ts'
 import {
   listReplays,
@@ -35,8 +34,7 @@ import {
   stopReplay,
 } from './bulk-replay.ts'
 
-/** The sales by course are the slowest count: a search asks for them with each letter, and nobody watches them change. */
-const COURSES_MS = 10_000
+const COURSES_KEPT_MS = 10_000
 
 interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
   /** A replica that is silent for this long may no longer call the LMS. */
@@ -89,7 +87,7 @@ function finding(parts: Parts) {
   }
 }
 
-/** What the pages show about many deliveries at once. */
+/** What the pages show about many deliveries at once. A count that takes long is followed by the one before; see Counted. */
 function reports(parts: Parts) {
   const read = reading(parts)
   const { now } = parts.context
@@ -101,9 +99,10 @@ function reports(parts: Parts) {
     incidents: read((db, after: string | null) => listIncidents(db, { now: now(), after })),
     waitedSales: read(waitedSales),
     incidentsBetween: read(incidentsBetween),
-    countByState: read(countByState),
-    sales: read(salesBySpan),
-    salesByCourse: sharing({ read: read(salesByCourse), now }),
+    countByState: createCounting({ count: read(countByState), now }),
+    sales: createCounting({ count: read(salesBySpan), now }),
+    /** It is the slowest count, and nobody watches its numbers. */
+    salesByCourse: createCounting({ count: read(salesByCourse), now, keptMs: COURSES_KEPT_MS }),
     previewReplay: read(previewReplay),
     previewCorrections: read(previewCorrections),
     /** What a correction would store, or why it is refused. */
@@ -112,18 +111,6 @@ function reports(parts: Parts) {
     /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
     replayResults: read((db, id: string) => countFound(db, { replay: id })),
     bulkReplays: read(listReplays),
-  }
-}
-
-/** Shares a read with those who ask for the same within 10 seconds. Only the latest question is shared. */
-function sharing<Ask, Value>({ read, now }: { read: (ask: Ask) => Promise<Value>; now: () => number }) {
-  let latest: { readonly question: string; readonly read: () => Promise<Value> } | null = null
-  return (ask: Ask): Promise<Value> => {
-    const question = JSON.stringify(ask)
-    if (latest?.question !== question) {
-      latest = { question, read: shareReads({ read: () => read(ask), forMs: COURSES_MS, now }) }
-    }
-    return latest.read()
   }
 }
 

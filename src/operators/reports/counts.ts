@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { foldKey } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
+import { within } from '../../service/lib/loop.ts'
 import { isSale } from '../find/filter.ts'
 
 export type StateCounts = Readonly<Record<DeliveryState, number>>
@@ -139,3 +140,54 @@ export function countsOf(rows: readonly StateCount[]): StateCounts {
 /** Adds up several counts. */
 export const sumOf = (all: readonly StateCounts[]): StateCounts =>
   countsOf(all.flatMap((counts) => DELIVERY_STATES.map((state) => ({ state, count: counts[state] }))))
+
+/** What was counted, and when: ms since 1970. */
+export interface Counted<Value> {
+  readonly value: Value
+  readonly at: number
+}
+
+/** Different questions whose last answers are kept: a page asks a few, each time zone its own. */
+const KEPT = 50
+/** A count that takes longer is not waited for: ms. */
+const WITHIN_MS = 100
+
+/**
+ * Returns a function that counts anew each time. While a count takes longer than 100 ms, it resolves to the last one,
+ * and those who ask meanwhile share the one that is under way. The first count of a question is waited for.
+ * @param of.count what counts; `ask` is data, and asks another question if it is different as JSON
+ * @param of.now ms since 1970
+ * @param of.keptMs a count that is not older than this is not made anew, ms
+ */
+export function createCounting<Ask, Value>(of: {
+  count: (ask: Ask) => Promise<Value>
+  now: () => number
+  keptMs?: number
+}): (ask: Ask) => Promise<Counted<Value>> {
+  const { count, now, keptMs = 0 } = of
+  const last = new Map<string, Counted<Value>>()
+  const underWay = new Map<string, Promise<Counted<Value>>>()
+
+  const start = (key: string, ask: Ask): Promise<Counted<Value>> => {
+    const counting = count(ask).then((value) => {
+      const counted = { value, at: now() }
+      last.delete(key)
+      last.set(key, counted)
+      const [oldest] = last.keys()
+      if (last.size > KEPT && oldest !== undefined) last.delete(oldest)
+      return counted
+    })
+    underWay.set(key, counting)
+    const end = (): boolean => underWay.delete(key)
+    counting.then(end, end)
+    return counting
+  }
+
+  return async (ask) => {
+    const key = JSON.stringify(ask ?? null)
+    const known = last.get(key)
+    if (known !== undefined && Math.abs(now() - known.at) < keptMs) return known
+    const counting = underWay.get(key) ?? start(key, ask)
+    return known === undefined ? counting : ((await within(WITHIN_MS, counting)) ?? known)
+  }
+}

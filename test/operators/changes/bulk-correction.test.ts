@@ -180,7 +180,7 @@ test('the correction of a test sale is a test too', async (t) => {
   assert.equal(await runAll(bench, order.id), 1)
   const made = (await bench.row(sold.id)).replaced_by ?? ''
   assert.equal((await bench.row(made)).source, 'test')
-  const sales = await bench.operations.countByState({ sales: true })
+  const { value: sales } = await bench.operations.countByState({ sales: true })
   assert.equal(totalOf(sales), 0)
 })
 

@@ -98,8 +98,8 @@ test('each delivery counts once, in the state that it has now', async (t) => {
   await store.write([settled(succeeded(ids[0] ?? ''))])
   await store.write([accepted(person(1))]) // a repeat
   await store.write([settled(succeeded(ids[0] ?? '', 'enrolled', 1))])
-  const counts = await operations.countByState({})
-  assert.deepEqual([counts.enrolled, counts.queued, counts.rejected], [1, 1, 0])
+  const { value } = await operations.countByState({})
+  assert.deepEqual([value.enrolled, value.queued, value.rejected], [1, 1, 0])
 })
 
 test('sales are counted by the time of receiving and by their state now', async (t) => {
@@ -111,16 +111,17 @@ test('sales are counted by the time of receiving and by their state now', async 
   await store.write([settled(succeeded(old?.id ?? '')), settled(succeeded(some[0]?.id ?? ''))])
   const [first, second, end] = [START + 50 * HOUR_MS, START + 51 * HOUR_MS, START + 52 * HOUR_MS]
   const hours = await operations.sales([first, second, end])
-  assert.deepEqual(hours, [
+  assert.deepEqual(hours.value, [
     { from: first, to: second, counts: counted({ enrolled: 1, queued: 1, rejected: 1 }) },
     { from: second, to: end, counts: counted({}) },
   ])
   const all = await operations.sales([START - HOUR_MS, START, START + 50 * HOUR_MS, end])
   assert.deepEqual(
-    all.map(({ counts }) => counts),
+    all.value.map(({ counts }) => counts),
     [counted({}), counted({ enrolled: 1 }), counted({ enrolled: 1, queued: 1, rejected: 1 })],
   )
-  assert.deepEqual(await operations.salesByCourse({ from: 0, to: null }), {
+  const { value } = await operations.salesByCourse({ from: 0, to: null })
+  assert.deepEqual(value, {
     courses: [
       { course: COURSE, counts: counted({ enrolled: 2 }) },
       { course: OTHER, counts: counted({ queued: 1 }) },
@@ -128,7 +129,7 @@ test('sales are counted by the time of receiving and by their state now', async 
     unnamed: counted({ rejected: 1 }),
     sales: 4,
   })
-  assert.equal((await operations.salesByCourse({ from: START + 1, to: null })).sales, 3)
+  assert.equal((await operations.salesByCourse({ from: START + 1, to: null })).value.sales, 3)
 })
 
 test('each course of a sale counts once, however it is spelled, and each figure is that of the list behind it', async (t) => {
@@ -139,13 +140,13 @@ test('each course of a sale counts once, however it is spelled, and each figure 
   const ids = (await store.write(courses.map((courseIds, n) => accepted(person(n, courseIds))))).map(({ id }) => id)
   await store.write([settled(succeeded(ids[0] ?? '')), settled(needsAttention(ids[1] ?? ''))])
   await operations.markHandled({ id: ids[2] ?? '', note: '', by: 'alice' })
-  const value = await operations.salesByCourse({ from: START, to: null })
+  const { value } = await operations.salesByCourse({ from: START, to: null })
   assert.deepEqual(value.courses, [
     { course: COURSE, counts: counted({ enrolled: 1, needs_attention: 1, handled: 1 }) },
     { course: OTHER, counts: counted({ enrolled: 1, needs_attention: 1, queued: 1 }) },
   ])
   assert.equal(value.sales, 4)
-  for (const { course, counts } of (await operations.salesByCourse({ from: START, to: null })).courses) {
+  for (const { course, counts } of (await operations.salesByCourse({ from: START, to: null })).value.courses) {
     for (const state of DELIVERY_STATES) {
       const filter = { course, sales: true, received: START, states: [state] } as const
       const { items } = await operations.list({ filter: { ...filter, states: [...filter.states] } })
@@ -158,7 +159,7 @@ test('a corrected sale counts once, as its correction, and a test sale never', a
   const { store, operations, clock } = await setUp(t)
   const [sold] = await store.write([accepted(person(1))])
   const totals = async () => {
-    const [states, bars, byCourse] = await Promise.all([
+    const [{ value: states }, { value: bars }, { value: byCourse }] = await Promise.all([
       operations.countByState({ sales: true }),
       operations.sales([START - (START % 900_000), START + HOUR_MS]),
       operations.salesByCourse({ from: START, to: null }),
@@ -171,7 +172,7 @@ test('a corrected sale counts once, as its correction, and a test sale never', a
   await operations.correct({ id: sold?.id ?? '', courseIds: [OTHER], withdraw: null, by: 'alice' })
   await operations.testSale({ email: 'test@x.example', courseIds: [COURSE], nonce: 'n', by: 'alice' })
   assert.deepEqual(await totals(), [1, 1, 1, 1])
-  assert.deepEqual((await operations.salesByCourse({ from: START, to: null })).courses, [
+  assert.deepEqual((await operations.salesByCourse({ from: START, to: null })).value.courses, [
     { course: OTHER, counts: counted({ queued: 1 }) },
   ])
 })

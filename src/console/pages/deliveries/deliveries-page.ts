@@ -55,7 +55,7 @@ export function addDeliveries(parts: PageParts): void {
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
     const place = readPlace(parameters)
-    const results = resultsHtml({ parts, request, found, query, counts, place, became })
+    const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, place, became })
     const main = html`<div class="list-page">!${form}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: query.q, main })

@@ -22,6 +22,8 @@ import { chartHtml } from './chart.ts'
 import { type Problem, problemsOf } from './problems.ts'
 
 const words = TEXTS.overview
+/** A count of this age is not the one that was asked for: ms. */
+const AGED_MS = 2_000
 const WEEK_MS = 7 * DAY_MS
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
@@ -82,6 +84,7 @@ async function readView(
     pausedCourses: liveState.pausedCourses(),
     replicas: liveState.replicas(),
   }
+  const counted = { states, sold, sales, byCourse: byCourse.value }
   return {
     site,
     base: site.base,
@@ -99,25 +102,23 @@ async function readView(
     senders,
     events,
     ...live,
-    states,
-    sold,
-    sales,
-    byCourse,
+    ...counted,
   }
 }
 type View = Awaited<ReturnType<typeof readView>>
 
 function overviewHtml(view: View): string {
   const { states, sales, last, base } = view
-  const { queued, needs_attention, rejected } = states
+  const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
   const attention = causesHtml({ ...view, count: needs_attention + rejected })
   return html`<p class="intro">${periodText(view)}</p>
 <div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
+!${countedHtml(view)}
 !${chartHeadHtml(view)}
-!${chartHtml({ ...view, bars: sales })}
+!${chartHtml({ ...view, bars: sales.value })}
 !${last === null ? '' : html`<p>!${lastIncidentHtml(last, base)}</p>`}
 !${courseSalesHtml(view)}
 <h2>${words.current}</h2>
@@ -133,6 +134,12 @@ function periodText({ firstDay, lastDay, zone }: View): string {
 /** Counts the sales since a time (ms since 1970) at which a bar begins. */
 function salesSince(bars: readonly Bar[], since: number): number {
   return bars.filter(({ from }) => from >= since).reduce((sum, { counts }) => sum + totalOf(counts), 0)
+}
+
+/** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
+function countedHtml({ states, sold, sales, now }: View): string {
+  const at = Math.min(states.at, sold.at, sales.at)
+  return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
 function chartHeadHtml({ by, base }: View): string {
@@ -160,7 +167,7 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
       )
       .join('')
   }
-  const isUnused = totalOf(states) === 0
+  const isUnused = totalOf(states.value) === 0
   const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
@@ -172,7 +179,7 @@ function quietHtml({ senders, events, breaker, states }: View): string {
   const signed = Math.max(current ?? 0, previous ?? 0)
   const sent = events?.endpoint?.sentAt ?? null
   const { facts } = words.healthy
-  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(TEXTS.counts.queued, { count: numberText(states.queued) })}`
+  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
   return factsHtml([
     ...(signed === 0 ? [] : [[facts.webhook, html`!${agoHtml(signed)}, ${facts.signed}`] as const]),
     ...(sent === null ? [] : [[facts.result, html`!${agoHtml(sent)}, ${facts.accepted}`] as const]),
@@ -181,10 +188,11 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 }
 
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
-function tilesHtml({ sold: counts, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
+function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
+  const counts = sold.value
   const midnight = dayIn(dayText(now, zone), zone).from
   const isNow = period.to === '' || lastDay === dayText(now, zone)
-  const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales, midnight)) }) : ''
+  const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
@@ -207,7 +215,8 @@ function tilesHtml({ sold: counts, causes, sales, overview, base, now, zone, per
 }
 
 /** The states without a figure of their own, so that the figures add up, and what none of them counts. */
-function othersHtml({ sold: counts, base, period }: View): string {
+function othersHtml({ sold, base, period }: View): string {
+  const counts = sold.value
   const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
     const text = fill(TEXTS.counts[state], { count: numberText(counts[state]) })
     const list = `${base}/deliveries${queryText({ sales: 'only', state, ...period })}`

@@ -55,7 +55,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
     words,
     people: [...byAddress.values()].slice(0, SHOWN),
     deliveries: items.slice(0, SHOWN),
-    courses: coursesOf(sold.courses, catalogue.courses)
+    courses: coursesOf(sold.value.courses, catalogue.courses)
       .filter(({ key }) => isNamed(`${courseName(key) ?? ''} ${key}`))
       .slice(0, SHOWN),
     courseName,
