@@ -75,14 +75,14 @@ export interface PageParts extends ConsoleParts {
   readonly scope: FastifyInstance
 }
 
-/** What only the running service knows; null until the worker has started. */
+/** What only the running service knows. */
 interface LiveState {
   /** The state of the worker's circuit breaker on this replica. */
-  readonly breaker: () => BreakerState | null
+  readonly breaker: () => BreakerState
   /** The paused courses, the longest paused first. */
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */
-  readonly budget: () => number | null
+  readonly budget: () => number
   /** How many replicas of this database are alive. */
   readonly replicas: () => number
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { healthHtml, navigationHtml } from '../../src/console/layout/status.ts'
+import { CLOSED } from '../../src/enroll/breakers/breaker-state.ts'
 
 const session = { username: 'ada', csrf: 'csrf', confirmed: true }
 
@@ -12,7 +13,7 @@ test('the menu and the health line have exact numbers', () => {
   assert.match(menu, />Refused <span class="count bad">9<\/span>/)
   assert.match(menu, />Events to the shop <span class="count bad">53<\/span>/)
   assert.match(
-    healthHtml({ status: { counts, breaker: null, budget: null }, base: '/c', current: '/' }),
+    healthHtml({ status: { counts, breaker: CLOSED, budget: 1 }, base: '/c', current: '/' }),
     />11,500 queued</,
   )
 })

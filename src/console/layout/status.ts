@@ -33,10 +33,9 @@ interface Badges extends BacklogCounts {
 interface ConsoleStatus {
   /** null while the database can't be read. */
   readonly counts: Badges | null
-  /** The state of the circuit breaker; null until the worker has started. */
-  readonly breaker: BreakerState | null
-  /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
-  readonly budget: number | null
+  readonly breaker: BreakerState
+  /** The unused share of the call budget, from 0 to 1. */
+  readonly budget: number
 }
 
 const PAGES = [
@@ -96,17 +95,16 @@ const countHtml = (count: number, of: keyof Badges): string =>
 export function healthHtml(of: { status: ConsoleStatus; base: string; current: MenuPath | undefined }): string {
   const { base, current } = of
   const { counts, breaker, budget } = of.status
-  const kind = breaker?.kind ?? 'unknown'
-  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
+  const { kind } = breaker
+  const since = isOpen(breaker) ? html` ${words.since} !${timeHtml(breaker.since)}` : ''
   const queued =
     counts === null
       ? ''
       : html`<a href="${base}/deliveries?state=queued">${fill(TEXTS.counts.queued, { count: numberText(counts.queued) })}</a>`
-  const used =
-    budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
+  const used = fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })
   const url = `${base}/status?page=${encodeURIComponent(current ?? '')}`
   return html`<div id="health" !${refreshes({ url, id: 'health', seconds: 10 })}>
-<span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} !${used}</div>`
+<span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} <span>${used}</span></div>`
 }
 
 /** Gives each page of a signed-in operator the status, and adds the fragment that keeps it up to date. */

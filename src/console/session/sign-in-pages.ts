@@ -124,7 +124,7 @@ function createOutageCheck({ signIn, liveState, operations, now }: PageParts): (
     if (await signIn.isLmsUp()) return null
     const view = liveState.breaker()
     const counts = await operations.backlog().catch(() => null)
-    return { since: view !== null && isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
+    return { since: isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
   }
   return shareReads({ read: check, forMs: SHARED_MS, now })
 }

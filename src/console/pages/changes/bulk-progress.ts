@@ -156,7 +156,7 @@ function resultsHtml({ request, bulk, results: states }: ProgressView): string {
 /** Why those that are queued don't move. */
 function waitingHtml({ parts, results, bulk }: ProgressView): string {
   const breaker = parts.liveState.breaker()
-  if (breaker === null || !isOpen(breaker) || results.queued === 0) return ''
+  if (!isOpen(breaker) || results.queued === 0) return ''
   return html`<p>${wordsOf(bulk).waiting} ${TEXTS.status.lms[breaker.kind]} ${TEXTS.status.since} !${timeHtml(breaker.since)}.</p>`
 }
 

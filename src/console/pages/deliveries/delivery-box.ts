@@ -80,7 +80,7 @@ function similarHtml(of: Box): string {
 /** Why a queued delivery waits, and until when. */
 function waitHtml({ delivery, parts, failure }: Box): string {
   const breaker = parts.liveState.breaker()
-  if (breaker !== null && isOpen(breaker)) {
+  if (isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
     return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }

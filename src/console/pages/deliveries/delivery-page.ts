@@ -107,7 +107,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
 !${boxHtml(box)}!${linksHtml(delivery, base)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: breaker !== null && isOpen(breaker) })}</aside>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: isOpen(breaker) })}</aside>
 </div>`
 }
 
@@ -147,13 +147,13 @@ function deliveryNoticeHtml(of: {
   request: FastifyRequest
   delivery: Pick<Shown, 'state'>
   events: readonly DeliveryEvent[]
-  breaker: BreakerState | null
+  breaker: BreakerState
 }): string {
   const { request, delivery, events, breaker } = of
   const name = queryOf(request).get('done') ?? ''
   const kind = Object.entries(BEGUN).find(([one]) => one === name)?.[1]
   if (kind === undefined) return doneHtml(request, words.done)
-  const waits = delivery.state === 'queued' && breaker !== null && isOpen(breaker)
+  const waits = delivery.state === 'queued' && isOpen(breaker)
   const all: Readonly<Record<string, { grade: string; text: string; next?: string }>> = words.done
   const { grade = '', text = '', next = '' } = all[name === 'replayed' && waits ? 'replayedWaits' : name] ?? {}
   const result = resultOf(events, kind)

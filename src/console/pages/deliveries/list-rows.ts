@@ -150,7 +150,7 @@ const reasonLine = (reason: Reason): string =>
 
 function waitHtml({ attempts, dueAt }: Summary, { liveState, now }: Table['parts']): string {
   const breaker = liveState.breaker()
-  if (breaker !== null && isOpen(breaker)) {
+  if (isOpen(breaker)) {
     return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now()) return html`${outcomeWords.attempting}`

@@ -179,11 +179,11 @@ function quietHtml({ senders, events, breaker, states }: View): string {
   const signed = Math.max(current ?? 0, previous ?? 0)
   const sent = events?.endpoint?.sentAt ?? null
   const { facts } = words.healthy
-  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
+  const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
   return factsHtml([
     ...(signed === 0 ? [] : [[facts.webhook, html`!${agoHtml(signed)}, ${facts.signed}`] as const]),
     ...(sent === null ? [] : [[facts.result, html`!${agoHtml(sent)}, ${facts.accepted}`] as const]),
-    [words.lms, lms],
+    [facts.now, lms],
   ])
 }
 
@@ -244,9 +244,9 @@ function paceText(pace: Overview['pace']): string {
 
 function currentHtml({ overview, breaker, budget, replicas, base, now }: View): string {
   const { oldestQueued } = overview
-  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
-  const kind = breaker?.kind ?? 'unknown'
-  const used = budget === null ? null : Math.round((1 - budget) * 100)
+  const since = isOpen(breaker) ? html` ${words.since} !${timeHtml(breaker.since)}` : ''
+  const { kind } = breaker
+  const used = Math.round((1 - budget) * 100)
   const oldest =
     oldestQueued === null
       ? html`${words.none}`
@@ -256,9 +256,7 @@ function currentHtml({ overview, breaker, budget, replicas, base, now }: View): 
     [words.oldest, oldest],
     [
       words.budget,
-      used === null
-        ? html`${words.none}`
-        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used}%`,
+      html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used}%`,
     ],
     [words.replicas, html`${numberText(replicas)}`],
   ] as const
