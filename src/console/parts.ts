@@ -83,8 +83,6 @@ interface LiveState {
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */
   readonly budget: () => number
-  /** How many replicas of this database are alive. */
-  readonly replicas: () => number
 }
 
 /** What the LMS answered, or why there is no answer, in one line. */

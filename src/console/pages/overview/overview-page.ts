@@ -1,18 +1,17 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { CAUSE_MARKS } from '../../../operators/reports/cause-marks.ts'
-import { type Bar, type StateCounts, sumOf, totalOf } from '../../../operators/reports/counts.ts'
+import { type StateCounts, sumOf, totalOf } from '../../../operators/reports/counts.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, durationText, fillCount, numberText, timeHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { DAY_MS, dayIn, dayText, latestHours } from '../../layout/zone.ts'
+import { DAY_MS, dayIn, dayText } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 import { CONSOLE_PATH } from '../../session/site.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
@@ -31,14 +30,11 @@ export function addOverview(parts: PageParts): void {
   const { scope, operations, now } = parts
   scope.get('/', async (request, reply) => {
     const { base } = request.site
-    const parameters = queryOf(request)
-    const { from, to } = readQuery(parameters)
-    const by = parameters.get('by') === 'hour' ? 'hour' : 'day'
-    const here = `${base}/${by === 'hour' ? '?by=hour' : queryText({ from, to })}`
-    const view = await readView(parts, { request, by, asked: { from, to } })
+    const { from, to } = readQuery(queryOf(request))
+    const view = await readView(parts, request, { from, to })
     const href = (period: Period): string => `${base}/${queryText({ ...period })}`
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })
-    const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
+    const main = html`<div id="overview" data-zoned !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
 !${overviewHtml(view)}</div>`
     return sendPage({ reply, title: words.title, aside, current: '/', main })
   })
@@ -55,15 +51,11 @@ export function addOverview(parts: PageParts): void {
 }
 
 /** Reads all that the page shows. Times are ms since 1970. */
-async function readView(
-  parts: PageParts,
-  { request, by, asked }: { request: FastifyRequest; by: 'hour' | 'day'; asked: Period },
-) {
+async function readView(parts: PageParts, request: FastifyRequest, asked: Period) {
   const { site, zone, courseName, closestCourse } = request
   const { operations, liveState, readSenders, shopEvents } = parts
   const now = parts.now()
-  const { bounds: days, from, to, ...span } = boundsOf(asked, { now, zone })
-  const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : days
+  const { bounds, from, to, ...span } = boundsOf(asked, { now, zone })
   const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
     operations.countByState({}),
@@ -71,20 +63,13 @@ async function readView(
     operations.causes(),
     operations.sales(bounds),
     operations.salesByCourse({ from, to }),
-    operations.incidentsBetween({ from: bounds[0] ?? now, to: Math.min(now, bounds.at(-1) ?? now) }),
+    operations.incidentsBetween({ from, to: Math.min(now, to) }),
     readSenders(),
     shopEvents?.health() ?? null,
   ])
   const band = bands.at(-1)
   const last =
     band === undefined ? null : { ...band, ...(await operations.waitedSales({ from: band.from, to: band.to ?? now })) }
-  const live = {
-    breaker: liveState.breaker(),
-    budget: liveState.budget(),
-    pausedCourses: liveState.pausedCourses(),
-    replicas: liveState.replicas(),
-  }
-  const counted = { states, sold, sales, byCourse: byCourse.value }
   return {
     site,
     base: site.base,
@@ -92,7 +77,6 @@ async function readView(
     zone,
     courseName,
     closestCourse,
-    by,
     now,
     ...span,
     overview,
@@ -101,8 +85,13 @@ async function readView(
     last,
     senders,
     events,
-    ...live,
-    ...counted,
+    breaker: liveState.breaker(),
+    budget: liveState.budget(),
+    pausedCourses: liveState.pausedCourses(),
+    states,
+    sold,
+    sales,
+    byCourse: byCourse.value,
   }
 }
 type View = Awaited<ReturnType<typeof readView>>
@@ -117,12 +106,10 @@ function overviewHtml(view: View): string {
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
 !${countedHtml(view)}
-!${chartHeadHtml(view)}
+<h2>${TEXTS.chart.title}</h2>
 !${chartHtml({ ...view, bars: sales.value })}
 !${last === null ? '' : html`<p>!${lastIncidentHtml(last, base)}</p>`}
-!${courseSalesHtml(view)}
-<h2>${words.current}</h2>
-!${currentHtml(view)}`
+!${courseSalesHtml(view)}`
 }
 
 /** Names the days whose sales the page counts. */
@@ -131,22 +118,10 @@ function periodText({ firstDay, lastDay, zone }: View): string {
   return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
 }
 
-/** Counts the sales since a time (ms since 1970) at which a bar begins. */
-function salesSince(bars: readonly Bar[], since: number): number {
-  return bars.filter(({ from }) => from >= since).reduce((sum, { counts }) => sum + totalOf(counts), 0)
-}
-
 /** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
 function countedHtml({ states, sold, sales, now }: View): string {
   const at = Math.min(states.at, sold.at, sales.at)
   return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
-}
-
-function chartHeadHtml({ by, base }: View): string {
-  const { title, switch: names } = TEXTS.chart
-  const other =
-    by === 'hour' ? html`<a href="${base}/">${names.day}</a>` : html`<a href="${base}/?by=hour">${names.hour}</a>`
-  return html`<div class="head"><h2>${title[by]}</h2>!${other}</div>`
 }
 
 /** Returns each problem with what to do; or that all is well. */
@@ -190,9 +165,10 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
 function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
   const counts = sold.value
-  const midnight = dayIn(dayText(now, zone), zone).from
-  const isNow = period.to === '' || lastDay === dayText(now, zone)
-  const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
+  const lastBar = sales.value.at(-1)
+  const isNow = lastDay === dayText(now, zone)
+  const today =
+    isNow && lastBar !== undefined ? fill(words.tiles.today, { count: numberText(totalOf(lastBar.counts)) }) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
@@ -240,27 +216,6 @@ function paceText(pace: Overview['pace']): string {
   if (pace === null) return words.tiles.stored
   const { median, p95 } = pace
   return fill(words.paceShort, { median: durationText(median), p95: durationText(p95) })
-}
-
-function currentHtml({ overview, breaker, budget, replicas, base, now }: View): string {
-  const { oldestQueued } = overview
-  const since = isOpen(breaker) ? html` ${words.since} !${timeHtml(breaker.since)}` : ''
-  const { kind } = breaker
-  const used = Math.round((1 - budget) * 100)
-  const oldest =
-    oldestQueued === null
-      ? html`${words.none}`
-      : html`<a href="${base}/deliveries/${oldestQueued.id}">${durationText(Math.max(0, now - oldestQueued.receivedAt))}</a>`
-  const rows = [
-    [words.lms, html`<span class="breaker ${kind}">${words.breaker[kind]}</span>!${since}`],
-    [words.oldest, oldest],
-    [
-      words.budget,
-      html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used}%`,
-    ],
-    [words.replicas, html`${numberText(replicas)}`],
-  ] as const
-  return factsHtml(rows)
 }
 
 /** Of the courses with the most sales, the table lists this many, and the others are one row. */
