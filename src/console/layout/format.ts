@@ -23,8 +23,7 @@ export function timeHtml(ms: number, to: Look = 'minutes'): string {
 }
 
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
-export const agoHtml = (ms: number): string =>
-  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${UTC.format('minutes', ms)} UTC</time>`
+export const agoHtml = (ms: number): string => timeHtml(ms, 'ago')
 
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
 const saidHtml = (ms: number): string =>

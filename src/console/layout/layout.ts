@@ -104,14 +104,14 @@ function keysHtml(): string {
 /** Returns a complete page. */
 function pageHtml(of: Page): string {
   const { reply, title, main, crumbs = [], intro, aside } = of
-  const { site, session, zone } = reply.request
+  const { site, session, zone, method } = reply.request
   const file = (name: string): string => site.base + fileUrl(name)
   const { side, top } = frameHtml(of)
   const heading = html`<h1><bdi>${title}</bdi></h1>`
   const warning =
     session === null || session.confirmed ? '' : html`<p class="note warning" role="status">${TEXTS.unconfirmed}</p>`
   return html`<!DOCTYPE html>
-<html lang="en" data-zone="${zone.name}">
+<html lang="en" data-zone="${zone.name}"!${method === 'POST' ? ' data-answer' : ''}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -130,7 +130,7 @@ function pageHtml(of: Page): string {
 !${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs, site.base)}!${aside === undefined ? heading : html`<div class="title">!${heading}!${aside}</div>`}
 !${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
-!${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} <span data-zone-name>${zone.name}</span></p>`}
+!${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} ${zone.name}</p>`}
 </main></div></div>
 </body>
 </html>

@@ -13,6 +13,7 @@ export type Look = keyof typeof LOOKS
 
 const LOOKS = {
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
+  ago: { dateStyle: 'medium', timeStyle: 'short' },
   seconds: { dateStyle: 'medium', timeStyle: 'medium' },
   clock: { timeStyle: 'short' },
   time: { timeStyle: 'medium' },

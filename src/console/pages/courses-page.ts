@@ -28,7 +28,7 @@ export function addCourses(parts: PageParts): void {
     const view = await readView(parts, request, { from, to })
     const page = { ...view, base, now: now(), lmsUrl: parts.lmsUrl }
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: base + PATH })
-    const main = html`<div id="courses" data-zoned !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
+    const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
     return sendPage({ reply, title: words.title, aside, current: PATH, main })
   })
 }

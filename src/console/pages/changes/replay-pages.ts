@@ -52,7 +52,7 @@ function foundHtml(
 <button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
   const sample = html`<h2>${words.sample}</h2>!${list}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`
-  return html`!${choose}<div id="preview" aria-live="polite" data-zoned>!${found}</div>`
+  return html`!${choose}<div id="preview" aria-live="polite">!${found}</div>`
 }
 
 /** How many a replay makes due, and how many it leaves out. */

@@ -41,7 +41,7 @@ export function timelineHtml(timeline: Timeline): string {
     const name = dayName({ day, now, zone, words: words.days })
     return html`<h3>${name}</h3><ol class="timeline">!${items.join('\n')}</ol>`
   })
-  return html`<div class="days" data-zoned>!${groups.join('\n')}</div>`
+  return html`<div class="days">!${groups.join('\n')}</div>`
 }
 
 function entryHtml(timeline: Timeline, event: TimelineEvent): string {

@@ -147,7 +147,7 @@ export function formHtml(
     now,
     href: (period) => action + queryText({ ...query, ...period }),
   })
-  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
 <noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
 !${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action, courseName })}
 <details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>

@@ -34,7 +34,7 @@ export function addOverview(parts: PageParts): void {
     const view = await readView(parts, request, { from, to })
     const href = (period: Period): string => `${base}/${queryText({ ...period })}`
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })
-    const main = html`<div id="overview" data-zoned !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
+    const main = html`<div id="overview" !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
 !${overviewHtml(view)}</div>`
     return sendPage({ reply, title: words.title, aside, current: '/', main })
   })
