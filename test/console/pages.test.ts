@@ -130,7 +130,10 @@ describe('a cause', () => {
     const list = readable(await staff.see(`/deliveries?${query}`))
     for (const name of ['typo-1', 'typo-2']) assert.ok(list.includes(`${name}@example.com`))
     assert.ok(!list.includes('lost@example.com'), 'another missing course')
-    assert.match(readable(await staff.see(`/replay?${query}`)), /cause No such course ; about the course course-v1:edX/)
+    assert.match(
+      readable(await staff.see(`/replay?${query}`)),
+      /State Needs attention Cause No such course Course course-v1:edX/,
+    )
   })
 
   test('are acknowledged and resolved by an operator, who is named with the time, and came back with the next failure', async () => {
@@ -275,7 +278,7 @@ describe('a bulk replay', () => {
     assert.match(sent.location, /^\/lernito\/console\/replays\/\w+$/)
     const path = sent.location.slice('/lernito/console'.length)
     const text = await readUntil(path, /All failed again/)
-    assert.match(text, /3 replayed: 3 failed \./)
+    assert.match(text, /3 done: 3 failed \./)
     assert.doesNotMatch(text, /continues if you close this page/)
     const [list = ''] = linksOf(await someone.see(path)).filter((link) => link.includes('replay='))
     assert.match(list, /^\/lernito\/console\/deliveries\?state=needs_attention&replay=\w{26}$/)

@@ -7,7 +7,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { filterHtml, filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
+import { chipsHtml, filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
 
 const words = TEXTS.replay
@@ -25,7 +25,8 @@ export function addReplayPages(parts: PageParts): void {
     const { base } = request.site
     const list = tableHtml(preview.sample, { parts, request })
     const found = foundHtml(request, { preview, query, enrolled, list })
-    const main = html`<p>${words.intro}</p><p>!${filterHtml(filter, request.courseName)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
+    const main = html`<p>${words.intro}</p>!${chipsHtml(filter, request) || html`<p>${words.all}</p>`}
+<p><a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })

@@ -127,7 +127,7 @@ function resultsHtml(of: ListView): string {
       ? ''
       : html`<form method="get" action="${base}/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml(base)}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
-<div class="chosen">!${chipsHtml(query, request)}</div>!${toolsHtml(of)}
+<div class="chosen">!${chipsHtml(filterOf(query, request.zone), request, query)}</div>!${toolsHtml(of)}
 <div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query, request)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 

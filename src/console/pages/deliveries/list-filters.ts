@@ -15,7 +15,6 @@ import { dayIn, type Zone } from '../../layout/zone.ts'
 import { shortKey } from './list-rows.ts'
 
 const words = TEXTS.deliveries
-const filterWords = TEXTS.filter
 
 /**
  * Reads the query of a list's address, which also fills the form above the list. What is missing or invalid is ''. Days are
@@ -226,59 +225,46 @@ export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; bas
 export const countOf = (counts: StateCounts, state: DeliveryState | ''): number =>
   state === '' ? totalOf(counts) : counts[state]
 
-/** Returns each filter as a link that removes it. */
-export function chipsHtml(query: ListQuery, { site, courseName }: FastifyRequest): string {
-  const { course, sales, ended, waited, state, cause, about, ids } = query
-  const shown = {
-    ...query,
-    course: courseName(course) ?? course,
-    sales: sales === '' ? '' : filterWords.sales,
-    ended: ended === '' ? '' : words.accessEnded,
-    state: state === '' ? '' : TEXTS.states[state],
-    cause: cause === '' ? '' : reasonName(cause),
-    about: courseName(about) ?? about,
-    ids: ids === '' ? '' : `${ids.split(',').length}`,
-  }
-  const labels: Readonly<Record<string, string>> = words.chips
-  const chips = Object.entries(shown).filter(([, value]) => value !== '')
-  const items = chips.map(([name, text]) => {
-    const value = name === 'waited' ? spanHtml(spanOf(waited)) : html`<bdi>${text}</bdi>`
+/**
+ * Returns the conditions of a filter in words; '' if it has none.
+ * @param query the query of the list that has this filter: each condition is then a link that removes it
+ */
+export function chipsHtml(filter: DeliveryFilter, { site, courseName }: FastifyRequest, query?: ListQuery): string {
+  const items = conditionsOf(filter, courseName).map(([name, value]) => {
+    const text = html`${words.chips[name]} <strong>!${value}</strong>`
+    if (query === undefined) return html`<li class="chip">!${text}</li>`
     const rest = queryText({ ...query, [name]: '' })
-    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${labels[name] ?? ''} <strong>!${value}</strong> <span aria-hidden="true">×</span></a></li>`
+    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>!${text} <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }
 
-/** A time without the LMS or the database. */
-const spanHtml = ({ from, to }: { from: number; to?: number | undefined }): string =>
-  html`!${timeHtml(from)} – !${to === undefined ? html`${words.ongoing}` : timeHtml(to)}`
+type Condition = keyof typeof words.chips
 
-/** Describes in words which deliveries a filter matches. */
-export function filterHtml(filter: DeliveryFilter, courseName: CourseName): string {
-  const { email, username, course, find, cause, about, replay, sales, ended, ids, states } = filter
+/** The conditions of a filter with their values as escaped HTML, under the names that the query of a list has for them. */
+function conditionsOf(filter: DeliveryFilter, courseName: CourseName): [Condition, string][] {
+  const { email, username, find, course, cause, about, replay, sales, ended, ids, states } = filter
   const { received, receivedTo, waited, from, to } = filter
-  const texts = [
-    [filterWords.email, email],
-    [filterWords.username, username],
-    [filterWords.course, course === undefined ? undefined : (courseName(course) ?? course)],
-    [filterWords.find, find],
-    [filterWords.cause, cause === undefined ? undefined : reasonName(cause)],
-    [filterWords.about, about === undefined ? undefined : (courseName(about) ?? about)],
-    [filterWords.replay, replay],
-    [filterWords.ids, ids === undefined ? undefined : `${ids.length}`],
-    [filterWords.states, states?.map((state) => TEXTS.states[state]).join(', ')],
-  ] as const
-  const conditions = [
-    ...texts.flatMap(([name, value]) =>
-      value === undefined ? [] : [html`${name} <strong><bdi>${value}</bdi></strong>`],
-    ),
-    ...(sales ? [html`${filterWords.sales}`] : []),
-    ...(ended ? [html`${filterWords.ended}`] : []),
-    ...(received === undefined ? [] : [html`${filterWords.received} !${timeHtml(received)}`]),
-    ...(receivedTo === undefined ? [] : [html`${filterWords.receivedTo} !${timeHtml(receivedTo)}`]),
-    ...(waited === undefined ? [] : [html`${filterWords.waited} !${spanHtml(waited)}`]),
-    ...(from === undefined ? [] : [html`${filterWords.from} !${timeHtml(from)}`]),
-    ...(to === undefined ? [] : [html`${filterWords.to} !${timeHtml(to)}`]),
+  const text = (value: string | undefined): string => (value === undefined ? '' : html`<bdi>${value}</bdi>`)
+  const named = (key: string | undefined): string => (key === undefined ? '' : text(courseName(key) ?? key))
+  const time = (ms: number | undefined): string => (ms === undefined ? '' : timeHtml(ms))
+  const values: readonly [Condition, string][] = [
+    ['q', text(find)],
+    ['email', text(email)],
+    ['username', text(username)],
+    ['course', named(course)],
+    ['sales', sales ? html`${words.onlySales}` : ''],
+    ['ended', ended ? html`${words.accessEnded}` : ''],
+    ['waited', waited === undefined ? '' : html`!${time(waited.from)} – !${time(waited.to) || html`${words.ongoing}`}`],
+    ['state', text(states?.map((state) => TEXTS.states[state]).join(', '))],
+    ['from', time(received)],
+    ['to', time(receivedTo && receivedTo - 1)],
+    ['activeFrom', time(from)],
+    ['activeTo', time(to && to - 1)],
+    ['cause', cause === undefined ? '' : text(reasonName(cause))],
+    ['about', named(about)],
+    ['replay', text(replay)],
+    ['ids', ids === undefined ? '' : html`${ids.length}`],
   ]
-  return conditions.length === 0 ? html`${filterWords.all}` : html`${filterWords.those} !${conditions.join('; ')}`
+  return values.filter(([, value]) => value !== '')
 }
