@@ -21,7 +21,6 @@ test('a cause has its number of deliveries, and the box the number of all', () =
     count: 1200,
     closestCourse: () => null,
     base: '',
-    csrf: '',
     courseName: () => null,
   })
   assert.match(html, />Replay 990…</)
@@ -34,7 +33,6 @@ test('a cause of one delivery leads to it', () => {
     count: 1,
     closestCourse: () => null,
     base: '/c',
-    csrf: '',
     courseName: () => null,
   })
   assert.match(html, /href="\/c\/deliveries\/ID"/)
@@ -47,7 +45,6 @@ test('rejected sales are causes too: their buyers have paid', () => {
     count: 999,
     closestCourse: () => null,
     base: '/c',
-    csrf: '',
     courseName: () => null,
   })
   assert.match(html, /999 sales are paid and not enrolled as sold, from 2 causes/)

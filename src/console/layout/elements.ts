@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { commonEnds } from '../../operators/find/similar.ts'
 import { ownPath } from '../session/site.ts'
-import { queryOf, sessionOf } from './request.ts'
+import { queryOf } from './request.ts'
 import { TEXTS } from './texts.ts'
 
 /**
@@ -88,9 +88,6 @@ export const hiddenFields = (fields: Readonly<Record<string, string>>): string =
     .map(([name, value]) => (value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`))
     .join('')
 
-/** Returns the field that every form with a change must have. */
-export const csrfField = (request: FastifyRequest): string => hiddenFields({ csrf: sessionOf(request).csrf })
-
 /**
  * The number of the delivery's last event, as the page shows it. A form with it is not carried out after an operator has
  * changed the delivery since.
@@ -107,9 +104,9 @@ export function seenOf(form: URLSearchParams): number | undefined {
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
-/** Returns the fields of a posted form again, except those that a new form has of its own. */
+/** Returns the fields of a posted form again, except the one that a new form has of its own. */
 export const sameFields = (form: URLSearchParams): string =>
-  [...form].map(([name, value]) => (name === 'csrf' || name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
+  [...form].map(([name, value]) => (name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
 
 /** Shows the result of the form that led to this page. The address can select only one of these texts. */
 export function doneHtml(

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import { escaped } from '../../service/lib/sanitize.ts'
 import type { Session } from '../session/sessions.ts'
 import { ownPath, pageOf, signInUrl } from '../session/site.ts'
+import { hiddenFields } from './elements.ts'
 import { fileUrl, SCRIPTS } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
@@ -147,10 +148,19 @@ const HIDDEN = /value="[^"]*"|(?![\n\r\t])[\p{Cc}\p{Bidi_C}\u00ad\u200b\u2028\u2
 const showHidden = (page: string): string =>
   page.replace(HIDDEN, (found) => (found.length > 1 ? found : escaped(found)))
 
+/**
+ * Gives each form with a change the token that the guard asks for. No text that a sender chose can pass for a form: its `<`
+ * is escaped.
+ */
+const withTokens = (page: string, { session }: FastifyRequest): string =>
+  session === null
+    ? page
+    : page.replaceAll(/<form method="post"[^>]*>/g, (form) => form + hiddenFields({ csrf: session.csrf }))
+
 /** Answers with a complete page. */
 export function sendPage(of: Page): FastifyReply {
   const { reply, status = 200 } = of
-  const page = timesIn(reply.request.zone, showHidden(pageHtml(of)))
+  const page = timesIn(reply.request.zone, withTokens(showHidden(pageHtml(of)), reply.request))
   return reply.code(status).type('text/html; charset=utf-8').send(page)
 }
 

@@ -6,7 +6,7 @@ import { shareReads } from '../../service/lib/share-reads.ts'
 import { wrongNow } from '../../shop/senders/view.ts'
 import type { PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
-import { hiddenFields, refreshes } from './elements.ts'
+import { refreshes } from './elements.ts'
 import { numberText, timeHtml } from './format.ts'
 import { queryOf, sessionOf } from './request.ts'
 import { fill, TEXTS } from './texts.ts'
@@ -79,7 +79,7 @@ export function navigationHtml(of: {
   })
   return html`<nav aria-label="${TEXTS.nav.label}" class="side" id="pages" popover><a class="name" href="${base}/">${TEXTS.product}</a>
 <ul id="menu">!${links.join('\n')}</ul>
-<form method="post" action="${base}/sign-out" class="who">!${hiddenFields({ csrf: session.csrf })}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.title}</button></form></nav>`
+<form method="post" action="${base}/sign-out" class="who"><span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.title}</button></form></nav>`
 }
 
 /** These are faults; buyers who have not registered yet are none. */

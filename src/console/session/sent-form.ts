@@ -27,6 +27,7 @@ export function leadToPage(
   show: () => FastifyReply | Promise<FastifyReply>,
 ): FastifyReply | Promise<FastifyReply> {
   const { request } = reply
+  values.delete('csrf') // each form gets it anew
   const address = isUpdate(request) ? null : addressWith({ request, path, values })
   return address === null ? show() : reply.redirect(address, 303)
 }

@@ -6,7 +6,7 @@ import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, differenceHtml, hiddenFields, listTable } from '../../layout/elements.ts'
+import { differenceHtml, hiddenFields, listTable } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -203,7 +203,7 @@ function startHtml(view: Preview): string {
   const items = words.confirm.items.map((item) => html`<li>${item}</li>`)
   return html`<p class="actions"><button type="button" popovertarget="confirm">${fillCount(words.start, total)}</button>
 <a class="button second" href="${base}/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
-<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields}
+<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${fields}
 <h2 id="confirm-title">${fillCount(words.confirm.title, total, { to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
 <p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fillCount(words.confirm.yes, total)}</button></p></form></div>`
 }

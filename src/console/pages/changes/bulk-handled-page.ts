@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -72,7 +72,7 @@ function orderHtml(
     ids: items.map(({ id }) => id).join(','),
     ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),
   })
-  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${csrfField(request)}!${fields}
+  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${fields}
 <label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
 <button>${words.confirm}</button></form>`
 }

@@ -5,7 +5,7 @@ import type { BulkReplay } from '../../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES, isDone } from '../../../sale/types.ts'
-import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
+import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf, type WithId } from '../../layout/request.ts'
@@ -75,7 +75,7 @@ function progressHtml(of: ProgressView): string {
   const bar = running
     ? html`<progress max="${max}" value="${Math.min(replayed, max)}" aria-label="${words.progress}"></progress>`
     : ''
-  const stop = html`<form method="post" action="${here}/stop">!${csrfField(request)}<button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
+  const stop = html`<form method="post" action="${here}/stop"><button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
   const poll = html`<div !${refreshes({ url: here, id: 'progress', seconds: 2 })}></div>`
   const isMoving = running || results.queued > 0
   const steps = corrects === null ? '' : stepsHtml(isMoving ? 'run' : 'result')

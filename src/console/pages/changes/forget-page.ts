@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
@@ -73,7 +73,7 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   return html`!${isWrong ? warning : ''}<p class="note bad">${fill(words.intro, { email })}</p>
 <h2>${words.erased}</h2>!${list([fill(words.sales, { count }), ...words.items])}
 <h2>${words.kept}</h2>!${list(words.keptItems)}
-<form method="post" action="${request.site.base}/people/forget" class="stack">!${csrfField(request)}!${hiddenFields({ email })}
+<form method="post" action="${request.site.base}/people/forget" class="stack">!${hiddenFields({ email })}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
 <label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
 <button class="danger">${words.confirm}</button></form>`
@@ -85,7 +85,7 @@ function answerHtml({ answer, request, email, allowances }: FormOf & { answer: U
   const changes = html`<p><a href="${request.site.base}/changes">${words.changes}</a></p>`
   if (kind === 'in_progress') {
     const { title, text } = words.running
-    const again = html`<form method="post" action="${request.site.base}/people/forget">!${csrfField(request)}!${hiddenFields({ email, confirm: email, allowances: allowances ? 'yes' : '' })}<button>${words.repeat}</button></form>`
+    const again = html`<form method="post" action="${request.site.base}/people/forget">!${hiddenFields({ email, confirm: email, allowances: allowances ? 'yes' : '' })}<button>${words.repeat}</button></form>`
     return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
   }
   if (kind === 'refused') {

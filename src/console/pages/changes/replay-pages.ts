@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Preview } from '../../../operators/find/listing.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -49,7 +49,7 @@ function foundHtml(
   const choose = html`<form method="get" action="${base}/replay" hx-get="${base}/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
-  const start = html`<form method="post" action="${base}/replay">!${csrfField(request)}!${fields}!${hiddenFields({ enrolled: enrolled ? 'yes' : '' })}
+  const start = html`<form method="post" action="${base}/replay">!${fields}!${hiddenFields({ enrolled: enrolled ? 'yes' : '' })}
 <button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
   const sample = html`<h2>${words.sample}</h2>!${list}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`

@@ -4,7 +4,7 @@ import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
+import { seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -42,7 +42,6 @@ export function addWithdrawal(parts: PageParts): void {
     if (withdrawable === null) return reply.callNotFound()
     const again = (problem: Problem) => {
       const values = new URLSearchParams(form)
-      values.delete('csrf')
       values.set('problem', problem)
       return leadToPage({ reply, path: `${here}/withdraw`, values }, () =>
         sendForm(parts, reply, { request, withdrawable, sent: values }),
@@ -119,7 +118,7 @@ async function orderHtml(
   // What the operator saw when they opened the form, however often they sent it since.
   const seen = (sent === null ? undefined : seenOf(sent)) ?? withdrawable.lastEvent
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
-<form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(seen)}
+<form method="post" action="${action}" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`

@@ -7,7 +7,7 @@ import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { namedHtml } from '../../layout/course-names.ts'
-import { copyButton, csrfField, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
+import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
@@ -117,8 +117,8 @@ function actionsHtml(of: Box): string {
 
 /** @param look the class of its button: none for the next step */
 function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: string): string {
-  const { request, delivery, here } = of
-  const sent = csrfField(request) + seenField(delivery.lastEvent)
+  const { delivery, here } = of
+  const sent = seenField(delivery.lastEvent)
   const id = `do-${step}`
   switch (step) {
     case 'replyToBuyer':

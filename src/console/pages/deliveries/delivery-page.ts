@@ -9,7 +9,7 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { isWithdrawing } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
-import { csrfField, doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
+import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -105,17 +105,17 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
-<div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
+<div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
 <aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: isOpen(breaker) })}</aside>
 </div>`
 }
 
 /** Asks the LMS what the buyer has. The next attempt of a queued delivery does that by itself. */
-const checkHtml = (request: FastifyRequest, delivery: Shown, here: string): string =>
+const checkHtml = (delivery: Shown, here: string): string =>
   delivery.state === 'queued' || delivery.request === null
     ? ''
-    : html`<form method="post" action="${here}/check">!${csrfField(request)}<button class="plain">${words.check}</button></form>`
+    : html`<form method="post" action="${here}/check"><button class="plain">${words.check}</button></form>`
 
 /** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
 function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {

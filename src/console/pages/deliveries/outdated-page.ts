@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { z } from 'zod'
 import { detailText } from '../../../sale/words.ts'
-import { csrfField, sameFields, seenField } from '../../layout/elements.ts'
+import { sameFields, seenField } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, formOf, type WithId } from '../../layout/request.ts'
@@ -77,7 +77,7 @@ async function send(
   const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
   const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${did ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${words.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
-<form method="post" action="${here}/${action}">!${csrfField(request)}!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
+<form method="post" action="${here}/${action}">!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
   return sendPage({
     reply,
     title: words.title,

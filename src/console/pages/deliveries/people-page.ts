@@ -5,7 +5,7 @@ import { isWholeAddress, type Person, type Sale } from '../../../operators/find/
 import type { LmsAccount } from '../../../sale/line.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
-import { csrfField, doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
+import { doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
 import { fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -96,14 +96,14 @@ const checkable = ({ sales }: Person): string[] =>
   sales.filter(({ state, request }) => state !== 'queued' && request !== null).map(({ id }) => id)
 
 function searchHtml(request: FastifyRequest, email: string): string {
-  return html`<form method="post" action="${request.site.base}/people" class="stack">!${csrfField(request)}
+  return html`<form method="post" action="${request.site.base}/people" class="stack">
 <label for="email">${words.email}</label><input id="email" name="email" value="${email}" inputmode="email" size="40" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}" required>
 <button>${words.show}</button></form>`
 }
 
 /** Returns a button that leads to the page of a person, with or without a sale. */
 export const personButton = (request: FastifyRequest, email: string): string =>
-  html`<form method="post" action="${request.site.base}/people" class="tools">!${csrfField(request)}!${hiddenFields({ email })}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
+  html`<form method="post" action="${request.site.base}/people" class="tools">!${hiddenFields({ email })}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
@@ -113,12 +113,11 @@ async function personHtml(
   const { email, sales, timeline, hasMoreEvents } = person
   const { base } = request.site
   const account = await lms.account(email)
-  const csrf = csrfField(request)
   const reply = account.ok
     ? accountReply({ sales, status: account.value.status, lmsUrl, courseName: request.courseName })
     : null
-  const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="second">${words.check}</button></form>`
-  const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
+  const check = html`<form method="post" action="${here ?? ''}/check"><button class="second">${words.check}</button></form>`
+  const forget = html`<form method="post" action="${base}/people/forget">!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, request, now: now() })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
   const elsewhere = await operations.boughtAs({ accountIds: accountIdsOf(person, account), email })

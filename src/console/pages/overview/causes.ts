@@ -37,11 +37,9 @@ interface Context {
   readonly courseName: CourseName
   readonly closestCourse: FastifyRequest['closestCourse']
   readonly base: string
-  /** The field that every form with a change must have. */
-  readonly csrf: string
 }
 
-function causeHtml(cause: MarkedCause, { closestCourse, base, csrf, courseName }: Context): string {
+function causeHtml(cause: MarkedCause, { closestCourse, base, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
@@ -68,7 +66,7 @@ function causeHtml(cause: MarkedCause, { closestCourse, base, csrf, courseName }
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
   return html`<li class="need"><strong class="figure">${number}</strong>
-<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, { base, csrf })}</div>
+<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, base)}</div>
 <div class="actions">!${action}</div></li>`
 }
 
@@ -80,13 +78,13 @@ function looksLikeHtml(similar: string, course: string, courseName: CourseName):
 }
 
 /** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */
-function markHtml(cause: MarkedCause, { base, csrf }: Pick<Context, 'base' | 'csrf'>): string {
+function markHtml(cause: MarkedCause, base: string): string {
   if (!isMarkable(cause)) return ''
   const { code, course, mark, cameBack } = cause
   const who =
     mark === null ? '' : html`${fill(words.attention.marks[mark.kind], { by: mark.by })}, !${timeHtml(mark.at)}.`
   const back = cameBack ? html`<strong class="bad">${words.attention.cameBack}</strong> ` : ''
-  const fields = csrf + hiddenFields({ code, course: course ?? '' })
+  const fields = hiddenFields({ code, course: course ?? '' })
   const isOpen = mark === null || cameBack
   const button = isOpen
     ? html`<button class="plain" name="kind" value="cause_acknowledged">${words.attention.acknowledge}</button>`

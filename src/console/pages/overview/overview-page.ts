@@ -5,7 +5,7 @@ import { type StateCounts, sumOf, totalOf } from '../../../operators/reports/cou
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
-import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
+import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
@@ -73,7 +73,6 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
   return {
     site,
     base: site.base,
-    csrf: csrfField(request),
     zone,
     courseName,
     closestCourse,

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
-import { copyHtml, csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
+import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf } from '../../layout/request.ts'
@@ -70,7 +70,7 @@ async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRu
   ]
   const action = `${request.site.base}${PATH}/checks`
   return html`<div class="setup-head">!${progressHtml(steps, run === null ? '' : countsHtml(run))}
-<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress">!${csrfField(request)}<button class="second">${TEXTS.checks.run}</button></form></div>
+<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress"><button class="second">${TEXTS.checks.run}</button></form></div>
 !${stepsHtml(steps)}
 <section id="checks" aria-live="polite">!${run === null ? '' : checksHtml(run)}</section>`
 }
@@ -210,7 +210,7 @@ function notify({ testNotification }: PageParts, request: FastifyRequest, { last
   const result =
     notification === null ? '' : html`<p>${lastOne} !${timeHtml(notification.at)}: ${notification.detail}.</p>`
   const form = html`<p class="quiet">${intro}</p>!${result}
-<form method="post" action="${request.site.base}/test-notification" class="actions">!${csrfField(request)}<button class="second">${button}</button></form>`
+<form method="post" action="${request.site.base}/test-notification" class="actions"><button class="second">${button}</button></form>`
   const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
   const isOn = testNotification !== null
   return { id: 'notifications', title, done: isOn, aside: isOn ? words.on : words.off, body: isOn ? form : example }

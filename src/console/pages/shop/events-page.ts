@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
+import { factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryUrl, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -68,7 +68,7 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   ])
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
-    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(request)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
+    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions"><button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
   const list =
     events.length === 0
