@@ -108,14 +108,18 @@ export function seenOf(form: URLSearchParams): number | undefined {
 export const sameFields = (form: URLSearchParams): string =>
   [...form].map(([name, value]) => (name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
 
-/** Shows the result of the form that led to this page. The address can select only one of these texts. */
+/**
+ * Shows the result of the form that led to this page. The address can select only one of these texts.
+ * @param texts by how good the result is, and by its name
+ */
 export function doneHtml(
   request: FastifyRequest,
-  texts: Readonly<Record<string, { grade: string; text: string }>>,
+  texts: Readonly<Record<'good' | 'warning', Readonly<Record<string, string>>>>,
 ): string {
-  const name = queryOf(request).get('done')
-  const [, message] = Object.entries(texts).find(([one]) => one === name) ?? []
-  return message === undefined ? '' : noticeHtml({ request, grade: message.grade, html: html`${message.text}` })
+  const name = queryOf(request).get('done') ?? ''
+  const grade = Object.hasOwn(texts.good, name) ? 'good' : 'warning'
+  const text = Object.hasOwn(texts[grade], name) ? texts[grade][name] : undefined
+  return text === undefined ? '' : noticeHtml({ request, grade, html: html`${text}` })
 }
 
 /**

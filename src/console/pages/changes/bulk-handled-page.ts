@@ -66,7 +66,7 @@ function orderHtml(
 ): string {
   if (items.length === 0) return html`<p>${words.none}</p>`
   const problem = sent?.has('problem')
-    ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.noNote.text}</p>`
+    ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.warning.noNote}</p>`
     : ''
   const fields = hiddenFields({
     ids: items.map(({ id }) => id).join(','),

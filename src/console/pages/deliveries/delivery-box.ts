@@ -8,7 +8,7 @@ import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { namedHtml } from '../../layout/course-names.ts'
 import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
-import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { nextSteps } from './next-steps.ts'
@@ -35,14 +35,14 @@ interface Box {
 export function boxHtml(of: Box): string {
   const { delivery, sentence } = of
   const { courseName } = of.request
-  const { state, unreadable } = delivery
+  const { state, source, unreadable } = delivery
   const actions = actionsHtml(of)
   if (unreadable !== null) {
     return html`<div class="note box bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
   const next = state === 'queued' ? waitHtml(of) : ''
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
-  return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
+  return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
 

@@ -4,7 +4,7 @@ import { type Achievement, type CourseStanding, isTakenOut, isWanted } from '../
 import type { DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
-import { signatureHtml, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { signatureHtml, supportUrl, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.delivery
@@ -13,20 +13,11 @@ const outcomeWords = TEXTS.outcome
 /**
  * Returns who bought and who sent a delivery, as lists beside its result.
  * @param of.from who sent it, if that is known
- * @param of.isDown whether the LMS is down: nothing is attempted then at the time that is stored
  */
-export function deliveryFactsHtml(
-  delivery: Shown,
-  of: { lmsUrl: string; base: string; from: string | null; isDown: boolean },
-): string {
-  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source, webhookId } = delivery
+export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; base: string; from: string | null }): string {
+  const { id, request, form, source, webhookId } = delivery
   const person = request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of))}`
   const rows: (readonly [name: string, value: string] | null)[] = [
-    [words.state, `${stateHtml(state)} ${testHtml(source)}`],
-    [words.received, timeHtml(receivedAt, 'seconds')],
-    [words.active, timeHtml(activeAt, 'seconds')],
-    dueAt === null || of.isDown ? null : [words.due, timeHtml(dueAt, 'seconds')],
-    attempts === 0 ? null : [words.attempts, html`${attempts}`],
     of.from === null ? null : [words.from, html`<code>${of.from}</code>`],
     source === 'shop' ? [words.form, signatureHtml(form)] : [words.source, html`${words.sources[source]}`],
     webhookId === null ? null : [words.webhookId, html`<code>${webhookId}</code>`],

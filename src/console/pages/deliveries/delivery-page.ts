@@ -30,8 +30,7 @@ export function addDelivery(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
-    `${deliveryUrl(request)}?done=${done}`
+  const resultUrl = (request: FastifyRequest<WithId>, done: Done): string => `${deliveryUrl(request)}?done=${done}`
 
   scope.get<WithId>(path, async (request, reply) => {
     const { base } = request.site
@@ -94,7 +93,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const breaker = liveState.breaker()
   const here = `${base}/deliveries/${delivery.id}`
   // With what was done, so that an update also brings what it came to.
-  const done = Object.keys(BEGUN).find((one) => one === queryOf(request).get('done'))
+  const done = begunBy(request)
   const url = done === undefined ? here : `${here}?done=${done}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const sentence = deliverySentence(toldOf(delivery, events))
@@ -102,12 +101,12 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const failure = last?.kind === 'retry_scheduled' ? last.detail : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
   const box = { parts, request, delivery, sentence, here, canWithdraw, failure }
-  return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
+  return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery, base)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: isOpen(breaker) })}</aside>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from })}</aside>
 </div>`
 }
 
@@ -124,14 +123,25 @@ function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {
   return delivery.state === 'queued' || delivery.lines.some(isWithdrawing) || isRecent
 }
 
+/** What a form came to, by its name in the address. */
+type Done = keyof typeof words.begun | keyof typeof words.done.good | keyof typeof words.done.warning
+
 /** What a form began, by its name in the address: the event with which the work starts. */
-const BEGUN: Readonly<Record<string, EventKind>> = {
+const BEGUN: Readonly<Record<keyof typeof words.begun, EventKind>> = {
   replayed: 'replayed',
   corrected: 'received',
   correctedWithdrawing: 'received',
   sold: 'received',
   withdrawing: 'withdrawal_requested',
 }
+const isBegun = (name: string | null): name is keyof typeof BEGUN => name !== null && Object.hasOwn(BEGUN, name)
+
+/** What the form began that led to this page; undefined if it began nothing. */
+function begunBy(request: FastifyRequest): keyof typeof BEGUN | undefined {
+  const name = queryOf(request).get('done')
+  return isBegun(name) ? name : undefined
+}
+
 /** The events with which it ends, and how good each is. */
 const ENDED = {
   enrolled: 'good',
@@ -145,19 +155,18 @@ const ENDED = {
 /** The result of the form that led to a delivery's page: first what the service is going to do, then what came of it. */
 function deliveryNoticeHtml(of: {
   request: FastifyRequest
-  delivery: Pick<Shown, 'state'>
   events: readonly DeliveryEvent[]
   breaker: BreakerState
 }): string {
-  const { request, delivery, events, breaker } = of
-  const name = queryOf(request).get('done') ?? ''
-  const kind = Object.entries(BEGUN).find(([one]) => one === name)?.[1]
-  if (kind === undefined) return doneHtml(request, words.done)
-  const waits = delivery.state === 'queued' && isOpen(breaker)
-  const all: Readonly<Record<string, { grade: string; text: string; next?: string }>> = words.done
-  const { grade = '', text = '', next = '' } = all[name === 'replayed' && waits ? 'replayedWaits' : name] ?? {}
-  const result = resultOf(events, kind)
-  if (result === null) return noticeHtml({ request, grade, html: html`${text} ${next}` })
+  const { request, events, breaker } = of
+  const name = begunBy(request)
+  if (name === undefined) return doneHtml(request, words.done)
+  const { text, next } = words.begun[name]
+  const result = resultOf(events, BEGUN[name])
+  if (result === null) {
+    const [grade, then] = isOpen(breaker) ? ['warning', words.waits] : ['good', next]
+    return noticeHtml({ request, grade, html: html`${text} ${then}` })
+  }
   const at = timeHtml(result.at, 'clock')
   return noticeHtml({ request, grade: result.grade, html: html`${text} ${result.began} !${at}: ${result.text}` })
 }

@@ -72,7 +72,7 @@ export function addPeople(parts: PageParts): void {
     const person = await operations.buyerOf(request.params.id)
     if (person === null) return reply.callNotFound()
     const checked = await checkNow({ ids: checkable(person), by: sessionOf(request).username })
-    const done: keyof typeof words.done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
+    const done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
     return reply.redirect(`${hereOf(request)}?done=${done}`, 303)
   })
 }
