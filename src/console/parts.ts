@@ -51,13 +51,10 @@ export interface ConsoleParts {
   readonly publicUrl: () => string
   /** Whether LERNITO_PUBLIC_URL is set; otherwise the addresses are good on this machine only. */
   readonly isPublic: boolean
-  /** LERNITO_REFUNDS. */
   readonly refunds: boolean
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
-  /** LERNITO_CONSOLE_CLIENT_ID. */
   readonly clientId: string
-  /** LERNITO_CONSOLE_CLIENT_SECRET. */
   readonly clientSecret: string
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
@@ -75,11 +72,9 @@ export interface PageParts extends ConsoleParts {
   readonly scope: FastifyInstance
 }
 
-/** What only the running service knows. */
 interface LiveState {
   /** The state of the worker's circuit breaker on this replica. */
   readonly breaker: () => BreakerState
-  /** The paused courses, the longest paused first. */
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */
   readonly budget: () => number

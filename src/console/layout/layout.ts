@@ -102,7 +102,6 @@ function keysHtml(): string {
 <p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
 }
 
-/** Returns a complete page. */
 function pageHtml(of: Page): string {
   const { reply, title, main, crumbs = [], intro, aside } = of
   const { site, session, zone, method } = reply.request

@@ -29,7 +29,6 @@ interface Badges extends BacklogCounts {
   readonly events: number
 }
 
-/** What every page shows beside its own content. */
 interface ConsoleStatus {
   /** null while the database can't be read. */
   readonly counts: Badges | null

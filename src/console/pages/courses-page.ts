@@ -250,7 +250,6 @@ function actionHtml(line: Line, view: View): string {
   return status.kind === 'unknown' || url === null ? '' : html`<a href="${url}">${words.about}</a>`
 }
 
-/** The courses of the LMS that nobody bought in the period. */
 function unsoldHtml({ catalogue, lines }: View): string {
   const sold = new Set(lines.map(({ key }) => key))
   const unsold = catalogue.courses.filter(({ key }) => !sold.has(key))

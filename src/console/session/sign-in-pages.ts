@@ -138,7 +138,6 @@ function outageHtml({ since, queued }: LmsOutage, again: string): string {
 <p class="actions"><a class="button" href="${again}">${outageWords.again}</a> <a class="button second" href="${again}&anyway=yes">${outageWords.anyway}</a></p>`
 }
 
-/** What the links to the LMS are made of. */
 interface LmsLinks extends Pick<ConsoleParts, 'lmsUrl' | 'clientId'> {
   readonly site: Site
 }
@@ -153,7 +152,6 @@ function lmsSignOut({ site, lmsUrl, clientId }: LmsLinks): string {
   return `${lmsUrl}/logout?${query}`
 }
 
-/** Returns the page for a person who signed in to the LMS, but is not staff there. */
 function notStaffHtml(of: LmsLinks & { username: string }): string {
   const { site, lmsUrl, username } = of
   const console = `${site.origin}${site.base}/`
@@ -165,7 +163,6 @@ function notStaffHtml(of: LmsLinks & { username: string }): string {
 <p><a class="button second" href="${site.base}/sign-in">${words.notStaff.again}</a></p>`
 }
 
-/** Returns the page after signing out of the console. */
 function signedOutHtml(links: LmsLinks): string {
   return html`<p>${words.out.text}</p>
 <p class="actions"><a class="button" href="${links.site.base}/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`

@@ -75,7 +75,6 @@ export function addBulkCorrection(parts: PageParts): void {
 
 const targetOf = (parameters: URLSearchParams): string => (parameters.get('enroll_in') ?? '').trim().slice(0, KEY_MAX)
 
-/** A wrong key, and why it is one. */
 interface WrongKey {
   readonly cause: ReasonCode
   readonly about: string
@@ -154,7 +153,6 @@ function previewHtml(view: Preview): string {
 !${total > items.length ? html`<p class="quiet">${fill(words.showing, { count: numberText(items.length), total: numberText(total) })}</p>` : ''}`
 }
 
-/** Why the right course isn't known yet. */
 function problemHtml({ course, to, from, written }: Preview): string {
   if (!course.ok)
     return html`<p class="note warning" role="status">${fill(words.unread, { reason: course.message })}</p>`
@@ -173,7 +171,6 @@ function accountOf({ email }: Summary, accounts: Preview['accounts']): { usernam
 
 const isLeft = ({ lines }: Summary): boolean => lines.some(mayBeOut)
 
-/** How many sales, and how many of their buyers have an account. */
 function figuresHtml({ total, items, accounts }: Preview): string {
   const left = items.filter(isLeft).length
   const known = items.map((item) => accountOf(item, accounts)).filter((account) => account !== null)

@@ -83,7 +83,6 @@ const RESULTS = [
   { name: 'outdated', grade: 'warning', write: (count: string) => fill(words.outdated, { count }) },
 ] as const
 
-/** How many became handled, and how many did not, and why. */
 function resultsHtml(results: URLSearchParams, { site }: FastifyRequest): string {
   const notes = RESULTS.map(({ name, grade, write }) => {
     const count = Number(results.get(name) ?? 0)

@@ -17,7 +17,6 @@ import { correctionTitle, stepsHtml } from './bulk-correct-pages.ts'
 
 const words = TEXTS.replay
 const correctionWords = TEXTS.bulkCorrection
-/** The page lists at most this many of the deliveries. */
 const LISTED = 200
 /** What an operator hopes for comes first, and what is still open last. */
 const ORDER = [...DELIVERY_STATES.filter((state) => state !== 'queued'), 'queued'] as const
@@ -53,7 +52,6 @@ const failedFirst = (items: readonly Summary[]): Summary[] =>
   items.toSorted((a, b) => Number(hasFailed(b)) - Number(hasFailed(a)))
 const hasFailed = ({ state }: Summary): boolean => state === 'needs_attention' || state === 'rejected'
 
-/** What the page shows. */
 interface ProgressView {
   readonly bulk: BulkReplay
   readonly results: StateCounts
@@ -86,7 +84,6 @@ function progressHtml(of: ProgressView): string {
 !${items.length === 0 ? '' : tableHtml(items, { parts, request, list: queryText({ replay: id }) })}</div>`
 }
 
-/** Which deliveries, and who ordered it. */
 function factsOf({ bulk, request }: ProgressView): (readonly [name: string, value: string])[] {
   const { by, startedAt, endedAt, enrolled, filter, corrects } = bulk
   const named = corrects === null ? null : request.courseName(corrects.to)
@@ -120,7 +117,6 @@ function titleOf(bulk: BulkReplay, states: StateCounts): { grade: string; title:
     : { grade: 'warning', title: words.states.someFailed }
 }
 
-/** How many were replayed or corrected, and how many are in each state now; each number leads to its list. */
 function resultsHtml({ request, bulk, results: states }: ProgressView): string {
   const { id, state, total, replayed } = bulk
   const running = state === 'running'

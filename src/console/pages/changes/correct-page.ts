@@ -69,7 +69,6 @@ export function addCorrection(parts: PageParts): void {
   })
 }
 
-/** The closest course, if the LMS has none with the key of the delivery. */
 async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<string> {
   const reason = delivery.reason
   if (reason?.code !== 'course.missing') return ''

@@ -63,7 +63,6 @@ interface FormOf {
   readonly allowances: boolean
 }
 
-/** @param of.isWrong whether the operator typed another address */
 function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   const { request, email, allowances, person, isWrong } = of
   const count = numberText(person.salesCount)
@@ -79,7 +78,6 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
 <button class="danger">${words.confirm}</button></form>`
 }
 
-/** Returns the result, as addAnswer described it, or says that there is none yet. */
 function answerHtml({ answer, request, email, allowances }: FormOf & { answer: URLSearchParams }): string {
   const [kind, lines] = [answer.get('kind'), answer.getAll('line').map((line) => html`<p>${line}</p>`)]
   const changes = html`<p><a href="${request.site.base}/changes">${words.changes}</a></p>`

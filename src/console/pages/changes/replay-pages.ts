@@ -56,7 +56,6 @@ function foundHtml(
   return html`!${choose}<div id="preview" aria-live="polite">!${found}</div>`
 }
 
-/** How many a replay makes due, and how many it leaves out. */
 function foundText({ count, left }: Preview): string {
   const all = numberText(count + left)
   if (left === 0) return count === 0 ? words.nothing : fill(words.found, { count: numberText(count) })

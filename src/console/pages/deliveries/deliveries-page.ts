@@ -102,7 +102,6 @@ const waitedHtml = ({ from }: { from: number }, waited: WaitedSales, base: strin
 const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
   isTypedAddress(q) ? personButton(request, q) : ''
 
-/** What a page of the list shows. */
 interface ListView extends Paged {
   readonly parts: PageParts
   /** What became of the sales that waited in the time that the query names, as escaped HTML. */
@@ -146,7 +145,6 @@ function selectionHtml(base: string): string {
   return html`<div class="selection" role="group" aria-label="${label}"><strong class="selected">${count}</strong> !${buttons.join(' ')}</div>`
 }
 
-/** What can be done with the list. */
 function toolsHtml({ found: { items }, query, request }: ListView): string {
   const { base } = request.site
   const filter = queryText(query)
@@ -167,7 +165,6 @@ const BYTE_ORDER_MARK = '\ufeff'
 interface CsvRow {
   readonly one: Summary
   readonly course: string
-  /** The name of the course, if the LMS has it. */
   readonly courseName: string
 }
 

@@ -21,11 +21,8 @@ interface Box {
   readonly parts: PageParts
   readonly request: FastifyRequest
   readonly delivery: Shown
-  /** What is true of it. */
   readonly sentence: DeliverySentence
-  /** The address of its page. */
   readonly here: string
-  /** Whether there is something to withdraw. */
   readonly canWithdraw: boolean
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
@@ -46,7 +43,6 @@ export function boxHtml(of: Box): string {
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
 
-/** What an operator does about it. */
 function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
   const reason = reasonOf(delivery)
   const texts = [
@@ -77,7 +73,6 @@ function similarHtml(of: Box): string {
   return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
 }
 
-/** Why a queued delivery waits, and until when. */
 function waitHtml({ delivery, parts, failure }: Box): string {
   const breaker = parts.liveState.breaker()
   if (isOpen(breaker)) {
@@ -90,7 +85,6 @@ function waitHtml({ delivery, parts, failure }: Box): string {
   return why + next === '' ? '' : html`<p>!${why}!${next}</p>`
 }
 
-/** What an operator can do with a delivery: the next step, one beside it, and the rest on demand. */
 function actionsHtml(of: Box): string {
   const { delivery, sentence, canWithdraw, parts, request } = of
   const { state, replacedBy } = delivery

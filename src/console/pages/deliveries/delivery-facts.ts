@@ -115,7 +115,6 @@ function rowsOf({ request, state, lines }: WithCourses): { key: string; result: 
   })
 }
 
-/** What the buyer has achieved in a course, as the shop was told. */
 function achievementHtml({ passedAt, percent, certificate }: Achievement): string {
   const passed = percent === undefined ? outcomeWords.passed : fill(outcomeWords.passedWith, { percent: `${percent}` })
   const found = html`${passed} <span class="quiet">${outcomeWords.foundAt} !${timeHtml(passedAt)}.</span>`

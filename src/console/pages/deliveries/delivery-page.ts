@@ -136,7 +136,6 @@ const BEGUN: Readonly<Record<keyof typeof words.begun, EventKind>> = {
 }
 const isBegun = (name: string | null): name is keyof typeof BEGUN => name !== null && Object.hasOwn(BEGUN, name)
 
-/** What the form began that led to this page; undefined if it began nothing. */
 function begunBy(request: FastifyRequest): keyof typeof BEGUN | undefined {
   const name = queryOf(request).get('done')
   return isBegun(name) ? name : undefined
@@ -201,20 +200,17 @@ function nameOf({ request, body }: Pick<Shown, 'request' | 'body'>): string {
   return name === '' ? request.email : name
 }
 
-/** The buyer's address, and when the sale came. */
 function introHtml({ request, receivedAt }: Pick<Shown, 'request' | 'receivedAt'>): string {
   const bought = html`${words.bought} !${timeHtml(receivedAt)}`
   return request === null ? bought : html`<bdi>${request.email}</bdi> · !${bought}`
 }
 
-/** Links to the deliveries above and below in the list with these filters. */
 function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string {
   const link = (id: string | null, [short, name]: readonly string[]): string =>
     id === null ? '' : html`<a href="${path}/${id}${list}" aria-label="${name ?? ''}">${short ?? ''}</a>`
   return html`<div class="neighbors">!${link(previous, words.previousDelivery)} !${link(next, words.nextDelivery)}</div>`
 }
 
-/** Links to the delivery that corrects this one, and to the one that it corrects. */
 function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
   const note = (text: string, id: string): string =>
     html`<p class="note">${text} <a href="${base}/deliveries/${id}">${id}</a>.</p>`

@@ -87,7 +87,6 @@ function answerText({ status, ms }: ShopAnswer): string {
   return status < 500 ? fill(words.refused, { status: `${status}` }) : fill(words.stored, { status: `${status}` })
 }
 
-/** The status and the duration at the end of an entry's line. */
 function tookText({ calls = [], answer }: TimelineEvent): string {
   const [only, ...more] = calls
   if (only === undefined) return answer?.status == null ? '' : callText(answer)
@@ -103,7 +102,6 @@ const callText = ({ status, ms }: Pick<CallNote, 'status' | 'ms'>): string =>
     ? fill(words.ms, { ms: numberText(ms) })
     : fill(words.took, { status: `${status}`, ms: numberText(ms) })
 
-/** What an entry unfolds; '' if there is no more to say. */
 function unfoldedHtml(
   { of, request }: Timeline,
   { at, kind, detail, calls = [], answer, deliveryId }: TimelineEvent,

@@ -117,11 +117,9 @@ const TABS: readonly (DeliveryState | '')[] = [
   'withdrawn',
 ]
 
-/** What can be chosen above the list, beside the dates. */
 interface Choices {
   /** All that need someone now, the most frequent first. */
   readonly causes: readonly Pick<Cause, 'code' | 'course' | 'count'>[]
-  /** Those of the LMS. */
   readonly courses: readonly Pick<Course, 'key' | 'name'>[]
 }
 

@@ -60,7 +60,6 @@ export function pagerHtml(of: Paged): string {
   return html`<p class="pager"><span role="status">!${rangeHtml(of)}</span> !${newest} !${newerHtml(of)} !${older} !${live}</p>`
 }
 
-/** The way to the page before this one, if that is not the first. */
 function newerHtml({ place: { passed }, query, request }: Paged): string {
   const [skip = '', after = ''] = (passed.at(-1) ?? '').split('.')
   if (after === '') return ''

@@ -116,7 +116,6 @@ function courseLineHtml(line: CourseLine, item: Summary, courseName: CourseName)
   return html`<li title="${course}">!${shown} <small class="${is}">${words.lines[is]}</small></li>`
 }
 
-/** What became of one course of several, as the name of a word and of its look. */
 function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): keyof typeof words.lines {
   if (is !== 'out') return is
   if (taken !== null) return 'withdrawn'
@@ -125,7 +124,6 @@ function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): 
   return state === 'queued' ? 'queued' : 'out'
 }
 
-/** Returns in one short line what came of a delivery, or what it waits for. */
 function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
   const { state, reason } = item
   const write = (text: string): string => namedHtml(text, request.courseName)

@@ -25,7 +25,6 @@ const changeSchema = z.object({
 
 /** An order that was not carried out: its fields, and the change that it doesn't know of. */
 interface Refused {
-  /** The end of its address. */
   readonly action: keyof typeof words.again
   readonly change: z.infer<typeof changeSchema>
   readonly form: URLSearchParams

@@ -77,7 +77,6 @@ export function addPeople(parts: PageParts): void {
   })
 }
 
-/** The title of a person's page, and the line below it: the name before the address, if a sale has one. */
 function headOf({ email, sales }: Person): { title: string; intro?: string } {
   const sold = sales.find(({ request }) => request !== null)?.request
   const name = `${sold?.name ?? ''} ${sold?.family ?? ''}`.trim()
@@ -165,11 +164,9 @@ function accountIdsOf({ sales }: Person, account: Answered<Account>): number[] {
   return [...new Set(id === undefined ? given : [id, ...given])]
 }
 
-/** The accounts that courses of these sales were given to. */
 const accountsIn = (sales: readonly Sale[]): LmsAccount[] =>
   sales.flatMap(({ lines }) => lines.flatMap(({ account }) => account ?? []))
 
-/** Says under which other addresses the same account has bought; '' if it has not. */
 function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['boughtAs']>>, base: string): string {
   if (found.length === 0) return ''
   const items = found.map(
@@ -205,7 +202,6 @@ function movedHtml(account: Moved, lmsUrl: string): string {
   return html`<div class="note warning"><h2>${title}</h2><p>${text}</p>!${usernameHtml(account, lmsUrl)}</div>`
 }
 
-/** Returns the sales of a person with what is known about each course, newest first. */
 function salesHtml({ email, sales, salesCount }: Person, { base, ...links }: CourseLinks & { base: string }): string {
   if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`
   const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="${base}/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`

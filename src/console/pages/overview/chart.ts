@@ -31,20 +31,17 @@ const SERIES = [
 ] as const
 type Series = (typeof SERIES)[number]
 
-/** Returns how many sales of a bar belong to a series. */
 const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number => totalOf(counts, states)
 
 interface Chart {
   readonly base: string
   readonly bars: readonly Bar[]
   readonly zone: Zone
-  /** The times without the LMS or the database. */
   readonly bands: readonly Band[]
   /** ms since 1970. */
   readonly now: number
 }
 
-/** The width that a bar has with its space. */
 const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => (WIDTH - LEFT) / Math.max(1, bars.length)
 
 /**
@@ -73,13 +70,11 @@ export function chartHtml(chart: Chart): string {
 </figure>`
 }
 
-/** The list of the sales that were received on the day of a bar. */
 const dayUrl = ({ base, zone }: Pick<Chart, 'base' | 'zone'>, { from }: Pick<Bar, 'from'>): string => {
   const day = dayText(from, zone)
   return `${base}/deliveries${queryText({ sales: 'only', from: day, to: day })}`
 }
 
-/** A bar over its whole height as a link. */
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
   const { bars, zone } = chart
   const bar = bars[index]
@@ -155,7 +150,6 @@ export function axisOf(most: number): { step: number; top: number } {
 
 const round = (value: number): number => Math.round(value * 10) / 10
 
-/** Returns the same numbers as a table, the latest first. */
 function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
   const { bars, zone } = chart
   const rows = bars

@@ -50,7 +50,6 @@ export function addOverview(parts: PageParts): void {
   })
 }
 
-/** Reads all that the page shows. Times are ms since 1970. */
 async function readView(parts: PageParts, request: FastifyRequest, asked: Period) {
   const { site, zone, courseName, closestCourse } = request
   const { operations, liveState, readSenders, shopEvents } = parts
@@ -111,7 +110,6 @@ function overviewHtml(view: View): string {
 !${courseSalesHtml(view)}`
 }
 
-/** Names the days whose sales the page counts. */
 function periodText({ firstDay, lastDay, zone }: View): string {
   const [from, to] = [firstDay, lastDay].map((day) => zone.format('day', dayIn(day, zone).from))
   return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
@@ -123,7 +121,6 @@ function countedHtml({ states, sold, sales, now }: View): string {
   return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
-/** Returns each problem with what to do; or that all is well. */
 function problemsHtml(problems: readonly Problem[], view: View): string {
   const { states, site } = view
   const { origin, base } = site

@@ -31,7 +31,6 @@ const NAMED_MAX = 5
 /** Returns what is wrong, the most serious first; empty if nothing is wrong. */
 export function problemsOf(of: {
   overview: Overview
-  /** How many deliveries are queued. */
   queued: number
   breaker: BreakerState
   /** The longest paused first. */

@@ -15,7 +15,6 @@ const words = TEXTS.palette
 
 /** What a search found. */
 export interface Hits {
-  /** The path of the console. */
   readonly base: string
   /** As it was typed, without white space around it. */
   readonly text: string

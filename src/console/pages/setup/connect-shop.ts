@@ -18,16 +18,13 @@ export interface Step {
   readonly body: string
 }
 
-/** What the step shows. */
 interface Shop {
   /** The address of the service, without a slash at the end. */
   readonly at: string
-  /** The path of the console. */
   readonly base: string
   readonly senders: SendersView
   readonly forms: readonly FormLately[]
   readonly refunds: boolean
-  /** LERNITO_PUBLIC_URL is set. */
   readonly isPublic: boolean
   readonly hasPreviousSecret: boolean
 }

@@ -82,7 +82,6 @@ function progressHtml(steps: readonly Step[], checked: string): string {
   return html`<p class="intro" id="setup-progress">${fill(words.progress, { done, all })} !${checked}</p>`
 }
 
-/** Returns the steps as a list. The first one that is not done is marked as the next. */
 function stepsHtml(steps: readonly Step[]): string {
   const next = steps.find(({ done }) => !done)
   const items = steps.map((step, index) => {
@@ -100,7 +99,6 @@ const placeOf = ({ site: { origin, base } }: FastifyRequest) => ({
   base,
 })
 
-/** Reads what the steps show. */
 async function readView(parts: PageParts, run: ChecksRun | null) {
   const { readSenders, formsLately, readCatalogue, shopEvents, liveState } = parts
   const [senders, forms, last, catalogue, outbox] = await Promise.all([
@@ -149,7 +147,6 @@ function connectLms({ lmsUrl }: PageParts, { run, catalogue, breaker }: View): S
   }
 }
 
-/** Returns the step about who may sign in to the console. Who reads it has done so. */
 function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
   const { site } = request
   const rows = [
@@ -166,7 +163,6 @@ function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
   }
 }
 
-/** Returns the step with a test sale, and what came of the last one. */
 function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View): Step {
   const done = sale !== null && (sale.state === 'enrolled' || sale.state === 'pre_enrolled')
   const { base } = request.site
@@ -184,7 +180,6 @@ function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View):
   }
 }
 
-/** Returns the step that tells the shop what becomes of its sales. */
 function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step {
   const { title, text, more } = words.results
   const settings = [
@@ -202,7 +197,6 @@ function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step 
   }
 }
 
-/** Returns the step with the button that sends a test notification, and what came of the last one. */
 function notify({ testNotification }: PageParts, request: FastifyRequest, { last }: View): Step {
   const { title, text } = words.notify
   const { last: lastOne, button, intro } = TEXTS.testNotification
@@ -226,7 +220,6 @@ function countsHtml({ at, results }: ChecksRun): string {
   return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${agoHtml(at)}.</span>`
 }
 
-/** Returns what the checks found: each problem with its cure, and below them all checks. */
 function checksHtml(run: ChecksRun): string {
   const found = run.results.flatMap(({ problems }) => problems)
   const problems = found.toSorted((a, b) => CHECK_STATUSES.indexOf(a.status) - CHECK_STATUSES.indexOf(b.status))

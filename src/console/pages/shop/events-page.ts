@@ -93,7 +93,6 @@ function endpointHtml(endpoint: EndpointState | null, now: number): string {
   return html`<p class="note ${grade}">${text}!${from}!${probe}</p>`
 }
 
-/** What the endpoint accepted last, and why it failed last. */
 function endpointFacts({ sentAt, error, errorAt }: EndpointState): (readonly [name: string, value: string])[] {
   const last =
     error === null || errorAt === null

@@ -24,7 +24,6 @@ export function addRefused({ scope, readSenders }: PageParts): void {
   })
 }
 
-/** One row for each cause of a sender. */
 function rowsOf(sender: RefusedSender): string[][] {
   const { address, causes, signedAt } = sender
   return causes.map((cause) => {

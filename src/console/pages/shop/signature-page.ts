@@ -10,7 +10,6 @@ import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 
 const words = TEXTS.signature
-/** The number of characters shown before the first difference. */
 const CONTEXT = 60
 
 /**
@@ -40,7 +39,6 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   })
 }
 
-/** What an operator pastes. */
 type Fields = Readonly<Record<'body' | 'header' | 'id' | 'timestamp', string>>
 
 function formHtml(of: Fields & { action: string; result: string }): string {
