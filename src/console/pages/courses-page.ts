@@ -22,12 +22,11 @@ const UNSOLD_MAX = 200
 export function addCourses(parts: PageParts): void {
   const { scope, now } = parts
   scope.get(PATH, async (request, reply) => {
-    const { base } = request.site
     const { from, to } = readQuery(queryOf(request))
-    const href = (period: Period): string => `${base}${PATH}${queryText({ ...period })}`
+    const href = (period: Period): string => `~${PATH}${queryText({ ...period })}`
     const view = await readView(parts, request, { from, to })
-    const page = { ...view, base, now: now(), lmsUrl: parts.lmsUrl }
-    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: base + PATH })
+    const page = { ...view, now: now(), lmsUrl: parts.lmsUrl }
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `~${PATH}` })
     const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
     return sendPage({ reply, title: words.title, aside, current: PATH, main })
   })
@@ -92,7 +91,6 @@ async function readView(
 }
 
 interface View extends Awaited<ReturnType<typeof readView>> {
-  readonly base: string
   readonly lmsUrl: string
   readonly now: number
 }
@@ -155,7 +153,7 @@ function cellsOf(line: Line, view: View): string[] {
     if (count === 0) return html`<span class="quiet">0</span>`
     // The list shows one state or all.
     const state = states?.find((one) => counts[one] === count) ?? ''
-    const url = `${view.base}/deliveries${queryText({ course: line.key, sales: 'only', ...view.period, state })}`
+    const url = `~/deliveries${queryText({ course: line.key, sales: 'only', ...view.period, state })}`
     return html`<a!${look} href="${url}">${numberText(count)}</a>`
   }
   return [
@@ -234,17 +232,16 @@ function changeHtml(change: Change | null, { since }: View): string {
 /** What an operator can do about the problems of a course; else, its page in the LMS. */
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
-  const { base } = view
   const stopped = counts.needs_attention
   if (status.kind === 'missing') {
     if (status.similar === null || stopped === 0) return ''
     const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })
-    const url = `${base}/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
+    const url = `~/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
     return html`<a class="button" href="${url}">${fill(words.correct, { count: numberText(stopped) })}</a>`
   }
   if (status.kind !== 'open' && status.kind !== 'unknown' && stopped > 0) {
     const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
-    return html`<a class="button second" href="${base}/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
+    return html`<a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
   }
   const url = courseUrl(key, view.lmsUrl)
   return status.kind === 'unknown' || url === null ? '' : html`<a href="${url}">${words.about}</a>`

@@ -160,10 +160,10 @@ function notStaffHtml(of: LmsLinks & { username: string }): string {
 <p><a class="button" href="${lmsSignOut(of)}">${words.notStaff.action}</a></p>
 <h2>${fill(words.notStaff.become, { username })}</h2><p>${words.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${username}">${lmsUrl}/admin/auth/user/</a></p>
 <p>${words.notStaff.command} <code>./manage.py lms manage_user ${username} ${words.notStaff.address} --staff</code></p>
-<p><a class="button second" href="${site.base}/sign-in">${words.notStaff.again}</a></p>`
+<p><a class="button second" href="~/sign-in">${words.notStaff.again}</a></p>`
 }
 
 function signedOutHtml(links: LmsLinks): string {
   return html`<p>${words.out.text}</p>
-<p class="actions"><a class="button" href="${links.site.base}/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
+<p class="actions"><a class="button" href="~/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
 }

@@ -64,10 +64,9 @@ interface ProgressView {
 /** Returns the progress, and what came of each delivery. It updates itself until all are settled. */
 function progressHtml(of: ProgressView): string {
   const { parts, request, bulk, results, items } = of
-  const { base } = request.site
   const { id, state, total, replayed, corrects } = bulk
   const running = state === 'running'
-  const here = `${base}/replays/${id}`
+  const here = `~/replays/${id}`
   const { grade, title } = titleOf(bulk, results)
   const max = Math.max(1, total)
   const bar = running
@@ -89,7 +88,7 @@ function factsOf({ bulk, request }: ProgressView): (readonly [name: string, valu
   const named = corrects === null ? null : request.courseName(corrects.to)
   const what =
     corrects === null
-      ? (chipsHtml(filter, request) || html`${words.all}`) + (enrolled ? html` ${words.withEnrolled}` : '')
+      ? (chipsHtml(filter, request.courseName) || html`${words.all}`) + (enrolled ? html` ${words.withEnrolled}` : '')
       : html`<code>${corrects.from}</code> → !${named === null ? '' : html`<bdi>${named}</bdi> `}<code>${corrects.to}</code>`
   return [
     [corrects === null ? words.which : correctionWords.key, what],
@@ -117,14 +116,14 @@ function titleOf(bulk: BulkReplay, states: StateCounts): { grade: string; title:
     : { grade: 'warning', title: words.states.someFailed }
 }
 
-function resultsHtml({ request, bulk, results: states }: ProgressView): string {
+function resultsHtml({ bulk, results: states }: ProgressView): string {
   const { id, state, total, replayed } = bulk
   const running = state === 'running'
   const done = numberText(replayed)
   if (replayed === 0 && !running) return html`${words.none}`
   const links = ORDER.filter((one) => states[one] > 0).map((one) => {
     const text = fill(TEXTS.counts[one], { count: numberText(states[one]) })
-    return html`<a href="${request.site.base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
+    return html`<a href="~/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const gone = replayed - totalOf(states)
   const list = [...links, ...(gone > 0 ? [html`${fill(words.deleted, { count: numberText(gone) })}`] : [])].join(', ')
@@ -141,22 +140,21 @@ function waitingHtml({ parts, results }: ProgressView): string {
 }
 
 /** What a correction left as it is, and the way to it. */
-function leftHtml({ request, bulk }: ProgressView): string {
+function leftHtml({ bulk }: ProgressView): string {
   const { corrects, state, total, replayed, filter } = bulk
   if (corrects === null || state !== 'done' || replayed >= total) return ''
   const { cause = '', ids = [] } = filter
   const query = queryText({ cause, about: corrects.from, ids: ids.join(',') })
-  return html`<p>${fill(correctionWords.left, { count: numberText(total - replayed) })} <a href="${request.site.base}/deliveries${query}">${correctionWords.openLeft}</a></p>`
+  return html`<p>${fill(correctionWords.left, { count: numberText(total - replayed) })} <a href="~/deliveries${query}">${correctionWords.openLeft}</a></p>`
 }
 
 /** The next step after a correction: what failed again, or back to what else needs somebody. */
-function nextHtml({ request, bulk, results }: ProgressView): string {
+function nextHtml({ bulk, results }: ProgressView): string {
   if (bulk.corrects === null || bulk.state === 'running' || results.queued > 0) return ''
-  const { base } = request.site
   const failed = results.needs_attention
   const open =
     failed === 0
       ? ''
-      : html`<a class="button" href="${base}/deliveries${queryText({ state: 'needs_attention', replay: bulk.id })}">${fill(correctionWords.openFailed, { count: numberText(failed) })}</a>`
-  return html`<p class="actions">!${open}<a class="button second" href="${base}/">${correctionWords.back}</a></p>`
+      : html`<a class="button" href="~/deliveries${queryText({ state: 'needs_attention', replay: bulk.id })}">${fill(correctionWords.openFailed, { count: numberText(failed) })}</a>`
+  return html`<p class="actions">!${open}<a class="button second" href="~/">${correctionWords.back}</a></p>`
 }

@@ -7,7 +7,7 @@ import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, formOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryPath, formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
@@ -37,7 +37,7 @@ export function addWithdrawal(parts: PageParts): void {
     const form = formOf(request)
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
-    const here = deliveryUrl(request)
+    const here = deliveryPath(request)
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const again = (problem: Problem) => {
@@ -64,7 +64,10 @@ export function addWithdrawal(parts: PageParts): void {
     if (ordered.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'withdraw', ...ordered })
     if (ordered.kind === 'unknown') return reply.callNotFound()
     if (ordered.kind === 'refused') return again(ordered.why)
-    return reply.redirect(`${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)
+    return reply.redirect(
+      `${request.site.base}${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`,
+      303,
+    )
   })
 }
 
@@ -76,7 +79,7 @@ async function sendForm(
 ): Promise<FastifyReply> {
   const { request, withdrawable, sent } = of
   const { id } = request.params
-  const here = deliveryUrl(request)
+  const here = `~${deliveryPath(request)}`
   const crumbs = crumbsOf({ id, request: withdrawable })
   const pending = (await parts.operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
   const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
@@ -117,7 +120,7 @@ async function orderHtml(
   )
   // What the operator saw when they opened the form, however often they sent it since.
   const seen = (sent === null ? undefined : seenOf(sent)) ?? withdrawable.lastEvent
-  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
+  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
 <form method="post" action="${action}" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
@@ -140,8 +143,8 @@ function choiceHtml(
 <div>${said}!${live}</div>`
 }
 
-function othersHtml(others: readonly string[], base: string): string {
+function othersHtml(others: readonly string[]): string {
   if (others.length === 0) return ''
-  const items = others.map((id) => html`<li><a href="${base}/deliveries/${id}">${id}</a></li>`)
+  const items = others.map((id) => html`<li><a href="~/deliveries/${id}">${id}</a></li>`)
   return html`<div class="note warning"><p>${words.others}</p><ul>!${items.join('')}</ul></div>`
 }

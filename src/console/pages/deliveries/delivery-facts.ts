@@ -14,9 +14,10 @@ const outcomeWords = TEXTS.outcome
  * Returns who bought and who sent a delivery, as lists beside its result.
  * @param of.from who sent it, if that is known
  */
-export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; base: string; from: string | null }): string {
+export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; from: string | null }): string {
   const { id, request, form, source, webhookId } = delivery
-  const person = request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of))}`
+  const person =
+    request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of.lmsUrl))}`
   const rows: (readonly [name: string, value: string] | null)[] = [
     of.from === null ? null : [words.from, html`<code>${of.from}</code>`],
     source === 'shop' ? [words.form, signatureHtml(form)] : [words.source, html`${words.sources[source]}`],
@@ -29,14 +30,14 @@ export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; base: s
 function buyerRows(
   { id }: Pick<Shown, 'id'>,
   { email, name, family, username }: NonNullable<Shown['request']>,
-  { lmsUrl, base }: { lmsUrl: string; base: string },
+  lmsUrl: string,
 ): [string, string][] {
   const link = html`<bdi>${email}</bdi> <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
   return [
     [words.name, html`<bdi>${name} ${family}</bdi>`],
     [words.email, link],
     [words.username, html`<bdi>${username}</bdi>`],
-    [words.otherSales, html`<a href="${base}/people/${id}">${words.person}</a>`],
+    [words.otherSales, html`<a href="~/people/${id}">${words.person}</a>`],
   ]
 }
 

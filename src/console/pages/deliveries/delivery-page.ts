@@ -12,7 +12,7 @@ import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
 import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryPath, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { boxHtml } from './delivery-box.ts'
@@ -30,17 +30,17 @@ export function addDelivery(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = (request: FastifyRequest<WithId>, done: Done): string => `${deliveryUrl(request)}?done=${done}`
+  const resultUrl = (request: FastifyRequest<WithId>, done: Done): string =>
+    `${request.site.base}${deliveryPath(request)}?done=${done}`
 
   scope.get<WithId>(path, async (request, reply) => {
-    const { base } = request.site
     const query = readQuery(queryOf(request))
     const filter = filterOf(query, request.zone)
     const read = await readDelivery(parts, { id: request.params.id, filter })
     if (read === null) return reply.callNotFound()
     const { delivery, neighbors } = read
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
-    const aside = neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))
+    const aside = neighborsHtml(neighbors, queryText(query))
     const main = deliveryHtml(parts, request, read)
     const title = nameOf(delivery)
     return sendPage({ reply, title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main })
@@ -89,9 +89,8 @@ type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
   const { liveState, lmsUrl, now } = parts
   const { delivery, events, canWithdraw } = read
-  const { base } = request.site
   const breaker = liveState.breaker()
-  const here = `${base}/deliveries/${delivery.id}`
+  const here = `~/deliveries/${delivery.id}`
   // With what was done, so that an update also brings what it came to.
   const done = begunBy(request)
   const url = done === undefined ? here : `${here}?done=${done}`
@@ -103,10 +102,10 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const box = { parts, request, delivery, sentence, here, canWithdraw, failure }
   return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
-!${boxHtml(box)}!${linksHtml(delivery, base)}
+!${boxHtml(box)}!${linksHtml(delivery)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from })}</aside>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, from })}</aside>
 </div>`
 }
 
@@ -205,15 +204,15 @@ function introHtml({ request, receivedAt }: Pick<Shown, 'request' | 'receivedAt'
   return request === null ? bought : html`<bdi>${request.email}</bdi> · !${bought}`
 }
 
-function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string {
+function neighborsHtml({ previous, next }: Neighbors, list: string): string {
   const link = (id: string | null, [short, name]: readonly string[]): string =>
-    id === null ? '' : html`<a href="${path}/${id}${list}" aria-label="${name ?? ''}">${short ?? ''}</a>`
+    id === null ? '' : html`<a href="~/deliveries/${id}${list}" aria-label="${name ?? ''}">${short ?? ''}</a>`
   return html`<div class="neighbors">!${link(previous, words.previousDelivery)} !${link(next, words.nextDelivery)}</div>`
 }
 
-function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
+function linksHtml({ replaces, replacedBy }: Shown): string {
   const note = (text: string, id: string): string =>
-    html`<p class="note">${text} <a href="${base}/deliveries/${id}">${id}</a>.</p>`
+    html`<p class="note">${text} <a href="~/deliveries/${id}">${id}</a>.</p>`
   return (
     (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
     (replaces === null ? '' : note(words.replacesNote, replaces))

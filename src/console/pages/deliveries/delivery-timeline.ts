@@ -112,12 +112,7 @@ function unfoldedHtml(
   const order = orders.find(({ requestedAt }) => requestedAt === at)
   const rows: (readonly [string, string])[] = [
     ...(of === undefined
-      ? ([
-          [
-            words.delivery,
-            html`<a href="${request.site.base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`,
-          ],
-        ] as const)
+      ? ([[words.delivery, html`<a href="~/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`]] as const)
       : []),
     ...(answer?.from === undefined ? [] : ([[words.from, html`<code>${answer.from}</code>`]] as const)),
     ...(isSale && form !== undefined && SIGNED.test(detail) ? ([[words.signature, signatureHtml(form)]] as const) : []),

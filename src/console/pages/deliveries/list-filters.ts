@@ -134,9 +134,9 @@ export function formHtml(
   query: ListQuery,
   { request, now, ...choices }: Choices & { request: FastifyRequest; now: number },
 ): string {
-  const { site, zone, courseName } = request
+  const { zone, courseName } = request
   const { q: _q, from, to, ...hidden } = query
-  const action = `${site.base}/deliveries`
+  const action = '~/deliveries'
   const brought = LINKS.map((id) => `#${id}:outerMorph`).join(',')
   const periods = periodLinks({
     period: query,
@@ -204,11 +204,10 @@ function choiceHtml(of: {
  * Returns a link for each state, and one for access that ended, which keep the other filters.
  * @param of.counts null if there are other filters: the counts are of all deliveries
  */
-export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; base: string }): string {
-  const { query, counts, base } = of
+export function tabsHtml({ query, counts }: { query: ListQuery; counts: StateCounts | null }): string {
   const tab = (change: Pick<ListQuery, 'state' | 'ended'>, label: string, count = '') => {
     const mark = change.state === query.state && change.ended === query.ended ? ' aria-current="page"' : ''
-    return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, ...change })}"!${mark}>${label}!${count}</a></li>`
+    return html`<li><a class="tab" href="~/deliveries${queryText({ ...query, ...change })}"!${mark}>${label}!${count}</a></li>`
   }
   const tabs = TABS.map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
@@ -227,12 +226,12 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
  * Returns the conditions of a filter in words; '' if it has none.
  * @param query the query of the list that has this filter: each condition is then a link that removes it
  */
-export function chipsHtml(filter: DeliveryFilter, { site, courseName }: FastifyRequest, query?: ListQuery): string {
+export function chipsHtml(filter: DeliveryFilter, courseName: CourseName, query?: ListQuery): string {
   const items = conditionsOf(filter, courseName).map(([name, value]) => {
     const text = html`${words.chips[name]} <strong>!${value}</strong>`
     if (query === undefined) return html`<li class="chip">!${text}</li>`
     const rest = queryText({ ...query, [name]: '' })
-    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>!${text} <span aria-hidden="true">×</span></a></li>`
+    return html`<li><a class="chip" href="~/deliveries${rest}"><span class="unseen">${words.remove} </span>!${text} <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }

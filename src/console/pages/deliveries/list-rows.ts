@@ -64,7 +64,7 @@ const timeOfDayHtml = (at: number): string => timeHtml(at, 'clock')
 /** The id of a row lets an update keep the rows that are still there. */
 function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = agoHtml): string {
   const { list = '', isSelectable = false } = of
-  const { site, courseName } = of.request
+  const { courseName } = of.request
   const { id, state, email, name, activeAt, source, reason } = item
   const address = email ?? words.noEmail
   const why = reason === null ? '' : html` title="${reasonSentence(reason)}"`
@@ -74,7 +74,7 @@ function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = ag
     : ''
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
-<td role="cell"><a class="row-link" href="${site.base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
+<td role="cell"><a class="row-link" href="~/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, of)}</td>
 <td role="cell">!${whenHtml(activeAt)}</td></tr>`

@@ -36,14 +36,13 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
 interface Context {
   readonly courseName: CourseName
   readonly closestCourse: FastifyRequest['closestCourse']
-  readonly base: string
 }
 
-function causeHtml(cause: MarkedCause, { closestCourse, base, courseName }: Context): string {
+function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
-  const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
+  const list = count === 1 ? `~/deliveries/${latest}` : `~/deliveries${query}`
   const similar = code === 'course.missing' && course !== null ? closestCourse(course) : null
   const isOther = similar !== null && course !== null
   const key =
@@ -55,10 +54,10 @@ function causeHtml(cause: MarkedCause, { closestCourse, base, courseName }: Cont
   const looksLike = isOther ? `${looksLikeHtml(similar, course, courseName)} ` : ''
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
-  const replay = html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+  const replay = html`<a class="button second" href="~/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   // What the key was meant to be is known, so a replay alone can't help.
   const correct = isOther
-    ? html`<a class="button" href="${base}/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: courseName(similar) ?? shortKey(similar) })}</a> `
+    ? html`<a class="button" href="~/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: courseName(similar) ?? shortKey(similar) })}</a> `
     : ''
   const action =
     waitsFor !== null || state === 'rejected'
@@ -66,7 +65,7 @@ function causeHtml(cause: MarkedCause, { closestCourse, base, courseName }: Cont
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
   return html`<li class="need"><strong class="figure">${number}</strong>
-<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, base)}</div>
+<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause)}</div>
 <div class="actions">!${action}</div></li>`
 }
 
@@ -78,7 +77,7 @@ function looksLikeHtml(similar: string, course: string, courseName: CourseName):
 }
 
 /** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */
-function markHtml(cause: MarkedCause, base: string): string {
+function markHtml(cause: MarkedCause): string {
   if (!isMarkable(cause)) return ''
   const { code, course, mark, cameBack } = cause
   const who =
@@ -91,6 +90,6 @@ function markHtml(cause: MarkedCause, base: string): string {
     : mark.kind === 'cause_acknowledged'
       ? html`<button class="plain" name="kind" value="cause_resolved">${words.attention.resolve}</button>`
       : ''
-  const form = button === '' ? '' : html`<form method="post" action="${base}/causes">!${fields}!${button}</form>`
+  const form = button === '' ? '' : html`<form method="post" action="~/causes">!${fields}!${button}</form>`
   return html`<div class="mark">!${back}!${who === '' ? '' : html`<span class="quiet">!${who}</span> `}!${form}</div>`
 }

@@ -34,7 +34,6 @@ type Series = (typeof SERIES)[number]
 const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number => totalOf(counts, states)
 
 interface Chart {
-  readonly base: string
   readonly bars: readonly Bar[]
   readonly zone: Zone
   readonly bands: readonly Band[]
@@ -70,9 +69,9 @@ export function chartHtml(chart: Chart): string {
 </figure>`
 }
 
-const dayUrl = ({ base, zone }: Pick<Chart, 'base' | 'zone'>, { from }: Pick<Bar, 'from'>): string => {
+const dayUrl = ({ zone }: Pick<Chart, 'zone'>, { from }: Pick<Bar, 'from'>): string => {
   const day = dayText(from, zone)
-  return `${base}/deliveries${queryText({ sales: 'only', from: day, to: day })}`
+  return `~/deliveries${queryText({ sales: 'only', from: day, to: day })}`
 }
 
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
@@ -105,7 +104,7 @@ function stackHtml(
 
 /** A strip below the bars over each time without the LMS or the database. */
 function stripsHtml(chart: Chart): string {
-  const { base, bars, bands, now } = chart
+  const { bars, bands, now } = chart
   const step = stepOf(chart)
   const first = bars[0]?.from ?? now
   const xOf = (time: number): number => {
@@ -120,7 +119,7 @@ function stripsHtml(chart: Chart): string {
       const width = Math.max(STRIP.narrowest, to - from)
       const x = Math.min(from, WIDTH - width)
       const label = `${incidentWords.kinds[band.kind]}: ${words.waited}`
-      return html`<a href="${base}/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
+      return html`<a href="~/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
     })
     .join('')
 }

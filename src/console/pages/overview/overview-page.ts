@@ -13,7 +13,7 @@ import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { DAY_MS, dayIn, dayText } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
-import { CONSOLE_PATH } from '../../session/site.ts'
+import { serviceUrl } from '../../session/site.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
 import { lastIncidentHtml } from '../incidents-page.ts'
 import { causesHtml } from './causes.ts'
@@ -29,11 +29,10 @@ const WEEK_MS = 7 * DAY_MS
 export function addOverview(parts: PageParts): void {
   const { scope, operations, now } = parts
   scope.get('/', async (request, reply) => {
-    const { base } = request.site
     const { from, to } = readQuery(queryOf(request))
     const view = await readView(parts, request, { from, to })
-    const href = (period: Period): string => `${base}/${queryText({ ...period })}`
-    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })
+    const href = (period: Period): string => `~/${queryText({ ...period })}`
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: '~/' })
     const main = html`<div id="overview" !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
 !${overviewHtml(view)}</div>`
     return sendPage({ reply, title: words.title, aside, current: '/', main })
@@ -71,7 +70,6 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     band === undefined ? null : { ...band, ...(await operations.waitedSales({ from: band.from, to: band.to ?? now })) }
   return {
     site,
-    base: site.base,
     zone,
     courseName,
     closestCourse,
@@ -95,7 +93,7 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
 type View = Awaited<ReturnType<typeof readView>>
 
 function overviewHtml(view: View): string {
-  const { states, sales, last, base } = view
+  const { states, sales, last } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
   const attention = causesHtml({ ...view, count: needs_attention + rejected })
@@ -106,7 +104,7 @@ function overviewHtml(view: View): string {
 !${countedHtml(view)}
 <h2>${TEXTS.chart.title}</h2>
 !${chartHtml({ ...view, bars: sales.value })}
-!${last === null ? '' : html`<p>!${lastIncidentHtml(last, base)}</p>`}
+!${last === null ? '' : html`<p>!${lastIncidentHtml(last)}</p>`}
 !${courseSalesHtml(view)}`
 }
 
@@ -123,7 +121,6 @@ function countedHtml({ states, sold, sales, now }: View): string {
 
 function problemsHtml(problems: readonly Problem[], view: View): string {
   const { states, site } = view
-  const { origin, base } = site
   if (problems.length > 0) {
     return problems
       .map(
@@ -134,12 +131,12 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
           path,
           action,
         }) => html`<div class="note ${grade}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
-!${path === undefined ? '' : html`<p><a class="button" href="${base}${path}">${action}</a></p>`}</div>`,
+!${path === undefined ? '' : html`<p><a class="button" href="~${path}">${action}</a></p>`}</div>`,
       )
       .join('')
   }
   const isUnused = totalOf(states.value) === 0
-  const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
+  const webhook = `${serviceUrl(site)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
 }
@@ -159,7 +156,7 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 }
 
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
-function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
+function tilesHtml({ sold, causes, sales, overview, now, zone, period, lastDay }: View): string {
   const counts = sold.value
   const lastBar = sales.value.at(-1)
   const isNow = lastDay === dayText(now, zone)
@@ -173,12 +170,12 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
   ] as const
   const tiles = byState.map(({ state, name, more }) => {
     const count = counts[state]
-    const number = html`<a href="${base}/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
+    const number = html`<a href="~/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
     // Who paid a week ago and has not registered may need a reminder.
     const older =
       state !== 'pre_enrolled' || count === 0
         ? ''
-        : html`<br><a href="${base}/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
+        : html`<br><a href="~/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
     return tile({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
   })
   const all = html`<strong>${numberText(totalOf(counts))}</strong>`
@@ -187,11 +184,11 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
 }
 
 /** The states without a figure of their own, so that the figures add up, and what none of them counts. */
-function othersHtml({ sold, base, period }: View): string {
+function othersHtml({ sold, period }: View): string {
   const counts = sold.value
   const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
     const text = fill(TEXTS.counts[state], { count: numberText(counts[state]) })
-    const list = `${base}/deliveries${queryText({ sales: 'only', state, ...period })}`
+    const list = `~/deliveries${queryText({ sales: 'only', state, ...period })}`
     return counts[state] === 0 ? html`${text}` : html`<a href="${list}">${text}</a>`
   })
   return html`<p class="also quiet">${fill(words.others.also, { count: numberText(totalOf(counts)) })} !${parts.join(', ')}. ${words.others.uncounted}</p>`
@@ -230,7 +227,7 @@ const COURSE_STATES = [
  * Returns what was sold of each course by the state of its sales, with totals; '' if nothing was sold. Each figure leads to
  * its sales.
  */
-function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
+function courseSalesHtml({ byCourse, period, courseName }: View): string {
   const { unnamed, sales } = byCourse
   if (sales === 0) return ''
   const [courses, rest] = [byCourse.courses.slice(0, COURSES_MAX), byCourse.courses.slice(COURSES_MAX)]
@@ -238,7 +235,7 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     const link = (text: string, state: DeliveryState | '', look = ''): string =>
       course === undefined
         ? text
-        : html`<a!${look} href="${base}/deliveries${queryText({ course, sales: 'only', ...period, state })}">!${text}</a>`
+        : html`<a!${look} href="~/deliveries${queryText({ course, sales: 'only', ...period, state })}">!${text}</a>`
     const cells = COURSE_STATES.map((state) => {
       const count = counts[state]
       const look = state === 'needs_attention' || state === 'rejected' ? ' class="bad"' : ''
@@ -263,7 +260,7 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     sales: numberText(sales),
     courses: numberText(totalOf(total) - totalOf(unnamed)),
   })
-  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="${base}/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
+  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="~/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
 <div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers by-course" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
 <tbody role="rowgroup">!${rows.join('\n')}</tbody><tfoot role="rowgroup">!${row(words.courses.total, total)}</tfoot></table></div>`
 }

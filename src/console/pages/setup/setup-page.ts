@@ -8,7 +8,7 @@ import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { CHECK_STATUSES, type ChecksRun, checksRunSchema, type PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { CONSOLE_PATH, callbackOf } from '../../session/site.ts'
+import { callbackOf, serviceUrl } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
 import { connectShop, type Step } from './connect-shop.ts'
 
@@ -34,7 +34,7 @@ export function addSetup(parts: PageParts): void {
     return sendPage({ reply, title: words.title, current: PATH, main })
   }
   const lead = (reply: FastifyReply, values: URLSearchParams) =>
-    leadToPage({ reply, path: reply.request.site.base + PATH, values }, () => send(reply, values))
+    leadToPage({ reply, path: PATH, values }, () => send(reply, values))
 
   scope.get(PATH, (request, reply) => send(reply, sentForm(request)))
 
@@ -63,12 +63,12 @@ async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRu
   const steps = [
     connectLms(parts, view),
     letOperatorsIn(parts, request),
-    connectShop({ ...parts, ...view, ...placeOf(request), hasPreviousSecret: parts.secrets.length > 1 }),
-    testSale(request, view),
-    sendEvents(request, view),
-    notify(parts, request, view),
+    connectShop({ ...parts, ...view, at: serviceUrl(request.site), hasPreviousSecret: parts.secrets.length > 1 }),
+    testSale(view),
+    sendEvents(view),
+    notify(parts, view),
   ]
-  const action = `${request.site.base}${PATH}/checks`
+  const action = `~${PATH}/checks`
   return html`<div class="setup-head">!${progressHtml(steps, run === null ? '' : countsHtml(run))}
 <form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress"><button class="second">${TEXTS.checks.run}</button></form></div>
 !${stepsHtml(steps)}
@@ -93,11 +93,6 @@ function stepsHtml(steps: readonly Step[]): string {
   })
   return html`<ol class="checklist">!${items.join('\n')}</ol>`
 }
-
-const placeOf = ({ site: { origin, base } }: FastifyRequest) => ({
-  at: origin + base.slice(0, -CONSOLE_PATH.length),
-  base,
-})
 
 async function readView(parts: PageParts, run: ChecksRun | null) {
   const { readSenders, formsLately, readCatalogue, shopEvents, liveState } = parts
@@ -163,31 +158,30 @@ function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
   }
 }
 
-function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View): Step {
+function testSale({ last: { sale }, catalogue }: View): Step {
   const done = sale !== null && (sale.state === 'enrolled' || sale.state === 'pre_enrolled')
-  const { base } = request.site
   const result =
     sale === null
       ? ''
-      : html`<p>${words.test.last} <a href="${base}/deliveries/${sale.id}">!${timeHtml(sale.receivedAt)}</a> !${stateHtml(sale.state)}</p>`
-  const form = testSaleForm(request, { courses: catalogue.courses })
+      : html`<p>${words.test.last} <a href="~/deliveries/${sale.id}">!${timeHtml(sale.receivedAt)}</a> !${stateHtml(sale.state)}</p>`
+  const form = testSaleForm({ courses: catalogue.courses })
   return {
     id: 'test-sale',
     title: words.test.title,
     done,
     aside: sale === null ? words.test.none : TEXTS.states[sale.state],
-    body: html`<p class="quiet">${words.test.text}</p>!${result}!${form}<p><a href="${base}/test-sale">${words.test.other}</a></p>`,
+    body: html`<p class="quiet">${words.test.text}</p>!${result}!${form}<p><a href="~/test-sale">${words.test.other}</a></p>`,
   }
 }
 
-function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step {
+function sendEvents({ outbox }: View): Step {
   const { title, text, more } = words.results
   const settings = [
     copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' }),
     copyHtml({ id: 'copy-events-secret', text: 'LERNITO_EVENTS_SECRET=whsec_$(openssl rand -base64 32)' }),
   ]
   const example = html`<p>${text}</p>!${factsHtml(settings.map((setting) => [words.setting, setting]))}`
-  const link = html`<p class="quiet">${more} <a href="${base}/events">${TEXTS.shopEvents.title}</a></p>`
+  const link = html`<p class="quiet">${more} <a href="~/events">${TEXTS.shopEvents.title}</a></p>`
   return {
     id: 'events',
     title,
@@ -197,14 +191,14 @@ function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step 
   }
 }
 
-function notify({ testNotification }: PageParts, request: FastifyRequest, { last }: View): Step {
+function notify({ testNotification }: PageParts, { last }: View): Step {
   const { title, text } = words.notify
   const { last: lastOne, button, intro } = TEXTS.testNotification
   const { notification } = last
   const result =
     notification === null ? '' : html`<p>${lastOne} !${timeHtml(notification.at)}: ${notification.detail}.</p>`
   const form = html`<p class="quiet">${intro}</p>!${result}
-<form method="post" action="${request.site.base}/test-notification" class="actions"><button class="second">${button}</button></form>`
+<form method="post" action="~/test-notification" class="actions"><button class="second">${button}</button></form>`
   const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
   const isOn = testNotification !== null
   return { id: 'notifications', title, done: isOn, aside: isOn ? words.on : words.off, body: isOn ? form : example }

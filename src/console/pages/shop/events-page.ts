@@ -5,7 +5,7 @@ import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { type Buyers, buyersOf } from '../changes-page.ts'
@@ -40,7 +40,7 @@ export function addEvents(parts: PageParts): void {
     const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
     const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    return reply.redirect(`${deliveryUrl(request)}?done=${done}`, 303)
+    return reply.redirect(`${request.site.base}${deliveryPath(request)}?done=${done}`, 303)
   })
 }
 
@@ -54,7 +54,6 @@ interface Shown {
 function pageHtml(outbox: Outbox, of: Shown): string {
   const { request, now } = of
   const { endpoint, pending, failed, oldestAt, events } = outbox
-  const { base } = request.site
   const again = queryOf(request).get('again')
   const tried = fill(pending === 1 ? words.againOne : pending === 0 ? words.againNone : words.again, {
     count: numberText(pending),
@@ -68,7 +67,7 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   ])
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
-    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions"><button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
+    ? html`<form method="post" action="~${PATH}/send-again" class="actions"><button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
   const list =
     events.length === 0
@@ -132,5 +131,5 @@ function subjectHtml(
   if (deliveryId === null) return html`<div>!${courseNameHtml(course ?? '', request.courseName)}</div>`
   const buyer = buyers.get(deliveryId)
   const name = buyer?.name ? html`<bdi>${buyer.name}</bdi> ` : ''
-  return html`<a href="${request.site.base}/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`
+  return html`<a href="~/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`
 }

@@ -19,8 +19,7 @@ const CONTEXT = 60
 export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   const path = '/signature'
   const send = (reply: FastifyReply, sent: URLSearchParams | null): FastifyReply => {
-    const { request } = reply
-    const action = request.site.base + path
+    const action = `~${path}`
     const field = (name: keyof Fields): string => sent?.get(name) ?? ''
     // In HTTP, spaces around a header's value are no part of it.
     const value = (name: Exclude<keyof Fields, 'body'>): string => field(name).trim()
@@ -35,7 +34,7 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
 
   scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
     const values = formOf(request)
-    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
+    return leadToPage({ reply, path, values }, () => send(reply, values))
   })
 }
 
