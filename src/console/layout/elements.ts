@@ -10,12 +10,15 @@ import { TEXTS } from './texts.ts'
  * the roles of a table, so the elements name them explicitly.
  * @param of.rows one cell per column in each row, as escaped HTML
  * @param of.numbers the columns of numbers and of what stands at the right edge, from 0
+ * @param of.none what to say if there is no row
  */
 export function listTable(of: {
   columns: readonly string[]
   rows: readonly (readonly string[])[]
   numbers?: readonly number[]
+  none?: string
 }): string {
+  if (of.rows.length === 0 && of.none !== undefined) return html`<p>${of.none}</p>`
   const look = (index: number): string => (of.numbers?.includes(index) ? ' class="right"' : '')
   const head = of.columns.map((name, index) => html`<th role="columnheader" scope="col"!${look(index)}>${name}</th>`)
   const rows = of.rows.map((cells) => {
@@ -28,9 +31,12 @@ export function listTable(of: {
 <tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
 }
 
-/** Returns a list of names, each with a value as escaped HTML. */
-export const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): string =>
-  html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+/** Returns a list of names, each with a value as escaped HTML, without those whose value is ''. */
+export function factsHtml(rows: readonly (readonly [name: string, value: string])[]): string {
+  const shown = rows.filter(([, value]) => value !== '')
+  const items = shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`)
+  return items.length === 0 ? '' : html`<dl class="facts">!${items.join('')}</dl>`
+}
 
 /**
  * Returns a text as code, with a mark where it differs from another one, between what they have in common at both ends.

@@ -176,45 +176,36 @@ function titleHtml({ key, name, status }: Line): string {
     : marked
 }
 
-const stateHtml = (look: string, text: string, more: string): string =>
-  html`<div><span class="state ${look}">${text}</span>!${more === '' ? '' : html`<br><span class="quiet">!${more}</span>`}</div>`
+function statusHtml(line: Line, view: View): string {
+  const [look, text, more = ''] = statusOf(line, view)
+  return html`<div><span class="state ${look}">${text}</span>!${more === '' ? '' : html`<br><span class="quiet">!${more}</span>`}</div>`
+}
 
-function statusHtml({ status }: Line, { catalogue, now }: View): string {
-  if (status.kind === 'unknown') return stateHtml('handled', words.states.unknown, '')
+/** The look of the state of a course, its name, and more about it as escaped HTML. */
+function statusOf({ status }: Line, { catalogue, now }: View): readonly [look: string, text: string, more?: string] {
+  if (status.kind === 'unknown') return ['handled', words.states.unknown]
+  const look = status.kind === 'open' ? 'enrolled' : 'needs-attention'
   if (status.kind === 'missing') {
     const { similar } = status
     const like = similar === null ? '' : html`${words.looksLike} <bdi>${catalogue.find(similar)?.name ?? similar}</bdi>`
-    return stateHtml('needs-attention', words.states.missing, like)
+    return [look, words.states.missing, like]
   }
   const { course, wanted } = status
-  const { enrollmentStart, enrollmentEnd, modes } = course
+  const { enrollmentStart: start, enrollmentEnd: end, modes } = course
   switch (status.kind) {
     case 'open':
-      return stateHtml(
-        'enrolled',
-        words.states.open,
-        enrollmentEnd === null ? html`${words.noEnd}` : html`${words.until} !${timeHtml(enrollmentEnd)}`,
-      )
+      return [look, words.states.open, end === null ? html`${words.noEnd}` : html`${words.until} !${timeHtml(end)}`]
     case 'closed':
-      return enrollmentStart !== null && enrollmentStart > now
-        ? stateHtml('needs-attention', words.states.closed, html`${words.begins} !${timeHtml(enrollmentStart)}`)
-        : stateHtml(
-            'needs-attention',
-            words.states.closed,
-            enrollmentEnd === null ? '' : html`${words.ended} !${timeHtml(enrollmentEnd)}`,
-          )
+      if (start !== null && start > now) return [look, words.states.closed, html`${words.begins} !${timeHtml(start)}`]
+      return [look, words.states.closed, end === null ? '' : html`${words.ended} !${timeHtml(end)}`]
     case 'invitation_only':
-      return stateHtml('needs-attention', words.states.invitation_only, '')
+      return [look, words.states.invitation_only]
     case 'full':
-      return stateHtml('needs-attention', words.states.full, html`${words.refused}`)
+      return [look, words.states.full, html`${words.refused}`]
     case 'no_mode': {
       const slugs = modesAt(modes ?? [], now).map(({ slug }) => slug)
-      const has = slugs.length === 0 ? words.noModes : fill(words.has, { modes: slugs.join(', ') })
-      return stateHtml(
-        'needs-attention',
-        wanted === null ? words.states.no_mode : fill(words.states.no_named_mode, { mode: wanted }),
-        html`${has}`,
-      )
+      const text = wanted === null ? words.states.no_mode : fill(words.states.no_named_mode, { mode: wanted })
+      return [look, text, html`${slugs.length === 0 ? words.noModes : fill(words.has, { modes: slugs.join(', ') })}`]
     }
   }
 }

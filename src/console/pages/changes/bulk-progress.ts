@@ -79,23 +79,23 @@ function progressHtml(of: ProgressView): string {
   return html`<div id="progress">!${isMoving ? poll : ''}!${steps}
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}!${leftHtml(of)}!${nextHtml(of)}</div>
 !${running ? stop : ''}
-!${factsHtml(factsOf(of))}
+!${orderHtml(of)}
 !${items.length === 0 ? '' : tableHtml(items, { parts, request, list: queryText({ replay: id }) })}</div>`
 }
 
-function factsOf({ bulk, request }: ProgressView): (readonly [name: string, value: string])[] {
+function orderHtml({ bulk, request }: ProgressView): string {
   const { by, startedAt, endedAt, enrolled, filter, corrects } = bulk
   const named = corrects === null ? null : request.courseName(corrects.to)
   const what =
     corrects === null
       ? (chipsHtml(filter, request.courseName) || html`${words.all}`) + (enrolled ? html` ${words.withEnrolled}` : '')
       : html`<code>${corrects.from}</code> → !${named === null ? '' : html`<bdi>${named}</bdi> `}<code>${corrects.to}</code>`
-  return [
+  return factsHtml([
     [corrects === null ? words.which : correctionWords.key, what],
     [words.startedBy, html`${by}`],
     [words.startedAt, timeHtml(startedAt, 'seconds')],
-    ...(endedAt === null ? [] : [[words.endedAt, timeHtml(endedAt, 'seconds')] as const]),
-  ]
+    [words.endedAt, endedAt === null ? '' : timeHtml(endedAt, 'seconds')],
+  ])
 }
 
 /** The progress in one title. It is good only if nothing failed. */

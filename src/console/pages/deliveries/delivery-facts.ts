@@ -18,13 +18,13 @@ export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; from: s
   const { id, request, form, source, webhookId } = delivery
   const person =
     request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of.lmsUrl))}`
-  const rows: (readonly [name: string, value: string] | null)[] = [
-    of.from === null ? null : [words.from, html`<code>${of.from}</code>`],
+  const facts = factsHtml([
+    [words.from, of.from === null ? '' : html`<code>${of.from}</code>`],
     source === 'shop' ? [words.form, signatureHtml(form)] : [words.source, html`${words.sources[source]}`],
-    webhookId === null ? null : [words.webhookId, html`<code>${webhookId}</code>`],
+    [words.webhookId, webhookId === null ? '' : html`<code>${webhookId}</code>`],
     [words.id, html`<code>${id}</code>`],
-  ]
-  return html`!${person}<h2>${words.details}</h2>!${factsHtml(rows.filter((row) => row !== null))}`
+  ])
+  return html`!${person}<h2>${words.details}</h2>!${facts}`
 }
 
 function buyerRows(
@@ -77,11 +77,10 @@ const CLOSING = /^[}\]]$/
  * what the last check found in the LMS.
  */
 export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
-  const rows = rowsOf(delivery)
-  if (rows.length === 0) return html`<p>${outcomeWords.noCourses}</p>`
   return listTable({
     columns: outcomeWords.columns,
-    rows: rows.map(({ key, result, live }) => [
+    none: outcomeWords.noCourses,
+    rows: rowsOf(delivery).map(({ key, result, live }) => [
       html`<div>!${courseLinkHtml(key, of)}</div>`,
       html`<span class="word">${result}</span>`,
       html`<div>!${live}</div>`,

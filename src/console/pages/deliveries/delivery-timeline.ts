@@ -110,24 +110,22 @@ function unfoldedHtml(
   const isSale = kind === 'received'
   const orders = of === undefined || kind !== 'withdrawal_requested' ? [] : withdrawalsOf(of)
   const order = orders.find(({ requestedAt }) => requestedAt === at)
-  const rows: (readonly [string, string])[] = [
-    ...(of === undefined
-      ? ([[words.delivery, html`<a href="~/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`]] as const)
-      : []),
-    ...(answer?.from === undefined ? [] : ([[words.from, html`<code>${answer.from}</code>`]] as const)),
-    ...(isSale && form !== undefined && SIGNED.test(detail) ? ([[words.signature, signatureHtml(form)]] as const) : []),
-    ...(answer === undefined ? [] : ([[words.answer, html`${givenText(answer)}`]] as const)),
+  const id = html`<a href="~/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`
+  const facts = factsHtml([
+    [words.delivery, of === undefined ? id : ''],
+    [words.from, answer?.from === undefined ? '' : html`<code>${answer.from}</code>`],
+    [words.signature, isSale && form !== undefined && SIGNED.test(detail) ? signatureHtml(form) : ''],
+    [words.answer, answer === undefined ? '' : html`${givenText(answer)}`],
     ...calls.flatMap((call) => [
       [words.call, callHtml(call)] as const,
       [words.lmsAnswer, html`${lmsAnswerText(call)}`] as const,
     ]),
-  ]
+  ])
   const payload =
     isSale && body !== undefined
       ? html`<pre tabindex="0" aria-label="${words.payload}">${formatJson(Buffer.from(body).toString('utf8'))}</pre>`
       : ''
   const progress = order === undefined ? '' : withdrawalHtml(order, request.courseName)
-  const facts = rows.length === 0 ? '' : factsHtml(rows)
   return facts + progress + payload
 }
 

@@ -149,8 +149,8 @@ function quietHtml({ senders, events, breaker, states }: View): string {
   const { facts } = words.healthy
   const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
   return factsHtml([
-    ...(signed === 0 ? [] : [[facts.webhook, html`!${agoHtml(signed)}, ${facts.signed}`] as const]),
-    ...(sent === null ? [] : [[facts.result, html`!${agoHtml(sent)}, ${facts.accepted}`] as const]),
+    [facts.webhook, signed === 0 ? '' : html`!${agoHtml(signed)}, ${facts.signed}`],
+    [facts.result, sent === null ? '' : html`!${agoHtml(sent)}, ${facts.accepted}`],
     [facts.now, lms],
   ])
 }

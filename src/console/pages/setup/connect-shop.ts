@@ -59,7 +59,7 @@ export function connectShop(shop: Shop): Step {
     done,
     aside: done ? words.connected : words.notConnected,
     body: html`!${done ? '' : poll}!${local}<p>${words.enter}</p>!${factsHtml(rows)}
-<div class="note live ${done ? 'good' : ''}" role="status">!${done ? signedHtml(shop) : html`<p><strong>${words.waiting}</strong> <span data-scripted hidden>${words.live}</span></p>`}</div>
+<div class="note ${done ? 'good' : ''}" role="status">!${done ? signedHtml(shop) : html`<p><span class="state queued">${words.waiting}</span> <span data-scripted hidden>${words.live}</span></p>`}</div>
 !${refusedHtml(shop)}!${done ? '' : byHandHtml(url)}`,
   }
 }

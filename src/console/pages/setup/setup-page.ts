@@ -214,13 +214,15 @@ function countsHtml({ at, results }: ChecksRun): string {
   return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${agoHtml(at)}.</span>`
 }
 
+const CHECK_LOOKS = { failure: 'needs-attention', warning: 'pre-enrolled', ok: 'enrolled', skipped: 'handled' }
+
 function checksHtml(run: ChecksRun): string {
   const found = run.results.flatMap(({ problems }) => problems)
   const problems = found.toSorted((a, b) => CHECK_STATUSES.indexOf(a.status) - CHECK_STATUSES.indexOf(b.status))
   const rows = run.results.map(({ id, about, status, detail, problems: own }) => [
     html`<code class="check-id">${id}</code>`,
     html`<div>${detail ?? (own.length > 0 ? own.map(({ message }) => message).join(' ') : about)}</div>`,
-    html`<span class="check ${status}">${checkWords.statuses[status]}</span>`,
+    html`<span class="state ${CHECK_LOOKS[status]}">${checkWords.statuses[status]}</span>`,
   ])
   return html`<h2>${checkWords.title}</h2><p>${checkWords.intro}</p><p role="status">!${countsHtml(run)}</p>
 !${problems.map(problemHtml).join('')}

@@ -60,8 +60,14 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   })
   const done = again === null ? '' : noticeHtml({ request, grade: 'good', html: html`${tried}` })
   const oldest = oldestAt === null ? '' : html`, ${words.oldest} !${timeHtml(oldestAt)}`
+  const { sentAt = null, error = null, errorAt = null } = endpoint ?? {}
+  const sent = sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)
   const facts = factsHtml([
-    ...(endpoint === null ? [] : endpointFacts(endpoint)),
+    [words.sent, endpoint === null ? '' : sent],
+    [
+      words.lastError,
+      errorAt === null ? '' : html`<q>${error ?? ''}</q> <span class="quiet">!${timeHtml(errorAt)}</span>`,
+    ],
     [words.pending, html`${numberText(pending)}!${oldest}`],
     [words.failed, numberText(failed)],
   ])
@@ -69,14 +75,8 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   const form = canSend
     ? html`<form method="post" action="~${PATH}/send-again" class="actions"><button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
-  const list =
-    events.length === 0
-      ? html`<p>${words.none}</p>`
-      : listTable({
-          columns: words.columns,
-          numbers: [3],
-          rows: events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' })),
-        })
+  const rows = events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' }))
+  const list = listTable({ columns: words.columns, numbers: [3], rows, none: words.none })
   return html`!${done}!${endpointHtml(endpoint, now)}!${facts}!${form}!${list}`
 }
 
@@ -90,14 +90,6 @@ function endpointHtml(endpoint: EndpointState | null, now: number): string {
   const probe =
     probeAt === null ? '' : probeAt <= now ? html` ${words.probesNow}` : html` ${words.probe} !${timeHtml(probeAt)}.`
   return html`<p class="note ${grade}">${text}!${from}!${probe}</p>`
-}
-
-function endpointFacts({ sentAt, error, errorAt }: EndpointState): (readonly [name: string, value: string])[] {
-  const last =
-    error === null || errorAt === null
-      ? []
-      : [[words.lastError, html`<q>${error}</q> <span class="quiet">!${timeHtml(errorAt)}</span>`] as const]
-  return [[words.sent, sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)], ...last]
 }
 
 function cellsOf(

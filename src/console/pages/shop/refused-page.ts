@@ -17,8 +17,7 @@ export function addRefused({ scope, readSenders }: PageParts): void {
   scope.get(path, async (_request, reply) => {
     const { refused } = await readSenders()
     const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
-    const list =
-      rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows, numbers: [4] })
+    const list = listTable({ columns: words.columns, rows, numbers: [4], none: words.none })
     const main = html`!${repairHtml(refused)}!${list}`
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   })
