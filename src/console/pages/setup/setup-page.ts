@@ -4,9 +4,9 @@ import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { sessionOf } from '../../layout/request.ts'
+import { isUpdate, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { CHECK_STATUSES, type ChecksRun, checksRunSchema, type PageParts } from '../../parts.ts'
+import { CHECK_STATUSES, type ChecksRun, type PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { callbackOf, serviceUrl } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
@@ -29,19 +29,16 @@ export function addSetup(parts: PageParts): void {
     const { request } = reply
     const [text, grade] = [sent?.get('notice') ?? null, sent?.get('grade') ?? '']
     const notice = text === null ? '' : noticeHtml({ request, grade, html: html`${text}` })
-    const run = readRun(sent?.get('run') ?? null) ?? checks.last()
-    const main = notice + (await pageHtml(parts, request, run))
+    const main = notice + (await pageHtml(parts, request, checks.last()))
     return sendPage({ reply, title: words.title, current: PATH, main })
   }
-  const lead = (reply: FastifyReply, values: URLSearchParams) =>
-    leadToPage({ reply, path: PATH, values }, () => send(reply, values))
-
   scope.get(PATH, (request, reply) => send(reply, sentForm(request)))
 
-  // The page gets what was found, because another replica may show it. The checks change nothing.
-  scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (_request, reply) =>
-    lead(reply, new URLSearchParams({ run: JSON.stringify(await checks.run()) })),
-  )
+  // They change nothing.
+  scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (request, reply) => {
+    await checks.run()
+    return isUpdate(request) ? send(reply, null) : reply.redirect(`${request.site.base}${PATH}`, 303)
+  })
 
   scope.post('/test-notification', async (request, reply) => {
     if (testNotification === null) return reply.callNotFound()
@@ -49,13 +46,9 @@ export function addSetup(parts: PageParts): void {
     const notice = posted.ok
       ? fill(TEXTS.testNotification.sent, { status: String(posted.status) })
       : fill(TEXTS.testNotification.failed, { reason: posted.message })
-    return lead(reply, new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' }))
+    const values = new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' })
+    return leadToPage({ reply, path: PATH, values }, () => send(reply, values))
   })
-}
-
-/** Reads a run from the address of the page. Another version of the service may have written it. */
-function readRun(text: string | null): ChecksRun | null {
-  return text === null ? null : (checksRunSchema.safeParse(JSON.parse(text)).data ?? null)
 }
 
 async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRun | null): Promise<string> {
