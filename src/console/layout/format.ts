@@ -46,22 +46,20 @@ export const fillCount = (
   values: Readonly<Record<string, string>> = {},
 ): string => fill(count === 1 ? one : many, { count: numberText(count), ...values })
 
+const UNITS = [
+  [DAY_MS, 'day'],
+  [HOUR_MS, 'hour'],
+  [MINUTE_MS, 'minute'],
+  [SECOND_MS, 'second'],
+] as const
+
 /** Writes a duration (ms) in its two largest units, without those that are zero. */
 export function durationText(ms: number): string {
-  const { units } = TEXTS
-  const steps = [
-    [DAY_MS, units.day],
-    [HOUR_MS, units.hour],
-    [MINUTE_MS, units.minute],
-    [SECOND_MS, units.second],
-  ] as const
-  const first = steps.findIndex(([unit]) => ms >= unit)
-  if (first === -1) return units.instant
-  let rest = ms
-  const parts = steps.slice(first, first + 2).flatMap(([unit, name]) => {
-    const count = Math.floor(rest / unit)
-    rest -= count * unit
-    return count === 0 ? [] : [`${count} ${name}`]
+  const first = UNITS.findIndex(([length]) => ms >= length)
+  if (first === -1) return TEXTS.units.instant
+  const parts = UNITS.slice(first, first + 2).flatMap(([length, name], index) => {
+    const count = Math.floor((index === 0 ? ms : ms % (UNITS[first]?.[0] ?? ms)) / length)
+    return count === 0 ? [] : [`${count} ${TEXTS.units[name]}`]
   })
   return parts.join(' ')
 }

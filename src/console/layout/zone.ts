@@ -1,3 +1,5 @@
+import { TEXTS } from './texts.ts'
+
 /** A time zone as readers have it. Without JavaScript, a browser doesn't tell, and the console shows UTC. */
 export interface Zone {
   /** Its IANA name, such as Europe/Madrid. */
@@ -87,13 +89,8 @@ export const dayAt = (at: number, { offsetAt }: Zone): number => Math.floor((at 
  * @param of.day counted from 1970, see dayAt
  * @param of.now ms since 1970
  */
-export function dayName(of: {
-  day: number
-  now: number
-  zone: Zone
-  words: { readonly today: string; readonly yesterday: string }
-}): string {
-  const { day, now, zone, words } = of
+export function dayName({ day, now, zone }: { day: number; now: number; zone: Zone }): string {
+  const words = TEXTS.timeline.days
   const at = startOf(day, zone)
   const yearOf = (time: number): string => new Date(time + zone.offsetAt(time)).toISOString().slice(0, 4)
   const name = zone.format(yearOf(at) === yearOf(now) ? 'weekday' : 'weekdayOfYear', at).replace(',', '')

@@ -74,16 +74,13 @@ function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): str
 <button>${words.confirm}</button></form>`
 }
 
-const RESULTS = [
-  { name: 'handled', grade: 'good', write: (count: string) => fill(words.done, { count }) },
-  { name: 'already', grade: '', write: (count: string) => fill(words.already, { count }) },
-  { name: 'outdated', grade: 'warning', write: (count: string) => fill(words.outdated, { count }) },
-] as const
+const GRADES = { handled: 'good', already: '', outdated: 'warning' } as const
 
 function resultsHtml(results: URLSearchParams): string {
-  const notes = RESULTS.map(({ name, grade, write }) => {
+  const notes = (['handled', 'already', 'outdated'] as const).map((name) => {
     const count = Number(results.get(name) ?? 0)
-    return count === 0 ? '' : html`<p class="note ${grade}" role="status">${write(numberText(count))}</p>`
+    const text = fill(words.results[name], { count: numberText(count) })
+    return count === 0 ? '' : html`<p class="note ${GRADES[name]}" role="status">${text}</p>`
   })
   return html`!${notes.join('')}<p><a href="~/deliveries">${words.back}</a></p>`
 }

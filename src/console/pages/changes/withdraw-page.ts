@@ -11,7 +11,7 @@ import { deliveryPath, formOf, sessionOf, type WithId } from '../../layout/reque
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { standingText } from '../deliveries/delivery-facts.ts'
+import { standingHtml } from '../deliveries/delivery-facts.ts'
 import { withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 
@@ -71,12 +71,14 @@ export function addWithdrawal(parts: PageParts): void {
   })
 }
 
-/** @param of.sent the form that was not carried out, with its problem; null: the page is opened */
-async function sendForm(
-  parts: PageParts,
-  reply: FastifyReply,
-  of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; sent: URLSearchParams | null },
-): Promise<FastifyReply> {
+interface Order {
+  readonly request: FastifyRequest<WithId>
+  readonly withdrawable: Withdrawable
+  /** The form that was not carried out, with its problem; null: the page is opened. */
+  readonly sent: URLSearchParams | null
+}
+
+async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promise<FastifyReply> {
   const { request, withdrawable, sent } = of
   const { id } = request.params
   const here = `~${deliveryPath(request)}`
@@ -87,22 +89,12 @@ async function sendForm(
   const body =
     pending.length > 0
       ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
-      : await orderHtml(parts, { request, withdrawable, sent, action: `${here}/withdraw` })
+      : await orderHtml(parts, of)
   const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
   return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
 }
 
-async function orderHtml(
-  parts: PageParts,
-  of: {
-    request: FastifyRequest<WithId>
-    withdrawable: Withdrawable
-    sent: URLSearchParams | null
-    action: string
-  },
-): Promise<string> {
-  const { lms } = parts
-  const { request, withdrawable, sent, action } = of
+async function orderHtml({ lms, operations }: PageParts, { request, withdrawable, sent }: Order): Promise<string> {
   const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
   const stands = await lms.whatStands(withdrawable)
@@ -114,14 +106,14 @@ async function orderHtml(
     const isChecked = isChosen(one.course)
     return html`<li>!${choiceHtml(one, { index, isChecked, stands, courseName: request.courseName })}</li>`
   })
-  const others = await parts.operations.otherSales(
+  const others = await operations.otherSales(
     request.params.id,
     courses.map(({ course }) => course),
   )
   // What the operator saw when they opened the form, however often they sent it since.
   const seen = (sent === null ? undefined : seenOf(sent)) ?? withdrawable.lastEvent
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
-<form method="post" action="${action}" class="stack">!${seenField(seen)}
+<form method="post" action="~${deliveryPath(request)}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
@@ -133,14 +125,11 @@ function choiceHtml(
 ): string {
   const { index, isChecked, stands, courseName } = of
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
-  const since =
-    found === undefined || found.since === null
-      ? ''
-      : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
-  const live = found === undefined ? '' : html` ${standingText(found)}!${since}`
+  const since = found === undefined || found.since === null ? '' : html`${words.since} !${timeHtml(found.since)}`
+  const live = found === undefined ? '' : html`${TEXTS.palette.inLms} !${standingHtml(found, since)}`
   const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
   return html`<input type="checkbox" id="course${index}" name="course" value="${course}"!${isChecked ? ' checked' : ''}> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
-<div>${said}!${live}</div>`
+<div>${said} !${live}</div>`
 }
 
 function othersHtml(others: readonly string[]): string {

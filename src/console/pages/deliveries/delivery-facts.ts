@@ -106,7 +106,10 @@ function rowsOf({ request, state, lines }: WithCourses): { key: string; result: 
     const { course: key, result, standing, achievement } = line
     const isOut = isTakenOut(line) || (state === 'withdrawn' && standing !== null)
     const rest = state === 'queued' && isWanted(line) ? outcomeWords.pending : outcomeWords.notDone
-    const live = standing === null ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
+    const live =
+      standing === null
+        ? html`<span class="quiet">${outcomeWords.unchecked}</span>`
+        : standingHtml(standing, html`${outcomeWords.checkedAt} !${timeHtml(standing.checkedAt)}`)
     return {
       key,
       result: result !== null ? outcomeWords.results[result] : isOut ? outcomeWords.withdrawn : rest,
@@ -124,17 +127,6 @@ function achievementHtml({ passedAt, percent, certificate }: Achievement): strin
   return html`!${found} !${url === null ? html`${words}` : html`<a href="${url}">${words}</a>`}`
 }
 
-/** What the LMS has for the buyer in a course, in a sentence. */
-export function standingText({
-  standing: found,
-  mode,
-  moved,
-}: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>): string {
-  const standing = TEXTS.standings[found]
-  const text = mode === null ? fill(outcomeWords.inLms, { standing }) : fill(outcomeWords.inLmsMode, { standing, mode })
-  return moved ? `${text} ${outcomeWords.moved}.` : text
-}
-
 const STANDING_LOOKS: Readonly<Record<CourseStanding['standing'], DeliveryState>> = {
   enrolled: 'enrolled',
   no_account: 'pre_enrolled',
@@ -145,10 +137,20 @@ const STANDING_LOOKS: Readonly<Record<CourseStanding['standing'], DeliveryState>
   other_account: 'needs_attention',
 }
 
-/** The same as a word, with the time of the check. */
-function standingHtml({ standing, mode, moved, checkedAt }: CourseStanding): string {
+/**
+ * Returns what the LMS has for the buyer in a course.
+ * @param when when that was found or began, as escaped HTML
+ */
+export function standingHtml(
+  { standing, mode, moved }: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>,
+  when: string,
+): string {
   const look = STANDING_LOOKS[standing].replace('_', '-')
-  const more = [mode === null ? '' : fill(outcomeWords.mode, { mode }), moved ? outcomeWords.moved : '']
-  const known = more.filter((text) => text !== '').map((text) => html`${text} · `)
-  return html`<span class="state ${look}">${TEXTS.standings[standing]}</span> <small class="quiet">!${known.join('')}${outcomeWords.checkedAt} !${timeHtml(checkedAt)}</small>`
+  const more = [
+    mode === null ? '' : html`${fill(outcomeWords.mode, { mode })}`,
+    moved ? html`${outcomeWords.moved}` : '',
+    when,
+  ]
+  const known = more.filter((text) => text !== '').join(' · ')
+  return html`<span class="state ${look}">${TEXTS.standings[standing]}</span>!${known === '' ? '' : html` <small class="quiet">!${known}</small>`}`
 }

@@ -38,7 +38,7 @@ export function timelineHtml(timeline: Timeline): string {
   const days = Map.groupBy(events.toReversed(), ({ at }) => dayAt(at, zone))
   const groups = [...days].map(([day, ofDay]) => {
     const items = ofDay.map((event) => entryHtml(timeline, event))
-    const name = dayName({ day, now, zone, words: words.days })
+    const name = dayName({ day, now, zone })
     return html`<h3>${name}</h3><ol class="timeline">!${items.join('\n')}</ol>`
   })
   return html`<div class="days">!${groups.join('\n')}</div>`

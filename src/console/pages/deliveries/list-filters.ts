@@ -126,13 +126,16 @@ interface Choices {
 /** The parts of the form that are links, and so have to name what a reader has typed since. */
 const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
 
+/** More courses than this are too many to read: a search finds the others. */
+const COURSES_SHOWN = 200
+
 /**
  * The form of the filters. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
  */
 export function formHtml(
   query: ListQuery,
-  { request, now, ...choices }: Choices & { request: FastifyRequest; now: number },
+  { request, now, causes, courses }: Choices & { request: FastifyRequest; now: number },
 ): string {
   const { zone, courseName } = request
   const { q: _q, from, to, ...hidden } = query
@@ -144,46 +147,26 @@ export function formHtml(
     now,
     href: (period) => action + queryText({ ...query, ...period }),
   })
-  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
-<noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
-!${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action, courseName })}
-<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
-!${dateFields({ from, to }, zone)}
-<button>${words.apply}</button></div></details></form>`
-}
-
-/** More courses than this are too many to read: a search finds the others. */
-const COURSES_SHOWN = 200
-
-function courseChoiceHtml(query: ListQuery, { courses, action }: Choices & { action: string }): string {
-  const named = courses.map(({ key, name }) => ({ key, label: name === '' ? key : name }))
-  const links = named
-    .sort((a, b) => a.label.localeCompare(b.label))
+  const courseLinks = courses
+    .map(({ key, name }) => ({ key, title: name === '' ? key : name }))
+    .sort((a, b) => a.title.localeCompare(b.title))
     .slice(0, COURSES_SHOWN)
-    .map(({ key, label }) => {
-      return {
-        href: action + queryText({ ...query, course: key }),
-        label: html`<bdi>${label}</bdi> <small class="quiet">${shortKey(key)}</small>`,
-      }
-    })
-  return choiceHtml({
-    id: 'filter-course',
-    title: words.chips.course,
-    links,
-    rest: courses.length > COURSES_SHOWN ? words.moreCoursesByKey : '',
-  })
-}
-
-function causeChoiceHtml(
-  query: ListQuery,
-  { causes, action, courseName }: Choices & { action: string; courseName: CourseName },
-): string {
-  const links = causes.map(({ code, course, count }) => {
+    .map(({ key, title }) => ({
+      href: action + queryText({ ...query, course: key }),
+      label: html`<bdi>${title}</bdi> <small class="quiet">${shortKey(key)}</small>`,
+    }))
+  const rest = courses.length > COURSES_SHOWN ? words.moreCoursesByKey : ''
+  const causeLinks = causes.map(({ code, course, count }) => {
     const about = course === null ? '' : html`: !${courseInLineHtml(course, courseName)}`
     const href = action + queryText({ ...query, cause: code, about: course ?? '' })
     return { href, label: html`${reasonName(code)}!${about} <span class="quiet">${numberText(count)}</span>` }
   })
-  return choiceHtml({ id: 'filter-cause', title: words.chips.cause, links, rest: '' })
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
+<noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
+!${choiceHtml({ id: 'filter-course', title: words.chips.course, links: courseLinks, rest })}!${choiceHtml({ id: 'filter-cause', title: words.chips.cause, links: causeLinks })}
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
+!${dateFields({ from, to }, zone)}
+<button>${words.apply}</button></div></details></form>`
 }
 
 /** A panel of links, each of which adds a condition to the list; '' if there is nothing to choose. `label`: escaped HTML. */
@@ -191,9 +174,9 @@ function choiceHtml(of: {
   id: (typeof LINKS)[number]
   title: string
   links: readonly { href: string; label: string }[]
-  rest: string
+  rest?: string
 }): string {
-  const { id, title, links, rest } = of
+  const { id, title, links, rest = '' } = of
   if (links.length === 0) return ''
   const items = links.map(({ href, label }) => html`<li><a class="choice" href="${href}">!${label}</a></li>`)
   return html`<details class="dates" id="${id}"><summary class="button second">${title}</summary><div class="dates-panel choices"><ul>!${items.join('')}</ul>!${rest === '' ? '' : html`<p class="quiet">${rest}</p>`}</div></details>

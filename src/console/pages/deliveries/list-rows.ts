@@ -50,7 +50,7 @@ function daysHtml(items: readonly Summary[], of: Table): string {
   const now = of.parts.now()
   const days = Map.groupBy(items, ({ activeAt }) => dayAt(activeAt, zone))
   const groups = [...days].map(([day, ofDay]) => {
-    const name = dayName({ day, now, zone, words: TEXTS.timeline.days })
+    const name = dayName({ day, now, zone })
     const heading = html`<tr role="row" class="day"><th class="day-name" role="rowheader" scope="rowgroup" colspan="${words.columns.length}">${name}</th></tr>`
     const isToday = day === dayAt(now, zone)
     const rows = ofDay.map((item) => rowHtml(item, of, isToday ? agoHtml : timeOfDayHtml))

@@ -38,7 +38,7 @@ interface Hit {
   readonly href: string
   readonly name: string
   readonly below: string
-  readonly side: string
+  readonly side?: string
 }
 
 /**
@@ -71,7 +71,7 @@ export function hitsHtml(hits: Hits): string {
 
 function groupHtml({ title, hits }: { title: string; hits: readonly Hit[] }): string {
   const options = hits.map(
-    ({ href, name, below, side }) =>
+    ({ href, name, below, side = '' }) =>
       html`<a class="hit" role="option" aria-selected="false" tabindex="-1" href="${href}"><span>!${name} <small>!${below}</small></span> <span class="side-word">!${side}</span></a>`,
   )
   return html`<div role="group" aria-label="${title}"><p class="hits-group" aria-hidden="true">${title}</p>!${options.join('\n')}</div>`
@@ -139,14 +139,12 @@ const personPageHit = (email: string, href: string): Hit => ({
   href,
   name: html`${words.showPerson} <bdi>${email}</bdi>`,
   below: html`${words.showPersonHelp}`,
-  side: '',
 })
 
 const listHit = ({ text }: Hits): Hit => ({
   href: `~/deliveries${queryText({ q: text })}`,
   name: html`${words.list} <bdi>${text}</bdi>`,
   below: html`${words.listHelp}`,
-  side: '',
 })
 
 /** A letter without its case and accents, as the texts are in which a search looks. An accent of its own is ''. */

@@ -3,10 +3,10 @@ import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
-import { numberText, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { type Buyers, buyersOf } from '../changes-page.ts'
 
@@ -55,9 +55,7 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   const { request, now } = of
   const { endpoint, pending, failed, oldestAt, events } = outbox
   const again = queryOf(request).get('again')
-  const tried = fill(pending === 1 ? words.againOne : pending === 0 ? words.againNone : words.again, {
-    count: numberText(pending),
-  })
+  const tried = pending === 0 ? words.againNone : fillCount(words.again, pending)
   const done = again === null ? '' : noticeHtml({ request, grade: 'good', html: html`${tried}` })
   const oldest = oldestAt === null ? '' : html`, ${words.oldest} !${timeHtml(oldestAt)}`
   const { sentAt = null, error = null, errorAt = null } = endpoint ?? {}
