@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-import { z } from 'zod'
 import type { Tables } from '../database/schema.ts'
 import type { BreakerState } from '../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
@@ -51,13 +50,10 @@ export interface ConsoleParts {
   readonly publicUrl: () => string
   /** Whether LERNITO_PUBLIC_URL is set; otherwise the addresses are good on this machine only. */
   readonly isPublic: boolean
-  /** LERNITO_REFUNDS. */
   readonly refunds: boolean
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
-  /** LERNITO_CONSOLE_CLIENT_ID. */
   readonly clientId: string
-  /** LERNITO_CONSOLE_CLIENT_SECRET. */
   readonly clientSecret: string
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
@@ -75,16 +71,12 @@ export interface PageParts extends ConsoleParts {
   readonly scope: FastifyInstance
 }
 
-/** What only the running service knows; null until the worker has started. */
 interface LiveState {
   /** The state of the worker's circuit breaker on this replica. */
-  readonly breaker: () => BreakerState | null
-  /** The paused courses, the longest paused first. */
+  readonly breaker: () => BreakerState
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */
-  readonly budget: () => number | null
-  /** How many replicas of this database are alive. */
-  readonly replicas: () => number
+  readonly budget: () => number
 }
 
 /** What the LMS answered, or why there is no answer, in one line. */
@@ -139,30 +131,21 @@ export interface Checks {
 export const CHECK_STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
 
 /** When the checks of doctor ended (ms since 1970), and what they found. */
-export const checksRunSchema = z.object({
-  at: z.number(),
-  results: z
-    .array(
-      z.object({
-        id: z.string(),
-        about: z.string(),
-        status: z.enum(CHECK_STATUSES),
-        detail: z.string().nullable(),
-        problems: z
-          .array(
-            z.object({
-              status: z.enum(['failure', 'warning']),
-              message: z.string(),
-              /** `tutor`: the cure at an installation with Tutor, if it is another one. */
-              fix: z.object({ plain: z.string(), tutor: z.string().nullable() }),
-            }),
-          )
-          .readonly(),
-      }),
-    )
-    .readonly(),
-})
-export type ChecksRun = Readonly<z.infer<typeof checksRunSchema>>
+export interface ChecksRun {
+  readonly at: number
+  readonly results: readonly {
+    readonly id: string
+    readonly about: string
+    readonly status: (typeof CHECK_STATUSES)[number]
+    readonly detail: string | null
+    readonly problems: readonly {
+      readonly status: 'failure' | 'warning'
+      readonly message: string
+      /** `tutor`: the cure at an installation with Tutor, if it is another one. */
+      readonly fix: { readonly plain: string; readonly tutor: string | null }
+    }[]
+  }[]
+}
 
 /** For the log: who signed in or out, and whom the LMS or this service refused. */
 export type SignInEvent =

@@ -85,14 +85,13 @@ function stored(parts: Parts) {
 
 /** What the console asks of others, and what it knows of the LMS. */
 function asked(parts: Parts) {
-  const { settings, log, breaker, breakers, budget, calls, replicas } = parts
+  const { settings, log, breaker, breakers, budget, calls } = parts
   const { LERNITO_NOTIFY_URL: url } = settings
   return {
     liveState: {
       breaker: breaker.state,
       pausedCourses: breakers.paused,
       budget: budget.fullness,
-      replicas: replicas.liveCount,
     },
     lms: createLmsCalls(calls),
     checkNow: createCheckNow(parts),

@@ -44,8 +44,7 @@ interface Case {
 const press = (on: Page, name: string) => on.getByRole('button', { name, exact: true }).click()
 
 const PAGES: readonly Case[] = [
-  { name: 'the overview by day', path: '/' },
-  { name: 'the overview by hour', path: '/?by=hour' },
+  { name: 'the overview', path: '/' },
   { name: 'the courses', path: '/courses' },
   { name: 'the list', path: '/deliveries' },
   // The list above has a row of every state. Of the tabs, these two have columns and actions of their own.

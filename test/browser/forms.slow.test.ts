@@ -205,7 +205,7 @@ const FORMS: readonly Form[] = [
       await press(page, 'Correct one sale…')
       await press(page, 'Enroll one buyer')
     },
-    shows: text('Corrected by'),
+    shows: text('Started by'),
   },
   {
     name: 'a note for selected sales without a text',

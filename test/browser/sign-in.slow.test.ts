@@ -52,7 +52,7 @@ test('the checks run without JavaScript', async () => {
   await page.getByText('All checks').click()
   await page.getByText('lms.token', { exact: true }).waitFor()
   const lines = await page
-    .locator('.check, .check-id')
+    .locator('#checks .state, .check-id')
     .evaluateAll((all) => all.map((one) => one.getClientRects().length))
   assert.ok(lines.length > 20 && lines.every((count) => count === 1), 'no word is broken')
 })

@@ -22,7 +22,7 @@ const band = (from: number, to: number | null): Band => ({
   from,
   to,
 })
-const draw = (bands: readonly Band[]): string => chartHtml({ base: '/console', bars, by: 'day', zone, bands, now })
+const draw = (bands: readonly Band[]): string => chartHtml({ bars, zone, bands, now })
 const stripOf = (html: string): { x: number; width: number } => {
   const [, x, width] = /<rect class="outage" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"/.exec(html) ?? []
   return { x: Number(x), width: Number(width) }
@@ -44,7 +44,7 @@ test('the lines of the axis are 1, 2, 2.5 or 5 times a power of ten apart, few, 
 test('a bar leads to the sales that were received on its day, and so does the table', () => {
   const html = draw([])
   const to = (day: string): number =>
-    linksOf({ text: html }).filter((link) => link === `/console/deliveries?sales=only&from=${day}&to=${day}`).length
+    linksOf({ text: html }).filter((link) => link === `~/deliveries?sales=only&from=${day}&to=${day}`).length
   assert.equal(to('2026-11-27'), 2)
   assert.equal(to('2026-11-24'), 1, 'no bar, no link but that of the table')
 })
@@ -54,12 +54,10 @@ test('an outage is a strip over its hours, and leads to the sales that waited', 
   const step = 920 / 4
   const half = draw([band(start + 6 * HOUR_MS, start + 18 * HOUR_MS)])
   assert.deepEqual(stripOf(half), { x: 40 + step * 1.25, width: step / 2 })
-  assert.ok(
-    linksOf({ text: half }).includes(`/console/deliveries?waited=${start + 6 * HOUR_MS}-${start + 18 * HOUR_MS}`),
-  )
+  assert.ok(linksOf({ text: half }).includes(`~/deliveries?waited=${start + 6 * HOUR_MS}-${start + 18 * HOUR_MS}`))
   assert.ok(stripOf(draw([band(start, start + 1000)])).width >= 4, 'a short one can be seen')
   assert.ok(
-    linksOf({ text: draw([band(start, null)]) }).includes(`/console/deliveries?waited=${start}-`),
+    linksOf({ text: draw([band(start, null)]) }).includes(`~/deliveries?waited=${start}-`),
     'one that lasts has no end',
   )
   assert.equal(stripOf(draw([band(start - 40 * HOUR_MS, start)])).x, 40, 'one that began earlier')

@@ -43,6 +43,20 @@ test('while the LMS is down, the sign-in is a page of ours that says since when,
   assert.ok(back.location.startsWith(`${product.lmsUrl}/oauth2/authorize`))
 })
 
+test('while the LMS is down, the notice of a form says that what it began waits for the LMS', async (t) => {
+  t.after(() => product.lms.noFaults())
+  const { headers } = await product.sell({ email: 'sold@example.com' })
+  await product.lms.faults([{ status: 503 }])
+  const path = `/deliveries/${headers['x-lernito-delivery']}`
+  await someone.send(`${path}/replay`)
+  for (const done of ['replayed', 'withdrawing']) {
+    await until(`the notice of ${done}`, async () => {
+      const text = readable(await someone.see(`${path}?done=${done}`))
+      return /The service attempts this as soon as the LMS answers\. Dismiss/.test(text) ? true : undefined
+    })
+  }
+})
+
 test('everybody who signs in within a second shares one heartbeat', async () => {
   const heartbeats = async (): Promise<number> =>
     (await product.lms.calls()).filter(({ path }) => path === '/heartbeat').reduce((sum, { count }) => sum + count, 0)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { boundsOf } from '../../src/console/layout/period.ts'
-import { dayIn, latestHours, zoneOf } from '../../src/console/layout/zone.ts'
+import { dayIn, zoneOf } from '../../src/console/layout/zone.ts'
 
 const HOUR_MS = 3_600_000
 const iso = (at: number): string => new Date(at).toISOString().replace(':00.000Z', 'Z')
@@ -56,18 +56,4 @@ test('the latest days follow each other without gaps, and the last one is runnin
       }
     }
   }
-})
-
-test('the latest hours begin when the clocks of the zone show a full hour', () => {
-  const hours = latestHours({ now: Date.UTC(2026, 9, 25, 3, 10), zone: zoneOf('Europe/Madrid'), hours: 5 })
-  assert.deepEqual(hours.map(iso), [
-    '2026-10-24T23:00Z',
-    '2026-10-25T00:00Z',
-    '2026-10-25T01:00Z',
-    '2026-10-25T02:00Z',
-    '2026-10-25T03:00Z',
-    '2026-10-25T04:00Z',
-  ])
-  const [last] = latestHours({ now: Date.UTC(2026, 10, 20, 12, 10), zone: zoneOf('Asia/Kolkata'), hours: 1 })
-  assert.equal(iso(last ?? 0), '2026-11-20T11:30Z')
 })

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { commonEnds } from '../../operators/find/similar.ts'
 import { ownPath } from '../session/site.ts'
-import { queryOf, sessionOf } from './request.ts'
+import { queryOf } from './request.ts'
 import { TEXTS } from './texts.ts'
 
 /**
@@ -10,12 +10,15 @@ import { TEXTS } from './texts.ts'
  * the roles of a table, so the elements name them explicitly.
  * @param of.rows one cell per column in each row, as escaped HTML
  * @param of.numbers the columns of numbers and of what stands at the right edge, from 0
+ * @param of.none what to say if there is no row
  */
 export function listTable(of: {
   columns: readonly string[]
   rows: readonly (readonly string[])[]
   numbers?: readonly number[]
+  none?: string
 }): string {
+  if (of.rows.length === 0 && of.none !== undefined) return html`<p>${of.none}</p>`
   const look = (index: number): string => (of.numbers?.includes(index) ? ' class="right"' : '')
   const head = of.columns.map((name, index) => html`<th role="columnheader" scope="col"!${look(index)}>${name}</th>`)
   const rows = of.rows.map((cells) => {
@@ -28,9 +31,12 @@ export function listTable(of: {
 <tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
 }
 
-/** Returns a list of names, each with a value as escaped HTML. */
-export const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): string =>
-  html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+/** Returns a list of names, each with a value as escaped HTML, without those whose value is ''. */
+export function factsHtml(rows: readonly (readonly [name: string, value: string])[]): string {
+  const shown = rows.filter(([, value]) => value !== '')
+  const items = shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`)
+  return items.length === 0 ? '' : html`<dl class="facts">!${items.join('')}</dl>`
+}
 
 /**
  * Returns a text as code, with a mark where it differs from another one, between what they have in common at both ends.
@@ -88,9 +94,6 @@ export const hiddenFields = (fields: Readonly<Record<string, string>>): string =
     .map(([name, value]) => (value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`))
     .join('')
 
-/** Returns the field that every form with a change must have. */
-export const csrfField = (request: FastifyRequest): string => hiddenFields({ csrf: sessionOf(request).csrf })
-
 /**
  * The number of the delivery's last event, as the page shows it. A form with it is not carried out after an operator has
  * changed the delivery since.
@@ -107,18 +110,22 @@ export function seenOf(form: URLSearchParams): number | undefined {
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
-/** Returns the fields of a posted form again, except those that a new form has of its own. */
+/** Returns the fields of a posted form again, except the one that a new form has of its own. */
 export const sameFields = (form: URLSearchParams): string =>
-  [...form].map(([name, value]) => (name === 'csrf' || name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
+  [...form].map(([name, value]) => (name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
 
-/** Shows the result of the form that led to this page. The address can select only one of these texts. */
+/**
+ * Shows the result of the form that led to this page. The address can select only one of these texts.
+ * @param texts by how good the result is, and by its name
+ */
 export function doneHtml(
   request: FastifyRequest,
-  texts: Readonly<Record<string, { grade: string; text: string }>>,
+  texts: Readonly<Record<'good' | 'warning', Readonly<Record<string, string>>>>,
 ): string {
-  const name = queryOf(request).get('done')
-  const [, message] = Object.entries(texts).find(([one]) => one === name) ?? []
-  return message === undefined ? '' : noticeHtml({ request, grade: message.grade, html: html`${message.text}` })
+  const name = queryOf(request).get('done') ?? ''
+  const grade = Object.hasOwn(texts.good, name) ? 'good' : 'warning'
+  const text = Object.hasOwn(texts[grade], name) ? texts[grade][name] : undefined
+  return text === undefined ? '' : noticeHtml({ request, grade, html: html`${text}` })
 }
 
 /**

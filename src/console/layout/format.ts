@@ -4,10 +4,11 @@ import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
 import { fill, TEXTS } from './texts.ts'
-import { DAY_MS, HOUR_MS, type Look, zoneOf } from './zone.ts'
+import { DAY_MS, type Look, zoneOf } from './zone.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
 
 const UTC = zoneOf('UTC')
 const NUMBER = new Intl.NumberFormat('en')
@@ -22,8 +23,7 @@ export function timeHtml(ms: number, to: Look = 'minutes'): string {
 }
 
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
-export const agoHtml = (ms: number): string =>
-  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${UTC.format('minutes', ms)} UTC</time>`
+export const agoHtml = (ms: number): string => timeHtml(ms, 'ago')
 
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
 const saidHtml = (ms: number): string =>
@@ -46,22 +46,20 @@ export const fillCount = (
   values: Readonly<Record<string, string>> = {},
 ): string => fill(count === 1 ? one : many, { count: numberText(count), ...values })
 
+const UNITS = [
+  [DAY_MS, 'day'],
+  [HOUR_MS, 'hour'],
+  [MINUTE_MS, 'minute'],
+  [SECOND_MS, 'second'],
+] as const
+
 /** Writes a duration (ms) in its two largest units, without those that are zero. */
 export function durationText(ms: number): string {
-  const { units } = TEXTS
-  const steps = [
-    [DAY_MS, units.day],
-    [HOUR_MS, units.hour],
-    [MINUTE_MS, units.minute],
-    [SECOND_MS, units.second],
-  ] as const
-  const first = steps.findIndex(([unit]) => ms >= unit)
-  if (first === -1) return units.instant
-  let rest = ms
-  const parts = steps.slice(first, first + 2).flatMap(([unit, name]) => {
-    const count = Math.floor(rest / unit)
-    rest -= count * unit
-    return count === 0 ? [] : [`${count} ${name}`]
+  const first = UNITS.findIndex(([length]) => ms >= length)
+  if (first === -1) return TEXTS.units.instant
+  const parts = UNITS.slice(first, first + 2).flatMap(([length, name], index) => {
+    const count = Math.floor((index === 0 ? ms : ms % (UNITS[first]?.[0] ?? ms)) / length)
+    return count === 0 ? [] : [`${count} ${TEXTS.units[name]}`]
   })
   return parts.join(' ')
 }

@@ -1,12 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { escaped } from '../../service/lib/sanitize.ts'
 import type { Session } from '../session/sessions.ts'
 import { ownPath, pageOf, signInUrl } from '../session/site.ts'
+import { sendHtml } from './send-html.ts'
 import { fileUrl, SCRIPTS } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
-import { timesIn } from './zone.ts'
 
 /** htmx adds no style, which the policy forbids. Going back reloads a page. An update leaves open what a reader opened. */
 const HTMX = JSON.stringify({
@@ -44,16 +43,15 @@ interface Page {
 
 /** The menu beside the page, and the search above it. Without a session, only the name of the product. */
 function frameHtml({ reply, current, search }: Page): { side: string; top: string } {
-  const { session, status, site } = reply.request
-  const { base } = site
+  const { session, status } = reply.request
   if (session === null) {
-    return { side: '', top: html`<header class="plain"><a class="name" href="${base}/">${TEXTS.product}</a></header>` }
+    return { side: '', top: html`<header class="plain"><a class="name" href="~/">${TEXTS.product}</a></header>` }
   }
-  const side = navigationHtml({ base, session, current, counts: status?.counts ?? null })
-  const health = status === null ? '' : healthHtml({ status, base, current })
+  const side = navigationHtml({ session, current, counts: status?.counts ?? null })
+  const health = status === null ? '' : healthHtml({ status, current })
   return {
     side,
-    top: html`<header class="top"><button type="button" class="second menu-button" popovertarget="pages">${TEXTS.nav.open}</button>!${searchHtml({ base, session, search })}!${health}!${updatesHtml(reply.request)}</header>`,
+    top: html`<header class="top"><button type="button" class="second menu-button" popovertarget="pages">${TEXTS.nav.open}</button>!${searchHtml({ session, search })}!${health}!${updatesHtml(reply.request)}</header>`,
   }
 }
 
@@ -71,27 +69,27 @@ function updatesHtml({ site, url }: FastifyRequest): string {
  * The search field. While an operator types, the page shows what is found; see palette.js. Enter leads to the list of
  * deliveries, also without JavaScript. On that list, the field belongs to the list's own form, and the list follows it.
  */
-function searchHtml({ base, session, search }: { base: string; session: Session; search: Page['search'] }): string {
+function searchHtml({ session, search }: { session: Session; search: Page['search'] }): string {
   const { label, everything, hint, hintEverything, key } = TEXTS.search
-  const own = search === undefined ? paletteAttributes(base, session) : ' form="filters"'
+  const own = search === undefined ? paletteAttributes(session) : ' form="filters"'
   const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search ?? ''}" placeholder="${search === undefined ? hintEverything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
   if (search !== undefined) {
     return html`<div role="search">!${field}</div><a class="skip" href="#found">${TEXTS.search.skip}</a>`
   }
   const keys = TEXTS.palette.keys.map(([name, does]) => html`<span><kbd>${name}</kbd> ${does}</span>`)
-  return html`<form method="get" action="${base}/deliveries" role="search" id="palette">!${field}
+  return html`<form method="get" action="~/deliveries" role="search" id="palette">!${field}
 <p class="unseen" role="status" id="hits-said"></p>
 <div id="hits" hidden><div id="hits-found"></div><p class="keys">!${keys.join(' ')}</p></div></form>`
 }
 
 /** The answer becomes the content of the list below the field. A new letter ends the request for the text before it. */
-const paletteAttributes = (base: string, { csrf }: Session): string =>
-  html` hx-post="${base}/search" hx-trigger="input changed delay:150ms" hx-sync="this:replace" hx-vals="${JSON.stringify({ csrf })}" hx-target="#hits-found" hx-swap="innerHTML" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
+const paletteAttributes = ({ csrf }: Session): string =>
+  html` hx-post="~/search" hx-trigger="input changed delay:150ms" hx-sync="this:replace" hx-vals="${JSON.stringify({ csrf })}" hx-target="#hits-found" hx-swap="innerHTML" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
 
-const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
+const crumbsHtml = (crumbs: readonly Crumb[]): string =>
   crumbs.length === 0
     ? ''
-    : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="${base}${path}"><bdi>${label}</bdi></a></li>`).join('')}</ol></nav>`
+    : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="~${path}"><bdi>${label}</bdi></a></li>`).join('')}</ol></nav>`
 
 /** The keys that scripts know. The browser itself opens the list, so that it has the focus and Escape closes it. */
 function keysHtml(): string {
@@ -101,17 +99,16 @@ function keysHtml(): string {
 <p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
 }
 
-/** Returns a complete page. */
 function pageHtml(of: Page): string {
   const { reply, title, main, crumbs = [], intro, aside } = of
-  const { site, session, zone } = reply.request
-  const file = (name: string): string => site.base + fileUrl(name)
+  const { session, zone, method } = reply.request
+  const file = (name: string): string => `~${fileUrl(name)}`
   const { side, top } = frameHtml(of)
   const heading = html`<h1><bdi>${title}</bdi></h1>`
   const warning =
     session === null || session.confirmed ? '' : html`<p class="note warning" role="status">${TEXTS.unconfirmed}</p>`
   return html`<!DOCTYPE html>
-<html lang="en" data-zone="${zone.name}">
+<html lang="en" data-zone="${zone.name}"!${method === 'POST' ? ' data-answer' : ''}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -127,36 +124,21 @@ function pageHtml(of: Page): string {
 !${session === null ? '' : keysHtml()}
 <div class="!${session === null ? 'open' : 'shell'}">!${side}<div class="page">!${top}
 <main id="main" tabindex="-1">
-!${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs, site.base)}!${aside === undefined ? heading : html`<div class="title">!${heading}!${aside}</div>`}
+!${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs)}!${aside === undefined ? heading : html`<div class="title">!${heading}!${aside}</div>`}
 !${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
-!${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} <span data-zone-name>${zone.name}</span></p>`}
+!${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} ${zone.name}</p>`}
 </main></div></div>
 </body>
 </html>
 `
 }
 
-/**
- * Characters that a browser acts on or hides: control characters, and those that turn the direction of a text. Senders
- * choose names and addresses, and the LMS its messages. Not the two that join letters, which names need.
- */
-const HIDDEN = /value="[^"]*"|(?![\n\r\t])[\p{Cc}\p{Bidi_C}\u00ad\u200b\u2028\u2029\u2060\ufeff]/gu
-
-/** Shows such characters as `\uXXXX`, but not in the values of forms, which are sent back as they are. */
-const showHidden = (page: string): string =>
-  page.replace(HIDDEN, (found) => (found.length > 1 ? found : escaped(found)))
-
 /** Answers with a complete page. */
 export function sendPage(of: Page): FastifyReply {
   const { reply, status = 200 } = of
-  const page = timesIn(reply.request.zone, showHidden(pageHtml(of)))
-  return reply.code(status).type('text/html; charset=utf-8').send(page)
+  return sendHtml(reply.code(status), pageHtml(of))
 }
-
-/** Answers with a part of a page, which the page's script asked for. @param part escaped HTML */
-export const sendPart = (reply: FastifyReply, part: string): FastifyReply =>
-  reply.type('text/html; charset=utf-8').send(timesIn(reply.request.zone, showHidden(part)))
 
 /** Answers with a message, and a link to the next step. */
 export function sendMessage(of: Omit<Page, 'main'> & { text: string; action: string; link: string }): FastifyReply {

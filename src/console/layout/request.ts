@@ -39,9 +39,9 @@ export function sessionOf({ session }: FastifyRequest): Session {
   return session
 }
 
-/** Returns the address of the page of the delivery that a request's address names. */
-export const deliveryUrl = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
-  `${site.base}/deliveries/${encodeURIComponent(id)}`
+/** Returns the path of the page of the delivery that a request's address names, below the console's base. */
+export const deliveryPath = ({ params: { id } }: FastifyRequest<WithId>): string =>
+  `/deliveries/${encodeURIComponent(id)}`
 
 /** Whether htmx asks for parts of a page, and not the browser for a page. */
 export const isUpdate = ({ headers }: FastifyRequest): boolean => headers['hx-request'] === 'true'

@@ -6,11 +6,11 @@ import { shareReads } from '../../service/lib/share-reads.ts'
 import { wrongNow } from '../../shop/senders/view.ts'
 import type { PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
-import { hiddenFields, refreshes } from './elements.ts'
+import { refreshes } from './elements.ts'
 import { numberText, timeHtml } from './format.ts'
 import { queryOf, sessionOf } from './request.ts'
+import { sendHtml } from './send-html.ts'
 import { fill, TEXTS } from './texts.ts'
-import { timesIn } from './zone.ts'
 
 const words = TEXTS.status
 /** Every page reads the counts, so pages that are shown within this time share them: ms. */
@@ -29,14 +29,12 @@ interface Badges extends BacklogCounts {
   readonly events: number
 }
 
-/** What every page shows beside its own content. */
 interface ConsoleStatus {
   /** null while the database can't be read. */
   readonly counts: Badges | null
-  /** The state of the circuit breaker; null until the worker has started. */
-  readonly breaker: BreakerState | null
-  /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
-  readonly budget: number | null
+  readonly breaker: BreakerState
+  /** The unused share of the call budget, from 0 to 1. */
+  readonly budget: number
 }
 
 const PAGES = [
@@ -65,22 +63,17 @@ export const menuPath = (path: string): MenuPath | undefined => PAGES.find((one)
  * shows it when the button of the header is pressed, which needs no script.
  * @param of.counts null if they can't be read now
  */
-export function navigationHtml(of: {
-  base: string
-  session: Session
-  current: MenuPath | undefined
-  counts: Badges | null
-}): string {
-  const { base, session, current, counts } = of
+export function navigationHtml(of: { session: Session; current: MenuPath | undefined; counts: Badges | null }): string {
+  const { session, current, counts } = of
   const links = PAGES.map((one) => {
     const badge = counts !== null && 'count' in one ? countHtml(counts[one.count], one.count) : ''
     const mark = one.path === current ? ' aria-current="page"' : ''
     const group = 'group' in one ? html`<li class="menu-group">${one.group}</li>` : ''
-    return html`!${group}<li!${'sub' in one ? ' class="sub"' : ''}><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
+    return html`!${group}<li!${'sub' in one ? ' class="sub"' : ''}><a href="~${one.path}"!${mark}>${one.label}!${badge}</a></li>`
   })
-  return html`<nav aria-label="${TEXTS.nav.label}" class="side" id="pages" popover><a class="name" href="${base}/">${TEXTS.product}</a>
+  return html`<nav aria-label="${TEXTS.nav.label}" class="side" id="pages" popover><a class="name" href="~/">${TEXTS.product}</a>
 <ul id="menu">!${links.join('\n')}</ul>
-<form method="post" action="${base}/sign-out" class="who">!${hiddenFields({ csrf: session.csrf })}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.title}</button></form></nav>`
+<form method="post" action="~/sign-out" class="who"><span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.title}</button></form></nav>`
 }
 
 /** These are faults; buyers who have not registered yet are none. */
@@ -93,20 +86,18 @@ const countHtml = (count: number, of: keyof Badges): string =>
  * Returns the line about the LMS, the queue and the call budget; it updates itself, and the menu.
  * @param of.current the page of the menu that is shown
  */
-export function healthHtml(of: { status: ConsoleStatus; base: string; current: MenuPath | undefined }): string {
-  const { base, current } = of
+export function healthHtml(of: { status: ConsoleStatus; current: MenuPath | undefined }): string {
   const { counts, breaker, budget } = of.status
-  const kind = breaker?.kind ?? 'unknown'
-  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
+  const { kind } = breaker
+  const since = isOpen(breaker) ? html` ${words.since} !${timeHtml(breaker.since)}` : ''
   const queued =
     counts === null
       ? ''
-      : html`<a href="${base}/deliveries?state=queued">${fill(TEXTS.counts.queued, { count: numberText(counts.queued) })}</a>`
-  const used =
-    budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
-  const url = `${base}/status?page=${encodeURIComponent(current ?? '')}`
+      : html`<a href="~/deliveries?state=queued">${fill(TEXTS.counts.queued, { count: numberText(counts.queued) })}</a>`
+  const used = fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })
+  const url = `~/status?page=${encodeURIComponent(of.current ?? '')}`
   return html`<div id="health" !${refreshes({ url, id: 'health', seconds: 10 })}>
-<span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} !${used}</div>`
+<span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} <span>${used}</span></div>`
 }
 
 /** Gives each page of a signed-in operator the status, and adds the fragment that keeps it up to date. */
@@ -135,12 +126,9 @@ export function addStatus({ scope, operations, readSenders, shopEvents, liveStat
   })
 
   scope.get('/status', async (request, reply) => {
-    const { base } = request.site
     const current = menuPath(queryOf(request).get('page') ?? '')
     const status = await read()
-    const menu = navigationHtml({ base, session: sessionOf(request), current, counts: status.counts })
-    return reply
-      .type('text/html; charset=utf-8')
-      .send(timesIn(request.zone, menu + healthHtml({ status, base, current })))
+    const menu = navigationHtml({ session: sessionOf(request), current, counts: status.counts })
+    return sendHtml(reply, menu + healthHtml({ status, current }))
   })
 }

@@ -1,3 +1,5 @@
+import { TEXTS } from './texts.ts'
+
 /** A time zone as readers have it. Without JavaScript, a browser doesn't tell, and the console shows UTC. */
 export interface Zone {
   /** Its IANA name, such as Europe/Madrid. */
@@ -8,11 +10,12 @@ export interface Zone {
   readonly format: (look: Look, at: number) => string
 }
 
-/** How a page writes a time, or the beginning of a bar of the chart. */
+/** How a page writes a time. */
 export type Look = keyof typeof LOOKS
 
 const LOOKS = {
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
+  ago: { dateStyle: 'medium', timeStyle: 'short' },
   seconds: { dateStyle: 'medium', timeStyle: 'medium' },
   clock: { timeStyle: 'short' },
   time: { timeStyle: 'medium' },
@@ -20,11 +23,9 @@ const LOOKS = {
   day: { day: 'numeric', month: 'short' },
   weekday: { weekday: 'short', day: 'numeric', month: 'short' },
   weekdayOfYear: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
-  hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
 } as const satisfies Record<string, Intl.DateTimeFormatOptions>
 
-export const HOUR_MS = 3_600_000
-export const DAY_MS = 24 * HOUR_MS
+export const DAY_MS = 24 * 3_600_000
 /** Formats are slow to make. Operators have few zones, and more than these are made anew. */
 const KEPT_MAX = 50
 const kept = new Map<string, Zone>()
@@ -88,13 +89,8 @@ export const dayAt = (at: number, { offsetAt }: Zone): number => Math.floor((at 
  * @param of.day counted from 1970, see dayAt
  * @param of.now ms since 1970
  */
-export function dayName(of: {
-  day: number
-  now: number
-  zone: Zone
-  words: { readonly today: string; readonly yesterday: string }
-}): string {
-  const { day, now, zone, words } = of
+export function dayName({ day, now, zone }: { day: number; now: number; zone: Zone }): string {
+  const words = TEXTS.timeline.days
   const at = startOf(day, zone)
   const yearOf = (time: number): string => new Date(time + zone.offsetAt(time)).toISOString().slice(0, 4)
   const name = zone.format(yearOf(at) === yearOf(now) ? 'weekday' : 'weekdayOfYear', at).replace(',', '')
@@ -126,15 +122,4 @@ export function dayIn(day: string, zone: Zone): { from: number; to: number } {
 export function daysFrom({ first, last, zone }: { first: string; last: string; zone: Zone }): number[] {
   const [from, to] = [Date.parse(first) / DAY_MS, Date.parse(last) / DAY_MS]
   return Array.from({ length: to - from + 2 }, (_, i) => startOf(from + i, zone))
-}
-
-/** Returns the bounds of the latest hours, ms since 1970, with the end of the one that is running. An hour begins when the clocks of the zone show a full one. */
-export function latestHours({ now, zone, hours }: { now: number; zone: Zone; hours: number }): number[] {
-  const startOfHour = (at: number): number => at - ((at + zone.offsetAt(at)) % HOUR_MS)
-  const bounds = [startOfHour(now) + HOUR_MS]
-  for (let at = now; bounds.length <= hours; at -= 1) {
-    at = startOfHour(at)
-    bounds.unshift(at)
-  }
-  return bounds
 }

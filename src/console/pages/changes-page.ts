@@ -1,10 +1,9 @@
-import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../operators/find/listing.ts'
 import { type DeliveryEvent, REASON_CODES } from '../../sale/types.ts'
 import { reasonName } from '../../sale/words.ts'
-import { namedHtml } from '../layout/course-names.ts'
+import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
@@ -19,19 +18,18 @@ const PAGE = 50
 export function addChanges(parts: PageParts): void {
   const { scope, operations } = parts
   scope.get('/changes', async (request, reply) => {
-    const { base } = request.site
     const after = queryOf(request).get('after')
     const [{ items, next }, bulkReplays] = await Promise.all([
       operations.audit({ limit: PAGE, after }),
       after === null ? operations.bulkReplays() : [],
     ])
     const buyers = await buyersOf(parts, items)
-    const older = olderHtml({ url: `${base}/changes`, next })
+    const older = olderHtml({ url: '~/changes', next })
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`
-        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, request)).join('')}</ol>`
-    const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
+        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, request.courseName)).join('')}</ol>`
+    const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays)}<h2>${words.all}</h2>`}!${list}!${older}`
     return sendPage({ reply, title: words.title, current: '/changes', main })
   })
 }
@@ -48,11 +46,10 @@ export async function buyersOf(
   return new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
 }
 
-function changeHtml(event: DeliveryEvent, buyers: Buyers, { site, courseName }: FastifyRequest): string {
+function changeHtml(event: DeliveryEvent, buyers: Buyers, courseName: CourseName): string {
   const { deliveryId, at, kind, detail, actor } = event
   const buyer = buyers.get(deliveryId)
-  const link =
-    buyer === undefined ? '' : html` · <a href="${site.base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
+  const link = buyer === undefined ? '' : html` · <a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
   return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi></p>`}</li>`
 }
 
@@ -67,13 +64,13 @@ function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
 const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
   html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
 
-function bulkReplaysHtml(bulkReplays: readonly BulkReplay[], base: string): string {
+function bulkReplaysHtml(bulkReplays: readonly BulkReplay[]): string {
   const items = bulkReplays.map(({ id, by, startedAt, state, replayed, corrects }) => {
     const text =
       corrects === null
         ? fill(words.bulkReplay, { by, count: numberText(replayed) })
         : fill(words.bulkCorrection, { by, count: numberText(replayed) })
-    return html`<li><a href="${base}/replays/${id}">${text}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+    return html`<li><a href="~/replays/${id}">${text}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
 }

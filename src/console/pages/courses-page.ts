@@ -22,13 +22,12 @@ const UNSOLD_MAX = 200
 export function addCourses(parts: PageParts): void {
   const { scope, now } = parts
   scope.get(PATH, async (request, reply) => {
-    const { base } = request.site
     const { from, to } = readQuery(queryOf(request))
-    const href = (period: Period): string => `${base}${PATH}${queryText({ ...period })}`
+    const href = (period: Period): string => `~${PATH}${queryText({ ...period })}`
     const view = await readView(parts, request, { from, to })
-    const page = { ...view, base, now: now(), lmsUrl: parts.lmsUrl }
-    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: base + PATH })
-    const main = html`<div id="courses" data-zoned !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
+    const page = { ...view, now: now(), lmsUrl: parts.lmsUrl }
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `~${PATH}` })
+    const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
     return sendPage({ reply, title: words.title, aside, current: PATH, main })
   })
 }
@@ -86,7 +85,6 @@ async function readView(
 }
 
 interface View extends Awaited<ReturnType<typeof readView>> {
-  readonly base: string
   readonly lmsUrl: string
   readonly now: number
 }
@@ -149,7 +147,7 @@ function cellsOf(line: Line, view: View): string[] {
     if (count === 0) return html`<span class="quiet">0</span>`
     // The list shows one state or all.
     const state = states?.find((one) => counts[one] === count) ?? ''
-    const url = `${view.base}/deliveries${queryText({ course: line.key, sales: 'only', ...view.period, state })}`
+    const url = `~/deliveries${queryText({ course: line.key, sales: 'only', ...view.period, state })}`
     return html`<a!${look} href="${url}">${numberText(count)}</a>`
   }
   return [
@@ -172,45 +170,36 @@ function titleHtml({ key, name, status }: Line): string {
     : marked
 }
 
-const stateHtml = (look: string, text: string, more: string): string =>
-  html`<div><span class="state ${look}">${text}</span>!${more === '' ? '' : html`<br><span class="quiet">!${more}</span>`}</div>`
+function statusHtml(line: Line, view: View): string {
+  const [look, text, more = ''] = statusOf(line, view)
+  return html`<div><span class="state ${look}">${text}</span>!${more === '' ? '' : html`<br><span class="quiet">!${more}</span>`}</div>`
+}
 
-function statusHtml({ status }: Line, { catalogue, now }: View): string {
-  if (status.kind === 'unknown') return stateHtml('handled', words.states.unknown, '')
+/** The look of the state of a course, its name, and more about it as escaped HTML. */
+function statusOf({ status }: Line, { catalogue, now }: View): readonly [look: string, text: string, more?: string] {
+  if (status.kind === 'unknown') return ['handled', words.states.unknown]
+  const look = status.kind === 'open' ? 'enrolled' : 'needs-attention'
   if (status.kind === 'missing') {
     const { similar } = status
     const like = similar === null ? '' : html`${words.looksLike} <bdi>${catalogue.find(similar)?.name ?? similar}</bdi>`
-    return stateHtml('needs-attention', words.states.missing, like)
+    return [look, words.states.missing, like]
   }
   const { course, wanted } = status
-  const { enrollmentStart, enrollmentEnd, modes } = course
+  const { enrollmentStart: start, enrollmentEnd: end, modes } = course
   switch (status.kind) {
     case 'open':
-      return stateHtml(
-        'enrolled',
-        words.states.open,
-        enrollmentEnd === null ? html`${words.noEnd}` : html`${words.until} !${timeHtml(enrollmentEnd)}`,
-      )
+      return [look, words.states.open, end === null ? html`${words.noEnd}` : html`${words.until} !${timeHtml(end)}`]
     case 'closed':
-      return enrollmentStart !== null && enrollmentStart > now
-        ? stateHtml('needs-attention', words.states.closed, html`${words.begins} !${timeHtml(enrollmentStart)}`)
-        : stateHtml(
-            'needs-attention',
-            words.states.closed,
-            enrollmentEnd === null ? '' : html`${words.ended} !${timeHtml(enrollmentEnd)}`,
-          )
+      if (start !== null && start > now) return [look, words.states.closed, html`${words.begins} !${timeHtml(start)}`]
+      return [look, words.states.closed, end === null ? '' : html`${words.ended} !${timeHtml(end)}`]
     case 'invitation_only':
-      return stateHtml('needs-attention', words.states.invitation_only, '')
+      return [look, words.states.invitation_only]
     case 'full':
-      return stateHtml('needs-attention', words.states.full, html`${words.refused}`)
+      return [look, words.states.full, html`${words.refused}`]
     case 'no_mode': {
       const slugs = modesAt(modes ?? [], now).map(({ slug }) => slug)
-      const has = slugs.length === 0 ? words.noModes : fill(words.has, { modes: slugs.join(', ') })
-      return stateHtml(
-        'needs-attention',
-        wanted === null ? words.states.no_mode : fill(words.states.no_named_mode, { mode: wanted }),
-        html`${has}`,
-      )
+      const text = wanted === null ? words.states.no_mode : fill(words.states.no_named_mode, { mode: wanted })
+      return [look, text, html`${slugs.length === 0 ? words.noModes : fill(words.has, { modes: slugs.join(', ') })}`]
     }
   }
 }
@@ -228,23 +217,21 @@ function changeHtml(change: Change | null, { since }: View): string {
 /** What an operator can do about the problems of a course; else, its page in the LMS. */
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
-  const { base } = view
   const stopped = counts.needs_attention
   if (status.kind === 'missing') {
     if (status.similar === null || stopped === 0) return ''
     const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })
-    const url = `${base}/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
+    const url = `~/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
     return html`<a class="button" href="${url}">${fill(words.correct, { count: numberText(stopped) })}</a>`
   }
   if (status.kind !== 'open' && status.kind !== 'unknown' && stopped > 0) {
     const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
-    return html`<a class="button second" href="${base}/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
+    return html`<a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
   }
   const url = courseUrl(key, view.lmsUrl)
   return status.kind === 'unknown' || url === null ? '' : html`<a href="${url}">${words.about}</a>`
 }
 
-/** The courses of the LMS that nobody bought in the period. */
 function unsoldHtml({ catalogue, lines }: View): string {
   const sold = new Set(lines.map(({ key }) => key))
   const unsold = catalogue.courses.filter(({ key }) => !sold.has(key))

@@ -14,17 +14,16 @@ const words = TEXTS.incidents
 export function addIncidents({ scope, operations, now }: PageParts): void {
   const path = '/incidents'
   scope.get(path, async (request, reply) => {
-    const { base } = request.site
     const { items, next } = await operations.incidents(queryOf(request).get('after'))
-    const rows = items.map((item) => cellsOf(item, { now: now(), base }))
-    const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
-    const older = olderHtml({ url: base + path, next })
-    const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
+    const rows = items.map((item) => cellsOf(item, now()))
+    const list = listTable({ columns: words.columns, rows, none: words.none })
+    const older = olderHtml({ url: `~${path}`, next })
+    const main = html`<div id="incidents" !${refreshes({ url: `~${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
   })
 }
 
-function cellsOf(incident: Incident, { now, base }: { now: number; base: string }): string[] {
+function cellsOf(incident: Incident, now: number): string[] {
   const { kind, cause, from, to } = incident
   const lasted = durationText(Math.max(0, (to ?? now) - from))
   const end = to === null ? html`<strong>${words.ongoing}</strong>` : timeHtml(to, 'seconds')
@@ -32,7 +31,7 @@ function cellsOf(incident: Incident, { now, base }: { now: number; base: string 
     html`<div>!${timeHtml(from, 'seconds')}</div>`,
     html`<div>!${end}<br><span class="quiet">${lasted}</span></div>`,
     html`<div>${words.kinds[kind]}<br><span class="quiet">${cause}</span></div>`,
-    html`<div>!${waitedHtml(incident, base)}</div>`,
+    html`<div>!${waitedHtml(incident)}</div>`,
   ]
 }
 
@@ -40,9 +39,9 @@ function cellsOf(incident: Incident, { now, base }: { now: number; base: string 
 const NEAR_MS = 12 * 60 * 60_000
 
 /** How many sales waited and what became of them, as a link to exactly these. */
-function waitedHtml(incident: Incident, base: string): string {
+function waitedHtml(incident: Incident): string {
   if (incident.sales === 0) return html`${words.noneWaited}`
-  const list = `${base}/deliveries${queryText({ waited: spanText(incident) })}`
+  const list = `~/deliveries${queryText({ waited: spanText(incident) })}`
   return html`<a href="${list}">${countWaited(incident)}, !${becameHtml(incident, incident)}</a>`
 }
 
@@ -66,10 +65,10 @@ export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): strin
 }
 
 /** The latest incident in a sentence, with the sales that waited for it. Times are ms since 1970. */
-export function lastIncidentHtml(last: Incident, base: string): string {
+export function lastIncidentHtml(last: Incident): string {
   const { kind, from, to } = last
-  const text = html`<a href="${base}/incidents">${words.kinds[kind]}</a> !${timeHtml(from)}`
-  const sales = last.sales === 0 ? '' : html` !${waitedHtml(last, base)}.`
+  const text = html`<a href="~/incidents">${words.kinds[kind]}</a> !${timeHtml(from)}`
+  const sales = last.sales === 0 ? '' : html` !${waitedHtml(last)}.`
   return to === null
     ? html`${words.last} !${text}, ${words.ongoing}.!${sales}`
     : html`${words.last} !${text}, ${fill(words.lasted, { time: durationText(to - from) })}.!${sales}`

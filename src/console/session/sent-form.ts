@@ -18,7 +18,7 @@ const ADDRESS_MAX = 6_000
  * which only the browser has. Nothing is stored here, so every replica can show the page, and when the session has ended,
  * nobody can read the address any more. What does not fit into an address, such as a long payload, is answered directly,
  * and so is htmx, which adds nothing to the history.
- * @param of.path the page, as a path with the console's base
+ * @param of.path the page, below the console's base
  * @param of.values what the page gets from sentForm
  * @param show answers directly
  */
@@ -27,6 +27,7 @@ export function leadToPage(
   show: () => FastifyReply | Promise<FastifyReply>,
 ): FastifyReply | Promise<FastifyReply> {
   const { request } = reply
+  values.delete('csrf') // each form gets it anew
   const address = isUpdate(request) ? null : addressWith({ request, path, values })
   return address === null ? show() : reply.redirect(address, 303)
 }
@@ -36,7 +37,7 @@ export function addressWith(of: { request: FastifyRequest; path: string; values:
   const token = readSession(of.request)
   if (token === null) return null
   const sealed = seal({ text: deflateRawSync(of.values.toString()).toString('base64'), token, use: USE })
-  const address = `${of.path}?${NAME}=${sealed}`
+  const address = `${of.request.site.base}${of.path}?${NAME}=${sealed}`
   return address.length > ADDRESS_MAX ? null : address
 }
 

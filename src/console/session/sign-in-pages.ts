@@ -124,7 +124,7 @@ function createOutageCheck({ signIn, liveState, operations, now }: PageParts): (
     if (await signIn.isLmsUp()) return null
     const view = liveState.breaker()
     const counts = await operations.backlog().catch(() => null)
-    return { since: view !== null && isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
+    return { since: isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
   }
   return shareReads({ read: check, forMs: SHARED_MS, now })
 }
@@ -138,7 +138,6 @@ function outageHtml({ since, queued }: LmsOutage, again: string): string {
 <p class="actions"><a class="button" href="${again}">${outageWords.again}</a> <a class="button second" href="${again}&anyway=yes">${outageWords.anyway}</a></p>`
 }
 
-/** What the links to the LMS are made of. */
 interface LmsLinks extends Pick<ConsoleParts, 'lmsUrl' | 'clientId'> {
   readonly site: Site
 }
@@ -153,7 +152,6 @@ function lmsSignOut({ site, lmsUrl, clientId }: LmsLinks): string {
   return `${lmsUrl}/logout?${query}`
 }
 
-/** Returns the page for a person who signed in to the LMS, but is not staff there. */
 function notStaffHtml(of: LmsLinks & { username: string }): string {
   const { site, lmsUrl, username } = of
   const console = `${site.origin}${site.base}/`
@@ -162,11 +160,10 @@ function notStaffHtml(of: LmsLinks & { username: string }): string {
 <p><a class="button" href="${lmsSignOut(of)}">${words.notStaff.action}</a></p>
 <h2>${fill(words.notStaff.become, { username })}</h2><p>${words.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${username}">${lmsUrl}/admin/auth/user/</a></p>
 <p>${words.notStaff.command} <code>./manage.py lms manage_user ${username} ${words.notStaff.address} --staff</code></p>
-<p><a class="button second" href="${site.base}/sign-in">${words.notStaff.again}</a></p>`
+<p><a class="button second" href="~/sign-in">${words.notStaff.again}</a></p>`
 }
 
-/** Returns the page after signing out of the console. */
 function signedOutHtml(links: LmsLinks): string {
   return html`<p>${words.out.text}</p>
-<p class="actions"><a class="button" href="${links.site.base}/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
+<p class="actions"><a class="button" href="~/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
 }

@@ -17,6 +17,9 @@ export function siteOf(publicUrl: string): Site {
   return { origin, base: pathname.replace(/\/+$/, '') + CONSOLE_PATH, secure: protocol === 'https:' }
 }
 
+/** Returns the address of the service, without a slash at the end. */
+export const serviceUrl = ({ origin, base }: Site): string => origin + base.slice(0, -CONSOLE_PATH.length)
+
 /** The address to which the LMS returns the browser. The OAuth application must have exactly this redirect URI. */
 export const callbackOf = ({ origin, base }: Site): string => `${origin}${base}/callback`
 

@@ -4,7 +4,7 @@
 const KEPT = 'lernito:kept'
 const pathOf = (url) => new URL(url, location.href).pathname
 
-/** What a refused form contained; see kept-text.ts. */
+/** What a refused form contained; see guard.ts. */
 function keepRefused(refused) {
   const { page, action } = refused.dataset
   const fields = [...refused.querySelectorAll('textarea')].map(({ name, value }) => ({ action, name, value }))

@@ -97,11 +97,8 @@ function say(what, since) {
   if (text === null || text.hidden === (since === null)) return
   text.hidden = since === null
   if (since === null) return
-  const time = document.createElement('time')
-  time.dateTime = new Date(since).toISOString()
-  time.dataset.look = 'seconds'
-  text.querySelector('[data-since]').replaceChildren(time)
-  localize() // of times.js
+  const look = { dateStyle: 'medium', timeStyle: 'medium', timeZone: document.documentElement.dataset.zone }
+  text.querySelector('[data-since]').textContent = new Intl.DateTimeFormat('en-GB', look).format(since)
 }
 
 function beforeSwap(event) {

@@ -1,51 +1,37 @@
 // Pages have times in the reader's zone, or in UTC if the service doesn't know the zone yet. This script tells it with a
 // cookie, writes recent times as the time since then, and adds the full time on hover.
 
-/** Returns the reader's variant of English, since the pages are in English. Browsers may name languages that Intl rejects. */
-function englishLocale() {
-  const preferred = navigator.languages.find((tag) => /^en(-[A-Za-z]{2})?$/.test(tag))
-  return preferred ?? 'en-GB'
-}
+const LOCALE = 'en-GB' // as the service writes all other times
+const timeZone = document.documentElement.dataset.zone
 
 /** Returns the reader's zone. A browser that can't find it out may give a name that Intl itself rejects. */
 function ownZone() {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+  const { timeZone: own } = Intl.DateTimeFormat().resolvedOptions()
   try {
-    Intl.DateTimeFormat('en', { timeZone })
-    return timeZone
+    Intl.DateTimeFormat(LOCALE, { timeZone: own })
+    return own
   } catch {
     return 'UTC'
   }
 }
 
-/**
- * Returns the zone for the times of this page. A page with something that the service counted by days or hours is loaded
- * again when the service has just learned the zone. Others may be the answer to a form, and need no more than the name.
- */
-function chooseZone() {
-  const shown = document.documentElement.dataset.zone
+/** Tells the service the reader's zone. The page is then loaded again, unless it is the answer to a form. */
+function tellZone() {
   const own = ownZone()
   const told = () => document.cookie.split('; ').includes(`lernito_zone=${own}`)
-  if (own === shown || told()) return shown // a service that was told and still uses UTC doesn't know the zone
+  if (own === timeZone || told()) return // a service that was told and still uses UTC doesn't know the zone
   const path = new URL('../', document.currentScript.src).pathname
   const secure = location.protocol === 'https:' ? '; Secure' : ''
   // biome-ignore lint/suspicious/noDocumentCookie: over HTTP, there is no cookieStore
   document.cookie = `lernito_zone=${own}; Path=${path}; Max-Age=31536000; SameSite=Lax${secure}`
-  if (told() && document.querySelector('[data-zoned]') !== null) location.reload()
-  for (const name of document.querySelectorAll('[data-zone-name]')) name.textContent = own
-  return own
+  if (told() && !document.documentElement.hasAttribute('data-answer')) location.reload()
 }
+tellZone()
 
-const locale = englishLocale()
-const timeZone = chooseZone()
-const days = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone })
-const minutes = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone })
-const seconds = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
-const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', timeZone })
-const exact = new Intl.DateTimeFormat(locale, { timeStyle: 'medium', timeZone })
-const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long', timeZone })
-const utc = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
-const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
+const days = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeZone })
+const full = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'full', timeStyle: 'long', timeZone })
+const utc = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' })
 
 const UNITS = [
   ['day', 86_400],
@@ -63,20 +49,11 @@ function ago(time) {
   return relative.format(Math.round(past / length), unit)
 }
 
-const looks = {
-  ago,
-  minutes: (time) => minutes.format(time),
-  seconds: (time) => seconds.format(time),
-  clock: (time) => clock.format(time),
-  time: (time) => exact.format(time),
-  date: (time) => days.format(time),
-}
-
 function localize() {
   for (const element of document.querySelectorAll('time[datetime]')) {
     const time = new Date(element.dateTime)
     if (element.title === '') element.title = `${full.format(time)} (${utc.format(time)} UTC)`
-    const text = (looks[element.dataset.look] ?? looks.minutes)(time)
+    const text = element.dataset.look === 'ago' ? ago(time) : element.textContent
     if (element.textContent !== text) element.textContent = text
   }
 }

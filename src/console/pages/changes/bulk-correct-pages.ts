@@ -6,7 +6,7 @@ import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, differenceHtml, hiddenFields, listTable } from '../../layout/elements.ts'
+import { differenceHtml, hiddenFields, listTable } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -47,7 +47,7 @@ export function addBulkCorrection(parts: PageParts): void {
     const wrong = await wrongKeysOf(parts, request, query)
     const [first] = wrong
     if (first === undefined || wrong.length > 1) {
-      const main = choiceHtml(request, query, wrong)
+      const main = choiceHtml(query, wrong)
       return sendPage({ reply, title: words.none.title, crumbs, current: '/deliveries', main })
     }
     const view = await readPreview(parts, { request, query: { ...query, ...first }, written: targetOf(parameters) })
@@ -75,7 +75,6 @@ export function addBulkCorrection(parts: PageParts): void {
 
 const targetOf = (parameters: URLSearchParams): string => (parameters.get('enroll_in') ?? '').trim().slice(0, KEY_MAX)
 
-/** A wrong key, and why it is one. */
 interface WrongKey {
   readonly cause: ReasonCode
   readonly about: string
@@ -98,12 +97,12 @@ async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, 
 }
 
 /** Says that nothing selected can be corrected together; or, if several keys are wrong, which of them is next. */
-function choiceHtml({ site }: FastifyRequest, query: ListQuery, wrong: readonly WrongKey[]): string {
-  const back = html`<p><a href="${site.base}/deliveries${queryText({ ...query, ids: '' })}">${words.none.back}</a></p>`
+function choiceHtml(query: ListQuery, wrong: readonly WrongKey[]): string {
+  const back = html`<p><a href="~/deliveries${queryText({ ...query, ids: '' })}">${words.none.back}</a></p>`
   if (wrong.length === 0) return html`<p>${words.none.text}</p>!${back}`
   const links = wrong.map(
     (one) =>
-      html`<li><a href="${site.base}/correct${queryText({ ...query, ...one })}"><code>${one.about}</code></a> ${REASONS[one.cause].name}</li>`,
+      html`<li><a href="~/correct${queryText({ ...query, ...one })}"><code>${one.about}</code></a> ${REASONS[one.cause].name}</li>`,
   )
   return html`<p>${words.none.several}</p><ul>!${links.join('')}</ul>!${back}`
 }
@@ -131,12 +130,11 @@ type Preview = Awaited<ReturnType<typeof readPreview>>
 
 function previewHtml(view: Preview): string {
   const { request, from, to, total, items, running } = view
-  const { base } = request.site
   const again =
     running === undefined
       ? ''
-      : html`<p class="note warning" role="status">${fill(words.running, { by: running.by })} <a href="${base}/replays/${running.id}">${words.openRunning}</a></p>`
-  if (total === 0) return html`!${again}<p class="note">${words.nothing}</p><p><a href="${base}/">${words.back}</a></p>`
+      : html`<p class="note warning" role="status">${fill(words.running, { by: running.by })} <a href="~/replays/${running.id}">${words.openRunning}</a></p>`
+  if (total === 0) return html`!${again}<p class="note">${words.nothing}</p><p><a href="~/">${words.back}</a></p>`
   const side = (label: string, title: string, key: string): string =>
     html`<div><small class="quiet">${label}</small>!${title}!${key}</div>`
   const name = (key: string): string => {
@@ -154,7 +152,6 @@ function previewHtml(view: Preview): string {
 !${total > items.length ? html`<p class="quiet">${fill(words.showing, { count: numberText(items.length), total: numberText(total) })}</p>` : ''}`
 }
 
-/** Why the right course isn't known yet. */
 function problemHtml({ course, to, from, written }: Preview): string {
   if (!course.ok)
     return html`<p class="note warning" role="status">${fill(words.unread, { reason: course.message })}</p>`
@@ -173,7 +170,6 @@ function accountOf({ email }: Summary, accounts: Preview['accounts']): { usernam
 
 const isLeft = ({ lines }: Summary): boolean => lines.some(mayBeOut)
 
-/** How many sales, and how many of their buyers have an account. */
 function figuresHtml({ total, items, accounts }: Preview): string {
   const left = items.filter(isLeft).length
   const known = items.map((item) => accountOf(item, accounts)).filter((account) => account !== null)
@@ -197,27 +193,25 @@ function figuresHtml({ total, items, accounts }: Preview): string {
 /** The button and its confirmation. Without JavaScript, the browser itself opens it. */
 function startHtml(view: Preview): string {
   const { request, query, total, until, from, to } = view
-  const { base } = request.site
   if (to === null || isSameCourse(to, from)) return ''
   const fields = hiddenFields({ ...query, enroll_in: to, until: `${until}` })
   const items = words.confirm.items.map((item) => html`<li>${item}</li>`)
   return html`<p class="actions"><button type="button" popovertarget="confirm">${fillCount(words.start, total)}</button>
-<a class="button second" href="${base}/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
-<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="${base}/correct">!${csrfField(request)}!${fields}
+<a class="button second" href="~/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
+<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="~/correct">!${fields}
 <h2 id="confirm-title">${fillCount(words.confirm.title, total, { to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
 <p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fillCount(words.confirm.yes, total)}</button></p></form></div>`
 }
 
 /** Another course than the closest one. It is open if there is none. */
-function otherHtml({ request, query, to, written }: Preview): string {
+function otherHtml({ query, to, written }: Preview): string {
   return html`<details!${to === null ? ' open' : ''}><summary>${words.other}</summary>
-<form method="get" action="${request.site.base}/correct" class="stack">!${hiddenFields(query)}<label for="enroll_in">${words.key}</label>
+<form method="get" action="~/correct" class="stack">!${hiddenFields(query)}<label for="enroll_in">${words.key}</label>
 <input id="enroll_in" name="enroll_in" value="${written === '' ? (to ?? '') : written}" maxlength="${KEY_MAX}" spellcheck="false" autocomplete="off"><button class="second">${words.lookUp}</button></form></details>`
 }
 
 function buyerCells(item: Summary, view: Preview): string[] {
   const { id, name, email, receivedAt, courseIds } = item
-  const { base } = view.request.site
   const address = email ?? TEXTS.deliveries.noEmail
   const account = accountOf(item, view.accounts)
   const has =
@@ -229,7 +223,7 @@ function buyerCells(item: Summary, view: Preview): string[] {
   const then = isLeft(item) ? words.then.left : account?.username ? words.then.soon : words.then.later
   const sold = courseIds.map((course) => courseNameHtml(course, view.request.courseName)).join('<br>')
   return [
-    html`<div><a href="${base}/deliveries/${id}"><bdi>${name || address}</bdi></a><br><small class="quiet"><bdi>${address}</bdi></small></div>`,
+    html`<div><a href="~/deliveries/${id}"><bdi>${name || address}</bdi></a><br><small class="quiet"><bdi>${address}</bdi></small></div>`,
     html`<div>!${has}</div>`,
     html`<div>!${sold}</div>`,
     html`<div>${then}</div>`,

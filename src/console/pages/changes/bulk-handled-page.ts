@@ -1,8 +1,8 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -30,7 +30,7 @@ export function addBulkHandled(parts: PageParts): void {
   const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const { request } = reply
     const items = await selectedOf(sent ?? queryOf(request))
-    const above = sent?.has('handled') ? resultsHtml(sent, request) : orderHtml(sent, { request, items })
+    const above = sent?.has('handled') ? resultsHtml(sent) : orderHtml(sent, items)
     const main = above + (items.length === 0 ? '' : tableHtml(items, { parts, request }))
     return sendPage({ reply, title: fillCount(words.title, items.length), crumbs, current: '/deliveries', main })
   }
@@ -41,7 +41,7 @@ export function addBulkHandled(parts: PageParts): void {
     const form = formOf(request)
     const items = await selectedOf(form)
     const values = new URLSearchParams({ ids: items.map(({ id }) => id).join(',') })
-    const lead = () => leadToPage({ reply, path: `${request.site.base}/handled`, values }, () => send(reply, values))
+    const lead = () => leadToPage({ reply, path: '/handled', values }, () => send(reply, values))
     const note = (form.get('note') ?? '').trim()
     if (note === '') {
       values.set('problem', 'noNote')
@@ -59,35 +59,28 @@ export function addBulkHandled(parts: PageParts): void {
   })
 }
 
-/** @param of.items what the operator sees: if somebody changes one of them before the form is sent, that one stays as it is */
-function orderHtml(
-  sent: URLSearchParams | null,
-  { request, items }: { request: FastifyRequest; items: readonly Summary[] },
-): string {
+/** @param items what the operator sees: if somebody changes one of them before the form is sent, that one stays as it is */
+function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): string {
   if (items.length === 0) return html`<p>${words.none}</p>`
   const problem = sent?.has('problem')
-    ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.noNote.text}</p>`
+    ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.warning.noNote}</p>`
     : ''
   const fields = hiddenFields({
     ids: items.map(({ id }) => id).join(','),
     ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),
   })
-  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="${request.site.base}/handled" class="stack">!${csrfField(request)}!${fields}
+  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="~/handled" class="stack">!${fields}
 <label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
 <button>${words.confirm}</button></form>`
 }
 
-const RESULTS = [
-  { name: 'handled', grade: 'good', write: (count: string) => fill(words.done, { count }) },
-  { name: 'already', grade: '', write: (count: string) => fill(words.already, { count }) },
-  { name: 'outdated', grade: 'warning', write: (count: string) => fill(words.outdated, { count }) },
-] as const
+const GRADES = { handled: 'good', already: '', outdated: 'warning' } as const
 
-/** How many became handled, and how many did not, and why. */
-function resultsHtml(results: URLSearchParams, { site }: FastifyRequest): string {
-  const notes = RESULTS.map(({ name, grade, write }) => {
+function resultsHtml(results: URLSearchParams): string {
+  const notes = (['handled', 'already', 'outdated'] as const).map((name) => {
     const count = Number(results.get(name) ?? 0)
-    return count === 0 ? '' : html`<p class="note ${grade}" role="status">${write(numberText(count))}</p>`
+    const text = fill(words.results[name], { count: numberText(count) })
+    return count === 0 ? '' : html`<p class="note ${GRADES[name]}" role="status">${text}</p>`
   })
-  return html`!${notes.join('')}<p><a href="${site.base}/deliveries">${words.back}</a></p>`
+  return html`!${notes.join('')}<p><a href="~/deliveries">${words.back}</a></p>`
 }

@@ -4,7 +4,7 @@ import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, hiddenFields, seenField, seenOf, seenValue } from '../../layout/elements.ts'
+import { hiddenFields, seenField, seenOf, seenValue } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -63,13 +63,13 @@ export function addCorrection(parts: PageParts): void {
         return reply.redirect(`${request.site.base}/deliveries/${done.id}?done=${result}`, 303)
       }
     }
-    const page = `${request.site.base}/deliveries/${id}/correct`
     const values = new URLSearchParams({ ...form, ...seenValue(seen) })
-    return leadToPage({ reply, path: page, values }, () => send(reply, { delivery, seen, sent: form }))
+    return leadToPage({ reply, path: `/deliveries/${id}/correct`, values }, () =>
+      send(reply, { delivery, seen, sent: form }),
+    )
   })
 }
 
-/** The closest course, if the LMS has none with the key of the delivery. */
 async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<string> {
   const reason = delivery.reason
   if (reason?.code !== 'course.missing') return ''
@@ -99,10 +99,10 @@ interface Here {
   readonly seen: number
 }
 
-function formHtml({ request, id, seen }: Here, { form, above }: { form: SaleForm; above: string }): string {
-  const here = `${request.site.base}/deliveries/${id}`
+function formHtml({ id, seen }: Here, { form, above }: { form: SaleForm; above: string }): string {
+  const here = `~/deliveries/${id}`
   return html`<p>${words.intro}</p>!${above}
-<form method="post" action="${here}/correct" class="stack">!${csrfField(request)}!${seenField(seen)}!${saleFields(form)}
+<form method="post" action="${here}/correct" class="stack">!${seenField(seen)}!${saleFields(form)}
 <button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
 <p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
 }
@@ -115,7 +115,7 @@ async function previewHtml(
   const planned = await operations.previewCorrection({ id: here.id, ...changesOf(delivery, form) })
   if (planned.kind === 'invalid') return errorsHtml(errorTexts(planned.errors))
   if (planned.kind === 'already') {
-    return html`<p class="note warning" role="status">${words.already} <a href="${here.request.site.base}/deliveries/${planned.id}">${words.goTo}</a></p>`
+    return html`<p class="note warning" role="status">${words.already} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`
   }
   if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
   const { email, courseIds } = planned.request
@@ -131,7 +131,7 @@ async function previewHtml(
 !${isPaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>` : ''}`
   return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
 !${courses.map((course) => courseHtml(here, form, course)).join('')}!${accountHtml(account, email)}<p>${words.oldDelivery}</p>
-<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenFields({ ...form })}
+<form method="post" action="~/deliveries/${here.id}/correct" class="stack">!${seenField(here.seen)}!${hiddenFields({ ...form })}
 !${withdraw}<button name="step" value="correct">${words.confirm}</button></form></div>`
 }
 
@@ -164,6 +164,6 @@ function courseHtml(here: Here, form: SaleForm, course: CoursePreview): string {
   if (closest === null) return html`<p class="note warning">${fill(words.none, { key: written })}</p>`
   const courses = form.courses.split('\n').map((line) => (line.trim() === written ? closest : line))
   return html`<div class="note warning"><p>${fill(words.closest, { key: written })}</p><p>!${courseNameHtml(closest, courseName)}</p>
-<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenFields({ ...form, courses: courses.join('\n') })}
+<form method="post" action="~/deliveries/${here.id}/correct">!${seenField(here.seen)}!${hiddenFields({ ...form, courses: courses.join('\n') })}
 <button name="step" value="preview" class="second">${fill(words.use, { course: courseName(closest) ?? closest })}</button></form></div>`
 }

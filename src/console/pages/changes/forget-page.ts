@@ -1,7 +1,7 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
@@ -22,7 +22,7 @@ export function addForget({ scope, operations, forget }: PageParts): void {
     const { request } = reply
     const [email, allowances] = [readEmail(sent), sent.get('allowances') === 'yes']
     if (!isWholeAddress(email)) return reply.redirect(`${request.site.base}/people`, 303)
-    const page = { request, email, allowances }
+    const page = { email, allowances }
     const main = sent.has('kind')
       ? answerHtml({ ...page, answer: sent })
       : orderHtml({ ...page, person: await operations.person(email), isWrong: sent.has('confirm') })
@@ -38,7 +38,7 @@ export function addForget({ scope, operations, forget }: PageParts): void {
     if (typed !== null) values.set('confirm', 'typed')
     const isConfirmed = isWholeAddress(email) && typed?.trim().toLowerCase() === email.toLowerCase()
     if (isConfirmed) addAnswer(values, await forget({ email, by: sessionOf(request).username, allowances }))
-    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
+    return leadToPage({ reply, path, values }, () => send(reply, values))
   })
 }
 
@@ -58,14 +58,12 @@ function addAnswer(values: URLSearchParams, answer: ForgetAnswer): void {
 }
 
 interface FormOf {
-  readonly request: FastifyRequest
   readonly email: string
   readonly allowances: boolean
 }
 
-/** @param of.isWrong whether the operator typed another address */
 function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
-  const { request, email, allowances, person, isWrong } = of
+  const { email, allowances, person, isWrong } = of
   const count = numberText(person.salesCount)
   const warning = html`<p class="note warning" role="alert">${fill(words.wrong, { email })}</p>`
   const list = (items: readonly string[]): string =>
@@ -73,19 +71,18 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   return html`!${isWrong ? warning : ''}<p class="note bad">${fill(words.intro, { email })}</p>
 <h2>${words.erased}</h2>!${list([fill(words.sales, { count }), ...words.items])}
 <h2>${words.kept}</h2>!${list(words.keptItems)}
-<form method="post" action="${request.site.base}/people/forget" class="stack">!${csrfField(request)}!${hiddenFields({ email })}
+<form method="post" action="~/people/forget" class="stack">!${hiddenFields({ email })}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
 <label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
 <button class="danger">${words.confirm}</button></form>`
 }
 
-/** Returns the result, as addAnswer described it, or says that there is none yet. */
-function answerHtml({ answer, request, email, allowances }: FormOf & { answer: URLSearchParams }): string {
+function answerHtml({ answer, email, allowances }: FormOf & { answer: URLSearchParams }): string {
   const [kind, lines] = [answer.get('kind'), answer.getAll('line').map((line) => html`<p>${line}</p>`)]
-  const changes = html`<p><a href="${request.site.base}/changes">${words.changes}</a></p>`
+  const changes = html`<p><a href="~/changes">${words.changes}</a></p>`
   if (kind === 'in_progress') {
     const { title, text } = words.running
-    const again = html`<form method="post" action="${request.site.base}/people/forget">!${csrfField(request)}!${hiddenFields({ email, confirm: email, allowances: allowances ? 'yes' : '' })}<button>${words.repeat}</button></form>`
+    const again = html`<form method="post" action="~/people/forget">!${hiddenFields({ email, confirm: email, allowances: allowances ? 'yes' : '' })}<button>${words.repeat}</button></form>`
     return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
   }
   if (kind === 'refused') {

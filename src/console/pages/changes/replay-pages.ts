@@ -1,13 +1,12 @@
-import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Preview } from '../../../operators/changes/bulk-replay.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { filterHtml, filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
+import { chipsHtml, filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
 
 const words = TEXTS.replay
@@ -22,10 +21,10 @@ export function addReplayPages(parts: PageParts): void {
     const [query, enrolled] = [readQuery(parameters), parameters.get('enrolled') === 'yes']
     const filter = filterOf(query, request.zone)
     const preview = await operations.previewReplay({ filter, enrolled })
-    const { base } = request.site
     const list = tableHtml(preview.sample, { parts, request })
-    const found = foundHtml(request, { preview, query, enrolled, list })
-    const main = html`<p>${words.intro}</p><p>!${filterHtml(filter, request.courseName)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
+    const found = foundHtml({ preview, query, enrolled, list })
+    const main = html`<p>${words.intro}</p>!${chipsHtml(filter, request.courseName) || html`<p>${words.all}</p>`}
+<p><a href="~/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })
@@ -39,23 +38,19 @@ export function addReplayPages(parts: PageParts): void {
 }
 
 /** The choice of what a replay includes, and what it finds. `list`: some of that, as escaped HTML. */
-function foundHtml(
-  request: FastifyRequest,
-  { preview, query, enrolled, list }: { preview: Preview; query: ListQuery; enrolled: boolean; list: string },
-): string {
-  const { base } = request.site
+function foundHtml(of: { preview: Preview; query: ListQuery; enrolled: boolean; list: string }): string {
+  const { preview, query, enrolled, list } = of
   const fields = hiddenFields(query)
-  const choose = html`<form method="get" action="${base}/replay" hx-get="${base}/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
+  const choose = html`<form method="get" action="~/replay" hx-get="~/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
-  const start = html`<form method="post" action="${base}/replay">!${csrfField(request)}!${fields}!${hiddenFields({ enrolled: enrolled ? 'yes' : '' })}
+  const start = html`<form method="post" action="~/replay">!${fields}!${hiddenFields({ enrolled: enrolled ? 'yes' : '' })}
 <button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
   const sample = html`<h2>${words.sample}</h2>!${list}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`
-  return html`!${choose}<div id="preview" aria-live="polite" data-zoned>!${found}</div>`
+  return html`!${choose}<div id="preview" aria-live="polite">!${found}</div>`
 }
 
-/** How many a replay makes due, and how many it leaves out. */
 function foundText({ count, left }: Preview): string {
   const all = numberText(count + left)
   if (left === 0) return count === 0 ? words.nothing : fill(words.found, { count: numberText(count) })

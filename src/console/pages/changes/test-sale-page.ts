@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { FieldErrors } from '../../../sale/payload/rules.ts'
 import type { Course } from '../../../shop/courses/catalogue.ts'
-import { csrfField, hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -26,7 +26,7 @@ export function addTestSale({ scope, operations, readCatalogue }: PageParts): vo
     const above = errors.length === 0 ? '' : errorsHtml(errors)
     const { courses } = await readCatalogue()
     const page = { form, nonce, courses, chosen: sent?.get('course') ?? '' }
-    const main = html`<p>${words.intro}</p>!${above}!${testSaleForm(reply.request, page)}`
+    const main = html`<p>${words.intro}</p>!${above}!${testSaleForm(page)}`
     return sendPage({ reply, title: words.title, current: '/deliveries', main })
   }
 
@@ -44,7 +44,7 @@ export function addTestSale({ scope, operations, readCatalogue }: PageParts): vo
     if (sold.kind === 'sold') return reply.redirect(`${request.site.base}/deliveries/${sold.id}?done=sold`, 303)
     const values = new URLSearchParams({ ...form, course, nonce })
     for (const text of errorTexts(sold.errors)) values.append('error', text)
-    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
+    return leadToPage({ reply, path, values }, () => send(reply, values))
   })
 }
 
@@ -56,14 +56,16 @@ const PICKED_MAX = 500
  * @param of.form what was sent, with a field for keys; without it, a course has to be chosen, if the LMS's are known
  * @param of.chosen the key of the course that was chosen
  */
-export function testSaleForm(
-  request: FastifyRequest,
-  of: { courses: readonly Pick<Course, 'key' | 'name'>[]; form?: SaleForm; nonce?: string; chosen?: string },
-): string {
+export function testSaleForm(of: {
+  courses: readonly Pick<Course, 'key' | 'name'>[]
+  form?: SaleForm
+  nonce?: string
+  chosen?: string
+}): string {
   const { courses, form, nonce = randomUUID(), chosen = '' } = of
   const hasList = courses.length > 0 && courses.length <= PICKED_MAX
   const keys = form !== undefined || !hasList ? keysField(form ?? { email: '', courses: '' }) : ''
-  return html`<form method="post" action="${request.site.base}/test-sale" class="stack">!${csrfField(request)}!${emailField(form?.email ?? '')}
+  return html`<form method="post" action="~/test-sale" class="stack">!${emailField(form?.email ?? '')}
 !${hasList ? pickerHtml(courses, chosen) : ''}!${keys}
 !${hiddenFields({ nonce })}<button>${words.confirm}</button></form>`
 }

@@ -4,14 +4,14 @@ import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
+import { seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, formOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryPath, formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { standingText } from '../deliveries/delivery-facts.ts'
+import { standingHtml } from '../deliveries/delivery-facts.ts'
 import { withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 
@@ -37,12 +37,11 @@ export function addWithdrawal(parts: PageParts): void {
     const form = formOf(request)
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
-    const here = deliveryUrl(request)
+    const here = deliveryPath(request)
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const again = (problem: Problem) => {
       const values = new URLSearchParams(form)
-      values.delete('csrf')
       values.set('problem', problem)
       return leadToPage({ reply, path: `${here}/withdraw`, values }, () =>
         sendForm(parts, reply, { request, withdrawable, sent: values }),
@@ -65,19 +64,24 @@ export function addWithdrawal(parts: PageParts): void {
     if (ordered.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'withdraw', ...ordered })
     if (ordered.kind === 'unknown') return reply.callNotFound()
     if (ordered.kind === 'refused') return again(ordered.why)
-    return reply.redirect(`${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)
+    return reply.redirect(
+      `${request.site.base}${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`,
+      303,
+    )
   })
 }
 
-/** @param of.sent the form that was not carried out, with its problem; null: the page is opened */
-async function sendForm(
-  parts: PageParts,
-  reply: FastifyReply,
-  of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; sent: URLSearchParams | null },
-): Promise<FastifyReply> {
+interface Order {
+  readonly request: FastifyRequest<WithId>
+  readonly withdrawable: Withdrawable
+  /** The form that was not carried out, with its problem; null: the page is opened. */
+  readonly sent: URLSearchParams | null
+}
+
+async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promise<FastifyReply> {
   const { request, withdrawable, sent } = of
   const { id } = request.params
-  const here = deliveryUrl(request)
+  const here = `~${deliveryPath(request)}`
   const crumbs = crumbsOf({ id, request: withdrawable })
   const pending = (await parts.operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
   const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
@@ -85,22 +89,12 @@ async function sendForm(
   const body =
     pending.length > 0
       ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
-      : await orderHtml(parts, { request, withdrawable, sent, action: `${here}/withdraw` })
+      : await orderHtml(parts, of)
   const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
   return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
 }
 
-async function orderHtml(
-  parts: PageParts,
-  of: {
-    request: FastifyRequest<WithId>
-    withdrawable: Withdrawable
-    sent: URLSearchParams | null
-    action: string
-  },
-): Promise<string> {
-  const { lms } = parts
-  const { request, withdrawable, sent, action } = of
+async function orderHtml({ lms, operations }: PageParts, { request, withdrawable, sent }: Order): Promise<string> {
   const { courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
   const stands = await lms.whatStands(withdrawable)
@@ -112,14 +106,14 @@ async function orderHtml(
     const isChecked = isChosen(one.course)
     return html`<li>!${choiceHtml(one, { index, isChecked, stands, courseName: request.courseName })}</li>`
   })
-  const others = await parts.operations.otherSales(
+  const others = await operations.otherSales(
     request.params.id,
     courses.map(({ course }) => course),
   )
   // What the operator saw when they opened the form, however often they sent it since.
   const seen = (sent === null ? undefined : seenOf(sent)) ?? withdrawable.lastEvent
-  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
-<form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(seen)}
+  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
+<form method="post" action="~${deliveryPath(request)}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
@@ -131,18 +125,15 @@ function choiceHtml(
 ): string {
   const { index, isChecked, stands, courseName } = of
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
-  const since =
-    found === undefined || found.since === null
-      ? ''
-      : html` <span class="quiet">${words.since} !${timeHtml(found.since)}</span>`
-  const live = found === undefined ? '' : html` ${standingText(found)}!${since}`
+  const since = found === undefined || found.since === null ? '' : html`${words.since} !${timeHtml(found.since)}`
+  const live = found === undefined ? '' : html`${TEXTS.palette.inLms} !${standingHtml(found, since)}`
   const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
   return html`<input type="checkbox" id="course${index}" name="course" value="${course}"!${isChecked ? ' checked' : ''}> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
-<div>${said}!${live}</div>`
+<div>${said} !${live}</div>`
 }
 
-function othersHtml(others: readonly string[], base: string): string {
+function othersHtml(others: readonly string[]): string {
   if (others.length === 0) return ''
-  const items = others.map((id) => html`<li><a href="${base}/deliveries/${id}">${id}</a></li>`)
+  const items = others.map((id) => html`<li><a href="~/deliveries/${id}">${id}</a></li>`)
   return html`<div class="note warning"><p>${words.others}</p><ul>!${items.join('')}</ul></div>`
 }

@@ -39,12 +39,11 @@ export function addDeliveries(parts: PageParts): void {
   const path = '/deliveries'
 
   scope.get(path, async (request, reply) => {
-    const { base } = request.site
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) {
       // What is in the address is what the list shows.
-      return reply.redirect(`${base}${path}${queryText({ ...query, ...placeOf(parameters) })}`, 303)
+      return reply.redirect(`${request.site.base}${path}${queryText({ ...query, ...placeOf(parameters) })}`, 303)
     }
     const filter = filterOf(query, request.zone)
     const [found, counts, waited, form] = await Promise.all([
@@ -53,7 +52,7 @@ export function addDeliveries(parts: PageParts): void {
       filter.waited === undefined ? null : operations.waitedSales(filter.waited),
       takesForm(request) ? filtersHtml(parts, query, request) : '',
     ])
-    const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited, base)
+    const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited)
     const place = readPlace(parameters)
     const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, place, became })
     const main = html`<div class="list-page">!${form}!${results}</div>`
@@ -95,16 +94,15 @@ const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
   Object.entries(query).some(([name, value]) => parameters.has(name) && value === '')
 
 /** Says what became of all sales that waited in a time without the LMS or the database, in whatever state the list shows. */
-const waitedHtml = ({ from }: { from: number }, waited: WaitedSales, base: string): string =>
-  html`<p class="became"><strong>${countWaited(waited)}, !${becameHtml({ from }, waited)}</strong> <a href="${base}/incidents">${TEXTS.incidents.title}</a></p>`
+const waitedHtml = ({ from }: { from: number }, waited: WaitedSales): string =>
+  html`<p class="became"><strong>${countWaited(waited)}, !${becameHtml({ from }, waited)}</strong> <a href="~/incidents">${TEXTS.incidents.title}</a></p>`
 
 /** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
-const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
-  isTypedAddress(q) ? personButton(request, q) : ''
+const personHtml = ({ q }: ListQuery): string => (isTypedAddress(q) ? personButton(q) : '')
 
-/** What a page of the list shows. */
 interface ListView extends Paged {
   readonly parts: PageParts
+  readonly request: FastifyRequest
   /** What became of the sales that waited in the time that the query names, as escaped HTML. */
   readonly became: string
 }
@@ -112,10 +110,8 @@ interface ListView extends Paged {
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
 function resultsHtml(of: ListView): string {
   const { parts, request, found, query, counts, place, became } = of
-  const { base } = request.site
   const { items, searchedBackTo } = found
-  const here = `${base}/deliveries`
-  const poll = html`<div !${refreshes({ url: `${here}${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
+  const poll = html`<div !${refreshes({ url: `~/deliveries${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
   const searched =
     searchedBackTo === null
       ? ''
@@ -125,38 +121,36 @@ function resultsHtml(of: ListView): string {
   const table =
     rows === ''
       ? ''
-      : html`<form method="get" action="${base}/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml(base)}</form>`
-  return html`<div id="results">!${tabsHtml({ query, counts, base })}
-<div class="chosen">!${chipsHtml(query, request)}</div>!${toolsHtml(of)}
-<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query, request)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+      : html`<form method="get" action="~/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml()}</form>`
+  return html`<div id="results">!${tabsHtml({ query, counts })}
+<div class="chosen">!${chipsHtml(filterOf(query, request.zone), request.courseName, query)}</div>!${toolsHtml(of)}
+<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /**
  * What can be done with the selected rows: each button leads to a page that asks first. It is below the rows, so that CSS
  * can count them, and shows while there are some.
  */
-function selectionHtml(base: string): string {
+function selectionHtml(): string {
   const { label, count, replay, correct, handled, clear } = words.selection
   const buttons = [
-    html`<button formaction="${base}/replay">${replay}</button>`,
-    html`<button class="second" formaction="${base}/correct">${correct}</button>`,
-    html`<button class="second" formaction="${base}/handled">${handled}</button>`,
+    html`<button formaction="~/replay">${replay}</button>`,
+    html`<button class="second" formaction="~/correct">${correct}</button>`,
+    html`<button class="second" formaction="~/handled">${handled}</button>`,
     html`<button class="second" type="reset">${clear}</button>`,
   ]
   return html`<div class="selection" role="group" aria-label="${label}"><strong class="selected">${count}</strong> !${buttons.join(' ')}</div>`
 }
 
-/** What can be done with the list. */
-function toolsHtml({ found: { items }, query, request }: ListView): string {
-  const { base } = request.site
+function toolsHtml({ found: { items }, query }: ListView): string {
   const filter = queryText(query)
   const all =
     items.length === 0
       ? ''
-      : html` <a class="button second" href="${base}/replay${filter}">${words.replay}</a> <a class="button second" href="${base}/deliveries.csv${filter}">${words.csv}</a>`
+      : html` <a class="button second" href="~/replay${filter}">${words.replay}</a> <a class="button second" href="~/deliveries.csv${filter}">${words.csv}</a>`
   const wrong = items.length > 0 && query.about !== '' && WRONG_KEYS.some((code) => code === query.cause)
-  const correct = wrong ? html` <a class="button second" href="${base}/correct${filter}">${words.correct}</a>` : ''
-  return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.title}</a>!${correct}!${all}</p>`
+  const correct = wrong ? html` <a class="button second" href="~/correct${filter}">${words.correct}</a>` : ''
+  return html`<p class="tools"><a href="~/test-sale">${TEXTS.testSale.title}</a>!${correct}!${all}</p>`
 }
 
 const CSV_PAGE = 500
@@ -167,7 +161,6 @@ const BYTE_ORDER_MARK = '\ufeff'
 interface CsvRow {
   readonly one: Summary
   readonly course: string
-  /** The name of the course, if the LMS has it. */
   readonly courseName: string
 }
 

@@ -7,8 +7,8 @@ import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { namedHtml } from '../../layout/course-names.ts'
-import { copyButton, csrfField, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
-import { agoHtml, durationText, factHtml, stateHtml, timeHtml } from '../../layout/format.ts'
+import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
+import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { nextSteps } from './next-steps.ts'
@@ -21,11 +21,8 @@ interface Box {
   readonly parts: PageParts
   readonly request: FastifyRequest
   readonly delivery: Shown
-  /** What is true of it. */
   readonly sentence: DeliverySentence
-  /** The address of its page. */
   readonly here: string
-  /** Whether there is something to withdraw. */
   readonly canWithdraw: boolean
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
@@ -35,18 +32,17 @@ interface Box {
 export function boxHtml(of: Box): string {
   const { delivery, sentence } = of
   const { courseName } = of.request
-  const { state, unreadable } = delivery
+  const { state, source, unreadable } = delivery
   const actions = actionsHtml(of)
   if (unreadable !== null) {
     return html`<div class="note box bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
   const next = state === 'queued' ? waitHtml(of) : ''
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
-  return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)}</h2>
+  return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
 
-/** What an operator does about it. */
 function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
   const reason = reasonOf(delivery)
   const texts = [
@@ -77,10 +73,9 @@ function similarHtml(of: Box): string {
   return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
 }
 
-/** Why a queued delivery waits, and until when. */
 function waitHtml({ delivery, parts, failure }: Box): string {
   const breaker = parts.liveState.breaker()
-  if (breaker !== null && isOpen(breaker)) {
+  if (isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
     return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }
@@ -90,7 +85,6 @@ function waitHtml({ delivery, parts, failure }: Box): string {
   return why + next === '' ? '' : html`<p>!${why}!${next}</p>`
 }
 
-/** What an operator can do with a delivery: the next step, one beside it, and the rest on demand. */
 function actionsHtml(of: Box): string {
   const { delivery, sentence, canWithdraw, parts, request } = of
   const { state, replacedBy } = delivery
@@ -117,8 +111,8 @@ function actionsHtml(of: Box): string {
 
 /** @param look the class of its button: none for the next step */
 function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: string): string {
-  const { request, delivery, here } = of
-  const sent = csrfField(request) + seenField(delivery.lastEvent)
+  const { delivery, here } = of
+  const sent = seenField(delivery.lastEvent)
   const id = `do-${step}`
   switch (step) {
     case 'replyToBuyer':

@@ -4,7 +4,7 @@ import { type Achievement, type CourseStanding, isTakenOut, isWanted } from '../
 import type { DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
-import { signatureHtml, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { signatureHtml, supportUrl, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.delivery
@@ -13,39 +13,31 @@ const outcomeWords = TEXTS.outcome
 /**
  * Returns who bought and who sent a delivery, as lists beside its result.
  * @param of.from who sent it, if that is known
- * @param of.isDown whether the LMS is down: nothing is attempted then at the time that is stored
  */
-export function deliveryFactsHtml(
-  delivery: Shown,
-  of: { lmsUrl: string; base: string; from: string | null; isDown: boolean },
-): string {
-  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source, webhookId } = delivery
-  const person = request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of))}`
-  const rows: (readonly [name: string, value: string] | null)[] = [
-    [words.state, `${stateHtml(state)} ${testHtml(source)}`],
-    [words.received, timeHtml(receivedAt, 'seconds')],
-    [words.active, timeHtml(activeAt, 'seconds')],
-    dueAt === null || of.isDown ? null : [words.due, timeHtml(dueAt, 'seconds')],
-    attempts === 0 ? null : [words.attempts, html`${attempts}`],
-    of.from === null ? null : [words.from, html`<code>${of.from}</code>`],
+export function deliveryFactsHtml(delivery: Shown, of: { lmsUrl: string; from: string | null }): string {
+  const { id, request, form, source, webhookId } = delivery
+  const person =
+    request === null ? '' : html`<h2>${words.buyer}</h2>!${factsHtml(buyerRows(delivery, request, of.lmsUrl))}`
+  const facts = factsHtml([
+    [words.from, of.from === null ? '' : html`<code>${of.from}</code>`],
     source === 'shop' ? [words.form, signatureHtml(form)] : [words.source, html`${words.sources[source]}`],
-    webhookId === null ? null : [words.webhookId, html`<code>${webhookId}</code>`],
+    [words.webhookId, webhookId === null ? '' : html`<code>${webhookId}</code>`],
     [words.id, html`<code>${id}</code>`],
-  ]
-  return html`!${person}<h2>${words.details}</h2>!${factsHtml(rows.filter((row) => row !== null))}`
+  ])
+  return html`!${person}<h2>${words.details}</h2>!${facts}`
 }
 
 function buyerRows(
   { id }: Pick<Shown, 'id'>,
   { email, name, family, username }: NonNullable<Shown['request']>,
-  { lmsUrl, base }: { lmsUrl: string; base: string },
+  lmsUrl: string,
 ): [string, string][] {
   const link = html`<bdi>${email}</bdi> <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
   return [
     [words.name, html`<bdi>${name} ${family}</bdi>`],
     [words.email, link],
     [words.username, html`<bdi>${username}</bdi>`],
-    [words.otherSales, html`<a href="${base}/people/${id}">${words.person}</a>`],
+    [words.otherSales, html`<a href="~/people/${id}">${words.person}</a>`],
   ]
 }
 
@@ -85,11 +77,10 @@ const CLOSING = /^[}\]]$/
  * what the last check found in the LMS.
  */
 export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
-  const rows = rowsOf(delivery)
-  if (rows.length === 0) return html`<p>${outcomeWords.noCourses}</p>`
   return listTable({
     columns: outcomeWords.columns,
-    rows: rows.map(({ key, result, live }) => [
+    none: outcomeWords.noCourses,
+    rows: rowsOf(delivery).map(({ key, result, live }) => [
       html`<div>!${courseLinkHtml(key, of)}</div>`,
       html`<span class="word">${result}</span>`,
       html`<div>!${live}</div>`,
@@ -115,7 +106,10 @@ function rowsOf({ request, state, lines }: WithCourses): { key: string; result: 
     const { course: key, result, standing, achievement } = line
     const isOut = isTakenOut(line) || (state === 'withdrawn' && standing !== null)
     const rest = state === 'queued' && isWanted(line) ? outcomeWords.pending : outcomeWords.notDone
-    const live = standing === null ? html`<span class="quiet">${outcomeWords.unchecked}</span>` : standingHtml(standing)
+    const live =
+      standing === null
+        ? html`<span class="quiet">${outcomeWords.unchecked}</span>`
+        : standingHtml(standing, html`${outcomeWords.checkedAt} !${timeHtml(standing.checkedAt)}`)
     return {
       key,
       result: result !== null ? outcomeWords.results[result] : isOut ? outcomeWords.withdrawn : rest,
@@ -124,7 +118,6 @@ function rowsOf({ request, state, lines }: WithCourses): { key: string; result: 
   })
 }
 
-/** What the buyer has achieved in a course, as the shop was told. */
 function achievementHtml({ passedAt, percent, certificate }: Achievement): string {
   const passed = percent === undefined ? outcomeWords.passed : fill(outcomeWords.passedWith, { percent: `${percent}` })
   const found = html`${passed} <span class="quiet">${outcomeWords.foundAt} !${timeHtml(passedAt)}.</span>`
@@ -132,17 +125,6 @@ function achievementHtml({ passedAt, percent, certificate }: Achievement): strin
   const { status, url } = certificate
   const words = outcomeWords.certificates[status]
   return html`!${found} !${url === null ? html`${words}` : html`<a href="${url}">${words}</a>`}`
-}
-
-/** What the LMS has for the buyer in a course, in a sentence. */
-export function standingText({
-  standing: found,
-  mode,
-  moved,
-}: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>): string {
-  const standing = TEXTS.standings[found]
-  const text = mode === null ? fill(outcomeWords.inLms, { standing }) : fill(outcomeWords.inLmsMode, { standing, mode })
-  return moved ? `${text} ${outcomeWords.moved}.` : text
 }
 
 const STANDING_LOOKS: Readonly<Record<CourseStanding['standing'], DeliveryState>> = {
@@ -155,10 +137,20 @@ const STANDING_LOOKS: Readonly<Record<CourseStanding['standing'], DeliveryState>
   other_account: 'needs_attention',
 }
 
-/** The same as a word, with the time of the check. */
-function standingHtml({ standing, mode, moved, checkedAt }: CourseStanding): string {
+/**
+ * Returns what the LMS has for the buyer in a course.
+ * @param when when that was found or began, as escaped HTML
+ */
+export function standingHtml(
+  { standing, mode, moved }: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>,
+  when: string,
+): string {
   const look = STANDING_LOOKS[standing].replace('_', '-')
-  const more = [mode === null ? '' : fill(outcomeWords.mode, { mode }), moved ? outcomeWords.moved : '']
-  const known = more.filter((text) => text !== '').map((text) => html`${text} · `)
-  return html`<span class="state ${look}">${TEXTS.standings[standing]}</span> <small class="quiet">!${known.join('')}${outcomeWords.checkedAt} !${timeHtml(checkedAt)}</small>`
+  const more = [
+    mode === null ? '' : html`${fill(outcomeWords.mode, { mode })}`,
+    moved ? html`${outcomeWords.moved}` : '',
+    when,
+  ]
+  const known = more.filter((text) => text !== '').join(' · ')
+  return html`<span class="state ${look}">${TEXTS.standings[standing]}</span>!${known === '' ? '' : html` <small class="quiet">!${known}</small>`}`
 }

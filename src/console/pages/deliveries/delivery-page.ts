@@ -9,10 +9,10 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { isWithdrawing } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
-import { csrfField, doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
+import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { deliveryPath, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { boxHtml } from './delivery-box.ts'
@@ -30,18 +30,17 @@ export function addDelivery(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = (request: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
-    `${deliveryUrl(request)}?done=${done}`
+  const resultUrl = (request: FastifyRequest<WithId>, done: Done): string =>
+    `${request.site.base}${deliveryPath(request)}?done=${done}`
 
   scope.get<WithId>(path, async (request, reply) => {
-    const { base } = request.site
     const query = readQuery(queryOf(request))
     const filter = filterOf(query, request.zone)
     const read = await readDelivery(parts, { id: request.params.id, filter })
     if (read === null) return reply.callNotFound()
     const { delivery, neighbors } = read
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
-    const aside = neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))
+    const aside = neighborsHtml(neighbors, queryText(query))
     const main = deliveryHtml(parts, request, read)
     const title = nameOf(delivery)
     return sendPage({ reply, title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main })
@@ -90,11 +89,10 @@ type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
   const { liveState, lmsUrl, now } = parts
   const { delivery, events, canWithdraw } = read
-  const { base } = request.site
   const breaker = liveState.breaker()
-  const here = `${base}/deliveries/${delivery.id}`
+  const here = `~/deliveries/${delivery.id}`
   // With what was done, so that an update also brings what it came to.
-  const done = Object.keys(BEGUN).find((one) => one === queryOf(request).get('done'))
+  const done = begunBy(request)
   const url = done === undefined ? here : `${here}?done=${done}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const sentence = deliverySentence(toldOf(delivery, events))
@@ -102,20 +100,20 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const failure = last?.kind === 'retry_scheduled' ? last.detail : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
   const box = { parts, request, delivery, sentence, here, canWithdraw, failure }
-  return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
+  return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
-!${boxHtml(box)}!${linksHtml(delivery, base)}
-<div class="head"><h2>${words.courses}</h2>!${checkHtml(request, delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
+!${boxHtml(box)}!${linksHtml(delivery)}
+<div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, base, from, isDown: breaker !== null && isOpen(breaker) })}</aside>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, from })}</aside>
 </div>`
 }
 
 /** Asks the LMS what the buyer has. The next attempt of a queued delivery does that by itself. */
-const checkHtml = (request: FastifyRequest, delivery: Shown, here: string): string =>
+const checkHtml = (delivery: Shown, here: string): string =>
   delivery.state === 'queued' || delivery.request === null
     ? ''
-    : html`<form method="post" action="${here}/check">!${csrfField(request)}<button class="plain">${words.check}</button></form>`
+    : html`<form method="post" action="${here}/check"><button class="plain">${words.check}</button></form>`
 
 /** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
 function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {
@@ -124,14 +122,24 @@ function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {
   return delivery.state === 'queued' || delivery.lines.some(isWithdrawing) || isRecent
 }
 
+/** What a form came to, by its name in the address. */
+type Done = keyof typeof words.begun | keyof typeof words.done.good | keyof typeof words.done.warning
+
 /** What a form began, by its name in the address: the event with which the work starts. */
-const BEGUN: Readonly<Record<string, EventKind>> = {
+const BEGUN: Readonly<Record<keyof typeof words.begun, EventKind>> = {
   replayed: 'replayed',
   corrected: 'received',
   correctedWithdrawing: 'received',
   sold: 'received',
   withdrawing: 'withdrawal_requested',
 }
+const isBegun = (name: string | null): name is keyof typeof BEGUN => name !== null && Object.hasOwn(BEGUN, name)
+
+function begunBy(request: FastifyRequest): keyof typeof BEGUN | undefined {
+  const name = queryOf(request).get('done')
+  return isBegun(name) ? name : undefined
+}
+
 /** The events with which it ends, and how good each is. */
 const ENDED = {
   enrolled: 'good',
@@ -145,19 +153,18 @@ const ENDED = {
 /** The result of the form that led to a delivery's page: first what the service is going to do, then what came of it. */
 function deliveryNoticeHtml(of: {
   request: FastifyRequest
-  delivery: Pick<Shown, 'state'>
   events: readonly DeliveryEvent[]
-  breaker: BreakerState | null
+  breaker: BreakerState
 }): string {
-  const { request, delivery, events, breaker } = of
-  const name = queryOf(request).get('done') ?? ''
-  const kind = Object.entries(BEGUN).find(([one]) => one === name)?.[1]
-  if (kind === undefined) return doneHtml(request, words.done)
-  const waits = delivery.state === 'queued' && breaker !== null && isOpen(breaker)
-  const all: Readonly<Record<string, { grade: string; text: string; next?: string }>> = words.done
-  const { grade = '', text = '', next = '' } = all[name === 'replayed' && waits ? 'replayedWaits' : name] ?? {}
-  const result = resultOf(events, kind)
-  if (result === null) return noticeHtml({ request, grade, html: html`${text} ${next}` })
+  const { request, events, breaker } = of
+  const name = begunBy(request)
+  if (name === undefined) return doneHtml(request, words.done)
+  const { text, next } = words.begun[name]
+  const result = resultOf(events, BEGUN[name])
+  if (result === null) {
+    const [grade, then] = isOpen(breaker) ? ['warning', words.waits] : ['good', next]
+    return noticeHtml({ request, grade, html: html`${text} ${then}` })
+  }
   const at = timeHtml(result.at, 'clock')
   return noticeHtml({ request, grade: result.grade, html: html`${text} ${result.began} !${at}: ${result.text}` })
 }
@@ -192,23 +199,20 @@ function nameOf({ request, body }: Pick<Shown, 'request' | 'body'>): string {
   return name === '' ? request.email : name
 }
 
-/** The buyer's address, and when the sale came. */
 function introHtml({ request, receivedAt }: Pick<Shown, 'request' | 'receivedAt'>): string {
   const bought = html`${words.bought} !${timeHtml(receivedAt)}`
   return request === null ? bought : html`<bdi>${request.email}</bdi> · !${bought}`
 }
 
-/** Links to the deliveries above and below in the list with these filters. */
-function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string {
+function neighborsHtml({ previous, next }: Neighbors, list: string): string {
   const link = (id: string | null, [short, name]: readonly string[]): string =>
-    id === null ? '' : html`<a href="${path}/${id}${list}" aria-label="${name ?? ''}">${short ?? ''}</a>`
+    id === null ? '' : html`<a href="~/deliveries/${id}${list}" aria-label="${name ?? ''}">${short ?? ''}</a>`
   return html`<div class="neighbors">!${link(previous, words.previousDelivery)} !${link(next, words.nextDelivery)}</div>`
 }
 
-/** Links to the delivery that corrects this one, and to the one that it corrects. */
-function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
+function linksHtml({ replaces, replacedBy }: Shown): string {
   const note = (text: string, id: string): string =>
-    html`<p class="note">${text} <a href="${base}/deliveries/${id}">${id}</a>.</p>`
+    html`<p class="note">${text} <a href="~/deliveries/${id}">${id}</a>.</p>`
   return (
     (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
     (replaces === null ? '' : note(words.replacesNote, replaces))

@@ -38,10 +38,10 @@ export function timelineHtml(timeline: Timeline): string {
   const days = Map.groupBy(events.toReversed(), ({ at }) => dayAt(at, zone))
   const groups = [...days].map(([day, ofDay]) => {
     const items = ofDay.map((event) => entryHtml(timeline, event))
-    const name = dayName({ day, now, zone, words: words.days })
+    const name = dayName({ day, now, zone })
     return html`<h3>${name}</h3><ol class="timeline">!${items.join('\n')}</ol>`
   })
-  return html`<div class="days" data-zoned>!${groups.join('\n')}</div>`
+  return html`<div class="days">!${groups.join('\n')}</div>`
 }
 
 function entryHtml(timeline: Timeline, event: TimelineEvent): string {
@@ -87,7 +87,6 @@ function answerText({ status, ms }: ShopAnswer): string {
   return status < 500 ? fill(words.refused, { status: `${status}` }) : fill(words.stored, { status: `${status}` })
 }
 
-/** The status and the duration at the end of an entry's line. */
 function tookText({ calls = [], answer }: TimelineEvent): string {
   const [only, ...more] = calls
   if (only === undefined) return answer?.status == null ? '' : callText(answer)
@@ -103,7 +102,6 @@ const callText = ({ status, ms }: Pick<CallNote, 'status' | 'ms'>): string =>
     ? fill(words.ms, { ms: numberText(ms) })
     : fill(words.took, { status: `${status}`, ms: numberText(ms) })
 
-/** What an entry unfolds; '' if there is no more to say. */
 function unfoldedHtml(
   { of, request }: Timeline,
   { at, kind, detail, calls = [], answer, deliveryId }: TimelineEvent,
@@ -112,29 +110,22 @@ function unfoldedHtml(
   const isSale = kind === 'received'
   const orders = of === undefined || kind !== 'withdrawal_requested' ? [] : withdrawalsOf(of)
   const order = orders.find(({ requestedAt }) => requestedAt === at)
-  const rows: (readonly [string, string])[] = [
-    ...(of === undefined
-      ? ([
-          [
-            words.delivery,
-            html`<a href="${request.site.base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`,
-          ],
-        ] as const)
-      : []),
-    ...(answer?.from === undefined ? [] : ([[words.from, html`<code>${answer.from}</code>`]] as const)),
-    ...(isSale && form !== undefined && SIGNED.test(detail) ? ([[words.signature, signatureHtml(form)]] as const) : []),
-    ...(answer === undefined ? [] : ([[words.answer, html`${givenText(answer)}`]] as const)),
+  const id = html`<a href="~/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`
+  const facts = factsHtml([
+    [words.delivery, of === undefined ? id : ''],
+    [words.from, answer?.from === undefined ? '' : html`<code>${answer.from}</code>`],
+    [words.signature, isSale && form !== undefined && SIGNED.test(detail) ? signatureHtml(form) : ''],
+    [words.answer, answer === undefined ? '' : html`${givenText(answer)}`],
     ...calls.flatMap((call) => [
       [words.call, callHtml(call)] as const,
       [words.lmsAnswer, html`${lmsAnswerText(call)}`] as const,
     ]),
-  ]
+  ])
   const payload =
     isSale && body !== undefined
       ? html`<pre tabindex="0" aria-label="${words.payload}">${formatJson(Buffer.from(body).toString('utf8'))}</pre>`
       : ''
   const progress = order === undefined ? '' : withdrawalHtml(order, request.courseName)
-  const facts = rows.length === 0 ? '' : factsHtml(rows)
   return facts + progress + payload
 }
 

@@ -15,7 +15,6 @@ import { dayIn, type Zone } from '../../layout/zone.ts'
 import { shortKey } from './list-rows.ts'
 
 const words = TEXTS.deliveries
-const filterWords = TEXTS.filter
 
 /**
  * Reads the query of a list's address, which also fills the form above the list. What is missing or invalid is ''. Days are
@@ -118,16 +117,17 @@ const TABS: readonly (DeliveryState | '')[] = [
   'withdrawn',
 ]
 
-/** What can be chosen above the list, beside the dates. */
 interface Choices {
   /** All that need someone now, the most frequent first. */
   readonly causes: readonly Pick<Cause, 'code' | 'course' | 'count'>[]
-  /** Those of the LMS. */
   readonly courses: readonly Pick<Course, 'key' | 'name'>[]
 }
 
 /** The parts of the form that are links, and so have to name what a reader has typed since. */
 const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
+
+/** More courses than this are too many to read: a search finds the others. */
+const COURSES_SHOWN = 200
 
 /**
  * The form of the filters. The search field above the page belongs to it, and the list follows what is typed. Without
@@ -135,11 +135,11 @@ const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
  */
 export function formHtml(
   query: ListQuery,
-  { request, now, ...choices }: Choices & { request: FastifyRequest; now: number },
+  { request, now, causes, courses }: Choices & { request: FastifyRequest; now: number },
 ): string {
-  const { site, zone, courseName } = request
+  const { zone, courseName } = request
   const { q: _q, from, to, ...hidden } = query
-  const action = `${site.base}/deliveries`
+  const action = '~/deliveries'
   const brought = LINKS.map((id) => `#${id}:outerMorph`).join(',')
   const periods = periodLinks({
     period: query,
@@ -147,46 +147,26 @@ export function formHtml(
     now,
     href: (period) => action + queryText({ ...query, ...period }),
   })
-  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
-<noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
-!${courseChoiceHtml(query, { ...choices, action })}!${causeChoiceHtml(query, { ...choices, action, courseName })}
-<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
-!${dateFields({ from, to }, zone)}
-<button>${words.apply}</button></div></details></form>`
-}
-
-/** More courses than this are too many to read: a search finds the others. */
-const COURSES_SHOWN = 200
-
-function courseChoiceHtml(query: ListQuery, { courses, action }: Choices & { action: string }): string {
-  const named = courses.map(({ key, name }) => ({ key, label: name === '' ? key : name }))
-  const links = named
-    .sort((a, b) => a.label.localeCompare(b.label))
+  const courseLinks = courses
+    .map(({ key, name }) => ({ key, title: name === '' ? key : name }))
+    .sort((a, b) => a.title.localeCompare(b.title))
     .slice(0, COURSES_SHOWN)
-    .map(({ key, label }) => {
-      return {
-        href: action + queryText({ ...query, course: key }),
-        label: html`<bdi>${label}</bdi> <small class="quiet">${shortKey(key)}</small>`,
-      }
-    })
-  return choiceHtml({
-    id: 'filter-course',
-    title: words.chips.course,
-    links,
-    rest: courses.length > COURSES_SHOWN ? words.moreCoursesByKey : '',
-  })
-}
-
-function causeChoiceHtml(
-  query: ListQuery,
-  { causes, action, courseName }: Choices & { action: string; courseName: CourseName },
-): string {
-  const links = causes.map(({ code, course, count }) => {
+    .map(({ key, title }) => ({
+      href: action + queryText({ ...query, course: key }),
+      label: html`<bdi>${title}</bdi> <small class="quiet">${shortKey(key)}</small>`,
+    }))
+  const rest = courses.length > COURSES_SHOWN ? words.moreCoursesByKey : ''
+  const causeLinks = causes.map(({ code, course, count }) => {
     const about = course === null ? '' : html`: !${courseInLineHtml(course, courseName)}`
     const href = action + queryText({ ...query, cause: code, about: course ?? '' })
     return { href, label: html`${reasonName(code)}!${about} <span class="quiet">${numberText(count)}</span>` }
   })
-  return choiceHtml({ id: 'filter-cause', title: words.chips.cause, links, rest: '' })
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
+<noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
+!${choiceHtml({ id: 'filter-course', title: words.chips.course, links: courseLinks, rest })}!${choiceHtml({ id: 'filter-cause', title: words.chips.cause, links: causeLinks })}
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
+!${dateFields({ from, to }, zone)}
+<button>${words.apply}</button></div></details></form>`
 }
 
 /** A panel of links, each of which adds a condition to the list; '' if there is nothing to choose. `label`: escaped HTML. */
@@ -194,9 +174,9 @@ function choiceHtml(of: {
   id: (typeof LINKS)[number]
   title: string
   links: readonly { href: string; label: string }[]
-  rest: string
+  rest?: string
 }): string {
-  const { id, title, links, rest } = of
+  const { id, title, links, rest = '' } = of
   if (links.length === 0) return ''
   const items = links.map(({ href, label }) => html`<li><a class="choice" href="${href}">!${label}</a></li>`)
   return html`<details class="dates" id="${id}"><summary class="button second">${title}</summary><div class="dates-panel choices"><ul>!${items.join('')}</ul>!${rest === '' ? '' : html`<p class="quiet">${rest}</p>`}</div></details>
@@ -207,11 +187,10 @@ function choiceHtml(of: {
  * Returns a link for each state, and one for access that ended, which keep the other filters.
  * @param of.counts null if there are other filters: the counts are of all deliveries
  */
-export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; base: string }): string {
-  const { query, counts, base } = of
+export function tabsHtml({ query, counts }: { query: ListQuery; counts: StateCounts | null }): string {
   const tab = (change: Pick<ListQuery, 'state' | 'ended'>, label: string, count = '') => {
     const mark = change.state === query.state && change.ended === query.ended ? ' aria-current="page"' : ''
-    return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, ...change })}"!${mark}>${label}!${count}</a></li>`
+    return html`<li><a class="tab" href="~/deliveries${queryText({ ...query, ...change })}"!${mark}>${label}!${count}</a></li>`
   }
   const tabs = TABS.map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
@@ -226,59 +205,46 @@ export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; bas
 export const countOf = (counts: StateCounts, state: DeliveryState | ''): number =>
   state === '' ? totalOf(counts) : counts[state]
 
-/** Returns each filter as a link that removes it. */
-export function chipsHtml(query: ListQuery, { site, courseName }: FastifyRequest): string {
-  const { course, sales, ended, waited, state, cause, about, ids } = query
-  const shown = {
-    ...query,
-    course: courseName(course) ?? course,
-    sales: sales === '' ? '' : filterWords.sales,
-    ended: ended === '' ? '' : words.accessEnded,
-    state: state === '' ? '' : TEXTS.states[state],
-    cause: cause === '' ? '' : reasonName(cause),
-    about: courseName(about) ?? about,
-    ids: ids === '' ? '' : `${ids.split(',').length}`,
-  }
-  const labels: Readonly<Record<string, string>> = words.chips
-  const chips = Object.entries(shown).filter(([, value]) => value !== '')
-  const items = chips.map(([name, text]) => {
-    const value = name === 'waited' ? spanHtml(spanOf(waited)) : html`<bdi>${text}</bdi>`
+/**
+ * Returns the conditions of a filter in words; '' if it has none.
+ * @param query the query of the list that has this filter: each condition is then a link that removes it
+ */
+export function chipsHtml(filter: DeliveryFilter, courseName: CourseName, query?: ListQuery): string {
+  const items = conditionsOf(filter, courseName).map(([name, value]) => {
+    const text = html`${words.chips[name]} <strong>!${value}</strong>`
+    if (query === undefined) return html`<li class="chip">!${text}</li>`
     const rest = queryText({ ...query, [name]: '' })
-    return html`<li><a class="chip" href="${site.base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${labels[name] ?? ''} <strong>!${value}</strong> <span aria-hidden="true">×</span></a></li>`
+    return html`<li><a class="chip" href="~/deliveries${rest}"><span class="unseen">${words.remove} </span>!${text} <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
 }
 
-/** A time without the LMS or the database. */
-const spanHtml = ({ from, to }: { from: number; to?: number | undefined }): string =>
-  html`!${timeHtml(from)} – !${to === undefined ? html`${words.ongoing}` : timeHtml(to)}`
+type Condition = keyof typeof words.chips
 
-/** Describes in words which deliveries a filter matches. */
-export function filterHtml(filter: DeliveryFilter, courseName: CourseName): string {
-  const { email, username, course, find, cause, about, replay, sales, ended, ids, states } = filter
+/** The conditions of a filter with their values as escaped HTML, under the names that the query of a list has for them. */
+function conditionsOf(filter: DeliveryFilter, courseName: CourseName): [Condition, string][] {
+  const { email, username, find, course, cause, about, replay, sales, ended, ids, states } = filter
   const { received, receivedTo, waited, from, to } = filter
-  const texts = [
-    [filterWords.email, email],
-    [filterWords.username, username],
-    [filterWords.course, course === undefined ? undefined : (courseName(course) ?? course)],
-    [filterWords.find, find],
-    [filterWords.cause, cause === undefined ? undefined : reasonName(cause)],
-    [filterWords.about, about === undefined ? undefined : (courseName(about) ?? about)],
-    [filterWords.replay, replay],
-    [filterWords.ids, ids === undefined ? undefined : `${ids.length}`],
-    [filterWords.states, states?.map((state) => TEXTS.states[state]).join(', ')],
-  ] as const
-  const conditions = [
-    ...texts.flatMap(([name, value]) =>
-      value === undefined ? [] : [html`${name} <strong><bdi>${value}</bdi></strong>`],
-    ),
-    ...(sales ? [html`${filterWords.sales}`] : []),
-    ...(ended ? [html`${filterWords.ended}`] : []),
-    ...(received === undefined ? [] : [html`${filterWords.received} !${timeHtml(received)}`]),
-    ...(receivedTo === undefined ? [] : [html`${filterWords.receivedTo} !${timeHtml(receivedTo)}`]),
-    ...(waited === undefined ? [] : [html`${filterWords.waited} !${spanHtml(waited)}`]),
-    ...(from === undefined ? [] : [html`${filterWords.from} !${timeHtml(from)}`]),
-    ...(to === undefined ? [] : [html`${filterWords.to} !${timeHtml(to)}`]),
+  const text = (value: string | undefined): string => (value === undefined ? '' : html`<bdi>${value}</bdi>`)
+  const named = (key: string | undefined): string => (key === undefined ? '' : text(courseName(key) ?? key))
+  const time = (ms: number | undefined): string => (ms === undefined ? '' : timeHtml(ms))
+  const values: readonly [Condition, string][] = [
+    ['q', text(find)],
+    ['email', text(email)],
+    ['username', text(username)],
+    ['course', named(course)],
+    ['sales', sales ? html`${words.onlySales}` : ''],
+    ['ended', ended ? html`${words.accessEnded}` : ''],
+    ['waited', waited === undefined ? '' : html`!${time(waited.from)} – !${time(waited.to) || html`${words.ongoing}`}`],
+    ['state', text(states?.map((state) => TEXTS.states[state]).join(', '))],
+    ['from', time(received)],
+    ['to', time(receivedTo && receivedTo - 1)],
+    ['activeFrom', time(from)],
+    ['activeTo', time(to && to - 1)],
+    ['cause', cause === undefined ? '' : text(reasonName(cause))],
+    ['about', named(about)],
+    ['replay', text(replay)],
+    ['ids', ids === undefined ? '' : html`${ids.length}`],
   ]
-  return conditions.length === 0 ? html`${filterWords.all}` : html`${filterWords.those} !${conditions.join('; ')}`
+  return values.filter(([, value]) => value !== '')
 }

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Found } from '../../../operators/find/listing.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
@@ -40,15 +39,14 @@ export interface Paged {
   /** null if the query has conditions besides a state. */
   readonly counts: StateCounts | null
   readonly place: Place
-  readonly request: FastifyRequest
 }
 
 /** Returns which part of how many this is, and the way to the other pages. */
 export function pagerHtml(of: Paged): string {
-  const { found, query, place, request } = of
+  const { found, query, place } = of
   const { after, skip } = place
   const { items, next, searchedBackTo } = found
-  const here = `${request.site.base}/deliveries`
+  const here = '~/deliveries'
   const passed = after === null ? [] : [...place.passed, `${skip ?? ''}.${after}`].slice(-PASSED_MAX)
   const further = { passed: passed.join('~'), ...(skip === null ? {} : { skip: `${skip + items.length}` }) }
   const older =
@@ -60,12 +58,11 @@ export function pagerHtml(of: Paged): string {
   return html`<p class="pager"><span role="status">!${rangeHtml(of)}</span> !${newest} !${newerHtml(of)} !${older} !${live}</p>`
 }
 
-/** The way to the page before this one, if that is not the first. */
-function newerHtml({ place: { passed }, query, request }: Paged): string {
+function newerHtml({ place: { passed }, query }: Paged): string {
   const [skip = '', after = ''] = (passed.at(-1) ?? '').split('.')
   if (after === '') return ''
   const newer = { ...query, after, skip, passed: passed.slice(0, -1).join('~') }
-  return html`<a href="${request.site.base}/deliveries${queryText(newer)}">${words.newer}</a>`
+  return html`<a href="~/deliveries${queryText(newer)}">${words.newer}</a>`
 }
 
 function rangeHtml({ found, query, counts, place: { skip } }: Paged): string {

@@ -50,7 +50,7 @@ function daysHtml(items: readonly Summary[], of: Table): string {
   const now = of.parts.now()
   const days = Map.groupBy(items, ({ activeAt }) => dayAt(activeAt, zone))
   const groups = [...days].map(([day, ofDay]) => {
-    const name = dayName({ day, now, zone, words: TEXTS.timeline.days })
+    const name = dayName({ day, now, zone })
     const heading = html`<tr role="row" class="day"><th class="day-name" role="rowheader" scope="rowgroup" colspan="${words.columns.length}">${name}</th></tr>`
     const isToday = day === dayAt(now, zone)
     const rows = ofDay.map((item) => rowHtml(item, of, isToday ? agoHtml : timeOfDayHtml))
@@ -64,7 +64,7 @@ const timeOfDayHtml = (at: number): string => timeHtml(at, 'clock')
 /** The id of a row lets an update keep the rows that are still there. */
 function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = agoHtml): string {
   const { list = '', isSelectable = false } = of
-  const { site, courseName } = of.request
+  const { courseName } = of.request
   const { id, state, email, name, activeAt, source, reason } = item
   const address = email ?? words.noEmail
   const why = reason === null ? '' : html` title="${reasonSentence(reason)}"`
@@ -74,7 +74,7 @@ function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = ag
     : ''
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
-<td role="cell"><a class="row-link" href="${site.base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
+<td role="cell"><a class="row-link" href="~/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, of)}</td>
 <td role="cell">!${whenHtml(activeAt)}</td></tr>`
@@ -116,7 +116,6 @@ function courseLineHtml(line: CourseLine, item: Summary, courseName: CourseName)
   return html`<li title="${course}">!${shown} <small class="${is}">${words.lines[is]}</small></li>`
 }
 
-/** What became of one course of several, as the name of a word and of its look. */
 function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): keyof typeof words.lines {
   if (is !== 'out') return is
   if (taken !== null) return 'withdrawn'
@@ -125,7 +124,6 @@ function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): 
   return state === 'queued' ? 'queued' : 'out'
 }
 
-/** Returns in one short line what came of a delivery, or what it waits for. */
 function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
   const { state, reason } = item
   const write = (text: string): string => namedHtml(text, request.courseName)
@@ -150,7 +148,7 @@ const reasonLine = (reason: Reason): string =>
 
 function waitHtml({ attempts, dueAt }: Summary, { liveState, now }: Table['parts']): string {
   const breaker = liveState.breaker()
-  if (breaker !== null && isOpen(breaker)) {
+  if (isOpen(breaker)) {
     return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now()) return html`${outcomeWords.attempting}`

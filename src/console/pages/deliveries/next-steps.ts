@@ -22,10 +22,8 @@ export const NEXT: Readonly<Record<Exclude<Situation, 'needs_attention' | 'rejec
 interface Decided {
   readonly state: DeliveryState
   readonly situation: Situation
-  /** null if nothing went wrong. */
   readonly reason: ReasonCode | null
   readonly isReplaced: boolean
-  /** Whether there is something to take the buyer out of. */
   readonly canWithdraw: boolean
   /** Whether the shop gets an event about its state. */
   readonly canTellShop: boolean
@@ -33,7 +31,6 @@ interface Decided {
   readonly replies: readonly Step[]
 }
 
-/** What the page of a delivery offers: at most one step first and one beside it, and all others on demand. */
 interface NextSteps {
   readonly first: Step | null
   readonly second: Step | null

@@ -2,10 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { z } from 'zod'
 import { detailText } from '../../../sale/words.ts'
-import { csrfField, sameFields, seenField } from '../../layout/elements.ts'
+import { sameFields, seenField } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, formOf, type WithId } from '../../layout/request.ts'
+import { deliveryPath, formOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
@@ -25,7 +25,6 @@ const changeSchema = z.object({
 
 /** An order that was not carried out: its fields, and the change that it doesn't know of. */
 interface Refused {
-  /** The end of its address. */
   readonly action: keyof typeof words.again
   readonly change: z.infer<typeof changeSchema>
   readonly form: URLSearchParams
@@ -41,7 +40,9 @@ export function addOutdated(parts: PageParts): void {
     const sent = sentForm(request)
     const refused = sent === null ? null : readRefused(sent)
     // Another session can't read what was sent.
-    return refused === null ? reply.redirect(deliveryUrl(request), 303) : send(parts, { request, reply, ...refused })
+    return refused === null
+      ? reply.redirect(request.site.base + deliveryPath(request), 303)
+      : send(parts, { request, reply, ...refused })
   })
 }
 
@@ -54,7 +55,7 @@ export function leadToOutdated(
   const form = formOf(request)
   form.delete('csrf')
   const values = new URLSearchParams([...form, [ORDER, action], [CHANGE, JSON.stringify(change)]])
-  return leadToPage({ reply, path: `${deliveryUrl(request)}/changed`, values }, () => send(parts, { ...of, form }))
+  return leadToPage({ reply, path: `${deliveryPath(request)}/changed`, values }, () => send(parts, { ...of, form }))
 }
 
 /** Reads what leadToOutdated wrote; null if another version of the service wrote something else. */
@@ -72,12 +73,12 @@ async function send(
   const { request, reply, action, form } = of
   const { number, kind, by, at, detail } = of.change
   const delivery = await operations.show(request.params.id)
-  const here = deliveryUrl(request)
+  const here = `~${deliveryPath(request)}`
   const [, did] = Object.entries(TEXTS.events).find(([name]) => name === kind) ?? []
   const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
   const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${did ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${words.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
-<form method="post" action="${here}/${action}">!${csrfField(request)}!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
+<form method="post" action="${here}/${action}">!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
   return sendPage({
     reply,
     title: words.title,

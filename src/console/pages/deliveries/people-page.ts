@@ -5,7 +5,7 @@ import { isWholeAddress, type Person, type Sale } from '../../../operators/find/
 import type { LmsAccount } from '../../../sale/line.ts'
 import { reasonSentence } from '../../../sale/words.ts'
 import type { CourseLinks } from '../../layout/course-names.ts'
-import { csrfField, doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
+import { doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
 import { fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -38,13 +38,13 @@ export function addPeople(parts: PageParts): void {
   const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const { request } = reply
     if (sent === null) {
-      const main = html`<p>${words.intro}</p>!${searchHtml(request, '')}`
+      const main = html`<p>${words.intro}</p>!${searchHtml('')}`
       return sendPage({ reply, title: words.title, current: path, main })
     }
     const email = readEmail(sent)
     if (!isWholeAddress(email)) {
       const problem = html`<p class="note warning" role="alert">${words.notWhole}</p>`
-      return sendPage({ reply, title: words.title, current: path, main: problem + searchHtml(request, email) })
+      return sendPage({ reply, title: words.title, current: path, main: problem + searchHtml(email) })
     }
     const person = await operations.person(email)
     const [newest] = person.sales
@@ -58,7 +58,7 @@ export function addPeople(parts: PageParts): void {
   // It changes nothing, so it works while the LMS can't confirm the operator.
   scope.post(path, { config: { unconfirmed: true } }, async (request, reply) => {
     const values = new URLSearchParams({ email: readEmail(formOf(request)) })
-    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
+    return leadToPage({ reply, path, values }, () => send(reply, values))
   })
 
   scope.get<WithId>(`${path}/:id`, async (request, reply) => {
@@ -72,12 +72,11 @@ export function addPeople(parts: PageParts): void {
     const person = await operations.buyerOf(request.params.id)
     if (person === null) return reply.callNotFound()
     const checked = await checkNow({ ids: checkable(person), by: sessionOf(request).username })
-    const done: keyof typeof words.done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
+    const done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
     return reply.redirect(`${hereOf(request)}?done=${done}`, 303)
   })
 }
 
-/** The title of a person's page, and the line below it: the name before the address, if a sale has one. */
 function headOf({ email, sales }: Person): { title: string; intro?: string } {
   const sold = sales.find(({ request }) => request !== null)?.request
   const name = `${sold?.name ?? ''} ${sold?.family ?? ''}`.trim()
@@ -95,15 +94,15 @@ export const readEmail = (form: URLSearchParams): string => (form.get('email') ?
 const checkable = ({ sales }: Person): string[] =>
   sales.filter(({ state, request }) => state !== 'queued' && request !== null).map(({ id }) => id)
 
-function searchHtml(request: FastifyRequest, email: string): string {
-  return html`<form method="post" action="${request.site.base}/people" class="stack">!${csrfField(request)}
+function searchHtml(email: string): string {
+  return html`<form method="post" action="~/people" class="stack">
 <label for="email">${words.email}</label><input id="email" name="email" value="${email}" inputmode="email" size="40" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}" required>
 <button>${words.show}</button></form>`
 }
 
 /** Returns a button that leads to the page of a person, with or without a sale. */
-export const personButton = (request: FastifyRequest, email: string): string =>
-  html`<form method="post" action="${request.site.base}/people" class="tools">!${csrfField(request)}!${hiddenFields({ email })}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
+export const personButton = (email: string): string =>
+  html`<form method="post" action="~/people" class="tools">!${hiddenFields({ email })}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
@@ -111,20 +110,18 @@ async function personHtml(
   { request, person, here }: { request: FastifyRequest; person: Person; here: string | null },
 ): Promise<string> {
   const { email, sales, timeline, hasMoreEvents } = person
-  const { base } = request.site
   const account = await lms.account(email)
-  const csrf = csrfField(request)
   const reply = account.ok
     ? accountReply({ sales, status: account.value.status, lmsUrl, courseName: request.courseName })
     : null
-  const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button class="second">${words.check}</button></form>`
-  const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
+  const check = html`<form method="post" action="${here ?? ''}/check"><button class="second">${words.check}</button></form>`
+  const forget = html`<form method="post" action="~/people/forget">!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, request, now: now() })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
   const elsewhere = await operations.boughtAs({ accountIds: accountIdsOf(person, account), email })
-  return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}!${elsewhereHtml(elsewhere, base)}
+  return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}!${elsewhereHtml(elsewhere)}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
-!${salesHtml(person, { base, lmsUrl, courseName: request.courseName })}
+!${salesHtml(person, { lmsUrl, courseName: request.courseName })}
 !${sales.length === 0 ? '' : history}`
 }
 
@@ -166,16 +163,14 @@ function accountIdsOf({ sales }: Person, account: Answered<Account>): number[] {
   return [...new Set(id === undefined ? given : [id, ...given])]
 }
 
-/** The accounts that courses of these sales were given to. */
 const accountsIn = (sales: readonly Sale[]): LmsAccount[] =>
   sales.flatMap(({ lines }) => lines.flatMap(({ account }) => account ?? []))
 
-/** Says under which other addresses the same account has bought; '' if it has not. */
-function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['boughtAs']>>, base: string): string {
+function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['boughtAs']>>): string {
   if (found.length === 0) return ''
   const items = found.map(
     ({ email, newest, count }) =>
-      html`<li><a href="${base}/people/${newest}"><bdi>${email}</bdi></a>, ${fillCount(words.count, count)}</li>`,
+      html`<li><a href="~/people/${newest}"><bdi>${email}</bdi></a>, ${fillCount(words.count, count)}</li>`,
   )
   return html`<div class="note"><p>${words.elsewhere}</p><ul>!${items.join('')}</ul></div>`
 }
@@ -206,20 +201,19 @@ function movedHtml(account: Moved, lmsUrl: string): string {
   return html`<div class="note warning"><h2>${title}</h2><p>${text}</p>!${usernameHtml(account, lmsUrl)}</div>`
 }
 
-/** Returns the sales of a person with what is known about each course, newest first. */
-function salesHtml({ email, sales, salesCount }: Person, { base, ...links }: CourseLinks & { base: string }): string {
+function salesHtml({ email, sales, salesCount }: Person, links: CourseLinks): string {
   if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`
-  const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="${base}/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
-  const rows = sales.map((sale) => cellsOf(sale, { base, ...links }))
+  const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="~/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
+  const rows = sales.map((sale) => cellsOf(sale, links))
   return html`<h2>${words.sales} <span class="n">${numberText(salesCount)}</span></h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }
 
-function cellsOf(sale: Sale, { base, ...links }: CourseLinks & { base: string }): string[] {
+function cellsOf(sale: Sale, links: CourseLinks): string[] {
   const { id, state, source, reason, unreadable, receivedAt } = sale
   const why = unreadable ?? (reason === null ? null : reasonSentence(reason))
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
     html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, links)}</div>`,
-    html`<div><a href="${base}/deliveries/${id}"><code>${id}</code></a><br>!${timeHtml(receivedAt)}</div>`,
+    html`<div><a href="~/deliveries/${id}"><code>${id}</code></a><br>!${timeHtml(receivedAt)}</div>`,
   ]
 }

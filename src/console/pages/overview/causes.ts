@@ -36,16 +36,13 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
 interface Context {
   readonly courseName: CourseName
   readonly closestCourse: FastifyRequest['closestCourse']
-  readonly base: string
-  /** The field that every form with a change must have. */
-  readonly csrf: string
 }
 
-function causeHtml(cause: MarkedCause, { closestCourse, base, csrf, courseName }: Context): string {
+function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
-  const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
+  const list = count === 1 ? `~/deliveries/${latest}` : `~/deliveries${query}`
   const similar = code === 'course.missing' && course !== null ? closestCourse(course) : null
   const isOther = similar !== null && course !== null
   const key =
@@ -57,10 +54,10 @@ function causeHtml(cause: MarkedCause, { closestCourse, base, csrf, courseName }
   const looksLike = isOther ? `${looksLikeHtml(similar, course, courseName)} ` : ''
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
-  const replay = html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+  const replay = html`<a class="button second" href="~/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   // What the key was meant to be is known, so a replay alone can't help.
   const correct = isOther
-    ? html`<a class="button" href="${base}/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: courseName(similar) ?? shortKey(similar) })}</a> `
+    ? html`<a class="button" href="~/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: courseName(similar) ?? shortKey(similar) })}</a> `
     : ''
   const action =
     waitsFor !== null || state === 'rejected'
@@ -68,7 +65,7 @@ function causeHtml(cause: MarkedCause, { closestCourse, base, csrf, courseName }
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
   return html`<li class="need"><strong class="figure">${number}</strong>
-<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, { base, csrf })}</div>
+<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause)}</div>
 <div class="actions">!${action}</div></li>`
 }
 
@@ -80,19 +77,19 @@ function looksLikeHtml(similar: string, course: string, courseName: CourseName):
 }
 
 /** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */
-function markHtml(cause: MarkedCause, { base, csrf }: Pick<Context, 'base' | 'csrf'>): string {
+function markHtml(cause: MarkedCause): string {
   if (!isMarkable(cause)) return ''
   const { code, course, mark, cameBack } = cause
   const who =
     mark === null ? '' : html`${fill(words.attention.marks[mark.kind], { by: mark.by })}, !${timeHtml(mark.at)}.`
   const back = cameBack ? html`<strong class="bad">${words.attention.cameBack}</strong> ` : ''
-  const fields = csrf + hiddenFields({ code, course: course ?? '' })
+  const fields = hiddenFields({ code, course: course ?? '' })
   const isOpen = mark === null || cameBack
   const button = isOpen
     ? html`<button class="plain" name="kind" value="cause_acknowledged">${words.attention.acknowledge}</button>`
     : mark.kind === 'cause_acknowledged'
       ? html`<button class="plain" name="kind" value="cause_resolved">${words.attention.resolve}</button>`
       : ''
-  const form = button === '' ? '' : html`<form method="post" action="${base}/causes">!${fields}!${button}</form>`
+  const form = button === '' ? '' : html`<form method="post" action="~/causes">!${fields}!${button}</form>`
   return html`<div class="mark">!${back}!${who === '' ? '' : html`<span class="quiet">!${who}</span> `}!${form}</div>`
 }

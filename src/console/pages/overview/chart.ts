@@ -3,7 +3,7 @@ import type { Band } from '../../../operators/incidents/incidents.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { DAY_MS, dayText, HOUR_MS, type Zone } from '../../layout/zone.ts'
+import { DAY_MS, dayText, type Zone } from '../../layout/zone.ts'
 import { queryText, spanText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.chart
@@ -31,30 +31,25 @@ const SERIES = [
 ] as const
 type Series = (typeof SERIES)[number]
 
-/** Returns how many sales of a bar belong to a series. */
 const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number => totalOf(counts, states)
 
 interface Chart {
-  readonly base: string
   readonly bars: readonly Bar[]
-  readonly by: 'hour' | 'day'
   readonly zone: Zone
-  /** The times without the LMS or the database. */
   readonly bands: readonly Band[]
   /** ms since 1970. */
   readonly now: number
 }
 
-/** The width that a bar has with its space. */
 const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => (WIDTH - LEFT) / Math.max(1, bars.length)
 
 /**
- * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. Each bar
+ * Draws the sales of each day on the server, stacked by their state, so that they show without a script. Each bar
  * leads to the sales of its day, and the strip of an outage to those that waited. The table below has the same numbers and
  * links for readers who can't see or press the bars.
  */
 export function chartHtml(chart: Chart): string {
-  const { bars, by, bands } = chart
+  const { bars, bands } = chart
   const { step, top } = axisOf(Math.max(0, ...bars.map((bar) => totalOf(bar.counts))))
   const y = (value: number): number => TOP + PLOT * (1 - value / top)
   const values = Array.from({ length: top / step + 1 }, (_, index) => index * step)
@@ -62,7 +57,6 @@ export function chartHtml(chart: Chart): string {
     (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/>
 <text class="axis" x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${numberText(value)}</text>`,
   )
-  const label = fill(words.label, { span: words.spans[by] })
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
   const legend = shown.map((series) => {
     const count = bars.reduce((sum, bar) => sum + countOf(bar, series), 0)
@@ -70,24 +64,22 @@ export function chartHtml(chart: Chart): string {
   })
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   return html`<figure class="chart"><figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${label}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${words.label}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
 !${chartTableHtml(chart, shown)}
 </figure>`
 }
 
-/** The list of the sales that were received on the day of a bar. */
-const dayUrl = ({ base, zone }: Pick<Chart, 'base' | 'zone'>, { from }: Pick<Bar, 'from'>): string => {
+const dayUrl = ({ zone }: Pick<Chart, 'zone'>, { from }: Pick<Bar, 'from'>): string => {
   const day = dayText(from, zone)
-  return `${base}/deliveries${queryText({ sales: 'only', from: day, to: day })}`
+  return `~/deliveries${queryText({ sales: 'only', from: day, to: day })}`
 }
 
-/** A bar over its whole height as a link. */
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
-  const { bars, by, zone } = chart
+  const { bars, zone } = chart
   const bar = bars[index]
   if (bar === undefined) return ''
   const step = stepOf(chart)
-  const name = zone.format(by, bar.from)
+  const name = zone.format('day', bar.from)
   const stack = stackHtml(bar, { name, x: LEFT + (index + 0.15) * step, width: step * 0.7, y })
   if (stack === '') return ''
   const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
@@ -110,15 +102,15 @@ function stackHtml(
   return parts.join('')
 }
 
-/** A strip below the bars over each time without the LMS or the database, from its hour to its hour. */
+/** A strip below the bars over each time without the LMS or the database. */
 function stripsHtml(chart: Chart): string {
-  const { base, bars, bands, now } = chart
+  const { bars, bands, now } = chart
   const step = stepOf(chart)
   const first = bars[0]?.from ?? now
   const xOf = (time: number): number => {
     const index = bars.findLastIndex(({ from }) => from <= time)
     const from = bars[index]?.from ?? first
-    const length = (bars[index + 1]?.from ?? from + SPAN_MS[chart.by]) - from
+    const length = (bars[index + 1]?.from ?? from + DAY_MS) - from
     return LEFT + (Math.max(0, index) + Math.min(1, Math.max(0, (time - from) / length))) * step
   }
   return bands
@@ -127,19 +119,18 @@ function stripsHtml(chart: Chart): string {
       const width = Math.max(STRIP.narrowest, to - from)
       const x = Math.min(from, WIDTH - width)
       const label = `${incidentWords.kinds[band.kind]}: ${words.waited}`
-      return html`<a href="${base}/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
+      return html`<a href="~/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
     })
     .join('')
 }
-const SPAN_MS = { hour: HOUR_MS, day: DAY_MS }
 
-function labelsHtml({ bars, by, zone }: Chart): string {
+function labelsHtml({ bars, zone }: Chart): string {
   const step = stepOf({ bars })
-  const every = by === 'hour' ? 12 : Math.max(7, Math.ceil(bars.length / 8))
+  const every = Math.max(7, Math.ceil(bars.length / 8))
   return bars
     .map(({ from }, index) =>
       (bars.length - 1 - index) % every === 0
-        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format(by, from)}</text>`
+        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format('day', from)}</text>`
         : '',
     )
     .join('')
@@ -158,14 +149,13 @@ export function axisOf(most: number): { step: number; top: number } {
 
 const round = (value: number): number => Math.round(value * 10) / 10
 
-/** Returns the same numbers as a table, the latest first. */
 function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
-  const { bars, by, zone } = chart
+  const { bars, zone } = chart
   const rows = bars
     .toReversed()
     .map(
       (bar) =>
-        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.format(by, bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.format('day', bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
   return html`<details id="numbers"><summary>${words.table}</summary>

@@ -1,20 +1,19 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { CAUSE_MARKS } from '../../../operators/reports/cause-marks.ts'
-import { type Bar, type StateCounts, sumOf, totalOf } from '../../../operators/reports/counts.ts'
+import { type StateCounts, sumOf, totalOf } from '../../../operators/reports/counts.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
-import { csrfField, factsHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, durationText, fillCount, numberText, timeHtml } from '../../layout/format.ts'
+import { factsHtml, refreshes } from '../../layout/elements.ts'
+import { agoHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
-import { DAY_MS, dayIn, dayText, latestHours } from '../../layout/zone.ts'
+import { DAY_MS, dayIn, dayText } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
-import { CONSOLE_PATH } from '../../session/site.ts'
+import { serviceUrl } from '../../session/site.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
 import { lastIncidentHtml } from '../incidents-page.ts'
 import { causesHtml } from './causes.ts'
@@ -30,15 +29,11 @@ const WEEK_MS = 7 * DAY_MS
 export function addOverview(parts: PageParts): void {
   const { scope, operations, now } = parts
   scope.get('/', async (request, reply) => {
-    const { base } = request.site
-    const parameters = queryOf(request)
-    const { from, to } = readQuery(parameters)
-    const by = parameters.get('by') === 'hour' ? 'hour' : 'day'
-    const here = `${base}/${by === 'hour' ? '?by=hour' : queryText({ from, to })}`
-    const view = await readView(parts, { request, by, asked: { from, to } })
-    const href = (period: Period): string => `${base}/${queryText({ ...period })}`
-    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `${base}/` })
-    const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
+    const { from, to } = readQuery(queryOf(request))
+    const view = await readView(parts, request, { from, to })
+    const href = (period: Period): string => `~/${queryText({ ...period })}`
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: '~/' })
+    const main = html`<div id="overview" !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
 !${overviewHtml(view)}</div>`
     return sendPage({ reply, title: words.title, aside, current: '/', main })
   })
@@ -54,16 +49,11 @@ export function addOverview(parts: PageParts): void {
   })
 }
 
-/** Reads all that the page shows. Times are ms since 1970. */
-async function readView(
-  parts: PageParts,
-  { request, by, asked }: { request: FastifyRequest; by: 'hour' | 'day'; asked: Period },
-) {
+async function readView(parts: PageParts, request: FastifyRequest, asked: Period) {
   const { site, zone, courseName, closestCourse } = request
   const { operations, liveState, readSenders, shopEvents } = parts
   const now = parts.now()
-  const { bounds: days, from, to, ...span } = boundsOf(asked, { now, zone })
-  const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : days
+  const { bounds, from, to, ...span } = boundsOf(asked, { now, zone })
   const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
     operations.countByState({}),
@@ -71,28 +61,18 @@ async function readView(
     operations.causes(),
     operations.sales(bounds),
     operations.salesByCourse({ from, to }),
-    operations.incidentsBetween({ from: bounds[0] ?? now, to: Math.min(now, bounds.at(-1) ?? now) }),
+    operations.incidentsBetween({ from, to: Math.min(now, to) }),
     readSenders(),
     shopEvents?.health() ?? null,
   ])
   const band = bands.at(-1)
   const last =
     band === undefined ? null : { ...band, ...(await operations.waitedSales({ from: band.from, to: band.to ?? now })) }
-  const live = {
-    breaker: liveState.breaker(),
-    budget: liveState.budget(),
-    pausedCourses: liveState.pausedCourses(),
-    replicas: liveState.replicas(),
-  }
-  const counted = { states, sold, sales, byCourse: byCourse.value }
   return {
     site,
-    base: site.base,
-    csrf: csrfField(request),
     zone,
     courseName,
     closestCourse,
-    by,
     now,
     ...span,
     overview,
@@ -101,14 +81,19 @@ async function readView(
     last,
     senders,
     events,
-    ...live,
-    ...counted,
+    breaker: liveState.breaker(),
+    budget: liveState.budget(),
+    pausedCourses: liveState.pausedCourses(),
+    states,
+    sold,
+    sales,
+    byCourse: byCourse.value,
   }
 }
 type View = Awaited<ReturnType<typeof readView>>
 
 function overviewHtml(view: View): string {
-  const { states, sales, last, base } = view
+  const { states, sales, last } = view
   const { queued, needs_attention, rejected } = states.value
   const problems = problemsOf({ ...view, queued })
   const attention = causesHtml({ ...view, count: needs_attention + rejected })
@@ -117,23 +102,15 @@ function overviewHtml(view: View): string {
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
 !${countedHtml(view)}
-!${chartHeadHtml(view)}
+<h2>${TEXTS.chart.title}</h2>
 !${chartHtml({ ...view, bars: sales.value })}
-!${last === null ? '' : html`<p>!${lastIncidentHtml(last, base)}</p>`}
-!${courseSalesHtml(view)}
-<h2>${words.current}</h2>
-!${currentHtml(view)}`
+!${last === null ? '' : html`<p>!${lastIncidentHtml(last)}</p>`}
+!${courseSalesHtml(view)}`
 }
 
-/** Names the days whose sales the page counts. */
 function periodText({ firstDay, lastDay, zone }: View): string {
   const [from, to] = [firstDay, lastDay].map((day) => zone.format('day', dayIn(day, zone).from))
   return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
-}
-
-/** Counts the sales since a time (ms since 1970) at which a bar begins. */
-function salesSince(bars: readonly Bar[], since: number): number {
-  return bars.filter(({ from }) => from >= since).reduce((sum, { counts }) => sum + totalOf(counts), 0)
 }
 
 /** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
@@ -142,17 +119,8 @@ function countedHtml({ states, sold, sales, now }: View): string {
   return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
-function chartHeadHtml({ by, base }: View): string {
-  const { title, switch: names } = TEXTS.chart
-  const other =
-    by === 'hour' ? html`<a href="${base}/">${names.day}</a>` : html`<a href="${base}/?by=hour">${names.hour}</a>`
-  return html`<div class="head"><h2>${title[by]}</h2>!${other}</div>`
-}
-
-/** Returns each problem with what to do; or that all is well. */
 function problemsHtml(problems: readonly Problem[], view: View): string {
   const { states, site } = view
-  const { origin, base } = site
   if (problems.length > 0) {
     return problems
       .map(
@@ -163,12 +131,12 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
           path,
           action,
         }) => html`<div class="note ${grade}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
-!${path === undefined ? '' : html`<p><a class="button" href="${base}${path}">${action}</a></p>`}</div>`,
+!${path === undefined ? '' : html`<p><a class="button" href="~${path}">${action}</a></p>`}</div>`,
       )
       .join('')
   }
   const isUnused = totalOf(states.value) === 0
-  const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
+  const webhook = `${serviceUrl(site)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
 }
@@ -179,20 +147,21 @@ function quietHtml({ senders, events, breaker, states }: View): string {
   const signed = Math.max(current ?? 0, previous ?? 0)
   const sent = events?.endpoint?.sentAt ?? null
   const { facts } = words.healthy
-  const lms = html`${words.breaker[breaker?.kind ?? 'unknown']}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
+  const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
   return factsHtml([
-    ...(signed === 0 ? [] : [[facts.webhook, html`!${agoHtml(signed)}, ${facts.signed}`] as const]),
-    ...(sent === null ? [] : [[facts.result, html`!${agoHtml(sent)}, ${facts.accepted}`] as const]),
-    [words.lms, lms],
+    [facts.webhook, signed === 0 ? '' : html`!${agoHtml(signed)}, ${facts.signed}`],
+    [facts.result, sent === null ? '' : html`!${agoHtml(sent)}, ${facts.accepted}`],
+    [facts.now, lms],
   ])
 }
 
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
-function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, lastDay }: View): string {
+function tilesHtml({ sold, causes, sales, overview, now, zone, period, lastDay }: View): string {
   const counts = sold.value
-  const midnight = dayIn(dayText(now, zone), zone).from
-  const isNow = period.to === '' || lastDay === dayText(now, zone)
-  const today = isNow ? fill(words.tiles.today, { count: numberText(salesSince(sales.value, midnight)) }) : ''
+  const lastBar = sales.value.at(-1)
+  const isNow = lastDay === dayText(now, zone)
+  const today =
+    isNow && lastBar !== undefined ? fill(words.tiles.today, { count: numberText(totalOf(lastBar.counts)) }) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
@@ -201,12 +170,12 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
   ] as const
   const tiles = byState.map(({ state, name, more }) => {
     const count = counts[state]
-    const number = html`<a href="${base}/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
+    const number = html`<a href="~/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
     // Who paid a week ago and has not registered may need a reminder.
     const older =
       state !== 'pre_enrolled' || count === 0
         ? ''
-        : html`<br><a href="${base}/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
+        : html`<br><a href="~/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
     return tile({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
   })
   const all = html`<strong>${numberText(totalOf(counts))}</strong>`
@@ -215,11 +184,11 @@ function tilesHtml({ sold, causes, sales, overview, base, now, zone, period, las
 }
 
 /** The states without a figure of their own, so that the figures add up, and what none of them counts. */
-function othersHtml({ sold, base, period }: View): string {
+function othersHtml({ sold, period }: View): string {
   const counts = sold.value
   const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
     const text = fill(TEXTS.counts[state], { count: numberText(counts[state]) })
-    const list = `${base}/deliveries${queryText({ sales: 'only', state, ...period })}`
+    const list = `~/deliveries${queryText({ sales: 'only', state, ...period })}`
     return counts[state] === 0 ? html`${text}` : html`<a href="${list}">${text}</a>`
   })
   return html`<p class="also quiet">${fill(words.others.also, { count: numberText(totalOf(counts)) })} !${parts.join(', ')}. ${words.others.uncounted}</p>`
@@ -242,29 +211,6 @@ function paceText(pace: Overview['pace']): string {
   return fill(words.paceShort, { median: durationText(median), p95: durationText(p95) })
 }
 
-function currentHtml({ overview, breaker, budget, replicas, base, now }: View): string {
-  const { oldestQueued } = overview
-  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
-  const kind = breaker?.kind ?? 'unknown'
-  const used = budget === null ? null : Math.round((1 - budget) * 100)
-  const oldest =
-    oldestQueued === null
-      ? html`${words.none}`
-      : html`<a href="${base}/deliveries/${oldestQueued.id}">${durationText(Math.max(0, now - oldestQueued.receivedAt))}</a>`
-  const rows = [
-    [words.lms, html`<span class="breaker ${kind}">${words.breaker[kind]}</span>!${since}`],
-    [words.oldest, oldest],
-    [
-      words.budget,
-      used === null
-        ? html`${words.none}`
-        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used}%`,
-    ],
-    [words.replicas, html`${numberText(replicas)}`],
-  ] as const
-  return factsHtml(rows)
-}
-
 /** Of the courses with the most sales, the table lists this many, and the others are one row. */
 const COURSES_MAX = 20
 const COURSE_STATES = [
@@ -281,7 +227,7 @@ const COURSE_STATES = [
  * Returns what was sold of each course by the state of its sales, with totals; '' if nothing was sold. Each figure leads to
  * its sales.
  */
-function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
+function courseSalesHtml({ byCourse, period, courseName }: View): string {
   const { unnamed, sales } = byCourse
   if (sales === 0) return ''
   const [courses, rest] = [byCourse.courses.slice(0, COURSES_MAX), byCourse.courses.slice(COURSES_MAX)]
@@ -289,7 +235,7 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     const link = (text: string, state: DeliveryState | '', look = ''): string =>
       course === undefined
         ? text
-        : html`<a!${look} href="${base}/deliveries${queryText({ course, sales: 'only', ...period, state })}">!${text}</a>`
+        : html`<a!${look} href="~/deliveries${queryText({ course, sales: 'only', ...period, state })}">!${text}</a>`
     const cells = COURSE_STATES.map((state) => {
       const count = counts[state]
       const look = state === 'needs_attention' || state === 'rejected' ? ' class="bad"' : ''
@@ -314,7 +260,7 @@ function courseSalesHtml({ byCourse, base, period, courseName }: View): string {
     sales: numberText(sales),
     courses: numberText(totalOf(total) - totalOf(unnamed)),
   })
-  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="${base}/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
+  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="~/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
 <div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers by-course" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
 <tbody role="rowgroup">!${rows.join('\n')}</tbody><tfoot role="rowgroup">!${row(words.courses.total, total)}</tfoot></table></div>`
 }

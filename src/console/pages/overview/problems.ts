@@ -31,12 +31,11 @@ const NAMED_MAX = 5
 /** Returns what is wrong, the most serious first; empty if nothing is wrong. */
 export function problemsOf(of: {
   overview: Overview
-  /** How many deliveries are queued. */
   queued: number
-  breaker: BreakerState | null
+  breaker: BreakerState
   /** The longest paused first. */
   pausedCourses: readonly PausedCourse[]
-  budget: number | null
+  budget: number
   senders: Pick<SendersView, 'refused' | 'idsReused'>
   /** null: the shop gets no events. */
   events: OutboxHealth | null
@@ -47,7 +46,7 @@ export function problemsOf(of: {
   return [
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
-    ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
+    ...(isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
     ...withdrawalProblems(overview),
     ...eventProblems(events, now),
     ...signatureProblems(senders, now),
@@ -55,8 +54,8 @@ export function problemsOf(of: {
   ]
 }
 
-function breakerProblems(breaker: BreakerState | null, now: number): Problem[] {
-  if (breaker === null || !isOpen(breaker)) return []
+function breakerProblems(breaker: BreakerState, now: number): Problem[] {
+  if (!isOpen(breaker)) return []
   const text = fillBoth(words.breaker[breaker.kind], {
     since: durationText(now - breaker.since),
     reason: breaker.failure.message,
@@ -84,10 +83,10 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
 }
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
-function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
+function waitingProblems(of: { overview: Overview; queued: number; budget: number; now: number }): Problem[] {
   const { queued, budget, now } = of
   const { oldestQueued } = of.overview
-  if (budget !== null && budget < BUDGET_EMPTY && queued > 0) {
+  if (budget < BUDGET_EMPTY && queued > 0) {
     const text = fillBoth(words.budget, { queued: numberText(queued) })
     return [{ grade: 'warning', ...text }]
   }

@@ -15,8 +15,6 @@ const words = TEXTS.palette
 
 /** What a search found. */
 export interface Hits {
-  /** The path of the console. */
-  readonly base: string
   /** As it was typed, without white space around it. */
   readonly text: string
   /** Its words, without letter case and accents. */
@@ -40,7 +38,7 @@ interface Hit {
   readonly href: string
   readonly name: string
   readonly below: string
-  readonly side: string
+  readonly side?: string
 }
 
 /**
@@ -73,7 +71,7 @@ export function hitsHtml(hits: Hits): string {
 
 function groupHtml({ title, hits }: { title: string; hits: readonly Hit[] }): string {
   const options = hits.map(
-    ({ href, name, below, side }) =>
+    ({ href, name, below, side = '' }) =>
       html`<a class="hit" role="option" aria-selected="false" tabindex="-1" href="${href}"><span>!${name} <small>!${below}</small></span> <span class="side-word">!${side}</span></a>`,
   )
   return html`<div role="group" aria-label="${title}"><p class="hits-group" aria-hidden="true">${title}</p>!${options.join('\n')}</div>`
@@ -85,11 +83,11 @@ const saidOf = (groups: readonly { title: string; hits: readonly Hit[] }[]): str
 
 const isolated = (text: string, searched: readonly string[]): string => html`<bdi>!${markedHtml(text, searched)}</bdi>`
 
-function personHit(item: Summary, { words: searched, base }: Hits): Hit {
+function personHit(item: Summary, { words: searched }: Hits): Hit {
   const { situation } = deliverySentence(item)
   const account = Object.entries(words.accounts).find(([one]) => one === situation)?.[1]
   return {
-    href: `${base}/people/${item.id}`,
+    href: `~/people/${item.id}`,
     name: isolated(item.name || (item.email ?? ''), searched),
     below: isolated(item.email ?? '', searched),
     side: account === undefined ? '' : html`<span class="state ${account.state}">${account.text}</span>`,
@@ -99,7 +97,7 @@ function personHit(item: Summary, { words: searched, base }: Hits): Hit {
 function deliveryHit(item: Summary, hits: Hits): Hit {
   const buyer = item.name || item.email || TEXTS.deliveries.noEmail
   return {
-    href: `${hits.base}/deliveries/${item.id}`,
+    href: `~/deliveries/${item.id}`,
     name: coursesHtml(item, hits),
     below: html`!${isolated(buyer, hits.words)} · !${timeHtml(item.receivedAt)}`,
     side: stateHtml(item.state),
@@ -117,7 +115,7 @@ function courseHit({ key, sales }: Hits['courses'][number], hits: Hits): Hit {
   const name = hits.courseName(key)
   const sold = sales === 0 ? words.notSold : fillCount(words.sales, sales)
   return {
-    href: `${hits.base}/deliveries${queryText({ course: key, sales: 'only' })}`,
+    href: `~/deliveries${queryText({ course: key, sales: 'only' })}`,
     name: isolated(name ?? key, hits.words),
     below: name === null ? '' : isolated(key, hits.words),
     side: html`<span class="quiet">${sold}</span>`,
@@ -125,12 +123,12 @@ function courseHit({ key, sales }: Hits['courses'][number], hits: Hits): Hit {
 }
 
 /** A sale to another address, with what this address shares with it. */
-function similarHit(item: Summary, { text, courseName, base }: Hits): Hit {
+function similarHit(item: Summary, { text, courseName }: Hits): Hit {
   const shared = textsLike(text).texts.flatMap(wordsOf)
   const [first] = item.courseIds
   const course = first === undefined ? '' : html`<bdi>${courseName(first) ?? first}</bdi> · `
   return {
-    href: `${base}/deliveries/${item.id}`,
+    href: `~/deliveries/${item.id}`,
     name: isolated(item.name || (item.email ?? ''), shared),
     below: html`!${isolated(item.email ?? '', shared)} · !${course}!${timeHtml(item.receivedAt)}`,
     side: stateHtml(item.state),
@@ -141,14 +139,12 @@ const personPageHit = (email: string, href: string): Hit => ({
   href,
   name: html`${words.showPerson} <bdi>${email}</bdi>`,
   below: html`${words.showPersonHelp}`,
-  side: '',
 })
 
-const listHit = ({ text, base }: Hits): Hit => ({
-  href: `${base}/deliveries${queryText({ q: text })}`,
+const listHit = ({ text }: Hits): Hit => ({
+  href: `~/deliveries${queryText({ q: text })}`,
   name: html`${words.list} <bdi>${text}</bdi>`,
   below: html`${words.listHelp}`,
-  side: '',
 })
 
 /** A letter without its case and accents, as the texts are in which a search looks. An accent of its own is ''. */

@@ -4,9 +4,9 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
 import { within } from '../../../service/lib/loop.ts'
-import { sendPart } from '../../layout/layout.ts'
 import { boundsOf } from '../../layout/period.ts'
 import { formOf } from '../../layout/request.ts'
+import { sendHtml } from '../../layout/send-html.ts'
 import type { PageParts } from '../../parts.ts'
 import { addressWith } from '../../session/sent-form.ts'
 import { type Hits, hitsHtml } from './hits.ts'
@@ -26,7 +26,7 @@ export function addSearch(parts: PageParts): void {
   parts.scope.post('/search', { config: { unconfirmed: true } }, async (request, reply) => {
     const text = (formOf(request).get('q') ?? '').trim().slice(0, TEXT_MAX)
     const hits = await findHits(parts, { request, text })
-    return sendPart(reply, hitsHtml(hits))
+    return sendHtml(reply, hitsHtml(hits))
   })
 }
 
@@ -50,7 +50,6 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
   }
   const isUnsold = isTypedAddress(text) && !byAddress.has(emailTerm(text))
   return {
-    base: request.site.base,
     text,
     words,
     people: [...byAddress.values()].slice(0, SHOWN),
@@ -85,7 +84,7 @@ async function findNoSale(
   ])
   const person = addressWith({
     request,
-    path: `${request.site.base}/people`,
+    path: '/people',
     values: new URLSearchParams({ email: text }),
   })
   return { account: account ?? { ok: false, message: 'The LMS did not answer in time' }, similar, person }

@@ -18,16 +18,12 @@ export interface Step {
   readonly body: string
 }
 
-/** What the step shows. */
 interface Shop {
   /** The address of the service, without a slash at the end. */
   readonly at: string
-  /** The path of the console. */
-  readonly base: string
   readonly senders: SendersView
   readonly forms: readonly FormLately[]
   readonly refunds: boolean
-  /** LERNITO_PUBLIC_URL is set. */
   readonly isPublic: boolean
   readonly hasPreviousSecret: boolean
 }
@@ -43,7 +39,7 @@ const isConnected = ({ senders, forms }: Shop): boolean =>
  * while every change in this console has its author. It shows where the secret is instead.
  */
 export function connectShop(shop: Shop): Step {
-  const { at, base, isPublic, refunds } = shop
+  const { at, isPublic, refunds } = shop
   const done = isConnected(shop)
   const url = `${at}/api/lernito/webhook/`
   const rows = [
@@ -56,14 +52,14 @@ export function connectShop(shop: Shop): Step {
     ],
   ] as const
   const local = isPublic ? '' : html`<p class="note warning">${words.local}</p>`
-  const poll = html`<div !${refreshes({ url: `${base}/setup`, id: 'connect-shop', seconds: LIVE_SECONDS })}></div>`
+  const poll = html`<div !${refreshes({ url: '~/setup', id: 'connect-shop', seconds: LIVE_SECONDS })}></div>`
   return {
     id: 'connect-shop',
     title: words.title,
     done,
     aside: done ? words.connected : words.notConnected,
     body: html`!${done ? '' : poll}!${local}<p>${words.enter}</p>!${factsHtml(rows)}
-<div class="note live ${done ? 'good' : ''}" role="status">!${done ? signedHtml(shop) : html`<p><strong>${words.waiting}</strong> <span data-scripted hidden>${words.live}</span></p>`}</div>
+<div class="note ${done ? 'good' : ''}" role="status">!${done ? signedHtml(shop) : html`<p><span class="state queued">${words.waiting}</span> <span data-scripted hidden>${words.live}</span></p>`}</div>
 !${refusedHtml(shop)}!${done ? '' : byHandHtml(url)}`,
   }
 }
@@ -86,7 +82,7 @@ function signedHtml({ senders: { signedAt }, forms, hasPreviousSecret }: Shop): 
 }
 
 /** The latest sender whose signature was wrong, and has not been right since. */
-function refusedHtml({ senders: { refused }, base }: Shop): string {
+function refusedHtml({ senders: { refused } }: Shop): string {
   const wrong = refused.flatMap((sender) => {
     const found = wrongSignatures(sender)
     return found === null || isAcceptedAgain(sender, found) ? [] : [{ ...found, address: sender.address }]
@@ -95,7 +91,7 @@ function refusedHtml({ senders: { refused }, base }: Shop): string {
   if (latest === undefined) return ''
   const { count, lastAt, address } = latest
   const from = address === '' ? '' : html` ${words.from} <code>${address}</code>`
-  return html`<p><span class="state needs-attention">${fillCount(words.refused, count)}</span> !${agoHtml(lastAt)}!${from}: ${words.refusedWhy} <a href="${base}/refused">${words.findCause}</a></p>`
+  return html`<p><span class="state needs-attention">${fillCount(words.refused, count)}</span> !${agoHtml(lastAt)}!${from}: ${words.refusedWhy} <a href="~/refused">${words.findCause}</a></p>`
 }
 
 /** A command that sends a signed sale. The bytes of the body are signed as they are. */

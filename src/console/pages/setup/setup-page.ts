@@ -1,14 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
-import { copyHtml, csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
+import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { sessionOf } from '../../layout/request.ts'
+import { isUpdate, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { CHECK_STATUSES, type ChecksRun, checksRunSchema, type PageParts } from '../../parts.ts'
+import { CHECK_STATUSES, type ChecksRun, type PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
-import { CONSOLE_PATH, callbackOf } from '../../session/site.ts'
+import { callbackOf, serviceUrl } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
 import { connectShop, type Step } from './connect-shop.ts'
 
@@ -29,19 +29,16 @@ export function addSetup(parts: PageParts): void {
     const { request } = reply
     const [text, grade] = [sent?.get('notice') ?? null, sent?.get('grade') ?? '']
     const notice = text === null ? '' : noticeHtml({ request, grade, html: html`${text}` })
-    const run = readRun(sent?.get('run') ?? null) ?? checks.last()
-    const main = notice + (await pageHtml(parts, request, run))
+    const main = notice + (await pageHtml(parts, request, checks.last()))
     return sendPage({ reply, title: words.title, current: PATH, main })
   }
-  const lead = (reply: FastifyReply, values: URLSearchParams) =>
-    leadToPage({ reply, path: reply.request.site.base + PATH, values }, () => send(reply, values))
-
   scope.get(PATH, (request, reply) => send(reply, sentForm(request)))
 
-  // The page gets what was found, because another replica may show it. The checks change nothing.
-  scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (_request, reply) =>
-    lead(reply, new URLSearchParams({ run: JSON.stringify(await checks.run()) })),
-  )
+  // They change nothing.
+  scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (request, reply) => {
+    await checks.run()
+    return isUpdate(request) ? send(reply, null) : reply.redirect(`${request.site.base}${PATH}`, 303)
+  })
 
   scope.post('/test-notification', async (request, reply) => {
     if (testNotification === null) return reply.callNotFound()
@@ -49,13 +46,9 @@ export function addSetup(parts: PageParts): void {
     const notice = posted.ok
       ? fill(TEXTS.testNotification.sent, { status: String(posted.status) })
       : fill(TEXTS.testNotification.failed, { reason: posted.message })
-    return lead(reply, new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' }))
+    const values = new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' })
+    return leadToPage({ reply, path: PATH, values }, () => send(reply, values))
   })
-}
-
-/** Reads a run from the address of the page. Another version of the service may have written it. */
-function readRun(text: string | null): ChecksRun | null {
-  return text === null ? null : (checksRunSchema.safeParse(JSON.parse(text)).data ?? null)
 }
 
 async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRun | null): Promise<string> {
@@ -63,14 +56,14 @@ async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRu
   const steps = [
     connectLms(parts, view),
     letOperatorsIn(parts, request),
-    connectShop({ ...parts, ...view, ...placeOf(request), hasPreviousSecret: parts.secrets.length > 1 }),
-    testSale(request, view),
-    sendEvents(request, view),
-    notify(parts, request, view),
+    connectShop({ ...parts, ...view, at: serviceUrl(request.site), hasPreviousSecret: parts.secrets.length > 1 }),
+    testSale(view),
+    sendEvents(view),
+    notify(parts, view),
   ]
-  const action = `${request.site.base}${PATH}/checks`
+  const action = `~${PATH}/checks`
   return html`<div class="setup-head">!${progressHtml(steps, run === null ? '' : countsHtml(run))}
-<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress">!${csrfField(request)}<button class="second">${TEXTS.checks.run}</button></form></div>
+<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" hx-select-oob="#connect-lms,#setup-progress"><button class="second">${TEXTS.checks.run}</button></form></div>
 !${stepsHtml(steps)}
 <section id="checks" aria-live="polite">!${run === null ? '' : checksHtml(run)}</section>`
 }
@@ -82,7 +75,6 @@ function progressHtml(steps: readonly Step[], checked: string): string {
   return html`<p class="intro" id="setup-progress">${fill(words.progress, { done, all })} !${checked}</p>`
 }
 
-/** Returns the steps as a list. The first one that is not done is marked as the next. */
 function stepsHtml(steps: readonly Step[]): string {
   const next = steps.find(({ done }) => !done)
   const items = steps.map((step, index) => {
@@ -95,12 +87,6 @@ function stepsHtml(steps: readonly Step[]): string {
   return html`<ol class="checklist">!${items.join('\n')}</ol>`
 }
 
-const placeOf = ({ site: { origin, base } }: FastifyRequest) => ({
-  at: origin + base.slice(0, -CONSOLE_PATH.length),
-  base,
-})
-
-/** Reads what the steps show. */
 async function readView(parts: PageParts, run: ChecksRun | null) {
   const { readSenders, formsLately, readCatalogue, shopEvents, liveState } = parts
   const [senders, forms, last, catalogue, outbox] = await Promise.all([
@@ -129,7 +115,7 @@ async function readLastTests({ operations }: PageParts) {
 /** The LMS is connected if the checks say so, or if it has told its courses and answers now. */
 function connectLms({ lmsUrl }: PageParts, { run, catalogue, breaker }: View): Step {
   const wrong = run?.results.filter(({ id, status }) => id.startsWith('lms') && status === 'failure').length ?? 0
-  const isDown = breaker !== null && isOpen(breaker)
+  const isDown = isOpen(breaker)
   const hasAnswered = run !== null || (catalogue.checkedAt !== null && catalogue.failure === null)
   const done = hasAnswered && wrong === 0 && !isDown
   const { courses, checkedAt } = catalogue
@@ -149,7 +135,6 @@ function connectLms({ lmsUrl }: PageParts, { run, catalogue, breaker }: View): S
   }
 }
 
-/** Returns the step about who may sign in to the console. Who reads it has done so. */
 function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
   const { site } = request
   const rows = [
@@ -166,33 +151,30 @@ function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
   }
 }
 
-/** Returns the step with a test sale, and what came of the last one. */
-function testSale(request: FastifyRequest, { last: { sale }, catalogue }: View): Step {
+function testSale({ last: { sale }, catalogue }: View): Step {
   const done = sale !== null && (sale.state === 'enrolled' || sale.state === 'pre_enrolled')
-  const { base } = request.site
   const result =
     sale === null
       ? ''
-      : html`<p>${words.test.last} <a href="${base}/deliveries/${sale.id}">!${timeHtml(sale.receivedAt)}</a> !${stateHtml(sale.state)}</p>`
-  const form = testSaleForm(request, { courses: catalogue.courses })
+      : html`<p>${words.test.last} <a href="~/deliveries/${sale.id}">!${timeHtml(sale.receivedAt)}</a> !${stateHtml(sale.state)}</p>`
+  const form = testSaleForm({ courses: catalogue.courses })
   return {
     id: 'test-sale',
     title: words.test.title,
     done,
     aside: sale === null ? words.test.none : TEXTS.states[sale.state],
-    body: html`<p class="quiet">${words.test.text}</p>!${result}!${form}<p><a href="${base}/test-sale">${words.test.other}</a></p>`,
+    body: html`<p class="quiet">${words.test.text}</p>!${result}!${form}<p><a href="~/test-sale">${words.test.other}</a></p>`,
   }
 }
 
-/** Returns the step that tells the shop what becomes of its sales. */
-function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step {
+function sendEvents({ outbox }: View): Step {
   const { title, text, more } = words.results
   const settings = [
     copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' }),
     copyHtml({ id: 'copy-events-secret', text: 'LERNITO_EVENTS_SECRET=whsec_$(openssl rand -base64 32)' }),
   ]
   const example = html`<p>${text}</p>!${factsHtml(settings.map((setting) => [words.setting, setting]))}`
-  const link = html`<p class="quiet">${more} <a href="${base}/events">${TEXTS.shopEvents.title}</a></p>`
+  const link = html`<p class="quiet">${more} <a href="~/events">${TEXTS.shopEvents.title}</a></p>`
   return {
     id: 'events',
     title,
@@ -202,15 +184,14 @@ function sendEvents({ site: { base } }: FastifyRequest, { outbox }: View): Step 
   }
 }
 
-/** Returns the step with the button that sends a test notification, and what came of the last one. */
-function notify({ testNotification }: PageParts, request: FastifyRequest, { last }: View): Step {
+function notify({ testNotification }: PageParts, { last }: View): Step {
   const { title, text } = words.notify
   const { last: lastOne, button, intro } = TEXTS.testNotification
   const { notification } = last
   const result =
     notification === null ? '' : html`<p>${lastOne} !${timeHtml(notification.at)}: ${notification.detail}.</p>`
   const form = html`<p class="quiet">${intro}</p>!${result}
-<form method="post" action="${request.site.base}/test-notification" class="actions">!${csrfField(request)}<button class="second">${button}</button></form>`
+<form method="post" action="~/test-notification" class="actions"><button class="second">${button}</button></form>`
   const example = html`<p>${text}</p>!${factsHtml([[words.setting, copyHtml({ id: 'copy-notify', text: 'LERNITO_NOTIFY_URL=https://chat.example/hooks/…' })]])}`
   const isOn = testNotification !== null
   return { id: 'notifications', title, done: isOn, aside: isOn ? words.on : words.off, body: isOn ? form : example }
@@ -226,14 +207,15 @@ function countsHtml({ at, results }: ChecksRun): string {
   return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${agoHtml(at)}.</span>`
 }
 
-/** Returns what the checks found: each problem with its cure, and below them all checks. */
+const CHECK_LOOKS = { failure: 'needs-attention', warning: 'pre-enrolled', ok: 'enrolled', skipped: 'handled' }
+
 function checksHtml(run: ChecksRun): string {
   const found = run.results.flatMap(({ problems }) => problems)
   const problems = found.toSorted((a, b) => CHECK_STATUSES.indexOf(a.status) - CHECK_STATUSES.indexOf(b.status))
   const rows = run.results.map(({ id, about, status, detail, problems: own }) => [
     html`<code class="check-id">${id}</code>`,
     html`<div>${detail ?? (own.length > 0 ? own.map(({ message }) => message).join(' ') : about)}</div>`,
-    html`<span class="check ${status}">${checkWords.statuses[status]}</span>`,
+    html`<span class="state ${CHECK_LOOKS[status]}">${checkWords.statuses[status]}</span>`,
   ])
   return html`<h2>${checkWords.title}</h2><p>${checkWords.intro}</p><p role="status">!${countsHtml(run)}</p>
 !${problems.map(problemHtml).join('')}

@@ -2,11 +2,11 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
-import { csrfField, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
-import { numberText, timeHtml } from '../../layout/format.ts'
+import { factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
+import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { deliveryUrl, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { type Buyers, buyersOf } from '../changes-page.ts'
 
@@ -40,7 +40,7 @@ export function addEvents(parts: PageParts): void {
     const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
     const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    return reply.redirect(`${deliveryUrl(request)}?done=${done}`, 303)
+    return reply.redirect(`${request.site.base}${deliveryPath(request)}?done=${done}`, 303)
   })
 }
 
@@ -54,30 +54,27 @@ interface Shown {
 function pageHtml(outbox: Outbox, of: Shown): string {
   const { request, now } = of
   const { endpoint, pending, failed, oldestAt, events } = outbox
-  const { base } = request.site
   const again = queryOf(request).get('again')
-  const tried = fill(pending === 1 ? words.againOne : pending === 0 ? words.againNone : words.again, {
-    count: numberText(pending),
-  })
+  const tried = pending === 0 ? words.againNone : fillCount(words.again, pending)
   const done = again === null ? '' : noticeHtml({ request, grade: 'good', html: html`${tried}` })
   const oldest = oldestAt === null ? '' : html`, ${words.oldest} !${timeHtml(oldestAt)}`
+  const { sentAt = null, error = null, errorAt = null } = endpoint ?? {}
+  const sent = sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)
   const facts = factsHtml([
-    ...(endpoint === null ? [] : endpointFacts(endpoint)),
+    [words.sent, endpoint === null ? '' : sent],
+    [
+      words.lastError,
+      errorAt === null ? '' : html`<q>${error ?? ''}</q> <span class="quiet">!${timeHtml(errorAt)}</span>`,
+    ],
     [words.pending, html`${numberText(pending)}!${oldest}`],
     [words.failed, numberText(failed)],
   ])
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
-    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(request)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
+    ? html`<form method="post" action="~${PATH}/send-again" class="actions"><button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
-  const list =
-    events.length === 0
-      ? html`<p>${words.none}</p>`
-      : listTable({
-          columns: words.columns,
-          numbers: [3],
-          rows: events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' })),
-        })
+  const rows = events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' }))
+  const list = listTable({ columns: words.columns, numbers: [3], rows, none: words.none })
   return html`!${done}!${endpointHtml(endpoint, now)}!${facts}!${form}!${list}`
 }
 
@@ -91,15 +88,6 @@ function endpointHtml(endpoint: EndpointState | null, now: number): string {
   const probe =
     probeAt === null ? '' : probeAt <= now ? html` ${words.probesNow}` : html` ${words.probe} !${timeHtml(probeAt)}.`
   return html`<p class="note ${grade}">${text}!${from}!${probe}</p>`
-}
-
-/** What the endpoint accepted last, and why it failed last. */
-function endpointFacts({ sentAt, error, errorAt }: EndpointState): (readonly [name: string, value: string])[] {
-  const last =
-    error === null || errorAt === null
-      ? []
-      : [[words.lastError, html`<q>${error}</q> <span class="quiet">!${timeHtml(errorAt)}</span>`] as const]
-  return [[words.sent, sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)], ...last]
 }
 
 function cellsOf(
@@ -133,5 +121,5 @@ function subjectHtml(
   if (deliveryId === null) return html`<div>!${courseNameHtml(course ?? '', request.courseName)}</div>`
   const buyer = buyers.get(deliveryId)
   const name = buyer?.name ? html`<bdi>${buyer.name}</bdi> ` : ''
-  return html`<a href="${request.site.base}/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`
+  return html`<a href="~/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`
 }

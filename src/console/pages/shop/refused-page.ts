@@ -14,17 +14,15 @@ const REPAIRED = 3
 /** Adds the page that shows where refused webhooks came from: the shop with a wrong secret, or a stranger. */
 export function addRefused({ scope, readSenders }: PageParts): void {
   const path = '/refused'
-  scope.get(path, async (request, reply) => {
+  scope.get(path, async (_request, reply) => {
     const { refused } = await readSenders()
     const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
-    const list =
-      rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows, numbers: [4] })
-    const main = html`!${repairHtml(refused, request.site.base)}!${list}`
+    const list = listTable({ columns: words.columns, rows, numbers: [4], none: words.none })
+    const main = html`!${repairHtml(refused)}!${list}`
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   })
 }
 
-/** One row for each cause of a sender. */
 function rowsOf(sender: RefusedSender): string[][] {
   const { address, causes, signedAt } = sender
   return causes.map((cause) => {
@@ -51,7 +49,7 @@ function addressHtml(address: string): string {
 }
 
 /** What to do about wrong signatures, and what the shop has to send again, for the first senders of the list. */
-function repairHtml(refused: readonly RefusedSender[], base: string): string {
+function repairHtml(refused: readonly RefusedSender[]): string {
   const wrong = refused.flatMap((sender) => {
     const found = wrongSignatures(sender)
     return found === null || sender.address === '' ? [] : [{ sender, found }]
@@ -66,5 +64,5 @@ function repairHtml(refused: readonly RefusedSender[], base: string): string {
   const steps = words.steps.map((step) => html`<li>!${withCodeHtml(step)}</li>`)
   return html`<section class="note warning"><h2>${words.repair}</h2><p>${words.ifShop}</p>
 <ol>!${steps.join('')}</ol><p>${words.windows}</p><ul>!${windows.join('')}</ul>
-<p>${words.todo} <a href="${base}/signature">${TEXTS.signature.title}</a>.</p></section>`
+<p>${words.todo} <a href="~/signature">${TEXTS.signature.title}</a>.</p></section>`
 }

@@ -2,7 +2,6 @@ import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { formText } from '../../../sale/words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
-import { csrfField } from '../../layout/elements.ts'
 import { withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf } from '../../layout/request.ts'
@@ -11,7 +10,6 @@ import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 
 const words = TEXTS.signature
-/** The number of characters shown before the first difference. */
 const CONTEXT = 60
 
 /**
@@ -21,15 +19,14 @@ const CONTEXT = 60
 export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   const path = '/signature'
   const send = (reply: FastifyReply, sent: URLSearchParams | null): FastifyReply => {
-    const { request } = reply
-    const action = request.site.base + path
+    const action = `~${path}`
     const field = (name: keyof Fields): string => sent?.get(name) ?? ''
     // In HTTP, spaces around a header's value are no part of it.
     const value = (name: Exclude<keyof Fields, 'body'>): string => field(name).trim()
     const fields = { body: field('body'), header: value('header'), id: value('id'), timestamp: value('timestamp') }
     const examined = (body: string): Examined => examine({ ...fields, body, secrets, now: now() })
     const result = sent === null ? '' : resultHtml(fields.body, examined)
-    const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
+    const main = formHtml({ ...fields, action, result })
     return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
   }
 
@@ -37,17 +34,14 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
 
   scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
     const values = formOf(request)
-    values.delete('csrf')
-    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
+    return leadToPage({ reply, path, values }, () => send(reply, values))
   })
 }
 
-/** What an operator pastes. */
 type Fields = Readonly<Record<'body' | 'header' | 'id' | 'timestamp', string>>
 
-function formHtml(of: Fields & { action: string; csrf: string; result: string }): string {
+function formHtml(of: Fields & { action: string; result: string }): string {
   return html`<form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
-!${of.csrf}
 <label for="body">${words.body}</label>
 <textarea id="body" name="body" rows="8" spellcheck="false" autocomplete="off" maxlength="65536">
 ${of.body}</textarea>
