@@ -22,7 +22,7 @@ const band = (from: number, to: number | null): Band => ({
   from,
   to,
 })
-const draw = (bands: readonly Band[]): string => chartHtml({ bars, zone, bands, now })
+const draw = (bands: readonly Band[]): string => chartHtml({ bars, by: 'day', zone, bands, now })
 const stripOf = (html: string): { x: number; width: number } => {
   const [, x, width] = /<rect class="outage" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"/.exec(html) ?? []
   return { x: Number(x), width: Number(width) }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { boundsOf } from '../../src/console/layout/period.ts'
+import { boundsOf, periodLinks } from '../../src/console/layout/period.ts'
 import { zoneOf } from '../../src/console/layout/zone.ts'
 import { filterOf, readQuery } from '../../src/console/pages/deliveries/list-filters.ts'
 import { DEMO } from '../harness.ts'
@@ -132,4 +132,23 @@ test('an empty search field is no condition', () => {
   const filterFor = (q: string) => filterOf(readQuery(new URLSearchParams({ q })), zoneOf('UTC'))
   assert.deepEqual(filterFor('  '), {})
   assert.deepEqual(filterFor(` ${DEMO} `), { find: DEMO })
+})
+
+test('the chart has a bar for each hour of one or two days, and for each day of a longer period', () => {
+  const zone = zoneOf('Europe/Berlin')
+  const at = Date.UTC(2026, 9, 26, 12)
+  const lengths = (from: string): unknown[] => {
+    const { by, bounds } = boundsOf({ from, to: '' }, { now: at, zone })
+    return [by, bounds.length - 1]
+  }
+  assert.deepEqual(lengths('2026-10-26'), ['hour', 24])
+  assert.deepEqual(lengths('2026-10-25'), ['hour', 49], 'the clocks were set back')
+  assert.deepEqual(lengths('2026-10-24'), ['day', 3])
+})
+
+test('of two usual periods with the same days, one is marked', () => {
+  const [lastOfMonth, zone] = [Date.UTC(2026, 10, 30, 12), zoneOf('UTC')]
+  const { period } = boundsOf({ from: '2026-11-01', to: '' }, { now: lastOfMonth, zone })
+  const html = periodLinks({ period, now: lastOfMonth, zone, href: ({ from }) => from })
+  assert.equal(html.match(/aria-current/g)?.length, 1)
 })

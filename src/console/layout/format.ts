@@ -4,11 +4,10 @@ import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
 import { fill, TEXTS } from './texts.ts'
-import { DAY_MS, type Look, zoneOf } from './zone.ts'
+import { DAY_MS, HOUR_MS, type Look, zoneOf } from './zone.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
-const HOUR_MS = 60 * MINUTE_MS
 
 const UTC = zoneOf('UTC')
 const NUMBER = new Intl.NumberFormat('en')

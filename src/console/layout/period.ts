@@ -1,11 +1,13 @@
 import { html } from 'ghtml'
 import { fill, TEXTS } from './texts.ts'
-import { DAY_MS, dayIn, daysFrom, dayText, type Zone } from './zone.ts'
+import { DAY_MS, dayIn, daysFrom, dayText, hoursBetween, type Zone } from './zone.ts'
 
 const words = TEXTS.period
 /** The overview shows no more, since it draws a bar for each day. */
 const DAYS_MAX = 366
 const DEFAULT_DAYS = 30
+/** Of so many days at most, the chart has a bar for each hour. */
+const DAYS_BY_HOUR = 2
 
 /** The first and the last day of receiving, `YYYY-MM-DD` in the reader's zone; '' if the period is open there. */
 export interface Period {
@@ -32,18 +34,21 @@ function periodsOf({ now, zone }: { now: number; zone: Zone }) {
 }
 
 /**
- * Returns the period of the overview, with the bounds of its days and its ends in ms since 1970. Without a first day it is 30
- * days, and of more than 366 days it is the last ones. Days in the wrong order count as none.
+ * Returns the period of the overview, with its ends and the bounds of its hours or days in ms since 1970. Without a first day
+ * it is 30 days, and of more than 366 days it is the last ones. Days in the wrong order count as none.
  */
 export function boundsOf(asked: Period, { now, zone }: { now: number; zone: Zone }) {
   const today = dayText(now, zone)
   const end = asked.to === '' ? today : asked.to
-  const from = asked.from === '' ? later(end, 1 - DEFAULT_DAYS) : asked.from
-  if (from > end) return boundsOf({ from: '', to: '' }, { now, zone })
-  const [first = end] = [from, later(end, 1 - DAYS_MAX)].sort().reverse()
+  const asFrom = asked.from === '' ? later(end, 1 - DEFAULT_DAYS) : asked.from
+  if (asFrom > end) return boundsOf({ from: '', to: '' }, { now, zone })
+  const [first = end] = [asFrom, later(end, 1 - DAYS_MAX)].sort().reverse()
   const period = { from: first, to: asked.to }
-  const bounds = daysFrom({ first, last: end, zone })
-  return { period, firstDay: first, lastDay: end, bounds, from: dayIn(first, zone).from, to: dayIn(end, zone).to }
+  const days = daysFrom({ first, last: end, zone })
+  const [from, to] = [dayIn(first, zone).from, dayIn(end, zone).to]
+  const by = days.length - 1 > DAYS_BY_HOUR ? ('day' as const) : ('hour' as const)
+  const bounds = by === 'day' ? days : hoursBetween(from, to)
+  return { period, firstDay: first, lastDay: end, by, bounds, from, to }
 }
 
 /**
@@ -52,8 +57,10 @@ export function boundsOf(asked: Period, { now, zone }: { now: number; zone: Zone
  */
 export function periodLinks(of: { period: Period; now: number; zone: Zone; href: (period: Period) => string }): string {
   const { period, now, zone, href } = of
-  const links = periodsOf({ now, zone }).map(({ name, from, to }) => {
-    const mark = from === period.from && to === period.to ? ' aria-current="true"' : ''
+  const periods = periodsOf({ now, zone })
+  const current = periods.find(({ from, to }) => from === period.from && to === period.to) // a month can have 30 days
+  const links = periods.map(({ name, from, to }) => {
+    const mark = name === current?.name ? ' aria-current="true"' : ''
     return html`<li><a class="span" href="${href({ from, to })}"!${mark}>${words[name]}</a></li>`
   })
   return html`<ul class="periods" aria-label="${words.label}">!${links.join('')}</ul>`

@@ -10,10 +10,11 @@ export interface Zone {
   readonly format: (look: Look, at: number) => string
 }
 
-/** How a page writes a time. */
+/** How a page writes a time, or the beginning of a bar of the chart. */
 export type Look = keyof typeof LOOKS
 
 const LOOKS = {
+  hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
   ago: { dateStyle: 'medium', timeStyle: 'short' },
   seconds: { dateStyle: 'medium', timeStyle: 'medium' },
@@ -25,7 +26,8 @@ const LOOKS = {
   weekdayOfYear: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
 } as const satisfies Record<string, Intl.DateTimeFormatOptions>
 
-export const DAY_MS = 24 * 3_600_000
+export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
 /** Formats are slow to make. Operators have few zones, and more than these are made anew. */
 const KEPT_MAX = 50
 const kept = new Map<string, Zone>()
@@ -123,3 +125,9 @@ export function daysFrom({ first, last, zone }: { first: string; last: string; z
   const [from, to] = [Date.parse(first) / DAY_MS, Date.parse(last) / DAY_MS]
   return Array.from({ length: to - from + 2 }, (_, i) => startOf(from + i, zone))
 }
+
+/** Returns the bounds of the hours between two times, ms since 1970. The last hour is shorter where the clocks change by less. */
+export const hoursBetween = (from: number, to: number): number[] => [
+  ...Array.from({ length: Math.ceil((to - from) / HOUR_MS) }, (_, i) => from + i * HOUR_MS),
+  to,
+]

@@ -3,7 +3,7 @@ import type { Band } from '../../../operators/incidents/incidents.ts'
 import { type Bar, totalOf } from '../../../operators/reports/counts.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { DAY_MS, dayText, type Zone } from '../../layout/zone.ts'
+import { DAY_MS, dayText, HOUR_MS, type Zone } from '../../layout/zone.ts'
 import { queryText, spanText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.chart
@@ -35,6 +35,7 @@ const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>
 
 interface Chart {
   readonly bars: readonly Bar[]
+  readonly by: 'hour' | 'day'
   readonly zone: Zone
   readonly bands: readonly Band[]
   /** ms since 1970. */
@@ -44,12 +45,12 @@ interface Chart {
 const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => (WIDTH - LEFT) / Math.max(1, bars.length)
 
 /**
- * Draws the sales of each day on the server, stacked by their state, so that they show without a script. Each bar
+ * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. Each bar
  * leads to the sales of its day, and the strip of an outage to those that waited. The table below has the same numbers and
  * links for readers who can't see or press the bars.
  */
 export function chartHtml(chart: Chart): string {
-  const { bars, bands } = chart
+  const { bars, by, bands } = chart
   const { step, top } = axisOf(Math.max(0, ...bars.map((bar) => totalOf(bar.counts))))
   const y = (value: number): number => TOP + PLOT * (1 - value / top)
   const values = Array.from({ length: top / step + 1 }, (_, index) => index * step)
@@ -64,7 +65,7 @@ export function chartHtml(chart: Chart): string {
   })
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   return html`<figure class="chart"><figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${words.label}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${words.label[by]}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
 !${chartTableHtml(chart, shown)}
 </figure>`
 }
@@ -75,11 +76,11 @@ const dayUrl = ({ zone }: Pick<Chart, 'zone'>, { from }: Pick<Bar, 'from'>): str
 }
 
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
-  const { bars, zone } = chart
+  const { bars, by, zone } = chart
   const bar = bars[index]
   if (bar === undefined) return ''
   const step = stepOf(chart)
-  const name = zone.format('day', bar.from)
+  const name = zone.format(by, bar.from)
   const stack = stackHtml(bar, { name, x: LEFT + (index + 0.15) * step, width: step * 0.7, y })
   if (stack === '') return ''
   const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
@@ -110,7 +111,7 @@ function stripsHtml(chart: Chart): string {
   const xOf = (time: number): number => {
     const index = bars.findLastIndex(({ from }) => from <= time)
     const from = bars[index]?.from ?? first
-    const length = (bars[index + 1]?.from ?? from + DAY_MS) - from
+    const length = (bars[index + 1]?.from ?? from + SPAN_MS[chart.by]) - from
     return LEFT + (Math.max(0, index) + Math.min(1, Math.max(0, (time - from) / length))) * step
   }
   return bands
@@ -124,13 +125,15 @@ function stripsHtml(chart: Chart): string {
     .join('')
 }
 
-function labelsHtml({ bars, zone }: Chart): string {
+const SPAN_MS = { hour: HOUR_MS, day: DAY_MS }
+
+function labelsHtml({ bars, by, zone }: Chart): string {
   const step = stepOf({ bars })
-  const every = Math.max(7, Math.ceil(bars.length / 8))
+  const every = by === 'hour' ? Math.ceil(bars.length / 4) : Math.max(7, Math.ceil(bars.length / 8))
   return bars
     .map(({ from }, index) =>
       (bars.length - 1 - index) % every === 0
-        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format('day', from)}</text>`
+        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format(by, from)}</text>`
         : '',
     )
     .join('')
@@ -150,12 +153,12 @@ export function axisOf(most: number): { step: number; top: number } {
 const round = (value: number): number => Math.round(value * 10) / 10
 
 function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
-  const { bars, zone } = chart
+  const { bars, by, zone } = chart
   const rows = bars
     .toReversed()
     .map(
       (bar) =>
-        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.format('day', bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.format(by, bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
   return html`<details id="numbers"><summary>${words.table}</summary>

@@ -102,7 +102,7 @@ function overviewHtml(view: View): string {
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
 !${countedHtml(view)}
-<h2>${TEXTS.chart.title}</h2>
+<h2>${TEXTS.chart.title[view.by]}</h2>
 !${chartHtml({ ...view, bars: sales.value })}
 !${last === null ? '' : html`<p>!${lastIncidentHtml(last)}</p>`}
 !${courseSalesHtml(view)}`
@@ -158,10 +158,12 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
 function tilesHtml({ sold, causes, sales, overview, now, zone, period, lastDay }: View): string {
   const counts = sold.value
-  const lastBar = sales.value.at(-1)
+  const midnight = dayIn(dayText(now, zone), zone).from
+  const ofToday = sales.value.filter(({ from }) => from >= midnight).map((bar) => totalOf(bar.counts))
   const isNow = lastDay === dayText(now, zone)
-  const today =
-    isNow && lastBar !== undefined ? fill(words.tiles.today, { count: numberText(totalOf(lastBar.counts)) }) : ''
+  const today = isNow
+    ? fill(words.tiles.today, { count: numberText(ofToday.reduce((sum, count) => sum + count, 0)) })
+    : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
