@@ -81,11 +81,15 @@ function describeFound({ deliveries, allowances, failure }: Forgettable): string
   return [deliveryCount(deliveries), ...(failure === undefined && allowances === undefined ? [] : [inLms])].join(' ')
 }
 
-/** Asks at the terminal, on standard error because standard output may be a file. */
+/** Asks at the terminal, on standard error because standard output may be a file. Ctrl-C and Ctrl-D mean no. */
 async function isConfirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'AbortError') throw error
+    process.stderr.write('\n') // after the question
+    return false
   } finally {
     terminal.close()
   }
