@@ -170,12 +170,13 @@ export const withdraw = command({
         chosen.map(({ course }) => course),
       )
       if (!json) {
-        process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
+        process.stdout.write(describe(stands))
         if (others.length > 0)
           process.stdout.write(`A withdrawal takes these other sales along: ${others.join(', ')}\n`)
       }
       if (values['dry-run']) {
         if (json) printJson({ stands, others })
+        else if (withdrawable.courses.length === 0) process.stdout.write(`${NOTHING}\n`)
         return 0
       }
       const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
@@ -193,8 +194,8 @@ export const withdraw = command({
   },
 })
 
-const NONE_REPORTED =
-  'There is nothing to withdraw: the delivery reported no course, or the buyer was taken out of all of them.\n'
+const NOTHING =
+  'There is nothing to withdraw: the delivery reported no course, or the buyer was taken out of all of them.'
 
 const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)} (${plain(mode ?? '')})`
 
@@ -243,5 +244,5 @@ function resultOf(ordered: WithdrawalOrdered | Outdated): string {
 
 const REFUSALS = {
   not_reported: (course) => `The delivery did not report ${course}.`,
-  nothing: () => 'There is nothing to withdraw.',
+  nothing: () => NOTHING,
 } as const satisfies Record<Extract<WithdrawalOrdered, { kind: 'refused' }>['why'], (course: string) => string>

@@ -34,8 +34,10 @@ export const send = command({
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
       throw usageError(`--url ${url} is not a URL that begins with http:// or https://.`)
     }
-    if (positionals.length > 0 && (values.email !== undefined || values.course.length > 0)) {
-      throw misused('send', 'takes a FILE, or --email and --course, not both')
+    const { email, course, name, family, username } = values
+    const isDescribed = course.length > 0 || [email, name, family, username].some((one) => one !== undefined)
+    if (positionals.length > 0 && isDescribed) {
+      throw misused('send', 'takes a FILE, or options such as --email that describe the payload, not both')
     }
     const signing = readSigning(values)
     const secret = readWebhookSecret()
