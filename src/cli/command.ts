@@ -14,16 +14,14 @@ export interface Command {
   readonly name: string
   /** What --help prints: the text of the command in the folder help, with its placeholders filled. */
   readonly help: string
-  /** Its options, for the completion of a shell. */
-  readonly options: Options
   /** Each has a help of its own. */
   readonly subcommands?: readonly (Command & Listed)[]
   /** Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
-/** The options as parseArgs takes them. `values`: what a shell can complete. */
-export type Options = Readonly<Record<string, ParseArgsOptionDescriptor & { readonly values?: readonly string[] }>>
+/** The options as parseArgs takes them. */
+type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>
 type Parsed<Of extends Options> = ReturnType<
   typeof parseArgs<{ args: string[]; options: Of; allowPositionals: boolean }>
 >
@@ -48,7 +46,6 @@ export function command<const Of extends Options>(of: {
   return {
     name,
     summary,
-    options,
     get help() {
       return helpText(path.replace(' ', '-'), { filter: () => helpText('filter').trimEnd(), ...parts })
     },
@@ -97,7 +94,6 @@ export function commandGroup(of: { name: string; subcommands: readonly (Command 
     `Subcommands:\n${listText(subcommands)}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`
   return {
     name,
-    options: {},
     get help() {
       return helpText(name, { subcommands: listed })
     },

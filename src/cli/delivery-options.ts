@@ -9,7 +9,7 @@ export const FILTER_OPTIONS = {
   email: { type: 'string' },
   username: { type: 'string' },
   course: { type: 'string' },
-  state: { type: 'string', multiple: true, values: DELIVERY_STATES },
+  state: { type: 'string', multiple: true },
   ended: { type: 'boolean' },
   since: { type: 'string' },
   until: { type: 'string' },

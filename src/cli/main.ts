@@ -47,11 +47,6 @@ const COMMANDS: readonly (Listed & { readonly load: () => Promise<Command> })[] 
     summary: 'bring the database up to date without running the service',
     load: async () => (await import('./migrate.ts')).migrate,
   },
-  {
-    name: 'completion',
-    summary: 'print a script that completes commands and options in a shell',
-    load: async () => (await import('./completion.ts')).completionOf(COMMANDS),
-  },
 ]
 
 const USAGE = `lernito-openedx: enrolls the buyers of a Lernito course shop in Open edX

@@ -25,7 +25,7 @@ export const send = command({
     refund: { type: 'boolean', default: false },
     url: { type: 'string' },
     print: { type: 'boolean', default: false },
-    form: { type: 'string', values: FORMS },
+    form: { type: 'string' },
     standard: { type: 'boolean', default: false },
     id: { type: 'string' },
   },

@@ -8,18 +8,7 @@ import { subcommandsOf } from '../../scripts/command-docs.ts'
 import { SETTINGS } from '../../src/service/settings/settings.ts'
 import { ROOT, run, start } from '../service/process.ts'
 
-const COMMANDS = [
-  'serve',
-  'sandbox',
-  'send',
-  'doctor',
-  'deliveries',
-  'events',
-  'reconcile',
-  'forget',
-  'migrate',
-  'completion',
-]
+const COMMANDS = ['serve', 'sandbox', 'send', 'doctor', 'deliveries', 'events', 'reconcile', 'forget', 'migrate']
 
 describe('the command line', { concurrency: 2 }, () => {
   test('without a command, it prints the usage to standard error and exits with 2', async () => {
@@ -82,26 +71,6 @@ describe('the command line', { concurrency: 2 }, () => {
     running.child.stdout?.destroy()
     const { code, stderr } = await running.ended
     assert.deepEqual({ code, stderr }, { code: 141, stderr: '' })
-  })
-
-  test('completion prints a script for bash that knows each command, subcommand, option and listed value', async () => {
-    const { code, stdout: script } = await run({ args: ['completion', 'bash'] })
-    assert.equal(code, 0)
-    const asked = [
-      ['', ''],
-      ['deliveries', 's'],
-      ['deliveries', 'list', '--st'],
-      ['deliveries', 'list', '--state', 'pre'],
-      ['send', '--url', ''],
-    ]
-    const lines = asked.map((words) => {
-      const typed = ['lernito-openedx', ...(words[0] === '' ? [''] : words)].map((word) => `'${word}'`)
-      return `COMP_WORDS=(${typed.join(' ')}); COMP_CWORD=${typed.length - 1}; _lernito_openedx; echo "\${COMPREPLY[@]}"`
-    })
-    const { stdout } = await run({ command: ['bash'], args: ['-c', [script, ...lines].join('\n')] })
-    const [commands = '', ...others] = stdout.trimEnd().split('\n')
-    assert.deepEqual(commands.split(' '), [...COMMANDS, 'help', 'version'])
-    assert.deepEqual(others, ['show', '--state', 'pre_enrolled'])
   })
 
   test('each command and subcommand has a help of its own in 80 columns, with its usage and an example', async () => {
