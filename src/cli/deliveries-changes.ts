@@ -30,9 +30,7 @@ const IDS_AT_ONCE = 500
 const PAUSE_MS = 100
 
 export const replay = command({
-  name: 'replay',
-  parent: 'deliveries',
-  summary: 'attempt deliveries again',
+  name: 'deliveries replay',
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -141,9 +139,7 @@ async function replayAll({ operations, context }: Opened, { json, ...order }: Or
 }
 
 export const withdraw = command({
-  name: 'withdraw',
-  parent: 'deliveries',
-  summary: 'take a buyer out of courses again',
+  name: 'deliveries withdraw',
   positionals: true,
   options: {
     course: { type: 'string', multiple: true },

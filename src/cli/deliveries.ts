@@ -26,9 +26,7 @@ import { columns, plain, plainJson, printJson, terminalWidth, timeText } from '.
 const PAGE = 500
 
 const list = command({
-  name: 'list',
-  parent: 'deliveries',
-  summary: 'list deliveries and count them by state',
+  name: 'deliveries list',
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -158,9 +156,7 @@ function cells(item: Summary, today: string | null): string[] {
 }
 
 const show = command({
-  name: 'show',
-  parent: 'deliveries',
-  summary: 'show one delivery',
+  name: 'deliveries show',
   positionals: true,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
@@ -260,5 +256,5 @@ const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): 
 
 export const deliveries = commandGroup({
   name: 'deliveries',
-  subcommands: [list, show, replay, withdraw],
+  subcommands: { list: () => list, show: () => show, replay: () => replay, withdraw: () => withdraw },
 })

@@ -16,9 +16,7 @@ const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard:
 const HEAD = ['DELIVERY OR COURSE', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
 const list = command({
-  name: 'list',
-  parent: 'events',
-  summary: 'show the events that the shop does not have yet',
+  name: 'events list',
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
     return withOperations(async (opened) => {
@@ -64,9 +62,7 @@ function line(event: UnsentEvent, { state, now }: { state: EndpointState['state'
 }
 
 const resend = command({
-  name: 'resend',
-  parent: 'events',
-  summary: 'send events again',
+  name: 'events resend',
   positionals: true,
   options: { failed: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
@@ -134,9 +130,7 @@ const learnerSchema = z.object({
 const bodySchema = z.object({ type: z.string(), data: z.union([deliverySchema, courseSchema, learnerSchema]) })
 
 const listen = command({
-  name: 'listen',
-  parent: 'events',
-  summary: 'receive events in development',
+  name: 'events listen',
   options: {
     port: { type: 'string', default: '8792' },
     secret: { type: 'string' },
@@ -258,5 +252,5 @@ function parse(body: string): unknown {
 
 export const events = commandGroup({
   name: 'events',
-  subcommands: [list, resend, listen],
+  subcommands: { list: () => list, resend: () => resend, listen: () => listen },
 })
