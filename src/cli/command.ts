@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { AppError } from '../service/lib/errors.ts'
@@ -83,6 +84,28 @@ export const misused = (command: string, what: string): AppError =>
 
 const seeHelp = (command: string): string => `See: lernito-openedx ${command === '' ? '' : `${command} `}--help`
 
+/** The number that an option gives. Throws AppError usage.invalid unless it is a whole one from `least` to `most`. */
+export function numberIn(of: { option: string; text: string; least: number; most: number }): number {
+  const { option, text, least, most } = of
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= least && number <= most) return number
+  throw usageError(`--${option} ${plain(text)} is not a whole number from ${least} to ${most}.`)
+}
+
+/** The port that an option gives; 0 means any that is free. Throws AppError usage.invalid. */
+export const portIn = (option: string, text: string): number => numberIn({ option, text, least: 0, most: 65_535 })
+
+/** The choice that an option gives. Throws AppError usage.invalid for any other text. */
+export function choiceIn<const Choice extends string>(
+  option: string,
+  text: string,
+  choices: readonly Choice[],
+): Choice {
+  const choice = choices.find((one) => one === text)
+  if (choice !== undefined) return choice
+  throw usageError(`--${option} must be one of ${choices.join(', ')}, not ${plain(text)}.`)
+}
+
 const FILE_FAULTS = new Map([
   ['ENOENT', 'there is no such file'],
   ['EACCES', 'this user may not read it'],
@@ -98,6 +121,15 @@ export function fileFault(cause: unknown): string {
 /** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
 export function loadDotEnv(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')
+}
+
+/**
+ * Aborted by Ctrl-C or SIGTERM, after which a command says how far it has come. A second signal ends the process at once.
+ */
+export function interruption(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  return stop.signal
 }
 
 const HARD_STOP_MS = 7_800
@@ -120,13 +152,8 @@ export async function runUntilSignal({
   /** How long `stop` keeps serving first, ms. */
   drainMs?: number
 }): Promise<number> {
-  const signalled = new Promise<void>((resolve) => {
-    const onSignal = (): void => {
-      setTimeout(() => process.exit(1), HARD_STOP_MS + drainMs).unref()
-      resolve()
-    }
-    process.once('SIGTERM', onSignal)
-    process.once('SIGINT', onSignal)
+  const signalled = once(interruption(), 'abort').then(() => {
+    setTimeout(() => process.exit(1), HARD_STOP_MS + drainMs).unref()
   })
   await start()
   await Promise.race([signalled, failed ?? signalled])

@@ -13,7 +13,7 @@ import { isStopped } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLms } from '../service/lms.ts'
-import { command, misused, usageError } from './command.ts'
+import { command, interruption, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import {
   findId,
@@ -117,19 +117,16 @@ function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
 async function replayAll({ operations, context }: Opened, { json, ...order }: Order): Promise<number> {
-  const stop = new AbortController()
-  const interrupt = (): void => stop.abort()
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
+  const stop = interruption()
   let replay: BulkReplay | null = await operations.startReplay({ ...order, by: operator() })
   const { id, total } = replay
   while (replay?.state === 'running') {
-    if (stop.signal.aborted) replay = await operations.stopReplay({ id, by: operator() })
+    if (stop.aborted) replay = await operations.stopReplay({ id, by: operator() })
     else {
       await stepReplay(context, id)
       replay = await operations.bulkReplay(id)
       process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
-      if (replay?.state === 'running') await pause(PAUSE_MS, stop.signal)
+      if (replay?.state === 'running') await pause(PAUSE_MS, stop)
     }
   }
   const replayed = replay?.replayed ?? 0

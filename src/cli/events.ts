@@ -7,7 +7,7 @@ import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
-import { command, commandGroup, loadDotEnv, misused, runUntilSignal, usageError } from './command.ts'
+import { command, commandGroup, loadDotEnv, misused, portIn, runUntilSignal, usageError } from './command.ts'
 import { findId, type Opened, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
@@ -137,8 +137,7 @@ const listen = command({
     json: { type: 'boolean', default: false },
   },
   run: async ({ values }) => {
-    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN
-    if (!(port <= 65_535)) throw usageError(`--port ${values.port} is not a port from 0 to 65535.`)
+    const port = portIn('port', values.port)
     loadDotEnv()
     const secret =
       values.secret || readSecret({ env: process.env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET

@@ -12,7 +12,7 @@ import { TIMING } from '../queue/replicas/timing.ts'
 import { STANDINGS } from '../sale/line.ts'
 import { pause } from '../service/lib/loop.ts'
 import { openLmsAsGuest } from '../service/lms.ts'
-import { command, misused } from './command.ts'
+import { command, interruption, misused } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
@@ -31,8 +31,7 @@ export const reconcile = command({
   run: async ({ values }) => {
     if (values.allow.length > 0 && !values.fix) throw misused('reconcile', 'takes --allow with --fix')
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
-    const stop = new AbortController()
-    process.once('SIGINT', () => stop.abort())
+    const signal = interruption()
     const settings = readLmsSettings()
     return withOperations(async ({ context }) => {
       const since = from === null ? {} : { from }
@@ -53,7 +52,7 @@ export const reconcile = command({
       )
       const acquire = () => {
         calls++
-        return budget.acquire(stop.signal)
+        return budget.acquire(signal)
       }
       try {
         const result = await reconcileAll({
@@ -68,8 +67,8 @@ export const reconcile = command({
           modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           by: operator(),
-          signal: stop.signal,
-          sleep: (ms) => pause(ms, stop.signal),
+          signal,
+          sleep: (ms) => pause(ms, signal),
           publish: () => {},
           onFinding: (finding) => {
             if (values.json) findings.push(finding)
@@ -84,7 +83,7 @@ export const reconcile = command({
         if (result.failure !== null) {
           process.stderr.write(`The rest could not be checked in the LMS: ${result.failure.message}\n`)
         }
-        return isComplete(result) && !stop.signal.aborted ? 0 : 1
+        return isComplete(result) && !signal.aborted ? 0 : 1
       } finally {
         clearInterval(timer)
         await lms.close()

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { defaultWorld } from '../../sandbox/default-world.ts'
 import { DEMO_SEED, type PastSale, planPast, worldAfter } from '../../sandbox/demo/plan.ts'
 import { sellToday } from '../../sandbox/demo/sell-today.ts'
@@ -12,7 +13,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
-import { command, fileFault, runUntilSignal, usageError } from './command.ts'
+import { choiceIn, command, fileFault, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
 import { SANDBOX_EVENTS_SECRET } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
@@ -42,7 +43,8 @@ export const sandbox = command({
     events: { type: 'string' },
   },
   run: async ({ values }) => {
-    const servicePort = port('service-port', values['service-port'])
+    const { throttle } = values
+    const servicePort = portIn('service-port', values['service-port'])
     const batches = values.demo ? 'off' : 'on'
     const past = values.demo ? planPast({ seed: DEMO_SEED, now: Date.now() }) : null
     const given = values.world === undefined ? defaultWorld : readWorldFile(values.world)
@@ -53,11 +55,12 @@ export const sandbox = command({
       startStandIn({
         world,
         redirectUris,
-        port: port('port', values.port),
-        throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
-        bulk: oneOf('bulk', values.bulk ?? batches, ON_OFF) === 'on',
-        modify: oneOf('modify', values.modify ?? batches, ON_OFF) === 'on',
-        cost: oneOf('cost', values.cost, COSTS),
+        port: portIn('port', values.port),
+        throttle:
+          throttle === 'off' ? 'off' : numberIn({ option: 'throttle', text: throttle, least: 0, most: 1_000_000 }),
+        bulk: choiceIn('bulk', values.bulk ?? batches, ON_OFF) === 'on',
+        modify: choiceIn('modify', values.modify ?? batches, ON_OFF) === 'on',
+        cost: choiceIn('cost', values.cost, COSTS),
       }),
     )
     try {
@@ -93,23 +96,6 @@ async function inFolder(given: string | undefined, use: (folder: string) => Prom
   }
 }
 
-const port = (name: string, text: string): number => {
-  const number = count(name, text)
-  if (number > 65_535) throw usageError(`--${name} must be a port from 0 to 65535.`)
-  return number
-}
-
-function count(name: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw usageError(`--${name} ${text} is not a whole number.`)
-  return Number(text)
-}
-
-function oneOf<const Choice extends string>(name: string, text: string, choices: readonly Choice[]): Choice {
-  const choice = choices.find((one) => one === text)
-  if (choice === undefined) throw usageError(`--${name} must be one of ${choices.join(', ')}, not ${text}.`)
-  return choice
-}
-
 function readWorldFile(file: string): World {
   try {
     return readWorld(JSON.parse(readFileSync(file, 'utf8')))
@@ -136,7 +122,7 @@ async function runSandboxService(at: {
   /** Where the service sends its events; null: nowhere. */
   eventsUrl: string | null
 }): Promise<number> {
-  const { lmsUrl, servicePort, data, eventsUrl } = at
+  const { lmsUrl, servicePort, data, eventsUrl, past } = at
   const operator = operatorOf(at.world)
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
   const own = {
@@ -153,13 +139,12 @@ async function runSandboxService(at: {
   }
   const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
   const { settings, warnings } = readSettings({ env })
-  const { past } = at
   if (past !== null) {
     if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
     await writePast({ url: own.LERNITO_DATABASE_URL, sales: past, seed: DEMO_SEED })
   }
-  const output = holdOutput()
-  const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
+  const lines = new PassThrough() // holds the log back: the welcome comes first
+  const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: lines })
   for (const warning of warnings) log.warn(warning)
   const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS, catalogueMs: CATALOGUE_MS })
   const start = async (): Promise<void> => {
@@ -182,23 +167,8 @@ async function runSandboxService(at: {
       welcome({ url, lmsUrl, password, operator: operator?.email ?? null, environment, hasOwnSecret }),
     )
   }
-  return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop, failed: service.failed })
-}
-
-/** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */
-function holdOutput(): { write: (line: string) => void; release: () => void } {
-  let held: string[] | null = []
-  return {
-    write: (line) => {
-      if (held === null) process.stdout.write(line)
-      else held.push(line)
-    },
-    release: () => {
-      const lines = held ?? []
-      held = null
-      process.stdout.write(lines.join(''))
-    },
-  }
+  const release = (): void => void lines.pipe(process.stdout)
+  return runUntilSignal({ start: () => start().finally(release), stop: service.stop, failed: service.failed })
 }
 
 /** Names the option that chooses another port if the port is in use. Throws what `starting` throws. */

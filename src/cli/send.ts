@@ -5,7 +5,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
-import { command, fileFault, loadDotEnv, misused, usageError } from './command.ts'
+import { choiceIn, command, fileFault, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
@@ -89,13 +89,6 @@ async function post(of: { url: string; body: Buffer; headers: Record<string, str
   }
 }
 
-/** The value of --form. Throws AppError usage.invalid. */
-function readForm(name: string): SignatureForm {
-  const form = FORMS.find((one) => one === name)
-  if (form === undefined) throw usageError(`--form ${name} is unknown. Use original, readme or raw.`)
-  return form
-}
-
 /** The content of the named file; "-" is standard input. Throws AppError usage.invalid for several files, file.unreadable. */
 async function readPayload([file = '-', ...more]: readonly string[]): Promise<Buffer> {
   if (more.length > 0) throw misused('send', 'takes one file')
@@ -134,7 +127,7 @@ function readSigning(values: { form?: string | undefined; standard: boolean; id?
   if (standard && form !== undefined)
     throw usageError('--standard and --form are two ways to sign. Use only one of them.')
   if (!standard && id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
-  return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: readForm(form ?? 'original') }
+  return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: choiceIn('form', form ?? 'original', FORMS) }
 }
 
 /**

@@ -62,7 +62,7 @@ describe('the command line', { concurrency: 2 }, () => {
   test('with --json, an error is a line of JSON on standard error, with its code', async () => {
     const { code, stdout, stderr } = await run({ args: ['deliveries', 'list', '--json', '--limit', '0'] })
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
-    const message = '--limit 0 is not a number above 0.'
+    const message = '--limit 0 is not a whole number from 1 to 999999999.'
     assert.deepEqual(JSON.parse(stderr), { error: { code: 'usage.invalid', message } })
   })
 

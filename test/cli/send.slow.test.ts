@@ -109,7 +109,7 @@ describe('send', { concurrency: 2 }, () => {
     'a file and a name': { args: ['sale.json', '--name', 'Ada'], code: 2, says: /takes a FILE, or options/ },
     'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
     'an id without --standard': { args: [...buyer, '--id', 'x'], code: 2, says: /--id needs --standard/ },
-    'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
+    'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme, raw, not xml/ },
     '--standard with a form': {
       args: [...buyer, '--standard', '--form', 'raw'],
       code: 2,
