@@ -95,6 +95,24 @@ export function numberIn(of: { option: string; text: string; least: number; most
 /** The port that an option gives; 0 means any that is free. Throws AppError usage.invalid. */
 export const portIn = (option: string, text: string): number => numberIn({ option, text, least: 0, most: 65_535 })
 
+/**
+ * Waits for what listens on the port of an option, and names the option if that fails. Throws AppError address.in_use, and
+ * what else `starting` throws.
+ */
+export async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
+  try {
+    return await starting
+  } catch (cause) {
+    const system = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+    if (!(system instanceof Error && 'syscall' in system && system.syscall === 'listen')) throw cause
+    throw new AppError(
+      'address.in_use',
+      `The port of ${option} can't be used (${system.message}). Stop the program that listens there, or choose another port with ${option}.`,
+      { cause },
+    )
+  }
+}
+
 /** The choice that an option gives. Throws AppError usage.invalid for any other text. */
 export function choiceIn<const Choice extends string>(
   option: string,

@@ -12,13 +12,13 @@ import { hasCourse } from '../sale/course-key.ts'
 import { isStopped } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
-import { openLms } from '../service/lms.ts'
 import { command, interruption, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import {
   findId,
   needId,
   type Opened,
+  openLms,
   operator,
   readLmsSettings,
   unknownDelivery,

@@ -7,11 +7,18 @@ import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
-import { command, commandGroup, loadDotEnv, misused, portIn, runUntilSignal, usageError } from './command.ts'
-import { findId, type Opened, operator, withOperations } from './operations.ts'
+import {
+  command,
+  commandGroup,
+  loadDotEnv,
+  misused,
+  namingOption,
+  portIn,
+  runUntilSignal,
+  usageError,
+} from './command.ts'
+import { findId, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
-
-const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard: (work) => work(), publish: () => {} })
 
 const HEAD = ['DELIVERY OR COURSE', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
@@ -20,7 +27,7 @@ const list = command({
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
     return withOperations(async (opened) => {
-      const outbox = await shopEventsOf(opened).read()
+      const outbox = await createShopEvents(opened).read()
       if (values.json) {
         printJson(outbox)
         return 0
@@ -76,7 +83,7 @@ const resend = command({
           'LERNITO_EVENTS_URL is not set, so there is nowhere to send events. Set it, and LERNITO_EVENTS_SECRET, first.',
         )
       }
-      const shopEvents = shopEventsOf(opened)
+      const shopEvents = createShopEvents(opened)
       const by = operator()
       if (values.failed) {
         const { events } = await shopEvents.sendFailedAgain({ by })
@@ -147,7 +154,7 @@ const listen = command({
     const server = createServer((request, response) => void receive({ request, response, secret, json: values.json }))
     const start = async (): Promise<void> => {
       server.listen(port, '127.0.0.1')
-      await once(server, 'listening').catch(inUse(port))
+      await namingOption('--port', once(server, 'listening'))
       const address = server.address()
       const bound = address !== null && typeof address === 'object' ? address.port : port
       process.stdout.write(`Listening for events at http://127.0.0.1:${bound}/\n`)
@@ -159,16 +166,6 @@ const listen = command({
     return runUntilSignal({ start, stop })
   },
 })
-
-const inUse = (port: number) => (cause: unknown) => {
-  throw new AppError(
-    'address.in_use',
-    `Port ${port} can't be used (${cause instanceof Error ? cause.message : cause}). Stop the program that listens there, or choose another port with --port.`,
-    {
-      cause,
-    },
-  )
-}
 
 async function receive(of: {
   request: IncomingMessage

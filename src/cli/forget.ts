@@ -4,9 +4,8 @@ import { isUnused } from '../lms/apis/enrollment-allowed.ts'
 import { countForgettable, type ForgottenPerson } from '../operators/changes/forget.ts'
 import { isWholeAddress } from '../operators/find/people.ts'
 import { forgetPerson } from '../service/forget.ts'
-import { openLms } from '../service/lms.ts'
 import { command, misused, usageError } from './command.ts'
-import { operator, readLmsSettings, withOperations } from './operations.ts'
+import { openLms, operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
 
 const EXIT_TRACES_LEFT = 3

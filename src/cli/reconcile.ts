@@ -5,13 +5,14 @@ import {
   type Reconciliation,
   reconcile as reconcileAll,
 } from '../enroll/follow-up/reconcile.ts'
+import { createBudget } from '../lms/client/budget.ts'
+import { createLms } from '../lms/lms.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { STANDINGS } from '../sale/line.ts'
 import { pause } from '../service/lib/loop.ts'
-import { openLmsAsGuest } from '../service/lms.ts'
 import { command, interruption, misused } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
@@ -33,7 +34,8 @@ export const reconcile = command({
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const signal = interruption()
     const settings = readLmsSettings()
-    return withOperations(async ({ context }) => {
+    return withOperations(async (opened) => {
+      const { context } = opened
       const since = from === null ? {} : { from }
       const total = totalOf(await countFound(context.database.db, { ...since, states: [...RECONCILED] }))
       const guest = await joinAsGuest({
@@ -41,7 +43,9 @@ export const reconcile = command({
         name: `reconcile-${context.newId()}`,
         random: context.random,
       })
-      const { lms, budget } = openLmsAsGuest({ settings, guest, now: context.now })
+      const { replicas, mayCall } = guest
+      const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now: context.now })
+      const lms = createLms({ settings, concurrency: () => 1, mayCall })
       const findings: Finding[] = []
       const began = performance.now()
       let [checked, calls] = [0, 0]
@@ -56,9 +60,8 @@ export const reconcile = command({
       }
       try {
         const result = await reconcileAll({
-          context,
-          replicas: guest.replicas,
-          guard: (work) => work(),
+          ...opened,
+          replicas,
           landsMs: TIMING.landsMs,
           lms,
           acquire,
@@ -69,7 +72,6 @@ export const reconcile = command({
           by: operator(),
           signal,
           sleep: (ms) => pause(ms, signal),
-          publish: () => {},
           onFinding: (finding) => {
             if (values.json) findings.push(finding)
             else process.stdout.write(line(finding))

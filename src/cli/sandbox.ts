@@ -13,7 +13,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
-import { choiceIn, command, fileFault, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
+import { choiceIn, command, fileFault, namingOption, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
 import { SANDBOX_EVENTS_SECRET } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
@@ -169,22 +169,6 @@ async function runSandboxService(at: {
   }
   const release = (): void => void lines.pipe(process.stdout)
   return runUntilSignal({ start: () => start().finally(release), stop: service.stop, failed: service.failed })
-}
-
-/** Names the option that chooses another port if the port is in use. Throws what `starting` throws. */
-async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
-  try {
-    return await starting
-  } catch (cause) {
-    const isTaken = (cause instanceof AppError || cause instanceof SandboxError) && cause.code === 'address.in_use'
-    if (!isTaken) throw cause
-    const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
-    throw new AppError(
-      'address.in_use',
-      `The port of ${option} can't be used (${deeper}). Stop the program that listens there, or choose another port with ${option}.`,
-      { cause },
-    )
-  }
 }
 
 /** The credentials of the world's first application that a service can use. */
