@@ -124,18 +124,6 @@ export function choiceIn<const Choice extends string>(
   throw usageError(`--${option} must be one of ${choices.join(', ')}, not ${plain(text)}.`)
 }
 
-const FILE_FAULTS = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'this user may not read it'],
-  ['EISDIR', 'it is a folder'],
-])
-
-/** Why a file can't be read, in a few words. */
-export function fileFault(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
-  return FILE_FAULTS.get('code' in cause ? String(cause.code) : '') ?? cause.message
-}
-
 /** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
 export function loadDotEnv(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')

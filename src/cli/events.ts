@@ -118,23 +118,22 @@ const TEXTS = {
 export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
 const BODY_MAX = 256 * 1024
 
-const id = z.string()
-const reason = z.object({ code: z.string(), message: z.string() }).nullable()
-const deliverySchema = z.object({
-  id,
-  state: z.string(),
-  courses: z.array(z.object({ id, result: z.string() })),
-  reason,
-  test: z.boolean(),
+/** What the line of an event shows: each kind has some of it. */
+const bodySchema = z.object({
+  type: z.string(),
+  data: z.object({
+    id: z.string(),
+    state: z.string().optional(),
+    test: z.boolean().optional(),
+    courses: z.array(z.object({ id: z.string(), result: z.string() })).optional(),
+    name: z.string().nullish(),
+    sellable: z.boolean().optional(),
+    course: z.string().optional(),
+    percent: z.number().optional(),
+    certificate: z.object({ status: z.string(), url: z.string().nullable() }).nullish(),
+    reason: z.object({ code: z.string(), message: z.string() }).nullish(),
+  }),
 })
-const courseSchema = z.object({ id, name: z.string().nullable(), sellable: z.boolean(), reason })
-const learnerSchema = z.object({
-  id,
-  course: z.string(),
-  percent: z.number().optional(),
-  certificate: z.object({ status: z.string(), url: z.string().nullable() }).nullable(),
-})
-const bodySchema = z.object({ type: z.string(), data: z.union([deliverySchema, courseSchema, learnerSchema]) })
 
 const listen = command({
   name: 'events listen',
@@ -216,26 +215,19 @@ function describe(body: string, json: boolean): string {
   const read = bodySchema.safeParse(parse(body))
   if (json || !read.success) return plainJson(read.success ? parse(body) : plain(body.slice(0, 500)))
   const { type, data } = read.data
-  if ('certificate' in data) return plain([type, data.id, ...learnedOf(data)].join('  '))
-  const reasons = data.reason === null ? [] : [`${data.reason.code}: ${data.reason.message}`]
-  return plain([type, data.id, ...('state' in data ? resultOf(data) : saleOf(data)), ...reasons].join('  '))
+  const { id, state, courses = [], name, sellable, course, percent, certificate, reason } = data
+  const facts = [
+    state && `${state}${data.test ? ' (test)' : ''}`,
+    ...courses.map(({ id, result }) => `${result} in ${id}`),
+    name,
+    sellable === undefined ? null : sellable ? 'can be sold' : 'can not be sold',
+    course && `passed ${course}${percent === undefined ? '' : ` with ${percent} %`}`,
+    certificate && `certificate ${certificate.status}`,
+    certificate?.url,
+    reason && `${reason.code}: ${reason.message}`,
+  ]
+  return plain([type, id, ...facts.filter((fact) => fact)].join('  '))
 }
-
-const resultOf = ({ state, test, courses }: z.infer<typeof deliverySchema>): string[] => [
-  `${state}${test ? ' (test)' : ''}`,
-  ...courses.map((course) => `${course.result} in ${course.id}`),
-]
-
-const saleOf = ({ name, sellable }: z.infer<typeof courseSchema>): string[] => [
-  ...(name === null ? [] : [name]),
-  sellable ? 'can be sold' : 'can not be sold',
-]
-
-const learnedOf = ({ course, percent, certificate }: z.infer<typeof learnerSchema>): string[] => [
-  `passed ${course}${percent === undefined ? '' : ` with ${percent} %`}`,
-  ...(certificate === null ? [] : [`certificate ${certificate.status}`]),
-  ...(certificate?.url ? [certificate.url] : []),
-]
 
 /** The signature was verified, so this service wrote it. */
 function parse(body: string): unknown {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempDisposableSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -13,7 +13,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
-import { choiceIn, command, fileFault, namingOption, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
+import { choiceIn, command, namingOption, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
 import { SANDBOX_EVENTS_SECRET } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
@@ -68,40 +68,29 @@ export const sandbox = command({
         const start = async (): Promise<boolean> => process.stdout.write(`The stand-in LMS is at ${lms.url}/\n`)
         return await runUntilSignal({ start, stop: lms.close })
       }
-      return await inFolder(values.data, (data) =>
-        runSandboxService({
-          lmsUrl: lms.url,
-          world,
-          redirectUris,
-          servicePort,
-          data,
-          eventsUrl: values.events ?? null,
-          past,
-        }),
-      )
+      using folder =
+        values.data === undefined
+          ? mkdtempDisposableSync(join(tmpdir(), 'lernito-sandbox-'))
+          : { path: values.data, [Symbol.dispose]: () => {} }
+      const { path: data } = folder
+      const eventsUrl = values.events ?? null
+      return await runSandboxService({ lmsUrl: lms.url, world, redirectUris, servicePort, data, eventsUrl, past })
     } finally {
       await lms.close()
     }
   },
 })
 
-/** Calls `use` with the given folder, or with a temporary one that is deleted afterwards. */
-async function inFolder(given: string | undefined, use: (folder: string) => Promise<number>): Promise<number> {
-  if (given !== undefined) return use(given)
-  const folder = mkdtempSync(join(tmpdir(), 'lernito-sandbox-'))
-  try {
-    return await use(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 function readWorldFile(file: string): World {
   try {
     return readWorld(JSON.parse(readFileSync(file, 'utf8')))
   } catch (cause) {
     if (cause instanceof SandboxError) throw cause
-    throw new AppError('file.unreadable', `The world can't be read from ${file}: ${fileFault(cause)}.`, { cause })
+    throw new AppError(
+      'file.unreadable',
+      `The world can't be read from ${file}: ${cause instanceof Error ? cause.message : cause}.`,
+      { cause },
+    )
   }
 }
 

@@ -5,7 +5,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
-import { choiceIn, command, fileFault, loadDotEnv, misused, usageError } from './command.ts'
+import { choiceIn, command, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
@@ -97,7 +97,11 @@ async function readPayload([file = '-', ...more]: readonly string[]): Promise<Bu
     return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
     const from = file === '-' ? 'standard input' : file
-    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${fileFault(cause)}.`, { cause })
+    throw new AppError(
+      'file.unreadable',
+      `The payload can't be read from ${from}: ${cause instanceof Error ? cause.message : cause}.`,
+      { cause },
+    )
   }
 }
 

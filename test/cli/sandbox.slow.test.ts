@@ -132,7 +132,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     writeFileSync(join(cwd, 'empty.json'), JSON.stringify(empty))
     const says = {
       'empty.json': /needs an application .*--lms-only/,
-      'none.json': /none\.json: there is no such file\./,
+      'none.json': /none\.json: ENOENT: no such file or directory/,
       'text.json': /text\.json: /,
       'wrong.json': /people\.0\.email/,
     }
