@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { AppError } from '../service/lib/errors.ts'
 import { plain } from './plain.ts'
@@ -124,9 +125,19 @@ export function choiceIn<const Choice extends string>(
   throw usageError(`--${option} must be one of ${choices.join(', ')}, not ${plain(text)}.`)
 }
 
-/** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
+/**
+ * Loads the file .env in the working folder, if there is one; a folder of that name is a virtual environment of Python.
+ * Variables that are set already take precedence. Throws AppError file.unreadable.
+ */
 export function loadDotEnv(): void {
-  if (existsSync('.env')) process.loadEnvFile('.env')
+  if (statSync('.env', { throwIfNoEntry: false })?.isDirectory() ?? true) return
+  try {
+    process.loadEnvFile('.env')
+  } catch (cause) {
+    // Node's own message says that there is no such file.
+    const message = `This user may not read the settings in ${resolve('.env')}. Run the command as the user of the service, or in another folder.`
+    throw new AppError('file.unreadable', message, { cause })
+  }
 }
 
 /**
