@@ -32,11 +32,14 @@ export const forget = command({
       )
     }
     const settings = values.lms ? readLmsSettings() : null
-    return withOperations(async ({ context, vacuum }) => {
+    return withOperations(async (opened) => {
       const calls = settings === null ? null : openLms(settings)
       try {
         if (isDry || !values.yes) {
-          const found = { deliveries: await countForgettable(context, email), ...(await allowancesOf(calls, email)) }
+          const found = {
+            deliveries: await countForgettable(opened.context, email),
+            ...(await allowancesOf(calls, email)),
+          }
           if (isDry) {
             if (json) printJson(found)
             else process.stdout.write(`${describeFound(found)} would be erased.\n`)
@@ -47,7 +50,7 @@ export const forget = command({
             return 1
           }
         }
-        const result = await forgetPerson({ context, vacuum, email, by: operator(), compact, calls })
+        const result = await forgetPerson({ ...opened, email, by: operator(), compact, calls })
         if (json) printJson(result)
         else process.stdout.write(describe(result))
         if (result.failure !== null) return 1

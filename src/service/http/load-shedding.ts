@@ -59,7 +59,7 @@ interface LoadShedding {
 export function shedLoad(options: LoadShedding): void {
   const { app, bodyLimit, memoryBytes = MEMORY_BYTES } = options
   const admit = createHeldMemory(memoryBytes)
-  const { refuse, stop } = createRefuser(options)
+  const refuse = createRefuser(options)
   const isOutOfTime = createTimeLimit(options.loop ?? LOOP)
   const isWebhook = ({ method, routeOptions: { url = '' } }: FastifyRequest): boolean =>
     method === 'POST' && options.paths.includes(url)
@@ -80,10 +80,9 @@ export function shedLoad(options: LoadShedding): void {
   app.addHook('preHandler', async (request, reply) => {
     if (isWebhook(request) && isOutOfTime(bodyBytes(request))) return refuse(reply, 'time')
   })
-  app.addHook('onClose', async () => stop())
 }
 
-/** Answers 503, and reports the begin and the end of load shedding. */
+/** Returns a function that answers 503. It reports the begin and the end of load shedding. */
 function createRefuser({ onBegin, onEnd }: Pick<LoadShedding, 'onBegin' | 'onEnd'>) {
   let refused = 0
   let calm: NodeJS.Timeout | undefined
@@ -92,15 +91,12 @@ function createRefuser({ onBegin, onEnd }: Pick<LoadShedding, 'onBegin' | 'onEnd
     onEnd(refused)
     refused = 0
   }
-  return {
-    refuse: (reply: FastifyReply, shortage: Shortage): FastifyReply => {
-      if (refused === 0) onBegin(shortage)
-      refused++
-      clearTimeout(calm)
-      calm = setTimeout(end, CALM_MS).unref()
-      return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: TOO_BUSY })
-    },
-    stop: (): void => clearTimeout(calm),
+  return (reply: FastifyReply, shortage: Shortage): FastifyReply => {
+    if (refused === 0) onBegin(shortage)
+    refused++
+    clearTimeout(calm)
+    calm = setTimeout(end, CALM_MS).unref()
+    return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: TOO_BUSY })
   }
 }
 
