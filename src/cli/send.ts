@@ -42,7 +42,7 @@ export const send = command({
     const signing = readSigning(values)
     const secret = readWebhookSecret()
     const body = positionals.length > 0 ? await readPayload(positionals) : build(values)
-    const headers = { 'content-type': 'application/json', ...signatureHeaders({ body, signing, secret }) }
+    const headers: Record<string, string> = { 'content-type': 'application/json', ...signed(signing, body, secret) }
     if (values.print) {
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
       process.stdout.write(Buffer.concat([Buffer.from(`POST ${url}\n${lines.join('')}\n`), body]))
@@ -52,7 +52,8 @@ export const send = command({
     const delivery = response.headers.get('x-lernito-delivery')
     process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
     if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
-    if ('id' in signing) process.stdout.write(`webhook-id ${signing.id}\n`)
+    const { 'webhook-id': id } = headers
+    if (id !== undefined) process.stdout.write(`webhook-id ${id}\n`)
     return response.ok ? 0 : 1
   },
 })
@@ -120,29 +121,24 @@ function readWebhookSecret(): string {
   )
 }
 
-/** How to sign: in a form for X-Lernito-Signature, or by Standard Webhooks under an id. */
-type Signing = { readonly form: SignatureForm } | { readonly id: string }
+/** Returns the headers that sign a body, in the order in which they are printed. */
+type Sign = (body: Buffer, secret: string) => Record<string, string>
 
-/**
- * The values of --form, --standard and --id. A missing id becomes a new one. Throws AppError usage.invalid.
- */
-function readSigning(values: { form?: string | undefined; standard: boolean; id?: string | undefined }): Signing {
-  const { form, standard, id } = values
+/** How --form, --standard and --id say to sign. A missing id becomes a new one. Throws AppError usage.invalid. */
+function readSigning(values: { form?: string | undefined; standard: boolean; id?: string | undefined }): Sign {
+  const { form, standard, id = `msg_${randomUUID()}` } = values
   if (standard && form !== undefined)
     throw usageError('--standard and --form are two ways to sign. Use only one of them.')
-  if (!standard && id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
-  return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: choiceIn('form', form ?? 'original', FORMS) }
+  if (!standard && values.id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
+  if (standard) return (body, secret) => signStandardWebhook({ id, body, secret })
+  const chosen = choiceIn('form', form ?? 'original', FORMS)
+  return (body, secret) => ({ 'x-lernito-signature': sign({ body, form: chosen, secret }) })
 }
 
-/**
- * The headers that sign `body`, in the order in which they are printed. Throws AppError payload.unsignable if the form
- * can't be made of it, or if the id or the secret can't be used.
- */
-function signatureHeaders(input: { body: Buffer; signing: Signing; secret: string }): Record<string, string> {
-  const { body, signing, secret } = input
+/** Throws AppError payload.unsignable if the form can't be made of the body, or if the id or the secret can't be used. */
+function signed(by: Sign, body: Buffer, secret: string): Record<string, string> {
   try {
-    if ('id' in signing) return signStandardWebhook({ id: signing.id, body, secret })
-    return { 'x-lernito-signature': sign({ body, form: signing.form, secret }) }
+    return by(body, secret)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError('payload.unsignable', `The payload can't be signed: ${why}`, { cause })
