@@ -5,6 +5,7 @@ import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
+import type { Env } from '../service/settings/settings.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
 import {
@@ -116,6 +117,10 @@ const TEXTS = {
 
 /** The sandbox signs its events with this secret, unless LERNITO_EVENTS_SECRET is set. It is public. */
 export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
+/** LERNITO_EVENTS_SECRET, or the secret of the sandbox. Throws AppError settings.invalid for a file that can't be read. */
+export const eventsSecret = (env: Env): string =>
+  readSecret({ env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
+
 const BODY_MAX = 256 * 1024
 
 /** What the line of an event shows: each kind has some of it. */
@@ -145,8 +150,7 @@ const listen = command({
   run: async ({ values }) => {
     const port = portIn('port', values.port)
     loadDotEnv()
-    const secret =
-      values.secret || readSecret({ env: process.env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
+    const secret = values.secret || eventsSecret(process.env)
     if (!secret.startsWith('whsec_') || keyOf(secret) === null) {
       throw usageError('The secret must be whsec_ followed by base64, as in LERNITO_EVENTS_SECRET.')
     }

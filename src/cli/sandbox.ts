@@ -11,10 +11,10 @@ import { startStandIn } from '../../sandbox/stand-in.ts'
 import { welcome, writeEnvironment } from '../../sandbox/welcome.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
-import { readSettings } from '../service/settings/read.ts'
+import { readSecret, readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
 import { choiceIn, command, namingOption, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
-import { SANDBOX_EVENTS_SECRET } from './events.ts'
+import { eventsSecret } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
@@ -94,39 +94,32 @@ function readWorldFile(file: string): World {
   }
 }
 
+interface Sandbox {
+  readonly lmsUrl: string
+  readonly world: World
+  /** The stand-in's redirect URIs by client id. The console's is added once the service has an address. */
+  readonly redirectUris: Record<string, string[]>
+  readonly servicePort: number
+  readonly data: string
+  /** The sales that the inbox begins with, before those of today; null: none at all. */
+  readonly past: readonly PastSale[] | null
+  /** Where the service sends its events; null: nowhere. */
+  readonly eventsUrl: string | null
+}
+
 /**
  * Runs the service against a stand-in LMS until a signal comes, and returns the exit code. Throws AppError of the
  * settings.* and database.* codes, address.in_use, or sandbox.world_invalid if the world has no application that the
  * service can use.
  */
-async function runSandboxService(at: {
-  lmsUrl: string
-  world: World
-  /** The stand-in's redirect URIs by client id. The console's is added once the service has an address. */
-  redirectUris: Record<string, string[]>
-  servicePort: number
-  data: string
-  /** The sales that the inbox begins with, before those of today; null: none at all. */
-  past: readonly PastSale[] | null
-  /** Where the service sends its events; null: nowhere. */
-  eventsUrl: string | null
-}): Promise<number> {
-  const { lmsUrl, servicePort, data, eventsUrl, past } = at
+async function runSandboxService(at: Sandbox): Promise<number> {
+  const { lmsUrl, servicePort, data, past } = at
   const operator = operatorOf(at.world)
-  const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
-  const own = {
-    ...credentials(at.world),
-    ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
-    // The environment may hold the values of a real installation.
-    LERNITO_PUBLIC_URL: '',
-    LERNITO_LMS_PUBLIC_URL: '',
-    LERNITO_EVENTS_URL: eventsUrl ?? '',
-    LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
-    LERNITO_LMS_URL: lmsUrl,
-    LERNITO_HOST: '127.0.0.1',
-    LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
-  }
-  const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
+  const secret = readSecret({ env: process.env, name: 'LERNITO_WEBHOOK_SECRET' }) || SANDBOX_SECRET
+  const own = { ...ownSettings(at), ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }) }
+  const chosen = { ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
+  const files = Object.fromEntries(Object.keys(chosen).map((name) => [`${name}_FILE`, '']))
+  const env = { ...process.env, ...files, ...chosen }
   const { settings, warnings } = readSettings({ env })
   if (past !== null) {
     if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
@@ -159,6 +152,20 @@ async function runSandboxService(at: {
   const release = (): void => void lines.pipe(process.stdout)
   return runUntilSignal({ start: () => start().finally(release), stop: service.stop, failed: service.failed })
 }
+
+/** The settings that the sandbox chooses: the environment may hold those of a real installation. */
+const ownSettings = ({ lmsUrl, world, data, eventsUrl }: Sandbox) => ({
+  ...credentials(world),
+  LERNITO_PUBLIC_URL: '',
+  LERNITO_LMS_PUBLIC_URL: '',
+  LERNITO_EVENTS_URL: eventsUrl ?? '',
+  LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : eventsSecret(process.env),
+  LERNITO_OUTCOMES: eventsUrl === null ? '' : (process.env.LERNITO_OUTCOMES ?? ''),
+  LERNITO_DATABASE_CA_FILE: '',
+  LERNITO_LMS_URL: lmsUrl,
+  LERNITO_HOST: '127.0.0.1',
+  LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
+})
 
 /** The credentials of the world's first application that a service can use. */
 function credentials({ applications }: World): Record<string, string> {
