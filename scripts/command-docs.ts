@@ -18,7 +18,7 @@ was not, and with 2 if it was used wrongly, unless its help says otherwise. With
 prints a JSON object. The results of reconcile are [standings](states-and-reasons.md#standings).
 
 See the help of the others: \`serve\` and \`migrate\`, which the installation runs for you, [\`doctor\`](doctor.md),
-\`sandbox\`, \`send\` and \`events listen\` for [development](sandbox.md), and \`completion\` for your shell.
+and \`sandbox\`, \`send\` and \`events listen\` for [development](sandbox.md).
 `
 
 const helpOf = (args: readonly string[]): string =>
@@ -34,7 +34,7 @@ const withoutCommon = (help: string): string =>
     .replace(/^Examples?\b[^\n]*:\n(?: {2}.*\n)+/m, '')
 
 /** Commands that the page leaves to their help, because an operator doesn't type them or another page has them. */
-const LEFT_OUT: readonly string[] = ['serve', 'migrate', 'sandbox', 'send', 'doctor', 'events listen', 'completion']
+const LEFT_OUT: readonly string[] = ['serve', 'migrate', 'sandbox', 'send', 'doctor', 'events listen']
 
 /** Replaces the options that select deliveries where another command has explained them. */
 const withoutFilters = (help: string): string =>

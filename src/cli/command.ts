@@ -1,147 +1,78 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
 import { AppError } from '../service/lib/errors.ts'
-import { editDistance } from '../shop/courses/closest-course.ts'
 import { plain } from './plain.ts'
 
-/** A command as the usage of the program, or of its group, lists it. */
-export interface Listed {
-  readonly name: string
-  readonly summary: string
-}
+/** Runs a command with the arguments after its name. Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
+export type Command = (args: readonly string[]) => Promise<number>
 
-export interface Command {
-  readonly name: string
-  /** What --help prints: the text of the command in the folder help, with its placeholders filled. */
-  readonly help: string
-  /** Its options, for the completion of a shell. */
-  readonly options: Options
-  /** Each has a help of its own. */
-  readonly subcommands?: readonly (Command & Listed)[]
-  /** Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
-  readonly run: (args: readonly string[]) => Promise<number>
-}
-
-/** The options as parseArgs takes them. `values`: what a shell can complete. */
-export type Options = Readonly<Record<string, ParseArgsOptionDescriptor & { readonly values?: readonly string[] }>>
+/** The options as parseArgs takes them. */
+type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>
 type Parsed<Of extends Options> = ReturnType<
   typeof parseArgs<{ args: string[]; options: Of; allowPositionals: boolean }>
 >
 
 /**
- * Declares a command by its options. `parent`: the command whose subcommand it is. `positionals`: whether it takes
- * arguments besides the options. `run` gets what was given and returns the exit code. Its help is in help/NAME.txt.
+ * Declares a command by its options. `name`: all words of it, such as `deliveries list`; its help is in the file of that
+ * name in help/. `positionals`: whether it takes arguments besides the options. `run` gets what was given and returns the
+ * exit code.
  */
 export function command<const Of extends Options>(of: {
   name: string
-  parent?: string
-  /** Of a subcommand; the usage of the program has those of the commands. */
-  summary?: string
   options: Of
   positionals?: boolean
   /** What fills placeholders of its help. */
   parts?: Readonly<Record<string, () => string>>
   run: (given: Parsed<Of>) => Promise<number>
-}): Command & Listed {
-  const { name, parent, summary = '', options, positionals: allowPositionals = false, parts = {}, run } = of
-  const path = parent === undefined ? name : `${parent} ${name}`
-  return {
-    name,
-    summary,
-    options,
-    get help() {
-      return helpText(path.replace(' ', '-'), { filter: () => helpText('filter').trimEnd(), ...parts })
-    },
-    run: async (args) => {
-      let given: Parsed<Of>
-      try {
-        given = parseArgs({ args: [...args], options, allowPositionals })
-      } catch (cause) {
-        const wrong =
-          wrongIn({ args, options, allowPositionals }) ?? (cause instanceof Error ? cause.message : `${cause}`)
-        throw usageError(`${wrong} ${seeHelp(path)}`, cause)
-      }
-      return run(given)
-    },
-  }
-}
-
-/** What is wrong in arguments that parseArgs refuses; null if it refuses them for another reason. */
-function wrongIn(of: { args: readonly string[]; options: Options; allowPositionals: boolean }): string | null {
-  const { args, options, allowPositionals } = of
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true })
-  for (const token of tokens) {
-    if (token.kind === 'positional' && !allowPositionals) return `"${plain(token.value)}" is one argument too many.`
-    if (token.kind !== 'option') continue
-    const name = plain(token.rawName)
-    const option = options[token.name]
-    if (option === undefined)
-      return `There is no option ${name}.${didYouMean(
-        name,
-        Object.keys(options).map((one) => `--${one}`),
-      )}`
-    const isGiven = token.value !== undefined
-    if (option.type === 'boolean' && isGiven) return `${name} takes no value.`
-    if (option.type === 'string' && !isGiven) return `${name} needs a value.`
-    if (token.value?.startsWith('-') && !token.inlineValue) {
-      return `${name} needs a value. If ${plain(token.value)} is one, write ${name}=${plain(token.value)}.`
+}): Command {
+  const { name, options, positionals: allowPositionals = false, parts, run } = of
+  return async (args) => {
+    const end = args.indexOf('--')
+    if (args.slice(0, end === -1 ? args.length : end).some(isHelp)) return printHelp(name, parts)
+    let given: Parsed<Of>
+    try {
+      given = parseArgs({ args: [...args], options, allowPositionals })
+    } catch (cause) {
+      const wrong = cause instanceof Error ? cause.message : String(cause)
+      throw usageError(`${plain(wrong.replaceAll('\n', ' ')).replace(/\.?$/, '.')} ${seeHelp(name)}`, cause)
     }
+    return run(given)
   }
-  return null
-}
-
-/** Declares a command that has nothing but subcommands. */
-export function commandGroup(of: { name: string; subcommands: readonly (Command & Listed)[] }): Command {
-  const { name, subcommands } = of
-  const listed = (): string =>
-    `Subcommands:\n${listText(subcommands)}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`
-  return {
-    name,
-    options: {},
-    get help() {
-      return helpText(name, { subcommands: listed })
-    },
-    subcommands,
-    run: async ([first, ...args]) => {
-      if (first === undefined)
-        throw misused(name, `needs a subcommand: ${subcommands.map((one) => one.name).join(', ')}`)
-      return findNamed({ name: first, among: subcommands, path: name }).run(args)
-    },
-  }
-}
-
-/** Commands with their summaries, each on a line. */
-export function listText(commands: readonly Listed[]): string {
-  const width = Math.max(...commands.map(({ name }) => name.length)) + 2
-  return commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}\n`).join('')
 }
 
 /**
- * The command with this name. Throws AppError usage.invalid, with the name that was probably meant, if there is none.
- * @param of.path the command whose subcommands they are; '' for the program's own commands
+ * Declares a command that has nothing but subcommands; `name` is '' for the program itself. Each is loaded when it runs,
+ * because the others would only delay it.
  */
-export function findNamed<One extends Listed>(of: { name: string; among: readonly One[]; path: string }): One {
-  const { name, among, path } = of
-  const found = among.find((one) => one.name === name)
-  if (found !== undefined) return found
-  const what = path === '' ? `There is no command "${plain(name)}".` : `${path} has no subcommand "${plain(name)}".`
-  const meant = didYouMean(
-    name,
-    among.map((one) => one.name),
-  )
-  throw usageError(`${what}${meant} ${seeHelp(path)}`)
+export function commandGroup(of: {
+  name: string
+  subcommands: Readonly<Record<string, () => Command | Promise<Command>>>
+}): Command {
+  const { name, subcommands } = of
+  return async ([first, ...args]) => {
+    if (first === undefined) throw misused(name, `needs a subcommand: ${Object.keys(subcommands).join(', ')}`)
+    if (isHelp(first)) return printHelp(name)
+    const load = new Map(Object.entries(subcommands)).get(first)
+    if (load !== undefined) return (await load())(args)
+    const what = name === '' ? `There is no command "${plain(first)}"` : `${name} has no subcommand "${plain(first)}"`
+    throw usageError(`${what}. ${seeHelp(name)}`)
+  }
 }
 
-/** A name with more wrong characters than this was not a typing error. */
-const TYPOS = 2
+const isHelp = (arg: string): boolean => arg === '--help' || arg === '-h'
 
-/** The question that names what a misspelled name most likely meant; '' if nothing is similar. */
-function didYouMean(given: string, names: readonly string[]): string {
-  const near = names
-    .map((name) => ({ name, distance: name.startsWith(given) ? 0 : editDistance(given, name) }))
-    .filter(({ name, distance }) => distance <= TYPOS && distance < name.length / 2)
-    .sort((a, b) => a.distance - b.distance)[0]
-  return near === undefined ? '' : ` Did you mean ${near.name}?`
+function printHelp(name: string, parts?: Readonly<Record<string, () => string>>): number {
+  process.stdout.write(helpText(name, parts))
+  return 0
+}
+
+/** The help of a command; '' is the program. Without a part of that name, a placeholder stands for another file of help/. */
+export function helpText(name: string, parts: Readonly<Record<string, () => string>> = {}): string {
+  const file = name === '' ? 'program' : name.replaceAll(' ', '-')
+  const text = readFileSync(new URL(`./help/${file}.txt`, import.meta.url), 'utf8')
+  return text.replace(/\{(\w+)\}/g, (_placeholder, part: string) => parts[part]?.() ?? helpText(part).trimEnd())
 }
 
 /** An error that ends the program with exit code 2. `message` says what is wrong. */
@@ -154,27 +85,68 @@ export const misused = (command: string, what: string): AppError =>
 
 const seeHelp = (command: string): string => `See: lernito-openedx ${command === '' ? '' : `${command} `}--help`
 
-const FILE_FAULTS = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'this user may not read it'],
-  ['EISDIR', 'it is a folder'],
-])
-
-/** Why a file can't be read, in a few words. */
-export function fileFault(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
-  return FILE_FAULTS.get('code' in cause ? String(cause.code) : '') ?? cause.message
+/** The number that an option gives. Throws AppError usage.invalid unless it is a whole one from `least` to `most`. */
+export function numberIn(of: { option: string; text: string; least: number; most: number }): number {
+  const { option, text, least, most } = of
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= least && number <= most) return number
+  throw usageError(`--${option} ${plain(text)} is not a whole number from ${least} to ${most}.`)
 }
 
-/** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
+/** The port that an option gives; 0 means any that is free. Throws AppError usage.invalid. */
+export const portIn = (option: string, text: string): number => numberIn({ option, text, least: 0, most: 65_535 })
+
+/**
+ * Waits for what listens on the port of an option, and names the option if that fails. Throws AppError address.in_use, and
+ * what else `starting` throws.
+ */
+export async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
+  try {
+    return await starting
+  } catch (cause) {
+    const system = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+    if (!(system instanceof Error && 'syscall' in system && system.syscall === 'listen')) throw cause
+    throw new AppError(
+      'address.in_use',
+      `The port of ${option} can't be used (${system.message}). Stop the program that listens there, or choose another port with ${option}.`,
+      { cause },
+    )
+  }
+}
+
+/** The choice that an option gives. Throws AppError usage.invalid for any other text. */
+export function choiceIn<const Choice extends string>(
+  option: string,
+  text: string,
+  choices: readonly Choice[],
+): Choice {
+  const choice = choices.find((one) => one === text)
+  if (choice !== undefined) return choice
+  throw usageError(`--${option} must be one of ${choices.join(', ')}, not ${plain(text)}.`)
+}
+
+/**
+ * Loads the file .env in the working folder, if there is one; a folder of that name is a virtual environment of Python.
+ * Variables that are set already take precedence. Throws AppError file.unreadable.
+ */
 export function loadDotEnv(): void {
-  if (existsSync('.env')) process.loadEnvFile('.env')
+  if (statSync('.env', { throwIfNoEntry: false })?.isDirectory() ?? true) return
+  try {
+    process.loadEnvFile('.env')
+  } catch (cause) {
+    // Node's own message says that there is no such file.
+    const message = `This user may not read the settings in ${resolve('.env')}. Run the command as the user of the service, or in another folder.`
+    throw new AppError('file.unreadable', message, { cause })
+  }
 }
 
-/** Reads a text of the folder help, and fills its placeholders. */
-function helpText(name: string, parts: Readonly<Record<string, () => string>> = {}): string {
-  const text = readFileSync(new URL(`./help/${name}.txt`, import.meta.url), 'utf8')
-  return text.replace(/\{(\w+)\}/g, (placeholder, part: string) => parts[part]?.() ?? placeholder)
+/**
+ * Aborted by Ctrl-C or SIGTERM, after which a command says how far it has come. A second signal ends the process at once.
+ */
+export function interruption(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  return stop.signal
 }
 
 const HARD_STOP_MS = 7_800
@@ -197,13 +169,8 @@ export async function runUntilSignal({
   /** How long `stop` keeps serving first, ms. */
   drainMs?: number
 }): Promise<number> {
-  const signalled = new Promise<void>((resolve) => {
-    const onSignal = (): void => {
-      setTimeout(() => process.exit(1), HARD_STOP_MS + drainMs).unref()
-      resolve()
-    }
-    process.once('SIGTERM', onSignal)
-    process.once('SIGINT', onSignal)
+  const signalled = once(interruption(), 'abort').then(() => {
+    setTimeout(() => process.exit(1), HARD_STOP_MS + drainMs).unref()
   })
   await start()
   await Promise.race([signalled, failed ?? signalled])

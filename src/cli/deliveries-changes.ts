@@ -11,13 +11,13 @@ import { hasCourse } from '../sale/course-key.ts'
 import { isStopped } from '../sale/types.ts'
 import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
-import { openLms } from '../service/lms.ts'
-import { command, misused, usageError } from './command.ts'
+import { command, interruption, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import {
   findId,
   needId,
   type Opened,
+  openLms,
   operator,
   readLmsSettings,
   unknownDelivery,
@@ -29,9 +29,7 @@ const IDS_AT_ONCE = 500
 const PAUSE_MS = 100
 
 export const replay = command({
-  name: 'replay',
-  parent: 'deliveries',
-  summary: 'attempt deliveries again',
+  name: 'deliveries replay',
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -118,19 +116,16 @@ function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
 async function replayAll({ operations, context }: Opened, { json, ...order }: Order): Promise<number> {
-  const stop = new AbortController()
-  const interrupt = (): void => stop.abort()
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
+  const stop = interruption()
   let replay: BulkReplay | null = await operations.startReplay({ ...order, by: operator() })
   const { id, total } = replay
   while (replay?.state === 'running') {
-    if (stop.signal.aborted) replay = await operations.stopReplay({ id, by: operator() })
+    if (stop.aborted) replay = await operations.stopReplay({ id, by: operator() })
     else {
       await stepReplay(context, id)
       replay = await operations.bulkReplay(id)
       process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
-      if (replay?.state === 'running') await pause(PAUSE_MS, stop.signal)
+      if (replay?.state === 'running') await pause(PAUSE_MS, stop)
     }
   }
   const replayed = replay?.replayed ?? 0
@@ -140,9 +135,7 @@ async function replayAll({ operations, context }: Opened, { json, ...order }: Or
 }
 
 export const withdraw = command({
-  name: 'withdraw',
-  parent: 'deliveries',
-  summary: 'take a buyer out of courses again',
+  name: 'deliveries withdraw',
   positionals: true,
   options: {
     course: { type: 'string', multiple: true },
@@ -169,12 +162,13 @@ export const withdraw = command({
         chosen.map(({ course }) => course),
       )
       if (!json) {
-        process.stdout.write(withdrawable.courses.length === 0 ? NONE_REPORTED : describe(stands))
+        process.stdout.write(describe(stands))
         if (others.length > 0)
           process.stdout.write(`A withdrawal takes these other sales along: ${others.join(', ')}\n`)
       }
       if (values['dry-run']) {
         if (json) printJson({ stands, others })
+        else if (withdrawable.courses.length === 0) process.stdout.write(`${NOTHING}\n`)
         return 0
       }
       const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
@@ -192,8 +186,8 @@ export const withdraw = command({
   },
 })
 
-const NONE_REPORTED =
-  'There is nothing to withdraw: the delivery reported no course, or the buyer was taken out of all of them.\n'
+const NOTHING =
+  'There is nothing to withdraw: the delivery reported no course, or the buyer was taken out of all of them.'
 
 const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)} (${plain(mode ?? '')})`
 
@@ -242,5 +236,5 @@ function resultOf(ordered: WithdrawalOrdered | Outdated): string {
 
 const REFUSALS = {
   not_reported: (course) => `The delivery did not report ${course}.`,
-  nothing: () => 'There is nothing to withdraw.',
+  nothing: () => NOTHING,
 } as const satisfies Record<Extract<WithdrawalOrdered, { kind: 'refused' }>['why'], (course: string) => string>

@@ -17,18 +17,17 @@ import {
   formText,
   reasonName,
 } from '../sale/words.ts'
-import { command, commandGroup, misused, usageError } from './command.ts'
+import { command, commandGroup, misused, numberIn, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { needId, type Opened, unknownDelivery, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const PAGE = 500
+const LIMIT_MAX = 999_999_999
 
 const list = command({
-  name: 'list',
-  parent: 'deliveries',
-  summary: 'list deliveries and count them by state',
+  name: 'deliveries list',
   positionals: true,
   options: {
     ...FILTER_OPTIONS,
@@ -44,7 +43,8 @@ const list = command({
     if (values.count && (values.all || values.limit !== undefined)) {
       throw usageError('--count lists nothing, so it takes neither --limit nor --all.')
     }
-    const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
+    const { limit: text = '50' } = values
+    const limit = values.all ? Number.POSITIVE_INFINITY : numberIn({ option: 'limit', text, least: 1, most: LIMIT_MAX })
     const filter = readFilter({ values, search, now: Date.now() })
     return withOperations(async (opened) => {
       const count = () => countFound(opened.context.database.db, filter)
@@ -88,11 +88,6 @@ function describeCounts(states: StateCounts): string {
   })
   const noun = total === 1 ? 'delivery' : 'deliveries'
   return `${total} ${noun}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}\n`
-}
-
-function readLimit(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw usageError(`--limit ${text} is not a number above 0.`)
 }
 
 /** A page may be empty: a search reads a bounded number of rows. */
@@ -158,9 +153,7 @@ function cells(item: Summary, today: string | null): string[] {
 }
 
 const show = command({
-  name: 'show',
-  parent: 'deliveries',
-  summary: 'show one delivery',
+  name: 'deliveries show',
   positionals: true,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
@@ -260,5 +253,5 @@ const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): 
 
 export const deliveries = commandGroup({
   name: 'deliveries',
-  subcommands: [list, show, replay, withdraw],
+  subcommands: { list: () => list, show: () => show, replay: () => replay, withdraw: () => withdraw },
 })

@@ -1,14 +1,16 @@
 import type { parseArgs } from 'node:util'
+import { z } from 'zod'
 import { type DeliveryFilter, filterSchema } from '../operators/find/filter.ts'
 import { DELIVERY_STATES } from '../sale/types.ts'
 import { usageError } from './command.ts'
+import { plain } from './plain.ts'
 
 /** The options that select deliveries, shared by several commands. */
 export const FILTER_OPTIONS = {
   email: { type: 'string' },
   username: { type: 'string' },
   course: { type: 'string' },
-  state: { type: 'string', multiple: true, values: DELIVERY_STATES },
+  state: { type: 'string', multiple: true },
   ended: { type: 'boolean' },
   since: { type: 'string' },
   until: { type: 'string' },
@@ -22,30 +24,29 @@ type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
  * is in ms since 1970. Throws AppError usage.invalid.
  */
 export function readFilter(of: { values: FilterValues; search?: string; now: number }): DeliveryFilter {
-  const { search = '', now } = of
-  const { state, ended, since, until, email, username, course } = of.values
-  const filter = {
-    ...(search.trim() === '' ? {} : { find: search.trim() }),
-    ...(email === undefined ? {} : { email }),
-    ...(username === undefined ? {} : { username }),
-    ...(course === undefined ? {} : { course }),
-    ...(state === undefined ? {} : { states: [...state] }),
-    ...(ended === true ? { ended: true } : {}),
-    ...(since === undefined ? {} : { from: readTime({ option: '--since', text: since, now }) }),
-    ...(until === undefined ? {} : { to: readTime({ option: '--until', text: until, now }) }),
-  }
-  const read = filterSchema.safeParse(filter)
+  const { values, search = '', now } = of
+  const { state: states, email, username, course, ended } = values
+  const timeOf = (option: 'since' | 'until'): number | undefined =>
+    values[option] === undefined ? undefined : readTime({ option, text: values[option], now })
+  const find = search.trim() || undefined
+  const given = { find, email, username, course, states, ended, from: timeOf('since'), to: timeOf('until') }
+  const read = filterSchema.safeParse(Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined)))
   if (read.success) return read.data
   throw usageError(`--state must be one of ${DELIVERY_STATES.join(', ')}.`)
 }
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
+/** As the commands print it, or with a T. Date.parse also reads a text after the date, and takes 31 February for 3 March. */
+const TIME = /^(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/
 
 function readTime({ option, text, now }: { option: string; text: string; now: number }): number {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
   if (unit === 'm' || unit === 'h' || unit === 'd') return now - Number(count) * UNITS[unit]
-  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  const isDay = z.iso.date().safeParse(TIME.exec(text)?.[1]).success
+  const at = isDay ? Date.parse(text) : Number.NaN
   if (Number.isNaN(at))
-    throw usageError(`${option} ${text} is not valid. Use a time such as 2026-01-31T18:00Z, or an age such as 7d.`)
+    throw usageError(
+      `--${option} ${plain(text)} is not valid. Use a time such as 2026-01-31T18:00Z, or an age such as 7d.`,
+    )
   return at
 }

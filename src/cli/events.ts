@@ -5,24 +5,30 @@ import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
+import type { Env } from '../service/settings/settings.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
-import { command, commandGroup, loadDotEnv, misused, runUntilSignal, usageError } from './command.ts'
-import { findId, type Opened, operator, withOperations } from './operations.ts'
+import {
+  command,
+  commandGroup,
+  loadDotEnv,
+  misused,
+  namingOption,
+  portIn,
+  runUntilSignal,
+  usageError,
+} from './command.ts'
+import { findId, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
-
-const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard: (work) => work(), publish: () => {} })
 
 const HEAD = ['DELIVERY OR COURSE', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
 const list = command({
-  name: 'list',
-  parent: 'events',
-  summary: 'show the events that the shop does not have yet',
+  name: 'events list',
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
     return withOperations(async (opened) => {
-      const outbox = await shopEventsOf(opened).read()
+      const outbox = await createShopEvents(opened).read()
       if (values.json) {
         printJson(outbox)
         return 0
@@ -64,9 +70,7 @@ function line(event: UnsentEvent, { state, now }: { state: EndpointState['state'
 }
 
 const resend = command({
-  name: 'resend',
-  parent: 'events',
-  summary: 'send events again',
+  name: 'events resend',
   positionals: true,
   options: { failed: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
@@ -80,7 +84,7 @@ const resend = command({
           'LERNITO_EVENTS_URL is not set, so there is nowhere to send events. Set it, and LERNITO_EVENTS_SECRET, first.',
         )
       }
-      const shopEvents = shopEventsOf(opened)
+      const shopEvents = createShopEvents(opened)
       const by = operator()
       if (values.failed) {
         const { events } = await shopEvents.sendFailedAgain({ by })
@@ -113,48 +117,47 @@ const TEXTS = {
 
 /** The sandbox signs its events with this secret, unless LERNITO_EVENTS_SECRET is set. It is public. */
 export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
+/** LERNITO_EVENTS_SECRET, or the secret of the sandbox. Throws AppError settings.invalid for a file that can't be read. */
+export const eventsSecret = (env: Env): string =>
+  readSecret({ env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
+
 const BODY_MAX = 256 * 1024
 
-const id = z.string()
-const reason = z.object({ code: z.string(), message: z.string() }).nullable()
-const deliverySchema = z.object({
-  id,
-  state: z.string(),
-  courses: z.array(z.object({ id, result: z.string() })),
-  reason,
-  test: z.boolean(),
+/** What the line of an event shows: each kind has some of it. */
+const bodySchema = z.object({
+  type: z.string(),
+  data: z.object({
+    id: z.string(),
+    state: z.string().optional(),
+    test: z.boolean().optional(),
+    courses: z.array(z.object({ id: z.string(), result: z.string() })).optional(),
+    name: z.string().nullish(),
+    sellable: z.boolean().optional(),
+    course: z.string().optional(),
+    percent: z.number().optional(),
+    certificate: z.object({ status: z.string(), url: z.string().nullable() }).nullish(),
+    reason: z.object({ code: z.string(), message: z.string() }).nullish(),
+  }),
 })
-const courseSchema = z.object({ id, name: z.string().nullable(), sellable: z.boolean(), reason })
-const learnerSchema = z.object({
-  id,
-  course: z.string(),
-  percent: z.number().optional(),
-  certificate: z.object({ status: z.string(), url: z.string().nullable() }).nullable(),
-})
-const bodySchema = z.object({ type: z.string(), data: z.union([deliverySchema, courseSchema, learnerSchema]) })
 
 const listen = command({
-  name: 'listen',
-  parent: 'events',
-  summary: 'receive events in development',
+  name: 'events listen',
   options: {
     port: { type: 'string', default: '8792' },
     secret: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
   run: async ({ values }) => {
-    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN
-    if (!(port <= 65_535)) throw usageError(`--port ${values.port} is not a port from 0 to 65535.`)
+    const port = portIn('port', values.port)
     loadDotEnv()
-    const secret =
-      values.secret || readSecret({ env: process.env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
+    const secret = values.secret || eventsSecret(process.env)
     if (!secret.startsWith('whsec_') || keyOf(secret) === null) {
       throw usageError('The secret must be whsec_ followed by base64, as in LERNITO_EVENTS_SECRET.')
     }
     const server = createServer((request, response) => void receive({ request, response, secret, json: values.json }))
     const start = async (): Promise<void> => {
       server.listen(port, '127.0.0.1')
-      await once(server, 'listening').catch(inUse(port))
+      await namingOption('--port', once(server, 'listening'))
       const address = server.address()
       const bound = address !== null && typeof address === 'object' ? address.port : port
       process.stdout.write(`Listening for events at http://127.0.0.1:${bound}/\n`)
@@ -166,16 +169,6 @@ const listen = command({
     return runUntilSignal({ start, stop })
   },
 })
-
-const inUse = (port: number) => (cause: unknown) => {
-  throw new AppError(
-    'address.in_use',
-    `Port ${port} can't be used (${cause instanceof Error ? cause.message : cause}). Stop the program that listens there, or choose another port with --port.`,
-    {
-      cause,
-    },
-  )
-}
 
 async function receive(of: {
   request: IncomingMessage
@@ -227,26 +220,19 @@ function describe(body: string, json: boolean): string {
   const read = bodySchema.safeParse(parse(body))
   if (json || !read.success) return plainJson(read.success ? parse(body) : plain(body.slice(0, 500)))
   const { type, data } = read.data
-  if ('certificate' in data) return plain([type, data.id, ...learnedOf(data)].join('  '))
-  const reasons = data.reason === null ? [] : [`${data.reason.code}: ${data.reason.message}`]
-  return plain([type, data.id, ...('state' in data ? resultOf(data) : saleOf(data)), ...reasons].join('  '))
+  const { id, state, courses = [], name, sellable, course, percent, certificate, reason } = data
+  const facts = [
+    state && `${state}${data.test ? ' (test)' : ''}`,
+    ...courses.map(({ id, result }) => `${result} in ${id}`),
+    name,
+    sellable === undefined ? null : sellable ? 'can be sold' : 'can not be sold',
+    course && `passed ${course}${percent === undefined ? '' : ` with ${percent} %`}`,
+    certificate && `certificate ${certificate.status}`,
+    certificate?.url,
+    reason && `${reason.code}: ${reason.message}`,
+  ]
+  return plain([type, id, ...facts.filter((fact) => fact)].join('  '))
 }
-
-const resultOf = ({ state, test, courses }: z.infer<typeof deliverySchema>): string[] => [
-  `${state}${test ? ' (test)' : ''}`,
-  ...courses.map((course) => `${course.result} in ${course.id}`),
-]
-
-const saleOf = ({ name, sellable }: z.infer<typeof courseSchema>): string[] => [
-  ...(name === null ? [] : [name]),
-  sellable ? 'can be sold' : 'can not be sold',
-]
-
-const learnedOf = ({ course, percent, certificate }: z.infer<typeof learnerSchema>): string[] => [
-  `passed ${course}${percent === undefined ? '' : ` with ${percent} %`}`,
-  ...(certificate === null ? [] : [`certificate ${certificate.status}`]),
-  ...(certificate?.url ? [certificate.url] : []),
-]
 
 /** The signature was verified, so this service wrote it. */
 function parse(body: string): unknown {
@@ -259,5 +245,5 @@ function parse(body: string): unknown {
 
 export const events = commandGroup({
   name: 'events',
-  subcommands: [list, resend, listen],
+  subcommands: { list: () => list, resend: () => resend, listen: () => listen },
 })

@@ -4,9 +4,8 @@ import { isUnused } from '../lms/apis/enrollment-allowed.ts'
 import { countForgettable, type ForgottenPerson } from '../operators/changes/forget.ts'
 import { isWholeAddress } from '../operators/find/people.ts'
 import { forgetPerson } from '../service/forget.ts'
-import { openLms } from '../service/lms.ts'
 import { command, misused, usageError } from './command.ts'
-import { operator, readLmsSettings, withOperations } from './operations.ts'
+import { openLms, operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
 
 const EXIT_TRACES_LEFT = 3
@@ -33,11 +32,14 @@ export const forget = command({
       )
     }
     const settings = values.lms ? readLmsSettings() : null
-    return withOperations(async ({ context, vacuum }) => {
+    return withOperations(async (opened) => {
       const calls = settings === null ? null : openLms(settings)
       try {
         if (isDry || !values.yes) {
-          const found = { deliveries: await countForgettable(context, email), ...(await allowancesOf(calls, email)) }
+          const found = {
+            deliveries: await countForgettable(opened.context, email),
+            ...(await allowancesOf(calls, email)),
+          }
           if (isDry) {
             if (json) printJson(found)
             else process.stdout.write(`${describeFound(found)} would be erased.\n`)
@@ -48,7 +50,7 @@ export const forget = command({
             return 1
           }
         }
-        const result = await forgetPerson({ context, vacuum, email, by: operator(), compact, calls })
+        const result = await forgetPerson({ ...opened, email, by: operator(), compact, calls })
         if (json) printJson(result)
         else process.stdout.write(describe(result))
         if (result.failure !== null) return 1
@@ -81,11 +83,15 @@ function describeFound({ deliveries, allowances, failure }: Forgettable): string
   return [deliveryCount(deliveries), ...(failure === undefined && allowances === undefined ? [] : [inLms])].join(' ')
 }
 
-/** Asks at the terminal, on standard error because standard output may be a file. */
+/** Asks at the terminal, on standard error because standard output may be a file. Ctrl-C and Ctrl-D mean no. */
 async function isConfirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'AbortError') throw error
+    process.stderr.write('\n') // after the question
+    return false
   } finally {
     terminal.close()
   }

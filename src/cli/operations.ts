@@ -4,8 +4,10 @@ import { openDatabase } from '../database/database.ts'
 import { createDatabaseClock } from '../database/dialect.ts'
 import { inspectDatabase } from '../database/inspect.ts'
 import { KNOWN_LEVEL } from '../database/migrations/migrations.ts'
-import type { WriteContext } from '../database/transaction.ts'
+import { type Permit, unlimitedBudget } from '../lms/client/budget.ts'
+import { createLms, type Lms } from '../lms/lms.ts'
 import { createOperations, type Operations } from '../operators/changes/operations.ts'
+import type { AppContext } from '../queue/open-inbox.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { createIds } from '../sale/ids.ts'
 import { AppError } from '../service/lib/errors.ts'
@@ -22,17 +24,28 @@ export function readLmsSettings(): LmsSettings {
   return readSome({ env: process.env, schema: LMS_SETTINGS })
 }
 
-/** What a command gets of the inbox. */
-export interface Opened {
+/**
+ * The client of the LMS for a command that makes a few calls beside the service: one at a time, and without a call budget,
+ * because the command can't know what the service spends. A call that the LMS throttles fails, and the command reports it.
+ * The caller closes the client.
+ */
+export function openLms(settings: LmsSettings): { lms: Lms; acquire: () => Promise<Permit> } {
+  const { signal } = new AbortController() // never aborted, because an unlimited budget never waits
+  const budget = unlimitedBudget()
+  return { lms: createLms({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
+}
+
+/** What a command gets of the inbox: what a service has of it, but nobody hears of the events. */
+export interface Opened extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
   readonly operations: Operations
-  readonly context: WriteContext
   readonly settings: InboxSettings
   readonly vacuum: ReturnType<typeof openDatabase>['vacuum']
 }
 
 /**
- * Opens the inbox, calls `use` with it and closes it; returns what `use` returns. A service may be running on it. Neither creates nor migrates a
- * database, and demands no settings but those of the inbox. Throws AppError of the settings.* and database.* codes.
+ * Opens the inbox, calls `use` with it and closes it; returns what `use` returns. A service may be running on it. Neither
+ * creates nor migrates a database, and demands no settings but those of the inbox. Throws AppError of the settings.* and
+ * database.* codes.
  */
 export async function withOperations<Result>(use: (opened: Opened) => Promise<Result>): Promise<Result> {
   loadDotEnv()
@@ -43,14 +56,11 @@ export async function withOperations<Result>(use: (opened: Opened) => Promise<Re
   const { now, measure } = createDatabaseClock({ database, wall: Date.now })
   const hasOutbox = settings.LERNITO_EVENTS_URL !== undefined
   const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox }
-  const operations = createOperations({
-    context,
-    guard: (work) => work(),
-    publish: () => {},
-  })
+  const shared: Pick<Opened, 'context' | 'guard' | 'publish'> = { context, guard: (work) => work(), publish: () => {} }
+  const operations = createOperations(shared)
   try {
     await measure()
-    return await use({ operations, context, settings, vacuum: database.vacuum })
+    return await use({ ...shared, operations, settings, vacuum: database.vacuum })
   } catch (error) {
     if (database.dialect.errorKindOf(error) !== 'unavailable') throw error
     throw unusable(database.name, reasonOf(error))

@@ -5,14 +5,15 @@ import {
   type Reconciliation,
   reconcile as reconcileAll,
 } from '../enroll/follow-up/reconcile.ts'
+import { createBudget } from '../lms/client/budget.ts'
+import { createLms } from '../lms/lms.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { STANDINGS } from '../sale/line.ts'
 import { pause } from '../service/lib/loop.ts'
-import { openLmsAsGuest } from '../service/lms.ts'
-import { command, misused } from './command.ts'
+import { command, interruption, misused } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
@@ -31,10 +32,10 @@ export const reconcile = command({
   run: async ({ values }) => {
     if (values.allow.length > 0 && !values.fix) throw misused('reconcile', 'takes --allow with --fix')
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
-    const stop = new AbortController()
-    process.once('SIGINT', () => stop.abort())
+    const signal = interruption()
     const settings = readLmsSettings()
-    return withOperations(async ({ context }) => {
+    return withOperations(async (opened) => {
+      const { context } = opened
       const since = from === null ? {} : { from }
       const total = totalOf(await countFound(context.database.db, { ...since, states: [...RECONCILED] }))
       const guest = await joinAsGuest({
@@ -42,7 +43,9 @@ export const reconcile = command({
         name: `reconcile-${context.newId()}`,
         random: context.random,
       })
-      const { lms, budget } = openLmsAsGuest({ settings, guest, now: context.now })
+      const { replicas, mayCall } = guest
+      const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now: context.now })
+      const lms = createLms({ settings, concurrency: () => 1, mayCall })
       const findings: Finding[] = []
       const began = performance.now()
       let [checked, calls] = [0, 0]
@@ -53,13 +56,12 @@ export const reconcile = command({
       )
       const acquire = () => {
         calls++
-        return budget.acquire(stop.signal)
+        return budget.acquire(signal)
       }
       try {
         const result = await reconcileAll({
-          context,
-          replicas: guest.replicas,
-          guard: (work) => work(),
+          ...opened,
+          replicas,
           landsMs: TIMING.landsMs,
           lms,
           acquire,
@@ -68,9 +70,8 @@ export const reconcile = command({
           modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           by: operator(),
-          signal: stop.signal,
-          sleep: (ms) => pause(ms, stop.signal),
-          publish: () => {},
+          signal,
+          sleep: (ms) => pause(ms, signal),
           onFinding: (finding) => {
             if (values.json) findings.push(finding)
             else process.stdout.write(line(finding))
@@ -84,7 +85,7 @@ export const reconcile = command({
         if (result.failure !== null) {
           process.stderr.write(`The rest could not be checked in the LMS: ${result.failure.message}\n`)
         }
-        return isComplete(result) && !stop.signal.aborted ? 0 : 1
+        return isComplete(result) && !signal.aborted ? 0 : 1
       } finally {
         clearInterval(timer)
         await lms.close()

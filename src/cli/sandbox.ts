@@ -1,6 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempDisposableSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { defaultWorld } from '../../sandbox/default-world.ts'
 import { DEMO_SEED, type PastSale, planPast, worldAfter } from '../../sandbox/demo/plan.ts'
 import { sellToday } from '../../sandbox/demo/sell-today.ts'
@@ -10,10 +11,10 @@ import { startStandIn } from '../../sandbox/stand-in.ts'
 import { welcome, writeEnvironment } from '../../sandbox/welcome.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
-import { readSettings } from '../service/settings/read.ts'
+import { readSecret, readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
-import { command, fileFault, runUntilSignal, usageError } from './command.ts'
-import { SANDBOX_EVENTS_SECRET } from './events.ts'
+import { choiceIn, command, namingOption, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
+import { eventsSecret } from './events.ts'
 import { writePast } from './sandbox-past.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
@@ -33,16 +34,17 @@ export const sandbox = command({
     port: { type: 'string', default: '8791' },
     'service-port': { type: 'string', default: '8790' },
     world: { type: 'string' },
-    throttle: { type: 'string', default: '120', values: ['off'] },
-    bulk: { type: 'string', values: ON_OFF },
-    modify: { type: 'string', values: ON_OFF },
-    cost: { type: 'string', default: 'none', values: COSTS },
+    throttle: { type: 'string', default: '120' },
+    bulk: { type: 'string' },
+    modify: { type: 'string' },
+    cost: { type: 'string', default: 'none' },
     data: { type: 'string' },
     demo: { type: 'boolean', default: false },
     events: { type: 'string' },
   },
   run: async ({ values }) => {
-    const servicePort = port('service-port', values['service-port'])
+    const { throttle } = values
+    const servicePort = portIn('service-port', values['service-port'])
     const batches = values.demo ? 'off' : 'on'
     const past = values.demo ? planPast({ seed: DEMO_SEED, now: Date.now() }) : null
     const given = values.world === undefined ? defaultWorld : readWorldFile(values.world)
@@ -53,11 +55,12 @@ export const sandbox = command({
       startStandIn({
         world,
         redirectUris,
-        port: port('port', values.port),
-        throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
-        bulk: oneOf('bulk', values.bulk ?? batches, ON_OFF) === 'on',
-        modify: oneOf('modify', values.modify ?? batches, ON_OFF) === 'on',
-        cost: oneOf('cost', values.cost, COSTS),
+        port: portIn('port', values.port),
+        throttle:
+          throttle === 'off' ? 'off' : numberIn({ option: 'throttle', text: throttle, least: 0, most: 1_000_000 }),
+        bulk: choiceIn('bulk', values.bulk ?? batches, ON_OFF) === 'on',
+        modify: choiceIn('modify', values.modify ?? batches, ON_OFF) === 'on',
+        cost: choiceIn('cost', values.cost, COSTS),
       }),
     )
     try {
@@ -65,58 +68,43 @@ export const sandbox = command({
         const start = async (): Promise<boolean> => process.stdout.write(`The stand-in LMS is at ${lms.url}/\n`)
         return await runUntilSignal({ start, stop: lms.close })
       }
-      return await inFolder(values.data, (data) =>
-        runSandboxService({
-          lmsUrl: lms.url,
-          world,
-          redirectUris,
-          servicePort,
-          data,
-          eventsUrl: values.events ?? null,
-          past,
-        }),
-      )
+      using folder =
+        values.data === undefined
+          ? mkdtempDisposableSync(join(tmpdir(), 'lernito-sandbox-'))
+          : { path: values.data, [Symbol.dispose]: () => {} }
+      const { path: data } = folder
+      const eventsUrl = values.events ?? null
+      return await runSandboxService({ lmsUrl: lms.url, world, redirectUris, servicePort, data, eventsUrl, past })
     } finally {
       await lms.close()
     }
   },
 })
 
-/** Calls `use` with the given folder, or with a temporary one that is deleted afterwards. */
-async function inFolder(given: string | undefined, use: (folder: string) => Promise<number>): Promise<number> {
-  if (given !== undefined) return use(given)
-  const folder = mkdtempSync(join(tmpdir(), 'lernito-sandbox-'))
-  try {
-    return await use(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-const port = (name: string, text: string): number => {
-  const number = count(name, text)
-  if (number > 65_535) throw usageError(`--${name} must be a port from 0 to 65535.`)
-  return number
-}
-
-function count(name: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw usageError(`--${name} ${text} is not a whole number.`)
-  return Number(text)
-}
-
-function oneOf<const Choice extends string>(name: string, text: string, choices: readonly Choice[]): Choice {
-  const choice = choices.find((one) => one === text)
-  if (choice === undefined) throw usageError(`--${name} must be one of ${choices.join(', ')}, not ${text}.`)
-  return choice
-}
-
 function readWorldFile(file: string): World {
   try {
     return readWorld(JSON.parse(readFileSync(file, 'utf8')))
   } catch (cause) {
     if (cause instanceof SandboxError) throw cause
-    throw new AppError('file.unreadable', `The world can't be read from ${file}: ${fileFault(cause)}.`, { cause })
+    throw new AppError(
+      'file.unreadable',
+      `The world can't be read from ${file}: ${cause instanceof Error ? cause.message : cause}.`,
+      { cause },
+    )
   }
+}
+
+interface Sandbox {
+  readonly lmsUrl: string
+  readonly world: World
+  /** The stand-in's redirect URIs by client id. The console's is added once the service has an address. */
+  readonly redirectUris: Record<string, string[]>
+  readonly servicePort: number
+  readonly data: string
+  /** The sales that the inbox begins with, before those of today; null: none at all. */
+  readonly past: readonly PastSale[] | null
+  /** Where the service sends its events; null: nowhere. */
+  readonly eventsUrl: string | null
 }
 
 /**
@@ -124,42 +112,21 @@ function readWorldFile(file: string): World {
  * settings.* and database.* codes, address.in_use, or sandbox.world_invalid if the world has no application that the
  * service can use.
  */
-async function runSandboxService(at: {
-  lmsUrl: string
-  world: World
-  /** The stand-in's redirect URIs by client id. The console's is added once the service has an address. */
-  redirectUris: Record<string, string[]>
-  servicePort: number
-  data: string
-  /** The sales that the inbox begins with, before those of today; null: none at all. */
-  past: readonly PastSale[] | null
-  /** Where the service sends its events; null: nowhere. */
-  eventsUrl: string | null
-}): Promise<number> {
-  const { lmsUrl, servicePort, data, eventsUrl } = at
+async function runSandboxService(at: Sandbox): Promise<number> {
+  const { lmsUrl, servicePort, data, past } = at
   const operator = operatorOf(at.world)
-  const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
-  const own = {
-    ...credentials(at.world),
-    ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
-    // The environment may hold the values of a real installation.
-    LERNITO_PUBLIC_URL: '',
-    LERNITO_LMS_PUBLIC_URL: '',
-    LERNITO_EVENTS_URL: eventsUrl ?? '',
-    LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
-    LERNITO_LMS_URL: lmsUrl,
-    LERNITO_HOST: '127.0.0.1',
-    LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
-  }
-  const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
+  const secret = readSecret({ env: process.env, name: 'LERNITO_WEBHOOK_SECRET' }) || SANDBOX_SECRET
+  const own = { ...ownSettings(at), ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }) }
+  const chosen = { ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
+  const files = Object.fromEntries(Object.keys(chosen).map((name) => [`${name}_FILE`, '']))
+  const env = { ...process.env, ...files, ...chosen }
   const { settings, warnings } = readSettings({ env })
-  const { past } = at
   if (past !== null) {
     if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
     await writePast({ url: own.LERNITO_DATABASE_URL, sales: past, seed: DEMO_SEED })
   }
-  const output = holdOutput()
-  const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
+  const lines = new PassThrough() // holds the log back: the welcome comes first
+  const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: lines })
   for (const warning of warnings) log.warn(warning)
   const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS, catalogueMs: CATALOGUE_MS })
   const start = async (): Promise<void> => {
@@ -182,40 +149,23 @@ async function runSandboxService(at: {
       welcome({ url, lmsUrl, password, operator: operator?.email ?? null, environment, hasOwnSecret }),
     )
   }
-  return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop, failed: service.failed })
+  const release = (): void => void lines.pipe(process.stdout)
+  return runUntilSignal({ start: () => start().finally(release), stop: service.stop, failed: service.failed })
 }
 
-/** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */
-function holdOutput(): { write: (line: string) => void; release: () => void } {
-  let held: string[] | null = []
-  return {
-    write: (line) => {
-      if (held === null) process.stdout.write(line)
-      else held.push(line)
-    },
-    release: () => {
-      const lines = held ?? []
-      held = null
-      process.stdout.write(lines.join(''))
-    },
-  }
-}
-
-/** Names the option that chooses another port if the port is in use. Throws what `starting` throws. */
-async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
-  try {
-    return await starting
-  } catch (cause) {
-    const isTaken = (cause instanceof AppError || cause instanceof SandboxError) && cause.code === 'address.in_use'
-    if (!isTaken) throw cause
-    const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
-    throw new AppError(
-      'address.in_use',
-      `The port of ${option} can't be used (${deeper}). Stop the program that listens there, or choose another port with ${option}.`,
-      { cause },
-    )
-  }
-}
+/** The settings that the sandbox chooses: the environment may hold those of a real installation. */
+const ownSettings = ({ lmsUrl, world, data, eventsUrl }: Sandbox) => ({
+  ...credentials(world),
+  LERNITO_PUBLIC_URL: '',
+  LERNITO_LMS_PUBLIC_URL: '',
+  LERNITO_EVENTS_URL: eventsUrl ?? '',
+  LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : eventsSecret(process.env),
+  LERNITO_OUTCOMES: eventsUrl === null ? '' : (process.env.LERNITO_OUTCOMES ?? ''),
+  LERNITO_DATABASE_CA_FILE: '',
+  LERNITO_LMS_URL: lmsUrl,
+  LERNITO_HOST: '127.0.0.1',
+  LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
+})
 
 /** The credentials of the world's first application that a service can use. */
 function credentials({ applications }: World): Record<string, string> {

@@ -5,7 +5,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
-import { command, fileFault, loadDotEnv, misused, usageError } from './command.ts'
+import { choiceIn, command, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
@@ -25,7 +25,7 @@ export const send = command({
     refund: { type: 'boolean', default: false },
     url: { type: 'string' },
     print: { type: 'boolean', default: false },
-    form: { type: 'string', values: FORMS },
+    form: { type: 'string' },
     standard: { type: 'boolean', default: false },
     id: { type: 'string' },
   },
@@ -34,13 +34,15 @@ export const send = command({
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
       throw usageError(`--url ${url} is not a URL that begins with http:// or https://.`)
     }
-    if (positionals.length > 0 && (values.email !== undefined || values.course.length > 0)) {
-      throw misused('send', 'takes a FILE, or --email and --course, not both')
+    const { email, course, name, family, username } = values
+    const isDescribed = course.length > 0 || [email, name, family, username].some((one) => one !== undefined)
+    if (positionals.length > 0 && isDescribed) {
+      throw misused('send', 'takes a FILE, or options such as --email that describe the payload, not both')
     }
     const signing = readSigning(values)
     const secret = readWebhookSecret()
     const body = positionals.length > 0 ? await readPayload(positionals) : build(values)
-    const headers = { 'content-type': 'application/json', ...signatureHeaders({ body, signing, secret }) }
+    const headers: Record<string, string> = { 'content-type': 'application/json', ...signed(signing, body, secret) }
     if (values.print) {
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
       process.stdout.write(Buffer.concat([Buffer.from(`POST ${url}\n${lines.join('')}\n`), body]))
@@ -50,7 +52,8 @@ export const send = command({
     const delivery = response.headers.get('x-lernito-delivery')
     process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
     if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
-    if ('id' in signing) process.stdout.write(`webhook-id ${signing.id}\n`)
+    const { 'webhook-id': id } = headers
+    if (id !== undefined) process.stdout.write(`webhook-id ${id}\n`)
     return response.ok ? 0 : 1
   },
 })
@@ -87,13 +90,6 @@ async function post(of: { url: string; body: Buffer; headers: Record<string, str
   }
 }
 
-/** The value of --form. Throws AppError usage.invalid. */
-function readForm(name: string): SignatureForm {
-  const form = FORMS.find((one) => one === name)
-  if (form === undefined) throw usageError(`--form ${name} is unknown. Use original, readme or raw.`)
-  return form
-}
-
 /** The content of the named file; "-" is standard input. Throws AppError usage.invalid for several files, file.unreadable. */
 async function readPayload([file = '-', ...more]: readonly string[]): Promise<Buffer> {
   if (more.length > 0) throw misused('send', 'takes one file')
@@ -102,7 +98,11 @@ async function readPayload([file = '-', ...more]: readonly string[]): Promise<Bu
     return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
     const from = file === '-' ? 'standard input' : file
-    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${fileFault(cause)}.`, { cause })
+    throw new AppError(
+      'file.unreadable',
+      `The payload can't be read from ${from}: ${cause instanceof Error ? cause.message : cause}.`,
+      { cause },
+    )
   }
 }
 
@@ -121,29 +121,24 @@ function readWebhookSecret(): string {
   )
 }
 
-/** How to sign: in a form for X-Lernito-Signature, or by Standard Webhooks under an id. */
-type Signing = { readonly form: SignatureForm } | { readonly id: string }
+/** Returns the headers that sign a body, in the order in which they are printed. */
+type Sign = (body: Buffer, secret: string) => Record<string, string>
 
-/**
- * The values of --form, --standard and --id. A missing id becomes a new one. Throws AppError usage.invalid.
- */
-function readSigning(values: { form?: string | undefined; standard: boolean; id?: string | undefined }): Signing {
-  const { form, standard, id } = values
+/** How --form, --standard and --id say to sign. A missing id becomes a new one. Throws AppError usage.invalid. */
+function readSigning(values: { form?: string | undefined; standard: boolean; id?: string | undefined }): Sign {
+  const { form, standard, id = `msg_${randomUUID()}` } = values
   if (standard && form !== undefined)
     throw usageError('--standard and --form are two ways to sign. Use only one of them.')
-  if (!standard && id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
-  return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: readForm(form ?? 'original') }
+  if (!standard && values.id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
+  if (standard) return (body, secret) => signStandardWebhook({ id, body, secret })
+  const chosen = choiceIn('form', form ?? 'original', FORMS)
+  return (body, secret) => ({ 'x-lernito-signature': sign({ body, form: chosen, secret }) })
 }
 
-/**
- * The headers that sign `body`, in the order in which they are printed. Throws AppError payload.unsignable if the form
- * can't be made of it, or if the id or the secret can't be used.
- */
-function signatureHeaders(input: { body: Buffer; signing: Signing; secret: string }): Record<string, string> {
-  const { body, signing, secret } = input
+/** Throws AppError payload.unsignable if the form can't be made of the body, or if the id or the secret can't be used. */
+function signed(by: Sign, body: Buffer, secret: string): Record<string, string> {
   try {
-    if ('id' in signing) return signStandardWebhook({ id: signing.id, body, secret })
-    return { 'x-lernito-signature': sign({ body, form: signing.form, secret }) }
+    return by(body, secret)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError('payload.unsignable', `The payload can't be signed: ${why}`, { cause })

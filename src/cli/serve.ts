@@ -1,9 +1,9 @@
-import { openLms } from '../service/lms.ts'
 import { buildService } from '../service/service.ts'
 import { readSettings } from '../service/settings/read.ts'
 import { type LmsSettings, SETTINGS } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
 import { command, loadDotEnv, runUntilSignal } from './command.ts'
+import { openLms } from './operations.ts'
 import { wrapped } from './plain.ts'
 
 export const serve = command({
@@ -40,24 +40,16 @@ export const serve = command({
 async function askLmsOnce(of: { settings: LmsSettings; log: Log; signal: AbortSignal }): Promise<void> {
   const { settings, log, signal } = of
   const { lms } = openLms(settings)
-  const close = (): void => void lms.close()
-  signal.addEventListener('abort', close, { once: true })
+  signal.addEventListener('abort', () => void lms.close(), { once: true })
   const user = await lms.serviceUser()
-  signal.removeEventListener('abort', close)
   if (signal.aborted) return
-  const reason = reasonOf(user)
-  if (reason !== null) {
+  const isStaff = user.ok && user.value.administrator !== false
+  const reason = user.ok
+    ? `the user ${user.value.username} of LERNITO_LMS_CLIENT_ID is not staff in the LMS`
+    : user.failure.message
+  if (!isStaff)
     log.warn({ lms: settings.LERNITO_LMS_URL, reason }, 'the LMS cannot be used now; sales wait until it can')
-  }
   await lms.close()
-}
-
-type User = Awaited<ReturnType<ReturnType<typeof openLms>['lms']['serviceUser']>>
-
-function reasonOf(user: User): string | null {
-  if (!user.ok) return user.failure.message
-  const { username, administrator } = user.value
-  return administrator === false ? `the user ${username} of LERNITO_LMS_CLIENT_ID is not staff in the LMS` : null
 }
 
 /** The settings as a section of the help, generated from their declaration. */

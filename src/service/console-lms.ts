@@ -1,6 +1,5 @@
 import type { Answered, Checks, ChecksRun, LmsCalls } from '../console/parts.ts'
 import { examine } from '../doctor/examine.ts'
-import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { type CheckedNow, checkNow } from '../enroll/follow-up/check-now.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { whatStands } from '../enroll/withdraw/what-stands.ts'
@@ -48,10 +47,10 @@ async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<An
  * Looks up deliveries in the LMS for an operator; see checkNow. It uses the client that the circuit breaker doesn't watch,
  * but not while the circuit breaker is open.
  */
-export function createCheckNow({ context, guard, lms, breaker, budget, modeOf, publish, signal }: Parts) {
+export function createCheckNow({ context, guard, lms, isLmsUnavailable, budget, modeOf, publish, signal }: Parts) {
   return async (order: { ids: readonly string[]; by: string }): Promise<CheckedNow[]> => {
     const fail = (failure: string): CheckedNow[] => order.ids.map((id) => ({ id, failure }))
-    if (isOpen(breaker.state())) return fail('the LMS is not available')
+    if (isLmsUnavailable()) return fail('the LMS is not available')
     let isBusy = false
     const acquire = (): Promise<Permit> =>
       budget.acquire(AbortSignal.any([signal, AbortSignal.timeout(OPERATOR_WAITS_MS)])).catch((error: unknown) => {

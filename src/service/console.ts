@@ -4,7 +4,7 @@ import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
 import { createSignIn } from '../lms/sign-in.ts'
 import { createOperations } from '../operators/changes/operations.ts'
-import { createTestNotification, createTextPoster } from '../operators/notify/post-text.ts'
+import { createTestNotification } from '../operators/notify/post-text.ts'
 import { refusedCourses } from '../shop/courses/sold-courses.ts'
 import { createShopEvents } from '../shop/events/shop-events.ts'
 import { formsLately } from '../shop/senders/view.ts'
@@ -14,7 +14,6 @@ import { isLoopback } from './lib/network.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
-import { consoleUrlOf } from './work.ts'
 
 /** The console, if the settings turn it on. The log has its addresses, or says how to turn it on. */
 export function mountConsole(app: FastifyInstance, parts: Parts): void {
@@ -39,17 +38,14 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     const site = siteOf(publicUrl())
     log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
   })
-  const urls = { publicUrl, lmsUrl: settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL }
-  const { secrets, now, guard, followUpMs } = parts
+  const lmsUrl = settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL
   consoleRoutes({
+    ...parts,
     app,
-    ...urls,
+    publicUrl,
+    lmsUrl,
     clientId,
     clientSecret,
-    secrets,
-    now,
-    guard,
-    followUpMs,
     ...stored(parts),
     ...asked(parts),
     isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
@@ -57,10 +53,10 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     checks: createChecks({ ...parts, env: () => ({ ...parts.env, LERNITO_PUBLIC_URL: publicUrl() }) }),
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
-      publicUrl: urls.lmsUrl,
+      publicUrl: lmsUrl,
       clientId,
       clientSecret,
-      now,
+      now: parts.now,
       onCall: parts.observer.onCall,
     }),
     onSignIn: (event) => logSignIn(log, event),
@@ -70,23 +66,22 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
 
 /** What the console reads and changes in the database. */
 function stored(parts: Parts) {
-  const { context, guard, database } = parts
+  const { context, guard } = parts
+  const { db } = parts.database
   return {
-    db: database.db,
+    db,
     operations: createOperations(parts),
     shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
     readSenders: parts.senders.read,
-    formsLately: () => guard(() => formsLately(database.db)),
+    formsLately: () => guard(() => formsLately(db)),
     readCatalogue: () => guard(parts.readCatalogue),
-    refusedCourses: () => guard(() => refusedCourses(database.db)),
-    modeOf: parts.modeOf,
+    refusedCourses: () => guard(() => refusedCourses(db)),
   }
 }
 
 /** What the console asks of others, and what it knows of the LMS. */
 function asked(parts: Parts) {
-  const { settings, log, breaker, breakers, budget, calls } = parts
-  const { LERNITO_NOTIFY_URL: url } = settings
+  const { log, breaker, breakers, budget, calls, post } = parts
   return {
     liveState: {
       breaker: breaker.state,
@@ -100,10 +95,7 @@ function asked(parts: Parts) {
       onLateError: (error) =>
         log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
     }),
-    testNotification:
-      url === undefined
-        ? null
-        : createTestNotification({ ...parts, post: createTextPoster({ url }), console: consoleUrlOf(settings) }),
+    testNotification: post === null ? null : createTestNotification({ ...parts, post }),
   }
 }
 

@@ -52,8 +52,8 @@ function runJob(
       if (error instanceof AppError && error.code === 'database.busy') return false
       throw error
     })
-  const how = { context, vacuum, compact: false, publish }
-  return guard(() => forgetPerson({ ...how, email, by, calls: allowances ? calls : null }))
+  const how = { context, publish, vacuum, compact: false, calls: allowances ? calls : null }
+  return guard(() => forgetPerson({ ...how, email, by }))
 }
 
 /**
@@ -64,24 +64,16 @@ function runJob(
  * @param of.calls for the allowances; null leaves the LMS as it is
  * @throws AppError database.busy, and what the database throws; the person may be erased in part
  */
-export async function forgetPerson({
-  context,
-  vacuum,
-  email,
-  by,
-  compact,
-  calls,
-  publish = () => {},
-}: {
+export async function forgetPerson(of: {
   context: WriteContext
+  publish: (event: DeliveryEvent) => void
   vacuum: Database['vacuum']
   email: string
   by: string
   compact: boolean
   calls: CallContext | null
-  /** Called with each event after it is stored. */
-  publish?: (event: DeliveryEvent) => void
 }): Promise<ForgottenPerson> {
+  const { context, publish, vacuum, email, by, compact, calls } = of
   const { deliveries, traces } = await forget(context, { email, by, publish })
   const clean = await vacuum({ traces, evenIfLarge: compact })
   const deleted = calls === null ? null : await withdrawAllowances({ ...calls, email: email.trim() })

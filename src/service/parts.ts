@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { createCircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
 import { createCourseBreakers } from '../enroll/breakers/course-breakers.ts'
 import { modesFrom } from '../enroll/course-mode.ts'
@@ -6,21 +7,19 @@ import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
 import { createBudget } from '../lms/client/budget.ts'
 import { createLms } from '../lms/lms.ts'
 import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
-import { readBacklog } from '../operators/reports/overview.ts'
+import { createTextPoster } from '../operators/notify/post-text.ts'
 import { type AppContext, openInbox } from '../queue/open-inbox.ts'
-import { readOutboxBacklog } from '../queue/outbox/list-events.ts'
 import { isShopEvent } from '../queue/outbox/outbox.ts'
 import { TIMING, type Timing } from '../queue/replicas/timing.ts'
 import { createShopAnswers } from '../queue/shop-answers.ts'
 import { createIds } from '../sale/ids.ts'
-import type { DeliveryEvent } from '../sale/types.ts'
 import { createCatalogueReader } from '../shop/courses/catalogue.ts'
 import { CATALOGUE_MS } from '../shop/courses/refresh.ts'
 import { createSenders } from '../shop/senders/senders.ts'
 import { createWakeUp } from './lib/loop.ts'
 import type { Env, Settings } from './settings/settings.ts'
 import type { Log } from './telemetry/log.ts'
-import { addGauges, createMetrics } from './telemetry/metrics.ts'
+import { createMetrics } from './telemetry/metrics.ts'
 import { createObserver, type Observer } from './telemetry/observer.ts'
 
 export interface ServiceOptions {
@@ -60,16 +59,27 @@ export function createParts({
   const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
   const metrics = createMetrics()
   const observer = createObserver({ log, metrics, now })
-  const publish = (event: DeliveryEvent): void => {
-    observer.onEvent(event)
-    if (isShopEvent(event.kind) || event.kind === 'sent_again') outboxWakeUp.wake()
-  }
-  const shared = openShared({ settings, timing, now, random, observer, publish, signal: stopping.signal })
-  const lms = createLmsParts({ settings, observer, shared })
-  addGauges(metrics.registry, { ...shared, ...lms, backlog: backlogOf(shared) })
+  const newName = createIds({ now })
+  const shared = openInbox({
+    url: settings.LERNITO_DATABASE_URL,
+    ca: settings.LERNITO_DATABASE_CA_FILE,
+    timing,
+    newName: () => `${hostname().slice(0, 9)}-${newName()}`,
+    now,
+    random,
+    hasOutbox: settings.LERNITO_EVENTS_URL !== undefined,
+    publish: (event) => {
+      observer.onEvent(event)
+      if (isShopEvent(event.kind) || event.kind === 'sent_again') outboxWakeUp.wake()
+    },
+    onError: observer.onError,
+    onAvailability: observer.onDatabase,
+    onPruned: observer.onPruned,
+    signal: stopping.signal,
+  })
   return {
     ...shared,
-    ...lms,
+    ...createLmsParts({ settings, observer, shared }),
     settings,
     env,
     log,
@@ -81,15 +91,13 @@ export function createParts({
     outboxWakeUp,
     /** Woken when a refund was stored. */
     withdrawalsWakeUp,
-    secrets: webhookSecrets(settings),
-    /** The course mode that LERNITO_COURSE_MODE names for a course. */
-    modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
     timing,
     followUpMs,
     catalogueMs,
+    notifyTiming,
     /** The courses of the LMS, as they were last read. */
     readCatalogue: createCatalogueReader(shared.database.db),
-    notifyTiming,
+    ...readOnce(settings),
     /** Aborted when proxies should send nothing more. */
     leaving,
     /** Aborted next: no new request is served, and no new work begins. */
@@ -98,44 +106,28 @@ export function createParts({
 }
 export type Parts = ReturnType<typeof createParts>
 
-interface OfService {
-  readonly settings: Settings
-  readonly observer: Observer
+/** What several parts need of the settings. */
+function readOnce(settings: Settings) {
+  const { LERNITO_WEBHOOK_SECRET: current, LERNITO_WEBHOOK_SECRET_PREVIOUS: previous } = settings
+  const { LERNITO_CONSOLE_CLIENT_ID: id, LERNITO_CONSOLE_CLIENT_SECRET: secret } = settings
+  const { LERNITO_PUBLIC_URL: url, LERNITO_NOTIFY_URL: notifyUrl } = settings
+  const hasConsole = url !== undefined && id !== undefined && secret !== undefined
+  return {
+    /** The secrets of the webhook, the current one first. */
+    secrets: [current, previous].filter((one) => one !== undefined),
+    /** The course mode that LERNITO_COURSE_MODE names for a course. */
+    modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
+    /** The address of the console for links; null if it is off, or operators reach it only on this machine. */
+    console: hasConsole ? `${url}/lernito/console/` : null,
+    /** Sends a text to operators; null: LERNITO_NOTIFY_URL is not set. */
+    post: notifyUrl === undefined ? null : createTextPoster({ url: notifyUrl }),
+  }
 }
-
-/** The application context of this replica. */
-function openShared({
-  settings,
-  observer,
-  now,
-  ...options
-}: OfService & Pick<Parameters<typeof openInbox>[0], 'timing' | 'now' | 'random' | 'publish' | 'signal'>): AppContext {
-  const newName = createIds({ now })
-  return openInbox({
-    ...options,
-    url: settings.LERNITO_DATABASE_URL,
-    ca: settings.LERNITO_DATABASE_CA_FILE,
-    newName: () => `${hostname().slice(0, 9)}-${newName()}`,
-    now,
-    hasOutbox: settings.LERNITO_EVENTS_URL !== undefined,
-    onError: observer.onError,
-    onAvailability: observer.onDatabase,
-    onPruned: observer.onPruned,
-  })
-}
-
-/** Reads what waits, for the metrics. */
-const backlogOf =
-  ({ database: { db }, guard }: AppContext) =>
-  () =>
-    guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxBacklog(db) }))
 
 /** What calls the LMS, and what keeps calls from it. */
-function createLmsParts({
-  settings,
-  observer,
-  shared: { now, replicas, inbox, signal },
-}: OfService & { shared: AppContext }) {
+function createLmsParts(of: { settings: Settings; observer: Observer; shared: AppContext }) {
+  const { settings, observer, shared } = of
+  const { now, replicas, inbox, signal } = shared
   const most = settings.LERNITO_LMS_CONCURRENCY
   // The LMS serves all replicas together, so each has its share of the concurrent calls, and at least one.
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
@@ -144,21 +136,16 @@ function createLmsParts({
   const lms = createLms({ settings, concurrency: concurrency.now, mayCall, now, onCall })
   const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now })
   const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker, signal })
-  const breakers = createCourseBreakers({ now, onChange: observer.onCourse })
-  const calls = { lms: breaker.lms, acquire: () => budget.acquire(signal) }
   return {
     /** The client of the LMS that no circuit breaker watches. */
     lms,
     breaker,
-    breakers,
+    isLmsUnavailable: () => isOpen(breaker.state()),
+    breakers: createCourseBreakers({ now, onChange: observer.onCourse }),
     budget,
     /** What an operator asks of the LMS: the circuit breaker watches these calls, and they take permits. */
-    calls,
+    calls: { lms: breaker.lms, acquire: () => budget.acquire(signal) },
     /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
     concurrency,
   }
 }
-
-/** The secrets of the webhook, the current one first. */
-const webhookSecrets = (settings: Settings): string[] =>
-  [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter((secret) => secret !== undefined)

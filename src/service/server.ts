@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
+import { readBacklog } from '../operators/reports/overview.ts'
+import { readOutboxBacklog } from '../queue/outbox/list-events.ts'
 import { COURSES_PATH, coursesRoute } from '../shop/courses/route.ts'
 import { REFUND_PATH, refundRoute } from '../shop/refund/route.ts'
 import { createFloodLog, type Flood, type FloodLog } from '../shop/senders/floods.ts'
@@ -9,11 +11,11 @@ import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../shop/webhook/route.
 import { createApp } from './http/app.ts'
 import { shedLoad } from './http/load-shedding.ts'
 import type { Parts } from './parts.ts'
+import { addGauges } from './telemetry/metrics.ts'
 
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
 export function buildServer(parts: Parts): FastifyInstance {
   const { settings, log, observer, stopping } = parts
-  const { registry } = parts.metrics
   const requests = createFloodLog({ of: 'requests' })
   const webhooks = createFloodLog({ of: 'webhooks' })
   const app = createApp({
@@ -33,7 +35,7 @@ export function buildServer(parts: Parts): FastifyInstance {
   })
   healthRoutes(app, parts)
   app.get('/lernito/openapi.json', () => openApi)
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  metricsRoute(app, parts)
   shopRoutes(app, parts, webhooks)
   return app
 }
@@ -52,6 +54,17 @@ function healthRoutes(app: FastifyInstance, { leaving: { signal: leaving }, data
     if (problem === null) return { status: 'ready' }
     return reply.code(503).send({ status: 'not ready', reason: problem })
   })
+}
+
+/** Adds /metrics, with the gauges of the current state. */
+function metricsRoute(app: FastifyInstance, parts: Parts): void {
+  const { guard, database, metrics } = parts
+  const { db } = database
+  const backlog = () => guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxBacklog(db) }))
+  addGauges(metrics.registry, { ...parts, backlog })
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  )
 }
 
 /** The routes for the shop. Each of its requests, refused or signed, is counted by its sender. */

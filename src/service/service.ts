@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { mountConsole } from './console.ts'
 import { AppError } from './lib/errors.ts'
-import { within } from './lib/loop.ts'
+import { pause, within } from './lib/loop.ts'
 import { createParts, type Parts, type ServiceOptions } from './parts.ts'
 import { buildServer } from './server.ts'
 import { runWork } from './work.ts'
@@ -20,12 +20,11 @@ export function buildService(options: ServiceOptions) {
   const parts = createParts(options)
   const app = buildServer(parts)
   mountConsole(app, parts)
-  const file = watchFile(parts)
-  const running = { app, file, working: Promise.resolve() }
+  const running: Running = { app, lost: Promise.withResolvers<void>(), working: Promise.resolve() }
   return {
     app,
     /** Resolves when the file of the database is lost: stop the service. */
-    failed: file.lost,
+    failed: running.lost.promise,
     /**
      * Migrates, claims what a dead process left, listens, and begins to work. Returns the address of the service. A
      * database server may be down at the start: until it is up, webhooks get 503.
@@ -42,7 +41,8 @@ export function buildService(options: ServiceOptions) {
 
 interface Running {
   readonly app: FastifyInstance
-  readonly file: ReturnType<typeof watchFile>
+  /** Resolves when the file of the database is lost. */
+  readonly lost: PromiseWithResolvers<void>
   /** Resolves when the background work has ended. */
   working: Promise<void>
 }
@@ -61,7 +61,7 @@ async function start(parts: Parts, running: Running): Promise<string> {
   if (unfinished !== null) {
     beginWork(unfinished)
     membership.run(() => {})
-    void running.file.run()
+    void watchFile(parts, running.lost.resolve)
   } else {
     log.info({ url, database: database.name }, 'listening')
     membership.run(() => beginWork(0))
@@ -70,16 +70,15 @@ async function start(parts: Parts, running: Running): Promise<string> {
 }
 
 async function stop(parts: Parts, running: Running): Promise<void> {
-  const { app, file } = running
   const { settings, log, database, membership, leaving, stopping } = parts
   leaving.abort()
   log.info('stopping')
-  if (settings.LERNITO_DRAIN_MS > 0 && !file.isLost()) await delay(settings.LERNITO_DRAIN_MS)
+  if (settings.LERNITO_DRAIN_MS > 0 && !database.place?.isLost()) await delay(settings.LERNITO_DRAIN_MS)
   stopping.abort()
-  const closed = app.close()
+  const closed = running.app.close()
   await finishWork(parts, running.working)
   const left = membership.leave()
-  await closeConnections(app, closed)
+  await closeConnections(running.app, closed)
   await parts.shopAnswers.flush().catch(() => {}) // not worth an error when the service stops
   await left
   await parts.lms.close()
@@ -122,23 +121,14 @@ async function closeConnections(app: FastifyInstance, closed: Promise<unknown>):
   clearTimeout(cut)
 }
 
-/** Looks whether the file of the database is still at its path. A server has no file. */
-function watchFile({ database, log, timing, leaving: { signal } }: Parts) {
-  const lost = Promise.withResolvers<void>()
-  let isLost = false
-  return {
-    isLost: (): boolean => isLost,
-    /** Resolves as soon as the file is lost. */
-    lost: lost.promise,
-    run: async (): Promise<void> => {
-      while (!signal.aborted && !isLost) {
-        isLost = database.place?.isLost() ?? false
-        if (!isLost) await delay(timing.heartbeatMs, null, { signal, ref: false }).catch(() => {}) // the signal was aborted
-      }
-      if (!isLost) return
+/** Calls `onLost` once the file of the database is no longer at its path, and ends then or at the stop. A server has no file. */
+async function watchFile({ database, log, timing, leaving: { signal } }: Parts, onLost: () => void): Promise<void> {
+  while (!signal.aborted) {
+    if (database.place?.isLost()) {
       log.error({ database: database.name }, 'the database file was deleted, moved or replaced; the service stops')
-      lost.resolve()
-    },
+      return onLost()
+    }
+    await pause(timing.heartbeatMs, signal)
   }
 }
 

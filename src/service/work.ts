@@ -7,8 +7,6 @@ import { type Budget, createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
 import { watchIncidents } from '../operators/incidents/incidents.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
-import { createTextPoster } from '../operators/notify/post-text.ts'
-import type { ConsoleUrl } from '../operators/notify/words.ts'
 import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runShopAnswers } from '../queue/shop-answers.ts'
@@ -17,7 +15,6 @@ import { createPoster } from '../shop/events/post-event.ts'
 import { runOutbox } from '../shop/events/run-outbox.ts'
 import { runSenders } from '../shop/senders/senders.ts'
 import type { Parts } from './parts.ts'
-import type { Settings } from './settings/settings.ts'
 
 /**
  * Looking for those who have registered spends at most a quarter of the call budget, and everything about those who are
@@ -34,7 +31,7 @@ const ENROLLED_EVERY = 4
  * aborted and everything in flight is settled. The database must be up to date.
  */
 export async function runWork(parts: Parts): Promise<void> {
-  const { settings, database, guard, replicas, budget, now } = parts
+  const { settings, database, guard, replicas, budget, now, observer } = parts
   // Where the time of the last call is unknown, or another replica may make calls too, it may have been just now.
   budget.beginAgain(replicas.liveCount() > 1 ? now() : await guard(() => lastActivityAt(database.db)).catch(now))
   const days = settings.LERNITO_RETENTION_DAYS
@@ -43,7 +40,8 @@ export async function runWork(parts: Parts): Promise<void> {
     withdraw(parts),
     followUp(parts, { makeRound: followUpRound, share: shareOf(parts, WAITING_PART), intervalMs: parts.followUpMs }),
     followUpEnrolled(parts),
-    keepCatalogue(parts),
+    // With the client that the circuit breaker doesn't watch: the catalogue must not stop sales.
+    runCatalogue({ ...parts, intervalMs: parts.catalogueMs, onFailed: observer.onCatalogueFailed }),
     sendEvents(parts),
     notify(parts),
     recordIncidents(parts),
@@ -52,7 +50,7 @@ export async function runWork(parts: Parts): Promise<void> {
       ...parts,
       db: database.db,
       days,
-      onPurged: (deliveries) => parts.observer.onPurged({ deliveries, days }),
+      onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
     }),
     runSenders({ ...parts, days }),
     runShopAnswers({ ...parts, answers: parts.shopAnswers }),
@@ -65,7 +63,7 @@ function withdraw(parts: Parts): Promise<void> {
     ...parts,
     ...parts.calls,
     wakeUp: parts.withdrawalsWakeUp,
-    isOpen: () => isOpen(parts.breaker.state()),
+    isOpen: parts.isLmsUnavailable,
     onEvents: (events) => {
       for (const event of events) parts.publish(event)
     },
@@ -96,7 +94,7 @@ function followUp(
   parts: Parts,
   { share, ...rounds }: Pick<Parameters<typeof runFollowUp>[0], 'makeRound' | 'intervalMs'> & { share: Budget },
 ): Promise<void> {
-  const { signal, budget, breaker, observer } = parts
+  const { signal, budget, observer } = parts
   return runFollowUp({
     ...parts,
     ...rounds,
@@ -104,19 +102,7 @@ function followUp(
       ;(await share.acquire(signal)).spend()
       return budget.acquire(signal)
     },
-    isLmsUnavailable: () => isOpen(breaker.state()),
     onRound: observer.onFollowUp,
-  })
-}
-
-/** Keeps the catalogue of courses up to date, with the client that the circuit breaker doesn't watch. */
-function keepCatalogue(parts: Parts): Promise<void> {
-  const { breaker, observer } = parts
-  return runCatalogue({
-    ...parts,
-    isLmsUnavailable: () => isOpen(breaker.state()),
-    intervalMs: parts.catalogueMs,
-    onFailed: observer.onCatalogueFailed,
   })
 }
 
@@ -138,28 +124,18 @@ async function sendEvents(parts: Parts): Promise<void> {
 
 /** Sends notifications to operators, if LERNITO_NOTIFY_URL is set. */
 async function notify(parts: Parts): Promise<void> {
-  const { settings, breaker } = parts
-  const { LERNITO_NOTIFY_URL: url } = settings
-  if (url === undefined) return
+  const { post, replicas, breaker, observer } = parts
+  if (post === null) return
   await runNotifier({
     ...parts,
-    isLeader: parts.replicas.isLeader,
-    post: createTextPoster({ url }),
-    console: consoleUrlOf(settings),
+    post,
+    isLeader: replicas.isLeader,
     isLmsBack: breaker.probe,
-    onNotified: parts.observer.onNotified,
+    onNotified: observer.onNotified,
     timing: parts.notifyTiming,
     clock: () => performance.now(),
   })
 }
-
-/** The address of the console for the links in notifications; null if it is off, or operators reach it only on this machine. */
-export const consoleUrlOf = ({
-  LERNITO_PUBLIC_URL: url,
-  LERNITO_CONSOLE_CLIENT_ID: id,
-  LERNITO_CONSOLE_CLIENT_SECRET: secret,
-}: Settings): ConsoleUrl =>
-  url !== undefined && id !== undefined && secret !== undefined ? `${url}/lernito/console/` : null
 
 /** Records when the LMS or the database is away. */
 function recordIncidents(parts: Parts): Promise<void> {

@@ -45,6 +45,8 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.deepEqual(await list('--course', COURSE, '--username', 'alan'), [alan])
     assert.deepEqual(await list('--since', '1h', '--email', 'alan@x.example'), [alan])
     assert.deepEqual(await list('--until', '2020-01-01'), [])
+    for (const time of ['2020-01-31', '2020-01-31T18:00Z', '2020-01-31 18:00:00Z'])
+      assert.deepEqual((await list('--since', time)).length, 3, time)
     assert.equal((await list('--limit', '2')).length, 2)
     assert.equal((await list('--all')).length, 3)
   })
@@ -88,6 +90,8 @@ describe('deliveries list', { concurrency: 2 }, () => {
       [['list', 'a', 'b'], /one SEARCH/],
       [['list', '--state', 'done'], /--state must be one of queued, /],
       [['list', '--since', 'yesterday'], /--since yesterday/],
+      [['list', '--since', '2026-02-31'], /--since 2026-02-31 is not valid/],
+      [['list', '--until', '2026-01-31 or later'], /--until 2026-01-31 or later is not valid/],
       [['list', '--limit', '0'], /--limit 0/],
       [['list', '--limit', '5', '--all'], /contradict/],
       [['show'], /one ID/],

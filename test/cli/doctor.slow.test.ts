@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -78,6 +78,14 @@ describe('doctor', { concurrency: 2 }, () => {
     )
     const { stdout } = await run({ args: ['doctor'], cwd })
     assert.match(stdout, /^ok {7}settings /)
+  })
+
+  test('a folder .env, as a virtual environment of Python may be, holds no settings', async (t) => {
+    const cwd = temporaryFolder(t)
+    mkdirSync(join(cwd, '.env'))
+    const { code, stdout, stderr } = await run({ args: ['doctor'], cwd })
+    assert.deepEqual([code, stderr], [1, ''])
+    assert.match(stdout, /^failure {2}settings /)
   })
 
   test('an unknown option gets exit code 2', async () => {

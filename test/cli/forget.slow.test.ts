@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
 import { describe, test } from 'node:test'
 import { accepted, arrival, needsAttention, settled } from '../queue/harness.ts'
-import { ROOT, run, temporaryFolder } from '../service/process.ts'
+import { ROOT, run, start, temporaryFolder, until } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe, storedDeliveries } from '../service/serving.ts'
 import { inboxOf } from './inboxes.ts'
 
@@ -137,17 +138,21 @@ describe('forget', { concurrency: 2 }, () => {
   test('at a terminal, it says what it erases, and does so after y only', { skip: !script }, async (t) => {
     const { store, env, states } = await inboxOf(t)
     await store([accepted(arrival({ email: EMAIL }))])
-    const answer = (text: string) =>
-      run({
-        command: ['script', '-qec', `"${process.execPath}" src/cli/main.ts forget ${EMAIL}`, '/dev/null'],
-        args: [],
-        cwd: ROOT,
-        env,
-        input: text,
-      })
-    const no = await answer('n\n')
-    assert.match(no.stdout, /1 delivery of ada@x\.example will be erased for good\. Go on\? \[y\/N\]/)
-    assert.deepEqual([no.code, Object.keys(await states()).length], [1, 1])
+    const command = ['script', '-qec', `"${process.execPath}" src/cli/main.ts forget ${EMAIL}`, '/dev/null'] as const
+    const answer = async (text: string) => {
+      const input = new PassThrough()
+      const asking = start({ t, command, args: [], cwd: ROOT, env, input })
+      await until('the question', () => asking.stdout().includes('[y/N]') || undefined)
+      input.end(text)
+      return asking.ended
+    }
+    const [ctrlC, ctrlD] = ['\u0003', '\u0004']
+    for (const text of ['n\n', ctrlC, ctrlD]) {
+      const no = await answer(text)
+      assert.match(no.stdout, /1 delivery of ada@x\.example will be erased for good\. Go on\? \[y\/N\]/)
+      assert.match(no.stdout, /\nNothing was erased\.\r\n$/)
+      assert.deepEqual([no.code, Object.keys(await states()).length], [1, 1])
+    }
     const yes = await answer('y\n')
     assert.deepEqual([yes.code, Object.keys(await states()).length], [0, 0])
   })

@@ -4,8 +4,9 @@ import { after, before, describe, test } from 'node:test'
 import { z } from 'zod'
 import { progressText } from '../../src/cli/reconcile.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
-import { run } from '../service/process.ts'
+import { DEMO, type Product, startProduct } from '../harness.ts'
+import { run, start } from '../service/process.ts'
+import { serveEnv } from '../service/serving.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const [ALICE, ERIN, NOBODY, SECOND] = ['alice@example.com', 'erin@example.com', 'nobody@example.com', 'two@example.com']
@@ -32,18 +33,11 @@ describe('reconcile', () => {
   let product: Product
   const reconcile = (args: readonly string[] = [], callsPerMinute = '0') =>
     command(['reconcile', ...args], callsPerMinute)
-  const command = (args: string[], callsPerMinute = '0') =>
-    run({
-      args,
-      env: {
-        LERNITO_WEBHOOK_SECRET: SECRET,
-        LERNITO_LMS_URL: product.lmsUrl,
-        LERNITO_LMS_CLIENT_ID: 'lernito-client',
-        LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
-        LERNITO_LMS_CALLS_PER_MINUTE: callsPerMinute,
-        LERNITO_DATABASE_URL: `sqlite:${join(product.folder, 'lernito.db')}`,
-      },
-    })
+  const command = (args: string[], callsPerMinute = '0') => run({ args, env: envWith(callsPerMinute) })
+  const envWith = (callsPerMinute: string) => ({
+    ...serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl }),
+    LERNITO_LMS_CALLS_PER_MINUTE: callsPerMinute,
+  })
 
   before(async () => {
     product = await startProduct()
@@ -148,6 +142,18 @@ describe('reconcile', () => {
     const { code, stdout } = await reconcile([], '440') // a call every 0.4 s beside the service
     assert.match(stdout, /^.*8 deliveries checked/m)
     assert.equal(code, 1, 'one allowance is still missing')
+  })
+
+  test('SIGTERM ends it as Ctrl-C does: it says how far it came, and gives its share of the call budget back', async (t) => {
+    const running = start({ t, args: ['reconcile'], env: envWith('110') })
+    running.child.stderr?.once('data', () => running.child.kill('SIGTERM'))
+    const { code, stdout } = await running.ended
+    assert.equal(code, 1)
+    assert.match(stdout, /^\d+ deliveries checked; /m)
+    const { db, close } = openDatabase({ url: `sqlite:${join(product.folder, 'lernito.db')}`, serve: false })
+    const guests = await db.selectFrom('replicas').select('id').where('id', 'like', 'reconcile-%').execute()
+    await close()
+    assert.deepEqual(guests, [])
   })
 
   test('its progress counts what its result counts, also deliveries whose enrollment is missing', async () => {

@@ -72,6 +72,28 @@ describe('sandbox', { concurrency: 2 }, () => {
     assert.match((await visitor.get(page)).text, /The service has received no webhook yet/)
   })
 
+  test('starts among the settings of an installation, of which it uses neither files nor addresses', async (t) => {
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'secret'), `${SECRET}\n`)
+    const running = start({
+      t,
+      args: ['sandbox', ...FREE_PORTS],
+      cwd,
+      env: {
+        TMPDIR: temporaryFolder(t),
+        LERNITO_WEBHOOK_SECRET_FILE: 'secret',
+        LERNITO_LMS_CLIENT_SECRET_FILE: 'secret',
+        LERNITO_DATABASE_CA_FILE: 'ca.pem',
+        LERNITO_EVENTS_URL: 'https://shop.example.com/',
+        LERNITO_EVENTS_SECRET_FILE: 'secret',
+        LERNITO_OUTCOMES: 'on',
+      },
+    })
+    const webhook = (await welcomeOf(running)).match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
+    const args = ['send', '--url', webhook, '--email', 'alice@example.com', '--course', DEMO]
+    assert.equal((await run({ args, env: { LERNITO_WEBHOOK_SECRET: SECRET } })).code, 0)
+  })
+
   test('uses LERNITO_WEBHOOK_SECRET, and does not print it', async (t) => {
     const env = { LERNITO_WEBHOOK_SECRET: SECRET, TMPDIR: temporaryFolder(t) }
     const running = start({ t, args: ['sandbox', ...FREE_PORTS], env })
@@ -132,7 +154,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     writeFileSync(join(cwd, 'empty.json'), JSON.stringify(empty))
     const says = {
       'empty.json': /needs an application .*--lms-only/,
-      'none.json': /none\.json: there is no such file\./,
+      'none.json': /none\.json: ENOENT: no such file or directory/,
       'text.json': /text\.json: /,
       'wrong.json': /people\.0\.email/,
     }

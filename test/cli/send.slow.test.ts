@@ -106,9 +106,10 @@ describe('send', { concurrency: 2 }, () => {
     'a --url that is not a URL': { args: [...buyer, '--url', 'nonsense'], code: 2, says: /--url nonsense/ },
     'a URL of another scheme': { args: [...buyer, '--url', 'ftp://shop/'], code: 2, says: /--url ftp:\/\/shop\// },
     'a file and a buyer': { args: ['sale.json', ...buyer], code: 2, says: /--email/ },
+    'a file and a name': { args: ['sale.json', '--name', 'Ada'], code: 2, says: /takes a FILE, or options/ },
     'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
     'an id without --standard': { args: [...buyer, '--id', 'x'], code: 2, says: /--id needs --standard/ },
-    'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
+    'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme, raw, not xml/ },
     '--standard with a form': {
       args: [...buyer, '--standard', '--form', 'raw'],
       code: 2,

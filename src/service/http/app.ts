@@ -10,7 +10,7 @@ import {
 } from 'fastify'
 import { type AppError, isUnreachable } from '../lib/errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
-import { createConnections, limitConnections } from './connections.ts'
+import { createConnections } from './connections.ts'
 import {
   bodyOf,
   HEADER_BYTES,
@@ -37,7 +37,7 @@ const UNAVAILABLE = 'The delivery could not be stored and is not accepted. Send 
  * @param from.trustedProxies the proxies whose X-Forwarded-For counts
  * @param from.stopping aborted at the stop: from then on each answer closes its connection. A proxy would keep it open,
  *   and the stop would wait for it.
- * @param from.maxConnections see limitConnections
+ * @param from.maxConnections see createConnections
  */
 export function createApp({
   log,
@@ -54,7 +54,7 @@ export function createApp({
   onRefused: OnRefused
   maxConnections?: number
 }): FastifyInstance {
-  const connections = createConnections({ log, onRefused })
+  const connections = createConnections({ log, onRefused, most: maxConnections })
   const refuse = refuserOf(onRefused)
   const app = fastify({
     bodyLimit,
@@ -73,7 +73,6 @@ export function createApp({
     frameworkErrors: (_error, request, reply) => refuse('bad_url', request, reply),
   })
   connections.watch(app.server)
-  limitConnections({ server: app.server, log, most: maxConnections })
   app.server.maxHeadersCount = MAX_HEADERS + 1 // Node drops the rest; one too many is enough to notice
   app.removeAllContentTypeParsers()
   const known = new Set(app.supportedMethods)

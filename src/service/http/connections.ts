@@ -6,6 +6,9 @@ import { bodyOf, type OnRefused, type Refusal, refusalOf } from './refusals.ts'
 
 /** The time for the sender to read the answer. Until then the server discards what the sender still sends. */
 const LINGER_MS = 500
+/** More than the 8,000 webhooks that fit into memory at once (see load-shedding.ts). */
+const MOST_CONNECTIONS = 10_000
+const LOG_EVERY_MS = 60_000
 
 interface Connection {
   /** Undefined if the other side has already cut the connection. */
@@ -23,17 +26,53 @@ interface Reporting {
 }
 
 /**
- * Answers what never becomes a request for a route: what Node's parser refuses, what is too slow, and CONNECT. Earlier requests on the same connection get their answers first, so that no sender takes one answer
- * for another.
+ * Answers what never becomes a request for a route: what Node's parser refuses, what is too slow, and CONNECT. Earlier
+ * requests on the same connection get their answers first, so that no sender takes one answer for another.
+ *
+ * It also limits the number of connections. When there is one too many, it cuts the one that has waited longest for a
+ * complete request: it is silent, kept alive after an answer, or slow. It never cuts the newest, as Node would, so a client
+ * that opens thousands of connections loses its own before a sale is lost. It sends no answer there, because the next
+ * request could take it for its own. It never cuts a connection whose request is complete.
+ * @param of.most the limit
  */
-export function createConnections({ log, onRefused }: { log: Log; onRefused: OnRefused }) {
-  const connections = new WeakMap<Duplex, Connection>()
+export function createConnections(of: { log: Log; onRefused: OnRefused; most?: number | undefined }) {
+  const { log, onRefused, most = MOST_CONNECTIONS } = of
+  const connections = new Map<Duplex, Connection>()
+  const waiting = new Set<Socket>() // the longest wait first
+  const cutOldest = createCutting({ log, most, waiting })
   const report: Reporting['report'] = (socket, { code, status }, detail) =>
     onRefused({ code, status, ip: connections.get(socket)?.ip, ...(detail === undefined ? {} : { detail }) })
+
+  const onConnection = (socket: Socket): void => {
+    const ip = socket.remoteAddress
+    connections.set(socket, { ip, unanswered: new Set(), last: null, isOver: false, whenAnswered: null })
+    waiting.add(socket)
+    socket.once('close', () => {
+      connections.delete(socket)
+      waiting.delete(socket)
+    })
+    if (connections.size > most) cutOldest()
+  }
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request
+    const connection = connections.get(socket)
+    if (connection === undefined) return
+    connection.last = { request, response }
+    connection.unanswered.add(response)
+    if (hasBody(request)) request.once('end', () => waiting.delete(socket))
+    else waiting.delete(socket)
+    response.once('close', () => {
+      connection.unanswered.delete(response)
+      if (connection.unanswered.size === 0) connection.whenAnswered?.()
+      waiting.delete(socket)
+      if (!socket.destroyed) waiting.add(socket)
+    })
+  }
   return {
     /** To be called once, before the server listens. */
     watch: (server: Server): void => {
-      trackRequests(server, connections)
+      server.on('connection', onConnection)
+      server.on('request', onRequest)
       server.on('connect', (_request, socket) => {
         report(socket, refusalOf('connect'))
         socket.on('error', () => {}) // Node no longer handles errors of the socket: one would end the process
@@ -50,21 +89,25 @@ export function createConnections({ log, onRefused }: { log: Log; onRefused: OnR
   }
 }
 
-function trackRequests(server: Server, connections: WeakMap<Duplex, Connection>): void {
-  server.on('connection', (socket) => {
-    const ip = socket.remoteAddress
-    connections.set(socket, { ip, unanswered: new Set(), last: null, isOver: false, whenAnswered: null })
-  })
-  server.on('request', (request, response) => {
-    const connection = connections.get(request.socket)
-    if (connection === undefined) return
-    connection.last = { request, response }
-    connection.unanswered.add(response)
-    response.once('close', () => {
-      connection.unanswered.delete(response)
-      if (connection.unanswered.size === 0) connection.whenAnswered?.()
-    })
-  })
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+
+/** Returns a function that cuts the connection that waits longest, with a log line a minute at most. */
+function createCutting({ log, most, waiting }: { log: Log; most: number; waiting: Set<Socket> }): () => void {
+  let loggedAt = Number.NEGATIVE_INFINITY
+  return () => {
+    const [oldest] = waiting
+    if (oldest === undefined) return
+    waiting.delete(oldest)
+    if (performance.now() - loggedAt >= LOG_EVERY_MS) {
+      loggedAt = performance.now()
+      log.warn(
+        { ip: oldest.remoteAddress, most },
+        'too many connections; those that have not sent a whole request are closed',
+      )
+    }
+    oldest.destroy()
+  }
 }
 
 /** Ends a connection on which no further request can be read, with an answer if one is due. */
@@ -119,65 +162,3 @@ function endWith(socket: Duplex, refusal: Refusal): void {
     if (refusal.code === 'too_slow') socket.destroy() // the parser would read what still comes
   })
 }
-
-/** More than the 8,000 webhooks that fit into memory at once (see load-shedding.ts). */
-const MOST_CONNECTIONS = 10_000
-const LOG_EVERY_MS = 60_000
-
-/**
- * Limits the number of connections. When there is one too many, the server cuts the connection that has waited longest
- * for a complete request: it is silent, kept alive after an answer, or slow. It never cuts the newest, so a client that
- * opens thousands of connections loses its own before a sale is lost. It sends no answer on the connection, because the
- * next request could take it for its own. It never cuts a connection whose request is complete.
- *
- * @param from.most the limit
- */
-export function limitConnections({
-  server,
-  log,
-  most = MOST_CONNECTIONS,
-}: {
-  server: Server
-  log: Log
-  most?: number | undefined
-}): void {
-  const waiting = new Set<Socket>() // the longest wait first
-  let open = 0
-  let loggedAt = Number.NEGATIVE_INFINITY
-
-  const cutOldest = (): void => {
-    const [oldest] = waiting
-    if (oldest === undefined) return
-    waiting.delete(oldest)
-    if (performance.now() - loggedAt >= LOG_EVERY_MS) {
-      loggedAt = performance.now()
-      log.warn(
-        { ip: oldest.remoteAddress, most },
-        'too many connections; those that have not sent a whole request are closed',
-      )
-    }
-    oldest.destroy()
-  }
-
-  server.on('connection', (socket) => {
-    open++
-    waiting.add(socket)
-    socket.once('close', () => {
-      open--
-      waiting.delete(socket)
-    })
-    if (open > most) cutOldest()
-  })
-  server.on('request', (request, response) => {
-    const { socket } = request
-    if (hasBody(request)) request.once('end', () => waiting.delete(socket))
-    else waiting.delete(socket)
-    response.once('close', () => {
-      waiting.delete(socket)
-      if (!socket.destroyed) waiting.add(socket)
-    })
-  })
-}
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0

@@ -1,13 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Its place among the webhooks in flight; null for another request. */
-    admitted: ReturnType<ReturnType<typeof createHeldMemory>>
-  }
-}
-
 /** The memory of a request and its connection until the answer, without the body (measured with 8,000 of them). */
 const REQUEST_BYTES = 32 * 1024
 /** Enough for 8,000 ordinary webhooks at once, or for 2,700 with a body of 64 KiB. */
@@ -66,9 +59,7 @@ interface LoadShedding {
 export function shedLoad(options: LoadShedding): void {
   const { app, bodyLimit, memoryBytes = MEMORY_BYTES } = options
   const admit = createHeldMemory(memoryBytes)
-  // Not a WeakMap: its entries survive every minor garbage collection, so all requests would be left to the long ones.
-  app.decorateRequest('admitted', null)
-  const { refuse, stop } = createRefuser(options)
+  const refuse = createRefuser(options)
   const isOutOfTime = createTimeLimit(options.loop ?? LOOP)
   const isWebhook = ({ method, routeOptions: { url = '' } }: FastifyRequest): boolean =>
     method === 'POST' && options.paths.includes(url)
@@ -82,18 +73,16 @@ export function shedLoad(options: LoadShedding): void {
     const giveWay = (): void => void refuse(reply.header('connection', 'close'), 'memory') // ends the connection
     const admitted = admit({ bytes: REQUEST_BYTES + bytes, giveWay })
     if (admitted === null) return refuse(reply, 'memory')
-    request.admitted = admitted
+    request.raw.once('end', admitted.complete)
     reply.raw.once('close', admitted.release)
   })
   // Checked again once the body is complete: all bodies that were admitted together may complete at once.
   app.addHook('preHandler', async (request, reply) => {
-    request.admitted?.complete()
     if (isWebhook(request) && isOutOfTime(bodyBytes(request))) return refuse(reply, 'time')
   })
-  app.addHook('onClose', async () => stop())
 }
 
-/** Answers 503, and reports the begin and the end of load shedding. */
+/** Returns a function that answers 503. It reports the begin and the end of load shedding. */
 function createRefuser({ onBegin, onEnd }: Pick<LoadShedding, 'onBegin' | 'onEnd'>) {
   let refused = 0
   let calm: NodeJS.Timeout | undefined
@@ -102,15 +91,12 @@ function createRefuser({ onBegin, onEnd }: Pick<LoadShedding, 'onBegin' | 'onEnd
     onEnd(refused)
     refused = 0
   }
-  return {
-    refuse: (reply: FastifyReply, shortage: Shortage): FastifyReply => {
-      if (refused === 0) onBegin(shortage)
-      refused++
-      clearTimeout(calm)
-      calm = setTimeout(end, CALM_MS).unref()
-      return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: TOO_BUSY })
-    },
-    stop: (): void => clearTimeout(calm),
+  return (reply: FastifyReply, shortage: Shortage): FastifyReply => {
+    if (refused === 0) onBegin(shortage)
+    refused++
+    clearTimeout(calm)
+    calm = setTimeout(end, CALM_MS).unref()
+    return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: TOO_BUSY })
   }
 }
 
@@ -144,31 +130,28 @@ function createHeldMemory(memoryBytes: number) {
   const incomplete = new Set<Held>() // the oldest first
   let [completeBytes, incompleteBytes] = [0, 0]
 
+  /** Whether it was incomplete until now. */
   const remove = (held: Held): boolean => {
     if (!incomplete.delete(held)) return false
     incompleteBytes -= held.bytes
     return true
-  }
-  const makeRoom = (): void => {
-    for (const oldest of incomplete) {
-      if (completeBytes + incompleteBytes <= memoryBytes) return
-      remove(oldest)
-      oldest.giveWay()
-    }
   }
 
   return (held: Held) => {
     if (completeBytes + held.bytes > memoryBytes) return null
     incomplete.add(held)
     incompleteBytes += held.bytes
-    makeRoom()
+    for (const oldest of incomplete) {
+      if (completeBytes + incompleteBytes <= memoryBytes) break
+      remove(oldest)
+      oldest.giveWay()
+    }
     let isComplete = false
     return {
       /** Its body is complete: it now keeps its memory until `release`. */
       complete: (): void => {
-        if (!remove(held)) return
-        isComplete = true
-        completeBytes += held.bytes
+        isComplete = remove(held)
+        if (isComplete) completeBytes += held.bytes
       },
       /** It is answered, or its sender is gone. To be called once. */
       release: (): void => {

@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { BreakerState } from '../../enroll/breakers/breaker-state.ts'
 import type { Budget } from '../../lms/client/budget.ts'
-import type { BacklogCounts } from '../../operators/reports/counts.ts'
+import type { readBacklog } from '../../operators/reports/overview.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
+import type { readOutboxBacklog } from '../../queue/outbox/list-events.ts'
 import { DELIVERY_STATES } from '../../sale/types.ts'
 import { shareReads } from '../lib/share-reads.ts'
 import METRICS from './metrics.json' with { type: 'json' }
@@ -61,11 +62,9 @@ export function createMetrics() {
 }
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** The backlog in the database. The time is in ms since 1970. */
-export interface Backlog extends BacklogCounts {
-  readonly oldestReceivedAt: number | null
-  /** Events that wait for the shop's endpoint, those that were given up, and the time of the oldest that waits. */
-  readonly outbox: { readonly pending: number; readonly failed: number; readonly oldestAt: number | null }
+/** The backlog in the database. */
+export type Backlog = Awaited<ReturnType<typeof readBacklog>> & {
+  readonly outbox: Awaited<ReturnType<typeof readOutboxBacklog>>
 }
 
 /** What each scrape reads. */

@@ -37,7 +37,7 @@ const areSimilar = (a: readonly string[], b: readonly string[]): boolean =>
   })
 
 /** The number of characters to insert, delete or replace (Levenshtein). */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
