@@ -128,6 +128,21 @@ test('a refusal keeps the LMS’s message, and one that names no cause says wher
   assert.equal(judgedFull.failure.status, 400)
 })
 
+test('enrollment-refused.json: a 403 that the LMS itself explains is about this person or course, and one of a gateway is not', () => {
+  const { judge } = enrollCall({ mode: null, username: 'alice', course: DEMO })
+  const said = recorded('enrollment-refused').map((exchange) => {
+    const judged = judge(answerOf(exchange))
+    return judged.ok || [judged.failure.kind, judged.failure.message]
+  })
+  assert.deepEqual(said, [
+    ['refused', "Users from this location cannot access the course 'course-v1:edX+DemoX+Demo_Course'."],
+    ['refused', 'Only employees can take this course.'],
+  ])
+  const nonStaff = exchangeOf('../lms-newer/paid-modes', 'verified as a non-staff application for itself')
+  assert.equal(verdict(judge(answerOf(nonStaff))), 'misconfigured')
+  assert.equal(verdict(judge(answer(403, { message: 'Forbidden' }))), 'misconfigured')
+})
+
 test('the message for an empty 404 says that the service user is not staff', () => {
   const recordedAnswer = answerOf(exchangeOf('enrollment-v1', 'enrol another person as a non-staff application'))
   const plain = enrollCall({ mode: null, username: 'grace', course: DEMO }).judge(recordedAnswer)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   type Answer,
+  jsonOf,
   judgeAvailable,
   judgeOther,
   lmsTime,
@@ -161,14 +162,21 @@ function judgeEnrolled(answer: Answer, asked: PersonInCourse): Judged<Changed> {
   return succeeded({ active, mode })
 }
 
-const refusalBody = z.object({ message: z.string() })
+const refusal = z.object({ message: z.string() })
+/**
+ * By a rule about countries or a plugin's filter, the LMS refuses with 403 (quoted: enrollment-refused.json). A gateway's
+ * 403 can have a `message`, too, but neither of the other fields.
+ */
+const notAllowed = z
+  .looseObject(refusal.shape)
+  .refine((body) => 'user_message_url' in body || 'localizedMessage' in body)
 
 /** The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. */
 function refusalOf(answer: Answer): string | null {
-  if (answer.status !== 400 && answer.status !== 406) return null
-  const read = readAs(answer, ENROLL_ENDPOINT, refusalBody)
-  if (!read.ok) return null
-  const { message } = read.value
+  if (![400, 403, 406].includes(answer.status)) return null
+  const read = (answer.status === 403 ? notAllowed : refusal).safeParse(jsonOf(answer))
+  if (!read.success) return null
+  const { message } = read.data
   // The LMS gives every cause the same message (recorded: 'course full', 'enrolment closed').
   const namesNoCause = message.startsWith('An error occurred while creating')
   return namesNoCause ? `${message} (most likely the course is full; the LMS's log has the cause)` : message
