@@ -79,3 +79,9 @@ test('an LMS with enrollments/modify needs no bulk_enroll', async (t) => {
   const results = await standIn({ lms: { bulk: false } })(t)
   assert.equal(resultOf(results, 'lms.bulk_enroll').detail, 'one call of enrollments/modify enrolls up to 50 people')
 })
+
+test('an LMS whose course modes can’t be read is asked once, not for each course, and the problem is shown once', async (t) => {
+  const faults = [{ path: '/api/enrollment/v1/course/{course_id}', status: 500 }]
+  const results = await standIn({ faults, env: { LERNITO_COURSE_MODE: `${DEMO}=audit,${HONOR}=verified` } })(t)
+  assert.match(problemOf(results, 'lms.course_mode'), /^call\.failed: [^:]*$/)
+})

@@ -54,8 +54,8 @@ const COURSE_MODE = check({
     for (const [course, mode] of pairs.slice(0, MODES_READ)) {
       const request = canBeCourse(course) ? courseModesCall({ course }) : null
       const read = request === null ? null : await call({ facts, tools, request })
-      if (read !== null && !read.ok) problems.push(read.problem)
-      else if (read === null || read.value === null) problems.push(problem('mode.no_course', { course }))
+      if (read !== null && !read.ok) return failed([...problems, read.problem])
+      if (read === null || read.value === null) problems.push(problem('mode.no_course', { course }))
       else if (!read.value.includes(mode)) problems.push(problem('mode.missing', { course, mode }))
     }
     if (problems.length > 0) return failed(problems)
