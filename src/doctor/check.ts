@@ -65,6 +65,9 @@ export interface Facts {
   readonly 'lms.bulk_enroll': boolean
 }
 
+/** What a check came to, the most urgent first. */
+export const CHECK_STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
+
 /** The result of a check. `skipped`: it did not run, and `detail` says why. */
 export interface Finding {
   readonly problems: readonly Problem[]

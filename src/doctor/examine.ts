@@ -1,7 +1,15 @@
 import { inspectDatabase } from '../database/inspect.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import type { Resolve } from '../service/lib/outgoing-call.ts'
-import { type Check, type Facts, type Finding, type Problem, skipped, type Tools } from './check.ts'
+import {
+  type CHECK_STATUSES,
+  type Check,
+  type Facts,
+  type Finding,
+  type Problem,
+  skipped,
+  type Tools,
+} from './check.ts'
 import { API_CHECKS } from './checks/api.ts'
 import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
@@ -26,7 +34,7 @@ export type CheckId = (typeof CHECKS)[number]['id']
 export interface Result {
   readonly id: CheckId
   readonly about: string
-  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
+  readonly status: (typeof CHECK_STATUSES)[number]
   /** What the check found, or why it was skipped; null if the problems say it. */
   readonly detail: string | null
   readonly problems: readonly Problem[]
