@@ -184,9 +184,7 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
       ttlMs: () => AVAILABILITY_MS,
       async load() {
         const sent = await sendWithoutToken(call)
-        // Without a token, no call takes effect.
-        if (!sent.ok) return { ok: false, failure: { ...sent.failure, mayHaveTakenEffect: false } }
-        return call.judge(sent.value)
+        return sent.ok ? call.judge(sent.value) : sent
       },
     })
   const bulk = availability(bulkApi.BULK_AVAILABLE)

@@ -195,7 +195,7 @@ const foundAccounts = z.array(named)
 export function searchEmailsCall({ emails }: { emails: readonly string[] }): LmsCall<FoundAccounts | null> {
   if (emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
   return {
-    ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails } }),
+    ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails }, changes: false }),
     judge: (answer) => judgeSearch(answer, { emails }),
   }
 }

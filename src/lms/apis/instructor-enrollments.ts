@@ -45,6 +45,7 @@ export const MODIFY_AVAILABLE: LmsCall<boolean> = {
   endpoint: ENDPOINT,
   path: pathOf(PLACEHOLDER),
   body: null,
+  changes: false,
   judge: (answer) => {
     const { status } = answer
     if (status === 401 && jsonOf(answer) !== undefined) return succeeded(true)

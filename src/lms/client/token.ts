@@ -23,7 +23,7 @@ export function tokenRequest(
 ): LmsRequest {
   const form = new URLSearchParams({ ...grant, client_id: clientId, client_secret: clientSecret, token_type: type })
   const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text: form.toString() }
-  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body }
+  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body, changes: false }
 }
 
 const granted = z.object({

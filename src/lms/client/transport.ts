@@ -8,7 +8,7 @@ import {
 } from '../../service/lib/outgoing-call.ts'
 import { VERSION } from '../../service/lib/version.ts'
 import { type Answer, readAnswer } from './answer.ts'
-import { changesSomething, type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
+import { type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -16,6 +16,8 @@ export interface LmsRequest {
   /** The encoded path below LERNITO_LMS_URL, with its query. */
   readonly path: string
   readonly body: { readonly contentType: string; readonly text: string } | null
+  /** Whether it changes enrollments or allowances. One that doesn't can be repeated at will. */
+  readonly changes: boolean
 }
 
 /** A request with the judgment of its answer. */
@@ -73,18 +75,19 @@ export function getRequest(
   { path = endpoint, query = {} }: { path?: string; query?: Readonly<Record<string, string>> } = {},
 ): LmsRequest {
   const search = new URLSearchParams(query).toString()
-  return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null }
+  return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null, changes: false }
 }
 
-/** A request with a JSON body. `path`: absent if it is that of the endpoint. */
+/** A request with a JSON body. `path`: absent if it is that of the endpoint. `changes`: true if absent. */
 export function jsonRequest(of: {
   method?: 'POST' | 'DELETE'
   endpoint: Endpoint
   path?: string
   body: object
+  changes?: false
 }): LmsRequest {
-  const { method = 'POST', endpoint, path = endpoint, body } = of
-  return { method, endpoint, path, body: { contentType: 'application/json', text: JSON.stringify(body) } }
+  const { method = 'POST', endpoint, path = endpoint, body, changes = true } = of
+  return { method, endpoint, path, body: { contentType: 'application/json', text: JSON.stringify(body) }, changes }
 }
 
 /**
@@ -117,7 +120,7 @@ export function createTransport(from: TransportOptions) {
         ? `no complete answer within ${timeoutMs / 1000} s`
         : connectionCause(error, url.protocol === 'https:' ? CAUSES_WITH_TLS : CAUSES)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
-      const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
+      const mayHaveTakenEffect = request.changes && !neverSent(error)
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
     deadline.clear()
