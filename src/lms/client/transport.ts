@@ -176,7 +176,7 @@ const CAUSES: Readonly<Record<string, string>> = {
 const NO_TLS_CONNECTION = `no TLS connection within ${CONNECT_TIMEOUT_MS / 1000} s: nothing accepts it, or the port uses plain HTTP; in that case write http:// in LERNITO_LMS_URL`
 const CAUSES_WITH_TLS = { ...CAUSES, UND_ERR_CONNECT_TIMEOUT: NO_TLS_CONNECTION }
 
-/** Gives the slot back after `afterMs`. Only the first call counts. */
+/** Gives the slot back after `afterMs`. */
 type ReleaseSlot = (afterMs: number) => void
 
 /**
@@ -203,12 +203,6 @@ export function createConcurrencyLimiter({ slots, startTimer }: { slots: () => n
       waiting.push(resolve)
       admit()
     })
-    let released = false
-    return (afterMs) => {
-      if (released) return
-      released = true
-      if (afterMs > 0) startTimer(afterMs, release)
-      else release()
-    }
+    return (afterMs) => (afterMs > 0 ? startTimer(afterMs, release) : release())
   }
 }
