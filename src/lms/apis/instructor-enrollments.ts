@@ -3,7 +3,7 @@ import { type Answer, hasShape, jsonOf, judgeOther, notUnderstood, readOk } from
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
-import { type BatchAnswer, type BatchCall, errorsIn, identifiersOf, people, resultsIn } from './batch-answer.ts'
+import { type BatchAnswer, type BatchCall, batchAnswer, identifiersOf, people } from './batch-answer.ts'
 import { canBeCourse } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
@@ -85,7 +85,6 @@ export function judgeModify(answer: Answer, call: ModifyCall): Judged<BatchAnswe
   const isInOrder =
     rows.length === emails.length && rows.every((row, i) => isSameAddress(row.identifier, emails[i] ?? ''))
   const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
-  const results = isInOrder ? resultsIn(call, named) : null
-  if (results === null) return notUnderstood(answer, ENDPOINT)
-  return succeeded({ ...errorsIn(named), results: new Map([[call.course, results]]) })
+  const judged = isInOrder ? batchAnswer(call, new Map([[call.course, named]])) : null
+  return judged === null ? notUnderstood(answer, ENDPOINT) : succeeded(judged)
 }
