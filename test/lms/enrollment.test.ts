@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { enrollCall, enrollmentCall } from '../../src/lms/apis/enrollment.ts'
+import { changeModeCall, enrollCall, enrollmentCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -27,8 +27,11 @@ function meant({ request, response }: Exchange): { username: string; course: str
 
 function judged(exchange: Exchange) {
   const of = meant(exchange)
-  const { judge } = exchange.request.method === 'GET' ? enrollmentCall(of) : enrollCall({ ...of, mode: null })
-  return verdict<object | null>(judge(answerOf(exchange)))
+  if (exchange.request.method === 'GET') return verdict<object | null>(enrollmentCall(of).judge(answerOf(exchange)))
+  const { is_active: active } = exchange.request.json ?? {}
+  const change = { ...of, mode: 'audit' }
+  const call = active === false ? unenrollCall(of) : active ? enrollCall(change) : changeModeCall(change)
+  return verdict<object | null>(call.judge(answerOf(exchange)))
 }
 
 /** The recorded calls of the two endpoints, without those for course details and the list, which are not used. */
@@ -164,7 +167,7 @@ test('the requests for enrollments are as recorded', () => {
   assert.equal(enrollmentCall({ username: 'a/,?', course: 'a/b/c' }).path, `${PATH}/a%2F%2C%3F,a/b/c`)
 })
 
-test('an answer about another person or course is no success', () => {
+test('an answer about another person, course or state is no success', () => {
   const { response } = exchangeOf('enrollment-v1', 'enrol an active person')
   const other = answer(200, response.body)
   assert.equal(verdict(enrollCall({ mode: null, username: 'bob', course: DEMO }).judge(other)), 'misconfigured')
@@ -174,6 +177,8 @@ test('an answer about another person or course is no success', () => {
   )
   assert.equal(verdict(enrollmentCall({ username: 'bob', course: DEMO }).judge(other)), 'server_error')
   assert.equal(verdict(enrollmentCall({ username: 'alice', course: 'course-v1:a+b+c' }).judge(other)), 'server_error')
+  const inactive = answer(200, { ...Object(response.body), is_active: false })
+  assert.equal(verdict(enrollCall({ mode: null, username: 'alice', course: DEMO }).judge(inactive)), 'server_error')
   assert.equal(
     verdict(enrollCall({ mode: null, username: 'alice', course: DEMO }).judge(answer(200, ''))),
     'server_error',
