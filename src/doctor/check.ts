@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Inspected, Inspection } from '../database/inspect.ts'
+import type { Inspection } from '../database/inspect.ts'
 import { oneLine } from '../lms/client/failure.ts'
 import type { Token } from '../lms/client/token.ts'
 import type { LmsRequest } from '../lms/client/transport.ts'
@@ -88,7 +88,6 @@ export interface Tools {
     request: LmsRequest
     token?: string | undefined
   }) => Promise<Reached | Unreached>
-  readonly inspect: (settings: Settings) => Promise<Inspected>
   /** The limit for one connection, ms. */
   readonly callMs: number
   /** Looks up host names; absent: the system does. */

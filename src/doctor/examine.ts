@@ -1,5 +1,3 @@
-import { inspectDatabase } from '../database/inspect.ts'
-import { TIMING } from '../queue/replicas/timing.ts'
 import type { Resolve } from '../service/lib/outgoing-call.ts'
 import {
   type CHECK_STATUSES,
@@ -76,8 +74,6 @@ export async function examine(from: {
       const headers = token === undefined ? {} : { authorization: `JWT ${token}` }
       return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, headers })
     },
-    inspect: ({ LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca }) =>
-      inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(deadlines.callMs) }),
   }
   const facts: Partial<Facts> = {}
   const running = new Map<CheckId, Promise<Result>>()

@@ -232,15 +232,8 @@ export interface PeopleOfCourse {
  * @param of.most how many people a call may have
  * @param of.query what it has besides them
  */
-export function peopleRequests({
-  endpoint,
-  most,
-  query = {},
-}: {
-  endpoint: Endpoint
-  most: number
-  query?: Readonly<Record<string, string>>
-}) {
+export function peopleRequests(of: { endpoint: Endpoint; most: number; query?: Readonly<Record<string, string>> }) {
+  const { endpoint, most, query = {} } = of
   const requestOf = ({ course, usernames }: PeopleOfCourse): LmsRequest =>
     getRequest(endpoint, { query: { course_id: course, username: usernames.join(','), ...query } })
   const fits = (of: PeopleOfCourse): boolean => of.usernames.length <= most && requestOf(of).path.length <= PATH_BYTES
