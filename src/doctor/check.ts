@@ -67,6 +67,7 @@ export interface Facts {
 
 /** What a check came to, the most urgent first. */
 export const CHECK_STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
+export type CheckStatus = (typeof CHECK_STATUSES)[number]
 
 /** The result of a check. `skipped`: it did not run, and `detail` says why. */
 export interface Finding {

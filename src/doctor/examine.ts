@@ -1,13 +1,5 @@
 import type { Resolve } from '../service/lib/outgoing-call.ts'
-import {
-  type CHECK_STATUSES,
-  type Check,
-  type Facts,
-  type Finding,
-  type Problem,
-  skipped,
-  type Tools,
-} from './check.ts'
+import { type Check, type CheckStatus, type Facts, type Finding, type Problem, skipped, type Tools } from './check.ts'
 import { API_CHECKS } from './checks/api.ts'
 import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
@@ -32,7 +24,7 @@ export type CheckId = (typeof CHECKS)[number]['id']
 export interface Result {
   readonly id: CheckId
   readonly about: string
-  readonly status: (typeof CHECK_STATUSES)[number]
+  readonly status: CheckStatus
   /** What the check found, or why it was skipped; null if the problems say it. */
   readonly detail: string | null
   readonly problems: readonly Problem[]
@@ -68,8 +60,8 @@ export async function examine(from: {
     probe,
     callMs: deadlines.callMs,
     resolve,
-    askLms: async ({ settings, request: { method, path, body, endpoint }, token }) => {
-      if (method === 'DELETE') throw new Error('doctor deletes nothing')
+    askLms: async ({ settings, request: { method, path, body, endpoint, changes }, token }) => {
+      if (changes) throw new Error('doctor changes nothing')
       if (token !== undefined && THROTTLED.test(endpoint) && !(await acquire(over))) throw NO_PERMIT
       const headers = token === undefined ? {} : { authorization: `JWT ${token}` }
       return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, headers })
