@@ -52,7 +52,7 @@ interface PersonInCourse {
  */
 export const enrollmentCall = (of: PersonInCourse): LmsCall<Enrollment | null> => ({
   ...getRequest(READ_ENDPOINT, {
-    path: `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`,
+    at: { username: encodeURIComponent(of.username), course: courseInPath(of.course) },
   }),
   judge: (answer) => {
     if (answer.status === 200 && answer.text === '') return succeeded(null)

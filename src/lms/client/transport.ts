@@ -69,25 +69,32 @@ const MAX_ANSWER_BYTES = 2 * 1024 * 1024
  */
 const KEEP_SLOT_MS = 60_000
 
-/** A request that reads. `path`: absent if it is that of the endpoint. */
+type Texts = Readonly<Record<string, string>>
+
+/** The path of an endpoint. `at`: encoded values for the {names} in it. */
+const pathOf = (endpoint: Endpoint, at: Texts): string =>
+  endpoint.replace(/\{(\w+)\}/g, (blank, name: string) => at[name] ?? blank)
+
+/** A request that reads. `at`: encoded values for the {names} in the endpoint. */
 export function getRequest(
   endpoint: Endpoint,
-  { path = endpoint, query = {} }: { path?: string; query?: Readonly<Record<string, string>> } = {},
+  { at = {}, query = {} }: { at?: Texts; query?: Texts } = {},
 ): LmsRequest {
-  const search = new URLSearchParams(query).toString()
+  const [path, search] = [pathOf(endpoint, at), new URLSearchParams(query).toString()]
   return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null, changes: false }
 }
 
-/** A request with a JSON body. `path`: absent if it is that of the endpoint. `changes`: true if absent. */
+/** A request with a JSON body. `changes`: true if absent. */
 export function jsonRequest(of: {
   method?: 'POST' | 'DELETE'
   endpoint: Endpoint
-  path?: string
+  at?: Texts
   body: object
   changes?: false
 }): LmsRequest {
-  const { method = 'POST', endpoint, path = endpoint, body, changes = true } = of
-  return { method, endpoint, path, body: { contentType: 'application/json', text: JSON.stringify(body) }, changes }
+  const { method = 'POST', endpoint, at = {}, changes = true } = of
+  const body = { contentType: 'application/json', text: JSON.stringify(of.body) }
+  return { method, endpoint, path: pathOf(endpoint, at), body, changes }
 }
 
 /**
