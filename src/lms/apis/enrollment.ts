@@ -41,7 +41,7 @@ export function enrollmentVersionCall(version: 1 | 2): LmsCall<boolean> {
 }
 
 /** One person in one course. */
-interface PersonInCourse {
+export interface PersonInCourse {
   readonly username: string
   readonly course: string
 }
