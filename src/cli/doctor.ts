@@ -1,5 +1,4 @@
-import { CHECK_STATUSES } from '../console/parts.ts'
-import type { Problem } from '../doctor/check.ts'
+import { CHECK_STATUSES, type Problem } from '../doctor/check.ts'
 import { examine, type Result } from '../doctor/examine.ts'
 import { command, loadDotEnv } from './command.ts'
 import { printJson, terminalWidth, wrapped } from './plain.ts'

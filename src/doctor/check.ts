@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Inspected, Inspection } from '../database/inspect.ts'
+import type { Inspection } from '../database/inspect.ts'
 import { oneLine } from '../lms/client/failure.ts'
 import type { Token } from '../lms/client/token.ts'
 import type { LmsRequest } from '../lms/client/transport.ts'
@@ -65,6 +65,10 @@ export interface Facts {
   readonly 'lms.bulk_enroll': boolean
 }
 
+/** What a check came to, the most urgent first. */
+export const CHECK_STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
+export type CheckStatus = (typeof CHECK_STATUSES)[number]
+
 /** The result of a check. `skipped`: it did not run, and `detail` says why. */
 export interface Finding {
   readonly problems: readonly Problem[]
@@ -85,7 +89,6 @@ export interface Tools {
     request: LmsRequest
     token?: string | undefined
   }) => Promise<Reached | Unreached>
-  readonly inspect: (settings: Settings) => Promise<Inspected>
   /** The limit for one connection, ms. */
   readonly callMs: number
   /** Looks up host names; absent: the system does. */

@@ -1,7 +1,5 @@
-import { inspectDatabase } from '../database/inspect.ts'
-import { TIMING } from '../queue/replicas/timing.ts'
 import type { Resolve } from '../service/lib/outgoing-call.ts'
-import { type Check, type Facts, type Finding, type Problem, skipped, type Tools } from './check.ts'
+import { type Check, type CheckStatus, type Facts, type Finding, type Problem, skipped, type Tools } from './check.ts'
 import { API_CHECKS } from './checks/api.ts'
 import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
@@ -26,7 +24,7 @@ export type CheckId = (typeof CHECKS)[number]['id']
 export interface Result {
   readonly id: CheckId
   readonly about: string
-  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
+  readonly status: CheckStatus
   /** What the check found, or why it was skipped; null if the problems say it. */
   readonly detail: string | null
   readonly problems: readonly Problem[]
@@ -62,14 +60,12 @@ export async function examine(from: {
     probe,
     callMs: deadlines.callMs,
     resolve,
-    askLms: async ({ settings, request: { method, path, body, endpoint }, token }) => {
-      if (method === 'DELETE') throw new Error('doctor deletes nothing')
+    askLms: async ({ settings, request: { method, path, body, endpoint, changes }, token }) => {
+      if (changes) throw new Error('doctor changes nothing')
       if (token !== undefined && THROTTLED.test(endpoint) && !(await acquire(over))) throw NO_PERMIT
       const headers = token === undefined ? {} : { authorization: `JWT ${token}` }
       return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, headers })
     },
-    inspect: ({ LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca }) =>
-      inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(deadlines.callMs) }),
   }
   const facts: Partial<Facts> = {}
   const running = new Map<CheckId, Promise<Result>>()

@@ -100,7 +100,6 @@ function createLookUps(parts: Parts) {
     course: async (key: string, since?: number): Promise<Judged<coursesApi.Course | null>> =>
       coursesApi.canBeCourse(key) ? courses.get(key, since) : succeeded(null),
     account: (email: string) => ask(accountsApi.accountCall({ email })),
-    /** A known account, found by its id. */
     accountById: (known: LmsAccount) => ask(accountsApi.accountByIdCall(known)),
     /**
      * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
@@ -115,28 +114,18 @@ function createLookUps(parts: Parts) {
       }
       return succeeded(taken)
     },
-    /**
-     * The accounts of these addresses. null if the LMS lets the service user search none; it is then asked again after
-     * 5 min.
-     * @throws Error for more than SEARCH_ADDRESSES addresses
-     */
+    /** If the LMS lets the service user search none, it is asked again after 5 min. */
     searchEmails: emailSearch(parts),
   }
 }
 
 /** What the LMS tells about how people learn. It throttles none of it, and tells it to staff only. */
 function createLearningCalls(ask: Ask) {
-  return {
-    /**
-     * The grades of these people in one course, by user name.
-     * @throws Error if they don't fit in one call: see groupsForGrades
-     */
-    grades: (of: { course: string; usernames: readonly string[] }) => ask(gradesCall(of)),
-    /** The grade of one person; null if there is none. */
-    grade: (of: { course: string; username: string }) => ask(gradeCall(of)),
-    /** @throws Error for a name that certificateCanNameUser rejects */
-    certificate: (of: { course: string; username: string }) => ask(certificateCall(of)),
-  }
+  const learning =
+    <Of, T>(callOf: (of: Of) => LmsCall<T>) =>
+    (of: Of): Promise<Judged<T>> =>
+      ask(callOf(of))
+  return { grades: learning(gradesCall), grade: learning(gradeCall), certificate: learning(certificateCall) }
 }
 
 /** What the LMS tells about all of its courses, for the catalogue. Nothing of it is kept here. */
@@ -153,24 +142,19 @@ function createCatalogueCalls({ ask, tokens }: Parts) {
       permit.spend()
       return ask(courseListCall({ username, pageSize: COURSE_PAGE, page }))
     },
-    /** The course that a key means; null if there is none. */
     catalogueCourse: (key: string) =>
       coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: CATALOGUE_COURSE }),
-    /** The modes that were added to a course, by its true key. */
     addedModes: (course: string) => ask(addedModesCall({ course })),
   }
 }
 
 function emailSearch({ ask, now }: Pick<Parts, 'ask' | 'now'>) {
-  let missingSince: number | null = null
-  const isMissing = (): boolean => {
-    const age = missingSince === null ? null : now() - missingSince
-    return age !== null && age >= 0 && age < AVAILABILITY_MS // a clock that was set back ends it
-  }
+  let missingAt = Number.NEGATIVE_INFINITY
   return async (emails: readonly string[]): Promise<Judged<accountsApi.FoundAccounts | null>> => {
-    if (isMissing()) return succeeded(null)
+    const age = now() - missingAt
+    if (age >= 0 && age < AVAILABILITY_MS) return succeeded(null) // a clock that was set back ends it
     const found = await ask(accountsApi.searchEmailsCall({ emails }))
-    missingSince = found.ok && found.value === null ? now() : null
+    if (found.ok && found.value === null) missingAt = now()
     return found
   }
 }
@@ -184,17 +168,15 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
       ttlMs: () => AVAILABILITY_MS,
       async load() {
         const sent = await sendWithoutToken(call)
-        // Without a token, no call takes effect.
-        if (!sent.ok) return { ok: false, failure: { ...sent.failure, mayHaveTakenEffect: false } }
-        return call.judge(sent.value)
+        return sent.ok ? call.judge(sent.value) : sent
       },
     })
   const bulk = availability(bulkApi.BULK_AVAILABLE)
   const modify = availability(modifyApi.MODIFY_AVAILABLE)
   return {
-    /** Whether the LMS has bulk_enroll. Kept for 5 min, or until a bulk call shows that it has none. */
+    /** These two are kept for 5 min, or until a call shows that the LMS has no such API. */
     bulkAvailable: () => bulk.get(''),
-    /** @throws Error for an address that batchCanName rejects */
+    modifyAvailable: () => modify.get(''),
     async bulkEnroll(permit: Permit, of: bulkApi.BulkCall): Promise<Judged<BatchAnswer>> {
       const call = bulkApi.bulkEnrollCall(of)
       permit.spend()
@@ -202,13 +184,7 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
       if (!judged.ok && judged.failure.status === 404) bulk.forget('')
       return judged
     },
-    /** Whether the LMS has enrollments/modify. Kept for 5 min, or until a call shows that it has none. */
-    modifyAvailable: () => modify.get(''),
-    /**
-     * Needs no permit, since the LMS doesn't throttle it (recorded: enrollments-modify.json, 'THROTTLE: …'). null if the
-     * LMS has no such course.
-     * @throws Error for what modifyCall rejects
-     */
+    /** Needs no permit, since the LMS doesn't throttle it (recorded: enrollments-modify.json, 'THROTTLE: …'). */
     async modify(of: modifyApi.ModifyCall): Promise<Judged<BatchAnswer | null>> {
       const judged = await ask(modifyApi.modifyCall(of))
       if (!judged.ok && judged.failure.status === 404) modify.forget('')
@@ -217,7 +193,10 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
   }
 }
 
-/** The enrollment API, version 1. The LMS throttles all of it, so each call takes a permit. */
+/**
+ * The enrollment API, version 1. The LMS throttles all of it, so each call takes a permit. Each is documented where it is
+ * built.
+ */
 function createSingleCalls(ask: Ask) {
   function single<Of, T>(callOf: (of: Of) => LmsCall<T>) {
     return (permit: Permit, of: Of): Promise<Judged<T>> => {
@@ -227,22 +206,13 @@ function createSingleCalls(ask: Ask) {
     }
   }
   return {
-    /** null if the person was never enrolled. */
     enrollment: single(enrollmentApi.enrollmentCall),
-    /**
-     * The enrollments of these people in one course, active or not.
-     * @throws Error if they don't fit in one call: see groupsForCourseList
-     */
     enrollmentsOfCourse: single(enrollmentApi.courseEnrollmentListCall),
-    /** `force`: see enrollCall; true if absent. */
     enroll: single(enrollmentApi.enrollCall),
-    /** Enrolls nobody. Only for an enrollment in another mode: see changeModeCall. */
     changeMode: single(enrollmentApi.changeModeCall),
-    /** Only for a person who has an enrollment: see unenrollCall. */
     unenroll: single(enrollmentApi.unenrollCall),
     allow: single(allowedApi.allowCall),
     allowances: single(allowedApi.allowancesCall),
-    /** false if there was none. */
     disallow: single(allowedApi.disallowCall),
   }
 }

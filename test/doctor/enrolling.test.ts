@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
 import { DEMO } from '../harness.ts'
-import { type Case, inWorld, problemOf, resultOf, standIn, testCauses } from './examining.ts'
+import { startLms } from '../service/serving.ts'
+import { type Case, envFor, examined, inWorld, problemOf, resultOf, standIn, testCauses } from './examining.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 
@@ -36,6 +37,14 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.enrolling, Case>> = {
     rule: 'a course of LERNITO_COURSE_MODE that the LMS does not have',
     found: 'lms.course_mode',
     broken: standIn({ env: { LERNITO_COURSE_MODE: 'course-v1:No+Such+Course=verified' } }),
+  },
+  'mode.throttled': {
+    rule: 'an LMS that tells no more modes now',
+    found: 'lms.course_mode',
+    broken: standIn({
+      faults: [{ path: '/api/enrollment/v1/course/{course_id}', status: 429 }],
+      env: { LERNITO_COURSE_MODE: `${HONOR}=verified,${DEMO}=audit` },
+    }),
   },
   'mails.without_batches': {
     rule: 'LERNITO_EMAIL_STUDENTS at an LMS that has only the single APIs',
@@ -78,4 +87,17 @@ test('of more than 20 courses, the check says how many it has seen, and that the
 test('an LMS with enrollments/modify needs no bulk_enroll', async (t) => {
   const results = await standIn({ lms: { bulk: false } })(t)
   assert.equal(resultOf(results, 'lms.bulk_enroll').detail, 'one call of enrollments/modify enrolls up to 50 people')
+})
+
+test('an LMS whose course modes can’t be read is asked once, not for each course, and the problem is shown once', async (t) => {
+  const faults = [{ path: '/api/enrollment/v1/course/{course_id}', status: 500 }]
+  const results = await standIn({ faults, env: { LERNITO_COURSE_MODE: `${DEMO}=audit,${HONOR}=verified` } })(t)
+  assert.match(problemOf(results, 'lms.course_mode'), /^call\.failed: [^:]*$/)
+})
+
+test('the modes of courses are read without the service user, so a service that runs the checks pays nothing for them', async (t) => {
+  const { url } = await startLms(t)
+  const env = { ...envFor({ t, lmsUrl: url }), LERNITO_COURSE_MODE: `${HONOR}=verified,${DEMO}=audit` }
+  const results = await examined({ env, acquire: async () => false })
+  assert.equal(resultOf(results, 'lms.course_mode').detail, '2 of 2 courses checked')
 })

@@ -77,10 +77,10 @@ test('a value requested before `since` is requested again, and one requested aft
   assert.deepEqual(await cache.get('a', 11), succeeded('a2'))
 })
 
-test('above the maximum, the least recently used value goes', async () => {
+test('above the maximum, the oldest value goes', async () => {
   const { loads, cache } = start((key) => succeeded(key))
-  for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) await cache.get(key)
-  assert.deepEqual(loads, ['a', 'b', 'c', 'b'])
+  for (const key of ['a', 'b', 'a', 'c', 'b', 'a']) await cache.get(key)
+  assert.deepEqual(loads, ['a', 'b', 'c', 'a'])
 })
 
 test('a value that may not be kept is requested again for each later caller', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { enrollCall, enrollmentCall } from '../../src/lms/apis/enrollment.ts'
+import { changeModeCall, enrollCall, enrollmentCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -27,8 +27,11 @@ function meant({ request, response }: Exchange): { username: string; course: str
 
 function judged(exchange: Exchange) {
   const of = meant(exchange)
-  const { judge } = exchange.request.method === 'GET' ? enrollmentCall(of) : enrollCall({ ...of, mode: null })
-  return verdict<object | null>(judge(answerOf(exchange)))
+  if (exchange.request.method === 'GET') return verdict<object | null>(enrollmentCall(of).judge(answerOf(exchange)))
+  const { is_active: active } = exchange.request.json ?? {}
+  const change = { ...of, mode: 'audit' }
+  const call = active === false ? unenrollCall(of) : active ? enrollCall(change) : changeModeCall(change)
+  return verdict<object | null>(call.judge(answerOf(exchange)))
 }
 
 /** The recorded calls of the two endpoints, without those for course details and the list, which are not used. */
@@ -128,6 +131,21 @@ test('a refusal keeps the LMS’s message, and one that names no cause says wher
   assert.equal(judgedFull.failure.status, 400)
 })
 
+test('enrollment-refused.json: a 403 that the LMS itself explains is about this person or course, and one of a gateway is not', () => {
+  const { judge } = enrollCall({ mode: null, username: 'alice', course: DEMO })
+  const said = recorded('enrollment-refused').map((exchange) => {
+    const judged = judge(answerOf(exchange))
+    return judged.ok || [judged.failure.kind, judged.failure.message]
+  })
+  assert.deepEqual(said, [
+    ['refused', "Users from this location cannot access the course 'course-v1:edX+DemoX+Demo_Course'."],
+    ['refused', 'Only employees can take this course.'],
+  ])
+  const nonStaff = exchangeOf('../lms-newer/paid-modes', 'verified as a non-staff application for itself')
+  assert.equal(verdict(judge(answerOf(nonStaff))), 'misconfigured')
+  assert.equal(verdict(judge(answer(403, { message: 'Forbidden' }))), 'misconfigured')
+})
+
 test('the message for an empty 404 says that the service user is not staff', () => {
   const recordedAnswer = answerOf(exchangeOf('enrollment-v1', 'enrol another person as a non-staff application'))
   const plain = enrollCall({ mode: null, username: 'grace', course: DEMO }).judge(recordedAnswer)
@@ -149,7 +167,7 @@ test('the requests for enrollments are as recorded', () => {
   assert.equal(enrollmentCall({ username: 'a/,?', course: 'a/b/c' }).path, `${PATH}/a%2F%2C%3F,a/b/c`)
 })
 
-test('an answer about another person or course is no success', () => {
+test('an answer about another person, course or state is no success', () => {
   const { response } = exchangeOf('enrollment-v1', 'enrol an active person')
   const other = answer(200, response.body)
   assert.equal(verdict(enrollCall({ mode: null, username: 'bob', course: DEMO }).judge(other)), 'misconfigured')
@@ -159,6 +177,8 @@ test('an answer about another person or course is no success', () => {
   )
   assert.equal(verdict(enrollmentCall({ username: 'bob', course: DEMO }).judge(other)), 'server_error')
   assert.equal(verdict(enrollmentCall({ username: 'alice', course: 'course-v1:a+b+c' }).judge(other)), 'server_error')
+  const inactive = answer(200, { ...Object(response.body), is_active: false })
+  assert.equal(verdict(enrollCall({ mode: null, username: 'alice', course: DEMO }).judge(inactive)), 'server_error')
   assert.equal(
     verdict(enrollCall({ mode: null, username: 'alice', course: DEMO }).judge(answer(200, ''))),
     'server_error',

@@ -87,22 +87,18 @@ const ENROLLMENT_VERSION = check({
   id: 'lms.enrollment_version',
   about: 'which versions of the enrollment API the LMS has',
   needs: ['settings', 'lms'],
-  examine: async ({ settings }, { askLms }) => {
-    const has: boolean[] = []
-    for (const version of [1, 2] as const) {
-      const request = enrollmentVersionCall(version)
-      const response = await askLms({ settings, request })
-      if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
-      const judged = request.judge(response.answer)
-      // A proxy may let only the paths through that the service uses.
-      if (!judged.ok && version === 1) return failed([callProblem(judged.failure)])
-      has.push(judged.ok && judged.value)
-    }
-    const [first, second] = has
-    if (!first && second) return failed([problem('enrollment.only_version_2', {})])
+  examine: async ({ settings }, tools) => {
+    const facts = { settings }
+    const first = await call({ facts, tools, request: enrollmentVersionCall(1) })
+    if (!first.ok) return failed([first.problem])
+    const second = await call({ facts, tools, request: enrollmentVersionCall(2) })
+    // A proxy may let only the paths through that the service uses.
+    const hasSecond = second.ok && second.value
+    if (!first.value && hasSecond) return failed([problem('enrollment.only_version_2', {})])
     const gives = { 'lms.enrollment_version': true } as const
-    if (!first) return passed('neither version 1 nor version 2', gives)
-    return passed(second ? 'versions 1 and 2, of which the service uses 1' : 'version 1, which the service uses', gives)
+    if (!first.value) return passed('neither version 1 nor version 2', gives)
+    const both = 'versions 1 and 2, of which the service uses 1'
+    return passed(hasSecond ? both : 'version 1, which the service uses', gives)
   },
 })
 

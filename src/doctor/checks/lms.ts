@@ -77,7 +77,9 @@ function strangeHeartbeat(answer: Answer, { host, at }: { host: string; at: stri
   const read = parts.safeParse(jsonOf(answer))
   if (read.success && answer.status !== 200) {
     const failing = Object.entries(read.data).filter(([, { status }]) => !status)
-    return problem('lms.broken', { parts: `${failing.map(([name]) => name).join(' and ') || 'a part'} fails` })
+    return problem('lms.broken', {
+      parts: `/heartbeat reports a failure of ${failing.map(([name]) => name).join(' and ') || 'a part'}`,
+    })
   }
   if (answer.status >= 300 && answer.status < 400) return problem('lms.redirects', { target: targetOf(answer) })
   if (answer.status === 400) return problem('lms.refuses_host', { host })

@@ -1,5 +1,6 @@
-import type { Inspection } from '../../database/inspect.ts'
+import { type Inspection, inspectDatabase } from '../../database/inspect.ts'
 import { KNOWN_LEVEL } from '../../database/migrations/migrations.ts'
+import { TIMING } from '../../queue/replicas/timing.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { readSettings } from '../../service/settings/read.ts'
 import type { Settings } from '../../service/settings/settings.ts'
@@ -67,8 +68,9 @@ const DATABASE = check({
   id: 'database',
   about: 'whether the service can reach and use the database',
   needs: ['settings'],
-  examine: async ({ settings }, { inspect }) => {
-    const { name, ...inspected } = await inspect(settings)
+  examine: async ({ settings: { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } }, { now, callMs }) => {
+    const signal = AbortSignal.timeout(callMs)
+    const { name, ...inspected } = await inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal })
     if (inspected.ok) {
       const problems = serverProblems(name, inspected.found)
       const gives = { database: inspected.found }

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { type Answer, headerOf, readAnswer } from '../../lms/client/answer.ts'
+import type { LmsRequest } from '../../lms/client/transport.ts'
 import { PROOF_HEADER } from '../../service/lib/identity.ts'
 import { codeOf, connectionOptions } from '../../service/lib/outgoing-call.ts'
 
@@ -8,7 +9,7 @@ const MAX_ANSWER_BYTES = 2 * 1024 * 1024
 const CONNECT_SHARE = 0.75
 
 export interface ProbeRequest {
-  readonly method: 'GET' | 'POST' | 'OPTIONS'
+  readonly method: LmsRequest['method'] | 'OPTIONS'
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: { readonly contentType: string; readonly text: string } | null

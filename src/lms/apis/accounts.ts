@@ -195,7 +195,7 @@ const foundAccounts = z.array(named)
 export function searchEmailsCall({ emails }: { emails: readonly string[] }): LmsCall<FoundAccounts | null> {
   if (emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
   return {
-    ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails } }),
+    ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails }, changes: false }),
     judge: (answer) => judgeSearch(answer, { emails }),
   }
 }
@@ -205,13 +205,11 @@ function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judg
   if (answer.status === 404 || answer.status === 405) return succeeded(null)
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
-  const byKey = new Map(read.value.map((account) => [addressKey(account.email), account]))
+  const byKey = new Map(read.value.map(({ email, ...account }) => [addressKey(email), account]))
   const found = new Map<string, { username: string; id?: number }>()
   for (const email of asked.emails) {
     const account = byKey.get(addressKey(email))
-    if (account === undefined) continue
-    const { username, id } = account
-    found.set(email, { username, ...(id === undefined ? {} : { id }) })
+    if (account !== undefined) found.set(email, account)
   }
   const requested = new Set(asked.emails.map(addressKey))
   const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(addressKey(email)))

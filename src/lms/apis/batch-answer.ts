@@ -81,19 +81,11 @@ const states = z
 const person = z.union([invalid, error, states])
 /** The people of one course, as both APIs answer. */
 export const people = z.array(person)
-export type PersonRow = z.output<typeof person>
+type PersonRow = z.output<typeof person>
 
 /** The LMS's words may quote an exception, and this may quote anybody's row. */
 const withoutAddresses = (words: string): string =>
   quoted(words).replace(/[^\s"'`<>(),;:]+@[^\s"'`<>(),;:]+/g, maskAddress)
-
-/** Whether rows of an answer prove that the LMS kept what they say, and what it says about the people for whom it failed. */
-export function errorsIn(rows: readonly PersonRow[]): Pick<BatchAnswer, 'proof' | 'words'> {
-  const words = new Map<string, string>()
-  const failed = rows.filter((row) => row.kind === 'error')
-  for (const { identifier, words: said } of failed) if (said !== null) words.set(identifier, said)
-  return { proof: failed.length === 0, words }
-}
 
 /** The longest address in a batch. modify refuses the whole call for a longer one (recorded: '256 characters'). */
 const MAX_ADDRESS = 255
@@ -122,21 +114,30 @@ export function identifiersOf({ emails }: { readonly emails: readonly string[] }
 }
 
 /**
- * The result of each person of a call in one course; null if one is missing, or if any result is of a kind that was never
- * recorded.
+ * What an answer says about the people of a call, by the rows of each course; null if it leaves out one of them, or if any
+ * result is of a kind that was never recorded.
  */
-export function resultsIn(
+export function batchAnswer(
   { emails }: Pick<BatchCall, 'emails'>,
-  rows: readonly PersonRow[],
-): Map<string, PersonResult> | null {
+  rowsOf: ReadonlyMap<string, readonly PersonRow[]>,
+): BatchAnswer | null {
   const asked = new Set(emails)
-  const found = new Map<string, PersonResult>()
-  for (const row of rows) {
-    const result = resultOf(row)
-    if (result === null) return null
-    if (asked.has(row.identifier)) found.set(row.identifier, result)
+  const words = new Map<string, string>()
+  const results = new Map<string, Map<string, PersonResult>>()
+  let proof = true
+  for (const [course, rows] of rowsOf) {
+    const found = new Map<string, PersonResult>()
+    for (const row of rows) {
+      const result = resultOf(row)
+      if (result === null) return null
+      if (row.kind === 'error') proof = false
+      if (row.kind === 'error' && row.words !== null) words.set(row.identifier, row.words)
+      if (asked.has(row.identifier)) found.set(row.identifier, result)
+    }
+    if (found.size < asked.size) return null
+    results.set(course, found)
   }
-  return found.size === asked.size ? found : null
+  return { proof, words, results }
 }
 
 function resultOf(row: PersonRow): PersonResult | null {

@@ -2,16 +2,7 @@ import { z } from 'zod'
 import { type Answer, judgeAvailable, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { failed, type Judged, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
-import {
-  type BatchAnswer,
-  type BatchCall,
-  errorsIn,
-  identifiersOf,
-  type PersonResult,
-  type PersonRow,
-  people,
-  resultsIn,
-} from './batch-answer.ts'
+import { type BatchAnswer, type BatchCall, batchAnswer, identifiersOf, people } from './batch-answer.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
 const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
@@ -58,18 +49,9 @@ export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BatchAns
   if (answer.status === 400) return judgeRefusal(answer)
   const read = readOk(answer, ENDPOINT, bulk)
   if (!read.ok) return read
-
   const answered = new Map(Object.entries(read.value.courses))
-  const results = new Map<string, ReadonlyMap<string, PersonResult>>()
-  const rowsOfAll: PersonRow[] = []
-  for (const course of call.courses) {
-    const rows = answered.get(course)?.results ?? []
-    const answeredPeople = resultsIn(call, rows)
-    if (answeredPeople === null) return notUnderstood(answer, ENDPOINT)
-    results.set(course, answeredPeople)
-    rowsOfAll.push(...rows)
-  }
-  return succeeded({ ...errorsIn(rowsOfAll), results })
+  const judged = batchAnswer(call, new Map(call.courses.map((key) => [key, answered.get(key)?.results ?? []])))
+  return judged === null ? notUnderstood(answer, ENDPOINT) : succeeded(judged)
 }
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })

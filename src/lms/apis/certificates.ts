@@ -39,8 +39,8 @@ export const certificateCanNameUser = (username: string): boolean =>
  */
 export function certificateCall(of: { username: string; course: string }): LmsCall<Certificate> {
   if (!certificateCanNameUser(of.username)) throw new Error('the LMS has no address for this user name')
-  const path = `/api/certificates/v0/certificates/${encodeURIComponent(of.username)}/courses/${courseInPath(of.course)}/`
-  return { ...getRequest(ENDPOINT, { path }), judge: (answer) => judgeCertificate(answer, of) }
+  const at = { username: encodeURIComponent(of.username), course: courseInPath(of.course) }
+  return { ...getRequest(ENDPOINT, { at }), judge: (answer) => judgeCertificate(answer, of) }
 }
 
 function judgeCertificate(answer: Answer, asked: { username: string; course: string }): Judged<Certificate> {

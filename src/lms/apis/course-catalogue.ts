@@ -6,13 +6,14 @@ import { canBeCourse, courseKey } from './courses.ts'
 
 const LIST: Endpoint = '/api/courses/v1/courses/'
 
+const NAME_MAX = 255
 const time = z.number().nullable()
 
 /** A course as the LMS's catalogue describes it, and as it is stored. Times are ms since 1970. */
 export const catalogueCourse = z.object({
   /** The true key, as the LMS spells it. */
   key: z.string(),
-  /** At most 255 characters: the LMS has no limit. */
+  /** At most NAME_MAX characters: the LMS has no limit. */
   name: z.string(),
   organization: z.string(),
   /** null if it isn't set. */
@@ -70,7 +71,7 @@ export function courseListCall(of: {
 function courseOf(of: z.infer<typeof row>): CatalogueCourse {
   return {
     key: of.course_id,
-    name: cut(unescaped(of.name)),
+    name: [...unescaped(of.name)].slice(0, NAME_MAX).join(''),
     organization: of.org,
     start: of.start_type === 'empty' ? null : of.start,
     end: of.end,
@@ -85,6 +86,3 @@ function courseOf(of: z.infer<typeof row>): CatalogueCourse {
  * @046feb0c), where the LMS replaces `<` and `>` and nothing else.
  */
 const unescaped = (name: string): string => name.replaceAll('&lt;', '<').replaceAll('&gt;', '>')
-
-const NAME_MAX = 255
-const cut = (name: string): string => (name.length > NAME_MAX ? [...name].slice(0, NAME_MAX).join('') : name)

@@ -54,6 +54,6 @@ const modes = z.array(
  * (openedx/edx-platform, common/djangoapps/course_modes/rest_api/v1/views.py @0fd03ef6).
  */
 export const addedModesCall = (of: { course: string }): LmsCall<readonly CourseMode[]> => ({
-  ...getRequest(ENDPOINT, { path: `/api/course_modes/v1/courses/${courseInPath(of.course)}/` }),
+  ...getRequest(ENDPOINT, { at: { course: courseInPath(of.course) } }),
   judge: (answer) => readOk(answer, ENDPOINT, modes),
 })

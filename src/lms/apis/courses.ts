@@ -50,10 +50,7 @@ export const courseCall = <Found>(of: {
   username: string
   shape: z.ZodType<Found>
 }): LmsCall<Found | null> => ({
-  ...getRequest(ENDPOINT, {
-    path: `/api/courses/v1/courses/${courseInPath(of.key)}`,
-    query: { username: of.username },
-  }),
+  ...getRequest(ENDPOINT, { at: { course: courseInPath(of.key) }, query: { username: of.username } }),
   judge: (answer) => (hasShape(answer, 404, missing) ? succeeded(null) : readOk(answer, ENDPOINT, of.shape)),
 })
 
@@ -102,6 +99,6 @@ const missingModes = z.object({ message: z.string().startsWith('No course found'
  * (modes)'); null if the LMS has no such course (recorded: '…, no such course').
  */
 export const courseModesCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
-  ...getRequest(MODES_ENDPOINT, { path: `/api/enrollment/v1/course/${courseInPath(of.course)}` }),
+  ...getRequest(MODES_ENDPOINT, { at: { course: courseInPath(of.course) } }),
   judge: (answer) => (hasShape(answer, 400, missingModes) ? succeeded(null) : readOk(answer, MODES_ENDPOINT, details)),
 })

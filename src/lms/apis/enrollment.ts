@@ -1,14 +1,5 @@
 import { z } from 'zod'
-import {
-  type Answer,
-  judgeAvailable,
-  judgeOther,
-  lmsTime,
-  notStaff,
-  notUnderstood,
-  readAs,
-  readOk,
-} from '../client/answer.ts'
+import { type Answer, jsonOf, judgeAvailable, lmsTime, notStaff, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, failed, type Judged, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
@@ -61,12 +52,11 @@ export interface PersonInCourse {
  */
 export const enrollmentCall = (of: PersonInCourse): LmsCall<Enrollment | null> => ({
   ...getRequest(READ_ENDPOINT, {
-    path: `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`,
+    at: { username: encodeURIComponent(of.username), course: courseInPath(of.course) },
   }),
   judge: (answer) => {
-    if (answer.status !== 200) return judgeOther(answer, READ_ENDPOINT)
-    if (answer.text === '') return succeeded(null)
-    const read = readAs(answer, READ_ENDPOINT, enrollment)
+    if (answer.status === 200 && answer.text === '') return succeeded(null)
+    const read = readOk(answer, READ_ENDPOINT, enrollment)
     if (!read.ok) return read
     const { user, is_active: active, mode, created, course_details: course } = read.value
     if (user !== of.username || course.course_id !== of.course) return notUnderstood(answer, READ_ENDPOINT)
@@ -75,10 +65,7 @@ export const enrollmentCall = (of: PersonInCourse): LmsCall<Enrollment | null> =
 })
 
 /** The enrollment after a call that changes it. */
-export interface Changed {
-  readonly active: boolean
-  readonly mode: string
-}
+type Changed = Pick<Enrollment, 'active' | 'mode'>
 
 /**
  * Enrolls a registered person, activated or not. `force` enrolls in closed and invitation-only courses, but never in
@@ -105,70 +92,65 @@ export const changeModeCall = (of: PersonInCourse & { mode: string }): LmsCall<C
 /**
  * Unenrolls a person, whose enrollment keeps its mode. Only for one who has an enrollment: for anyone else, the LMS makes an
  * inactive one (recorded: lms-newer/unenroll.json, 'v1: is_active false for a person never enrolled …'). Names no mode:
- * another one than that of the enrollment is refused (recorded there, 'v1: is_active false with another mode named'). An
- * enrollment that is still active is not understood.
+ * another one than that of the enrollment is refused (recorded there, 'v1: is_active false with another mode named').
  */
-export function unenrollCall(of: PersonInCourse): LmsCall<Changed> {
-  const call = changeCall(of, { is_active: false })
-  return {
-    ...call,
-    judge: (answer) => {
-      const judged = call.judge(answer)
-      return judged.ok && judged.value.active ? notUnderstood(answer, ENROLL_ENDPOINT) : judged
-    },
-  }
+export const unenrollCall = (of: PersonInCourse): LmsCall<Changed> => changeCall(of, { is_active: false })
+
+interface Change {
+  readonly is_active?: boolean
+  readonly force_enrollment?: boolean
+  readonly mode?: string
 }
 
-const changeCall = (of: PersonInCourse, change: object): LmsCall<Changed> => ({
+const changeCall = (of: PersonInCourse, change: Change): LmsCall<Changed> => ({
   ...jsonRequest({
     endpoint: ENROLL_ENDPOINT,
     body: { user: of.username, ...change, course_details: { course_id: of.course } },
   }),
-  judge: (answer) => judgeChange(answer, of),
+  judge: (answer) => judgeChange(answer, { ...of, ...change }),
 })
 
 /**
  * The enrollment after the call. `refused`, with the LMS's message, if it rejects this person or course.
  * `misconfigured` if the LMS does something other than it was asked to.
  */
-function judgeChange(answer: Answer, asked: PersonInCourse): Judged<Changed> {
+function judgeChange(answer: Answer, asked: PersonInCourse & Change): Judged<Changed> {
   const { status } = answer
-  if (status === 200) return judgeEnrolled(answer, asked)
+  const endpoint: Endpoint = ENROLL_ENDPOINT
   // Recorded: enrollment-v1.json, 'enrol another person as a non-staff application'. Staff never get a bare 404.
   if (status === 404 && answer.text === '') {
-    const message = notStaff(answer, ENROLL_ENDPOINT)
-    return failed({ kind: 'misconfigured', endpoint: ENROLL_ENDPOINT, status, message })
+    return failed({ kind: 'misconfigured', endpoint, status, message: notStaff(answer, endpoint) })
   }
-  const refusal = refusalOf(answer)
-  if (refusal !== null) {
-    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: refusal })
-  }
-  return judgeOther(answer, ENROLL_ENDPOINT)
-}
-
-function judgeEnrolled(answer: Answer, asked: PersonInCourse): Judged<Changed> {
-  const endpoint: Endpoint = ENROLL_ENDPOINT
-  const read = readAs(answer, endpoint, enrollment)
+  const message = refusalOf(answer)
+  if (message !== null) return failed({ kind: 'refused', endpoint, status, message })
+  const read = readOk(answer, endpoint, enrollment)
   if (!read.ok) return read
   const { user, is_active: active, mode, course_details: course } = read.value
   // An LMS ignores a field that it doesn't know, and enrolls the caller if it finds no user
   // (recorded: enrollment-v1.json, 'neither user nor e-mail: the caller is enrolled').
   if (user !== asked.username) {
     const message = 'The LMS enrolled another user than requested: this service does not support its version'
-    return failed({ kind: 'misconfigured', endpoint, status: answer.status, message })
+    return failed({ kind: 'misconfigured', endpoint, status, message })
   }
-  if (course.course_id !== asked.course) return notUnderstood(answer, endpoint)
-  return succeeded({ active, mode })
+  const isAsked = course.course_id === asked.course && active === (asked.is_active ?? active)
+  return isAsked ? succeeded({ active, mode }) : notUnderstood(answer, endpoint)
 }
 
-const refusalBody = z.object({ message: z.string() })
+const refusal = z.object({ message: z.string() })
+/**
+ * By a rule about countries or a plugin's filter, the LMS refuses with 403 (quoted: enrollment-refused.json). A gateway's
+ * 403 can have a `message`, too, but neither of the other fields.
+ */
+const notAllowed = z
+  .looseObject(refusal.shape)
+  .refine((body) => 'user_message_url' in body || 'localizedMessage' in body)
 
 /** The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. */
 function refusalOf(answer: Answer): string | null {
-  if (answer.status !== 400 && answer.status !== 406) return null
-  const read = readAs(answer, ENROLL_ENDPOINT, refusalBody)
-  if (!read.ok) return null
-  const { message } = read.value
+  if (![400, 403, 406].includes(answer.status)) return null
+  const read = (answer.status === 403 ? notAllowed : refusal).safeParse(jsonOf(answer))
+  if (!read.success) return null
+  const { message } = read.data
   // The LMS gives every cause the same message (recorded: 'course full', 'enrolment closed').
   const namesNoCause = message.startsWith('An error occurred while creating')
   return namesNoCause ? `${message} (most likely the course is full; the LMS's log has the cause)` : message
@@ -250,15 +232,8 @@ export interface PeopleOfCourse {
  * @param of.most how many people a call may have
  * @param of.query what it has besides them
  */
-export function peopleRequests({
-  endpoint,
-  most,
-  query = {},
-}: {
-  endpoint: Endpoint
-  most: number
-  query?: Readonly<Record<string, string>>
-}) {
+export function peopleRequests(of: { endpoint: Endpoint; most: number; query?: Readonly<Record<string, string>> }) {
+  const { endpoint, most, query = {} } = of
   const requestOf = ({ course, usernames }: PeopleOfCourse): LmsRequest =>
     getRequest(endpoint, { query: { course_id: course, username: usernames.join(','), ...query } })
   const fits = (of: PeopleOfCourse): boolean => of.usernames.length <= most && requestOf(of).path.length <= PATH_BYTES

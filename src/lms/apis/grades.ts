@@ -61,10 +61,7 @@ export const gradesCall = (of: PeopleOfCourse): LmsCall<ReadonlyMap<string, Grad
  * course (quoted: 'grade: not enrolled', 'grade: unknown').
  */
 export const gradeCall = (of: { course: string; username: string }): LmsCall<Grade | null> => ({
-  ...getRequest(ONE_ENDPOINT, {
-    path: `/api/grades/v1/courses/${courseInPath(of.course)}/`,
-    query: { username: of.username },
-  }),
+  ...getRequest(ONE_ENDPOINT, { at: { course: courseInPath(of.course) }, query: { username: of.username } }),
   judge: (answer) => {
     if (hasShape(answer, 404, refusal)) return succeeded(null)
     const read = readOk(answer, ONE_ENDPOINT, one)

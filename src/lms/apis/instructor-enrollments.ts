@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { type Answer, hasShape, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
-import { jsonRequest, type LmsCall } from '../client/transport.ts'
+import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
-import { type BatchAnswer, type BatchCall, errorsIn, identifiersOf, people, resultsIn } from './batch-answer.ts'
-import { canBeCourse } from './courses.ts'
+import { type BatchAnswer, type BatchCall, batchAnswer, identifiersOf, people } from './batch-answer.ts'
+import { canBeCourse, courseInPath } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
 const ENDPOINT: Endpoint = '/api/instructor/v2/courses/{course}/enrollments/modify'
@@ -32,19 +32,14 @@ const modified = z.object({
 })
 const missing = z.object({ developer_message: z.string().startsWith('Course not found') })
 
-/** The LMS takes an encoded key (recorded: enrollments-modify.json, 'key percent-encoded'). */
-const pathOf = (course: string): string => `/api/instructor/v2/courses/${encodeURIComponent(course)}/enrollments/modify`
-
 /**
  * Asks whether the LMS has enrollments/modify, and changes nothing. It is there if the LMS asks for authorization
  * (recorded: 'no authorization, empty body (the cheapest probe)'). Without the view, the answer is an HTML page with 404.
  * Another 4xx comes from something in front of the LMS that lets no such call through, so the other APIs are used.
  */
 export const MODIFY_AVAILABLE: LmsCall<boolean> = {
+  ...getRequest(ENDPOINT, { at: { course: courseInPath(PLACEHOLDER) } }),
   method: 'POST',
-  endpoint: ENDPOINT,
-  path: pathOf(PLACEHOLDER),
-  body: null,
   judge: (answer) => {
     const { status } = answer
     if (status === 401 && jsonOf(answer) !== undefined) return succeeded(true)
@@ -65,7 +60,8 @@ export function modifyCall(of: ModifyCall): LmsCall<BatchAnswer | null> {
   if (identifier.length > MODIFY_PEOPLE) throw new Error(`enrollments/modify is for ${MODIFY_PEOPLE} people a call`)
   const body = { action: 'enroll', auto_enroll: true, email_students: emailStudents, identifier, reason }
   return {
-    ...jsonRequest({ endpoint: ENDPOINT, path: pathOf(course), body }),
+    // The LMS takes an encoded key (recorded: enrollments-modify.json, 'key percent-encoded').
+    ...jsonRequest({ endpoint: ENDPOINT, at: { course: courseInPath(course) }, body }),
     judge: (answer) => judgeModify(answer, of),
   }
 }
@@ -84,7 +80,6 @@ export function judgeModify(answer: Answer, call: ModifyCall): Judged<BatchAnswe
   const isInOrder =
     rows.length === emails.length && rows.every((row, i) => isSameAddress(row.identifier, emails[i] ?? ''))
   const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
-  const results = isInOrder ? resultsIn(call, named) : null
-  if (results === null) return notUnderstood(answer, ENDPOINT)
-  return succeeded({ ...errorsIn(named), results: new Map([[call.course, results]]) })
+  const judged = isInOrder ? batchAnswer(call, new Map([[call.course, named]])) : null
+  return judged === null ? notUnderstood(answer, ENDPOINT) : succeeded(judged)
 }

@@ -78,7 +78,7 @@ export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
     failed({ kind, endpoint, status, message, retryAfterMs })
 
   if (status === 429) {
-    const wait = waitAfterThrottle({ ...answer, text: explanationOf(answer) ?? '' })
+    const wait = waitAsked(answer, explanationOf(answer) ?? '') ?? THROTTLED_MS
     return fail('throttled', `The LMS throttles our calls: wait ${Math.ceil(wait / 1000)} s`, wait)
   }
   if (status >= 502 && status <= 504)
@@ -139,22 +139,16 @@ export function headerOf({ headers }: Dispatcher.ResponseData, name: string): st
 const FLOOR_MS = 1_000
 const CAP_MS = 3_600_000
 /** The LMS's throttles count calls per minute, so a minute is always enough. */
-const DEFAULT_MS = 60_000
+const THROTTLED_MS = 60_000
 
 /**
- * How long to wait before calling an LMS that throttles, in ms, from 1 s to 1 h.
- * The header `Retry-After` (seconds or an HTTP date) comes first, then the first whole number in the text: the
- * enrollment list sends no header, only "Expected available in 58 seconds." (recorded: throttle.json, 'another view,
- * while throttled'). If neither can be read, the wait is a minute.
+ * How long an answer asks to wait, in ms, from 1 s to 1 h; null if it can't be read. The header `Retry-After` (seconds or
+ * an HTTP date) comes first, then the first whole number in the text: the enrollment list sends no header, only "Expected
+ * available in 58 seconds." (recorded: throttle.json, 'another view, while throttled').
  */
-export function waitAfterThrottle(from: { retryAfter: string | null; text: string; receivedAt: number }): number {
-  return bounded(headerMs(from.retryAfter, from.receivedAt) ?? textMs(from.text) ?? DEFAULT_MS)
-}
-
-/** The same for an answer whose header is optional (503). null if it is absent or can't be read. */
-function waitAsked(from: { retryAfter: string | null; receivedAt: number }): number | null {
-  const asked = headerMs(from.retryAfter, from.receivedAt)
-  return asked === null ? null : bounded(asked)
+function waitAsked({ retryAfter, receivedAt }: Answer, text = ''): number | null {
+  const asked = headerMs(retryAfter, receivedAt) ?? textMs(text)
+  return asked === null ? null : Math.min(Math.max(asked, FLOOR_MS), CAP_MS)
 }
 
 function headerMs(header: string | null, receivedAt: number): number | null {
@@ -170,8 +164,4 @@ function headerMs(header: string | null, receivedAt: number): number | null {
 function textMs(text: string): number | null {
   const seconds = /\d+/.exec(text)?.[0]
   return seconds === undefined ? null : Number(seconds) * 1000
-}
-
-function bounded(ms: number): number {
-  return Math.min(Math.max(ms, FLOOR_MS), CAP_MS)
 }

@@ -1,14 +1,14 @@
 import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
-import type { Judged } from './failure.ts'
+import { type Judged, succeeded } from './failure.ts'
 
 interface CacheOptions<T> {
   /** Asks the LMS. */
   readonly load: (key: string) => Promise<Judged<T>>
-  /** How long a value may be kept, in ms; 0 if it may not. */
+  /** How long a value may be kept after its request, in ms; 0 if it may not. */
   readonly ttlMs: (value: T) => number
   /** The least time between two requests for a key whose value may not be kept, in ms. */
   readonly restMs?: number
-  /** How many values are kept. The least recently used one goes first. */
+  /** How many values are kept. The oldest one goes first. */
   readonly max: number
   /** The clock, in ms. */
   readonly now: () => number
@@ -22,21 +22,30 @@ interface Request<T> {
   readonly result: Promise<Judged<T>>
 }
 
+interface Entry<T> {
+  readonly value: T
+  readonly askedAt: number
+}
+
 /** Keeps answers of the LMS that stay valid for a while. Failures are never kept. */
-export function createCache<T>(from: CacheOptions<T>) {
-  const { load, ttlMs, now, startTimer = unrefTimer } = from
-  const store = createStore(from)
+export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer = unrefTimer }: CacheOptions<T>) {
+  /** The oldest first. A value that may not be kept is here only for the time of its request. */
+  const entries = new Map<string, Entry<T>>()
   const requests = new Map<string, Request<T>>()
   let sent = 0
 
   async function ask(key: string): Promise<Judged<T>> {
     const askedAt = now()
     const judged = await load(key)
-    if (judged.ok) store.keep(key, { value: judged.value, askedAt })
+    if (!judged.ok) return judged
+    entries.delete(key)
+    entries.set(key, { value: judged.value, askedAt })
+    const [oldest] = entries.keys()
+    if (entries.size > max && oldest !== undefined) entries.delete(oldest)
     return judged
   }
 
-  /** Sends a request, after the rest that is left of the one before. */
+  /** Sends a request, after the rest that is left of the one before: at most `restMs`, even if the clock was set back. */
   function begin(key: string): Request<T> {
     const answered = Promise.withResolvers<Judged<T>>()
     const request: Request<T> = { sentAs: null, result: answered.promise.finally(() => requests.delete(key)) }
@@ -45,7 +54,9 @@ export function createCache<T>(from: CacheOptions<T>) {
       ask(key).then(answered.resolve, answered.reject)
     }
     requests.set(key, request)
-    const rest = store.restOf(key)
+    const before = entries.get(key)
+    const rests = before !== undefined && ttlMs(before.value) === 0
+    const rest = rests ? Math.min(restMs, before.askedAt + restMs - now()) : 0
     if (rest > 0) startTimer(rest, send)
     else send()
     return request
@@ -60,58 +71,17 @@ export function createCache<T>(from: CacheOptions<T>) {
     async get(key: string, since = 0): Promise<Judged<T>> {
       const sentBefore = sent
       for (;;) {
-        const kept = store.recall(key, since)
-        if (kept !== null) return { ok: true, value: kept.value }
+        const kept = entries.get(key)
+        const ttl = kept === undefined ? 0 : ttlMs(kept.value)
+        const isValid = kept !== undefined && ttl > 0 && now() < kept.askedAt + ttl
+        if (isValid && kept.askedAt >= since) return succeeded(kept.value)
         const request = requests.get(key) ?? begin(key)
         const isLater = request.sentAs === null || request.sentAs > sentBefore
         const judged = await request.result
         if (isLater || !judged.ok || ttlMs(judged.value) > 0) return judged
       }
     },
-    forget: store.forget,
-  }
-}
-
-interface Entry<T> {
-  readonly value: T
-  readonly askedAt: number
-  readonly until: number
-}
-
-/**
- * The kept values, least recently used first. A value that may not be kept is here only for the time of its request.
- */
-function createStore<T>({ ttlMs, restMs = 0, max, now }: CacheOptions<T>) {
-  const entries = new Map<string, Entry<T>>()
-  const mayBeKept = (value: T): boolean => ttlMs(value) > 0
-
-  return {
-    keep: (key: string, { value, askedAt }: Pick<Entry<T>, 'value' | 'askedAt'>): void => {
-      entries.delete(key)
-      entries.set(key, { value, askedAt, until: now() + ttlMs(value) })
-      const oldest = entries.keys().next()
-      if (entries.size > max && !oldest.done) entries.delete(oldest.value)
-    },
-    /** The value of a key if it still holds and was requested at `since` or later. */
-    recall: (key: string, since: number): Entry<T> | null => {
-      const entry = entries.get(key)
-      if (entry === undefined || !mayBeKept(entry.value)) return null
-      if (entry.askedAt < since || entry.until <= now()) return null
-      entries.delete(key)
-      entries.set(key, entry)
-      return entry
-    },
-    /**
-     * How long the next request for a key has to wait, in ms. Never more than `restMs`, even if the clock was set back.
-     */
-    restOf: (key: string): number => {
-      const entry = entries.get(key)
-      if (entry === undefined || mayBeKept(entry.value)) return 0
-      return Math.min(restMs, Math.max(0, entry.askedAt + restMs - now()))
-    },
     /** Drops the kept value of a key, so that the next caller asks the LMS. */
-    forget: (key: string): void => {
-      entries.delete(key)
-    },
+    forget: (key: string): void => void entries.delete(key),
   }
 }

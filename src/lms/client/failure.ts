@@ -78,46 +78,17 @@ export interface Failed {
 
 export type Judged<T> = { readonly ok: true; readonly value: T } | Failed
 
-interface Sent {
-  readonly method: string
-  readonly endpoint: Endpoint
-}
+/** Errors that end a call before its first byte is sent: a certificate that is refused, no TLS, or no connection. */
+const BEFORE_SENDING =
+  /CERT|^UNABLE_TO_|^(ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|UND_ERR_CONNECT_TIMEOUT)$/
+/** A system call, and not its code, tells so: EHOSTUNREACH, for example, can also come from an open connection. */
+const CONNECTING: readonly unknown[] = ['connect', 'getaddrinfo']
 
-/** These only read, whatever their method is. A token request counts too: it can be repeated at will. */
-const READS: ReadonlySet<Endpoint> = new Set(['/oauth2/access_token', '/api/user/v1/accounts/search_emails'])
-
-/** Whether a call changes enrollments or allowances. */
-export function changesSomething({ method, endpoint }: Sent): boolean {
-  return method !== 'GET' && !READS.has(endpoint)
-}
-
-/** Errors that end a call before its first byte is sent: no connection, or no TLS on it. */
-const BEFORE_SENDING: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_REVOKED',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-])
-
-/**
- * Whether an error of undici proves that the request was never sent. An error whose code isn't in this list proves it
- * only if connecting gave it: EHOSTUNREACH, for example, can also come from an open connection.
- */
+/** Whether an error of undici proves that the request was never sent. */
 export function neverSent(error: unknown): boolean {
-  if (BEFORE_SENDING.has(codeOf(error))) return true
+  if (BEFORE_SENDING.test(codeOf(error))) return true
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(neverSent)
-  return error instanceof Error && 'syscall' in error && error.syscall === 'connect'
+  return error instanceof Error && 'syscall' in error && CONNECTING.includes(error.syscall)
 }
 
 /**
@@ -126,8 +97,8 @@ export function neverSent(error: unknown): boolean {
  * lms-newer/paid-modes.json, 'SURPRISE: attribute without a value: 400, and enrolled'). The LMS decides failures of the
  * other kinds before it changes anything.
  */
-export function withEffect<T>(request: Sent, judged: Judged<T>): Judged<T> {
-  if (judged.ok || !changesSomething(request) || !isInDoubt(judged.failure)) return judged
+export function withEffect<T>({ changes }: { readonly changes: boolean }, judged: Judged<T>): Judged<T> {
+  if (judged.ok || !changes || !isInDoubt(judged.failure)) return judged
   return { ok: false, failure: { ...judged.failure, mayHaveTakenEffect: true } }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, notUnderstood, readOk, waitAfterThrottle } from './answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readOk } from './answer.ts'
 import { type Failed, failed, type Judged, succeeded, withEffect } from './failure.ts'
 import type { LmsCall, LmsRequest, Transport } from './transport.ts'
 
@@ -23,7 +23,7 @@ export function tokenRequest(
 ): LmsRequest {
   const form = new URLSearchParams({ ...grant, client_id: clientId, client_secret: clientSecret, token_type: type })
   const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text: form.toString() }
-  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body }
+  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body, changes: false }
 }
 
 const granted = z.object({
@@ -51,7 +51,10 @@ export function judgeGrant(
   application: 'LERNITO_LMS' | 'LERNITO_CONSOLE',
   refusal: (error: string) => Failed,
 ): Judged<z.output<typeof granted>> {
-  if (answer.status === 429) return rateLimited(answer)
+  if (answer.status === 429) {
+    const message = 'The LMS limits the token requests from this address (429)'
+    return failed({ ...judgeOther(answer, TOKEN_ENDPOINT).failure, message })
+  }
   if (answer.status === 403) {
     const remedy = 'check the proxy and the firewall in front of it'
     return misconfigured(answer, `Something in front of the LMS blocks token requests (403): ${remedy}`)
@@ -62,12 +65,6 @@ export function judgeGrant(
     return misconfigured(answer, `The LMS does not know ${settings} (invalid_client)`)
   }
   return error === null ? readOk(answer, TOKEN_ENDPOINT, granted) : refusal(error)
-}
-
-function rateLimited({ retryAfter, receivedAt }: Answer): Failed {
-  const message = 'The LMS limits the token requests from this address (429)'
-  const retryAfterMs = waitAfterThrottle({ retryAfter, text: '', receivedAt })
-  return failed({ kind: 'throttled', endpoint: TOKEN_ENDPOINT, status: 429, message, retryAfterMs })
 }
 
 /** The claims of a JWT, unverified: the LMS itself sent it to us. undefined if the text isn't a JWT. */
@@ -122,8 +119,8 @@ const claims = z.object({
  * @param from.send makes the call; the token endpoint takes no token
  */
 export function createTokens(from: Application & { now: () => number; send: Send }) {
-  let current: { token: Token; renewAt: number; replacedAt: number | null } | null = null
-  let replacing = false
+  let current: { token: Token; renewAt: number } | null = null
+  let replacedAt = Number.NEGATIVE_INFINITY
   let request: Promise<Judged<Token>> | null = null
 
   async function ask(): Promise<Judged<Token>> {
@@ -133,8 +130,7 @@ export function createTokens(from: Application & { now: () => number; send: Send
     if (judged.ok) {
       const { lifeMs } = judged.value
       const renewAt = askedAt + lifeMs - Math.min(EARLY_MS, lifeMs / 10)
-      current = { token: judged.value, renewAt, replacedAt: replacing ? askedAt : null }
-      replacing = false
+      current = { token: judged.value, renewAt }
     }
     return judged
   }
@@ -156,9 +152,9 @@ export function createTokens(from: Application & { now: () => number; send: Send
      */
     async renew(refused: string): Promise<Judged<Token> | null> {
       if (current?.token.value !== refused) return get()
-      if (current.replacedAt !== null && from.now() - current.replacedAt < JUST_GIVEN_MS) return null
+      if (from.now() - replacedAt < JUST_GIVEN_MS) return null
+      replacedAt = from.now()
       current = null
-      replacing = true
       return get()
     },
   }

@@ -8,7 +8,7 @@ import {
 } from '../../service/lib/outgoing-call.ts'
 import { VERSION } from '../../service/lib/version.ts'
 import { type Answer, readAnswer } from './answer.ts'
-import { changesSomething, type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
+import { type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -16,6 +16,8 @@ export interface LmsRequest {
   /** The encoded path below LERNITO_LMS_URL, with its query. */
   readonly path: string
   readonly body: { readonly contentType: string; readonly text: string } | null
+  /** Whether it changes enrollments or allowances. One that doesn't can be repeated at will. */
+  readonly changes: boolean
 }
 
 /** A request with the judgment of its answer. */
@@ -67,24 +69,32 @@ const MAX_ANSWER_BYTES = 2 * 1024 * 1024
  */
 const KEEP_SLOT_MS = 60_000
 
-/** A request that reads. `path`: absent if it is that of the endpoint. */
+type Texts = Readonly<Record<string, string>>
+
+/** The path of an endpoint. `at`: encoded values for the {names} in it. */
+const pathOf = (endpoint: Endpoint, at: Texts): string =>
+  endpoint.replace(/\{(\w+)\}/g, (blank, name: string) => at[name] ?? blank)
+
+/** A request that reads. `at`: encoded values for the {names} in the endpoint. */
 export function getRequest(
   endpoint: Endpoint,
-  { path = endpoint, query = {} }: { path?: string; query?: Readonly<Record<string, string>> } = {},
+  { at = {}, query = {} }: { at?: Texts; query?: Texts } = {},
 ): LmsRequest {
-  const search = new URLSearchParams(query).toString()
-  return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null }
+  const [path, search] = [pathOf(endpoint, at), new URLSearchParams(query).toString()]
+  return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null, changes: false }
 }
 
-/** A request with a JSON body. `path`: absent if it is that of the endpoint. */
+/** A request with a JSON body. `changes`: true if absent. */
 export function jsonRequest(of: {
   method?: 'POST' | 'DELETE'
   endpoint: Endpoint
-  path?: string
+  at?: Texts
   body: object
+  changes?: false
 }): LmsRequest {
-  const { method = 'POST', endpoint, path = endpoint, body } = of
-  return { method, endpoint, path, body: { contentType: 'application/json', text: JSON.stringify(body) } }
+  const { method = 'POST', endpoint, at = {}, changes = true } = of
+  const body = { contentType: 'application/json', text: JSON.stringify(of.body) }
+  return { method, endpoint, path: pathOf(endpoint, at), body, changes }
 }
 
 /**
@@ -117,7 +127,7 @@ export function createTransport(from: TransportOptions) {
         ? `no complete answer within ${timeoutMs / 1000} s`
         : connectionCause(error, url.protocol === 'https:' ? CAUSES_WITH_TLS : CAUSES)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
-      const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
+      const mayHaveTakenEffect = request.changes && !neverSent(error)
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
     deadline.clear()
@@ -173,7 +183,7 @@ const CAUSES: Readonly<Record<string, string>> = {
 const NO_TLS_CONNECTION = `no TLS connection within ${CONNECT_TIMEOUT_MS / 1000} s: nothing accepts it, or the port uses plain HTTP; in that case write http:// in LERNITO_LMS_URL`
 const CAUSES_WITH_TLS = { ...CAUSES, UND_ERR_CONNECT_TIMEOUT: NO_TLS_CONNECTION }
 
-/** Gives the slot back after `afterMs`. Only the first call counts. */
+/** Gives the slot back after `afterMs`. */
 type ReleaseSlot = (afterMs: number) => void
 
 /**
@@ -200,12 +210,6 @@ export function createConcurrencyLimiter({ slots, startTimer }: { slots: () => n
       waiting.push(resolve)
       admit()
     })
-    let released = false
-    return (afterMs) => {
-      if (released) return
-      released = true
-      if (afterMs > 0) startTimer(afterMs, release)
-      else release()
-    }
+    return (afterMs) => (afterMs > 0 ? startTimer(afterMs, release) : release())
   }
 }

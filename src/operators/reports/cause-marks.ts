@@ -79,7 +79,7 @@ async function readMarks(db: Kysely<Tables>): Promise<ReadonlyMap<string, CauseM
   )
 }
 
-interface MarkOrder {
+export interface MarkOrder {
   readonly kind: CauseMarkKind
   readonly code: ReasonCode
   readonly course: string | null
