@@ -12,7 +12,7 @@ test('an operator who is new to the console finds a failed delivery, reads the c
   await page.getByText('One delivery needs attention').waitFor()
   await page.getByRole('link', { name: /Refused by the LMS/ }).click()
   await page.getByRole('heading', { level: 1, name: 'New Comer' }).waitFor()
-  await page.getByText('The course is full, closed, or has no free mode').waitFor()
+  await page.getByText('The course is probably full or has no free mode').waitFor()
   const reason = (await page.locator('.note.bad').textContent()) ?? ''
   assert.match(reason, /The LMS refused the enrollment: .*full/i)
 

@@ -29,7 +29,7 @@ const { states, failed, replay, sell, someone } = await sellEverything(product)
 const outdated = await sell('changed@example.com', [LONG_COURSE])
 // Pages name courses as soon as the LMS has told its own.
 await until('the courses of the LMS', async () =>
-  /has not been asked for its courses/.test((await someone.see('/courses')).text) ? undefined : true,
+  /courses of the LMS are not known yet/.test((await someone.see('/courses')).text) ? undefined : true,
 )
 const { page, wrong } = await openConsole(browser, product, { timezoneId: 'UTC' })
 const plain = (await openConsole(browser, product, { javaScriptEnabled: false })).page

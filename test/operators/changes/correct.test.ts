@@ -189,7 +189,7 @@ test('a queued delivery is stopped, and its call in flight is awaited', async ()
   hold.release()
   await correcting
   assert.deepEqual(
-    await product.context.database.db.selectFrom('holds').selectAll().where('name', '!=', 'leader').execute(),
+    await product.context.database.db.selectFrom('holds').selectAll().where('name', '=', 'slow@example.com').execute(),
     [],
   )
 })
