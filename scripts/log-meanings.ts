@@ -44,8 +44,9 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
   },
   'Events for the shop': {
-    'event for the shop failed; the service sends it again': {
-      means: 'An attempt failed for `reason`. The next one is at `retryAt` or later.',
+    'event for the shop failed; it waits to be sent again': {
+      means:
+        'An attempt failed for `reason`. The next one is at `retryAt`, or once the endpoint answers; after a 410, once an operator sends again.',
       action: 'If the line repeats, tell the developers of the shop.',
     },
     'gave up on an event for the shop': {

@@ -172,8 +172,8 @@ function observeSending({ log, metrics }: ObserverParts) {
       if (posted.kind === 'sent') log.info(fields, 'event sent to the shop')
       else if (retryAt === null) log.error({ ...fields, reason: posted.message }, 'gave up on an event for the shop')
       else {
-        const again = { reason: posted.message, retryAt: new Date(retryAt).toISOString() }
-        log.warn({ ...fields, ...again }, 'event for the shop failed; the service sends it again')
+        const next = posted.kind === 'gone' ? {} : { retryAt: new Date(retryAt).toISOString() }
+        log.warn({ ...fields, reason: posted.message, ...next }, 'event for the shop failed; it waits to be sent again')
       }
       if (change !== null) logChange(log, change)
     },
