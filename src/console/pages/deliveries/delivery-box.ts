@@ -23,6 +23,8 @@ interface Box {
   readonly delivery: Shown
   readonly sentence: DeliverySentence
   readonly here: string
+  /** The list that led to the page, as the end of an address: after a form, the page still knows it. */
+  readonly list: string
   readonly canWithdraw: boolean
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
@@ -111,7 +113,7 @@ function actionsHtml(of: Box): string {
 
 /** @param look the class of its button: none for the next step */
 function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: string): string {
-  const { delivery, here } = of
+  const { delivery, here, list } = of
   const sent = seenField(delivery.lastEvent)
   const id = `do-${step}`
   switch (step) {
@@ -126,9 +128,9 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
     case 'replay':
       return isStopped(delivery.state)
         ? html`<details id="${id}"><summary class="button ${look}">${words.reopen}</summary>
-<form method="post" action="${here}/replay" class="stack">!${sent}<p>${words.reopens[delivery.state]}</p>
+<form method="post" action="${here}/replay${list}" class="stack">!${sent}<p>${words.reopens[delivery.state]}</p>
 <button class="second">${words.replayAnyway}</button></form></details>`
-        : html`<form method="post" action="${here}/replay" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
+        : html`<form method="post" action="${here}/replay${list}" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
     case 'sendAgain':
       return html`<form method="post" action="${here}/send-again" id="${id}">!${sent}<button class="${look}">${words.sendAgain}</button></form>`
     case 'correct':
@@ -137,7 +139,7 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
       return html`<a class="button danger ${look}" id="${id}" href="${here}/withdraw">${words.withdraw}</a>`
     case 'handled':
       return html`<details id="${id}"><summary class="button ${look}">${words.handled}</summary>
-<form method="post" action="${here}/handled" class="stack">!${sent}<p>${words.handledHelp}</p>
+<form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
   }

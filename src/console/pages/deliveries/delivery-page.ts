@@ -31,7 +31,7 @@ export function addDelivery(parts: PageParts): void {
   const path = '/deliveries/:id'
 
   const resultUrl = (request: FastifyRequest<WithId>, done: Done): string =>
-    `${request.site.base}${deliveryPath(request)}?done=${done}`
+    `${request.site.base}${deliveryPath(request)}${queryText({ ...readQuery(queryOf(request)), done })}`
 
   scope.get<WithId>(path, async (request, reply) => {
     const query = readQuery(queryOf(request))
@@ -91,29 +91,31 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const { delivery, events, canWithdraw } = read
   const breaker = liveState.breaker()
   const here = `~/deliveries/${delivery.id}`
+  const query = readQuery(queryOf(request))
+  const list = queryText(query)
   // With what was done, so that an update also brings what it came to.
   const done = begunBy(request)
-  const url = done === undefined ? here : `${here}?done=${done}`
+  const url = `${here}${queryText({ ...query, ...(done === undefined ? {} : { done }) })}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const sentence = deliverySentence(toldOf(delivery, events))
   const last = events.at(-1)
   const failure = last?.kind === 'retry_scheduled' ? last.detail : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
-  const box = { parts, request, delivery, sentence, here, canWithdraw, failure }
+  const box = { parts, request, delivery, sentence, here, list, canWithdraw, failure }
   return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery)}
-<div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, here)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
+<div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, `${here}/check${list}`)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
 <h2>${words.timeline}</h2>!${timelineHtml({ events, request, now: now(), of: delivery })}</div>
 <aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, { lmsUrl, from })}</aside>
 </div>`
 }
 
 /** Asks the LMS what the buyer has. The next attempt of a queued delivery does that by itself. */
-const checkHtml = (delivery: Shown, here: string): string =>
+const checkHtml = (delivery: Shown, action: string): string =>
   delivery.state === 'queued' || delivery.request === null
     ? ''
-    : html`<form method="post" action="${here}/check"><button class="plain">${words.check}</button></form>`
+    : html`<form method="post" action="${action}"><button class="plain">${words.check}</button></form>`
 
 /** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
 function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {

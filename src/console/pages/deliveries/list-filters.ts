@@ -97,8 +97,13 @@ function spanOf(text: string): { from: number; to?: number } {
   return { from: Number(from), ...(to === '' ? {} : { to: Number(to) }) }
 }
 
-/** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
-export function queryText(query: Partial<ListQuery> & { after?: string; skip?: string; passed?: string }): string {
+/**
+ * Returns the query as the end of an address, with its question mark; empty if it has no condition.
+ * @param query the conditions, with the place in the list, or with what was done to a delivery in it
+ */
+export function queryText(
+  query: Partial<ListQuery> & { after?: string; skip?: string; passed?: string; done?: string },
+): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }

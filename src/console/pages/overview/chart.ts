@@ -129,10 +129,13 @@ const SPAN_MS = { hour: HOUR_MS, day: DAY_MS }
 
 function labelsHtml({ bars, by, zone }: Chart): string {
   const step = stepOf({ bars })
-  const every = by === 'hour' ? Math.ceil(bars.length / 4) : Math.max(7, Math.ceil(bars.length / 8))
+  const isNamed = (index: number): boolean =>
+    by === 'hour'
+      ? index % Math.ceil(bars.length / 4) === 0
+      : (bars.length - 1 - index) % Math.max(7, Math.ceil(bars.length / 8)) === 0
   return bars
     .map(({ from }, index) =>
-      (bars.length - 1 - index) % every === 0
+      isNamed(index)
         ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format(by, from)}</text>`
         : '',
     )
