@@ -6,22 +6,24 @@ import { operator, readable, startWithConsole } from './harness.ts'
 
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
 
-test('the overview names a course for which the LMS fails, until the course works again', async (t) => {
+test('the overview and the page of courses name a course for which the LMS fails, until the course works again', async (t) => {
   const clock = { ahead: 0 }
   const now = (): number => Date.now() + clock.ahead
-  const product = await startWithConsole({ now })
+  const product = await startWithConsole({ now, catalogueMs: 500 })
   t.after(() => product.stop())
   const someone = await operator(product, now)
-  const overviewWith = (words: RegExp): Promise<string> =>
-    until(`the overview with ${words}`, async () => {
-      const text = readable(await someone.see('/'))
+  const pageWith = (path: string, words: RegExp): Promise<string> =>
+    until(`${path} with ${words}`, async () => {
+      const text = readable(await someone.see(path))
       return words.test(text) ? text : undefined
     })
 
   await product.lms.faults([{ method: 'POST', path: BULK, naming: DEMO, status: 500 }])
   const sold = Promise.all(['a', 'b', 'c'].map((name) => product.sell({ email: `${name}@example.com` })))
-  const text = await overviewWith(/Enrollment in course-v1:edX\+DemoX\+Demo_Course has been failing for/)
+  const text = await pageWith('/', /Enrollment in course-v1:edX\+DemoX\+Demo_Course has been failing for/)
   assert.match(text, /Sales of other courses are enrolled as usual\. .* the next attempt is in \d+ s/)
+
+  await pageWith('/courses', /course-v1:edX\+DemoX\+Demo_Course enrollment fails since/)
 
   const list = await someone.see('/deliveries?q=a@example.com')
   assert.match(readable(list), /Queued .*The last attempt failed; next one/)
@@ -32,6 +34,6 @@ test('the overview names a course for which the LMS fails, until the course work
   await product.lms.noFaults()
   clock.ahead = 11_000
   await product.sell({ email: 'd@example.com' })
-  await overviewWith(/^(?!.*failing for course)/)
+  await pageWith('/', /^(?!.*failing for course)/)
   await sold
 })

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { PausedCourse } from '../../enroll/breakers/course-breakers.ts'
 import { type StateCounts, sumOf, totalOf } from '../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../sale/types.ts'
 import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
@@ -33,10 +34,11 @@ export function addCourses(parts: PageParts): void {
 }
 
 /**
- * What the LMS said about a course. `unknown`: it was first sold after the LMS was last asked. `similar`: the key of the
- * course that a missing one looks like.
+ * What the LMS said about a course. `paused`: it is open, and the LMS fails for everyone who is to be enrolled. `unknown`:
+ * it was first sold after the LMS was last asked. `similar`: the key of the course that a missing one looks like.
  */
 type Status =
+  | { readonly kind: 'paused'; readonly since: PausedCourse['since'] }
   | { readonly kind: 'open' | Obstacle; readonly course: Course; readonly wanted: string | null }
   | { readonly kind: 'missing'; readonly similar: string | null }
   | { readonly kind: 'unknown' }
@@ -58,7 +60,7 @@ function changeOf(known: Known | null): Change | null {
 }
 
 async function readView(
-  { operations, readCatalogue, refusedCourses, modeOf, now }: PageParts,
+  { operations, readCatalogue, refusedCourses, liveState, modeOf, now }: PageParts,
   of: FastifyRequest,
   asked: Period,
 ) {
@@ -69,6 +71,7 @@ async function readView(
     refusedCourses(),
   ])
   const selling = { modeOf, isRefused, at: now() }
+  const paused = new Map(liveState.pausedCourses().map(({ course, since: at }) => [course, at]))
   const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)
@@ -78,8 +81,13 @@ async function readView(
       const status: Status = known !== null ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
       return { key, name, counts, change, status }
     }
-    const kind = obstacleOf(course, selling) ?? 'open'
-    return { key: course.key, name, counts, change, status: { kind, course, wanted: modeOf(course.key) } }
+    const obstacle = obstacleOf(course, selling)
+    const failsSince = paused.get(course.key)
+    const status: Status =
+      obstacle === null && failsSince !== undefined
+        ? { kind: 'paused', since: failsSince }
+        : { kind: obstacle ?? 'open', course, wanted: modeOf(course.key) }
+    return { key: course.key, name, counts, change, status }
   })
   return { lines: lines.toSorted(byName), catalogue, period, since, until: period.to === '' ? null : to }
 }
@@ -179,6 +187,7 @@ function statusHtml(line: Line, view: View): string {
 function statusOf({ status }: Line, { catalogue, now }: View): readonly [look: string, text: string, more?: string] {
   if (status.kind === 'unknown') return ['handled', words.states.unknown]
   const look = status.kind === 'open' ? 'enrolled' : 'needs-attention'
+  if (status.kind === 'paused') return [look, words.states.paused, html`${words.fails} !${agoHtml(status.since)}`]
   if (status.kind === 'missing') {
     const { similar } = status
     const like = similar === null ? '' : html`${words.looksLike} <bdi>${catalogue.find(similar)?.name ?? similar}</bdi>`
