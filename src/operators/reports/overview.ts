@@ -38,6 +38,7 @@ async function paceOf(db: Kysely<Tables>, since: number): Promise<Overview['pace
     .selectFrom('deliveries')
     .select(['received_at', 'enrolled_at'])
     .where('received_at', '>=', since)
+    .where('source', '!=', 'test')
     .orderBy('received_at', 'desc')
     .limit(PACED)
     .execute()

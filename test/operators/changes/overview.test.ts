@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readBacklog } from '../../../src/operators/reports/overview.ts'
+import type { Source } from '../../../src/sale/types.ts'
 import {
   accepted,
   arrival,
@@ -66,14 +67,16 @@ test('the time to enrollment runs from the first arrival to the first success, a
   assert.equal((await operations.overview()).pace, null, 'of the sales of the last 24 hours')
 })
 
-test('the time to enrollment is that of the latest thousand sales', async (t) => {
+test('the time to enrollment is that of the latest thousand sales, and of no test sale', async (t) => {
   const { store, operations, clock } = await setUp(t)
-  const sell = async (from: number, to: number, tookMs: number): Promise<void> => {
-    const people = Array.from({ length: to - from }, (_, i) => accepted(person(from + i)))
+  const sell = async (from: number, to: number, tookMs: number, source: Source = 'shop'): Promise<void> => {
+    const people = Array.from({ length: to - from }, (_, i) => accepted({ ...person(from + i), source }))
     const ids = (await store.write(people)).map(({ id }) => id)
     clock.at += tookMs
     await store.write(ids.map((id) => settled(succeeded(id))))
   }
+  await sell(2000, 2010, 90_000, 'test')
+  assert.equal((await operations.overview()).pace, null)
   await sell(0, 100, 60_000)
   await sell(100, 1000, 2000)
   assert.deepEqual((await operations.overview()).pace, { median: 2000, p95: 60_000 })
