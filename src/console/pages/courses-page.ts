@@ -6,7 +6,7 @@ import type { DeliveryState } from '../../sale/types.ts'
 import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
-import { agoHtml, courseUrl, numberText, timeHtml } from '../layout/format.ts'
+import { agoHtml, courseUrl, fillCount, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
 import { queryOf } from '../layout/request.ts'
@@ -113,7 +113,7 @@ function pageHtml(view: View): string {
   const shutHtml =
     shut.length === 0
       ? ''
-      : html`<h2>${words.shut} <span class="quiet">${fill(words.shutCount, { courses: numberText(shut.length), sales: numberText(sales) })}</span></h2>!${tableHtml(words.shut, shut, view)}`
+      : html`<h2>${words.shut} <span class="quiet">${fillCount(words.shutCourses, shut.length)}, ${fillCount(words.shutSales, sales)}</span></h2>!${tableHtml(words.shut, shut, view)}`
   const othersHtml =
     others.length === 0
       ? ''
