@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { OutboxRow, Tables } from '../../database/schema.ts'
+import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
@@ -30,7 +30,7 @@ export async function claimEvents({ context, holds, max }: Claim): Promise<Claim
   if (isProbe && !mayProbe(endpoint, now())) return []
   const due = await dueHeads(db, { now: now(), newestFirst: isProbe, limit: isProbe ? 1 : max })
   if (due.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
-  return takeRows({ holds, rows: due })
+  return takeRows({ holds, rows: due, state: endpoint.state })
 }
 
 type DueRow = Pick<OutboxRow, 'id' | 'about' | 'due_at'>
@@ -74,12 +74,24 @@ function dueHeads(
   return query.limit(limit).execute()
 }
 
-/** An event that another replica sends at the same time, or has attempted since it was read, is left out. */
-function takeRows({ holds, rows }: { holds: Holds; rows: readonly DueRow[] }): Promise<ClaimedEvent[]> {
+/**
+ * An event that another replica sends at the same time, or has attempted since it was read, is left out; all are if the
+ * endpoint is in another state by now, since others are to be sent then.
+ */
+function takeRows({
+  holds,
+  rows,
+  state,
+}: {
+  holds: Holds
+  rows: readonly DueRow[]
+  state: EndpointRow['state']
+}): Promise<ClaimedEvent[]> {
   const dueAt = new Map(rows.map(({ id, due_at }) => [id, due_at]))
   return holds.take(
     rows.map(({ about }) => holdOf(about)),
     async (trx, taken) => {
+      if ((await readEndpoint(trx))?.state !== state) return { result: [], kept: new Set<string>() }
       const unchanged = await trx
         .selectFrom('outbox')
         .select(['id', 'about', 'type', 'body', 'attempts', 'due_at'])

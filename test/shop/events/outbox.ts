@@ -44,14 +44,13 @@ export async function setUpOutbox(t: TestContext) {
     unsent,
     endpoint: () => bench.db.selectFrom('endpoints').selectAll().executeTakeFirstOrThrow(),
     /** Waits until the endpoint has this state, and no attempt is in flight. */
-    /** Waits until the endpoint has this state and no event is being sent: looked at twice, since a claim takes a moment. */
-    untilState: (state: 'up' | 'down' | 'gone') => {
-      const isIdle = async (): Promise<boolean> => {
+    /** Waits until the endpoint has this state and no event is being sent. */
+    untilState: (state: 'up' | 'down' | 'gone') =>
+      until(`the state ${state}`, async () => {
         const row = await bench.db.selectFrom('endpoints').selectAll().executeTakeFirst()
-        return row?.state === state && (await bench.rows('holds')).length === 0
-      }
-      return until(`the state ${state}`, async () => ((await isIdle()) && (await isIdle())) || undefined)
-    },
+        const isIdle = (await bench.rows('holds')).length === 0
+        return row?.state === state && isIdle ? true : undefined
+      }),
     /** Moves the clock, and wakes every loop. */
     advance: (ms: number, loops: readonly Pick<Loop, 'wake'>[]) => {
       bench.clock.at += ms
