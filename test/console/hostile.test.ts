@@ -84,6 +84,15 @@ describe('text from a stranger', () => {
     }
   })
 
+  test('is the same text in a field and a title if it begins as the addresses of pages do', async () => {
+    const id = await sell({ email: '~/tilde@example.com', courseIds: ['~/no-course'] })
+    const list = await someone.see(`/deliveries?${new URLSearchParams({ q: '~/tilde' })}`)
+    assert.match(list.text, / value="~\/tilde"/)
+    assert.match(list.text, / title="~\/tilde@example\.com"/)
+    const form = await someone.see(`/deliveries/${id}/correct`)
+    assert.match(form.text, / value="~\/tilde@example\.com"/)
+  })
+
   test('gives no link from a course to another page of the LMS', async () => {
     const id = await sell({
       email: 'path@example.com',
