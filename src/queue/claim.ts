@@ -39,7 +39,7 @@ export async function claimDue(
     claimInto(ids, await awaitedRows(parts, forMs === 0 ? page : null), { parts, most: Number.POSITIVE_INFINITY })
     const most = ids.length + max
     if (forMs > 0) claimInto(ids, await store.due({ limit: RECEIVED_MAX, among: received }), { parts, most })
-    await claimBacklog(parts, { ids, page, forMs, most })
+    await claimBacklog(parts, { ids, page, live, forMs, most })
     return await readAll(parts, ids)
   } catch (error) {
     claimed.release(ids)
@@ -63,18 +63,19 @@ async function awaitedRows({ store, claimed, waiters }: ClaimParts, page: readon
  */
 async function claimBacklog(
   parts: ClaimParts,
-  { ids, page: first, forMs, most }: { ids: string[]; page: readonly DueRow[]; forMs: number; most: number },
+  of: { ids: string[]; page: readonly DueRow[]; live: readonly string[]; forMs: number; most: number },
 ): Promise<void> {
   const { store } = parts
-  const live = store.live()
+  const { ids, live, forMs, most } = of
   const rank = live.indexOf(store.me())
   const isMine = ({ person }: DueRow): boolean => live.length === 1 || shareOf(person) % live.length === rank
   const others: DueRow[] = []
-  let page = first
+  let { page } = of
   for (;;) {
-    claimInto(ids, page.filter(isMine), { parts, most })
+    const { mine = [], theirs = [] } = Object.groupBy(page, (row) => (isMine(row) ? 'mine' : 'theirs'))
+    claimInto(ids, mine, { parts, most })
     if (ids.length >= most) return
-    others.push(...page.filter((row) => !isMine(row)).slice(0, most - others.length))
+    others.push(...theirs.slice(0, most - others.length))
     if (page.length < PAGE) return claimInto(ids, others, { parts, most })
     page = await store.due({ forMs, limit: PAGE, after: page.at(-1) ?? null })
   }
