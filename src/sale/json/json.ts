@@ -42,8 +42,14 @@ const WORDS = [
 ] as const
 const REFUSED = ['NaN', 'Infinity', '-Infinity']
 const ESCAPES: Readonly<Record<string, string>> = {
-  ...{ '"': '"', '\\': '\\', '/': '/' },
-  ...{ b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' },
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
 }
 
 // Character codes. After the end of a text, charCodeAt returns NaN, which equals none of them.
