@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util'
-import { AppError } from '../service/lib/errors.ts'
+import { AppError, messageOf } from '../service/lib/errors.ts'
 import { plain } from './plain.ts'
 
 /** Runs a command with the arguments after its name. Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
@@ -35,8 +35,7 @@ export function command<const Of extends Options>(of: {
     try {
       given = parseArgs({ args: [...args], options, allowPositionals })
     } catch (cause) {
-      const wrong = cause instanceof Error ? cause.message : String(cause)
-      throw usageError(`${plain(wrong.replaceAll('\n', ' ')).replace(/\.?$/, '.')} ${seeHelp(name)}`, cause)
+      throw usageError(`${plain(messageOf(cause).replaceAll('\n', ' ')).replace(/\.?$/, '.')} ${seeHelp(name)}`, cause)
     }
     return run(given)
   }

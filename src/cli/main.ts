@@ -1,5 +1,5 @@
 import { SandboxError } from '../../sandbox/lms/error.ts'
-import { AppError } from '../service/lib/errors.ts'
+import { AppError, messageOf } from '../service/lib/errors.ts'
 import { VERSION } from '../service/lib/version.ts'
 import { commandGroup, helpText } from './command.ts'
 import { plainJson } from './plain.ts'
@@ -40,8 +40,8 @@ async function main(args: readonly string[]): Promise<number> {
 function report(error: unknown, { json }: { json: boolean }): number {
   const known = error instanceof AppError || error instanceof SandboxError
   if (json) {
-    const message = error instanceof Error ? error.message : String(error)
-    process.stderr.write(`${plainJson({ error: { code: known ? error.code : 'unexpected', message } })}\n`)
+    const answer = { error: { code: known ? error.code : 'unexpected', message: messageOf(error) } }
+    process.stderr.write(`${plainJson(answer)}\n`)
   } else {
     const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
     process.stderr.write(`${text}\n`)

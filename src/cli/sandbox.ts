@@ -9,7 +9,7 @@ import { SandboxError } from '../../sandbox/lms/error.ts'
 import { readWorld, type World } from '../../sandbox/lms/world.ts'
 import { startStandIn } from '../../sandbox/stand-in.ts'
 import { welcome, writeEnvironment } from '../../sandbox/welcome.ts'
-import { AppError } from '../service/lib/errors.ts'
+import { AppError, messageOf } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
 import { readSecret, readSettings } from '../service/settings/read.ts'
 import { createLog } from '../service/telemetry/log.ts'
@@ -86,11 +86,7 @@ function readWorldFile(file: string): World {
     return readWorld(JSON.parse(readFileSync(file, 'utf8')))
   } catch (cause) {
     if (cause instanceof SandboxError) throw cause
-    throw new AppError(
-      'file.unreadable',
-      `The world can't be read from ${file}: ${cause instanceof Error ? cause.message : cause}.`,
-      { cause },
-    )
+    throw new AppError('file.unreadable', `The world can't be read from ${file}: ${messageOf(cause)}.`, { cause })
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { AppError } from '../service/lib/errors.ts'
+import { AppError, messageOf } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
@@ -98,11 +98,7 @@ async function readPayload([file = '-', ...more]: readonly string[]): Promise<Bu
     return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
     const from = file === '-' ? 'standard input' : file
-    throw new AppError(
-      'file.unreadable',
-      `The payload can't be read from ${from}: ${cause instanceof Error ? cause.message : cause}.`,
-      { cause },
-    )
+    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${messageOf(cause)}.`, { cause })
   }
 }
 
@@ -140,7 +136,6 @@ function signed(by: Sign, body: Buffer, secret: string): Record<string, string> 
   try {
     return by(body, secret)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new AppError('payload.unsignable', `The payload can't be signed: ${why}`, { cause })
+    throw new AppError('payload.unsignable', `The payload can't be signed: ${messageOf(cause)}`, { cause })
   }
 }

@@ -44,11 +44,12 @@ async function askLmsOnce(of: { settings: LmsSettings; log: Log; signal: AbortSi
   const user = await lms.serviceUser()
   if (signal.aborted) return
   const isStaff = user.ok && user.value.administrator !== false
-  const reason = user.ok
-    ? `the user ${user.value.username} of LERNITO_LMS_CLIENT_ID is not staff in the LMS`
-    : user.failure.message
-  if (!isStaff)
+  if (!isStaff) {
+    const reason = user.ok
+      ? `the user ${user.value.username} of LERNITO_LMS_CLIENT_ID is not staff in the LMS`
+      : user.failure.message
     log.warn({ lms: settings.LERNITO_LMS_URL, reason }, 'the LMS cannot be used now; sales wait until it can')
+  }
   await lms.close()
 }
 

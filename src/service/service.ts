@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { mountConsole } from './console.ts'
-import { AppError } from './lib/errors.ts'
+import { AppError, messageOf } from './lib/errors.ts'
 import { pause, within } from './lib/loop.ts'
 import { createParts, type Parts, type ServiceOptions } from './parts.ts'
 import { buildServer } from './server.ts'
@@ -93,10 +93,9 @@ async function listen(app: FastifyInstance, { settings }: Parts): Promise<string
   try {
     return await app.listen({ host, port })
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError(
       'address.in_use',
-      `The service can't listen on ${host} port ${port} (${why}). Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT to something else.`,
+      `The service can't listen on ${host} port ${port} (${messageOf(cause)}). Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT to something else.`,
       { cause },
     )
   }
@@ -144,8 +143,7 @@ async function saveIfLost({ database: { name, place }, now }: Parts): Promise<Ap
     const message = `${happened}. All that the service has stored is in ${copy}. Stop the service, and put this copy in the place of ${name}; docs/how-to/back-up-and-restore.md says how.`
     return new AppError('database.lost', message)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const message = `${happened}, and what it held could not be copied (${why}). Stop the service, and restore the backup or the moved file; docs/how-to/back-up-and-restore.md says how.`
+    const message = `${happened}, and what it held could not be copied (${messageOf(cause)}). Stop the service, and restore the backup or the moved file; docs/how-to/back-up-and-restore.md says how.`
     return new AppError('database.lost', message, { cause })
   }
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely, sql } from 'kysely'
-import { AppError } from '../../service/lib/errors.ts'
+import { AppError, messageOf } from '../../service/lib/errors.ts'
 import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 import { createStatements, hasCode, isBusy, isUnusable, openConnection } from './connection.ts'
@@ -51,7 +51,7 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
     }
   } catch (cause) {
     if (cause instanceof AppError) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     if (isForeign(cause)) {
       throw new AppError(
         'database.unreachable',

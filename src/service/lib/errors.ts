@@ -29,6 +29,9 @@ export class AppError extends Error {
   }
 }
 
+/** What a caught value says. Nearly always, it is an Error; any other value is written as it is. */
+export const messageOf = (caught: unknown): string => (caught instanceof Error ? caught.message : String(caught))
+
 /** Whether the error says only that the database is unavailable, which `Availability` already reports. */
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'database.unreachable'
