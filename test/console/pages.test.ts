@@ -286,7 +286,9 @@ describe('a bulk replay', () => {
     for (const email of emails) assert.ok(failed.includes(email))
     assert.match(failed, /1–3 of 3/)
     assert.match(text, /Started by admin/)
-    assert.match(await read('/changes'), /3 replayed by admin Done/)
+    const changes = await someone.see('/changes')
+    assert.match(readable(changes), /admin Started a bulk replay · Results/)
+    assert.ok(linksOf(changes).includes(sent.location))
   })
 
   test('can be stopped', async () => {

@@ -102,8 +102,8 @@ test('audit entries and ended bulk replays are deleted at the age of deliveries'
   assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
   assert.equal(await purgeStep({ db, before: START + 1 }), 1)
   assert.deepEqual(
-    (await operations.bulkReplays()).map(({ id }) => id),
-    [fresh.id, running.id],
+    (await db.selectFrom('bulk_replays').select('id').execute()).map(({ id }) => id),
+    [running.id, fresh.id],
   )
   const { items } = await operations.audit({})
   assert.deepEqual(

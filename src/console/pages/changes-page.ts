@@ -14,14 +14,14 @@ import type { PageParts } from '../parts.ts'
 const words = TEXTS.changes
 const PAGE = 50
 
-/** Adds the page that lists who changed what: the events that have an actor, and the bulk replays. */
+/** Adds the page that lists who changed what: the events that have an actor. The bulk replays that still run come first. */
 export function addChanges(parts: PageParts): void {
   const { scope, operations } = parts
   scope.get('/changes', async (request, reply) => {
     const after = queryOf(request).get('after')
-    const [{ items, next }, bulkReplays] = await Promise.all([
+    const [{ items, next }, running] = await Promise.all([
       operations.audit({ limit: PAGE, after }),
-      after === null ? operations.bulkReplays() : [],
+      after === null ? operations.runningReplays() : [],
     ])
     const buyers = await buyersOf(parts, items)
     const older = olderHtml({ url: '~/changes', next })
@@ -29,7 +29,7 @@ export function addChanges(parts: PageParts): void {
       items.length === 0
         ? html`<p>${words.none}</p>`
         : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, request.courseName)).join('')}</ol>`
-    const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays)}<h2>${words.all}</h2>`}!${list}!${older}`
+    const main = html`<p>${words.intro}</p>!${running.length === 0 ? '' : html`<h2>${words.running}</h2>!${runningHtml(running)}<h2>${words.all}</h2>`}!${list}!${older}`
     return sendPage({ reply, title: words.title, current: '/changes', main })
   })
 }
@@ -49,9 +49,18 @@ export async function buyersOf(
 function changeHtml(event: DeliveryEvent, buyers: Buyers, courseName: CourseName): string {
   const { deliveryId, at, kind, detail, actor } = event
   const buyer = buyers.get(deliveryId)
-  const link = buyer === undefined ? '' : html` · <a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
+  const [, bulk] = BULK.exec(detail) ?? []
+  const link =
+    buyer !== undefined
+      ? html` · <a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
+      : deliveryId === '' && bulk !== undefined
+        ? html` · <a href="~/replays/${bulk}">${words.results}</a>`
+        : ''
   return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi></p>`}</li>`
 }
+
+/** A bulk replay or correction is named by its id. */
+const BULK = /^bulk (?:replay|correction) (\w+)/
 
 /** A mark of a cause names it by the code of its reason. */
 function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
@@ -64,13 +73,10 @@ function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
 const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
   html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
 
-function bulkReplaysHtml(bulkReplays: readonly BulkReplay[]): string {
-  const items = bulkReplays.map(({ id, by, startedAt, state, replayed, corrects }) => {
-    const text =
-      corrects === null
-        ? fill(words.bulkReplay, { by, count: numberText(replayed) })
-        : fill(words.bulkCorrection, { by, count: numberText(replayed) })
-    return html`<li><a href="~/replays/${id}">${text}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+function runningHtml(running: readonly BulkReplay[]): string {
+  const items = running.map(({ id, by, startedAt, replayed, corrects }) => {
+    const text = fill(corrects === null ? words.replayed : words.corrected, { by, count: numberText(replayed) })
+    return html`<li><a href="~/replays/${id}">${text}</a> <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
 }

@@ -12,7 +12,6 @@ import { list, type Summary } from '../find/listing.ts'
 import { countFound, countReplayable } from '../find/search.ts'
 import { totalOf } from '../reports/counts.ts'
 
-const LISTED = 20
 const SAMPLE = 10
 
 /**
@@ -195,8 +194,8 @@ export function bulkReplayOf({ id, filter, enrolled, corrects, ...row }: BulkRep
   }
 }
 
-/** Returns the latest 20 bulk replays, newest first. */
-export async function listReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
-  const rows = await db.selectFrom('bulk_replays').selectAll().orderBy('id', 'desc').limit(LISTED).execute()
-  return rows.map(bulkReplayOf)
+/** Returns the bulk replays and corrections that still run, newest first. */
+export async function runningReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
+  const running = db.selectFrom('bulk_replays').selectAll().where('state', '=', 'running')
+  return (await running.orderBy('id', 'desc').execute()).map(bulkReplayOf)
 }

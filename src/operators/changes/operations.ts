@@ -25,10 +25,10 @@ import { markCause, markedCauses } from '../reports/cause-marks.ts'
 import { countBacklog, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
 import { overview } from '../reports/overview.ts'
 import {
-  listReplays,
   previewCorrections,
   previewReplay,
   readReplay,
+  runningReplays,
   startCorrection,
   startReplay,
   stopReplay,
@@ -110,7 +110,7 @@ function reports(parts: Parts) {
     bulkReplay: read(readReplay),
     /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
     replayResults: read((db, id: string) => countFound(db, { replay: id })),
-    bulkReplays: read(listReplays),
+    runningReplays: read(runningReplays),
   }
 }
 

@@ -96,7 +96,7 @@ test('a bulk replay makes matching deliveries due, 200 at a time, and each timel
     const event = (await bench.operations.timeline(one)).at(-1)
     assert.deepEqual([event?.kind, event?.actor, event?.detail], ['replayed', by, `bulk replay ${id}`])
   }
-  assert.deepEqual(await bench.operations.bulkReplays(), [done])
+  assert.deepEqual(await bench.operations.runningReplays(), [])
 })
 
 test('a bulk replay includes only deliveries last active before its start, each once', async (t) => {
@@ -128,6 +128,7 @@ test('a stop ends a bulk replay after the current step; due deliveries stay due'
   await failed(bench, 250)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
   await stepReplay(bench.context, id)
+  assert.deepEqual(await bench.operations.runningReplays(), [await bench.operations.bulkReplay(id)])
   bench.clock.at += 1000
   const stopped = await bench.operations.stopReplay({ id, by: 'bob' })
   assert.deepEqual([stopped?.state, stopped?.replayed, stopped?.endedAt], ['stopped', 200, bench.clock.at])

@@ -220,7 +220,7 @@ test('bulk replays whose filter names the person are erased, and only those', as
   const kept = [{ email: 'other@x.example' }, { find: 'countess hopper' }, { states: ['queued' as const] }]
   for (const filter of kept) await operations.startReplay({ filter, by: 'alice' })
   await forget(context, { email: EMAIL, by, silentMs: 0 })
-  assert.deepEqual((await operations.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)
+  assert.deepEqual((await operations.runningReplays()).map(({ filter }) => filter).toReversed(), kept)
 })
 
 test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {

@@ -94,7 +94,7 @@ test('a search finds nothing of a delivery that was deleted or erased, nor does 
   assert.deepEqual(await finding(bench, 'garcia'), [])
   assert.deepEqual(await finding(bench, 'lovelace'), [kept])
   assert.deepEqual(
-    (await bench.operations.bulkReplays()).map(({ filter }) => filter.find),
+    (await bench.operations.runningReplays()).map(({ filter }) => filter.find),
     ['lovelace'],
   )
 })

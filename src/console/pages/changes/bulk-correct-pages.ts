@@ -121,8 +121,8 @@ async function readPreview(
   const { total, items } = await operations.previewCorrections({ filter, from, limit: SHOWN })
   const emails = [...new Set(items.flatMap(({ email }) => (email === null ? [] : [email])))]
   const accounts = emails.length === 0 ? null : await lms.accountsOf(emails)
-  const running = (await operations.bulkReplays()).find(
-    ({ state, corrects }) => state === 'running' && corrects !== null && isSameCourse(corrects.from, from),
+  const running = (await operations.runningReplays()).find(
+    ({ corrects }) => corrects !== null && isSameCourse(corrects.from, from),
   )
   return { request, query, until, from, to, written, course, total, items, accounts, running }
 }
