@@ -157,6 +157,7 @@ const ownSettings = ({ lmsUrl, world, data, eventsUrl }: Sandbox) => ({
   LERNITO_EVENTS_URL: eventsUrl ?? '',
   LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : eventsSecret(process.env),
   LERNITO_OUTCOMES: eventsUrl === null ? '' : (process.env.LERNITO_OUTCOMES ?? ''),
+  LERNITO_NOTIFY_URL: '',
   LERNITO_DATABASE_CA_FILE: '',
   LERNITO_LMS_URL: lmsUrl,
   LERNITO_HOST: '127.0.0.1',

@@ -87,6 +87,7 @@ describe('sandbox', { concurrency: 2 }, () => {
         LERNITO_EVENTS_URL: 'https://shop.example.com/',
         LERNITO_EVENTS_SECRET_FILE: 'secret',
         LERNITO_OUTCOMES: 'on',
+        LERNITO_NOTIFY_URL_FILE: 'secret',
       },
     })
     const webhook = (await welcomeOf(running)).match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
