@@ -1,4 +1,4 @@
-import type { TransactionContext } from '../database/transaction.ts'
+import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import { isTakenOut, isWanted, isWithdrawing } from '../sale/line.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
 import { lockDeliveries, readCorrections } from './change-deliveries.ts'
@@ -8,7 +8,8 @@ import { linesOf } from './lines.ts'
 /**
  * The deliveries that corrections by operators have put in the places of these repeats, by the ids of the repeats: the shop
  * doesn't know of the correction, and a repeat must not start what was wrong. Not of one that an operator has replayed since.
- * Locks the repeats and these deliveries, so that no refund comes between this look and their start.
+ * Locks the repeats and these deliveries, so that no refund comes between this look and their start. Throws ROW_CHANGED if
+ * one of these was corrected before it was locked.
  */
 export async function readReplacements(
   { trx }: Pick<TransactionContext, 'trx'>,
@@ -28,7 +29,10 @@ export async function readReplacements(
     const last = (await readCorrections(trx, row)).at(-1)
     if (last !== undefined) found.set(row.id, last)
   }
-  await lockDeliveries({ trx }, [...new Set(found.values())])
+  const newest = [...new Set(found.values())]
+  await lockDeliveries({ trx }, newest)
+  // Until then, an operator may have corrected one of them once more, on MySQL.
+  for (const id of newest) if ((await readCorrections(trx, { replaced_by: id })).length > 1) throw ROW_CHANGED
   return found
 }
 

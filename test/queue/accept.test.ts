@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
+import { lockDelivery } from '../../src/queue/change-deliveries.ts'
 import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import { factsIn } from '../lines.ts'
+import { until } from '../service/process.ts'
 import {
   accepted,
   arrival,
   COURSE,
   needsAttention,
   only,
+  onSqlite,
   rejectedArrival,
   retry,
   START,
@@ -185,3 +189,34 @@ test('200 webhooks of the largest size at once are stored, with all their events
   assert.equal(new Set(stored.map(({ id }) => id)).size, 200)
   assert.equal((await rows('events')).length, 300)
 })
+
+// SQLite writes one transaction after the other.
+if (!onSqlite()) {
+  test('a repeat of a sale whose correction is corrected meanwhile starts the newest correction', async (t) => {
+    const bench = await setUp(t)
+    const { store, operations, db } = bench
+    const sale = arrival()
+    const [{ id }, newest] = [
+      only(await store.write([accepted(sale)])),
+      only(await store.write([accepted(arrival({ email: 'newest@x.example' }))])),
+    ]
+    const corrected = await operations.correct({ id, email: 'wrong@x.example', withdraw: null, by: 'alice' })
+    assert.ok(corrected.kind === 'corrected')
+    const [locked, waiting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const correction = db.transaction().execute(async (trx) => {
+      await lockDelivery({ trx }, corrected.id)
+      locked.resolve()
+      await waiting.promise
+      const replaced = { state: 'handled', replaced_by: newest.id } as const
+      await trx.updateTable('deliveries').set(replaced).where('id', '=', corrected.id).execute()
+    })
+    await locked.promise
+    const repeated = store.write([accepted(sale)])
+    const waits = sql`select info from information_schema.processlist where info like ${'update `deliveries`%'}`
+    await until('the repeat waits', async () => (await waits.execute(db)).rows.length > 0 || undefined)
+    waiting.resolve()
+    await correction
+    assert.equal(only(await repeated).id, newest.id)
+    assert.equal((await bench.row(corrected.id)).state, 'handled')
+  })
+}
