@@ -31,10 +31,12 @@ const kept = (kind: Kept['kind'], at: number, beganAt = at - 10): Kept => ({
   at,
 })
 
+const refundSending = (status: number | null) => ({ sentAt: 300, replica: 'replica0', answeredAt: 310, status })
+
 const refund = (status: number | null, of: Sale = sale()): Refund => ({
   id: 'refund-0',
   sale: of,
-  sendings: [{ sentAt: 300, replica: 'replica0', answeredAt: 310, status }],
+  sendings: [refundSending(status)],
 })
 
 /** Returns the numbers of the broken rules. */
@@ -118,6 +120,8 @@ describe('the history checker', () => {
     const all = [kept('enrolled', 150), kept('enrolled', 400)]
     assert.deepEqual(broken({ kept: all, refunds: [refund(200)], state: NOTHING }), ['2'])
     assert.deepEqual(broken({ kept: all, refunds: [refund(202)], state: NOTHING }), [])
+    const left = { id: 'refund-0', sale: sale(), sendings: [{ ...refundSending(200), kept: [COURSE] }] }
+    assert.deepEqual(broken({ kept: all, refunds: [left], state: NOTHING }), [], 'the answer says who keeps it')
     const late = [kept('enrolled', 150), kept('enrolled', 400, 140)]
     assert.deepEqual(broken({ kept: late, refunds: [refund(200)] }), ['5'])
   })

@@ -383,9 +383,11 @@ describe('a sale that comes after the refund enrolls again', () => {
       const selling = sell({ email: ALICE, name })
       await until('the sale', async () => (await queued()) > 0 || undefined)
       hold.release()
-      await refunded
+      const { status, json } = await refunded
       const again = await selling
       assert.equal(again.status, 200)
+      const kept = [{ course: DEMO, delivery: again.headers['x-lernito-delivery'] }]
+      assert.deepEqual([status, json], [200, { ...DONE, kept }], 'it says that the buyer is in the course again')
       await bringForward()
       await noOrder()
       await until('the enrollment', async () => {

@@ -8,7 +8,7 @@ export interface Refunded {
   /** When it was first sent, and when it was accepted; infinite if nobody knows whether it was. */
   readonly sentAt: number
   readonly at: number
-  /** Whether the service has said that the buyer is out. */
+  /** Whether the service has said that the buyer is out: no sale keeps the course, such as one that came again meanwhile. */
   readonly isVerified: boolean
 }
 
@@ -18,13 +18,14 @@ export function refundsByShop(record: Pick<Record, 'refunds' | 'sales' | 'moved'
     const status = statusOf(refund)
     if (status !== null && status >= 300) return []
     const sentAt = refund.sendings[0]?.sentAt ?? 0
-    const at = refund.sendings.find((one) => one.status === status && status !== null)?.answeredAt
+    const answered = refund.sendings.find((one) => one.status === status && status !== null)
+    const isKept = (key: string): boolean => answered?.kept?.some((course) => key.endsWith(` in ${course}`)) ?? false
     return refundedKeys(record, refund).map((key) => ({
       refund,
       key,
       sentAt,
-      at: at ?? Number.POSITIVE_INFINITY,
-      isVerified: status === 200,
+      at: answered?.answeredAt ?? Number.POSITIVE_INFINITY,
+      isVerified: status === 200 && !isKept(key),
     }))
   })
   return Map.groupBy(all, ({ key }) => key)

@@ -7,6 +7,8 @@ export interface Sending {
   readonly replica: string
   answeredAt: number | null
   status: number | null
+  /** Of a refund: the courses that a sale keeps, by the answer. */
+  kept?: readonly string[]
 }
 
 /** A sale of the shop. Its repeats have the same payload. */

@@ -19,6 +19,7 @@ export interface Row {
   readonly hasAccount: boolean
 }
 
+const keptSchema = z.object({ kept: z.array(z.object({ course: z.string() })).default([]) })
 const requestSchema = z.object({ name: z.string() })
 const KINDS = ['known', 'idle', 'new'] as const
 type Kind = (typeof KINDS)[number]
@@ -63,7 +64,8 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       .catch(() => null)
       .then((answer) => {
         const status = answer?.status ?? null
-        Object.assign(sending, { answeredAt: Date.now(), status })
+        const kept = keptSchema.parse(answer?.json ?? {}).kept.map(({ course }) => course)
+        Object.assign(sending, { answeredAt: Date.now(), status, kept })
         record.count(`refund answer ${status ?? 'none'}`)
       })
     return awaited(answered)
