@@ -57,7 +57,7 @@ test(
       .execute()
     await bench.db
       .updateTable('deliveries')
-      .set({ due_at: START + DAY })
+      .set({ due_at: START + DAY / 3 })
       .where('id', '=', repeated)
       .execute()
     const due = await submit(bench, 'c@x.example')

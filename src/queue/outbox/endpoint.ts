@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import type { EndpointRow, Tables } from '../../database/schema.ts'
-import { isDown, LONGEST_PROBE_WAIT_MS, probeWait } from './schedule.ts'
 
 /** The name of the one row. */
 const SHOP = 'shop'
@@ -9,6 +8,11 @@ const SHOP = 'shop'
 const SENT_AT_MS = 10_000
 /** A replica that takes the right to a probe has this long for it, ms: longer than an attempt may take. */
 const PROBE_MS = 20_000
+
+/** After this many failures in a row, the endpoint counts as down: only one event at a time is sent, as a probe. */
+const DOWN_AFTER = 3
+const FIRST_PROBE_MS = 5_000
+const LONGEST_PROBE_WAIT_MS = 60_000
 
 const START = { state: 'up', failures: 0, since: null, probe_at: 0 } as const
 
@@ -94,10 +98,14 @@ export async function noteFailure(
     .execute()
   const row = await readEndpoint(trx)
   if (row === undefined || row.state === 'gone') return null
-  const state = isGone ? 'gone' : isDown(row.failures) ? 'down' : 'up'
+  const state = isGone ? 'gone' : row.failures >= DOWN_AFTER ? 'down' : 'up'
   if (state === 'up') return null
   const since = row.state === state ? row.since : at
   const probe_at = at + probeWait(row.failures)
   await trx.updateTable('endpoints').set({ state, since, probe_at }).where('name', '=', SHOP).execute()
   return row.state === state ? null : state
 }
+
+/** The wait before the next probe of an endpoint with this many failures in a row, ms: from 5 seconds to a minute. */
+const probeWait = (failures: number): number =>
+  Math.min(LONGEST_PROBE_WAIT_MS, FIRST_PROBE_MS * 2 ** Math.min(10, Math.max(0, failures - DOWN_AFTER)))

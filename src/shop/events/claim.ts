@@ -2,8 +2,8 @@ import { type Kysely, sql } from 'kysely'
 import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
-import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
+import { LONGEST_WAIT_MS } from '../../queue/retry-schedule.ts'
 
 /** An event that this replica sends. It has the hold for the events about the same delivery or course. */
 export type ClaimedEvent = Pick<OutboxRow, 'id' | 'about' | 'type' | 'body' | 'attempts'>
@@ -49,7 +49,7 @@ function dueHeads(
     .select(['event.id', 'event.about', 'event.due_at'])
     .where('holds.name', 'is', null)
     .where('failed_at', 'is', null)
-    .where((eb) => eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_EVENT_WAIT_MS)]))
+    .where((eb) => eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_WAIT_MS)]))
     .where((eb) =>
       eb.not(
         eb.exists(

@@ -1,7 +1,6 @@
 import type { EndpointRow } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { noteAnswer, noteFailure } from '../../queue/outbox/endpoint.ts'
-import { EVENT_RETRIES_MS } from '../../queue/outbox/schedule.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
 import { type ClaimedEvent, holdOf } from './claim.ts'
@@ -39,7 +38,7 @@ export async function storeResult(
       const { message: error } = posted
       const attempts = event.attempts + 1
       // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
-      const retryAt = isGone ? at : nextAttemptAt({ failures: attempts, now: at, random, schedule: EVENT_RETRIES_MS })
+      const retryAt = isGone ? at : nextAttemptAt({ failures: attempts, now: at, random })
       if (isHeld) {
         const next = retryAt === null ? { failed_at: at } : { due_at: retryAt }
         await trx

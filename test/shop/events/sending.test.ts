@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
-import { EVENT_RETRIES_MS } from '../../../src/queue/outbox/schedule.ts'
+import { RETRY_SCHEDULE_MS } from '../../../src/queue/retry-schedule.ts'
 import { sendAgain, sendFailedAgain } from '../../../src/shop/events/shop-events.ts'
 import { listening } from '../../listening.ts'
 import { accepted, arrival, needsAttention, only, settled } from '../../queue/harness.ts'
@@ -27,7 +27,7 @@ test('an event that fails is sent again after growing pauses, under the same id,
   }
   receiver.answer(null)
   await bench.untilSent()
-  assert.deepEqual(waits, EVENT_RETRIES_MS.slice(0, 5))
+  assert.deepEqual(waits, RETRY_SCHEDULE_MS.slice(0, 5))
   assert.deepEqual(receiver.wrong, [])
   assert.equal(receiver.got.length, 6)
   assert.ok(receiver.got.every((one) => one.webhookId === id && one.text === receiver.got[0]?.text))
@@ -47,7 +47,7 @@ test('an event is given up when its last attempt fails, after about three days, 
     if (row?.failed_at !== null) break
     bench.advance(row.due_at - bench.clock.at, [loop])
   }
-  assert.equal(loop.reports.length, EVENT_RETRIES_MS.length + 1)
+  assert.equal(loop.reports.length, RETRY_SCHEDULE_MS.length + 1)
   assert.ok(Math.abs(bench.clock.at - began - 3 * DAY) < HOUR)
   assert.equal(loop.reports.at(-1)?.retryAt, null)
   receiver.answer(null)
