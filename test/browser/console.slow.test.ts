@@ -163,7 +163,10 @@ test('a bulk replay has a preview, shows its progress, and is listed in the chan
   await page.getByText('1–50', { exact: true }).waitFor()
   await page.getByRole('link', { name: 'Changes' }).click()
   await assertAccessible(page, 'the changes')
-  await page.getByRole('link', { name: 'Results' }).first().click()
+  await page
+    .getByRole('link', { name: /^bulk replay \w+ of 60$/ })
+    .first()
+    .click()
   await page.getByText('60 done: 60 waiting for buyers.').waitFor()
   assert.deepEqual(wrong, [])
 })

@@ -49,14 +49,11 @@ export async function buyersOf(
 function changeHtml(event: DeliveryEvent, buyers: Buyers, courseName: CourseName): string {
   const { deliveryId, at, kind, detail, actor } = event
   const buyer = buyers.get(deliveryId)
-  const [, bulk] = BULK.exec(detail) ?? []
-  const link =
-    buyer !== undefined
-      ? html` · <a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
-      : deliveryId === '' && bulk !== undefined
-        ? html` · <a href="~/replays/${bulk}">${words.results}</a>`
-        : ''
-  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi></p>`}</li>`
+  const link = buyer === undefined ? '' : html` · <a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
+  const [, bulk] = deliveryId === '' ? (BULK.exec(detail) ?? []) : []
+  const text = html`<bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi>`
+  const more = bulk === undefined ? text : html`<a href="~/replays/${bulk}">!${text}</a>`
+  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>!${more}</p>`}</li>`
 }
 
 /** A bulk replay or correction is named by its id. */
@@ -74,8 +71,9 @@ const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
   html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
 
 function runningHtml(running: readonly BulkReplay[]): string {
-  const items = running.map(({ id, by, startedAt, replayed, corrects }) => {
-    const text = fill(corrects === null ? words.replayed : words.corrected, { by, count: numberText(replayed) })
+  const items = running.map(({ id, by, startedAt, replayed, total, corrects }) => {
+    const counts = { by, count: numberText(replayed), total: numberText(Math.max(total, replayed)) }
+    const text = fill(corrects === null ? words.replayed : words.corrected, counts)
     return html`<li><a href="~/replays/${id}">${text}</a> <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
