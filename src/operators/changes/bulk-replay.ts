@@ -167,10 +167,10 @@ const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): E
   actor,
 })
 
-/** Reads a bulk replay; null if it does not exist. */
+/** Reads a bulk replay; null if it does not exist, or only a newer version can read it. */
 export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
-  const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
-  return row === undefined ? null : bulkReplayOf(row)
+  const [bulk = null] = readable(await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).execute())
+  return bulk
 }
 
 const swapSchema = z.strictObject({ from: z.string(), to: z.string() })
@@ -197,5 +197,9 @@ export function bulkReplayOf({ id, filter, enrolled, corrects, ...row }: BulkRep
 /** Returns the bulk replays and corrections that still run, newest first. */
 export async function runningReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
   const running = db.selectFrom('bulk_replays').selectAll().where('state', '=', 'running')
-  return (await running.orderBy('id', 'desc').execute()).map(bulkReplayOf)
+  return readable(await running.orderBy('id', 'desc').execute())
 }
+
+/** Converts stored bulk replays, without those whose filter a newer version has stored: that version is to run them. */
+export const readable = (rows: readonly BulkReplayRow[]): BulkReplay[] =>
+  rows.flatMap((row) => (filterSchema.safeParse(JSON.parse(row.filter)).success ? bulkReplayOf(row) : []))

@@ -9,7 +9,7 @@ import { makeDue, replayed } from '../../queue/replay.ts'
 import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { search } from '../find/search.ts'
-import { type BulkReplay, bulkReplayOf, replayable, wrongSales } from './bulk-replay.ts'
+import { type BulkReplay, bulkReplayOf, replayable, runningReplays, wrongSales } from './bulk-replay.ts'
 
 /** The number of deliveries that one transaction makes due. */
 const STEP = 200
@@ -124,9 +124,7 @@ async function advance(
 export function runBulkReplays(from: Background & Pick<AppContext, 'context' | 'publish'>): Promise<void> {
   const { context, guard, publish } = from
   const step = async (): Promise<number> => {
-    const { db } = context.database
-    const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
-    const next = await running.limit(1).executeTakeFirst()
+    const next = (await runningReplays(context.database.db)).at(-1)
     if (next === undefined) return POLL_MS
     for (const event of (await stepReplay(context, next.id)) ?? []) publish(event)
     return BETWEEN_STEPS_MS

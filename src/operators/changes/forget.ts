@@ -11,7 +11,7 @@ import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-t
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
-import { bulkReplayOf } from './bulk-replay.ts'
+import { readable } from './bulk-replay.ts'
 
 const STEP = 100
 
@@ -210,7 +210,8 @@ export function mentions(body: Uint8Array, address: string): boolean {
 }
 
 /**
- * The filter of a bulk replay can name the person. A running one would find no more deliveries.
+ * The filter of a bulk replay can name the person, and so can one that only a newer version can read. A running one would
+ * find no more deliveries.
  * @param of.texts what the shop sent of each delivery
  */
 async function forgetBulkReplays(
@@ -228,7 +229,8 @@ async function forgetBulkReplays(
     (username !== undefined && usernames.has(textTerm(username))) ||
     (find !== undefined && finds(find))
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()
-  const ids = rows.filter((row) => names(bulkReplayOf(row).filter)).map(({ id }) => id)
+  const others = new Set(readable(rows).flatMap(({ id, filter }) => (names(filter) ? [] : id)))
+  const ids = rows.flatMap(({ id }) => (others.has(id) ? [] : id))
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
 }
 

@@ -198,6 +198,37 @@ test('several replicas share a bulk replay, each delivery once, and it continues
   assert.deepEqual([done?.state, done?.replayed], ['done', 450])
 })
 
+test('a bulk replay whose filter a newer version has stored waits for that version, and holds up no other', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 3)
+  const newer = await bench.operations.startReplay({ filter: {}, by })
+  const filter = JSON.stringify({ newer: true })
+  await bench.db.updateTable('bulk_replays').set({ filter }).where('id', '=', newer.id).execute()
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  assert.deepEqual(
+    (await bench.operations.runningReplays()).map((one) => one.id),
+    [id],
+  )
+  const stop = new AbortController()
+  const errors: unknown[] = []
+  let due = 0
+  await runBulkReplays({
+    context: bench.context,
+    guard: (work) => work(),
+    publish: () => {
+      due++
+      if (due >= 3) stop.abort()
+    },
+    onError: (error) => {
+      errors.push(error)
+      stop.abort()
+    },
+    signal: stop.signal,
+  })
+  assert.deepEqual([errors, due, (await bench.operations.bulkReplay(id))?.state], [[], 3, 'done'])
+  assert.equal(await bench.operations.bulkReplay(newer.id), null)
+})
+
 test('a bulk replay announces and replays only deliveries that were not rejected for their payload', async (t) => {
   const bench = await setUp(t)
   await bench.store.write([accepted(rejectedArrival())])
