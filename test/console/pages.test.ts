@@ -291,6 +291,21 @@ describe('a bulk replay', () => {
     assert.ok(linksOf(changes).includes(sent.location))
   })
 
+  test('lists its deliveries, unless there are more than 200', async () => {
+    const sellAll = (emails: readonly string[]) =>
+      Promise.all(emails.map((email) => product.sell({ email, courseIds: [MISSING] })))
+    const isListed = async (): Promise<boolean> => {
+      const sent = await someone.send('/replay', { q: 'large-' })
+      const path = sent.location.slice('/lernito/console'.length)
+      await readUntil(path, /All failed again/)
+      return (await someone.see(path)).text.includes('large-0@example.com')
+    }
+    await sellAll(Array.from({ length: 200 }, (_, index) => `large-${index}@example.com`))
+    assert.equal(await isListed(), true)
+    await sellAll(['large-200@example.com'])
+    assert.equal(await isListed(), false)
+  })
+
   test('can be stopped', async () => {
     const sent = await someone.send('/replay', { q: 'many-', enrolled: 'yes' })
     const path = sent.location.slice('/lernito/console'.length)
