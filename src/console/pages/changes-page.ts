@@ -72,8 +72,11 @@ const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
 
 function runningHtml(running: readonly BulkReplay[]): string {
   const items = running.map(({ id, by, startedAt, replayed, total, corrects }) => {
-    const counts = { by, count: numberText(replayed), total: numberText(Math.max(total, replayed)) }
-    const text = fill(corrects === null ? words.replayed : words.corrected, counts)
+    const [count, all] = [numberText(replayed), numberText(Math.max(total, replayed))]
+    const text =
+      corrects === null
+        ? fill(words.replayed, { by, count, total: all })
+        : fill(words.corrected, { by, count, total: all })
     return html`<li><a href="~/replays/${id}">${text}</a> <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
