@@ -26,6 +26,8 @@ export const isMysql = (db: Pick<Kysely<Tables>, 'getExecutor'>): boolean =>
 
 export interface Database {
   readonly db: Kysely<Tables>
+  /** For reads that may take long, such as counts: on SQLite they hold up nothing else, which `db` does. */
+  readonly reports: Kysely<Tables>
   readonly dialect: Dialect
   /** For operators and logs: without the password. */
   readonly name: string

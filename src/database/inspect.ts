@@ -10,7 +10,7 @@ import { type Obstacle, serverErrorOf } from './mysql/errors.ts'
 import { tlsObstacleOf } from './mysql/tls.ts'
 import type { ReplicaRow, Tables } from './schema.ts'
 import { createStatements, isBusy } from './sqlite/connection.ts'
-import { sqliteDialect } from './sqlite/driver.ts'
+import { refuseToWrite, sqliteDialect } from './sqlite/driver.ts'
 import { assertSinglePath, hasRoom, resolveSymlinks } from './sqlite/file.ts'
 
 /** What a database holds, and which services use it. */
@@ -159,8 +159,9 @@ const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], replicas: [] }
 
 async function contentOfFile(file: string): ReturnType<typeof contentOf> {
   const connection = openReadOnly(file)
-  const write = () => Promise.reject(new Error('this connection only reads'))
-  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(connection), write }) })
+  const db = new Kysely<Tables>({
+    dialect: sqliteDialect({ read: createStatements(connection), write: refuseToWrite }),
+  })
   try {
     return await contentOf(db)
   } finally {

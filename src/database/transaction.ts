@@ -5,7 +5,7 @@ import type { Tables } from './schema.ts'
 
 /** What every write to the database needs. */
 export interface WriteContext {
-  readonly database: Pick<Database, 'db' | 'dialect'>
+  readonly database: Pick<Database, 'db' | 'reports' | 'dialect'>
   /** ms since 1970 */
   readonly now: () => number
   /** See createIds. */

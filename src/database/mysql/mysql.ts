@@ -37,6 +37,7 @@ export function openMysql({
   })
   return {
     db,
+    reports: db,
     dialect: DIALECT,
     name: `${server.database} at ${server.host}:${server.port}`, // no @, or the log masks it as an e-mail address
     vacuum: async () => true, // the files belong to the server; see docs/explanation/privacy.md

@@ -6,12 +6,13 @@ const WAL_AGAIN_MS = 10
 
 /** What prepares a connection. `write` overwrites deleted rows; see vacuum-sqlite.ts. */
 const PRAGMAS = { write: 'PRAGMA synchronous = FULL; PRAGMA secure_delete = ON', read: 'PRAGMA query_only = ON' }
+export type ConnectionKind = keyof typeof PRAGMAS
 
 /**
  * Opens a connection that writes, or one that refuses to. That one opens the file for writing nevertheless, so that it
  * creates a new one and reports one that can't be used. Throws what SQLite throws.
  */
-export function openConnection(file: string, to: keyof typeof PRAGMAS): DatabaseSync {
+export function openConnection(file: string, to: ConnectionKind): DatabaseSync {
   const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   enableWal(connection)
   connection.exec(PRAGMAS[to])

@@ -14,15 +14,18 @@ import { isBusy, type StatementResult } from './connection.ts'
 type Run<Result> = (sql: string, parameters: readonly unknown[]) => Result
 
 interface Connections {
-  /** Runs a statement that only reads, on a connection of this thread. */
-  readonly read: Run<StatementResult>
+  /** Runs a statement that only reads. */
+  readonly read: Run<StatementResult | Promise<StatementResult>>
   /** Runs a statement on the connection that writes. */
   readonly write: Run<Promise<StatementResult>>
 }
 
+/** Of a database that only reads: in place of the connection that writes. */
+export const refuseToWrite: Connections['write'] = () => Promise.reject(new Error('this connection only reads'))
+
 /**
- * Kysely's dialect for a SQLite file with two connections: one reads, and one writes in another thread. A transaction is
- * alone on the one that writes. Reads outside of transactions don't wait for it, and see what is committed.
+ * Kysely's dialect for a SQLite file with two connections: one reads, and one writes. A transaction is alone on the one
+ * that writes. Reads outside of transactions don't wait for it, and see what is committed.
  */
 export const sqliteDialect = (connections: Connections): Dialect => ({
   createDriver: () => createDriver(connections),

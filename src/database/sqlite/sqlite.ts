@@ -6,10 +6,10 @@ import { AppError, messageOf } from '../../service/lib/errors.ts'
 import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 import { createStatements, hasCode, isBusy, isUnusable, openConnection } from './connection.ts'
-import { sqliteDialect } from './driver.ts'
+import { refuseToWrite, sqliteDialect } from './driver.ts'
 import { assertSinglePath, keepPrivate, makePrivate, placeOf, resolveSymlinks } from './file.ts'
+import { connectInThread } from './thread.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
-import { createWriter } from './writer.ts'
 
 /** Longer than inspect.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
@@ -33,9 +33,10 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
     assertSinglePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
-      const { db, close } = connect(file)
+      const { db, reports, close } = connect(file)
       return {
         db,
+        reports,
         dialect: DIALECT,
         name: given,
         vacuum: (options) => vacuumSqlite({ db, file, ...options }),
@@ -67,19 +68,24 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
   }
 }
 
-/** Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. */
-function connect(file: string): Pick<Database, 'db' | 'close'> {
+/**
+ * Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. A thread
+ * writes, so that a slow disk holds up nothing but what is being stored, and another one counts.
+ */
+function connect(file: string): Pick<Database, 'db' | 'reports' | 'close'> {
   makePrivate(file) // SQLite creates its other files with the same mode
   for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
   const reader = openConnection(file, 'read')
-  const writer = createWriter({ file })
+  const writer = connectInThread({ file, to: 'write' })
+  const counter = connectInThread({ file, to: 'read' })
   const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run }) })
+  const reports = new Kysely<Tables>({ dialect: sqliteDialect({ read: counter.run, write: refuseToWrite }) })
   const close = async (): Promise<void> => {
-    await db.destroy()
-    await writer.close()
+    await Promise.all([db.destroy(), reports.destroy()])
+    await Promise.all([writer.close(), counter.close()])
     reader.close()
   }
-  return { db, close }
+  return { db, reports, close }
 }
 
 /** Keeps the locks: garbage collection closes a connection without references, and its lock is gone. */

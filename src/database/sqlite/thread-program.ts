@@ -1,22 +1,22 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createStatements, openConnection, type StatementResult } from './connection.ts'
-import type { WriteReply, WriteRequest } from './writer.ts'
+import type { StatementReply, StatementRequest, ThreadConnection } from './thread.ts'
 
 /**
- * The program of the thread that owns the connection that writes, so that a slow disk holds up nothing but what is being
- * stored. It runs the statements that it gets, one after the other; writer.ts is its other side. An error that isn't
- * SQLite's ends the process.
+ * The program of a thread that owns a connection. It runs the statements that it gets, one after the other; thread.ts is
+ * its other side. An error that isn't SQLite's ends the process.
  */
-const connection = openConnection(String(workerData), 'write')
+const { file, to }: ThreadConnection = workerData
+const connection = openConnection(file, to)
 const statements = createStatements(connection)
 
-function run({ sql, parameters }: WriteRequest): StatementResult {
+function run({ sql, parameters }: StatementRequest): StatementResult {
   // On a full disk SQLite rolls back by itself. The error of a second rollback would hide the reason.
   if (sql === 'rollback' && !connection.isTransaction) return { rows: [], changes: null }
   return statements(sql, parameters)
 }
 
-function answer(request: WriteRequest): WriteReply {
+function answer(request: StatementRequest): StatementReply {
   const { id } = request
   try {
     return { id, result: run(request) }
@@ -27,7 +27,7 @@ function answer(request: WriteRequest): WriteReply {
 }
 
 /** null: close. */
-parentPort?.on('message', (request: WriteRequest | null) => {
+parentPort?.on('message', (request: StatementRequest | null) => {
   if (request !== null) return parentPort?.postMessage(answer(request))
   connection.close()
   parentPort?.close()

@@ -1,32 +1,38 @@
 import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { StatementResult } from './connection.ts'
+import type { ConnectionKind, StatementResult } from './connection.ts'
 
-const PROGRAM = join(import.meta.dirname, `writer-thread${extname(import.meta.filename)}`)
+const PROGRAM = join(import.meta.dirname, `thread-program${extname(import.meta.filename)}`)
 
-export interface WriteRequest {
+/** What the thread opens. */
+export interface ThreadConnection {
+  readonly file: string
+  readonly to: ConnectionKind
+}
+
+export interface StatementRequest {
   readonly id: number
   readonly sql: string
   readonly parameters: readonly unknown[]
 }
 
-export type WriteReply =
+export type StatementReply =
   | { readonly id: number; readonly result: StatementResult }
   /** The message, the stack and the other properties of SQLite's error. */
   | { readonly id: number; readonly error: { readonly message: string; readonly stack: string | undefined } }
 
 /**
- * Opens the connection that writes to `file`, in a thread of its own. What it gets runs in order. The thread starts with
- * the first call: many commands only read. If the thread can't work, this process ends with its error.
+ * Opens a connection in a thread of its own. What it gets runs in order, and holds up nothing else. The thread starts with
+ * the first call: many commands need none. If the thread can't work, this process ends with its error.
  */
-export function createWriter({ file }: { file: string }) {
+export function connectInThread(opened: ThreadConnection) {
   const waiting = new Map<number, PromiseWithResolvers<StatementResult>>()
   let worker: Worker | null = null
   let isClosed = false
   let count = 0
 
-  const settle = (reply: WriteReply): void => {
+  const settle = (reply: StatementReply): void => {
     const statement = waiting.get(reply.id)
     waiting.delete(reply.id)
     if (waiting.size === 0) worker?.unref() // it keeps the process alive only while it works
@@ -41,7 +47,7 @@ export function createWriter({ file }: { file: string }) {
     waiting.clear()
   }
 
-  const start = (): Worker => new Worker(PROGRAM, { workerData: file }).on('message', settle).on('exit', end)
+  const start = (): Worker => new Worker(PROGRAM, { workerData: opened }).on('message', settle).on('exit', end)
 
   return {
     /** Runs a statement. Rejects with SQLite's error. */
@@ -50,7 +56,7 @@ export function createWriter({ file }: { file: string }) {
       worker ??= start()
       if (waiting.size === 0) worker.ref()
       const id = ++count
-      const request: WriteRequest = { id, sql, parameters }
+      const request: StatementRequest = { id, sql, parameters }
       worker.postMessage(request)
       const reply = Promise.withResolvers<StatementResult>()
       waiting.set(id, reply)

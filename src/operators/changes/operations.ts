@@ -49,12 +49,12 @@ interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
 export const createOperations = (parts: Parts) => ({ ...finding(parts), ...reports(parts), ...changes(parts) })
 export type Operations = ReturnType<typeof createOperations>
 
-/** Returns a function that makes an operation of one that reads the database. */
+/** Returns a function that makes an operation of one that reads the database. `from`: see Database. */
 const reading =
-  ({ context, guard }: Parts) =>
+  ({ context, guard }: Parts, from: 'db' | 'reports' = 'db') =>
   <Args extends readonly unknown[], Result>(read: (db: Kysely<Tables>, ...args: Args) => Promise<Result>) =>
   (...args: Args): Promise<Result> =>
-    guard(() => read(context.database.db, ...args))
+    guard(() => read(context.database[from], ...args))
 
 function finding(parts: Parts) {
   const read = reading(parts)
@@ -90,6 +90,7 @@ function finding(parts: Parts) {
 /** What the pages show about many deliveries at once. A count that takes long is followed by the one before; see Counted. */
 function reports(parts: Parts) {
   const read = reading(parts)
+  const count = reading(parts, 'reports')
   const { now } = parts.context
   return {
     overview: read((db) => overview(db, now())),
@@ -99,17 +100,17 @@ function reports(parts: Parts) {
     incidents: read((db, after: string | null) => listIncidents(db, { now: now(), after })),
     waitedSales: read(waitedSales),
     incidentsBetween: read(incidentsBetween),
-    countByState: createCounting({ count: read(countByState), now }),
-    sales: createCounting({ count: read(salesBySpan), now }),
+    countByState: createCounting({ count: count(countByState), now }),
+    sales: createCounting({ count: count(salesBySpan), now }),
     /** It is the slowest count, and nobody watches its numbers. */
-    salesByCourse: createCounting({ count: read(salesByCourse), now, keptMs: COURSES_KEPT_MS }),
-    previewReplay: read(previewReplay),
-    previewCorrections: read(previewCorrections),
+    salesByCourse: createCounting({ count: count(salesByCourse), now, keptMs: COURSES_KEPT_MS }),
+    previewReplay: count(previewReplay),
+    previewCorrections: count(previewCorrections),
     /** What a correction would store, or why it is refused. */
     previewCorrection: read((db, of: Changes & { id: string }) => planCorrection({ trx: db }, of)),
     bulkReplay: read(readReplay),
     /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
-    replayResults: read((db, id: string) => countFound(db, { replay: id })),
+    replayResults: count((db, id: string) => countFound(db, { replay: id })),
     runningReplays: read(runningReplays),
   }
 }

@@ -149,11 +149,11 @@ export interface Counted<Value> {
 
 /** Different questions whose last answers are kept: a page asks a few, each time zone its own. */
 const KEPT = 50
-/** A count that takes longer is not waited for: ms. */
-const WITHIN_MS = 100
+/** A count that takes longer is not waited for, so that a page is there after 100 ms. In ms. */
+const WITHIN_MS = 50
 
 /**
- * Returns a function that counts anew each time. While a count takes longer than 100 ms, it resolves to the last one,
+ * Returns a function that counts anew each time. While a count takes longer than 50 ms, it resolves to the last one,
  * and those who ask meanwhile share the one that is under way. The first count of a question is waited for.
  * @param of.count what counts; `ask` is data, and asks another question if it is different as JSON
  * @param of.now ms since 1970

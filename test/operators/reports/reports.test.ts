@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
+import { createOperations } from '../../../src/operators/changes/operations.ts'
 import { countsOf, type StateCounts, totalOf } from '../../../src/operators/reports/counts.ts'
 import { DELIVERY_STATES, type Outcome, type Settlement } from '../../../src/sale/types.ts'
 import {
@@ -195,4 +197,26 @@ test('the neighbors of a delivery are those above and below it in the list, with
   assert.deepEqual(await operations.neighbors({ id: first?.id ?? '', filter: { states: ['rejected'] } }), none)
   assert.deepEqual(await operations.neighbors({ id: first?.id ?? '', filter: { find: 'nobody' } }), none)
   assert.deepEqual(await operations.neighbors({ id: 'X', filter: {} }), none)
+})
+
+test('what is counted for a page is counted where it holds up nothing else', async (t) => {
+  const [{ context }, other] = [await setUp(t), await setUp(t)]
+  const [, second] = await other.store.write([accepted(person(1)), accepted(person(2))])
+  await other.store.write([settled(failing(second?.id ?? '', 'course.missing', OTHER))])
+  other.clock.at += 1000
+  const database = { ...context.database, reports: other.context.database.reports }
+  const { countByState, sales, salesByCourse, previewReplay, previewCorrections, replayResults } = createOperations({
+    context: { ...context, database },
+    guard: (work) => work(),
+    publish: () => {},
+  })
+  const bounds = [START, START + HOUR_MS]
+  assert.equal((await countByState({})).value.queued, 1)
+  assert.equal((await sales(bounds)).value[0]?.counts.queued, 1)
+  assert.equal((await salesByCourse({ from: START, to: null })).value.sales, 2)
+  assert.equal((await previewReplay({ filter: {} })).count, 2)
+  assert.equal((await previewCorrections({ filter: {}, from: OTHER, limit: 1 })).total, 1)
+  const { id } = await other.operations.startReplay({ filter: {}, by: 'alice' })
+  await stepReplay(other.context, id)
+  assert.equal(totalOf(await replayResults(id)), 2)
 })
