@@ -67,7 +67,7 @@ export async function search(
 
 /** Counts the deliveries that a filter finds, by state: exactly, however long it takes. */
 export const countFound = async (db: Kysely<Tables>, filter: DeliveryFilter): Promise<StateCounts> =>
-  countsOf(await tally(db, filter, 'id'))
+  countsOf(await tally(db, filter))
 
 /**
  * Counts those that a replay can help, and the others that a filter finds: they were rejected for their payload. Some of
@@ -77,25 +77,22 @@ export async function countReplayable(
   db: Kysely<Tables>,
   filter: DeliveryFilter,
 ): Promise<{ count: number; left: number }> {
-  const tallied = await tally(db, filter, 'request')
-  const having = countsOf(tallied.map((one) => ({ ...one, count: one.having })))
-  const count = totalOf(having) - having.rejected
-  return { count, left: totalOf(countsOf(tallied)) - count }
+  const all = await countFound(db, filter)
+  const withSale = (from: Deliveries) => from.where('request', 'is not', null)
+  const handled = all.handled === 0 ? [] : await tally(db, { ...filter, states: ['handled'] }, withSale)
+  const left = all.rejected + all.handled - totalOf(countsOf(handled))
+  return { count: totalOf(all) - left, left }
 }
 
-/** By state, in stretches: how many there are, and how many of them have a value in the column. */
-async function tally(db: Kysely<Tables>, wanted: DeliveryFilter, column: 'id' | 'request') {
+/** How many there are by state, in stretches. `among`: of those with a further condition. */
+async function tally(db: Kysely<Tables>, wanted: DeliveryFilter, among = (from: Deliveries) => from) {
   const filter = narrowed(wanted)
   if (isNone(filter)) return []
   const { kind, from } = await planOf(db, filter)
   const whole = [{ after: null, last: null }]
   const tallied = []
   for await (const stretch of kind === 'walk' ? stretches({ db, range: rangeOf(filter), after: null }) : whole) {
-    const counted = from().select(({ fn }) => [
-      'state',
-      fn.countAll<number>().as('count'),
-      fn.count<number>(column).as('having'),
-    ])
+    const counted = among(from()).select(({ fn }) => ['state', fn.countAll<number>().as('count')])
     tallied.push(...(await between(counted, stretch).groupBy('state').execute()))
   }
   return tallied
