@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
+import { LONGEST_WAIT_MS } from '../../src/queue/retry-schedule.ts'
 import { startProduct } from '../harness.ts'
 import { until } from './process.ts'
 import { BULK } from './serving.ts'
 
+const MINUTE_MS = 60_000
 const DAY_MS = 24 * 3_600_000
 
 for (const days of [1, 3]) {
@@ -36,14 +38,14 @@ test('a start brings an attempt forward that is scheduled further ahead than any
   await before.stop({ keep: true })
   const { db, close } = openDatabase({ url: `sqlite:${before.folder}/lernito.db`, serve: false })
   t.after(close)
-  const postpone = (email: string, hours: number) =>
+  const postpone = (email: string, ms: number) =>
     db
       .updateTable('deliveries')
-      .set({ due_at: Date.now() + hours * 3_600_000 })
+      .set({ due_at: Date.now() + ms })
       .where('email', '=', email)
       .execute()
-  await postpone('far@example.com', 27)
-  await postpone('near@example.com', 26)
+  await postpone('far@example.com', LONGEST_WAIT_MS + MINUTE_MS)
+  await postpone('near@example.com', LONGEST_WAIT_MS - MINUTE_MS)
   const next = await startProduct({ folder: before.folder, env })
   t.after(() => next.stop())
   await until('the far one', () => next.log.find(({ event }) => event === 'pre_enrolled'))
