@@ -87,6 +87,8 @@ describe('the history checker', () => {
     const first = [kept('enrolled', 150), kept('unenrolled', 300)]
     assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)] }), ['2'])
     assert.deepEqual(broken({ kept: [...first, kept('allowed', 400)] }), ['2'])
+    const unenrolling = { ...kept('unenrolled', 400), by: 'service' as const }
+    assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400), unenrolling] }), [], 'by a call that unenrolls')
     assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400, 290)] }), [])
     const again = [...sale().sendings, { sentAt: 320, replica: 'replica0', answeredAt: 500, status: 200 }]
     assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)], sales: [sale({ sendings: again })] }), [])

@@ -83,6 +83,7 @@ export function check(from: {
   const returned = record.kept.flatMap((one) => {
     const key = keyOfKept(record, one)
     if (one.by !== 'service' || (one.kind !== 'enrolled' && one.kind !== 'allowed')) return []
+    if (isUndone(record, one)) return []
     const refund = refundsOf(key).findLast(({ at }) => at < one.at)
     if (refund === undefined || one.beganAt <= refund.at) return []
     if (salesOf(key).some((sale) => mayFollow({ sale, refund, one, record }))) return []
@@ -99,6 +100,21 @@ export function check(from: {
   const ofShop = [...checkRefunds({ record, has, salesOf, isKept }), ...checkOthers({ record, isBought })]
   return [...missing, ...returned, ...strangers, ...overspent, ...ofShop]
 }
+
+/**
+ * Whether the same call took the person out again: of an inactive enrollment that it is to deactivate, the LMS makes an
+ * active one first, in the same transaction.
+ */
+const isUndone = (record: Record, one: Kept): boolean =>
+  record.kept.some(
+    ({ kind, by, beganAt, at, ...other }) =>
+      kind === 'unenrolled' &&
+      by === one.by &&
+      beganAt === one.beganAt &&
+      at === one.at &&
+      other.course === one.course &&
+      other.email === one.email,
+  )
 
 /** Returns the operators' refunds, oldest first, by person and course. */
 export const refundsIn = (record: Pick<Record, 'kept' | 'moved'>): Map<string, Kept[]> =>
