@@ -63,7 +63,7 @@ export async function startReplay(
   context: WriteContext,
   { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await countReplayable(context.database.db, selected({ filter, enrolled }))
+  const { count } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
   return auditedChange(context, async (writing) => {
     const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
     // Without the filter: it may name a person, and the event outlives the person's data.
@@ -99,7 +99,7 @@ export async function startCorrection(
   { filter, corrects, by }: { filter: DeliveryFilter; corrects: CourseSwap; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
   const wrong = wrongSales(filter, corrects.from)
-  const total = totalOf(await countFound(context.database.db, wrong))
+  const total = totalOf(await countFound(context.database.reports, wrong))
   return auditedChange(context, async (writing) => {
     const order = { filter: wrong, enrolled: false, corrects, by, total }
     const same = await writing.trx

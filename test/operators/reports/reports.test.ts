@@ -205,7 +205,7 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   await other.store.write([settled(failing(second?.id ?? '', 'course.missing', OTHER))])
   other.clock.at += 1000
   const database = { ...context.database, reports: other.context.database.reports }
-  const { countByState, sales, salesByCourse, previewReplay, previewCorrections, replayResults } = createOperations({
+  const { countByState, sales, salesByCourse, replayResults, ...bulk } = createOperations({
     context: { ...context, database },
     guard: (work) => work(),
     publish: () => {},
@@ -214,8 +214,11 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   assert.equal((await countByState({})).value.queued, 1)
   assert.equal((await sales(bounds)).value[0]?.counts.queued, 1)
   assert.equal((await salesByCourse({ from: START, to: null })).value.sales, 2)
-  assert.equal((await previewReplay({ filter: {} })).count, 2)
-  assert.equal((await previewCorrections({ filter: {}, from: OTHER, limit: 1 })).total, 1)
+  assert.equal((await bulk.previewReplay({ filter: {} })).count, 2)
+  assert.equal((await bulk.previewCorrections({ filter: {}, from: OTHER, limit: 1 })).total, 1)
+  assert.equal((await bulk.startReplay({ filter: {}, by: 'alice' })).total, 2)
+  const corrects = { from: OTHER, to: COURSE }
+  assert.equal((await bulk.startCorrection({ filter: {}, corrects, by: 'alice' })).total, 1)
   const { id } = await other.operations.startReplay({ filter: {}, by: 'alice' })
   await stepReplay(other.context, id)
   assert.equal(totalOf(await replayResults(id)), 2)
