@@ -229,8 +229,9 @@ async function forgetBulkReplays(
     (username !== undefined && usernames.has(textTerm(username))) ||
     (find !== undefined && finds(find))
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()
-  const others = new Set(readable(rows).flatMap(({ id, filter }) => (names(filter) ? [] : id)))
-  const ids = rows.flatMap(({ id }) => (others.has(id) ? [] : id))
+  const others = readable(rows).filter(({ filter }) => !names(filter))
+  const kept = new Set(others.map(({ id }) => id))
+  const ids = rows.map(({ id }) => id).filter((id) => !kept.has(id))
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
 }
 
