@@ -40,6 +40,30 @@ async function failed({ store, clock }: Bench, count: number): Promise<string[]>
   return ids
 }
 
+/** Runs the bulk replays on these replicas, until they have stored so many events. None may fail. */
+async function runUntil({ replicas, events }: { replicas: readonly Bench[]; events: number }): Promise<void> {
+  const stop = new AbortController()
+  const errors: unknown[] = []
+  let stored = 0
+  const run = ({ context }: Bench): Promise<void> =>
+    runBulkReplays({
+      context,
+      guard: (work) => work(),
+      publish: () => {
+        stored++
+        if (stored >= events) stop.abort()
+      },
+      onError: (error) => {
+        errors.push(error)
+        stop.abort()
+      },
+      signal: stop.signal,
+    })
+  await Promise.all(replicas.map(run))
+  assert.deepEqual(errors, [])
+  assert.equal(stored, events)
+}
+
 async function states({ db }: Bench): Promise<Partial<Record<DeliveryState, number>>> {
   const counts: Partial<Record<DeliveryState, number>> = {}
   const rows = await db.selectFrom('deliveries').select('state').execute()
@@ -172,25 +196,7 @@ test('several replicas share a bulk replay, each delivery once, and it continues
   const ids = await failed(bench, 450)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
   await stepReplay(bench.context, id) // the replica that made this step is gone
-  const stop = new AbortController()
-  const errors: unknown[] = []
-  let due = 0
-  const run = ({ context }: Pick<Bench, 'context'>): Promise<void> =>
-    runBulkReplays({
-      context,
-      guard: (work) => work(),
-      publish: () => {
-        due++
-        if (due >= 250) stop.abort()
-      },
-      onError: (error) => {
-        errors.push(error)
-        stop.abort()
-      },
-      signal: stop.signal,
-    })
-  await Promise.all([run(bench), run(bench)])
-  assert.deepEqual(errors, [])
+  await runUntil({ replicas: [bench, bench], events: 250 })
   for (const one of ids) {
     assert.deepEqual(await timeline(bench, one), ['received', 'needs_attention', 'replayed'])
   }
@@ -209,23 +215,9 @@ test('a bulk replay whose filter a newer version has stored waits for that versi
     (await bench.operations.runningReplays()).map((one) => one.id),
     [id],
   )
-  const stop = new AbortController()
-  const errors: unknown[] = []
-  let due = 0
-  await runBulkReplays({
-    context: bench.context,
-    guard: (work) => work(),
-    publish: () => {
-      due++
-      if (due >= 3) stop.abort()
-    },
-    onError: (error) => {
-      errors.push(error)
-      stop.abort()
-    },
-    signal: stop.signal,
-  })
-  assert.deepEqual([errors, due, (await bench.operations.bulkReplay(id))?.state], [[], 3, 'done'])
+  await runUntil({ replicas: [bench], events: 3 })
+  const done = await bench.operations.bulkReplay(id)
+  assert.deepEqual([done?.state, done?.replayed], ['done', 3])
   assert.equal(await bench.operations.bulkReplay(newer.id), null)
 })
 
