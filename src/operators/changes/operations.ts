@@ -34,8 +34,6 @@ import {
   stopReplay,
 } from './bulk-replay.ts'
 
-const COURSES_KEPT_MS = 10_000
-
 interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
   /** A replica that is silent for this long may no longer call the LMS. */
   readonly silentMs?: number
@@ -102,8 +100,7 @@ function reports(parts: Parts) {
     incidentsBetween: read(incidentsBetween),
     countByState: createCounting({ count: count(countByState), now }),
     sales: createCounting({ count: count(salesBySpan), now }),
-    /** It is the slowest count, and nobody watches its numbers. */
-    salesByCourse: createCounting({ count: count(salesByCourse), now, keptMs: COURSES_KEPT_MS }),
+    salesByCourse: createCounting({ count: count(salesByCourse), now }),
     previewReplay: count(previewReplay),
     previewCorrections: count(previewCorrections),
     /** What a correction would store, or why it is refused. */

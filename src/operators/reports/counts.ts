@@ -157,14 +157,12 @@ const WITHIN_MS = 50
  * and those who ask meanwhile share the one that is under way. The first count of a question is waited for.
  * @param of.count what counts; `ask` is data, and asks another question if it is different as JSON
  * @param of.now ms since 1970
- * @param of.keptMs a count that is not older than this is not made anew, ms
  */
 export function createCounting<Ask, Value>(of: {
   count: (ask: Ask) => Promise<Value>
   now: () => number
-  keptMs?: number
 }): (ask: Ask) => Promise<Counted<Value>> {
-  const { count, now, keptMs = 0 } = of
+  const { count, now } = of
   const last = new Map<string, Counted<Value>>()
   const underWay = new Map<string, Promise<Counted<Value>>>()
 
@@ -186,7 +184,6 @@ export function createCounting<Ask, Value>(of: {
   return async (ask) => {
     const key = JSON.stringify(ask ?? null)
     const known = last.get(key)
-    if (known !== undefined && Math.abs(now() - known.at) < keptMs) return known
     const counting = underWay.get(key) ?? start(key, ask)
     return known === undefined ? counting : ((await within(WITHIN_MS, counting)) ?? known)
   }

@@ -87,7 +87,7 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     states,
     sold,
     sales,
-    byCourse: byCourse.value,
+    byCourse,
   }
 }
 type View = Awaited<ReturnType<typeof readView>>
@@ -114,8 +114,8 @@ function periodText({ firstDay, lastDay, zone }: View): string {
 }
 
 /** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
-function countedHtml({ states, sold, sales, now }: View): string {
-  const at = Math.min(states.at, sold.at, sales.at)
+function countedHtml({ states, sold, sales, byCourse, now }: View): string {
+  const at = Math.min(states.at, sold.at, sales.at, byCourse.at)
   return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
@@ -230,9 +230,9 @@ const COURSE_STATES = [
  * its sales.
  */
 function courseSalesHtml({ byCourse, period, courseName }: View): string {
-  const { unnamed, sales } = byCourse
+  const { unnamed, sales, courses: all } = byCourse.value
   if (sales === 0) return ''
-  const [courses, rest] = [byCourse.courses.slice(0, COURSES_MAX), byCourse.courses.slice(COURSES_MAX)]
+  const [courses, rest] = [all.slice(0, COURSES_MAX), all.slice(COURSES_MAX)]
   const row = (title: string, counts: StateCounts, course?: string): string => {
     const link = (text: string, state: DeliveryState | '', look = ''): string =>
       course === undefined
