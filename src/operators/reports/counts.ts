@@ -8,7 +8,7 @@ import { isSale } from '../find/filter.ts'
 export type StateCounts = Readonly<Record<DeliveryState, number>>
 
 /** The states that need the service, the buyer or an operator. */
-const BACKLOG = ['queued', 'pre_enrolled', 'needs_attention'] as const satisfies readonly DeliveryState[]
+const BACKLOG = ['queued', 'pre_enrolled', 'needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]
 export type BacklogCounts = Pick<StateCounts, (typeof BACKLOG)[number]>
 
 const deliveriesIn = (db: Kysely<Tables>, states: readonly DeliveryState[]) =>

@@ -4,7 +4,7 @@ import type { Budget } from '../../lms/client/budget.ts'
 import type { readBacklog } from '../../operators/reports/overview.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import type { readOutboxBacklog } from '../../queue/outbox/list-events.ts'
-import { DELIVERY_STATES } from '../../sale/types.ts'
+import { DELIVERY_STATES, type EventKind } from '../../sale/types.ts'
 import { shareReads } from '../lib/share-reads.ts'
 import METRICS from './metrics.json' with { type: 'json' }
 
@@ -12,7 +12,17 @@ import METRICS from './metrics.json' with { type: 'json' }
 const ENROLLMENT_SECONDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600]
 /** From an hour to a quarter: a buyer registers when they want the course. */
 const CLAIM_SECONDS = [1, 24, 3 * 24, 7 * 24, 30 * 24, 90 * 24].map((hours) => hours * 3600)
-const FINAL_STATES = DELIVERY_STATES.filter((state) => state !== 'queued')
+/** The events that have a series from the start: otherwise an alert on an increase would miss the first one. */
+const COUNTED_KINDS: readonly EventKind[] = [
+  'received',
+  'repeated',
+  'id_reused',
+  'retry_scheduled',
+  'claimed',
+  'withdrawal_failed',
+  'refund_failed',
+  ...DELIVERY_STATES.filter((state) => state !== 'queued'),
+]
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
 const BREAKER_STATES = [
@@ -54,8 +64,7 @@ export function createMetrics() {
     sent: counter('lernito_events_sent_total'),
     notified: counter('lernito_notifications_total'),
   }
-  for (const kind of ['received', 'repeated', 'id_reused', 'retry_scheduled', 'claimed', ...FINAL_STATES])
-    metrics.events.inc({ kind }, 0)
+  for (const kind of COUNTED_KINDS) metrics.events.inc({ kind }, 0)
   for (const result of ['complete', 'stopped']) metrics.rounds.inc({ result }, 0)
   for (const status of ['2xx', '3xx', '4xx', '5xx', 'none']) metrics.sent.inc({ status }, 0)
   return { registry, ...metrics }
@@ -113,6 +122,7 @@ export function addGauges(registry: Registry, sources: GaugeSources): void {
   ofBacklog('lernito_deliveries_queued', ({ queued }) => queued)
   ofBacklog('lernito_deliveries_pre_enrolled', ({ pre_enrolled }) => pre_enrolled)
   ofBacklog('lernito_deliveries_needing_attention', ({ needs_attention }) => needs_attention)
+  ofBacklog('lernito_deliveries_rejected', ({ rejected }) => rejected)
   ofBacklog('lernito_oldest_queued_seconds', ({ oldestReceivedAt }) => secondsSince(oldestReceivedAt))
   ofBacklog('lernito_outbox_backlog', ({ outbox }) => outbox.pending)
   ofBacklog('lernito_outbox_failed', ({ outbox }) => outbox.failed)

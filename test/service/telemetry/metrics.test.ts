@@ -21,6 +21,7 @@ function setUp() {
       queued: 3,
       pre_enrolled: 1,
       needs_attention: 2,
+      rejected: 4,
       oldestReceivedAt: 40_000,
       outbox: { pending: 5, failed: 2, oldestAt: 40_000 },
     }),
@@ -66,6 +67,7 @@ test('the gauges have the values of their sources at the scrape', async () => {
     'lernito_deliveries_queued 3',
     'lernito_deliveries_pre_enrolled 1',
     'lernito_deliveries_needing_attention 2',
+    'lernito_deliveries_rejected 4',
   ])
   state.breaker = 'down'
   assert.deepEqual((await lines('lernito_lms_circuit_breaker')).sort(), [
@@ -99,6 +101,7 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
     queued: 0,
     pre_enrolled: 0,
     needs_attention: 0,
+    rejected: 0,
     oldestReceivedAt: null,
     outbox: { pending: 0, failed: 0, oldestAt: null },
   })
@@ -155,8 +158,21 @@ const dashboard = z.object({
   panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })).min(1) })),
 })
 
+const alertRules = () => alerts.parse(parse(read('alerts.yaml'))).groups.flatMap(({ rules }) => rules)
+
+test('each event that an alert counts has a series from the start, so that the first one is an increase', async () => {
+  const counted = alertRules().flatMap(({ expr }) => [...expr.matchAll(/events_total\{kind=~?"([^"]+)"/g)])
+  const kinds = new Set(counted.flatMap(([, names = '']) => names.split('|')))
+  assert.ok(kinds.has('refund_failed'))
+  const series = await setUp().lines('lernito_delivery_events_total')
+  assert.deepEqual(
+    [...kinds].filter((kind) => !series.includes(`lernito_delivery_events_total{kind="${kind}"} 0`)),
+    [],
+  )
+})
+
 test('the dashboard and the alert rules use only metrics of /metrics', async () => {
-  const rules = alerts.parse(parse(read('alerts.yaml'))).groups.flatMap(({ rules }) => rules)
+  const rules = alertRules()
   const { panels } = dashboard.parse(JSON.parse(read('grafana-dashboard.json')))
   const expressions = [...rules, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr)
   assert.ok(rules.length >= 8 && panels.length >= 10)
