@@ -68,7 +68,7 @@ test('the guide’s script that runs a command as the service’s user works', (
   const unit = readDocument('deploy/systemd/lernito-openedx.service')
   const [, start = ''] = /^ExecStart=(\S+) serve$/m.exec(unit) ?? []
   assert.deepEqual(stdout.trimEnd().split('\n').slice(-4), [start, 'deliveries', 'list', 'a b'])
-  for (const name of ['User', 'EnvironmentFile', 'StateDirectory']) {
+  for (const name of ['User', 'EnvironmentFile', 'StateDirectory', 'StateDirectoryMode', 'UMask']) {
     const [, value = ''] = new RegExp(`^${name}=(.*)$`, 'm').exec(unit) ?? []
     assert.ok(stdout.includes(`\n${name}=${value}\n`), name)
   }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { readSettings } from '../../src/service/settings/read.ts'
 import { SETTINGS } from '../../src/service/settings/settings.ts'
-import { readDocument } from '../docs/documents.ts'
+import { codeBlocks, readDocument, section } from '../docs/documents.ts'
 import { exchange } from '../harness.ts'
 import { ROOT, start, temporaryFolder, until } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
@@ -14,6 +15,7 @@ import { check, skipWithoutTools, tool } from './tools.ts'
 
 const EXAMPLE = readFileSync(join(ROOT, 'deploy/docker/example.env'), 'utf8')
 const CADDYFILE = readFileSync(join(ROOT, 'deploy/docker/Caddyfile'), 'utf8')
+const PLUGIN = readFileSync(join(ROOT, 'deploy/tutor/tutorlernito/patches/caddyfile-lms'), 'utf8')
 
 const composed = z.object({
   services: z.record(
@@ -131,6 +133,22 @@ describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
     assert.equal(await check({ name: 'caddy', args: ['fmt', 'deploy/docker/Caddyfile'] }), CADDYFILE)
     const args = ['validate', '--adapter', 'caddyfile', '--config', 'deploy/docker/Caddyfile']
     await check({ name: 'caddy', args, env: { LERNITO_DOMAIN: 'lernito.example.com' } })
+  })
+
+  test('it holds requests back as the Tutor plugin does, whose tests run an older Caddy too', () => {
+    const held = (file: string): string[] =>
+      (/\n( *|\t*)health_uri[\s\S]*?(?=\n\1transport)/.exec(file)?.[0] ?? '').split('\n').map((line) => line.trim())
+    assert.ok(held(CADDYFILE).includes('header_regexp Content-Length ^[0-9]{1,5}$'))
+    assert.deepEqual(held(CADDYFILE), held(PLUGIN))
+  })
+
+  test('the guide makes of it a valid Caddyfile for a Caddy on the machine of the service', async (t) => {
+    const [command = ''] = codeBlocks(section(readDocument('docs/how-to/install.md'), '### Caddy'), 'sh')
+    const made = execFileSync('sh', ['-c', command], { cwd: ROOT, encoding: 'utf8' })
+    assert.match(made, /^lernito\.example\.com \{\n[\s\S]*\treverse_proxy 127\.0\.0\.1:8790 \{\n/)
+    const file = join(temporaryFolder(t), 'Caddyfile')
+    writeFileSync(file, made)
+    await check({ name: 'caddy', args: ['validate', '--adapter', 'caddyfile', '--config', file] })
   })
 
   /** Caddy with this Caddyfile, on a port of loopback, before a service on another. */

@@ -11,7 +11,7 @@ from .settings import HANDED_ON
 
 PORT = 8790
 
-#: How long the service serves on after SIGTERM: longer than the interval at which Caddy asks for /readyz.
+#: How long the service keeps serving after SIGTERM: longer than the interval at which Caddy asks for /readyz.
 DRAIN_MS = 2000
 
 
