@@ -23,6 +23,11 @@ export interface DeliveryRow {
   /** 1 from the start of an attempt until its effect in the LMS is known. */
   effect_unknown: number
   /**
+   * 1 for ever since an attempt with a call to the LMS began, or a withdrawal left it a course. Until then, a withdrawal has
+   * nothing to look for.
+   */
+  may_have_effect: number
+  /**
    * Until when the LMS may still carry out a call that we no longer wait for; null if there was none. Calls in flight are
    * not in it: see endDead for what a dead process leaves.
    * Withdrawals wait for it. The next attempt doesn't, because it wants what the late call does.

@@ -163,6 +163,7 @@ function takeAnswer(
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
   if (!proof) {
+    for (const work of works) work.effectUnknown = true // an LMS may keep the others, and a part of it may still fail
     const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
     for (const work of wrong.length > 0 ? wrong : works) {
       work.grouping = 'suspect'

@@ -249,6 +249,7 @@ function newDelivery({ at, newId }: TransactionContext, webhook: VerifiedWebhook
     attempts: 0,
     generation: 0,
     effect_unknown: 0,
+    may_have_effect: 0,
     received_at: at,
     settled_at: rejected ? at : null,
     active_at: at,

@@ -9,11 +9,11 @@ export type Attempt = Pick<Delivery, 'id' | 'person' | 'generation' | 'dueAt' | 
 /**
  * Records that attempts begin, and resolves to the ids of those that may. `held`: the people whose holds are taken. A
  * delivery may not begin that was sent again, stopped or erased since it was read, nor one that another replica has
- * attempted since: its due time is another one now.
+ * attempted since: its due time is another one now. `calls`: whether a call to the LMS follows, or only the result.
  */
 export async function markBegun(
   trx: Transaction<Tables>,
-  { attempts, held }: { attempts: readonly Attempt[]; held: ReadonlySet<string> },
+  { attempts, held, calls }: { attempts: readonly Attempt[]; held: ReadonlySet<string>; calls: boolean },
 ): Promise<Set<string>> {
   const wanted = new Map(attempts.filter(({ person }) => held.has(person)).map((attempt) => [attempt.id, attempt]))
   if (wanted.size === 0) return new Set()
@@ -32,10 +32,10 @@ export async function markBegun(
     )
   })
   const ids = unchanged.map(({ id }) => id).sort() // unsorted, two replicas deadlock on MySQL
-  if (ids.length === 0) return new Set()
+  if (ids.length === 0 || !calls) return new Set(ids)
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
-    .set({ effect_unknown: 1 })
+    .set({ effect_unknown: 1, may_have_effect: 1 })
     .where('id', 'in', ids)
     .where('state', '=', 'queued')
     .executeTakeFirst()

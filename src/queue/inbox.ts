@@ -96,7 +96,7 @@ export function createInbox(parts: InboxParts): Inbox {
     withdrawn: state.remote.withdrawn,
     claim: (max, signal) => claim(state, max, signal),
     isAwaited: waiters.isAwaited,
-    beginAttempt: (ids) => beginAttempt(state, ids),
+    beginAttempt: (ids) => beginAttempt(state, { ids, calls: true }),
     hasBegun: claimed.hasBegun,
     mayContinue: store.mayContinue,
     claimSoon: wakeUp.wake,
@@ -204,12 +204,15 @@ async function claimNow(state: State, max: number): Promise<Delivery[]> {
   return []
 }
 
-async function beginAttempt({ store, claimed, report }: State, ids: readonly string[]): Promise<ReadonlySet<string>> {
+async function beginAttempt(
+  { store, claimed, report }: State,
+  { ids, calls }: { ids: readonly string[]; calls: boolean },
+): Promise<ReadonlySet<string>> {
   const again = ids.filter(claimed.hasBegun)
   const first = ids.flatMap((id) => (claimed.hasBegun(id) ? [] : (claimed.attemptOf(id) ?? [])))
   try {
     const going = again.length === 0 ? [] : await store.mayContinue(again)
-    const begun = first.length === 0 ? [] : await store.beginAttempt(first)
+    const begun = first.length === 0 ? [] : await store.beginAttempt(first, { calls })
     for (const id of begun) claimed.begin(id)
     return new Set([...going, ...begun])
   } catch (error) {
@@ -222,7 +225,7 @@ async function beginAttempt({ store, claimed, report }: State, ids: readonly str
 async function settleUntilStored(state: State, settlement: Settlement): Promise<void> {
   const { write, publish, claimed, waiters, wakeUp, closing, report } = state
   const { id } = settlement
-  if (!claimed.hasBegun(id) && !(await beginAttempt(state, [id])).has(id)) {
+  if (!claimed.hasBegun(id) && !(await beginAttempt(state, { ids: [id], calls: false })).has(id)) {
     claimed.release([id])
     return wakeUp.wake()
   }

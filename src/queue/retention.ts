@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
@@ -15,10 +15,22 @@ const DAY_MS = 24 * HOUR_MS
 /** Nothing remains to be done about these. Behind each of the others is a buyer without the course. */
 const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 
+/** Nor has any withdrawal of them still to be carried out: its order is in the lines, which go with the delivery. */
+const isFinished = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+  eb.not(
+    eb.exists(
+      eb
+        .selectFrom('delivery_lines')
+        .select('position')
+        .whereRef('delivery_id', '=', 'deliveries.id')
+        .where('withdrawal_state', '=', 'open'),
+    ),
+  )
+
 /**
  * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
- * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old. Resolves to how many
- * deliveries were deleted.
+ * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those with an open
+ * withdrawal. Resolves to how many deliveries were deleted.
  */
 export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
   const ids = await findOld({ db, before })
@@ -32,6 +44,7 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
       .where('id', 'in', ids)
       .where('active_at', '<', before)
       .where('state', 'in', FINISHED)
+      .where(isFinished)
       .execute()
     await remove(
       { trx },
@@ -49,6 +62,7 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
       .select('id')
       .where('state', '=', state)
       .where('active_at', '<', before)
+      .where(isFinished)
       .orderBy('active_at')
       .limit(STEP - ids.length)
       .execute()

@@ -17,8 +17,15 @@ interface SearchTerms {
   readonly text: string
 }
 
-/** A text as it is stored and searched for. Cut after lower-casing, which can lengthen a text ("İ"), to fit its column. */
-const term = (text: string, max: number): string => text.trim().toLowerCase().slice(0, max)
+/**
+ * A text as it is stored and searched for. Cut after lower-casing, which can lengthen a text ("İ"), to fit its column. The
+ * Kelvin sign stays, because its lower case is a k: an address with it would be that of another buyer.
+ */
+const term = (text: string, max: number): string =>
+  text
+    .trim()
+    .replace(/[^\u212a]+/g, (part) => part.toLowerCase())
+    .slice(0, max)
 /** An e-mail address. */
 export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
 /** A username. */

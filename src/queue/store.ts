@@ -50,7 +50,8 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
      * Takes the holds of the buyers, and records that attempts begin, before their first call to the LMS: from then on their
      * effect is unknown until they are settled. Resolves to the ids of those that may begin: see markBegun.
      */
-    beginAttempt: (attempts: readonly Attempt[]) => guard(() => begin(holds, attempts)),
+    beginAttempt: (attempts: readonly Attempt[], { calls = true } = {}) =>
+      guard(() => begin(holds, { attempts, calls })),
     /** See mayContinue. */
     mayContinue: (ids: readonly string[]) => guard(() => mayContinue(db, { replica: me(), ids })),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
@@ -59,11 +60,14 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
   }
 }
 
-function begin(holds: Replicas['holds'], attempts: readonly Attempt[]): Promise<ReadonlySet<string>> {
-  const people = attempts.map(({ person }) => person)
+function begin(
+  holds: Replicas['holds'],
+  of: { attempts: readonly Attempt[]; calls: boolean },
+): Promise<ReadonlySet<string>> {
+  const people = of.attempts.map(({ person }) => person)
   return holds.take(people, async (trx, held) => {
-    const begun = await markBegun(trx, { attempts, held })
-    const kept = attempts.filter(({ id }) => begun.has(id)).map(({ person }) => person)
+    const begun = await markBegun(trx, { ...of, held })
+    const kept = of.attempts.filter(({ id }) => begun.has(id)).map(({ person }) => person)
     return { result: begun, kept: new Set(kept) }
   })
 }

@@ -46,6 +46,7 @@ test('a new delivery is stored complete: queued and due at once', async (t) => {
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,
+    may_have_effect: 0,
     ended_at: null,
     source: 'shop',
     replaces: null,

@@ -8,6 +8,7 @@ import { claimIds, claimNow, submit } from './claiming.ts'
 import {
   accepted,
   arrival,
+  needsAttention,
   only,
   pruneAlone,
   type Replica,
@@ -46,6 +47,20 @@ test('the effect of an attempt is unknown from its start until it is settled', a
   await bench.inbox.settle([{ ...retry(id, START), effectUnknown: true }])
   assert.equal(await effectOf(bench, id), 1)
   assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
+})
+
+test('a delivery may have an effect for ever since an attempt with a call began, but not for a result without one', async (t) => {
+  const bench = await setUp(t)
+  const mayHave = async (id: string) => (await bench.row(id)).may_have_effect
+  const id = await claimed(bench)
+  await bench.inbox.settle([retry(id, START)])
+  assert.equal(await mayHave(id), 0)
+  assert.deepEqual(await claimNow(bench), [id])
+  await begin(bench, id)
+  assert.equal(await mayHave(id), 1)
+  await bench.inbox.settle([needsAttention(id)])
+  await bench.operations.replay({ ids: [id], by })
+  assert.equal(await mayHave(id), 1)
 })
 
 test('no attempt begins on a delivery that was handled, sent again or claimed by another replica since it was claimed here', async (t) => {

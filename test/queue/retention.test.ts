@@ -7,14 +7,24 @@ import { accepted, arrival, needsAttention, retry, START, settled, setUp, succee
 const DAY_MS = 24 * 3_600_000
 
 test('a finished delivery is deleted with its events once its last activity is too old, and not before', async (t) => {
-  const { store, db, clock, rows, operations } = await setUp(t)
+  const { store, db, clock, rows } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   clock.at += 1000
   await store.write([settled(succeeded(id))])
-  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
   assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
   assert.deepEqual([await rows('deliveries'), await rows('events'), await rows('delivery_lines')], [[], [], []])
+})
+
+test('a delivery with an open withdrawal is never deleted, however old it is, and delays no other deletion', async (t) => {
+  const { store, db, rows, operations } = await setUp(t)
+  const emails = Array.from({ length: 205 }, (_, i) => `p${i}@example.com`)
+  const sales = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(sales.map(({ id }) => settled(succeeded(id))))
+  for (const { id } of sales.slice(0, 202)) await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const before = START + 1000 * DAY_MS
+  assert.deepEqual([await purgeStep({ db, before }), await purgeStep({ db, before })], [3, 0])
+  assert.equal((await rows('delivery_lines')).length, 202)
 })
 
 test('a waiting delivery is never deleted, however old it is', async (t) => {

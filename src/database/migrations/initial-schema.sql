@@ -17,6 +17,7 @@ create table if not exists deliveries (
   attempts integer not null,
   generation integer not null,
   effect_unknown integer not null,
+  may_have_effect integer not null,
   lands_until bigint,
   last_event integer not null,
   received_at bigint not null,

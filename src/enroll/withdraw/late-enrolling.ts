@@ -9,25 +9,18 @@ import { hasCourse } from '../../sale/course-key.ts'
 /** How far the clocks of replicas may differ. */
 const CLOCKS_DIFFER_MS = 1000
 
-/** What deliveries that are to enroll the buyer no more may still do in the LMS. */
-interface LateEnrolling {
-  /** Until when the LMS may carry out a call that nobody waits for any more; `now` or earlier if there is none. */
-  readonly until: number
-  /** Whether there ever was such a call, so that the LMS may have more than was reported. */
-  readonly everLate: boolean
-}
-
 /**
  * Reads until when an order proves nothing by finding nothing, because the LMS may still carry out a call for its person
  * and one of its courses: of its own delivery, or of another one that doesn't keep the course. What a live one enrolls is
- * to stay. An end that lies too far ahead was written before the clock was set back, and is corrected.
+ * to stay. An end that lies too far ahead was written before the clock was set back, and is corrected. Resolves to `now` or
+ * earlier if there is no such call.
  * @param of.landsMs for how long the LMS may carry out a call that nobody waits for any more
  * @param of.now ms since 1970
  */
 export async function lateEnrolling(
   db: Kysely<Tables>,
   { order, landsMs, now }: { order: ClaimedOrder; landsMs: number; now: number },
-): Promise<LateEnrolling> {
+): Promise<number> {
   const { id: mine } = order.delivery
   const courses = order.lines.map(({ sent }) => sent)
   const rows = await db
@@ -45,6 +38,5 @@ export async function lateEnrolling(
     .filter(({ lands_until }) => (lands_until ?? 0) > now + landsMs + CLOCKS_DIFFER_MS)
     .map(({ id }) => id)
   await boundLateCalls(db, tooFar, now + landsMs)
-  const until = Math.min(now + landsMs, Math.max(0, ...ends))
-  return { until, everLate: ends.some((end) => end > 0) }
+  return Math.min(now + landsMs, Math.max(0, ...ends))
 }

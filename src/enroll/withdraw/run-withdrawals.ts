@@ -98,7 +98,7 @@ async function conclude(
   { results, lookedAt }: Pick<AttemptedPerson, 'results'> & { lookedAt: number },
 ): Promise<void> {
   const { context, guard, landsMs } = from
-  const { until } = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
+  const until = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
   if (until <= lookedAt) return end(from, order, { attempted: { results, message: '' }, isLate: false })
   const changed = { attempts: order.attempts, attempted: { results, message: LATE } }
   await write(from, (trx) => releaseOrder(trx, { order, dueAt: until, isLate: false, changed }))
@@ -106,15 +106,13 @@ async function conclude(
 
 /** @param onChange called before each call that takes the buyer out of a course */
 async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => void): Promise<AttemptedPerson> {
-  const { lms, acquire, guard, context, landsMs } = from
+  const { lms, acquire, guard, context } = from
   const { db } = context.database
-  const { everLate } = await guard(() => lateEnrolling(db, { order, landsMs, now: context.now() }))
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
   return withdrawPerson({
     order,
-    everLate,
     keeperOf: (course, { account, isTaken }) => {
       const accountId = 'id' in account ? account.id : undefined
       const of = { delivery: order.delivery, addresses: holdsOf(order), course, accountId, isTaken }

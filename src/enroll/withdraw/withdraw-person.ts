@@ -14,21 +14,18 @@ export interface AttemptedPerson extends Pick<Attempted, 'results'> {
 }
 
 /**
- * Takes the buyer of a delivery out of the courses of an order, one after the other. A course that the delivery never
- * reported is looked at only if an attempt may have taken effect without a report.
+ * Takes the buyer of a delivery out of the courses of an order, one after the other, reported or not. Nothing is looked at
+ * if no attempt of the delivery can have had an effect.
  * @throws what `acquire`, `holdAlso` and `beforeChange` reject with, and ZodError or SyntaxError for an unreadable row
  */
 export async function withdrawPerson({
   order: { delivery, lines },
-  everLate,
   keeperOf,
   holdAlso,
   beforeChange,
   ...context
 }: CallContext & {
   order: Pick<ClaimedOrder, 'delivery' | 'lines'>
-  /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
-  everLate: boolean
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
   keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken'>) => Promise<string | null>
   /**
@@ -40,14 +37,12 @@ export async function withdrawPerson({
   beforeChange: () => Promise<void>
 }): Promise<AttemptedPerson> {
   const { email } = readRequest(delivery.request ?? 'null')
-  const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
-  const concerned = lines.filter(({ result }) => result !== null || mayHaveEffect)
-  const others = lines.filter((line) => !concerned.includes(line))
   const results = new Map<string, CourseWithdrawal>()
-  for (const { sent } of others) results.set(sent, { kind: 'nothing', mode: null, why: '' })
-  if (concerned.length === 0) return { results, failure: null }
-
-  const found = await findBuyers({ ...context, email, courses: concerned })
+  if (delivery.may_have_effect === 0) {
+    for (const { sent } of lines) results.set(sent, { kind: 'nothing', mode: null, why: '' })
+    return { results, failure: null }
+  }
+  const found = await findBuyers({ ...context, email, courses: lines })
   if (!found.ok) return { results, failure: found.failure }
   await holdAlso(found.value.flatMap(({ buyer: { movedTo } }) => movedTo ?? []))
   for (const { of: line, buyer } of found.value) {

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
-import { type CourseResult, isWithdrawing, lineOf } from '../../sale/line.ts'
+import { type CourseResult, isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import {
   courseOfReason,
   type DeliveryState,
@@ -65,6 +65,8 @@ export interface ShopView {
   readonly ended: readonly { readonly id: string; readonly since: string }[]
   /** Those that the buyer is to be taken out of, by a refund or by an operator. */
   readonly withdrawing: readonly string[]
+  /** Those that a failed refund has left as they were. */
+  readonly refundFailed: readonly string[]
   /** `course`: that which the reason is about; null if it is about the buyer or the payload. */
   readonly reason: { readonly code: ReasonCode; readonly message: string; readonly course: string | null } | null
   /** The delivery that this one corrects, and the one that corrects it. */
@@ -108,8 +110,8 @@ interface Reading {
 
 /**
  * Stores the events for the shop that these events cause, in their transaction and after the changes of the deliveries,
- * so that exactly what is committed is sent. A delivery that is queued again has none: the sale came again during the
- * attempt, and the next attempt has the result.
+ * so that exactly what is committed is sent. A result of a delivery that is queued again is none: the sale came again
+ * during the attempt, and the next attempt has the result. But a withdrawal may end while its sale goes on without it.
  */
 export async function insertShopEvents(
   context: { readonly trx: Kysely<Tables>; readonly at: number },
@@ -122,7 +124,7 @@ export async function insertShopEvents(
   )
   const drafts = told.flatMap(({ id, seq, delivery_id, kind, detail }) => {
     const row = rows.get(delivery_id)
-    return row === undefined || row.state === 'queued'
+    return row === undefined || (row.state === 'queued' && kind !== 'withdrawn' && kind !== 'refund_failed')
       ? []
       : [outboxRow({ id, seq, kind, detail, at: context.at, row })]
   })
@@ -205,12 +207,16 @@ export function shopView(row: Row): ShopView {
       endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }],
     ),
     withdrawing: withdrawing.map(({ course }) => course),
+    refundFailed: row.lines.filter(isRefundFailed).map(({ course }) => course),
     reason: reason === null ? null : { code: reason.code, message: messageOf(reason), course: courseOfReason(reason) },
     replaces: row.replaces,
     replacedBy: row.replaced_by,
     test: row.source === 'test',
   }
 }
+
+const isRefundFailed = (line: Line): boolean =>
+  line.withdrawal?.isRefund === true && !isWithdrawing(line) && !isTakenOut(line)
 
 /** What the shop may see of what the buyer has achieved in a course. Pure. @throws Error for one that is not passed */
 function learnerView(row: Row, course: string): LearnerView {

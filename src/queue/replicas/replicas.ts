@@ -134,10 +134,8 @@ function createLeadership({ holds, lease, me }: Pick<Replicas, 'holds' | 'lease'
     lead: async (): Promise<void> => {
       const replica = me()
       if (leader === replica) return
-      await holds.take([LEADER], async (_trx, taken) => {
-        if (taken.has(LEADER)) leader = replica
-        return { result: null, kept: taken }
-      })
+      const isTaken = await holds.take([LEADER], async (_trx, kept) => ({ result: kept.has(LEADER), kept }))
+      if (isTaken) leader = replica
     },
     isLeader: (): boolean => leader === me() && lease.isValid(),
     /** The others have pruned this replica, and with it this hold. */

@@ -1,5 +1,5 @@
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
-import { isTakenOut, isWanted, type Line, lineOf, resultsOf } from '../../sale/line.ts'
+import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf, resultsOf } from '../../sale/line.ts'
 import { type DeliveryState, isDone, stateOfOutcome } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
@@ -29,7 +29,8 @@ export async function endOrder(
     const lines = ended.map((line) => (line.withdrawal?.id === order.id ? lineAfter(line, at) : line))
     const result = resultOf(order, attempted)
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
-    const isWithdrawn = lines.every((line) => line.result === null) && !kept && !isStillWanted(state, lines)
+    const isOut = lines.every((line) => line.result === null && !isWithdrawing(line))
+    const isWithdrawn = isOut && !kept && !isStillWanted(state, lines)
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfLines(lines) : state
     await trx
       .updateTable('deliveries')
@@ -45,6 +46,7 @@ export async function endOrder(
       .where('id', '=', id)
       .execute()
     await storeLines(trx, [{ id, before: delivery.lines, lines }])
+    await markKeepers(writing, result)
     const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
     const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
     const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }
@@ -86,6 +88,12 @@ async function lockFor(
   await lockDelivery({ trx }, order.delivery.id)
   const delivery = await readWithdrawable(trx, order.delivery.id)
   return delivery?.lines.some((line) => isOf(order, line)) ? delivery : null
+}
+
+/** A delivery that keeps what this one had given is looked at when it is refunded too, even if it was never attempted. */
+async function markKeepers({ trx }: TransactionContext, { courses }: WithdrawalResult): Promise<void> {
+  const ids = Object.values(courses).flatMap(({ keptBy }) => keptBy ?? [])
+  if (ids.length > 0) await trx.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', 'in', ids).execute()
 }
 
 /** Tells each delivery that kept a course why the refund or the withdrawal of another one left it. */

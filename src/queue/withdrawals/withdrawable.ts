@@ -14,7 +14,7 @@ export interface Withdrawable {
   readonly lastEvent: number
 }
 
-export const WITHDRAWABLE = ['id', 'state', 'request', 'enrolled_at', 'effect_unknown', 'last_event'] as const
+export const WITHDRAWABLE = ['id', 'state', 'request', 'may_have_effect', 'last_event'] as const
 export type WithdrawableRow = WithLines<Pick<DeliveryRow, (typeof WITHDRAWABLE)[number]>>
 
 /** Reads what withdrawableOf needs. */
@@ -27,16 +27,15 @@ export async function readWithdrawable(
 }
 
 /**
- * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
- * have done anything in a course that it never reported, unless an attempt has an unknown effect, an earlier generation
- * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row
- * has no readable request.
+ * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done, or may still
+ * do because the delivery is queued. Courses that the buyer is known to be out of are left out. null if its row has no
+ * readable request.
  */
 export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
     const { email } = readRequest(row.request)
-    const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
+    const isPossible = row.state === 'queued' || row.may_have_effect !== 0
     const mayHave = ({ result, standing }: Line): boolean =>
       result !== null || (isPossible && row.state !== 'withdrawn' && !isOut(standing))
     return {

@@ -87,6 +87,54 @@ test('of two orders for one delivery, the second is claimed when the first has e
   )
 })
 
+/** Ends the next order of a buyer: `why` says why the course was kept; absent: there was nothing to take away. */
+async function endNext({ context, replicas }: Awaited<ReturnType<typeof setUp>>, why?: string): Promise<void> {
+  const order = await claimOrder({ context, replicas })
+  assert.ok(order)
+  const result = { kind: why === undefined ? 'nothing' : 'kept', mode: null, why: why ?? '' } as const
+  const results = new Map(order.lines.map(({ sent }) => [sent, result]))
+  await endOrder(context, { order, attempted: { results, message: '' }, isLate: false })
+  replicas.holds.ended([order.person])
+}
+
+test('a delivery is withdrawn when the last of its refunds has ended, and not before', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  await storeRefund(bench.context, refundOf(A))
+  await storeRefund(bench.context, refundOf(B))
+  await endNext(bench)
+  assert.equal((await bench.row(id)).state, 'handled')
+  await endNext(bench)
+  assert.equal((await bench.row(id)).state, 'withdrawn')
+})
+
+for (const why of [undefined, 'the LMS forbids it']) {
+  const type = why === undefined ? 'delivery.withdrawn' : 'delivery.refund_failed'
+  test(`a refund that ends while its sale goes on with other courses is told to the shop: ${type}`, async (t) => {
+    const bench = await setUp(t, { hasOutbox: true })
+    await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))])
+    await storeRefund(bench.context, refundOf(A))
+    await endNext(bench, why)
+    const { body } = await bench.db.selectFrom('outbox').select('body').executeTakeFirstOrThrow()
+    const { type: told, data } = JSON.parse(body)
+    assert.deepEqual(
+      [told, data.state, data.withdrawing, data.refundFailed],
+      [type, 'queued', [], why === undefined ? [] : [A]],
+    )
+  })
+}
+
+test('a refund concerns nobody whose address only looks alike: the Kelvin sign is no k', async (t) => {
+  const { store, context, db } = await setUp(t)
+  const sales = ['mark@x.example', 'mar\u212a@x.example'].map((email) => accepted(arrival({ email, courseIds: [A] })))
+  const [, kelvin] = await store.write(sales)
+  await storeRefund(context, { request: { email: 'mar\u212a@x.example', courseIds: [A] }, digest: A })
+  assert.deepEqual(
+    (await withdrawalsIn(db)).map(({ deliveryId }) => deliveryId),
+    [kelvin?.id],
+  )
+})
+
 test('an attempt that a refund outdates may have done what nobody stores, so the withdrawal looks', async (t) => {
   const { store, context, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))

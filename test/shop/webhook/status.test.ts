@@ -34,7 +34,15 @@ test('the shop learns the results of its sales, in the order in which it asks, a
   const { sold, ask, standard } = await setUp(t)
   const enrolled = await sold('alice@example.com')
   const missing = await sold('alice@example.com', ['course-v1:No+Such+Course'])
-  const common = { webhookId: null, ended: [], withdrawing: [], replaces: null, replacedBy: null, test: false }
+  const common = {
+    webhookId: null,
+    ended: [],
+    withdrawing: [],
+    refundFailed: [],
+    replaces: null,
+    replacedBy: null,
+    test: false,
+  }
   const expected = {
     success: true,
     deliveries: [
