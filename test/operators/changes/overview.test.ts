@@ -7,6 +7,7 @@ import {
   arrival,
   needsAttention,
   only,
+  rejectedArrival,
   retry,
   START,
   settled,
@@ -17,7 +18,7 @@ import {
 const DAY_MS = 24 * 3_600_000
 const person = (number: number) => arrival({ email: `p${number}@x.example` })
 
-test('the overview names the oldest queued delivery, and the metrics count those that are queued or need attention', async (t) => {
+test('the overview names the oldest queued delivery, and the metrics count those that are queued, rejected or need attention', async (t) => {
   const bench = await setUp(t)
   const { store, operations, clock } = bench
   const empty = await operations.overview()
@@ -26,6 +27,7 @@ test('the overview names the oldest queued delivery, and the metrics count those
     queued: 0,
     pre_enrolled: 0,
     needs_attention: 0,
+    rejected: 0,
     oldestReceivedAt: null,
   })
 
@@ -33,7 +35,12 @@ test('the overview names the oldest queued delivery, and the metrics count those
   assert(done && oldest)
   clock.at += 1000
   const attention = only(await store.write([accepted(person(2))]))
-  await store.write([accepted(person(3)), settled(succeeded(done.id)), settled(needsAttention(attention.id))])
+  await store.write([
+    accepted(rejectedArrival()),
+    accepted(person(3)),
+    settled(succeeded(done.id)),
+    settled(needsAttention(attention.id)),
+  ])
   clock.at += 1000
   await store.write([settled(retry(oldest.id, START + DAY_MS))]) // it is the one with the latest activity, too
   assert.deepEqual((await operations.overview()).oldestQueued, { id: oldest.id, receivedAt: START })
@@ -41,6 +48,7 @@ test('the overview names the oldest queued delivery, and the metrics count those
     queued: 2,
     pre_enrolled: 0,
     needs_attention: 1,
+    rejected: 1,
     oldestReceivedAt: START,
   })
 })
