@@ -1,33 +1,30 @@
 import type { FastifyInstance } from 'fastify'
-import type { Kysely } from 'kysely'
-import type { Tables } from '../database/schema.ts'
 import type { BreakerState } from '../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
-import type { GivenCourse } from '../enroll/withdraw/find-buyer.ts'
-import type { LiveCourse } from '../enroll/withdraw/what-stands.ts'
-import type { Account, AccountById } from '../lms/apis/accounts.ts'
-import type { Course } from '../lms/apis/courses.ts'
+import type { CallContext } from '../enroll/pair.ts'
 import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
-import type { Operations } from '../operators/changes/operations.ts'
-import type { createTestNotification } from '../operators/notify/post-text.ts'
-import type { LmsAccount } from '../sale/line.ts'
+import { createOperations } from '../operators/changes/operations.ts'
+import { createTestNotification, type PostText } from '../operators/notify/post-text.ts'
+import type { ConsoleUrl } from '../operators/notify/words.ts'
+import type { AppContext } from '../queue/open-inbox.ts'
 import type { Catalogue } from '../shop/courses/catalogue.ts'
-import type { ShopEvents } from '../shop/events/shop-events.ts'
-import type { FormLately, SendersView } from '../shop/senders/view.ts'
+import { refusedCourses } from '../shop/courses/sold-courses.ts'
+import { createShopEvents } from '../shop/events/shop-events.ts'
+import { formsLately, type SendersView } from '../shop/senders/view.ts'
+import { createLmsCalls } from './lms-calls.ts'
 
 /** What the service gives the console. Each page takes from it what it needs. */
-export interface ConsoleParts {
+export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guard' | 'publish'> {
   readonly app: FastifyInstance
-  readonly db: Kysely<Tables>
-  readonly operations: Operations
-  /** null: LERNITO_EVENTS_URL is not set. */
-  readonly shopEvents: ShopEvents | null
-  /** null: LERNITO_NOTIFY_URL is not set. */
-  readonly testNotification: ReturnType<typeof createTestNotification> | null
+  /** Sends a text to operators; null: LERNITO_NOTIFY_URL is not set. */
+  readonly post: PostText | null
+  /** Where such a text says that the console is. */
+  readonly console: ConsoleUrl
   readonly liveState: LiveState
-  readonly lms: LmsCalls
+  /** The calls to the LMS that an operator asks for: within the call budget, and watched by the circuit breaker. */
+  readonly calls: CallContext
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   /** From the start of a round of the follow-up to the next one, ms. */
@@ -38,12 +35,8 @@ export interface ConsoleParts {
   readonly readSenders: () => Promise<SendersView>
   /** The courses of the LMS, as they were last read. */
   readonly readCatalogue: () => Promise<Catalogue>
-  /** Which courses the LMS refuses; see src/shop/courses/sold-courses.ts. */
-  readonly refusedCourses: () => Promise<(key: string) => boolean>
   /** The course mode that LERNITO_COURSE_MODE names for a course. */
   readonly modeOf: (course: string) => string | null
-  /** The signature forms of the newest deliveries, the latest first. */
-  readonly formsLately: () => Promise<readonly FormLately[]>
   readonly checks: Checks
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */
@@ -57,19 +50,29 @@ export interface ConsoleParts {
   readonly clientSecret: string
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
-  /** In ms since 1970. */
-  readonly now: () => number
-  /** Runs work that needs the database; throws AppError database.unreachable at once while the database is unavailable. */
-  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
   readonly onSignIn: (event: SignInEvent) => void
   /** Called with an error that is this service's own fault. */
   readonly onError: (error: unknown) => void
 }
 
-/** What a page is added with: the parts, and the part of the server that is the console's own. */
-export interface PageParts extends ConsoleParts {
-  readonly scope: FastifyInstance
+/** What a page is added with: the parts, what they make for pages, and the part of the server that is the console's own. */
+export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
+  const { context, guard, post, calls } = parts
+  const { db } = context.database
+  return {
+    ...parts,
+    scope,
+    operations: createOperations(parts),
+    /** null: LERNITO_EVENTS_URL is not set. */
+    shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
+    testNotification: post === null ? null : createTestNotification({ ...parts, post }),
+    lms: createLmsCalls(calls),
+    formsLately: () => guard(() => formsLately(db)),
+    readCatalogue: () => guard(parts.readCatalogue),
+    refusedCourses: () => guard(() => refusedCourses(db)),
+  }
 }
+export type PageParts = Readonly<ReturnType<typeof pageParts>>
 
 interface LiveState {
   /** The state of the worker's circuit breaker on this replica. */
@@ -77,30 +80,6 @@ interface LiveState {
   readonly pausedCourses: () => readonly PausedCourse[]
   /** The unused share of the call budget, from 0 to 1. */
   readonly budget: () => number
-}
-
-/** What the LMS answered, or why there is no answer, in one line. */
-export type Answered<Value> =
-  | { readonly ok: true; readonly value: Value }
-  | { readonly ok: false; readonly message: string }
-
-/** What the console asks the LMS for an operator. The running service asks, within its call budget. */
-export interface LmsCalls {
-  /** What the LMS has for the person in these courses now. */
-  readonly whatStands: (of: {
-    email: string
-    courses: readonly GivenCourse[]
-  }) => Promise<Answered<readonly LiveCourse[]>>
-  /** The account that the LMS has for an address now. Answers within 5 s. */
-  readonly account: (email: string) => Promise<Answered<Account>>
-  /** The accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
-  readonly accountsOf: (
-    emails: readonly string[],
-  ) => Promise<Answered<ReadonlyMap<string, { readonly username: string }> | null>>
-  /** The account with an id, at whatever address. Answers within 5 s. */
-  readonly accountById: (known: LmsAccount) => Promise<Answered<AccountById>>
-  /** The course with its key as the LMS spells it; null if there is none. */
-  readonly findCourse: (key: string) => Promise<Answered<Course | null>>
 }
 
 /** `allowances`: whether to delete the LMS's unused allowances for the address too. */

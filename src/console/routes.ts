@@ -29,7 +29,7 @@ import { addSetup } from './pages/setup/setup-page.ts'
 import { addEvents } from './pages/shop/events-page.ts'
 import { addRefused } from './pages/shop/refused-page.ts'
 import { addSignaturePage } from './pages/shop/signature-page.ts'
-import type { ConsoleParts, PageParts } from './parts.ts'
+import { type ConsoleParts, type PageParts, pageParts } from './parts.ts'
 import { createSessions } from './session/sessions.ts'
 import { addSignInPages } from './session/sign-in-pages.ts'
 import { CONSOLE_PATH, type Site } from './session/site.ts'
@@ -72,6 +72,7 @@ export function consoleRoutes(parts: ConsoleParts): void {
   const { app, signIn, publicUrl, guard, onSignIn } = parts
   const sessions = createSessions({
     ...parts,
+    db: parts.context.database.db,
     onEnded: ({ username, failure }) =>
       onSignIn(failure === null ? { kind: 'not_staff', username } : { kind: 'failed', reason: failure.message }),
   })
@@ -84,8 +85,9 @@ export function consoleRoutes(parts: ConsoleParts): void {
       decorateRequests({ scope, publicUrl })
       addGuard({ scope, findSession: (token) => guard(() => sessions.find(token)) })
       answerErrors(scope, parts)
-      for (const add of PAGES) add({ ...parts, scope })
-      addSignInPages({ ...parts, scope, sessions })
+      const page = pageParts(parts, scope)
+      for (const add of PAGES) add(page)
+      addSignInPages({ ...page, sessions })
     },
     { prefix: CONSOLE_PATH },
   )

@@ -1,47 +1,12 @@
-import type { Answered, Checks, ChecksRun, LmsCalls } from '../console/parts.ts'
+import type { Checks, ChecksRun } from '../console/parts.ts'
 import { examine } from '../doctor/examine.ts'
 import { type CheckedNow, checkNow } from '../enroll/follow-up/check-now.ts'
-import type { CallContext } from '../enroll/pair.ts'
-import { whatStands } from '../enroll/withdraw/what-stands.ts'
 import type { Permit } from '../lms/client/budget.ts'
-import type { Judged } from '../lms/client/failure.ts'
-import { AppError } from './lib/errors.ts'
-import { within } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
 import type { Env } from './settings/settings.ts'
 
-/** How long a page that also has stored data waits for the LMS. */
-const PAGE_WAITS_MS = 5_000
 /** How long an operator waits for the call budget. */
 const OPERATOR_WAITS_MS = 10_000
-
-/** Answers what the console asks the LMS. */
-export function createLmsCalls(calls: CallContext): LmsCalls {
-  const { lms } = calls
-  return {
-    whatStands: async (of) => answered(await whatStands({ ...calls, ...of })),
-    findCourse: async (key) => answered(await lms.course(key)),
-    account: (email) => whileWaiting(lms.account(email).then(answered)),
-    accountsOf: async (emails) => {
-      const found = await whileWaiting(lms.searchEmails(emails).then(answered))
-      return found.ok ? { ok: true, value: found.value?.accounts ?? null } : found
-    },
-    accountById: (known) => whileWaiting(lms.accountById(known).then(answered)),
-  }
-}
-
-const answered = <Value>(judged: Judged<Value>): Answered<Value> =>
-  judged.ok ? judged : { ok: false, message: judged.failure.message }
-
-/** Gives up on a slow LMS, and on a call that this replica may not make now. */
-async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<Answered<Value>> {
-  try {
-    return (await within(PAGE_WAITS_MS, answer)) ?? { ok: false, message: 'The LMS did not answer in time' }
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    return { ok: false, message: error.message }
-  }
-}
 
 /**
  * Looks up deliveries in the LMS for an operator; see checkNow. It uses the client that the circuit breaker doesn't watch,

@@ -3,12 +3,7 @@ import type { SignInEvent } from '../console/parts.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
 import { createSignIn } from '../lms/sign-in.ts'
-import { createOperations } from '../operators/changes/operations.ts'
-import { createTestNotification } from '../operators/notify/post-text.ts'
-import { refusedCourses } from '../shop/courses/sold-courses.ts'
-import { createShopEvents } from '../shop/events/shop-events.ts'
-import { formsLately } from '../shop/senders/view.ts'
-import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
+import { createCheckNow, createChecks } from './console-lms.ts'
 import { createForget } from './forget.ts'
 import { isLoopback } from './lib/network.ts'
 import type { Parts } from './parts.ts'
@@ -46,7 +41,7 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     lmsUrl,
     clientId,
     clientSecret,
-    ...stored(parts),
+    readSenders: parts.senders.read,
     ...asked(parts),
     isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
     refunds: settings.LERNITO_REFUNDS,
@@ -64,38 +59,21 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
   })
 }
 
-/** What the console reads and changes in the database. */
-function stored(parts: Parts) {
-  const { context, guard } = parts
-  const { db } = parts.database
-  return {
-    db,
-    operations: createOperations(parts),
-    shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
-    readSenders: parts.senders.read,
-    formsLately: () => guard(() => formsLately(db)),
-    readCatalogue: () => guard(parts.readCatalogue),
-    refusedCourses: () => guard(() => refusedCourses(db)),
-  }
-}
-
 /** What the console asks of others, and what it knows of the LMS. */
 function asked(parts: Parts) {
-  const { log, breaker, breakers, budget, calls, post } = parts
+  const { log, breaker, breakers, budget } = parts
   return {
     liveState: {
       breaker: breaker.state,
       pausedCourses: breakers.paused,
       budget: budget.fullness,
     },
-    lms: createLmsCalls(calls),
     checkNow: createCheckNow(parts),
     forget: createForget({
       ...parts,
       onLateError: (error) =>
         log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
     }),
-    testNotification: post === null ? null : createTestNotification({ ...parts, post }),
   }
 }
 

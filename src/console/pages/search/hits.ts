@@ -7,7 +7,7 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Answered } from '../../parts.ts'
+import type { Answered } from '../../lms-calls.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 import { accountStateHtml } from '../deliveries/people-page.ts'
 

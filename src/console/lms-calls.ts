@@ -1,0 +1,47 @@
+import type { CallContext } from '../enroll/pair.ts'
+import type { GivenCourse } from '../enroll/withdraw/find-buyer.ts'
+import { whatStands } from '../enroll/withdraw/what-stands.ts'
+import type { Judged } from '../lms/client/failure.ts'
+import type { LmsAccount } from '../sale/line.ts'
+import { AppError } from '../service/lib/errors.ts'
+import { within } from '../service/lib/loop.ts'
+
+/** How long a page that also has stored data waits for the LMS. */
+const PAGE_WAITS_MS = 5_000
+
+/** What the LMS answered, or why there is no answer, in one line. */
+export type Answered<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly message: string }
+
+/** What the console asks the LMS for an operator. The running service asks, within its call budget. */
+export function createLmsCalls(calls: CallContext) {
+  const { lms } = calls
+  return {
+    /** What the LMS has for the person in these courses now. */
+    whatStands: async (of: { email: string; courses: readonly GivenCourse[] }) =>
+      answered(await whatStands({ ...calls, ...of })),
+    /** The course with its key as the LMS spells it; null if there is none. */
+    findCourse: async (key: string) => answered(await lms.course(key)),
+    /** The account that the LMS has for an address now. Answers within 5 s. */
+    account: (email: string) => whileWaiting(lms.account(email).then(answered)),
+    /** The accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
+    accountsOf: (emails: readonly string[]) => whileWaiting(lms.searchEmails(emails).then(answered)),
+    /** The account with an id, at whatever address. Answers within 5 s. */
+    accountById: (known: LmsAccount) => whileWaiting(lms.accountById(known).then(answered)),
+  }
+}
+export type LmsCalls = ReturnType<typeof createLmsCalls>
+
+const answered = <Value>(judged: Judged<Value>): Answered<Value> =>
+  judged.ok ? judged : { ok: false, message: judged.failure.message }
+
+/** Gives up on a slow LMS, and on a call that this replica may not make now. */
+async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<Answered<Value>> {
+  try {
+    return (await within(PAGE_WAITS_MS, answer)) ?? { ok: false, message: 'The LMS did not answer in time' }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return { ok: false, message: error.message }
+  }
+}
