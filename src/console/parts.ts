@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import type { BreakerState } from '../enroll/breakers/breaker-state.ts'
-import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
+import type { CircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
+import type { CourseBreakers } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
 import type { CallContext } from '../enroll/pair.ts'
+import type { Budget } from '../lms/client/budget.ts'
 import type { SignIn } from '../lms/sign-in.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import { createOperations } from '../operators/changes/operations.ts'
@@ -22,7 +23,10 @@ export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guar
   readonly post: PostText | null
   /** Where such a text says that the console is. */
   readonly console: ConsoleUrl
-  readonly liveState: LiveState
+  /** The worker's circuit breaker on this replica, and those of single courses. */
+  readonly breaker: Pick<CircuitBreaker, 'state'>
+  readonly breakers: Pick<CourseBreakers, 'paused'>
+  readonly budget: Pick<Budget, 'fullness'>
   /** The calls to the LMS that an operator asks for: within the call budget, and watched by the circuit breaker. */
   readonly calls: CallContext
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */
@@ -73,14 +77,6 @@ export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
   }
 }
 export type PageParts = Readonly<ReturnType<typeof pageParts>>
-
-interface LiveState {
-  /** The state of the worker's circuit breaker on this replica. */
-  readonly breaker: () => BreakerState
-  readonly pausedCourses: () => readonly PausedCourse[]
-  /** The unused share of the call budget, from 0 to 1. */
-  readonly budget: () => number
-}
 
 /** `allowances`: whether to delete the LMS's unused allowances for the address too. */
 export interface ForgetOrder {

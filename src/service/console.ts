@@ -42,7 +42,12 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     clientId,
     clientSecret,
     readSenders: parts.senders.read,
-    ...asked(parts),
+    checkNow: createCheckNow(parts),
+    forget: createForget({
+      ...parts,
+      onLateError: (error) =>
+        log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
+    }),
     isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
     refunds: settings.LERNITO_REFUNDS,
     checks: createChecks({ ...parts, env: () => ({ ...parts.env, LERNITO_PUBLIC_URL: publicUrl() }) }),
@@ -57,24 +62,6 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
-}
-
-/** What the console asks of others, and what it knows of the LMS. */
-function asked(parts: Parts) {
-  const { log, breaker, breakers, budget } = parts
-  return {
-    liveState: {
-      breaker: breaker.state,
-      pausedCourses: breakers.paused,
-      budget: budget.fullness,
-    },
-    checkNow: createCheckNow(parts),
-    forget: createForget({
-      ...parts,
-      onLateError: (error) =>
-        log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
-    }),
-  }
 }
 
 function missingSetting(settings: Settings): string | null {

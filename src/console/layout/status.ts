@@ -101,7 +101,7 @@ export function healthHtml(of: { status: ConsoleStatus; current: MenuPath | unde
 }
 
 /** Gives each page of a signed-in operator the status, and adds the fragment that keeps it up to date. */
-export function addStatus({ scope, operations, readSenders, shopEvents, liveState, now }: PageParts): void {
+export function addStatus({ scope, operations, readSenders, shopEvents, breaker, budget, now }: PageParts): void {
   const badges = async (): Promise<Badges> => {
     const [counts, { refused }, events] = await Promise.all([
       operations.backlog(),
@@ -116,8 +116,8 @@ export function addStatus({ scope, operations, readSenders, shopEvents, liveStat
 
   const read = async (): Promise<ConsoleStatus> => ({
     counts: await counts(),
-    breaker: liveState.breaker(),
-    budget: liveState.budget(),
+    breaker: breaker.state(),
+    budget: budget.fullness(),
   })
 
   scope.decorateRequest('status', null)

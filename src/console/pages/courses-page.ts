@@ -60,7 +60,7 @@ function changeOf(known: Known | null): Change | null {
 }
 
 async function readView(
-  { operations, readCatalogue, refusedCourses, liveState, modeOf, now }: PageParts,
+  { operations, readCatalogue, refusedCourses, breakers, modeOf, now }: PageParts,
   of: FastifyRequest,
   asked: Period,
 ) {
@@ -71,7 +71,7 @@ async function readView(
     refusedCourses(),
   ])
   const selling = { modeOf, isRefused, at: now() }
-  const paused = new Map(liveState.pausedCourses().map(({ course, since: at }) => [course, at]))
+  const paused = new Map(breakers.paused().map(({ course, since: at }) => [course, at]))
   const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)

@@ -119,10 +119,10 @@ interface LmsOutage {
 }
 
 /** Returns a function that finds out whether people can sign in now: null if the LMS answers. It waits 2 s at most. */
-function createOutageCheck({ signIn, liveState, operations, now }: PageParts): () => Promise<LmsOutage | null> {
+function createOutageCheck({ signIn, breaker, operations, now }: PageParts): () => Promise<LmsOutage | null> {
   const check = async (): Promise<LmsOutage | null> => {
     if (await signIn.isLmsUp()) return null
-    const view = liveState.breaker()
+    const view = breaker.state()
     const counts = await operations.backlog().catch(() => null)
     return { since: isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
   }

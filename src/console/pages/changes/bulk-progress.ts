@@ -133,7 +133,7 @@ function resultsHtml({ bulk, results: states }: ProgressView): string {
 
 /** Why those that are queued don't move. */
 function waitingHtml({ parts, results }: ProgressView): string {
-  const breaker = parts.liveState.breaker()
+  const breaker = parts.breaker.state()
   if (!isOpen(breaker) || results.queued === 0) return ''
   return html`<p>${words.waiting} ${TEXTS.status.lms[breaker.kind]} ${TEXTS.status.since} !${timeHtml(breaker.since)}.</p>`
 }

@@ -76,7 +76,7 @@ function similarHtml(of: Box): string {
 }
 
 function waitHtml({ delivery, parts, failure }: Box): string {
-  const breaker = parts.liveState.breaker()
+  const breaker = parts.breaker.state()
   if (isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
     return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`

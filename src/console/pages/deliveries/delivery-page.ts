@@ -87,9 +87,9 @@ type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
-  const { liveState, lmsUrl, now } = parts
+  const { lmsUrl, now } = parts
   const { delivery, events, canWithdraw } = read
-  const breaker = liveState.breaker()
+  const breaker = parts.breaker.state()
   const here = `~/deliveries/${delivery.id}`
   const query = readQuery(queryOf(request))
   const list = queryText(query)

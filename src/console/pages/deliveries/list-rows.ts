@@ -18,7 +18,7 @@ const PREFIX = 'course-v1:'
 const MINUTE_MS = 60_000
 
 interface Table {
-  readonly parts: Pick<PageParts, 'liveState' | 'now'>
+  readonly parts: Pick<PageParts, 'breaker' | 'now'>
   readonly request: FastifyRequest
   /** The filters of the list as the end of an address: the delivery's page then knows its neighbors in this list. */
   readonly list?: string
@@ -146,8 +146,8 @@ function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
 const reasonLine = (reason: Reason): string =>
   REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
 
-function waitHtml({ attempts, dueAt }: Summary, { liveState, now }: Table['parts']): string {
-  const breaker = liveState.breaker()
+function waitHtml({ attempts, dueAt }: Summary, { breaker: { state }, now }: Table['parts']): string {
+  const breaker = state()
   if (isOpen(breaker)) {
     return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
   }

@@ -51,7 +51,7 @@ export function addOverview(parts: PageParts): void {
 
 async function readView(parts: PageParts, request: FastifyRequest, asked: Period) {
   const { site, zone, courseName, closestCourse } = request
-  const { operations, liveState, readSenders, shopEvents } = parts
+  const { operations, readSenders, shopEvents } = parts
   const now = parts.now()
   const { bounds, from, to, ...span } = boundsOf(asked, { now, zone })
   const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
@@ -81,9 +81,9 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     last,
     senders,
     events,
-    breaker: liveState.breaker(),
-    budget: liveState.budget(),
-    pausedCourses: liveState.pausedCourses(),
+    breaker: parts.breaker.state(),
+    budget: parts.budget.fullness(),
+    pausedCourses: parts.breakers.paused(),
     states,
     sold,
     sales,

@@ -88,7 +88,7 @@ function stepsHtml(steps: readonly Step[]): string {
 }
 
 async function readView(parts: PageParts, run: ChecksRun | null) {
-  const { readSenders, formsLately, readCatalogue, shopEvents, liveState } = parts
+  const { readSenders, formsLately, readCatalogue, shopEvents } = parts
   const [senders, forms, last, catalogue, outbox] = await Promise.all([
     readSenders(),
     formsLately(),
@@ -96,7 +96,7 @@ async function readView(parts: PageParts, run: ChecksRun | null) {
     readCatalogue(),
     shopEvents?.health() ?? null,
   ])
-  return { run, senders, forms, last, catalogue, outbox, breaker: liveState.breaker() }
+  return { run, senders, forms, last, catalogue, outbox, breaker: parts.breaker.state() }
 }
 type View = Awaited<ReturnType<typeof readView>>
 
