@@ -14,20 +14,20 @@ export type Answered<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly message: string }
 
-/** What the console asks the LMS for an operator. The running service asks, within its call budget. */
+/** What the console asks the LMS for an operator, within the call budget of the service. Each answers within 5 s. */
 export function createLmsCalls(calls: CallContext) {
   const { lms } = calls
   return {
     /** What the LMS has for the person in these courses now. */
-    whatStands: async (of: { email: string; courses: readonly GivenCourse[] }) =>
-      answered(await whatStands({ ...calls, ...of })),
+    whatStands: (of: { email: string; courses: readonly GivenCourse[] }) =>
+      whileWaiting(whatStands({ ...calls, ...of }).then(answered)),
     /** The course with its key as the LMS spells it; null if there is none. */
-    findCourse: async (key: string) => answered(await lms.course(key)),
-    /** The account that the LMS has for an address now. Answers within 5 s. */
+    findCourse: (key: string) => whileWaiting(lms.course(key).then(answered)),
+    /** The account that the LMS has for an address now. */
     account: (email: string) => whileWaiting(lms.account(email).then(answered)),
     /** The accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
     accountsOf: (emails: readonly string[]) => whileWaiting(lms.searchEmails(emails).then(answered)),
-    /** The account with an id, at whatever address. Answers within 5 s. */
+    /** The account with an id, at whatever address. */
     accountById: (known: LmsAccount) => whileWaiting(lms.accountById(known).then(answered)),
   }
 }
@@ -36,7 +36,7 @@ export type LmsCalls = ReturnType<typeof createLmsCalls>
 const answered = <Value>(judged: Judged<Value>): Answered<Value> =>
   judged.ok ? judged : { ok: false, message: judged.failure.message }
 
-/** Gives up on a slow LMS, and on a call that this replica may not make now. */
+/** Gives up on a slow LMS or a call budget that is used up, and on a call that this replica may not make now. */
 async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<Answered<Value>> {
   try {
     return (await within(PAGE_WAITS_MS, answer)) ?? { ok: false, message: 'The LMS did not answer in time' }
