@@ -1,6 +1,6 @@
 import cookie from '@fastify/cookie'
 import type { FastifyError, FastifyInstance } from 'fastify'
-import { AppError, type ErrorCode } from '../service/lib/errors.ts'
+import { type AppError, isUnreachable } from '../service/lib/errors.ts'
 import { addCourseNames } from './layout/course-names.ts'
 import { addGuard } from './layout/guard.ts'
 import { sendMessage } from './layout/layout.ts'
@@ -36,8 +36,6 @@ import { CONSOLE_PATH, type Site } from './session/site.ts'
 
 /** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
-
-const STATUSES: Partial<Record<ErrorCode, number>> = { 'database.unreachable': 503, 'query.invalid': 400 }
 
 /** Adds the pages. The status of a signed-in operator is on all of them. */
 const PAGES: readonly ((parts: PageParts) => void)[] = [
@@ -109,7 +107,7 @@ function answerErrors(scope: FastifyInstance, { onError }: ConsoleParts): void {
     sendMessage({ reply, status: 404, ...TEXTS.refusals.notFound, ...toOverview(site) }),
   )
   scope.setErrorHandler<FastifyError | AppError>((error, { site }, reply) => {
-    const status = error instanceof AppError ? (STATUSES[error.code] ?? 500) : (error.statusCode ?? 500)
+    const status = isUnreachable(error) ? 503 : 'statusCode' in error ? (error.statusCode ?? 500) : 500
     if (status >= 500) onError(error)
     const { database, unexpected, request } = TEXTS.refusals
     const message = status === 503 ? database : status < 500 ? request : unexpected

@@ -5,7 +5,6 @@ import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import type { Delivery } from '../../sale/types.ts'
-import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { search } from './search.ts'
 import { noteOf, readNotes } from './timeline.ts'
@@ -32,8 +31,7 @@ export interface Shown extends Delivery {
 }
 
 /**
- * Returns a page of the deliveries that match a filter, newest activity first. Throws AppError query.invalid for an invalid
- * `after`.
+ * Returns a page of the deliveries that match a filter, newest activity first: the first one for an invalid `after`.
  * @param of.limit at most 500
  * @param of.after the `next` of the previous page
  */
@@ -143,8 +141,5 @@ const cursorOf = ({ activeAt, id }: Position): string => Buffer.from(`${activeAt
 function readCursor(text: string | null): Position | null {
   if (text === null) return null
   const [, at, id] = /^(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
-  if (at === undefined || id === undefined) {
-    throw new AppError('query.invalid', 'The address of this page is damaged. Go back to the first page of the list.')
-  }
-  return { activeAt: Number(at), id }
+  return at === undefined || id === undefined ? null : { activeAt: Number(at), id }
 }

@@ -16,7 +16,6 @@ export type ErrorCode =
   | 'send.failed'
   | 'file.unreadable'
   | 'payload.unsignable'
-  | 'query.invalid'
   | 'sandbox.world_invalid'
 
 /** The one error class. `message` tells a person what is wrong and what to do about it. */
