@@ -86,6 +86,19 @@ test('an update waits while a note is being written, says so, and loses no keyst
   assert.deepEqual(wrong, [])
 })
 
+test('in a browser without the newest functions, an update waits for a note too, and no script fails', async (t) => {
+  t.after(() => product.lms.noFaults())
+  const { page, wrong } = await openConsole(browser, product)
+  await page.addInitScript('delete Element.prototype.checkVisibility')
+  const id = await openWaiting(page, 'older@example.com')
+  await page.getByText('More', { exact: true }).click()
+  await page.getByText('Mark as handled…').click()
+  await page.getByLabel('What was done').fill('refunded')
+  await page.locator('[data-updates="waiting"]').waitFor({ state: 'visible' })
+  assert.equal(await page.getByLabel('What was done').inputValue(), 'refunded', id)
+  assert.deepEqual(wrong, [])
+})
+
 test('the numbers of the overview stay open, and a selected text stays selected', async () => {
   const { page } = await openConsole(browser, product)
   await page.getByText('Show the numbers as a table').click()

@@ -24,8 +24,11 @@ const lmsShown = () => document.querySelector('#health .breaker')?.className ?? 
 function isWritten(region) {
   const fields = region.querySelectorAll('input:not([type=hidden]), textarea:not([readonly]), select')
   // The check boxes of a list are always there, and only a selection is something that the reader did.
-  return [...fields].some((field) => (field.type !== 'checkbox' && field.checkVisibility()) || isUnsent(field))
+  return [...fields].some((field) => (field.type !== 'checkbox' && isVisible(field)) || isUnsent(field))
 }
+
+/** Safari before 17.4 has no checkVisibility, and lays out nothing in a closed panel. */
+const isVisible = (field) => field.checkVisibility?.() ?? field.getClientRects().length > 0
 
 /** Whether a field, shown or not, has something else than what the service sent. */
 function isUnsent(field) {
