@@ -199,7 +199,7 @@ export const PLAIN_EVENTS: readonly string[] = [
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
   id_reused:
-    'Another sale came under the `webhook-id` of this one and was not processed. Have the shop send it under its own id.',
+    'Another sale came under the `webhook-id` of this one and was refused. Have the shop send it under an id of its own.',
   claimed: 'A pre-enrolled buyer is now enrolled in every course.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',

@@ -130,13 +130,13 @@ const waitOf = ({ settledAt }: PastSale): Pick<Settlement, 'state' | 'outcome' |
   detail: `no attempt counted: ${AWAY}`,
 })
 
-function outcomeOf(end: End, { courseIds, username }: PastSale['payload']): Outcome {
+function outcomeOf(end: End, { courseIds }: PastSale['payload']): Outcome {
   const [course = ''] = courseIds
   const refused = (reason: Reason): Outcome => ({ courses: {}, reason })
   if (end === 'missing' || end === 'handled') return refused({ code: 'course.missing', subject: course })
   if (end === 'retired') return refused({ code: 'person.retired', subject: '' })
   if (end === 'full') {
-    const whom = `for user '${username}' in course '${course}'`
+    const whom = `for the buyer in course '${course}'`
     const hint = "most likely the course is full; the LMS's log has the cause"
     const subject = `An error occurred while creating the new course enrollment ${whom} (${hint})`
     return refused({ code: 'lms.refused', subject, course })

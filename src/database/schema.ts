@@ -294,10 +294,7 @@ export interface ReplayedDeliveryRow {
 export interface SenderRow {
   /** See networkOf; '' stands for several networks. */
   address: string
-  /**
-   * The code of a refusal; or of a webhook with a valid signature: `signed` or `signed_previous`, with the current or the
-   * previous secret, and `id_reused`, a sale under the webhook-id of another one (of all networks).
-   */
+  /** The code of a refusal; or for a valid signature `signed`, or `signed_previous` if it is one with the previous secret. */
   result: string
   first_at: number
   last_at: number

@@ -7,7 +7,7 @@ import { startAgain, wantedAsNew } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { newLines, storeLines } from './lines.ts'
 import { lateRetry, readLateRetries, readReplacements, repeatedAs } from './repeats.ts'
-import { PROGRESS_COLUMNS, readRequest, reasonColumns, toProgress } from './rows.ts'
+import { reasonColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
 import { giveToDeliveries, type SaleHolder, storeSaleIds } from './webhook-ids.ts'
 
@@ -20,7 +20,7 @@ interface NewDelivery {
 /**
  * A verified webhook with what has its webhook-id; null if it came without one.
  * - `sale`: to be stored, since no other sale has its webhook-id, and no refund.
- * - `reused`: another sale has it. The webhook changes nothing and gets the result of that sale (decision 23).
+ * - `reused`: another sale has it. Only an event of that one is stored (decision 23).
  * - `refund_id`: a refund has it. Nothing is stored, because a captured refund must not become a sale (decision 22).
  */
 type Arrival =
@@ -63,62 +63,43 @@ export async function acceptAnnounced(context: TransactionContext, arrivals: rea
   const changes = await processSales(context, sales)
   const idOf = new Map(sales.map(({ id, row }) => [row.digest, id]))
   const reusedOf = ({ id, digest }: SaleHolder): string => idOf.get(digest) ?? id
-  const results = await readResults(
+  const holders = await existing(
     context,
     arrivals.flatMap((one) => (one.kind === 'reused' ? reusedOf(one.holder) : [])),
   )
   return arrivals.map((one): Change => {
-    if (one.kind === 'refund_id') return REFUND_ID
+    if (one.kind === 'refund_id') return { ...NOT_STORED, id: '', drafts: [], misusedId: 'refund_id' }
     if (one.kind === 'sale') {
       const change = changes.shift()
       if (change === undefined) throw new Error('a webhook was not stored')
       return change
     }
     const id = reusedOf(one.holder)
-    const result = results.get(id)
-    if (result === undefined) throw ROW_CHANGED
-    return { id, ...result, drafts: [idReused(id, one.row.webhook_id ?? '')] }
+    if (!holders.has(id)) throw ROW_CHANGED
+    return { ...NOT_STORED, id, drafts: [idReused(id, one.row.webhook_id ?? '')], misusedId: 'sale_reused' }
   })
 }
 
-/** A webhook came under the webhook-id of a refund. */
-const REFUND_ID: Change = {
-  id: '',
+const NOT_STORED: Pick<Change, 'progress'> = {
   progress: { state: 'rejected', reason: null, dueAt: null, generation: 0 },
-  drafts: [],
-  isRefundId: true,
 }
 
-type Result = Pick<Change, 'progress'> & { readonly courseCount: number }
-
-/** The results of deliveries, for webhooks that came under their webhook-ids with another body. */
-async function readResults(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  ids: readonly string[],
-): Promise<Map<string, Result>> {
-  if (ids.length === 0) return new Map()
+/** Those of these deliveries that were not erased meanwhile. */
+async function existing({ trx }: Pick<TransactionContext, 'trx'>, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'request', ...PROGRESS_COLUMNS])
+    .select('id')
     .where('id', 'in', [...new Set(ids)])
     .execute()
-  return new Map(rows.map((row) => [row.id, { progress: toProgress(row), courseCount: countCourses(row) }]))
-}
-
-/** 0 without a sale, or if the stored one can't be read. */
-function countCourses({ request }: Pick<DeliveryRow, 'request'>): number {
-  try {
-    return request === null ? 0 : readRequest(request).courseIds.length
-  } catch {
-    return 0
-  }
+  return new Set(rows.map(({ id }) => id))
 }
 
 /** The event of a delivery whose webhook-id came with another body. It says nothing about that body's buyer. */
 const idReused = (deliveryId: string, webhookId: string): EventDraft => ({
   deliveryId,
   kind: 'id_reused',
-  detail: `another sale came under webhook-id ${webhookId} and was not processed`,
+  detail: `another sale came under webhook-id ${webhookId} and was refused`,
 })
 
 /** A sale, and its delivery: that of its row, if it is new. `isNamed`: the delivery came under a webhook-id before. */

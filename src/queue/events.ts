@@ -26,15 +26,10 @@ export interface Change {
   readonly id: string
   readonly progress: Progress
   readonly drafts: readonly EventDraft[]
-  /**
-   * Set if a webhook came under the webhook-id of another sale: the number of course keys of that sale, whose result is
-   * the answer.
-   */
-  readonly courseCount?: number
   /** The webhook is a retry that came after this course of its sale was withdrawn. It starts only the other ones. */
   readonly withdrawnCourse?: string
-  /** The webhook came under the webhook-id of a refund. Nothing was stored, and `id` is ''. */
-  readonly isRefundId?: true
+  /** The webhook came under the webhook-id of a refund, or of another sale, whose id is `id`. It was not stored. */
+  readonly misusedId?: 'refund_id' | 'sale_reused'
 }
 
 /**

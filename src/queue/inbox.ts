@@ -157,8 +157,8 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
   const { write, publish, closing, waiters, remote, wakeUp, now } = state
   const clockJump = watchClock(now)
   const { progress, events, ...written } = await write({ kind: 'accept', webhook }).catch(notStored)
-  if (written.isRefundId) return { ...written, progress: null }
   for (const event of events) publish(event)
+  if (written.misusedId !== undefined) return { ...written, progress: null }
   const [event] = events // the first one records the webhook itself
   const of = { ...written, ...(event === undefined ? {} : { eventId: event.id }) }
   if (progress.state !== 'queued') return { ...of, progress }

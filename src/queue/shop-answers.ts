@@ -17,18 +17,12 @@ const CHUNK = 100
 const SHOWN = 20
 
 /** The events that record a request of the shop. */
-const ANSWERED_EVENTS = [
-  'received',
-  'repeated',
-  'id_reused',
-  'withdrawal_requested',
-] as const satisfies readonly EventKind[]
+const ANSWERED_EVENTS = ['received', 'repeated', 'withdrawal_requested'] as const satisfies readonly EventKind[]
 
 /** What these requests were, for readers. */
 export const REQUEST_WORDS = {
   received: 'the sale',
   repeated: 'the sale again',
-  id_reused: 'another sale under its webhook-id',
   withdrawal_requested: 'a refund',
 } as const satisfies Record<(typeof ANSWERED_EVENTS)[number], string>
 

@@ -89,7 +89,6 @@ function shopRoutes(app: FastifyInstance, parts: Parts, floods: FloodLog): void 
     ...ofShop,
     answerWithinMs,
     onRefundId: observer.onRefundId,
-    onReusedId: () => senders.count({ ip: '', result: 'id_reused' }),
     onAnswer: observer.onAnswer,
   })
   statusRoute(ofShop)

@@ -7,13 +7,9 @@ import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { until } from '../service/process.ts'
 import {
   accepted,
-  answerOf,
   arrival,
-  COURSE,
-  needsAttention,
   only,
   onSqlite,
-  progressOf,
   type Replica,
   rejectedArrival,
   START,
@@ -24,8 +20,6 @@ import {
 } from './harness.ts'
 
 const DEADLINE = START + 60_000
-const running = new AbortController().signal
-const quick = { timeout: 30_000 } // a test that waits for the deadline instead of the event fails by it
 
 const named = (webhookId: string, webhook: VerifiedWebhook = arrival()): VerifiedWebhook => ({
   ...webhook,
@@ -54,7 +48,7 @@ test('the same sale under the same id is a repeat: it is processed again on its 
   await bench.store.write([settled(succeeded(id))])
   const again = only(await bench.store.write([accepted(named('msg_1'))]))
   assert.deepEqual([again.id, again.progress.state, again.progress.generation], [id, 'queued', 1])
-  assert.equal(again.courseCount, undefined)
+  assert.equal(again.misusedId, undefined)
   assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
 })
 
@@ -86,67 +80,42 @@ test('another sale under the id of a repeat changes nothing either, in one group
   const [, together] = await bench.store.write([accepted(named('msg_2')), accepted(other('msg_2'))])
   const alone = only(await bench.store.write([accepted(other('msg_2'))]))
   for (const reused of [together, alone]) {
-    assert.deepEqual([reused?.id, reused?.courseCount, reused?.events.map(({ kind }) => kind)], [id, 1, ['id_reused']])
+    assert.deepEqual(
+      [reused?.id, reused?.misusedId, reused?.events.map(({ kind }) => kind)],
+      [id, 'sale_reused', ['id_reused']],
+    )
   }
   const again = only(await bench.store.write([accepted(named('msg_2'))]))
   assert.deepEqual([again.id, again.events.map(({ kind }) => kind)], [id, ['repeated']])
   assert.equal((await bench.rows('deliveries')).length, 1)
 })
 
-for (const end of [succeeded, needsAttention]) {
-  const { state } = end('')
-  test(`another sale under the id of a delivery in state ${state} changes nothing and gets its result`, async (t) => {
+test('another sale under a known id is not stored, whatever became of the first, and changes nothing of it', async (t) => {
+  for (const first of [arrival(), rejectedArrival()]) {
     const bench = await setUp(t)
-    const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
-    await bench.store.write([settled(end(id))])
+    const { id } = only(await bench.store.write([accepted(named('msg_1', first))]))
+    if (first.reason === null) await bench.store.write([settled(succeeded(id))])
     const before = await bench.row(id)
     const answer = await bench.inbox.submit(other('msg_1'), DEADLINE)
-    assert.deepEqual(answerOf(answer), {
-      id,
-      courseCount: 1,
-      progress: (await bench.store.progress([id]))[0]?.progress,
-    })
-    assert.equal(answer.progress?.state, state)
+    assert.deepEqual([answer.id, answer.misusedId, answer.progress], [id, 'sale_reused', null])
     assert.equal((await bench.rows('deliveries')).length, 1)
     // The event below gets the next number, and nothing of the sale itself changes.
     assert.deepEqual({ ...(await bench.row(id)) }, { ...before, last_event: before.last_event + 1 })
-    const detail = 'another sale came under webhook-id msg_1 and was not processed'
+    const detail = 'another sale came under webhook-id msg_1 and was refused'
     assert.deepEqual((await events(bench)).at(-1), ['id_reused', detail])
     assert.deepEqual(
       bench.published.map(({ kind, deliveryId }) => [kind, deliveryId]),
       [['id_reused', id]],
     )
-  })
-}
-
-test('another sale under the id of a rejected delivery gets its reason', async (t) => {
-  const { store } = await setUp(t)
-  const first = rejectedArrival()
-  await store.write([accepted(named('msg_1', first))])
-  const reused = only(await store.write([accepted(other('msg_1'))]))
-  assert.deepEqual([reused.progress.reason, reused.courseCount], [first.reason, 0])
+  }
 })
 
 test('an invalid sale under the id of another one is not stored either', async (t) => {
   const { store, rows } = await setUp(t)
   const { id } = only(await store.write([accepted(other('msg_1'))]))
   const reused = only(await store.write([accepted(named('msg_1', rejectedArrival()))]))
-  assert.deepEqual([reused.id, reused.progress.state, reused.courseCount], [id, 'queued', 1])
+  assert.deepEqual([reused.id, reused.misusedId], [id, 'sale_reused'])
   assert.equal((await rows('deliveries')).length, 1)
-})
-
-test('another sale under the id of a queued delivery waits for the result of its attempt', quick, async (t) => {
-  const { inbox, ...bench } = await setUp(t)
-  const courseIds = [COURSE, COURSE, 'course-v1:a+b+c']
-  const first = inbox.submit(named('msg_1', arrival({ courseIds })), DEADLINE)
-  const { id } = only(await inbox.claim(10, running))
-  const reused = inbox.submit(other('msg_1'), DEADLINE)
-  assert.deepEqual(answerOf(await inbox.submit(other('msg_1'), null)), { id, courseCount: 3, progress: null })
-  const end = succeeded(id)
-  await inbox.settle([end])
-  assert.deepEqual(answerOf(await first), { id, progress: progressOf(end) })
-  assert.deepEqual(answerOf(await reused), { id, courseCount: 3, progress: progressOf(end) })
-  assert.equal((await bench.row(id)).generation, 0)
 })
 
 test('of two sales with one id in one group, the one that came first is stored, whatever their digests', async (t) => {
@@ -201,7 +170,7 @@ if (!onSqlite()) {
     waiting.resolve()
     await refund
     const [result, sale] = await written
-    assert.deepEqual([result?.progress.state, sale?.isRefundId], ['enrolled', true])
+    assert.deepEqual([result?.progress.state, sale?.misusedId], ['enrolled', 'refund_id'])
     assert.equal((await rows('deliveries')).length, 1)
   })
 

@@ -121,7 +121,7 @@ function judgeChange(answer: Answer, asked: PersonInCourse & Change): Judged<Cha
   if (status === 404 && answer.text === '') {
     return failed({ kind: 'misconfigured', endpoint, status, message: notStaff(answer, endpoint) })
   }
-  const message = refusalOf(answer)
+  const message = refusalOf(answer, asked)
   if (message !== null) return failed({ kind: 'refused', endpoint, status, message })
   const read = readOk(answer, endpoint, enrollment)
   if (!read.ok) return read
@@ -145,12 +145,15 @@ const notAllowed = z
   .looseObject(refusal.shape)
   .refine((body) => 'user_message_url' in body || 'localizedMessage' in body)
 
-/** The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. */
-function refusalOf(answer: Answer): string | null {
+/**
+ * The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. Without the
+ * user name, because the message goes to the log and to the shop.
+ */
+function refusalOf(answer: Answer, { username }: PersonInCourse): string | null {
   if (![400, 403, 406].includes(answer.status)) return null
   const read = (answer.status === 403 ? notAllowed : refusal).safeParse(jsonOf(answer))
   if (!read.success) return null
-  const { message } = read.data
+  const message = read.data.message.replaceAll(`user '${username}'`, 'the buyer')
   // The LMS gives every cause the same message (recorded: 'course full', 'enrolment closed').
   const namesNoCause = message.startsWith('An error occurred while creating')
   return namesNoCause ? `${message} (most likely the course is full; the LMS's log has the cause)` : message

@@ -3,7 +3,7 @@ import type { SenderRow, Tables } from '../../database/schema.ts'
 import { STANDARD_FAULTS } from '../signature/standard.ts'
 
 /** The results of webhooks with a valid signature; every other result is the code of a refusal. */
-export const SIGNED = ['signed', 'signed_previous', 'id_reused'] as const
+export const SIGNED = ['signed', 'signed_previous'] as const
 
 /** Whether a row is about signed webhooks, and not about refused ones. */
 export const isSigned = ({ result }: Pick<SenderRow, 'result'>): boolean => SIGNED.some((one) => one === result)
@@ -39,10 +39,8 @@ export interface SendersView {
 
 /** What the stored rows say. */
 export function viewOf(rows: readonly SenderRow[]): SendersView {
-  const byNetwork = Map.groupBy(
-    rows.filter(({ result }) => result !== 'id_reused'),
-    ({ address }) => address,
-  )
+  const byNetwork = Map.groupBy(rows, ({ address }) => address)
+  const reused = rows.filter(({ result }) => result === 'sale_reused').map(causeOf)
   const refused = [...byNetwork].flatMap(([address, own]) => {
     const causes = own.filter((row) => !isSigned(row)).sort((a, b) => b.count - a.count)
     if (causes.length === 0) return []
@@ -50,7 +48,7 @@ export function viewOf(rows: readonly SenderRow[]): SendersView {
   })
   return {
     refused: refused.sort((a, b) => rankOf(b) - rankOf(a) || allOf(b).lastAt - allOf(a).lastAt),
-    idsReused: rows.filter(({ result }) => result === 'id_reused').map(causeOf)[0] ?? null,
+    idsReused: reused.length === 0 ? null : allOf({ causes: reused }),
     signedAt: {
       current: latest(rows.filter(({ result }) => result === 'signed')),
       previous: latest(rows.filter(({ result }) => result === 'signed_previous')),

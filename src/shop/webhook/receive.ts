@@ -16,9 +16,17 @@ const UNREADABLE = ['method', 'media_type', 'encoding', 'json'] as const
 /**
  * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` to
  * `too_new`: the faults of a signature, which all get the same answer. `refund_id`, `sale_id`: signed, but a sale under
- * the webhook-id of a refund, and the reverse. `refund_reused`: a refund under the id of another one.
+ * the webhook-id of a refund, and the reverse. `sale_reused`, `refund_reused`: a sale under the id of another sale, a refund
+ * under that of another refund.
  */
-export const REFUSAL_CODES = [...UNREADABLE, ...STANDARD_FAULTS, 'refund_id', 'sale_id', 'refund_reused'] as const
+export const REFUSAL_CODES = [
+  ...UNREADABLE,
+  ...STANDARD_FAULTS,
+  'refund_id',
+  'sale_id',
+  'sale_reused',
+  'refund_reused',
+] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
 /** As Node provides them: names in lower case, several values of one name joined with ", ". */
@@ -116,6 +124,7 @@ export function headerOf(headers: Headers, name: string): string | undefined {
 const MISUSED_IDS = {
   refund_id: 'This webhook-id is that of a refund. Send the sale under an id of its own',
   sale_id: 'This webhook-id is that of a sale. Send the refund under an id of its own',
+  sale_reused: 'This webhook-id is that of another sale. Send each sale under an id of its own',
   refund_reused: 'This webhook-id is that of another refund. Send each refund under an id of its own',
 } as const
 

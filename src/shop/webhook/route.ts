@@ -28,24 +28,20 @@ interface Webhook extends OfShop {
   readonly answerWithinMs: number
   /** Called when a sale comes under the webhook-id of a refund. */
   readonly onRefundId: (webhookId: string) => void
-  /** Called when a sale comes under the webhook-id of another one. */
-  readonly onReusedId: () => void
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
 }
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
-export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, ...parts }: Webhook): void {
+export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: Webhook): void {
   const handle = async (verified: Verified): Promise<Answered | Refused> => {
     const webhook = readSale(verified)
     const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
     const submitted = await inbox.submit(webhook, deadline)
-    if (submitted.isRefundId) {
-      onRefundId(webhook.webhookId ?? '')
-      return misusedId('refund_id')
-    }
-    if (submitted.courseCount !== undefined) onReusedId()
-    const { id, progress, eventId, withdrawnCourse, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
+    if (submitted.misusedId === 'refund_id') onRefundId(webhook.webhookId ?? '')
+    if (submitted.misusedId !== undefined) return misusedId(submitted.misusedId)
+    const { id, progress, eventId, withdrawnCourse } = submitted
+    const courseCount = webhook.request?.courseIds.length ?? 0
     const waits = deadline !== null || progress !== null
     const given =
       withdrawnCourse !== undefined
