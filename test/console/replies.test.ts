@@ -55,8 +55,19 @@ test('a reply about a sale that is done in part names the courses that the buyer
   assert.match(waits, /received your purchase of course-v1:D\+E\+F\. /)
   const refused = { courses, reason: { code: 'lms.refused', subject: 'full', course: other ?? '' } } as const
   const fails = answer({ state: 'needs_attention', outcome: refused })[0]?.text ?? ''
-  for (const text of [waits, fails]) assert.match(text, /You are enrolled in course-v1:A\+B\+C already: sign in at/)
+  for (const text of [waits, fails]) assert.match(text, /You are already enrolled in course-v1:A\+B\+C: sign in at/)
   assert.doesNotMatch(answer({ state: 'enrolled', outcome: all('enrolled') })[0]?.text ?? '', /already/)
+})
+
+test('a reply about a course that the LMS refused names that course, because the buyer may have bought others', () => {
+  const [, course = ''] = request.courseIds
+  const outcome = { courses: {}, reason: { code: 'lms.refused', subject: 'full', course } } as const
+  const text = answer({ state: 'needs_attention', outcome })[0]?.text ?? ''
+  assert.match(text, /couldn’t enroll you in course-v1:D\+E\+F yet/)
+})
+
+test('a reply joins the names of several courses as a sentence does', () => {
+  assert.match(ofState('enrolled')[0]?.text ?? '', /You are enrolled in course-v1:A\+B\+C and course-v1:D\+E\+F\. /)
 })
 
 test('a reply names the address, the courses and the LMS that the buyer needs', () => {

@@ -3,7 +3,7 @@ import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Sale } from '../../../operators/find/people.ts'
 import { type DeliverySentence, deliverySentence, type Situation } from '../../../sale/delivery-sentence.ts'
-import { isStopped, REASONS } from '../../../sale/types.ts'
+import { courseOfReason, isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { copyButton } from '../../layout/elements.ts'
@@ -26,6 +26,8 @@ interface Answering {
   readonly courseName?: CourseName
 }
 
+const LIST = new Intl.ListFormat('en-US')
+
 /**
  * Returns what an operator can tell the buyer, and the shop, about a delivery: by its reason if it has one, else by
  * what is true of it now.
@@ -33,13 +35,16 @@ interface Answering {
 export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null }: Answering): Reply[] {
   const { id, state, request } = delivery
   const reason = isStopped(state) ? null : delivery.reason
+  const about = reason === null ? null : courseOfReason(reason)
+  const named = (keys: readonly string[]): string => LIST.format(keys.map((key) => courseName(key) ?? key))
   const values = {
     id,
     lms: lmsUrl,
     email: request?.email ?? '',
     as: sentence.isMoved ? replies.moved : fill(replies.as, { email: request?.email ?? '' }),
-    courses: sentence.courses.map((key) => courseName(key) ?? key).join(', '),
-    inside: (sentence.inside ?? []).map((key) => courseName(key) ?? key).join(', '),
+    courses: named(sentence.courses),
+    course: named(about === null ? sentence.courses : [about]),
+    inside: named(sentence.inside ?? []),
     subject: reason === null ? '' : subjectText(reason),
   }
   // Texts about a sale that isn't done speak of all of it.
