@@ -45,9 +45,11 @@ export const MOVED = 'the buyer’s account has another address now'
 /** Returns what a signature of this form signs, in words; the form itself if an older or newer version stored it. */
 export const formText = (form: string): string => Object.entries(words).find(([name]) => name === form)?.[1] ?? form
 
-/** The detail of an event for a reader. Deliveries store the form of the signature by its name. */
+/** The detail of an event for a reader. Deliveries store the form of the signature by its name, and what wasn't counted. */
 export const detailText = (detail: string): string =>
-  detail.replace(/^signed over: (\w+)/, (_all, form: string) => `signed text: ${formText(form)}`)
+  detail
+    .replace(/^signed over: (\w+)/, (_all, form: string) => `signed text: ${formText(form)}`)
+    .replace(/^no attempt counted: /, '')
 
 /** Returns why a delivery did not succeed in a few words, for lists. */
 export const reasonName = (code: ReasonCode): string => REASONS[code].name

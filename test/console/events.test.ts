@@ -76,7 +76,7 @@ test("a delivery's page tells the shop of it again", async (t) => {
   assert.match(location, /\?done=sentAgain$/)
   await until('the second event', () => (receiver.types(id).length === 2 ? true : undefined))
   assert.equal(new Set(receiver.got.map(({ webhookId }) => webhookId)).size, 2)
-  assert.match(readable(await someone.see(`/deliveries/${id}`)), /Sent to the shop again by \S+ as enrolled/)
+  assert.match(readable(await someone.see(`/deliveries/${id}`)), /Sent to the shop again by \S+ · as enrolled/)
   assert.equal((await someone.send('/deliveries/01KGA000000000000000000001/send-again')).status, 404)
 })
 

@@ -167,7 +167,7 @@ describe('a delivery', () => {
     const text = await read(`/deliveries/${id}`)
     assert.match(text, /Enrolled In both courses\./)
     assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled not checked yet`))
-    assert.match(text, /Enrolled course-v1:.* 200 · [\d,]+ ms Call POST .*bulk_enroll Answer 200 after [\d,]+ ms/)
+    assert.match(text, /Enrolled · course-v1:.* 200 · [\d,]+ ms Call POST .*bulk_enroll Answer 200 after [\d,]+ ms/)
     const links = linksOf(await someone.see(`/deliveries/${id}`))
     assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
     assert.ok(links.includes(`${product.lmsUrl}/support/enrollment?user=erin%40example.com`))
@@ -176,19 +176,19 @@ describe('a delivery', () => {
   test('has one timeline, the latest first, by days, whose entries unfold the calls, the answers, the sender and the payload', async () => {
     const id = idOf(await product.sell({ email: 'timeline@example.com' }))
     const path = `/deliveries/${id}`
-    await readUntil(path, /Received answered in/)
+    await readUntil(path, /Received · answered in/)
     const { text } = await someone.see(path)
     const timeline = readable({ text: text.slice(text.indexOf('<h2>What happened'), text.indexOf('<aside')) }).trim()
     assert.match(
       timeline,
-      /^What happened Today, \w{3} \d+ \w{3} [\d:]{8} Waits for the buyer .* [\d:]{8} Received answered/,
+      /^What happened Today, \w{3} \d+ \w{3} [\d:]{8} Waits for the buyer .* [\d:]{8} Received · answered/,
     )
     assert.doesNotMatch(timeline, /20\d\d/, 'no date in an entry')
     assert.match(timeline, /Call POST \/api\/bulk_enroll\/v1\/bulk_enroll Answer 200 after \d+ ms/)
     const [, received = ''] = timeline.split(' Received ')
     assert.match(
       received,
-      /200 · \d+ ms From 127\.0\.0\.1 Signature signed \(original form\) Our answer 200 after \d+ ms .*"email": "timeline@/,
+      /^· answered in \d+ ms From 127\.0\.0\.1 Signature signed \(original form\) Our answer 200 after \d+ ms .*"email": "timeline@/,
     )
     assert.match(readable({ text: text.slice(text.indexOf('<aside')) }), /Sender 127\.0\.0\.1/)
     assert.doesNotMatch(readable({ text }), /Attempts|Answers to the shop/)
@@ -213,6 +213,9 @@ describe('a delivery', () => {
     const before = (await staff.see(`/deliveries/${id}`)).text
     assert.match(before, /The LMS refused the enrollment: /)
     assert.match(before, /The course is probably full or has no free mode/)
+    const calls = readable({ text: before })
+    assert.match(calls, / [\d,]+ ms Calls several, for one person and one course, [\d,]+ ms together/)
+    assert.doesNotMatch(calls, /\d calls/, 'nobody counted them')
     const causes = readable(await staff.see('/'))
     assert.ok(causes.includes(`Refused by the LMS: ${FULL} `), causes)
     await bulk.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })

@@ -90,7 +90,7 @@ describe('the page of a person', () => {
       assert.match(
         text,
         new RegExp(
-          `What happened .*Marked as handled by admin refunded by hand Delivery ${handled}.*Received .*${lost}.*Enrolled .*${enrolled}.*Received .*${enrolled}`,
+          `What happened .*Marked as handled by admin · refunded by hand Delivery ${handled}.*Received .*${lost}.*Enrolled .*${enrolled}.*Received .*${enrolled}`,
         ),
       )
     }

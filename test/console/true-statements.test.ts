@@ -31,7 +31,7 @@ describe('a delivery says what is true', () => {
     const page = await readUntil(`/deliveries/${id}`, /Enrolled In 1 of 2 courses\./)
     assert.match(page, /course-v1:edX\+DemoX\+Demo_Course was withdrawn by admin at .* UTC \./)
     assert.doesNotMatch(page, /every course|in all/i)
-    assert.match(page, /by admin from course-v1:edX\+DemoX\+Demo_Course: order 1182/)
+    assert.match(page, /by admin · from course-v1:edX\+DemoX\+Demo_Course: order 1182/)
     assert.match(page, /You are enrolled in course-v1:Lernito\+PY101\+2026\. Sign in/)
     const list = await read('/deliveries?q=alice@example.com')
     assert.match(list, /In 1 of 2 courses\. course-v1:edX\+DemoX\+Demo_Course was withdrawn by admin/)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { describeAchievements } from '../../src/sale/words.ts'
+import { describeAchievements, detailText } from '../../src/sale/words.ts'
 import { linesOf } from '../lines.ts'
 
 test('what a buyer achieved is one line, with a percentage and a certificate only where they are known', () => {
@@ -18,4 +18,9 @@ test('what a buyer achieved is one line, with a percentage and a certificate onl
     'A: passed; B: passed with 83 %, certificate issued, https://x.example/c; C: passed, certificate revoked',
   )
   assert.equal(describeAchievements(linesOf(['A'])), '')
+})
+
+test('why a call failed is told to a reader without whether the attempt counts', () => {
+  assert.equal(detailText('no attempt counted: The LMS is down'), 'The LMS is down')
+  assert.equal(detailText('signed over: raw'), 'signed text: the body as it is (raw)')
 })

@@ -9,6 +9,7 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { isWithdrawing } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
+import { detailText } from '../../../sale/words.ts'
 import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -99,7 +100,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const sentence = deliverySentence(toldOf(delivery, events))
   const last = events.at(-1)
-  const failure = last?.kind === 'retry_scheduled' ? last.detail : null
+  const failure = last?.kind === 'retry_scheduled' ? detailText(last.detail) : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
   const box = { parts, request, delivery, sentence, here, list, canWithdraw, failure }
   return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">

@@ -48,7 +48,7 @@ function entryHtml(timeline: Timeline, event: TimelineEvent): string {
   const { at, kind, actor, id } = event
   const by = actor === null ? '' : html` <span class="quiet">${fill(TEXTS.delivery.by, { actor })}</span>`
   const short = shortText(timeline, event)
-  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet"><bdi>!${namedHtml(short, timeline.request.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
+  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet">· <bdi>!${namedHtml(short, timeline.request.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
   const more = unfoldedHtml(timeline, event)
   const entry =
     more === ''
@@ -69,7 +69,7 @@ function shortText({ of }: Timeline, { at, kind, detail, answer, calls = [] }: T
     others === 0 ? '' : fillCount(words.others, others),
     answer === undefined ? '' : answerText(answer),
   ]
-  return parts.filter((part) => part !== '').join(', ')
+  return parts.filter((part) => part !== '').join(' · ')
 }
 const SIGNED = /^signed over: /
 
@@ -87,20 +87,15 @@ function answerText({ status, ms }: ShopAnswer): string {
   return status < 500 ? fill(words.refused, { status: `${status}` }) : fill(words.stored, { status: `${status}` })
 }
 
-function tookText({ calls = [], answer }: TimelineEvent): string {
+/** The calls for one person are stored as one, so nobody knows their number. */
+function tookText({ calls = [] }: TimelineEvent): string {
   const [only, ...more] = calls
-  if (only === undefined) return answer?.status == null ? '' : callText(answer)
-  if (more.length === 0) return callText(only)
-  return fill(words.calls, {
-    count: numberText(calls.length),
-    ms: numberText(calls.reduce((sum, { ms }) => sum + ms, 0)),
-  })
+  if (only === undefined) return ''
+  const ms = numberText(calls.reduce((sum, call) => sum + call.ms, 0))
+  if (calls.some(({ api }) => api === 'single')) return fill(words.ms, { ms })
+  if (more.length > 0) return fill(words.calls, { count: numberText(calls.length), ms })
+  return only.status === null ? fill(words.ms, { ms }) : fill(words.took, { status: `${only.status}`, ms })
 }
-
-const callText = ({ status, ms }: Pick<CallNote, 'status' | 'ms'>): string =>
-  status === null
-    ? fill(words.ms, { ms: numberText(ms) })
-    : fill(words.took, { status: `${status}`, ms: numberText(ms) })
 
 function unfoldedHtml(
   { of, request }: Timeline,
@@ -116,10 +111,7 @@ function unfoldedHtml(
     [words.from, answer?.from === undefined ? '' : html`<code>${answer.from}</code>`],
     [words.signature, isSale && form !== undefined && SIGNED.test(detail) ? signatureHtml(form) : ''],
     [words.answer, answer === undefined ? '' : html`${givenText(answer)}`],
-    ...calls.flatMap((call) => [
-      [words.call, callHtml(call)] as const,
-      [words.lmsAnswer, html`${lmsAnswerText(call)}`] as const,
-    ]),
+    ...calls.flatMap(callRows),
   ])
   const payload =
     isSale && body !== undefined
@@ -135,19 +127,19 @@ const givenText = ({ status, ms }: ShopAnswer): string =>
     : fill(words.statusAfter, { status: `${status}`, ms: numberText(ms) })
 
 /** How the LMS is called, by the name under which the calls of an attempt are stored. */
-const CALLS: Readonly<Record<CallNote['api'], string>> = {
+const CALLS: Readonly<Record<Exclude<CallNote['api'], 'single'>, string>> = {
   bulk_enroll: 'POST /api/bulk_enroll/v1/bulk_enroll',
   'enrollments/modify': 'POST /api/instructor/v2/courses/{course}/enrollments/modify',
-  single: '',
 }
 
-const callHtml = ({ api }: CallNote): string =>
-  api === 'single' ? html`${words.single}` : html`<code>${CALLS[api]}</code>`
-
-function lmsAnswerText({ api, status, ms }: CallNote): string {
-  if (api === 'single') return fill(words.severalAfter, { ms: numberText(ms) })
-  if (status === null) return fill(words.noneAfter, { ms: numberText(ms) })
-  return fill(words.statusAfter, { status: `${status}`, ms: numberText(ms) })
+function callRows({ api, status, ms: took }: CallNote): (readonly [name: string, value: string])[] {
+  const ms = numberText(took)
+  if (api === 'single') return [[words.several, html`${fill(words.single, { ms })}`]]
+  const answer = status === null ? fill(words.noneAfter, { ms }) : fill(words.statusAfter, { status: `${status}`, ms })
+  return [
+    [words.call, html`<code>${CALLS[api]}</code>`],
+    [words.lmsAnswer, html`${answer}`],
+  ]
 }
 
 /** What came of an order to take the buyer out of courses, or how far it is. */
