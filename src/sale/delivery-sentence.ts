@@ -1,6 +1,7 @@
+import { isSameCourse } from './course-key.ts'
 import { isTakenOut, isWanted, isWithdrawing, type Line, type LineWithdrawal, type Standing } from './line.ts'
-import type { DeliveryState, Reason } from './types.ts'
-import { reasonSentence, STANDING_TEXTS } from './words.ts'
+import { courseOfReason, type DeliveryState, type Reason, type ReasonCode } from './types.ts'
+import { reasonShort, STANDING_TEXTS } from './words.ts'
 
 /** Who marked a delivery as handled, and how. `at`: ms since 1970. */
 export interface ToldNote {
@@ -48,6 +49,8 @@ export interface DeliverySentence {
   readonly inside: readonly string[]
   /** Whether the buyer's account has another address by now. */
   readonly isMoved: boolean
+  /** Why the LMS enrolls the address no more, of a buyer who has lost the courses; null if a replay can help. */
+  readonly unusable: ReasonCode | null
 }
 
 /**
@@ -59,19 +62,20 @@ export function deliverySentence(told: Told): DeliverySentence {
   const lines = courseLines(told)
   const left = told.lines.filter(isWanted).map(({ course }) => course)
   const inside = coursesOf(having(lines, 'in'))
-  const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
+  const tell = ({ situation, facts, next = '', courses, unusable = null }: Telling): DeliverySentence => ({
     situation,
     fact: joined([...facts, ...pendingFacts(told)]),
     next,
     courses: courses ?? lines.map(({ course }) => course),
     inside,
     isMoved: told.lines.some(({ standing }) => standing?.moved),
+    unusable,
   })
   switch (state) {
     case 'queued':
       return tell({
         situation: state,
-        facts: [[reason === null ? 'Not enrolled yet.' : reasonSentence(reason)], ...partFacts(lines, BUYER)],
+        facts: [[reason === null ? 'Not enrolled yet.' : reasonShort(reason)], ...partFacts(lines, BUYER)],
         next: 'The service is attempting the delivery, or retries it automatically.',
         courses: left.filter((course) => !inside.includes(course)),
       })
@@ -79,7 +83,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'rejected':
       return tell({
         situation: state,
-        facts: [[reason === null ? 'Not enrolled.' : reasonSentence(reason)], ...partFacts(lines, BUYER)],
+        facts: [[reason === null ? 'Not enrolled.' : reasonShort(reason)], ...partFacts(lines, BUYER, reason)],
         ...(left.length === 0 ? {} : { courses: left }),
       })
     case 'handled':
@@ -87,7 +91,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'withdrawn':
       return tell({
         situation: state,
-        facts: withdrawnFacts(lines, told),
+        facts: [...(told.isReplaced ? [['Replaced by a correction.']] : []), ...withdrawnFacts(lines, told)],
         next: 'The service no longer attempts it.',
         courses: coursesOf(outOf(lines)),
       })
@@ -120,6 +124,7 @@ interface Telling {
   readonly facts: readonly Fact[]
   readonly next?: string
   readonly courses?: readonly string[]
+  readonly unusable?: ReasonCode | null
 }
 type Fact = readonly Piece[]
 
@@ -168,12 +173,21 @@ function enrolledOf(lines: readonly CourseLine[]): Telling {
       next: 'You don’t need to do anything.',
     }
   }
-  const next = lines.some(({ endedAt }) => endedAt !== null) ? { next: NOT_AGAIN } : {}
+  const next = lines.some(({ endedAt }) => endedAt !== null) ? NOT_AGAIN : ''
   const facts = partFacts(lines)
-  if (inside.length > 0) return { situation: 'partly_enrolled', facts, ...next, courses: coursesOf(inside) }
-  return { situation: 'lost', facts, ...next, courses: coursesOf(having(lines, 'lost')) }
+  if (inside.length > 0) return { situation: 'partly_enrolled', facts, next, courses: coursesOf(inside) }
+  const [unusable = null] = lines.flatMap(({ standing }) => OF_ADDRESS[standing ?? 'missing'] ?? [])
+  const lost = { situation: 'lost', facts, courses: coursesOf(having(lines, 'lost')), unusable } as const
+  return { ...lost, next: unusable === null ? next : NEVER_AGAIN }
 }
 
+/** What is found in a course, and is true of the address, so of all its courses. */
+const OF_ADDRESS: Partial<Record<Standing, ReasonCode>> = {
+  retired: 'person.retired',
+  other_account: 'person.other_account',
+}
+
+const NEVER_AGAIN = 'A replay can’t enroll this address. Ask the buyer for another one, and correct the delivery.'
 const NOT_AGAIN = 'The service enrolls the buyer again only if you replay the delivery or the shop repeats the sale.'
 
 const ACTIVATES = 'The enrollment takes effect when the buyer activates the account.'
@@ -194,10 +208,21 @@ function waitingOf(lines: readonly CourseLine[]): Telling {
 /** Who is in the courses, after a sentence that is about something else: a number alone would seem to belong to that. */
 const BUYER = 'The buyer is in'
 
-/** In how many of the courses the buyer is, if that is not what the state says, and what happened to the others. */
-function partFacts(lines: readonly CourseLine[], inside = 'In'): Fact[] {
+/** Whether a reason, which is told before, already says what was found in a course. */
+function isSaid({ course, standing, endedAt }: CourseLine, reason: Reason): boolean {
+  const about = courseOfReason(reason)
+  const isAbout = about !== null && isSameCourse(about, course)
+  return endedAt === null && (isAbout || OF_ADDRESS[standing ?? 'missing'] === reason.code)
+}
+
+/**
+ * In how many of the courses the buyer is, if that is not what the state says, and what happened to the others.
+ * @param told the reason that is told before; null: none
+ */
+function partFacts(lines: readonly CourseLine[], inside = 'In', told: Reason | null = null): Fact[] {
   const count = having(lines, 'in').length
-  const lost = having(lines, 'lost').map(({ course, standing, since, endedAt }): Fact => {
+  const news = having(lines, 'lost').filter((line) => told === null || !isSaid(line, told))
+  const lost = news.map(({ course, standing, since, endedAt }): Fact => {
     if (endedAt !== null) return [`Access ended in ${course} (${whyEnded(standing)}), found `, { at: endedAt }, '.']
     const found = standing === null ? 'not found in the LMS' : STANDING_TEXTS[standing].fact
     return [`${course}: ${found} since `, { at: since }, '.']

@@ -73,6 +73,14 @@ export function reasonSentence(reason: Reason): string {
   return `${isKey ? text : text.charAt(0).toUpperCase() + text.slice(1)}.`
 }
 
+/** The same without what the LMS wrote, which can be long, but with the course that it refused. */
+export function reasonShort(reason: Reason): string {
+  const { code, course } = reason
+  if (REASONS[code].subject !== 'message') return reasonSentence(reason)
+  const sentence = reasonSentence({ code, subject: '' })
+  return code === 'lms.refused' && course !== undefined ? sentence.replace(/\.$/, ` in ${course}.`) : sentence
+}
+
 /**
  * The same as reasonText, of many deliveries and without personal data.
  * @param course the key of a course that exists or could exist; '' if it is not known or the deliveries have several

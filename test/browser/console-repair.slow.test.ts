@@ -14,7 +14,7 @@ test('an operator who is new to the console finds a failed delivery, reads the c
   await page.getByRole('heading', { level: 1, name: 'New Comer' }).waitFor()
   await page.getByText('The course is probably full or has no free mode').waitFor()
   const reason = (await page.locator('.note.bad').textContent()) ?? ''
-  assert.match(reason, /The LMS refused the enrollment: .*full/i)
+  assert.match(reason, /The LMS refused the enrollment in .*full/i)
 
   // Free a place in the course: unenroll heidi.
   await product.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })

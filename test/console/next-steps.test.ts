@@ -38,6 +38,7 @@ describe('the next step', () => {
     [{ situation: 'enrolled' }, null, 'replyToBuyer'],
     [{ situation: 'partly_enrolled' }, null, 'replyToBuyer'],
     [{ situation: 'lost' }, null, 'replay'],
+    [{ situation: 'lost', reason: 'person.retired' }, 'replyToBuyer', 'correct'],
     [{ situation: 'not_registered', state: 'pre_enrolled' }, 'replyToBuyer', 'correct'],
     [{ situation: 'not_activated', state: 'pre_enrolled' }, 'replyToBuyer', 'correct'],
     [{ situation: 'queued', state: 'queued' }, 'replyToBuyer', null],

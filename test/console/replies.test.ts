@@ -93,6 +93,21 @@ test('a delivery that an operator handled is answered by that, and no longer by 
   assert.match(told[0]?.text ?? '', /taken care of/)
 })
 
+test('a buyer who lost the courses with a retired account is asked for another address', () => {
+  const [course = ''] = request.courseIds
+  const standings = {
+    [course]: { standing: 'retired', mode: null, checkedAt: 0, since: 0, checks: 2, endedAt: 0 },
+  } as const
+  const sold = { ...request, courseIds: [course] }
+  const told = answer({
+    sold,
+    state: 'enrolled',
+    outcome: { courses: { [course]: 'enrolled' }, reason: null },
+    standings,
+  })
+  assert.match(told[0]?.text ?? '', /its account was deleted\. Please send us another email address/)
+})
+
 test('a sale without a readable request has no reply to the buyer', () => {
   const outcome = { courses: {}, reason: { code: 'payload.invalid', subject: '{}' } } as const
   assert.deepEqual(

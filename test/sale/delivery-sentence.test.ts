@@ -142,6 +142,10 @@ test('a handled delivery says by whom, when and how; a replaced and a withdrawn 
   const whole = order({ courses: { [DEMO]: OUT, [OTHER]: { ...OUT, kind: 'disallowed' } } })
   const withdrawn = { state: 'withdrawn', outcome: done({}), withdrawals: [whole] } as const
   assert.equal(say(withdrawn), 'Taken out of every course by admin at 09:31. The service no longer attempts it.')
+  assert.match(
+    say({ ...withdrawn, isReplaced: true }),
+    /^Replaced by a correction\. Taken out of every course by admin/,
+  )
 })
 
 test('a withdrawal in progress, and one that left a course, are part of the sentence', () => {
@@ -155,6 +159,51 @@ test('a delivery that failed in one course says so, and that the buyer is in the
   const reason = { code: 'course.missing', subject: DEMO } as const
   const sentence = say({ state: 'needs_attention', outcome: { courses: { [OTHER]: 'enrolled' }, reason } })
   assert.equal(sentence, `The LMS has no course ${DEMO}. The buyer is in 1 of 2 courses.`)
+})
+
+test('what the LMS wrote about a refusal is no part of the sentence, which names the course', () => {
+  const reason = { code: 'lms.refused', subject: `An error occurred in '${DEMO}' …`, course: DEMO } as const
+  assert.equal(
+    say({ state: 'needs_attention', outcome: { courses: { [OTHER]: 'enrolled' }, reason } }),
+    `The LMS refused the enrollment in ${DEMO}. The buyer is in 1 of 2 courses.`,
+  )
+})
+
+test('a course that the reason is about is not named again as lost', () => {
+  const missing = { code: 'enrollment.missing', subject: DEMO } as const
+  const failed = { state: 'needs_attention', courseIds: [DEMO] } as const
+  assert.equal(
+    say({
+      ...failed,
+      outcome: { courses: { [DEMO]: 'allowed' }, reason: missing },
+      standings: found({ [DEMO]: 'missing' }),
+    }),
+    `The buyer has an active account, and the LMS has no enrollment in ${DEMO}.`,
+  )
+  const retired = { code: 'person.retired', subject: '' } as const
+  assert.equal(
+    say({
+      ...failed,
+      outcome: { courses: { [DEMO]: 'allowed' }, reason: retired },
+      standings: found({ [DEMO]: 'retired' }),
+    }),
+    'The address belongs to a retired account.',
+  )
+})
+
+test('a buyer whose account was retired is not said to get the course by a replay', () => {
+  const [first] = Object.values(found({ [DEMO]: 'retired' }) ?? {})
+  assert.ok(first !== undefined)
+  const sold = {
+    courseIds: [DEMO],
+    outcome: done({ [DEMO]: 'enrolled' }),
+    standings: { [DEMO]: { ...first, endedAt: AT } },
+  }
+  assert.equal(
+    say(sold),
+    `Access ended in ${DEMO} (the account is retired), found 09:31. A replay can’t enroll this address. Ask the buyer for another one, and correct the delivery.`,
+  )
+  assert.equal(deliverySentence(told(sold)).unusable, 'person.retired')
 })
 
 test('a queued sale is about the courses that no withdrawal names, whether it has ended or not', () => {

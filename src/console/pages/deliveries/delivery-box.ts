@@ -47,11 +47,13 @@ export function boxHtml(of: Box): string {
 
 function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
   const reason = reasonOf(delivery)
+  const isWritten = reason !== null && reason.subject !== '' && REASONS[reason.code].subject === 'message'
+  const written = isWritten ? html`<p>“${reason.subject}”</p>` : ''
   const texts = [
     reason === null ? '' : REASONS[reason.code].todo,
     delivery.state === 'pre_enrolled' ? fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) }) : '',
   ].filter((text) => text !== '')
-  return texts.length === 0 ? '' : html`<p>${texts.join(' ')}</p>`
+  return written + (texts.length === 0 ? '' : html`<p>${texts.join(' ')}</p>`)
 }
 
 /** Why it is not enrolled; null where that is over. */
@@ -90,11 +92,13 @@ function waitHtml({ delivery, parts, failure }: Box): string {
 function actionsHtml(of: Box): string {
   const { delivery, sentence, canWithdraw, parts, request } = of
   const { state, replacedBy } = delivery
-  const replies = repliesTo({ delivery, sentence, lmsUrl: parts.lmsUrl, courseName: request.courseName })
+  // About a replaced sale, there is nothing to tell: what came of it is on the page of the other.
+  const isOver = replacedBy !== null && isStopped(state)
+  const replies = isOver ? [] : repliesTo({ delivery, sentence, lmsUrl: parts.lmsUrl, courseName: request.courseName })
   const { first, second, more } = nextSteps({
     state,
     situation: sentence.situation,
-    reason: delivery.reason?.code ?? null,
+    reason: delivery.reason?.code ?? sentence.unusable,
     isReplaced: replacedBy !== null,
     canWithdraw,
     canTellShop: parts.shopEvents !== null && eventOfState(state) !== null,
@@ -152,8 +156,8 @@ function correctHtml(box: Box, of: { id: string; look: string; sent: string }): 
   const { request, state } = delivery
   const keys = mistyped(box)
   if (keys === null || request === null) {
-    const reason = reasonOf(delivery)
-    const about = reason === null ? null : REASONS[reason.code]
+    const code = reasonOf(delivery)?.code ?? box.sentence.unusable
+    const about = code === null ? null : REASONS[code]
     const label =
       state === 'pre_enrolled' || about?.waitsFor === 'buyer'
         ? words.correctAddress

@@ -22,6 +22,7 @@ export const NEXT: Readonly<Record<Exclude<Situation, 'needs_attention' | 'rejec
 interface Decided {
   readonly state: DeliveryState
   readonly situation: Situation
+  /** Why it failed, or why the LMS enrolls the address no more. */
   readonly reason: ReasonCode | null
   readonly isReplaced: boolean
   readonly canWithdraw: boolean
@@ -46,6 +47,7 @@ export function nextSteps(of: Decided): NextSteps {
 }
 
 function wanted({ situation, reason }: Decided): Next {
+  if (situation === 'lost' && reason !== null) return REASONS[reason].steps
   if (situation !== 'needs_attention' && situation !== 'rejected') return NEXT[situation]
   return reason === null ? ['replay', null] : REASONS[reason].steps
 }

@@ -20,7 +20,7 @@ export interface Reply {
 interface Answering {
   readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'reason'>
   readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'> &
-    Partial<Pick<DeliverySentence, 'isMoved' | 'inside'>>
+    Partial<Pick<DeliverySentence, 'isMoved' | 'inside' | 'unusable'>>
   readonly lmsUrl: string
   /** A buyer reads only the name. */
   readonly courseName?: CourseName
@@ -34,7 +34,8 @@ const LIST = new Intl.ListFormat('en-US')
  */
 export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null }: Answering): Reply[] {
   const { id, state, request } = delivery
-  const reason = isStopped(state) ? null : delivery.reason
+  const unusable = sentence.unusable ? { code: sentence.unusable, subject: '' } : null
+  const reason = isStopped(state) ? null : (delivery.reason ?? unusable)
   const about = reason === null ? null : courseOfReason(reason)
   const named = (keys: readonly string[]): string => LIST.format(keys.map((key) => courseName(key) ?? key))
   const values = {
