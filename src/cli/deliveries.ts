@@ -145,12 +145,15 @@ function cells(item: Summary, today: string | null): string[] {
     today !== null && why !== null
       ? reasonName(why.code)
       : sentenceText({ ...deliverySentence(item), next: '' }, timeText)
-  const next = state === 'queued' && dueAt !== null ? ` Next attempt ${timeText(dueAt)}.` : ''
+  const next = state === 'queued' && dueAt !== null ? ` ${dueText(dueAt)} ${timeText(dueAt)}.` : ''
   const shownState = `${TEXTS.states[state]}${source === 'test' ? ' (test)' : ''}`
   const courses = today === null ? courseIds : courseIds.map((key) => key.replace(/^course-v1:/, ''))
   const active = today === null ? timeText(activeAt) : shortTime(activeAt, today)
   return [shownState, active, plain(email ?? '-'), plain(courses.join(', ')), plain(`${fact}${next}`)]
 }
+
+/** What the time means at which the next attempt is due: during an outage, it passes without one. */
+const dueText = (dueAt: number | null): string => ((dueAt ?? 0) > Date.now() ? 'Next attempt' : 'Due since')
 
 const show = command({
   name: 'deliveries show',
@@ -199,7 +202,7 @@ function describe(of: {
     ['state', TEXTS.states[shown.state]],
     ['received', timeText(shown.receivedAt)],
     ['last active', timeText(shown.activeAt)],
-    ['next attempt', shown.dueAt === null ? null : timeText(shown.dueAt)],
+    [dueText(shown.dueAt).toLowerCase(), shown.dueAt === null ? null : timeText(shown.dueAt)],
     ['failed attempts', `${shown.attempts}`],
     ['email', request?.email ?? null],
     ['name', request === null ? null : `${request.name} ${request.family}`],

@@ -27,7 +27,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const [head, first, second, ...more] = stdout.split('\n')
     assert.match(head ?? '', /^ID +STATE +LAST ACTIVE +EMAIL +COURSES +OUTCOME$/)
     assert.match(first ?? '', new RegExp(`^${ada}  Needs attention  .{20}  ada@x.example .*The LMS has no course `))
-    assert.match(second ?? '', new RegExp(`^${alan}  Queued .* Not enrolled yet\\. Next attempt `))
+    assert.match(second ?? '', new RegExp(`^${alan}  Queued .* Not enrolled yet\\. Due since `))
     assert.deepEqual(more, [''])
   })
 
@@ -146,6 +146,12 @@ describe('deliveries show', () => {
       shown.timeline.map(({ kind }) => kind),
       ['received', 'enrolled'],
     )
+  })
+
+  test('says since when a sale is due whose time has passed, as in an outage', async (t) => {
+    const { store, command } = await inboxOf(t)
+    const [id = ''] = await store([person('ada')])
+    assert.match((await command('deliveries', 'show', id)).stdout, /^due since +20/m)
   })
 
   test('--json has times as ISO 8601, and nothing that only the service uses', async (t) => {

@@ -57,6 +57,18 @@ test('while the LMS is down, the notice of a form says that what it began waits 
   }
 })
 
+test('while the LMS is down, the page of a delivery does not say that it is attempted', async (t) => {
+  t.after(() => product.lms.noFaults())
+  await product.lms.faults([{ status: 503 }])
+  const { headers } = await product.sell({ email: 'queued@example.com' })
+  const path = `/deliveries/${headers['x-lernito-delivery']}`
+  const text = await until('the outage', async () => {
+    const page = readable(await someone.see(path))
+    return page.includes('LMS down, so this delivery waits') ? page : undefined
+  })
+  assert.match(text, /Queued Not enrolled yet\. LMS down, so this delivery waits/)
+})
+
 test('everybody who signs in within a second shares one heartbeat', async () => {
   const heartbeats = async (): Promise<number> =>
     (await product.lms.calls()).filter(({ path }) => path === '/heartbeat').reduce((sum, { count }) => sum + count, 0)

@@ -70,6 +70,30 @@ describe('a delivery says what is true', () => {
   })
 })
 
+test('marking a delivery as handled says so if the buyer keeps a course or an allowance', async () => {
+  const keeps = /This changes nothing in the LMS: the buyer keeps the course/
+  const [waits, failed] = [await idOf('keeps@example.com'), await idOf('fails@example.com', [MISSING])]
+  assert.match(await read(`/deliveries/${waits}`), keeps)
+  assert.match(await read(`/handled?ids=${waits},${failed}`), keeps)
+  for (const path of [`/deliveries/${failed}`, `/handled?ids=${failed}`]) {
+    assert.match(await read(path), /The service then stops attempting it/)
+    assert.doesNotMatch(await read(path), keeps)
+  }
+})
+
+test('the notice of a withdrawal or a correction that is done promises nothing more', async () => {
+  const id = await idOf('noticed@example.com')
+  await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
+  const done = await readUntil(`/deliveries/${id}?done=withdrawing`, /Ordered at/)
+  assert.doesNotMatch(done, /The withdrawal is stored/)
+  const other = await idOf('wrong@example.com')
+  const form = { step: 'correct', email: 'right@example.com', courses: DEMO, withdraw: 'on' }
+  const { location } = await someone.send(`/deliveries/${other}/correct`, form)
+  assert.match(location, /done=corrected/)
+  const path = location.replace(/^\/lernito\/console/, '').replace(/done=.*/, 'done=correctedWithdrawing')
+  assert.match(await readUntil(path, /Made at/), /This is the corrected sale\. Made at [^.]*: waiting for the buyer\./)
+})
+
 describe('two people, one delivery', () => {
   const post = (id: string, action: string, form: Record<string, string>) =>
     someone.send(`/deliveries/${id}/${action}`, form)

@@ -65,11 +65,13 @@ function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): str
   const problem = sent?.has('problem')
     ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.warning.noNote}</p>`
     : ''
+  const keeps = items.some(({ lines }) => lines.some(({ result }) => result !== null))
+  const help = keeps ? TEXTS.delivery.handledKeeps : TEXTS.delivery.handledHelp
   const fields = hiddenFields({
     ids: items.map(({ id }) => id).join(','),
     ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),
   })
-  return html`!${problem}<p>${TEXTS.delivery.handledHelp}</p><form method="post" action="~/handled" class="stack">!${fields}
+  return html`!${problem}<p>${help}</p><form method="post" action="~/handled" class="stack">!${fields}
 <label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
 <button>${words.confirm}</button></form>`
 }

@@ -39,10 +39,13 @@ export function boxHtml(of: Box): string {
   if (unreadable !== null) {
     return html`<div class="note box bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
-  const next = state === 'queued' ? waitHtml(of) : ''
+  const isQueued = state === 'queued'
+  const next = isQueued ? waitHtml(of) : ''
+  // While the LMS can't be called, it isn't attempted, and what it waits for stands below.
+  const follows = isQueued && isOpen(of.parts.liveState.breaker()) ? '' : nextText(sentence)
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
-<p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${nextText(sentence)}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
+<p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
 
 function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
@@ -143,7 +146,7 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
       return html`<a class="button danger ${look}" id="${id}" href="${here}/withdraw">${words.withdraw}</a>`
     case 'handled':
       return html`<details id="${id}"><summary class="button ${look}">${words.handled}</summary>
-<form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${words.handledHelp}</p>
+<form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${of.canWithdraw && delivery.state !== 'queued' ? words.handledKeeps : words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
   }
