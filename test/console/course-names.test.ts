@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { namedHtml } from '../../src/console/layout/course-names.ts'
+import { courseLinkHtml, namedHtml } from '../../src/console/layout/course-names.ts'
 import { DEMO } from '../harness.ts'
 
 const courseName = (key: string): string | null => (key === DEMO ? 'Maths <1>' : null)
@@ -23,4 +23,10 @@ test('a text keeps the key of an unknown course, and of one that it quotes', () 
       namedHtml(text, courseName).replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(code)),
       text,
     )
+})
+
+test('a course is a link to its page in the LMS only if the catalogue has it', () => {
+  const of = { lmsUrl: 'https://lms.example.com', courseName }
+  assert.match(courseLinkHtml(DEMO, of), /href="https:\/\/lms\.example\.com\/courses\/[^"]+\/about"/)
+  assert.doesNotMatch(courseLinkHtml('course-v1:No+Such+Course', of), /href/)
 })

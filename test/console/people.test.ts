@@ -87,6 +87,7 @@ describe('the page of a person', () => {
         new RegExp(`Sales .*Handled .*${handled}.* Needs attention .*${lost}.* Enrolled .*${enrolled}`),
       )
       assert.match(text, /The LMS has no course course-v1:No\+Such\+Course\. .* not enrolled/)
+      assert.match(text, /Handled by admin at .*: “refunded by hand”/)
       assert.match(
         text,
         new RegExp(
@@ -124,9 +125,60 @@ describe('the page of a person', () => {
     const text = readable(seen)
     assert.match(
       text,
-      /Active account in the LMS .* jose .* No sale for this address is stored\. The buyer may have used/,
+      /Active account in the LMS .* jose .* No sale to this address is stored\. .* look at Refused \. Erase this person…/,
     )
     assert.doesNotMatch(text, /Check now|What happened/)
+  })
+
+  test('of an address without a sale lists similar buyers, and does not speak of sales that wait', async () => {
+    const similar = await idOf('yolanda.quist@example.com')
+    const seen = await someone.send('/people', { email: 'yolanda.quizt@example.com' })
+    assert.ok(linksOf(seen).includes(`/lernito/console/deliveries/${similar}`))
+    assert.ok(linksOf(seen).includes('/lernito/console/refused'))
+    const text = readable(seen)
+    assert.match(text, /Similar: .* yolanda\.quist@example\.com .* If none of these is the buyer, search by order/)
+    assert.doesNotMatch(text, /A sale that waits/)
+  })
+
+  test('of an address without a sale whose account bought under another one leads there, and nowhere else', async () => {
+    const [old, now] = ['quentin@example.com', 'quentin.new@example.com']
+    await product.lms.people({ email: old, username: 'quentin', active: true })
+    await idOf(old)
+    await product.lms.address({ formerly: old, email: now })
+    const text = readable(await someone.send('/people', { email: now }))
+    assert.match(text, /has also bought under another address: quentin@.* No sale to this address is stored\. Erase/)
+  })
+
+  test('says that sales take effect only if one waits', async () => {
+    const waits = /The sales that wait then take effect/
+    const email = 'ursula@example.com'
+    const id = await idOf(email)
+    await product.lms.people({ email, username: 'ursula', active: false })
+    assert.match(await read(`/people/${id}`), waits)
+    await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
+    await until('the withdrawal', async () => /Withdrawn/.test(await read(`/people/${id}`)) || undefined)
+    assert.doesNotMatch(await read(`/people/${id}`), waits)
+  })
+
+  test('leads from a replaced sale to its replacement, and says nothing else of it', async () => {
+    const id = await idOf('viktor@example.com', [MISSING])
+    const form = { step: 'correct', email: 'viktor@example.com', courses: DEMO }
+    const { location } = await someone.send(`/deliveries/${id}/correct`, form)
+    const next = /deliveries\/(\w+)/.exec(location)?.[1] ?? ''
+    const text = await read(`/people/${id}`)
+    assert.match(text, new RegExp(`Handled This delivery was replaced by ${next} \\.`))
+    assert.doesNotMatch(text, /The LMS has no course/)
+    const page = await someone.see(`/deliveries/${id}`)
+    assert.match(readable(page), /Replaced by a correction by admin/)
+    assert.doesNotMatch(page.text, /id="reply-replyToBuyer"/)
+  })
+
+  test('says of a course that the LMS does not have that it was looked for', async () => {
+    const id = await idOf('wanda@example.com', [MISSING])
+    await someone.send(`/people/${id}/check`)
+    const text = await read(`/people/${id}`)
+    assert.match(text, /Reported: not enrolled\. no such course/)
+    assert.match(text, /Checked in the LMS by admin · the LMS has none of its courses/)
   })
 
   test('of something that is no whole address asks for one', async () => {

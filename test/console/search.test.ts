@@ -57,9 +57,9 @@ test('courses and sales have the names that the LMS has told, and a course that 
   )
 })
 
-test('a delivery is found by its id, and a person by the account that the last check found', async () => {
+test('a delivery is found by its id, and a person by what the last check found', async () => {
   assert.ok(linksOf(await search(alice)).includes(`/lernito/console/deliveries/${alice}`))
-  assert.match(readable(await search('alice@example.com')), /alice@example\.com active /)
+  assert.match(readable(await search('alice@example.com')), /alice@example\.com enrolled /)
 })
 
 test('the preview of a correction says which account the LMS has for its address', async () => {

@@ -65,12 +65,9 @@ export interface CourseLinks {
   readonly courseName: CourseName
 }
 
-/** The same as a link to the course in the LMS, if it can be one. */
-export function courseLinkHtml(key: string, of: CourseLinks): string {
-  const { lmsUrl, courseName } = of
+/** The same as a link to the course in the LMS, if the catalogue has it: the LMS has no page of another one. */
+export function courseLinkHtml(key: string, { lmsUrl, courseName }: CourseLinks): string {
   const [name, url] = [courseName(key), courseUrl(key, lmsUrl)]
-  if (url === null) return courseNameHtml(key, courseName)
-  return name === null
-    ? html`<a href="${url}"><code>${key}</code></a>`
-    : html`<a class="course" href="${url}"><bdi>${name}</bdi></a> <code>${key}</code>`
+  if (url === null || name === null) return courseNameHtml(key, courseName)
+  return html`<a class="course" href="${url}"><bdi>${name}</bdi></a> <code>${key}</code>`
 }

@@ -54,6 +54,8 @@ interface Of extends Pick<Reported, 'reason' | 'lines'> {
   readonly blocked?: ReadonlySet<string>
 }
 
+const NO_COURSE = 'the LMS has none of its courses'
+
 /**
  * What a check makes of a delivery. Only the state of a pre-enrolled buyer follows from what the LMS has: `enrolled` as
  * soon as every course is, or `needs_attention` if waiting can't help. A buyer whose enrollment was missing becomes
@@ -67,7 +69,7 @@ export function resultOfCheck(of: Of): Checked {
     (course) => (lineOf(before, course)?.standing?.checkedAt ?? 0) > check.askedAt,
   )
   const seen = isOutdated ? before : linesSeen(of)
-  const checked = { deliveryId: id, kind: 'checked', detail: describeStandings(seen) } as const
+  const checked = { deliveryId: id, kind: 'checked', detail: describeStandings(seen) || NO_COURSE } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
   const next = isOutdated ? null : nextState(of, seen)
   if (next === null || next.state === state) {

@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
 import { type Achievement, type CourseStanding, isTakenOut, isWanted } from '../../../sale/line.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
@@ -97,18 +98,19 @@ export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
   return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
 }
 
-type WithCourses = Pick<Shown, 'request' | 'state' | 'lines'>
+type WithCourses = Pick<Shown, 'request' | 'state' | 'reason' | 'lines'>
 
 /** Each course of a sale that could be read, with what was reported, and as HTML what the LMS has. */
-function rowsOf({ request, state, lines }: WithCourses): { key: string; result: string; live: string }[] {
+function rowsOf({ request, state, reason, lines }: WithCourses): { key: string; result: string; live: string }[] {
   if (request === null) return []
   return lines.map((line) => {
     const { course: key, result, standing, achievement } = line
     const isOut = isTakenOut(line) || (state === 'withdrawn' && standing !== null)
     const rest = state === 'queued' && isWanted(line) ? outcomeWords.pending : outcomeWords.notDone
+    const isMissing = reason?.code === 'course.missing' && isSameCourse(reason.subject, key)
     const live =
       standing === null
-        ? html`<span class="quiet">${outcomeWords.unchecked}</span>`
+        ? html`<span class="quiet">${isMissing ? TEXTS.courses.states.missing : outcomeWords.unchecked}</span>`
         : standingHtml(standing, html`${outcomeWords.checkedAt} !${timeHtml(standing.checkedAt)}`)
     return {
       key,

@@ -2,11 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type Account, type AccountById, isSameAddress, isThere } from '../../../lms/apis/accounts.ts'
 import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
+import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { LmsAccount } from '../../../sale/line.ts'
-import { reasonSentence } from '../../../sale/words.ts'
-import type { CourseLinks } from '../../layout/course-names.ts'
+import { isStopped } from '../../../sale/types.ts'
+import { type CourseLinks, type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
-import { fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
@@ -16,7 +17,8 @@ import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { courseListHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
 import { queryText } from './list-filters.ts'
-import { accountReply, copyReplyHtml, type Reply } from './replies.ts'
+import { tableHtml } from './list-rows.ts'
+import { accountReply, copyReplyHtml, isWaiting, type Reply } from './replies.ts'
 
 const words = TEXTS.people
 /** So many accounts of one address are asked for: more than one is rare. */
@@ -107,9 +109,10 @@ export const personButton = (email: string): string =>
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
-  { lms, lmsUrl, now, operations }: PageParts,
+  parts: PageParts,
   { request, person, here }: { request: FastifyRequest; person: Person; here: string | null },
 ): Promise<string> {
+  const { lms, lmsUrl, now, operations } = parts
   const { email, sales, timeline, hasMoreEvents } = person
   const account = await lms.account(email)
   const reply = account.ok
@@ -120,27 +123,37 @@ async function personHtml(
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, request, now: now() })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))
   const elsewhere = await operations.boughtAs({ accountIds: accountIdsOf(person, account), email })
-  return html`!${accountHtml(account, lmsUrl, reply)}!${moved.join('')}!${elsewhereHtml(elsewhere)}
-<div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
-!${salesHtml(person, { lmsUrl, courseName: request.courseName })}
-!${sales.length === 0 ? '' : history}`
+  const similar = sales.length + elsewhere.length === 0 ? await operations.similarBuyers(email) : []
+  const found =
+    similar.length === 0 ? '' : html`<h2>${TEXTS.palette.similar}</h2>!${tableHtml(similar, { parts, request })}`
+  const sold = sales.length > 0 ? salesHtml(person, { lmsUrl, courseName: request.courseName }) + history : ''
+  const box = accountHtml(account, { lmsUrl, reply, waits: sales.some(isWaiting) })
+  return html`!${box}!${moved.join('')}!${elsewhereHtml(elsewhere)}
+!${here !== null && checkable(person).length > 0 ? check : ''}
+!${sold || found + noSalesHtml({ isElsewhere: elsewhere.length > 0, isListed: similar.length > 0 })}
+<div class="actions">!${forget}</div>`
 }
 
 /**
  * Returns the box with the account that the LMS has now.
- * @param reply what to write to the person, who has to do something now; null: nothing
+ * @param of.waits whether a sale waits for the account
+ * @param of.reply what to write to the person, who has to do something now; null: nothing
  */
-function accountHtml(account: Answered<Account>, lmsUrl: string, reply: Reply | null): string {
+function accountHtml(
+  account: Answered<Account>,
+  { lmsUrl, reply, waits }: { lmsUrl: string; reply: Reply | null; waits: boolean },
+): string {
   if (!account.ok) {
     const reason = account.message.replace(/\.$/, '')
     const { title, text } = fillBoth(words.unread, { reason })
     return html`<div class="note warning"><h2>${title}</h2><p>${text}</p></div>`
   }
   const { status } = account.value
-  const { grade, title } = words.accounts[status]
+  const about = words.accounts[status]
+  const then = waits && 'waits' in about ? ` ${about.waits}` : ''
   const address = 'address' in account.value ? account.value.address : ''
   const link = 'username' in account.value ? usernameHtml(account.value, lmsUrl) : ''
-  return html`<div class="note box ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}!${reply === null ? '' : copyReplyHtml(reply)}</div>`
+  return html`<div class="note box ${about.grade}"><h2>${about.title}</h2><p>${fill(words.accounts[status].text, { address })}${then}</p>!${link}!${reply === null ? '' : copyReplyHtml(reply)}</div>`
 }
 
 /** Returns the same as accountHtml in a few words, for a line in which an address is named. */
@@ -202,19 +215,37 @@ function movedHtml(account: Moved, lmsUrl: string): string {
   return html`<div class="note warning"><h2>${title}</h2><p>${text}</p>!${usernameHtml(account, lmsUrl)}</div>`
 }
 
+/** What to do if nothing was sold to an address. Its account may have bought elsewhere, or similar buyers are listed. */
+function noSalesHtml({ isElsewhere, isListed }: { isElsewhere: boolean; isListed: boolean }): string {
+  const refused = html`<a href="~/refused">${TEXTS.refused.title}</a>`
+  const next = isElsewhere ? '' : html` ${isListed ? words.noneOfThese : words.otherAddress} !${refused}.`
+  return html`<p class="note">${words.noSales}!${next}</p>`
+}
+
 function salesHtml({ email, sales, salesCount }: Person, links: CourseLinks): string {
-  if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`
   const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="~/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
   const rows = sales.map((sale) => cellsOf(sale, links))
   return html`<h2>${words.sales} <span class="n">${numberText(salesCount)}</span></h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }
 
 function cellsOf(sale: Sale, links: CourseLinks): string[] {
-  const { id, state, source, reason, unreadable, receivedAt } = sale
-  const why = unreadable ?? (reason === null ? null : reasonSentence(reason))
+  const { id, state, source, receivedAt } = sale
+  const why = whyHtml(sale, links.courseName)
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
-    html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, links)}</div>`,
+    html`<div>!${why === '' ? '' : html`<p>!${why}</p>`}!${courseListHtml(sale, links)}</div>`,
     html`<div><a href="~/deliveries/${id}"><code>${id}</code></a><br>!${timeHtml(receivedAt)}</div>`,
   ]
+}
+
+/** What is true of a sale, where its state and its courses don't say it. */
+function whyHtml(sale: Sale, courseName: CourseName): string {
+  const { state, unreadable, replacedBy } = sale
+  if (unreadable !== null) return html`${unreadable}`
+  if (replacedBy !== null && isStopped(state))
+    return html`${TEXTS.delivery.replacedNote} <a href="~/deliveries/${replacedBy}">${replacedBy}</a>.`
+  const sentence = deliverySentence(sale)
+  return sentence.situation === 'enrolled' || isWaiting(sale)
+    ? ''
+    : factHtml(sentence, (text) => namedHtml(text, courseName))
 }

@@ -71,6 +71,8 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
 }
 
 const WAITING: readonly Situation[] = ['not_registered', 'not_activated']
+/** Whether a course of a sale waits for the buyer's account. */
+export const isWaiting = (sale: Sale): boolean => WAITING.includes(deliverySentence(sale).situation)
 /**
  * What keeps a person out of the courses, by the account that the LMS has, and out of the courses of which sales. The LMS
  * may have enrolled somebody who can't sign in before the account is activated. An enrolled buyer without an account has
@@ -95,15 +97,13 @@ export function accountReply({
   const kept = KEPT_OUT[status]
   const bought = sales
     .filter(({ request }) => request !== null)
-    .map((sale) => ({ sale, is: sentenceOf(sale) }))
+    .map((sale) => ({ sale, is: deliverySentence(sale) }))
     .filter(({ is }) => kept?.of.includes(is.situation))
   const [newest] = bought
   if (kept === undefined || newest === undefined) return null
   const sentence = { situation: kept.situation, courses: [...new Set(bought.flatMap(({ is }) => is.courses))] }
   return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
 }
-
-const sentenceOf = (sale: Sale): DeliverySentence => deliverySentence({ ...sale, handled: null, isReplaced: false })
 
 /** null for a situation that always has a reason. */
 const textFor = (situation: Situation): string | null =>
