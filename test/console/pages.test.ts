@@ -324,7 +324,9 @@ describe('refused webhooks', () => {
   test('are listed by cause and sender, with what the shop has to send again; many are a problem until the sender signs rightly', async () => {
     assert.match(await read('/refused'), /No webhook was refused/)
     const headers = { 'content-type': 'application/json', 'x-lernito-signature': 'ab'.repeat(32) }
-    for (let count = 0; count < 6; count++) await exchange({ url: product.webhook, headers, body: '{}' })
+    await exchange({ url: product.webhook, headers, body: '{}' })
+    assert.match(await read('/refused'), /have the shop send again what it sent at [^.]* UTC \. /, 'one time, once')
+    for (let count = 0; count < 5; count++) await exchange({ url: product.webhook, headers, body: '{}' })
     await exchange({ url: product.webhook, headers, body: '{' })
     const text = await read('/refused')
     const time = '[^ ]+ [^ ]+ [^ ]+ [\\d:]+ UTC'
@@ -333,11 +335,11 @@ describe('refused webhooks', () => {
       new RegExp(`Wrong or missing signature 127\\.0\\.0\\.1 last valid signature ${time} ${time} ${time} 6`),
     )
     assert.match(text, /Invalid JSON or UTF-8 127\.0\.0\.1 .* 1 Times and days: UTC $/)
-    assert.match(text, /127\.0\.0\.1 : have the shop send again from .* No valid signature came since then/)
+    assert.match(text, /127\.0\.0\.1 : have the shop send again .* No valid signature came since then/)
     assert.match(await read('/'), /Webhooks with a wrong signature keep arriving 6 came from 127\.0\.0\.1/)
     await product.sell({ email: 'alice@example.com' })
     assert.doesNotMatch(await read('/'), /Webhooks with a wrong signature/)
-    assert.match(await read('/refused'), /have the shop send again from .* Its signatures are valid again/)
+    assert.match(await read('/refused'), /have the shop send again .* Its signatures are valid again/)
   })
 })
 

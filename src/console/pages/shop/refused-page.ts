@@ -59,7 +59,10 @@ function repairHtml(refused: readonly RefusedSender[]): string {
   const known = wrong.filter(({ sender }) => sender.signedAt !== null)
   const windows = (known.length > 0 ? known : wrong).slice(0, REPAIRED).map(({ sender, found }) => {
     const again = isAcceptedAgain(sender, found) ? words.acceptedAgain : words.stillRefused
-    return html`<li>!${addressHtml(sender.address)}: ${words.sendAgain} !${timeHtml(found.firstAt, 'seconds')} ${words.to} !${timeHtml(found.lastAt, 'seconds')}. <span class="quiet">${again}</span></li>`
+    const [first, last] = [timeHtml(found.firstAt, 'seconds'), timeHtml(found.lastAt, 'seconds')]
+    const isOne = Math.floor(found.firstAt / 1000) === Math.floor(found.lastAt / 1000)
+    const which = isOne ? html`${words.sendAgainOne} !${last}` : html`${words.sendAgain} !${first} ${words.to} !${last}`
+    return html`<li>!${addressHtml(sender.address)}: !${which}. <span class="quiet">${again}</span></li>`
   })
   const steps = words.steps.map((step) => html`<li>!${withCodeHtml(step)}</li>`)
   return html`<section class="note warning"><h2>${words.repair}</h2><p>${words.ifShop}</p>
