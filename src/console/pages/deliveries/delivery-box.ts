@@ -42,7 +42,7 @@ export function boxHtml(of: Box): string {
   const isQueued = state === 'queued'
   const next = isQueued ? waitHtml(of) : ''
   // While the LMS can't be called, it isn't attempted, and what it waits for stands below.
-  const follows = isQueued && isOpen(of.parts.liveState.breaker()) ? '' : nextText(sentence)
+  const follows = isQueued && isOpen(of.parts.breaker.state()) ? '' : nextText(sentence)
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
