@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
@@ -11,7 +12,7 @@ import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from
 import type { EventDraft } from './events.ts'
 import { withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
-import { courseTerm } from './search-terms.ts'
+import { courseTerm, fold } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 import { isOut } from './withdrawals/withdrawable.ts'
 
@@ -158,7 +159,10 @@ async function replaceEvents(
   ]
 }
 
-/** Stores a sale that takes the place of a delivery, for any replica to attempt, and links both deliveries. */
+/**
+ * Stores a sale that takes the place of a delivery, for any replica to attempt, and links both deliveries. It is the same
+ * sale, so if it is new, it counts when that one came, and the shop and operators know it by the same webhook-id.
+ */
 async function storeReplacement(
   writing: TransactionContext,
   { id, webhook }: { id: string; webhook: VerifiedWebhook },
@@ -166,8 +170,17 @@ async function storeReplacement(
   const [change] = await accept(writing, [webhook])
   if (change === undefined) throw new Error('the corrected sale was not stored')
   const { trx } = writing
-  // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
-  await trx.updateTable('deliveries').set({ replaces: id, replaced_by: null }).where('id', '=', change.id).execute()
+  const columns = ['received_at', 'webhook_id'] as const
+  const sale = await trx.selectFrom('deliveries').select(columns).where('id', '=', id).executeTakeFirstOrThrow()
+  const isNew = change.drafts.some(({ kind }) => kind === 'received')
+  const line = sale.webhook_id === null ? '' : `${fold(sale.webhook_id)}\n`
+  const search_text = sql<string>`concat(${sql.ref('search_text')}, ${line})`
+  await trx
+    .updateTable('deliveries')
+    // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
+    .set({ replaces: id, replaced_by: null, ...(isNew ? { ...sale, search_text } : {}) })
+    .where('id', '=', change.id)
+    .execute()
   await trx.updateTable('deliveries').set({ replaced_by: change.id }).where('id', '=', id).execute()
   return { id: change.id, drafts: change.drafts }
 }

@@ -59,6 +59,23 @@ test('a bulk correction sells each failed sale again with the right course, and 
   assert.equal((await bench.operations.replayResults(order.id)).queued, 2)
 })
 
+test('a correction counts when the sale came, and is found by the webhook-id that it came with, as one of a correction is', async (t) => {
+  const bench = await start(t)
+  const webhook = { ...arrival({ courseIds: [COURSE] }), webhookId: 'Order-1004' }
+  const { id } = only(await bench.store.write([accepted(webhook)]))
+  const { received_at } = await bench.row(id)
+  let last = id
+  for (const course of [OTHER, RIGHT]) {
+    bench.clock.at += 24 * 3_600_000
+    const done = await bench.operations.correct({ id: last, courseIds: [course], withdraw: null, by })
+    assert.ok(done.kind === 'corrected')
+    last = done.id
+    const row = await bench.row(last)
+    assert.deepEqual([row.received_at, row.webhook_id], [received_at, 'Order-1004'])
+    assert.ok(row.search_text.endsWith('\norder-1004\n'))
+  }
+})
+
 test('each correction of many is in the audit with the operator who ordered it', async (t) => {
   const bench = await start(t)
   const [id = ''] = await failed(bench, ['a'])
