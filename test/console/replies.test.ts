@@ -83,6 +83,17 @@ test('the shop is told the field and the fault in words, and the delivery', () =
   )
 })
 
+test('a shop that has to correct a sale is told to send it under a new webhook-id, because the old one gets the old answer', () => {
+  for (const code of ['payload.invalid', 'course_key.malformed'] as const) {
+    const text = ofReason(code).at(-1)?.text ?? ''
+    assert.match(
+      text,
+      /send the sale again as a new webhook \(with Standard Webhooks, under a new webhook-id\)\./,
+      code,
+    )
+  }
+})
+
 test('a delivery that an operator handled is answered by that, and no longer by its reason', () => {
   const reason = { code: 'course.missing', subject: 'X' } as const
   const told = answer({ state: 'handled', outcome: { courses: {}, reason } })
