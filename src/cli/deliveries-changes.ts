@@ -16,6 +16,7 @@ import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import {
   findId,
   needId,
+  noDelivery,
   type Opened,
   openLms,
   operator,
@@ -69,7 +70,7 @@ async function replayIds(
   const ids: string[] = []
   for (const one of given) ids.push((await findId(opened, one)) ?? one)
   const due: string[] = []
-  const left: { id: string; why: keyof typeof WHY }[] = []
+  const left: { id: string; why: keyof typeof WHY | 'unknown' }[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
     const some = ids.slice(from, from + IDS_AT_ONCE)
     const ended = reopen ? [] : (await operations.summaries(some)).filter(({ state }) => isStopped(state))
@@ -80,16 +81,15 @@ async function replayIds(
   }
   if (json) printJson({ due, left })
   else for (const id of due) process.stdout.write(`${id} is due\n`)
-  for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
+  for (const { id, why } of left) process.stderr.write(`${why === 'unknown' ? noDelivery(id) : `${id} ${WHY[why]}`}\n`)
   return left.length === 0 ? 0 : 1
 }
 
 const WHY = {
-  unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
   'payload.invalid':
     'was rejected for its payload and stays rejected. Correct it in the console, or have the shop send a corrected sale',
   ended: 'was handled or withdrawn, so a replay may enroll a buyer who was refunded. To replay it, add --reopen',
-} as const satisfies Record<Replayed['left'][number]['why'] | 'ended', string>
+} as const satisfies Record<Exclude<Replayed['left'][number]['why'], 'unknown'> | 'ended', string>
 
 interface Order {
   readonly filter: DeliveryFilter
@@ -101,8 +101,8 @@ async function preview({ operations }: Opened, { json, ...order }: Order): Promi
   const { count, left, sample } = await operations.previewReplay(order)
   if (json) printJson({ count, left, sample })
   else {
-    const example = sample.length > 0 ? ', for example:' : ''
-    process.stdout.write(`${previewText({ count, left })}${example}\n`)
+    const listed = sample.length === 0 ? '' : sample.length < count ? ', for example:' : ':'
+    process.stdout.write(`${previewText({ count, left })}${listed}\n`)
     process.stdout.write(columns(sample.map(({ id, state, email }) => [id, TEXTS.states[state], plain(email ?? '-')])))
   }
   return 0

@@ -1,4 +1,4 @@
-import { TEXTS } from '../console/layout/texts.ts'
+import { fill, TEXTS } from '../console/layout/texts.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Found, Shown, Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
@@ -84,6 +84,10 @@ function describeCounts(states: StateCounts): string {
   const parts = DELIVERY_STATES.flatMap((state) => {
     const count = states[state]
     if (count === 0) return []
+    if (state === 'pre_enrolled') {
+      const { one, many } = TEXTS.counts.pre_enrolled
+      return fill(count === 1 ? one : many, { count: `${count}` })
+    }
     return `${count} ${count > 1 && state === 'needs_attention' ? 'need attention' : TEXTS.states[state].toLowerCase()}`
   })
   const noun = total === 1 ? 'delivery' : 'deliveries'
@@ -145,11 +149,17 @@ function cells(item: Summary, today: string | null): string[] {
     today !== null && why !== null
       ? reasonName(why.code)
       : sentenceText({ ...deliverySentence(item), next: '' }, timeText)
-  const next = state === 'queued' && dueAt !== null ? ` ${dueText(dueAt)} ${timeText(dueAt)}.` : ''
+  const next = state === 'queued' && dueAt !== null ? ` ${dueText(dueAt)} ${timeText(dueAt)}` : ''
   const shownState = `${TEXTS.states[state]}${source === 'test' ? ' (test)' : ''}`
   const courses = today === null ? courseIds : courseIds.map((key) => key.replace(/^course-v1:/, ''))
   const active = today === null ? timeText(activeAt) : shortTime(activeAt, today)
-  return [shownState, active, plain(email ?? '-'), plain(courses.join(', ')), plain(`${fact}${next}`)]
+  return [
+    shownState,
+    active,
+    plain(email ?? '-'),
+    plain(courses.join(', ')),
+    plain(`${fact}${next}`.replace(/\.$/, '')),
+  ]
 }
 
 /** What the time means at which the next attempt is due: during an outage, it passes without one. */

@@ -140,8 +140,11 @@ export async function needId(opened: Opened, given: string): Promise<string> {
   return (await findId(opened, given)) ?? unknownDelivery(given)
 }
 
+/** Says that there is no such delivery, and how to find the right one. */
+export const noDelivery = (given: string): string =>
+  `There is no delivery ${plain(given)}. Find it with: lernito-openedx deliveries list SEARCH`
+
 /** @throws AppError delivery.unknown */
 export function unknownDelivery(given: string): never {
-  const hint = 'Find it with: lernito-openedx deliveries list SEARCH'
-  throw new AppError('delivery.unknown', `There is no delivery ${plain(given)}. ${hint}`)
+  throw new AppError('delivery.unknown', noDelivery(given))
 }

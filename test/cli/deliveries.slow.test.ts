@@ -29,6 +29,8 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.match(first ?? '', new RegExp(`^${ada}  Needs attention  .{20}  ada@x.example .*The LMS has no course `))
     assert.match(second ?? '', new RegExp(`^${alan}  Queued .* Not enrolled yet\\. Due since `))
     assert.deepEqual(more, [''])
+    await store([settled(succeeded(alan))])
+    assert.match((await command('deliveries', 'list')).stdout, / In the course$/m, 'an outcome is no sentence')
   })
 
   test('searches and filters, and prints one JSON object per line', async (t) => {
@@ -62,6 +64,9 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const json = JSON.parse((await last('--count', '--json')) ?? '')
     assert.deepEqual(json, { total: 3, states: { queued: 2, needs_attention: 1 } })
     assert.equal(await last('--count', '--until', '2020-01-01'), '0 deliveries')
+    await store(ids.slice(1).map((id) => settled({ ...succeeded(id, 'allowed'), state: 'pre_enrolled' })))
+    assert.equal(await last('--count'), '3 deliveries: 2 waiting for buyers, 1 needs attention')
+    assert.equal(await last('--count', 'alan@x'), '1 delivery: 1 waiting for the buyer')
   })
 
   test('says if it found nothing, or how many there are beside those that it shows', async (t) => {
@@ -201,7 +206,10 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     await store([settled(needsAttention(ada))])
     const all = await command('deliveries', 'replay', ada, wrong, 'x')
     assert.deepEqual([all.code, all.stdout], [1, `${ada} is due\n`])
-    assert.match(all.stderr, new RegExp(`^x is not in the inbox.*\\n${wrong} was rejected for its payload.*\\n$`))
+    assert.match(
+      all.stderr,
+      new RegExp(`^There is no delivery x\\. Find it with: .*\\n${wrong} was rejected for its payload.*\\n$`),
+    )
     assert.deepEqual(await states(), { [ada]: 'queued', [wrong]: 'rejected' })
     const one = await command('deliveries', 'replay', ada, '--json')
     assert.deepEqual([one.code, JSON.parse(one.stdout)], [0, { due: [ada], left: [] }])
@@ -233,6 +241,8 @@ describe('deliveries replay', { concurrency: 2 }, () => {
       dry.stdout,
       /^230 can be replayed, for example:\n(\w{26} {2}Needs attention {2}p\d+@x\.example\n){10}$/,
     )
+    const few = await command('deliveries', 'replay', '--email', 'p1@x.example', '--dry-run')
+    assert.match(few.stdout, /^1 can be replayed:\n\w{26} {2}Needs attention {2}p1@x\.example\n$/, 'it lists all')
     await store([accepted(rejectedArrival())])
     const withRejected = await command('deliveries', 'replay', '--all', '--dry-run')
     assert.match(

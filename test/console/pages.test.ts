@@ -282,7 +282,7 @@ describe('a bulk replay', () => {
     assert.match(sent.location, /^\/lernito\/console\/replays\/\w+$/)
     const path = sent.location.slice('/lernito/console'.length)
     const text = await readUntil(path, /All failed again/)
-    assert.match(text, /3 done: 3 failed \./)
+    assert.match(text, /All failed again 3 failed again \./)
     assert.doesNotMatch(text, /continues if you close this page/)
     const [list = ''] = linksOf(await someone.see(path)).filter((link) => link.includes('replay='))
     assert.match(list, /^\/lernito\/console\/deliveries\?state=needs_attention&replay=\w{26}$/)

@@ -6,7 +6,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES, isDone } from '../../../sale/types.ts'
 import { factsHtml, refreshes } from '../../layout/elements.ts'
-import { numberText, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -117,17 +117,19 @@ function titleOf(bulk: BulkReplay, states: StateCounts): { grade: string; title:
 
 function resultsHtml({ bulk, results: states }: ProgressView): string {
   const { id, state, total, replayed } = bulk
-  const running = state === 'running'
-  const done = numberText(replayed)
-  if (replayed === 0 && !running) return html`${words.none}`
+  if (replayed === 0 && state !== 'running') return html`${words.none}`
   const links = ORDER.filter((one) => states[one] > 0).map((one) => {
-    const text = fill(TEXTS.counts[one], { count: numberText(states[one]) })
+    const count = states[one]
+    const text =
+      one === 'pre_enrolled'
+        ? fillCount(TEXTS.counts.pre_enrolled, count)
+        : fill(TEXTS.counts[one], { count: numberText(count) })
     return html`<a href="~/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const gone = replayed - totalOf(states)
   const list = [...links, ...(gone > 0 ? [html`${fill(words.deleted, { count: numberText(gone) })}`] : [])].join(', ')
-  if (!running) return html`${fill(words.cameTo, { done })} !${list}.`
-  const progress = fill(words.progressOf, { done, total: numberText(Math.max(total, replayed)) })
+  if (state === 'done') return html`!${list}.`
+  const progress = fill(words.progressOf, { done: numberText(replayed), total: numberText(Math.max(total, replayed)) })
   return html`${progress}!${links.length === 0 ? '' : html` ${words.soFar} !${list}.`}`
 }
 
