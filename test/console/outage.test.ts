@@ -55,6 +55,8 @@ test('while the LMS is down, the notice of a form says that what it began waits 
       return /The service attempts this as soon as the LMS answers\. Dismiss/.test(text) ? true : undefined
     })
   }
+  const waiting = /LMS down for (\d+ s|a second), so this delivery waits: .* The service tries the LMS again at/
+  assert.match(readable(await someone.see(path)), waiting)
 })
 
 test('while the LMS is down, the page of a delivery does not say that it is attempted', async (t) => {

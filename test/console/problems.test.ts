@@ -117,7 +117,7 @@ test('a failed withdrawal is a problem with its result and its delivery; five ar
 
 test('a shop that reuses webhook-ids is a problem for two days after the last case', () => {
   const of = (lastAt: number): Problem[] => look({ idsReused: { count: 7, firstAt: 0, lastAt } })
-  assert.match(of(now - 47 * HOUR_MS)[0]?.text ?? '', /^7 came under a webhook-id/)
+  assert.match(of(now - 47 * HOUR_MS)[0]?.text ?? '', /^7 sales were not processed, because the shop sent each under/)
   assert.deepEqual(of(now - 48 * HOUR_MS), [])
 })
 

@@ -6,7 +6,7 @@ import type { DeliveryState } from '../../sale/types.ts'
 import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
-import { agoHtml, courseUrl, fillCount, numberText, timeHtml } from '../layout/format.ts'
+import { agoHtml, courseUrl, durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
 import { queryOf } from '../layout/request.ts'
@@ -187,7 +187,12 @@ function statusHtml(line: Line, view: View): string {
 function statusOf({ status }: Line, { catalogue, now }: View): readonly [look: string, text: string, more?: string] {
   if (status.kind === 'unknown') return ['handled', words.states.unknown]
   const look = status.kind === 'open' ? 'enrolled' : 'needs-attention'
-  if (status.kind === 'paused') return [look, words.states.paused, html`${words.fails} !${agoHtml(status.since)}`]
+  if (status.kind === 'paused')
+    return [
+      look,
+      words.states.paused,
+      html`${fill(words.fails, { time: durationText(Math.max(0, now - status.since)) })}`,
+    ]
   if (status.kind === 'missing') {
     const { similar } = status
     const like = similar === null ? '' : html`${words.looksLike} <bdi>${catalogue.find(similar)?.name ?? similar}</bdi>`

@@ -42,26 +42,25 @@ const NEAR_MS = 12 * 60 * 60_000
 function waitedHtml(incident: Incident): string {
   if (incident.sales === 0) return html`${words.noneWaited}`
   const list = `~/deliveries${queryText({ waited: spanText(incident) })}`
-  return html`<a href="${list}">${countWaited(incident)}, !${becameHtml(incident, incident)}</a>`
+  return html`<a href="${list}">!${becameHtml(incident, incident)}</a>`
 }
-
-/** How many sales waited. */
-export const countWaited = ({ sales }: WaitedSales): string => fillCount(words.waited, sales)
 
 /** In their order in the sentence. Sales in other states are handled or withdrawn. */
 const BECAME = ['enrolled', 'pre_enrolled', 'queued', 'needs_attention'] as const
 
-/** What became of the sales that waited. */
+/** How many sales waited, and what became of them. */
 export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): string {
   const { sales, counts, lastEnrolledAt: last } = of
+  if (sales > 0 && counts.queued === sales) return html`${fillCount(words.wait, sales)}`
+  const waited = fillCount(words.waited, sales)
   if (counts.enrolled === sales && last !== null)
-    return html`${words.allEnrolled} !${timeHtml(last, last - from < NEAR_MS ? 'clock' : 'minutes')} ✓`
+    return html`${waited}, ${words.allEnrolled} !${timeHtml(last, last - from < NEAR_MS ? 'clock' : 'minutes')} ✓`
   const others = BECAME.reduce((rest, state) => rest - counts[state], sales)
   const parts = BECAME.flatMap((state) =>
     counts[state] === 0 ? [] : [fill(words.became[state], { count: numberText(counts[state]) })],
   )
   if (others > 0) parts.push(fill(words.others, { count: numberText(others) }))
-  return html`${parts.join(', ')}`
+  return html`${[waited, ...parts].join(', ')}`
 }
 
 /** The latest incident in a sentence, with the sales that waited for it. Times are ms since 1970. */

@@ -15,7 +15,7 @@ import { isUpdate, queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { becameHtml, countWaited } from '../incidents-page.ts'
+import { becameHtml } from '../incidents-page.ts'
 import {
   chipsHtml,
   filterOf,
@@ -95,7 +95,7 @@ const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
 
 /** Says what became of all sales that waited in a time without the LMS or the database, in whatever state the list shows. */
 const waitedHtml = ({ from }: { from: number }, waited: WaitedSales): string =>
-  html`<p class="became"><strong>${countWaited(waited)}, !${becameHtml({ from }, waited)}</strong> <a href="~/incidents">${TEXTS.incidents.title}</a></p>`
+  html`<p class="became"><strong>!${becameHtml({ from }, waited)}</strong> <a href="~/incidents">${TEXTS.incidents.title}</a></p>`
 
 /** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
 const personHtml = ({ q }: ListQuery): string => (isTypedAddress(q) ? personButton(q) : '')

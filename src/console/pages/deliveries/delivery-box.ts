@@ -8,7 +8,7 @@ import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence
 import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { namedHtml } from '../../layout/course-names.ts'
 import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
-import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
+import { durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { nextSteps } from './next-steps.ts'
@@ -84,7 +84,8 @@ function waitHtml({ delivery, parts, failure }: Box): string {
   const breaker = parts.breaker.state()
   if (isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
-    return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
+    const time = durationText(Math.max(0, parts.now() - since))
+    return html`<p>${fill(outcomeWords.waits[kind], { time, reason: failure.message })} ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }
   const { dueAt } = delivery
   const why = failure === null ? '' : html`${fill(outcomeWords.lastFailed, { failure: failure.replace(/\.$/, '') })} `

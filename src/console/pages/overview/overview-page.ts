@@ -209,8 +209,8 @@ function causesText(causes: View['causes'], count: number): string {
 
 function paceText(pace: Overview['pace']): string {
   if (pace === null) return words.tiles.stored
-  const { median, p95 } = pace
-  return fill(words.paceShort, { median: durationText(median), p95: durationText(p95) })
+  const [median, p95] = [durationText(pace.median), durationText(pace.p95)]
+  return median === p95 ? fill(words.evenPace, { p95 }) : fill(words.pace, { median, p95 })
 }
 
 /** Of the courses with the most sales, the table lists this many, and the others are one row. */

@@ -3,7 +3,7 @@ import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { isFailing, type OutboxHealth } from '../../../queue/outbox/list-events.ts'
 import { type SendersView, wrongNow } from '../../../shop/senders/view.ts'
-import { durationText, numberText } from '../../layout/format.ts'
+import { durationText, fillCount, numberText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 
@@ -136,5 +136,6 @@ function signatureProblems({ refused }: Pick<SendersView, 'refused'>, now: numbe
 /** Sales are lost, although each was answered like the first one: see decision 23. */
 function reusedIdProblems({ idsReused }: Pick<SendersView, 'idsReused'>, now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
-  return [{ grade: 'bad', ...fillBoth(words.idReused, { count: numberText(idsReused.count) }) }]
+  const { title } = words.idReused
+  return [{ grade: 'bad', title, text: fillCount(words.idReused.text, idsReused.count) }]
 }
