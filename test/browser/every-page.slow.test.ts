@@ -96,7 +96,7 @@ const PAGES: readonly Case[] = [
     name: 'a refused test sale',
     path: '/test-sale',
     steps: async (on) => {
-      await on.getByLabel('E-mail').fill(`${LONG_ADDRESS}@`)
+      await on.getByLabel('Email').fill(`${LONG_ADDRESS}@`)
       await on.getByLabel('Course keys').fill(LONG_COURSE)
       await press(on, 'Make the test sale')
       await on.getByText('email: Enter a valid email address.').waitFor()
@@ -120,7 +120,7 @@ const PAGES: readonly Case[] = [
     name: 'a person without a sale',
     path: '/people',
     steps: async (on) => {
-      await on.getByLabel('E-mail address').fill(`x${LONG_ADDRESS.slice(1)}`)
+      await on.getByLabel('Email address').fill(`x${LONG_ADDRESS.slice(1)}`)
       await press(on, 'Show the person')
       await on.getByRole('heading', { name: 'No account in the LMS' }).waitFor()
     },

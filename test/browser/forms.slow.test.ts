@@ -83,7 +83,7 @@ const FORMS: readonly Form[] = [
     name: 'the preview of a correction',
     send: async (page, user) => {
       await open(page, `/deliveries/${await idOf(`${user}-correct@example.com`)}/correct`)
-      await page.getByLabel('E-mail').fill(`${user}-right@example.com`)
+      await page.getByLabel('Email').fill(`${user}-right@example.com`)
       await press(page, 'Preview')
     },
     shows: (page, user) => page.getByText(`A new delivery for ${user}-right@example.com in:`),
@@ -114,7 +114,7 @@ const FORMS: readonly Form[] = [
     name: 'the search for a person',
     send: async (page, user) => {
       await open(page, '/people')
-      await page.getByLabel('E-mail address').fill(`${user}-nobody@example.com`)
+      await page.getByLabel('Email address').fill(`${user}-nobody@example.com`)
       await press(page, 'Show the person')
     },
     shows: heading('No account in the LMS'),
@@ -144,7 +144,7 @@ const FORMS: readonly Form[] = [
     name: 'a refused test sale',
     send: async (page) => {
       await open(page, '/test-sale')
-      await page.getByLabel('E-mail').fill('nobody')
+      await page.getByLabel('Email').fill('nobody')
       await page.getByLabel('Course keys').fill(DEMO)
       await press(page, 'Make the test sale')
     },
@@ -153,7 +153,7 @@ const FORMS: readonly Form[] = [
   {
     name: 'a test sale',
     send: async (page, user) => {
-      await page.getByLabel('E-mail').fill(`${user}-test@example.com`)
+      await page.getByLabel('Email').fill(`${user}-test@example.com`)
       await press(page, 'Make the test sale')
     },
     shows: (page, user) => page.getByText(`${user}-test@example.com`).first(),

@@ -166,14 +166,14 @@ test('a note and a correction that the session outlived are there again after si
 
   await open(page, `/deliveries/${id}/correct`)
   assert.ok(await page.getByText('Your text is here again').isHidden(), 'only once')
-  await page.getByLabel('E-mail').fill('right@example.com')
+  await page.getByLabel('Email').fill('right@example.com')
   await endSession(page)
   await press(page, 'Preview')
   await page.getByRole('link', { name: 'Sign in again' }).click()
   await signInAgain(page)
   await page.waitForURL(/\/correct$/)
   await page.getByText('Your text is here again. It was not sent.').waitFor()
-  assert.equal(await page.getByLabel('E-mail').inputValue(), 'right@example.com')
+  assert.equal(await page.getByLabel('Email').inputValue(), 'right@example.com')
   await press(page, 'Preview')
   await page.getByText('A new delivery for right@example.com in:').waitFor()
   assert.deepEqual(

@@ -14,7 +14,7 @@ test('the first day: what the shop needs is copied, its first webhook shows by i
   await shop.getByRole('button', { name: 'Copied' }).waitFor()
   assert.equal(await page.evaluate('navigator.clipboard.readText()'), product.webhook)
   await shop.getByText('Or send one by hand').click()
-  await page.getByLabel('E-mail').fill('typed@example.com')
+  await page.getByLabel('Email').fill('typed@example.com')
   await shop.getByText('Waiting for the first signed webhook…').waitFor()
   for (const { name, ...look } of LOOKS) {
     await page.setViewportSize(look.viewport)
@@ -23,13 +23,13 @@ test('the first day: what the shop needs is copied, its first webhook shows by i
   }
 
   await page.reload()
-  await page.getByLabel('E-mail').fill('typed@example.com')
+  await page.getByLabel('Email').fill('typed@example.com')
   await shop.getByText('Or send one by hand').focus()
   await idOf('first@example.com')
   await shop.getByRole('status').filter({ hasText: 'Last signature:' }).waitFor()
   assert.match((await shop.getAttribute('class')) ?? '', /\bdone\b/)
   await page.getByText(/^[34] of 6 done\./).waitFor()
-  assert.equal(await page.getByLabel('E-mail').inputValue(), 'typed@example.com', 'what is typed elsewhere stays')
+  assert.equal(await page.getByLabel('Email').inputValue(), 'typed@example.com', 'what is typed elsewhere stays')
 
   await page.getByLabel('Course', { exact: true }).selectOption({ label: `Demonstration Course – ${DEMO}` })
   await page.getByRole('button', { name: 'Make the test sale' }).click()

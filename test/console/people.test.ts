@@ -191,9 +191,9 @@ describe('the page of a person', () => {
       `${'x'.repeat(250)}@example.com`,
     ]) {
       const seen = await someone.send('/people', { email })
-      assert.match(readable(seen), /Enter one whole e-mail address/, email)
+      assert.match(readable(seen), /Enter one whole email address/, email)
     }
-    assert.match(await read('/people'), /E-mail address Show the person/)
+    assert.match(await read('/people'), /Email address Show the person/)
   })
 
   test('of a delivery that does not exist, or names no address, gives a 404', async () => {
