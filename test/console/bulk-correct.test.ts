@@ -51,6 +51,7 @@ test('a cause with a near key offers to correct all of its sales: a preview of t
   assert.match(text, /alice@example\.com account alice .* at once/)
   assert.match(text, /later@example\.com not registered yet .* on registration/)
   assert.ok(!text.includes('refunded@example.com'))
+  assert.doesNotMatch(text, /The shop gets a result/, 'it gets none without LERNITO_EVENTS_URL')
   const sent = await someone.send('/correct', fieldsOf(page))
   assert.match(sent.location, /\/replays\/\w{26}$/)
   const done = await readUntil(own(sent.location), /4 of 4 buyers are on their way/)

@@ -78,6 +78,13 @@ test('no page shows the secret, and the command that sends a sale by hand is acc
   assert.match(stdout, /200 OK[\s\S]*"success":true/)
 })
 
+test('the secret for the events is a command that prints a setting which the service accepts', async () => {
+  const [, shown = ''] = /<code id="copy-events-secret">([^<]*)</.exec((await someone.see('/setup')).text) ?? []
+  const command = shown.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
+  const { stdout } = await promisify(execFile)('sh', ['-c', command])
+  assert.match(stdout, /^LERNITO_EVENTS_SECRET=whsec_[\w+/]{43}=\n$/)
+})
+
 test('shows what came of the last test sale', async () => {
   assert.doesNotMatch(await read(), /Last test sale/)
   const sold = await someone.send('/test-sale', {

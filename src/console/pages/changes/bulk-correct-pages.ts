@@ -109,7 +109,7 @@ function choiceHtml(query: ListQuery, wrong: readonly WrongKey[]): string {
 
 /** Reads what the preview shows. @param of.written the right key as an operator wrote it; '': the closest one */
 async function readPreview(
-  { operations, lms, now }: PageParts,
+  { operations, lms, now, shopEvents }: PageParts,
   { request, query, written }: { request: FastifyRequest; query: ListQuery; written: string },
 ) {
   const until = now()
@@ -124,7 +124,8 @@ async function readPreview(
   const running = (await operations.runningReplays()).find(
     ({ corrects }) => corrects !== null && isSameCourse(corrects.from, from),
   )
-  return { request, query, until, from, to, written, course, total, items, accounts, running }
+  const tellsShop = shopEvents !== null
+  return { request, query, until, from, to, written, course, total, items, accounts, running, tellsShop }
 }
 type Preview = Awaited<ReturnType<typeof readPreview>>
 
@@ -192,10 +193,11 @@ function figuresHtml({ total, items, accounts }: Preview): string {
 
 /** The button and its confirmation. Without JavaScript, the browser itself opens it. */
 function startHtml(view: Preview): string {
-  const { request, query, total, until, from, to } = view
+  const { request, query, total, until, from, to, tellsShop } = view
   if (to === null || isSameCourse(to, from)) return ''
   const fields = hiddenFields({ ...query, enroll_in: to, until: `${until}` })
-  const items = words.confirm.items.map((item) => html`<li>${item}</li>`)
+  const { events, ...others } = words.confirm.items
+  const items = Object.values(tellsShop ? words.confirm.items : others).map((item) => html`<li>${item}</li>`)
   return html`<p class="actions"><button type="button" popovertarget="confirm">${fillCount(words.start, total)}</button>
 <a class="button second" href="~/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
 <div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="~/correct">!${fields}

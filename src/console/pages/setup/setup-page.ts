@@ -168,12 +168,12 @@ function testSale({ last: { sale }, catalogue }: View): Step {
 }
 
 function sendEvents({ outbox }: View): Step {
-  const { title, text, more } = words.results
-  const settings = [
-    copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' }),
-    copyHtml({ id: 'copy-events-secret', text: 'LERNITO_EVENTS_SECRET=whsec_$(openssl rand -base64 32)' }),
-  ]
-  const example = html`<p>${text}</p>!${factsHtml(settings.map((setting) => [words.setting, setting]))}`
+  const { title, text, more, prints } = words.results
+  const secret = 'echo "LERNITO_EVENTS_SECRET=whsec_$(openssl rand -base64 32)"'
+  const example = html`<p>${text}</p>!${factsHtml([
+    [words.setting, copyHtml({ id: 'copy-events', text: 'LERNITO_EVENTS_URL=https://shop.example/hooks/enrollments' })],
+    [prints, copyHtml({ id: 'copy-events-secret', text: secret })],
+  ])}`
   const link = html`<p class="quiet">${more} <a href="~/events">${TEXTS.shopEvents.title}</a></p>`
   return {
     id: 'events',
