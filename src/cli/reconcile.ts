@@ -81,7 +81,7 @@ export const reconcile = command({
           },
         })
         if (values.json) printJson({ ...result, findings })
-        else process.stdout.write(summary(result))
+        else if (result.failure === null || result.deliveries > 0) process.stdout.write(summary(result))
         if (result.failure !== null) {
           process.stderr.write(`The rest could not be checked in the LMS: ${result.failure.message}\n`)
         }

@@ -64,7 +64,7 @@ interface ReconcileOptions extends Changing {
   readonly since: number | null
   /** Receives each course that needs an operator. */
   readonly onFinding: (finding: Finding) => void
-  /** Receives how many of the deliveries in RECONCILED states were checked, after each chunk. */
+  /** Receives how many of the deliveries in RECONCILED states it has passed, also without a check, after each chunk. */
   readonly onProgress: (deliveries: number) => void
 }
 
@@ -77,7 +77,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const { context, guard, lms, since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
-  let [deliveries, repaired, unrepaired] = [0, 0, 0]
+  let [passed, deliveries, repaired, unrepaired] = [0, 0, 0, 0]
   const count = (finding: Finding): void => {
     const key = `${finding.email.toLowerCase()} ${finding.course}`
     if (counted.has(key)) return
@@ -97,8 +97,9 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
       if (result === null) return ended(null)
       result.findings.forEach(count)
       if (result.failure !== null) return ended(result.failure)
-      deliveries += chunk.length
-      options.onProgress(deliveries)
+      deliveries += mine.length
+      passed += chunk.length
+      options.onProgress(passed)
     }
   }
   return ended(null)
