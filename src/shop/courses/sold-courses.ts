@@ -27,18 +27,17 @@ export async function soldCourses(db: Kysely<Tables>, since: number): Promise<re
 }
 
 /**
- * Tells which courses the LMS refuses: a sale of this course alone needs attention for that reason. The LMS names no cause,
+ * Tells which courses the LMS refuses: a sale needs attention for that reason, and for this course. The LMS names no cause,
  * so an operator who replays the sale or marks it as handled ends it.
  */
 export async function refusedCourses(db: Kysely<Tables>): Promise<(key: string) => boolean> {
   const rows = await db
     .selectFrom('deliveries')
-    .select('course')
+    .select('reason_course')
     .distinct()
     .where('state', '=', 'needs_attention')
     .where('reason', '=', 'lms.refused')
-    .where('course_count', '=', 1)
     .execute()
-  const refused = new Set(rows.flatMap(({ course }) => (course === null ? [] : [courseIdentity(course)])))
+  const refused = new Set(rows.flatMap(({ reason_course: key }) => (key === null ? [] : [courseIdentity(key)])))
   return (key) => refused.has(courseIdentity(key))
 }
