@@ -102,14 +102,14 @@ const byName = (a: Line, b: Line): number => (a.name ?? a.key).localeCompare(b.n
 const WAITING = ['pre_enrolled', 'queued'] as const satisfies DeliveryState[]
 const PROBLEMS = ['needs_attention', 'rejected'] as const satisfies DeliveryState[]
 const problemsIn = ({ counts }: Line): number => totalOf(counts, PROBLEMS)
+const isKnownShut = ({ status }: Line): boolean => status.kind !== 'open' && status.kind !== 'unknown'
 
 function pageHtml(view: View): string {
   const { lines } = view
   if (lines.length === 0) return html`!${leadHtml(view)}<p>${words.none}</p>!${unsoldHtml(view)}`
-  const isShut = (line: Line): boolean =>
-    line.status.kind !== 'open' && line.status.kind !== 'unknown' && problemsIn(line) > 0
+  const isShut = (line: Line): boolean => line.status.kind === 'paused' || (isKnownShut(line) && problemsIn(line) > 0)
   const [shut, others] = [lines.filter(isShut), lines.filter((line) => !isShut(line))]
-  const sales = shut.reduce((total, line) => total + problemsIn(line), 0)
+  const sales = shut.reduce((total, line) => total + problemsIn(line) + line.counts.queued, 0)
   const shutHtml =
     shut.length === 0
       ? ''
@@ -154,7 +154,8 @@ function cellsOf(line: Line, view: View): string[] {
     const count = totalOf(counts, states)
     if (count === 0) return html`<span class="quiet">0</span>`
     // The list shows one state or all.
-    const state = states?.find((one) => counts[one] === count) ?? ''
+    const state = states === undefined ? '' : states.find((one) => counts[one] === count)
+    if (state === undefined) return html`<span!${look}>${numberText(count)}</span>`
     const url = `~/deliveries${queryText({ course: line.key, sales: 'only', ...view.period, state })}`
     return html`<a!${look} href="${url}">${numberText(count)}</a>`
   }
@@ -238,12 +239,12 @@ function actionHtml(line: Line, view: View): string {
     const url = `~/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
     return html`<a class="button" href="${url}">${fill(words.correct, { count: numberText(stopped) })}</a>`
   }
-  if (status.kind !== 'open' && status.kind !== 'unknown' && stopped > 0) {
-    const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
-    return html`<a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
-  }
-  const url = courseUrl(key, view.lmsUrl)
-  return status.kind === 'unknown' || url === null ? '' : html`<a href="${url}">${words.about}</a>`
+  const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)
+  const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`
+  if (!isKnownShut(line) || stopped === 0) return about
+  // A replay helps only after what keeps buyers out was changed in the LMS.
+  const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
+  return html`!${about} <a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
 }
 
 function unsoldHtml({ catalogue, lines }: View): string {
