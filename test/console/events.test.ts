@@ -45,7 +45,26 @@ test('the page shows what waits and why, and an operator sends again after a 410
   assert.match(answered.location, /\/events\?again=0$/)
   await receiver.received(({ data }) => data.id === id)
   await pageWith(/The shop has every event/)
-  assert.match(readable(await someone.see('/changes')), /Sent to the shop again/)
+  assert.match(
+    readable(await someone.see('/changes')),
+    /Sent to the shop again .* events that waited: 1, given up before: 0/,
+  )
+})
+
+test('while events wait, the page updates itself, and does not say that an endpoint works whose last answer was an error', async (t) => {
+  const { pageWith, sold, receiver, someone } = await setUp(t)
+  await sold('alice@example.com')
+  await receiver.received(({ type }) => type === 'delivery.enrolled')
+  await pageWith(/The shop’s endpoint works\. .* The shop has every event/)
+  assert.doesNotMatch((await someone.see('/events')).text, /hx-target="#events"/)
+  receiver.answer(statusAnswer(410))
+  await sold('erin@example.com')
+  await pageWith(/answered 410 Gone/)
+  receiver.answer(() => {}) // never answers
+  await someone.send('/events/send-again')
+  const page = await someone.see('/events?again=0')
+  assert.match(readable(page), /Trying now: one event\. Dismiss .*The last attempt to reach the shop’s endpoint failed/)
+  assert.match(page.text, /id="events"[\s\S]*hx-get="[^"]*\/events" hx-trigger="every 5s"[^>]* hx-target="#events"/)
 })
 
 test('while the last attempt has failed, the page does not say that the endpoint works', async (t) => {

@@ -3,7 +3,13 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
-import { type Outbox, type OutboxHealth, readOutbox, readOutboxHealth } from '../../queue/outbox/list-events.ts'
+import {
+  type Outbox,
+  type OutboxHealth,
+  readOutbox,
+  readOutboxBacklog,
+  readOutboxHealth,
+} from '../../queue/outbox/list-events.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 
 /**
@@ -82,6 +88,7 @@ export async function sendFailedAgain(
 ): Promise<AuditedResult<{ readonly events: number }>> {
   return auditedChange(context, async (writing) => {
     const { trx, at } = writing
+    const { pending } = await readOutboxBacklog(trx)
     const rows = await trx
       .selectFrom('outbox')
       .select('id')
@@ -99,7 +106,7 @@ export async function sendFailedAgain(
         .execute()
     }
     await resumeEndpoint(trx, { at })
-    const detail = ids.length === 1 ? '1 event that was given up' : `${ids.length} events that were given up`
+    const detail = `events that waited: ${pending}, given up before: ${ids.length}`
     return { result: { events: ids.length }, listed: [{ deliveryId: '', kind: 'sent_again', detail, actor: by }] }
   })
 }

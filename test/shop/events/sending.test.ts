@@ -59,7 +59,7 @@ test('an event is given up when its last attempt fails, after about three days, 
   const [audited] = await bench.operations.audit({}).then(({ items }) => items)
   assert.deepEqual(
     [audited?.kind, audited?.actor, audited?.detail],
-    ['sent_again', 'alice', '1 event that was given up'],
+    ['sent_again', 'alice', 'events that waited: 0, given up before: 1'],
   )
 })
 

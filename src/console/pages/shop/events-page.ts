@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
-import { factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
+import { factsHtml, listTable, noticeHtml, refreshes } from '../../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -12,6 +12,7 @@ import { type Buyers, buyersOf } from '../changes-page.ts'
 
 const words = TEXTS.shopEvents
 const PATH = '/events'
+const SECONDS = 5
 
 /**
  * Adds the page about the events for the shop: what it does not have yet, and why. Also adds the form of a delivery's page
@@ -75,14 +76,16 @@ function pageHtml(outbox: Outbox, of: Shown): string {
     : ''
   const rows = events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' }))
   const list = listTable({ columns: words.columns, numbers: [3], rows, none: words.none })
-  return html`!${done}!${endpointHtml(endpoint, now)}!${facts}!${form}!${list}`
+  const poll = pending === 0 ? '' : html`<div !${refreshes({ url: `~${PATH}`, id: 'events', seconds: SECONDS })}></div>`
+  return html`!${done}<div id="events">!${poll}!${endpointHtml(outbox, now)}!${facts}!${form}!${list}</div>`
 }
 
-function endpointHtml(endpoint: EndpointState | null, now: number): string {
+function endpointHtml({ endpoint, pending }: Outbox, now: number): string {
   if (endpoint === null) return html`<p class="note">${words.notStarted}</p>`
-  const { state, failures, since, probeAt, sentAt } = endpoint
-  // One that has only just begun, or has failed once or twice, neither works nor fails.
-  const unsure = failures > 0 ? words.lastFailed : sentAt === null ? words.notTried : null
+  const { state, failures, since, probeAt, sentAt, errorAt } = endpoint
+  // One that has only just begun, has failed once or twice, or has not answered an operator's order yet neither works nor fails.
+  const hasFailed = failures > 0 || (pending > 0 && (errorAt ?? 0) > (sentAt ?? 0))
+  const unsure = hasFailed ? words.lastFailed : sentAt === null ? words.notTried : null
   const { grade, text } = state === 'up' && unsure !== null ? { grade: '', text: unsure } : words.states[state]
   const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
   const probe =
