@@ -52,6 +52,8 @@ describe('a delivery says what is true', () => {
     const list = await read('/deliveries?ended=only')
     assert.match(list, ended)
     assert.match(list, /In the LMS access ended ×/)
+    const { text: file } = await someone.see('/deliveries.csv?ended=only')
+    assert.match(file, /,"access_ended","replaced_by",.*\r\n.*,"enrolled",.*"\d{4}-\d\d-\d\dT[\d:.]+Z","",/)
     assert.doesNotMatch(list, /alice@example\.com/)
   })
 
@@ -209,6 +211,9 @@ describe('sales by course', () => {
     await idOf('frank@example.com', [PYTHON])
     const id = await idOf('grace@example.com', [DEMO])
     await someone.send(`/deliveries/${id}/correct`, { step: 'correct', email: 'grace2@example.com', courses: DEMO })
+    const { text: file } = await someone.see('/deliveries.csv?q=grace')
+    const [, by = ''] = /^\W*"(\w{26})",[^\n]*"grace2@example\.com"/m.exec(file) ?? []
+    assert.match(file, new RegExp(`^"${id}","handled".*,"","${by}",`, 'm'), 'the file names what replaces a delivery')
     await someone.send('/test-sale', { step: 'sell', email: 'tester@example.com', courses: PYTHON, nonce: 'a-nonce' })
     // A count that took longer than 100 ms is on the next page.
     await until('figures that their lists have too', async () => (await withOtherLists()).length === 0 || undefined)

@@ -130,6 +130,7 @@ function summaryOf(
     name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
     courseIds: sale?.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
+    replacedBy: replaced_by,
     isReplaced: replaced_by !== null,
     /** Of a delivery that an operator marked as handled. */
     handled,

@@ -68,6 +68,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     settledAt: null,
     enrolledAt: null,
     replayedAt: null,
+    replacedBy: null,
     isReplaced: false,
     handled: null,
     source: 'shop',

@@ -180,8 +180,16 @@ const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[]
   ['source', ({ one }) => one.source],
   ['reason', ({ one }) => one.reason?.code ?? ''],
   ['reason_about', ({ one }) => one.reason?.subject ?? ''],
+  ['access_ended', ({ one, course }) => endedIn(one, course)],
+  ['replaced_by', ({ one }) => one.replacedBy ?? ''],
   ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]
+
+/** When a check found that the buyer has lost one course. */
+function endedIn({ lines }: Summary, course: string): string {
+  const at = lineOf(lines, course)?.standing?.endedAt ?? null
+  return at === null ? '' : iso(at)
+}
 
 /** What was reported of one course: `enrolled` or `allowed`. */
 const doneIn = ({ lines }: Summary, course: string): string => lineOf(lines, course)?.result ?? ''
