@@ -292,8 +292,9 @@ function handledFact({ handled, isReplaced, lines }: Told): Fact {
   const by = handled.by === null ? '' : ` by ${handled.by}`
   if (isReplaced && handled.note.startsWith(REPLACED))
     return [`Replaced by a correction${by} at `, { at: handled.at }, '.']
-  const note = handled.note === '' ? '.' : `: “${handled.note}”`
-  return [`Handled${by} at `, { at: handled.at }, note]
+  // The note comes first, because a list cuts what is long.
+  const note = handled.note === '' ? '' : `: “${handled.note}”,`
+  return [`Handled${note}${by} at `, { at: handled.at }, '.']
 }
 
 /** What the service still has to take away, and what an ended order left. */

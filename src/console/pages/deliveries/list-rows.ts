@@ -152,7 +152,7 @@ function waitHtml({ attempts, dueAt }: Summary, { breaker: { state }, now }: Tab
     return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now()) return html`${outcomeWords.attempting}`
-  return html`${outcomeWords.next} !${agoHtml(dueAt)}`
+  return html`${outcomeWords.next} !${agoHtml(dueAt)}; ${outcomeWords.failed}`
 }
 
 /**
