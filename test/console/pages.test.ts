@@ -153,7 +153,7 @@ describe('a cause', () => {
     assert.match(await row(), /^ .*? Came back\. Resolved by admin, [^.]+ UTC \. Acknowledge Replay 2… /)
     assert.match(
       await read('/changes'),
-      /admin Resolved a cause .*No such course course-v1:Nobody\+Has\+This .*Acknowledged a cause/,
+      /admin Resolved a cause .*No such course: course-v1:Nobody\+Has\+This .*Acknowledged a cause/,
     )
     assert.equal((await mark('nothing')).status, 303)
   })

@@ -49,6 +49,8 @@ describe('a delivery says what is true', () => {
     assert.match(page, ended)
     assert.match(page, /enrolls the buyer again only if you replay the delivery or the shop repeats the sale/)
     assert.match(page, /Access ended in the LMS/)
+    assert.match(page, /Checked in the LMS by admin/)
+    assert.doesNotMatch(await read('/changes'), /Checked in the LMS/, 'a look changes nothing')
     const list = await read('/deliveries?ended=only')
     assert.match(list, ended)
     assert.match(list, /In the LMS access ended ×/)

@@ -64,7 +64,8 @@ function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
   if (kind !== 'cause_acknowledged' && kind !== 'cause_resolved') return detail
   const [code = '', ...rest] = detail.replace(/, first seen \S+$/, '').split(' ')
   const known = REASON_CODES.find((one) => one === code)
-  return [known === undefined ? code : reasonName(known), ...rest].join(' ')
+  const name = known === undefined ? code : reasonName(known)
+  return rest.length === 0 ? name : `${name}: ${rest.join(' ')}`
 }
 
 const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>

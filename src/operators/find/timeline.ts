@@ -32,7 +32,7 @@ export async function timeline(db: Kysely<Tables>, id: string): Promise<Timeline
 }
 
 /**
- * Returns the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId.
+ * Returns the changes by operators, newest first. A bulk replay is one entry, and a check is none. Events of no delivery have '' as deliveryId.
  * `after`: the `next` of the previous page, which is the id of its last entry.
  */
 export async function audit(
@@ -43,6 +43,7 @@ export async function audit(
     .selectFrom('events')
     .select(['id', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
     .where('audited', '=', 1)
+    .where('kind', '!=', 'checked')
   if (after !== null) query = query.where('id', '<', after)
   const rows = await query
     .orderBy('id', 'desc')
