@@ -245,6 +245,21 @@ for (const javaScriptEnabled of [true, false]) {
   })
 }
 
+test('the course of a selection can be corrected only if a key in it is wrong', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  await sell('key-wrong@example.com', [MISSING])
+  await sell('key-right@example.com')
+  await open(page, '/deliveries?q=key-')
+  const correct = page.getByRole('button', { name: 'Correct the course…' })
+  await row(page, 'key-right@example.com').getByRole('checkbox').check()
+  await page.getByRole('button', { name: 'Replay…' }).waitFor()
+  assert.equal(await correct.count(), 0)
+  await row(page, 'key-wrong@example.com').getByRole('checkbox').check()
+  await correct.click()
+  await page.getByText('Correct the course key').first().waitFor()
+  assert.deepEqual(wrong, [])
+})
+
 test('j, k, x, Escape and Enter go through a list, “?” lists the keys, and an update waits for a selection', async () => {
   const { page, wrong } = await openConsole(browser, product)
   const ids: string[] = []

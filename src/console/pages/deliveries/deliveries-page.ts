@@ -135,7 +135,7 @@ function selectionHtml(): string {
   const { label, count, replay, correct, handled, clear } = words.selection
   const buttons = [
     html`<button formaction="~/replay">${replay}</button>`,
-    html`<button class="second" formaction="~/correct">${correct}</button>`,
+    html`<button class="second correct" formaction="~/correct">${correct}</button>`,
     html`<button class="second" formaction="~/handled">${handled}</button>`,
     html`<button class="second" type="reset">${clear}</button>`,
   ]

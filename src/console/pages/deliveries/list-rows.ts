@@ -2,6 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
+import { WRONG_KEYS } from '../../../queue/correct.ts'
+import { UNSOLVED } from '../../../queue/rows.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { type CourseLine, courseLines, deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
@@ -70,7 +72,7 @@ function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = ag
   const why = reason === null ? '' : html` title="${reasonSentence(reason)}"`
   const select = fill(words.select, { buyer: name || address })
   const pick = isSelectable
-    ? html`<label class="pick"><input type="checkbox" name="id" value="${id}" aria-label="${select}"></label>`
+    ? html`<label class="pick"><input type="checkbox" name="id" value="${id}" aria-label="${select}"!${hasWrongKey(item) ? ' data-wrong-key' : ''}></label>`
     : ''
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
@@ -82,6 +84,10 @@ function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = ag
 
 /** A course key without the beginning that all new keys share. */
 export const shortKey = (key: string): string => (key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key)
+
+/** Whether the selection can be corrected to another course if this one is in it. */
+const hasWrongKey = ({ state, reason }: Summary): boolean =>
+  UNSOLVED.some((one) => one === state) && WRONG_KEYS.some((code) => code === reason?.code)
 
 /** Of a sale of more courses, a row names this many. */
 const COURSES_SHOWN = 3
