@@ -244,7 +244,7 @@ function actionHtml(line: Line, view: View): string {
   if (!isKnownShut(line) || stopped === 0) return about
   // A replay helps only after what keeps buyers out was changed in the LMS.
   const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
-  return html`!${about} <a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a>`
+  return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a></div>`
 }
 
 function unsoldHtml({ catalogue, lines }: View): string {
