@@ -293,8 +293,8 @@ function handledFact({ handled, isReplaced, lines }: Told): Fact {
   if (isReplaced && handled.note.startsWith(REPLACED))
     return [`Replaced by a correction${by} at `, { at: handled.at }, '.']
   // The note comes first, because a list cuts what is long.
-  const note = handled.note === '' ? '' : `: “${handled.note}”,`
-  return [`Handled${note}${by} at `, { at: handled.at }, '.']
+  const done = handled.note === '' ? 'Handled' : `“${handled.note}”, noted`
+  return [`${done}${by} at `, { at: handled.at }, '.']
 }
 
 /** What the service still has to take away, and what an ended order left. */

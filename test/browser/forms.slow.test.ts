@@ -67,7 +67,7 @@ const FORMS: readonly Form[] = [
       await writeNote(page, await idOf(`${user}-note@example.com`, [MISSING]))
       await press(page, 'Mark as handled')
     },
-    shows: text(/Handled: “refunded, order 1182”, by admin at /),
+    shows: text(/“refunded, order 1182”, noted by admin at /),
   },
   {
     name: 'a note about a delivery that somebody else has changed',

@@ -156,7 +156,7 @@ test('a handled sale shows the note of the operator, and a row is reached and op
   await page.getByText('Marked as handled.').waitFor()
   await open(page, '/deliveries?state=handled')
   await row(page, 'handled@example.com')
-    .getByText(/^Handled: “refunded, order 1182”, by admin at .*\.$/)
+    .getByText(/^“refunded, order 1182”, noted by admin at .*\.$/)
     .waitFor()
   await page.getByRole('link', { name: 'Download CSV' }).focus()
   await page.keyboard.press('Tab')

@@ -132,7 +132,7 @@ test('a buyer who registered and did not activate is told apart from one who did
 
 test('a handled delivery says by whom, when and how; a replaced and a withdrawn one too', () => {
   const handled = { note: 'refunded, order 1182', by: 'admin', at: AT }
-  assert.equal(say({ state: 'handled', handled }), 'Handled: “refunded, order 1182”, by admin at 09:31.')
+  assert.equal(say({ state: 'handled', handled }), '“refunded, order 1182”, noted by admin at 09:31.')
   const replaced = { note: 'replaced by 01M8EVDJ7V0000A7E8E260CD05', by: 'admin', at: AT }
   assert.equal(
     say({ state: 'handled', handled: replaced, isReplaced: true }),
