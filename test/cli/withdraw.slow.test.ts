@@ -54,7 +54,7 @@ describe('withdraw', () => {
   })
 
   test('says once that there is nothing to withdraw', async () => {
-    const { headers } = await product.sell({ email: 'retired@example.com' })
+    const { headers } = await product.sell({ email: 'frank@example.com', courseIds: ['course-v1:No+Such+Course'] })
     const id = String(headers['x-lernito-delivery'])
     const nothing = /^There is nothing to withdraw: .*\n$/
     assert.match((await command('withdraw', id, '--dry-run')).stdout, nothing)

@@ -120,7 +120,7 @@ test('the console and the command line show the answers to the shop', async () =
   const text = readable(await someone.see(`/deliveries/${id}`))
   assert.match(
     text,
-    / \d\d:\d\d:\d\d Received answered in \d+ ms 200 · \d+ ms From 127\.0\.0\.1 Signature .* Our answer 200 after \d+ ms /,
+    / \d\d:\d\d:\d\d Received · answered in \d+ ms From 127\.0\.0\.1 Signature .* Our answer 200 after \d+ ms /,
   )
   const env = { LERNITO_DATABASE_URL: url }
   const shown = await run({ args: ['deliveries', 'show', id], env })
