@@ -131,6 +131,11 @@ test('the courses after the twentieth are one row, so that the table adds up', a
   assert.match(table, / 2 more courses 2 .* Total 22 /)
 })
 
+test('a day that no calendar has is no condition', () => {
+  const query = (from: string) => readQuery(new URLSearchParams({ from })).from
+  assert.deepEqual([query('2026-02-28'), query('2026-02-31'), query('28.2.2026')], ['2026-02-28', '', ''])
+})
+
 test('an empty search field is no condition', () => {
   const filterFor = (q: string) => filterOf(readQuery(new URLSearchParams({ q })), zoneOf('UTC'))
   assert.deepEqual(filterFor('  '), {})

@@ -158,7 +158,7 @@ function notStaffHtml(of: LmsLinks & { username: string }): string {
   return html`<p>${fill(words.notStaff.text, { username })}</p>
 <h2>${words.notStaff.other}</h2><p>${words.notStaff.otherText} <a href="${console}">${console}</a></p>
 <p><a class="button" href="${lmsSignOut(of)}">${words.notStaff.action}</a></p>
-<h2>${fill(words.notStaff.become, { username })}</h2><p>${words.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${username}">${lmsUrl}/admin/auth/user/</a></p>
+<h2>${fill(words.notStaff.become, { username })}</h2><p>${words.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${encodeURIComponent(username)}">${lmsUrl}/admin/auth/user/</a></p>
 <p>${words.notStaff.command} <code>./manage.py lms manage_user ${username} ${words.notStaff.address} --staff</code></p>
 <p><a class="button second" href="~/sign-in">${words.notStaff.again}</a></p>`
 }

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { z } from 'zod'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import type { Cause } from '../../../operators/reports/overview.ts'
@@ -24,7 +25,7 @@ export function readQuery(parameters: URLSearchParams) {
   const text = (name: string): string => (parameters.get(name) ?? '').trim().slice(0, 300)
   const day = (name: string): string => {
     const given = parameters.get(name) ?? ''
-    return /^\d{4}-\d{2}-\d{2}$/.test(given) && !Number.isNaN(Date.parse(given)) ? given : ''
+    return z.iso.date().safeParse(given).success ? given : ''
   }
   const oneOf = <Name extends string>(name: string, all: readonly Name[]): Name | '' =>
     all.find((one) => one === parameters.get(name)) ?? ''
