@@ -77,9 +77,10 @@ describe('a delivery says what is true', () => {
 test('marking a delivery as handled says so if the buyer keeps a course or an allowance', async () => {
   const keeps = /This changes nothing in the LMS: the buyer keeps the course/
   const [waits, failed] = [await idOf('keeps@example.com'), await idOf('fails@example.com', [MISSING])]
+  const refused = await idOf('retired@example.com') // the LMS was called, and gave nothing
   assert.match(await read(`/deliveries/${waits}`), keeps)
   assert.match(await read(`/handled?ids=${waits},${failed}`), keeps)
-  for (const path of [`/deliveries/${failed}`, `/handled?ids=${failed}`]) {
+  for (const path of [failed, refused].flatMap((id) => [`/deliveries/${id}`, `/handled?ids=${id}`])) {
     assert.match(await read(path), /The service then stops attempting it/)
     assert.doesNotMatch(await read(path), keeps)
   }

@@ -11,6 +11,7 @@ import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { readQuery } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
+import { keepsCourse } from '../deliveries/next-steps.ts'
 
 const words = TEXTS.bulkHandled
 
@@ -65,8 +66,7 @@ function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): str
   const problem = sent?.has('problem')
     ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.warning.noNote}</p>`
     : ''
-  const keeps = items.some(({ lines }) => lines.some(({ result }) => result !== null))
-  const help = keeps ? TEXTS.delivery.handledKeeps : TEXTS.delivery.handledHelp
+  const help = items.some(keepsCourse) ? TEXTS.delivery.handledKeeps : TEXTS.delivery.handledHelp
   const fields = hiddenFields({
     ids: items.map(({ id }) => id).join(','),
     ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),

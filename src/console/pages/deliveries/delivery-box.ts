@@ -11,7 +11,7 @@ import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layou
 import { durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { nextSteps } from './next-steps.ts'
+import { keepsCourse, nextSteps } from './next-steps.ts'
 import { type Reply, repliesTo, replyHtml } from './replies.ts'
 
 const words = TEXTS.delivery
@@ -147,7 +147,7 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
       return html`<a class="button danger ${look}" id="${id}" href="${here}/withdraw">${words.withdraw}</a>`
     case 'handled':
       return html`<details id="${id}"><summary class="button ${look}">${words.handled}</summary>
-<form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${of.canWithdraw && delivery.state !== 'queued' ? words.handledKeeps : words.handledHelp}</p>
+<form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${keepsCourse(delivery) ? words.handledKeeps : words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
   }
