@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { Line } from '../sale/line.ts'
-import type { Reason, Source, VerifiedWebhook } from '../sale/types.ts'
+import type { Progress, Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { startAgain, wantedAsNew } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
@@ -68,7 +68,7 @@ export async function acceptAnnounced(context: TransactionContext, arrivals: rea
     arrivals.flatMap((one) => (one.kind === 'reused' ? reusedOf(one.holder) : [])),
   )
   return arrivals.map((one): Change => {
-    if (one.kind === 'refund_id') return { ...NOT_STORED, id: '', drafts: [], misusedId: 'refund_id' }
+    if (one.kind === 'refund_id') return { id: '', progress: NO_RESULT, drafts: [], misusedId: 'refund_id' }
     if (one.kind === 'sale') {
       const change = changes.shift()
       if (change === undefined) throw new Error('a webhook was not stored')
@@ -76,13 +76,13 @@ export async function acceptAnnounced(context: TransactionContext, arrivals: rea
     }
     const id = reusedOf(one.holder)
     if (!holders.has(id)) throw ROW_CHANGED
-    return { ...NOT_STORED, id, drafts: [idReused(id, one.row.webhook_id ?? '')], misusedId: 'sale_reused' }
+    const drafts = [idReused(id, one.row.webhook_id ?? '')]
+    return { id, progress: NO_RESULT, drafts, misusedId: 'sale_reused' }
   })
 }
 
-const NOT_STORED: Pick<Change, 'progress'> = {
-  progress: { state: 'rejected', reason: null, dueAt: null, generation: 0 },
-}
+/** Of a webhook that is not stored, and has none. */
+const NO_RESULT: Progress = { state: 'rejected', reason: null, dueAt: null, generation: 0 }
 
 /** Those of these deliveries that were not erased meanwhile. */
 async function existing({ trx }: Pick<TransactionContext, 'trx'>, ids: readonly string[]): Promise<Set<string>> {

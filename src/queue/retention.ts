@@ -15,8 +15,8 @@ const DAY_MS = 24 * HOUR_MS
 /** Nothing remains to be done about these. Behind each of the others is a buyer without the course. */
 const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 
-/** Nor has any withdrawal of them still to be carried out: its order is in the lines, which go with the delivery. */
-const isFinished = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+/** That no withdrawal is still to be carried out: its order is in the lines, which are deleted with their delivery. */
+const hasNoOpenOrder = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
   eb.not(
     eb.exists(
       eb
@@ -44,7 +44,7 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
       .where('id', 'in', ids)
       .where('active_at', '<', before)
       .where('state', 'in', FINISHED)
-      .where(isFinished)
+      .where(hasNoOpenOrder)
       .execute()
     await remove(
       { trx },
@@ -62,7 +62,7 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
       .select('id')
       .where('state', '=', state)
       .where('active_at', '<', before)
-      .where(isFinished)
+      .where(hasNoOpenOrder)
       .orderBy('active_at')
       .limit(STEP - ids.length)
       .execute()

@@ -142,7 +142,7 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
   if (effect === 'lost') return lateCall(settlement)
   if (effect === 'stopped') return { ...reasonColumns(null), ...lateCall(settlement) }
   const known = { ...lateCall(settlement), active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
-  // Nobody stores what the attempt has done, so a withdrawal or the next attempt has to read it.
+  // Nobody stores what the attempt has done, so the next one has to read it.
   const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0
   if (effect === 'outdated') return { ...known, effect_unknown: effectUnknown || hasEffect ? 1 : 0 }
   const final = dueAt === null

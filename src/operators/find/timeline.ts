@@ -32,8 +32,8 @@ export async function timeline(db: Kysely<Tables>, id: string): Promise<Timeline
 }
 
 /**
- * Returns the changes by operators, newest first. A bulk replay is one entry, and a check is none. Events of no delivery have '' as deliveryId.
- * `after`: the `next` of the previous page, which is the id of its last entry.
+ * Returns the changes by operators, newest first. A bulk replay is one entry, and a check is none. Events of no delivery
+ * have '' as deliveryId. `after`: the `next` of the previous page, which is the id of its last entry.
  */
 export async function audit(
   db: Kysely<Tables>,

@@ -133,7 +133,7 @@ function signatureProblems({ refused }: Pick<SendersView, 'refused'>, now: numbe
   return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
 
-/** Sales are lost, although each was answered like the first one: see decision 23. */
+/** Their buyers have paid, and nothing is stored: see decision 23. */
 function reusedIdProblems({ idsReused }: Pick<SendersView, 'idsReused'>, now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
   const { title } = words.idReused
