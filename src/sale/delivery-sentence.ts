@@ -1,5 +1,6 @@
 import { isSameCourse } from './course-key.ts'
-import { isTakenOut, isWanted, isWithdrawing, type Line, type LineWithdrawal, type Standing } from './line.ts'
+import { type CourseLine, courseLines } from './course-lines.ts'
+import { isWanted, isWithdrawing, type Line, type LineWithdrawal, type Standing } from './line.ts'
 import { courseOfReason, type DeliveryState, type Reason, type ReasonCode } from './types.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'
 
@@ -17,7 +18,8 @@ export interface Told {
   readonly lines: readonly Line[]
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
-  readonly isReplaced: boolean
+  /** The delivery that corrects it; null: none. */
+  readonly replacedBy: string | null
 }
 
 /**
@@ -91,7 +93,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'withdrawn':
       return tell({
         situation: state,
-        facts: [...(told.isReplaced ? [['Replaced by a correction.']] : []), ...withdrawnFacts(lines, told)],
+        facts: [...(told.replacedBy !== null ? [['Replaced by a correction.']] : []), ...withdrawnFacts(lines, told)],
         next: 'The service no longer attempts it.',
         courses: coursesOf(outOf(lines)),
       })
@@ -130,35 +132,6 @@ type Fact = readonly Piece[]
 
 const joined = (facts: readonly Fact[]): Piece[] =>
   facts.flatMap((fact, index) => (index === 0 ? [...fact] : [' ', ...fact]))
-
-/** One course of a delivery, and what the buyer has there. */
-export interface CourseLine {
-  readonly course: string
-  /** `lost`: reported, and the LMS does not have it. `out`: not reported, or the buyer was taken out. */
-  readonly is: 'in' | 'waits' | 'lost' | 'out'
-  /** What the last check found; null: not checked. */
-  readonly standing: Standing | null
-  readonly since: number
-  /** When a check found that the buyer has lost it; null if they have not. */
-  readonly endedAt: number | null
-  /** The withdrawal that took the buyer out, if one did. */
-  readonly taken: LineWithdrawal | null
-}
-
-const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activated']
-
-/** What the buyer has in each course of a delivery. */
-export function courseLines({ lines }: Pick<Told, 'lines'>): CourseLine[] {
-  return lines.map((one) => {
-    const { course, result, standing: found } = one
-    const { standing = null, since = 0, endedAt = null } = found ?? {}
-    const line = { course, standing, since, endedAt, taken: null }
-    if (result === null) return { ...line, is: 'out', taken: isTakenOut(one) ? one.withdrawal : null }
-    if (endedAt !== null) return { ...line, is: 'lost' }
-    if (standing === 'enrolled' || (result === 'enrolled' && standing === null)) return { ...line, is: 'in' }
-    return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost' }
-  })
-}
 
 const having = (lines: readonly CourseLine[], is: CourseLine['is']): CourseLine[] =>
   lines.filter((line) => line.is === is)
@@ -259,11 +232,11 @@ function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
   return lines.filter((line) => line.taken !== null && keeperIn(line) === null)
 }
 
-function withdrawnFacts(lines: readonly CourseLine[], { isReplaced }: Pick<Told, 'isReplaced'>): Fact[] {
+function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told, 'replacedBy'>): Fact[] {
   const taken = lines.flatMap(({ taken: order }) => order ?? [])
   const [first] = taken
   if (first === undefined) return [['Taken out of every course.']]
-  const other = isReplaced ? 'went to the delivery that replaces this one' : 'was never enrolled'
+  const other = replacedBy !== null ? 'went to the delivery that replaces this one' : 'was never enrolled'
   if (outOf(lines).length < lines.length)
     return lines.map((line): Fact => {
       const { course, taken: order } = line
@@ -282,7 +255,8 @@ function withdrawnFacts(lines: readonly CourseLine[], { isReplaced }: Pick<Told,
 /** How the note begins that a correction leaves on the delivery that it replaces. */
 export const REPLACED = 'replaced by '
 
-function handledFact({ handled, isReplaced, lines }: Told): Fact {
+function handledFact({ handled, replacedBy, lines }: Told): Fact {
+  const isReplaced = replacedBy !== null
   if (handled === null) {
     const [order] = lines.flatMap(({ withdrawal }) => withdrawal ?? []).sort((a, b) => b.requestedAt - a.requestedAt)
     if (order !== undefined)

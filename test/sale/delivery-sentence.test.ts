@@ -44,7 +44,7 @@ const told = ({
   }),
   reason: outcome.reason,
   handled: null,
-  isReplaced: false,
+  replacedBy: null,
   ...of,
 })
 const OUT = { kind: 'unenrolled', mode: null, why: '' } as const
@@ -133,9 +133,10 @@ test('a buyer who registered and did not activate is told apart from one who did
 test('a handled delivery says by whom, when and how; a replaced and a withdrawn one too', () => {
   const handled = { note: 'refunded, order 1182', by: 'admin', at: AT }
   assert.equal(say({ state: 'handled', handled }), '“refunded, order 1182”, noted by admin at 09:31.')
-  const replaced = { note: 'replaced by 01M8EVDJ7V0000A7E8E260CD05', by: 'admin', at: AT }
+  const OTHER_ID = '01M8EVDJ7V0000A7E8E260CD05'
+  const replaced = { note: `replaced by ${OTHER_ID}`, by: 'admin', at: AT }
   assert.equal(
-    say({ state: 'handled', handled: replaced, isReplaced: true }),
+    say({ state: 'handled', handled: replaced, replacedBy: OTHER_ID }),
     'Replaced by a correction by admin at 09:31.',
   )
   assert.equal(say({ state: 'handled' }), 'Handled by other means.')
@@ -143,7 +144,7 @@ test('a handled delivery says by whom, when and how; a replaced and a withdrawn 
   const withdrawn = { state: 'withdrawn', outcome: done({}), withdrawals: [whole] } as const
   assert.equal(say(withdrawn), 'Taken out of every course by admin at 09:31. The service no longer attempts it.')
   assert.match(
-    say({ ...withdrawn, isReplaced: true }),
+    say({ ...withdrawn, replacedBy: OTHER_ID }),
     /^Replaced by a correction\. Taken out of every course by admin/,
   )
 })

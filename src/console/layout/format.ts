@@ -38,12 +38,15 @@ export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, write: (text:
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)
 
-/** Fills the text for one of something, or for another number of it, which is its `count`. */
+/** Fills a text with a number, its `count`: one text for every number, or one for one of something and one for others. */
 export const fillCount = (
-  { one, many }: { readonly one: string; readonly many: string },
+  text: string | { readonly one: string; readonly many: string },
   count: number,
   values: Readonly<Record<string, string>> = {},
-): string => fill(count === 1 ? one : many, { count: numberText(count), ...values })
+): string => {
+  const counted = typeof text === 'string' ? text : count === 1 ? text.one : text.many
+  return fill(counted, { count: numberText(count), ...values })
+}
 
 const UNITS = [
   [DAY_MS, 'day'],

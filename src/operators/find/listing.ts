@@ -131,7 +131,6 @@ function summaryOf(
     courseIds: sale?.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
     replacedBy: replaced_by,
-    isReplaced: replaced_by !== null,
     /** Of a delivery that an operator marked as handled. */
     handled,
   }

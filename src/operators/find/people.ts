@@ -14,7 +14,7 @@ const SALES_MAX = 100
 const EVENTS_MAX = 500
 
 /** One sale of a person, without its payload: 100 payloads can be large. `unreadable` as in Shown. */
-export type Sale = Pick<Shown, 'id' | 'source' | 'receivedAt' | 'request' | 'unreadable' | 'replacedBy'> & Told
+export type Sale = Pick<Shown, 'id' | 'source' | 'receivedAt' | 'request' | 'unreadable'> & Told
 
 /** The owner of an address, as the deliveries show them. */
 export interface Person {

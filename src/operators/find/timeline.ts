@@ -69,9 +69,7 @@ export function toldOf(
   delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'settledAt' | 'replacedBy'>,
   events: readonly DeliveryEvent[],
 ): Told {
-  const { state, settledAt, replacedBy } = delivery
-  const handled = noteOf({ state, settledAt, notes: events.filter(({ kind }) => kind === 'handled') })
-  return { ...delivery, handled, isReplaced: replacedBy !== null }
+  return { ...delivery, handled: noteOf({ ...delivery, notes: events.filter(({ kind }) => kind === 'handled') }) }
 }
 
 /**

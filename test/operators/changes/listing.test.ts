@@ -69,7 +69,6 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     enrolledAt: null,
     replayedAt: null,
     replacedBy: null,
-    isReplaced: false,
     handled: null,
     source: 'shop',
     webhookId: null,

@@ -119,11 +119,7 @@ function resultsHtml({ bulk, results: states }: ProgressView): string {
   const { id, state, total, replayed } = bulk
   if (replayed === 0 && state !== 'running') return html`${words.none}`
   const links = ORDER.filter((one) => states[one] > 0).map((one) => {
-    const count = states[one]
-    const text =
-      one === 'pre_enrolled'
-        ? fillCount(TEXTS.counts.pre_enrolled, count)
-        : fill(TEXTS.counts[one], { count: numberText(count) })
+    const text = fillCount(TEXTS.counts[one], states[one])
     return html`<a href="~/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const gone = replayed - totalOf(states)

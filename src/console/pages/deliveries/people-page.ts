@@ -127,7 +127,7 @@ async function personHtml(
   const found =
     similar.length === 0 ? '' : html`<h2>${TEXTS.palette.similar}</h2>!${tableHtml(similar, { parts, request })}`
   const sold = sales.length > 0 ? salesHtml(person, { lmsUrl, courseName: request.courseName }) + history : ''
-  const box = accountHtml(account, { lmsUrl, reply, waits: sales.some(isWaiting) })
+  const box = accountHtml(account, { lmsUrl, reply, waits: sales.some((sale) => isWaiting(deliverySentence(sale))) })
   return html`!${box}!${moved.join('')}!${elsewhereHtml(elsewhere)}
 !${here !== null && checkable(person).length > 0 ? check : ''}
 !${sold || found + noSalesHtml({ isElsewhere: elsewhere.length > 0, isListed: similar.length > 0 })}
@@ -245,7 +245,7 @@ function whyHtml(sale: Sale, courseName: CourseName): string {
   if (replacedBy !== null && isStopped(state))
     return html`${TEXTS.delivery.replacedNote} <a href="~/deliveries/${replacedBy}">${replacedBy}</a>.`
   const sentence = deliverySentence(sale)
-  return sentence.situation === 'enrolled' || isWaiting(sale)
+  return sentence.situation === 'enrolled' || isWaiting(sentence)
     ? ''
     : factHtml(sentence, (text) => namedHtml(text, courseName))
 }

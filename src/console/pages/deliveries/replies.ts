@@ -72,7 +72,7 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
 
 const WAITING: readonly Situation[] = ['not_registered', 'not_activated']
 /** Whether a course of a sale waits for the buyer's account. */
-export const isWaiting = (sale: Sale): boolean => WAITING.includes(deliverySentence(sale).situation)
+export const isWaiting = ({ situation }: Pick<DeliverySentence, 'situation'>): boolean => WAITING.includes(situation)
 /**
  * What keeps a person out of the courses, by the account that the LMS has, and out of the courses of which sales. The LMS
  * may have enrolled somebody who can't sign in before the account is activated. An enrolled buyer without an account has
