@@ -276,6 +276,7 @@ const FORMS: readonly Form[] = [
       })
       receiver.answer(null)
       await button.click()
+      await text(/^Trying /)(page).waitFor() // because the page before has the same heading
     },
     shows: heading('Events to the shop'),
   },

@@ -261,6 +261,7 @@ task('the shop does not get the results: why, and that it has them again', 2, as
   await seen(page, /answered 410 Gone/)
   receiver.answer(null)
   await page.getByRole('button', { name: 'Send again' }).click()
+  await seen(page, /^Trying /) // a reload while the click's own page loads is an error of the browser
   await reloadUntil(page.getByText('The shop has every event.'))
   await seen(page, 'The shop’s endpoint works.')
 })
