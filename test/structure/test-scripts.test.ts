@@ -14,7 +14,7 @@ const filesOf = (script: string): string[] =>
   [...(scripts[script] ?? '').matchAll(/'([^']+)'/g)].flatMap(([, pattern = '']) => globSync(pattern, { cwd: ROOT }))
 
 test('each test file is run by exactly one of npm’s scripts, those of the containers by their own program', () => {
-  const run = ['test', 'test:long', 'test:browser', 'test:faults', 'test:fuzz'].flatMap(filesOf).sort()
+  const run = ['test', 'test:long', 'test:browser', 'test:faults', 'test:throttle', 'test:fuzz'].flatMap(filesOf).sort()
   const all = globSync('test/**/*.test.ts', { cwd: ROOT }).filter((file) => !file.startsWith('test/containers/'))
   assert.ok(all.length > 200)
   assert.deepEqual(run, all.sort())
