@@ -92,6 +92,22 @@ export async function salesTo(
   return [...new Set(rows.map(({ id }) => id))]
 }
 
+/** The addresses (as they are stored) of the deliveries that gave a course to one of these accounts. */
+export async function addressesOfSalesTo(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  accountIds: readonly number[],
+): Promise<string[]> {
+  if (accountIds.length === 0) return []
+  const rows = await db
+    .selectFrom('delivery_lines')
+    .innerJoin('deliveries', 'deliveries.id', 'delivery_lines.delivery_id')
+    .select('deliveries.email')
+    .distinct()
+    .where('delivery_lines.user_id', 'in', accountIds)
+    .execute()
+  return rows.flatMap(({ email }) => email ?? [])
+}
+
 function toLine(row: LineRow): Line {
   const { sent, course_key: course, result, user_id: id, username } = row
   return {

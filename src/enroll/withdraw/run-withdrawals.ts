@@ -1,8 +1,11 @@
 import { inTransaction, type TransactionContext } from '../../database/transaction.ts'
+import type { Account } from '../../lms/apis/accounts.ts'
 import { acquireChecked } from '../../lms/client/budget.ts'
 import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
+import { addressesOfSalesTo } from '../../queue/lines.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
+import { emailTerm } from '../../queue/search-terms.ts'
 import {
   type Attempted,
   type ClaimedOrder,
@@ -38,7 +41,7 @@ interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context
   readonly onEvents: (events: readonly DeliveryEvent[]) => void
 }
 
-/** Something else is done just now for the address that the buyer's account has by now. */
+/** Something else is done just now for another address of the buyer. */
 const BUSY = new Error('the withdrawal has to wait')
 
 /** The order must not go on: it ended, another replica has it, or the sale came again. */
@@ -69,7 +72,8 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
   const { context, signal, onError } = from
   let isLate = false // a call that takes the buyer out may be carried out without our knowing
   const releaseSoon = (): Promise<void> => {
-    const dueAt = context.now() + POLL_MS
+    // At different times, or two replicas whose orders wait for each other's hold could go on doing so.
+    const dueAt = context.now() + Math.round(POLL_MS * (0.5 + context.random()))
     return write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate }))
   }
   try {
@@ -113,12 +117,20 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
   }
   return withdrawPerson({
     order,
-    keeperOf: (course, { account, isTaken }) => {
-      const accountId = 'id' in account ? account.id : undefined
-      const of = { delivery: order.delivery, addresses: holdsOf(order), course, accountId, isTaken }
+    keeperOf: (course, { account, isTaken, movedTo }) => {
+      const addresses = [order.person, ...(movedTo === null ? [] : [emailTerm(movedTo)])]
+      const of = { delivery: order.delivery, addresses, course, accountId: idOf(account), isTaken }
       return guard(async () => (await keepersOf(db, of)).at(-1) ?? null)
     },
-    holdAlso: async (addresses) => {
+    holdAlso: async (buyers) => {
+      // A repeat of a sale to an address that the account has left reads whether the account is in the course.
+      const sold = await guard(() =>
+        addressesOfSalesTo(
+          db,
+          buyers.flatMap(({ account }) => idOf(account) ?? []),
+        ),
+      )
+      const addresses = [...buyers.flatMap(({ movedTo }) => movedTo ?? []), ...sold]
       if (!(await guard(() => holdAlso(order, addresses)))) throw BUSY
     },
     lms,
@@ -130,6 +142,8 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
     },
   })
 }
+
+const idOf = (account: Account): number | undefined => ('id' in account ? account.id : undefined)
 
 /** Tries the order again later, or ends it after the last attempt. */
 async function again(

@@ -27,12 +27,12 @@ export async function withdrawPerson({
 }: CallContext & {
   order: Pick<ClaimedOrder, 'delivery' | 'lines'>
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
-  keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken'>) => Promise<string | null>
+  keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
   /**
-   * Takes the holds of the addresses that the buyer's accounts have by now, before the courses are read. Rejects if
-   * something else is done for one of them just now.
+   * Takes the holds of the other addresses of these buyers, before the courses are read. Rejects if something else is done
+   * for one of them just now.
    */
-  holdAlso: (addresses: readonly string[]) => Promise<void>
+  holdAlso: (buyers: readonly Pick<Buyer, 'account' | 'movedTo'>[]) => Promise<void>
   /** Runs before each call that changes something. Rejects if the order must not go on. */
   beforeChange: () => Promise<void>
 }): Promise<AttemptedPerson> {
@@ -44,7 +44,7 @@ export async function withdrawPerson({
   }
   const found = await findBuyers({ ...context, email, courses: lines })
   if (!found.ok) return { results, failure: found.failure }
-  await holdAlso(found.value.flatMap(({ buyer: { movedTo } }) => movedTo ?? []))
+  await holdAlso(found.value.map(({ buyer }) => buyer))
   for (const { of: line, buyer } of found.value) {
     const { sent, course, account: stored, result, withdrawal } = line
     const keptBy = await keeperOf(course, buyer)

@@ -26,10 +26,10 @@ export interface ClaimedOrder {
   readonly person: string
   readonly delivery: WithLines<DeliveryRow>
   /**
-   * The addresses that the buyer's accounts have by now, if other ones than the delivery's: the order has their holds, too.
-   * So no sale to such an address is attempted between what the order reads and what it changes.
+   * The other addresses that the buyer's accounts have by now, or under which they got courses: the order has their holds,
+   * too. So no sale to such an address is attempted between what the order reads and what it changes.
    */
-  readonly left: Set<string>
+  readonly others: Set<string>
   readonly holds: Replicas['holds']
 }
 
@@ -65,7 +65,7 @@ export async function claimOrder({
       const open = taken.has(person) ? await readUnchanged(trx, one) : undefined
       return { result: open, kept: open === undefined ? new Set() : taken }
     })
-    if (claimed !== undefined) return { ...claimed, person, left: new Set(), holds }
+    if (claimed !== undefined) return { ...claimed, person, others: new Set(), holds }
   }
   return null
 }
@@ -85,10 +85,10 @@ async function readUnchanged(
 }
 
 /** The names of all holds of an order. */
-export const holdsOf = ({ person, left }: ClaimedOrder): readonly string[] => [person, ...left]
+export const holdsOf = ({ person, others }: ClaimedOrder): readonly string[] => [person, ...others]
 
 /**
- * Takes the holds of the addresses that the buyer's accounts have by now: of all of them, or of none. false if something
+ * Takes the holds of the other addresses of the buyer (see ClaimedOrder): of all of them, or of none. false if something
  * else is done for one of them just now: the order is then released, and waits for it.
  */
 export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]): Promise<boolean> {
@@ -99,7 +99,7 @@ export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]
     const all = taken.size === names.size
     return { result: all, kept: all ? taken : new Set<string>() }
   })
-  if (isTaken) for (const name of names) order.left.add(name)
+  if (isTaken) for (const name of names) order.others.add(name)
   return isTaken
 }
 

@@ -108,3 +108,23 @@ test('a sale whose access has ended doesn’t keep the course after a newer sale
   const [order] = await operations.withdrawals(again)
   assert.deepEqual([await activeIn(), order?.result?.courses[DEMO]?.keptBy], [[], undefined], await log(single))
 })
+
+test('a repeat of a sale to an address that the buyer has left waits for a refund under the new one', async () => {
+  await register()
+  const first = await sold(OLD)
+  await move()
+  const again = await sold(NEW)
+  await refund({ email: OLD })
+  await until('the first refund', async () => (await stateOf(first)) === 'withdrawn' || undefined)
+  assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`], 'the newer sale keeps the course')
+  await lms.faults([{ method: 'POST', path: UNENROLL, delayMs: 1, times: 1 }])
+  const refunding = refund({ email: NEW })
+  await hold.arrived()
+  const { status } = await sell({ email: OLD })
+  hold.release()
+  await refunding
+  await allEnded()
+  const told = JSON.stringify([status, await log(first), await log(again)])
+  assert.deepEqual([await activeIn(), await stateOf(again)], [[], 'withdrawn'], told)
+  assert.equal(await stateOf(first), 'pre_enrolled', `the buyer is out, so the sale goes to its address: ${told}`)
+})
