@@ -36,6 +36,15 @@ test('a value is kept for as long as its kind may be', async () => {
   assert.deepEqual(loads, ['long', 'short', 'short', 'long'])
 })
 
+test('a value from before the clock was set back is not kept', async () => {
+  const { at, loads, cache } = start((key) => succeeded(key))
+  at.ms = 3_600_000
+  await cache.get('long')
+  at.ms = 0
+  await cache.get('long')
+  assert.deepEqual(loads, ['long', 'long'])
+})
+
 test('callers that ask for the same key at the same time share one request', async () => {
   const { loads, cache } = start((key, nth) => succeeded(`${key}${nth}`))
   const asked = ['a', 'a', 'b', 'a'].map((key) => cache.get(key))

@@ -165,6 +165,16 @@ test('a new token that is refused at once is not renewed in turn, and one that w
   assert.equal(nameOf(await tokens.renew(second.value.value)), 'third')
 })
 
+test('a token that is refused after the clock was set back is renewed, too', async () => {
+  const { at, tokens } = clock([granting('first'), granting('second'), granting('third')])
+  const first = await tokens.get()
+  assert.ok(first.ok)
+  const second = await tokens.renew(first.value.value)
+  assert.ok(second?.ok)
+  at.ms -= 3_600_000
+  assert.equal(nameOf(await tokens.renew(second.value.value)), 'third')
+})
+
 test('a failure is not kept: the next call requests a token again', async () => {
   const failure: Failure = {
     kind: 'unreachable',

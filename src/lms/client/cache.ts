@@ -73,7 +73,8 @@ export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer =
       for (;;) {
         const kept = entries.get(key)
         const ttl = kept === undefined ? 0 : ttlMs(kept.value)
-        const isValid = kept !== undefined && ttl > 0 && now() < kept.askedAt + ttl
+        const age = kept === undefined ? 0 : now() - kept.askedAt
+        const isValid = kept !== undefined && age >= 0 && age < ttl // a clock that was set back ends it
         if (isValid && kept.askedAt >= since) return succeeded(kept.value)
         const request = requests.get(key) ?? begin(key)
         const isLater = request.sentAs === null || request.sentAs > sentBefore
