@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import { HEARTBEAT } from './apis/heartbeat.ts'
+import { HEARTBEAT, isUp } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
 import { type Application, claimsOf, judgeGrant, misconfigured, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
@@ -89,8 +89,7 @@ export function createSignIn(from: SignInOptions) {
         queued: false,
         timeoutMs: HEARTBEAT_TIMEOUT_MS,
       })
-      const judged = answer.ok ? HEARTBEAT.judge(answer.value) : answer
-      return judged.ok || (judged.failure.kind !== 'unreachable' && judged.failure.kind !== 'server_error')
+      return isUp(answer.ok ? HEARTBEAT.judge(answer.value) : answer)
     },
 
     close: () => transport.close(),

@@ -107,6 +107,19 @@ test('a 500 for one call leaves the circuit breaker closed while the heartbeat a
   assert.equal(await kindOf(), 'ok')
 })
 
+test('an LMS that keeps its heartbeat from this service counts as up, and an outage of it ends', async () => {
+  const hidden = { path: '/heartbeat', status: 403, body: '<html>Forbidden</html>' }
+  await sandbox().faults([hidden, { path: BULK, status: 500, times: 1 }])
+  assert.deepEqual([await kindOf(), happened], ['server_error', []])
+  await sandbox().faults([{ status: 503 }])
+  assert.equal(await kindOf(), 'unreachable')
+  await sandbox().noFaults()
+  await sandbox().faults([hidden])
+  probe()
+  await up()
+  assert.equal(await kindOf(), 'ok')
+})
+
 test('a failed call that many wait for is one failure, and the heartbeat is read once', async () => {
   await sandbox().faults([{ path: '/oauth2/access_token', drop: 'before', times: 1 }])
   const judged = await Promise.all(['a', 'b', 'c', 'd'].map((run) => breaker.lms.course(`course-v1:edX+DemoX+${run}`)))

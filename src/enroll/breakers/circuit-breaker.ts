@@ -1,3 +1,4 @@
+import { isUp } from '../../lms/apis/heartbeat.ts'
 import type { Budget, Permit } from '../../lms/client/budget.ts'
 import { type Failure, isInDoubt, type Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
@@ -126,7 +127,7 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
   const handleFailure = async (failure: Failure, { forAll, changes }: Learning): Promise<Failure> => {
     const isBlocked = !forAll && mayBeBlocked(failure) && (await answersOthers())
     const learned = isBlocked ? asBlocked(failure, changes) : failure
-    const alive = !isInDoubt(failure) || (await lms.heartbeat()).ok
+    const alive = !isInDoubt(failure) || isUp(await lms.heartbeat())
     become(afterFailure(current(), { failure: learned, alive, now: now() }))
     return learned
   }
@@ -166,7 +167,7 @@ async function probeWhenDue(from: BreakerOptions, { current, become }: StateHold
 async function probe({ lms, budget, signal }: BreakerOptions, kind: OpenState['kind']): Promise<boolean> {
   if (kind === 'throttled') return true
   try {
-    if (kind === 'down') return (await lms.heartbeat()).ok
+    if (kind === 'down') return isUp(await lms.heartbeat())
     return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
   } catch {
     return false // the signal ended the wait for a permit, or this replica has lost its lease

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readOk } from '../client/answer.ts'
+import { isInDoubt, type Judged } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 
 const ENDPOINT = '/heartbeat'
@@ -18,3 +19,6 @@ export const HEARTBEAT: LmsCall<true> = {
   ...getRequest(ENDPOINT),
   judge: (answer) => readOk(answer, ENDPOINT, heartbeat),
 }
+
+/** Whether the LMS is up, by its heartbeat. One that is kept from this service, as by a firewall, shows no outage. */
+export const isUp = (heartbeat: Judged<true>): boolean => heartbeat.ok || !isInDoubt(heartbeat.failure)
