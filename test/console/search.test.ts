@@ -3,6 +3,7 @@ import { after, describe, test } from 'node:test'
 import { markedHtml } from '../../src/console/pages/search/hits.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
+import { holdCalls } from '../service/serving.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -71,6 +72,26 @@ test('the preview of a correction says which account the LMS has for its address
     /A new delivery for .* The LMS has this course\. frank@example\.com in the LMS: active account frank /,
   )
   assert.match(await preview('frnak@example.com'), /nobody has registered with this address \. Check it for typos/)
+})
+
+test('the preview of a correction asks the LMS for several courses at once, so a slow one delays it only once', async () => {
+  const { arrived, release, sleep } = holdCalls()
+  let held = 0
+  const count = async (ms: number): Promise<void> => {
+    if (ms > 0) held++
+    await sleep(ms)
+  }
+  const slow = await startWithConsole({ lms: { sleep: count }, env: { LERNITO_LMS_CONCURRENCY: '4' } })
+  after(() => slow.stop())
+  const other = await operator(slow)
+  const { headers } = await slow.sell({ email: 'wrong@example.com', courseIds: ['course-v1:edX+DemoX+Gone'] })
+  const courses = [PYTHON, 'course-v1:CodeTherapy+CS101011+2025_T1', DEMO]
+  await slow.lms.faults(courses.map((course) => ({ naming: course, method: 'GET', delayMs: 1 })))
+  const form = { step: 'preview', email: 'alice@example.com', courses: courses.join('\n') }
+  const seen = other.send(`/deliveries/${headers['x-lernito-delivery']}/correct`, form)
+  await arrived()
+  await until('a look-up of each course', async () => held === courses.length || undefined).finally(release)
+  assert.equal(readable(await seen).match(/The LMS has this course/g)?.length, courses.length)
 })
 
 describe('an address without a sale', () => {

@@ -120,10 +120,13 @@ async function previewHtml(
   }
   if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
   const { email, courseIds } = planned.request
-  const [account, courses] = await Promise.all([lms.account(email), coursePreviews(lms, courseIds)])
   const withdrawable = await operations.withdrawable(here.id)
   const concerned = withdrawable?.courses ?? []
-  const stands = withdrawable === null || concerned.length === 0 ? null : await lms.whatStands(withdrawable)
+  const [account, courses, stands] = await Promise.all([
+    lms.account(email),
+    coursePreviews(lms, courseIds),
+    withdrawable === null || concerned.length === 0 ? null : lms.whatStands(withdrawable),
+  ])
   const isPaid = stands !== null && (!stands.ok || stands.value.some((one) => one.isPaid))
   const withdraw =
     withdrawable === null || concerned.length === 0
@@ -144,9 +147,16 @@ function accountHtml(account: Answered<Account>, email: string): string {
 
 type CoursePreview = { readonly written: string } & Awaited<ReturnType<LmsCalls['findCourse']>>
 
+/** So many courses are looked up at once: those of a sale mostly, and not so many that other calls wait long. */
+const AT_ONCE = 5
+
 async function coursePreviews(lms: LmsCalls, courseIds: readonly string[]): Promise<CoursePreview[]> {
   const previews: CoursePreview[] = []
-  for (const course of new Set(courseIds)) previews.push(await coursePreview(lms, course))
+  const courses = [...new Set(courseIds)]
+  for (let from = 0; from < courses.length; from += AT_ONCE) {
+    const some = courses.slice(from, from + AT_ONCE)
+    previews.push(...(await Promise.all(some.map((course) => coursePreview(lms, course)))))
+  }
   return previews
 }
 
