@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { readBody } from './api/bodies.ts'
 import { send } from './api/serve.ts'
 import { type Answer, timestamp } from './lms/answers.ts'
-import { activate, retiredEmail } from './lms/enrollment-rules.ts'
+import { changeAccount, retiredEmail } from './lms/enrollment-rules.ts'
 import { SandboxError } from './lms/error.ts'
 import { faultSchema } from './lms/faults.ts'
 import type { Lms } from './lms/lms.ts'
@@ -111,7 +111,7 @@ function addPeopleRoutes({ app, lms }: Parts): void {
     handle(accountSchema, ({ email }) => {
       const person = state.findPerson({ email })
       if (!person) return invalid(`${email} has no account`)
-      const { missingCourse } = activate({ state, world: lms.world(), now: lms.now() }, person)
+      const { missingCourse } = changeAccount({ state, world: lms.world(), now: lms.now() }, person, { active: true })
       if (missingCourse === null) return done
       return invalid(`the activation failed: there is an allowance for ${missingCourse}, which doesn't exist`)
     }),
@@ -119,15 +119,18 @@ function addPeopleRoutes({ app, lms }: Parts): void {
 }
 
 /** What becomes of accounts: they get another address, or their people have them deleted. */
-function addAccountRoutes({ app, lms: { state } }: Parts): void {
+function addAccountRoutes({ app, lms }: Parts): void {
+  const context = () => ({ state: lms.state, world: lms.world(), now: lms.now() })
   app.post(
     '/sandbox/address',
-    handle(addressSchema, (change) => doneOr(changeAddress({ state, ...change }))),
+    handle(addressSchema, (change) => doneOr(changeAddress(context(), change))),
   )
   // At once, as with the person's request: the LMS renames the account days later.
   app.post(
     '/sandbox/retire',
-    handle(accountSchema, ({ email }) => doneOr(changeAddress({ state, email: retiredEmail(email), formerly: email }))),
+    handle(accountSchema, ({ email }) =>
+      doneOr(changeAddress(context(), { email: retiredEmail(email), formerly: email })),
+    ),
   )
 }
 

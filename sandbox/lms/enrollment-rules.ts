@@ -65,30 +65,44 @@ export const retiredEmail = (email: string): string =>
   `retired__user_${createHash('sha1').update(email.toLowerCase()).digest('hex')}@retired.invalid`
 
 /**
- * Activates an account, and enrolls it in every course with a waiting allowance with auto_enroll, even if the course is
- * full. An allowance for a course that doesn't exist makes the activation fail: it returns that course's key and changes
- * nothing.
+ * Activates an account, or gives it another address. An account that is active then is enrolled in every course with an
+ * allowance with auto_enroll for its address that no other account has used, even if the course is full (Open edX,
+ * student/models/user.py, `user_post_save_callback`). An allowance for a course that doesn't exist makes the change fail:
+ * it returns that course's key and changes nothing.
  */
-export function activate(context: EnrollmentContext, person: Person): { missingCourse: string | null } {
+export function changeAccount(
+  context: EnrollmentContext,
+  person: Person,
+  change: { readonly active: true } | { readonly email: string },
+): { missingCourse: string | null } {
   const { state } = context
   return state.atomically<{ missingCourse: string | null }>(() => {
-    if (person.active) return { keep: true, value: { missingCourse: null } }
-    const active = state.savePerson({ ...person, active: true })
-    for (const allowance of state.listAllowances(person.email)) {
-      const usable = allowance.personId === null || allowance.personId === person.id
-      if (!allowance.autoEnroll || !usable) continue
-      const enrolled = state.enrollment(person.id, allowance.course)?.active === true
-      if (enrolled) {
-        state.saveAllowance({ ...allowance, personId: person.id })
-        continue
-      }
-      if (!state.findCourse(allowance.course)) return { keep: false, value: { missingCourse: allowance.course } }
-      if (isClosed(context, active, allowance.course)) continue
-      enroll(context, active, allowance.course, defaultModeOf(context, allowance.course))
-      auditActivation(context, active, allowance.course)
-    }
-    return { keep: true, value: { missingCourse: null } }
+    const changed = { ...person, ...change }
+    if (changed.active === person.active && changed.email === person.email) return UNCHANGED
+    const missingCourse = useAllowances(context, state.savePerson(changed))
+    return { keep: missingCourse === null, value: { missingCourse } }
   }).value
+}
+
+const UNCHANGED = { keep: true, value: { missingCourse: null } }
+
+/** Returns the first course that doesn't exist; null if all do. */
+function useAllowances(context: EnrollmentContext, person: Person): string | null {
+  const { state } = context
+  for (const allowance of person.active ? state.listAllowances(person.email) : []) {
+    const usable = allowance.personId === null || allowance.personId === person.id
+    if (!allowance.autoEnroll || !usable) continue
+    const enrolled = state.enrollment(person.id, allowance.course)?.active === true
+    if (enrolled) {
+      state.saveAllowance({ ...allowance, personId: person.id })
+      continue
+    }
+    if (!state.findCourse(allowance.course)) return allowance.course
+    if (isClosed(context, person, allowance.course)) continue
+    enroll(context, person, allowance.course, defaultModeOf(context, allowance.course))
+    auditActivation(context, person, allowance.course)
+  }
+  return null
 }
 
 /** The audit row of an activation repeats who enrolled and why from the person's newest one (recorded: paid-modes.json). */

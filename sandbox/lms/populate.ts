@@ -1,4 +1,5 @@
 import { parseCourseKey } from './course-keys.ts'
+import { changeAccount, type EnrollmentContext } from './enrollment-rules.ts'
 import type { State } from './state.ts'
 import type { AllowanceRow, EnrollmentRow, World } from './world.ts'
 
@@ -100,17 +101,19 @@ export function addPerson({
 }
 
 /**
- * Gives an account another address, as the LMS does after the person has confirmed it. All else stays as it is. Returns
- * null, or a message that says what is wrong.
+ * Gives an account another address, as the LMS does after the person has confirmed it. Returns null, or a message that says
+ * what is wrong.
  */
-export function changeAddress(of: { state: State; email: string; formerly: string }): string | null {
-  const { state, email, formerly } = of
+export function changeAddress(context: EnrollmentContext, of: { email: string; formerly: string }): string | null {
+  const { state } = context
+  const { email, formerly } = of
   const person = state.findPerson({ email: formerly })
   if (!person) return `${formerly} has no account`
   const other = state.findPerson({ email })
   if (other && other.id !== person.id) return `the address ${email} is taken by ${other.username}`
-  state.savePerson({ ...person, email })
-  return null
+  const { missingCourse } = changeAccount(context, person, { email })
+  if (missingCourse === null) return null
+  return `the change failed: there is an allowance for ${missingCourse}, which doesn't exist`
 }
 
 function storedKey(course: string): string {

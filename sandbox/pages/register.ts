@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { type RegistrationErrors, register } from '../api/registration.ts'
-import { activate } from '../lms/enrollment-rules.ts'
+import { changeAccount } from '../lms/enrollment-rules.ts'
 import type { Lms } from '../lms/lms.ts'
 import { field, page, sendPage } from './layout.ts'
 import { formReader, queryOf, signedInPerson } from './page-request.ts'
@@ -52,7 +52,9 @@ to ${done.person.email} with this link:</p>
         const main = html`<p class="wrong">This activation link leads to no account. <a href="/register">Register</a></p>`
         return sendPage(reply, 404, show('Unknown link', main))
       }
-      const { missingCourse } = activate({ state: lms.state, world: lms.world(), now: lms.now() }, person)
+      const { missingCourse } = changeAccount({ state: lms.state, world: lms.world(), now: lms.now() }, person, {
+        active: true,
+      })
       if (missingCourse !== null) {
         // As in the real LMS: test/recordings/README.md, 'Seen besides'.
         const main = html`<p class="wrong">The activation failed, as it does in Open edX: ${person.email} has an allowance for

@@ -169,6 +169,31 @@ test('mails and audit rows are listed, and a reset deletes them', async () => {
   assert.deepEqual([await list('mails'), await list('audit')], [{ mails: [] }, { audit: [] }])
 })
 
+test('an address turns its allowances into enrollments of an active account that gets it, also used ones of the account', async () => {
+  await using lms = await startRecordedWorld()
+  const [old, now] = ['mover@example.com', 'moved@example.com']
+  const move = (formerly: string, email: string) => control(lms, 'address', { formerly, email })
+  const activeIn = async (): Promise<string[]> =>
+    (await lms.state()).enrollments.filter(({ email, active }) => email === now && active).map(({ course }) => course)
+  await control(lms, 'people', { email: old, username: 'mover', active: false })
+  await control(lms, 'seed', { allowances: [{ email: now, course: demo, auto_enroll: true, used: false }] })
+  await move(old, now)
+  assert.deepEqual(await activeIn(), [], 'the account is not active')
+  await move(now, old)
+  await control(lms, 'activate', { email: old })
+  await move(old, now)
+  assert.deepEqual(await activeIn(), [demo])
+  assert.equal((await lms.state()).allowances[0]?.used, true)
+  await control(lms, 'seed', { enrollments: [{ email: now, course: demo, mode: 'audit', active: false }] })
+  await move(now, old)
+  await move(old, now)
+  assert.deepEqual(await activeIn(), [demo])
+  await control(lms, 'seed', {
+    allowances: [{ email: old, course: 'course-v1:no+such+course', auto_enroll: true, used: false }],
+  })
+  await refused(lms, 'address', { formerly: now, email: old }, /there is an allowance for course-v1:no\+such\+course/)
+})
+
 test('address moves an account to another address, and retire hashes it; neither takes one that is taken', async () => {
   await using lms = await startRecordedWorld()
   const account = async (query: string) => {
