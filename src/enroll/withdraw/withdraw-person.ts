@@ -106,7 +106,7 @@ export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseW
       enrollment.mode,
     )
   }
-  const isAllowed = allowance !== null && mayStillEnroll(allowance, order.account)
+  const isAllowed = allowance !== null && mayStillEnroll(allowance)
   const mode = enrollment?.mode ?? null
   if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
   const failure = await takeOut(order, read.value.key ?? order.course, { isActive, isAllowed })
@@ -152,8 +152,8 @@ async function takeOut(
 }
 
 /**
- * Reads everything again, the account too: who activated one meanwhile is enrolled, and lost only the used allowance. null
- * if the person is out of the course.
+ * Reads everything again, the account too: who activated one meanwhile is enrolled, and lost only the allowance. null if the
+ * person is out of the course.
  */
 async function verify(order: CourseOrder): Promise<Failed | null> {
   const account = await order.lms.account(order.email)
@@ -166,7 +166,7 @@ async function verify(order: CourseOrder): Promise<Failed | null> {
   const read = await readInCourse({ ...order, ...buyer.value })
   if (!read.ok) return read
   const { enrollment, allowance } = read.value
-  const isAllowed = allowance !== null && mayStillEnroll(allowance, buyer.value.account)
+  const isAllowed = allowance !== null && mayStillEnroll(allowance)
   return enrollment?.active || isAllowed ? STILL_THERE : null
 }
 

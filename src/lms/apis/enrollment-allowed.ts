@@ -12,7 +12,7 @@ export interface Allowance {
   readonly course: string
   /** Without it, the allowance enrolls nobody. */
   readonly autoEnroll: boolean
-  /** An account has enrolled through it. It has no further effect once that account is active: see mayStillEnroll. */
+  /** An account has enrolled through it, so it enrolls no other one: see mayStillEnroll. */
   readonly used: boolean
   /**
    * The masked address of the allowance if it is another one, which the LMS's database takes for the requested address;
@@ -28,13 +28,11 @@ export const isUnused = ({ used, other }: Allowance): boolean => !used && other 
 export const enrollsOnActivation = (one: Allowance): boolean => one.autoEnroll && isUnused(one)
 
 /**
- * Whether the allowance may enroll the owner of this address later, also after it was used. A person who has not activated
- * is enrolled on activation by an allowance that they have used themselves, too (the LMS's source:
- * CourseEnrollmentAllowed.for_user), so a withdrawal has to delete it.
- * @param account.status that of the account with the address
+ * Whether the allowance may enroll the owner of this address later. A used one may, too: when its account is activated, or
+ * has this address again, the LMS enrolls that account once more (Open edX, student/models/user.py,
+ * `user_post_save_callback`). So a withdrawal has to delete it, as the LMS's own unenrolling does.
  */
-export const mayStillEnroll = ({ used, other }: Allowance, { status }: { readonly status: string }): boolean =>
-  other === null && (!used || status === 'inactive')
+export const mayStillEnroll = ({ other }: Allowance): boolean => other === null
 
 const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })

@@ -111,6 +111,17 @@ test('a buyer who used the allowance, and whose address nobody has by now, is no
   assert.deepEqual([await stateOf(id), (await kinds(id)).at(-1)], ['pre_enrolled', 'withdrawal_failed'])
 })
 
+test('a buyer who is taken out stays out, also after changing the address and changing it back', async () => {
+  const [email, other] = ['waiting@example.com', 'moved@example.com']
+  const id = await sold(email)
+  await lms.people({ email, username: 'waiting', active: false })
+  await lms.activate(email)
+  await withdraw(id)
+  await lms.address({ formerly: email, email: other })
+  await lms.address({ formerly: other, email })
+  assert.deepEqual([(await rowOf(email, DEMO))?.active, (await lms.state()).allowances], [false, []])
+})
+
 test('what the delivery never reported, and what was withdrawn before, is refused', async () => {
   const id = await sold('alice@example.com')
   const order = { id, paid: false, by: 'alice' }
