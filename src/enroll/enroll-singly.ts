@@ -2,7 +2,7 @@ import { type Account, isThere } from '../lms/apis/accounts.ts'
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
-import { type Judged, succeeded } from '../lms/client/failure.ts'
+import { type Judged, mayStillLand, succeeded } from '../lms/client/failure.ts'
 import type { LmsAccount } from '../sale/line.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
@@ -204,7 +204,8 @@ async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_
     if (found.course === course && enrollsOnActivation(found)) return done('allowed')
     if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
     const deleted = await lms.disallow(await acquire(), { email, course })
-    if (!deleted.ok) return failed(deleted.failure)
+    // Carried out late, it would delete the allowance that the next attempt makes.
+    if (!deleted.ok) return failed({ ...deleted.failure, undoes: mayStillLand(deleted.failure) })
   }
   return inDoubt((await makeAllowance(pair, prior)) ?? (await settleAllowance(pair, prior)))
 }

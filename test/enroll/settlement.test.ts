@@ -214,6 +214,15 @@ test('a call that was given up, or that a proxy gave up, may land within a minut
   }
 })
 
+test('after a call that would undo the next attempt, that waits until the call can land no more, whatever it costs', () => {
+  const undoes = failed({ ...UNREACHABLE, mayHaveTakenEffect: true, undoes: true })
+  for (const isOpen of [false, true]) {
+    const work = aWork({ courses: [A] })
+    record({ work, course: A, result: undoes })
+    assert.equal(settlement({ work, now: 1000, random: () => 0.5, landsMs: 60_000, isOpen }).dueAt, 61_000)
+  }
+})
+
 test('an unknown effect stays unknown until an attempt ends without a failure', () => {
   for (const [result, stays] of [
     [unreachable, true],
