@@ -122,6 +122,16 @@ test('a probe without a result leaves the course to the next probe', () => {
   assert.equal(breakers.healthOf(COURSE), 'probe')
 })
 
+test('a pause that no sale waits for any longer, as when its course was deleted, is shown for nine hours and not for ever', () => {
+  const { clock, breakers, fail } = breakersAt(0)
+  fail('a', 'b', 'c')
+  clock.now = 8 * 60 * MINUTE_MS
+  assert.equal(breakers.paused().length, 1, 'a sale may wait for eight hours between two attempts')
+  clock.now = 9 * 60 * MINUTE_MS
+  assert.deepEqual(breakers.paused(), [])
+  assert.equal(breakers.healthOf(COURSE), 'healthy')
+})
+
 test('a success in between resets the count', () => {
   const { breakers, fail } = breakersAt(0)
   fail('a', 'b')

@@ -1,3 +1,5 @@
+import { LONGEST_WAIT_MS } from '../../queue/retry-schedule.ts'
+
 /**
  * Which calls may be made for a course now. `healthy`: any call. `doubtful`: any call, but in one slot, since its last
  * call failed. `probe`: one call for one person. `probing`: that call is in flight. `paused`: none.
@@ -54,8 +56,13 @@ export function createCourseBreakers({
       return probing.has(course) ? 'probing' : 'probe'
     },
     pauseOf: (course) => viewOf(course, states.get(course)),
-    paused: () =>
-      [...states].flatMap(([course, state]) => viewOf(course, state) ?? []).sort((a, b) => a.since - b.since),
+    paused: () => {
+      // Every sale that waits has had its turn by then: nobody waits for the course, as when the LMS has deleted it.
+      const isForgotten = (state: CourseState): boolean =>
+        state.kind === 'open' && state.probeAt + LONGEST_WAIT_MS < now()
+      for (const [course, state] of states) if (isForgotten(state)) states.delete(course)
+      return [...states].flatMap(([course, state]) => viewOf(course, state) ?? []).sort((a, b) => a.since - b.since)
+    },
     succeeded: (course) => {
       const before = states.get(course)
       states.delete(course)
