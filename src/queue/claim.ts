@@ -7,9 +7,7 @@ import type { Waiters, WaitsFor } from './waiters.ts'
 
 const PAGE = 200
 const AWAITED_MAX = 1000
-/** So many deliveries that come in between two claims are claimed at once. */
-export const RECEIVED_MAX = 1000
-/** For how long a due delivery is left to the replica where it came in, if there are several. */
+/** For how long a due delivery is left to the replica where its sender waits, if there are several. */
 const LEFT_MS = 2000
 
 interface ClaimParts {
@@ -24,12 +22,8 @@ interface ClaimParts {
  * Claims due deliveries, in memory: all that a sender waits for here, and up to `max` others, oldest first. Those with a
  * waiting sender come first and don't count against `max`, so that a long backlog delays no new sale. Which replica attempts
  * a delivery is decided when the attempt begins, by the hold: two that claim the same one do no harm.
- * @param of.received the deliveries that came in here since the last claim, and for which nobody waits
  */
-export async function claimDue(
-  parts: ClaimParts,
-  { max, received }: { max: number; received: readonly string[] },
-): Promise<Delivery[]> {
+export async function claimDue(parts: ClaimParts, max: number): Promise<Delivery[]> {
   const { store, claimed } = parts
   const ids: string[] = []
   const live = store.live()
@@ -37,9 +31,7 @@ export async function claimDue(
   try {
     const page = await store.due({ forMs, limit: PAGE })
     claimInto(ids, await awaitedRows(parts, forMs === 0 ? page : null), { parts, most: Number.POSITIVE_INFINITY })
-    const most = ids.length + max
-    if (forMs > 0) claimInto(ids, await store.due({ limit: RECEIVED_MAX, among: received }), { parts, most })
-    await claimBacklog(parts, { ids, page, live, forMs, most })
+    await claimBacklog(parts, { ids, page, live, forMs, most: ids.length + max })
     return await readAll(parts, ids)
   } catch (error) {
     claimed.release(ids)

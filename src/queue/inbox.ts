@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { AppError, isUnreachable, noneIfUnreachable } from '../service/lib/errors.ts'
 import { createWakeUp, pause as wait } from '../service/lib/loop.ts'
-import { claimDue, RECEIVED_MAX } from './claim.ts'
+import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
 import type { Change } from './events.ts'
 import { createGroupCommit } from './group-commit.ts'
@@ -128,7 +128,6 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   }
   const waiters = createWaiters({ now, max: WAITING_MAX, isAnswer: answersSender })
   const closing = new AbortController()
-  const received: string[] = []
   return {
     store,
     now,
@@ -147,8 +146,6 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
     remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
     closing,
     paused: false,
-    /** See claimDue. */
-    received,
   }
 }
 type State = ReturnType<typeof createInboxState>
@@ -164,7 +161,6 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
   if (progress.state !== 'queued') return { ...of, progress }
   // Read now and not before the write: nobody would tell a sender who begins to wait after the pause.
   if (deadline === null || state.paused || closing.signal.aborted) {
-    if (state.received.length < RECEIVED_MAX) state.received.push(of.id)
     wakeUp.wake()
     return { ...of, progress: null }
   }
@@ -198,7 +194,7 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
 }
 
 async function claimNow(state: State, max: number): Promise<Delivery[]> {
-  const deliveries = await claimDue(state, { max, received: state.received.splice(0) })
+  const deliveries = await claimDue(state, max)
   if (!state.paused) return deliveries
   state.claimed.release(deliveries.map(({ id }) => id))
   return []
