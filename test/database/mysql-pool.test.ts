@@ -129,6 +129,20 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
     await ask(next, 'create table sold (id int)')
   })
 
+  for (const names of ['latin1', 'utf8mb3']) {
+    test(`texts stay as they are on a server that sets the character set ${names} for its clients`, async (t) => {
+      await mariadb.administer(`set global init_connect = 'set names ${names}'`)
+      t.after(() => mariadb.administer("set global init_connect = ''"))
+      const connection = await (await open(t)).take()
+      await ask(connection, 'create table names (name varchar(20)) default charset = utf8mb4 collate = utf8mb4_bin')
+      await ask(connection, "insert into names values ('Zoë Łukasz 😀')")
+      assert.deepEqual(await ask(connection, 'select name, char_length(name) as characters from names'), [
+        { name: 'Zoë Łukasz 😀', characters: 12 },
+      ])
+      connection.release()
+    })
+  }
+
   test('one that was released twice is used once', async (t) => {
     const { take, takeAll } = await open(t)
     const [first] = await takeAll()

@@ -5,6 +5,7 @@ import { hostToVerify, type Tls, tlsError } from './tls.ts'
 /** For the whole opening: TCP, TLS, login, and the statements that prepare the session. */
 const CONNECT_MS = 3000
 const LOCK_WAIT_SECONDS = 3
+const COLLATION = 'utf8mb4_bin'
 /** How long the server may take to close a connection after the farewell. */
 const FAREWELL_MS = 300
 
@@ -41,7 +42,7 @@ export function openConnection({
     host: hostToVerify(server.host),
     stream: () => socket,
     ...(ssl === null ? {} : { ssl }),
-    charset: 'utf8mb4_bin',
+    charset: COLLATION,
     supportBigNumbers: true,
     connectTimeout: 0, // it would end with the login; `late` covers the session's statements too
   })
@@ -101,10 +102,13 @@ function prepareSession(
   done: (error: Error | null) => void,
 ): void {
   const seconds = Math.max(1, Math.floor(idleTimeoutMs / 1000))
-  // As in Django; the default makes inserts lock gaps.
-  driver.query('set session transaction isolation level read committed', (error) => {
+  const failed = (error: Error | null): void => {
     if (error) done(error)
-  })
+  }
+  // A server may be told to set another character set for its clients, and the driver then writes in that one.
+  driver.query(`set names utf8mb4 collate ${COLLATION}`, failed)
+  // As in Django; the default makes inserts lock gaps.
+  driver.query('set session transaction isolation level read committed', failed)
   // Another SQL mode could read our escaped texts differently, and local time repeats an hour each year. The
   // transaction of a paused replica must not keep its locks: the default wait_timeout is 8 hours.
   driver.query(
