@@ -1,5 +1,6 @@
-import type { ExpressionBuilder, Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
+import { inTransaction, type WriteContext } from '../database/transaction.ts'
 import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type Background, pause, runBackgroundLoop } from '../service/lib/loop.ts'
@@ -27,15 +28,20 @@ const hasNoOpenOrder = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
     ),
   )
 
+/** What a step needs. `before`: ms since 1970. */
+interface Purge extends Pick<WriteContext, 'database' | 'random'> {
+  readonly before: number
+}
+
 /**
  * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
  * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those with an open
  * withdrawal. Resolves to how many deliveries were deleted.
  */
-export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
-  const ids = await findOld({ db, before })
+export async function purgeStep({ database, random, before }: Purge): Promise<number> {
+  const ids = await findOld({ db: database.db, before })
   if (ids.length === 0) return 0
-  return db.transaction().execute(async (trx) => {
+  const body = async (trx: Transaction<Tables>): Promise<number> => {
     await lockDeliveries({ trx }, ids)
     // A repeat may have requeued one meanwhile: delete only those that are still old and finished.
     const old = await trx
@@ -51,7 +57,8 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
       old.map(({ id }) => id),
     )
     return old.length
-  })
+  }
+  return inTransaction({ database, random, body })
 }
 
 /** One state after the other, each by its part of the index, so that rows that are kept are never read. */
@@ -77,7 +84,8 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
  * that have ended, and the webhook-ids of refunds that concerned no delivery: one step of at most 200 entries. Resolves
  * to how many entries were deleted.
  */
-export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+export async function purgeAuditStep({ database, random, before }: Purge): Promise<number> {
+  const { db } = database
   await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
   await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
   await db.deleteFrom('incidents').where('started_at', '<', before).where('ended_at', '<', before).execute()
@@ -91,10 +99,11 @@ export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; befor
     .execute()
   if (old.length === 0) return 0
   const ids = old.map(({ id }) => id)
-  await db.transaction().execute(async (trx) => {
+  const body = async (trx: Transaction<Tables>): Promise<void> => {
     await trx.deleteFrom('events').where('delivery_id', '=', '').where('id', 'in', ids).execute()
     await trx.updateTable('events').set({ audited: null }).where('audited', '=', 1).where('id', 'in', ids).execute()
-  })
+  }
+  await inTransaction({ database, random, body })
   return old.length
 }
 
@@ -151,19 +160,19 @@ export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; be
 
 /** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
 export function runRetention({
-  db,
+  context,
   days,
-  now,
   onPurged,
   ...background
 }: Background & {
-  db: Kysely<Tables>
+  context: Pick<WriteContext, 'database' | 'random' | 'now'>
   days: number
-  now: () => number
   /** Called with the number of deleted deliveries, if any. */
   onPurged: (deliveries: number) => void
 }): Promise<void> {
   const { guard, signal } = background
+  const { database, now } = context
+  const { db } = database
   /** Repeats the step, with a rest after each, until it finds nothing. */
   const inSteps = async (step: () => Promise<number>): Promise<void> => {
     while (!signal.aborted && (await guard(step)) > 0) await pause(REST_MS, signal)
@@ -173,11 +182,11 @@ export function runRetention({
     let purged = 0
     try {
       await inSteps(async () => {
-        const deliveries = await purgeStep({ db, before })
+        const deliveries = await purgeStep({ ...context, before })
         purged += deliveries
         return deliveries
       })
-      await inSteps(() => purgeAuditStep({ db, before }))
+      await inSteps(() => purgeAuditStep({ ...context, before }))
       await inSteps(() => purgeReplayedStep({ db, before }))
       await inSteps(() => purgeOutboxStep({ db, before: Math.min(before, now() - UNSENT_MS) }))
     } finally {

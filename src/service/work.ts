@@ -48,7 +48,6 @@ export async function runWork(parts: Parts): Promise<void> {
     runBulkReplays(parts),
     runRetention({
       ...parts,
-      db: database.db,
       days,
       onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
     }),

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
+import { purgeStep } from '../../src/queue/retention.ts'
 import { claimIds, claimNow, submit } from './claiming.ts'
 import {
+  accepted,
   arrival,
   only,
   pruneAlone,
@@ -138,4 +140,25 @@ test('a released delivery can be claimed again', quick, async (t) => {
   assert.deepEqual(await claimNow(bench), [])
   bench.inbox.release([id])
   assert.deepEqual(await claimIds(bench), [id])
+})
+
+test('a deadlock with another replica does not keep retention from deleting', quick, async (t) => {
+  const { db, store, context, rows } = await setUp(t)
+  const sales = await store.write(['a', 'b'].map((name) => accepted(arrival({ email: `${name}@x.example` }))))
+  await store.write(sales.map(({ id }) => settled(succeeded(id))))
+  const [first = '', last = ''] = sales.map(({ id }) => id).sort()
+  const purged = await db.transaction().execute(async (trx) => {
+    const lock = (id: string) => trx.updateTable('deliveries').set({ attempts: 0 }).where('id', '=', id).execute()
+    // The server gives up the transaction that has written less.
+    const written = Array.from({ length: 100 }, (_, i) => ({ name: `round-${i}`, came_to: 0 }))
+    await trx.insertInto('rounds').values(written).execute()
+    await lock(last)
+    const purging = purgeStep({ ...context, before: START + 1 })
+    const free = db.selectFrom('deliveries').select('id').where('id', '=', first).forUpdate().skipLocked()
+    while ((await free.execute()).length > 0) await delay(10)
+    await lock(first)
+    return { purging }
+  })
+  assert.equal(await purged.purging, 2)
+  assert.deepEqual(await rows('deliveries'), [])
 })

@@ -81,9 +81,10 @@ test('retention finds old rows by an index, however many rows are kept', async (
   const bench = await setUp(t)
   await fill(bench)
   const plans = await plansOf(bench.database, async (db) => {
-    assert.equal(await purgeStep({ db, before: START }), 0)
-    assert.equal(await purgeStep({ db, before: START + 1 }), 200)
-    await purgeAuditStep({ db, before: START })
+    const context = { ...bench.context, database: { ...bench.database, db } }
+    assert.equal(await purgeStep({ ...context, before: START }), 0)
+    assert.equal(await purgeStep({ ...context, before: START + 1 }), 200)
+    await purgeAuditStep({ ...context, before: START })
   })
   const found = plans.filter(({ sql }) => /deliveries|events/.test(sql))
   assert(found.length >= 7, `${found.length} statements`)

@@ -7,75 +7,74 @@ import { accepted, arrival, needsAttention, retry, START, settled, setUp, succee
 const DAY_MS = 24 * 3_600_000
 
 test('a finished delivery is deleted with its events once its last activity is too old, and not before', async (t) => {
-  const { store, db, clock, rows } = await setUp(t)
+  const { store, clock, rows, context } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   clock.at += 1000
   await store.write([settled(succeeded(id))])
-  assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
-  assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
+  assert.equal(await purgeStep({ ...context, before: START + 1000 }), 0)
+  assert.equal(await purgeStep({ ...context, before: START + 1001 }), 1)
   assert.deepEqual([await rows('deliveries'), await rows('events'), await rows('delivery_lines')], [[], [], []])
 })
 
 test('a delivery with an open withdrawal is never deleted, however old it is, and delays no other deletion', async (t) => {
-  const { store, db, rows, operations } = await setUp(t)
+  const { store, rows, operations, context } = await setUp(t)
   const emails = Array.from({ length: 205 }, (_, i) => `p${i}@example.com`)
   const sales = await store.write(emails.map((email) => accepted(arrival({ email }))))
   await store.write(sales.map(({ id }) => settled(succeeded(id))))
   for (const { id } of sales.slice(0, 202)) await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   const before = START + 1000 * DAY_MS
-  assert.deepEqual([await purgeStep({ db, before }), await purgeStep({ db, before })], [3, 0])
+  assert.deepEqual([await purgeStep({ ...context, before }), await purgeStep({ ...context, before })], [3, 0])
   assert.equal((await rows('delivery_lines')).length, 202)
 })
 
 test('a waiting delivery is never deleted, however old it is', async (t) => {
-  const { store, db, rows } = await setUp(t)
+  const { store, rows, context } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   await store.write([settled(retry(id, START + DAY_MS))])
-  assert.equal(await purgeStep({ db, before: START + 1000 * DAY_MS }), 0)
+  assert.equal(await purgeStep({ ...context, before: START + 1000 * DAY_MS }), 0)
   assert.equal((await rows('deliveries')).length, 1)
 })
 
 test('a delivery that needs attention is never deleted, however old it is, and delays no other deletion', async (t) => {
-  const { store, db, rows, operations } = await setUp(t)
+  const { store, rows, operations, context } = await setUp(t)
   const emails = Array.from({ length: 250 }, (_, i) => `p${i}@example.com`)
   const open = await store.write(emails.map((email) => accepted(arrival({ email }))))
   await store.write(open.map(({ id }) => settled(needsAttention(id))))
   const [done] = await store.write([accepted(arrival({ email: 'done@example.com' }))])
   await store.write([settled(succeeded(done?.id ?? ''))])
   const before = START + 1000 * DAY_MS
-  assert.equal(await purgeStep({ db, before }), 1)
-  assert.equal(await purgeStep({ db, before }), 0)
+  assert.equal(await purgeStep({ ...context, before }), 1)
+  assert.equal(await purgeStep({ ...context, before }), 0)
   assert.equal((await rows('deliveries')).length, 250)
   await operations.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
-  assert.equal(await purgeStep({ db, before }), 1)
+  assert.equal(await purgeStep({ ...context, before }), 1)
 })
 
 test('a repeat counts as activity', async (t) => {
-  const { store, db, clock } = await setUp(t)
+  const { store, db, clock, context } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   await store.write([settled(succeeded(id))])
   clock.at += 90 * DAY_MS
   await store.write([accepted(arrival())])
   await store.write([settled(succeeded(id))])
-  assert.equal(await purgeStep({ db, before: START + DAY_MS }), 0)
+  assert.equal(await purgeStep({ ...context, before: START + DAY_MS }), 0)
   assert.deepEqual(await timeline({ db }, id), ['received', 'enrolled', 'repeated', 'enrolled'])
 })
 
 test('retention deletes in small steps until nothing is too old, and keeps the rest', async (t) => {
-  const { store, db, clock, rows } = await setUp(t)
+  const { store, db, clock, rows, context } = await setUp(t)
   const emails = Array.from({ length: 450 }, (_, i) => `p${i}@example.com`)
   const old = await store.write(emails.map((email) => accepted(arrival({ email }))))
   await store.write(old.map(({ id }) => settled(succeeded(id))))
   clock.at += 100 * DAY_MS
   const [fresh] = await store.write([accepted(arrival({ email: 'fresh@example.com' }))])
-  assert.equal(await purgeStep({ db, before: clock.at - 90 * DAY_MS }), 200)
+  assert.equal(await purgeStep({ ...context, before: clock.at - 90 * DAY_MS }), 200)
   const stopping = new AbortController()
   const errors: unknown[] = []
   let purged = 0
   await runRetention({
-    db,
+    context,
     days: 90,
-    now: () => clock.at,
     guard: (work) => work(),
     onPurged: (deliveries) => {
       purged = deliveries
@@ -98,7 +97,7 @@ test('retention deletes in small steps until nothing is too old, and keeps the r
 })
 
 test('audit entries and ended bulk replays are deleted at the age of deliveries', async (t) => {
-  const { store, db, operations, clock, rows } = await setUp(t)
+  const { store, db, operations, clock, rows, context } = await setUp(t)
   const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
   const [one] = await store.write([accepted(arrival({ courseIds }))])
   const old = await operations.startReplay({ filter: {}, by: 'alice' })
@@ -108,9 +107,9 @@ test('audit entries and ended bulk replays are deleted at the age of deliveries'
   clock.at += DAY_MS
   const fresh = await operations.startReplay({ filter: {}, by: 'alice' })
   await operations.stopReplay({ id: fresh.id, by: 'alice' })
-  assert.equal(await purgeAuditStep({ db, before: START }), 0)
-  assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
-  assert.equal(await purgeStep({ db, before: START + 1 }), 1)
+  assert.equal(await purgeAuditStep({ ...context, before: START }), 0)
+  assert.equal(await purgeAuditStep({ ...context, before: START + 1 }), 4)
+  assert.equal(await purgeStep({ ...context, before: START + 1 }), 1)
   assert.deepEqual(
     (await db.selectFrom('bulk_replays').select('id').execute()).map(({ id }) => id),
     [running.id, fresh.id],

@@ -86,7 +86,7 @@ test('a search finds nothing of a delivery that was deleted or erased, nor does 
   const kept = await write(arrival({ email: 'ada@x.example' }))
   bench.clock.at += DAY_MS
   await bench.operations.replay({ ids: [kept, erased], by: 'alice' })
-  assert.equal(await purgeStep({ db: bench.db, before: bench.clock.at }), 1)
+  assert.equal(await purgeStep({ ...bench.context, before: bench.clock.at }), 1)
   await bench.operations.startReplay({ filter: { find: 'LRN-2026' }, by: 'alice' })
   await bench.operations.startReplay({ filter: { find: 'lovelace' }, by: 'alice' })
   assert.deepEqual(await finding(bench, 'garcia'), [erased])

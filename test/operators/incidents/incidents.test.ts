@@ -116,7 +116,7 @@ test('the bands of a chart are the incidents that overlap it', async (t) => {
     all.toReversed(),
   )
   assert.equal(second.next, null)
-  await purgeAuditStep({ db, before: all[20] ?? 0 })
+  await purgeAuditStep({ ...context, before: all[20] ?? 0 })
   assert.equal((await incidentsBetween(db, { from: 0, to: clock.at })).length, 5)
 })
 
