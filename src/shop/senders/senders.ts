@@ -70,13 +70,12 @@ export function createSenders({
     const rows = [...counted.values()]
     if (rows.length === 0) return
     counted = new Map()
-    try {
-      const isNew = await guard(() => inTransaction({ database, random, body: (trx) => addRows(trx, rows) }))
-      if (isNew) await guard(() => deleteSurplus(db))
-    } catch (error) {
+    const storing = guard(() => inTransaction({ database, random, body: (trx) => addRows(trx, rows) }))
+    const isNew = await storing.catch((error: unknown) => {
       for (const row of rows) add(row)
       throw error
-    }
+    })
+    if (isNew) await guard(() => deleteSurplus(db))
   }
 
   return {

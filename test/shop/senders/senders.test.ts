@@ -15,7 +15,7 @@ async function setUpSenders(t: TestContext) {
     broken.meanwhile()
     throw new Error('the database is away')
   }
-  const replica = (): Senders => createSenders({ context, guard })
+  const replica = (guarded = guard): Senders => createSenders({ context, guard: guarded })
   type Result = Parameters<Senders['count']>[0]['result']
   const send = (senders: Senders, result: Result, { ip = SHOP, count = 1 } = {}): void => {
     for (let i = 0; i < count; i++) senders.count({ ip, result })
@@ -119,6 +119,22 @@ test('what is just being stored is counted once', async (t) => {
   const senders = replica()
   send(senders, 'signature', { count: 3 })
   const [{ refused }] = await Promise.all([senders.read(), senders.flush()])
+  assert.deepEqual(
+    refused.flatMap(({ causes }) => causes.map(({ count }) => count)),
+    [3],
+  )
+})
+
+test('what is stored is not counted again when the database is lost right after it', async (t) => {
+  const { replica, send } = await setUpSenders(t)
+  let uses = 0
+  const senders = replica(async (work) => {
+    if (++uses === 2) throw new Error('the database is away')
+    return work()
+  })
+  send(senders, 'signature', { count: 3 })
+  await assert.rejects(senders.flush())
+  const { refused } = await senders.read()
   assert.deepEqual(
     refused.flatMap(({ causes }) => causes.map(({ count }) => count)),
     [3],
