@@ -1,3 +1,4 @@
+import { reasonOf } from '../database/availability.ts'
 import { modesFrom } from '../enroll/course-mode.ts'
 import {
   type Finding,
@@ -71,6 +72,8 @@ export const reconcile = command({
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           by: operator(),
           signal,
+          onError: (error) =>
+            process.stderr.write(`The end of a repair could not be stored: ${reasonOf(error)}. It is tried again.\n`),
           sleep: (ms) => pause(ms, signal),
           onFinding: (finding) => {
             if (values.json) findings.push(finding)

@@ -1,6 +1,6 @@
 import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { AppError, isUnreachable, noneIfUnreachable } from '../service/lib/errors.ts'
-import { createWakeUp, pause as wait } from '../service/lib/loop.ts'
+import { createWakeUp, untilStored } from '../service/lib/loop.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
 import type { Change } from './events.ts'
@@ -71,7 +71,6 @@ const GROUP_MAX = 200
 const GROUP_BYTES = 1024 * 1024
 /** How often to look for what is due, and whether an operator has stopped an attempt: the operator waits for it. */
 const CLAIM_MS = 500
-const SETTLE_RETRY_MS = 1000
 /** Smaller steps of the clock are ordinary corrections. */
 const CLOCK_SET_MS = 1000
 
@@ -105,7 +104,7 @@ export function createInbox(parts: InboxParts): Inbox {
       wakeUp.wake()
     },
     settle: async (settlements) => {
-      await Promise.all(settlements.map((settlement) => settleUntilStored(state, settlement)))
+      await Promise.all(settlements.map((settlement) => settle(state, settlement)))
     },
     pause: () => {
       state.paused = true
@@ -218,7 +217,7 @@ async function beginAttempt(
 }
 
 /** The LMS already has the effect of the attempt, so the result is kept until the database stores it. */
-async function settleUntilStored(state: State, settlement: Settlement): Promise<void> {
+async function settle(state: State, settlement: Settlement): Promise<void> {
   const { write, publish, claimed, waiters, wakeUp, closing, report } = state
   const { id } = settlement
   if (!claimed.hasBegun(id) && !(await beginAttempt(state, { ids: [id], calls: false })).has(id)) {
@@ -226,20 +225,13 @@ async function settleUntilStored(state: State, settlement: Settlement): Promise<
     return wakeUp.wake()
   }
   const person = claimed.attemptOf(id)?.person ?? id
-  for (;;) {
-    try {
-      const { events, progress } = await write({ kind: 'settle', settlement, person })
-      claimed.release([id])
-      for (const event of events) publish(event)
-      waiters.notify(id, progress)
-      wakeUp.wake()
-      return
-    } catch (error) {
-      report(error)
-      if (closing.signal.aborted) return
-      await wait(SETTLE_RETRY_MS, closing.signal)
-    }
-  }
+  const store = (): Promise<Written> => write({ kind: 'settle', settlement, person })
+  const stored = await untilStored(store, { onError: report, signal: closing.signal })
+  if (stored === null) return
+  claimed.release([id])
+  for (const event of stored.events) publish(event)
+  waiters.notify(id, stored.progress)
+  wakeUp.wake()
 }
 
 /** See GROUP_BYTES. */

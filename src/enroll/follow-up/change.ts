@@ -8,13 +8,11 @@ import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
-import { type Background, pause } from '../../service/lib/loop.ts'
+import { type Background, untilStored } from '../../service/lib/loop.ts'
 import { type Reported, readWithdrawing } from './reported.ts'
 
-const AGAIN_MS = 1000
-
 /** What a change in the LMS outside of an attempt needs. */
-export interface Changing extends Pick<Background, 'guard'> {
+export interface Changing extends Pick<Background, 'guard' | 'onError'> {
   readonly context: WriteContext
   readonly replicas: Pick<Replicas, 'holds'>
   readonly landsMs: number
@@ -49,7 +47,7 @@ export async function changeFor<T>(
     ...wanted
   }: Wanted & { change: (acquire: () => Promise<Permit>) => Promise<T>; isUnknown: (result: T) => boolean },
 ): Promise<T | null> {
-  const { acquire, guard, signal } = changing
+  const { acquire, guard } = changing
   let isHeld = false
   let isKnown = true
   const confirm = async (): Promise<void> => {
@@ -71,7 +69,8 @@ export async function changeFor<T>(
     if (error === NOT_WANTED) return null
     throw error
   } finally {
-    if (isHeld) await untilStored(() => guard(() => endHold(changing, wanted, isKnown)), signal)
+    // What is to be done for the buyer waits for the end of the hold. The others end that of a process that has ended.
+    if (isHeld) await untilStored(() => guard(() => endHold(changing, wanted, isKnown)), changing)
   }
 }
 
@@ -125,16 +124,4 @@ async function wantsCourse(
   const mayWant = isDone(row.state) || row.state === 'needs_attention'
   if (!mayWant || (lineOf(row.lines, course)?.result ?? null) === null) return false
   return (await readWithdrawing(on, [id])).size === 0
-}
-
-/** What is to be done for the buyer waits for the end of the hold, so it is tried until the database has it. */
-async function untilStored(store: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      return await store()
-    } catch {
-      if (signal.aborted) return // the others end the hold of a process that has ended
-      await pause(AGAIN_MS, signal)
-    }
-  }
 }

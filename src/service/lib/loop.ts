@@ -31,6 +31,28 @@ export async function runBackgroundLoop({
   }
 }
 
+/** How long to wait before what could not be stored is tried again, ms. */
+const STORE_AGAIN_MS = 1000
+
+/**
+ * Stores what already has an effect elsewhere: tries again until the database has it. Resolves to null if the signal is
+ * aborted before that.
+ */
+export async function untilStored<Result>(
+  store: () => Promise<Result>,
+  { onError, signal }: Pick<Background, 'onError' | 'signal'>,
+): Promise<Result | null> {
+  for (;;) {
+    try {
+      return await store()
+    } catch (error) {
+      if (!isUnreachable(error)) onError(error)
+      if (signal.aborted) return null
+      await pause(STORE_AGAIN_MS, signal)
+    }
+  }
+}
+
 /** Waits `ms`, or until the signal is aborted, whichever comes first. Never rejects: callers check the signal. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   // It rejects only because of the signal.

@@ -1,14 +1,13 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
-import { type Background, pause, type WakeUp } from '../../service/lib/loop.ts'
+import { type Background, untilStored, type WakeUp } from '../../service/lib/loop.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
 import { CONCURRENCY, type Posted, type Poster } from './post-event.ts'
 import { type Stored, storeResult } from './store-result.ts'
 
 /** Commands and other replicas store events too. An idle look costs two statements. */
 const POLL_MS = 1000
-const STORE_RETRY_MS = 1000
 /** At a stop, attempts in flight may take this much longer. */
 const STOP_GRACE_MS = 3000
 
@@ -52,7 +51,7 @@ export async function runOutbox(from: Outbox): Promise<void> {
     if (max === 0 || rightOf(from) === null) return 0
     const claimed = await guard(() => claimEvents({ context, holds: replicas.holds, max }))
     for (const event of claimed) {
-      const sending = send(from, { event, stop: stop.signal, report })
+      const sending = send(from, { event, stop: stop.signal })
         .catch(report)
         .finally(() => {
           inFlight.delete(sending)
@@ -78,21 +77,18 @@ export async function runOutbox(from: Outbox): Promise<void> {
   await Promise.all(inFlight)
 }
 
-interface Sending {
-  readonly event: ClaimedEvent
-  /** Ends the attempt. */
-  readonly stop: AbortSignal
-  readonly report: (error: unknown) => void
-}
-
-async function send(from: Outbox, sending: Sending): Promise<void> {
-  const { event, stop } = sending
+/** @param of.stop ends the attempt */
+async function send(from: Outbox, { event, stop }: { event: ClaimedEvent; stop: AbortSignal }): Promise<void> {
+  const { context, replicas, guard } = from
   const began = performance.now()
   const right = rightOf(from)
   const posted: Posted =
     right === null ? { kind: 'stopped' } : await from.poster.post(event, AbortSignal.any([stop, right]))
   const ms = Math.round(performance.now() - began)
-  const stored = await storeUntilDone(from, sending, posted)
+  // The shop may have the event already.
+  const store = (): Promise<Stored> =>
+    guard(() => storeResult({ ...context, holds: replicas.holds }, { event, posted }))
+  const stored = await untilStored(store, from)
   if (stored === null || posted.kind === 'stopped') return
   const { id, about, type, attempts } = event
   from.onSent({ ...stored, event: { id, about, type, attempts: attempts + 1 }, posted, ms })
@@ -105,19 +101,5 @@ function rightOf({ maySend }: Outbox): AbortSignal | null {
   } catch (error) {
     if (isLeaseLost(error)) return null
     throw error
-  }
-}
-
-/** The shop may have the event already, so the result is kept until the database stores it; null: the service stops. */
-async function storeUntilDone(from: Outbox, { event, report }: Sending, posted: Posted): Promise<Stored | null> {
-  const { context, replicas, guard, signal } = from
-  for (;;) {
-    try {
-      return await guard(() => storeResult({ ...context, holds: replicas.holds }, { event, posted }))
-    } catch (error) {
-      report(error)
-      if (signal.aborted) return null
-      await pause(STORE_RETRY_MS, signal)
-    }
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { sql } from 'kysely'
 import { changeFor } from '../../../src/enroll/follow-up/change.ts'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
 import { runWithdrawals } from '../../../src/enroll/withdraw/run-withdrawals.ts'
@@ -10,7 +11,18 @@ import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { createWakeUp } from '../../../src/service/lib/loop.ts'
 import { accepted, arrival, pruneAlone, settled, succeeded } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
-import { acquire, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp, withRepair } from './harness.ts'
+import {
+  acquire,
+  callsTo,
+  ENROLL,
+  type FollowUp,
+  HONOR,
+  PYTHON,
+  register,
+  setUp,
+  unexpected,
+  withRepair,
+} from './harness.ts'
 
 const ADA = 'ada@x.example'
 const LANDS_MS = 60_000
@@ -124,6 +136,7 @@ async function repaired(
     context,
     replicas,
     guard,
+    onError: unexpected,
     landsMs: LANDS_MS,
     lms: { ...withRepair(lms, before), ...changed },
     acquire,
@@ -191,14 +204,14 @@ test('a withdrawal that is ordered during a repair begins after it', async (t) =
 })
 
 /** A sale, and the hold on it from a change that ends with this result. */
-async function changed(t: TestContext, isUnknown: boolean) {
+async function changed(t: TestContext, isUnknown: boolean, onError: (error: unknown) => void = unexpected) {
   const bench = await setUp(t)
   const { context, replicas } = bench
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled' } })
   const reported = await bench.delivery(id)
   const change = (work: () => Promise<unknown> = async () => {}) =>
     changeFor(
-      { context, replicas, landsMs: LANDS_MS, guard, acquire, signal },
+      { context, replicas, landsMs: LANDS_MS, guard, onError, acquire, signal },
       {
         reported,
         course: HONOR,
@@ -244,6 +257,17 @@ test('the hold of a live replica lasts until the change ends', async (t) => {
     assert.equal(await claimOrder(bench), null)
   })
   assert.equal(await looksAgain(bench, bench.id), false)
+  assert.ok(await claimOrder(bench))
+})
+
+test('a hold that could not be ended is reported, and ended as soon as the database takes it', async (t) => {
+  const reported = Promise.withResolvers<unknown>()
+  const bench = await changed(t, false, reported.resolve)
+  const changing = bench.change(() => sql`alter table holds rename to away`.execute(bench.db))
+  assert.match(String(await reported.promise), /holds/)
+  await sql`alter table away rename to holds`.execute(bench.db)
+  await changing
+  await order(bench, bench.id)
   assert.ok(await claimOrder(bench))
 })
 

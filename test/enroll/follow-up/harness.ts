@@ -30,6 +30,10 @@ export const CERTIFICATES = '/api/certificates/v0/certificates/{username}/course
 /** Where browsers reach the LMS. */
 export const LMS_URL = 'https://learn.example.com'
 
+/** For what reports an error that no test expects. */
+export const unexpected = (error: unknown): never => {
+  throw error
+}
 export const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
 
 interface Sale {
@@ -82,6 +86,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
         signal: new AbortController().signal,
         asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, rest: async () => {}, ...asking },
         guard: (work) => work(),
+        onError: unexpected,
         publish,
       })
 

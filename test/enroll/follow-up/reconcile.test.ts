@@ -4,7 +4,7 @@ import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile
 import type { CourseResult } from '../../../src/sale/line.ts'
 import { DEMO } from '../../harness.ts'
 import { setFacts } from '../../lines.ts'
-import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp, withRepair } from './harness.ts'
+import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp, unexpected, withRepair } from './harness.ts'
 
 const ALICE = 'alice@example.com'
 const NOBODY = 'nobody@example.com'
@@ -25,6 +25,7 @@ async function reconciled(
     context,
     replicas,
     guard: (work) => work(),
+    onError: unexpected,
     landsMs: 60_000,
     lms,
     acquire,
