@@ -4,11 +4,26 @@ import { openConnection, type Server, type ServerConnection, timeout } from './c
 import { serverErrorOf } from './errors.ts'
 import { sslOptionsFor } from './tls.ts'
 
-/** For one statement; longer than its wait for a lock. */
-const STATEMENT_MS = 5000
-/** For a connection while all are in use; longer than a statement and a new connection together. */
-const WAIT_MS = 9000
-const CONNECTIONS = 8
+/** Longer than a new connection takes, ms. */
+const OPENING_MS = 4000
+
+/** What a pool may use at most, and how long it waits. */
+export interface Limits {
+  readonly connections: number
+  /** For one statement; longer than its wait for a lock, ms. */
+  readonly statementMs: number
+  /** How long a connection that nobody uses is kept, ms: less than the server keeps it. */
+  readonly keptMs: number
+}
+
+interface PoolParts {
+  readonly server: Server
+  readonly idleTimeoutMs: number
+  /** Absent: those for all but reports. */
+  readonly limits?: Limits | undefined
+}
+
+const USUAL = { connections: 8, statementMs: 5000 }
 
 type Callback = Parameters<MysqlPool['getConnection']>[0]
 
@@ -17,12 +32,12 @@ type Callback = Parameters<MysqlPool['getConnection']>[0]
  * (except one that changes the schema), and at the end. Those who wait for a connection get one in turn.
  * docs/decisions/0030-tls-to-mysql.md says why it isn't the driver's pool.
  */
-export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; idleTimeoutMs: number }): MysqlPool {
+export function createBoundedPool({ server, idleTimeoutMs, limits }: PoolParts): MysqlPool {
+  const { connections, statementMs, keptMs } = limits ?? { ...USUAL, keptMs: idleTimeoutMs / 2 }
   const ssl = server.tls === null ? null : sslOptionsFor(server.tls)
   const all = new Set<ServerConnection>()
-  const leave = (connection: ServerConnection): void => connection.leave()
-  const idle = createLine<ServerConnection>({ ms: idleTimeoutMs / 2, expire: leave }) // before the server closes it
-  const waiting = createLine<Callback>({ ms: WAIT_MS, expire: giveUp })
+  const idle = createLine<ServerConnection>({ ms: keptMs, expire: (connection) => connection.leave() })
+  const waiting = createWaiting(statementMs + OPENING_MS)
   let isClosed = false
 
   const open = (callback: Callback): void => {
@@ -39,7 +54,7 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
         all.delete(connection)
         idle.remove(connection)
         if (!isReady) callback(error, NONE)
-        const next = all.size < CONNECTIONS ? waiting.takeFirst() : null
+        const next = all.size < connections ? waiting.takeFirst() : null
         if (next !== null) open(next)
       },
     })
@@ -54,13 +69,13 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
     else if (isRetired(connection)) connection.leave()
     else idle.add(connection)
   }
-  const use = (connection: ServerConnection): MysqlPoolConnection => useOf({ connection, release, retire })
+  const use = (connection: ServerConnection): MysqlPoolConnection => useOf({ connection, statementMs, release, retire })
   return {
     getConnection: (callback) => {
       const latest = idle.takeLast() // the one that was used last: so those that aren't needed are closed
       if (isClosed) callback(closed(), NONE)
       else if (latest !== null) callback(null, use(latest))
-      else if (all.size < CONNECTIONS) open(callback)
+      else if (all.size < connections) open(callback)
       else waiting.add(callback)
     },
     end: async (callback) => {
@@ -119,7 +134,9 @@ function createLine<One>({ ms, expire }: { ms: number; expire: (one: One) => voi
 }
 type Line<One> = ReturnType<typeof createLine<One>>
 
-const giveUp = (callback: Callback): void => callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE)
+/** Those who wait for a connection while all are in use. */
+const createWaiting = (ms: number): Line<Callback> =>
+  createLine({ ms, expire: (callback) => callback(timeout(`no free connection within ${ms / 1000} s`), NONE) })
 
 const closed = (): Error => new Error('Pool is closed.')
 
@@ -143,10 +160,12 @@ const CHANGES_SCHEMA = /^(create|alter|drop) /i
  */
 function useOf({
   connection,
+  statementMs,
   release,
   retire,
 }: {
   connection: ServerConnection
+  statementMs: number
   release: (connection: ServerConnection) => void
   /** Called when the server serves no writes any more. */
   retire: (connection: ServerConnection) => void
@@ -172,11 +191,11 @@ function useOf({
         callback?.(sql === 'rollback' ? null : error, error ? [] : result)
       }
       const giveUp = (): void => {
-        const late = timeout(`no answer within ${STATEMENT_MS / 1000} s`)
+        const late = timeout(`no answer within ${statementMs / 1000} s`)
         end(late, []) // first: the driver then reports the cut to the same callback, which no longer matters
         cut(late)
       }
-      const timer = CHANGES_SCHEMA.test(sql) ? undefined : setTimeout(giveUp, STATEMENT_MS)
+      const timer = CHANGES_SCHEMA.test(sql) ? undefined : setTimeout(giveUp, statementMs)
       return driver.query<RowDataPacket[] | ResultSetHeader>(sql, values, end)
     },
   }

@@ -95,8 +95,8 @@ function reports(parts: Parts) {
     causes: read(markedCauses),
     backlog: read(countBacklog),
     /** `after`: the `next` of the previous page. */
-    incidents: read((db, after: string | null) => listIncidents(db, { now: now(), after })),
-    waitedSales: read(waitedSales),
+    incidents: count((db, after: string | null) => listIncidents(db, { now: now(), after })),
+    waitedSales: count(waitedSales),
     incidentsBetween: read(incidentsBetween),
     countByState: createCounting({ count: count(countByState), now }),
     sales: createCounting({ count: count(salesBySpan), now }),

@@ -10,6 +10,7 @@ import {
   arrival,
   COURSE,
   needsAttention,
+  onSqlite,
   rejectedArrival,
   START,
   settled,
@@ -226,3 +227,15 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   await stepReplay(other.context, id)
   assert.equal(totalOf(await replayResults(id)), 2)
 })
+
+// SQLite has no limit: its reports have a thread of their own.
+if (!onSqlite())
+  test('on a server, a report may take longer than other statements', async (t) => {
+    const { reports, db } = (await setUp(t)).context.database
+    const slow = sql`select sleep(5.2)`
+    const ended = await Promise.allSettled([slow.execute(reports), slow.execute(db)])
+    assert.deepEqual(
+      ended.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
+  })
