@@ -34,7 +34,8 @@ export interface Change {
 
 /**
  * Stores events, in the transaction of the changes that they record, and after these changes. Those that
- * concern the shop are stored in the outbox too, if there is one.
+ * concern the shop are stored in the outbox too, if there is one. Of a delivery that was erased meanwhile, none is stored:
+ * nothing would ever delete it.
  * @param audited how many of the first ones are entries of the audit
  */
 export async function insertEvents(
@@ -55,8 +56,9 @@ export async function insertEvents(
     seq: places[index]?.number ?? 0,
     audited: index < audited ? 1 : null,
   }))
-  await insertRows({ trx, into: 'events', rows })
-  if (hasOutbox) await insertShopEvents({ trx, at }, rows)
+  const kept = rows.filter(({ delivery_id, seq }) => delivery_id === '' || seq > 0)
+  await insertRows({ trx, into: 'events', rows: kept })
+  if (hasOutbox) await insertShopEvents({ trx, at }, kept)
   return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DueRow } from '../../src/queue/due.ts'
+import { insertEvents } from '../../src/queue/events.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import { accepted, arrival, only, rejectedArrival, retry, START, settled, setUp, succeeded } from './harness.ts'
 
@@ -88,4 +89,11 @@ test('a bad write fails alone in its group, and the others are stored', async (t
     ],
   )
   assert.deepEqual(published.map(({ kind }) => kind).sort(), ['enrolled', 'received', 'received'])
+})
+
+test('no event is stored of a delivery that was deleted meanwhile', async (t) => {
+  const { db, context, rows } = await setUp(t)
+  const draft = { deliveryId: context.newId(), kind: 'kept', detail: 'another delivery was refunded' } as const
+  await db.transaction().execute((trx) => insertEvents({ ...context, trx, at: START }, [draft]))
+  assert.deepEqual(await rows('events'), [])
 })
