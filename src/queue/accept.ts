@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { insertRows, ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { Line } from '../sale/line.ts'
-import type { Progress, Reason, Source, VerifiedWebhook } from '../sale/types.ts'
+import type { DeliveryState, Progress, Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { startAgain, wantedAsNew } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
@@ -107,6 +107,8 @@ interface Sale {
   readonly row: DeliveryRow
   readonly holder: SaleHolder | null
   readonly id: string
+  /** Of the delivery, before this webhook. */
+  readonly state: DeliveryState
   readonly isNew: boolean
   readonly isNamed: boolean
 }
@@ -118,7 +120,10 @@ async function storeSales({ trx }: TransactionContext, arrivals: readonly Arriva
   const sorted = rows.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
   const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, existing: 'ignore' })
   const digests = [...new Set(rows.map(({ digest }) => digest))]
-  const select = trx.selectFrom('deliveries').select(['id', 'digest', 'webhook_id']).where('digest', 'in', digests)
+  const select = trx
+    .selectFrom('deliveries')
+    .select(['id', 'digest', 'webhook_id', 'state'])
+    .where('digest', 'in', digests)
   const stored = new Map((inserted === rows.length ? rows : await select.execute()).map((row) => [row.digest, row]))
   const isNew = ({ row }: NewDelivery): boolean => stored.get(row.digest)?.id === row.id
   await storeLines(
@@ -128,9 +133,9 @@ async function storeSales({ trx }: TransactionContext, arrivals: readonly Arriva
   return sales.map(({ row, holder }) => {
     const found = stored.get(row.digest)
     if (found === undefined) throw new Error(`delivery ${row.id} was not stored`)
-    const { id, webhook_id } = found
+    const { id, state, webhook_id } = found
     if (isKnown({ holder }) && holder?.id !== id) throw ROW_CHANGED // erased since its webhook-id was read
-    return { row, holder, id, isNew: id === row.id, isNamed: webhook_id !== null }
+    return { row, holder, id, state, isNew: id === row.id, isNamed: webhook_id !== null }
   })
 }
 
@@ -160,14 +165,14 @@ async function processSales(context: TransactionContext, sales: readonly Sale[])
     renamed.map(({ id, isNamed, row }) => ({ id, isNamed, webhookId: row.webhook_id ?? '' })),
   )
   return sales.map((sale) => {
-    const { isNew, row } = sale
+    const { row } = sale
     const id = startedBy(sale)
     const retry = lateRetryOf(sale)
     if (retry !== undefined) return lateRetry(id, retry)
     const progress = toProgress({ ...row, generation: requeued.generations.get(id) ?? row.generation })
     const ended = requeued.ended.get(id) ?? []
     requeued.ended.delete(id) // a group may have the same repeat twice
-    const drafts = [...draftEvents({ id, isNew, row, reason: progress.reason }), ...ended]
+    const drafts = [...draftEvents({ ...sale, id, reason: progress.reason }), ...ended]
     return { id, progress, drafts: id === sale.id ? drafts : [...drafts, repeatedAs(sale.id, id)] }
   })
 }
@@ -176,14 +181,16 @@ function draftEvents({
   id,
   isNew,
   row,
+  state,
   reason,
-}: Pick<Sale, 'id' | 'isNew' | 'row'> & { reason: Reason | null }): EventDraft[] {
+}: Pick<Sale, 'id' | 'isNew' | 'row' | 'state'> & { reason: Reason | null }): EventDraft[] {
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
     detail: ORIGIN[row.source](row),
   } as const
-  if (row.state !== 'rejected') return [received]
+  // Of one that a person has corrected or handled since, it would be no news.
+  if (row.state !== 'rejected' || state !== 'rejected') return [received]
   return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome({ courses: {}, reason }) }]
 }
 

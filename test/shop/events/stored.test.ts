@@ -102,6 +102,21 @@ test('a result that the shop no longer waits for has no event: the sale came aga
   assert.deepEqual(await types(bench), ['delivery.enrolled'])
 })
 
+test('a sale with wrong fields that comes again has an event, but not after an operator has handled or corrected it', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(rejectedArrival())]))
+  await bench.store.write([accepted(rejectedArrival())])
+  assert.deepEqual(await types(bench), ['delivery.rejected', 'delivery.rejected'])
+  await bench.operations.markHandled({ id, note: 'enrolled by hand', by: 'alice' })
+  const again = only(await bench.store.write([accepted(rejectedArrival())]))
+  assert.deepEqual(
+    again.events.map(({ kind }) => kind),
+    ['repeated'],
+  )
+  assert.equal(again.progress.reason?.code, 'payload.invalid')
+  assert.equal((await types(bench)).length, 2)
+})
+
 test('an operator sends the state of a delivery again, as a new event', async (t) => {
   const bench = await setUp(t, { hasOutbox: true })
   const { id } = only(await bench.store.write([accepted(arrival())]))
