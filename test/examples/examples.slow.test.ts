@@ -304,7 +304,8 @@ describe('the receivers', { concurrency: true }, () => {
       const states = join(temporaryFolder(t), 'states')
       const port = await freePort()
       const command = receiver(place.built, port)
-      const begin = (): Running => start({ t, command, args: [], env: { PORT: String(port), LERNITO_STATES: states } })
+      const begin = (env: Record<string, string> = {}): Running =>
+        start({ t, command, args: [], env: { PORT: String(port), LERNITO_STATES: states, ...env } })
       const post = (message: Message): Promise<Answered> => exchange({ url: `http://127.0.0.1:${port}/`, ...message })
       const posted = async (message: Message): Promise<number> => (await post(message)).status
       const { child, stdout, ended } = begin()
@@ -346,12 +347,15 @@ describe('the receivers', { concurrency: true }, () => {
       assert.deepEqual(printed(), [line, last])
       assert.equal(JSON.parse(readFileSync(join(states, `${data.id}.json`), 'utf8')).sequence, sequence + 3)
 
-      // It remembers what it has after a restart.
+      // It remembers what it has after a restart. While the secret is changed, it accepts both.
       child.kill('SIGKILL')
       await ended
-      const restarted = begin()
+      const restarted = begin({ LERNITO_EVENTS_SECRET: `${WHSEC} ${SANDBOX_EVENTS_SECRET}` })
       assert.equal(await until('the restart', () => posted(later).catch(() => undefined)), 204)
       assert.equal(await posted(event), 204)
+      assert.equal(await posted(resigned(event, { secret: WHSEC })), 204)
+      const unknown = `whsec_${Buffer.alloc(32, 8).toString('base64')}`
+      assert.equal(await posted(resigned(event, { secret: unknown })), 401)
       assert.equal(restarted.stdout(), '')
     })
   }

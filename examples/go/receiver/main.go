@@ -25,9 +25,10 @@ import (
 const bodyMax = 1 << 20
 
 var (
-	secret = env("LERNITO_EVENTS_SECRET", "whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ=")
-	states = env("LERNITO_STATES", "lernito-states")
-	lock   sync.Mutex
+	// While the operator changes the secret: both, with a space between them.
+	secrets = env("LERNITO_EVENTS_SECRET", "whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ=")
+	states  = env("LERNITO_STATES", "lernito-states")
+	lock    sync.Mutex
 )
 
 // An event has more fields, which docs/reference/events.md lists.
@@ -41,7 +42,7 @@ type event struct {
 }
 
 // isValid tells whether the service signed these bytes within the last five minutes.
-func isValid(key []byte, header http.Header, body []byte) bool {
+func isValid(keys [][]byte, header http.Header, body []byte) bool {
 	timestamp := header.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
@@ -50,12 +51,14 @@ func isValid(key []byte, header http.Header, body []byte) bool {
 	if age := time.Since(time.Unix(seconds, 0)); age < -5*time.Minute || age > 5*time.Minute {
 		return false
 	}
-	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.%s", header.Get("webhook-id"), timestamp, body)
-	expected := []byte("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	for _, signature := range strings.Split(header.Get("webhook-signature"), " ") {
-		if hmac.Equal(expected, []byte(signature)) {
-			return true
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		fmt.Fprintf(mac, "%s.%s.%s", header.Get("webhook-id"), timestamp, body)
+		expected := []byte("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+		for _, signature := range strings.Split(header.Get("webhook-signature"), " ") {
+			if hmac.Equal(expected, []byte(signature)) {
+				return true
+			}
 		}
 	}
 	return false
@@ -102,14 +105,14 @@ func handle(received event) {
 	fmt.Println(received.Type, received.Data.ID, received.Data.State)
 }
 
-func receive(key []byte) http.HandlerFunc {
+func receive(keys [][]byte) http.HandlerFunc {
 	return func(response http.ResponseWriter, request *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(response, request.Body, bodyMax))
 		if err != nil {
 			response.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
-		if request.Method != http.MethodPost || !isValid(key, request.Header, body) {
+		if request.Method != http.MethodPost || !isValid(keys, request.Header, body) {
 			response.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -142,16 +145,20 @@ func env(name, otherwise string) string {
 }
 
 func main() {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil {
-		log.Fatal("LERNITO_EVENTS_SECRET: ", err)
+	keys := [][]byte{}
+	for _, secret := range strings.Fields(secrets) {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+		if err != nil {
+			log.Fatal("LERNITO_EVENTS_SECRET: ", err)
+		}
+		keys = append(keys, key)
 	}
 	if err := os.MkdirAll(states, 0o700); err != nil {
 		log.Fatal(err)
 	}
 	server := http.Server{
 		Addr:        "127.0.0.1:" + env("PORT", "8792"),
-		Handler:     receive(key),
+		Handler:     receive(keys),
 		ReadTimeout: 15 * time.Second,
 	}
 	log.Fatal(server.ListenAndServe())
