@@ -76,7 +76,7 @@ def post(path: str, webhook_id: str, body: bytes) -> Answer:
     try:
         connection.request("POST", SERVICE.path + path, body, headers)
         response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read().decode())
+        return Answer(response.status, response.headers, response.read().decode(errors="replace"))
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Answer(0, {}, repr(error))
     finally:

@@ -15,6 +15,8 @@ import { buildGo, LANGUAGES, type Language } from './languages.ts'
 
 const WHSEC = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 const AT_ONCE = { 'retry-after': '0' }
+/** Not every proxy writes its pages in UTF-8. */
+const PAGE = Buffer.from('<p>Störung</p>', 'latin1')
 const DELIVERY = /delivery=([0-9A-Z]{26})/
 
 interface Message {
@@ -81,7 +83,7 @@ const proxied = (service: string): Parameters<typeof createServer>[1] & object =
     const fault = faults.get(name)?.shift()
     if (fault === null) return void request.socket.destroy()
     if (fault !== undefined) {
-      const { status, headers, text = '<p>a page of the proxy</p>' } = fault
+      const { status, headers, text = PAGE } = fault
       return void response.writeHead(status, headers).end(text)
     }
     const answered = await exchange({ url: service + path, headers: ownless(message.headers), body: message.body })
