@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { COURSES_PATH } from '../../../src/shop/courses/route.ts'
+import { REFUND_PATH } from '../../../src/shop/refund/route.ts'
 import { sign } from '../../../src/shop/signature/signature.ts'
-import { BODY_LIMIT } from '../../../src/shop/webhook/route.ts'
+import { STATUS_PATH } from '../../../src/shop/status/route.ts'
+import { BODY_LIMIT, WEBHOOK_PATHS } from '../../../src/shop/webhook/route.ts'
 import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../../harness.ts'
 import { BULK } from '../../service/serving.ts'
 
@@ -54,11 +57,14 @@ describe('the webhook over HTTP', () => {
   })
 
   for (const path of ['/', '/api/lernito', '/api/lernito/webhook/more', '/api/webhook/', '/lernito/webhooks']) {
-    test(`${path} gets 404 in JSON`, async () => {
+    test(`${path} gets 404 in JSON, with the path of each kind of request`, async () => {
       const body = payload({ email: 'path@example.com' })
       const answered = await exchange({ url: product.url + path, headers: signed(body), body })
       assert.equal(answered.status, 404)
       assert.match(answered.text, /^{"success":false,"message":"Not found\./)
+      const [first] = WEBHOOK_PATHS
+      for (const known of [first, STATUS_PATH, COURSES_PATH, REFUND_PATH])
+        assert.ok(answered.text.includes(` ${known}`))
     })
   }
 
