@@ -64,11 +64,14 @@ export interface Outbox extends OutboxHealth {
 /** How many events wait, how many were given up, and when the oldest that waits was stored. */
 export async function readOutboxBacklog(db: Kysely<Tables>): Promise<OutboxBacklog> {
   return {
-    pending: await countOf(db, 'is'),
+    pending: await countWaiting(db),
     failed: await countOf(db, 'is not'),
     oldestAt: await readOldestWaiting(db),
   }
 }
+
+/** How many events wait. */
+export const countWaiting = (db: Kysely<Tables>): Promise<number> => countOf(db, 'is')
 
 /** When the oldest event that waits was stored, ms since 1970; null if none waits. */
 export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {

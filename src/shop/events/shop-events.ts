@@ -4,10 +4,10 @@ import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
 import {
+  countWaiting,
   type Outbox,
   type OutboxHealth,
   readOutbox,
-  readOutboxBacklog,
   readOutboxHealth,
 } from '../../queue/outbox/list-events.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
@@ -88,7 +88,7 @@ export async function sendFailedAgain(
 ): Promise<AuditedResult<{ readonly events: number }>> {
   return auditedChange(context, async (writing) => {
     const { trx, at } = writing
-    const { pending } = await readOutboxBacklog(trx)
+    const waiting = await countWaiting(trx)
     const rows = await trx
       .selectFrom('outbox')
       .select('id')
@@ -106,7 +106,7 @@ export async function sendFailedAgain(
         .execute()
     }
     await resumeEndpoint(trx, { at })
-    const detail = `events that waited: ${pending}, given up before: ${ids.length}`
+    const detail = `events that waited: ${waiting}, given up before: ${ids.length}`
     return { result: { events: ids.length }, listed: [{ deliveryId: '', kind: 'sent_again', detail, actor: by }] }
   })
 }
