@@ -58,9 +58,15 @@ function post(string $path, string $id, string $body): array
         'ignore_errors' => true, // read the body of every status
         'follow_location' => 0,
     ];
-    $stream = @fopen(SERVICE . $path, 'r', false, stream_context_create(['http' => $http]));
+    $problems = []; // the first one has the cause
+    set_error_handler(function (int $_, string $problem) use (&$problems): bool {
+        $problems[] = strtr($problem, "\n", ' ');
+        return true;
+    });
+    $stream = fopen(SERVICE . $path, 'r', false, stream_context_create(['http' => $http]));
+    restore_error_handler();
     if ($stream === false) {
-        return ['status' => 0, 'headers' => [], 'text' => error_get_last()['message']];
+        return ['status' => 0, 'headers' => [], 'text' => implode('; ', $problems)];
     }
     $lines = stream_get_meta_data($stream)['wrapper_data'];
     $headers = [];

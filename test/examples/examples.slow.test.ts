@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { SANDBOX_EVENTS_SECRET } from '../../src/cli/events.ts'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
 import { signStandard, verifyStandard } from '../../src/shop/signature/standard.ts'
+import { NO_OPENSSL, selfSigned } from '../doctor/examining.ts'
 import { type Answered, control, DEMO, exchange } from '../harness.ts'
 import { listening } from '../listening.ts'
 import { freePort } from '../package/ports.ts'
@@ -129,6 +130,20 @@ const BUYERS: Readonly<Record<string, string>> = {
 describe('the senders', { concurrency: true }, () => {
   for (const language of LANGUAGES) {
     test(language.name, { skip: language.missing }, () => tryOut(language))
+    test(`${language.name}: to a server without a trusted certificate it sends nothing, and says why`, {
+      skip: language.missing || NO_OPENSSL,
+    }, async (context) => {
+      const env = {
+        LERNITO_URL: `https://${await selfSigned(context)}`,
+        LERNITO_QUEUE: join(temporaryFolder(t), 'queue'),
+      }
+      const sale = ['sell', 'tls', 'alice@example.com', 'A', 'B', DEMO]
+      const { child, stdout, ended } = start({ t, command: language.sender(place.built), args: sale, env })
+      const line = await until('the answer', () => /^order-tls: .*$/m.exec(stdout())?.[0])
+      child.kill()
+      await ended
+      assert.match(line, /^order-tls: 0 .*certificate/)
+    })
   }
 })
 
