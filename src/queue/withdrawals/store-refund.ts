@@ -99,11 +99,32 @@ async function readRefundable(
   const newest = rows.at(-1)?.id ?? ''
   if (sale !== undefined) {
     const named = await readSaleId(trx, sale)
-    const ofSale = rows.filter(({ id }) => id === sale || id === named)
+    const ids = await withCorrected(trx, named ?? sale)
+    const ofSale = rows.filter(({ id }) => id === sale || ids.has(id))
     return { found: await concernedBy(trx, { rows: ofSale, courseIds }), newest }
   }
   const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
   return { found: same.length > 0 ? same : await concernedBy(trx, { rows, courseIds }), newest }
+}
+
+/**
+ * A delivery, with those that it corrects: the shop learns its id from an event or the answer to a repeat, but refunds the
+ * payload that it sold.
+ */
+async function withCorrected(trx: TransactionContext['trx'], id: string): Promise<ReadonlySet<string>> {
+  const found = new Set<string>()
+  for (let next: string | undefined = id; next !== undefined && !found.has(next); ) {
+    found.add(next)
+    const corrected: { id: string } | undefined = await trx
+      .selectFrom('deliveries')
+      .innerJoin('deliveries as corrected', 'corrected.id', 'deliveries.replaces')
+      .select('corrected.id')
+      .where('deliveries.id', '=', next)
+      .whereRef('corrected.replaced_by', '=', 'deliveries.id')
+      .executeTakeFirst()
+    next = corrected?.id
+  }
+  return found
 }
 
 /** Those of these deliveries that sold one of the courses, with those that correct them. */
