@@ -53,8 +53,6 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     const sale = readOptionalId(json, 'sale')
     if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
-    const malformed = request.courseIds.find((key) => !isCourseKey(key))
-    if (malformed !== undefined) return wrong(`Invalid course key format: ${malformed}`)
     const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
     const names = {
       ...(webhookId === undefined ? {} : { webhookId }),
@@ -66,6 +64,9 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
       return misusedId(result.kind)
     }
     if (result.kind === 'never_sold') {
+      // Only now, because an operator may have corrected the sale of a malformed key.
+      const malformed = result.courses.find((key) => !isCourseKey(key))
+      if (malformed !== undefined) return wrong(`Invalid course key format: ${malformed}`)
       const unsold = result.courses.slice(0, UNSOLD_MAX)
       onRefund({ result: result.kind, deliveries: [], courses, ...names, unsold, to: maskAddress(request.email) })
       return neverSold(result.courses, sale.value)

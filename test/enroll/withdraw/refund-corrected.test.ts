@@ -57,6 +57,16 @@ test('a refund of a sale whose course key was corrected takes the right course',
   assert.deepEqual(await access(), [`${ALICE} ${DEMO}`])
 })
 
+test('a refund of a sale whose course key was malformed takes the course that it was corrected to', async () => {
+  const id = await sold(ALICE, ['DemoX'])
+  assert.equal(await stateOf(id), 'rejected')
+  await corrected({ id, courseIds: [DEMO] })
+  assert.equal((await refund(ALICE, ['DemoX'])).status, 200)
+  assert.deepEqual(await access(), [])
+  const never = await refund(ALICE, ['PyX'])
+  assert.deepEqual([never.status, never.json], [400, { success: false, message: 'Invalid course key format: PyX' }])
+})
+
 test('a refund may name a sale by what corrects it: the shop knows its id from an event or the answer to a repeat', async () => {
   const named = (sale: string, email: string, courseIds: readonly string[]) =>
     post({ url: product.url, email, courseIds, sale })
