@@ -37,13 +37,15 @@ export function readFilter(of: { values: FilterValues; search?: string; now: num
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
 /** As the commands print it, or with a T. Date.parse also reads a text after the date, and takes 31 February for 3 March. */
-const TIME = /^(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/
+const TIME = /^(?<day>\d{4}-\d\d-\d\d)(?<time>[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(?<zone>Z|[+-]\d\d:\d\d)?)?$/
 
 function readTime({ option, text, now }: { option: string; text: string; now: number }): number {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
   if (unit === 'm' || unit === 'h' || unit === 'd') return now - Number(count) * UNITS[unit]
-  const isDay = z.iso.date().safeParse(TIME.exec(text)?.[1]).success
-  const at = isDay ? Date.parse(text) : Number.NaN
+  const { day, time, zone } = TIME.exec(text)?.groups ?? {}
+  // Without a zone, Date.parse would take a time for one of this machine's zone, and a day for one in UTC.
+  const utc = time !== undefined && zone === undefined ? `${text}Z` : text
+  const at = z.iso.date().safeParse(day).success ? Date.parse(utc) : Number.NaN
   if (Number.isNaN(at))
     throw usageError(
       `--${option} ${plain(text)} is not valid. Use a time such as 2026-01-31T18:00Z, or an age such as 7d.`,

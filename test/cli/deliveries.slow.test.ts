@@ -53,6 +53,16 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.equal((await list('--all')).length, 3)
   })
 
+  test('a time without a zone is in UTC, as every time that a command prints', async (t) => {
+    const { store, env } = await inboxOf(t)
+    await store([person('ada')])
+    const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(0, 16)
+    const args = ['deliveries', 'list', '--count', '--since', at(-1), '--until', at(1)]
+    for (const TZ of ['America/New_York', 'Asia/Tokyo']) {
+      assert.equal((await run({ args, env: { ...env, TZ } })).stdout, '1 delivery: 1 queued\n', TZ)
+    }
+  })
+
   test('counts all that match, in total and by state, also without listing them', async (t) => {
     const { store, command } = await inboxOf(t)
     const ids = await store(['ada', 'alan', 'bob'].map(person))
