@@ -101,10 +101,21 @@ async function assertUsable({ url, ca }: { url: string; ca: string | undefined }
 }
 
 const unusable = (name: string, reason: string): AppError =>
-  new AppError('database.unreachable', `The database ${name} can't be used: ${reason}. Check LERNITO_DATABASE_URL.`)
+  new AppError(
+    'database.unreachable',
+    `The database ${name} can't be used: ${reason}. Make room if the disk is full. Otherwise run the command as the user of the service, and check LERNITO_DATABASE_URL.`,
+  )
 
-/** The actor for the audit. */
-export const operator = (): string => `${userInfo().username} (command line)`
+/** The actor for the audit. A container may run as a user that has no name there. */
+export const operator = (): string => `${nameOfUser()} (command line)`
+
+function nameOfUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `user ${process.getuid?.()}`
+  }
+}
 
 /** Of the deliveries whose ids begin alike, the message names so many. */
 const NAMED = 5

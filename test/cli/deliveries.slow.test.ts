@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { accepted, arrival, COURSE, needsAttention, rejectedArrival, settled, succeeded } from '../queue/harness.ts'
-import { run, start, temporaryFolder, until } from '../service/process.ts'
+import { ROOT, run, start, temporaryFolder, until } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
 import { inboxOf } from './inboxes.ts'
 
@@ -134,6 +134,36 @@ describe('a database that does not exist, or is not up to date', { concurrency: 
       assert.match(stderr, new RegExp(`${join(folder, 'lernito.db')}.* LERNITO_DATABASE_URL`))
     }
     assert.equal(existsSync(join(folder, 'lernito.db')), false)
+  })
+})
+
+const STRANGER = 54_321
+/** A command as a user without a name, as a container may have. Only root can become one. */
+const asStranger = (args: string[], env: Record<string, string>) => {
+  const become = ['setpriv', `--reuid=${STRANGER}`, `--regid=${STRANGER}`, '--clear-groups'] as const
+  const command = [...become, process.execPath, join(ROOT, 'src/cli/main.ts')] as const
+  return run({ command, args, env: { ...env, NODE_COMPILE_CACHE: '' } })
+}
+
+describe('another user', { skip: process.getuid?.() !== 0 }, () => {
+  test('who may not use the database is told to be the user of the service', async (t) => {
+    const { env, folder } = await inboxOf(t)
+    chmodSync(folder, 0o755)
+    const { code, stdout, stderr } = await asStranger(['deliveries', 'list'], env)
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+    assert.match(stderr, /^The database .* can't be used: .* run the command as the user of the service/)
+  })
+
+  test('who has no name on this machine is stored by the number', async (t) => {
+    const { env, folder, store, command } = await inboxOf(t)
+    const [id = ''] = await store([person('ada')])
+    await store([settled(needsAttention(id))])
+    for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))]) {
+      chownSync(path, STRANGER, STRANGER)
+    }
+    const { code, stdout, stderr } = await asStranger(['deliveries', 'replay', id], env)
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: `${id} is due\n`, stderr: '' })
+    assert.match((await command('deliveries', 'show', id)).stdout, /by user 54321 \(command line\)$/m)
   })
 })
 
