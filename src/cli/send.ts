@@ -48,9 +48,9 @@ export const send = command({
       process.stdout.write(Buffer.concat([Buffer.from(`POST ${url}\n${lines.join('')}\n`), body]))
       return 0
     }
-    const response = await post({ url, body, headers })
+    const { response, answer } = await post({ url, body, headers })
     const delivery = response.headers.get('x-lernito-delivery')
-    process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
+    process.stdout.write(`${response.status} ${response.statusText}\n${answer.trim()}\n`)
     if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
     const { 'webhook-id': id } = headers
     if (id !== undefined) process.stdout.write(`webhook-id ${id}\n`)
@@ -67,26 +67,27 @@ function build(of: { email?: string; course: string[]; name?: string; family?: s
   return Buffer.from(JSON.stringify({ email, name, family, username, courseIds: course }))
 }
 
-async function post(of: { url: string; body: Buffer; headers: Record<string, string> }): Promise<Response> {
+/** Throws AppError send.failed if there is no answer, or not all of one. */
+async function post(of: { url: string; body: Buffer; headers: Record<string, string> }) {
   const { url, body, headers } = of
+  let response: Response | undefined
   try {
-    return await fetch(url, {
+    response = await fetch(url, {
       method: 'POST',
       headers,
       body: new Uint8Array(body),
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
+    return { response, answer: await response.text() }
   } catch (cause) {
     const deeper = cause instanceof Error ? cause.cause : undefined
-    const why = deeper instanceof Error ? deeper.message : String(cause)
-    throw new AppError(
-      'send.failed',
-      `Nothing answers at ${url} (${why || 'connection refused'}). Is the service running?`,
-      {
-        cause,
-      },
-    )
+    const why = (deeper instanceof Error ? deeper.message : String(cause)) || 'connection refused'
+    const message =
+      response === undefined
+        ? `Nothing answers at ${url} (${why}). Is the service running?`
+        : `The answer ${response.status} of ${url} was cut off (${why}). The service may have stored the delivery; see: lernito-openedx deliveries list`
+    throw new AppError('send.failed', message, { cause })
   }
 }
 

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { signStandard } from '../../src/shop/signature/standard.ts'
 import { DEMO, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { listening } from '../listening.ts'
 import { run, temporaryFolder } from '../service/process.ts'
 import { recordedCases } from '../shop/webhook/recorded-cases.ts'
 
@@ -142,6 +143,18 @@ describe('send', { concurrency: 2 }, () => {
         `^Nothing answers at http://127\\.0\\.0\\.1:${port}/ \\(.*ECONNREFUSED.*\\)\\. Is the service running\\?\n$`,
       ),
     )
+  })
+
+  test('an answer that is cut off gets one line that says where to look, and exit code 1', async (t) => {
+    const server = createServer((request, response) => {
+      request.resume().once('end', () => {
+        response.writeHead(200, { 'content-length': 100 }).write('{', () => response.socket?.destroy())
+      })
+    })
+    const { host } = await listening(t, server)
+    const { code, stdout, stderr } = await run({ args: ['send', ...buyer, '--url', `http://${host}/`], env })
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+    assert.match(stderr, /^The answer 200 of http:.* was cut off \(.*\)\..* lernito-openedx deliveries list\n$/)
   })
 })
 
