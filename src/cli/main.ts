@@ -54,22 +54,24 @@ function report(error: unknown, { json }: { json: boolean }): number {
 const NO_READER = 141
 
 /**
- * Ends the program without a word once nobody reads its output any more, as in `deliveries list --all | head`. A command
- * that waits for signals gets SIGTERM, so that it stops as usual.
+ * Ends the program once its output can't be written any more: without a word if nobody reads it, as in `deliveries list
+ * --all | head`, and with the cause if its disk is full. A command that waits for signals gets SIGTERM, so that it stops as
+ * usual.
  */
-function endQuietlyWithoutReader(): void {
+function endWithoutOutput(): void {
   let isOver = false
-  const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error
+  const onError = ({ code, message }: NodeJS.ErrnoException): void => {
     if (isOver) return
     isOver = true
-    if (!process.emit('SIGTERM')) process.exit(NO_READER)
+    const isUnread = code === 'EPIPE'
+    if (!isUnread) process.stderr.write(`The output can't be written (${message}), so the command ends.\n`)
+    if (!process.emit('SIGTERM')) process.exit(isUnread ? NO_READER : 1)
   }
   process.stdout.on('error', onError)
   process.stderr.on('error', onError)
 }
 
-endQuietlyWithoutReader()
+endWithoutOutput()
 // A command may wait for a timer that doesn't keep the process alive, such as the call budget's. Without this interval the
 // process would exit there, as if the command were done.
 const keepAlive = setInterval(() => {}, 60_000)

@@ -73,6 +73,13 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.deepEqual({ code, stderr }, { code: 141, stderr: '' })
   })
 
+  test('when its output is a file on a full disk, a command ends with one line that says so, and exit code 1', async () => {
+    const command = ['sh', '-c', 'exec "$0" "$@" >/dev/full', process.execPath, join(ROOT, 'src/cli/main.ts')] as const
+    const { code, stderr } = await run({ command, args: ['help'] })
+    assert.equal(code, 1)
+    assert.match(stderr, /^The output can't be written \(ENOSPC: .*\), so the command ends\.\n$/)
+  })
+
   test('each command and subcommand has a help of its own in 80 columns, with its usage and an example', async () => {
     for (const name of COMMANDS) {
       const help = await helpOf([name])

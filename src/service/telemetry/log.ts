@@ -22,7 +22,32 @@ export function createLog({ level, destination }: { level: string; destination?:
     serializers: { msg: sanitize },
     hooks: { streamWrite: escapeInvisible },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination ?? standardOutput())
+}
+
+/**
+ * Standard output. It may be a file on a full disk, and the service goes on without its log: once some lines wait, it drops
+ * the others, and tries again with each. Without a listener, the first error would end the process, and the stream would
+ * block the exit until there is room.
+ */
+function standardOutput(): DestinationStream {
+  const stream = pino.destination(1)
+  const flush = stream.flushSync.bind(stream)
+  let [fails, hasRoom] = [false, true]
+  stream.on('error', () => {
+    fails = true
+  })
+  stream.on('write', () => {
+    fails = false
+  })
+  stream.flushSync = () => {
+    if (!fails) flush()
+  }
+  return {
+    write: (line) => {
+      hasRoom = stream.write(fails && !hasRoom ? '' : line) // an empty text only tries again
+    },
+  }
 }
 
 /** The words of the events whose kind is not a sentence with underscores for spaces. */
