@@ -156,7 +156,7 @@ export const withdraw = command({
       const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
       const isChosen = (course: string): boolean => courses === null || hasCourse(courses, course)
       const chosen = withdrawable.courses.filter(({ course }) => isChosen(course))
-      const stands = await readStands(settings, { ...withdrawable, courses: chosen })
+      const { stands, ...failed } = await readStands(settings, { ...withdrawable, courses: chosen })
       const others = await operations.otherSales(
         id,
         chosen.map(({ course }) => course),
@@ -167,9 +167,12 @@ export const withdraw = command({
           process.stdout.write(`A withdrawal takes these other sales along: ${others.join(', ')}\n`)
       }
       if (values['dry-run']) {
-        if (json) printJson({ stands, others })
+        if (json) printJson({ stands, others, ...failed })
         else if (withdrawable.courses.length === 0) process.stdout.write(`${NOTHING}\n`)
-        return 0
+        const reported = withdrawable.courses.map(({ course }) => course)
+        const unreported = courses?.filter((course) => !hasCourse(reported, course)) ?? []
+        for (const course of unreported) process.stderr.write(`${REFUSALS.not_reported(plain(course))}\n`)
+        return unreported.length > 0 || 'failure' in failed ? 1 : 0
       }
       const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
       if (paidCourses.length > 0) {
@@ -191,18 +194,19 @@ const NOTHING =
 
 const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)} (${plain(mode ?? '')})`
 
-/** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
+/** What the LMS has in the courses of the order. Empty, with a message and its `failure`, if it can't be read now. */
 async function readStands(
   settings: ReturnType<typeof readLmsSettings>,
   { email, courses }: Pick<Withdrawable, 'email' | 'courses'>,
-): Promise<readonly LiveCourse[]> {
-  if (courses.length === 0) return []
+): Promise<{ stands: readonly LiveCourse[]; failure?: string }> {
+  if (courses.length === 0) return { stands: [] }
   const { lms, acquire } = openLms(settings)
   try {
     const stands = await whatStands({ lms, acquire, email, courses })
-    if (stands.ok) return stands.value
-    process.stderr.write(`The LMS can't be read now: ${stands.failure.message}\n`)
-    return []
+    if (stands.ok) return { stands: stands.value }
+    const { message } = stands.failure
+    process.stderr.write(`The LMS can't be read now: ${message}\n`)
+    return { stands: [], failure: message }
   } finally {
     await lms.close()
   }
@@ -235,6 +239,6 @@ function resultOf(ordered: WithdrawalOrdered | Outdated): string {
 }
 
 const REFUSALS = {
-  not_reported: (course) => `The delivery did not report ${course}.`,
+  not_reported: (course) => `The delivery did not report ${course}, or the buyer was taken out of it.`,
   nothing: () => NOTHING,
 } as const satisfies Record<Extract<WithdrawalOrdered, { kind: 'refused' }>['why'], (course: string) => string>

@@ -66,6 +66,18 @@ describe('withdraw', () => {
   test('refuses a course that the delivery never reported', async () => {
     const id = await sold('grace@example.com')
     const { code, stderr } = await command('withdraw', id, '--course', HONOR)
-    assert.deepEqual([code, stderr], [1, `Nothing changed. The delivery did not report ${HONOR}.\n`])
+    const why = `The delivery did not report ${HONOR}, or the buyer was taken out of it.\n`
+    assert.deepEqual([code, stderr], [1, `Nothing changed. ${why}`])
+    const dry = await command('withdraw', id, '--course', HONOR, '--dry-run')
+    assert.deepEqual([dry.code, dry.stdout, dry.stderr], [1, '', why])
+  })
+
+  test('--dry-run has exit code 1 and the failure if the LMS can’t be read', async () => {
+    const id = await sold('heidi@example.com')
+    await lms.faults([{ status: 503 }])
+    const { code, stdout, stderr } = await command('withdraw', id, '--dry-run', '--json')
+    await lms.noFaults()
+    const { stands, failure } = JSON.parse(stdout)
+    assert.deepEqual([code, stands, stderr], [1, [], `The LMS can't be read now: ${failure}\n`])
   })
 })
