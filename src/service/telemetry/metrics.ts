@@ -5,6 +5,7 @@ import type { readBacklog } from '../../operators/reports/overview.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import type { readOutboxBacklog } from '../../queue/outbox/list-events.ts'
 import { DELIVERY_STATES, type EventKind } from '../../sale/types.ts'
+import { REFUSAL_CODES } from '../../shop/webhook/receive.ts'
 import { shareReads } from '../lib/share-reads.ts'
 import METRICS from './metrics.json' with { type: 'json' }
 
@@ -65,6 +66,7 @@ export function createMetrics() {
     notified: counter('lernito_notifications_total'),
   }
   for (const kind of COUNTED_KINDS) metrics.events.inc({ kind }, 0)
+  for (const reason of REFUSAL_CODES) metrics.refused.inc({ reason }, 0)
   for (const result of ['complete', 'stopped']) metrics.rounds.inc({ result }, 0)
   for (const status of ['2xx', '3xx', '4xx', '5xx', 'none']) metrics.sent.inc({ status }, 0)
   return { registry, ...metrics }
