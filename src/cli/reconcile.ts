@@ -8,13 +8,15 @@ import {
 } from '../enroll/follow-up/reconcile.ts'
 import { createBudget } from '../lms/client/budget.ts'
 import { createLms } from '../lms/lms.ts'
+import { isWholeAddress } from '../operators/find/people.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { STANDINGS } from '../sale/line.ts'
+import { AppError } from '../service/lib/errors.ts'
 import { pause } from '../service/lib/loop.ts'
-import { command, interruption, misused } from './command.ts'
+import { command, interruption, misused, usageError } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
@@ -32,13 +34,19 @@ export const reconcile = command({
   },
   run: async ({ values }) => {
     if (values.allow.length > 0 && !values.fix) throw misused('reconcile', 'takes --allow with --fix')
+    for (const email of values.allow) {
+      if (!isWholeAddress(email)) throw usageError(`--allow ${plain(email)} is not an email address.`)
+    }
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const signal = interruption()
     const settings = readLmsSettings()
     return withOperations(async (opened) => {
       const { context } = opened
       const since = from === null ? {} : { from }
-      const total = totalOf(await countFound(context.database.db, { ...since, states: [...RECONCILED] }))
+      const countChecked = async (of: { email?: string } = {}): Promise<number> =>
+        totalOf(await countFound(context.database.db, { ...since, ...of, states: [...RECONCILED] }))
+      for (const email of values.allow) if ((await countChecked({ email })) === 0) throw unsold(email)
+      const total = await countChecked()
       const guest = await joinAsGuest({
         database: context.database,
         name: `reconcile-${context.newId()}`,
@@ -98,6 +106,12 @@ export const reconcile = command({
   },
 })
 
+const unsold = (email: string): AppError =>
+  new AppError(
+    'delivery.unknown',
+    `Nothing was changed. No delivery that reconcile checks is of ${plain(email)}. Correct the address of --allow, or the time of --since.`,
+  )
+
 /**
  * One line. What is left is estimated from the pace so far, and not before a first part is done. `ms`: since the start.
  */
@@ -105,7 +119,7 @@ export function progressText(of: { checked: number; total: number; calls: number
   const { checked, total, calls, ms } = of
   const all = Math.max(checked, total) // more may have come meanwhile
   const left = checked === 0 ? '' : `, about ${durationText((ms / checked) * (all - checked))} left`
-  return `${checked} of ${all} deliveries checked with ${calls} calls in ${durationText(ms)}${left}\n`
+  return `${checked} of ${all} deliveries done with ${calls} calls in ${durationText(ms)}${left}\n`
 }
 
 function durationText(ms: number): string {

@@ -20,11 +20,11 @@ const report = z.object({
 test('the progress of reconcile says how many, how long, and about how long it still takes', () => {
   assert.equal(
     progressText({ checked: 0, total: 412, calls: 2, ms: 3000 }),
-    '0 of 412 deliveries checked with 2 calls in 3 s\n',
+    '0 of 412 deliveries done with 2 calls in 3 s\n',
   )
   assert.equal(
     progressText({ checked: 200, total: 1400, calls: 9, ms: 60_000 }),
-    '200 of 1400 deliveries checked with 9 calls in 60 s, about 6 min left\n',
+    '200 of 1400 deliveries done with 9 calls in 60 s, about 6 min left\n',
   )
   assert.match(progressText({ checked: 3, total: 2, calls: 1, ms: 1000 }), /^3 of 3 .* about 0 s left/)
 })
@@ -87,6 +87,18 @@ describe('reconcile', () => {
   test('needs --fix for --allow, because it would change nothing without', async () => {
     const { code, stderr } = await reconcile(['--allow', 'nobody@example.com'])
     assert.deepEqual([code, stderr], [2, 'reconcile takes --allow with --fix. See: lernito-openedx reconcile --help\n'])
+  })
+
+  test('changes nothing if --allow names an address without a sale, such as a mistyped one', async () => {
+    const { code, stdout, stderr } = await reconcile(['--fix', '--allow', ERIN, '--allow', 'nobdoy@example.com'])
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, /^Nothing was changed\. .* nobdoy@example\.com\..*--allow.*\n$/)
+  })
+
+  test('--allow takes an address only', async () => {
+    const { code, stderr } = await reconcile(['--fix', '--allow', 'nobody'])
+    assert.equal(code, 2)
+    assert.match(stderr, /^--allow nobody is not an email address\./)
   })
 
   test('--fix enrolls people without a row and allows people that --allow names; it changes nobody else', async () => {
@@ -170,7 +182,7 @@ describe('reconcile', () => {
     await product.lms.faults([{ path: '/api/user/v1/accounts/search_emails', delayMs: 4000, times: 1 }])
     const { stdout, stderr } = await reconcile()
     assert.match(stdout, /^9 deliveries checked/m)
-    assert.match(stderr, /^\d of 9 deliveries checked/m)
+    assert.match(stderr, /^\d of 9 deliveries done/m)
   })
 
   test('counts no delivery that reported nothing, because there is nothing to check', async () => {
