@@ -3,6 +3,7 @@ import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
 import type { BulkReplay, Preview } from '../operators/changes/bulk-replay.ts'
 import { stepReplay } from '../operators/changes/bulk-steps.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
+import type { Summary } from '../operators/find/listing.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { WithdrawalOrdered } from '../queue/withdraw.ts'
@@ -99,7 +100,7 @@ interface Order {
 
 async function preview({ operations }: Opened, { json, ...order }: Order): Promise<number> {
   const { count, left, sample } = await operations.previewReplay(order)
-  if (json) printJson({ count, left, sample })
+  if (json) printJson({ count, left, sample: sample.map(itemOf) })
   else {
     const listed = sample.length === 0 ? '' : sample.length < count ? ', for example:' : ':'
     process.stdout.write(`${previewText({ count, left })}${listed}\n`)
@@ -107,6 +108,9 @@ async function preview({ operations }: Opened, { json, ...order }: Order): Promi
   }
   return 0
 }
+
+/** A delivery of a list as JSON, without what only the service uses. */
+export const itemOf = ({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) => item
 
 function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
   if (left === 0) return `${count} can be replayed`

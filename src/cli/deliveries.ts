@@ -18,7 +18,7 @@ import {
   reasonName,
 } from '../sale/words.ts'
 import { command, commandGroup, misused, numberIn, usageError } from './command.ts'
-import { replay, withdraw } from './deliveries-changes.ts'
+import { itemOf, replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { needId, type Opened, unknownDelivery, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
@@ -188,10 +188,7 @@ const show = command({
   },
 })
 
-/** A delivery of a list, without what only the service uses. */
-const itemOf = ({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) => item
-
-/** The same of a delivery. */
+/** A delivery, without what only the service uses. */
 function withoutInternals(shown: Shown) {
   const { digest: _digest, person: _person, generation: _generation, effectUnknown: _unknown, ...told } = shown
   const { lastEvent: _lastEvent, ...delivery } = told

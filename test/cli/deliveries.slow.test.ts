@@ -212,6 +212,8 @@ describe('deliveries show', () => {
     )
     const [listed] = linesOf((await command('deliveries', 'list', '--json')).stdout)
     assert.match(String(listed?.receivedAt), iso)
+    const preview = JSON.parse((await command('deliveries', 'replay', '--all', '--dry-run', '--json')).stdout)
+    assert.deepEqual(preview.sample, [listed])
   })
 
   test('the beginning of an id is enough if no other delivery has it', async (t) => {
