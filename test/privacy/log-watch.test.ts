@@ -66,6 +66,7 @@ test('every log of a test is watched', () => {
   // Those of processes are watched by test/service/process.ts, which starts them.
   const allowed = [
     'log-watch.ts',
+    'service/telemetry/full-log.test.ts',
     'service/telemetry/log.test.ts',
     'queue/replicas/replica.ts',
     'operators/notify/replica.ts',
