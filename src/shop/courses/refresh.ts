@@ -72,7 +72,7 @@ const OVER = new Error('the reading has to stop')
 async function refresh(options: Refreshing, db: Kysely<Tables>) {
   const { context, guard, lms, modeOf } = options
   const row = await guard(() => readRow(db))
-  const sold = await guard(() => soldCourses(db, context.now() - SOLD_MS))
+  const sold = await guard(() => soldCourses(context.database.reports, context.now() - SOLD_MS))
   try {
     const before = catalogueIn(row)
     const read = await readLms({ lms, sold, before, ...turnsOf(options) })
