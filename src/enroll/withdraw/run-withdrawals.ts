@@ -115,6 +115,16 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
+  const hold = async (accountIds: readonly number[], addresses: readonly string[]): Promise<void> => {
+    // A repeat of a sale to an address that the account has left reads whether the account is in the course.
+    const sold = await guard(() => addressesOfSalesTo(db, accountIds))
+    if (!(await guard(() => holdAlso(order, [...addresses, ...sold])))) throw BUSY
+  }
+  // Before any call: an order that has to wait comes again each second.
+  await hold(
+    order.lines.flatMap(({ account }) => account?.id ?? []),
+    [],
+  )
   return withdrawPerson({
     order,
     keeperOf: (course, { account, isTaken, movedTo }) => {
@@ -122,17 +132,11 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       const of = { delivery: order.delivery, addresses, course, accountId: idOf(account), isTaken }
       return guard(async () => (await keepersOf(db, of)).at(-1) ?? null)
     },
-    holdAlso: async (buyers) => {
-      // A repeat of a sale to an address that the account has left reads whether the account is in the course.
-      const sold = await guard(() =>
-        addressesOfSalesTo(
-          db,
-          buyers.flatMap(({ account }) => idOf(account) ?? []),
-        ),
-      )
-      const addresses = [...buyers.flatMap(({ movedTo }) => movedTo ?? []), ...sold]
-      if (!(await guard(() => holdAlso(order, addresses)))) throw BUSY
-    },
+    holdAlso: (buyers) =>
+      hold(
+        buyers.flatMap(({ account }) => idOf(account) ?? []),
+        buyers.flatMap(({ movedTo }) => movedTo ?? []),
+      ),
     lms,
     acquire: () => acquireChecked(acquire, check),
     beforeChange: async () => {

@@ -128,3 +128,17 @@ test('a repeat of a sale to an address that the buyer has left waits for a refun
   assert.deepEqual([await activeIn(), await stateOf(again)], [[], 'withdrawn'], told)
   assert.equal(await stateOf(first), 'pre_enrolled', `the buyer is out, so the sale goes to its address: ${told}`)
 })
+
+test('a refund that waits for another address of its buyer makes no call meanwhile', async () => {
+  await register()
+  await sold(OLD)
+  await move()
+  const again = await sold(NEW)
+  await db.insertInto('holds').values({ name: OLD, replica: '', late_at: 0 }).execute()
+  const calls = async () => (await lms.calls()).reduce((sum, { count }) => sum + count, 0)
+  const before = await calls()
+  await refund({ email: NEW })
+  assert.equal((await calls()) - before, 0)
+  await allEnded()
+  assert.deepEqual([await activeIn(), await stateOf(again)], [[`${NEW} ${DEMO}`], 'withdrawn'], await log(again))
+})
