@@ -44,7 +44,8 @@ export async function filledMariaDb({ folder, mariaDb, ...amount }: Amount & { f
   return openFilled(url)
 }
 
-async function migrated(url: string): Promise<void> {
+/** Makes an empty database of today's schema. */
+export async function migrated(url: string): Promise<void> {
   const database = openDatabase({ url, serve: false })
   await migrate({ database, now: Date.now })
   await database.close()

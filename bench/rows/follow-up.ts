@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/database/migrations/migrations.ts'
-import { createIds } from '../../src/sale/ids.ts'
+import { deliveries } from '../fill/deliveries.ts'
+import { migrated } from '../fill/open-filled.ts'
+import { fillSqlite } from '../fill/sqlite.ts'
 import type { Stage } from '../processes.ts'
 import { type Row, round } from '../row.ts'
 import { courseKey, emailOf, makeWorld } from '../world.ts'
@@ -52,7 +51,8 @@ async function measured(stage: Stage, { courses }: { courses: number }) {
   })
   await post(`${lms.url}/sandbox/seed`, { enrollments })
   const file = join(stage.folder, `waiting-${courses}.db`)
-  await storeWaiting({ file, courses })
+  await migrated(`sqlite:${file}`)
+  fillSqlite({ file, rows: deliveries({ stored: BUYERS, due: 0, apartMs: 1, courses, allWait: true }) })
   const began = performance.now()
   const env = { LERNITO_DATABASE_URL: `sqlite:${file}`, LERNITO_LMS_CALLS_PER_MINUTE: '0' }
   const service = await stage.service({ lmsUrl: lms.url, env })
@@ -97,56 +97,4 @@ function countIn(file: string, sql: string): number {
   } finally {
     database.close()
   }
-}
-
-/** Stores the sales directly, because accepting each would take too long. */
-async function storeWaiting({ file, courses }: { file: string; courses: number }): Promise<void> {
-  const migrated = openDatabase({ url: `sqlite:${file}`, serve: false })
-  await migrate({ database: migrated, now: Date.now })
-  await migrated.close()
-  const database = new DatabaseSync(file)
-  let insert: StatementSync | null = null
-  let line: StatementSync | null = null
-  const newId = createIds({ now: Date.now })
-  const at = Date.now()
-  database.exec('PRAGMA synchronous = OFF; BEGIN')
-  for (let n = 0; n < BUYERS; n++) {
-    const course = courseKey(n % courses)
-    const request = { email: emailOf(n), name: 'Ada', family: 'Lovelace', username: `buyer${n}`, courseIds: [course] }
-    const text = JSON.stringify(request)
-    const digest = createHash('sha256').update(text).digest('hex')
-    const row = {
-      id: newId(),
-      digest,
-      source: 'shop',
-      form: 'original',
-      state: 'pre_enrolled',
-      attempts: 0,
-      generation: 0,
-      effect_unknown: 0,
-      last_event: 0,
-      received_at: at,
-      settled_at: at,
-      active_at: at + n,
-      enrolled_at: at,
-      email: emailOf(n),
-      username: request.username,
-      course,
-      course_count: 1,
-      search_text: '',
-      request: text,
-      body: Buffer.from(text),
-    }
-    insert ??= database.prepare(
-      `insert into deliveries (${Object.keys(row)}) values (${Object.keys(row).map(() => '?')})`,
-    )
-    insert.run(...Object.values(row))
-    line ??= database.prepare(
-      "insert into delivery_lines (delivery_id, position, sent, course_key, result) values (?, 0, ?, ?, 'allowed')",
-    )
-    line.run(row.id, course, course)
-  }
-  database.exec('COMMIT')
-  database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-  database.close()
 }
