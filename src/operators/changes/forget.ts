@@ -11,6 +11,7 @@ import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-t
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
+import { search } from '../find/search.ts'
 import { readable } from './bulk-replay.ts'
 
 const STEP = 100
@@ -210,8 +211,8 @@ export function mentions(body: Uint8Array, address: string): boolean {
 }
 
 /**
- * The filter of a bulk replay can name the person, and so can one that only a newer version can read. A running one would
- * find no more deliveries.
+ * The filter of a bulk replay can name the person, and so can one that only a newer version can read. A running one goes
+ * on if it still finds deliveries of others: a part of an address, or a course, names more than one person.
  * @param of.texts what the shop sent of each delivery
  */
 async function forgetBulkReplays(
@@ -229,10 +230,17 @@ async function forgetBulkReplays(
     (username !== undefined && usernames.has(textTerm(username))) ||
     (find !== undefined && finds(find))
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()
-  const others = readable(rows).filter(({ filter }) => !names(filter))
-  const kept = new Set(others.map(({ id }) => id))
+  const kept = new Set<string>()
+  for (const { id, filter, state } of readable(rows)) {
+    if (!names(filter) || (state === 'running' && (await findsAny(db, filter)))) kept.add(id)
+  }
   const ids = rows.map(({ id }) => id).filter((id) => !kept.has(id))
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
+}
+
+async function findsAny(db: Kysely<Tables>, filter: DeliveryFilter): Promise<boolean> {
+  const { found } = await search(db, { filter, after: null, limit: 1, withinMs: Number.POSITIVE_INFINITY })
+  return found.length > 0
 }
 
 /** How many deliveries the message names. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { forget, mentions } from '../../../src/operators/changes/forget.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
@@ -221,6 +222,20 @@ test('bulk replays whose filter names the person are erased, and only those', as
   for (const filter of kept) await operations.startReplay({ filter, by: 'alice' })
   await forget(context, { email: EMAIL, by, silentMs: 0 })
   assert.deepEqual((await operations.runningReplays()).map(({ filter }) => filter).toReversed(), kept)
+})
+
+test('a running bulk replay that finds others too is not lost with one person, and is erased once it has ended', async (t) => {
+  const { store, operations, context, clock } = await setUp(t)
+  const sold = await store.write([EMAIL, 'bob@x.example', 'eve@x.example'].map((email) => accepted(arrival({ email }))))
+  await store.write(sold.map(({ id }) => settled(needsAttention(id))))
+  clock.at += 1000
+  const { id } = await operations.startReplay({ filter: { find: '@x.example' }, by: 'alice' })
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  while ((await stepReplay(context, id)) !== null);
+  const bulk = await operations.bulkReplay(id)
+  assert.deepEqual([bulk?.state, bulk?.replayed], ['done', 2])
+  await forget(context, { email: 'bob@x.example', by, silentMs: 0 })
+  assert.equal(await operations.bulkReplay(id), null)
 })
 
 test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
