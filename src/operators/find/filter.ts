@@ -79,6 +79,7 @@ export const waited = (
   { from, to }: { readonly from: number; readonly to?: number | undefined },
 ) =>
   eb.and([
+    isSale(eb),
     eb('received_at', '>=', from - BEFORE_MS),
     eb.or([eb(firstResultAt(eb), 'is', null), eb(firstResultAt(eb), '>=', from)]),
     eb('state', '!=', 'rejected'),

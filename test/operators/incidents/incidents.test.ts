@@ -11,7 +11,18 @@ import {
   type Seen,
 } from '../../../src/operators/incidents/incidents.ts'
 import { purgeAuditStep } from '../../../src/queue/retention.ts'
-import { accepted, arrival, only, onSqlite, START, settled, setUp, succeeded } from '../../queue/harness.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  needsAttention,
+  only,
+  onSqlite,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
 
 const MINUTE_MS = 60_000
 const DOWN: Seen = { kind: 'down', cause: 'no answer', since: START }
@@ -94,6 +105,26 @@ test('a sale that had its result before an incident did not wait, whatever came 
   await operations.markHandled({ id, note: 'by hand', by: 'alice' })
   await endIncident(context, { kind: 'down', at: clock.at })
   assert.equal(only((await listIncidents(db, { now: clock.at })).items).sales, 0)
+})
+
+test('a sale that waited and was corrected since is one sale, and a test is none', async (t) => {
+  const { db, store, context, operations, clock } = await setUp(t)
+  await reportIncident(context, { ...DOWN, since: clock.at })
+  const { id } = only(await store.write([accepted(arrival())]))
+  await operations.testSale({ email: 't@x.example', courseIds: [COURSE], nonce: '1', by: 'alice' })
+  clock.at += 1000
+  await endIncident(context, { kind: 'down', at: clock.at })
+  await store.write([settled(needsAttention(id))])
+  const corrected = await operations.correct({ id, email: 'right@x.example', withdraw: null, by: 'alice' })
+  assert(corrected.kind === 'corrected')
+  await store.write([settled(succeeded(corrected.id))])
+  const one = only((await listIncidents(db, { now: clock.at })).items)
+  assert.deepEqual([one.sales, one.counts.enrolled], [1, 1])
+  const listed = (await list(db, { filter: { waited: { from: one.from, to: clock.at } } })).items
+  assert.deepEqual(
+    listed.map((item) => item.id),
+    [corrected.id],
+  )
 })
 
 test('the bands of a chart are the incidents that overlap it', async (t) => {
