@@ -58,13 +58,30 @@ export function replayable(order: { filter: DeliveryFilter; enrolled?: boolean }
   return { ...rest, states: states.filter((state) => state !== 'rejected') }
 }
 
-/** Stores a bulk replay of what previewReplay shows. Any replica of the service runs it in steps, even after a restart. */
+/** The same order so soon after the first one is a second click, ms. */
+const SECOND_CLICK_MS = 10_000
+
+/**
+ * Stores a bulk replay of what previewReplay shows. Any replica of the service runs it in steps, even after a restart. A
+ * second click gets the first one: a further one would find nothing, and its page would say that nothing was changed.
+ */
 export async function startReplay(
   context: WriteContext,
   { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
   const { count } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
   return auditedChange(context, async (writing) => {
+    const same = await writing.trx
+      .selectFrom('bulk_replays')
+      .selectAll()
+      .where('actor', '=', by.slice(0, MAX_ACTOR))
+      .where('filter', '=', JSON.stringify(filter))
+      .where('enrolled', '=', enrolled ? 1 : 0)
+      .where('corrects', 'is', null)
+      .where('state', '=', 'running')
+      .where('started_at', '>', writing.at - SECOND_CLICK_MS)
+      .executeTakeFirst()
+    if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
     const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
     // Without the filter: it may name a person, and the event outlives the person's data.
     const detail = `bulk replay ${row.id} of ${count}`

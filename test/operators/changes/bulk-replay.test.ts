@@ -136,6 +136,21 @@ test('a bulk replay includes only deliveries last active before its start, each 
   assert.deepEqual((await timeline(bench, first)).filter((kind) => kind === 'replayed').length, 1)
 })
 
+test('a second click is the bulk replay of the first; what another operator orders, or the same one later, is not', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 3)
+  const { operations, clock } = bench
+  const { id } = await operations.startReplay({ filter: {}, by })
+  clock.at += 500
+  assert.equal((await operations.startReplay({ filter: {}, by })).id, id)
+  const others = [await operations.startReplay({ filter: {}, by: 'bob' })]
+  others.push(await operations.startReplay({ filter: {}, enrolled: true, by }))
+  clock.at += 10_000
+  others.push(await operations.startReplay({ filter: {}, by }))
+  assert.equal(new Set([id, ...others.map((other) => other.id)]).size, 4)
+  assert.equal((await operations.audit({})).items.filter(({ kind }) => kind === 'bulk_replay_started').length, 4)
+})
+
 test('a delivery that succeeded since the search is left unchanged', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
