@@ -1,6 +1,6 @@
 import { fill, TEXTS } from '../console/layout/texts.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
-import type { Found, Shown, Summary } from '../operators/find/listing.ts'
+import { type Found, listAll, type Shown, type Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
 import { toldOf } from '../operators/find/timeline.ts'
 import { type StateCounts, totalOf } from '../operators/reports/counts.ts'
@@ -96,6 +96,7 @@ function describeCounts(states: StateCounts): string {
 
 /** A page may be empty: a search reads a bounded number of rows. */
 async function* pages({ operations }: Opened, { filter, limit }: { filter: DeliveryFilter; limit: number }) {
+  if (limit === Number.POSITIVE_INFINITY) return yield* listAll({ read: operations.list, filter, now: Date.now })
   let left = limit
   for (let after: string | null = null; ; ) {
     const { items, next }: Found = await operations.list({ filter, limit: Math.min(left, PAGE), after })

@@ -10,6 +10,7 @@ import { search } from './search.ts'
 import { noteOf, readNotes } from './timeline.ts'
 
 const PAGE = 50
+const LIMIT_MAX = 500
 
 /** A delivery as one line of a list. */
 export type Summary = ReturnType<typeof summaryOf>
@@ -47,6 +48,36 @@ export async function list(
     ),
     next: next === null ? null : cursorOf(next),
     searchedBackTo: cut ? (next?.activeAt ?? null) : null,
+  }
+}
+
+/** The clocks of replicas are at most this far apart, ms. */
+const APART_MS = 60_000
+
+/**
+ * Yields all deliveries that match a filter, each once, in pages, newest activity first. One that is active meanwhile moves
+ * to the top of the list before it was read. So what was active since the start is read again, and comes last.
+ * @param of.read Operations.list
+ * @param of.now ms since 1970
+ */
+export async function* listAll(of: {
+  read: (page: { filter: DeliveryFilter; limit: number; after: string | null }) => Promise<Found>
+  filter: DeliveryFilter
+  now: () => number
+}): AsyncGenerator<readonly Summary[]> {
+  const { read, filter, now } = of
+  const from = Math.max(filter.from ?? 0, now() - APART_MS)
+  const ids = new Set<string>()
+  for (const one of [filter, { ...filter, from }]) {
+    for (let after: string | null = null; ; ) {
+      const { items, next } = await read({ filter: one, limit: LIMIT_MAX, after })
+      const further = items.filter(({ id }) => !ids.has(id))
+      for (const { id } of further) ids.add(id)
+      yield further
+      if (next === null && after === null) return // all of them were on one page
+      if (next === null) break
+      after = next
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
-import type { Found } from '../../../src/operators/find/listing.ts'
+import { type Found, listAll } from '../../../src/operators/find/listing.ts'
 import { newLine } from '../../../src/sale/line.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
 import {
@@ -44,6 +44,21 @@ test('a list begins with the newest activity, even if that is not the newest del
   assert.deepEqual(await find(bench, {}), [c, b, a])
   await bench.store.write([settled(retry(a, bench.clock.at + 60_000))])
   assert.deepEqual(await find(bench, {}), [a, c, b])
+})
+
+test('all deliveries of a list are read once each, also those that are active meanwhile', async (t) => {
+  const bench = await setUp(t)
+  const people = Array.from({ length: 600 }, (_, n) => accepted(arrival({ email: `p${n}@x.example` })))
+  const ids = (await bench.store.write(people)).map(({ id }) => id)
+  bench.clock.at += 3_600_000
+  const read: string[] = []
+  for await (const items of listAll({ read: bench.operations.list, filter: {}, now: () => bench.clock.at })) {
+    read.push(...items.map(({ id }) => id))
+    const [unread = ''] = ids.filter((id) => !read.includes(id))
+    const again = [unread, read[0] ?? ''].filter((id) => id !== '' && read.length === 500)
+    await bench.store.write(again.map((id) => settled(retry(id, bench.clock.at + 60_000))))
+  }
+  assert.deepEqual(read.toSorted(), ids.toSorted())
 })
 
 test('a summary has the data and the progress of a delivery', async (t) => {

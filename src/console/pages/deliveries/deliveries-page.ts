@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/filter.ts'
-import type { Summary } from '../../../operators/find/listing.ts'
+import { listAll, type Summary } from '../../../operators/find/listing.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
@@ -153,7 +153,6 @@ function toolsHtml({ found: { items }, query }: ListView): string {
   return html`<p class="tools"><a href="~/test-sale">${TEXTS.testSale.title}</a>!${correct}!${all}</p>`
 }
 
-const CSV_PAGE = 500
 /** Without it, Excel reads the file in its legacy code page. */
 const BYTE_ORDER_MARK = '\ufeff'
 
@@ -198,7 +197,7 @@ const doneIn = ({ lines }: Summary, course: string): string => lineOf(lines, cou
  * Yields a row for each course of all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page
  * by page, so that the service answers webhooks in between and stops reading when the browser disconnects.
  */
-async function* csvPages({ operations, readCatalogue }: PageParts, filter: DeliveryFilter) {
+async function* csvPages({ operations, readCatalogue, now }: PageParts, filter: DeliveryFilter) {
   const catalogue = await readCatalogue()
   const rowsOf = (one: Summary): CsvRow[] =>
     (one.courseIds.length === 0 ? [''] : withoutRepeats(one.courseIds)).map((course) => ({
@@ -207,12 +206,9 @@ async function* csvPages({ operations, readCatalogue }: PageParts, filter: Deliv
       courseName: catalogue.find(course)?.name ?? '',
     }))
   yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
-  for (let after: string | null = null; ; ) {
-    const { items, next } = await operations.list({ filter, limit: CSV_PAGE, after })
+  for await (const items of listAll({ read: operations.list, filter, now })) {
     const rows = items.flatMap(rowsOf)
     if (rows.length > 0) yield rows.map((row) => line(COLUMNS.map(([, of]) => of(row)))).join('')
-    if (next === null) return
-    after = next
     await setImmediate()
   }
 }
