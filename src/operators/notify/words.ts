@@ -74,7 +74,10 @@ function listText(list: { state: DeliveryState; cause: string; about: string }, 
 }
 
 function withdrawalText({ subject, count }: NoticeRow, console: ConsoleUrl): string {
-  if (subject === '') return `${count} more withdrawals failed. ${seeText('changes', 'deliveries list', console)}`
+  if (subject === '') {
+    const more = `${count} more ${count === 1 ? 'withdrawal' : 'withdrawals'} failed.`
+    return `${more} ${seeText('changes', 'deliveries list', console)}`
+  }
   const what = 'a withdrawal failed, and the buyer may still be in a course.'
   return `${what} ${seeText(`deliveries/${subject}`, `deliveries show ${subject}`, console)}`
 }

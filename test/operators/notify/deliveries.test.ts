@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { zoneOf } from '../../../src/console/layout/zone.ts'
 import { filterOf, readQuery } from '../../../src/console/pages/deliveries/list-filters.ts'
 import { MAX_CAUSES } from '../../../src/operators/notify/notices.ts'
+import { newsText } from '../../../src/operators/notify/words.ts'
 import { storeLines } from '../../../src/queue/lines.ts'
 import { linesIn } from '../../lines.ts'
 import { COURSE, only } from '../../queue/harness.ts'
@@ -82,6 +83,14 @@ test('the table stays small however many courses fail, and no delivery is left o
   const stored = await notices()
   assert.equal(stored.length, MAX_CAUSES + 1)
   assert.match(only(chat.texts), /and 91 more causes with 91 deliveries/)
+})
+
+test('withdrawals that share a row are counted in the text', () => {
+  const shared = { id: 'a', kind: 'withdrawal', code: 'failed', subject: '', detail: '', sent_at: null } as const
+  const text = (count: number): string =>
+    newsText({ notices: [{ ...shared, count, first_at: 0, last_at: 0, texts: 0 }], over: [] }, null)
+  assert.match(text(1), /: 1 more withdrawal failed\. /)
+  assert.match(text(2), /: 2 more withdrawals failed\. /)
 })
 
 test('a rejected delivery gives a text too, without what the shop sent', async (t) => {
