@@ -85,6 +85,16 @@ def test_leaves_to_the_service_what_is_not_set(sites, version):
     assert as_the_service_reads(environment)["settings"]["LERNITO_LMS_CALLS_PER_MINUTE"] == 110
 
 
+def test_leaves_to_the_service_what_config_yml_names_without_a_value(new_site):
+    names = ("LERNITO_COURSE_MODE", "LERNITO_RETENTION_DAYS", "LERNITO_NOTIFY_URL", "LERNITO_MYSQL_TLS")
+    site = new_site(settings=dict.fromkeys(names)).save()
+    environment = site.container_environment()
+    assert [name for name in names if name in environment] == []
+    settings = as_the_service_reads(environment)["settings"]
+    assert "LERNITO_COURSE_MODE" not in settings
+    assert not settings["LERNITO_DATABASE_URL"].endswith("None")
+
+
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_can_set_every_setting_that_the_service_has(sites, version):
     site = sites(version, "everything set")

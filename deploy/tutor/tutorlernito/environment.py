@@ -47,7 +47,9 @@ def container_environment(get: t.Callable[[str], t.Any], *, dev: bool = False) -
 
 
 def word(value: t.Any) -> str:
-    """A value as the service reads it. YAML reads on and off as truth values."""
+    """A value as the service reads it. YAML reads on and off as truth values, and a name without a value as None."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)
