@@ -95,6 +95,12 @@ def test_leaves_to_the_service_what_config_yml_names_without_a_value(new_site):
     assert not settings["LERNITO_DATABASE_URL"].endswith("None")
 
 
+def test_reaches_a_database_that_is_named_by_an_address_of_ipv6(new_site):
+    site = new_site(settings={"RUN_MYSQL": False, "MYSQL_HOST": "fd00::1"}).save()
+    url = as_the_service_reads(site.container_environment())["settings"]["LERNITO_DATABASE_URL"]
+    assert (urlsplit(url).hostname, urlsplit(url).port) == ("fd00::1", 3306)
+
+
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_can_set_every_setting_that_the_service_has(sites, version):
     site = sites(version, "everything set")

@@ -79,7 +79,11 @@ def _database_url(get: t.Callable[[str], t.Any]) -> str:
     )
     tls = word(get("LERNITO_MYSQL_TLS"))
     query = f"?tls={tls}" if tls else ""
-    return f"mysql://{user}:{password}@{get('MYSQL_HOST')}:{get('MYSQL_PORT')}/{database}{query}"
+    host = str(get("MYSQL_HOST"))
+    if ":" in host:
+        # An address of IPv6, which Open edX takes as it is, and a URL in brackets.
+        host = f"[{host}]"
+    return f"mysql://{user}:{password}@{host}:{get('MYSQL_PORT')}/{database}{query}"
 
 
 def text(get: t.Callable[[str], t.Any], name: str) -> str:
