@@ -86,7 +86,11 @@ export function readSecret({ env, name }: { env: Env; name: string }): string | 
   const file = env[`${name}_FILE`]
   if (!file) return env[name]
   if (env[name]) {
-    throw new AppError('settings.invalid', `${name} and ${name}_FILE are both set. Keep one of them.`)
+    throw new AppError(
+      'settings.invalid',
+      // The image and the systemd unit set LERNITO_DATABASE_URL, and an operator can't remove it there.
+      `${name} and ${name}_FILE are both set. Keep one of them, and set the other to nothing if you can't remove it.`,
+    )
   }
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')

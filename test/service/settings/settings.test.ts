@@ -204,7 +204,10 @@ test('a secret with its file, an unreadable file and an empty file each get one 
     [1, 1, 1],
   )
   const [both, gone, empty] = refusals.flat()
-  assert.equal(both, `${name} and ${name}_FILE are both set. Keep one of them.`)
+  assert.equal(
+    both,
+    `${name} and ${name}_FILE are both set. Keep one of them, and set the other to nothing if you can't remove it.`,
+  )
   assert.equal(
     gone,
     `${name} can't be read from ${file}.gone. Check the path in ${name}_FILE and the permissions of the file.`,
