@@ -37,14 +37,14 @@ export const wholeNumber = (least: number, most: number) => {
 
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
-/** A base address that paths are appended to. Slashes at its end are removed. */
+/** A base address that paths are appended to, as browsers write it. Slashes at its end are removed. */
 export const httpUrl = z
   .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
   .refine(isHttpUrl, {
     error: 'must be a URL that begins with https:// or http://, for example https://lms.example.com',
   })
   .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
-  .transform((text) => text.replace(/\/+$/, ''))
+  .transform((text) => new URL(text).href.replace(/\/+$/, ''))
 
 /** An address that is called unchanged: the path and query of a chat's webhook are its secret. */
 export const httpUrlWithQuery = z.string().refine(isHttpUrl, {

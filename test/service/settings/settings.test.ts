@@ -236,6 +236,14 @@ test('slashes at the end of the LMS’s address are removed, and a path is kept'
   assert.equal(urlOf('https://example.com/lms//'), 'https://example.com/lms')
 })
 
+// The LMS compares the redirect URI as text, and doctor shows it to operators.
+test('an address is written as browsers write it', () => {
+  const urlOf = (text: string): string | undefined => read({ LERNITO_PUBLIC_URL: text }).settings.LERNITO_PUBLIC_URL
+  assert.equal(urlOf('https://Learn.Example.org'), 'https://learn.example.org')
+  assert.equal(urlOf('https://lernito.example.com:443/Shop/'), 'https://lernito.example.com/Shop')
+  assert.equal(urlOf('https://kurse.müller.example'), 'https://kurse.xn--mller-kva.example')
+})
+
 test('the database can be a file or on a server', () => {
   for (const url of ['sqlite:/data/l.db', 'mysql://lernito:p%40ss@db:3307/lernito', 'mysql://lernito@[::1]/lernito']) {
     assert.equal(read({ LERNITO_DATABASE_URL: url }).settings.LERNITO_DATABASE_URL, url)
