@@ -67,6 +67,12 @@ def test_let_the_sign_in_come_back_to_the_console_and_nowhere_else(site, command
     assert uris == [f"{place}/lernito/console/callback" for place in places]
 
 
+def test_register_the_host_in_small_letters_as_the_service_sends_it(new_site):
+    site = new_site(settings={"LMS_HOST": "Learn.Example.org"}).save()
+    host = "http://learn.example.org"
+    assert f"'{host}/lernito/console/callback {host}:8790/lernito/console/callback'" in site.tasks["lms-job"]
+
+
 def test_show_the_webhook_secret_to_nobody(site):
     secret = site.config["LERNITO_WEBHOOK_SECRET"]
     for script in site.tasks.values():

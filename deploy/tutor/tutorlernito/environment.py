@@ -70,7 +70,8 @@ def lms_public_url(get: t.Callable[[str], t.Any], *, dev: bool = False) -> str:
 def redirect_uris(get: t.Callable[[str], t.Any]) -> list[str]:
     """Where the LMS may send a browser after the console's sign-in: never to plain HTTP if the site has HTTPS."""
     places = (False,) if get("ENABLE_HTTPS") else (False, True)
-    return [f"{public_url(get, dev=dev)}/lernito/console/callback" for dev in places]
+    # In small letters, as the service sends it: the LMS compares the two as text.
+    return [f"{public_url(get, dev=dev).lower()}/lernito/console/callback" for dev in places]
 
 
 def _database_url(get: t.Callable[[str], t.Any]) -> str:
