@@ -46,6 +46,10 @@ test('the image has a user by number, exec forms, a volume for the database and 
   assert.deepEqual(labels, ['title', 'description', 'licenses', 'version'])
 })
 
+test('SQLite has a folder for its temporary files on a read-only root file system: that of the database', () => {
+  assert.equal(assignments(only('ENV')).SQLITE_TMPDIR, only('VOLUME'))
+})
+
 test('the build context has only the files of the image', () => {
   const files = contextFiles()
   const roots = new Set(files.map((file) => file.split('/')[0] ?? ''))
