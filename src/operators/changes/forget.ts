@@ -202,6 +202,7 @@ export function mentions(body: Uint8Array, address: string): boolean {
   const text = Buffer.from(body)
     .toString()
     .replace(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replace(/\\[bfnrt]/g, ' ') // the letter would seem to be a part of the address
     .toLowerCase()
   for (let at = text.indexOf(address); at >= 0; at = text.indexOf(address, at + 1)) {
     const continues = /^\.?[\p{L}\p{N}_-]/u.test(text.slice(at + address.length))

@@ -240,7 +240,7 @@ test('a running bulk replay that finds others too is not lost with one person, a
 
 test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
   const says = (text: string): boolean => mentions(Buffer.from(text), 'ada@x.example')
-  for (const text of ['"ada@x.example"', '"ADA@x.example."', '<ada@x.example>', '"\\u0061da\\u0040x.example"']) {
+  for (const text of ['"ada@x.example"', '"ADA@x.example."', '<ada@x.example>', '"\\u0061da\\u0040x.example"', '"Ada\\nada@x.example"']) {
     assert.equal(says(text), true, text)
   }
   for (const text of ['"xada@x.example"', '"a.ada@x.example"', '"ada@x.example.org"', '"ada@x.examples"', '""']) {
