@@ -158,15 +158,23 @@ export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; be
   return ids.length
 }
 
+/** Deletes the sessions of the console that have ended by now, so that the names in them don't wait for the next sign-in. */
+async function purgeSessions(db: Kysely<Tables>, before: number): Promise<void> {
+  await db.deleteFrom('console_sessions').where('started_at', '<=', before).execute()
+}
+
 /** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
 export function runRetention({
   context,
   days,
+  sessionMs,
   onPurged,
   ...background
 }: Background & {
   context: Pick<WriteContext, 'database' | 'random' | 'now'>
   days: number
+  /** How long a session of the console lasts. */
+  sessionMs: number
   /** Called with the number of deleted deliveries, if any. */
   onPurged: (deliveries: number) => void
 }): Promise<void> {
@@ -181,6 +189,7 @@ export function runRetention({
     const before = now() - days * DAY_MS
     let purged = 0
     try {
+      await guard(() => purgeSessions(db, now() - sessionMs))
       await inSteps(async () => {
         const deliveries = await purgeStep({ ...context, before })
         purged += deliveries

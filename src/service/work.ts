@@ -1,3 +1,4 @@
+import { SESSION_MS } from '../console/session/sessions.ts'
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { outcomesRound } from '../enroll/follow-up/outcomes.ts'
@@ -49,6 +50,7 @@ export async function runWork(parts: Parts): Promise<void> {
     runRetention({
       ...parts,
       days,
+      sessionMs: SESSION_MS,
       onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
     }),
     runSenders({ ...parts, days }),

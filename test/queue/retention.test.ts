@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stepReplay } from '../../src/operators/changes/bulk-steps.ts'
 import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/queue/retention.ts'
+import { until } from '../service/process.ts'
 import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
 
-const DAY_MS = 24 * 3_600_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 test('a finished delivery is deleted with its events once its last activity is too old, and not before', async (t) => {
   const { store, clock, rows, context } = await setUp(t)
@@ -75,6 +77,7 @@ test('retention deletes in small steps until nothing is too old, and keeps the r
   await runRetention({
     context,
     days: 90,
+    sessionMs: 8 * HOUR_MS,
     guard: (work) => work(),
     onPurged: (deliveries) => {
       purged = deliveries
@@ -94,6 +97,34 @@ test('retention deletes in small steps until nothing is too old, and keeps the r
     [fresh?.id],
   )
   assert.equal((await rows('events')).length, 1)
+})
+
+test('a session of the console that has ended is deleted even if nobody signs in again', async (t) => {
+  const { db, clock, rows, context } = await setUp(t)
+  const session = { username: 'alice', refresh_token: null, confirmed_at: START, renew_at: START }
+  const [ended, open] = [START, START + 1].map((at) => ({ ...session, id: `begun ${at}`, started_at: at }))
+  assert(ended && open)
+  await db.insertInto('console_sessions').values([ended, open]).execute()
+  clock.at += 8 * HOUR_MS
+  const stopping = new AbortController()
+  t.after(() => stopping.abort())
+  const running = runRetention({
+    context,
+    days: 90,
+    sessionMs: 8 * HOUR_MS,
+    guard: (work) => work(),
+    onPurged: () => {},
+    onError: (error) => assert.fail(String(error)),
+    signal: stopping.signal,
+  })
+  await until('the end', async () => (await rows('console_sessions')).length < 2 || undefined)
+  stopping.abort()
+  await running
+  const left = await db.selectFrom('console_sessions').select('id').execute()
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    [open.id],
+  )
 })
 
 test('audit entries and ended bulk replays are deleted at the age of deliveries', async (t) => {

@@ -115,16 +115,3 @@ test('a session that is ended while it is renewed stays ended', async () => {
   assert.equal(found, null)
   assert.equal(await one.find(token), null)
 })
-
-test('the next sign-in deletes expired sessions from the database', async () => {
-  const { issue, replica } = createLms()
-  const sessions = replica()
-  await sessions.begin(issue())
-  clock.at += 9 * 60 * MINUTE_MS
-  await sessions.begin(issue())
-  const rows = await database.db.selectFrom('console_sessions').select('started_at').execute()
-  assert.deepEqual(
-    rows.map(({ started_at }) => started_at),
-    [clock.at],
-  )
-})
