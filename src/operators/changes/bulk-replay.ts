@@ -6,6 +6,7 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import type { CourseSwap } from '../../queue/correct.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
+import { isCourseKey } from '../../sale/course-key.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
 import { list, type Summary } from '../find/listing.ts'
@@ -128,7 +129,9 @@ export async function startCorrection(
       .executeTakeFirst()
     if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
     const row = await insertBulk(writing, order)
-    const detail = `bulk correction ${row.id} of ${total}: ${corrects.from} to ${corrects.to}`
+    // Without what was sent in the place of a course key: it may hold an address, and the event outlives the person's data.
+    const from = isCourseKey(corrects.from) ? `${corrects.from} ` : ''
+    const detail = `bulk correction ${row.id} of ${total}: ${from}to ${corrects.to}`
     return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_correction_started', detail, by)] }
   })
 }

@@ -232,8 +232,9 @@ async function forgetBulkReplays(
     (find !== undefined && finds(find))
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()
   const kept = new Set<string>()
-  for (const { id, filter, state } of readable(rows)) {
-    if (!names(filter) || (state === 'running' && (await findsAny(db, filter)))) kept.add(id)
+  for (const { id, filter, corrects, state } of readable(rows)) {
+    const isOfOthers = !names(filter) || (state === 'running' && (await findsAny(db, filter)))
+    if (isOfOthers && !mentions(Buffer.from(JSON.stringify([filter, corrects])), address)) kept.add(id)
   }
   const ids = rows.map(({ id }) => id).filter((id) => !kept.has(id))
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()

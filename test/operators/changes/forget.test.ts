@@ -238,9 +238,28 @@ test('a running bulk replay that finds others too is not lost with one person, a
   assert.equal(await operations.bulkReplay(id), null)
 })
 
+test('a bulk correction of an address that was sent as a course key keeps nothing of it', async (t) => {
+  const bench = await setUp(t)
+  const { store, operations, context } = bench
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: ['ada@x.example'] }))]))
+  const reason = { code: 'course_key.malformed', subject: 'ada@x.example' } as const
+  await store.write([settled({ ...needsAttention(id), outcome: { courses: {}, reason } })])
+  const filter = { cause: reason.code, about: reason.subject }
+  const corrects = { from: 'Ada@x.example', to: COURSE }
+  assert.equal((await operations.startCorrection({ filter, corrects, by: 'alice' })).total, 1)
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  assert.ok(!(await everything(bench)).toLowerCase().includes('ada@x.example'))
+})
+
 test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
   const says = (text: string): boolean => mentions(Buffer.from(text), 'ada@x.example')
-  for (const text of ['"ada@x.example"', '"ADA@x.example."', '<ada@x.example>', '"\\u0061da\\u0040x.example"', '"Ada\\nada@x.example"']) {
+  for (const text of [
+    '"ada@x.example"',
+    '"ADA@x.example."',
+    '<ada@x.example>',
+    '"\\u0061da\\u0040x.example"',
+    '"Ada\\nada@x.example"',
+  ]) {
     assert.equal(says(text), true, text)
   }
   for (const text of ['"xada@x.example"', '"a.ada@x.example"', '"ada@x.example.org"', '"ada@x.examples"', '""']) {
