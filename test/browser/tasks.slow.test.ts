@@ -17,8 +17,10 @@ import { assertAccessible, openConsole, startBrowsing } from './console.ts'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const TYPO = 'course-v1:Lernito+PY11+2026'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-/** A sale of then is one of last month, and older than seven days, in whatever zone and on whatever day this runs. */
-const LAST_MONTH = Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - 1, 15)
+/** The day in the zone of the browser, Asia/Tokyo: its month begins nine hours before that of UTC. */
+const today = new Date(Date.now() + 9 * 3_600_000)
+/** A sale of then is one of last month, and older than seven days, on whatever day this runs. */
+const LAST_MONTH = Date.UTC(today.getUTCFullYear(), today.getUTCMonth() - 1, 15)
 const clock = { offset: LAST_MONTH - Date.now() }
 
 const receiver = await startReceiver({ after })
