@@ -8,7 +8,7 @@ import { type Position, readInOrder } from '../../queue/in-order.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
+import { type DeliveryEvent, STOPPED_STATES } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
 import { search } from '../find/search.ts'
@@ -31,8 +31,8 @@ export interface ForgottenPerson {
 /**
  * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
  * deliveries, waits until no call to the LMS for the person is in flight, and erases the person from
- * the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
- * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
+ * the tables: the deliveries of this address in any state, with their events, and those that they correct; rejected
+ * deliveries that only mention the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
  *
  * The `traces` that it returns are texts that must not remain anywhere in the database's files. Any copy of a row or an
@@ -82,7 +82,8 @@ export async function forget(
   for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
     if (rows.length === 0) break
-    await eraseAll(rows.map(({ id }) => id))
+    const ids = rows.map(({ id }) => id)
+    await eraseAll([...ids, ...(await correctedBy(db, ids))])
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
   await db
@@ -101,8 +102,9 @@ export async function forget(
 export async function countForgettable({ database: { db } }: WriteContext, email: string): Promise<number> {
   const address = emailTerm(email)
   await refuseOpenWithdrawals(db, address)
-  const own = db.selectFrom('deliveries').select('id').where('email', '=', address)
-  const ids = new Set((await own.execute()).map(({ id }) => id))
+  const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
+  const own = rows.map(({ id }) => id)
+  const ids = new Set([...own, ...(await correctedBy(db, own))])
   for await (const mentioning of rejectedMentioning(db, address)) for (const id of mentioning) ids.add(id)
   return ids.size
 }
@@ -130,6 +132,27 @@ async function stopWork(
   }
 }
 
+/**
+ * The deliveries in whose places corrections have put these: they hold the same person, and without what corrects it, a
+ * repeat would start what was wrong. Not those that an operator has replayed since, which are sales to their own address.
+ */
+async function correctedBy(db: Kysely<Tables>, ids: readonly string[]): Promise<readonly string[]> {
+  const found = new Set<string>()
+  for (let next = ids; next.length > 0; ) {
+    const rows = await db
+      .selectFrom('deliveries as correction')
+      .innerJoin('deliveries as corrected', 'corrected.id', 'correction.replaces')
+      .select('corrected.id')
+      .where('correction.id', 'in', next)
+      .whereRef('corrected.replaced_by', '=', 'correction.id')
+      .where('corrected.state', 'in', STOPPED_STATES)
+      .execute()
+    next = rows.flatMap(({ id }) => (found.has(id) || ids.includes(id) ? [] : id))
+    for (const id of next) found.add(id)
+  }
+  return [...found]
+}
+
 const HELD = { result: null, listed: [] }
 const NOTHING = { result: [], listed: [] }
 
@@ -152,7 +175,7 @@ async function erase(
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
-  await refuseOpenWithdrawals(trx, address) // again, because a refund may have come before the lock
+  await refuseOpenWithdrawals(trx, address, ids) // again, because a refund may have come before the lock
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'digest', 'email', 'username', 'search_text'])
@@ -252,21 +275,26 @@ const NAMED = 5
  * Throws AppError withdrawal.open if the buyer of one of these deliveries is still to be taken out of a course: erased now,
  * the buyer would keep it.
  * @param address as it is stored: see emailTerm
+ * @param ids further deliveries
  */
-async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
+async function refuseOpenWithdrawals(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  address: string,
+  ids: readonly string[] = [],
+): Promise<void> {
   const rows = await db
     .selectFrom('delivery_lines')
     .innerJoin('deliveries', 'deliveries.id', 'delivery_id')
     .select('deliveries.id')
     .distinct()
-    .where('email', '=', address)
+    .where((eb) => eb.or([eb('email', '=', address), ...(ids.length === 0 ? [] : [eb('deliveries.id', 'in', ids)])]))
     .where('withdrawal_state', '=', 'open')
     .orderBy('deliveries.id')
     .execute()
   if (rows.length === 0) return
-  const ids = rows.map(({ id }) => id)
-  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : ''
-  const named = `${ids.length === 1 ? 'delivery' : 'deliveries'} ${ids.slice(0, NAMED).join(', ')}${more}`
+  const open = rows.map(({ id }) => id)
+  const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
+  const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`
   throw new AppError(
     'withdrawal.open',
     `Nothing was erased, because a refund or withdrawal is still in progress for ${named}, and the person would otherwise stay in the course. Repeat this when it has ended: the page of the delivery, or "deliveries show", says when it is tried next.`,

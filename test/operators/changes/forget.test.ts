@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
-import { forget, mentions } from '../../../src/operators/changes/forget.ts'
+import { countForgettable, forget, mentions } from '../../../src/operators/changes/forget.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
 import type { AppError } from '../../../src/service/lib/errors.ts'
@@ -249,6 +249,32 @@ test('a bulk correction of an address that was sent as a course key keeps nothin
   assert.equal((await operations.startCorrection({ filter, corrects, by: 'alice' })).total, 1)
   await forget(context, { email: EMAIL, by, silentMs: 0 })
   assert.ok(!(await everything(bench)).toLowerCase().includes('ada@x.example'))
+})
+
+test('a sale that was corrected to the person’s address is erased too, so a repeat of it is a new sale', async (t) => {
+  const bench = await setUp(t)
+  const { store, operations, context } = bench
+  const sale = arrival({ email: 'typo@x.example', username: 'countess' })
+  const first = only(await store.write([accepted(sale)]))
+  const other = only(await store.write([accepted(arrival({ email: 'typo@x.example', order: 2 }))]))
+  await store.write([first, other].map(({ id }) => settled(succeeded(id))))
+  const again = await operations.correct({ id: first.id, email: 'adda@x.example', withdraw: null, by })
+  assert(again.kind === 'corrected')
+  const right = await operations.correct({ id: again.id, email: EMAIL, withdraw: { paid: false }, by })
+  assert(right.kind === 'corrected')
+  const order = () => operations.withdraw({ id: first.id, courses: null, paid: false, by })
+  assert.equal((await order()).kind, 'ordered')
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), { code: 'withdrawal.open' })
+  await bench.db
+    .updateTable('delivery_lines')
+    .set({ withdrawal_state: 'ended' })
+    .where('withdrawal_state', '=', 'open')
+    .execute()
+  assert.equal(await countForgettable(context, EMAIL), 3)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 3)
+  assert.equal(only(await bench.db.selectFrom('deliveries').select('id').execute()).id, other.id)
+  const { id } = only(await store.write([accepted(sale)]))
+  assert.notEqual(id, first.id)
 })
 
 test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
