@@ -72,18 +72,13 @@ export async function startReplay(
 ): Promise<AuditedResult<BulkReplay>> {
   const { count } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
   return auditedChange(context, async (writing) => {
-    const same = await writing.trx
-      .selectFrom('bulk_replays')
-      .selectAll()
-      .where('actor', '=', by.slice(0, MAX_ACTOR))
-      .where('filter', '=', JSON.stringify(filter))
-      .where('enrolled', '=', enrolled ? 1 : 0)
-      .where('corrects', 'is', null)
+    const order = { filter, enrolled, corrects: null, by, total: count }
+    const same = await sameOrders(writing, order)
       .where('state', '=', 'running')
       .where('started_at', '>', writing.at - SECOND_CLICK_MS)
       .executeTakeFirst()
     if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
-    const row = await insertBulk(writing, { filter, enrolled, corrects: null, by, total: count })
+    const row = await insertBulk(writing, order)
     // Without the filter: it may name a person, and the event outlives the person's data.
     const detail = `bulk replay ${row.id} of ${count}`
     return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_replay_started', detail, by)] }
@@ -120,13 +115,7 @@ export async function startCorrection(
   const total = totalOf(await countFound(context.database.reports, wrong))
   return auditedChange(context, async (writing) => {
     const order = { filter: wrong, enrolled: false, corrects, by, total }
-    const same = await writing.trx
-      .selectFrom('bulk_replays')
-      .selectAll()
-      .where('actor', '=', by.slice(0, MAX_ACTOR))
-      .where('filter', '=', JSON.stringify(wrong))
-      .where('corrects', '=', JSON.stringify(corrects))
-      .executeTakeFirst()
+    const same = await sameOrders(writing, order).executeTakeFirst()
     if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
     const row = await insertBulk(writing, order)
     // Without what was sent in the place of a course key: it may hold an address, and the event outlives the person's data.
@@ -136,21 +125,37 @@ export async function startCorrection(
   })
 }
 
-async function insertBulk(
-  { trx, at, newId }: TransactionContext,
-  { filter, enrolled, corrects, by, total }: Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>,
-): Promise<BulkReplayRow> {
+type Order = Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>
+
+/** What an order says, and who gave it, as they are stored. */
+const orderColumns = ({ filter, enrolled, corrects, by }: Order) => ({
+  filter: JSON.stringify(filter),
+  enrolled: enrolled ? 1 : 0,
+  corrects: corrects === null ? null : JSON.stringify(corrects),
+  actor: by.slice(0, MAX_ACTOR),
+})
+
+/** The stored orders of the same operator that say the same. */
+function sameOrders({ trx }: TransactionContext, order: Order) {
+  const { filter, enrolled, corrects, actor } = orderColumns(order)
+  return trx
+    .selectFrom('bulk_replays')
+    .selectAll()
+    .where('actor', '=', actor)
+    .where('filter', '=', filter)
+    .where('enrolled', '=', enrolled)
+    .where((eb) => (corrects === null ? eb('corrects', 'is', null) : eb('corrects', '=', corrects)))
+}
+
+async function insertBulk({ trx, at, newId }: TransactionContext, order: Order): Promise<BulkReplayRow> {
   const row: BulkReplayRow = {
     id: newId(),
-    filter: JSON.stringify(filter),
-    enrolled: enrolled ? 1 : 0,
-    corrects: corrects === null ? null : JSON.stringify(corrects),
-    actor: by.slice(0, MAX_ACTOR),
+    ...orderColumns(order),
     started_at: at,
     ended_at: null,
     state: 'running',
     replayed: 0,
-    total,
+    total: order.total,
     came_to_at: at,
     came_to_id: '',
   }

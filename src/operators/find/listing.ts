@@ -10,7 +10,8 @@ import { search } from './search.ts'
 import { noteOf, readNotes } from './timeline.ts'
 
 const PAGE = 50
-const LIMIT_MAX = 500
+/** A page where all pages are read. */
+const LONG_PAGE = 500
 
 /** A delivery as one line of a list. */
 export type Summary = ReturnType<typeof summaryOf>
@@ -70,7 +71,7 @@ export async function* listAll(of: {
   const ids = new Set<string>()
   for (const one of [filter, { ...filter, from }]) {
     for (let after: string | null = null; ; ) {
-      const { items, next } = await read({ filter: one, limit: LIMIT_MAX, after })
+      const { items, next } = await read({ filter: one, limit: LONG_PAGE, after })
       const further = items.filter(({ id }) => !ids.has(id))
       for (const { id } of further) ids.add(id)
       yield further
