@@ -108,6 +108,17 @@ export async function addressesOfSalesTo(
   return rows.flatMap(({ email }) => email ?? [])
 }
 
+/** Those of these deliveries whose buyers are to be taken out of courses. */
+export async function readWithdrawing(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const lines = db.selectFrom('delivery_lines').select('delivery_id').where('delivery_id', 'in', ids)
+  const open = await lines.where('withdrawal_state', '=', 'open').execute()
+  return new Set(open.map(({ delivery_id }) => delivery_id))
+}
+
 function toLine(row: LineRow): Line {
   const { sent, course_key: course, result, user_id: id, username } = row
   return {

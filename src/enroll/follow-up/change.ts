@@ -3,13 +3,13 @@ import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
-import { withLines } from '../../queue/lines.ts'
+import { readWithdrawing, withLines } from '../../queue/lines.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, untilStored } from '../../service/lib/loop.ts'
-import { type Reported, readWithdrawing } from './reported.ts'
+import type { Reported } from './reported.ts'
 
 /** What a change in the LMS outside of an attempt needs. */
 export interface Changing extends Pick<Background, 'guard' | 'onError'> {

@@ -45,16 +45,6 @@ function reportedOf(row: WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>)
   }
 }
 
-/** Those of these deliveries whose buyers are to be taken out of courses. */
-export async function readWithdrawing(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  ids: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const lines = db.selectFrom('delivery_lines').select('delivery_id').where('delivery_id', 'in', ids)
-  const open = await lines.where('withdrawal_state', '=', 'open').execute()
-  return new Set(open.map(({ delivery_id }) => delivery_id))
-}
-
 /**
  * The deliveries in one state, the latest activity first, in chunks of at most 200, with a turn of the event loop before
  * each. `since`: only those with activity since then (ms since 1970). Deliveries that enter the state meanwhile may be

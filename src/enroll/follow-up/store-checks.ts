@@ -4,12 +4,11 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { auditedChange } from '../../queue/audited-change.ts'
 import { type Found, lockDeliveries, storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { type WithLines, withLines } from '../../queue/lines.ts'
+import { readWithdrawing, type WithLines, withLines } from '../../queue/lines.ts'
 import { endedAtOf, REASON_COLUMNS, readReason, reasonColumns } from '../../queue/rows.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { changesOf, readBlocked } from './access.ts'
-import { readWithdrawing } from './reported.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */

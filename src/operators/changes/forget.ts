@@ -2,9 +2,10 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
-import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
+import { lockDeliveries, markHandled, readCorrected, remove } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { type Position, readInOrder } from '../../queue/in-order.ts'
+import { readWithdrawing } from '../../queue/lines.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
@@ -30,10 +31,10 @@ export interface ForgottenPerson {
 
 /**
  * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
- * deliveries, waits until no call to the LMS for the person is in flight, and erases the person from
- * the tables: the deliveries of this address in any state, with their events, and those that they correct; rejected
- * deliveries that only mention the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
- * works in steps, each in one transaction, and can be repeated safely.
+ * deliveries, waits until no call to the LMS for the person is in flight, and erases the person from the tables: the
+ * deliveries of this address in any state, with their events, and those that they correct; rejected deliveries that only
+ * mention the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not
+ * who. It works in steps, each in one transaction, and can be repeated safely.
  *
  * The `traces` that it returns are texts that must not remain anywhere in the database's files. Any copy of a row or an
  * index entry that SQLite left behind begins with one of them, because SQLite stores columns one after the other, with
@@ -79,11 +80,12 @@ export async function forget(
       return
     }
   }
+  const corrected = await readCorrectedTo(db, address) // first, because the deliveries of the address lead to them
+  if (corrected.length > 0) await eraseAll(corrected)
   for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
     if (rows.length === 0) break
-    const ids = rows.map(({ id }) => id)
-    await eraseAll([...ids, ...(await correctedBy(db, ids))])
+    await eraseAll(rows.map(({ id }) => id))
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
   await db
@@ -102,9 +104,9 @@ export async function forget(
 export async function countForgettable({ database: { db } }: WriteContext, email: string): Promise<number> {
   const address = emailTerm(email)
   await refuseOpenWithdrawals(db, address)
-  const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
-  const own = rows.map(({ id }) => id)
-  const ids = new Set([...own, ...(await correctedBy(db, own))])
+  const own = db.selectFrom('deliveries').select('id').where('email', '=', address)
+  const ids = new Set((await own.execute()).map(({ id }) => id))
+  for (const id of await readCorrectedTo(db, address)) ids.add(id)
   for await (const mentioning of rejectedMentioning(db, address)) for (const id of mentioning) ids.add(id)
   return ids.size
 }
@@ -133,24 +135,13 @@ async function stopWork(
 }
 
 /**
- * The deliveries in whose places corrections have put these: they hold the same person, and without what corrects it, a
- * repeat would start what was wrong. Not those that an operator has replayed since, which are sales to their own address.
+ * The deliveries at other addresses that deliveries of this one correct: they hold the same person, and without what corrects
+ * them, a repeat would start what was wrong. Not those that an operator has replayed since, which are sales to their address.
  */
-async function correctedBy(db: Kysely<Tables>, ids: readonly string[]): Promise<readonly string[]> {
-  const found = new Set<string>()
-  for (let next = ids; next.length > 0; ) {
-    const rows = await db
-      .selectFrom('deliveries as correction')
-      .innerJoin('deliveries as corrected', 'corrected.id', 'correction.replaces')
-      .select('corrected.id')
-      .where('correction.id', 'in', next)
-      .whereRef('corrected.replaced_by', '=', 'correction.id')
-      .where('corrected.state', 'in', STOPPED_STATES)
-      .execute()
-    next = rows.flatMap(({ id }) => (found.has(id) || ids.includes(id) ? [] : id))
-    for (const id of next) found.add(id)
-  }
-  return [...found]
+async function readCorrectedTo(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<readonly string[]> {
+  const corrections = db.selectFrom('deliveries').select('id').where('email', '=', address)
+  const ids = (await corrections.where('replaces', 'is not', null).execute()).map(({ id }) => id)
+  return [...(await readCorrected(db, { ids, states: STOPPED_STATES }))]
 }
 
 const HELD = { result: null, listed: [] }
@@ -175,7 +166,7 @@ async function erase(
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
-  await refuseOpenWithdrawals(trx, address, ids) // again, because a refund may have come before the lock
+  await refuseOpenWithdrawals(trx, address) // again, because a refund may have come before the lock
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'digest', 'email', 'username', 'search_text'])
@@ -275,24 +266,19 @@ const NAMED = 5
  * Throws AppError withdrawal.open if the buyer of one of these deliveries is still to be taken out of a course: erased now,
  * the buyer would keep it.
  * @param address as it is stored: see emailTerm
- * @param ids further deliveries
  */
-async function refuseOpenWithdrawals(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  address: string,
-  ids: readonly string[] = [],
-): Promise<void> {
+async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
   const rows = await db
     .selectFrom('delivery_lines')
     .innerJoin('deliveries', 'deliveries.id', 'delivery_id')
     .select('deliveries.id')
     .distinct()
-    .where((eb) => eb.or([eb('email', '=', address), ...(ids.length === 0 ? [] : [eb('deliveries.id', 'in', ids)])]))
+    .where('email', '=', address)
     .where('withdrawal_state', '=', 'open')
-    .orderBy('deliveries.id')
     .execute()
-  if (rows.length === 0) return
-  const open = rows.map(({ id }) => id)
+  const others = await readWithdrawing(db, await readCorrectedTo(db, address))
+  const open = [...rows.map(({ id }) => id), ...others].sort()
+  if (open.length === 0) return
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
   const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`
   throw new AppError(

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { DeliveryRow } from '../../database/schema.ts'
 import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
-import type { EnrollmentRequest } from '../../sale/types.ts'
+import { DELIVERY_STATES, type EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
-import { lockAddress, lockDeliveries } from '../change-deliveries.ts'
+import { lockAddress, lockDeliveries, readCorrected } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
 import { type WithLines, withLines } from '../lines.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
@@ -98,33 +98,14 @@ async function readRefundable(
   const rows = await withLines(trx, sales)
   const newest = rows.at(-1)?.id ?? ''
   if (sale !== undefined) {
-    const named = await readSaleId(trx, sale)
-    const ids = await withCorrected(trx, named ?? sale)
-    const ofSale = rows.filter(({ id }) => id === sale || ids.has(id))
+    const id = (await readSaleId(trx, sale)) ?? sale
+    // The shop learns the id of a correction from an event or the answer to a repeat, but refunds the payload that it sold.
+    const ids = new Set([sale, id, ...(await readCorrected(trx, { ids: [id], states: DELIVERY_STATES }))])
+    const ofSale = rows.filter((row) => ids.has(row.id))
     return { found: await concernedBy(trx, { rows: ofSale, courseIds }), newest }
   }
   const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
   return { found: same.length > 0 ? same : await concernedBy(trx, { rows, courseIds }), newest }
-}
-
-/**
- * A delivery, with those that it corrects: the shop learns its id from an event or the answer to a repeat, but refunds the
- * payload that it sold.
- */
-async function withCorrected(trx: TransactionContext['trx'], id: string): Promise<ReadonlySet<string>> {
-  const found = new Set<string>()
-  for (let next: string | undefined = id; next !== undefined && !found.has(next); ) {
-    found.add(next)
-    const corrected: { id: string } | undefined = await trx
-      .selectFrom('deliveries')
-      .innerJoin('deliveries as corrected', 'corrected.id', 'deliveries.replaces')
-      .select('corrected.id')
-      .where('deliveries.id', '=', next)
-      .whereRef('corrected.replaced_by', '=', 'deliveries.id')
-      .executeTakeFirst()
-    next = corrected?.id
-  }
-  return found
 }
 
 /** Those of these deliveries that sold one of the courses, with those that correct them. */
