@@ -34,11 +34,11 @@ export const textTerm = (text: string): string => term(text, MAX_TEXT)
 export const courseTerm = (key: string): string => textTerm(plainKey(key.trim()))
 /** Letters that Unicode does not decompose, as people type them on a keyboard that lacks them. */
 const LETTERS: Readonly<Record<string, string>> = { œ: 'oe', æ: 'ae', ø: 'o', ł: 'l', đ: 'd', ß: 'ss' }
-/** Without letter case and accents, on one line. */
+/** Without letter case, accents and what nobody sees, such as marks of direction around a pasted text; on one line. */
 export const fold = (text: string): string =>
   text
     .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
+    .replace(/[\p{M}\p{Cf}]/gu, '')
     .toLowerCase()
     .replace(/[œæøłđß]/g, (letter) => LETTERS[letter] ?? letter)
     .replace(/\s+/g, ' ')

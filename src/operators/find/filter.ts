@@ -52,10 +52,10 @@ export const ADDRESS_MAX = 254
 
 /**
  * Whether a text can only be one whole address. While somebody is still typing it, its domain most likely has no dot and no
- * two letters after it yet.
+ * two letters after it yet. With an invisible mark in it, it is looked for as a text, because these have none.
  */
 export const isTypedAddress = (text: string): boolean =>
-  text.length <= ADDRESS_MAX && /^[^\s,@]+@[^\s,@]+\.[^\s,@.]{2,}$/.test(text)
+  text.length <= ADDRESS_MAX && /^[^\s,@]+@[^\s,@]+\.[^\s,@.]{2,}$/.test(text) && !/\p{Cf}/u.test(text)
 
 /** The words of a search, and each has to be somewhere in a delivery's text. More than eight find no better. */
 export const wordsOf = (find: string): string[] => fold(find).split(' ').slice(0, 8)

@@ -64,6 +64,17 @@ test('a search for a whole address finds no address that only contains it', asyn
   assert.deepEqual(await finding(bench, 'Anna@example.com'), [id])
 })
 
+test('marks that nobody sees change nothing about what a search finds', async (t) => {
+  const bench = await setUp(t)
+  const webhook = arrival({ email: 'anna@example.com' })
+  const body = Buffer.from(JSON.stringify({ title: 'می\u200cخواهم' }))
+  const { id } = only(await bench.store.write([accepted({ ...webhook, body })]))
+  for (const text of ['\u202aanna@example.com\u202c', 'anna@exam\u00adple.com', 'میخواهم', 'می\u200cخواهم']) {
+    assert.deepEqual(await finding(bench, text), [id], JSON.stringify(text))
+  }
+  for (const text of ['\u0301', '\u200f']) assert.deepEqual(await finding(bench, text), [], JSON.stringify(text))
+})
+
 test('a filter by course finds each course of a sale, and no longer key', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(maria())]))
