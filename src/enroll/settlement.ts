@@ -42,8 +42,10 @@ function settlementOf({ work, now, random, landsMs, isOpen = false }: Attempt): 
   const { delivery, done, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures
-  // An effect that was unknown before stays unknown until an attempt ends without a failure.
-  const staysUnknown = work.effectUnknown && failures.length > 0
+  // An effect that was unknown before stays unknown until an attempt ends without a failure. If a course is gone, nobody
+  // looks what the buyer has, there or elsewhere.
+  const isGone = work.reasons.some(({ code }) => code === 'course.missing')
+  const staysUnknown = work.effectUnknown && (failures.length > 0 || isGone)
   const effectUnknown = staysUnknown || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown, attempts: delivery.attempts }
   const reasons = inOrder(work)

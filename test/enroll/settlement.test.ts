@@ -223,9 +223,11 @@ test('after a call that would undo the next attempt, that waits until the call c
   }
 })
 
-test('an unknown effect stays unknown until an attempt ends without a failure', () => {
+test('an unknown effect stays unknown until an attempt ends without a failure, and with all courses in the LMS', () => {
   for (const [result, stays] of [
     [unreachable, true],
+    [refused({ code: 'course.missing', subject: A }), true],
+    [refused({ code: 'person.unenrolled', subject: A }), false],
     [done('enrolled'), false],
   ] as const) {
     const work = aWork({ courses: [A] })
