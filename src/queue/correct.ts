@@ -115,7 +115,7 @@ export const mayBeOut = ({ standing, withdrawal }: Line): boolean => withdrawal 
  * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks
  * at the delivery, so it is left as it is where a person has to decide: if it failed for this course no longer; if the buyer
  * was taken out of one of its courses, where the corrected sale would enroll them again; if the corrected sale is stored
- * already, and was handled or withdrawn; and if the payload rules refuse it.
+ * already, and was handled, or withdrawn in a part; and if the payload rules refuse it.
  * @returns the delivery that replaces it and the events to store, as auditedChange takes them; null: it is left
  */
 export async function correctCourse(
@@ -140,10 +140,10 @@ export async function correctCourse(
   return { id: replacedBy, listed: await replaceEvents(writing, { id, by, replacedBy }), others: drafts }
 }
 
-/** Whether a sale is stored already and an operator or a refund has ended it: as a repeat, it would start again. */
+/** Whether a sale is stored already and an operator or a refund has ended a part: as a repeat, all of it would start again. */
 async function isClosed({ trx }: TransactionContext, { digest }: VerifiedWebhook): Promise<boolean> {
-  const stored = await trx.selectFrom('deliveries').select('state').where('digest', '=', digest).executeTakeFirst()
-  return stored !== undefined && isStopped(stored.state)
+  const stored = await trx.selectFrom('deliveries').select(['id', 'state']).where('digest', '=', digest).execute()
+  return (await withLines(trx, stored)).some(({ state, lines }) => isStopped(state) || lines.some(mayBeOut))
 }
 
 /** Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so. */

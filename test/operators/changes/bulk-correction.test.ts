@@ -169,6 +169,20 @@ test('a corrected sale that the shop sent itself, and that was refunded since, d
   assert.deepEqual([(await bench.row(sent)).state, (await bench.row(id)).state], ['handled', 'needs_attention'])
 })
 
+test('nor does one of which only a course was refunded: as a repeat, it would give that back', async (t) => {
+  const bench = await start(t)
+  const [id = ''] = await failed(bench, ['a'], [COURSE, OTHER])
+  const planned = await bench.operations.previewCorrection({ id, courseIds: [RIGHT, OTHER] })
+  assert(planned.kind === 'planned')
+  const sent = only(await bench.store.write([accepted({ ...planned.webhook, source: 'shop' })])).id
+  await setFacts(bench.db, sent, { courses: { [RIGHT]: 'enrolled', [OTHER]: 'enrolled' } })
+  await bench.db.updateTable('deliveries').set({ state: 'enrolled', due_at: null }).where('id', '=', sent).execute()
+  await bench.operations.withdraw({ id: sent, courses: [OTHER], paid: true, by: 'bob' })
+  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  assert.equal(await runAll(bench, order.id), 0)
+  assert.deepEqual([(await bench.row(sent)).state, (await bench.row(id)).state], ['enrolled', 'needs_attention'])
+})
+
 test('a stop ends a bulk correction; what is corrected stays corrected', async (t) => {
   const bench = await start(t)
   await failed(
