@@ -68,8 +68,10 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
 /**
  * Makes deliveries due now, inside a transaction. A queued delivery is brought forward, and nothing else about it
  * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
- * sender; one that needs attention does so without the courses that are withdrawn from it, unless these are all. With
- * `states`, deliveries that are now in another state are left out. `others`: the events of withdrawals that this ends.
+ * sender; one that needs attention does so without the courses that are withdrawn from it, unless these are all.
+ * `others`: the events of withdrawals that this ends.
+ * @param of.states of a bulk replay, in which nobody has looked at each delivery: those that are now in another state are
+ *   left out, and no course is given back that a withdrawal names, but of a delivery that is withdrawn as a whole
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
@@ -86,10 +88,16 @@ export async function makeDue(
     .execute()
   const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
-  const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
+  const sales = await withLines(
+    trx,
+    wanted.filter(({ state, empty }) => state !== 'queued' && !empty),
+  )
+  const isBulk = states !== undefined
+  const again = sales.filter(({ state, lines }) => !isBulk || state === 'withdrawn' || !isNothing(lines))
+  const settled = again.map(({ id }) => id)
   await bringForward(writing, queued)
-  const failed = wanted.filter(({ state }) => state === 'needs_attention')
-  const part = (await withLines(trx, failed)).filter(({ lines }) => isPart(lines)).map(({ id }) => id)
+  const leaves = again.filter(({ state, lines }) => (isBulk || state === 'needs_attention') && isPart(lines))
+  const part = leaves.map(({ id }) => id)
   const whole = settled.filter((id) => !part.includes(id))
   const others = [
     ...(await startAgain(writing, { ids: whole, isReplay: true })),
@@ -109,10 +117,10 @@ export async function makeDue(
   }
 }
 
-/**
- * Whether some of the courses are withdrawn. Who replays what has failed of a sale doesn't want back what was refunded of
- * it.
- */
+/** Whether a withdrawal names each of the courses. */
+const isNothing = (lines: readonly Line[]): boolean => lines.length > 0 && !lines.some(isWanted)
+
+/** Whether some of the courses are withdrawn. Who replays a sale doesn't want back what was refunded of it. */
 const isPart = (lines: readonly Line[]): boolean => lines.some(isWanted) && !lines.every(isWanted)
 
 async function bringForward(

@@ -284,3 +284,33 @@ test('a bulk replay knows what came of each delivery, also of those that change 
   const further = await operations.startReplay({ filter: { replay: id, states: ['needs_attention'] }, by })
   assert.equal(further.total, 1)
 })
+
+test('a bulk replay gives back no course that a withdrawal names, but of what is withdrawn as a whole, if it is named', async (t) => {
+  const bench = await setUp(t)
+  const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
+  const sales = ['all', 'part', 'done', 'gone'].map((name) =>
+    arrival({ email: `${name}@x.example`, courseIds: [A, B] }),
+  )
+  const ids = (await bench.store.write(sales.map(accepted))).map(({ id }) => id)
+  const [all = '', part = '', done = '', gone = ''] = ids
+  const isOut = { state: 'withdrawn', due_at: null } as const
+  await bench.store.write([all, part, done].map((id) => settled(needsAttention(id))))
+  await bench.db.updateTable('deliveries').set(isOut).where('id', '=', gone).execute()
+  await bench.db.updateTable('deliveries').set({ may_have_effect: 1 }).execute()
+  await bench.db.updateTable('deliveries').set({ state: 'enrolled' }).where('id', '=', done).execute()
+  const ordered = { paid: false, by: 'bob' }
+  await bench.operations.withdraw({ id: all, courses: null, ...ordered })
+  for (const id of [part, done]) await bench.operations.withdraw({ id, courses: [A], ...ordered })
+  bench.clock.at += HOUR_MS
+  const states = ['needs_attention', 'enrolled', 'withdrawn'] as const
+  const { id } = await bench.operations.startReplay({ filter: { states: [...states] }, enrolled: true, by })
+  await stepReplay(bench.context, id)
+  const { deliveries } = await bench.store.readClaimed(ids)
+  const attempted = deliveries.map((one) => [one.id, one.request?.courseIds])
+  assert.deepEqual(attempted, [part, done].map((one): unknown => [one, [B]]).concat([[gone, [A, B]]]))
+  const open = await Promise.all(ids.map((one) => bench.operations.withdrawals(one)))
+  assert.deepEqual(
+    open.map((orders) => orders.some(({ endedAt }) => endedAt === null)),
+    [true, true, true, false],
+  )
+})
