@@ -8,7 +8,14 @@ import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type ReasonCode, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
+import {
+  changedSince,
+  lockDelivery,
+  type Outdated,
+  readCorrections,
+  type Seen,
+  setHandled,
+} from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
@@ -36,12 +43,13 @@ export interface Correction extends Changes, Seen {
  * - `corrected`: `id` is the delivery that replaces the old one. `withdrawal` is the order for the old one, if there is
  *   one.
  * - `already`: the delivery was corrected before; `id` replaces it.
+ * - `ended`: the corrected sale is stored as `id`, and was handled, or withdrawn in a part.
  * - `invalid`: the payload rules refuse the corrected sale, in the webhook's words.
  * - `unchanged`: the correction changes nothing.
  */
 type Corrected =
   | { readonly kind: 'corrected'; readonly id: string; readonly withdrawal: WithdrawalOrdered | null }
-  | { readonly kind: 'already'; readonly id: string }
+  | { readonly kind: 'already' | 'ended'; readonly id: string }
   | { readonly kind: 'invalid'; readonly errors: FieldErrors }
   | { readonly kind: 'unchanged' | 'unknown' }
   | Outdated
@@ -71,7 +79,7 @@ export async function correct(context: WriteContext, correction: Correction): Pr
 
 type Planned =
   | { readonly kind: 'planned'; readonly webhook: VerifiedWebhook; readonly request: EnrollmentRequest }
-  | Extract<Corrected, { kind: 'already' | 'invalid' | 'unchanged' | 'unknown' }>
+  | Extract<Corrected, { kind: 'already' | 'ended' | 'invalid' | 'unchanged' | 'unknown' }>
 
 /** What a correction would store. Changes nothing. */
 export async function planCorrection(
@@ -96,7 +104,24 @@ export async function planCorrection(
   if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
   const digest = rest === null || 'errors' in rest ? row.digest : rest.webhook.digest
   const isSame = sale.webhook.digest === digest || sale.webhook.digest === row.digest
-  return isSame ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
+  if (isSame) return { kind: 'unchanged' }
+  const ended = await readEnded(trx, { id, digest: sale.webhook.digest })
+  return ended === null ? { kind: 'planned', ...sale } : { kind: 'ended', id: ended }
+}
+
+/**
+ * The delivery that a corrected sale is stored as, if a refund or an operator has ended a part of it: as a repeat, all of it
+ * would start again. null if there is none, or if delivery `id` corrects it, so that this takes the correction back.
+ */
+async function readEnded(
+  trx: Pick<TransactionContext['trx'], 'selectFrom'>,
+  { id, digest }: { id: string; digest: string },
+): Promise<string | null> {
+  const columns = ['id', 'state', 'replaced_by'] as const
+  const rows = await trx.selectFrom('deliveries').select(columns).where('digest', '=', digest).execute()
+  const [stored] = await withLines(trx, rows)
+  if (stored === undefined || !(isStopped(stored.state) || stored.lines.some(mayBeOut))) return null
+  return (await readCorrections(trx, stored)).includes(id) ? null : stored.id
 }
 
 /** A course that was sold under a wrong key, and the right one. */
@@ -114,8 +139,7 @@ export const mayBeOut = ({ standing, withdrawal }: Line): boolean => withdrawal 
 /**
  * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks
  * at the delivery, so it is left as it is where a person has to decide: if it failed for this course no longer; if the buyer
- * was taken out of one of its courses, where the corrected sale would enroll them again; if the corrected sale is stored
- * already, and was handled, or withdrawn in a part; and if the payload rules refuse it.
+ * was taken out of one of its courses, where the corrected sale would enroll them again; and if planCorrection plans none.
  * @returns the delivery that replaces it and the events to store, as auditedChange takes them; null: it is left
  */
 export async function correctCourse(
@@ -135,15 +159,9 @@ export async function correctCourse(
   if (row.lines.some(mayBeOut)) return null
   const courseIds = [...new Set(row.lines.map(({ sent }) => (isSameCourse(sent, from) ? to : sent)))]
   const planned = await planCorrection(writing, { id, courseIds })
-  if (planned.kind !== 'planned' || (await isClosed(writing, planned.webhook))) return null
+  if (planned.kind !== 'planned') return null
   const { id: replacedBy, drafts } = await storeReplacement(writing, { id, webhook: planned.webhook })
   return { id: replacedBy, listed: await replaceEvents(writing, { id, by, replacedBy }), others: drafts }
-}
-
-/** Whether a sale is stored already and an operator or a refund has ended a part: as a repeat, all of it would start again. */
-async function isClosed({ trx }: TransactionContext, { digest }: VerifiedWebhook): Promise<boolean> {
-  const stored = await trx.selectFrom('deliveries').select(['id', 'state']).where('digest', '=', digest).execute()
-  return (await withLines(trx, stored)).some(({ state, lines }) => isStopped(state) || lines.some(mayBeOut))
 }
 
 /** Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so. */

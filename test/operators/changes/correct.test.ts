@@ -154,6 +154,18 @@ test('a sale that the shop has sent with the right address already is linked and
   assert.ok((await kinds(right)).includes('repeated'))
 })
 
+test('a sale that the shop has sent already, and that was refunded since, does not start again: its page is named', async () => {
+  const ids: string[] = []
+  for (const email of ['alicb@example.com', 'alice@example.com'])
+    ids.push(String((await sell({ email, name: 'Refunded' })).headers['x-lernito-delivery']))
+  const [wrong = '', right = ''] = ids
+  await product.withdraw(right)
+  const change = { id: wrong, email: 'alice@example.com' }
+  assert.deepEqual(await operations.previewCorrection(change), { kind: 'ended', id: right })
+  assert.deepEqual(await operations.correct({ ...change, withdraw: null, by }), { kind: 'ended', id: right })
+  assert.deepEqual([await stateOf(right), (await show(wrong)).replacedBy], ['withdrawn', null])
+})
+
 test('a correction that is taken back makes the first delivery stand again', async () => {
   const first = await sold('dave@example.com')
   const { id: second } = await correct({ id: first, email: 'davo@example.com' })

@@ -115,8 +115,8 @@ async function previewHtml(
 ): Promise<string> {
   const planned = await operations.previewCorrection({ id: here.id, ...changesOf(delivery, form) })
   if (planned.kind === 'invalid') return errorsHtml(errorTexts(planned.errors))
-  if (planned.kind === 'already') {
-    return html`<p class="note warning" role="status">${words.already} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`
+  if (planned.kind === 'already' || planned.kind === 'ended') {
+    return html`<p class="note warning" role="status">${words[planned.kind]} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`
   }
   if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
   const { email, courseIds } = planned.request
