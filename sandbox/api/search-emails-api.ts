@@ -6,24 +6,22 @@ import type { Call, View } from './view.ts'
 
 /**
  * POST /api/user/v1/accounts/search_emails, staff only: the accounts of many addresses. Rules: recordings,
- * people-lists.json. An LMS without it takes the path for the one of a username, which has no POST.
+ * people-lists.json.
  */
-export function searchEmailsView({ has }: { has: boolean }): View {
-  return {
-    url: '/api/user/v1/accounts/search_emails',
-    pattern: '/api/user/v1/accounts/search_emails',
-    accepts: 'jwt_or_bearer',
-    access: 'account',
-    errors: 'detail',
-    throttled: false,
-    jsonOnly: true,
-    handlers: {
-      // Recorded: 'search_emails by GET: taken for the user name search_emails'.
-      GET: ({ caller }) => ({ status: 200, body: { username: caller?.username ?? '' } }),
-      ...(has ? { POST: searchEmails } : {}),
-    },
-    countAsked: ({ data }) => itemsOf(fieldsOf(data)?.emails ?? [])?.length ?? 0,
-  }
+export const searchEmailsView: View = {
+  url: '/api/user/v1/accounts/search_emails',
+  pattern: '/api/user/v1/accounts/search_emails',
+  accepts: 'jwt_or_bearer',
+  access: 'account',
+  errors: 'detail',
+  throttled: false,
+  jsonOnly: true,
+  handlers: {
+    // Recorded: 'search_emails by GET: taken for the user name search_emails'.
+    GET: ({ caller }) => ({ status: 200, body: { username: caller?.username ?? '' } }),
+    POST: searchEmails,
+  },
+  countAsked: ({ data }) => itemsOf(fieldsOf(data)?.emails ?? [])?.length ?? 0,
 }
 
 const missing = "'emails' field is required"

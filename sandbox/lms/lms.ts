@@ -25,8 +25,6 @@ export type LmsOptions = {
   modify: boolean
   /** Which versions of the enrollment API it has. */
   enrollment: 'v1' | 'v1 and v2' | 'v2'
-  /** Whether it has `accounts/search_emails`. */
-  searchEmails: boolean
   cost: Cost
   now: () => number
   sleep: (milliseconds: number) => Promise<void>

@@ -25,7 +25,7 @@ export function createLmsCalls(calls: CallContext) {
     findCourse: (key: string) => whileWaiting(lms.course(key).then(answered)),
     /** The account that the LMS has for an address now. */
     account: (email: string) => whileWaiting(lms.account(email).then(answered)),
-    /** The accounts that have these addresses: at most 1,000. null if the LMS doesn't tell. */
+    /** The accounts that have these addresses: at most 1,000. */
     accountsOf: (emails: readonly string[]) => whileWaiting(lms.searchEmails(emails).then(answered)),
     /** The account with an id, at whatever address. */
     accountById: (known: LmsAccount) => whileWaiting(lms.accountById(known).then(answered)),

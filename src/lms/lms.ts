@@ -114,8 +114,7 @@ function createLookUps(parts: Parts) {
       }
       return succeeded(taken)
     },
-    /** If the LMS lets the service user search none, it is asked again after 5 min. */
-    searchEmails: emailSearch(parts),
+    searchEmails: (emails: readonly string[]) => ask(accountsApi.searchEmailsCall({ emails })),
   }
 }
 
@@ -145,17 +144,6 @@ function createCatalogueCalls({ ask, tokens }: Parts) {
     catalogueCourse: (key: string) =>
       coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: CATALOGUE_COURSE }),
     addedModes: (course: string) => ask(addedModesCall({ course })),
-  }
-}
-
-function emailSearch({ ask, now }: Pick<Parts, 'ask' | 'now'>) {
-  let missingAt = Number.NEGATIVE_INFINITY
-  return async (emails: readonly string[]): Promise<Judged<accountsApi.FoundAccounts | null>> => {
-    const age = now() - missingAt
-    if (age >= 0 && age < AVAILABILITY_MS) return succeeded(null) // a clock that was set back ends it
-    const found = await ask(accountsApi.searchEmailsCall({ emails }))
-    if (found.ok && found.value === null) missingAt = now()
-    return found
   }
 }
 

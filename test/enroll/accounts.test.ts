@@ -8,19 +8,20 @@ import { startWithOperations } from './withdraw/withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ADA = 'ada@example.com'
+const SEARCH_FAILS = 'an LMS whose search fails'
 const [X, Y] = [
   { id: 7, username: 'ada' },
   { id: 8, username: 'other' },
 ]
 
-for (const { kind, lms: apis } of [
-  ...LMS_KINDS,
-  { kind: 'an LMS without search_emails', lms: { searchEmails: false } },
-]) {
+for (const { kind, lms: apis } of [...LMS_KINDS, { kind: SEARCH_FAILS, lms: {} }]) {
   describe(kind, async () => {
     const { lms, sold, context, stopAll } = await startWithOperations({ lms: apis })
     after(() => stopAll())
-    beforeEach(() => lms.reset())
+    beforeEach(async () => {
+      await lms.reset()
+      if (kind === SEARCH_FAILS) await lms.faults([{ path: '/api/user/v1/accounts/search_emails', status: 500 }])
+    })
 
     const accountsOf = async (id: string) => (await factsIn(context.database.db, id)).accounts
 

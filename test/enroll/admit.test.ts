@@ -24,7 +24,7 @@ const isInBatch = async (work: Work): Promise<boolean> => {
 }
 
 for (const search of ['search_emails', 'a look-up for each'] as const) {
-  const faults = search === 'search_emails' ? [] : [{ path: `${ACCOUNTS}/search_emails`, status: 404 }]
+  const faults = search === 'search_emails' ? [] : [{ path: `${ACCOUNTS}/search_emails`, status: 500 }]
 
   test(`${search}: after an attempt of unknown effect, a person with an account goes alone and is read first`, async () => {
     await sandbox.faults(faults)

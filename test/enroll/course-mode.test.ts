@@ -126,9 +126,10 @@ test('one mode for all courses needs no key', async (t) => {
   assert.ok(enrollments.some(({ email, mode }) => email === ACTIVE && mode === 'verified'))
 })
 
-test('without search_emails, each account is looked up, and who has one goes singly', async (t) => {
-  const product = await startProduct({ lms: { searchEmails: false }, env: { LERNITO_COURSE_MODE: MODES } })
+test('while the search fails, each account is looked up, and who has one goes singly', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: MODES } })
   t.after(() => product.stop())
+  await product.lms.faults([{ path: '/api/user/v1/accounts/search_emails', status: 500 }])
   assert.equal((await product.sell({ email: ACTIVE, courseIds: [HONOR] })).status, 200)
   const batches = async () =>
     (await product.lms.calls()).filter(

@@ -17,15 +17,19 @@ import { aWork } from './works.ts'
 const VICTIM = 'victim@example.com'
 const STRANGER = { email: 'stranger@example.com', username: VICTIM }
 const ACCOUNTS = '/api/user/v1/accounts'
+const SEARCH_FAILS = 'an LMS whose search fails'
 const allowance = (email: string) => ({ email, course: DEMO, auto_enroll: true, used: false })
 const enrollment = (email: string) => ({ email, course: DEMO, mode: 'audit', active: true })
 
-for (const { kind, lms: apis } of [...LMS_KINDS, { kind: 'an LMS that can’t search', lms: { searchEmails: false } }]) {
+for (const { kind, lms: apis } of [...LMS_KINDS, { kind: SEARCH_FAILS, lms: {} }]) {
   describe(kind, async () => {
     const product: Product = await startProduct({ lms: apis })
     const { lms, sell } = product
     after(() => product.stop())
-    beforeEach(() => lms.reset())
+    beforeEach(async () => {
+      await lms.reset()
+      if (kind === SEARCH_FAILS) await lms.faults([{ path: `${ACCOUNTS}/search_emails`, status: 500 }])
+    })
 
     /** Who is in the course, and who is allowed. */
     const inDemo = async () => {

@@ -195,23 +195,6 @@ test('a missing course says nothing about whether the LMS has modify', async (t)
   assert.equal(scripted.seenAt(probe).length, 1)
 })
 
-test('an LMS that has no search of addresses is asked for it once in 5 min', async (t) => {
-  const { scripted, lms, at } = await start(t)
-  const route = 'POST /api/user/v1/accounts/search_emails'
-  const found = replay('../lms-newer/people-lists', 'search_emails: two that exist, not in alphabetic order')
-  scripted.on(route, page(404, 'Page not found'), found)
-  const search = async () => {
-    const judged = await lms.searchEmails(['alice@example.com', 'erin@example.com'])
-    return [judged.ok && judged.value !== null, scripted.seenAt(route).length]
-  }
-  assert.deepEqual(await search(), [false, 1])
-  at.ms += 299_999
-  assert.deepEqual(await search(), [false, 1])
-  at.ms += 1
-  assert.deepEqual(await search(), [true, 2])
-  assert.deepEqual(await search(), [true, 3])
-})
-
 test('a call that the LMS throttles spends its permit, which is good for one call', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(`POST ${BULK}`, replay('throttle', 'the 121st call within a minute'))

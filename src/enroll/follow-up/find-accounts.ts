@@ -10,8 +10,6 @@ export interface AskingAccounts {
   readonly lms: Pick<Lms, 'account' | 'accountById' | 'searchEmails'>
   /** Called right before each call. Rejects if the work has to stop. */
   readonly beforeCall: () => Promise<void>
-  /** The rest before each look-up of an account if the LMS lacks search_emails. */
-  readonly rest: () => Promise<void>
 }
 
 /** By address. */
@@ -19,8 +17,8 @@ export type Accounts = ReadonlyMap<string, SeenAccount>
 
 /**
  * Finds the accounts of these addresses in one call of search_emails. It doesn't tell whether an account is
- * active, and takes a retired account for an unknown one. An LMS without search_emails is asked for one account at a time,
- * at a slow pace. Yields what each call found, or its failure: its addresses are then left out.
+ * active, and takes a retired account for an unknown one. An address that may be that of another account is asked for
+ * alone. Yields what each call found, or its failure: its addresses are then left out.
  */
 export async function* findAccounts(
   asking: AskingAccounts,
@@ -29,7 +27,6 @@ export async function* findAccounts(
   await asking.beforeCall()
   const searched = await asking.lms.searchEmails(emails)
   if (!searched.ok) return yield searched
-  if (searched.value === null) return yield* findOneByOne(asking, emails, asking.rest)
   const { accounts: found, others } = searched.value
   const accounts = new Map<string, SeenAccount>()
   for (const email of emails) {
@@ -38,23 +35,11 @@ export async function* findAccounts(
     else if (!others.has(email)) accounts.set(email, { status: 'unknown' })
   }
   yield succeeded(accounts)
-  // The address may be that of another account.
-  const unclear = emails.filter((email) => !accounts.has(email))
-  yield* findOneByOne(asking, unclear, async () => {})
-}
-
-/** The same by one call for each address, with a rest before each. The LMS doesn't throttle this. */
-async function* findOneByOne(
-  asking: AskingAccounts,
-  emails: readonly string[],
-  rest: () => Promise<void>,
-): AsyncGenerator<Judged<Accounts>> {
-  for (const email of emails) {
-    await rest()
+  for (const email of emails.filter((one) => !accounts.has(one))) {
     await asking.beforeCall()
-    const found = await asking.lms.account(email)
-    if (!found.ok) yield found
-    else yield succeeded(new Map([[email, 'username' in found.value ? registered(found.value) : found.value]]))
+    const account = await asking.lms.account(email)
+    if (!account.ok) yield account
+    else yield succeeded(new Map([[email, 'username' in account.value ? registered(account.value) : account.value]]))
   }
 }
 

@@ -4,7 +4,7 @@ import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { coursesWith, lineOf } from '../../sale/line.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
-import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { applyMode } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
 import type { PairResult } from '../work.ts'
@@ -22,8 +22,6 @@ export const FOLLOW_UP_MS = 15 * 60_000
 const POLL_MS = 30_000
 /** The least rest after a round, and the rest after one that failed. */
 const AGAIN_MS = 60_000
-/** An LMS without search_emails is asked for 30 accounts a minute: 9 to 12 ms of its time each. */
-const SLOW_REST_MS = 2_000
 /** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
@@ -84,7 +82,6 @@ function askingOf({
         throw signal.aborted ? ROUND_OVER : error
       }),
     beforeCall: () => giveWay({ db, now: context.now, guard, assertMay, signal }),
-    rest: () => pause(SLOW_REST_MS, signal),
   }
 }
 

@@ -74,11 +74,11 @@ export async function* lookUp(
  * the deliveries. The first failure of the LMS ends it.
  */
 export async function lookUpAll(
-  asking: Omit<LookingUp, 'thorough' | 'rest'>,
+  asking: Omit<LookingUp, 'thorough'>,
   sought: readonly Sought[],
 ): Promise<Judged<Check[]>> {
   const checks = new Map<string, Check>()
-  for await (const found of lookUp({ ...asking, thorough: true, rest: async () => {} }, [sought])) {
+  for await (const found of lookUp({ ...asking, thorough: true }, [sought])) {
     if (!found.ok) return found
     for (const check of found.value) checks.set(check.reported.id, check)
   }

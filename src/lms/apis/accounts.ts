@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { LmsAccount } from '../../sale/line.ts'
-import { type Answer, hasShape, jsonOf, notUnderstood, readOk } from '../client/answer.ts'
-import { type Endpoint, type Judged, oneLine, succeeded } from '../client/failure.ts'
+import { type Answer, hasShape, jsonOf, notStaff, notUnderstood, readOk } from '../client/answer.ts'
+import { type Endpoint, failed, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { groupsThatFit, PATH_BYTES } from './enrollment.ts'
 
@@ -187,12 +187,11 @@ export interface FoundAccounts {
 const foundAccounts = z.array(named)
 
 /**
- * Searches the accounts of many addresses at once; null if the LMS lets the service user search none. A version without it
- * has no such page or method, and one with it answers 404 to everybody but staff (recorded: people-lists.json,
- * 'search_emails: non-staff application'). The LMS doesn't throttle it (recorded there).
+ * Searches the accounts of many addresses at once. The LMS answers 404 to everybody but staff (recorded: people-lists.json,
+ * 'search_emails: non-staff application'), and doesn't throttle it (recorded there).
  * @throws Error for more than SEARCH_ADDRESSES addresses
  */
-export function searchEmailsCall({ emails }: { emails: readonly string[] }): LmsCall<FoundAccounts | null> {
+export function searchEmailsCall({ emails }: { emails: readonly string[] }): LmsCall<FoundAccounts> {
   if (emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
   return {
     ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails }, changes: false }),
@@ -201,8 +200,12 @@ export function searchEmailsCall({ emails }: { emails: readonly string[] }): Lms
 }
 
 /** The answer has another order than the call, and no trace of unknown addresses. */
-function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts | null> {
-  if (answer.status === 404 || answer.status === 405) return succeeded(null)
+function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts> {
+  const { status } = answer
+  if (status === 404) {
+    const message = notStaff(answer, SEARCH_ENDPOINT)
+    return failed({ kind: 'misconfigured', endpoint: SEARCH_ENDPOINT, status, message })
+  }
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
   const byKey = new Map(read.value.map(({ email, ...account }) => [addressKey(email), account]))

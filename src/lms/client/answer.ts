@@ -106,7 +106,7 @@ export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
   return notUnderstood(answer, endpoint)
 }
 
-/** The message for a 403, and for the 404 that the enrollment endpoint gives instead: the cause and what to do. */
+/** The message for a 403, and for the 404 that some endpoints give instead: the cause and what to do. */
 export function notStaff(answer: Answer, endpoint: Endpoint): string {
   const remedy = 'make the user of the OAuth application LERNITO_LMS_CLIENT_ID a staff user in the LMS'
   return `The LMS does not let our service user do this (${answer.status} from ${endpoint}): ${remedy}`

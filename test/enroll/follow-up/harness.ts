@@ -84,7 +84,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
         replicas,
         landsMs: 60_000,
         signal: new AbortController().signal,
-        asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, rest: async () => {}, ...asking },
+        asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, ...asking },
         guard: (work) => work(),
         onError: unexpected,
         publish,

@@ -308,19 +308,6 @@ test('an LMS that is down ends the round at once, without a change', async (t) =
   assert.deepEqual((await factsIn(bench.db, id)).standings, {})
 })
 
-test('an LMS without search_emails is asked for one account after the other, with a rest before each', async (t) => {
-  const bench = await setUp(t)
-  await bench.faults([{ path: SEARCH, status: 404, body: {} }])
-  const [first = '', second = ''] = await bench.sell([{ email: ADA }, { email: 'bob@x.example' }])
-  await register(bench, ADA)
-  await bench.seed({ enrollments: [enrollment(ADA)] })
-  let rests = 0
-  await bench.round({ rest: async () => void rests++ })
-  assert.equal(rests, 2)
-  assert.equal((await bench.row(first)).state, 'enrolled')
-  assert.deepEqual(await bench.standings(second), { [DEMO]: 'no_account' })
-})
-
 test('a round that stops before any of its calls loses nothing and repeats nothing', async (t) => {
   const bench = await setUp(t)
   const emails = ['ada@x.example', 'bob@x.example', 'cy@x.example']

@@ -165,7 +165,7 @@ function problemHtml({ course, to, from, written }: Preview): string {
 
 /** What the LMS has for a buyer; null: it didn't say. */
 function accountOf({ email }: Summary, accounts: Preview['accounts']): { username: string | null } | null {
-  if (email === null || accounts === null || !accounts.ok || accounts.value === null) return null
+  if (email === null || accounts === null || !accounts.ok) return null
   return { username: accounts.value.accounts.get(email)?.username ?? null }
 }
 
