@@ -78,7 +78,6 @@ export interface LineRow {
   mode: string | null
   checked_at: number | null
   since: number | null
-  checks: number | null
   ended_at: number | null
   /** 1 or null. */
   moved: number | null

@@ -133,10 +133,10 @@ function toLine(row: LineRow): Line {
 }
 
 function standingOf(row: LineRow): CourseStanding | null {
-  const { standing, mode, checked_at: checkedAt, since, checks, ended_at: endedAt, moved } = row
-  if (standing === null || checkedAt === null || since === null || checks === null) return null
+  const { standing, mode, checked_at: checkedAt, since, ended_at: endedAt, moved } = row
+  if (standing === null || checkedAt === null || since === null) return null
   const ended = endedAt === null ? {} : { endedAt }
-  return { standing, mode, checkedAt, since, checks, ...ended, ...(moved === null ? {} : { moved: true }) }
+  return { standing, mode, checkedAt, since, ...ended, ...(moved === null ? {} : { moved: true }) }
 }
 
 function achievementOf({ passed_at: passedAt, percent, ...row }: LineRow): Achievement | null {
@@ -206,7 +206,6 @@ function toRow({ id, position, line }: { id: string; position: number; line: Lin
     mode: standing?.mode ?? null,
     checked_at: standing?.checkedAt ?? null,
     since: standing?.since ?? null,
-    checks: standing?.checks ?? null,
     ended_at: standing?.endedAt ?? null,
     moved: standing?.moved ? 1 : null,
     passed_at: achievement?.passedAt ?? null,

@@ -23,9 +23,8 @@ export interface CourseStanding {
   /** The course mode, if there is an enrollment. */
   readonly mode: string | null
   readonly checkedAt: number
-  /** When a check first found this standing, and how many stored checks in a row have found it. */
+  /** When a check first found this standing: no later one found another. */
   readonly since: number
-  readonly checks: number
   /**
    * When a check found that the buyer has lost a course that was enrolled here, and nobody here took them out. Absent
    * while they have it.

@@ -21,7 +21,7 @@ test('what is known of a course is stored under the key of the LMS, and read bac
   const known = {
     courses: { [COURSE]: 'enrolled' },
     standings: {
-      [COURSE]: { standing: 'enrolled', mode: 'audit', checkedAt: 3, since: 2, checks: 1, endedAt: 4, moved: true },
+      [COURSE]: { standing: 'enrolled', mode: 'audit', checkedAt: 3, since: 2, endedAt: 4, moved: true },
     },
     accounts: { [COURSE]: { id: 7, username: 'ada' } },
     achievements: {

@@ -12,10 +12,7 @@ const write = (at: number): string => new Date(at).toISOString().slice(11, 16)
 
 const found = (standings: Readonly<Record<string, Standing>>): Facts['standings'] =>
   Object.fromEntries(
-    Object.entries(standings).map(([course, standing]) => [
-      course,
-      { standing, mode: null, checkedAt: AT, since: AT, checks: 1 },
-    ]),
+    Object.entries(standings).map(([course, standing]) => [course, { standing, mode: null, checkedAt: AT, since: AT }]),
   )
 const done = (courses: Readonly<Record<string, CourseResult>>) => ({ courses, reason: null })
 interface Sold extends Partial<Omit<Told, 'lines' | 'reason'>> {

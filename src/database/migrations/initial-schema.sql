@@ -61,7 +61,6 @@ create table if not exists delivery_lines (
   mode varchar(100),
   checked_at bigint,
   since bigint,
-  checks integer,
   ended_at bigint,
   moved integer,
   passed_at bigint,

@@ -6,8 +6,6 @@ import type { Reported } from './reported.ts'
 const DAY_MS = 86_400_000
 /** An unchanged standing is stored again after this time, so that a round writes few rows and its time stays recent. */
 const STORE_AGAIN_MS = 6 * 3_600_000
-/** This many checks in a row must find an account without an enrollment before the LMS is asked whether it is active. */
-const CHECKS_BEFORE_ASKING = 3
 
 /**
  * The account that the LMS has for an address. `registered`: there is one, and it is not known whether it is active.
@@ -104,7 +102,6 @@ export function standingAfter({
     mode,
     checkedAt: at,
     since: isSame ? before.since : at,
-    checks: isSame ? before.checks + 1 : 1,
     ...(endedAt === undefined ? {} : { endedAt }),
     ...(moved ? { moved } : {}),
   }
@@ -145,12 +142,11 @@ export function isDueToAsk(
 }
 
 /**
- * Whether to ask whether an account without an enrollment is active: at the third check, a day after the first, and
- * then once a day. Without an answer it stays due, because the check isn't stored.
+ * Whether to ask whether an account without an enrollment is active: a day after a check first found it so, and then once
+ * a day. Without an answer it stays due, because the check isn't stored.
  */
 function isDueAgain(before: CourseStanding | null, at: number): boolean {
   if (before === null || (before.standing !== 'not_activated' && before.standing !== 'missing')) return false
-  if (before.checks + 1 < CHECKS_BEFORE_ASKING) return false
   const daysAt = (time: number): number => Math.floor((time - before.since) / DAY_MS)
   return daysAt(at) > daysAt(before.checkedAt)
 }

@@ -120,6 +120,6 @@ function lineAfter(line: Line, at: number): Line {
   const { mode, why, moved } = found
   // An inactive enrollment has a mode.
   const standing = mode === null ? 'missing' : 'unenrolled'
-  const seen = { standing, mode, checkedAt: at, since: at, checks: 1, ...(moved ? { moved } : {}) } as const
+  const seen = { standing, mode, checkedAt: at, since: at, ...(moved ? { moved } : {}) } as const
   return { ...line, result: null, standing: why === '' ? seen : null }
 }

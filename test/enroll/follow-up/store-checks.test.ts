@@ -68,7 +68,6 @@ test('a check is not stored over standings that another replica stores at the sa
     mode: null,
     checkedAt: Date.UTC(2030, 0, 1),
     since: 0,
-    checks: 1,
   } as const
   const { id, row, db } = await storedDuring(t, async (trx, one) => {
     await lockDelivery({ trx }, one)

@@ -97,7 +97,7 @@ test('a sale whose access has ended doesn’t keep the course after a newer sale
   const single = await sold(OLD)
   const at = Date.now()
   await lms.seed({ enrollments: [{ email: OLD, course: DEMO, mode: 'audit', active: false }] })
-  const standing = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, checks: 1, endedAt: at } as const
+  const standing = { standing: 'unenrolled', mode: 'audit', checkedAt: at, since: at, endedAt: at } as const
   await setFacts(db, single, { standings: { [DEMO]: standing } })
   await db.updateTable('deliveries').set({ ended_at: at }).where('id', '=', single).execute()
   await move()

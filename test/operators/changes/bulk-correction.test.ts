@@ -149,7 +149,7 @@ test('a buyer who was taken out of a course is left to a person: the corrected s
   const [withdrawn = '', unenrolled = ''] = await failed(bench, ['a', 'b'], [COURSE, OTHER])
   await setFacts(bench.db, withdrawn, { courses: { [OTHER]: 'enrolled' } })
   await bench.operations.withdraw({ id: withdrawn, courses: [OTHER], paid: false, by: 'bob' })
-  const standing = { standing: 'unenrolled', mode: null, checkedAt: 1, since: 1, checks: 1 } as const
+  const standing = { standing: 'unenrolled', mode: null, checkedAt: 1, since: 1 } as const
   await setFacts(bench.db, unenrolled, { standings: { [OTHER]: standing } })
   bench.clock.at += 1000
   const order = await bench.operations.startCorrection({ filter, corrects, by })
