@@ -20,13 +20,13 @@ export interface Submitted extends Omit<Change, 'progress' | 'drafts'> {
 /** The queue as the webhook and the worker use it. Neither knows the other. */
 export interface Inbox {
   /**
-   * Stores the webhook, then waits until its delivery is settled or it is clear that it won't be before `deadline` (ms
-   * since 1970; null: don't wait). Throws AppError database.unreachable if nothing was stored.
+   * Stores the webhook, then waits until its delivery is settled or it is clear that it won't be before `deadline` (by
+   * performance.now(); null: don't wait). Throws AppError database.unreachable if nothing was stored.
    */
   submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
   /**
    * Waits until withdrawals (see orderId) have all ended, on any replica. Resolves to null if they have not by `deadline`
-   * (ms since 1970; null: don't wait), or when the inbox is closed.
+   * (by performance.now(); null: don't wait), or when the inbox is closed.
    */
   withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**
@@ -71,8 +71,6 @@ const GROUP_MAX = 200
 const GROUP_BYTES = 1024 * 1024
 /** How often to look for what is due, and whether an operator has stopped an attempt: the operator waits for it. */
 const CLAIM_MS = 500
-/** Smaller steps of the clock are ordinary corrections. */
-const CLOCK_SET_MS = 1000
 
 interface InboxParts {
   readonly store: Store
@@ -125,11 +123,10 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   const report = (error: unknown): void => {
     if (!isUnreachable(error)) onError(error)
   }
-  const waiters = createWaiters({ now, max: WAITING_MAX, isAnswer: answersSender })
+  const waiters = createWaiters({ max: WAITING_MAX, isAnswer: answersSender(now) })
   const closing = new AbortController()
   return {
     store,
-    now,
     publish,
     report,
     waiters,
@@ -142,7 +139,7 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
       maxSize: GROUP_BYTES,
       isHopeless: isUnreachable,
     }),
-    remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
+    remote: createRemoteResults({ store, waiters, onError: report, signal: closing.signal }),
     closing,
     paused: false,
   }
@@ -150,8 +147,7 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
 type State = ReturnType<typeof createInboxState>
 
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
-  const { write, publish, closing, waiters, remote, wakeUp, now } = state
-  const clockJump = watchClock(now)
+  const { write, publish, closing, waiters, remote, wakeUp } = state
   const { progress, events, ...written } = await write({ kind: 'accept', webhook }).catch(notStored)
   for (const event of events) publish(event)
   if (written.misusedId !== undefined) return { ...written, progress: null }
@@ -163,22 +159,10 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     wakeUp.wake()
     return { ...of, progress: null }
   }
-  const settled = waiters.wait({ id: of.id, generation: progress.generation, deadline: deadline + clockJump() })
+  const settled = waiters.wait({ id: of.id, generation: progress.generation, deadline })
   remote.follow()
   wakeUp.wake()
   return { ...of, progress: await settled }
-}
-
-/**
- * Watches a wait by the clock `now` (ms since 1970). The returned function returns by how much the clock has been set
- * since, ms: without it, a sender would get no answer, or wait for days.
- */
-function watchClock(now: () => number): () => number {
-  const [at, began] = [now(), performance.now()]
-  return () => {
-    const jump = now() - at - (performance.now() - began)
-    return Math.abs(jump) < CLOCK_SET_MS ? 0 : jump
-  }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {

@@ -12,25 +12,22 @@ const WITHDRAWALS_MAX = 10_000
 /**
  * Follows what other replicas do, for the requests that wait for it here: deliveries, which another replica may attempt, and
  * withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
- * @param from.now ms since 1970
  * @param from.waiters the senders that wait for deliveries
  * @param from.onError called with each error of a poll
  * @param from.signal aborted when nobody waits any longer
  */
 export function createRemoteResults({
   store,
-  now,
   waiters,
   onError,
   signal,
 }: {
   store: Pick<Store, 'isAlone' | 'progress' | 'withdrawn'>
-  now: () => number
   waiters: Pick<Waiters<Progress, WaitsFor>, 'awaited' | 'count' | 'notify'>
   onError: (error: unknown) => void
   signal: AbortSignal
 }) {
-  const refunds = createWaiters<Withdrawn, WaitsFor>({ now, max: WITHDRAWALS_MAX, isAnswer: () => true })
+  const refunds = createWaiters<Withdrawn, WaitsFor>({ max: WITHDRAWALS_MAX, isAnswer: () => true })
   signal.addEventListener('abort', refunds.giveUp)
   let isPolling = false
 

@@ -6,7 +6,7 @@ import type { Progress } from '../sale/types.ts'
  */
 export const WAITING_MAX = 4_000
 
-/** What a request waits for, and until when (ms since 1970). */
+/** What a request waits for, and until when (by performance.now()). */
 export interface WaitsFor {
   readonly id: string
   readonly deadline: number
@@ -19,10 +19,14 @@ interface WaitsForAttempt extends WaitsFor {
 
 /**
  * Whether the result of an attempt answers a sender: not if it began before the webhook, nor if another attempt fits in
- * before the deadline and may still change the answer.
+ * before the deadline and may still change the answer. `now`: ms since 1970.
  */
-export const answersSender = ({ generation, dueAt, reason }: Progress, waits: WaitsForAttempt): boolean =>
-  generation >= waits.generation && (dueAt === null || dueAt >= waits.deadline || reason !== null)
+export const answersSender =
+  (now: () => number) =>
+  ({ generation, dueAt, reason }: Progress, waits: WaitsForAttempt): boolean => {
+    const endsAt = now() + waits.deadline - performance.now()
+    return generation >= waits.generation && (dueAt === null || dueAt >= endsAt || reason !== null)
+  }
 
 type Waiter<News> = (news: News | null) => void
 
@@ -44,16 +48,13 @@ export interface Waiters<News, Of extends WaitsFor> {
 
 /**
  * The requests that wait for news of what the queue does, in this process.
- * @param from.now ms since 1970
  * @param from.max how many may wait at the same time
  * @param from.isAnswer whether news of what a request waits for is its answer
  */
 export function createWaiters<News, Of extends WaitsFor>({
-  now,
   max,
   isAnswer,
 }: {
-  now: () => number
   max: number
   isAnswer: (news: News, of: Of) => boolean
 }): Waiters<News, Of> {
@@ -74,7 +75,7 @@ export function createWaiters<News, Of extends WaitsFor>({
           if (waiters.size === 0) waiting.delete(id)
           resolve(news)
         }
-        const timer = setTimeout(() => waiter(null), Math.max(0, deadline - now()))
+        const timer = setTimeout(() => waiter(null), Math.max(0, deadline - performance.now()))
         waiting.set(id, waiters.add(waiter))
       }),
     notify: (id, news) => {

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
-import { answerOf, arrival, only, onSqlite, progressOf, START, setUp, succeeded, timeline } from '../queue/harness.ts'
+import {
+  answerOf,
+  arrival,
+  deadline,
+  only,
+  onSqlite,
+  progressOf,
+  setUp,
+  succeeded,
+  timeline,
+} from '../queue/harness.ts'
 
 const running = new AbortController().signal
 const quick = { timeout: 30_000 }
@@ -10,7 +20,7 @@ const fullDisk = 'on a full disk a webhook is refused and leaves nothing; a resu
 const onFullDisk = async (t: TestContext): Promise<void> => {
   const bench = await setUp(t)
   const { inbox, db } = bench
-  const answered = inbox.submit(arrival(), START + 60_000)
+  const answered = inbox.submit(arrival(), deadline())
   const { id } = only(await inbox.claim(10, running))
   await inbox.submit(arrival({ email: 'waits@x.example' }), null)
   const published = bench.published.length
@@ -18,7 +28,7 @@ const onFullDisk = async (t: TestContext): Promise<void> => {
 
   await sql`pragma max_page_count = 1`.execute(db) // SQLite keeps at least the pages in use
   const big = { ...arrival({ email: 'big@x.example' }), body: Buffer.alloc(60_000, 'x') }
-  await assert.rejects(inbox.submit(big, START + 60_000), (error: Error) => {
+  await assert.rejects(inbox.submit(big, deadline()), (error: Error) => {
     assert.match(String(error.cause), /database or disk is full/)
     return true
   })
@@ -52,7 +62,7 @@ test('nothing is published and no sender is answered before the write has ended'
       return written
     },
   }))
-  const answered = inbox.submit(arrival(), START + 60_000)
+  const answered = inbox.submit(arrival(), deadline())
   const { id } = only(await inbox.claim(10, running))
   await inbox.settle([succeeded(id)])
   await answered

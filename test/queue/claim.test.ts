@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimIds, claimNow, submit } from './claiming.ts'
-import { arrival, only, retry, START, settled, setUp, succeeded } from './harness.ts'
+import { arrival, deadline, only, retry, START, settled, setUp, succeeded } from './harness.ts'
 
 const quick = { timeout: 30_000 }
 const DAY = 86_400_000
@@ -178,7 +178,7 @@ test('a failed read is reported, and its delivery can be claimed afterwards', qu
 test('the deliveries that a sender waits for are claimed on top of the number that was asked for', quick, async (t) => {
   const bench = await setUp(t)
   const backlog = [await submit(bench, 'a@x.example'), await submit(bench, 'b@x.example')]
-  const waiting = ['c@x.example', 'd@x.example'].map((email) => bench.inbox.submit(arrival({ email }), START + 60_000))
+  const waiting = ['c@x.example', 'd@x.example'].map((email) => bench.inbox.submit(arrival({ email }), deadline()))
   await submit(bench, 'e@x.example') // by then the two are stored
   const ids = await claimIds(bench, 1)
   assert.equal(ids.length, 3)

@@ -19,6 +19,9 @@ import type { DeliveryEvent, Outcome, Progress, Settlement, VerifiedWebhook } fr
 
 /** Noon, so that a test can move the clock by hours and stay within one UTC day. */
 export const START = Date.UTC(2026, 0, 31, 12)
+/** The deadline of a sender who waits for a minute, and that by the clock of a database at START. */
+export const deadline = (): number => performance.now() + 60_000
+export const DEADLINE = START + 60_000
 export const COURSE = 'course-v1:edX+DemoX+Demo_Course'
 
 export interface EmptyDatabase {

@@ -7,6 +7,8 @@ import { claimIds, claimNow, submit } from './claiming.ts'
 import {
   accepted,
   arrival,
+  DEADLINE,
+  deadline,
   only,
   pruneAlone,
   type Replica,
@@ -20,7 +22,6 @@ import {
 
 /** Several replicas at the same time, which SQLite can't have; mariadb.slow.test.ts runs these. */
 
-const DEADLINE = START + 60_000
 const quick = { timeout: 30_000 }
 
 /** Prunes a replica as another one does after a long pause. */
@@ -41,7 +42,7 @@ test('what a command or another replica has stored is claimed', quick, async (t)
 test('the same webhook at two replicas is one delivery, and both senders get its answer', quick, async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
-  const [here, there] = [bench, other].map(({ inbox }) => inbox.submit(arrival(), DEADLINE))
+  const [here, there] = [bench, other].map(({ inbox }) => inbox.submit(arrival(), deadline()))
   const claimed = new AbortController()
   const claims = [bench, other].map((replica) => claimIds(replica, 10, claimed.signal).then(() => replica))
   const worker = await Promise.race(claims)
@@ -70,7 +71,7 @@ test(
     const bench = await setUp(t)
     const other = await bench.replica('replica-2')
     const id = await submit(other, 'a@x.example')
-    const answered = bench.inbox.submit(arrival({ email: 'a@x.example' }), DEADLINE)
+    const answered = bench.inbox.submit(arrival({ email: 'a@x.example' }), deadline())
     let told = false
     void answered.then(() => {
       told = true
@@ -94,7 +95,7 @@ test(
   async (t) => {
     const bench = await setUp(t)
     const other = await bench.replica('replica-2')
-    const answered = bench.inbox.submit(arrival(), DEADLINE)
+    const answered = bench.inbox.submit(arrival(), deadline())
     const id = only(await claimIds(bench))
     await bench.inbox.beginAttempt([id])
     await giveUp(bench, other)

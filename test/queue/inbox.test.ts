@@ -5,6 +5,8 @@ import type { Delivery } from '../../src/sale/types.ts'
 import {
   answerOf,
   arrival,
+  DEADLINE,
+  deadline,
   needsAttention,
   only,
   progressOf,
@@ -17,7 +19,6 @@ import {
   timeline,
 } from './harness.ts'
 
-const DEADLINE = START + 60_000
 const running = new AbortController().signal
 const quick = { timeout: 30_000 } // a test that waits for the deadline instead of the event fails by it
 
@@ -26,7 +27,7 @@ const claimOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inb
 test('a submit waits for the result of the attempt and resolves to it', quick, async (t) => {
   const bench = await setUp(t)
   for (const end of [succeeded, needsAttention]) {
-    const answered = bench.inbox.submit(arrival({ email: end.name }), DEADLINE)
+    const answered = bench.inbox.submit(arrival({ email: end.name }), deadline())
     const { id, request } = await claimOne(bench)
     assert.equal(request?.email, end.name)
     await bench.inbox.settle([end(id)])
@@ -39,10 +40,10 @@ test(
   quick,
   async (t) => {
     const bench = await setUp(t)
-    const before = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
+    const before = [bench.inbox.submit(arrival(), deadline()), bench.inbox.submit(arrival(), deadline())]
     const { id } = await claimOne(bench)
     await bench.inbox.beginAttempt([id])
-    const during = bench.inbox.submit(arrival(), DEADLINE)
+    const during = bench.inbox.submit(arrival(), deadline())
     await bench.inbox.submit(arrival(), null)
     const first = succeeded(id, 'enrolled', 1)
     await bench.inbox.settle([first])
@@ -78,7 +79,7 @@ test('a repeat of a queued delivery gets no earlier result: a finished course is
   const { id } = await bench.inbox.submit(arrival(), null)
   await claimOne(bench)
   await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
-  void bench.inbox.submit(arrival(), DEADLINE)
+  void bench.inbox.submit(arrival(), deadline())
   const { lines, generation } = await claimOne(bench)
   assert.deepEqual([resultsOf(lines), generation], [{}, 1])
 })
@@ -88,7 +89,7 @@ test('a repeat of a finished delivery waits for a new attempt', quick, async (t)
   const { id } = await bench.inbox.submit(arrival(), null)
   await claimOne(bench)
   await bench.inbox.settle([succeeded(id)])
-  const again = bench.inbox.submit(arrival(), DEADLINE)
+  const again = bench.inbox.submit(arrival(), deadline())
   assert.deepEqual(resultsOf((await claimOne(bench)).lines), {})
   await bench.inbox.settle([succeeded(id, 'allowed', 1)])
   assert.deepEqual(answerOf(await again), { id, progress: progressOf(succeeded(id, 'allowed', 1)) })
@@ -97,12 +98,12 @@ test('a repeat of a finished delivery waits for a new attempt', quick, async (t)
 for (const order of ['result first', 'repeat first']) {
   test(`a repeat in the same group as the result of its row does not get that result (${order})`, quick, async (t) => {
     const bench = await setUp(t)
-    const first = bench.inbox.submit(arrival(), DEADLINE)
+    const first = bench.inbox.submit(arrival(), deadline())
     const { id } = await claimOne(bench)
     await bench.inbox.beginAttempt([id])
     const settle = () => bench.inbox.settle([succeeded(id)])
     const settling = order === 'result first' ? settle() : null
-    const repeat = bench.inbox.submit(arrival(), DEADLINE)
+    const repeat = bench.inbox.submit(arrival(), deadline())
     await (settling ?? settle())
     assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
     assert.deepEqual((await first).progress, progressOf(succeeded(id)))
@@ -115,7 +116,7 @@ for (const order of ['result first', 'repeat first']) {
 test('a rejected webhook is answered at once, and so is one without a deadline', quick, async (t) => {
   const { inbox } = await setUp(t)
   const webhook = rejectedArrival()
-  const { progress } = await inbox.submit(webhook, DEADLINE)
+  const { progress } = await inbox.submit(webhook, deadline())
   assert.deepEqual(progress, {
     state: 'rejected',
     dueAt: null,
@@ -127,17 +128,17 @@ test('a rejected webhook is answered at once, and so is one without a deadline',
 
 test('after the deadline there is no answer, and the delivery is still attempted', quick, async (t) => {
   const bench = await setUp(t)
-  const { id, progress } = await bench.inbox.submit(arrival(), START + 5)
+  const { id, progress } = await bench.inbox.submit(arrival(), performance.now() + 5)
   assert.equal(progress, null)
   assert.equal((await claimOne(bench)).id, id)
 })
 
 test('a sender waits for the next attempt if it is before the deadline', quick, async (t) => {
   const bench = await setUp(t)
-  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const answered = bench.inbox.submit(arrival(), deadline())
   const { id } = await claimOne(bench)
-  await bench.inbox.settle([retry(id, DEADLINE - 1)])
-  bench.clock.at = DEADLINE - 1
+  await bench.inbox.settle([retry(id, START + 1000)])
+  bench.clock.at = START + 1000
   bench.inbox.resume() // sends the wake-up signal
   assert.equal((await claimOne(bench)).attempts, 1)
   await bench.inbox.settle([succeeded(id)])
@@ -146,7 +147,7 @@ test('a sender waits for the next attempt if it is before the deadline', quick, 
 
 test('a next attempt at the deadline or later is answered at once', quick, async (t) => {
   const bench = await setUp(t)
-  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const answered = bench.inbox.submit(arrival(), deadline())
   const { id } = await claimOne(bench)
   await bench.inbox.settle([retry(id, DEADLINE)])
   assert.deepEqual((await answered).progress, progressOf(retry(id, DEADLINE)))
@@ -154,13 +155,13 @@ test('a next attempt at the deadline or later is answered at once', quick, async
 
 test('a pause answers the waiting senders, and no sender waits during it', quick, async (t) => {
   const bench = await setUp(t)
-  const waiting = bench.inbox.submit(arrival(), DEADLINE)
+  const waiting = bench.inbox.submit(arrival(), deadline())
   const { id } = await claimOne(bench)
   bench.inbox.pause()
   assert.deepEqual(answerOf(await waiting), { id, progress: null })
-  assert.deepEqual(answerOf(await bench.inbox.submit(arrival(), DEADLINE)), { id, progress: null })
+  assert.deepEqual(answerOf(await bench.inbox.submit(arrival(), deadline())), { id, progress: null })
   bench.inbox.resume()
-  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const answered = bench.inbox.submit(arrival(), deadline())
   await bench.inbox.submit(arrival(), null) // by then the previous one is stored
   await bench.inbox.settle([succeeded(id)])
   const { generation } = await claimOne(bench)
@@ -171,10 +172,10 @@ test('a pause answers the waiting senders, and no sender waits during it', quick
 test('a close answers the waiting senders, and no sender waits afterwards', quick, async (t) => {
   const { inbox } = await setUp(t)
   const stored = inbox.submit(arrival(), null)
-  const waiting = inbox.submit(arrival(), DEADLINE)
+  const waiting = inbox.submit(arrival(), deadline())
   await stored
   inbox.close()
-  const late = inbox.submit(arrival({ order: 2 }), DEADLINE)
+  const late = inbox.submit(arrival({ order: 2 }), deadline())
   assert.equal((await waiting).progress, null)
   assert.equal((await late).progress, null)
 })

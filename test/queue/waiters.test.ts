@@ -5,11 +5,14 @@ import type { Progress } from '../../src/sale/types.ts'
 import { bytesKept } from './memory.ts'
 
 const NOW = 1_769_860_800_000
-const DEADLINE = NOW + 60_000
+const WAIT_MS = 600_000
+const DEADLINE = performance.now() + WAIT_MS
+/** By the clock of the database. */
+const [BEFORE, AFTER] = [NOW + 1000, NOW + WAIT_MS]
 const done: Progress = { state: 'enrolled', reason: null, dueAt: null, generation: 0 }
 const retryAt = (dueAt: number): Progress => ({ state: 'queued', reason: null, dueAt, generation: 0 })
 
-const create = () => createWaiters({ now: () => NOW, max: WAITING_MAX, isAnswer: answersSender })
+const create = () => createWaiters({ max: WAITING_MAX, isAnswer: answersSender(() => NOW) })
 
 test('every sender that waits for a delivery gets its result, and no other sender does', {
   timeout: 30_000,
@@ -20,17 +23,17 @@ test('every sender that waits for a delivery gets its result, and no other sende
   const other = waiters.wait({ id: 'b', generation: 0, deadline: DEADLINE })
   waiters.notify('a', done)
   assert.deepEqual([await first, await second], [done, done])
-  waiters.notify('b', retryAt(DEADLINE))
-  assert.deepEqual(await other, retryAt(DEADLINE))
+  waiters.notify('b', retryAt(AFTER))
+  assert.deepEqual(await other, retryAt(AFTER))
 })
 
 test('a result that no sender waits for, or waits for any longer, changes nothing', { timeout: 30_000 }, async () => {
   const waiters = create()
   waiters.notify('a', done)
   const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
-  waiters.notify('a', retryAt(DEADLINE))
+  waiters.notify('a', retryAt(AFTER))
   waiters.notify('a', done)
-  assert.deepEqual(await answered, retryAt(DEADLINE))
+  assert.deepEqual(await answered, retryAt(AFTER))
 })
 
 test('a refused course answers a sender at once, even if the rest is tried again before the deadline', {
@@ -71,19 +74,19 @@ test('a sender waits for an attempt before the deadline, but not for one at the 
 }, async () => {
   const waiters = create()
   const patient = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
-  waiters.notify('a', retryAt(DEADLINE - 1))
+  waiters.notify('a', retryAt(BEFORE))
   waiters.notify('a', done)
   assert.deepEqual(await patient, done)
   const late = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
-  waiters.notify('a', retryAt(DEADLINE))
+  waiters.notify('a', retryAt(AFTER))
   waiters.notify('a', done)
-  assert.deepEqual(await late, retryAt(DEADLINE))
+  assert.deepEqual(await late, retryAt(AFTER))
 })
 
 test('after the deadline there is no result', { timeout: 30_000 }, async () => {
   const waiters = create()
-  assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: NOW + 1 }), null)
-  assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: NOW - 1000 }), null)
+  assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: performance.now() + 1 }), null)
+  assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: performance.now() - 1000 }), null)
 })
 
 test('giving up answers all senders, and later ones wait again', { timeout: 30_000 }, async () => {
@@ -103,7 +106,9 @@ test('giving up answers all senders, and later ones wait again', { timeout: 30_0
 test('answered senders leave nothing in memory', { timeout: 30_000 }, async () => {
   const waiters = create()
   let count = 0
-  const bytes = await bytesKept(() => waiters.wait({ id: `delivery ${count++}`, generation: 0, deadline: NOW }))
+  const bytes = await bytesKept(() =>
+    waiters.wait({ id: `delivery ${count++}`, generation: 0, deadline: performance.now() }),
+  )
   assert(bytes < 100, `${bytes} bytes are kept for each`)
 })
 

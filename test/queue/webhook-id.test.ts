@@ -8,6 +8,7 @@ import { until } from '../service/process.ts'
 import {
   accepted,
   arrival,
+  deadline,
   only,
   onSqlite,
   type Replica,
@@ -18,8 +19,6 @@ import {
   succeeded,
   timeline,
 } from './harness.ts'
-
-const DEADLINE = START + 60_000
 
 const named = (webhookId: string, webhook: VerifiedWebhook = arrival()): VerifiedWebhook => ({
   ...webhook,
@@ -96,7 +95,7 @@ test('another sale under a known id is not stored, whatever became of the first,
     const { id } = only(await bench.store.write([accepted(named('msg_1', first))]))
     if (first.reason === null) await bench.store.write([settled(succeeded(id))])
     const before = await bench.row(id)
-    const answer = await bench.inbox.submit(other('msg_1'), DEADLINE)
+    const answer = await bench.inbox.submit(other('msg_1'), deadline())
     assert.deepEqual([answer.id, answer.misusedId, answer.progress], [id, 'sale_reused', null])
     assert.equal((await bench.rows('deliveries')).length, 1)
     // The event below gets the next number, and nothing of the sale itself changes.

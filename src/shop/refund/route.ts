@@ -53,7 +53,7 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     const sale = readOptionalId(json, 'sale')
     if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
-    const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
+    const deadline = answerWithinMs === 0 ? null : performance.now() + answerWithinMs
     const names = {
       ...(webhookId === undefined ? {} : { webhookId }),
       ...(sale.value === null ? {} : { sale: sale.value }),

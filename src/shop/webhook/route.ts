@@ -36,7 +36,7 @@ interface Webhook extends OfShop {
 export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: Webhook): void {
   const handle = async (verified: Verified): Promise<Answered | Refused> => {
     const webhook = readSale(verified)
-    const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
+    const deadline = answerWithinMs === 0 ? null : performance.now() + answerWithinMs
     const submitted = await inbox.submit(webhook, deadline)
     if (submitted.misusedId === 'refund_id') onRefundId(webhook.webhookId ?? '')
     if (submitted.misusedId !== undefined) return misusedId(submitted.misusedId)

@@ -4,6 +4,7 @@ import { claimIds, claimNow } from '../claiming.ts'
 import {
   accepted,
   arrival,
+  deadline,
   only,
   pruneAlone,
   type Replica,
@@ -207,7 +208,7 @@ test('of what no sender waits for, several replicas claim different people first
 
 test('what nobody waits for here is left for two seconds to the other replicas, where a sender may wait for it', async (t) => {
   const { bench, other, ids } = await twoReplicas(t)
-  const answer = other.inbox.submit(arrival({ email: 'waits@x.example' }), START + 60_000)
+  const answer = other.inbox.submit(arrival({ email: 'waits@x.example' }), deadline())
   assert.equal((await claimIds(other)).length, 1)
   bench.clock.at += 1999
   assert.deepEqual(await claimNow(bench), [])
