@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from './mariadb.ts'
+import { NO_MARIADB, startMariaDb } from './mariadb.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
 /** Why this machine can't run such a server; false if it can. */
-export const NO_TLS_SERVER = hasMariaDb() ? !hasOpenssl && 'no openssl to make certificates with' : HOW_TO_RUN
+export const NO_TLS_SERVER = NO_MARIADB || (!hasOpenssl && 'no openssl to make certificates with')
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
 const OURS = 'DNS:localhost,IP:127.0.0.1'

@@ -4,12 +4,11 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { freePort } from './package/ports.ts'
-
-export const HOW_TO_RUN = 'no MariaDB on this machine; to run them: apt-get install mariadb-server'
 
 const USER = 'lernito'
 export const PASSWORD = 'a p@ss:w/rd%' // says so if a URL is not decoded
@@ -55,7 +54,9 @@ function findKind(): Kind | null {
   }
 }
 
-export const hasMariaDb = (): boolean => findKind() !== null
+/** Why this machine can't run such a server; false if it can. */
+export const NO_MARIADB =
+  findKind() === null && 'no MariaDB on this machine; to run them: apt-get install mariadb-server'
 
 /**
  * A MariaDB server of its own in a new folder, on a free port of loopback; to be removed at the end. A MySQL instead,
@@ -69,7 +70,7 @@ export async function startMariaDb({
   options?: readonly string[]
 } = {}) {
   const kind = findKind()
-  if (kind === null) throw new Error(HOW_TO_RUN)
+  if (kind === null) throw new Error(String(NO_MARIADB))
   const folder = await mkdtemp(join(tmpdir(), 'lernito-mariadb-'))
   const user = userInfo().username
   const data = join(folder, 'data')
@@ -175,3 +176,11 @@ export async function startMariaDb({
   }
 }
 export type MariaDb = Awaited<ReturnType<typeof startMariaDb>>
+
+/** Has `declare` declare the tests of a file on a server for all of them. Without MariaDB, `what` counts as left out. */
+export async function onMariaDb(what: string, declare: (server: MariaDb) => void | Promise<void>): Promise<void> {
+  if (NO_MARIADB) return void test(what, { skip: NO_MARIADB })
+  const server = await startMariaDb()
+  after(server.remove)
+  await declare(server)
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { HOW_TO_RUN, hasMariaDb, type MariaDb, startMariaDb } from '../mariadb.ts'
+import { type MariaDb, NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { run, temporaryFolder } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe, storedDeliveries } from '../service/serving.ts'
 
@@ -35,7 +35,7 @@ describe('migrate', { concurrency: 2 }, () => {
   })
 })
 
-describe('migrate on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, () => {
+describe('migrate on MariaDB', { skip: NO_MARIADB }, () => {
   let mariadb: MariaDb
   before(async () => {
     mariadb = await startMariaDb()

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { test } from 'node:test'
+import { onMariaDb } from '../mariadb.ts'
 import { untilReady } from '../queue/replicas/serving.ts'
 import { operator, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 
 const HOUR_MS = 60 * 60_000
 
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
-
+await onMariaDb('a session is valid on every replica', (server) => {
   test('a session is valid on every replica, is renewed once for all of them, and ends on all of them', async () => {
     const { url } = await server.newDatabase()
     const clock = { offset: 0 }
@@ -59,6 +56,4 @@ if (hasMariaDb()) {
       await product.stop()
     }
   })
-} else {
-  test('a session is valid on every replica', { skip: HOW_TO_RUN })
-}
+})

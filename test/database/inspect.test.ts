@@ -12,7 +12,7 @@ import { openDatabase } from '../../src/database/database.ts'
 import { type Inspected, inspectDatabase } from '../../src/database/inspect.ts'
 import { KNOWN_LEVEL, migrate } from '../../src/database/migrations/migrations.ts'
 import { TIMING } from '../../src/queue/replicas/timing.ts'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { ROOT, temporaryFolder } from '../service/process.ts'
 import { startServe } from '../service/serving.ts'
 
@@ -173,15 +173,15 @@ test('the reason why a database cannot be used fits into a sentence, and names a
   assert.match(reasonOf(insecure), /connections with TLS only; end LERNITO_DATABASE_URL with \?tls=verify$/)
 })
 
-describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {
-  const server = hasMariaDb() ? await startMariaDb() : null
-  after(() => server?.remove())
-  const empty = async (): Promise<string> => (await server?.newDatabase())?.url ?? ''
+describe('a database on MariaDB', { skip: NO_MARIADB }, async () => {
+  const server = await startMariaDb()
+  after(server.remove)
+  const empty = async (): Promise<string> => (await server.newDatabase()).url
 
   test('that is empty has level 0, and gets no tables', async () => {
     const url = await empty()
     assert.equal(found(await inspect(url)).level, 0)
-    const rows = await server?.administer(`show tables in ${url.split('/').at(-1)}`)
+    const rows = await server.administer(`show tables in ${url.split('/').at(-1)}`)
     assert.deepEqual(rows, [])
   })
 
@@ -189,7 +189,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     const url = await empty()
     await migrated(url)
     const name = url.split('/').at(-1)
-    await server?.administer(`insert into ${name}.replicas values ('old', 1), ('new', unix_timestamp() * 1000)`)
+    await server.administer(`insert into ${name}.replicas values ('old', 1), ('new', unix_timestamp() * 1000)`)
     const { level, oldestCode, clock, services } = found(await inspect(url))
     assert.deepEqual(
       { level, oldestCode, services },
@@ -202,7 +202,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     const url = await empty()
     assert.equal(obstacle(await inspect(url.replace(/:\d+\//, ':9/'))), 'unreachable')
     assert.equal(obstacle(await inspect(url.replace(/[^/]*$/, 'mysql'))), 'no_right')
-    assert.equal(obstacle(await inspect(server?.newName().url ?? '')), 'missing')
+    assert.equal(obstacle(await inspect(server.newName().url)), 'missing')
     assert.equal(obstacle(await inspect(url.replace(/:[^:@]*@/, ':wrong@'))), 'access_denied')
   })
 
@@ -212,11 +212,11 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
   ] as const) {
     test(`whose user is ${what} is reported as such, and counts as unavailable`, async (t) => {
       const url = await empty()
-      await server?.administer(`create user late@'%' identified by 'late'; grant all on *.* to late@'%'`)
-      t.after(() => server?.administer('drop user late'))
+      await server.administer(`create user late@'%' identified by 'late'; grant all on *.* to late@'%'`)
+      t.after(() => server.administer('drop user late'))
       const theirs = url.replace(/:\/\/[^@]*@/, '://late:late@')
       assert.equal(found(await inspect(theirs)).level, 0)
-      await server?.administer(`alter user late@'%' ${change}`)
+      await server.administer(`alter user late@'%' ${change}`)
       assert.equal(obstacle(await inspect(theirs)), 'unusable')
       const database = openDatabase({ url: theirs, serve: true })
       t.after(database.close)

@@ -4,15 +4,14 @@ import type { MysqlPoolConnection } from 'kysely'
 import { z } from 'zod'
 import { createBoundedPool } from '../../src/database/mysql/pool.ts'
 import { silent } from '../doctor/examining.ts'
-import { HOW_TO_RUN, hasMariaDb, PASSWORD, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, PASSWORD, startMariaDb } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 
 const MOST = 8
 
-describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {
-  const mariadb = hasMariaDb() ? await startMariaDb() : null
-  after(() => mariadb?.remove())
-  if (mariadb === null) return
+describe('the pool of connections to MariaDB', { skip: NO_MARIADB }, async () => {
+  const mariadb = await startMariaDb()
+  after(mariadb.remove)
 
   const open = async (t: TestContext, idleTimeoutMs = 60_000, port = mariadb.port) => {
     const database = new URL((await mariadb.newDatabase()).url).pathname.slice(1)

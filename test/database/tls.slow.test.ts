@@ -32,9 +32,8 @@ const why = (text: string | undefined): string =>
   /can't be used: (.*?)\. (The service|Check)/.exec(text ?? '')?.[1] ?? ''
 
 describe('a database over TLS', { skip: NO_TLS_SERVER }, async () => {
-  const server = NO_TLS_SERVER === false ? await startTlsMariaDb() : null
-  after(() => server?.remove())
-  if (server === null) return
+  const server = await startTlsMariaDb()
+  after(server.remove)
 
   const newUrl = async (host = 'localhost', end = '?tls=verify'): Promise<string> =>
     `${(await server.newDatabase()).url.replace('127.0.0.1', host)}${end}`

@@ -63,7 +63,7 @@ export interface Case {
   readonly found: CheckId
   readonly broken: (t: TestContext) => Promise<Result[]>
   /** Why this machine can't run the test. */
-  readonly skip?: string
+  readonly skip?: string | false
 }
 
 /** A stand-in that is broken in one way: by its options, by faults, or by the settings that call it. */
@@ -89,8 +89,8 @@ export function testCauses<Id extends CauseId>(
   cases: Readonly<Record<Id, Case>>,
 ): void {
   test('every cause has a test', () => assert.deepEqual(Object.keys(cases).sort(), Object.keys(causes).sort()))
-  for (const [cause, { rule, found, broken, skip }] of Object.entries<Case>(cases)) {
-    test(`${cause}: ${rule}`, { skip: skip ?? false }, async (t) => {
+  for (const [cause, { rule, found, broken, skip = false }] of Object.entries<Case>(cases)) {
+    test(`${cause}: ${rule}`, { skip }, async (t) => {
       const result = resultOf(await broken(t), found)
       assert.deepEqual(
         result.problems.map((problem) => problem.cause),

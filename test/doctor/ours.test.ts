@@ -7,7 +7,7 @@ import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
 import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
 import { startHandshakeProxy } from '../database/handshake-proxy.ts'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { type CertificateName, NO_TLS_SERVER, startTlsMariaDb } from '../mariadb-tls.ts'
 import { freePort } from '../package/ports.ts'
 import { temporaryFolder } from '../service/process.ts'
@@ -17,10 +17,10 @@ import { type Case, examined, nobody, resultOf, silent, testCauses } from './exa
 /** Debian's package mariadb-server brings it along. */
 const GALERA = '/usr/lib/galera/libgalera_smm.so'
 const NOBODY = 'http://127.0.0.1:9'
-const MARIADB = hasMariaDb() ? {} : { skip: HOW_TO_RUN }
-const server = hasMariaDb() ? await startMariaDb() : null
-const tlsServer = NO_TLS_SERVER === false ? await startTlsMariaDb() : null
-const TLS = NO_TLS_SERVER === false ? {} : { skip: NO_TLS_SERVER }
+const MARIADB = { skip: NO_MARIADB }
+const server = NO_MARIADB ? null : await startMariaDb()
+const tlsServer = NO_TLS_SERVER ? null : await startTlsMariaDb()
+const TLS = { skip: NO_TLS_SERVER }
 after(() => server?.remove())
 after(() => tlsServer?.remove())
 

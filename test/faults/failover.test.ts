@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { exchange, type State, startProduct } from '../harness.ts'
-import { HOW_TO_RUN, hasMariaDb } from '../mariadb.ts'
+import { NO_MARIADB } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 import { createLedger } from './ledger.ts'
 import { deliveriesIn, sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
@@ -12,8 +12,7 @@ const SENDERS = 10
 /** A sender that was refused comes again after this time. */
 const AGAIN_MS = 100
 const NOTHING: State = { enrollments: [], allowances: [] }
-const SKIP =
-  process.env.MYSQLD === undefined ? (hasMariaDb() ? false : HOW_TO_RUN) : 'the replication is that of MariaDB'
+const SKIP = process.env.MYSQLD === undefined ? NO_MARIADB : 'the replication is that of MariaDB'
 
 async function setUp(t: TestContext) {
   const pair = await startPair(t)

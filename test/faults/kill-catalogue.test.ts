@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '../../src/database/database.ts'
 import { createCatalogueReader } from '../../src/shop/courses/catalogue.ts'
 import { DEMO } from '../harness.ts'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder, until } from '../service/process.ts'
 import { holdCalls, sell, startLms, startServe } from '../service/serving.ts'
 import { worldOf } from '../shop/courses/harness.ts'
@@ -140,7 +140,7 @@ function assertTold(receiver: Receiver, names: readonly string[]): void {
 
 for (const { kind, replicas, skip } of [
   { kind: 'SQLite', replicas: 1, skip: false as const },
-  { kind: 'MariaDB', replicas: REPLICAS, skip: hasMariaDb() ? (false as const) : HOW_TO_RUN },
+  { kind: 'MariaDB', replicas: REPLICAS, skip: NO_MARIADB },
 ]) {
   test(`when one of ${replicas} services on ${kind} is killed again and again, each new name of a course is told once`, {
     timeout: 600_000,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
 import { type Receiver, startReceiver } from '../shop/events/receiver.ts'
@@ -60,7 +60,7 @@ test('when the service on SQLite is killed again and again, the shop gets every 
 
 test('when one of three replicas on MariaDB is killed again and again, the shop gets every event', {
   timeout: 600_000,
-  skip: hasMariaDb() ? false : HOW_TO_RUN,
+  skip: NO_MARIADB,
 }, async (t) => {
   const mariadb = await startMariaDb()
   t.after(mariadb.remove)

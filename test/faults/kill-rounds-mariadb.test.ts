@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { startLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
@@ -15,7 +15,7 @@ const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')
 
 test('when one of three replicas on MariaDB is killed under load, again and again, every accepted sale is enrolled', {
   timeout: 600_000,
-  skip: hasMariaDb() ? false : HOW_TO_RUN,
+  skip: NO_MARIADB,
 }, async (t) => {
   const mariadb = await startMariaDb()
   t.after(mariadb.remove)

@@ -4,7 +4,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { exchange, startProduct } from '../harness.ts'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { start, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv, startLms } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
@@ -22,7 +22,7 @@ async function setUp(t: TestContext) {
 const isReady = async (url: string): Promise<boolean> =>
   (await exchange({ url: `${url}/readyz`, method: 'GET' })).status === 200
 
-describe('MariaDB', { timeout: 180_000, skip: hasMariaDb() ? false : HOW_TO_RUN }, () => {
+describe('MariaDB', { timeout: 180_000, skip: NO_MARIADB }, () => {
   test('while MariaDB is down under load, webhooks get 503; afterwards every accepted sale is enrolled', async (t) => {
     const mariadb = await setUp(t)
     const { url: database } = await mariadb.newDatabase()

@@ -1,11 +1,8 @@
-import { after, test } from 'node:test'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { onMariaDb } from '../mariadb.ts'
 import { useDatabases } from './harness.ts'
 
 /** Runs the tests of the inbox again, on a server. */
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
+await onMariaDb('test/queue and test/queue/replicas on MariaDB', async (server) => {
   useDatabases(server.newDatabase)
   await import('./accept.test.ts')
   await import('./attempt.test.ts')
@@ -38,6 +35,4 @@ if (hasMariaDb()) {
   await import('../database/write-failures.test.ts')
   await import('./unreadable.test.ts')
   await import('./webhook-id.test.ts')
-} else {
-  test('test/queue and test/queue/replicas on MariaDB', { skip: HOW_TO_RUN }, () => {})
-}
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { BULK, sell, startLms, startServe } from '../service/serving.ts'
 
@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000
 
 test('three replicas stay within the LMS’s throttle in every minute, even if one is killed and another joins', {
   timeout: 240_000,
-  skip: hasMariaDb() ? false : HOW_TO_RUN,
+  skip: NO_MARIADB,
 }, async (t) => {
   const mariadb = await startMariaDb()
   t.after(mariadb.remove)

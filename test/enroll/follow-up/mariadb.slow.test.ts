@@ -1,11 +1,8 @@
-import { after, test } from 'node:test'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { onMariaDb } from '../../mariadb.ts'
 import { useDatabases } from '../../queue/harness.ts'
 
 /** Runs the tests of the follow-up again, on a server. */
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
+await onMariaDb('test/enroll/follow-up on MariaDB', async (server) => {
   useDatabases(server.newDatabase)
   await import('./change.test.ts')
   await import('./store-checks.test.ts')
@@ -17,6 +14,4 @@ if (hasMariaDb()) {
   await import('./reconcile.test.ts')
   await import('./round.test.ts')
   await import('../../queue/replicas/guest.slow.test.ts')
-} else {
-  test('test/enroll/follow-up on MariaDB', { skip: HOW_TO_RUN }, () => {})
-}
+})

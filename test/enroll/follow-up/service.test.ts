@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openDatabase } from '../../../src/database/database.ts'
 import { DEMO, exchange } from '../../harness.ts'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../../mariadb.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
 import { sell, startHoldingLms, startLms, startServe } from '../../service/serving.ts'
 import { refund } from '../withdraw/refunding.ts'
@@ -113,7 +113,7 @@ test(
 )
 
 test('another replica continues when the one in a round is killed', {
-  skip: !hasMariaDb() && HOW_TO_RUN,
+  skip: NO_MARIADB,
 }, async (t: TestContext) => {
   const server = await startMariaDb()
   t.after(server.remove)

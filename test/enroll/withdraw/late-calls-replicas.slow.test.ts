@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { withdrawalsIn } from '../../lines.ts'
-import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { NO_MARIADB, startMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
 import { BULK, sell, startHoldingLms, UNENROLL } from '../../service/serving.ts'
@@ -45,7 +45,7 @@ async function setUp(t: TestContext, databaseUrl: string) {
 const DATABASES: [string, (t: TestContext) => Promise<string>][] = [
   ['the next start on SQLite', async (t) => `sqlite:${temporaryFolder(t)}/lernito.db`],
 ]
-if (hasMariaDb()) {
+if (!NO_MARIADB) {
   const server = await startMariaDb()
   after(server.remove)
   DATABASES.push(['another replica on MariaDB', async () => (await server.newDatabase()).url])

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, describe, type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { DEMO, payload } from '../../harness.ts'
 import { withdrawalsIn } from '../../lines.ts'
-import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { onMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { until } from '../../service/process.ts'
 import { sell, startHoldingLms, UNENROLL } from '../../service/serving.ts'
@@ -13,10 +13,7 @@ const ALICE = 'alice@example.com'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ENV = { LERNITO_LMS_CALLS_PER_MINUTE: '0', LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '5000' }
 
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
-
+await onMariaDb('refunds at several replicas', (server) => {
   const setUp = async (t: TestContext) => {
     const { url: databaseUrl } = await server.newDatabase()
     const lms = await startHoldingLms(t)
@@ -100,4 +97,4 @@ if (hasMariaDb()) {
       assert.deepEqual(await active(), [])
     })
   })
-}
+})

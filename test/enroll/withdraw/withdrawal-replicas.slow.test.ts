@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, describe, type TestContext, test } from 'node:test'
-import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { describe, type TestContext, test } from 'node:test'
+import { onMariaDb } from '../../mariadb.ts'
 import { startReplica } from '../../queue/replicas/serving.ts'
 import { until } from '../../service/process.ts'
 import { sell, startHoldingLms, UNENROLL } from '../../service/serving.ts'
@@ -12,10 +12,7 @@ const HELD = { method: 'POST', path: UNENROLL, delayMs: 1, times: 1 }
 const ENV = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
 const ORDER = { courses: null, paid: false, by: 'alice' }
 
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
-
+await onMariaDb('withdrawals of several replicas', (server) => {
   const setUp = async (t: TestContext, replicas: number) => {
     const { url: databaseUrl } = await server.newDatabase()
     const lms = await startHoldingLms(t)
@@ -95,4 +92,4 @@ if (hasMariaDb()) {
       assert.deepEqual(both.map(({ kind }) => kind).sort(), ['already', 'corrected'])
     })
   })
-}
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { openDatabase } from '../../../src/database/database.ts'
-import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { onMariaDb } from '../../mariadb.ts'
 import { until } from '../../service/process.ts'
 import { sell, startLms } from '../../service/serving.ts'
 import { startReplica } from './serving.ts'
@@ -10,10 +10,7 @@ const HOUR_MS = 3_600_000
 const ahead = (ms: number) => ({ TEST_CLOCK_AHEAD_MS: String(ms), LERNITO_ANSWER_WITHIN_MS: '0' })
 const ALICE = 'alice@example.com'
 
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
-
+await onMariaDb('a replica whose clock is ahead of the database’s', (server) => {
   describe('a replica whose clock is ahead of the database’s', { concurrency: 2 }, () => {
     test('by 100 days deletes only what is too old by the database’s clock', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
@@ -61,4 +58,4 @@ if (hasMariaDb()) {
       )
     })
   })
-}
+})

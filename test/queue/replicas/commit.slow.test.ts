@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, type TestContext, test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Transaction } from 'kysely'
 import { openDatabase } from '../../../src/database/database.ts'
@@ -8,7 +8,7 @@ import type { Tables } from '../../../src/database/schema.ts'
 import { withLines } from '../../../src/queue/lines.ts'
 import { personOf, toDelivery } from '../../../src/queue/rows.ts'
 import type { Store } from '../../../src/queue/store.ts'
-import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { onMariaDb } from '../../mariadb.ts'
 import { until } from '../../service/process.ts'
 import {
   accepted,
@@ -24,9 +24,7 @@ import {
 import { startProxy } from './proxy.ts'
 
 /** Without MariaDB this file has no tests; test/queue/mariadb.slow.test.ts reports that. */
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
+await onMariaDb('connections lost in a commit', (server) => {
   const now = (): number => Date.UTC(2026, 0, 31, 12)
 
   for (const when of ['before', 'after'] as const) {
@@ -219,4 +217,4 @@ if (hasMariaDb()) {
     }
     assert.equal((await first.db.selectFrom('events').select('id').where('kind', '=', 'received').execute()).length, 60)
   })
-}
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { State } from '../../harness.ts'
-import { hasMariaDb, type MariaDb, PASSWORD, startMariaDb } from '../../mariadb.ts'
+import { type MariaDb, NO_MARIADB, PASSWORD, startMariaDb } from '../../mariadb.ts'
 import { until } from '../../service/process.ts'
 import { sell, startLms } from '../../service/serving.ts'
 import { inspect, readyz, type Serving, startReplica, untilNotReady, untilReady } from './serving.ts'
@@ -32,7 +32,7 @@ const errorsOf = ({ log }: Serving): unknown[] =>
 const buyers = ({ enrollments, allowances }: State): Set<string> =>
   new Set([...enrollments, ...allowances].map(({ email }) => email.toLowerCase()))
 
-if (hasMariaDb()) {
+if (!NO_MARIADB) {
   describe('while the database is unavailable', { concurrency: 2 }, () => {
     test('a service that starts before its database exists waits for it', async (t) => {
       const server = await ownServer(t)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
-import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { onMariaDb } from '../../mariadb.ts'
 import { until } from '../../service/process.ts'
 import { BULK, sell, startHoldingLms, startLms } from '../../service/serving.ts'
 import { inspect, readyz, replicaNames, startReplica } from './serving.ts'
@@ -17,10 +17,7 @@ const batchCalls = async ({ calls }: Pick<Awaited<ReturnType<typeof startLms>>, 
     .reduce((n, { count }) => n + count, 0)
 const ENROLLED = { email: ALICE, course: DEMO, mode: 'audit', active: true }
 
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
-
+await onMariaDb('several replicas on one database', (server) => {
   describe('several replicas on one database', { concurrency: 2 }, () => {
     test('another replica enrolls what a killed replica accepted within 3 s', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
@@ -178,4 +175,4 @@ if (hasMariaDb()) {
       }
     })
   })
-}
+})

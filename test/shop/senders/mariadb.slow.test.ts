@@ -1,13 +1,8 @@
-import { after, test } from 'node:test'
-import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { onMariaDb } from '../../mariadb.ts'
 import { useDatabases } from '../../queue/harness.ts'
 
 /** Runs the tests of the table of senders again on a server. */
-if (hasMariaDb()) {
-  const server = await startMariaDb()
-  after(server.remove)
+await onMariaDb('test/shop/senders on MariaDB', async (server) => {
   useDatabases(server.newDatabase)
   await import('./senders.test.ts')
-} else {
-  test('test/shop/senders on MariaDB', { skip: HOW_TO_RUN }, () => {})
-}
+})
