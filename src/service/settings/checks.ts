@@ -18,7 +18,7 @@ export const webhookSecret = z
   })
   .refine((text) => !text.startsWith('whsec_') || keyLength(text) >= 8, {
     error:
-      'begins with whsec_, so the rest must be base64 of at least 8 bytes. Create one of 32: openssl rand -base64 32',
+      'begins with whsec_, so the rest must be base64 of at least 8 bytes, with any = at its end. Create one of 32: openssl rand -base64 32',
   })
 
 /** How many bytes the key of Standard Webhooks has; 0 if the secret can't be used for one. */
@@ -80,7 +80,7 @@ export const eventsSecret = z
   .string()
   .refine((text) => text.startsWith('whsec_') && keyLength(text) >= 24 && keyLength(text) <= 64, {
     error:
-      'must be whsec_ followed by 24 to 64 random bytes in base64, for example: echo "whsec_$(openssl rand -base64 32)"',
+      'must be whsec_ followed by 24 to 64 random bytes in base64, with any = at its end, for example: echo "whsec_$(openssl rand -base64 32)"',
   })
 
 /** A number of hops, or a list of addresses and networks. */

@@ -87,18 +87,17 @@ describe('what the reference libraries sign', () => {
 })
 
 describe('the secret', () => {
-  test('it signs by its bytes after whsec_, with or without padding, and otherwise as UTF-8', () => {
+  test('it signs by its bytes after whsec_, and otherwise as UTF-8', () => {
     const bytes = Buffer.from('a key of twenty bytes')
     const base64 = bytes.toString('base64')
     assert.deepEqual(keyOf(`whsec_${base64}`), bytes)
-    assert.deepEqual(keyOf(`whsec_${base64.replace(/=+$/, '')}`), bytes)
     assert.deepEqual(keyOf('schlüssel'), Buffer.from('schlüssel'))
     assert.deepEqual(keyOf(base64), Buffer.from(base64))
     assert.deepEqual(keyOf(' whsec_AAAA'), Buffer.from(' whsec_AAAA'))
   })
 
   test('whsec_ without base64 after it is no key, and never an empty one', () => {
-    for (const rest of ['', '=', '====', 'AAAAA', 'AAA*', 'AA-_', 'AAAA ', 'AAAA\n', 'A===', 'AAAA=']) {
+    for (const rest of ['', '=', '====', 'AAAAA', 'AAA*', 'AA-_', 'AAAA ', 'AAAA\n', 'A===', 'AAAA=', 'AAA', 'AA=']) {
       assert.equal(keyOf(`whsec_${rest}`), null, rest)
     }
     const empty = `v1,${createHmac('sha256', '').update(`${ID}.${AT}.${BODY}`).digest('base64')}`
