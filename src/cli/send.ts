@@ -34,6 +34,12 @@ export const send = command({
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
       throw usageError(`--url ${url} is not a URL that begins with http:// or https://.`)
     }
+    // The two have the same body, so the wrong address would carry out the opposite.
+    const route = /\/(webhook|refund)\/?$/.exec(new URL(url).pathname)?.[1]
+    if (route !== undefined && (route === 'refund') !== values.refund) {
+      const fix = values.refund ? 'Refunds go to /api/lernito/refund/.' : 'To send a refund, add --refund.'
+      throw usageError(`--url ${url} is an address for ${values.refund ? 'sales' : 'refunds'}. ${fix}`)
+    }
     const { email, course, name, family, username } = values
     const isDescribed = course.length > 0 || [email, name, family, username].some((one) => one !== undefined)
     if (positionals.length > 0 && isDescribed) {

@@ -62,6 +62,17 @@ describe('send', { concurrency: 2 }, () => {
     assert.deepEqual(await allowed('refunded@example.com'), [])
   })
 
+  test('sends no refund to the address for sales, and no sale to that for refunds', async () => {
+    const of = ['--email', 'mistaken@example.com', '--course', DEMO]
+    const refund = await send(['--refund', ...of])
+    assert.equal(refund.code, 2)
+    assert.match(refund.stderr, /is an address for sales\. Refunds go to \/api\/lernito\/refund\/\.$/m)
+    assert.deepEqual(await allowed('mistaken@example.com'), [])
+    const sale = await send(['--url', `${product.url}/api/lernito/refund`, ...of])
+    assert.equal(sale.code, 2)
+    assert.match(sale.stderr, /is an address for refunds\. To send a refund, add --refund\.$/m)
+  })
+
   for (const form of ['original', 'readme', 'raw']) {
     test(`takes standard input, and signs it in the form ${form}`, async () => {
       const email = `${form}@example.com`
