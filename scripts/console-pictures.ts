@@ -7,11 +7,10 @@ import { defaultWorld } from '../sandbox/default-world.ts'
 import { DEMO_SEED, planPast, worldAfter } from '../sandbox/demo/plan.ts'
 import { sellToday } from '../sandbox/demo/sell-today.ts'
 import { writePast } from '../src/cli/sandbox-past.ts'
-import { sign } from '../src/shop/signature/signature.ts'
 import { launchBrowser } from '../test/browser/browser.ts'
 import { openConsole } from '../test/browser/console.ts'
 import { startWithConsole, type WithConsole } from '../test/console/harness.ts'
-import { exchange, SECRET } from '../test/harness.ts'
+import { exchange, SECRET, signed } from '../test/harness.ts'
 import { until } from '../test/service/process.ts'
 
 const FOLDER = fileURLToPath(new URL('../docs/pictures', import.meta.url))
@@ -28,9 +27,7 @@ async function sell(product: WithConsole, name: string, courseIds: readonly stri
     username: `${name.toLowerCase()}26`,
     courseIds,
   })
-  const signature = sign({ body, form: 'original', secret: SECRET })
-  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
-  await exchange({ url: product.webhook, headers, body })
+  await exchange({ url: product.webhook, headers: signed(body), body })
 }
 
 async function picture(page: Page, name: string): Promise<void> {

@@ -124,6 +124,12 @@ export interface Buyer {
 export const payload = ({ email, courseIds = [DEMO], name = 'New' }: Buyer): string =>
   JSON.stringify({ email, name, family: 'Comer', username: 'newcomer', courseIds })
 
+/** The headers with which the shop posts this body: signed in the original's form. */
+export const signed = (body: string | Uint8Array, secret = SECRET): Record<string, string> => ({
+  'content-type': 'application/json',
+  'x-lernito-signature': sign({ body, form: 'original', secret }),
+})
+
 /** Starts the service, on its own SQLite file, and a stand-in LMS in this process. */
 export async function startProduct({
   lms: lmsOptions = {},
@@ -173,12 +179,10 @@ export async function startProduct({
     log: lines,
     service,
     folder,
-    /** Posts a sale as the shop does, signed in the original's form. */
+    /** Posts a sale as the shop does. */
     sell: async (buyer: Buyer): Promise<Answered & { json: unknown }> => {
       const body = payload(buyer)
-      const signature = sign({ body, form: 'original', secret: SECRET })
-      const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
-      const answered = await exchange({ url: webhook, headers, body })
+      const answered = await exchange({ url: webhook, headers: signed(body), body })
       return { ...answered, json: JSON.parse(answered.text) }
     },
     stop: async ({ keep = false } = {}): Promise<void> => {

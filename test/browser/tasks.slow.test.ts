@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
-import { sign } from '../../src/shop/signature/signature.ts'
 import { startWithConsole } from '../console/harness.ts'
-import { DEMO, exchange, payload } from '../harness.ts'
+import { DEMO, exchange, payload, signed } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
@@ -198,8 +197,7 @@ task('the LMS was down: who had to wait, and are they all enrolled?', 2, async (
 
 task('the shop has another secret: since when, from where, and what to do', 1, async () => {
   const body = payload({ email: 'refused@example.com' })
-  const signature = sign({ body, form: 'original', secret: 'another-secret' })
-  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
+  const headers = signed(body, 'another-secret')
   for (let i = 0; i < 6; i++) assert.equal((await exchange({ url: product.webhook, headers, body })).status, 401)
   await page.reload()
   const problem = page.locator('.note', { hasText: 'Webhooks with a wrong signature keep arriving' })

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { cell } from '../../src/console/pages/deliveries/deliveries-page.ts'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { DEMO, exchange, SECRET } from '../harness.ts'
+import { DEMO, exchange, signed } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 
 const product = await startWithConsole({ lms: { bulk: false, modify: false } })
@@ -21,11 +20,7 @@ async function sell(fields: Record<string, unknown>): Promise<string> {
     courseIds: ['course-v1:edX+DemoX+Demo_Course'],
     ...fields,
   })
-  const headers = {
-    'content-type': 'application/json',
-    'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }),
-  }
-  const answered = await exchange({ url: product.webhook, headers, body })
+  const answered = await exchange({ url: product.webhook, headers: signed(body), body })
   return String(answered.headers['x-lernito-delivery'])
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { DEMO, exchange, SECRET } from '../harness.ts'
+import { DEMO, exchange, signed } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
@@ -237,9 +236,7 @@ describe('the page of a person', () => {
     const email = '"<img/src=x/onerror=alert(1)>"@example.com'
     const mark = '<img src=x onerror=alert(1)><script>alert(2)</script>'
     const body = JSON.stringify({ email, name: mark, family: mark, username: mark, courseIds: [mark] })
-    const signature = sign({ body, form: 'original', secret: SECRET })
-    const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
-    const answered = await exchange({ url: product.webhook, headers, body })
+    const answered = await exchange({ url: product.webhook, headers: signed(body), body })
     const pages = [
       await someone.see(`/people/${answered.headers['x-lernito-delivery']}`),
       await someone.see(`/deliveries?q=${encodeURIComponent(email)}`),

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { exchange, payload, SECRET } from '../harness.ts'
+import { exchange, payload, SECRET, signed } from '../harness.ts'
 import { run } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
@@ -15,11 +14,7 @@ const someone = await operator(product)
 const read = async (): Promise<string> => readable(await someone.see('/setup'))
 const sell = async (secret: string): Promise<void> => {
   const body = payload({ email: 'alice@example.com' })
-  const headers = {
-    'content-type': 'application/json',
-    'x-lernito-signature': sign({ body, form: 'original', secret }),
-  }
-  assert.equal((await exchange({ url: product.webhook, headers, body })).status, 200)
+  assert.equal((await exchange({ url: product.webhook, headers: signed(body, secret), body })).status, 200)
 }
 
 test('begins with six steps: what is done is ticked, and the first that is not is the next one', async () => {

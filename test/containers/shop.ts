@@ -1,8 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { type Answered, exchange, payload, SECRET } from '../harness.ts'
+import { type Answered, exchange, payload, SECRET, signed } from '../harness.ts'
 
 /** From docs/reference/sending.md; 0 is no answer. */
 const SEND_AGAIN = [0, 408, 429, 502, 503, 504]
@@ -43,11 +42,8 @@ export function createShop({
   /** Posts a sale once. The status is 0 if no answer comes. */
   const sell = async (email: string): Promise<number> => {
     const body = payload({ email })
-    const headers = {
-      'content-type': 'application/json',
-      'x-lernito-signature': sign({ body, form: 'original', secret }),
-    }
-    const answered = await ask({ path: '/api/lernito/webhook/', method: 'POST', headers, body }).catch(() => null)
+    const sale = { path: '/api/lernito/webhook/', method: 'POST', headers: signed(body, secret), body }
+    const answered = await ask(sale).catch(() => null)
     return answered?.status ?? 0
   }
 

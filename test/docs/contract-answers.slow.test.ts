@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, test } from 'node:test'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { type Answered, DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { type Answered, DEMO, exchange, type Product, payload, signed, startProduct } from '../harness.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const [rows = []] = tables(section(readDocument('docs/reference/webhook.md'), '## Answers'))
@@ -23,8 +22,7 @@ beforeEach(() => product.lms.reset())
 
 const post = (body: string, headers: Record<string, string> = {}, url = product.webhook): Promise<Answered> =>
   exchange({ url, headers: { 'content-type': 'application/json', ...headers }, body })
-const postSigned = (body: string, at: Product = product): Promise<Answered> =>
-  post(body, { 'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }) }, at.webhook)
+const postSigned = (body: string, at: Product = product): Promise<Answered> => post(body, signed(body), at.webhook)
 const sell = (email: string, courseIds: unknown): Promise<Answered> =>
   postSigned(JSON.stringify({ email, name: 'New', family: 'Comer', username: 'newcomer', courseIds }))
 

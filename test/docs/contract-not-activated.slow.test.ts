@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { DEMO, exchange, type Product, payload, signed, startProduct } from '../harness.ts'
 import { readDocument, section, tables } from './documents.ts'
 
 /** Registered, not activated. */
@@ -60,10 +59,7 @@ test('Content-Type: application/* is refused', async (t) => {
   assert.match(differences, /^\| 415 for [^|]*`application\/\*`/m)
   const all = await product(t, true)
   const body = payload({ email: 'new@example.com' })
-  const headers = {
-    'content-type': 'application/*',
-    'x-lernito-signature': sign({ body, form: 'original', secret: SECRET }),
-  }
+  const headers = { ...signed(body), 'content-type': 'application/*' }
   assert.equal((await exchange({ url: all.webhook, headers, body })).status, 415)
 })
 

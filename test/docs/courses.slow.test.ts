@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { signStandard } from '../../src/shop/signature/standard.ts'
+import { signStandardWebhook } from '../../src/shop/signature/published.ts'
 import { exchange, SECRET, startProduct } from '../harness.ts'
 import { checkOf, complaintOf, DESCRIBED } from '../openapi/described.ts'
 import { until } from '../service/process.ts'
@@ -20,11 +20,9 @@ test('the samples of the page are as described, and a real answer to its request
   t.after(() => Promise.all([unasked.stop(), product.stop()]))
   await product.sell({ email: 'alice@example.com', courseIds: [CLEAN_CODE] })
   const ask = (known: Record<string, string> = {}, { url } = product) => {
-    const timestamp = Math.floor(Date.now() / 1000)
-    const signature = signStandard({ id: 'courses-1', timestamp, body, secret: SECRET })
-    const headers = { 'webhook-id': 'courses-1', 'webhook-timestamp': `${timestamp}`, 'webhook-signature': signature }
-    const json = { 'content-type': 'application/json' }
-    return exchange({ url: url + path, headers: { ...json, ...headers, ...known }, body: body.trim() })
+    const signed = signStandardWebhook({ id: 'courses-1', body, secret: SECRET })
+    const headers = { 'content-type': 'application/json', ...signed, ...known }
+    return exchange({ url: url + path, headers, body: body.trim() })
   }
   const early = await ask({}, unasked)
   const answered = await until('the modes', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { signStandard } from '../../src/shop/signature/standard.ts'
+import { signStandardWebhook } from '../../src/shop/signature/published.ts'
 import { type Answered, DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { checkOf, DESCRIBED } from '../openapi/described.ts'
 import { until } from '../service/process.ts'
@@ -20,14 +20,7 @@ before(async () => {
 after(() => product.stop())
 
 function post(path: string, { id, body }: { id: string; body: string }, at = product): Promise<Answered> {
-  const timestamp = Math.floor(Date.now() / 1000)
-  const signature = signStandard({ id, timestamp, body, secret: SECRET })
-  const headers = {
-    'content-type': 'application/json',
-    'webhook-id': id,
-    'webhook-timestamp': String(timestamp),
-    'webhook-signature': signature,
-  }
+  const headers = { 'content-type': 'application/json', ...signStandardWebhook({ id, body, secret: SECRET }) }
   return exchange({ url: `${at.url}/api/lernito/${path}/`, headers, body })
 }
 

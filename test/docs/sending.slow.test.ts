@@ -6,7 +6,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
 import { sign } from '../../src/shop/signature/signature.ts'
 import { signStandard } from '../../src/shop/signature/standard.ts'
-import { exchange, type Product, payload, startProduct } from '../harness.ts'
+import { exchange, type Product, payload, signed, startProduct } from '../harness.ts'
 import { codeBlocks, codes, readDocument, section, tables } from './documents.ts'
 
 const run = promisify(execFile)
@@ -53,9 +53,7 @@ test('the example of the module does what its comments say', async () => {
 
 const sendTo = (email: string, courseId: string) => {
   const body = payload({ email, courseIds: [courseId] })
-  const signature = sign({ body, form: 'raw', secret: SECRET })
-  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
-  return exchange({ url: product.webhook, headers, body })
+  return exchange({ url: product.webhook, headers: signed(body, SECRET), body })
 }
 
 const [trials = []] = tables(section(guide, '## Try each answer'))

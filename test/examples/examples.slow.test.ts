@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { SANDBOX_EVENTS_SECRET } from '../../src/cli/events.ts'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
-import { signStandard, verifyStandard } from '../../src/shop/signature/standard.ts'
+import { signStandardWebhook } from '../../src/shop/signature/published.ts'
+import { verifyStandard } from '../../src/shop/signature/standard.ts'
 import { NO_OPENSSL, selfSigned } from '../doctor/examining.ts'
 import { type Answered, control, DEMO, exchange } from '../harness.ts'
 import { listening } from '../listening.ts'
@@ -307,9 +308,7 @@ function resigned(
   event: Message,
   { id = event.headers['webhook-id'] ?? '', body = event.body, secret = SANDBOX_EVENTS_SECRET, ageS = 0 },
 ): Message {
-  const timestamp = Math.floor(Date.now() / 1000) - ageS
-  const signature = signStandard({ id, timestamp, body, secret })
-  const signed = { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature }
+  const signed = signStandardWebhook({ id, body, secret, now: Date.now() - ageS * 1000 })
   const { 'content-length': _, ...headers } = event.headers
   return { body, headers: { ...headers, ...signed } }
 }

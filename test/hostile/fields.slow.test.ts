@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { type Answered, DEMO, exchange, type Product, SECRET, startProduct } from '../harness.ts'
+import { type Answered, DEMO, exchange, type Product, signed, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 
 // The recordings test missing fields, types, lengths and some hundred addresses and keys. test/lms tests what an
@@ -19,11 +18,7 @@ for (const { kind, lms } of LMS_KINDS) {
     const sell = async (fields: Record<string, unknown>): Promise<Answered & { message: unknown }> => {
       const sale = { email: 'buyer@example.com', name: 'N', family: 'F', username: 'u', courseIds: [DEMO], ...fields }
       const body = JSON.stringify(sale)
-      const headers = {
-        'content-type': 'application/json',
-        'x-lernito-signature': sign({ body, form: 'original', secret: SECRET }),
-      }
-      const answered = await exchange({ url: product.webhook, headers, body })
+      const answered = await exchange({ url: product.webhook, headers: signed(body), body })
       return { ...answered, message: JSON.parse(answered.text).message }
     }
     /** The enrollments and allowances since the beginning, as "address course". */

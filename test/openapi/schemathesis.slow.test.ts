@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { lernito } from '../enroll/withdraw/refunding.ts'
-import { DEMO, exchange, SECRET, startProduct } from '../harness.ts'
+import { DEMO, exchange, SECRET, signed, startProduct } from '../harness.ts'
 import { check, skipWithoutTools } from '../package/tools.ts'
 import { until } from '../service/process.ts'
 
@@ -17,8 +16,7 @@ test('the requests that schemathesis generates are answered as described', { ski
   t.after(() => product.stop())
   await until('the catalogue', async () => {
     const url = `${product.url}/api/lernito/courses/`
-    const headers = { 'content-type': 'application/json', ...lernito('{}') }
-    return (await exchange({ url, headers, body: '{}' })).status === 200 || undefined
+    return (await exchange({ url, headers: signed('{}'), body: '{}' })).status === 200 || undefined
   })
   const said = await check({
     name: 'schemathesis',

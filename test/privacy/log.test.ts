@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { type TestContext, test } from 'node:test'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { DEMO, exchange, type Product, SECRET, startProduct } from '../harness.ts'
+import { DEMO, exchange, type Product, SECRET, signed, startProduct } from '../harness.ts'
 
 // What a line may not hold or be, test/log-watch.ts says; it looks at every line that this file makes.
 
@@ -26,9 +25,7 @@ const FIELDS = ['email', 'name', 'family', 'username', 'courseIds', 'more'] as c
 
 function post(product: Product, value: unknown, headers: Record<string, string> = {}) {
   const body = JSON.stringify(value)
-  const signature = sign({ body, form: 'original', secret: SECRET })
-  const all = { 'content-type': 'application/json', 'x-lernito-signature': signature, ...headers }
-  return exchange({ url: product.webhook, headers: all, body })
+  return exchange({ url: product.webhook, headers: { ...signed(body), ...headers }, body })
 }
 
 async function start(t: TestContext): Promise<Product> {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { DEMO, exchange, payload, SECRET } from '../harness.ts'
+import { DEMO, exchange, payload, signed } from '../harness.ts'
 import { temporaryFolder, until } from './process.ts'
 import { sell, startLms, startServe, storedDeliveries } from './serving.ts'
 
@@ -41,9 +40,7 @@ function flood(url: string, signal: AbortSignal): Map<string, number> {
 /** A sale with a large body: its course key is padded with white space. */
 async function sellLarge(url: string, email: string): Promise<number> {
   const body = payload({ email }).replace(DEMO, DEMO + ' '.repeat(9 * KIB))
-  const signature = sign({ body, form: 'raw', secret: SECRET })
-  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
-  return (await exchange({ url: `${url}/api/lernito/webhook/`, headers, body })).status
+  return (await exchange({ url: `${url}/api/lernito/webhook/`, headers: signed(body), body })).status
 }
 
 test('under a flood of hostile bodies some webhooks get 503, /healthz answers, and every accepted sale is enrolled', async (t) => {

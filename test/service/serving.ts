@@ -3,8 +3,7 @@ import type { TestContext } from 'node:test'
 import { z } from 'zod'
 import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { sign } from '../../src/shop/signature/signature.ts'
-import { type Answered, type Buyer, control, exchange, payload, SECRET } from '../harness.ts'
+import { type Answered, type Buyer, control, exchange, payload, SECRET, signed } from '../harness.ts'
 import { type Running, start } from './process.ts'
 
 export const BULK = '/api/bulk_enroll/v1/bulk_enroll'
@@ -47,9 +46,7 @@ export async function startServe({
 /** Posts a sale as the shop does. Returns null if the connection ends without an answer. */
 export async function sell({ url, ...buyer }: Buyer & { url: string }): Promise<Answered | null> {
   const body = payload(buyer)
-  const signature = sign({ body, form: 'original', secret: SECRET })
-  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
-  return exchange({ url: `${url}/api/lernito/webhook/`, headers, body }).catch(() => null)
+  return exchange({ url: `${url}/api/lernito/webhook/`, headers: signed(body), body }).catch(() => null)
 }
 
 /** A stand-in LMS in this process. */

@@ -1,6 +1,5 @@
-import { sign } from '../../../src/shop/signature/signature.ts'
-import { signStandard } from '../../../src/shop/signature/standard.ts'
-import { type Answered, type Buyer, exchange, payload, SECRET } from '../../harness.ts'
+import { signStandardWebhook } from '../../../src/shop/signature/published.ts'
+import { type Answered, type Buyer, exchange, payload, SECRET, signed } from '../../harness.ts'
 
 export interface Sent {
   readonly status: number
@@ -9,15 +8,8 @@ export interface Sent {
 }
 
 /** The headers of Standard Webhooks for this body, signed now. */
-export function standard(body: string, id: string): Record<string, string> {
-  const timestamp = Math.floor(Date.now() / 1000)
-  const signature = signStandard({ id, timestamp, body, secret: SECRET })
-  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signature }
-}
-
-export const lernito = (body: string): Record<string, string> => ({
-  'x-lernito-signature': sign({ body, form: 'original', secret: SECRET }),
-})
+export const standard = (body: string, id: string): Record<string, string> =>
+  signStandardWebhook({ id, body, secret: SECRET })
 
 /** Posts a body to one of the shop's paths. */
 export async function post(of: {
@@ -40,5 +32,5 @@ export function refund({
   ...buyer
 }: Buyer & { url: string; id?: string; sale?: unknown }): Promise<Sent> {
   const body = sale === undefined ? payload(buyer) : JSON.stringify({ ...JSON.parse(payload(buyer)), sale })
-  return post({ url, path: 'refund', body, headers: id === undefined ? lernito(body) : standard(body, id) })
+  return post({ url, path: 'refund', body, headers: id === undefined ? signed(body) : standard(body, id) })
 }

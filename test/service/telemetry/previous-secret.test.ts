@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sign } from '../../../src/shop/signature/signature.ts'
-import { exchange, payload, SECRET, startProduct } from '../../harness.ts'
+import { exchange, payload, SECRET, signed, startProduct } from '../../harness.ts'
 
 const PREVIOUS = 'the-secret-before-it'
 
@@ -12,8 +11,7 @@ test('webhooks that are signed with the previous secret give a warning with thei
   t.after(() => product.stop())
   const sell = async (secret: string): Promise<void> => {
     const body = payload({ email: 'previous@example.com' })
-    const headers = { 'content-type': 'application/json', 'x-lernito-signature': sign({ body, form: 'raw', secret }) }
-    assert.equal((await exchange({ url: product.webhook, headers, body })).status, 200)
+    assert.equal((await exchange({ url: product.webhook, headers: signed(body, secret), body })).status, 200)
   }
   const warnings = () =>
     product.log
@@ -39,8 +37,7 @@ test('webhooks that are signed with the previous secret give a warning with thei
 test('a refused webhook gives no warning of the previous secret', async (t) => {
   const product = await startProduct({ env: { LERNITO_WEBHOOK_SECRET_PREVIOUS: PREVIOUS } })
   t.after(() => product.stop())
-  const signature = sign({ body: '{}', form: 'raw', secret: PREVIOUS })
-  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
+  const headers = signed('{}', PREVIOUS)
   assert.equal((await exchange({ url: product.webhook, headers, body: '{ }x' })).status, 400)
   assert.ok(product.log.every(({ level }) => level === 'info'))
 })

@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
-import { sign } from '../../../src/shop/signature/signature.ts'
-import { signStandard } from '../../../src/shop/signature/standard.ts'
-import { DEMO, exchange, SECRET, startProduct } from '../../harness.ts'
+import { signStandardWebhook } from '../../../src/shop/signature/published.ts'
+import { DEMO, exchange, SECRET, signed, startProduct } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { manyCourses, worldOf } from './harness.ts'
 
 const PATH = '/api/lernito/courses/'
 
-const lernito = (body: string): Record<string, string> => ({
-  'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }),
-})
-const standard = (body: string): Record<string, string> => {
-  const timestamp = Math.floor(Date.now() / 1000)
-  const signature = signStandard({ id: 'msg_1', timestamp, body, secret: SECRET })
-  return { 'webhook-id': 'msg_1', 'webhook-timestamp': String(timestamp), 'webhook-signature': signature }
-}
+const standard: typeof signed = (body) => signStandardWebhook({ id: 'msg_1', body, secret: SECRET })
 
 type Options = Parameters<typeof startProduct>[0]
 
@@ -28,9 +20,9 @@ async function setUp(t: TestContext, options: Options = {}) {
     const answered = await exchange({ url, headers: { 'content-type': 'application/json', ...headers }, body })
     return { ...answered, json: answered.text === '' ? null : JSON.parse(answered.text) }
   }
-  const ask = (asked: unknown, { signed = lernito, headers = {} } = {}) => {
+  const ask = (asked: unknown, { sign = signed, headers = {} } = {}) => {
     const body = JSON.stringify(asked)
-    return post(body, { ...signed(body), ...headers })
+    return post(body, { ...sign(body), ...headers })
   }
   const listed = async (about: (course: Course) => boolean = () => true): Promise<Course[]> => {
     return until('the catalogue', async () => {
@@ -106,7 +98,7 @@ test('the courses come in pages, each once and in the order of their keys', asyn
     manyCourses(230).map(({ id }) => id),
   )
   assert.equal(coursesIn((await ask({})).json).length, 100)
-  assert.deepEqual((await ask({ after: 'z' }, { signed: standard })).json, {
+  assert.deepEqual((await ask({ after: 'z' }, { sign: standard })).json, {
     ...(await ask({ after: 'z' })).json,
     courses: [],
     next: null,
@@ -140,7 +132,7 @@ test('before the LMS was first asked, the answer is 503, and nothing unsigned te
   const early = await ask({})
   assert.deepEqual([early.status, early.headers['retry-after']], [503, '60'])
   assert.match(early.json.message, /are not known yet/)
-  const signature = lernito('{"size":1}')
+  const signature = signed('{"size":1}')
   for (const headers of [{}, signature, { 'x-lernito-signature': 'nonsense' }]) {
     const refused = await post('{}', headers)
     assert.deepEqual([refused.status, refused.json], [401, { success: false, message: 'Invalid signature' }])

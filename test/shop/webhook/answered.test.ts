@@ -5,14 +5,12 @@ import { after, describe, test } from 'node:test'
 import type { GivenAnswer } from '../../../src/queue/shop-answers.ts'
 import { resultsOf } from '../../../src/sale/line.ts'
 import { operator, readable, startWithConsole } from '../../console/harness.ts'
-import { lernito } from '../../enroll/withdraw/refunding.ts'
 import { operationsOn } from '../../enroll/withdraw/withdrawing.ts'
-import { DEMO, exchange, payload } from '../../harness.ts'
+import { DEMO, exchange, payload, signed } from '../../harness.ts'
 import { run, until } from '../../service/process.ts'
 
 /** A sale without a fault is done within this time on a busy machine too. */
 const WAIT_MS = 2000
-const signed = (body: string) => ({ 'content-type': 'application/json', ...lernito(body) })
 const LOOK_UP = '/api/courses/v1/courses/{id}'
 const product = await startWithConsole({
   env: { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: String(WAIT_MS) },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { openDatabase } from '../../../src/database/database.ts'
-import { lernito, post, standard } from '../../enroll/withdraw/refunding.ts'
+import { post, standard } from '../../enroll/withdraw/refunding.ts'
 import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
-import { DEMO, exchange, payload, startProduct } from '../../harness.ts'
+import { DEMO, exchange, payload, signed, startProduct } from '../../harness.ts'
 import { withdrawalsIn } from '../../lines.ts'
 import { complaintOf } from '../../openapi/described.ts'
 
@@ -41,7 +41,7 @@ test('without LERNITO_REFUNDS=on, the path is as unknown as any other', async (t
   const other = await startProduct()
   t.after(() => other.stop())
   const body = payload({ email: ALICE })
-  const at = (path: string) => exchange({ url: other.url + path, headers: lernito(body), body })
+  const at = (path: string) => exchange({ url: other.url + path, headers: signed(body), body })
   const [refund, unknown] = [await at(PATH), await at('/api/lernito/unknown/')]
   assert.deepEqual([refund.status, refund.text], [404, unknown.text])
 })
@@ -53,7 +53,7 @@ describe('a wrong refund is answered as a wrong webhook is', () => {
     for (const email of [ALICE, 'stranger@example.com']) {
       const body = payload({ email })
       assert.deepEqual(await send({ body }), wrong)
-      assert.deepEqual(await send({ body, headers: lernito('{}') }), wrong)
+      assert.deepEqual(await send({ body, headers: signed('{}') }), wrong)
       assert.deepEqual(await send({ body, headers: { ...standard(body, 'm'), 'webhook-timestamp': '1' } }), wrong)
     }
     assert.deepEqual([await activeOf(), await stored()], [[DEMO], [[], []]])
@@ -61,7 +61,7 @@ describe('a wrong refund is answered as a wrong webhook is', () => {
 
   test('wrong fields: 400 by field; a malformed course key: 400 with the key', async () => {
     const complaint = async (body: string) => {
-      const { status, json } = await send({ body, headers: lernito(body) })
+      const { status, json } = await send({ body, headers: signed(body) })
       assert.equal(status, 400)
       return json
     }
@@ -78,7 +78,7 @@ describe('a wrong refund is answered as a wrong webhook is', () => {
       await complaint(payload({ email: ALICE, courseIds: [] })),
       refused({ non_field_errors: ['At least one courseId must be provided'] }),
     )
-    assert.equal((await send({ body: '{', headers: lernito('{}') })).status, 400)
+    assert.equal((await send({ body: '{', headers: signed('{}') })).status, 400)
     assert.deepEqual(await stored(), [[], []])
   })
 
@@ -90,16 +90,16 @@ describe('a wrong refund is answered as a wrong webhook is', () => {
     assert.equal(await status({ 'content-encoding': 'gzip' }), 415)
     assert.equal(await status({}, ' '.repeat(70_000)), 413)
     const large = payload({ email: ALICE, name: 'x'.repeat(60_000) })
-    assert.equal(await status(lernito(large), large), 400)
+    assert.equal(await status(signed(large), large), 400)
     const long = payload({ email: ALICE, courseIds: Array.from({ length: 900 }, (_, i) => `course-v1:Org+C${i}+Run`) })
-    assert.equal(await status(lernito(long), long), 404)
+    assert.equal(await status(signed(long), long), 404)
   })
 })
 
 test('each kind of signature is accepted, and the metrics count the answers', async () => {
   await sold(ALICE)
   const body = payload({ email: ALICE })
-  assert.equal((await send({ body, headers: lernito(body) })).status, 200)
+  assert.equal((await send({ body, headers: signed(body) })).status, 200)
   assert.equal((await send({ body, headers: standard(body, 'msg_1') })).status, 200)
   const { text } = await exchange({ url: `${url}/metrics`, method: 'GET' })
   assert.match(text, /^lernito_refund_answers_total\{status="200"\} [1-9]/m)
@@ -160,7 +160,7 @@ test('a refund that can’t be stored is answered 503', async (t) => {
   await db.schema.dropTable('delivery_lines').execute()
   await close()
   const body = payload({ email: ALICE })
-  const { status, json } = await post({ url: other.url, path: 'refund', body, headers: lernito(body) })
+  const { status, json } = await post({ url: other.url, path: 'refund', body, headers: signed(body) })
   assert.deepEqual(
     [status, json],
     [503, refused('The delivery could not be stored and is not accepted. Send it again later')],

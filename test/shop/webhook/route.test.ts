@@ -4,18 +4,12 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { COURSES_PATH } from '../../../src/shop/courses/route.ts'
 import { REFUND_PATH } from '../../../src/shop/refund/route.ts'
-import { sign } from '../../../src/shop/signature/signature.ts'
 import { STATUS_PATH } from '../../../src/shop/status/route.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS } from '../../../src/shop/webhook/route.ts'
-import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../../harness.ts'
+import { DEMO, exchange, type Product, payload, SECRET, signed, startProduct } from '../../harness.ts'
 import { BULK } from '../../service/serving.ts'
 
 const COURSE = '/api/courses/v1/courses/{id}'
-
-const signed = (body: string, secret = SECRET): Record<string, string> => ({
-  'content-type': 'application/json',
-  'x-lernito-signature': sign({ body, form: 'original', secret }),
-})
 
 /** Posts in pieces, so that no Content-Length says how long the body is. */
 function postChunked(url: string, body: string): Promise<number> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { signStandardWebhook } from '../../../src/shop/signature/published.ts'
 import { sign } from '../../../src/shop/signature/signature.ts'
-import { signStandard } from '../../../src/shop/signature/standard.ts'
 import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
-import { DEMO, exchange, SECRET } from '../../harness.ts'
+import { DEMO, exchange, SECRET, signed } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { UNENROLL } from '../../service/serving.ts'
 
@@ -17,15 +17,10 @@ async function setUp(t: TestContext) {
     const answered = await exchange({ url, headers: { 'content-type': 'application/json', ...headers }, body })
     return { status: answered.status, json: JSON.parse(answered.text) }
   }
-  const lernito = (body: string) => ({ 'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }) })
-  const standard = (body: string) => {
-    const timestamp = Math.floor(Date.now() / 1000)
-    const signature = signStandard({ id: 'msg_1', timestamp, body, secret: SECRET })
-    return { 'webhook-id': 'msg_1', 'webhook-timestamp': String(timestamp), 'webhook-signature': signature }
-  }
-  const ask = (asked: unknown, signed: (body: string) => Record<string, string> = lernito) => {
+  const standard: typeof signed = (body) => signStandardWebhook({ id: 'msg_1', body, secret: SECRET })
+  const ask = (asked: unknown, sign = signed) => {
     const body = JSON.stringify(asked)
-    return post(body, signed(body))
+    return post(body, sign(body))
   }
   return { ...product, post, ask, standard, statusUrl: url }
 }
