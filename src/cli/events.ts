@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { z } from 'zod'
 import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
+import { createShopEvents, type SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
 import type { Env } from '../service/settings/settings.ts'
-import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
 import {
   command,

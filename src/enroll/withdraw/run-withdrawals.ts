@@ -18,6 +18,7 @@ import {
 } from '../../queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
+import { lateEnrolling } from '../../queue/withdrawals/late-enrolling.ts'
 import { LATE } from '../../queue/withdrawals/withdrawal.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
@@ -25,7 +26,6 @@ import { type Background, runBackgroundLoop, type WakeUp } from '../../service/l
 import { costsNoAttempt } from '../breakers/breaker-state.ts'
 import type { CallContext } from '../pair.ts'
 import { INTERNAL } from '../work.ts'
-import { lateEnrolling } from './late-enrolling.ts'
 import { type AttemptedPerson, withdrawPerson } from './withdraw-person.ts'
 
 /** An operator waits for it, and an idle look costs one statement. */

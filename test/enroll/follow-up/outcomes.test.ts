@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { show } from '../../../src/operators/find/listing.ts'
-import { createShopEvents } from '../../../src/shop/events/shop-events.ts'
+import { createShopEvents } from '../../../src/queue/outbox/send-again.ts'
 import { DEMO } from '../../harness.ts'
 import { factsIn, setFacts } from '../../lines.ts'
 import {

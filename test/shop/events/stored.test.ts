@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
 import { eventOfState, shopView } from '../../../src/queue/outbox/outbox.ts'
+import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
 import { reasonColumns } from '../../../src/queue/rows.ts'
 import { DELIVERY_STATES, REASON_CODES, REASONS } from '../../../src/sale/types.ts'
-import { sendAgain } from '../../../src/shop/events/shop-events.ts'
 import {
   accepted,
   arrival,

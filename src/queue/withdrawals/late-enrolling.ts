@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { boundLateCalls } from '../../queue/change-deliveries.ts'
-import { withLines } from '../../queue/lines.ts'
-import { type ClaimedOrder, holdsOf } from '../../queue/withdrawals/claimed-order.ts'
-import { LIVE } from '../../queue/withdrawals/keepers.ts'
 import { hasCourse } from '../../sale/course-key.ts'
+import { boundLateCalls } from '../change-deliveries.ts'
+import { withLines } from '../lines.ts'
+import { type ClaimedOrder, holdsOf } from './claimed-order.ts'
+import { LIVE } from './keepers.ts'
 
 /** How far the clocks of replicas may differ. */
 const CLOCKS_DIFFER_MS = 1000

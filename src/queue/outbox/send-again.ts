@@ -1,16 +1,10 @@
 import type { WriteContext } from '../../database/transaction.ts'
-import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
-import { type EventDraft, nextNumbers } from '../../queue/events.ts'
-import type { AppContext } from '../../queue/open-inbox.ts'
-import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
-import {
-  countWaiting,
-  type Outbox,
-  type OutboxHealth,
-  readOutbox,
-  readOutboxHealth,
-} from '../../queue/outbox/list-events.ts'
-import { eventOf, learnerEvents, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
+import { type AuditedResult, auditedChange } from '../audited-change.ts'
+import { type EventDraft, nextNumbers } from '../events.ts'
+import type { AppContext } from '../open-inbox.ts'
+import { resumeEndpoint } from './endpoint.ts'
+import { countWaiting, type Outbox, type OutboxHealth, readOutbox, readOutboxHealth } from './list-events.ts'
+import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
 
 /**
  * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
@@ -33,7 +27,6 @@ export function createShopEvents({ context, guard, publish }: Pick<AppContext, '
     sendFailedAgain: (order: { by: string }) => change(() => sendFailedAgain(context, order)),
   }
 }
-export type ShopEvents = ReturnType<typeof createShopEvents>
 
 /** How many events one order revives. The rest is left for the next order. */
 const FAILED_MAX = 1000

@@ -1,4 +1,4 @@
-import { networkOf } from '../../service/lib/network.ts'
+import { networkOf } from '../lib/network.ts'
 
 /** How many networks are counted at a time, so that a sender with more of them can't fill the memory. */
 const NETWORKS_MAX = 200

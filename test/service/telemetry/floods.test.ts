@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createFloodLog } from '../../../src/shop/senders/floods.ts'
+import { createFloodLog } from '../../../src/service/telemetry/floods.ts'
 import type { RefusalCode } from '../../../src/shop/webhook/receive.ts'
 
 function setUp() {
