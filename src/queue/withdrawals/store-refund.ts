@@ -85,8 +85,9 @@ interface Found {
  * The deliveries of the buyer that the refund concerns, and those that correct them, oldest first, and the id of the buyer's
  * newest delivery; '' if there is none. Locks all deliveries of the buyer.
  *
- * A refund concerns one sale if it names it, or if its payload is that of a sale; what another sale of the buyer keeps is
- * then left to it. Any other refund concerns every delivery that sold one of its courses.
+ * A refund concerns one sale if its payload is that of a sale, even one with a `sale` of the shop's own, or if it names
+ * it; what another sale of the buyer keeps is then left to it. Any other refund concerns every delivery that sold one of
+ * its courses.
  */
 async function readRefundable(
   { trx }: TransactionContext,
@@ -97,6 +98,8 @@ async function readRefundable(
   const sales = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   const rows = await withLines(trx, sales)
   const newest = rows.at(-1)?.id ?? ''
+  const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
+  if (same.length > 0) return { found: same, newest }
   if (sale !== undefined) {
     const id = (await readSaleId(trx, sale)) ?? sale
     // The shop learns the id of a correction from an event or the answer to a repeat, but refunds the payload that it sold.
@@ -104,8 +107,7 @@ async function readRefundable(
     const ofSale = rows.filter((row) => ids.has(row.id))
     return { found: await concernedBy(trx, { rows: ofSale, courseIds }), newest }
   }
-  const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
-  return { found: same.length > 0 ? same : await concernedBy(trx, { rows, courseIds }), newest }
+  return { found: await concernedBy(trx, { rows, courseIds }), newest }
 }
 
 /** Those of these deliveries that sold one of the courses, with those that correct them. */

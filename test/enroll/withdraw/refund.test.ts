@@ -185,6 +185,20 @@ describe('a course that was sold alone and in a bundle', () => {
   })
 })
 
+test('a refund with the payload of a sale takes back that one, even if the shop has a field `sale` of its own', async () => {
+  const [first, other] = [await sold(ALICE), await sold(ALICE, [PYTHON])]
+  for (const sale of [other, 4711]) {
+    const body = JSON.stringify({ ...JSON.parse(payload({ email: ALICE, courseIds: [PYTHON] })), sale })
+    const own = await postTo({ url: product.url, path: 'webhook', body, headers: standard(body, `order_${sale}`) })
+    const { status, json, headers } = await refund({ email: ALICE, courseIds: [PYTHON], sale })
+    assert.deepEqual(
+      [status, json, headers['x-lernito-delivery']],
+      [200, { ...DONE, kept: [{ course: PYTHON, delivery: other }] }, own.headers['x-lernito-delivery']],
+    )
+  }
+  assert.deepEqual([await stateOf(first), await stateOf(other)], ['enrolled', 'enrolled'])
+})
+
 describe('a retry of a sale that comes after its refund', () => {
   const body = payload({ email: ALICE, courseIds: [DEMO, PYTHON] })
   const sale = (id: string) => postTo({ url: product.url, path: 'webhook', body, headers: standard(body, id) })
