@@ -105,8 +105,9 @@ async function store(
 const wrong = (message: unknown): Answer => refusal({ status: 400, message })
 
 function neverSold(courses: readonly string[], sale: string | null): Answer {
-  const what = sale === null ? 'no sale' : `no sale ${sale}`
-  const message = `Nothing was withdrawn, because ${what} of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale, or ask the operator`
+  const [what, more] =
+    sale === null ? ['no sale', ''] : [`no sale ${sale}`, ', and in sale its webhook-id or X-Lernito-Delivery']
+  const message = `Nothing was withdrawn, because ${what} of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale${more}, or ask the operator`
   return refusal({ status: 404, message })
 }
 

@@ -176,7 +176,7 @@ describe('a course that was sold alone and in a bundle', () => {
     const other = await sold('erin@example.com')
     for (const sale of [other, 'order_9']) {
       const { status, json } = await refund({ email: ALICE, sale })
-      const message = `Nothing was withdrawn, because no sale ${sale} of ${DEMO} to this address is known. Send the address and the course keys of the sale, or ask the operator`
+      const message = `Nothing was withdrawn, because no sale ${sale} of ${DEMO} to this address is known. Send the address and the course keys of the sale, and in sale its webhook-id or X-Lernito-Delivery, or ask the operator`
       assert.deepEqual([status, json], [404, { success: false, message }])
     }
     const wrong = await refund({ email: ALICE, sale: [] })
