@@ -59,8 +59,9 @@ async function singly({
   try {
     const prior = priorOf(work, course)
     const mode = modeFor(work, options.modeOf(course))
-    const stored = lineOf(work.delivery.lines, course)?.account ?? null
-    return await enrollSingly({ lms, acquire, email: work.request.email, course, stored, prior, mode })
+    const { lines, enrolledAt } = work.delivery
+    const sale = { stored: lineOf(lines, course)?.account ?? null, wasDone: enrolledAt !== null }
+    return await enrollSingly({ lms, acquire, email: work.request.email, course, ...sale, prior, mode })
   } catch (error) {
     if (error === STOPPED) return null
     throw error

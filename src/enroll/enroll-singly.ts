@@ -1,9 +1,8 @@
-import { type Account, isThere } from '../lms/apis/accounts.ts'
+import { type Account, isThere, type KnownAccount } from '../lms/apis/accounts.ts'
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
-import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
+import { allowanceFor, enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, mayStillLand, succeeded } from '../lms/client/failure.ts'
-import type { LmsAccount } from '../sale/line.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused } from './work.ts'
@@ -51,14 +50,14 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
  * The result for a sale that comes again for an address that its buyer has left: the buyer is still in the course, so nobody
  * else gets it. null if the buyer is not: the sale then goes to the address, like every sale.
  */
-async function stillEnrolled({ lms, acquire, course }: Pair, stored: LmsAccount): Promise<PairResult | null> {
-  const account = await lms.accountById(stored)
+async function stillEnrolled({ lms, acquire, course }: Pair, known: KnownAccount): Promise<PairResult | null> {
+  const account = await lms.accountById(known)
   if (!account.ok) return failed(account.failure)
   if (account.value.status !== 'registered') return null
   const { username } = account.value
   const row = await lms.enrollment(await acquire(), { username, course })
   if (!row.ok) return failed(row.failure)
-  return row.value?.active ? byAccount(stored, done('enrolled')) : null
+  return row.value?.active ? byAccount(account.value, done('enrolled')) : null
 }
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
@@ -192,16 +191,17 @@ async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<J
  * unenrolled.
  */
 async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
-  const { lms, acquire, email, course } = pair
+  const { lms, acquire, email, course, wasDone } = pair
   const made = prior === 'unasked' ? await makeAllowance(pair, prior) : null
   if (made !== null) return made
   const listed = await lms.allowances(await acquire(), { email })
   if (!listed.ok) return failed(listed.failure)
-  // At most one: the LMS's database ignores the letter case of a key, even if its courses don't.
-  const found = listed.value.find((one) => one.course.toLowerCase() === course.toLowerCase())
+  const found = allowanceFor(listed.value, course)
   if (found !== undefined) {
     if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
     if (found.course === course && enrollsOnActivation(found)) return done('allowed')
+    const left = wasDone && found.usedBy !== null ? await stillEnrolled(pair, { id: found.usedBy }) : null
+    if (left !== null) return left
     if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
     const deleted = await lms.disallow(await acquire(), { email, course })
     // Carried out late, it would delete the allowance that the next attempt makes.

@@ -1,4 +1,3 @@
-import type { LmsAccount } from '../sale/line.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAnswer } from './apis/batch-answer.ts'
@@ -100,7 +99,7 @@ function createLookUps(parts: Parts) {
     course: async (key: string, since?: number): Promise<Judged<coursesApi.Course | null>> =>
       coursesApi.canBeCourse(key) ? courses.get(key, since) : succeeded(null),
     account: (email: string) => ask(accountsApi.accountCall({ email })),
-    accountById: (known: LmsAccount) => ask(accountsApi.accountByIdCall(known)),
+    accountById: (known: accountsApi.KnownAccount) => ask(accountsApi.accountByIdCall(known)),
     /**
      * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
      * can register such a name at any time.

@@ -34,7 +34,16 @@ export async function startSingly(t: TestContext, options: StandInOptions = {}) 
         await before.get(++calls)?.()
         return unlimitedBudget().acquire(new AbortController().signal)
       }
-      const result = await enrollSingly({ lms, acquire, email, course, stored: null, prior, mode: null })
+      const result = await enrollSingly({
+        lms,
+        acquire,
+        email,
+        course,
+        stored: null,
+        wasDone: false,
+        prior,
+        mode: null,
+      })
       before.clear()
       const changes = (await sandbox.calls()).filter(({ method, path }) => method !== 'GET' && path.startsWith('/api'))
       return { result, sent: changes.map(({ method, path }) => `${method} ${path.split('/')[4]}`) }

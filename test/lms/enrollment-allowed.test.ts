@@ -26,12 +26,12 @@ test('enrollment-allowed.json: every recorded answer is judged', () => {
     'none yet': [],
     allow: 'created',
     'allow again': 'exists',
-    list: [{ course: demo, autoEnroll: true, used: false, other: null }],
+    list: [{ course: demo, autoEnroll: true, used: false, usedBy: null, other: null }],
     // This service makes no such call: the allowance would enroll nobody.
     'allow without auto_enroll': 'server_error',
     'list: two': [
-      { course: demo, autoEnroll: true, used: false, other: null },
-      { course: python, autoEnroll: false, used: false, other: null },
+      { course: demo, autoEnroll: true, used: false, usedBy: null, other: null },
+      { course: python, autoEnroll: false, used: false, usedBy: null, other: null },
     ],
     'allow again with auto_enroll true: not upgraded': 'exists',
     delete: true,
@@ -54,10 +54,11 @@ test('retired.json, registration.json, modes-and-inactive.json: every recorded a
   assert.equal(judged(exchangeOf('registration', 'allow with auto_enroll false')), 'server_error')
   for (const used of [false, true]) {
     const name = `allowances after ${used ? 'activation' : 'registration'}`
+    const usedBy = used ? 17 : null
     assert.deepEqual(judged(exchangeOf('registration', name)), [
-      { course: demo, autoEnroll: true, used, other: null },
-      { course: python, autoEnroll: true, used, other: null },
-      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false, used: false, other: null },
+      { course: demo, autoEnroll: true, used, usedBy, other: null },
+      { course: python, autoEnroll: true, used, usedBy, other: null },
+      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false, used: false, usedBy: null, other: null },
     ])
   }
   assert.equal(judged(exchangeOf('modes-and-inactive', 'the allowance that bulk left is deleted')), true)
@@ -109,7 +110,7 @@ test('an answer of another shape, or about another course, is no success', () =>
 test('an allowance for another address, which the database takes for this one, is marked as such', () => {
   const row = { email: 'user@example.com', course_id: demo, auto_enroll: true, user: null }
   const read = (email: string) => verdict(allowancesCall({ email }).judge(answer(200, [row])))
-  const seen = { course: demo, autoEnroll: true, used: false }
+  const seen = { course: demo, autoEnroll: true, used: false, usedBy: null }
   assert.deepEqual(read('user@exämple.com'), [{ ...seen, other: 'u***@example.com' }])
   assert.deepEqual(read('User@Example.com'), [{ ...seen, other: null }])
 })

@@ -80,7 +80,7 @@ test('a person who has not activated is enrolled singly, and the allowance of th
   const allowance = { email: 'bob@example.com', course: HONOR }
   await lms.bulkEnroll(await permit(), { ...ENROLL, courses: [HONOR], emails: [allowance.email] })
   assert.deepEqual(verdict(await lms.allowances(await permit(), allowance)), [
-    { course: HONOR, autoEnroll: true, used: false, other: null },
+    { course: HONOR, autoEnroll: true, used: false, usedBy: null, other: null },
   ])
   assert.equal(verdict(await lms.enrollment(await permit(), bob)), null)
   const enrolled = { active: true, mode: 'honor' }

@@ -217,11 +217,12 @@ async function repair({
   isNamed,
   modeOf,
   ...pair
-}: Omit<Pair, 'mode' | 'stored'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
+}: Omit<Pair, 'mode' | 'stored' | 'wasDone'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
   const { course } = pair
   const slug = modeOf(course)
   const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
-  const result = await enrollSingly({ ...pair, stored: null, mode, prior: isNamed ? 'unasked' : 'effect_unknown' })
+  const prior = isNamed ? 'unasked' : 'effect_unknown'
+  const result = await enrollSingly({ ...pair, stored: null, wasDone: true, mode, prior })
   if (result.kind === 'done') {
     const words = describeOutcome({ courses: { [course]: result.result }, reason: null })
     return { done: true, words, isUnknown: false }

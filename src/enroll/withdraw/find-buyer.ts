@@ -1,15 +1,17 @@
-import { type Account, isSameAddress, isThere } from '../../lms/apis/accounts.ts'
-import type { Allowance } from '../../lms/apis/enrollment-allowed.ts'
+import { type Account, isSameAddress, isThere, type KnownAccount } from '../../lms/apis/accounts.ts'
+import { type Allowance, allowanceFor } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import type { Line, LmsAccount } from '../../sale/line.ts'
+import type { Line } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 
 /** Whom a withdrawal from one course is about. */
 export interface Buyer {
   /** The account that the course was given to; without one, that of the address. */
   readonly account: Account
-  /** The allowances that concern the buyer: none if another account has the address by now. */
+  /** The account that the course was given to, as far as it is known. */
+  readonly given: KnownAccount | null
+  /** The allowances that concern the buyer: if another account has the address by now, those that the buyer has used. */
   readonly allowances: readonly Allowance[]
   /** The address that the account has now, if that is another one than the sale's; null otherwise. */
   readonly movedTo: string | null
@@ -29,30 +31,43 @@ interface Found {
 /**
  * Finds the buyer of a course by the account that the course was given to, or by the address if none is known. A retired
  * account is found, too: whoever cancels the deletion within two weeks has all courses again.
- * @param of.stored the account that the course was given to; null if none is known
+ * @param of.given null if no account is known
  */
 export async function findBuyer({
   lms,
-  stored,
+  given,
   ...found
-}: Found & { lms: Pick<Lms, 'accountById'>; stored: LmsAccount | null }): Promise<Judged<Buyer>> {
+}: Found & { lms: Pick<Lms, 'accountById'>; given: KnownAccount | null }): Promise<Judged<Buyer>> {
   const { email, account } = found
-  if (stored === null || isThere(account, stored)) {
-    return succeeded({ ...found, movedTo: null, isTaken: false, isReplaced: false })
+  if (given === null || isThere(account, given)) {
+    return succeeded({ ...found, given, movedTo: null, isTaken: false, isReplaced: false })
   }
-  const byId = await lms.accountById(stored)
+  const byId = await lms.accountById(given)
   if (!byId.ok) return byId
   const { value } = byId
-  // The allowances of an address are those of the account that has it.
+  // The other allowances of an address are those of the account that has it.
   const isTaken = 'username' in account
-  const allowances = isTaken ? [] : found.allowances
+  const allowances = isTaken ? found.allowances.filter(({ usedBy }) => usedBy === given.id) : found.allowances
+  const common = { given, allowances, isTaken }
   if (value.status === 'gone') {
-    return succeeded({ account: { status: 'unknown' }, allowances, movedTo: null, isTaken, isReplaced: isTaken })
+    return succeeded({ ...common, account: { status: 'unknown' }, movedTo: null, isReplaced: isTaken })
   }
   const { username, id, address, status } = value
   const person: Account = { status: 'active', username, id }
   const isElsewhere = status === 'registered' && !isSameAddress(address, email)
-  return succeeded({ account: person, allowances, movedTo: isElsewhere ? address : null, isTaken, isReplaced: false })
+  return succeeded({ ...common, account: person, movedTo: isElsewhere ? address : null, isReplaced: false })
+}
+
+/**
+ * The account that a course was given to. If the sale doesn't know it, it is the one that has used the allowance, whatever
+ * address it has by now: whoever leaves the address soon after the activation is seen by no check.
+ */
+function givenTo({ course, account }: GivenCourse, allowances: readonly Allowance[]): KnownAccount | null {
+  if (account !== null) return account
+  const allowance = allowanceFor(allowances, course)
+  return allowance === undefined || allowance.other !== null || allowance.usedBy === null
+    ? null
+    : { id: allowance.usedBy }
 }
 
 /** A course, and the account that it was given to; null if none is known. */
@@ -75,7 +90,7 @@ export async function findBuyers<Course extends GivenCourse>({
   const there = { email, account: account.value, allowances: allowances.value }
   const buyers: { of: Course; buyer: Buyer }[] = []
   for (const of of courses) {
-    const buyer = await findBuyer({ lms, ...there, stored: of.account })
+    const buyer = await findBuyer({ lms, ...there, given: givenTo(of, allowances.value) })
     if (!buyer.ok) return buyer
     buyers.push({ of, buyer: buyer.value })
   }

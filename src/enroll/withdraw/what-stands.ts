@@ -1,7 +1,7 @@
 import type { Account } from '../../lms/apis/accounts.ts'
 import { FREE_MODES } from '../../lms/apis/course-modes.ts'
 import type { Enrollment } from '../../lms/apis/enrollment.ts'
-import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
+import { type Allowance, allowanceFor, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Standing } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
@@ -88,9 +88,7 @@ export async function readInCourse({
   const found = await lms.course(course)
   if (!found.ok) return found
   const key = found.value?.key ?? null
-  // The LMS's database ignores the letter case of a key, even if its courses don't.
-  const named = (key ?? course).toLowerCase()
-  const allowance = allowances.find((one) => one.course.toLowerCase() === named) ?? null
+  const allowance = allowanceFor(allowances, key ?? course) ?? null
   if (key === null || !('username' in account)) return succeeded({ key, enrollment: null, allowance })
   const read = await lms.enrollment(await acquire(), { username: account.username, course: key })
   return read.ok ? succeeded({ key, enrollment: read.value, allowance }) : read

@@ -3,7 +3,7 @@ import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readRequest } from '../../queue/rows.ts'
 import type { Attempted, ClaimedOrder } from '../../queue/withdrawals/claimed-order.ts'
-import type { CourseWithdrawal, LmsAccount } from '../../sale/line.ts'
+import type { CourseWithdrawal } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer, findBuyers } from './find-buyer.ts'
 import { readInCourse } from './what-stands.ts'
@@ -46,14 +46,14 @@ export async function withdrawPerson({
   if (!found.ok) return { results, failure: found.failure }
   await holdAlso(found.value.map(({ buyer }) => buyer))
   for (const { of: line, buyer } of found.value) {
-    const { sent, course, account: stored, result, withdrawal } = line
+    const { sent, course, result, withdrawal } = line
     const keptBy = await keeperOf(course, buyer)
     if (keptBy !== null) {
       results.set(sent, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
       continue
     }
     const wasEnrolled = result === 'enrolled'
-    const order = { ...buyer, email, stored, course, wasEnrolled, paid: withdrawal.paid, beforeChange }
+    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid, beforeChange }
     const withdrawn = await withdrawCourse({ ...context, ...order })
     if (withdrawn.ok) results.set(sent, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return { results, failure: withdrawn.failure }
@@ -65,8 +65,6 @@ export async function withdrawPerson({
 /** One person and one course of an order. */
 interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly email: string
-  /** The account that the course was given to; null if none is known. */
-  readonly stored: LmsAccount | null
   /** The true key, or the key as it was sent if the delivery never reported the course. */
   readonly course: string
   /** Whether the delivery reported an enrollment there, and not only an allowance. */

@@ -109,6 +109,9 @@ export type AccountById =
     }
   | { readonly status: 'gone' }
 
+/** An account by its number. Its username is absent if only an allowance names it. */
+export type KnownAccount = Pick<LmsAccount, 'id'> & Partial<LmsAccount>
+
 const byId = z.tuple([named.extend({ id: z.int() })])
 
 /**
@@ -116,7 +119,7 @@ const byId = z.tuple([named.extend({ id: z.int() })])
  * account-by-id.json). A username changes only when the account is retired, so one with another username is not the known
  * account. An LMS that doesn't know the query answers with the account of the service user: it is not understood.
  */
-export const accountByIdCall = (of: LmsAccount): LmsCall<AccountById> => ({
+export const accountByIdCall = (of: KnownAccount): LmsCall<AccountById> => ({
   ...getRequest(ENDPOINT, { query: { lms_user_id: String(of.id) } }),
   judge: (answer) => {
     if (answer.status === 404 && answer.text === '') return succeeded({ status: 'gone' })
@@ -125,14 +128,15 @@ export const accountByIdCall = (of: LmsAccount): LmsCall<AccountById> => ({
     const [{ id, username, email: address }] = read.value
     if (id !== of.id) return notUnderstood(answer, ENDPOINT)
     if (isRetiredAddress(address)) return succeeded({ status: 'retired', id, username, address })
-    return succeeded(username === of.username ? { status: 'registered', id, username, address } : { status: 'gone' })
+    const isKnown = of.username === undefined || of.username === username
+    return succeeded(isKnown ? { status: 'registered', id, username, address } : { status: 'gone' })
   },
 })
 
 /** Whether the account that was found at an address is a known one. In another LMS, only its username is the same. */
 export const isThere = (
   account: { readonly status: string } | { readonly username: string; readonly id?: number },
-  known: LmsAccount,
+  known: KnownAccount,
 ): boolean => 'username' in account && (account.id === known.id || account.username === known.username)
 
 /** By RETIRED_EMAIL_PREFIX and RETIRED_EMAIL_DOMAIN in lms/envs/common.py, which sites leave as they are. */

@@ -14,6 +14,8 @@ export interface Allowance {
   readonly autoEnroll: boolean
   /** An account has enrolled through it, so it enrolls no other one: see mayStillEnroll. */
   readonly used: boolean
+  /** The LMS's number of that account; null if there is none, or if the LMS doesn't tell it. */
+  readonly usedBy: number | null
   /**
    * The masked address of the allowance if it is another one, which the LMS's database takes for the requested address;
    * null if it is the requested one.
@@ -33,6 +35,13 @@ export const enrollsOnActivation = (one: Allowance): boolean => one.autoEnroll &
  * `user_post_save_callback`). So a withdrawal has to delete it, as the LMS's own unenrolling does.
  */
 export const mayStillEnroll = ({ other }: Allowance): boolean => other === null
+
+/**
+ * The allowance of this address for a course; undefined if there is none. The LMS's database ignores the letter case of a
+ * key, even if its courses don't, so there is at most one.
+ */
+export const allowanceFor = (allowances: readonly Allowance[], course: string): Allowance | undefined =>
+  allowances.find((one) => one.course.toLowerCase() === course.toLowerCase())
 
 const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
@@ -67,7 +76,8 @@ export const allowancesCall = (of: { email: string }): LmsCall<readonly Allowanc
     return succeeded(
       read.value.map(({ email, course_id, auto_enroll, user = null }) => {
         const other = isSameAddress(email, of.email) ? null : maskAddress(email)
-        return { course: course_id, autoEnroll: auto_enroll, used: user !== null, other }
+        const usedBy = typeof user === 'number' ? user : null
+        return { course: course_id, autoEnroll: auto_enroll, used: user !== null, usedBy, other }
       }),
     )
   },

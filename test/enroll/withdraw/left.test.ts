@@ -52,6 +52,16 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
       return id
     }
+    /** A sale to somebody without an account, who activates one then, and has another address since. */
+    const allowedAndMoved = async (): Promise<string> => {
+      const id = await sold(OLD)
+      assert.equal(await stateOf(id), 'pre_enrolled')
+      await lms.people({ email: OLD, username: 'ada', active: false })
+      await lms.activate(OLD)
+      await lms.address({ formerly: OLD, email: NEW })
+      assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
+      return id
+    }
     /** A stranger who has the address that the buyer had, and has got the course in another way. */
     const addStranger = async (): Promise<void> => {
       await lms.people({ email: OLD, username: 'second', active: true })
@@ -104,6 +114,31 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual(json, { success: true, message: 'User enrollment status verified for 1 course(s)' })
       assert.deepEqual([await activeIn(), await stateOf(id)], [[`${NEW} ${DEMO}`], 'enrolled'])
       assert.deepEqual([(await show(id)).accounts, (await lms.state()).allowances], [before, []])
+    })
+
+    for (const isTaken of [false, true]) {
+      const whose = isTaken ? ', which another account has by now' : ''
+      test(`a refund takes a buyer out who activated an account and left the address${whose} before anybody looked`, async () => {
+        const id = await allowedAndMoved()
+        if (isTaken) await lms.people({ email: OLD, username: 'second', active: true })
+        const { status } = await refund({ url, email: OLD })
+        assert.deepEqual([status, await activeIn(), (await lms.state()).allowances], [200, [], []])
+        const { state, standings } = await show(id)
+        assert.deepEqual([state, standings[DEMO]?.standing, standings[DEMO]?.moved], ['withdrawn', 'unenrolled', true])
+        await lms.address({ formerly: NEW, email: isTaken ? NEWEST : OLD })
+        assert.deepEqual(await activeIn(), [], 'no allowance enrolls them again')
+      })
+    }
+
+    test('a repeat of such a sale lets nobody else in', async () => {
+      const id = await allowedAndMoved()
+      const { json } = await sell({ email: OLD })
+      assert.deepEqual(json, { success: true, message: 'User enrollment status verified for 1 course(s)' })
+      await lms.people({ email: OLD, username: 'second', active: false })
+      await lms.activate(OLD)
+      assert.deepEqual([await activeIn(), await stateOf(id)], [[`${NEW} ${DEMO}`], 'enrolled'])
+      await refund({ url, email: OLD })
+      assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
     })
 
     if (kind !== FIRST) return
@@ -257,10 +292,10 @@ for (const { kind, lms: apis } of LMS_KINDS) {
 
 test('the buyer of a course is the account that it was given to, wherever that is now', async () => {
   const stored = { id: 7, username: 'ada' }
-  const allowances = [{ course: DEMO, autoEnroll: true, used: false, other: null }]
+  const allowances = [{ course: DEMO, autoEnroll: true, used: false, usedBy: null, other: null }]
   const find = async (account: Account, byId: AccountById) => {
     const lms = { accountById: async () => ({ ok: true as const, value: byId }) }
-    const found = await findBuyer({ lms, email: OLD, account, allowances, stored })
+    const found = await findBuyer({ lms, email: OLD, account, allowances, given: stored })
     assert.ok(found.ok)
     const { value } = found
     const username = 'username' in value.account ? value.account.username : value.account.status

@@ -78,7 +78,7 @@ test('a buyer who activates an account before the allowance is deleted is not ta
     allowances: allowances.value,
     movedTo: null,
     isReplaced: false,
-    stored: null,
+    given: null,
     course: DEMO,
     wasEnrolled: false,
     paid: true,
