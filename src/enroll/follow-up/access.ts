@@ -37,25 +37,34 @@ export function accessEvents(deliveryId: string, before: readonly Line[], after:
 /** What else may have changed the enrollment of a delivery's buyer. */
 type Row = WithLines<Pick<DeliveryRow, 'id' | 'email' | 'effect_unknown' | 'settled_at'>>
 
-/**
- * Reads which of these courses may neither end nor come back by what was seen at `seenAt` (ms since 1970), because this
- * service explains it: a call may still have been carried out then, somebody has withdrawn the buyer from the course
- * since it was enrolled, by this delivery or another one, or a newer sale of it enrolled the buyer.
- */
-export async function readBlocked(
+type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'settled_at' | 'lands_until'>>
+
+/** All sales to the buyer of a delivery: to its address, and of courses to its accounts. */
+export async function readSales(
   { trx }: Pick<TransactionContext, 'trx'>,
-  of: { row: Row; seenAt: number; ended: readonly string[]; restored: readonly string[] },
-): Promise<ReadonlySet<string>> {
-  const { row, seenAt, ended, restored } = of
-  if (ended.length + restored.length === 0) return new Set()
-  const accountIds = row.lines.flatMap(({ account }) => account?.id ?? [])
-  const ids = await salesTo(trx, { addresses: [row.email], accountIds })
+  { email, lines }: Pick<Row, 'email' | 'lines'>,
+): Promise<readonly Sale[]> {
+  const accountIds = lines.flatMap(({ account }) => account?.id ?? [])
+  const ids = await salesTo(trx, { addresses: [email], accountIds })
   const found = await trx
     .selectFrom('deliveries')
     .select(['id', 'state', 'settled_at', 'lands_until'])
     .where('id', 'in', ids)
     .execute()
-  const sales = await withLines(trx, found)
+  return withLines(trx, found)
+}
+
+/**
+ * Which of these courses may neither end nor come back by what was seen at `seenAt` (ms since 1970), because this
+ * service explains it: a call may still have been carried out then, somebody has withdrawn the buyer from the course
+ * since it was enrolled, by this delivery or another one, or a newer sale of it enrolled the buyer. Pure.
+ * @param sales see readSales
+ */
+export function blockedBy(
+  sales: readonly Sale[],
+  of: { row: Row; seenAt: number; ended: readonly string[]; restored: readonly string[] },
+): ReadonlySet<string> {
+  const { row, seenAt, ended, restored } = of
   const enrolledAt = row.settled_at ?? 0
   const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
   const isWithdrawn = (course: string): boolean =>

@@ -3,10 +3,10 @@ import type { Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
-import { readWithdrawing, withLines } from '../../queue/lines.ts'
+import { withLines } from '../../queue/lines.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
-import { lineOf } from '../../sale/line.ts'
+import { isWithdrawing, lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, untilStored } from '../../service/lib/loop.ts'
 import type { Reported } from './reported.ts'
@@ -120,8 +120,7 @@ async function wantsCourse(
     .where('generation', '=', generation)
     .execute()
   const [row] = await withLines(on, rows)
-  if (row === undefined) return false
+  if (row === undefined || row.lines.some(isWithdrawing)) return false
   const mayWant = isDone(row.state) || row.state === 'needs_attention'
-  if (!mayWant || (lineOf(row.lines, course)?.result ?? null) === null) return false
-  return (await readWithdrawing(on, [id])).size === 0
+  return mayWant && (lineOf(row.lines, course)?.result ?? null) !== null
 }

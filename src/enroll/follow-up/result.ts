@@ -50,7 +50,7 @@ interface Of extends Pick<Reported, 'reason' | 'lines'> {
   readonly at: number
   /** The operator who asked for the check: it is then always stored, with an event. */
   readonly by: string | null
-  /** The courses whose access may neither end nor come back: see readBlocked. */
+  /** The courses whose access may neither end nor come back: see blockedBy. */
   readonly blocked?: ReadonlySet<string>
 }
 

@@ -81,7 +81,7 @@ export function standingAfter({
   course: string
   seen: Seen
   before: CourseStanding | null
-  /** Whether its access may end or come back, and if so, whether something keeps it from that: see readBlocked. */
+  /** Whether its access may end or come back, and if so, whether something keeps it from that: see blockedBy. */
   watched: { readonly isBlocked: boolean } | null
   at: number
 }): CourseStanding {

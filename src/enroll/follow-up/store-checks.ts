@@ -4,11 +4,12 @@ import type { TransactionContext, WriteContext } from '../../database/transactio
 import { auditedChange } from '../../queue/audited-change.ts'
 import { type Found, lockDeliveries, storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { readWithdrawing, type WithLines, withLines } from '../../queue/lines.ts'
+import { type WithLines, withLines } from '../../queue/lines.ts'
 import { endedAtOf, REASON_COLUMNS, readReason, reasonColumns } from '../../queue/rows.ts'
+import { isWithdrawing } from '../../sale/line.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
-import { changesOf, readBlocked } from './access.ts'
+import { blockedBy, changesOf, readSales } from './access.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
@@ -104,8 +105,7 @@ async function readRows({ trx }: TransactionContext, ids: readonly string[]): Pr
   await lockDeliveries({ trx }, ids)
   const found = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   const rows = await withLines(trx, found)
-  const withdrawing = await readWithdrawing(trx, ids)
-  return new Map(rows.filter(({ id }) => !withdrawing.has(id)).map((row) => [row.id, row]))
+  return new Map(rows.filter(({ lines }) => !lines.some(isWithdrawing)).map((row) => [row.id, row]))
 }
 
 async function writeOf(
@@ -116,7 +116,10 @@ async function writeOf(
   const { id, state, lines } = row
   const of = { check, reason: readReason(row), lines, receivedAt: row.received_at, at: writing.at, by }
   const found = resultOfCheck(of)
-  const blocked = await readBlocked(writing, { row, seenAt: check.askedAt, ...changesOf(lines, found.lines) })
+  const changes = changesOf(lines, found.lines)
+  const isChanged = changes.ended.length + changes.restored.length > 0
+  const sales = isChanged ? await readSales(writing, row) : []
+  const blocked = blockedBy(sales, { row, seenAt: check.askedAt, ...changes })
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
   const stored = { state: after.state, lines: after.lines }
   if (after.lines === lines && after.reason === of.reason) return { found: null, drafts: after.drafts, stored }

@@ -4,9 +4,9 @@ import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { storeLines, type WithLines, withLines } from '../../queue/lines.ts'
-import { type Achievement, type Line, lineOf } from '../../sale/line.ts'
+import { type Achievement, lineOf } from '../../sale/line.ts'
 import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
-import { isWatched, readBlocked } from './access.ts'
+import { blockedBy, isWatched, readSales } from './access.ts'
 import type { Reported } from './reported.ts'
 
 /** What the LMS tells of a buyer in a course. `percent`: null if nobody is to know. `createdAt`: ms since 1970. */
@@ -93,34 +93,20 @@ async function storeOne(
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
-  const blocked = await readBlocked(writing, { row, seenAt: askedAt, ended: courses, restored: [] })
-  const lost = await readLost(writing, row)
+  const sales = await readSales(writing, row)
+  const blocked = blockedBy(sales, { row, seenAt: askedAt, ended: courses, restored: [] })
+  const enrolledAt = row.settled_at ?? 0
+  const isLost = (course: string): boolean =>
+    sales.some((sale) => (lineOf(sale.lines, course)?.standing?.endedAt ?? -1) >= enrolledAt)
   const achieved = new Map(lines.map((line) => [line.course, line.achievement]))
   const drafts: EventDraft[] = []
   for (const { course, fact } of current) {
     const news = newsOf({ known: achieved.get(course) ?? null, fact, at: writing.at })
-    if (news === null || blocked.has(course) || lost.has(course)) continue
+    if (news === null || blocked.has(course) || isLost(course)) continue
     achieved.set(course, news.after)
     drafts.push({ deliveryId: id, kind: news.kind, detail: course })
   }
   const after = lines.map((line) => ({ ...line, achievement: achieved.get(line.course) ?? null }))
   await storeLines(writing.trx, [{ id, before: lines, lines: after }])
   return drafts
-}
-
-/** The courses that the buyer has lost since this delivery was enrolled, as another one has found, by true course key. */
-async function readLost(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  { email, settled_at: enrolledAt }: Pick<Row, 'email' | 'settled_at'>,
-): Promise<ReadonlySet<string>> {
-  const rows = await trx
-    .selectFrom('deliveries')
-    .select('id')
-    .where('email', '=', email)
-    .where('ended_at', 'is not', null)
-    .execute()
-  const lines = (await withLines(trx, rows)).flatMap((row) => row.lines)
-  const since = enrolledAt ?? 0
-  const isLost = ({ standing }: Line): boolean => standing?.endedAt !== undefined && standing.endedAt >= since
-  return new Set(lines.filter(isLost).map(({ course }) => course))
 }
