@@ -20,6 +20,7 @@ import {
 } from './harness.ts'
 
 const running = new AbortController().signal
+const DAY_MS = 24 * 3_600_000
 const quick = { timeout: 30_000 } // a test that waits for the deadline instead of the event fails by it
 
 const claimOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inbox.claim(10, running))
@@ -143,6 +144,25 @@ test('a sender waits for the next attempt if it is before the deadline', quick, 
   assert.equal((await claimOne(bench)).attempts, 1)
   await bench.inbox.settle([succeeded(id)])
   assert.deepEqual((await answered).progress, progressOf(succeeded(id)))
+})
+
+test('a clock that is set meanwhile ends no wait: of a sale, or of a refund', quick, async (t) => {
+  const bench = await setUp(t)
+  const setClock = <Result>(result: Result): Result => {
+    bench.clock.at += DAY_MS
+    return result
+  }
+  const ended = [new Map(), new Map([['a/b/c', 'done' as const]])]
+  const { inbox } = await bench.replica('replica-2', (store) => ({
+    ...store,
+    write: (writes) => store.write(writes).then(setClock),
+    withdrawn: async () => setClock(ended.shift() ?? new Map()),
+  }))
+  const answered = inbox.submit(arrival(), deadline())
+  const { id } = only(await inbox.claim(10, running))
+  await inbox.settle([succeeded(id)])
+  assert.deepEqual((await answered).progress, progressOf(succeeded(id)))
+  assert.equal(await inbox.withdrawn({ ids: ['a/b/c'], deadline: deadline() }), 'done')
 })
 
 test('a next attempt at the deadline or later is answered at once', quick, async (t) => {
