@@ -38,7 +38,7 @@ export async function runWork(parts: Parts): Promise<void> {
   const days = settings.LERNITO_RETENTION_DAYS
   await Promise.all([
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),
-    withdraw(parts),
+    runWithdrawals({ ...parts, ...parts.calls, wakeUp: parts.withdrawalsWakeUp }),
     followUp(parts, { makeRound: followUpRound, share: shareOf(parts, WAITING_PART), intervalMs: parts.followUpMs }),
     followUpEnrolled(parts),
     // With the client that the circuit breaker doesn't watch: the catalogue must not stop sales.
@@ -56,19 +56,6 @@ export async function runWork(parts: Parts): Promise<void> {
     runSenders({ ...parts, days }),
     runShopAnswers({ ...parts, answers: parts.shopAnswers }),
   ])
-}
-
-/** Carries out the withdrawals that were ordered. */
-function withdraw(parts: Parts): Promise<void> {
-  return runWithdrawals({
-    ...parts,
-    ...parts.calls,
-    wakeUp: parts.withdrawalsWakeUp,
-    isOpen: parts.isLmsUnavailable,
-    onEvents: (events) => {
-      for (const event of events) parts.publish(event)
-    },
-  })
 }
 
 /** Follows up those who are enrolled: whether they still are, and if the shop wants it, what they have achieved. */

@@ -20,7 +20,6 @@ import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
 import { lateEnrolling } from '../../queue/withdrawals/late-enrolling.ts'
 import { LATE } from '../../queue/withdrawals/withdrawal.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
 import { costsNoAttempt } from '../breakers/breaker-state.ts'
@@ -31,14 +30,12 @@ import { type AttemptedPerson, withdrawPerson } from './withdraw-person.ts'
 /** An operator waits for it, and an idle look costs one statement. */
 const POLL_MS = 1000
 
-interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs'> {
+interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs' | 'publish'> {
   readonly replicas: Pick<AppContext['replicas'], 'holds'>
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
   /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */
-  readonly isOpen: () => boolean
-  /** Called with the events of an order, after they are stored. */
-  readonly onEvents: (events: readonly DeliveryEvent[]) => void
+  readonly isLmsUnavailable: () => boolean
 }
 
 /** Something else is done just now for another address of the buyer. */
@@ -59,7 +56,7 @@ const STOPPED = new Error('the withdrawal must not go on')
 export function runWithdrawals(from: Withdrawals): Promise<void> {
   const round = async (): Promise<number> => {
     const woken = from.wakeUp.listen()
-    if (from.isOpen()) return POLL_MS
+    if (from.isLmsUnavailable()) return POLL_MS
     const order = await from.guard(() => claimOrder(from))
     if (order === null) await woken(POLL_MS, from.signal)
     else await carryOut(from, order).finally(() => order.holds.ended(holdsOf(order)))
@@ -83,7 +80,10 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     })
     isLate &&= failure !== null && mayStillLand(failure)
     if (failure === null) await conclude(from, order, { results, lookedAt })
-    else await again(from, order, { results, failure, isFree: costsNoAttempt(failure.kind) || from.isOpen(), isLate })
+    else {
+      const isFree = costsNoAttempt(failure.kind) || from.isLmsUnavailable()
+      await again(from, order, { results, failure, isFree, isLate })
+    }
   } catch (error) {
     if (error === BUSY) await releaseSoon()
     else if (error === STOPPED) await write(from, async (trx) => void (await endHolds(trx, order, { isLate: false })))
@@ -178,13 +178,11 @@ const write = (
   body: (trx: TransactionContext['trx']) => Promise<void>,
 ): Promise<void> => guard(() => inTransaction({ database, random, body }))
 
-const end = (from: Withdrawals, order: ClaimedOrder, of: { attempted: Attempted; isLate: boolean }): Promise<void> =>
-  publish(from, () => endOrder(from.context, { order, ...of }))
-
-async function publish(
-  { guard, onEvents }: Withdrawals,
-  change: () => Promise<{ readonly events: readonly DeliveryEvent[] }>,
+async function end(
+  { context, guard, publish }: Withdrawals,
+  order: ClaimedOrder,
+  of: { attempted: Attempted; isLate: boolean },
 ): Promise<void> {
-  const { events } = await guard(change)
-  onEvents(events)
+  const { events } = await guard(() => endOrder(context, { order, ...of }))
+  for (const event of events) publish(event)
 }

@@ -44,8 +44,8 @@ async function withdraw(bench: FollowUp, id: string, courses: string[] | null = 
     guard,
     landsMs: LANDS_MS,
     wakeUp: createWakeUp(),
-    isOpen: () => false,
-    onEvents: () => stop.abort(),
+    isLmsUnavailable: () => false,
+    publish: () => stop.abort(),
     onError: (error) => void errors.push(error),
     signal: stop.signal,
   })
