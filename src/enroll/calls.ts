@@ -74,8 +74,7 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   const acquire = (): Promise<Permit> => acquireChecked(() => budget.acquire(signal), check)
   const context = { batch, lms: breaker.lms, breakers, options, isUp, acquire, keepOurs }
   try {
-    if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
-    else if (route.kind === 'single') await enrollOneByOne(context)
+    if (route.kind === 'single') await enrollOneByOne(context)
     else await enrollInBatch({ ...context, route, waiting: inFlight.idle(), newId })
   } catch (error) {
     if (signal.aborted) return // it isn't settled, so it is due at the next start

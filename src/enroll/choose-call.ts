@@ -13,7 +13,7 @@ import {
 } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { InFlight } from './in-flight.ts'
-import type { Work, WorkFailure } from './work.ts'
+import type { Work } from './work.ts'
 
 /**
  * When the budget runs low, a batch of fewer than GOOD_BATCH people waits for more. It waits longer (up to GATHER_MS)
@@ -25,12 +25,11 @@ const GATHER_MS = 1500
 /** The part of the budget that bulk_enroll leaves to the single APIs if enrollments/modify can do its work. */
 const RESERVE = 1 / 3
 
-/** How a call is made. `bulk` spends the permit. `none`: the call isn't made, since the LMS failed before it. */
+/** How a call is made. `bulk` spends the permit. */
 export type Route =
   | { readonly kind: 'bulk'; readonly permit: Permit }
   | { readonly kind: 'modify' }
   | { readonly kind: 'single' }
-  | { readonly kind: 'none'; readonly failure: WorkFailure }
 
 /** A call in flight. */
 export interface Call {
@@ -52,16 +51,14 @@ interface Choosing {
  * - With modify only, all batches go there.
  * - With bulk_enroll only, they go there, at the pace of the budget.
  * - With neither, everybody goes singly, at the pace of the budget.
+ * An API counts as missing while the LMS doesn't tell whether it has it. If the LMS is down, the next call shows it.
  */
 export async function chooseCall(choosing: Choosing): Promise<Call | null> {
   const { breaker, chooser } = choosing
   const [bulk, modify] = await Promise.all([breaker.lms.bulkAvailable(), breaker.lms.modifyAvailable()])
-  if (!bulk.ok) {
-    const chosen = chooser.choose({ scope: 'sets' })
-    return chosen && { chosen, route: { kind: 'none', failure: bulk.failure } }
-  }
-  if (modify.ok && modify.value) return withModify(choosing, bulk.value)
-  return bulk.value ? withBulk(choosing) : single(chooser.choose({ scope: 'singles' }))
+  const hasBulk = bulk.ok && bulk.value
+  if (modify.ok && modify.value) return withModify(choosing, hasBulk)
+  return hasBulk ? withBulk(choosing) : single(chooser.choose({ scope: 'singles' }))
 }
 
 const single = (chosen: ChosenCall | null): Call | null => chosen && { chosen, route: { kind: 'single' } }

@@ -8,7 +8,7 @@ import { leaveOutOthers } from './leave-out-others.ts'
 import type { PriorKnowledge } from './pair.ts'
 import { byAccount, done, failAll, record, refused, sendSingly, type Work } from './work.ts'
 
-type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
+type BatchRoute = Exclude<Route, { kind: 'single' }>
 
 /**
  * Makes one call of bulk_enroll or enrollments/modify for a batch, and records the results in its works. A work without

@@ -110,8 +110,9 @@ test('with bulk_enroll only, batches go there; with neither, everybody goes sing
   assert.deepEqual(routeOf(await neither()), ['single', [A, B], works.slice(0, 1)])
 })
 
-test('an LMS that does not tell whether it has modify is used without it; without an answer about bulk_enroll, no call is made', async () => {
+test('an LMS that does not tell whether it has an API is used without it', async () => {
   const works = [aWork({ courses: [A] })]
   assert.deepEqual(routeOf(await setUp(works, { bulk: true, modify: 'fails' })()), ['bulk', [A], works])
-  assert.deepEqual(routeOf(await setUp(works, { bulk: 'fails', modify: true })()), ['none', [A], works])
+  assert.deepEqual(routeOf(await setUp(works, { bulk: 'fails', modify: true })()), ['modify', [A], works])
+  assert.deepEqual(routeOf(await setUp(works, { bulk: 'fails', modify: 'fails' })()), ['single', [A], works])
 })

@@ -34,7 +34,7 @@ test('the permit of a call that could not be made is released', async (t) => {
   const env = { LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '1000' }
   const product = await startProduct({ now: () => stopped, env })
   t.after(() => product.stop())
-  await product.lms.faults([{ method: 'GET', path: BULK, status: 503 }])
+  await product.lms.faults([{ path: '/api/user/v1/accounts/search_emails', status: 503 }])
   assert.equal((await product.sell({ email: 'new@example.com' })).status, 500)
   const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
   assert.equal(/^lernito_call_budget_used_ratio (.*)$/m.exec(text)?.[1], '0')
