@@ -17,8 +17,7 @@ export interface InFlight {
   /** Puts works into a call. Run it in the same step as the choice: otherwise another call can take them too. */
   beginCall(works: readonly Work[]): void
   /**
-   * Gives those works of a call whose attempt may begin or go on. The others are released, or stopped if they had begun:
-   * only their settlement ends the hold. See Inbox.beginAttempt.
+   * Gives those works of a call whose attempt has begun, now or before. The others are released. See Inbox.beginAttempt.
    */
   beginAttempt(works: readonly Work[]): Promise<readonly Work[]>
   endCall(works: readonly Work[]): void
@@ -56,13 +55,11 @@ export function createInFlight({
       for (const work of works) inCall.add(work)
     },
     beginAttempt: async (works) => {
-      const going = await inbox.beginAttempt(idsOf(works))
-      const others = works.filter(({ delivery }) => !going.has(delivery.id))
-      for (const work of others.filter(hasBegun)) stop(work)
-      const dropped = others.filter((work) => !hasBegun(work))
+      const begun = await inbox.beginAttempt(idsOf(works))
+      const dropped = works.filter(({ delivery }) => !begun.has(delivery.id))
       for (const work of dropped) held.delete(work)
       if (dropped.length > 0) inbox.release(idsOf(dropped))
-      return works.filter(({ delivery }) => going.has(delivery.id))
+      return works.filter(({ delivery }) => begun.has(delivery.id))
     },
     endCall: (works) => {
       for (const work of works) inCall.delete(work)

@@ -37,9 +37,9 @@ export interface Inbox {
   claim(max: number, signal: AbortSignal): Promise<Delivery[]>
   isAwaited(id: string): boolean
   /**
-   * Records that attempts of claimed deliveries begin, right before their first call to the LMS. Resolves to those that may
-   * begin: an operator may have handled or erased one since it was claimed, the shop may have sent it again, or another
-   * replica attempts it or another delivery of the person. Resolves to none while the database is unavailable.
+   * Records that attempts of claimed deliveries begin, right before their first call to the LMS. Resolves to those that have
+   * begun, now or before: an operator may have handled or erased one since it was claimed, the shop may have sent it again,
+   * or another replica attempts it or another delivery of the person. None begins while the database is unavailable.
    */
   beginAttempt(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Whether the attempt has begun and is not settled. */
@@ -189,15 +189,13 @@ async function beginAttempt(
 ): Promise<ReadonlySet<string>> {
   const again = ids.filter(claimed.hasBegun)
   const first = ids.flatMap((id) => (claimed.hasBegun(id) ? [] : (claimed.attemptOf(id) ?? [])))
-  try {
-    const going = again.length === 0 ? [] : await store.mayContinue(again)
-    const begun = first.length === 0 ? [] : await store.beginAttempt(first, { calls })
-    for (const id of begun) claimed.begin(id)
-    return new Set([...going, ...begun])
-  } catch (error) {
+  if (first.length === 0) return new Set(again)
+  const begun = await store.beginAttempt(first, { calls }).catch((error: unknown) => {
     report(error)
-    return new Set()
-  }
+    return []
+  })
+  for (const id of begun) claimed.begin(id)
+  return new Set([...again, ...begun])
 }
 
 /** The LMS already has the effect of the attempt, so the result is kept until the database stores it. */

@@ -52,18 +52,6 @@ test('a delivery that an operator has handled in the meantime is released before
   assert.equal(inFlight.size(), 1)
 })
 
-test('a delivery that may not go on after its attempt has begun is settled, because the hold ends with that', async () => {
-  const { inFlight, works, begun, handled, release } = setUp()
-  const [late, plain] = works
-  begun.add(late.delivery.id)
-  inFlight.beginCall(works)
-  handled.add(late.delivery.id).add(plain.delivery.id)
-  assert.deepEqual(await inFlight.beginAttempt(works), works.slice(2))
-  assert.deepEqual(release, [plain.delivery.id])
-  inFlight.endCall(works)
-  assert.deepEqual([inFlight.idle()[0], late.stopped, late.open.size], [late, true, 0])
-})
-
 test('between two calls, an attempt that may not go on is stopped, unless it is in a call', async () => {
   const { inFlight, works, begun, handled } = setUp()
   const [first, second, third] = works
