@@ -59,19 +59,20 @@ export async function findBuyer({
 }
 
 /**
- * The account that a course was given to. If the sale doesn't know it, it is the one that has used the allowance, whatever
- * address it has by now: whoever leaves the address soon after the activation is seen by no check.
+ * The account that a course was given to. If the sale made an allowance and doesn't know it, it is the one that has used
+ * that, whatever address it has by now: whoever leaves the address soon after the activation is seen by no check. A sale
+ * that enrolled an account made none: the one there is another sale's.
  */
-function givenTo({ course, account }: GivenCourse, allowances: readonly Allowance[]): KnownAccount | null {
-  if (account !== null) return account
+function givenTo({ course, account, result }: GivenCourse, allowances: readonly Allowance[]): KnownAccount | null {
+  if (account !== null || result === 'enrolled') return account
   const allowance = allowanceFor(allowances, course)
   return allowance === undefined || allowance.other !== null || allowance.usedBy === null
     ? null
     : { id: allowance.usedBy }
 }
 
-/** A course, and the account that it was given to; null if none is known. */
-export type GivenCourse = Pick<Line, 'course' | 'account'>
+/** A course, what the sale reported there, and the account that it was given to; null if none is known. */
+export type GivenCourse = Pick<Line, 'course' | 'account' | 'result'>
 
 /** Finds the buyers of several courses of one sale, in their order. */
 export async function findBuyers<Course extends GivenCourse>({

@@ -143,6 +143,14 @@ for (const { kind, lms: apis } of LMS_KINDS) {
 
     if (kind !== FIRST) return
 
+    test('whoever has used an older allowance is not the buyer of a sale that enrolled an account', async () => {
+      const id = await allowedAndMoved()
+      await addStranger()
+      await setFacts(context.database.db, id, { courses: { [DEMO]: 'enrolled' } })
+      const { status } = await refund({ url, email: OLD })
+      assert.deepEqual([status, await activeIn()], [200, [`${NEW} ${DEMO}`]])
+    })
+
     test('an unused allowance for the old address goes too if nobody has the address', async () => {
       const id = await soldAndMoved()
       await lms.seed({ allowances: [{ email: OLD, course: DEMO, auto_enroll: true, used: false }] })

@@ -111,7 +111,7 @@ for (const step of [1, 2]) {
       },
       acquire: () => unlimitedBudget().acquire(new AbortController().signal),
       email: VICTIM,
-      courses: [{ course: DEMO, account: null }],
+      courses: [{ course: DEMO, account: null, result: null }],
     })
     assert.ok(stands.ok)
     assert.deepEqual(
