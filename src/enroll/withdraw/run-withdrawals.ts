@@ -29,6 +29,8 @@ import { type AttemptedPerson, withdrawPerson } from './withdraw-person.ts'
 
 /** An operator waits for it, and an idle look costs one statement. */
 const POLL_MS = 1000
+/** How many orders a replica carries out at a time: one whose calls hang delays no other buyer's. The LMS may hang, too. */
+const AT_A_TIME = 3
 
 interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs' | 'publish'> {
   readonly replicas: Pick<AppContext['replicas'], 'holds'>
@@ -45,15 +47,15 @@ const BUSY = new Error('the withdrawal has to wait')
 const STOPPED = new Error('the withdrawal must not go on')
 
 /**
- * Carries out the orders to withdraw buyers from courses, one after the other, until the signal is aborted. Every replica
- * runs this. One replica at a time carries out an order; see claimOrder. A replica can die at any point of an order:
- * another one then begins it again, and what is done already is found done.
+ * Carries out the orders to withdraw buyers from courses, a few at a time, until the signal is aborted. Every replica runs
+ * this. An order is carried out once at a time, and one for each buyer; see claimOrder. A replica can die at any point of
+ * an order: another one then begins it again, and what is done already is found done.
  *
  * While the LMS may still carry out a call that enrolls the buyer (see lateEnrolling), finding nothing proves nothing: the
  * order stays open, and the LMS is looked at again afterwards. While it may carry out one of the order itself, which could
  * undo a sale that came since, nothing else is done for the buyer (see Holds.mayLandLate).
  */
-export function runWithdrawals(from: Withdrawals): Promise<void> {
+export async function runWithdrawals(from: Withdrawals): Promise<void> {
   const round = async (): Promise<number> => {
     const woken = from.wakeUp.listen()
     if (from.isLmsUnavailable()) return POLL_MS
@@ -62,7 +64,7 @@ export function runWithdrawals(from: Withdrawals): Promise<void> {
     else await carryOut(from, order).finally(() => order.holds.ended(holdsOf(order)))
     return 0
   }
-  return runBackgroundLoop({ ...from, round, againMs: POLL_MS })
+  await Promise.all(Array.from({ length: AT_A_TIME }, () => runBackgroundLoop({ ...from, round, againMs: POLL_MS })))
 }
 
 async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {

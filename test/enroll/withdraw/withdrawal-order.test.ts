@@ -46,6 +46,18 @@ test('a queued delivery is stopped first, and its call in flight is awaited', as
   assert.deepEqual([await stateOf(id), await activeOf('alice@example.com')], ['withdrawn', false])
 })
 
+test('an order whose call hangs delays no order for another buyer', async () => {
+  const [slow, other] = [await sold('alice@example.com'), await sold('erin@example.com')]
+  await lms.faults([{ path: UNENROLL, delayMs: 1, times: 1 }])
+  await operations.withdraw({ id: slow, ...order })
+  await hold.arrived()
+  await withdraw(other)
+  const [waiting] = await operations.withdrawals(slow)
+  assert.deepEqual([await stateOf(other), waiting?.endedAt, waiting?.result], ['withdrawn', null, null])
+  hold.release()
+  await ended(product, slow)
+})
+
 test('one course of a queued delivery can be withdrawn, and the delivery goes on with the rest', async () => {
   await lms.faults([{ path: BULK, status: 500, body: 'no' }])
   const id = await sold('alice@example.com', [DEMO, PYTHON])
