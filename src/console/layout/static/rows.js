@@ -28,14 +28,14 @@ function toggle() {
 
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event)) return
-  // An open dialog has the keys for itself. A browser without popovers doesn't know the selector.
-  if (CSS.supports('selector(:popover-open)') && document.querySelector('[popover]:popover-open') !== null) return
+  // An open dialog has the keys for itself.
+  if (document.querySelector('[popover]:popover-open') !== null) return
   if (event.key === 'j') moveBy(1)
   else if (event.key === 'k') moveBy(-1)
   else if (event.key === 'x') toggle()
   else if (event.key === 'Enter' && event.target.matches('.pick input')) {
     event.preventDefault() // it would send the form
     rowLinks()[placeOf(rowLinks())].click()
-  } else if (event.key === '?') document.querySelector('#keys')?.showPopover?.()
+  } else if (event.key === '?') document.querySelector('#keys')?.showPopover()
   else if (event.key === 'Escape') selection()?.reset()
 })
