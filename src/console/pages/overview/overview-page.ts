@@ -54,10 +54,9 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
   const { operations, readSenders, shopEvents } = parts
   const now = parts.now()
   const { bounds, from, to, ...span } = boundsOf(asked, { now, zone })
-  const [overview, states, sold, causes, sales, byCourse, bands, senders, events] = await Promise.all([
+  const [overview, states, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
     operations.countByState({}),
-    operations.countByState({ from, to, sales: true }),
     operations.causes(),
     operations.sales(bounds),
     operations.salesByCourse({ from, to }),
@@ -85,7 +84,7 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     budget: parts.budget.fullness(),
     pausedCourses: parts.breakers.paused(),
     states,
-    sold,
+    sold: sumOf(sales.value.map(({ counts }) => counts)),
     sales,
     byCourse,
   }
@@ -114,8 +113,8 @@ function periodText({ firstDay, lastDay, zone }: View): string {
 }
 
 /** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
-function countedHtml({ states, sold, sales, byCourse, now }: View): string {
-  const at = Math.min(states.at, sold.at, sales.at, byCourse.at)
+function countedHtml({ states, sales, byCourse, now }: View): string {
+  const at = Math.min(states.at, sales.at, byCourse.at)
   return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
@@ -156,8 +155,7 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 }
 
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
-function tilesHtml({ sold, causes, sales, overview, now, zone, period, lastDay }: View): string {
-  const counts = sold.value
+function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, lastDay }: View): string {
   const midnight = dayIn(dayText(now, zone), zone).from
   const ofToday = sales.value.filter(({ from }) => from >= midnight).map((bar) => totalOf(bar.counts))
   const isNow = lastDay === dayText(now, zone)
@@ -186,8 +184,7 @@ function tilesHtml({ sold, causes, sales, overview, now, zone, period, lastDay }
 }
 
 /** The states without a figure of their own, so that the figures add up, and what none of them counts. */
-function othersHtml({ sold, period }: View): string {
-  const counts = sold.value
+function othersHtml({ sold: counts, period }: View): string {
   const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
     const text = fill(TEXTS.counts[state], { count: numberText(counts[state]) })
     const list = `~/deliveries${queryText({ sales: 'only', state, ...period })}`
