@@ -157,7 +157,8 @@ export const withdraw = command({
     return withOperations(async (opened) => {
       const { operations } = opened
       const id = await needId(opened, given)
-      const withdrawable = (await operations.withdrawable(id)) ?? unknownDelivery(given)
+      const shown = (await operations.show(id)) ?? unknownDelivery(given)
+      const withdrawable = shown.withdrawable ?? { email: '', courses: [] }
       const isChosen = (course: string): boolean => courses === null || hasCourse(courses, course)
       const chosen = withdrawable.courses.filter(({ course }) => isChosen(course))
       const { stands, ...failed } = await readStands(settings, { ...withdrawable, courses: chosen })

@@ -192,7 +192,7 @@ const show = command({
 /** A delivery, without what only the service uses. */
 function withoutInternals(shown: Shown) {
   const { digest: _digest, person: _person, generation: _generation, effectUnknown: _unknown, ...told } = shown
-  const { lastEvent: _lastEvent, ...delivery } = told
+  const { lastEvent: _lastEvent, withdrawable: _withdrawable, ...delivery } = told
   return delivery
 }
 

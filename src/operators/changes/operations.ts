@@ -12,7 +12,6 @@ import { TIMING } from '../../queue/replicas/timing.ts'
 import { personOf } from '../../queue/rows.ts'
 import { readAnswers } from '../../queue/shop-answers.ts'
 import { listWithdrawals, orderWithdrawal, readOtherSales } from '../../queue/withdraw.ts'
-import { readWithdrawable, withdrawableOf } from '../../queue/withdrawals/withdrawable.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
 import { list, show, summaries } from '../find/listing.ts'
@@ -69,12 +68,6 @@ function finding(parts: Parts) {
     summaries: read(summaries),
     neighbors: read(neighborsOf),
     audit: read(audit),
-
-    /** What a delivery can be withdrawn from; null if it does not exist, or if its row can't be read. */
-    withdrawable: read(async (db, id: string) => {
-      const row = await readWithdrawable(db, id)
-      return row === undefined ? null : withdrawableOf(row)
-    }),
 
     /** The ids of the deliveries that a withdrawal from these courses concerns, too: see readOtherSales. */
     otherSales: read(async (db, id: string, courses: readonly string[]) =>

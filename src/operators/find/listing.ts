@@ -3,6 +3,7 @@ import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
+import { type Withdrawable, withdrawableOf } from '../../queue/withdrawals/withdrawable.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import type { Delivery } from '../../sale/types.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
@@ -29,6 +30,8 @@ export interface Shown extends Delivery {
   readonly activeAt: number
   /** The number of its last event. */
   readonly lastEvent: number
+  /** What it can be withdrawn from; null if it has no request that can be read. */
+  readonly withdrawable: Withdrawable | null
   readonly unreadable: string | null
 }
 
@@ -89,6 +92,7 @@ export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null
   return {
     ...toDelivery({ ...row, request: null }),
     ...requestOrNothing(row),
+    withdrawable: withdrawableOf(row),
     activeAt: row.active_at,
     lastEvent: row.last_event,
   }

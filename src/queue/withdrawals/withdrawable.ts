@@ -8,13 +8,9 @@ export interface Withdrawable {
   readonly email: string
   /** One without a result was not reported, but an attempt of the delivery may have taken effect there. */
   readonly courses: readonly Line[]
-  /** The delivery is queued: it goes on with the courses that a withdrawal doesn't name. */
-  readonly isQueued: boolean
-  /** The number of the delivery's last event. */
-  readonly lastEvent: number
 }
 
-export const WITHDRAWABLE = ['id', 'state', 'request', 'may_have_effect', 'last_event'] as const
+export const WITHDRAWABLE = ['id', 'state', 'request', 'may_have_effect'] as const
 export type WithdrawableRow = WithLines<Pick<DeliveryRow, (typeof WITHDRAWABLE)[number]>>
 
 /** Reads what withdrawableOf needs. */
@@ -38,12 +34,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
     const isPossible = row.state === 'queued' || row.may_have_effect !== 0
     const mayHave = ({ result, standing }: Line): boolean =>
       result !== null || (isPossible && row.state !== 'withdrawn' && !isOut(standing))
-    return {
-      email,
-      courses: row.lines.filter(mayHave),
-      isQueued: row.state === 'queued',
-      lastEvent: row.last_event,
-    }
+    return { email, courses: row.lines.filter(mayHave) }
   } catch {
     return null
   }

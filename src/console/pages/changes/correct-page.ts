@@ -120,7 +120,7 @@ async function previewHtml(
   }
   if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
   const { email, courseIds } = planned.request
-  const withdrawable = await operations.withdrawable(here.id)
+  const { withdrawable } = delivery
   const concerned = withdrawable?.courses ?? []
   const [account, courses, stands] = await Promise.all([
     lms.account(email),

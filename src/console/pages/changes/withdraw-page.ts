@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
@@ -28,9 +29,9 @@ export function addWithdrawal(parts: PageParts): void {
   const path = '/deliveries/:id/withdraw'
 
   scope.get<WithId>(path, async (request, reply) => {
-    const withdrawable = await operations.withdrawable(request.params.id)
-    if (withdrawable === null) return reply.callNotFound()
-    return sendForm(parts, reply, { request, withdrawable, sent: sentForm(request) })
+    const delivery = await operations.show(request.params.id)
+    if (delivery === null) return reply.callNotFound()
+    return sendForm(parts, reply, { request, delivery, sent: sentForm(request) })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -39,18 +40,19 @@ export function addWithdrawal(parts: PageParts): void {
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
     const here = deliveryPath(request)
-    const withdrawable = await operations.withdrawable(id)
-    if (withdrawable === null) return reply.callNotFound()
+    const delivery = await operations.show(id)
+    if (delivery === null) return reply.callNotFound()
     const again = (problem: Problem) => {
       const values = new URLSearchParams(form)
       values.set('problem', problem)
       return leadToPage({ reply, path: `${here}/withdraw`, values }, () =>
-        sendForm(parts, reply, { request, withdrawable, sent: values }),
+        sendForm(parts, reply, { request, delivery, sent: values }),
       )
     }
     if (courses.length === 0) return again('noCourse')
-    const chosen = withdrawable.courses.filter(({ course }) => hasCourse(courses, course))
-    const stands = paid ? null : await lms.whatStands({ ...withdrawable, courses: chosen })
+    const { withdrawable } = delivery
+    const chosen = withdrawable?.courses.filter(({ course }) => hasCourse(courses, course)) ?? []
+    const stands = paid || withdrawable === null ? null : await lms.whatStands({ ...withdrawable, courses: chosen })
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
     if (isPaid) return again('paidUnconfirmed')
@@ -74,17 +76,16 @@ export function addWithdrawal(parts: PageParts): void {
 
 interface Order {
   readonly request: FastifyRequest<WithId>
-  readonly withdrawable: Withdrawable
+  readonly delivery: Shown
   /** The form that was not carried out, with its problem; null: the page is opened. */
   readonly sent: URLSearchParams | null
 }
 
 async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promise<FastifyReply> {
-  const { request, withdrawable, sent } = of
-  const { id } = request.params
+  const { request, delivery, sent } = of
   const here = `~${deliveryPath(request)}`
-  const crumbs = crumbsOf({ id, request: withdrawable })
-  const pending = (await parts.operations.withdrawals(id)).filter(({ endedAt }) => endedAt === null)
+  const crumbs = crumbsOf(delivery)
+  const pending = (await parts.operations.withdrawals(delivery.id)).filter(({ endedAt }) => endedAt === null)
   const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
   const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
   const body =
@@ -95,9 +96,10 @@ async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promi
   return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
 }
 
-async function orderHtml({ lms, operations }: PageParts, { request, withdrawable, sent }: Order): Promise<string> {
-  const { courses, isQueued } = withdrawable
-  if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
+async function orderHtml({ lms, operations }: PageParts, { request, delivery, sent }: Order): Promise<string> {
+  const { id, withdrawable, state, lastEvent } = delivery
+  const courses = withdrawable?.courses ?? []
+  if (withdrawable === null || courses.length === 0) return html`<p class="note">${words.nothing}</p>`
   const stands = await lms.whatStands(withdrawable)
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
@@ -108,12 +110,12 @@ async function orderHtml({ lms, operations }: PageParts, { request, withdrawable
     return html`<li>!${choiceHtml(one, { index, isChecked, stands, courseName: request.courseName })}</li>`
   })
   const others = await operations.otherSales(
-    request.params.id,
+    id,
     courses.map(({ course }) => course),
   )
   // What the operator saw when they opened the form, however often they sent it since.
-  const seen = (sent === null ? undefined : seenOf(sent)) ?? withdrawable.lastEvent
-  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
+  const seen = (sent === null ? undefined : seenOf(sent)) ?? lastEvent
+  return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
 <form method="post" action="~${deliveryPath(request)}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">

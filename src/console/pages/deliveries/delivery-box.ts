@@ -25,7 +25,6 @@ interface Box {
   readonly here: string
   /** The list that led to the page, as the end of an address: after a form, the page still knows it. */
   readonly list: string
-  readonly canWithdraw: boolean
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
 }
@@ -94,7 +93,7 @@ function waitHtml({ delivery, parts, failure }: Box): string {
 }
 
 function actionsHtml(of: Box): string {
-  const { delivery, sentence, canWithdraw, parts, request } = of
+  const { delivery, sentence, parts, request } = of
   const { state, replacedBy } = delivery
   // About a replaced sale, there is nothing to tell: what came of it is on the page of the other.
   const isOver = replacedBy !== null && isStopped(state)
@@ -104,7 +103,7 @@ function actionsHtml(of: Box): string {
     situation: sentence.situation,
     reason: delivery.reason?.code ?? sentence.unusable,
     isReplaced: replacedBy !== null,
-    canWithdraw,
+    canWithdraw: (delivery.withdrawable?.courses.length ?? 0) > 0,
     canTellShop: parts.shopEvents !== null && eventOfState(state) !== null,
     replies: replies.map(({ to }) => to),
   })

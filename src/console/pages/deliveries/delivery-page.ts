@@ -75,21 +75,19 @@ export function addDelivery(parts: PageParts): void {
 
 /** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led to it. */
 async function readDelivery({ operations }: PageParts, { id, filter }: { id: string; filter: DeliveryFilter }) {
-  const [delivery, events, withdrawable, neighbors] = await Promise.all([
+  const [delivery, events, neighbors] = await Promise.all([
     operations.show(id),
     operations.timeline(id),
-    operations.withdrawable(id),
     operations.neighbors({ id, filter }),
   ])
-  const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
-  return delivery === null ? null : { delivery, events, canWithdraw, neighbors }
+  return delivery === null ? null : { delivery, events, neighbors }
 }
 type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
   const { lmsUrl, now } = parts
-  const { delivery, events, canWithdraw } = read
+  const { delivery, events } = read
   const breaker = parts.breaker.state()
   const here = `~/deliveries/${delivery.id}`
   const query = readQuery(queryOf(request))
@@ -102,7 +100,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const last = events.at(-1)
   const failure = last?.kind === 'retry_scheduled' ? detailText(last.detail) : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
-  const box = { parts, request, delivery, sentence, here, list, canWithdraw, failure }
+  const box = { parts, request, delivery, sentence, here, list, failure }
   return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery)}
