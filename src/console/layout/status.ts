@@ -7,7 +7,7 @@ import { wrongNow } from '../../shop/senders/view.ts'
 import type { PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
 import { refreshes } from './elements.ts'
-import { numberText, timeHtml } from './format.ts'
+import { fillCount, numberText, timeHtml } from './format.ts'
 import { queryOf, sessionOf } from './request.ts'
 import { sendHtml } from './send-html.ts'
 import { fill, TEXTS } from './texts.ts'
@@ -93,7 +93,7 @@ export function healthHtml(of: { status: ConsoleStatus; current: MenuPath | unde
   const queued =
     counts === null
       ? ''
-      : html`<a href="~/deliveries?state=queued">${fill(TEXTS.counts.queued, { count: numberText(counts.queued) })}</a>`
+      : html`<a href="~/deliveries?state=queued">${fillCount(TEXTS.counts.queued, counts.queued)}</a>`
   const used = fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })
   const url = `~/status?page=${encodeURIComponent(of.current ?? '')}`
   return html`<div id="health" !${refreshes({ url, id: 'health', seconds: 10 })}>

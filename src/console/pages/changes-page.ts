@@ -5,10 +5,10 @@ import { type DeliveryEvent, REASON_CODES } from '../../sale/types.ts'
 import { reasonName } from '../../sale/words.ts'
 import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
-import { numberText, timeHtml } from '../layout/format.ts'
+import { fillCount, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
-import { fill, TEXTS } from '../layout/texts.ts'
+import { TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
 
 const words = TEXTS.changes
@@ -73,11 +73,8 @@ const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
 
 function runningHtml(running: readonly BulkReplay[]): string {
   const items = running.map(({ id, by, startedAt, replayed, total, corrects }) => {
-    const [count, all] = [numberText(replayed), numberText(Math.max(total, replayed))]
-    const text =
-      corrects === null
-        ? fill(words.replayed, { by, count, total: all })
-        : fill(words.corrected, { by, count, total: all })
+    const all = numberText(Math.max(total, replayed))
+    const text = fillCount(corrects === null ? words.replayed : words.corrected, replayed, { by, total: all })
     return html`<li><a href="~/replays/${id}">${text}</a> <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`

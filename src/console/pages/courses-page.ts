@@ -237,14 +237,14 @@ function actionHtml(line: Line, view: View): string {
     if (status.similar === null || stopped === 0) return ''
     const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })
     const url = `~/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
-    return html`<a class="button" href="${url}">${fill(words.correct, { count: numberText(stopped) })}</a>`
+    return html`<a class="button" href="${url}">${fillCount(words.correct, stopped)}</a>`
   }
   const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)
   const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`
   if (!isKnownShut(line) || stopped === 0) return about
   // A replay helps only after what keeps buyers out was changed in the LMS.
   const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
-  return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fill(words.replay, { count: numberText(stopped) })}</a></div>`
+  return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(words.replay, stopped)}</a></div>`
 }
 
 function unsoldHtml({ catalogue, lines }: View): string {
@@ -254,5 +254,5 @@ function unsoldHtml({ catalogue, lines }: View): string {
   const items = unsold
     .slice(0, UNSOLD_MAX)
     .map(({ key, name }) => html`<li><bdi>${name}</bdi> <code>${key}</code></li>`)
-  return html`<details id="unsold"><summary>${fill(words.unsold, { count: numberText(unsold.length) })}</summary><ul>!${items.join('')}</ul></details>`
+  return html`<details id="unsold"><summary>${fillCount(words.unsold, unsold.length)}</summary><ul>!${items.join('')}</ul></details>`
 }

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Band, Incident, WaitedSales } from '../../operators/incidents/incidents.ts'
 import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
-import { durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
+import { durationText, fillCount, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
@@ -56,10 +56,8 @@ export function becameHtml({ from }: Pick<Band, 'from'>, of: WaitedSales): strin
   if (counts.enrolled === sales && last !== null)
     return html`${waited}, ${words.allEnrolled} !${timeHtml(last, last - from < NEAR_MS ? 'clock' : 'minutes')} ✓`
   const others = BECAME.reduce((rest, state) => rest - counts[state], sales)
-  const parts = BECAME.flatMap((state) =>
-    counts[state] === 0 ? [] : [fill(words.became[state], { count: numberText(counts[state]) })],
-  )
-  if (others > 0) parts.push(fill(words.others, { count: numberText(others) }))
+  const parts = BECAME.flatMap((state) => (counts[state] === 0 ? [] : [fillCount(words.became[state], counts[state])]))
+  if (others > 0) parts.push(fillCount(words.others, others))
   return html`${[waited, ...parts].join(', ')}`
 }
 

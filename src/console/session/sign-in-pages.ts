@@ -4,7 +4,7 @@ import { isOpen } from '../../enroll/breakers/breaker-state.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Person } from '../../lms/sign-in.ts'
 import { shareReads } from '../../service/lib/share-reads.ts'
-import { numberText, timeHtml } from '../layout/format.ts'
+import { fillCount, timeHtml } from '../layout/format.ts'
 import { sendMessage, sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../layout/texts.ts'
@@ -132,7 +132,7 @@ function createOutageCheck({ signIn, breaker, operations, now }: PageParts): () 
 /** Returns the page instead of the sign-in of an LMS that is down. `again`: the address of the sign-in. */
 function outageHtml({ since, queued }: LmsOutage, again: string): string {
   const began = since === null ? '' : html`<p>${outageWords.since} !${timeHtml(since)}.</p>`
-  const waiting = queued === null ? '' : html`<p>${fill(outageWords.queued, { count: numberText(queued) })}</p>`
+  const waiting = queued === null ? '' : html`<p>${fillCount(outageWords.queued, queued)}</p>`
   return html`<div class="note bad"><p>${outageWords.text}</p>!${began}!${waiting}</div>
 <p>${outageWords.reads}</p>
 <p class="actions"><a class="button" href="${again}">${outageWords.again}</a> <a class="button second" href="${again}&anyway=yes">${outageWords.anyway}</a></p>`

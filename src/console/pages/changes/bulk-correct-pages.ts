@@ -150,7 +150,7 @@ function previewHtml(view: Preview): string {
   return html`!${stepsHtml('preview')}!${again}!${swap}!${problemHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
 <div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
 !${listTable({ columns: words.columns, numbers: [4], rows: items.map((item) => buyerCells(item, view)) })}
-!${total > items.length ? html`<p class="quiet">${fill(words.showing, { count: numberText(items.length), total: numberText(total) })}</p>` : ''}`
+!${total > items.length ? html`<p class="quiet">${fillCount(words.showing, items.length, { total: numberText(total) })}</p>` : ''}`
 }
 
 function problemHtml({ course, to, from, written }: Preview): string {

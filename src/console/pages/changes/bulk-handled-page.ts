@@ -3,10 +3,10 @@ import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { hiddenFields } from '../../layout/elements.ts'
-import { fillCount, numberText } from '../../layout/format.ts'
+import { fillCount } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { readQuery } from '../deliveries/list-filters.ts'
@@ -81,7 +81,7 @@ const GRADES = { handled: 'good', already: '', outdated: 'warning' } as const
 function resultsHtml(results: URLSearchParams): string {
   const notes = (['handled', 'already', 'outdated'] as const).map((name) => {
     const count = Number(results.get(name) ?? 0)
-    const text = fill(words.results[name], { count: numberText(count) })
+    const text = fillCount(words.results[name], count)
     return count === 0 ? '' : html`<p class="note ${GRADES[name]}" role="status">${text}</p>`
   })
   return html`!${notes.join('')}<p><a href="~/deliveries">${words.back}</a></p>`

@@ -123,7 +123,7 @@ function resultsHtml({ bulk, results: states }: ProgressView): string {
     return html`<a href="~/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const gone = replayed - totalOf(states)
-  const list = [...links, ...(gone > 0 ? [html`${fill(words.deleted, { count: numberText(gone) })}`] : [])].join(', ')
+  const list = [...links, ...(gone > 0 ? [html`${fillCount(words.deleted, gone)}`] : [])].join(', ')
   if (state === 'done') return html`!${list}.`
   const progress = fill(words.progressOf, { done: numberText(replayed), total: numberText(Math.max(total, replayed)) })
   return html`${progress}!${links.length === 0 ? '' : html` ${words.soFar} !${list}.`}`
@@ -142,7 +142,7 @@ function leftHtml({ bulk }: ProgressView): string {
   if (corrects === null || state !== 'done' || replayed >= total) return ''
   const { cause = '', ids = [] } = filter
   const query = queryText({ cause, about: corrects.from, ids: ids.join(',') })
-  return html`<p>${fill(correctionWords.left, { count: numberText(total - replayed) })} <a href="~/deliveries${query}">${correctionWords.openLeft}</a></p>`
+  return html`<p>${fillCount(correctionWords.left, total - replayed)} <a href="~/deliveries${query}">${correctionWords.openLeft}</a></p>`
 }
 
 /** The next step after a correction: what failed again, or back to what else needs somebody. */
@@ -152,6 +152,6 @@ function nextHtml({ bulk, results }: ProgressView): string {
   const open =
     failed === 0
       ? ''
-      : html`<a class="button" href="~/deliveries${queryText({ state: 'needs_attention', replay: bulk.id })}">${fill(correctionWords.openFailed, { count: numberText(failed) })}</a>`
+      : html`<a class="button" href="~/deliveries${queryText({ state: 'needs_attention', replay: bulk.id })}">${fillCount(correctionWords.openFailed, failed)}</a>`
   return html`<p class="actions">!${open}<a class="button second" href="~/">${correctionWords.back}</a></p>`
 }

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
 import { hiddenFields } from '../../layout/elements.ts'
-import { numberText } from '../../layout/format.ts'
+import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -49,8 +49,8 @@ function addAnswer(values: URLSearchParams, answer: ForgetAnswer): void {
   if (answer.kind !== 'forgotten') return
   values.set('grade', answer.failure === null && answer.clean ? 'good' : 'warning')
   const lines = [
-    fill(words.done.deliveries, { count: numberText(answer.deliveries) }),
-    ...(answer.allowances === null ? [] : [fill(words.done.allowances, { count: numberText(answer.allowances) })]),
+    fillCount(words.done.deliveries, answer.deliveries),
+    ...(answer.allowances === null ? [] : [fillCount(words.done.allowances, answer.allowances)]),
     ...(answer.failure === null ? [] : [fill(words.done.failure, { reason: answer.failure })]),
     ...(answer.clean ? [] : [words.done.traces]),
   ]

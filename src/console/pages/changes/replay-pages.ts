@@ -45,16 +45,15 @@ function foundHtml(of: { preview: Preview; query: ListQuery; enrolled: boolean; 
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
   const start = html`<form method="post" action="~/replay">!${fields}!${hiddenFields({ enrolled: enrolled ? 'yes' : '' })}
-<button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
+<button>${fillCount(words.start, preview.count)}</button></form>`
   const sample = html`<h2>${words.sample}</h2>!${list}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`
   return html`!${choose}<div id="preview" aria-live="polite">!${found}</div>`
 }
 
 function foundText({ count, left }: Preview): string {
-  const all = numberText(count + left)
-  if (left === 0) return count === 0 ? words.nothing : fill(words.found, { count: numberText(count) })
+  if (left === 0) return count === 0 ? words.nothing : fillCount(words.found, count)
   const rejected = fillCount(words.left, left)
   if (count === 0) return fill(words.foundNone, { left: rejected })
-  return fill(words.foundSome, { count: numberText(count), all, left: rejected })
+  return fillCount(words.foundSome, count, { all: numberText(count + left), left: rejected })
 }

@@ -93,7 +93,7 @@ function tookText({ calls = [] }: TimelineEvent): string {
   if (only === undefined) return ''
   const ms = numberText(calls.reduce((sum, call) => sum + call.ms, 0))
   if (calls.some(({ api }) => api === 'single')) return fill(words.ms, { ms })
-  if (more.length > 0) return fill(words.calls, { count: numberText(calls.length), ms })
+  if (more.length > 0) return fillCount(words.calls, calls.length, { ms })
   return only.status === null ? fill(words.ms, { ms }) : fill(words.took, { status: `${only.status}`, ms })
 }
 

@@ -10,7 +10,7 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
-import { agoHtml, durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, factHtml, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayAt, dayName } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
@@ -109,9 +109,7 @@ function coursesHtml(item: Summary, courseName: CourseName): string {
   const shown = lines.slice(0, COURSES_SHOWN).map((line) => courseLineHtml(line, item, courseName))
   const rest = more.slice(COURSES_SHOWN - 1)
   const last =
-    rest.length === 0
-      ? ''
-      : html`<li title="${rest.join(', ')}">${fill(words.moreCourses, { count: `${rest.length}` })}</li>`
+    rest.length === 0 ? '' : html`<li title="${rest.join(', ')}">${fillCount(words.moreCourses, rest.length)}</li>`
   return html`<ul class="course-lines">!${shown.join('')}!${last}</ul>`
 }
 

@@ -223,7 +223,7 @@ function noSalesHtml({ isElsewhere, isListed }: { isElsewhere: boolean; isListed
 }
 
 function salesHtml({ email, sales, salesCount }: Person, links: CourseLinks): string {
-  const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="~/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
+  const more = html`<p class="note">${fillCount(words.moreSales, sales.length)} <a href="~/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
   const rows = sales.map((sale) => cellsOf(sale, links))
   return html`<h2>${words.sales} <span class="n">${numberText(salesCount)}</span></h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }

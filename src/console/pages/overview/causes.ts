@@ -22,10 +22,7 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
   if (count === 0 || causes.length === 0) return ''
   const from = fillCount(words.attention.causes, causes.length)
   const isMixed = causes.some(({ state }) => state === 'rejected')
-  const many = fill(isMixed ? words.attention.unpaid : words.attention.many, {
-    count: numberText(count),
-    causes: from,
-  })
+  const many = fillCount(isMixed ? words.attention.unpaid : words.attention.many, count, { causes: from })
   const title = count > 1 ? many : isMixed ? words.attention.oneRejected : words.attention.one
   const rows = causes.slice(0, SHOWN).map((cause) => causeHtml(cause, of))
   const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
@@ -40,7 +37,6 @@ interface Context {
 
 function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
-  const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `~/deliveries/${latest}` : `~/deliveries${query}`
   const similar = code === 'course.missing' && course !== null ? closestCourse(course) : null
@@ -54,17 +50,17 @@ function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): 
   const looksLike = isOther ? `${looksLikeHtml(similar, course, courseName)} ` : ''
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
-  const replay = html`<a class="button second" href="~/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+  const replay = html`<a class="button second" href="~/replay${query}">${fillCount(words.attention.replay, count)}</a>`
   // What the key was meant to be is known, so a replay alone can't help.
   const correct = isOther
-    ? html`<a class="button" href="~/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fill(words.attention.correct, { count: number, course: courseName(similar) ?? shortKey(similar) })}</a> `
+    ? html`<a class="button" href="~/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })}</a> `
     : ''
   const action =
     waitsFor !== null || state === 'rejected'
-      ? html`<a class="button second" href="${list}">${fill(words.attention.open, { count: number })}</a>`
+      ? html`<a class="button second" href="${list}">${fillCount(words.attention.open, count)}</a>`
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
-  return html`<li class="need"><strong class="figure">${number}</strong>
+  return html`<li class="need"><strong class="figure">${numberText(count)}</strong>
 <div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause)}</div>
 <div class="actions">!${action}</div></li>`
 }

@@ -146,7 +146,7 @@ function quietHtml({ senders, events, breaker, states }: View): string {
   const signed = Math.max(current ?? 0, previous ?? 0)
   const sent = events?.endpoint?.sentAt ?? null
   const { facts } = words.healthy
-  const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fill(TEXTS.counts.queued, { count: numberText(states.value.queued) })}`
+  const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fillCount(TEXTS.counts.queued, states.value.queued)}`
   return factsHtml([
     [facts.webhook, signed === 0 ? '' : html`!${agoHtml(signed)}, ${facts.signed}`],
     [facts.result, sent === null ? '' : html`!${agoHtml(sent)}, ${facts.accepted}`],
@@ -157,11 +157,9 @@ function quietHtml({ senders, events, breaker, states }: View): string {
 /** Returns the figures above the chart. With the line below them they add up: each sale is counted once, by its state. */
 function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, lastDay }: View): string {
   const midnight = dayIn(dayText(now, zone), zone).from
-  const ofToday = sales.value.filter(({ from }) => from >= midnight).map((bar) => totalOf(bar.counts))
+  const ofToday = sumOf(sales.value.flatMap(({ from, counts: some }) => (from >= midnight ? some : [])))
   const isNow = lastDay === dayText(now, zone)
-  const today = isNow
-    ? fill(words.tiles.today, { count: numberText(ofToday.reduce((sum, count) => sum + count, 0)) })
-    : ''
+  const today = isNow ? fillCount(words.tiles.today, totalOf(ofToday)) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
@@ -186,11 +184,11 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
 /** The states without a figure of their own, so that the figures add up, and what none of them counts. */
 function othersHtml({ sold: counts, period }: View): string {
   const parts = (['handled', 'withdrawn', 'queued'] as const).map((state) => {
-    const text = fill(TEXTS.counts[state], { count: numberText(counts[state]) })
+    const text = fillCount(TEXTS.counts[state], counts[state])
     const list = `~/deliveries${queryText({ sales: 'only', state, ...period })}`
     return counts[state] === 0 ? html`${text}` : html`<a href="${list}">${text}</a>`
   })
-  return html`<p class="also quiet">${fill(words.others.also, { count: numberText(totalOf(counts)) })} !${parts.join(', ')}. ${words.others.uncounted}</p>`
+  return html`<p class="also quiet">${fillCount(words.others.also, totalOf(counts))} !${parts.join(', ')}. ${words.others.uncounted}</p>`
 }
 
 const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
@@ -250,7 +248,7 @@ function courseSalesHtml({ byCourse, period, courseName }: View): string {
   const total = sumOf([...courses.map(({ counts }) => counts), others, unnamed])
   const rows = [
     ...courses.map(({ course, counts }) => row(courseNameHtml(course, courseName), counts, course)),
-    rest.length === 0 ? '' : row(fill(words.courses.others, { count: numberText(rest.length) }), others),
+    rest.length === 0 ? '' : row(fillCount(words.courses.others, rest.length), others),
     totalOf(unnamed) === 0 ? '' : row(words.courses.unnamed, unnamed),
   ]
   const columns = [...words.courses.columns, ...COURSE_STATES.map((state) => TEXTS.states[state])]

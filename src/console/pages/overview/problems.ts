@@ -121,7 +121,7 @@ function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
       : endpoint?.state === 'gone'
         ? fill(words.events.gone, { count })
         : failed > 0
-          ? fill(words.events.failed, { count: numberText(failed) })
+          ? fillCount(words.events.failed, failed)
           : fill(words.events.late, { count, waits: durationText(now - (oldestAt ?? now)) })
   return [{ grade: 'bad', title, text, path: '/events', action: words.openEvents }]
 }

@@ -6,7 +6,7 @@ import { textsLike } from '../../../operators/find/similar.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../lms-calls.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 import { accountStateHtml } from '../deliveries/people-page.ts'
@@ -107,7 +107,7 @@ function deliveryHit(item: Summary, hits: Hits): Hit {
 function coursesHtml({ courseIds }: Summary, { courseName, words: searched }: Hits): string {
   const [first, ...more] = courseIds
   if (first === undefined) return html`${TEXTS.delivery.untitled}`
-  const rest = more.length === 0 ? '' : html` ${fill(TEXTS.deliveries.moreCourses, { count: `${more.length}` })}`
+  const rest = more.length === 0 ? '' : html` ${fillCount(TEXTS.deliveries.moreCourses, more.length)}`
   return isolated(courseName(first) ?? first, searched) + rest
 }
 
