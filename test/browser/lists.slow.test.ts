@@ -283,3 +283,19 @@ test('j, k, x, Escape and Enter go through a list, “?” lists the keys, and a
   await page.waitForURL(new RegExp(ids[1] ?? ''))
   assert.deepEqual(wrong, [])
 })
+
+test('on a phone, a long address leaves room for the name, and the other way round', async () => {
+  const { page } = await openConsole(browser, product, { viewport: { width: 390, height: 844 } })
+  for (const [email, name] of [
+    [`${'a'.repeat(60)}@example.com`, 'Nora'],
+    ['long-name@example.com', 'N'.repeat(60)],
+  ] as const) {
+    await product.sell({ email, name })
+    await open(page, `/deliveries?q=${email}`)
+    const widths = await page
+      .locator('.row-link :is(span, small)')
+      .evaluateAll((all) => all.map((one) => one.clientWidth))
+    assert.equal(widths.length, 2)
+    assert.ok(Math.min(...widths) > 40, `${email}: ${widths}`)
+  }
+})
