@@ -9,12 +9,12 @@ import { within } from '../service/lib/loop.ts'
 /** How long a page that also has stored data waits for the LMS. */
 const PAGE_WAITS_MS = 5_000
 
-/** What the LMS answered, or why there is no answer, in one line. */
+/** What the LMS answered, or why there is no answer: in one line without a full stop, for the middle of a sentence. */
 export type Answered<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly message: string }
 
-/** What the console asks the LMS for an operator, within the call budget of the service. Each answers within 5 s. */
+/** What the console asks the LMS for an operator, within the call budget of the service. Each answers within 5 s, or `ms`. */
 export function createLmsCalls(calls: CallContext) {
   const { lms } = calls
   return {
@@ -24,7 +24,7 @@ export function createLmsCalls(calls: CallContext) {
     /** The course with its key as the LMS spells it; null if there is none. */
     findCourse: (key: string) => whileWaiting(lms.course(key).then(answered)),
     /** The account that the LMS has for an address now. */
-    account: (email: string) => whileWaiting(lms.account(email).then(answered)),
+    account: (email: string, ms?: number) => whileWaiting(lms.account(email).then(answered), ms),
     /** The accounts that have these addresses: at most 1,000. */
     accountsOf: (emails: readonly string[]) => whileWaiting(lms.searchEmails(emails).then(answered)),
     /** The account with an id, at whatever address. */
@@ -34,14 +34,16 @@ export function createLmsCalls(calls: CallContext) {
 export type LmsCalls = ReturnType<typeof createLmsCalls>
 
 const answered = <Value>(judged: Judged<Value>): Answered<Value> =>
-  judged.ok ? judged : { ok: false, message: judged.failure.message }
+  judged.ok ? judged : unanswered(judged.failure.message)
+
+const unanswered = (message: string): Answered<never> => ({ ok: false, message: message.replace(/\.$/, '') })
 
 /** Gives up on a slow LMS or a call budget that is used up, and on a call that this replica may not make now. */
-async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<Answered<Value>> {
+async function whileWaiting<Value>(answer: Promise<Answered<Value>>, ms = PAGE_WAITS_MS): Promise<Answered<Value>> {
   try {
-    return (await within(PAGE_WAITS_MS, answer)) ?? { ok: false, message: 'The LMS did not answer in time' }
+    return (await within(ms, answer)) ?? unanswered('The LMS did not answer in time')
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    return { ok: false, message: error.message }
+    return unanswered(error.message)
   }
 }

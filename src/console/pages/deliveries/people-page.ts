@@ -144,8 +144,7 @@ function accountHtml(
   { lmsUrl, reply, waits }: { lmsUrl: string; reply: Reply | null; waits: boolean },
 ): string {
   if (!account.ok) {
-    const reason = account.message.replace(/\.$/, '')
-    const { title, text } = fillBoth(words.unread, { reason })
+    const { title, text } = fillBoth(words.unread, { reason: account.message })
     return html`<div class="note warning"><h2>${title}</h2><p>${text}</p></div>`
   }
   const { status } = account.value
@@ -159,7 +158,7 @@ function accountHtml(
 /** Returns the same as accountHtml in a few words, for a line in which an address is named. */
 export function accountStateHtml(account: Answered<Account>): string {
   if (!account.ok) {
-    return html`<span class="quiet">${fill(words.unknownState, { reason: account.message.replace(/\.$/, '') })}</span>`
+    return html`<span class="quiet">${fill(words.unknownState, { reason: account.message })}</span>`
   }
   const { status } = account.value
   const { username, address } = { username: '', address: '', ...account.value }

@@ -3,7 +3,6 @@ import { isTypedAddress, wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { emailTerm, fold, foldKey } from '../../../queue/search-terms.ts'
-import { within } from '../../../service/lib/loop.ts'
 import { boundsOf } from '../../layout/period.ts'
 import { formOf } from '../../layout/request.ts'
 import { sendHtml } from '../../layout/send-html.ts'
@@ -78,14 +77,7 @@ async function findNoSale(
   { operations, lms }: PageParts,
   { request, text }: { request: FastifyRequest; text: string },
 ): Promise<Hits['noSale']> {
-  const [account, similar] = await Promise.all([
-    within(ACCOUNT_WITHIN_MS, lms.account(text)),
-    operations.similarBuyers(text),
-  ])
-  const person = addressWith({
-    request,
-    path: '/people',
-    values: new URLSearchParams({ email: text }),
-  })
-  return { account: account ?? { ok: false, message: 'The LMS did not answer in time' }, similar, person }
+  const [account, similar] = await Promise.all([lms.account(text, ACCOUNT_WITHIN_MS), operations.similarBuyers(text)])
+  const person = addressWith({ request, path: '/people', values: new URLSearchParams({ email: text }) })
+  return { account, similar, person }
 }
