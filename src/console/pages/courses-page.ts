@@ -113,7 +113,7 @@ function pageHtml(view: View): string {
   const shutHtml =
     shut.length === 0
       ? ''
-      : html`<h2>${words.shut} <span class="quiet">${fillCount(words.shutCourses, shut.length)}, ${fillCount(words.shutSales, sales)}</span></h2>!${tableHtml(words.shut, shut, view)}`
+      : html`<h2>${words.shut} <span class="quiet">${fillCount(words.shutCourses, shut.length)}, ${fillCount(TEXTS.people.count, sales)}</span></h2>!${tableHtml(words.shut, shut, view)}`
   const othersHtml =
     others.length === 0
       ? ''
@@ -244,7 +244,7 @@ function actionHtml(line: Line, view: View): string {
   if (!isKnownShut(line) || stopped === 0) return about
   // A replay helps only after what keeps buyers out was changed in the LMS.
   const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
-  return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(words.replay, stopped)}</a></div>`
+  return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(TEXTS.overview.attention.replay, stopped)}</a></div>`
 }
 
 function unsoldHtml({ catalogue, lines }: View): string {

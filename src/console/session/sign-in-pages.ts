@@ -64,13 +64,13 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   // From the sign-out of the LMS.
   if (parameters.size === 0) return reply.redirect(`${site.base}/sign-in`, 303)
   const state = parameters.get('state') ?? ''
-  const link = `${site.origin}${site.base}/sign-in`
+  const again = { action: words.again, link: `${site.origin}${site.base}/sign-in` }
   const kept = consumeAttempt(reply, state)
-  if (kept === null) return sendMessage({ reply, status: 400, ...words.lost, link })
+  if (kept === null) return sendMessage({ reply, status: 400, ...words.lost, ...again })
   const undo = limit({ ip, browser: knownBrowser({ request, clientSecret, now: now() }) })
   if (undo === null) {
     reply.header('retry-after', 60)
-    return sendMessage({ reply, status: 429, ...words.tooMany, link })
+    return sendMessage({ reply, status: 429, ...words.tooMany, ...again })
   }
   const attempt = { state, verifier: kept.verifier }
   const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site) })
@@ -78,7 +78,7 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
     const { kind, status, message: reason } = judged.failure
     if (kind === 'refused' && status === null) undo() // without a call to the LMS
     onSignIn({ kind: 'failed', reason })
-    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), link })
+    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), ...again })
   }
   const { username, administrator } = judged.value
   if (!administrator) {
@@ -165,5 +165,5 @@ function notStaffHtml(of: LmsLinks & { username: string }): string {
 
 function signedOutHtml(links: LmsLinks): string {
   return html`<p>${words.out.text}</p>
-<p class="actions"><a class="button" href="~/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
+<p class="actions"><a class="button" href="~/">${words.again}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
 }

@@ -48,7 +48,7 @@ export function addBulkCorrection(parts: PageParts): void {
     const [first] = wrong
     if (first === undefined || wrong.length > 1) {
       const main = choiceHtml(query, wrong)
-      return sendPage({ reply, title: words.none.title, crumbs, current: '/deliveries', main })
+      return sendPage({ reply, title: words.untitled, crumbs, current: '/deliveries', main })
     }
     const view = await readPreview(parts, { request, query: { ...query, ...first }, written: targetOf(parameters) })
     const title = view.to === null ? words.untitled : correctionTitle(view.total, view.to, request.courseName)
@@ -143,7 +143,7 @@ function previewHtml(view: Preview): string {
     return known === null ? '' : html`<strong class="course"><bdi>${known}</bdi></strong>`
   }
   const missing = html`<strong class="course bad">${TEXTS.courses.missing}</strong>`
-  const wrong = side(words.soldAs, name(from) || missing, differenceHtml(from, to ?? from))
+  const wrong = side(TEXTS.delivery.soldAs, name(from) || missing, differenceHtml(from, to ?? from))
   const right =
     to === null ? html`<div>${words.noTarget}</div>` : side(words.enrollIn, name(to), differenceHtml(to, from, 'good'))
   const swap = html`<div class="swap">!${wrong}<span aria-hidden="true">→</span>!${right}</div>`
@@ -160,7 +160,7 @@ function problemHtml({ course, to, from, written }: Preview): string {
     return html`<p class="note warning" role="status">${words.exists}</p>`
   }
   if (to !== null || written === '') return ''
-  return html`<p class="note warning" role="alert">${fill(words.missing, { key: written })}</p>`
+  return html`<p class="note warning" role="alert">${fill(TEXTS.correct.none, { key: written })}</p>`
 }
 
 /** What the LMS has for a buyer; null: it didn't say. */

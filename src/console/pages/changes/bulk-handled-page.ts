@@ -73,7 +73,7 @@ function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): str
   })
   return html`!${problem}<p>${help}</p><form method="post" action="~/handled" class="stack">!${fields}
 <label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
-<button>${words.confirm}</button></form>`
+<button>${TEXTS.delivery.markHandled}</button></form>`
 }
 
 const GRADES = { handled: 'good', already: '', outdated: 'warning' } as const

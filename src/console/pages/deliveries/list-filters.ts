@@ -170,9 +170,9 @@ export function formHtml(
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
 <noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
 !${choiceHtml({ id: 'filter-course', title: words.chips.course, links: courseLinks, rest })}!${choiceHtml({ id: 'filter-cause', title: words.chips.cause, links: causeLinks })}
-<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
+<details class="dates"><summary class="button second">${TEXTS.period.label}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>
 !${dateFields({ from, to }, zone)}
-<button>${words.apply}</button></div></details></form>`
+<button>${TEXTS.period.apply}</button></div></details></form>`
 }
 
 /** A panel of links, each of which adds a condition to the list; '' if there is nothing to choose. `label`: escaped HTML. */

@@ -118,7 +118,7 @@ async function personHtml(
   const reply = account.ok
     ? accountReply({ sales, status: account.value.status, lmsUrl, courseName: request.courseName })
     : null
-  const check = html`<form method="post" action="${here ?? ''}/check"><button class="second">${words.check}</button></form>`
+  const check = html`<form method="post" action="${here ?? ''}/check"><button class="second">${TEXTS.delivery.check}</button></form>`
   const forget = html`<form method="post" action="~/people/forget">!${hiddenFields({ email })}<button class="danger">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, request, now: now() })}`
   const moved = (await movedAccounts(lms, { person, account })).map((one) => movedHtml(one, lmsUrl))

@@ -257,7 +257,7 @@ function courseSalesHtml({ byCourse, period, courseName }: View): string {
     sales: numberText(sales),
     courses: numberText(totalOf(total) - totalOf(unnamed)),
   })
-  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="~/deliveries.csv${queryText({ sales: 'only', ...period })}">${words.csv}</a></p>
+  return html`<h2>${words.courses.title}</h2><p class="quiet">${text} <a href="~/deliveries.csv${queryText({ sales: 'only', ...period })}">${TEXTS.deliveries.csv}</a></p>
 <div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers by-course" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
 <tbody role="rowgroup">!${rows.join('\n')}</tbody><tfoot role="rowgroup">!${row(words.courses.total, total)}</tfoot></table></div>`
 }

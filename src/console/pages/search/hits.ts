@@ -137,7 +137,7 @@ function similarHit(item: Summary, { text, courseName }: Hits): Hit {
 
 const personPageHit = (email: string, href: string): Hit => ({
   href,
-  name: html`${words.showPerson} <bdi>${email}</bdi>`,
+  name: html`${TEXTS.people.show} <bdi>${email}</bdi>`,
   below: html`${words.showPersonHelp}`,
 })
 
