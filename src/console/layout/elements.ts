@@ -85,7 +85,7 @@ export function refreshes({ url, id, seconds }: { url: string; id: string; secon
 export function olderHtml({ url, next }: { url: string; next: string | null }): string {
   if (next === null) return ''
   const older = `${url}?${new URLSearchParams({ after: next })}`
-  return html`<p class="pages"><a class="button second" href="${older}">${TEXTS.deliveries.older}</a></p>`
+  return html`<p class="actions"><a class="button second" href="${older}">${TEXTS.deliveries.older}</a></p>`
 }
 
 /** Returns the fields of a form that its reader doesn't see: those with a value. */

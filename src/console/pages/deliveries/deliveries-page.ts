@@ -123,7 +123,7 @@ function resultsHtml(of: ListView): string {
       ? ''
       : html`<form method="get" action="~/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml()}</form>`
   return html`<div id="results">!${tabsHtml({ query, counts })}
-<div class="chosen">!${chipsHtml(filterOf(query, request.zone), request.courseName, query)}</div>!${toolsHtml(of)}
+!${chipsHtml(filterOf(query, request.zone), request.courseName, query)}!${toolsHtml(of)}
 <div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 

@@ -76,7 +76,7 @@ function similarHtml(of: Box): string {
   const [sold, similar] = [differenceHtml(keys.sold, keys.closest), differenceHtml(keys.closest, keys.sold, 'good')]
   const name = of.request.courseName(keys.closest)
   const named = name === null ? '' : html` <strong><bdi>${name}</bdi></strong>`
-  return html`<dl class="facts similar"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
+  return html`<dl class="facts"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
 }
 
 function waitHtml({ delivery, parts, failure }: Box): string {
