@@ -133,29 +133,19 @@ export async function purgeOutboxStep({ db, before }: { db: Kysely<Tables>; befo
  * most 200. They are deleted in steps, because one bulk replay can have all deliveries.
  */
 export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
-  const first = await db
+  const old = await db
     .selectFrom('replayed_deliveries')
-    .select('replay_id')
+    .select(['replay_id', 'delivery_id'])
     .where('replay_id', '<', idPrefix(before))
     .orderBy('replay_id')
-    .limit(1)
-    .executeTakeFirst()
-  if (first === undefined) return 0
-  const { replay_id } = first
-  const rows = await db
-    .selectFrom('replayed_deliveries')
-    .select('delivery_id')
-    .where('replay_id', '=', replay_id)
     .orderBy('delivery_id')
     .limit(STEP)
     .execute()
-  const ids = rows.map(({ delivery_id }) => delivery_id)
-  await db
-    .deleteFrom('replayed_deliveries')
-    .where('replay_id', '=', replay_id)
-    .where('delivery_id', 'in', ids)
-    .execute()
-  return ids.length
+  for (const [id, deliveries] of Map.groupBy(old, ({ replay_id }) => replay_id)) {
+    const ids = deliveries.map(({ delivery_id }) => delivery_id)
+    await db.deleteFrom('replayed_deliveries').where('replay_id', '=', id).where('delivery_id', 'in', ids).execute()
+  }
+  return old.length
 }
 
 /** Deletes the sessions of the console that have ended by now, so that the names in them don't wait for the next sign-in. */
