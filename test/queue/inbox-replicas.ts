@@ -78,14 +78,14 @@ test(
     })
     while ((await bench.row(id)).generation === 0) await delay(10)
     assert.deepEqual(await claimIds(other), [id])
-    await other.inbox.settle([retry(id, DEADLINE - 3000, 1, 1)])
+    await other.inbox.settle([retry(id, START + 3000, 1, 1)])
     assert.deepEqual(await claimNow(other), []) // gives the database at least one turn
     assert.equal(told, false)
-    bench.clock.at = DEADLINE - 1000
+    bench.clock.at = START + 3000
     other.inbox.claimSoon()
     assert.deepEqual(await claimIds(other), [id])
-    await other.inbox.settle([retry(id, DEADLINE, 2, 1)])
-    assert.equal((await answered).progress?.dueAt, DEADLINE)
+    await other.inbox.settle([retry(id, DEADLINE + 3000, 2, 1)])
+    assert.equal((await answered).progress?.dueAt, DEADLINE + 3000)
   },
 )
 
