@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { maskEmails } from '../../service/lib/sanitize.ts'
 import { quoted } from '../client/failure.ts'
-import { maskAddress } from './accounts.ts'
 
 /** The people to enroll by a call of bulk_enroll or enrollments/modify, and what else the LMS does for them. */
 export interface BatchCall {
@@ -67,7 +67,7 @@ const error = z
   .refine(({ error, success }) => success === false || Boolean(error))
   .transform(({ identifier, error, error_type, error_message }) => {
     const words = [error_message, error, error_type].find((one) => typeof one === 'string' && one !== '')
-    return { kind: 'error' as const, identifier, words: typeof words === 'string' ? withoutAddresses(words) : null }
+    return { kind: 'error' as const, identifier, words: typeof words === 'string' ? maskEmails(quoted(words)) : null }
   })
 
 const states = z
@@ -82,10 +82,6 @@ const person = z.union([invalid, error, states])
 /** The people of one course, as both APIs answer. */
 export const people = z.array(person)
 type PersonRow = z.output<typeof person>
-
-/** The LMS's words may quote an exception, and this may quote anybody's row. */
-const withoutAddresses = (words: string): string =>
-  quoted(words).replace(/[^\s"'`<>(),;:]+@[^\s"'`<>(),;:]+/g, maskAddress)
 
 /** The longest address in a batch. modify refuses the whole call for a longer one (recorded: '256 characters'). */
 const MAX_ADDRESS = 255
