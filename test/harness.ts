@@ -3,6 +3,7 @@ import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'no
 import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { type RunningStandIn, type StandInOptions, startStandIn } from '../sandbox/stand-in.ts'
 import { TIMING, type Timing } from '../src/queue/replicas/timing.ts'
@@ -46,16 +47,8 @@ export function exchange({
     }
     const send = url.startsWith('https:') ? httpsRequest : httpRequest
     const request = send(url, options, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text: Buffer.concat(chunks).toString('utf8'),
-        }),
-      )
+      const { statusCode: status = 0, headers } = response
+      text(response).then((text) => resolve({ status, headers, text }), reject)
     })
     // Node's own agent reports a socket that is silent for 5 s, too.
     if (timeoutMs !== undefined)

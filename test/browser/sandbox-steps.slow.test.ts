@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { ROOT, run, start, temporaryFolder, until } from '../service/process.ts'
+import { startSandbox } from '../docs/running-sandbox.ts'
+import { cleanupOfFile, ROOT, run, temporaryFolder } from '../service/process.ts'
 import { launchBrowser } from './browser.ts'
 
 const browser = await launchBrowser()
-const cleanups: (() => void)[] = []
-after(async () => {
-  await browser.close()
-  for (const cleanup of cleanups.reverse()) cleanup()
-})
+const t = cleanupOfFile()
+after(() => browser.close())
 
 async function signIn(page: Page, login: string, password: string): Promise<void> {
   await page.getByLabel('E-mail address or username').fill(login)
@@ -18,10 +16,7 @@ async function signIn(page: Page, login: string, password: string): Promise<void
 }
 
 test('the steps that the sandbox prints work in their order, in one terminal and one browser', async () => {
-  const t = { after: (done: () => void) => cleanups.push(done) }
-  const args = ['sandbox', '--port', '0', '--service-port', '0']
-  const running = start({ t, args, env: { TMPDIR: temporaryFolder(t) } })
-  const printed = await until('the steps', () => running.stdout().match(/^lernito-openedx is running.*^Ctrl\+C/ms)?.[0])
+  const { welcome: printed } = await startSandbox({ t })
   const [before = '', first = '', second = '', third = ''] = printed.split(/^\d\. /m)
   const source = before.match(/^ {2}(\. .*)$/m)?.[1] ?? ''
   const npm = { npm_config_cache: temporaryFolder(t), npm_config_offline: 'true' }

@@ -1,31 +1,22 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { control } from '../harness.ts'
 import { has } from '../package/tools.ts'
-import { type Ended, ROOT, start, temporaryFolder, until } from '../service/process.ts'
+import { cleanupOfFile, type Ended, ROOT, start, temporaryFolder, until } from '../service/process.ts'
 import { codeBlocks, readDocument, section } from './documents.ts'
+import { startSandbox } from './running-sandbox.ts'
 
 const page = readDocument('docs/quickstart-shop.md')
 const ID = /\b[0-9A-Z]{26}\b/g
 /** The program of each command of "Send a sale", and how it is asked for its version. */
 const PROGRAMS = { python3: '--version', php: '--version', node: '--version', go: 'version' }
 
-const cleanups: (() => void)[] = []
-const t = { after: (done: () => void) => cleanups.push(done) }
-after(() => {
-  for (const cleanup of cleanups.reverse()) cleanup()
-})
+const t = cleanupOfFile()
 
 let place: { readonly service: string; readonly lms: string }
 before(async () => {
-  const args = ['sandbox', '--port', '0', '--service-port', '0']
-  const { stdout } = start({ t, args, env: { TMPDIR: temporaryFolder(t) } })
-  const welcome = await until('the welcome', () => /^lernito-openedx is running.*^Ctrl\+C/ms.exec(stdout())?.[0])
-  place = {
-    service: /^ *Webhook +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? '',
-    lms: /^ *Stand-in LMS +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? '',
-  }
+  place = await startSandbox({ t })
 })
 
 /** Runs a line of the page as it is written, except for the ports. */

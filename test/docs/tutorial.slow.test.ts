@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { createVisitor } from '../console/visitor.ts'
 import { control, DEMO } from '../harness.ts'
-import { ROOT, run, start, temporaryFolder, until } from '../service/process.ts'
+import { cleanupOfFile, ROOT, run, start, temporaryFolder, until } from '../service/process.ts'
 import { readDocument, section } from './documents.ts'
+import { startSandbox } from './running-sandbox.ts'
 
 interface Step {
   /** A block of commands, as a reader copies it. */
@@ -28,22 +29,12 @@ const missing = ['curl', 'sh'].filter((program) => spawnSync(program, ['--help']
 const stepsIn = (text: string): Step[] =>
   [...text.matchAll(SHELL)].map(({ groups }) => ({ commands: groups?.commands ?? '', prints: groups?.prints ?? null }))
 
-const cleanups: (() => void)[] = []
-after(() => {
-  for (const cleanup of cleanups.reverse()) cleanup()
-})
+const t = cleanupOfFile()
 
 let place: Place
 before(async () => {
-  const t = { after: (done: () => void) => cleanups.push(done) }
-  const args = ['sandbox', '--port', '0', '--service-port', '0']
-  const { stdout } = start({ t, args, env: { TMPDIR: temporaryFolder(t) } })
-  const welcome = await until('the welcome', () => /^lernito-openedx is running.*^Ctrl\+C/ms.exec(stdout())?.[0])
-  place = {
-    service: /^ *Webhook +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? '',
-    lms: /^ *Stand-in LMS +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? '',
-    npm: { npm_config_cache: temporaryFolder(t), npm_config_offline: 'true' },
-  }
+  const npm = { npm_config_cache: temporaryFolder(t), npm_config_offline: 'true' }
+  place = { ...(await startSandbox({ t })), npm }
 })
 
 /** Runs the steps of a section as they are written, but for the ports, and checks what they print. */

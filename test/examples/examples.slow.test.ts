@@ -3,16 +3,18 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { text } from 'node:stream/consumers'
+import { before, describe, test } from 'node:test'
 import { SANDBOX_EVENTS_SECRET } from '../../src/cli/events.ts'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
 import { signStandardWebhook } from '../../src/shop/signature/published.ts'
 import { verifyStandard } from '../../src/shop/signature/standard.ts'
+import { startSandbox } from '../docs/running-sandbox.ts'
 import { NO_OPENSSL, selfSigned } from '../doctor/examining.ts'
 import { type Answered, control, DEMO, exchange } from '../harness.ts'
 import { listening } from '../listening.ts'
 import { freePort } from '../package/ports.ts'
-import { type Ended, ROOT, type Running, start, temporaryFolder, until } from '../service/process.ts'
+import { cleanupOfFile, type Ended, ROOT, type Running, start, temporaryFolder, until } from '../service/process.ts'
 import { buildGo, LANGUAGES, type Language } from './languages.ts'
 
 const WHSEC = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -32,11 +34,7 @@ interface Attempt extends Message {
 /** An answer of the proxy in place of the service's; null: it cuts the connection. */
 type Fault = { readonly status: number; readonly headers?: Record<string, string>; readonly text?: string } | null
 
-const cleanups: (() => void)[] = []
-const t = { after: (done: () => void) => cleanups.push(done) }
-after(() => {
-  for (const cleanup of cleanups.reverse()) cleanup()
-})
+const t = cleanupOfFile()
 
 /** The first event of the service, with all of its headers. */
 const realEvent = Promise.withResolvers<Message>()
@@ -54,22 +52,18 @@ before(async () => {
       response.writeHead(204).end()
     }),
   )
-  const args = ['sandbox', '--port', '0', '--service-port', '0', '--events', `http://${shop.host}/`]
-  const { stdout } = start({ t, args, env: { TMPDIR: temporaryFolder(t), LERNITO_REFUNDS: 'on' } })
-  const welcome = await until('the welcome', () => /^lernito-openedx is running.*^Ctrl\+C/ms.exec(stdout())?.[0])
-  const service = /^ *Webhook +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? ''
-  const lms = control(/^ *Stand-in LMS +(http:\/\/[^/]+)/m.exec(welcome)?.[1] ?? '')
-  const proxy = await listening(t, createServer(proxied(service)))
+  const args = ['--events', `http://${shop.host}/`]
+  const sandbox = await startSandbox({ t, args, env: { LERNITO_REFUNDS: 'on' } })
+  const lms = control(sandbox.lms)
+  const proxy = await listening(t, createServer(proxied(sandbox.service)))
   const built = temporaryFolder(t)
   await buildGo(built)
   place = { lms, proxy: `http://${proxy.host}`, built }
 })
 
 async function messageOf(request: NodeJS.ReadableStream & { headers: NodeJS.Dict<string | string[]> }) {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(Buffer.from(chunk))
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
-  return { headers, body: Buffer.concat(chunks).toString('utf8') }
+  return { headers, body: await text(request) }
 }
 
 /** Headers without those of one connection. PHP waits for the end of a connection that it has asked to close. */

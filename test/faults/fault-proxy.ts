@@ -1,4 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { type Answered, exchange } from '../harness.ts'
 import { listening } from '../listening.ts'
@@ -21,9 +22,7 @@ export async function startFaultProxy(t: TestContext) {
   let lmsUrl = ''
   let replyFor: (call: LmsCall) => Reply | null = () => null
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const body = Buffer.concat(chunks).toString()
+    const body = await text(request)
     const { method = '', url = '' } = request
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
     const forward = () => exchange({ url: `${lmsUrl}${url}`, method, headers, body }).catch(() => null)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Answer } from '../../src/lms/client/answer.ts'
 import type { Judged } from '../../src/lms/client/failure.ts'
 import type { LmsRequest } from '../../src/lms/client/transport.ts'
+import { jwt } from './scripted-lms.ts'
 
 const exchange = z.object({
   name: z.string(),
@@ -37,6 +38,13 @@ export function exchangeOf(file: string, name: string): Exchange {
 /** A recorded response as the transport gives it. A text body stays as it is: it was a page, or empty. */
 export function answerOf({ response }: Exchange): Answer {
   return answer(response.status, response.body, response.headers)
+}
+
+/** The same, with a JWT of the recorded claims in place of the omitted one. */
+export function answerWithJwt(exchange: Exchange): Answer {
+  const { body, status, headers } = exchange.response
+  if (exchange.jwt_claims === undefined) return answerOf(exchange)
+  return answer(status, { ...Object(body), access_token: jwt('recorded', exchange.jwt_claims) }, headers)
 }
 
 /** An invented answer. A text body stays as it is; any other body becomes JSON. */

@@ -1,4 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { listening } from '../listening.ts'
 
@@ -29,10 +30,8 @@ export async function startScriptedLms(t: TestContext): Promise<ScriptedLms> {
   const routeOf = (one: Pick<Seen, 'method' | 'url'>) => `${one.method} ${one.url.split('?')[0]}`
 
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
     const { method = '', url = '', headers } = request
-    const one = { method, url, headers, body: Buffer.concat(chunks).toString() }
+    const one = { method, url, headers, body: await text(request) }
     seen.push(one)
     const script = scripts.get(routeOf(one)) ?? [page(404, 'Page not found')]
     const reply = script.length > 1 ? script.shift() : script[0]

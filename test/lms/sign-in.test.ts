@@ -1,51 +1,38 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { test } from 'node:test'
+import { text } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
 import { createSignIn, judgePerson, type SignIn } from '../../src/lms/sign-in.ts'
-import { answer, answerOf, exchangeOf, recorded, verdict } from './recorded.ts'
+import { listening } from '../listening.ts'
+import { answer, answerWithJwt, exchangeOf, recorded, verdict } from './recorded.ts'
 import { jwt } from './scripted-lms.ts'
 
 const type = { 'content-type': 'application/json' }
 const redirectUri = 'http://127.0.0.1:8080/console/callback'
 
-/** The recorded answer, with a JWT of the recorded claims in place of the omitted one. */
-function recordedAnswer(name: string) {
-  const exchange = exchangeOf('sign-in', name)
-  const { body, status, headers } = exchange.response
-  if (exchange.jwt_claims === undefined) return answerOf(exchange)
-  return answer(status, { ...Object(body), access_token: jwt('recorded', exchange.jwt_claims) }, headers)
-}
+const recordedAnswer = (name: string) => answerWithJwt(exchangeOf('sign-in', name))
 
 /** A token endpoint that gives one answer and records its requests. */
 async function withEndpoint(
+  t: TestContext,
   reply: { status: number; body: unknown },
   use: (signIn: SignIn, asked: URLSearchParams[]) => Promise<void>,
 ): Promise<void> {
   const asked: URLSearchParams[] = []
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    asked.push(new URLSearchParams(Buffer.concat(chunks).toString()))
+    asked.push(new URLSearchParams(await text(request)))
     response.writeHead(reply.status, type).end(JSON.stringify(reply.body))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address: AddressInfo | string | null = server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
+  const { host } = await listening(t, server)
   const signIn = createSignIn({
-    lmsUrl: `http://127.0.0.1:${port}`,
+    lmsUrl: `http://${host}`,
     publicUrl: 'https://lms.example.com',
     clientId: 'console-client',
     clientSecret: 'console-client-secret',
   })
-  try {
-    await use(signIn, asked)
-  } finally {
-    await signIn.close()
-    server.closeAllConnections()
-    server.close()
-  }
+  t.after(() => signIn.close())
+  await use(signIn, asked)
 }
 
 const good = {
@@ -68,8 +55,8 @@ test('sign-in.json: every recorded answer of the token endpoint is judged', asyn
   })
 })
 
-test('the browser goes to the LMS’s public address as recorded, each time with a new state and verifier', async () => {
-  await withEndpoint({ status: 200, body: good }, async (signIn) => {
+test('the browser goes to the LMS’s public address as recorded, each time with a new state and verifier', async (t) => {
+  await withEndpoint(t, { status: 200, body: good }, async (signIn) => {
     const { url, state, verifier } = await signIn.begin(redirectUri)
     const recordedQuery = new URL(
       exchangeOf('sign-in', 'authorize, signed in as staff').request.path,
@@ -89,8 +76,8 @@ test('the browser goes to the LMS’s public address as recorded, each time with
   })
 })
 
-test('a code is redeemed as recorded, and a refresh token by its own grant', async () => {
-  await withEndpoint({ status: 200, body: good }, async (signIn, asked) => {
+test('a code is redeemed as recorded, and a refresh token by its own grant', async (t) => {
+  await withEndpoint(t, { status: 200, body: good }, async (signIn, asked) => {
     const parameters = new URLSearchParams({ code: 'the-code', state: 's' })
     const finished = await signIn.finish({ parameters, attempt: { state: 's', verifier: 'v'.repeat(43) }, redirectUri })
     assert.deepEqual(verdict(finished), { username: 'admin', administrator: true, refreshToken: 'next' })
@@ -107,8 +94,8 @@ test('a code is redeemed as recorded, and a refresh token by its own grant', asy
   })
 })
 
-test('parameters that don’t belong to the attempt are refused without a call', async () => {
-  await withEndpoint({ status: 200, body: good }, async (signIn, asked) => {
+test('parameters that don’t belong to the attempt are refused without a call', async (t) => {
+  await withEndpoint(t, { status: 200, body: good }, async (signIn, asked) => {
     const wrong = [
       'code=c&state=other',
       'code=c',

@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { z } from 'zod'
 import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
 import { type Permit, unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { createLms } from '../../src/lms/lms.ts'
+import { control } from '../harness.ts'
 import { ENROLL, lmsSettings } from './calls.ts'
 import { verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const FULL = 'course-v1:Lernito+Full+2026'
-
-const state = z.object({
-  enrollments: z.array(z.object({ email: z.string(), course: z.string(), mode: z.string(), active: z.boolean() })),
-  allowances: z.array(z.object({ email: z.string(), course: z.string(), auto_enroll: z.boolean(), used: z.boolean() })),
-})
 
 /** The client with the stand-in LMS over HTTP. They share no code. */
 async function start(t: TestContext, options: StandInOptions = {}, client = 'lernito-client') {
@@ -29,16 +24,7 @@ async function start(t: TestContext, options: StandInOptions = {}, client = 'ler
   })
   return {
     lms,
-    async state() {
-      return state.parse(await (await fetch(`${standIn.url}/sandbox/state`)).json())
-    },
-    async fault(fault: Record<string, unknown>) {
-      const response = await fetch(`${standIn.url}/sandbox/faults`, {
-        method: 'POST',
-        body: JSON.stringify({ faults: [fault] }),
-      })
-      assert.ok(response.ok)
-    },
+    ...control(standIn.url),
   }
 }
 
@@ -128,7 +114,7 @@ test('a service user who is not staff is a misconfiguration for every call, and 
 })
 
 test('a throttle, a server error and a cut connection are different kinds of failure', async (t) => {
-  const { lms, fault } = await start(t, { throttle: 1 })
+  const { lms, faults } = await start(t, { throttle: 1 })
   const call = { ...ENROLL, courses: [DEMO], emails: ['alice@example.com'] }
   const path = '/api/bulk_enroll/v1/bulk_enroll'
   for (const [set, kind] of [
@@ -136,7 +122,7 @@ test('a throttle, a server error and a cut connection are different kinds of fai
     [{ status: 500 }, 'server_error'],
     [{ drop: 'before' }, 'unreachable'],
   ] as const) {
-    await fault({ method: 'POST', path, times: 1, ...set })
+    await faults([{ method: 'POST', path, times: 1, ...set }])
     assert.equal(verdict(await lms.bulkEnroll(await permit(), call)), kind)
   }
   assert.equal((await lms.bulkEnroll(await permit(), call)).ok, true)

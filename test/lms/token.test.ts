@@ -3,18 +3,11 @@ import { test } from 'node:test'
 import type { Failure, Judged } from '../../src/lms/client/failure.ts'
 import { createTokens, judgeToken, type Token } from '../../src/lms/client/token.ts'
 import type { LmsRequest } from '../../src/lms/client/transport.ts'
-import { answer, answerOf, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
+import { answer, answerWithJwt, exchangeOf, recorded, verdict } from './recorded.ts'
 import { jwt } from './scripted-lms.ts'
 
 const good = { access_token: jwt('first'), expires_in: 3600, token_type: 'JWT', scope: 'read' }
 const type = { 'content-type': 'application/json' }
-
-/** The recorded answer, with a JWT of the recorded claims in place of the omitted one. */
-function answerWithJwt(exchange: Exchange) {
-  const { body, status, headers } = exchange.response
-  if (exchange.jwt_claims === undefined) return answerOf(exchange)
-  return answer(status, { ...Object(body), access_token: jwt('recorded', exchange.jwt_claims) }, headers)
-}
 
 function clock(replies: (() => Judged<ReturnType<typeof answer>>)[]) {
   const at = { ms: 1_000_000 }

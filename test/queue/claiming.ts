@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { arrival, type Replica } from './harness.ts'
 
 const running = new AbortController().signal
@@ -15,4 +16,10 @@ export async function claimNow(bench: Replica): Promise<string[]> {
   const claiming = claimIds(bench, 10, stop.signal)
   stop.abort() // a claim that has begun still ends
   return claiming
+}
+
+/** Begins the attempt of a delivery. */
+export async function begin({ store }: Replica, id: string): Promise<void> {
+  const { deliveries } = await store.readClaimed([id])
+  assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
 }

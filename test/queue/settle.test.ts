@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readReason } from '../../src/queue/rows.ts'
 import { factsIn } from '../lines.ts'
+import { begin } from './claiming.ts'
 import {
   accepted,
   arrival,
@@ -20,12 +21,6 @@ import {
 const accept = async ({ store }: Replica, emails: readonly string[]): Promise<string[]> => {
   const stored = await store.write(emails.map((email) => accepted(arrival({ email }))))
   return stored.map(({ id }) => id)
-}
-
-/** Begins the attempt of a delivery. */
-async function begin({ store }: Replica, id: string): Promise<void> {
-  const { deliveries } = await store.readClaimed([id])
-  assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
 }
 
 test('a final result settles the delivery and ends the hold of its buyer', async (t) => {

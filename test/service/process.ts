@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { Readable } from 'node:stream'
+import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { watchLog } from '../log-watch.ts'
@@ -55,6 +56,15 @@ export interface Running {
   readonly ended: Promise<Ended>
   /** The first matching log line. Fails after 60 s, or when the process ends without one. */
   readonly logged: (fits: (line: LogLine) => boolean) => Promise<LogLine>
+}
+
+/** What a test gets to clean up after itself, for all tests of a file: what was started last ends first. */
+export function cleanupOfFile(): Cleanup {
+  const cleanups: (() => void)[] = []
+  after(() => {
+    for (const cleanup of cleanups.reverse()) cleanup()
+  })
+  return { after: (done) => cleanups.push(done) }
 }
 
 /** A folder that is deleted at the end of the test. */

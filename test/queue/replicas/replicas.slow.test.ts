@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { claimIds, claimNow } from '../claiming.ts'
+import { begin, claimIds, claimNow } from '../claiming.ts'
 import {
   accepted,
   arrival,
@@ -23,11 +23,6 @@ const store = async ({ store }: Replica, emails: readonly string[]): Promise<str
 }
 const holds = async ({ db }: Replica): Promise<string[][]> =>
   (await db.selectFrom('holds').selectAll().orderBy('name').execute()).map(({ name, replica }) => [name, replica])
-/** Begins the attempt of a delivery. */
-async function begin({ store }: Replica, id: string): Promise<void> {
-  const { deliveries } = await store.readClaimed([id])
-  assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
-}
 const names = async ({ db }: Replica): Promise<string[]> =>
   (await db.selectFrom('replicas').select('id').orderBy('id').execute()).map(({ id }) => id)
 
