@@ -91,10 +91,12 @@ export const trustedProxies = z
   })
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim())))
 
+/** A network of all addresses would trust whatever a sender writes into X-Forwarded-For, and Fastify refuses it. */
 function isAddressOrNetwork(text: string): boolean {
-  const [address = '', bits = '0', ...rest] = text.split('/')
+  const [address = '', bits = '1', ...rest] = text.split('/')
   const version = isIP(address)
-  return version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
+  const isRange = /^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128)
+  return version !== 0 && rest.length === 0 && isRange
 }
 
 /** A URL that openDatabase takes. */

@@ -322,7 +322,7 @@ test('proxies are trusted by their number or by their addresses', () => {
   const trusted = (text: string) => read({ LERNITO_TRUSTED_PROXIES: text }).settings.LERNITO_TRUSTED_PROXIES
   assert.equal(trusted('2'), 2)
   assert.deepEqual(trusted('10.0.0.5, 172.16.0.0/12,::1'), ['10.0.0.5', '172.16.0.0/12', '::1'])
-  for (const wrong of ['caddy', '10.0.0.5/33', '10.0.0.5,,', '-1', '10.0.0.0/8/8']) {
+  for (const wrong of ['caddy', '10.0.0.5/33', '10.0.0.5,,', '-1', '10.0.0.0/8/8', '0.0.0.0/0', '10.0.0.5,::/0']) {
     assert.match(refusal({ ...GOOD, LERNITO_TRUSTED_PROXIES: wrong })[0] ?? '', /^LERNITO_TRUSTED_PROXIES must be/)
   }
 })
