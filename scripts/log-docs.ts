@@ -1,13 +1,11 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { table, withPart } from './generated-parts.ts'
 import { logCalls } from './log-calls.ts'
 import { EVENT_MEANINGS, MEANINGS, PLAIN_EVENTS, QUIET, UNWRITTEN } from './log-meanings.ts'
 
 const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-
-const table = (heading: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 
 const code = (text: string): string => `\`${text}\``
 
@@ -58,19 +56,9 @@ function events(): string {
   )}\n`
 }
 
-const PARTS: Readonly<Record<string, () => string>> = { messages, events }
-
 /** Returns the page with the tables generated from the source. Throws if a marker or a meaning is missing. */
-export function withLogTables(page: string): string {
-  return Object.entries(PARTS).reduce((text, [name, make]) => {
-    const begin = `<!-- ${name}: made by npm run docs -->\n`
-    const end = `<!-- end of ${name} -->`
-    const [before, rest = ''] = text.split(begin)
-    const [, after] = rest.split(end)
-    if (after === undefined) throw new Error(`docs/reference/log-messages.md needs "${begin.trim()}" and its end`)
-    return `${before}${begin}${make()}${end}${after}`
-  }, page)
-}
+export const withLogTables = (page: string): string =>
+  withPart(withPart(page, { name: 'messages', part: messages() }), { name: 'events', part: events() })
 
 if (import.meta.main) {
   writeFileSync(PAGE, withLogTables(readFileSync(PAGE, 'utf8')))

@@ -1,10 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { SETTINGS, SETTINGS_SCHEMA } from '../src/service/settings/settings.ts'
+import { table, withPart } from './generated-parts.ts'
 
 const PAGE = new URL('../docs/reference/settings.md', import.meta.url)
 const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
-const BEGIN = '<!-- settings: made by npm run docs -->\n'
-const END = '<!-- end of settings -->'
 
 /** Returns the content of .env.example, in which optional settings are commented out. */
 export function envExample(): string {
@@ -29,13 +28,9 @@ function range(name: string): string {
 export function withSettingsTable(page: string): string {
   const rows = SETTINGS.map(({ name, meaning, fallback, required, secret }) => {
     const value = required ? '**required**' : fallback === undefined ? 'not set' : `\`${fallback}\``
-    return `| \`${name}\` | ${value} | ${meaning}${range(name)}${secret ? ` Or \`${name}_FILE\`.` : ''} |`
+    return [`\`${name}\``, value, `${meaning}${range(name)}${secret ? ` Or \`${name}_FILE\`.` : ''}`]
   })
-  const table = `| setting | default | meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`
-  const [before, rest = ''] = page.split(BEGIN)
-  const [, after] = rest.split(END)
-  if (after === undefined) throw new Error(`docs/reference/settings.md needs one "${BEGIN.trim()}" and its end`)
-  return `${before}${BEGIN}${table}${END}${after}`
+  return withPart(page, { name: 'settings', part: table(['setting', 'default', 'meaning'], rows) })
 }
 
 if (import.meta.main) {
