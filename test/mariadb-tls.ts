@@ -1,14 +1,14 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
+import { NO_OPENSSL } from './lms/certificates.ts'
 import { NO_MARIADB, startMariaDb } from './mariadb.ts'
 
-const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
 /** Why this machine can't run such a server; false if it can. */
-export const NO_TLS_SERVER = NO_MARIADB || (!hasOpenssl && 'no openssl to make certificates with')
+export const NO_TLS_SERVER = NO_MARIADB || NO_OPENSSL
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
 const OURS = 'DNS:localhost,IP:127.0.0.1'

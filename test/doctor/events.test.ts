@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
+import { NO_OPENSSL } from '../lms/certificates.ts'
 import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
-import {
-  type Case,
-  envFor,
-  examined,
-  NO_OPENSSL,
-  nobody,
-  resultOf,
-  selfSigned,
-  silent,
-  testCauses,
-} from './examining.ts'
+import { type Case, envFor, examined, nobody, resultOf, selfSigned, silent, testCauses } from './examining.ts'
 
 const envWith = async (t: TestContext, url: string) => ({
   ...envFor({ t, lmsUrl: `http://${await nobody(t)}` }),
@@ -40,7 +31,7 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.events, Case>> = {
     rule: 'an endpoint whose certificate nobody trusts',
     found: 'events.endpoint',
     broken: async (t) => endpointAt(t, `https://${await selfSigned(t)}/events`),
-    ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
+    skip: NO_OPENSSL,
   },
 }
 testCauses(CAUSE_GROUPS.events, CASES)

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { createServer as createTcpServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { World } from '../../sandbox/lms/world.ts'
 import type { StandInOptions } from '../../sandbox/stand-in.ts'
@@ -15,6 +12,7 @@ import { type CheckId, type Deadlines, examine, type Result } from '../../src/do
 import type { Resolve } from '../../src/service/lib/outgoing-call.ts'
 import { exchange, SECRET } from '../harness.ts'
 import { listening } from '../listening.ts'
+import { selfSigned as certificateFor } from '../lms/certificates.ts'
 import { PASSWORD } from '../mariadb.ts'
 import { getToken, recordedWorld } from '../sandbox/recording.ts'
 import { temporaryFolder } from '../service/process.ts'
@@ -131,21 +129,11 @@ export async function silent(t: TestContext, onConnection: (socket: Socket) => v
 
 /** A server with a self-signed certificate. */
 export async function selfSigned(t: TestContext): Promise<string> {
-  const folder = temporaryFolder(t)
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const made = spawnSync('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-    ...[...subject, '-keyout', key, '-out', cert],
-  ])
-  assert.equal(made.status, 0, String(made.stderr))
-  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
+  const server = createTlsServer(certificateFor(t, { name: 'localhost' }), (_request, response) => {
     response.end('{}')
   })
   return (await listening(t, server)).host
 }
-
-export const NO_OPENSSL = spawnSync('openssl', ['version']).error === undefined ? undefined : 'no openssl here'
 
 /** A plain HTTP server that gives every request the same answer. */
 export async function answering(t: TestContext, status: number, headers: Record<string, string> = {}): Promise<string> {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { plainUrl } from '../../src/doctor/checks/lms.ts'
 import { readDocument } from '../docs/documents.ts'
-import { selfSigned as certificateFor, startTls } from '../lms/certificates.ts'
+import { selfSigned as certificateFor, NO_OPENSSL, startTls } from '../lms/certificates.ts'
 import { json, startScriptedLms } from '../lms/scripted-lms.ts'
 import { waitingForHttp } from '../lms/waiting-for-http.ts'
 import { run, temporaryFolder } from '../service/process.ts'
@@ -14,7 +14,6 @@ import {
   examined,
   inWorld,
   lmsAt,
-  NO_OPENSSL,
   problemOf,
   resultOf,
   selfSigned,
@@ -47,7 +46,7 @@ test('plain HTTP is tried at the port of https://, not at that of http://', () =
 })
 
 test('an LMS that speaks TLS and hangs is reported as not answering', {
-  skip: NO_OPENSSL ?? false,
+  skip: NO_OPENSSL,
 }, async (t) => {
   const certificate = certificateFor(t, { name: 'localhost' })
   const tls = await startTls(t, { ...certificate, to: `http://${await silent(t)}` })
@@ -57,7 +56,7 @@ test('an LMS that speaks TLS and hangs is reported as not answering', {
   assert.match(stdout, /The LMS at localhost:\d+ does not answer in time\./)
 })
 
-test('a bad certificate is not reported as plain HTTP', { skip: NO_OPENSSL ?? false }, async (t) => {
+test('a bad certificate is not reported as plain HTTP', { skip: NO_OPENSSL }, async (t) => {
   assert.match(problemOf(await lmsAt(`https://${await selfSigned(t)}`)(t), 'lms'), /^lms\.tls: /)
 })
 
@@ -94,7 +93,7 @@ test('a throttled course list is reported, and the enrolling calls still pass', 
 })
 
 test('certificates are checked even if NODE_TLS_REJECT_UNAUTHORIZED turns that off', {
-  skip: NO_OPENSSL ?? false,
+  skip: NO_OPENSSL,
 }, async (t) => {
   process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
   t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED)

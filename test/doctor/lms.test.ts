@@ -5,6 +5,7 @@ import { migrate } from '../../src/database/migrations/migrations.ts'
 import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { DEMO } from '../harness.ts'
+import { NO_OPENSSL } from '../lms/certificates.ts'
 import { waitingForHttp } from '../lms/waiting-for-http.ts'
 import { accepted, arrival, joined, settled, succeeded } from '../queue/harness.ts'
 import { startHoldingLms, startLms } from '../service/serving.ts'
@@ -16,7 +17,6 @@ import {
   examined,
   inWorld,
   lmsAt,
-  NO_OPENSSL,
   nobody,
   resultOf,
   selfSigned,
@@ -65,7 +65,7 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.lms, Case>> = {
     rule: 'a self-signed certificate',
     found: 'lms',
     broken: async (t) => lmsAt(`https://${await selfSigned(t)}`)(t),
-    ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
+    skip: NO_OPENSSL,
   },
   'lms.plain_http': {
     rule: 'https:// to a port that speaks plain HTTP',

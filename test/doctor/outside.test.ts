@@ -7,6 +7,7 @@ import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { CHALLENGE_HEADER, challengeOf, PROOF_HEADER } from '../../src/service/lib/identity.ts'
 import { exchange, SECRET, startProduct } from '../harness.ts'
+import { NO_OPENSSL } from '../lms/certificates.ts'
 import { json, page, type ScriptedLms, startScriptedLms } from '../lms/scripted-lms.ts'
 import { startLms } from '../service/serving.ts'
 import {
@@ -14,7 +15,6 @@ import {
   envFor,
   examined,
   inWorld,
-  NO_OPENSSL,
   nobody,
   problemOf,
   resultOf,
@@ -140,7 +140,7 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.outside, Case>> = {
     rule: 'a public address with a self-signed certificate',
     found: 'public_url',
     broken: async (t) => publicAt(`https://${await selfSigned(t)}`)(t),
-    ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
+    skip: NO_OPENSSL,
   },
   'public.redirects': {
     rule: 'a public address that redirects to https',

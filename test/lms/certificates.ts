@@ -7,7 +7,9 @@ import type { TestContext } from 'node:test'
 import { createServer } from 'node:tls'
 import { listening } from '../listening.ts'
 
-export const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
+/** Why this machine can't make certificates; false if it can. */
+export const NO_OPENSSL =
+  spawnSync('openssl', ['version']).error !== undefined && 'no openssl to make certificates with'
 
 const CA = `[ca]
 default_ca = any

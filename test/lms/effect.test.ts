@@ -8,7 +8,7 @@ import { CLIENT_CREDENTIALS, tokenRequest } from '../../src/lms/client/token.ts'
 import { createTransport, type LmsRequest } from '../../src/lms/client/transport.ts'
 import { createLms, type Lms } from '../../src/lms/lms.ts'
 import { ENROLL, lmsSettings } from './calls.ts'
-import { hasOpenssl, selfSigned, startTls } from './certificates.ts'
+import { NO_OPENSSL, selfSigned, startTls } from './certificates.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
 
 const of = { email: 'new@example.com', course: 'course-v1:edX+DemoX+Demo_Course' }
@@ -157,7 +157,7 @@ test('an error that any system call may give came before sending only if connect
 })
 
 test('a call that changes something has not taken effect if the certificate is refused', {
-  skip: hasOpenssl ? false : 'there is no openssl to make certificates with',
+  skip: NO_OPENSSL,
 }, async (t) => {
   const scripted = await startScriptedLms(t)
   for (const certificate of [{ name: 'localhost' }, { name: 'localhost', to: '2020-01-02' }]) {

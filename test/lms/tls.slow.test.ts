@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { run, temporaryFolder } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
-import { type Certificate, hasOpenssl, selfSigned, startTls } from './certificates.ts'
+import { type Certificate, NO_OPENSSL, selfSigned, startTls } from './certificates.ts'
 import { json, startScriptedLms } from './scripted-lms.ts'
 import { transportTo } from './transport-to.ts'
 import { waitingForHttp } from './waiting-for-http.ts'
@@ -29,7 +29,7 @@ async function serveAndSell(t: TestContext, certificate: Certificate) {
   return { serving, tls, status: answered?.status }
 }
 
-describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to make certificates with' }, () => {
+describe('an LMS over TLS', { skip: NO_OPENSSL }, () => {
   test('a self-signed certificate is refused before a byte is sent, and the message says what to do', async (t) => {
     const { ok, says, received } = await call(t, selfSigned(t, { name: NAME }))
     assert.equal(ok, false)
