@@ -5,6 +5,9 @@ import { NO_OPENSSL } from '../lms/certificates.ts'
 import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
 import { type Case, envFor, examined, nobody, resultOf, selfSigned, silent, testCauses } from './examining.ts'
 
+const warnings: string[] = []
+process.on('warning', ({ message }) => warnings.push(message))
+
 const envWith = async (t: TestContext, url: string) => ({
   ...envFor({ t, lmsUrl: `http://${await nobody(t)}` }),
   LERNITO_EVENTS_URL: url,
@@ -35,6 +38,11 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.events, Case>> = {
   },
 }
 testCauses(CAUSE_GROUPS.events, CASES)
+
+test('an endpoint that has an address for a name is tried without a warning of Node.js', async (t) => {
+  await endpointAt(t, `https://${await nobody(t)}/events`)
+  assert.deepEqual(warnings, [])
+})
 
 test('an endpoint that accepts the connection is fine, and gets no request', async (t) => {
   const receiver = await startReceiver(t)

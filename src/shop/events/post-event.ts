@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Pool } from 'undici'
 import {
@@ -117,9 +117,10 @@ export function tryEndpoint(of: { url: string; timeoutMs: number; resolve?: Reso
   const isTls = url.protocol === 'https:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const options = { host, port: Number(url.port || (isTls ? 443 : 80)), lookup: publicLookup(url, of.resolve) }
+  const servername = isIP(host) === 0 ? host : '' // for an address, Node.js would warn doctor's reader
   return new Promise((resolve) => {
     let isConnected = false
-    const socket = isTls ? connectTls({ ...options, servername: host, rejectUnauthorized: true }) : connect(options)
+    const socket = isTls ? connectTls({ ...options, servername, rejectUnauthorized: true }) : connect(options)
     const end = (result: NoConnection | null): void => {
       socket.destroy()
       resolve(result)
