@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { SignInEvent } from '../console/parts.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
+import { type BreakerState, isOpen } from '../enroll/breakers/breaker-state.ts'
 import { createSignIn } from '../lms/sign-in.ts'
 import { createCheckNow, createChecks } from './console-lms.ts'
 import { createForget } from './forget.ts'
@@ -42,6 +43,7 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     clientId,
     clientSecret,
     readSenders: parts.senders.read,
+    breaker: { state: () => sinceRecorded(parts) },
     checkNow: createCheckNow(parts),
     forget: createForget({
       ...parts,
@@ -62,6 +64,12 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
+}
+
+/** The circuit breaker's state for operators, who compare since when it is open with the incidents. */
+function sinceRecorded({ breaker, lmsIncident }: Parts): BreakerState {
+  const state = breaker.state()
+  return isOpen(state) ? { ...state, since: lmsIncident.since(state) } : state
 }
 
 function missingSetting(settings: Settings): string | null {

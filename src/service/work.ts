@@ -134,5 +134,6 @@ function recordIncidents(parts: Parts): Promise<void> {
       return isOpen(state) ? { kind: state.kind, cause: state.failure.message, since: state.since } : null
     },
     database: parts.databaseReason,
+    onLms: parts.lmsIncident.note,
   })
 }

@@ -114,3 +114,20 @@ test('the page after signing out has links to the console and to the sign-out of
   assert.ok(links.includes('/lernito/console/'))
   assert.ok(links.some((link) => link.startsWith(`${product.lmsUrl}/logout?client_id=console-client`)))
 })
+
+test('an outage that paused for a moment has lasted as long on the overview as under incidents', async (t) => {
+  t.after(() => product.lms.noFaults())
+  const overview = async () => readable(await someone.see('/'))
+  for (const email of ['first@example.com', 'second@example.com']) {
+    await product.lms.faults([{ status: 503 }])
+    await product.sell({ email })
+    await until('the incident', async () => (/not over yet/.test(await overview()) ? true : undefined))
+    if (email.startsWith('second')) break
+    await product.lms.noFaults()
+    await until('its end', async () => (/not over yet/.test(await overview()) ? undefined : true))
+    clock.offset += 40_000
+  }
+  const again = Date.now()
+  await until('its beginning', async () => (/LMS down for ([45]\d s|1 min)/.test(await overview()) ? true : undefined))
+  assert.ok(Date.now() - again < 30_000, 'it did not begin anew')
+})

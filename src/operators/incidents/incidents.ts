@@ -21,58 +21,62 @@ export interface Seen {
 }
 
 /**
- * Records that an incident has not ended. All replicas report it, and it is one row: the first report makes it, or
- * reopens the last one of its kind.
+ * Records that an incident has not ended, and returns since when it lasts, in ms since 1970. All replicas report it, and
+ * it is one row: the first report makes it, or reopens the last one of its kind. Its cause is that of the last report,
+ * because an operator who removed one cause needs the next one.
  */
-export async function reportIncident(
-  { database, random, now, newId }: WriteContext,
-  { kind, cause, since }: Seen,
-): Promise<void> {
+export async function reportIncident({ database, random, now, newId }: WriteContext, seen: Seen): Promise<number> {
   const id = newId()
-  await inTransaction({
+  const { kind, since } = seen
+  const cause = seen.cause.slice(0, MAX_CAUSE)
+  return inTransaction({
     database,
     random,
     body: async (trx) => {
       const at = now()
-      if (await touch(trx, { kind, since, at })) return
+      const began = await touch(trx, { kind, cause, since, at })
+      if (began !== null) return began
       const last = await trx
         .selectFrom('incidents')
-        .select('id')
+        .select(['id', 'started_at'])
         .where('kind', '=', kind)
         .where('ended_at', '>=', since - SAME_MS)
         .orderBy('started_at', 'desc')
         .limit(1)
         .executeTakeFirst()
       if (last !== undefined) {
-        const reopened = { ended_at: null, open_kind: kind, seen_at: at }
+        const reopened = { ended_at: null, open_kind: kind, cause, seen_at: at }
         await trx.updateTable('incidents').set(reopened).where('id', '=', last.id).execute()
-        return
+        return last.started_at
       }
-      const row = { id, kind, open_kind: kind, cause: cause.slice(0, MAX_CAUSE), started_at: since, seen_at: at }
+      const row = { id, kind, open_kind: kind, cause, started_at: since, seen_at: at }
       await trx
         .insertInto('incidents')
         .ignore()
         .values({ ...row, ended_at: null })
         .execute()
-      await touch(trx, { kind, since, at }) // another replica may have made it at the same time
+      // Another replica may have made it at the same time.
+      return (await touch(trx, { kind, cause, since, at })) ?? since
     },
   })
 }
 
-/** Returns false if no incident of the kind is open. */
+/** Returns since when the open incident of the kind lasts; null if none is open. */
 async function touch(
   trx: Transaction<Tables>,
-  { kind, since, at }: { kind: IncidentKind; since: number; at: number },
-): Promise<boolean> {
-  const { numUpdatedRows } = await trx
+  { kind, cause, since, at }: Seen & { at: number },
+): Promise<number | null> {
+  await trx
     .updateTable('incidents')
     .set(({ eb, ref }) => ({
+      cause,
       seen_at: at,
       started_at: eb.case().when('started_at', '>', since).then(since).else(ref('started_at')).end(),
     }))
     .where('open_kind', '=', kind)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
+    .execute()
+  const open = await trx.selectFrom('incidents').select('started_at').where('open_kind', '=', kind).executeTakeFirst()
+  return open?.started_at ?? null
 }
 
 /** Ends the open incident of a kind. Another replica that still has it reopens it with its next report. */
@@ -102,6 +106,25 @@ interface Watched {
   readonly lms: () => Seen | null
   /** Why the database can't be used now; null if it can. */
   readonly database: () => string | null
+  /** Gets the incident of the LMS as it is recorded, and null when it is over. */
+  readonly onLms: (recorded: Beginning | null) => void
+}
+
+type Beginning = Pick<Seen, 'kind' | 'since'>
+
+/**
+ * Remembers since when the LMS has been away, as all replicas recorded it. This one may have been started since then, or
+ * its circuit breaker may have closed for a moment.
+ */
+export function createLmsIncident() {
+  let recorded: Beginning | null = null
+  return {
+    note: (next: Beginning | null): void => {
+      recorded = next
+    },
+    /** Since when something lasts that began on this replica at `since`. */
+    since: ({ kind, since }: Beginning): number => (recorded?.kind === kind ? Math.min(recorded.since, since) : since),
+  }
 }
 
 /**
@@ -120,7 +143,7 @@ export function watchIncidents({ guard, ...parts }: Watched & Background): Promi
 }
 
 /** Returns what is to be written at each look; null: nothing. Call it again after a write that failed. */
-export function createLook({ context, lms, database }: Watched): () => (() => Promise<void>) | null {
+export function createLook({ context, lms, database, onLms }: Watched): () => (() => Promise<void>) | null {
   const { now } = context
   let lost: Seen | null = null
   let open: Seen | null = null
@@ -137,7 +160,7 @@ export function createLook({ context, lms, database }: Watched): () => (() => Pr
       await endIncident(context, { kind: open.kind, at: now() })
       open = null
     }
-    if (seen !== null) await reportIncident(context, seen)
+    onLms(seen === null ? null : { kind: seen.kind, since: await reportIncident(context, seen) })
     open = seen
     await endSilent(context)
     writtenAt = now()
@@ -162,7 +185,7 @@ const BANDS_MAX = 200
 export interface Band {
   readonly id: string
   readonly kind: IncidentKind
-  /** What the first replica that saw it said. */
+  /** What the replica said that reported it last. */
   readonly cause: string
   readonly from: number
   /** null: it has not ended. */

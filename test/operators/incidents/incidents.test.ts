@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { list } from '../../../src/operators/find/listing.ts'
 import {
+  createLmsIncident,
   createLook,
   endIncident,
   endSilent,
@@ -60,6 +61,33 @@ test('an incident that one replica ends and another still sees, or that returns 
   await reportIncident(context, { ...DOWN, since: clock.at })
   const [second, first] = (await listIncidents(db, { now: clock.at })).items
   assert.deepEqual([first?.to, second?.from, second?.to], [START + 30_000, clock.at, null])
+})
+
+test('the cause of an incident is that of its last report: what is left to do after an operator removed the first', async (t) => {
+  const { db, context, clock } = await setUp(t)
+  const causes = async () => (await listIncidents(db, { now: clock.at })).items.map(({ cause }) => cause)
+  await reportIncident(context, { ...DOWN, cause: 'wrong secret' })
+  await reportIncident(context, { ...DOWN, cause: 'not staff' })
+  assert.deepEqual(await causes(), ['not staff'])
+  await endIncident(context, { kind: 'down', at: clock.at })
+  await reportIncident(context, { ...DOWN, cause: 'moved' })
+  assert.deepEqual(await causes(), ['moved'])
+})
+
+test('a replica that was started meanwhile learns since when the LMS has been down, until it is over', async (t) => {
+  const { context, clock } = await setUp(t)
+  await reportIncident(context, DOWN)
+  clock.at += 30_000
+  const incident = createLmsIncident()
+  const sees: { lms: Seen | null } = { lms: { ...DOWN, since: clock.at } }
+  const look = createLook({ context, lms: () => sees.lms, database: () => null, onLms: incident.note })
+  assert.equal(incident.since({ kind: 'down', since: clock.at }), clock.at)
+  await look()?.()
+  assert.equal(incident.since({ kind: 'down', since: clock.at }), START)
+  assert.equal(incident.since({ kind: 'throttled', since: clock.at }), clock.at)
+  sees.lms = null
+  await look()?.()
+  assert.equal(incident.since({ kind: 'down', since: clock.at }), clock.at)
 })
 
 test('an incident that no replica reports any more ended at its last report', async (t) => {
@@ -154,7 +182,7 @@ test('the bands of a chart are the incidents that overlap it', async (t) => {
 test('a replica writes when an incident begins and ends, every 10 seconds meanwhile, and a lost database afterwards', async (t) => {
   const { db, context, clock } = await setUp(t)
   const sees: { lms: Seen | null; database: string | null } = { lms: null, database: null }
-  const look = createLook({ context, lms: () => sees.lms, database: () => sees.database })
+  const look = createLook({ context, lms: () => sees.lms, database: () => sees.database, onLms: () => {} })
   const read = async () =>
     (await listIncidents(db, { now: clock.at })).items.map(({ kind, from, to }) => [kind, from, to])
   await look()?.()

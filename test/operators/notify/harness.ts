@@ -21,7 +21,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
   const notifierOf = ({ context, replicas }: Replica) => {
     const notified: Notified[] = []
     let seen: Seen | null = null
-    const watch = createLook({ context, lms: () => seen, database: () => null })
+    const watch = createLook({ context, lms: () => seen, database: () => null, onLms: () => {} })
     const options = {
       context: { ...context, hasOutbox: true },
       guard: <T>(work: () => Promise<T>): Promise<T> => work(),
