@@ -44,6 +44,7 @@ const sender = (of: Partial<RefusedSender>): RefusedSender => ({
   ...of,
 })
 const look = (of: {
+  databaseReason?: string
   overview?: Partial<Overview>
   breaker?: BreakerState
   pausedCourses?: readonly PausedCourse[]
@@ -53,6 +54,7 @@ const look = (of: {
   events?: OutboxHealth
 }): Problem[] =>
   problemsOf({
+    databaseReason: of.databaseReason ?? null,
     overview: { ...quiet, ...of.overview },
     queued: of.overview?.oldestQueued ? 7 : 0,
     breaker: of.breaker ?? CLOSED,

@@ -80,6 +80,7 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     last,
     senders,
     events,
+    databaseReason: parts.databaseReason(),
     breaker: parts.breaker.state(),
     budget: parts.budget.fullness(),
     pausedCourses: parts.breakers.paused(),

@@ -30,6 +30,8 @@ const NAMED_MAX = 5
 
 /** Returns what is wrong, the most serious first; empty if nothing is wrong. */
 export function problemsOf(of: {
+  /** Why the database can't be used now; null if it can. */
+  databaseReason: string | null
   overview: Overview
   queued: number
   breaker: BreakerState
@@ -42,8 +44,9 @@ export function problemsOf(of: {
   /** In ms since 1970. */
   now: number
 }): Problem[] {
-  const { overview, queued, breaker, pausedCourses, budget, senders, events, now } = of
+  const { databaseReason, overview, queued, breaker, pausedCourses, budget, senders, events, now } = of
   return [
+    ...databaseProblems(databaseReason),
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
     ...(isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
@@ -52,6 +55,11 @@ export function problemsOf(of: {
     ...signatureProblems(senders, now),
     ...reusedIdProblems(senders, now),
   ]
+}
+
+/** What is in a file can be read while it is locked or its disk is full, so this page opens, and webhooks are refused. */
+function databaseProblems(reason: string | null): Problem[] {
+  return reason === null ? [] : [{ grade: 'bad', ...fillBoth(words.database, { reason }) }]
 }
 
 function breakerProblems(breaker: BreakerState, now: number): Problem[] {

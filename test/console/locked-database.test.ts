@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { until } from '../service/process.ts'
+import { operator, readable, signIn, startWithConsole } from './harness.ts'
+import { createVisitor } from './visitor.ts'
+
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+
+test('while another program locks the database, the overview says that webhooks are refused, and the sign-in why it fails', async () => {
+  const other = new DatabaseSync(join(product.folder, 'lernito.db'))
+  other.exec('begin immediate')
+  assert.equal((await product.sell({ email: 'refused@example.com' })).status, 503)
+  const overview = readable(await someone.see('/'))
+  assert.match(overview, /nothing can be stored The database .*lernito\.db can't be used: database is locked\..* 503/)
+  assert.doesNotMatch(overview, /All quiet/)
+  const back = await signIn(createVisitor(), product)
+  assert.equal(back.status, 503)
+  assert.match(readable(back), /The database is unavailable/)
+  other.exec('rollback')
+  other.close()
+  await until('the end', async () =>
+    /nothing can be stored/.test(readable(await someone.see('/'))) ? undefined : true,
+  )
+})
