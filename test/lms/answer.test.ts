@@ -51,6 +51,10 @@ test('if a page answers instead of an API, the message names the setting', () =>
   const host = judge(400, '<h1>Bad Request (400)</h1>', { 'content-type': 'text/html' })
   assert.equal(host.kind, 'misconfigured')
   assert.match(host.message, /ALLOWED_HOSTS/)
+  // A web application firewall: to make a user staff, who is staff already, doesn't help.
+  const firewall = judge(403, '<html>Request blocked</html>', { 'content-type': 'text/html' })
+  assert.equal(firewall.kind, 'misconfigured')
+  assert.match(firewall.message, /did not get through .*\(403 from .*firewall in front of it$/)
 })
 
 test('a redirect is not followed, and the message names its target', () => {

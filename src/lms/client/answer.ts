@@ -85,11 +85,11 @@ export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
     return fail('unreachable', `The LMS is not available (${status})`, waitAsked(answer))
   if (status >= 500) return fail('server_error', `The LMS failed (${status} from ${endpoint})`)
   if (status === 401) return fail('unauthorized', `The LMS does not accept our token (401 from ${endpoint})`)
-  if (status === 403) return fail('misconfigured', notStaff(answer, endpoint))
   if (status >= 300 && status < 400) return fail('misconfigured', redirected(answer))
   // An API answers an error in JSON. An HTML page or an empty answer comes from something else
-  // (recorded: bulk-enroll-off.json, 'an unknown API path').
+  // (recorded: bulk-enroll-off.json, 'an unknown API path'), such as a firewall that answers 403.
   const isApi = jsonOf(answer) !== undefined
+  if (status === 403 && isApi) return fail('misconfigured', notStaff(answer, endpoint))
   if (status === 404 && !isApi) {
     return fail(
       'misconfigured',
@@ -97,7 +97,7 @@ export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
     )
   }
   if (status >= 400 && !isApi) {
-    const remedy = 'check LERNITO_LMS_URL, the ALLOWED_HOSTS of the LMS and the proxy in front of it'
+    const remedy = 'check LERNITO_LMS_URL, the ALLOWED_HOSTS of the LMS and the proxy or firewall in front of it'
     return fail(
       'misconfigured',
       `The call did not get through to the LMS's API (${status} from ${endpoint}): ${remedy}`,
