@@ -284,18 +284,26 @@ test('j, k, x, Escape and Enter go through a list, “?” lists the keys, and a
   assert.deepEqual(wrong, [])
 })
 
-test('on a phone, a long address leaves room for the name, and the other way round', async () => {
-  const { page } = await openConsole(browser, product, { viewport: { width: 390, height: 844 } })
-  for (const [email, name] of [
-    [`${'a'.repeat(60)}@example.com`, 'Nora'],
-    ['long-name@example.com', 'N'.repeat(60)],
-  ] as const) {
-    await product.sell({ email, name })
-    await open(page, `/deliveries?q=${email}`)
-    const widths = await page
-      .locator('.row-link :is(span, small)')
-      .evaluateAll((all) => all.map((one) => one.clientWidth))
-    assert.equal(widths.length, 2)
-    assert.ok(Math.min(...widths) > 40, `${email}: ${widths}`)
+test('a row shows the name beside the longest address, the end of the longest key, and an Arabic name from its beginning', async () => {
+  const key = `course-v1:Lernito+${'Missing'.repeat(12)}+2026`
+  const name = `زهرا${' احمدی'.repeat(9)}`
+  await product.sell({ email: `${'long.'.repeat(12)}x@example.com`, courseIds: [key], name })
+  for (const { colorScheme, viewport } of LOOKS.filter((one) => one.colorScheme === 'light')) {
+    const { page } = await openConsole(browser, product, { colorScheme, viewport })
+    await open(page, '/deliveries?q=long.long.')
+    const found = row(page, 'long.long.')
+    const shown = found.locator('.row-link span bdi')
+    const { width } = (await shown.boundingBox()) ?? { width: 0 }
+    assert.ok(width > 100, `the name is ${width} px wide at ${viewport.width} px`)
+    assert.ok(
+      await shown.evaluate((one) => one.matches(':dir(rtl)') && one.clientWidth < one.scrollWidth),
+      'cut at its end',
+    )
+    const code = found.locator('code')
+    const [cell, text] = await code.evaluate((one) => [
+      one.parentElement?.getBoundingClientRect().right ?? 0,
+      one.getBoundingClientRect().right,
+    ])
+    assert.ok(Number(text) <= Number(cell), `the key is cut at ${viewport.width} px`)
   }
 })

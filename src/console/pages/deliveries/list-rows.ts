@@ -104,7 +104,7 @@ function coursesHtml(item: Summary, courseName: CourseName): string {
   const name = courseName(first)
   if (more.length === 0) {
     const key = html`<code title="${first}">${shortKey(first)}</code>`
-    return name === null ? key : html`<span class="course"><bdi>${name}</bdi></span> <small>!${key}</small>`
+    return name === null ? key : html`<bdi class="course">${name}</bdi> <small>!${key}</small>`
   }
   const shown = lines.slice(0, COURSES_SHOWN).map((line) => courseLineHtml(line, item, courseName))
   const rest = more.slice(COURSES_SHOWN - 1)
