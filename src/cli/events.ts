@@ -59,7 +59,9 @@ function endpointText({ state, failures, since, error, errorAt, sentAt }: Endpoi
   const from = since === null ? '' : ` (since ${timeText(since)})`
   const sent = sentAt === null ? '' : `last accepted: ${timeText(sentAt)}\n`
   const last = error === null || errorAt === null ? '' : `last error: ${plain(error)} (${timeText(errorAt)})\n`
-  const text = state === 'up' && failures > 0 ? 'failed at the last attempt; the event is sent again' : STATES[state]
+  // One that has answered nothing yet neither works nor fails.
+  const unsure = failures > 0 ? 'failed at the last attempt; the event is sent again' : 'has not been heard from yet'
+  const text = state === 'up' && (failures > 0 || sentAt === null) ? unsure : STATES[state]
   return `the endpoint ${text}${from}\n${sent}${last}`
 }
 

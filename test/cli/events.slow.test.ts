@@ -20,9 +20,13 @@ async function setUp(t: TestContext) {
 test('events list shows the endpoint and what waits, and resend sends again', async (t) => {
   const { receiver, command, sold } = await setUp(t)
   receiver.answer(statusAnswer(410))
+  const list = async () => (await command('list')).stdout
+  await until('the start', async () =>
+    /^the endpoint has not been heard from yet/.test(await list()) ? true : undefined,
+  )
   const id = await sold('alice@example.com')
   const stopped = await until('the stop', async () => {
-    const { stdout } = await command('list')
+    const stdout = await list()
     return /answered 410/.test(stdout) ? stdout : undefined
   })
   assert.match(
