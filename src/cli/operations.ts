@@ -63,7 +63,7 @@ export async function withOperations<Result>(use: (opened: Opened) => Promise<Re
     return await use({ ...shared, operations, settings, vacuum: database.vacuum })
   } catch (error) {
     if (database.dialect.errorKindOf(error) !== 'unavailable') throw error
-    throw unusable(database.name, reasonOf(error))
+    throw unusable({ url, name: database.name, reason: reasonOf(error) })
   } finally {
     await database.close()
   }
@@ -78,7 +78,7 @@ async function assertUsable({ url, ca }: { url: string; ca: string | undefined }
     signal: AbortSignal.timeout(INSPECT_MS),
   })
   const { name } = inspected
-  if (!inspected.ok) throw unusable(name, inspected.reason)
+  if (!inspected.ok) throw unusable({ url, name, reason: inspected.reason })
   const { level, oldestCode } = inspected.found
   if (level === 0) {
     throw new AppError(
@@ -100,11 +100,13 @@ async function assertUsable({ url, ca }: { url: string; ca: string | undefined }
   }
 }
 
-const unusable = (name: string, reason: string): AppError =>
-  new AppError(
-    'database.unreachable',
-    `The database ${name} can't be used: ${reason}. Make room if the disk is full. Otherwise run the command as the user of the service, and check LERNITO_DATABASE_URL.`,
-  )
+/** Doctor tells the causes of a server apart. What keeps a file from being used depends on who runs the command. */
+function unusable({ url, name, reason }: { url: string; name: string; reason: string }): AppError {
+  const remedy = url.startsWith('mysql:')
+    ? 'Run lernito-openedx doctor, which says what to do.'
+    : 'Make room if the disk is full. Otherwise run the command as the user of the service, and check LERNITO_DATABASE_URL.'
+  return new AppError('database.unreachable', `The database ${name} can't be used: ${reason}. ${remedy}`)
+}
 
 /** The actor for the audit. A container may run as a user that has no name there. */
 export const operator = (): string => `${nameOfUser()} (command line)`

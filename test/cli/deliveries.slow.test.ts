@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
@@ -135,6 +136,20 @@ describe('a database that does not exist, or is not up to date', { concurrency: 
     }
     assert.equal(existsSync(join(folder, 'lernito.db')), false)
   })
+})
+
+test('without its server, a command leads to doctor, and not to a disk or a user', async () => {
+  const env = {
+    ...serveEnv({ folder: tmpdir(), lmsUrl: 'http://127.0.0.1:9' }),
+    LERNITO_DATABASE_URL: 'mysql://u:p@127.0.0.1:9/lernito',
+  }
+  const { code, stderr } = await run({ args: ['deliveries', 'list'], env })
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /^The database lernito at 127\.0\.0\.1:9 can't be used: .*ECONNREFUSED.* Run lernito-openedx doctor, which says what to do\.$/m,
+  )
+  assert.doesNotMatch(stderr, /disk/)
 })
 
 const STRANGER = 54_321
