@@ -183,11 +183,22 @@ const show = command({
       const answers = await operations.answers(shown.id)
       const body = Buffer.from(shown.body).toString()
       if (values.json) printJson({ ...withoutInternals(shown), body, timeline, answers })
-      else process.stdout.write(describe({ shown, body, timeline, answers }))
+      else {
+        const outage = shown.state === 'queued' ? await outageText(opened) : null
+        process.stdout.write(describe({ shown, body, timeline, answers, outage }))
+      }
       return 0
     })
   },
 })
+
+/** Why nothing is attempted now, as the service last recorded it; null if the LMS takes calls. */
+async function outageText({ operations, context: { now } }: Opened): Promise<string | null> {
+  const at = now()
+  const latest = (await operations.incidentsBetween({ from: at, to: at + 1 })).at(-1)
+  if (latest === undefined || latest.to !== null || latest.kind === 'database') return null
+  return `${TEXTS.status.lms[latest.kind]} ${TEXTS.status.since} ${timeText(latest.from)}: ${plain(latest.cause)}`
+}
 
 /** A delivery, without what only the service uses. */
 function withoutInternals(shown: Shown) {
@@ -201,8 +212,9 @@ function describe(of: {
   body: string
   timeline: readonly DeliveryEvent[]
   answers: GivenAnswers
+  outage: string | null
 }): string {
-  const { shown, body, timeline, answers } = of
+  const { shown, body, timeline, answers, outage } = of
   const { request, reason, lines, unreadable } = shown
   const [checkedAt] = lines.flatMap(({ standing }) => standing?.checkedAt ?? []).sort()
   const facts: [string, string | null][] = [
@@ -217,6 +229,7 @@ function describe(of: {
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
     ['now', unreadable === null ? sentenceText(deliverySentence(toldOf(shown, timeline)), timeText) : null],
+    ['waits', outage],
     ['outcome', describeOutcome({ courses: resultsOf(lines), reason }) || null],
     ['in the LMS', describeStandings(lines) || null],
     ['checked', checkedAt === undefined ? null : timeText(checkedAt)],

@@ -183,6 +183,22 @@ describe('another user', { skip: process.getuid?.() !== 0 }, () => {
 })
 
 describe('deliveries show', () => {
+  test('says of a sale that waits for the LMS why it waits, and since when', async (t) => {
+    const { store, command, file } = await inboxOf(t)
+    const [waits = '', done = ''] = await store([person('ada'), person('bob')])
+    await store([settled(succeeded(done))])
+    const shown = async (id: string) => (await command('deliveries', 'show', id)).stdout
+    assert.doesNotMatch(await shown(waits), /^waits/m)
+    const database = new DatabaseSync(file)
+    const at = Date.UTC(2026, 10, 24, 12)
+    database
+      .prepare("insert into incidents values ('INCIDENT', 'misconfigured', 'misconfigured', 'not staff', ?, ?, null)")
+      .run(at, at)
+    database.close()
+    assert.match(await shown(waits), /^waits +LMS misconfigured since 2026-11-24 12:00:00Z: not staff$/m)
+    assert.doesNotMatch(await shown(done), /^waits/m)
+  })
+
   test('prints the payload, the outcome and the timeline, with --json too', async (t) => {
     const { store, command } = await inboxOf(t)
     const [id = ''] = await store([person('ada')])
