@@ -1,7 +1,7 @@
 import { type Account, isThere, type KnownAccount } from '../lms/apis/accounts.ts'
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
-import { allowanceFor, enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
+import { allowanceFor, enrollsOnActivation, userOfAllowance } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, mayStillLand, succeeded } from '../lms/client/failure.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
@@ -29,8 +29,9 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
   const account = await pair.lms.account(pair.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
-  const { stored } = pair
-  const left = stored === null || isThere(person, stored) ? null : await stillEnrolled(pair, stored)
+  const known = await knownBuyer(pair)
+  if (!known.ok) return failed(known.failure)
+  const left = known.value === null || isThere(person, known.value) ? null : await stillEnrolled(pair, known.value)
   if (left !== null) return left
   switch (person.status) {
     case 'retired':
@@ -44,6 +45,14 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
     case 'inactive':
       return enrollRegistered(pair, prior, person)
   }
+}
+
+/** The account that the sale gave the course to before: as it is stored, or whoever has used the allowance. */
+async function knownBuyer(pair: Pair): Promise<Judged<KnownAccount | null>> {
+  const { lms, acquire, email, course, stored, wasDone } = pair
+  if (stored !== null || !wasDone) return succeeded(stored)
+  const listed = await lms.allowances(await acquire(), { email })
+  return listed.ok ? succeeded(userOfAllowance(listed.value, course)) : listed
 }
 
 /**
@@ -191,7 +200,7 @@ async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<J
  * unenrolled.
  */
 async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
-  const { lms, acquire, email, course, wasDone } = pair
+  const { lms, acquire, email, course } = pair
   const made = prior === 'unasked' ? await makeAllowance(pair, prior) : null
   if (made !== null) return made
   const listed = await lms.allowances(await acquire(), { email })
@@ -200,8 +209,6 @@ async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_
   if (found !== undefined) {
     if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
     if (found.course === course && enrollsOnActivation(found)) return done('allowed')
-    const left = wasDone && found.usedBy !== null ? await stillEnrolled(pair, { id: found.usedBy }) : null
-    if (left !== null) return left
     if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
     const deleted = await lms.disallow(await acquire(), { email, course })
     // Carried out late, it would delete the allowance that the next attempt makes.

@@ -90,11 +90,15 @@ function noteAccount(
   if (isOthers || hasLeft(work) || (work.readFirstSince !== null && account !== null)) sendSingly(work)
 }
 
-/** Whether an account that the sale gave a course to before is not, by its id, the one that has the address now. */
-const hasLeft = ({ account, open, delivery: { lines } }: Work): boolean =>
+/**
+ * Whether an account that the sale gave a course to before is not, by its id, the one that has the address now, or may not
+ * be: only the allowance tells who has used it.
+ */
+const hasLeft = ({ account, open, delivery: { lines, enrolledAt } }: Work): boolean =>
   [...open].some((course) => {
     const known = lineOf(lines, course)?.account ?? null
-    return known !== null && (account?.id === undefined || !isThere(account, known))
+    if (known === null) return enrolledAt !== null && account !== null
+    return account?.id === undefined || !isThere(account, known)
   })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */

@@ -18,7 +18,7 @@ export interface Pair extends CallContext {
   readonly course: string
   /** The account that the sale gave the course to before; null if it gave it to none. */
   readonly stored: LmsAccount | null
-  /** Whether the sale was done before. A used allowance is then its own, and whoever has used it is its buyer. */
+  /** Whether the sale was done before: then a used allowance is its own, and whoever has used it is its buyer. */
   readonly wasDone: boolean
   /** The course mode of the setting; null if the LMS chooses. */
   readonly mode: WantedMode | null

@@ -1,5 +1,5 @@
 import { type Account, isSameAddress, isThere, type KnownAccount } from '../../lms/apis/accounts.ts'
-import { type Allowance, allowanceFor } from '../../lms/apis/enrollment-allowed.ts'
+import { type Allowance, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { Line } from '../../sale/line.ts'
@@ -58,21 +58,16 @@ export async function findBuyer({
   return succeeded({ ...common, account: person, movedTo: isElsewhere ? address : null, isReplaced: false })
 }
 
-/**
- * The account that a course was given to. If the sale made an allowance and doesn't know it, it is the one that has used
- * that, whatever address it has by now: whoever leaves the address soon after the activation is seen by no check. A sale
- * that enrolled an account made none: the one there is another sale's.
- */
-function givenTo({ course, account, result }: GivenCourse, allowances: readonly Allowance[]): KnownAccount | null {
-  if (account !== null || result === 'enrolled') return account
-  const allowance = allowanceFor(allowances, course)
-  return allowance === undefined || allowance.other !== null || allowance.usedBy === null
-    ? null
-    : { id: allowance.usedBy }
-}
-
 /** A course, what the sale reported there, and the account that it was given to; null if none is known. */
 export type GivenCourse = Pick<Line, 'course' | 'account' | 'result'>
+
+/**
+ * The account that a course was given to. If the sale made an allowance, it is the one that has used that: whoever leaves
+ * the address soon after the activation is seen by no check. A sale that enrolled an account made none: the one there is
+ * another sale's.
+ */
+const givenTo = ({ course, account, result }: GivenCourse, allowances: readonly Allowance[]): KnownAccount | null =>
+  account !== null || result === 'enrolled' ? account : userOfAllowance(allowances, course)
 
 /** Finds the buyers of several courses of one sale, in their order. */
 export async function findBuyers<Course extends GivenCourse>({

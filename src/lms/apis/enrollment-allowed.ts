@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { hasShape, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
-import { isSameAddress, maskAddress } from './accounts.ts'
+import { isSameAddress, type KnownAccount, maskAddress } from './accounts.ts'
 
 /** With a slash at the end: without it, the LMS redirects (recorded: enrollment-allowed.json, 'no trailing slash'). */
 const ENDPOINT = '/api/enrollment/v1/enrollment_allowed/'
@@ -42,6 +42,15 @@ export const mayStillEnroll = ({ other }: Allowance): boolean => other === null
  */
 export const allowanceFor = (allowances: readonly Allowance[], course: string): Allowance | undefined =>
   allowances.find((one) => one.course.toLowerCase() === course.toLowerCase())
+
+/**
+ * The account that has used the allowance of this address for a course, whatever address it has by now; null if there is
+ * none, or if the LMS doesn't tell it.
+ */
+export function userOfAllowance(allowances: readonly Allowance[], course: string): KnownAccount | null {
+  const { other = null, usedBy = null } = allowanceFor(allowances, course) ?? {}
+  return other !== null || usedBy === null ? null : { id: usedBy }
+}
 
 const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })

@@ -130,16 +130,21 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       })
     }
 
-    test('a repeat of such a sale lets nobody else in', async () => {
-      const id = await allowedAndMoved()
-      const { json } = await sell({ email: OLD })
-      assert.deepEqual(json, { success: true, message: 'User enrollment status verified for 1 course(s)' })
-      await lms.people({ email: OLD, username: 'second', active: false })
-      await lms.activate(OLD)
-      assert.deepEqual([await activeIn(), await stateOf(id)], [[`${NEW} ${DEMO}`], 'enrolled'])
-      await refund({ url, email: OLD })
-      assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
-    })
+    for (const active of [true, false]) {
+      test(`a repeat of such a sale lets nobody else in, who has ${active ? 'the address by now' : 'it later'}`, async () => {
+        const id = await allowedAndMoved()
+        if (active) await lms.people({ email: OLD, username: 'second', active })
+        const { json } = await sell({ email: OLD })
+        assert.deepEqual(json, { success: true, message: 'User enrollment status verified for 1 course(s)' })
+        if (!active) {
+          await lms.people({ email: OLD, username: 'second', active })
+          await lms.activate(OLD)
+        }
+        assert.deepEqual([await activeIn(), await stateOf(id)], [[`${NEW} ${DEMO}`], 'enrolled'])
+        await refund({ url, email: OLD })
+        assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
+      })
+    }
 
     if (kind !== FIRST) return
 

@@ -90,6 +90,26 @@ test('a buyer who activates an account before the allowance is deleted is not ta
   assert.ok('failure' in withdrawn)
 })
 
+test('who has used an allowance, and that the LMS does not tell, is not said to be out of the course', async (t) => {
+  const { lms } = await startSingly(t)
+  const withdrawn = await withdrawCourse({
+    lms,
+    acquire: () => unlimitedBudget().acquire(new AbortController().signal),
+    email: VICTIM,
+    account: { status: 'unknown' },
+    allowances: [{ course: DEMO, autoEnroll: true, used: true, usedBy: null, other: null }],
+    movedTo: null,
+    isReplaced: false,
+    given: null,
+    course: DEMO,
+    wasEnrolled: false,
+    paid: true,
+    beforeChange: () => Promise.reject(new Error('nothing is changed')),
+  })
+  assert.ok(withdrawn.ok)
+  assert.match(withdrawn.value.why, /^an account with this address used the allowance/)
+})
+
 for (const step of [1, 2]) {
   test(`a buyer who activates an account after look-up ${step} of the page is not said to be out of the course`, async (t) => {
     const { lms, seed, people, activate } = await startSingly(t)
