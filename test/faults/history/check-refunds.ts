@@ -1,5 +1,5 @@
 import type { Violation } from './check.ts'
-import { buyerOf, keyOf, keyOfKept, type Record, type Refund, type Sale, statusOf } from './record.ts'
+import { buyerOf, type Kept, keyOf, keyOfKept, type Record, type Refund, type Sale, statusOf } from './record.ts'
 
 /** A refund that the service has accepted, for one person and course. */
 export interface Refunded {
@@ -65,10 +65,12 @@ export function checkRefunds(of: {
   return [...still, ...refused]
 }
 
-/** Changes of the service for people who have bought nothing there. */
+/** Changes of the service for people who have bought nothing there. An allowance is that of a sale to its address. */
 export function checkOthers(of: { record: Record; isBought: (key: string) => boolean }): Violation[] {
   const { record, isBought } = of
+  const isSold = ({ kind, email, course }: Kept): boolean =>
+    kind === 'disallowed' && record.sales.some((sale) => sale.email === email && sale.courses.includes(course))
   return record.kept
-    .filter((one) => one.by === 'service' && !isBought(keyOfKept(record, one)))
+    .filter((one) => one.by === 'service' && !isBought(keyOfKept(record, one)) && !isSold(one))
     .map(({ kind, email, course }) => ({ rule: `7: ${kind} in ${course}, without a sale to this address`, email }))
 }

@@ -39,6 +39,27 @@ const refundAfterMove: Action = async (world, chance) => {
   await takeBack(world, await sellToMoved(world, { sale, course }, chance), chance)
 }
 
+/**
+ * The buyer activates an account, and changes its address before a check sees it. Sometimes the shop repeats the sale, and
+ * it is taken back.
+ */
+const refundAfterUnseenMove: Action = async (world, chance) => {
+  const { record, shop, replicas } = world
+  const course = chance.pick(HEALTHY)
+  const sale = await sellSettled(world, { email: shop.fresh('new'), course }, chance)
+  if (sale === null) return
+  await activate(world, sale.email)
+  await move(world, { sale, course }, chance)
+  if (chance.happens(0.4)) {
+    shop.repeat(sale, chance.pick(replicas))
+    const repeat = sale.sendings.at(-1)
+    if (!(await within(ANSWER_MS, () => repeat?.answeredAt !== null, 100))) return
+    await rowOf(world, sale, ({ isOpen }) => !isOpen)
+  }
+  record.count('refunds after an unseen change of address')
+  await takeBack(world, sale, chance)
+}
+
 /** Sometimes sells the course again, under the buyer's new address. Returns the sale that is to be taken back. */
 async function sellToMoved(
   world: World,
@@ -113,19 +134,21 @@ async function move(
 
 /** Sells to a person until the service knows to which account; null if it takes too long. */
 async function sellToAccount(world: World, course: string, chance: Chance): Promise<Sale | null> {
-  const { record, lms, shop } = world
-  const email = shop.fresh(chance.pick(['known', 'known', 'new']))
+  const email = world.shop.fresh(chance.pick(['known', 'known', 'new']))
   const sale = await sellSettled(world, { email, course }, chance)
   if (sale === null) return null
-  if (email.startsWith('new')) {
-    record.registered.set(email, { isActive: true })
-    record.note('registers, and activates the account', email)
-    await lms.people({ email, username: email.split('@')[0] ?? '', active: false })
-    await lms.activate(email)
-  }
+  if (email.startsWith('new')) await activate(world, email)
   return (await rowOf(world, sale, ({ hasAccount }) => hasAccount)) === null ? null : sale
 }
 
+async function activate({ record, lms }: World, email: string): Promise<void> {
+  record.registered.set(email, { isActive: true })
+  record.note('registers, and activates the account', email)
+  await lms.people({ email, username: email.split('@')[0] ?? '', active: false })
+  await lms.activate(email)
+}
+
 export const ADDRESSES = {
+  refundAfterUnseenMove: [refundAfterUnseenMove, 3],
   refundAfterMove: [refundAfterMove, 6],
 } as const satisfies { [name: string]: readonly [Action, number] }

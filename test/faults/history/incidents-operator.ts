@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Action } from './actions.ts'
 import type { Chance } from './chance.ts'
-import { names } from './faults.ts'
+import { isUnenrolling, names } from './faults.ts'
 import { holdAnswer } from './incidents.ts'
 import { HEALTHY, MODE_COURSE } from './lms.ts'
 import { keyOf, type Sale, within } from './record.ts'
@@ -80,6 +80,23 @@ const refundDuringFollowUp: Action = async (world, chance) => {
   held.release()
 }
 
+/** While the buyer is taken out, an operator replays all that the address has bought, done or not. */
+const replayDuringRefund: Action = async (world, chance) => {
+  const { record, shop, command } = world
+  const email = shop.fresh('known')
+  const sale = await sellSettled(world, { email, course: chance.pick(HEALTHY) }, chance)
+  if (sale === null) return
+  const held = holdAnswer(world, (call) => isUnenrolling(call) && names(call, email))
+  const refunded = refundByShop(world, sale, chance)
+  if (await within(COMMAND_MS, held.hit)) {
+    record.count('bulk replays during a refund')
+    record.note('an operator replays all sales to this address', email)
+    await command(['deliveries', 'replay', '--email', email, '--enrolled'])
+  }
+  held.release()
+  await refunded
+}
+
 /** `reconcile --fix` as an operator runs it. */
 const reconcile: Action = async (world) => {
   world.record.count('reconciles')
@@ -141,6 +158,7 @@ export const BY_OPERATORS = {
   stranger: [stranger, 3],
   refundAfterCorrection: [refundAfterCorrection, 3],
   refundDuringFollowUp: [refundDuringFollowUp, 3],
+  replayDuringRefund: [replayDuringRefund, 2],
   reconcile: [reconcile, 0.5],
   refundDuringReconcile: [refundDuringReconcile, 2],
 } as const satisfies { [name: string]: readonly [Action, number] }
