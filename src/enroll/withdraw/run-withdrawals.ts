@@ -15,6 +15,7 @@ import {
   holdsOf,
   mayContinue,
   releaseOrder,
+  storeBuyers,
 } from '../../queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
@@ -134,11 +135,18 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       const of = { delivery: order.delivery, addresses, course, accountId: idOf(account), isTaken }
       return guard(async () => (await keepersOf(db, of)).at(-1) ?? null)
     },
-    holdAlso: (buyers) =>
-      hold(
+    holdAlso: async (buyers) => {
+      await hold(
         buyers.flatMap(({ account }) => idOf(account) ?? []),
         buyers.flatMap(({ movedTo }) => movedTo ?? []),
-      ),
+      )
+      const unknown = new Set(order.lines.flatMap(({ sent, account }) => (account === null ? sent : [])))
+      const accounts = buyers.flatMap(({ sent, given, account }) => {
+        if (given === null || !unknown.has(sent) || !('username' in account) || account.id === undefined) return []
+        return [[sent, { id: account.id, username: account.username }] as const]
+      })
+      if (accounts.length > 0) await write(from, (trx) => storeBuyers(trx, { order, accounts: new Map(accounts) }))
+    },
     lms,
     acquire: () => acquireChecked(acquire, check),
     beforeChange: async () => {

@@ -32,7 +32,7 @@ export async function withdrawPerson({
    * Takes the holds of the other addresses of these buyers, before the courses are read. Rejects if something else is done
    * for one of them just now.
    */
-  holdAlso: (buyers: readonly Pick<Buyer, 'account' | 'movedTo'>[]) => Promise<void>
+  holdAlso: (buyers: readonly (Pick<Buyer, 'account' | 'given' | 'movedTo'> & { sent: string })[]) => Promise<void>
   /** Runs before each call that changes something. Rejects if the order must not go on. */
   beforeChange: () => Promise<void>
 }): Promise<AttemptedPerson> {
@@ -44,7 +44,7 @@ export async function withdrawPerson({
   }
   const found = await findBuyers({ ...context, email, courses: lines })
   if (!found.ok) return { results, failure: found.failure }
-  await holdAlso(found.value.map(({ buyer }) => buyer))
+  await holdAlso(found.value.map(({ of, buyer }) => ({ ...buyer, sent: of.sent })))
   for (const { of: line, buyer } of found.value) {
     const { sent, course, result, withdrawal } = line
     const keptBy = await keeperOf(course, buyer)

@@ -1,7 +1,13 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
-import { type CourseWithdrawal, isWithdrawing, type Line, type LineWithdrawal } from '../../sale/line.ts'
+import {
+  type CourseWithdrawal,
+  isWithdrawing,
+  type Line,
+  type LineWithdrawal,
+  type LmsAccount,
+} from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { linesOf, storeLines, type WithLines, withLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
@@ -101,6 +107,23 @@ export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]
   })
   if (isTaken) for (const name of names) order.others.add(name)
   return isTaken
+}
+
+/**
+ * Stores to which accounts the courses of an order were given, by the key as it was sent, where that was not known. Call it
+ * before the order deletes the allowances that tell it: another attempt may follow.
+ */
+export async function storeBuyers(
+  trx: Transaction<Tables>,
+  { order, accounts }: { order: ClaimedOrder; accounts: ReadonlyMap<string, LmsAccount> },
+): Promise<void> {
+  const { id } = order.delivery
+  await lockDelivery({ trx }, id)
+  const [{ lines: before = [] } = {}] = await linesOf(trx, [id])
+  const lines = before.map((line) =>
+    isOf(order, line) ? { ...line, account: line.account ?? accounts.get(line.sent) ?? null } : line,
+  )
+  await storeLines(trx, [{ id, before, lines }])
 }
 
 /**

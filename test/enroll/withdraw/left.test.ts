@@ -130,6 +130,15 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       })
     }
 
+    test('an order that has to look again takes out nobody who has the address by now', async () => {
+      const id = await allowedAndMoved()
+      await addStranger()
+      const lands = context.database.db.updateTable('deliveries').set({ lands_until: Date.now() + 900 })
+      await lands.where('id', '=', id).execute()
+      await withdraw(id)
+      assert.deepEqual([await activeIn(), await stateOf(id)], [[`${OLD} ${DEMO}`], 'withdrawn'])
+    })
+
     for (const active of [true, false]) {
       test(`a repeat of such a sale lets nobody else in, who has ${active ? 'the address by now' : 'it later'}`, async () => {
         const id = await allowedAndMoved()
