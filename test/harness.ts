@@ -3,7 +3,7 @@ import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'no
 import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
 import { type RunningStandIn, type StandInOptions, startStandIn } from '../sandbox/stand-in.ts'
 import { TIMING, type Timing } from '../src/queue/replicas/timing.ts'
@@ -48,7 +48,8 @@ export function exchange({
     const send = url.startsWith('https:') ? httpsRequest : httpRequest
     const request = send(url, options, (response) => {
       const { statusCode: status = 0, headers } = response
-      text(response).then((text) => resolve({ status, headers, text }), reject)
+      // Not by `text`, which leaves out the byte order mark of a CSV file.
+      buffer(response).then((body) => resolve({ status, headers, text: body.toString() }), reject)
     })
     // Node's own agent reports a socket that is silent for 5 s, too.
     if (timeoutMs !== undefined)
