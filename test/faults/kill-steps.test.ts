@@ -41,7 +41,7 @@ async function recover({ serve, ledger, lms, database }: SetUp, step: string): P
   assert.equal((await deliveriesIn(database)).length, 2)
 }
 
-describe('when the service is killed at a step of a delivery', { concurrency: 3, timeout: 120_000 }, () => {
+describe('when the service is killed at a step of a delivery', { concurrency: 3, timeout: 300_000 }, () => {
   test('before the accept commits: nothing is stored, and the sale is enrolled when the shop sends it again', async (t) => {
     const at = await setUp(t)
     const first = await at.serve()

@@ -137,7 +137,7 @@ describe('an LMS that is unavailable for a while', { concurrency: 8, timeout: 18
   })
 
   test('without bulk_enroll, buyers are enrolled one by one', async (t) => {
-    const product = await setUp(t, { bulk: false, modify: false })
+    const product = await setUp(t, { bulk: false, modify: false }, PATIENT)
     const { statuses } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([200]))
     assert.deepEqual(product.blocked(), [])
