@@ -34,15 +34,15 @@ export const textTerm = (text: string): string => term(text, MAX_TEXT)
 export const courseTerm = (key: string): string => textTerm(plainKey(key.trim()))
 /** Letters that Unicode does not decompose, as people type them on a keyboard that lacks them. */
 const LETTERS: Readonly<Record<string, string>> = { œ: 'oe', æ: 'ae', ø: 'o', ł: 'l', đ: 'd', ß: 'ss' }
-/** Without letter case, accents and what nobody sees, such as marks of direction around a pasted text; on one line. */
-export const fold = (text: string): string =>
+/** Letters without their case, accents and what nobody sees, such as marks of direction around a pasted text. */
+export const foldLetters = (text: string): string =>
   text
     .normalize('NFKD')
     .replace(/[\p{M}\p{Cf}]/gu, '')
     .toLowerCase()
     .replace(/[œæøłđß]/g, (letter) => LETTERS[letter] ?? letter)
-    .replace(/\s+/g, ' ')
-    .trim()
+/** The same of a text, on one line. */
+export const fold = (text: string): string => foldLetters(text).replace(/\s+/g, ' ').trim()
 /** A course key as the text has it that a search looks through, whatever its spelling. */
 export const courseLine = (key: string): string => `\n${foldKey(key)}\n`
 /** The same for all spellings of one course, and for keys that only an accent distinguishes, as a search finds them. */

@@ -152,6 +152,8 @@ test('matches are marked as the search compares letters: without case, accents a
     ['López', ['lop'], '<b>Lóp</b>ez'],
     ['Lo\u0301pez', ['lop'], '<b>Lo\u0301p</b>ez'],
     ['ﬁrma', ['fir'], '<b>ﬁr</b>ma'],
+    ['Cœur', ['coeu'], '<b>Cœu</b>r'],
+    ['می\u200cخواهم', ['میخ'], '<b>می\u200cخ</b>واهم'],
     ['aaa b', ['aa', 'b'], '<b>aaa</b> <b>b</b>'],
     ['<i>', ['<'], '<b>&#60;</b>i&#62;'],
     ['none', ['x', ''], 'none'],

@@ -3,6 +3,7 @@ import type { Account } from '../../../lms/apis/accounts.ts'
 import { wordsOf } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { textsLike } from '../../../operators/find/similar.ts'
+import { foldLetters } from '../../../queue/search-terms.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
@@ -147,9 +148,6 @@ const listHit = ({ text }: Hits): Hit => ({
   below: html`${words.listHelp}`,
 })
 
-/** A letter without its case and accents, as the texts are in which a search looks. An accent of its own is ''. */
-const folded = (letter: string): string => letter.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
-
 /**
  * Returns a text as escaped HTML, with what a search found in it between `<b>` and `</b>`: “lop” in “López”.
  * @param words without letter case and accents: see wordsOf
@@ -158,11 +156,11 @@ export function markedHtml(text: string, words: readonly string[]): string {
   const letters = [...text]
   // The place in `letters` of each unit of the folded text, because a letter may become several, or none.
   const places = letters.flatMap((letter, place) =>
-    folded(letter)
+    foldLetters(letter)
       .split('')
       .map(() => place),
   )
-  const searched = letters.map(folded).join('')
+  const searched = letters.map(foldLetters).join('')
   const isMarked = new Set<number>()
   for (const word of words) {
     if (word === '') continue
@@ -173,7 +171,7 @@ export function markedHtml(text: string, words: readonly string[]): string {
   const runs: { text: string; marked: boolean }[] = []
   for (const [place, letter] of letters.entries()) {
     const last = runs.at(-1)
-    const marked = folded(letter) === '' ? (last?.marked ?? false) : isMarked.has(place)
+    const marked = foldLetters(letter) === '' ? (last?.marked ?? false) : isMarked.has(place)
     if (last?.marked === marked) last.text += letter
     else runs.push({ text: letter, marked })
   }
