@@ -57,8 +57,11 @@ export const ADDRESS_MAX = 254
 export const isTypedAddress = (text: string): boolean =>
   text.length <= ADDRESS_MAX && /^[^\s,@]+@[^\s,@]+\.[^\s,@.]{2,}$/.test(text) && !/\p{Cf}/u.test(text)
 
-/** The words of a search, and each has to be somewhere in a delivery's text. More than eight find no better. */
-export const wordsOf = (find: string): string[] => fold(find).split(' ').slice(0, 8)
+/**
+ * The words of a search, and each has to be somewhere in a delivery's text. More than eight find no better. A text in which
+ * nothing can be seen has none, and finds nothing.
+ */
+export const wordsOf = (find: string): string[] => (fold(find).match(/\S+/g) ?? []).slice(0, 8)
 
 /** What a sale is: neither a test, nor a delivery that another one replaces, so that a corrected sale counts once. */
 export const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>

@@ -12,10 +12,9 @@ import {
   stretches,
 } from '../../queue/in-order.ts'
 import { CAN_END } from '../../queue/rows.ts'
-import { fold } from '../../queue/search-terms.ts'
 import { readSaleId } from '../../queue/webhook-ids.ts'
 import { countsOf, type StateCounts, totalOf } from '../reports/counts.ts'
-import { BEFORE_MS, type DeliveryFilter, isTypedAddress, meeting } from './filter.ts'
+import { BEFORE_MS, type DeliveryFilter, isTypedAddress, meeting, wordsOf } from './filter.ts'
 
 /** A search through texts stops after this time, ms, and the page says how far back it came. */
 const WITHIN_MS = 120
@@ -101,7 +100,7 @@ async function tally(db: Kysely<Tables>, wanted: DeliveryFilter, among = (from: 
 
 /** Whether a filter can find nothing. */
 const isNone = ({ states, ids, find }: DeliveryFilter): boolean =>
-  states?.length === 0 || ids?.length === 0 || (find !== undefined && fold(find) === '')
+  states?.length === 0 || ids?.length === 0 || (find !== undefined && wordsOf(find).length === 0)
 
 /** Where a search looks: in the list as it is, in an index, or in the texts of the list; and a query with its conditions. */
 interface Plan {

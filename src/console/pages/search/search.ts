@@ -40,7 +40,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
     readCatalogue(),
   ])
   const { courseName } = request
-  const isNamed = (one: string): boolean => words.every((word) => fold(one).includes(word))
+  const isNamed = (one: string): boolean => words.length > 0 && words.every((word) => fold(one).includes(word))
   const byAddress = new Map<string, Summary>()
   for (const item of items) {
     const { email, name, username } = item
