@@ -45,7 +45,7 @@ export const PAGES: Readonly<Record<string, string>> = {
 /** Stores a session of an operator, so that the bench needs no sign-in. Returns the cookie. */
 export async function operatorCookie({ db }: Pick<Database, 'db'>): Promise<string> {
   const renew = () => Promise.reject(new Error('the session of the bench is new'))
-  const sessions = createSessions({ db, signIn: { renew }, now: Date.now, onEnded: () => {} })
+  const sessions = createSessions({ db, guard: (work) => work(), signIn: { renew }, now: Date.now, onEnded: () => {} })
   return `lernito_console=${await sessions.begin({ username: 'bench', administrator: true, refreshToken: null })}`
 }
 

@@ -30,7 +30,7 @@ import { addEvents } from './pages/shop/events-page.ts'
 import { addRefused } from './pages/shop/refused-page.ts'
 import { addSignaturePage } from './pages/shop/signature-page.ts'
 import { type ConsoleParts, type PageParts, pageParts } from './parts.ts'
-import { createSessions, type Sessions } from './session/sessions.ts'
+import { createSessions } from './session/sessions.ts'
 import { addSignInPages } from './session/sign-in-pages.ts'
 import { CONSOLE_PATH, type Site } from './session/site.ts'
 
@@ -67,18 +67,13 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
 
 /** Registers the operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
-  const { app, signIn, publicUrl, guard, onSignIn } = parts
-  const stored = createSessions({
+  const { app, signIn, publicUrl, onSignIn } = parts
+  const sessions = createSessions({
     ...parts,
     db: parts.context.database.db,
     onEnded: ({ username, failure }) =>
       onSignIn(failure === null ? { kind: 'not_staff', username } : { kind: 'failed', reason: failure.message }),
   })
-  const sessions: Sessions = {
-    begin: (person) => guard(() => stored.begin(person)),
-    find: (token) => guard(() => stored.find(token)),
-    end: (token) => guard(() => stored.end(token)),
-  }
 
   app.addHook('onClose', () => signIn.close())
   app.register(

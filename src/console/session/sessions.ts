@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import type { ConsoleSessionRow, Tables } from '../../database/schema.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Person, SignIn } from '../../lms/sign-in.ts'
+import type { Background } from '../../service/lib/loop.ts'
 
 const MINUTE_MS = 60_000
 const ALGORITHM = 'aes-256-gcm'
@@ -34,6 +35,7 @@ export interface Session {
 
 interface SessionsContext {
   readonly db: Kysely<Tables>
+  readonly guard: Background['guard']
   readonly signIn: Pick<SignIn, 'renew'>
   /** In ms since 1970. */
   readonly now: () => number
@@ -47,7 +49,7 @@ interface SessionsContext {
  * database doesn't answer.
  */
 export function createSessions(context: SessionsContext) {
-  const { db, now } = context
+  const { db, guard, now } = context
   const renewals = new Map<string, Promise<ConsoleSessionRow | null>>()
 
   /** Requests that arrive at the same time share one renewal. */
@@ -64,19 +66,20 @@ export function createSessions(context: SessionsContext) {
       const token = randomBytes(32).toString('base64url')
       const at = now()
       const row = { id: idOf(token), username: person.username, started_at: at, ...confirmation({ person, token, at }) }
-      await db.insertInto('console_sessions').values(row).execute()
+      await guard(() => db.insertInto('console_sessions').values(row).execute())
       return token
     },
 
     /** Returns the session of a token, after renewing it at the LMS if it is time. Returns null if there is none, or it ended. */
-    find: async (token: string): Promise<Session | null> => {
-      const stored = await read(db, idOf(token))
-      if (stored === null || stored.started_at + SESSION_MS <= now()) return null
-      const row = stored.renew_at <= now() ? await renewOnce(stored, token) : stored
-      return row === null ? null : sessionOf({ row, token, at: now() })
-    },
+    find: (token: string): Promise<Session | null> =>
+      guard(async () => {
+        const stored = await read(db, idOf(token))
+        if (stored === null || stored.started_at + SESSION_MS <= now()) return null
+        const row = stored.renew_at <= now() ? await renewOnce(stored, token) : stored
+        return row === null ? null : sessionOf({ row, token, at: now() })
+      }),
 
-    end: (token: string): Promise<void> => remove(db, idOf(token)),
+    end: (token: string): Promise<void> => guard(() => remove(db, idOf(token))),
   }
 }
 export type Sessions = ReturnType<typeof createSessions>

@@ -13,6 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'lernito-test-'))
 const database = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
 const clock = { at: Date.UTC(2026, 10, 24) }
 const now = (): number => clock.at
+const guard = <Value>(work: () => Promise<Value>): Promise<Value> => work()
 await migrate({ database, now })
 after(async () => {
   await database.close()
@@ -46,7 +47,7 @@ function createLms({ renewedAs = 'admin' }: { renewedAs?: string } = {}) {
       return { ok: false, failure: { ...failure, retryAfterMs: null, mayHaveTakenEffect: false } } as const
     },
   }
-  const replica = () => createSessions({ db: database.db, signIn, now, onEnded: (one) => ended.push(one) })
+  const replica = () => createSessions({ db: database.db, guard, signIn, now, onEnded: (one) => ended.push(one) })
   return { issue, asked, ended, replica }
 }
 
@@ -88,7 +89,7 @@ for (const kind of ['unreachable', 'server_error', 'throttled'] as const) {
     } as const
     const ended: unknown[] = []
     const signIn = { renew: async () => ({ ok: false, failure }) as const }
-    const sessions = createSessions({ db: database.db, signIn, now, onEnded: (one) => ended.push(one) })
+    const sessions = createSessions({ db: database.db, guard, signIn, now, onEnded: (one) => ended.push(one) })
     const token = await sessions.begin({ username: 'admin', administrator: true, refreshToken: 'refresh' })
     clock.at += 61 * MINUTE_MS
     const found = await sessions.find(token)
