@@ -21,14 +21,16 @@ import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
 import { lateEnrolling } from '../../queue/withdrawals/late-enrolling.ts'
 import { LATE } from '../../queue/withdrawals/withdrawal.ts'
+import type { LmsAccount } from '../../sale/line.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
 import { costsNoAttempt } from '../breakers/breaker-state.ts'
 import type { CallContext } from '../pair.ts'
 import { INTERNAL } from '../work.ts'
+import type { Buyer } from './find-buyer.ts'
 import { type AttemptedPerson, withdrawPerson } from './withdraw-person.ts'
 
-/** An operator waits for it, and an idle look costs one statement. */
+/** An operator waits for it, and an idle look of each loop costs one statement. */
 const POLL_MS = 1000
 /** How many orders a replica carries out at a time: one whose calls hang delays no other buyer's. The LMS may hang, too. */
 const AT_A_TIME = 3
@@ -135,17 +137,13 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       const of = { delivery: order.delivery, addresses, course, accountId: idOf(account), isTaken }
       return guard(async () => (await keepersOf(db, of)).at(-1) ?? null)
     },
-    holdAlso: async (buyers) => {
+    onFound: async (buyers) => {
       await hold(
         buyers.flatMap(({ account }) => idOf(account) ?? []),
         buyers.flatMap(({ movedTo }) => movedTo ?? []),
       )
-      const unknown = new Set(order.lines.flatMap(({ sent, account }) => (account === null ? sent : [])))
-      const accounts = buyers.flatMap(({ sent, given, account }) => {
-        if (given === null || !unknown.has(sent) || !('username' in account) || account.id === undefined) return []
-        return [[sent, { id: account.id, username: account.username }] as const]
-      })
-      if (accounts.length > 0) await write(from, (trx) => storeBuyers(trx, { order, accounts: new Map(accounts) }))
+      const accounts = newAccounts(order, buyers)
+      if (accounts.size > 0) await write(from, (trx) => storeBuyers(trx, { order, accounts }))
     },
     lms,
     acquire: () => acquireChecked(acquire, check),
@@ -158,6 +156,25 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
 }
 
 const idOf = (account: Account): number | undefined => ('id' in account ? account.id : undefined)
+
+/**
+ * The accounts to which the courses of an order went, by the key as it was sent, where only the allowance told it.
+ * @param buyers those of its lines, in their order
+ */
+function newAccounts(
+  { lines }: ClaimedOrder,
+  buyers: readonly Pick<Buyer, 'account' | 'given'>[],
+): ReadonlyMap<string, LmsAccount> {
+  const accounts = new Map<string, LmsAccount>()
+  for (const [i, { account, given }] of buyers.entries()) {
+    const line = lines[i]
+    if (line === undefined || line.account !== null || given === null) continue
+    if ('username' in account && account.id !== undefined) {
+      accounts.set(line.sent, { id: account.id, username: account.username })
+    }
+  }
+  return accounts
+}
 
 /** Tries the order again later, or ends it after the last attempt. */
 async function again(

@@ -21,18 +21,15 @@ export interface AttemptedPerson extends Pick<Attempted, 'results'> {
 export async function withdrawPerson({
   order: { delivery, lines },
   keeperOf,
-  holdAlso,
+  onFound,
   beforeChange,
   ...context
 }: CallContext & {
   order: Pick<ClaimedOrder, 'delivery' | 'lines'>
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
   keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
-  /**
-   * Takes the holds of the other addresses of these buyers, before the courses are read. Rejects if something else is done
-   * for one of them just now.
-   */
-  holdAlso: (buyers: readonly (Pick<Buyer, 'account' | 'given' | 'movedTo'> & { sent: string })[]) => Promise<void>
+  /** Called with the buyers of the lines, in their order, before the courses are read. Rejects if the order must wait. */
+  onFound: (buyers: readonly Pick<Buyer, 'account' | 'given' | 'movedTo'>[]) => Promise<void>
   /** Runs before each call that changes something. Rejects if the order must not go on. */
   beforeChange: () => Promise<void>
 }): Promise<AttemptedPerson> {
@@ -44,7 +41,7 @@ export async function withdrawPerson({
   }
   const found = await findBuyers({ ...context, email, courses: lines })
   if (!found.ok) return { results, failure: found.failure }
-  await holdAlso(found.value.map(({ of, buyer }) => ({ ...buyer, sent: of.sent })))
+  await onFound(found.value.map(({ buyer }) => buyer))
   for (const { of: line, buyer } of found.value) {
     const { sent, course, result, withdrawal } = line
     const keptBy = await keeperOf(course, buyer)
