@@ -64,24 +64,28 @@ for (const { kind, lms: apis } of LMS_KINDS) {
   })
 }
 
+/** An order for somebody of whom the LMS has no account at the address. */
+const UNKNOWN = {
+  acquire: () => unlimitedBudget().acquire(new AbortController().signal),
+  email: VICTIM,
+  account: { status: 'unknown' },
+  movedTo: null,
+  isReplaced: false,
+  given: null,
+  course: DEMO,
+  wasEnrolled: false,
+  paid: true,
+} as const
+
 test('a buyer who activates an account before the allowance is deleted is not taken for withdrawn', async (t) => {
   const { lms, seed, people, activate } = await startSingly(t)
   await seed({ allowances: [{ email: VICTIM, course: DEMO, auto_enroll: true, used: false }] })
-  const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
-  const allowances = await lms.allowances(await acquire(), { email: VICTIM })
+  const allowances = await lms.allowances(await UNKNOWN.acquire(), { email: VICTIM })
   assert.ok(allowances.ok)
   const withdrawn = await withdrawCourse({
+    ...UNKNOWN,
     lms,
-    acquire,
-    email: VICTIM,
-    account: { status: 'unknown' },
     allowances: allowances.value,
-    movedTo: null,
-    isReplaced: false,
-    given: null,
-    course: DEMO,
-    wasEnrolled: false,
-    paid: true,
     beforeChange: async () => {
       await people({ email: VICTIM, username: 'victim', active: false })
       await activate(VICTIM)
@@ -93,17 +97,9 @@ test('a buyer who activates an account before the allowance is deleted is not ta
 test('who has used an allowance, and that the LMS does not tell, is not said to be out of the course', async (t) => {
   const { lms } = await startSingly(t)
   const withdrawn = await withdrawCourse({
+    ...UNKNOWN,
     lms,
-    acquire: () => unlimitedBudget().acquire(new AbortController().signal),
-    email: VICTIM,
-    account: { status: 'unknown' },
     allowances: [{ course: DEMO, autoEnroll: true, used: true, usedBy: null, other: null }],
-    movedTo: null,
-    isReplaced: false,
-    given: null,
-    course: DEMO,
-    wasEnrolled: false,
-    paid: true,
     beforeChange: () => Promise.reject(new Error('nothing is changed')),
   })
   assert.ok(withdrawn.ok)
@@ -129,7 +125,7 @@ for (const step of [1, 2]) {
         account: async (email) => afterCall(await lms.account(email)),
         allowances: async (...of) => afterCall(await lms.allowances(...of)),
       },
-      acquire: () => unlimitedBudget().acquire(new AbortController().signal),
+      acquire: UNKNOWN.acquire,
       email: VICTIM,
       courses: [{ course: DEMO, account: null, result: null }],
     })
