@@ -3,14 +3,17 @@ import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'no
 import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
 import { type RunningStandIn, type StandInOptions, startStandIn } from '../sandbox/stand-in.ts'
+import { isBusy } from '../src/database/sqlite/connection.ts'
 import { TIMING, type Timing } from '../src/queue/replicas/timing.ts'
 import { buildService } from '../src/service/service.ts'
 import { readSettings } from '../src/service/settings/read.ts'
 import { sign } from '../src/shop/signature/signature.ts'
 import { watchedLog } from './log-watch.ts'
+import { until } from './service/process.ts'
 
 export const SECRET = 'lernito-test-secret'
 export const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -185,6 +188,23 @@ export async function startProduct({
       if (!keep) rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Another connection to the database of a service in this process, in a transaction that holds the lock. A wait for the
+ * lock that blocks the thread would be in vain: the service could not end a transaction that it has begun.
+ */
+export async function lockDatabase({ folder }: Pick<Product, 'folder'>): Promise<DatabaseSync> {
+  const db = new DatabaseSync(join(folder, 'lernito.db'))
+  return until('the lock of the database', () => {
+    try {
+      db.exec('begin immediate')
+      return db
+    } catch (error) {
+      if (isBusy(error)) return undefined
+      throw error
+    }
+  })
 }
 
 /** Closes the stand-in after an error: an open one would keep the process of a failed test alive. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { lockDatabase } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { operator, readable, signIn, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
@@ -11,8 +10,7 @@ after(() => product.stop())
 const someone = await operator(product)
 
 test('while another program locks the database, the overview says that webhooks are refused, and the sign-in why it fails', async () => {
-  const other = new DatabaseSync(join(product.folder, 'lernito.db'))
-  other.exec('begin immediate')
+  const other = await lockDatabase(product)
   assert.equal((await product.sell({ email: 'refused@example.com' })).status, 503)
   const overview = readable(await someone.see('/'))
   assert.match(overview, /nothing can be stored The database .*lernito\.db can't be used: database is locked\..* 503/)

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, test } from 'node:test'
-import { type Answered, DEMO, exchange, type Product, payload, signed, startProduct } from '../harness.ts'
+import { type Answered, DEMO, exchange, lockDatabase, type Product, payload, signed, startProduct } from '../harness.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const [rows = []] = tables(section(readDocument('docs/reference/webhook.md'), '## Answers'))
@@ -85,8 +83,8 @@ test('the answer for a course without the mode of LERNITO_COURSE_MODE is as docu
 test('the answer when nothing can be stored is as documented, and has no delivery', async (t) => {
   const broken = await startProduct()
   t.after(() => broken.stop())
-  const database = new DatabaseSync(join(broken.folder, 'lernito.db'))
-  database.exec('ALTER TABLE deliveries RENAME TO elsewhere')
+  const database = await lockDatabase(broken)
+  database.exec('ALTER TABLE deliveries RENAME TO elsewhere; COMMIT')
   const answered = await postSigned(payload({ email: 'alice@example.com' }), broken)
   database.close()
   assertDocumented(answered)
