@@ -31,6 +31,11 @@ describe('examine', () => {
     assert.deepEqual(lookStandard({ header: standard(PREVIOUS) }).match, { form: 'standard', previousSecret: true })
   })
 
+  test('an X-Lernito-Signature beside a webhook-id is judged as the service does', () => {
+    const { match, fault } = lookStandard({ header: header(body) })
+    assert.deepEqual({ match, fault }, { match: { form: 'raw', previousSecret: false }, fault: null })
+  })
+
   test('line breaks of a text field are read as LF', () => {
     const pasted = '{\r\n "a": 1\r\n}'
     assert.notEqual(look({ body: pasted, header: header('{\n "a": 1\n}') }).match, null)

@@ -10,6 +10,12 @@ const PAUSE_MS = 500
 /** Between two sales of one buyer, so that a long change doesn't see thousands. */
 const BETWEEN_MS = 50
 
+/** What the proxy answered to a request, and after which time. The status is 0 if no answer came. */
+export interface Reply {
+  readonly status: number
+  readonly tookMs: number
+}
+
 interface Asked {
   readonly path: string
   readonly method?: string
@@ -49,14 +55,13 @@ export function createShop({
 
   /** Starts `count` buyers of one sale after another, until `stop`. */
   const open = (name: string, count = 4) => {
-    const answers: number[] = []
+    const replies: Reply[] = []
     const accepted: string[] = []
-    let [isOver, slowest] = [false, 0]
+    let isOver = false
     const timed = async (email: string): Promise<number> => {
       const began = performance.now()
       const status = await sell(email)
-      slowest = Math.max(slowest, performance.now() - began)
-      answers.push(status)
+      replies.push({ status, tookMs: Math.round(performance.now() - began) })
       return status
     }
     const one = async (buyer: string): Promise<void> => {
@@ -72,12 +77,11 @@ export function createShop({
     }
     const buyers = Promise.all(Array.from({ length: count }, (_, i) => one(`b${i}-`)))
     return {
-      /** The status of each request. */
-      answers,
+      replies,
       /** The buyers whose sale got a last answer. */
       accepted,
       /** How long the slowest request took, ms. */
-      slowest: () => slowest,
+      slowest: (): number => Math.max(...replies.map(({ tookMs }) => tookMs)),
       stop: async (): Promise<void> => {
         isOver = true
         await buyers

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Answered } from '../harness.ts'
 import { docker, inspect, within } from './docker.ts'
 import { tutorGuide } from './guide.ts'
-import { sellDuring, untilServed } from './load.ts'
+import { refusedEarly, sellDuring, untilServed } from './load.ts'
 import type { Shop } from './shop.ts'
 import { optionOf } from './tutor-jobs.ts'
 import { prepareTutorSite, skipWithoutTutor, TUTORS, type TutorSite } from './tutor-site.ts'
@@ -112,13 +112,13 @@ for (const tutor of TUTORS) {
       assert.equal(await shop.sell('alice@example.com'), 200)
     })
 
-    test('an upgrade with the commands of the README loses no webhook, and every first request is answered 200', async (t) => {
+    test('an upgrade with the commands of the README loses no webhook, and each request is answered 200 unless Caddy had to wait too long', async (t) => {
       const version = (): Promise<string> =>
         site.shell('tutor local exec -T lernito node bin/lernito-openedx.js --version | tail -n 1')
       const old = (await version()).trim()
       site.release('99.0.0')
       assert.equal((await version()).trim(), old, 'what runs is not the checkout')
-      const answers = await sellDuring({
+      const replies = await sellDuring({
         t,
         shop,
         lms,
@@ -128,7 +128,7 @@ for (const tutor of TUTORS) {
           await site.shell(tutorGuide.upgrade)
         },
       })
-      assert.deepEqual(new Set(answers), new Set([200]))
+      assert.deepEqual(refusedEarly(replies), [])
       assert.deepEqual([old === '99.0.0', (await version()).trim()], [false, '99.0.0'])
       assert.match(await listed(), /alice@/)
     })

@@ -28,7 +28,7 @@ export interface Examined {
 interface Given {
   /** As a browser sends a text field: with CRLF for each line break. */
   readonly body: string
-  /** The value of X-Lernito-Signature, or of webhook-signature if one of the other two is not empty. */
+  /** The value of X-Lernito-Signature or of webhook-signature. */
   readonly header: string
   readonly id: string
   readonly timestamp: string
@@ -43,11 +43,12 @@ export function examine({ header, id, timestamp, secrets, now, ...given }: Given
   const body = given.body.replaceAll('\r\n', '\n')
   const read = readBody(body)
   const [json, notJson] = read instanceof JsonSyntaxError ? [null, read.message] : [read, null]
-  const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
+  const judge = (headers: Record<string, string>) => authenticate({ headers, body, json, secrets, now })
   const { id: idHeader, timestamp: timeHeader, signature } = STANDARD_HEADERS
-  const standard = { [idHeader]: id, [timeHeader]: timestamp, [signature]: header }
-  const headers = isStandard ? standard : { 'x-lernito-signature': header }
-  const verified = authenticate({ headers, body, json, secrets, now })
+  const asOriginal = judge({ 'x-lernito-signature': header })
+  // A webhook-id beside an X-Lernito-Signature changes nothing, so the form that matches comes first.
+  const isStandard = typeof asOriginal === 'string' && (id !== '' || timestamp !== '' || /^\s*v\d/.test(header))
+  const verified = isStandard ? judge({ [idHeader]: id, [timeHeader]: timestamp, [signature]: header }) : asOriginal
   const isWrong = typeof verified === 'string'
   const match = isWrong ? null : { form: verified.form, previousSecret: verified.secretIndex > 0 }
   if (isStandard) {
