@@ -8,7 +8,7 @@ import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
 import { type Obstacle, serverErrorOf } from './mysql/errors.ts'
 import { tlsObstacleOf } from './mysql/tls.ts'
-import type { ReplicaRow, Tables } from './schema.ts'
+import type { EndpointRow, ReplicaRow, Tables } from './schema.ts'
 import { createStatements, isBusy } from './sqlite/connection.ts'
 import { refuseToWrite, sqliteDialect } from './sqlite/driver.ts'
 import { assertSinglePath, hasRoom, resolveSymlinks } from './sqlite/file.ts'
@@ -27,6 +27,8 @@ export interface Inspection {
   readonly services: { readonly alive: number; readonly silent: number; readonly names: readonly string[] }
   /** The true keys of the courses in which the latest 5,000 pre-enrolled deliveries wait for buyers. */
   readonly preEnrolled: readonly string[]
+  /** How the shop's endpoint for events took them last; null before events were first turned on. */
+  readonly endpoint: Pick<EndpointRow, 'state' | 'error' | 'url_digest'> | null
 }
 
 /** `name` names the database without its password. */
@@ -80,16 +82,22 @@ const PRE_ENROLLED_SQL =
 /** What the tables hold, as far as they are there. */
 async function contentOf(
   db: Database['db'],
-): Promise<Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled'> & { readonly replicas: readonly ReplicaRow[] }> {
+): Promise<
+  Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled' | 'endpoint'> & { readonly replicas: readonly ReplicaRow[] }
+> {
   const tables = new Set((await db.introspection.getTables()).map(({ name }) => name))
   const applied = tables.has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
   const replicas = tables.has('replicas') ? await db.selectFrom('replicas').selectAll().execute() : []
   const preEnrolled =
     applied.length === 0 ? [] : (await sql.raw<{ course_key: string }>(PRE_ENROLLED_SQL).execute(db)).rows
+  const endpoint = tables.has('endpoints')
+    ? await db.selectFrom('endpoints').select(['state', 'error', 'url_digest']).executeTakeFirst()
+    : undefined
   return {
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
     preEnrolled: preEnrolled.map(({ course_key }) => course_key),
+    endpoint: endpoint ?? null,
     replicas,
   }
 }
@@ -155,7 +163,7 @@ function unwritable(path: string): string | null {
 
 const full = (folder: string): string | null => (hasRoom(folder) ? null : `the disk of ${folder} is full`)
 
-const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], replicas: [] }
+const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], endpoint: null, replicas: [] }
 
 async function contentOfFile(file: string): ReturnType<typeof contentOf> {
   const connection = openReadOnly(file)

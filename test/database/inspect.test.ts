@@ -99,6 +99,7 @@ describe('a SQLite file', () => {
       server: null,
       services: { alive: 1, silent: 0, names },
       preEnrolled: [],
+      endpoint: null,
     })
     serving.child.kill('SIGTERM')
     await serving.ended

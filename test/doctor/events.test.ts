@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { openDatabase } from '../../src/database/database.ts'
 import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
+import { readEndpoint } from '../../src/queue/outbox/endpoint.ts'
 import { NO_OPENSSL } from '../lms/certificates.ts'
-import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
+import { temporaryFolder, until } from '../service/process.ts'
+import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
+import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
 import { type Case, envFor, examined, nobody, resultOf, selfSigned, silent, testCauses } from './examining.ts'
 
 const warnings: string[] = []
@@ -13,6 +18,20 @@ const envWith = async (t: TestContext, url: string) => ({
   LERNITO_EVENTS_URL: url,
   LERNITO_EVENTS_SECRET: EVENTS_SECRET,
 })
+/** Examined after a service has sent events to an endpoint that answers with this status. */
+const answering = async (t: TestContext, status: number) => {
+  const [receiver, lms, folder] = [await startReceiver(t), await startLms(t), temporaryFolder(t)]
+  receiver.answer(statusAnswer(status))
+  const events = { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET }
+  const env = { ...serveEnv({ folder, lmsUrl: lms.url }), ...events }
+  const { url } = await startServe({ t, folder, lmsUrl: lms.url, env })
+  for (const name of ['ada', 'bob', 'cleo']) await sell({ url, email: `${name}@example.com` })
+  const { db, close } = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
+  await until('the failure', async () => (await readEndpoint(db))?.state !== 'up' || undefined)
+  await close()
+  return { env, results: await examined({ env }) }
+}
+
 const endpointAt = async (t: TestContext, url: string) => examined({ env: await envWith(t, url) })
 
 const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.events, Case>> = {
@@ -29,6 +48,16 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.events, Case>> = {
     rule: 'an endpoint where nothing listens',
     found: 'events.endpoint',
     broken: async (t) => endpointAt(t, `http://${await nobody(t)}/events`),
+  },
+  'events.refused': {
+    rule: 'an endpoint that has refused three events in a row',
+    found: 'events.endpoint',
+    broken: async (t) => (await answering(t, 401)).results,
+  },
+  'events.gone': {
+    rule: 'an endpoint that has answered 410',
+    found: 'events.endpoint',
+    broken: async (t) => (await answering(t, 410)).results,
   },
   'events.tls': {
     rule: 'an endpoint whose certificate nobody trusts',
@@ -59,6 +88,12 @@ test('an endpoint that never ends the TLS handshake, or a host without a name, e
   const lost = { ...env, LERNITO_EVENTS_URL: 'https://no-such-host.invalid/' }
   const [missing] = resultOf(await examined({ env: lost }), 'events.endpoint').problems
   assert.equal(missing?.cause, 'events.unreachable')
+})
+
+test('what an endpoint at another address has answered says nothing of this one', async (t) => {
+  const [{ env }, other] = [await answering(t, 410), await startReceiver(t)]
+  const moved = await examined({ env: { ...env, LERNITO_EVENTS_URL: other.url } })
+  assert.equal(resultOf(moved, 'events.endpoint').status, 'ok')
 })
 
 test('without LERNITO_EVENTS_URL the check is skipped', async (t) => {

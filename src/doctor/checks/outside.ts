@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { jsonOf } from '../../lms/client/answer.ts'
+import { digestOfUrl } from '../../queue/outbox/endpoint.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/identity.ts'
 import { tryEndpoint } from '../../shop/events/post-event.ts'
 import { WEBHOOK_PATHS } from '../../shop/webhook/route.ts'
@@ -111,13 +112,19 @@ const PLUGIN = check({
 
 const ENDPOINT = check({
   id: 'events.endpoint',
-  about: "whether the service can connect to the shop's endpoint for events; it sends nothing there",
-  needs: ['settings'],
-  examine: async ({ settings: { LERNITO_EVENTS_URL: url } }, { callMs, resolve }) => {
+  about: "whether the service can connect to the shop's endpoint for events, and the endpoint takes them",
+  needs: ['settings', 'database'],
+  examine: async ({ settings: { LERNITO_EVENTS_URL: url }, database: { endpoint } }, { callMs, resolve }) => {
     if (url === undefined) return skipped('LERNITO_EVENTS_URL is not set, so the shop gets no events')
     const { host } = new URL(url)
     const found = await tryEndpoint({ url, timeoutMs: callMs, ...(resolve === undefined ? {} : { resolve }) })
-    if (found === null) return passed(`${host} accepts the connection`)
+    if (found === null) {
+      // What is known of another address says nothing of this one.
+      const state = endpoint?.url_digest === digestOfUrl(url) ? endpoint.state : 'up'
+      if (state === 'gone') return failed([problem('events.gone', { host })])
+      if (state === 'down') return failed([problem('events.refused', { host, error: endpoint?.error ?? '' })])
+      return passed(`${host} accepts the connection`)
+    }
     const { obstacle, code } = found
     if (obstacle === 'private') return failed([problem('events.private', { why: code })])
     return failed([problem(obstacle === 'tls' ? 'events.tls' : 'events.unreachable', { host, code })])

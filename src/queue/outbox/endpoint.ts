@@ -20,9 +20,12 @@ const START = { state: 'up', failures: 0, since: null, probe_at: 0 } as const
 export const readEndpoint = (db: Kysely<Tables>): Promise<EndpointRow | undefined> =>
   db.selectFrom('endpoints').selectAll().where('name', '=', SHOP).executeTakeFirst()
 
+/** By what the row knows the address of the endpoint, which may hold a secret. */
+export const digestOfUrl = (url: string): string => createHash('sha256').update(url).digest('hex')
+
 /** Makes sure that the row exists. An address that differs from the one before starts anew, even if that one was gone. */
 export async function openEndpoint(db: Kysely<Tables>, url: string): Promise<void> {
-  const url_digest = createHash('sha256').update(url).digest('hex')
+  const url_digest = digestOfUrl(url)
   const row = { name: SHOP, url_digest, ...START, error: null, error_at: null, sent_at: null }
   if ((await readEndpoint(db)) === undefined) await db.insertInto('endpoints').ignore().values(row).execute()
   const { name: _name, ...anew } = row
