@@ -17,6 +17,15 @@ test('a name that is no time zone stands for UTC', () => {
   for (const name of ['Europe/Madrid', 'Asia/Calcutta', 'Etc/GMT+5', 'UTC']) assert.equal(zoneOf(name).name, name)
 })
 
+test('the formats of a zone are made once, in whatever letter case a cookie names it, and however many others are asked for', () => {
+  const { format } = zoneOf('Europe/Madrid')
+  for (const name of Intl.supportedValuesOf('timeZone')) zoneOf(name)
+  for (const name of ['Europe/Madrid', 'europe/MADRID', 'EUROPE/Madrid']) {
+    const zone = zoneOf(name)
+    assert.deepEqual([zone.name, zone.format === format], [name, true])
+  }
+})
+
 test('a day begins at midnight in the zone, and ends when the next one begins', () => {
   assert.deepEqual(isoDay('2026-11-20', 'UTC'), ['2026-11-20T00:00Z', '2026-11-21T00:00Z'])
   assert.deepEqual(isoDay('2026-11-20', 'Asia/Tokyo'), ['2026-11-19T15:00Z', '2026-11-20T15:00Z'])

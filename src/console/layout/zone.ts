@@ -28,8 +28,10 @@ const LOOKS = {
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
-/** Formats are slow to make. Operators have few zones, and more than these are made anew. */
-const KEPT_MAX = 50
+/**
+ * The zones that were asked for, by their names in lower case. Formats are slow to make, and leave memory behind that Node.js
+ * takes long to free. Anyone can send a cookie with a zone, so each is made once: there are some 600.
+ */
 const kept = new Map<string, Zone>()
 
 /**
@@ -49,13 +51,11 @@ const isLook = (look: string): look is Look => look in LOOKS
 /** Returns the zone with this name; UTC if there is none, or if this Node.js doesn't know it. */
 export function zoneOf(name: string | undefined): Zone {
   if (name === undefined || !/^[A-Za-z][\w+\-/]{0,63}$/.test(name)) return zoneOf('UTC')
-  const known = kept.get(name)
-  if (known !== undefined) return known
+  const key = name.toLowerCase()
   try {
-    const zone = createZone(name)
-    if (kept.size >= KEPT_MAX) kept.clear()
-    kept.set(name, zone)
-    return zone
+    const zone = kept.get(key) ?? createZone(name)
+    kept.set(key, zone)
+    return { ...zone, name }
   } catch {
     return zoneOf('UTC')
   }
