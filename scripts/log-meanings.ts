@@ -121,7 +121,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'turned away from the console: not staff': {
       means: '`actor` has an account in the LMS.',
-      action: 'To let this person in, make them staff there.',
+      action: 'To let this person in, make them active staff there.',
     },
     'console sign-in failed': {
       means: '`reason` is the cause.',

@@ -17,7 +17,7 @@ const CONCURRENCY = 8
 /** The person who signed in, according to the LMS. */
 export interface Person {
   readonly username: string
-  /** Whether the person is staff in the LMS. */
+  /** Whether the person is staff in the LMS, and the account is active. */
   readonly administrator: boolean
   /** Valid for one renewal; null if the LMS gives none. */
   readonly refreshToken: string | null
@@ -29,7 +29,20 @@ export interface Attempt {
   readonly verifier: string
 }
 
-const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean() })
+/**
+ * The LMS gives tokens to deactivated accounts too. It says so by `email_verified`, which is Django's `is_active` (Open edX,
+ * oauth_dispatch/jwt.py), and keeps such an account out of its own admin, whatever its staff status.
+ */
+const claims = z
+  .object({
+    preferred_username: z.string().min(1),
+    administrator: z.boolean(),
+    email_verified: z.boolean().default(true),
+  })
+  .transform(({ preferred_username: username, administrator, email_verified: isActive }) => ({
+    username,
+    administrator: administrator && isActive,
+  }))
 
 interface SignInOptions extends Application {
   /** LERNITO_LMS_URL, where this service calls the LMS. */
@@ -140,11 +153,7 @@ export function judgePerson(answer: Answer): Judged<Person> {
       'The LMS does not say whether this person is staff: allow the scopes profile and email to the OAuth application LERNITO_CONSOLE_CLIENT_ID',
     )
   }
-  return succeeded({
-    username: read.data.preferred_username,
-    administrator: read.data.administrator,
-    refreshToken: granted.value.refresh_token ?? null,
-  })
+  return succeeded({ ...read.data, refreshToken: granted.value.refresh_token ?? null })
 }
 
 /** `status` is that of the LMS's answer, or null if the LMS was not asked. */

@@ -298,10 +298,10 @@ describe('signing in', () => {
 
 describe('a session', () => {
   const hour = 60 * 60_000
-  const staff = (is: boolean) =>
+  const admin = (is: { staff: boolean; active: boolean }) =>
     fetch(`${product.lmsUrl}/sandbox/people`, {
       method: 'POST',
-      body: JSON.stringify({ email: 'admin@lms.test', username: 'admin', active: true, staff: is }),
+      body: JSON.stringify({ email: 'admin@lms.test', username: 'admin', ...is }),
     })
 
   test('is renewed at the LMS within the hour, and still ends after eight hours', async () => {
@@ -332,16 +332,21 @@ describe('a session', () => {
     assert.equal((await someone.see('/signature')).status, 200)
   })
 
-  test('ends within the hour after the person loses the staff flag', async () => {
-    const someone = await operator(product, now)
-    await staff(false)
-    clock.offset += hour
-    assert.equal((await someone.see('/signature')).status, 303)
-    const denied = await signIn(someone, product)
-    assert.equal(denied.status, 403)
-    await staff(true)
-    assert.equal((await someone.see('/signature')).status, 303, 'the session stays ended')
-  })
+  for (const [what, is] of [
+    ['person loses the staff flag', { staff: false, active: true }],
+    ['account is deactivated, which keeps its staff flag', { staff: true, active: false }],
+  ] as const) {
+    test(`ends within the hour after the ${what}`, async () => {
+      const someone = await operator(product, now)
+      await admin(is)
+      clock.offset += hour
+      assert.equal((await someone.see('/signature')).status, 303)
+      const denied = await signIn(someone, product)
+      assert.equal(denied.status, 403)
+      await admin({ staff: true, active: true })
+      assert.equal((await someone.see('/signature')).status, 303, 'the session stays ended')
+    })
+  }
 
   test('allows reading but no changes while the LMS is down, and allows changes again afterwards', async () => {
     const someone = await operator(product, now)
