@@ -274,7 +274,7 @@ describe('signing in', () => {
       assert.equal(await backWith(cookie), 429, 'after 180 days')
     })
 
-    test('a failed sign-in without a call to the LMS does not count', async (t) => {
+    test('a failed sign-in without a call to the LMS does not count, and is no line in the log', async (t) => {
       const other = await start(t)
       for (let i = 0; i < 40; i++) {
         const visitor = createVisitor()
@@ -283,6 +283,7 @@ describe('signing in', () => {
         const query = i % 2 === 0 ? `error=access_denied&state=${state}` : `code=&state=${state}`
         assert.equal((await visitor.get(`${other.console}/callback?${query}`)).status, 400)
       }
+      assert.ok(other.log.every(({ level }) => level === 'info'))
       assert.equal((await signIn(createVisitor(), other)).status, 303)
     })
   })

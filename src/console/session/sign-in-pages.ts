@@ -76,8 +76,9 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site) })
   if (!judged.ok) {
     const { kind, status, message: reason } = judged.failure
-    if (kind === 'refused' && status === null) undo() // without a call to the LMS
-    onSignIn({ kind: 'failed', reason })
+    // Without a call to the LMS, nothing limits how many of them a stranger can cause, and each would be a line in the log.
+    if (kind === 'refused' && status === null) undo()
+    else onSignIn({ kind: 'failed', reason })
     return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), ...again })
   }
   const { username, administrator } = judged.value
