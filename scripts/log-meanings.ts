@@ -158,6 +158,7 @@ export const QUIET: readonly string[] = [
   "the shop's endpoint accepts events again",
   'database available',
   'connection ended without a whole request',
+  'connection cut, because it sent many requests without waiting for answers',
   'load shedding ended',
   'the console is on',
   'the console is off; to turn it on, set LERNITO_CONSOLE_CLIENT_ID as docs/how-to/use-the-console.md says',

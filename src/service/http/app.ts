@@ -82,7 +82,8 @@ export function createApp({
     // Without an address in X-Forwarded-For, `request.ip` is then the proxy's: it goes into logs and counters.
     if (isIP(request.ip) === 0) delete request.raw.headers['x-forwarded-for']
     const { socket } = request.raw
-    if (distrusted.has(socket)) return void reply.hijack() // nobody can tell where that request begins
+    // Nobody can tell where that request begins, or take its answer.
+    if (distrusted.has(socket) || socket.destroyed) return void reply.hijack()
     const code = stopping.aborted ? 'stopping' : screen(request.raw)
     if (code === null) return done()
     distrusted.add(socket)

@@ -9,10 +9,16 @@ const LINGER_MS = 500
 /** More than the 8,000 webhooks that fit into memory at once (see load-shedding.ts). */
 const MOST_CONNECTIONS = 10_000
 const LOG_EVERY_MS = 60_000
+/**
+ * The requests on one connection that may wait for their answers. Node reads up to 64 KiB at once: more than 1,000 requests,
+ * whose answers would all stay in memory until the client takes them. Proxies send one at a time.
+ */
+const PIPELINED_MAX = 4
 
 interface Connection {
   /** Undefined if the other side has already cut the connection. */
   readonly ip: string | undefined
+  /** In the order of their requests. */
   readonly unanswered: Set<ServerResponse>
   last: { readonly request: IncomingMessage; readonly response: ServerResponse } | null
   isOver: boolean
@@ -29,16 +35,16 @@ interface Reporting {
  * Answers what never becomes a request for a route: what Node's parser refuses, what is too slow, and CONNECT. Earlier
  * requests on the same connection get their answers first, so that no sender takes one answer for another.
  *
- * It also limits the number of connections. When there is one too many, it cuts the one that has waited longest for a
- * complete request: it is silent, kept alive after an answer, or slow. It never cuts the newest, as Node would, so a client
- * that opens thousands of connections loses its own before a sale is lost. It sends no answer there, because the next
- * request could take it for its own. It never cuts a connection whose request is complete.
+ * It also limits the number of connections. When there is one too many, it cuts the one that has waited longest for its
+ * client: it is silent, kept alive after an answer, or slow to send a request or to take an answer. It never cuts the newest,
+ * as Node would, so a client that opens thousands of connections loses its own before a sale is lost. It sends no answer
+ * there, because the next request could take it for its own. It never cuts a connection whose request waits for its answer.
  * @param of.most the limit
  */
 export function createConnections(of: { log: Log; onRefused: OnRefused; most?: number | undefined }) {
   const { log, onRefused, most = MOST_CONNECTIONS } = of
   const connections = new Map<Duplex, Connection>()
-  const waiting = new Set<Socket>() // the longest wait first
+  const waiting: Waiting = new Set()
   const cutOldest = createCutting({ log, most, waiting })
   const report: Reporting['report'] = (socket, { code, status }, detail) =>
     onRefused({ code, status, ip: connections.get(socket)?.ip, ...(detail === undefined ? {} : { detail }) })
@@ -59,20 +65,24 @@ export function createConnections(of: { log: Log; onRefused: OnRefused; most?: n
     if (connection === undefined) return
     connection.last = { request, response }
     connection.unanswered.add(response)
-    if (hasBody(request)) request.once('end', () => waiting.delete(socket))
-    else waiting.delete(socket)
+    if (connection.unanswered.size > PIPELINED_MAX) {
+      log.debug({ ip: connection.ip }, 'connection cut, because it sent many requests without waiting for answers')
+      socket.destroy()
+    }
+    endWait(waiting, socket, connection)
+    request.once('end', () => endWait(waiting, socket, connection))
+    response.once('prefinish', () => beginWait(waiting, socket, connection))
     response.once('close', () => {
       connection.unanswered.delete(response)
       if (connection.unanswered.size === 0) connection.whenAnswered?.()
-      waiting.delete(socket)
-      if (!socket.destroyed) waiting.add(socket)
+      beginWait(waiting, socket, connection)
     })
   }
   return {
     /** To be called once, before the server listens. */
     watch: (server: Server): void => {
       server.on('connection', onConnection)
-      server.on('request', onRequest)
+      server.prependListener('request', onRequest) // before the answer
       server.on('connect', (_request, socket) => {
         report(socket, refusalOf('connect'))
         socket.on('error', () => {}) // Node no longer handles errors of the socket: one would end the process
@@ -89,11 +99,27 @@ export function createConnections(of: { log: Log; onRefused: OnRefused; most?: n
   }
 }
 
+/** The connections that wait for their clients, the longest wait first. */
+type Waiting = Set<Socket>
+
+function beginWait(waiting: Waiting, socket: Socket, connection: Connection): void {
+  waiting.delete(socket)
+  if (!socket.destroyed && !isServed(connection)) waiting.add(socket)
+}
+
+function endWait(waiting: Waiting, socket: Socket, connection: Connection): void {
+  if (isServed(connection)) waiting.delete(socket)
+}
+
+/** Whether it waits for an answer. Otherwise it waits for its client: to send a whole request, or to take its answer. */
+const isServed = ({ unanswered: [next] }: Connection): boolean =>
+  next !== undefined && !next.writableEnded && (next.req.complete || !hasBody(next.req))
+
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
 
 /** Returns a function that cuts the connection that waits longest, with a log line a minute at most. */
-function createCutting({ log, most, waiting }: { log: Log; most: number; waiting: Set<Socket> }): () => void {
+function createCutting({ log, most, waiting }: { log: Log; most: number; waiting: Waiting }): () => void {
   let loggedAt = Number.NEGATIVE_INFINITY
   return () => {
     const [oldest] = waiting

@@ -7,6 +7,8 @@ import { watchedLog } from '../../log-watch.ts'
 import { until } from '../process.ts'
 
 const MOST = 5
+/** More than the two systems hold between the programs. */
+const MUCH = Buffer.alloc(16 * 1024 * 1024)
 /** The limit for an answer to come. */
 const soon = () => ({ signal: AbortSignal.timeout(5000) })
 
@@ -25,6 +27,11 @@ async function setUp(t: TestContext) {
   let holding = 0
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.post('/at-once', async () => 'taken')
+  app.post('/refused', { onRequest: async (_request, reply) => reply.code(415).send('refused') }, async () => 'taken')
+  app.get('/much', (_request, reply) => {
+    holding++
+    return reply.send(MUCH)
+  })
   app.route({
     method: ['GET', 'POST'],
     url: '/held',
@@ -54,7 +61,14 @@ async function setUp(t: TestContext) {
     socket.write(text)
     return String((await coming)[0]).slice(0, 12)
   }
-  return { lines, open, answered, release: held.resolve, holding: () => holding }
+  /** Opens one connection more, and tells whether those before it are cut first, as new ones come. */
+  const keepsItsPlace = async (): Promise<void> => {
+    const latest = await open()
+    assert.equal(await answered(latest, request('/at-once')), 'HTTP/1.1 200')
+    for (let i = 1; i < MOST; i++) assert.equal(await answered(await open(), request('/at-once')), 'HTTP/1.1 200')
+    assert.equal(await answered(latest, request('/at-once')), 'HTTP/1.1 200')
+  }
+  return { lines, open, answered, keepsItsPlace, release: held.resolve, holding: () => holding }
 }
 
 const request = (path: string, body = 'x'): string =>
@@ -89,6 +103,44 @@ test('a connection whose request is complete is never cut, with a body or withou
   for (let i = 0; i < 2 * MOST; i++) assert.equal(await answered(await open(), request('/at-once')), 'HTTP/1.1 200')
   release()
   assert.deepEqual(await Promise.all(answers), ['HTTP/1.1 200', 'HTTP/1.1 200'])
+})
+
+test('a connection whose client does not take its answer waits for it, whatever else it has sent', async (t) => {
+  const { open, keepsItsPlace, holding } = await setUp(t)
+  const get = 'GET /much HTTP/1.1\r\nhost: x\r\n\r\n'
+  for (let i = 1; i < MOST; i++) {
+    const socket = await open()
+    socket.pause()
+    socket.write(get + (i % 2 === 0 ? '' : request('/held')))
+  }
+  await until('all requests', () => holding() === 1.5 * (MOST - 1) || undefined)
+  await keepsItsPlace()
+})
+
+test('a connection that was answered before its request was complete waits for the next one', async (t) => {
+  const { open, answered, keepsItsPlace } = await setUp(t)
+  for (let i = 1; i < MOST; i++) {
+    const socket = await open()
+    assert.equal(await answered(socket, request('/refused', '')), 'HTTP/1.1 415')
+    socket.write('x')
+  }
+  await keepsItsPlace()
+})
+
+test('four requests of a connection can wait for their answers; one more, and it is cut, and none behind is handled', async (t) => {
+  const { open, release, holding } = await setUp(t)
+  const get = 'GET /held HTTP/1.1\r\nhost: x\r\n\r\n'
+  const greedy = await open(get.repeat(1000))
+  await once(greedy, 'close', soon())
+  assert.equal(holding(), 4)
+  const patient = await open(get.repeat(4))
+  await until('its requests', () => holding() === 8 || undefined)
+  let text = ''
+  patient.on('data', (chunk) => {
+    text += chunk
+  })
+  release()
+  await until('its answers', () => text.split('HTTP/1.1 200').length === 5 || undefined)
 })
 
 test('connections that end make room for others', async (t) => {
