@@ -92,10 +92,13 @@ export function consoleRoutes(parts: ConsoleParts): void {
 }
 
 function acceptFormsOnly(scope: FastifyInstance): void {
+  scope.addHook('onRoute', (route) => {
+    route.bodyLimit = BODY_LIMIT
+  })
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
     'application/x-www-form-urlencoded',
-    { parseAs: 'string', bodyLimit: BODY_LIMIT },
+    { parseAs: 'string' },
     async (_request: unknown, body: string) => new URLSearchParams(body),
   )
 }

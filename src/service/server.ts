@@ -29,7 +29,6 @@ export function buildServer(parts: Parts): FastifyInstance {
   shedLoad({
     app,
     paths: [...WEBHOOK_PATHS, STATUS_PATH, COURSES_PATH, REFUND_PATH],
-    bodyLimit: BODY_LIMIT,
     onBegin: observer.onBusy,
     onEnd: observer.onCalm,
   })

@@ -5,6 +5,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 const REQUEST_BYTES = 32 * 1024
 /** Enough for 8,000 ordinary webhooks at once, or for 2,700 with a body of 64 KiB. */
 const MEMORY_BYTES = 256 * 1024 * 1024
+/** Enough for 100 of the largest forms of the console at once. */
+const FORM_MEMORY_BYTES = 32 * 1024 * 1024
 
 /**
  * The time that one iteration of the event loop may spend on large bodies, whose JSON may take milliseconds each. Libuv
@@ -40,8 +42,6 @@ interface LoadShedding {
   readonly app: FastifyInstance
   /** The paths of the webhook, as its routes name them. */
   readonly paths: readonly string[]
-  /** In bytes. A body of unknown length counts as one of this length. */
-  readonly bodyLimit: number
   /** Called at the first refusal, with its reason. */
   readonly onBegin: (shortage: Shortage) => void
   /** Called with the number of refusals when there was none for 10 s. */
@@ -53,26 +53,33 @@ interface LoadShedding {
 
 /**
  * Answers 503 to webhooks that come faster than the service can handle them, before it reads them: the event loop keeps
- * turning, memory is bounded, and webhooks that have come in completely are finished (docs/decisions/0015). Other paths
- * are not affected.
+ * turning, memory is bounded, and webhooks that have come in completely are finished (docs/decisions/0015). Other bodies are
+ * the console's forms, which anyone can begin to send too: they share a limit of their own, and keep no webhook out.
  */
 export function shedLoad(options: LoadShedding): void {
-  const { app, bodyLimit, memoryBytes = MEMORY_BYTES } = options
-  const admit = createHeldMemory(memoryBytes)
+  const { app, memoryBytes = MEMORY_BYTES } = options
+  const admitWebhook = createHeldMemory(memoryBytes)
+  const admitForm = createHeldMemory(FORM_MEMORY_BYTES)
   const refuse = createRefuser(options)
   const isOutOfTime = createTimeLimit(options.loop ?? LOOP)
   const isWebhook = ({ method, routeOptions: { url = '' } }: FastifyRequest): boolean =>
     method === 'POST' && options.paths.includes(url)
-  const bodyBytes = ({ headers }: FastifyRequest): number =>
+  /** One of unknown length counts as one of the greatest. */
+  const bodyBytes = ({ headers, routeOptions: { bodyLimit } }: FastifyRequest): number =>
     Math.min(bodyLimit, Number(headers['content-length'] ?? bodyLimit))
 
   app.addHook('onRequest', async (request, reply) => {
-    if (!isWebhook(request)) return
+    if (request.method !== 'POST' || request.is404) return
     const bytes = bodyBytes(request)
-    if (isOutOfTime(bytes)) return refuse(reply, 'time')
-    const giveWay = (): void => void refuse(reply.header('connection', 'close'), 'memory') // ends the connection
-    const admitted = admit({ bytes: REQUEST_BYTES + bytes, giveWay })
-    if (admitted === null) return refuse(reply, 'memory')
+    const isForm = !isWebhook(request)
+    if (!isForm && isOutOfTime(bytes)) return refuse(reply, 'time')
+    const refuseOne = (): FastifyReply => (isForm ? sendBusy(reply) : refuse(reply, 'memory'))
+    const giveWay = (): void => {
+      reply.header('connection', 'close') // ends the connection
+      refuseOne()
+    }
+    const admitted = (isForm ? admitForm : admitWebhook)({ bytes: REQUEST_BYTES + bytes, giveWay })
+    if (admitted === null) return refuseOne()
     request.raw.once('end', admitted.complete)
     reply.raw.once('close', admitted.release)
   })
@@ -96,9 +103,12 @@ function createRefuser({ onBegin, onEnd }: Pick<LoadShedding, 'onBegin' | 'onEnd
     refused++
     clearTimeout(calm)
     calm = setTimeout(end, CALM_MS).unref()
-    return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: TOO_BUSY })
+    return sendBusy(reply)
   }
 }
+
+const sendBusy = (reply: FastifyReply): FastifyReply =>
+  reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: TOO_BUSY })
 
 /** Whether this iteration of the event loop has no time left for a body of this size. Each call counts as a check. */
 function createTimeLimit(loop: Loop): (bytes: number) => boolean {

@@ -33,7 +33,7 @@ async function startServer(
     onEnd: (refused: number) => ended.push(refused),
   }
   const options = { memoryBytes, ...(loop === undefined ? {} : { loop }) }
-  shedLoad({ app, paths, bodyLimit: BODY_LIMIT, ...callbacks, ...options })
+  shedLoad({ app, paths, ...callbacks, ...options })
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   const read: number[] = []
   const take = async ({ body }: { body: unknown }): Promise<string> => {
@@ -73,8 +73,8 @@ async function open(port: number, text: string): Promise<Socket> {
 }
 
 /** A webhook whose headers have been read, but whose body of `length` bytes has not come. */
-async function openAndWait(port: number, length: number): Promise<Socket> {
-  const socket = await open(port, head(length).replace('\r\n\r\n', '\r\nexpect: 100-continue\r\n\r\n'))
+async function openAndWait(port: number, length: number, start?: string): Promise<Socket> {
+  const socket = await open(port, head(length, start).replace('\r\n\r\n', '\r\nexpect: 100-continue\r\n\r\n'))
   await once(socket, 'data')
   return socket
 }
@@ -233,6 +233,24 @@ test('a complete webhook never gives way, however many others begin', async (t) 
   release()
   assert.match(await answerOn(whole), /^HTTP\/1\.1 200 /)
   for (const socket of [whole, ...slow]) socket.destroy()
+})
+
+test('the forms of the console share 32 MiB of their own: they push out one another, and no webhook', async (t) => {
+  const { port, began } = await startServer(t, { memoryBytes: 100 * KIB })
+  const webhook = await openAndWait(port, 64 * KIB)
+  const start = 'POST /other'
+  const first = await openAndWait(port, 64 * KIB, start)
+  const answering = answerOn(first)
+  const others = []
+  while (others.length < 341) others.push(await openAndWait(port, 64 * KIB, start))
+  const answer = await answering
+  assertBusy(answer)
+  assert.match(answer, /\r\nconnection: close\r\n/)
+  assert.match(await ask(port, large.replace('/hook/', '/other')), /^HTTP\/1\.1 200 /)
+  webhook.write('x'.repeat(64 * KIB))
+  assert.match(await answerOn(webhook), /^HTTP\/1\.1 200 /)
+  assert.deepEqual(began, [])
+  for (const socket of [webhook, ...others]) socket.destroy()
 })
 
 test('a request releases its memory, however it ends', async (t) => {
