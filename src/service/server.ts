@@ -13,6 +13,9 @@ import type { Parts } from './parts.ts'
 import { createFloodLog, type Flood, type FloodLog } from './telemetry/floods.ts'
 import { addGauges } from './telemetry/metrics.ts'
 
+/** The same bytes for everyone: a text for each answer would stay in memory until its client has taken it. */
+const OPEN_API = Buffer.from(JSON.stringify(openApi))
+
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
 export function buildServer(parts: Parts): FastifyInstance {
   const { settings, log, observer, stopping } = parts
@@ -33,7 +36,7 @@ export function buildServer(parts: Parts): FastifyInstance {
     onEnd: observer.onCalm,
   })
   healthRoutes(app, parts)
-  app.get('/lernito/openapi.json', () => openApi)
+  app.get('/lernito/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(OPEN_API))
   metricsRoute(app, parts)
   shopRoutes(app, parts, webhooks)
   return app
