@@ -6,7 +6,7 @@ import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/fil
 import { listAll, type Summary } from '../../../operators/find/listing.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
-import { isSameCourse } from '../../../sale/course-key.ts'
+import { courseIdentity } from '../../../sale/course-key.ts'
 import { lineOf } from '../../../sale/line.ts'
 import { hiddenFields, refreshes } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -215,7 +215,7 @@ async function* csvPages({ operations, readCatalogue, now }: PageParts, filter: 
 
 /** A sale may name a course twice, in two spellings. */
 const withoutRepeats = (keys: readonly string[]): string[] =>
-  keys.filter((key, index) => keys.findIndex((other) => isSameCourse(key, other)) === index)
+  [...Map.groupBy(keys, courseIdentity).values()].flatMap((same) => same.slice(0, 1))
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
