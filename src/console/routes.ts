@@ -110,8 +110,10 @@ function answerErrors(scope: FastifyInstance, { onError }: ConsoleParts): void {
     sendMessage({ reply, status: 404, ...TEXTS.refusals.notFound, ...toOverview(site) }),
   )
   scope.setErrorHandler<FastifyError | AppError>((error, { site }, reply) => {
-    const status = isUnreachable(error) ? 503 : 'statusCode' in error ? (error.statusCode ?? 500) : 500
-    if (status >= 500) onError(error)
+    // The log has its own line about the database, and anyone with a made up cookie can cause this.
+    const isAway = isUnreachable(error)
+    const status = isAway ? 503 : 'statusCode' in error ? (error.statusCode ?? 500) : 500
+    if (status >= 500 && !isAway) onError(error)
     const { database, unexpected, request } = TEXTS.refusals
     const message = status === 503 ? database : status < 500 ? request : unexpected
     return sendMessage({ reply, status, ...message, ...toOverview(site) })

@@ -9,7 +9,7 @@ const product = await startWithConsole()
 after(() => product.stop())
 const someone = await operator(product)
 
-test('while another program locks the database, the overview says that webhooks are refused, and the sign-in why it fails', async () => {
+test('while another program locks the database, the overview says that webhooks are refused, and the sign-in why it fails, and the log says it once', async () => {
   const other = await lockDatabase(product)
   assert.equal((await product.sell({ email: 'refused@example.com' })).status, 503)
   const overview = readable(await someone.see('/'))
@@ -18,6 +18,7 @@ test('while another program locks the database, the overview says that webhooks 
   const back = await signIn(createVisitor(), product)
   assert.equal(back.status, 503)
   assert.match(readable(back), /The database is unavailable/)
+  assert.ok(product.log.every(({ msg }) => msg !== 'unexpected error in the console'))
   other.exec('rollback')
   other.close()
   await until('the end', async () =>
