@@ -5,7 +5,7 @@ import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDelivery, storeFound } from '../../queue/change-deliveries.ts'
 import { withLines } from '../../queue/lines.ts'
-import { reasonColumns } from '../../queue/rows.ts'
+import { endedAtOf, REASON_COLUMNS, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { coursesWith, resultsOf } from '../../sale/line.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
@@ -70,17 +70,18 @@ export async function deleteDangling({
     await lockDelivery(writing, id)
     const rows = await writing.trx
       .selectFrom('deliveries')
-      .select('id')
+      .select(['id', 'state', ...REASON_COLUMNS])
       .where('id', '=', id)
-      .where('state', '=', 'pre_enrolled')
+      .where('state', 'in', ['pre_enrolled', 'needs_attention'])
       .where('generation', '=', generation)
       .execute()
     const [row] = await withLines(writing.trx, rows)
     if (row === undefined) return { result: null, listed: [repaired] }
     const lines = row.lines.map((line) => (isSameCourse(line.sent, course) ? { ...line, result: null } : line))
-    const reason = { code: 'course.missing', subject: course } as const
-    const set = { state: 'needs_attention', ...reasonColumns(reason), ended_at: null } as const
-    await storeFound(writing, [{ id, from: 'pre_enrolled', set, before: row.lines, lines }])
+    // It needs attention already if another of its allowances was deleted before.
+    const reason = readReason(row) ?? { code: 'course.missing', subject: course }
+    const set = { state: 'needs_attention', ...reasonColumns(reason), ended_at: endedAtOf(lines) } as const
+    await storeFound(writing, [{ id, from: row.state, set, before: row.lines, lines }])
     const moved = {
       deliveryId: id,
       kind: 'needs_attention',

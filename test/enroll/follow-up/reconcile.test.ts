@@ -253,6 +253,17 @@ test('an allowance for a course that the LMS no longer has is found, and deleted
   assert.deepEqual(await enrolledIn(bench, NOBODY), [true])
 })
 
+test('of two courses that the LMS no longer has, both allowances go, and the sale reports neither', async (t) => {
+  const bench = await setUp(t)
+  const gone = [GONE, 'course-v1:No+Such+Course2']
+  const id = await bench.sellOne({ email: NOBODY, courses: Object.fromEntries(gone.map((one) => [one, 'allowed'])) })
+  await bench.seed({ allowances: gone.map((one) => allowance(NOBODY, true, one)) })
+  const { repaired } = await reconciled(bench, { fix: true })
+  assert.deepEqual([repaired, (await bench.state()).allowances], [2, []])
+  const { state, outcome } = await bench.delivery(id)
+  assert.deepEqual([state, outcome.courses], ['needs_attention', {}])
+})
+
 test('a failed call to the LMS ends the check with the failure', async (t) => {
   const bench = await soldTo(t, ALICE, 'enrolled')
   await bench.faults([{ path: LIST, status: 503 }])
