@@ -51,10 +51,7 @@ function settlementOf({ work, now, random, landsMs, isOpen = false }: Attempt): 
   const reasons = inOrder(work)
   const outcome = { courses, reason: reasons[0] ?? null }
   const again = { ...base, state: 'queued', outcome } as const
-  if (work.stopped) {
-    const detail = 'stopped between two calls'
-    return { ...again, outcome: { courses, reason: null }, effectUnknown: true, dueAt: now, detail }
-  }
+  if (work.stopped) return { ...again, effectUnknown: true, dueAt: now, detail: 'stopped between two calls' }
   if (failure === undefined) return final(base, outcome, reasons)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   const earliest = failures.some(({ undoes }) => undoes) ? now + landsMs : 0
