@@ -74,7 +74,7 @@ async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: Regis
   const enrolled = byAccount(person, isEnrolled ? done('enrolled') : await enrollAccount(pair, person, prior))
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
-    const allowed = prior === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
+    const allowed = await isOpenlyAllowed(pair)
     if (!allowed.ok) return failed(allowed.failure)
     return allowed.value ? done('allowed') : enrolled
   }
