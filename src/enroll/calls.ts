@@ -57,8 +57,8 @@ async function make(calling: Calling, { chosen, route }: Call): Promise<void> {
   try {
     const works = await inFlight.beginAttempt(chosen.batch.works)
     if (works.length > 0) await attempt(calling, { ...chosen.batch, works }, route)
-    else if (route.kind === 'bulk') route.permit.release()
   } finally {
+    if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
     chosen.end()
     onCalled()
   }

@@ -26,28 +26,24 @@ export async function enrollInBatch({
   ...context
 }: BatchContext & { route: BatchRoute; waiting: readonly Work[]; newId: () => string }): Promise<void> {
   const { lms, breakers, isUp, options } = context
-  try {
-    const known = route.kind === 'bulk' ? await leaveOutMissing(context) : context.batch
-    if (known.courses.length === 0) return
-    // Last of all look-ups, because people appear more often than courses go.
-    const found = await leaveOutOthers({ batch: known, lms, waiting, modeOf: options.modeOf })
-    const { batch: part, mail } = partToMail(found, options)
-    // The look-ups took a time in which the others may have pruned this replica.
-    const batch = { ...part, works: await context.keepOurs(part.works) }
-    if (batch.works.length === 0) return
-    if (mail) for (const work of batch.works) for (const course of batch.courses) work.mailed.add(course)
-    const began = performance.now()
-    const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
-    noteCall(batch, { api: NAMES[route.kind], status: statusOf(answer), ms: performance.now() - began })
-    // A mail stays sent, whatever became of the call.
-    if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
-    if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
-    else if (answer.ok) recordMissingCourse(batch)
-    else if (mayBeAboutOne(answer.failure) && isUp()) splitFailedBatch({ batch, breakers }, answer.failure)
-    else failAll({ ...batch, failure: answer.failure })
-  } finally {
-    if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
-  }
+  const known = route.kind === 'bulk' ? await leaveOutMissing(context) : context.batch
+  if (known.courses.length === 0) return
+  // Last of all look-ups, because people appear more often than courses go.
+  const found = await leaveOutOthers({ batch: known, lms, waiting, modeOf: options.modeOf })
+  const { batch: part, mail } = partToMail(found, options)
+  // The look-ups took a time in which the others may have pruned this replica.
+  const batch = { ...part, works: await context.keepOurs(part.works) }
+  if (batch.works.length === 0) return
+  if (mail) for (const work of batch.works) for (const course of batch.courses) work.mailed.add(course)
+  const began = performance.now()
+  const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
+  noteCall(batch, { api: NAMES[route.kind], status: statusOf(answer), ms: performance.now() - began })
+  // A mail stays sent, whatever became of the call.
+  if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
+  if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
+  else if (answer.ok) recordMissingCourse(batch)
+  else if (mayBeAboutOne(answer.failure) && isUp()) splitFailedBatch({ batch, breakers }, answer.failure)
+  else failAll({ ...batch, failure: answer.failure })
 }
 
 /** For the timelines of all who were in the call. */
