@@ -148,7 +148,6 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
     lms,
     acquire: () => acquireChecked(acquire, check),
     beforeChange: async () => {
-      await check()
       await guard(() => order.holds.mayLandLate(holdsOf(order)))
       onChange()
     },

@@ -30,7 +30,7 @@ export async function withdrawPerson({
   keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
   /** Called with the buyers of the lines, in their order, before the courses are read. Rejects if the order must wait. */
   onFound: (buyers: readonly Pick<Buyer, 'account' | 'given' | 'movedTo'>[]) => Promise<void>
-  /** Runs before each call that changes something. Rejects if the order must not go on. */
+  /** Runs before each call that changes something, and before the wait for its permit. */
   beforeChange: () => Promise<void>
 }): Promise<AttemptedPerson> {
   const { email } = readRequest(delivery.request ?? 'null')
@@ -68,7 +68,7 @@ interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly wasEnrolled: boolean
   /** Whether to take away a paid course mode too. */
   readonly paid: boolean
-  /** Runs before each call that changes something. Rejects if the order must not go on. */
+  /** Runs before each call that changes something, and before the wait for its permit. */
   readonly beforeChange: () => Promise<void>
 }
 
