@@ -72,8 +72,9 @@ export function blockedBy(
       const line = lineOf(lines, course)
       return line !== undefined && explains(line, enrolledAt)
     })
+  // The sale itself has lost the course, so it is none of these.
   const isSoldAgain = (course: string): boolean =>
-    sales.some((sale) => sale.id !== row.id && isNewer(sale, row, course) && enrolls(sale, course))
+    sales.some((sale) => isNewer(sale, row, course) && enrolls(sale, course))
   return new Set([
     ...ended.filter((course) => late || isWithdrawn(course)),
     ...restored.filter((course) => late || isSoldAgain(course)),
@@ -90,7 +91,7 @@ function explains({ withdrawal }: Line, enrolledAt: number): boolean {
   return withdrawal.endedAt >= enrolledAt && kind !== 'kept' && kind !== 'nothing'
 }
 
-/** Whether another sale came later, or was attempted since the access ended. */
+/** Whether a sale came later, or was attempted since the access ended. */
 const isNewer = (
   { id, settled_at: settledAt }: Pick<DeliveryRow, 'id' | 'settled_at'>,
   than: Row,

@@ -91,8 +91,8 @@ export function standingAfter({
   const found = { ...standingIn(course, seen), ...(isGone ? { standing: 'missing' as const, mode: null } : {}) }
   const stays =
     seen.allowed === null &&
-    ((before?.standing === 'missing' && (found.standing === 'no_account' || found.standing === 'not_activated')) ||
-      (before?.standing === 'retired' && found.standing === 'no_account')) // search_emails leaves out retired accounts
+    before?.standing === 'missing' &&
+    (found.standing === 'no_account' || found.standing === 'not_activated')
   const { standing, mode, moved } = stays ? before : found
   const isSame = before?.standing === standing
   const mayChange = watched !== null && !watched.isBlocked

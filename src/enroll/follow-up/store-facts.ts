@@ -86,10 +86,7 @@ async function storeOne(
 ): Promise<EventDraft[]> {
   const { id, state, lines } = row
   const current = found.filter(
-    ({ reported, course }) =>
-      reported.generation === row.generation &&
-      isWatched({ state, lines }, course) &&
-      lineOf(lines, course)?.standing?.endedAt === undefined,
+    ({ reported, course }) => reported.generation === row.generation && isWatched({ state, lines }, course),
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)

@@ -378,18 +378,31 @@ test('what is known can be sent again, and is shown with the delivery', async (t
   assert.equal(new Set(numbers.map(({ seq }) => seq)).size, numbers.length)
 })
 
-test('who was erased meanwhile is not told about', async (t) => {
-  const bench = await begun(t)
-  const id = await bench.sellTo()
-  await bench.achieve(ADA, { passed: true })
-  const grades: FollowUp['lms']['grades'] = async (of) => {
-    const found = await bench.lms.grades(of)
-    await bench.db.deleteFrom('deliveries').where('id', '=', id).execute()
-    return found
-  }
-  await bench.aDayLater({ lms: { ...bench.lms, grades } })
-  assert.deepEqual(await bench.told(), [])
-})
+const set = ({ db }: FollowUp, id: string, of: { generation: number } | { state: 'handled' }) =>
+  db.updateTable('deliveries').set(of).where('id', '=', id).execute()
+
+for (const [happens, change] of Object.entries<(bench: FollowUp, id: string) => Promise<unknown>>({
+  'was erased': ({ db }, id) => db.deleteFrom('deliveries').where('id', '=', id).execute(),
+  'was done again': (bench, id) => set(bench, id, { generation: 1 }),
+  'was handled': (bench, id) => set(bench, id, { state: 'handled' }),
+  'lost the course': async (bench, id) => {
+    await bench.seed({ enrollments: [{ email: ADA, course: DEMO, mode: 'audit', active: false }] })
+    await bench.check([id])
+  },
+})) {
+  test(`what a buyer has achieved is not told of a sale that ${happens} meanwhile`, async (t) => {
+    const bench = await begun(t)
+    const id = await bench.sellTo()
+    await bench.achieve(ADA, { passed: true })
+    const grades: FollowUp['lms']['grades'] = async (of) => {
+      const found = await bench.lms.grades(of)
+      await change(bench, id)
+      return found
+    }
+    await bench.aDayLater({ lms: { ...bench.lms, grades } })
+    assert.deepEqual(await bench.told(), [])
+  })
+}
 
 test('erasing a person erases what they achieved', async (t) => {
   const bench = await begun(t)
