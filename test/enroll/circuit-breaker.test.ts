@@ -188,6 +188,26 @@ test('a call that is refused while a probe succeeds is blocked, may have taken e
   assert.equal(await kindOf(), 'ok')
 })
 
+test('each call that changes something may have taken effect if something blocks its answer', async () => {
+  assert.equal(await kindOf(), 'ok', 'which gets the token')
+  await sandbox().faults([
+    { method: 'POST', status: 403 },
+    { method: 'DELETE', status: 403 },
+  ])
+  const { lms } = breaker
+  const permit = () => budget.acquire(new AbortController().signal)
+  const of = { email: 'alice@example.com', username: 'alice', course: DEMO, mode: 'audit' }
+  const blocked = [
+    await lms.modify({ ...ENROLL, course: DEMO, emails: [of.email] }),
+    await lms.enroll(await permit(), of),
+    await lms.changeMode(await permit(), of),
+    await lms.unenroll(await permit(), of),
+    await lms.allow(await permit(), of),
+    await lms.disallow(await permit(), of),
+  ].map((judged) => !judged.ok && [judged.failure.kind, judged.failure.mayHaveTakenEffect])
+  assert.deepEqual(blocked, Array(6).fill(['blocked', true]))
+})
+
 test('calls that are refused within a few seconds share one probe', async () => {
   await sandbox().faults([{ path: BULK, status: 403 }])
   assert.deepEqual(await Promise.all([kindOf(), kindOf(), kindOf()]), ['blocked', 'blocked', 'blocked'])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { defaultWorld } from '../../sandbox/default-world.ts'
 import { applyMode } from '../../src/enroll/course-mode.ts'
+import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
@@ -10,6 +11,8 @@ import { startSingly } from './singly.ts'
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
 const PRO = 'course-v1:Lernito+Pro+2026' // professional only
 const PYTHON = 'course-v1:Lernito+PY101+2026' // audit
+const OLD = 'edX/Old/2014' // audit
+const ENROLL = '/api/enrollment/v1/enrollment'
 const MODES = `${HONOR}=verified, ${PRO}=professional,${PYTHON}=verified`
 const [ACTIVE, INACTIVE, NEW] = ['erin@example.com', 'bob@example.com', 'new@example.com']
 const row = (email: string, course: string, mode: string, active: boolean) => ({ email, course, mode, active })
@@ -151,6 +154,7 @@ test('the mode can be applied after an allowance has become an enrollment, but n
       row(ACTIVE, HONOR, 'honor', true),
       row(ACTIVE, PYTHON, 'audit', true),
       row(ACTIVE, PRO, 'audit', false),
+      row(ACTIVE, OLD, 'honor', true),
     ],
   })
   assert.deepEqual(await apply(HONOR, 'verified'), { kind: 'done', result: 'enrolled' })
@@ -163,8 +167,44 @@ test('the mode can be applied after an allowance has become an enrollment, but n
     kind: 'reason',
     reason: { code: 'person.unenrolled', subject: PRO },
   })
+  assert.deepEqual(await apply(OLD, 'honor'), { kind: 'done', result: 'enrolled' }, 'the course lacks it by now')
   assert.deepEqual(
     new Set((await enrollmentsOf(ACTIVE)).map(({ course, mode, active }) => `${course} ${mode} ${active}`)),
-    new Set([`${HONOR} verified true`, `${PYTHON} audit true`, `${PRO} audit false`]),
+    new Set([`${HONOR} verified true`, `${PYTHON} audit true`, `${PRO} audit false`, `${OLD} honor true`]),
   )
+})
+
+test('a buyer whose allowance has become an enrollment right before the batch is changed to the mode, too', async (t) => {
+  const { lms, seed, enrollmentsOf } = await startSingly(t)
+  await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', true)] })
+  const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
+  const mode = { slug: 'verified', mayUpgrade: true, mayRestore: true }
+  const buyer = { lms, acquire, email: ACTIVE, course: HONOR, stored: null, wasDone: false, mode }
+  await enrollSingly({ ...buyer, prior: 'enrolled_and_allowed' })
+  assert.deepEqual(await enrollmentsOf(ACTIVE), [row(ACTIVE, HONOR, 'verified', true)])
+})
+
+test('a buyer whom the LMS refuses in the mode of the setting is enrolled in no other one', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: 'verified' } })
+  t.after(() => product.stop())
+  const { lms, sell } = product
+  await lms.faults([{ naming: 'verified', path: ENROLL, method: 'POST', status: 400, body: { message: 'no' } }])
+  const { status } = await sell({ email: ACTIVE, courseIds: [HONOR] })
+  const rows = (await lms.state()).enrollments.filter(({ course }) => course === HONOR)
+  assert.deepEqual([status, rows], [400, []])
+})
+
+test('a free mode of the setting is given with each repeat of a sale, also back to who has lost it', async (t) => {
+  const course = 'course-v1:Lernito+Free+2026'
+  const courses = [{ id: course, name: 'Audit and honor', modes: ['audit', 'honor'] }]
+  const world = { ...defaultWorld, courses, enrollments: [] }
+  const product = await startProduct({ lms: { world }, env: { LERNITO_COURSE_MODE: 'honor' } })
+  t.after(() => product.stop())
+  const { lms, sell } = product
+  const [free, lost] = [row(ACTIVE, course, 'audit', true), row(ACTIVE, course, 'honor', false)]
+  for (const enrollments of [[], [free], [lost]]) {
+    await lms.seed({ enrollments })
+    assert.equal((await sell({ email: ACTIVE, courseIds: [course] })).status, 200)
+    assert.deepEqual((await lms.state()).enrollments, [row(ACTIVE, course, 'honor', true)])
+  }
 })

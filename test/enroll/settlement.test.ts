@@ -223,6 +223,22 @@ test('after a call that would undo the next attempt, that waits until the call c
   }
 })
 
+test('a failure counts in whichever of the courses it came up, before or after another one', () => {
+  const throttled = failed({ ...UNREACHABLE, kind: 'throttled', retryAfterMs: 58_000 })
+  const mayLand = failed({ ...UNREACHABLE, mayHaveTakenEffect: true, undoes: true })
+  const inBothOrders = (one: PairResult, other: PairResult) =>
+    [
+      { [A]: one, [B]: other },
+      { [A]: other, [B]: one },
+    ].map((results) => settled(aWork({ courses: [A, B], attempts: 1 }), results))
+  for (const { attempts, dueAt, effectUnknown } of inBothOrders(unreachable, throttled)) {
+    assert.deepEqual([attempts, dueAt, effectUnknown], [1, 1_058_000, false])
+  }
+  for (const { dueAt, landsUntil, effectUnknown } of inBothOrders(unreachable, mayLand)) {
+    assert.deepEqual([dueAt, landsUntil, effectUnknown], [1_060_000, 1_060_000, true])
+  }
+})
+
 test('an unknown effect stays unknown until an attempt ends without a failure, and with all courses in the LMS', () => {
   for (const [result, stays] of [
     [unreachable, true],

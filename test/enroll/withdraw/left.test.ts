@@ -13,6 +13,7 @@ import { ended, startWithOperations } from './withdrawing.ts'
 const [OLD, NEW, NEWEST] = ['ada@example.com', 'ada@example.org', 'ada@example.net']
 const ROW = { course: DEMO, mode: 'audit', active: true }
 const ACCOUNTS = '/api/user/v1/accounts'
+const FULL = 'course-v1:Lernito+Full+2026'
 const ENROLLING = [
   BULK,
   '/api/instructor/v2/courses/{course_id}/enrollments/modify',
@@ -182,6 +183,31 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       const { enrollments } = await lms.state()
       assert.ok(enrollments.filter(({ email }) => email.startsWith('retired__user_')).every(({ active }) => !active))
       assert.equal(await stateOf(id), 'withdrawn')
+    })
+
+    test('a repeat of a sale whose buyer had the account deleted enrolls nobody, and does not say that it did', async () => {
+      await lms.people({ email: OLD, username: 'ada', active: true })
+      const id = await sold(OLD)
+      await lms.retire(OLD)
+      const { status } = await sell({ email: OLD })
+      assert.deepEqual([status, await stateOf(id)], [400, 'needs_attention'])
+    })
+
+    test('a repeat of a sale that enrolled the buyer in one of two courses leaves that one with the buyer', async () => {
+      const courseIds = [DEMO, FULL]
+      await lms.people({ email: OLD, username: 'ada', active: true })
+      await lms.faults([{ path: BULK, error: true, naming: FULL }])
+      const id = await sold(OLD, courseIds)
+      assert.deepEqual([await stateOf(id), await activeIn()], ['needs_attention', [`${OLD} ${DEMO}`]])
+      await lms.noFaults()
+      await lms.address({ formerly: OLD, email: NEW })
+      await sell({ email: OLD, courseIds })
+      assert.deepEqual(
+        (await lms.state()).allowances.map(({ course }) => course),
+        [FULL],
+      )
+      await refund({ url, email: OLD, courseIds })
+      assert.deepEqual(await activeIn(), [])
     })
 
     test('a buyer whose account the LMS has no more is left to the operator, and so is the next owner of the address', async () => {
