@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { changeFor } from '../../../src/enroll/follow-up/change.ts'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
 import { runWithdrawals } from '../../../src/enroll/withdraw/run-withdrawals.ts'
+import { failed } from '../../../src/lms/client/failure.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { createOperations } from '../../../src/operators/changes/operations.ts'
@@ -17,6 +18,7 @@ import {
   ENROLL,
   type FollowUp,
   HONOR,
+  history,
   PYTHON,
   register,
   setUp,
@@ -125,6 +127,29 @@ for (const [happens, act] of [...ORDERED, ...CARRIED_OUT]) {
   })
 }
 
+for (const [happens, act] of ORDERED.slice(1)) {
+  test(`a delivery that ${happens} while reconcile deletes its dangling allowance is left as it is then`, async (t) => {
+    const bench = await setUp(t)
+    const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed', [PYTHON]: 'allowed' } })
+    const allowance = { email: ADA, course: HONOR, auto_enroll: true, used: false }
+    await bench.seed({ allowances: [allowance, { ...allowance, course: PYTHON }] })
+    const disallow: Lms['disallow'] = async (...asked) => {
+      await act(bench, id)
+      return bench.lms.disallow(...asked)
+    }
+    const course: Lms['course'] = async (key) => (key === HONOR ? { ok: true, value: null } : bench.lms.course(key))
+    await repaired(bench, async () => {}, { disallow, course })
+    assert.deepEqual(
+      (await bench.state()).allowances.map((one) => one.course),
+      [PYTHON],
+    )
+    assert.deepEqual(
+      (await history(bench, id)).filter((line) => line.startsWith('needs_attention')),
+      [],
+    )
+  })
+}
+
 /** What reconcile --fix finds; `before` runs before the first repair. */
 async function repaired(
   { context, replicas, lms }: FollowUp,
@@ -223,12 +248,33 @@ async function changed(t: TestContext, isUnknown: boolean, onError: (error: unkn
         isUnknown: () => isUnknown,
       },
     )
-  return { ...bench, id, change }
+  return { ...bench, id, reported, change }
 }
 
 /** Whether a withdrawal that finds nothing now looks again later, because the LMS may still carry out a call. */
 const looksAgain = async ({ row, context }: FollowUp, id: string): Promise<boolean> =>
   ((await row(id)).lands_until ?? 0) >= context.now() + LANDS_MS
+
+for (const standing of ['missing', 'dangling'] as const) {
+  test(`after a repair of what is ${standing} got no answer, a withdrawal looks again likewise`, async (t) => {
+    const bench = await setUp(t)
+    const isGone = standing === 'dangling'
+    const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: isGone ? 'allowed' : 'enrolled' } })
+    if (isGone) await bench.seed({ allowances: [{ email: ADA, course: HONOR, auto_enroll: true, used: false }] })
+    else await register(bench, ADA)
+    const cut = {
+      kind: 'unreachable',
+      endpoint: ENROLL,
+      status: null,
+      message: 'cut',
+      mayHaveTakenEffect: true,
+    } as const
+    const noAnswer = async () => failed(cut)
+    const noCourse: Partial<Lms> = isGone ? { course: async () => ({ ok: true, value: null }) } : {}
+    await repaired(bench, async () => {}, { enroll: noAnswer, disallow: noAnswer, ...noCourse })
+    assert.equal(await looksAgain(bench, id), true)
+  })
+}
 
 test('after a call without an answer, a withdrawal looks again when the LMS can not carry it out any more', async (t) => {
   const bench = await changed(t, true)
@@ -258,6 +304,47 @@ test('the hold of a live replica lasts until the change ends', async (t) => {
   })
   assert.equal(await looksAgain(bench, bench.id), false)
   assert.ok(await claimOrder(bench))
+})
+
+test('nothing is changed while something else is done for the buyer, whose hold stays that one’s', async (t) => {
+  const bench = await changed(t, false)
+  const { me } = await bench.replica('other')
+  await bench.db.insertInto('holds').values({ name: ADA, replica: me }).execute()
+  assert.equal(await bench.change(), null)
+  const held = await bench.db.selectFrom('holds').select('replica').execute()
+  assert.deepEqual(
+    held.map(({ replica }) => replica),
+    [me],
+  )
+})
+
+test('a change that the delivery does not want leaves no hold behind', async (t) => {
+  const bench = await changed(t, false)
+  await bench.operations.markHandled({ id: bench.id, note: '', by: 'ada' })
+  assert.equal(await bench.change(), null)
+  assert.deepEqual(await bench.rows('holds'), [])
+})
+
+test('a change goes on only while its hold lasts', async (t) => {
+  const bench = await changed(t, false)
+  const { reported, context, replicas } = bench
+  const calls: string[] = []
+  const made = changeFor(
+    { context, replicas, landsMs: LANDS_MS, guard, onError: unexpected, acquire, signal },
+    {
+      reported,
+      course: HONOR,
+      change: async (acquiring) => {
+        ;(await acquiring()).release()
+        calls.push('first')
+        await bench.db.updateTable('holds').set({ replica: 'another' }).execute()
+        ;(await acquiring()).release()
+        calls.push('second')
+      },
+      isUnknown: () => false,
+    },
+  )
+  assert.deepEqual([await made, calls], [null, ['first']])
 })
 
 test('a hold that could not be ended is reported, and ended as soon as the database takes it', async (t) => {

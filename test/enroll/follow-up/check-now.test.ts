@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { factsIn } from '../../lines.ts'
 import { accepted, arrival, needsAttention, only, rejectedArrival, settled } from '../../queue/harness.ts'
-import { history, PYTHON, register, setUp } from './harness.ts'
+import { HONOR, history, PYTHON, register, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
 const allowance = (email: string, course = DEMO) => ({ email, course, auto_enroll: true, used: false })
@@ -67,6 +67,18 @@ test('check now makes a pre-enrolled delivery enrolled if the buyer is', async (
     (await history(bench, id)).map((line) => line.split(':')[0]),
     ['checked', 'claimed'],
   )
+})
+
+test('a missing enrollment that somebody has made is enough, whatever its course mode is', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.check([id])
+  assert.equal((await bench.delivery(id)).outcome.reason?.code, 'enrollment.missing')
+  await bench.seed({ enrollments: [{ ...enrollment(ADA, { course: HONOR }), mode: 'honor' }] })
+  bench.later(1)
+  await bench.check([id], {}, () => 'verified')
+  assert.equal((await bench.row(id)).state, 'enrolled')
 })
 
 test('check now finds a retired account, which a round can’t', async (t) => {

@@ -136,6 +136,19 @@ test('an allowance that is gone or enrolls nobody is made again only for a named
   }
 })
 
+test('an allowance that the buyer has used is made again for a named person only after the buyer left the course', async (t) => {
+  const bench = await soldTo(t, NOBODY, 'allowed')
+  const [open, moved] = [allowance(NOBODY, true), 'moved@example.com']
+  await bench.seed({ allowances: [open] })
+  await register(bench, NOBODY)
+  await bench.address({ formerly: NOBODY, email: moved })
+  await bench.run({ fix: true, named: new Set([NOBODY]) })
+  assert.deepEqual((await bench.state()).allowances, [{ ...open, used: true }])
+  await bench.seed({ enrollments: [enrollment(moved, false)] })
+  await bench.run({ fix: true, named: new Set([NOBODY]) })
+  assert.deepEqual((await bench.state()).allowances, [open])
+})
+
 test('a round of the follow-up, which does not read allowances, keeps the finding that one is missing', async (t) => {
   const bench = await soldTo(t, NOBODY, 'allowed')
   await bench.run()
@@ -164,6 +177,20 @@ test('an account without a row whose owner changed its address since is not enro
   const found = await bench.run({ fix: true })
   assert.deepEqual([found.counts, found.repaired, found.unrepaired], [{ missing: 1 }, 0, 0])
   assert.deepEqual((await bench.state()).allowances, [])
+})
+
+test('what an account that left its address has lost is not made for whoever has the address now', async (t) => {
+  const bench = await setUp(t)
+  await register(bench, NOBODY)
+  const found = await bench.lms.account(NOBODY)
+  assert.ok(found.ok && 'id' in found.value && found.value.id !== undefined)
+  const { id, username } = found.value
+  await bench.sellOne({ email: NOBODY, courses: { [DEMO]: 'enrolled' }, accounts: { [DEMO]: { id, username } } })
+  await bench.address({ formerly: NOBODY, email: 'moved@example.com' })
+  await bench.people({ email: NOBODY, username: 'second', active: true })
+  const { counts, repaired, unrepaired } = await reconciled(bench, { fix: true })
+  assert.deepEqual([counts, repaired, unrepaired], [{ missing: 1 }, 0, 0])
+  assert.deepEqual(await enrolledIn(bench, NOBODY), [])
 })
 
 test('an allowance for another address that the LMS takes for this one does not count', async (t) => {

@@ -372,6 +372,15 @@ test('a course that lacks the mode of the setting leaves the buyer enrolled, and
   assert.deepEqual(await modesIn(bench), ['audit'])
 })
 
+test('that the buyer was unenrolled from one course comes before the mode that another one lacks', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'allowed', [PYTHON]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA), enrollment(ADA, { course: PYTHON, active: false })] })
+  await bench.round(asking)
+  assert.deepEqual((await bench.delivery(id)).outcome.reason, { code: 'person.unenrolled', subject: PYTHON })
+})
+
 test('a paid mode that the buyer has by now stays', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })

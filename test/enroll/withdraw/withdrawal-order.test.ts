@@ -150,6 +150,16 @@ test('an enrollment that an LMS reports as gone and that still stands is tried a
   assert.equal(await activeOf('alice@example.com'), false)
 })
 
+test('an allowance that an LMS reports as deleted and that is still there is tried again', async () => {
+  const id = await sold('new@example.com')
+  await lms.faults([{ method: 'DELETE', path: '/api/enrollment/v1/enrollment_allowed/', status: 204, times: 1 }])
+  await operations.withdraw({ id, ...order })
+  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.attempts ? true : undefined))
+  await bringForward(id)
+  await ended(product, id)
+  assert.deepEqual([await stateOf(id), (await lms.state()).allowances], ['withdrawn', []])
+})
+
 /** Makes the next attempt of an order due now. */
 async function bringForward(id: string): Promise<void> {
   const open = product.context.database.db.updateTable('delivery_lines').where('withdrawal_state', '=', 'open')
