@@ -21,14 +21,13 @@ export interface Repaired {
 }
 
 /**
- * Tells in which courses of a pre-enrolled delivery the allowance dangles: the LMS has no such course. Nobody can
- * activate an account with the address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json,
- * 'SURPRISE: activation with a dangling allowance …'). Each course is looked up once.
+ * Tells in which courses of a delivery the allowance dangles: the LMS has no such course. Nobody can activate an account
+ * with the address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation
+ * with a dangling allowance …'). Each course is looked up once.
  */
 export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
   const exists = new Map<string, boolean>()
-  return async ({ state, lines }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> => {
-    if (state !== 'pre_enrolled') return succeeded([])
+  return async ({ lines }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> => {
     const waiting = coursesWith('allowed', lines).filter((course) => !rows.has(course) && allowed?.has(course))
     for (const course of waiting.filter((one) => !exists.has(one))) {
       const found = await lms.course(course)
@@ -41,7 +40,7 @@ export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
 
 /**
  * Deletes a dangling allowance in the LMS. The delivery then needs attention, because the buyer gets no course. Safe to
- * repeat: after a crash in between, the delivery is still pre-enrolled, and the allowance is missing.
+ * repeat: after a crash in between, the delivery still reports the course, and the allowance is missing.
  */
 export async function deleteDangling({
   context,

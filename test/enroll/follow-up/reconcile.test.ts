@@ -291,6 +291,22 @@ test('of two courses that the LMS no longer has, both allowances go, and the sal
   assert.deepEqual([state, outcome.courses], ['needs_attention', {}])
 })
 
+test('a sale that needs attention loses such an allowance, too, and keeps its reason', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: NOBODY, courses: { [GONE]: 'allowed', [PYTHON]: 'allowed' } })
+  await setFacts(bench.db, id, { courses: { [GONE]: 'allowed' } })
+  const reason = { reason: 'lms.refused', reason_text: 'full', reason_course: PYTHON } as const
+  await bench.db
+    .updateTable('deliveries')
+    .set({ state: 'needs_attention', ...reason })
+    .execute()
+  await bench.seed({ allowances: [allowance(NOBODY, true, GONE)] })
+  const { repaired } = await reconciled(bench, { fix: true })
+  assert.deepEqual([repaired, (await bench.state()).allowances], [1, []])
+  const { outcome } = await bench.delivery(id)
+  assert.deepEqual([outcome.courses, outcome.reason?.code], [{}, 'lms.refused'])
+})
+
 test('a failed call to the LMS ends the check with the failure', async (t) => {
   const bench = await soldTo(t, ALICE, 'enrolled')
   await bench.faults([{ path: LIST, status: 503 }])
