@@ -92,7 +92,10 @@ test('nothing is sent if an account that now has another address has used the al
   const singly = await start(t)
   await useAllowance(singly)
   await singly.people({ email: 'moved@example.com', username: 'newcomer', active: true, formerly: NEW })
-  assert.deepEqual(await singly.enroll(NEW), { result: unenrolled, sent: [] })
+  // The others are what a batch found, right before the account got its other address.
+  for (const prior of ['effect_unknown', 'enrolled_and_allowed', 'allowed_by_bulk'] as const) {
+    assert.deepEqual(await singly.enroll(NEW, { prior }), { result: unenrolled, sent: [] }, prior)
+  }
 })
 
 test('a person who has not activated keeps no allowance that would enroll them after a refund', async (t) => {
@@ -116,6 +119,14 @@ test('a person who has not activated, with only the allowance of the lost bulk c
   assert.deepEqual([result, sent.sort()], [enrolled, ['DELETE enrollment_allowed', 'POST enrollment']])
   assert.deepEqual(await enrollmentsOf(BOB), [row(BOB, true)])
   assert.deepEqual((await state()).allowances, [])
+})
+
+test('a person who has not activated keeps the allowance while the call that enrolls them fails', async (t) => {
+  const { seed, faults, enroll, state } = await start(t)
+  await seed({ allowances: [open(BOB)] })
+  await faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment', status: 500 }])
+  const { result } = await enroll(BOB)
+  assert.deepEqual([result.kind, (await state()).allowances], ['failure', [open(BOB)]])
 })
 
 test('a person who had an allowance before a bulk call, and registered since, is enrolled, and it is deleted', async (t) => {
