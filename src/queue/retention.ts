@@ -16,17 +16,31 @@ const DAY_MS = 24 * HOUR_MS
 /** Nothing remains to be done about these. Behind each of the others is a buyer without the course. */
 const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 
-/** That no withdrawal is still to be carried out: its order is in the lines, which are deleted with their delivery. */
-const hasNoOpenOrder = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
-  eb.not(
-    eb.exists(
-      eb
-        .selectFrom('delivery_lines')
-        .select('position')
-        .whereRef('delivery_id', '=', 'deliveries.id')
-        .where('withdrawal_state', '=', 'open'),
+/**
+ * That nothing needs the row: no withdrawal is still to be carried out, whose order is in the lines, and what corrects the
+ * delivery is gone. A refund of what the shop sold finds the correction by it, and a repeat would start what was wrong.
+ */
+const isUnneeded = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+  eb.and([
+    eb.not(
+      eb.exists(
+        eb
+          .selectFrom('delivery_lines')
+          .select('position')
+          .whereRef('delivery_id', '=', 'deliveries.id')
+          .where('withdrawal_state', '=', 'open'),
+      ),
     ),
-  )
+    // For an exists, MariaDB reads the ids of all deliveries.
+    eb(
+      eb
+        .selectFrom('deliveries as correction')
+        .select('correction.id')
+        .whereRef('correction.id', '=', 'deliveries.replaced_by'),
+      'is',
+      null,
+    ),
+  ])
 
 /** What a step needs. `before`: ms since 1970. */
 interface Purge extends Pick<WriteContext, 'database' | 'random'> {
@@ -36,7 +50,7 @@ interface Purge extends Pick<WriteContext, 'database' | 'random'> {
 /**
  * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
  * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those with an open
- * withdrawal. Resolves to how many deliveries were deleted.
+ * withdrawal or a stored correction. Resolves to how many deliveries were deleted.
  */
 export async function purgeStep({ database, random, before }: Purge): Promise<number> {
   const ids = await findOld({ db: database.db, before })
@@ -50,7 +64,7 @@ export async function purgeStep({ database, random, before }: Purge): Promise<nu
       .where('id', 'in', ids)
       .where('active_at', '<', before)
       .where('state', 'in', FINISHED)
-      .where(hasNoOpenOrder)
+      .where(isUnneeded)
       .execute()
     await remove(
       { trx },
@@ -69,7 +83,7 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
       .select('id')
       .where('state', '=', state)
       .where('active_at', '<', before)
-      .where(hasNoOpenOrder)
+      .where(isUnneeded)
       .orderBy('active_at')
       .limit(STEP - ids.length)
       .execute()

@@ -52,6 +52,19 @@ test('a delivery that needs attention is never deleted, however old it is, and d
   assert.equal(await purgeStep({ ...context, before }), 1)
 })
 
+test('a corrected sale is kept as long as its correction, by which a refund of it goes on', async (t) => {
+  const { store, operations, context } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  const corrected = await operations.correct({ id, email: 'alice@example.com', withdraw: null, by: 'alice' })
+  const correction = 'id' in corrected ? corrected.id : ''
+  await store.write([settled(needsAttention(correction))])
+  const before = START + 1000 * DAY_MS
+  assert.equal(await purgeStep({ ...context, before }), 0)
+  await operations.markHandled({ id: correction, note: '', by: 'alice' })
+  assert.deepEqual([await purgeStep({ ...context, before }), await purgeStep({ ...context, before })], [1, 1])
+})
+
 test('a repeat counts as activity', async (t) => {
   const { store, db, clock, context } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
