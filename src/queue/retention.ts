@@ -102,7 +102,7 @@ export async function purgeAuditStep({ database, random, before }: Purge): Promi
   const { db } = database
   await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
   await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
-  await db.deleteFrom('incidents').where('started_at', '<', before).where('ended_at', '<', before).execute()
+  await db.deleteFrom('incidents').where('ended_at', '<', before).execute()
   const old = await db
     .selectFrom('events')
     .select('id')

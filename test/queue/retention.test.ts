@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stepReplay } from '../../src/operators/changes/bulk-steps.ts'
 import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/queue/retention.ts'
+import { storeRefundId } from '../../src/queue/withdrawals/store-refund.ts'
 import { until } from '../service/process.ts'
 import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
 
@@ -167,6 +168,52 @@ test('audit entries and ended bulk replays are deleted at the age of deliveries'
     ],
   )
   assert.equal((await rows('events')).length, 2)
+})
+
+test('the webhook-id of a sale stays with its delivery, and that of a refund of nothing goes at the same age', async (t) => {
+  const { store, db, context } = await setUp(t)
+  await store.write([accepted({ ...arrival(), webhookId: 'sale_1' })])
+  await db.transaction().execute(async (trx) => {
+    await storeRefundId({ trx, at: START }, { webhookId: 'refund_1', email: 'bob@example.com' })
+  })
+  await purgeAuditStep({ ...context, before: START + 1 })
+  const left = await db.selectFrom('webhook_ids').select('webhook_id').execute()
+  assert.deepEqual(
+    left.map((row) => row.webhook_id),
+    ['sale_1'],
+  )
+})
+
+test('an incident that has not ended is never deleted, however old it is', async (t) => {
+  const { db, context } = await setUp(t)
+  const begun = { kind: 'down', cause: 'no answer', started_at: START, seen_at: START } as const
+  const open = { ...begun, id: 'open', open_kind: 'down', ended_at: null } as const
+  const ended = { ...begun, id: 'ended', open_kind: null, ended_at: START } as const
+  await db.insertInto('incidents').values([open, ended]).execute()
+  await purgeAuditStep({ ...context, before: START + 1 })
+  const left = await db.selectFrom('incidents').select('id').execute()
+  assert.deepEqual(
+    left.map((row) => row.id),
+    ['open'],
+  )
+})
+
+test('an event that the shop does not have is kept for a week, even if its delivery is deleted after a day', async (t) => {
+  const { store, clock, rows, context } = await setUp(t, { hasOutbox: true })
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  clock.at += 2 * DAY_MS
+  const stopping = new AbortController()
+  await runRetention({
+    context,
+    days: 1,
+    sessionMs: 8 * HOUR_MS,
+    guard: (work) => work(),
+    onPurged: () => stopping.abort(),
+    onError: (error) => assert.fail(String(error)),
+    signal: stopping.signal,
+  })
+  assert.deepEqual([(await rows('deliveries')).length, (await rows('outbox')).length], [0, 1])
 })
 
 test('what is known of the deliveries of a bulk replay is deleted at the age of the bulk replay', async (t) => {
