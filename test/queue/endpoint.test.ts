@@ -28,6 +28,16 @@ test('an endpoint that wanted no more events gets all that wait once an operator
   assert.equal((await readEndpoint(db))?.state, 'up')
 })
 
+test('an endpoint that wants no more events stays so, however attempts end that were in flight', async (t) => {
+  const { db, clock } = await setUp(t)
+  await openEndpoint(db, 'https://shop.example/events')
+  await noteFailure(db, { isGone: true, error: '410', at: clock.at })
+  for (let count = 0; count < 3; count++) await noteFailure(db, { isGone: false, error: 'refused', at: clock.at })
+  assert.equal((await readEndpoint(db))?.state, 'gone')
+  await noteAnswer(db, { accepted: true, at: clock.at })
+  assert.equal((await readEndpoint(db))?.state, 'gone')
+})
+
 /** Stores an event for the shop that failed before, and is to be sent again in eight hours. */
 async function storeWaiting({ db, clock }: Pick<Replica, 'db'> & { clock: { at: number } }): Promise<void> {
   const of = { id: 'event', about: 'delivery', seq: 1, type: 'delivery.enrolled', body: '{}', created_at: clock.at }

@@ -58,15 +58,7 @@ function dueHeads(
             .select(sql.lit(1).as('one'))
             .whereRef('earlier.about', '=', 'event.about')
             .where('earlier.failed_at', 'is', null)
-            .where((either) =>
-              either.or([
-                either('earlier.seq', '<', either.ref('event.seq')),
-                either.and([
-                  either('earlier.seq', '=', either.ref('event.seq')),
-                  either('earlier.id', '<', either.ref('event.id')),
-                ]),
-              ]),
-            ),
+            .whereRef('earlier.seq', '<', 'event.seq'),
         ),
       ),
     )

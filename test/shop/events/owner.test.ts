@@ -4,7 +4,7 @@ import { openEndpoint } from '../../../src/queue/outbox/endpoint.ts'
 import { claimEvents } from '../../../src/shop/events/claim.ts'
 import type { Posted } from '../../../src/shop/events/post-event.ts'
 import { storeResult } from '../../../src/shop/events/store-result.ts'
-import { only } from '../../queue/harness.ts'
+import { only, type Replica } from '../../queue/harness.ts'
 import { setUpOutbox } from './outbox.ts'
 
 const A = '01KGA00000000000000000000A'
@@ -22,21 +22,29 @@ test('the events of a delivery are left to the replica that has their hold', asy
   assert.equal(only(await claim(bench)).about, A)
 })
 
-test('an event that another replica has attempted between the look and the hold is left for later', async (t) => {
-  const bench = await setUpOutbox(t)
-  await openEndpoint(bench.db, 'https://shop.example/events')
-  await bench.insert(A)
-  const { holds } = bench.replicas
-  const late: typeof holds.take = async (names, body) => {
-    await bench.db
-      .updateTable('outbox')
-      .set((eb) => ({ due_at: eb('due_at', '+', 1) }))
-      .execute()
-    return holds.take(names, body)
-  }
-  assert.deepEqual(await claimEvents({ context: bench.context, holds: { ...holds, take: late }, max: 4 }), [])
-  assert.deepEqual(await bench.rows('holds'), [])
-})
+for (const [name, change] of [
+  [
+    'that another replica has attempted',
+    (db) => db.updateTable('outbox').set((eb) => ({ due_at: eb('due_at', '+', 1) })),
+  ],
+  ['that another replica sends', (db) => db.insertInto('holds').values({ name: HOLD, replica: 'replica-2' })],
+  ['that another replica has given up', (db) => db.updateTable('outbox').set({ failed_at: 1 })],
+  ['whose endpoint went down', (db) => db.updateTable('endpoints').set({ state: 'down' })],
+] as const satisfies readonly (readonly [string, (db: Replica['db']) => { execute: () => Promise<unknown> }])[]) {
+  test(`an event ${name} between the look and the hold is left for later`, async (t) => {
+    const bench = await setUpOutbox(t)
+    await openEndpoint(bench.db, 'https://shop.example/events')
+    await bench.insert(A)
+    const { holds } = bench.replicas
+    const late: typeof holds.take = async (names, body) => {
+      await change(bench.db).execute()
+      return holds.take(names, body)
+    }
+    assert.deepEqual(await claimEvents({ context: bench.context, holds: { ...holds, take: late }, max: 4 }), [])
+    const held = bench.db.selectFrom('holds').select('name').where('replica', '=', bench.me)
+    assert.deepEqual(await held.execute(), [])
+  })
+}
 
 for (const [name, posted] of [
   ['failed', { kind: 'failed', status: 500, message: 'no', isRefusal: false }],

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
-import { eventOfState, shopView } from '../../../src/queue/outbox/outbox.ts'
+import { eventOfState, readShopViews, shopView } from '../../../src/queue/outbox/outbox.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
 import { reasonColumns } from '../../../src/queue/rows.ts'
+import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
+import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import { DELIVERY_STATES, REASON_CODES, REASONS } from '../../../src/sale/types.ts'
 import {
   accepted,
   arrival,
+  COURSE,
   needsAttention,
   only,
   rejectedArrival,
@@ -138,6 +142,21 @@ test('an operator sends the state of a delivery again, as a new event', async (t
       ['sent_again', 'alice'],
     ],
   )
+})
+
+test('only a refund that has ended and left the course has failed, and no withdrawal by an operator', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  const failed = async () => (await readShopViews({ trx: bench.db }, [id])).get(id)?.refundFailed
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const order = await claimOrder(bench)
+  assert(order)
+  const results = new Map([[COURSE, { kind: 'kept', mode: null, why: 'refused' } as const]])
+  await endOrder(bench.context, { order, attempted: { results, message: '' }, isLate: false })
+  assert.deepEqual(await failed(), [])
+  await storeRefund(bench.context, { request: { email: 'ada@example.com', courseIds: [COURSE] }, digest: 'refund' })
+  assert.deepEqual(await failed(), [])
 })
 
 test('erasing a person erases the events about their sales', async (t) => {
