@@ -102,7 +102,7 @@ const idReused = (deliveryId: string, webhookId: string): EventDraft => ({
   detail: `another sale came under webhook-id ${webhookId} and was refused`,
 })
 
-/** A sale, and its delivery: that of its row, if it is new. `isNamed`: the delivery came under a webhook-id before. */
+/** A sale, and its delivery: that of its row, if it is new. */
 interface Sale {
   readonly row: DeliveryRow
   readonly holder: SaleHolder | null
@@ -110,7 +110,6 @@ interface Sale {
   /** Of the delivery, before this webhook. */
   readonly state: DeliveryState
   readonly isNew: boolean
-  readonly isNamed: boolean
 }
 
 /** Stores the sales that are new. Results are in the order of `arrivals`. */
@@ -120,10 +119,7 @@ async function storeSales({ trx }: TransactionContext, arrivals: readonly Arriva
   const sorted = rows.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
   const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, existing: 'ignore' })
   const digests = [...new Set(rows.map(({ digest }) => digest))]
-  const select = trx
-    .selectFrom('deliveries')
-    .select(['id', 'digest', 'webhook_id', 'state'])
-    .where('digest', 'in', digests)
+  const select = trx.selectFrom('deliveries').select(['id', 'digest', 'state']).where('digest', 'in', digests)
   const stored = new Map((inserted === rows.length ? rows : await select.execute()).map((row) => [row.digest, row]))
   const isNew = ({ row }: NewDelivery): boolean => stored.get(row.digest)?.id === row.id
   await storeLines(
@@ -133,9 +129,9 @@ async function storeSales({ trx }: TransactionContext, arrivals: readonly Arriva
   return sales.map(({ row, holder }) => {
     const found = stored.get(row.digest)
     if (found === undefined) throw new Error(`delivery ${row.id} was not stored`)
-    const { id, state, webhook_id } = found
+    const { id, state } = found
     if (isKnown({ holder }) && holder?.id !== id) throw ROW_CHANGED // erased since its webhook-id was read
-    return { row, holder, id, state, isNew: id === row.id, isNamed: webhook_id !== null }
+    return { row, holder, id, state, isNew: id === row.id }
   })
 }
 
@@ -162,7 +158,7 @@ async function processSales(context: TransactionContext, sales: readonly Sale[])
   const renamed = sales.filter(({ isNew, row, holder }) => !isNew && holder?.id === row.id)
   await giveToDeliveries(
     context,
-    renamed.map(({ id, isNamed, row }) => ({ id, isNamed, webhookId: row.webhook_id ?? '' })),
+    renamed.map(({ id, row }) => ({ id, webhookId: row.webhook_id ?? '' })),
   )
   return sales.map((sale) => {
     const { row } = sale

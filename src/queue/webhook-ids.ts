@@ -66,11 +66,10 @@ async function readHolders({ trx }: Pick<Writing, 'trx'>, names: readonly string
   )
 }
 
-/** A repeat under a new webhook-id. `isNamed`: its delivery has come under one before. */
+/** A repeat under a new webhook-id. */
 interface Renamed {
   readonly id: string
   readonly webhookId: string
-  readonly isNamed: boolean
 }
 
 /**
@@ -78,9 +77,8 @@ interface Renamed {
  * had none shows the first. Call it after the insert that found these deliveries, which keeps them from being erased.
  */
 export async function giveToDeliveries({ trx }: Pick<Writing, 'trx'>, renamed: readonly Renamed[]): Promise<void> {
-  for (const { id, webhookId, isNamed } of renamed.toSorted((a, b) => Number(a.id > b.id) - Number(a.id < b.id))) {
+  for (const { id, webhookId } of renamed.toSorted((a, b) => Number(a.id > b.id) - Number(a.id < b.id))) {
     await trx.updateTable('webhook_ids').set({ delivery_id: id }).where('webhook_id', '=', webhookId).execute()
-    if (isNamed) continue
     await trx
       .updateTable('deliveries')
       .set({ webhook_id: webhookId })

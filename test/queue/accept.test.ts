@@ -191,6 +191,20 @@ test('200 webhooks of the largest size at once are stored, with all their events
   assert.equal((await rows('events')).length, 300)
 })
 
+test('a repeat starts the last correction of its sale, or the sale itself once an operator has replayed it', async (t) => {
+  const { store, operations } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival())]))
+  const corrected = async (wrong: string, email: string): Promise<string> => {
+    const made = await operations.correct({ id: wrong, email, withdraw: null, by: 'alice' })
+    return 'id' in made ? made.id : ''
+  }
+  const last = await corrected(await corrected(id, 'adb@example.com'), 'adc@example.com')
+  const repeated = async () => only(await store.write([accepted(arrival())])).id
+  assert.equal(await repeated(), last)
+  await operations.replay({ ids: [id], by: 'alice' })
+  assert.equal(await repeated(), id)
+})
+
 // SQLite writes one transaction after the other.
 if (!onSqlite()) {
   test('a repeat of a sale whose correction is corrected meanwhile starts the newest correction', async (t) => {

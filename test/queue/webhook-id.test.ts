@@ -2,17 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { lockDelivery, remove } from '../../src/queue/change-deliveries.ts'
+import { claimOrder } from '../../src/queue/withdrawals/claimed-order.ts'
+import { endOrder } from '../../src/queue/withdrawals/end-order.ts'
 import { storeRefundId } from '../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { until } from '../service/process.ts'
 import {
   accepted,
   arrival,
+  COURSE,
   deadline,
   only,
   onSqlite,
   type Replica,
   rejectedArrival,
+  retry,
   START,
   settled,
   setUp,
@@ -134,6 +138,31 @@ test('of two sales with one id in one group, the one that came first is stored, 
     const { digest, webhook_id } = await row(first.id)
     assert.deepEqual([digest, webhook_id], [sale.digest, `msg_${i}`])
   }
+})
+
+test('a late retry starts nothing while an operator’s withdrawal is carried out, nor after it', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const retried = async () => only(await bench.store.write([accepted(named('msg_1'))])).withdrawnCourse
+  assert.equal(await retried(), COURSE)
+  const order = await claimOrder(bench)
+  assert(order)
+  const results = new Map([[COURSE, { kind: 'unenrolled', mode: 'audit', why: '' } as const]])
+  await endOrder(bench.context, { order, attempted: { results, message: '' }, isLate: false })
+  assert.equal(await retried(), COURSE)
+  assert.equal((await bench.row(id)).state, 'withdrawn')
+})
+
+test('what a late retry starts reads first if an attempt may have had an effect', async (t) => {
+  const bench = await setUp(t)
+  const sale = named('msg_1', arrival({ courseIds: [COURSE, 'course-v1:edX+Other+2026'] }))
+  const { id } = only(await bench.store.write([accepted(sale)]))
+  await bench.store.write([settled({ ...retry(id, START + 5000), effectUnknown: true })])
+  await bench.operations.withdraw({ id, courses: [COURSE], paid: false, by: 'alice' })
+  assert.equal(only(await bench.store.write([accepted(sale)])).withdrawnCourse, COURSE)
+  assert.deepEqual([(await bench.row(id)).state, (await bench.row(id)).effect_unknown], ['queued', 1])
 })
 
 test('ids are compared to the letter', async (t) => {
