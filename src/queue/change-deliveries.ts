@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
+import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState, EventKind } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
@@ -193,22 +193,19 @@ export async function markHandled(
   })
 }
 
-/** Makes a delivery handled, in a transaction. An attempt in progress stops between two calls: see untilFree. */
+/** Makes a delivery handled that the transaction has locked. An attempt in progress stops between two calls: see untilFree. */
 export async function setHandled(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   id: string,
 ): Promise<'handled' | 'already' | 'unknown'> {
   const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
   if (row === undefined) return 'unknown'
-  const { state } = row
-  if (state === 'handled') return 'already'
-  const { numUpdatedRows } = await trx
+  if (row.state === 'handled') return 'already'
+  await trx
     .updateTable('deliveries')
     .set({ state: 'handled', due_at: null, settled_at: at, active_at: at })
     .where('id', '=', id)
-    .where('state', '=', state)
-    .executeTakeFirst()
-  if (numUpdatedRows === 0n) throw ROW_CHANGED
+    .execute()
   return 'handled'
 }
 

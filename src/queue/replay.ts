@@ -93,7 +93,7 @@ export async function makeDue(
     wanted.filter(({ state, empty }) => state !== 'queued' && !empty),
   )
   const isBulk = states !== undefined
-  const again = sales.filter(({ state, lines }) => !isBulk || state === 'withdrawn' || !isNothing(lines))
+  const again = sales.filter(({ state, lines }) => !isBulk || state === 'withdrawn' || lines.some(isWanted))
   const settled = again.map(({ id }) => id)
   await bringForward(writing, queued)
   const leaves = again.filter(({ state, lines }) => (isBulk || state === 'needs_attention') && isPart(lines))
@@ -116,9 +116,6 @@ export async function makeDue(
     others,
   }
 }
-
-/** Whether a withdrawal names each of the courses. */
-const isNothing = (lines: readonly Line[]): boolean => lines.length > 0 && !lines.some(isWanted)
 
 /** Whether some of the courses are withdrawn. Who replays a sale doesn't want back what was refunded of it. */
 const isPart = (lines: readonly Line[]): boolean => lines.some(isWanted) && !lines.every(isWanted)

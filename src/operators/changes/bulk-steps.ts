@@ -93,7 +93,7 @@ async function addMembers(
     .where('id', '=', id)
     .execute()
   // Two sales that differed in the spelling of the wrong key alone have the same correction.
-  const rows = [...new Set(due)].map((one) => ({ replay_id: id, delivery_id: one }))
+  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
   await insertRows({ trx, into: 'replayed_deliveries', rows, existing: 'ignore' })
 }
 

@@ -59,7 +59,7 @@ export async function forget(
   const texts = new Set<string>()
   let erased = 0
   await refuseOpenWithdrawals(db, address)
-  await stopWork(context, { address, by, silentMs, publish })
+  await stopWork(context, { address, by, publish })
   const eraseAll = async (ids: readonly string[]): Promise<void> => {
     for (;;) {
       const silent = await untilFree(db, { names: [address], silentMs })
@@ -111,12 +111,12 @@ export async function countForgettable({ database: { db } }: WriteContext, email
   return ids.size
 }
 
-/** Marks queued deliveries as handled, so that no replica makes a further call, and waits for calls in flight. */
+/** Marks queued deliveries as handled, so that no replica makes a further call. */
 async function stopWork(
   context: WriteContext,
-  of: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
+  of: { address: string; by: string; publish: (event: DeliveryEvent) => void },
 ): Promise<void> {
-  const { address, by, silentMs, publish } = of
+  const { address, by, publish } = of
   for (;;) {
     const rows = await context.database.db
       .selectFrom('deliveries')
@@ -130,7 +130,6 @@ async function stopWork(
       const { events } = await markHandled(context, { id, note: 'to be erased', by })
       for (const event of events) publish(event)
     }
-    await untilFree(context.database.db, { names: [address], silentMs })
   }
 }
 

@@ -96,7 +96,7 @@ export interface Refundable {
   readonly courses: readonly string[]
   /** The withdrawals that do a part of the refund already, or have done it. */
   readonly doing: readonly Ordered[]
-  /** Whether the delivery is still to be done: it goes on without these courses. */
+  /** Whether the delivery is still to be done: it goes on without these courses, if there are any. */
   readonly goesOn: boolean
 }
 
@@ -125,7 +125,7 @@ export function refundableOf({ row, named }: { row: WithdrawableRow; named: read
     sold: named.filter((key) => lineOf(sold, key) !== undefined),
     courses,
     doing,
-    goesOn: isOpen && courses.length > 0,
+    goesOn: isOpen,
   }
 }
 
