@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
-import { setFacts } from '../../lines.ts'
+import { factsIn, setFacts } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 
@@ -52,6 +52,16 @@ test('a sale of another course, and one to another address, stay as they are', a
   await withdraw(first)
   await allEnded()
   assert.deepEqual([await stateOf(other), await stateOf(bobs)], ['enrolled', 'enrolled'])
+})
+
+test('of the sales that need attention, those are concerned that have reported the course', async () => {
+  const [id, other] = [await sold(ALICE), await sold(ALICE, [DEMO, 'course-v1:No+Such+Course'])]
+  assert.equal(await stateOf(other), 'needs_attention')
+  await db.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', '=', other).execute()
+  await setFacts(db, other, { accounts: (await factsIn(db, id)).accounts })
+  assert.deepEqual(await operations.otherSales(id, [DEMO]), [])
+  await setFacts(db, other, { courses: { [DEMO]: 'enrolled' } })
+  assert.deepEqual(await operations.otherSales(id, [DEMO]), [other])
 })
 
 test('a sale to another account that has the address by now stays as it is', async () => {

@@ -135,6 +135,32 @@ test('a refund concerns nobody whose address only looks alike: the Kelvin sign i
   )
 })
 
+test('a refund of what an operator has withdrawn and then marked as handled is known', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL }))]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await endNext(bench)
+  await bench.operations.markHandled({ id, note: 'refunded', by: 'alice' })
+  assert.equal((await storeRefund(bench.context, refundOf(COURSE))).result.kind, 'accepted')
+})
+
+test('the webhook-id of a refund goes with the buyer’s own delivery, and not with what corrects it', async (t) => {
+  const { store, context, operations, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await operations.correct({ id, email: 'bob@x.example', withdraw: null, by: 'alice' })
+  await storeRefund(context, { ...refundOf(COURSE), webhookId: 'r_1' })
+  assert.equal(only(await db.selectFrom('webhook_ids').select('delivery_id').execute()).delivery_id, id)
+})
+
+test('a refund that names another refund as its sale takes nothing', async (t) => {
+  const { store, context } = await setUp(t)
+  const [first] = await store.write([1, 2].map((order) => accepted(arrival({ email: EMAIL, courseIds: [A], order }))))
+  await storeRefund(context, { ...refundOf(A), webhookId: 'r_1', sale: first?.id ?? '' })
+  const { result } = await storeRefund(context, { ...refundOf(A), webhookId: 'r_2', sale: 'r_1' })
+  assert.equal(result.kind, 'never_sold')
+})
+
 test('an attempt that a refund outdates may have done what nobody stores, so the withdrawal looks', async (t) => {
   const { store, context, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
@@ -240,6 +266,15 @@ test('a withdrawal of one course waits for no order about another one', async (t
   assert.equal((await operations.withdraw({ ...order, courses: [A] })).kind, 'pending')
   const both = await operations.withdraw({ ...order, courses: [A, B] })
   assert.deepEqual('withdrawal' in both && both.withdrawal.courses, [B])
+})
+
+test('an operator’s withdrawal from a sale that needs attention leaves the rest of it to a person', async (t) => {
+  const { store, operations, row } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  const outcome = { courses: { [A]: 'enrolled' as const }, reason: { code: 'course.missing', subject: B } as const }
+  await store.write([settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, outcome })])
+  await operations.withdraw({ id, courses: [A], paid: false, by: 'alice' })
+  assert.equal((await row(id)).state, 'needs_attention')
 })
 
 test('of several withdrawals, one that failed decides before one that was kept, and none does while one is open', () => {

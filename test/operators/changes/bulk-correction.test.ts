@@ -135,6 +135,16 @@ test('several replicas, several orders and a second click correct each sale once
   assert.deepEqual(Object.keys(await corrections(bench)).sort(), ids.sort())
 })
 
+test('a sale that failed for another reason than the key is left as it is, though in the same course', async (t) => {
+  const bench = await start(t)
+  const [wrong = '', refused = ''] = await failed(bench, ['a', 'b'])
+  const reason = { reason: 'lms.refused', reason_text: 'full', reason_course: COURSE } as const
+  await bench.db.updateTable('deliveries').set(reason).where('id', '=', refused).execute()
+  const { id } = await bench.operations.startCorrection({ filter: {}, corrects, by })
+  await runAll(bench, id)
+  assert.deepEqual(Object.keys(await corrections(bench)), [wrong])
+})
+
 test('a sale that fails after the preview is not corrected: nobody has seen it', async (t) => {
   const bench = await start(t)
   await failed(bench, ['a'])

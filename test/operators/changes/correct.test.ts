@@ -146,11 +146,13 @@ test('a delivery is corrected once: a second correction names the first, however
 
 test('a sale that the shop has sent with the right address already is linked and replayed', async () => {
   const right = await sold('heidi@example.com')
+  const { receivedAt } = await show(right)
   const id = await sold('haidi@example.com')
   const { id: made } = await correct({ id, email: 'heidi@example.com' })
   assert.equal(made, right)
   await waitFor(right, 'enrolled')
-  assert.equal((await show(right)).replaces, id)
+  const linked = await show(right)
+  assert.deepEqual([linked.replaces, linked.receivedAt], [id, receivedAt])
   assert.ok((await kinds(right)).includes('repeated'))
 })
 

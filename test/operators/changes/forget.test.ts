@@ -280,6 +280,17 @@ test('a sale that was corrected to the person’s address is erased too, so a re
   assert.notEqual(id, first.id)
 })
 
+test('a sale that was corrected to somebody else since is not erased with whom it was corrected to first', async (t) => {
+  const { store, operations, context, row } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: 'typo@x.example' }))]))
+  const correct = (email: string) => operations.correct({ id, email, withdraw: null, by })
+  await correct(EMAIL)
+  await operations.replay({ ids: [id], by })
+  await correct('bob@x.example')
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 1)
+  assert.equal((await row(id)).state, 'handled')
+})
+
 test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
   const says = (text: string): boolean => mentions(Buffer.from(text), 'ada@x.example')
   for (const text of [

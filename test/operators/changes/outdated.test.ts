@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { auditedChange } from '../../../src/queue/audited-change.ts'
+import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { accepted, arrival, COURSE, needsAttention, settled, setUp } from '../../queue/harness.ts'
 
 const OTHER = 'course-v1:edX+Other+2026'
@@ -57,7 +59,7 @@ test('handled is not written over a replay that came in between', async (t) => {
   assert.equal((await row(id)).state, 'queued')
 })
 
-test('what the service did meanwhile, a check, and a second click keep no order from being carried out', async (t) => {
+test('what the service did meanwhile, a check, an event sent again, and a second click keep no order from being carried out', async (t) => {
   const { operations, id, seen } = await handledMeanwhile(t)
   const again = await operations.markHandled({ id, seen, note: 'refunded, order 1182', by: 'alice' })
   assert.equal(again.kind, 'already')
@@ -65,6 +67,12 @@ test('what the service did meanwhile, a check, and a second click keep no order 
   const [one] = await bench.store.write([accepted(arrival({ email: 'ada@x.example' }))])
   const { last_event } = await bench.row(one?.id ?? '')
   await bench.store.write([settled(needsAttention(one?.id ?? ''))])
+  const checked = { deliveryId: one?.id ?? '', kind: 'checked', detail: '', actor: 'alice' } as const
+  await auditedChange(bench.context, async () => ({ result: null, listed: [checked] }))
+  await sendAgain(bench.context, { id: one?.id ?? '', by: 'alice' })
   const done = await bench.operations.replayOne({ id: one?.id ?? '', seen: last_event, by: 'bob' })
   assert.equal(done.kind, 'due')
+  const order = { id: one?.id ?? '', seen: (await bench.row(one?.id ?? '')).last_event, by: 'bob' }
+  const withdrawn = [1, 2].map(() => bench.operations.withdraw({ ...order, courses: null, paid: false }))
+  assert.deepEqual((await Promise.all(withdrawn)).map(({ kind }) => kind).sort(), ['ordered', 'pending'])
 })
