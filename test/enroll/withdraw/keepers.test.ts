@@ -82,6 +82,27 @@ test('a course that the refunded sale never enrolled is kept by the sale that ha
   assert.deepEqual([json, await activeIn()], [verified(single), [`${OLD} ${DEMO}`]])
 })
 
+test('a sale that needs attention keeps the course that it has reported', async () => {
+  await register()
+  const [failed, single] = [await sold(OLD, [DEMO, 'course-v1:No+Such+Course']), await sold(OLD)]
+  await setFacts(db, failed, { courses: { [DEMO]: 'enrolled' } })
+  const { json } = await refund({ email: OLD, courseIds: [DEMO], sale: single })
+  assert.deepEqual([json, await activeIn()], [verified(failed), [`${OLD} ${DEMO}`]])
+})
+
+test('a refund that comes again names no sale that was taken out of the course, or handled, since', async () => {
+  await register()
+  const [first, second, other] = [await sold(OLD), await sold(OLD, [DEMO, PYTHON]), await sold(OLD, [PYTHON])]
+  const again = async (sale: string, course = DEMO) =>
+    (await refund({ email: OLD, courseIds: [course], sale, id: `rf_${sale}` })).json
+  assert.deepEqual(await again(first), verified(second))
+  await withdraw(second, { courses: [DEMO] })
+  assert.deepEqual(await again(first), verified())
+  assert.deepEqual(await again(second, PYTHON), { ...verified(), kept: [{ course: PYTHON, delivery: other }] })
+  await operations.markHandled({ id: other, note: '', by: 'alice' })
+  assert.deepEqual(await again(second, PYTHON), verified())
+})
+
 test('a refund that comes again after the buyer bought the course anew names the new sale', async () => {
   await register()
   const first = await sold(OLD)

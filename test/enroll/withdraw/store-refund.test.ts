@@ -108,6 +108,19 @@ test('a delivery is withdrawn when the last of its refunds has ended, and not be
   assert.equal((await bench.row(id)).state, 'withdrawn')
 })
 
+test('a sale that was withdrawn as a whole has no reason any more, and nothing about it is unknown', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A] }))]))
+  const outcome = { courses: {}, reason: { code: 'lms.refused', subject: 'full' } as const }
+  await bench.store.write([
+    settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, outcome, effectUnknown: true }),
+  ])
+  await storeRefund(bench.context, refundOf(A))
+  await endNext(bench)
+  const { state, reason, effect_unknown } = await bench.row(id)
+  assert.deepEqual([state, reason, effect_unknown], ['withdrawn', null, 0])
+})
+
 for (const why of [undefined, 'the LMS forbids it']) {
   const type = why === undefined ? 'delivery.withdrawn' : 'delivery.refund_failed'
   test(`a refund that ends while its sale goes on with other courses is told to the shop: ${type}`, async (t) => {

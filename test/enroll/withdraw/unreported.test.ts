@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Buyer, DEMO } from '../../harness.ts'
+import { withdrawableOf } from '../../../src/queue/withdrawals/withdrawable.ts'
+import { newLine, type Standing } from '../../../src/sale/line.ts'
+import type { DeliveryState } from '../../../src/sale/types.ts'
+import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { BULK, UNENROLL } from '../../service/serving.ts'
 import { startWithHeldCalls } from './held-calls.ts'
@@ -30,6 +33,17 @@ async function soldInPart(courseIds: readonly string[]): Promise<string> {
   await lms.faults(NO_ACCOUNTS)
   return id
 }
+
+test('what the buyer is known to be out of can’t be withdrawn, nor what a withdrawn sale may have done', () => {
+  const request = payload({ email: ALICE })
+  const withdrawable = (state: DeliveryState, standing?: Standing) => {
+    const seen = standing === undefined ? null : { standing, mode: null, checkedAt: 0, since: 0 }
+    const row = { id: 'x', state, request, may_have_effect: 1, lines: [{ ...newLine(DEMO), standing: seen }] }
+    return withdrawableOf(row)?.courses.length
+  }
+  assert.deepEqual([withdrawable('needs_attention'), withdrawable('withdrawn')], [1, 0])
+  assert.deepEqual([withdrawable('enrolled', 'missing'), withdrawable('enrolled', 'unenrolled')], [0, 0])
+})
 
 for (const again of ['sent again', 'replayed'] as const) {
   test(`a refund takes out of what an earlier attempt reported, after the sale was ${again} and not attempted since`, async () => {

@@ -145,6 +145,14 @@ test('a sale that failed for another reason than the key is left as it is, thoug
   assert.deepEqual(Object.keys(await corrections(bench)), [wrong])
 })
 
+test('the same order to another course is no second click', async (t) => {
+  const { operations } = await start(t)
+  const [first, second] = [RIGHT, OTHER].map((to) =>
+    operations.startCorrection({ filter, corrects: { from: COURSE, to }, by }),
+  )
+  assert.notEqual((await first)?.id, (await second)?.id)
+})
+
 test('a sale that fails after the preview is not corrected: nobody has seen it', async (t) => {
   const bench = await start(t)
   await failed(bench, ['a'])

@@ -45,8 +45,8 @@ test('a replay makes a waiting delivery due now, and keeps its attempts and resu
   const half = { ...retry(id, START + HOUR_MS, 6), outcome: succeeded(id).outcome }
   await store.write([settled(half)])
   await operations.replay({ ids: [id], by })
-  const { due_at, attempts } = await row(id)
-  assert.deepEqual([due_at, attempts], [START, 6])
+  const { due_at, attempts, replayed_at } = await row(id)
+  assert.deepEqual([due_at, attempts, replayed_at], [START, 6, START])
   assert.deepEqual((await factsIn(bench.db, id)).courses, half.outcome.courses)
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'replayed'])
 })

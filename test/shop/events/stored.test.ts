@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
-import { eventOfState, readShopViews, shopView } from '../../../src/queue/outbox/outbox.ts'
+import { eventOf, eventOfState, readShopViews, shopView } from '../../../src/queue/outbox/outbox.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
 import { reasonColumns } from '../../../src/queue/rows.ts'
@@ -204,6 +204,10 @@ test('no event quotes what the LMS or our own database says, because that may na
     'enrollment.missing',
     'course.mode_missing',
   ])
+})
+
+test('a sale that waits for an account is told as such, even if the access to its other course has ended', () => {
+  assert.equal(eventOf({ state: 'pre_enrolled', ended_at: START }), 'pre_enrolled')
 })
 
 test('every state that the shop can act on has an event', () => {
