@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
+import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
+import type { CourseWithdrawal } from '../../../src/sale/line.ts'
+import { setFacts } from '../../lines.ts'
+import { accepted, arrival, COURSE, only, type Replica, START, settled, setUp, succeeded } from '../../queue/harness.ts'
+
+const EMAIL = 'ada@x.example'
+const REFUND = { request: { email: EMAIL, courseIds: [COURSE] }, digest: 'refund', webhookId: 'r_1' }
+const KEPT: CourseWithdrawal = { kind: 'kept', mode: null, why: 'the LMS forbids it' }
+const TAKEN: CourseWithdrawal = { kind: 'unenrolled', mode: 'audit', why: '' }
+
+const sold = async ({ store }: Replica): Promise<string> =>
+  only(await store.write([accepted(arrival({ email: EMAIL }))])).id
+
+/** Ends the next order with this result in each course. */
+async function endNext({ context, replicas }: Replica, result: CourseWithdrawal): Promise<void> {
+  const order = await claimOrder({ context, replicas })
+  assert(order)
+  const results = new Map(order.lines.map(({ sent }) => [sent, result]))
+  await endOrder(context, { order, attempted: { results, message: '' }, isLate: false })
+  replicas.holds.ended([order.person])
+}
+
+test('a sale that has reported nothing is not withdrawn by an order that left its course', async (t) => {
+  const bench = await setUp(t)
+  const id = await sold(bench)
+  await storeRefund(bench.context, REFUND)
+  await endNext(bench, KEPT)
+  assert.equal((await bench.row(id)).state, 'handled')
+})
+
+test('no access of a sale has ended once the buyer is taken out of that course', async (t) => {
+  const bench = await setUp(t)
+  const id = await sold(bench)
+  await bench.store.write([settled(succeeded(id))])
+  const gone = { standing: 'unenrolled', mode: 'audit', checkedAt: START, since: START, endedAt: START } as const
+  await setFacts(bench.db, id, { standings: { [COURSE]: gone } })
+  await bench.db.updateTable('deliveries').set({ ended_at: START }).where('id', '=', id).execute()
+  await storeRefund(bench.context, REFUND)
+  await endNext(bench, TAKEN)
+  assert.equal((await bench.row(id)).ended_at, null)
+})
+
+test('the refund of a course does not wait for a failed order that has taken the buyer out of it', async (t) => {
+  const bench = await setUp(t)
+  const OTHER = 'course-v1:edX+Other+2026'
+  const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [COURSE, OTHER] }))]))
+  const courses = { [COURSE]: 'enrolled', [OTHER]: 'enrolled' } as const
+  await bench.store.write([settled({ ...succeeded(id), outcome: { courses, reason: null } })])
+  await bench.operations.withdraw({ id, courses: null, paid: true, by: 'alice' })
+  const order = await claimOrder(bench)
+  assert(order)
+  const attempted = { results: new Map([[COURSE, TAKEN]]), message: 'no answer' }
+  await endOrder(bench.context, { order, attempted, isLate: false })
+  const { result } = await storeRefund(bench.context, REFUND)
+  assert.deepEqual('orders' in result && result.orders, [])
+})
+
+test('a refund that is tried again is tried again for a correction, too, whose own order has failed', async (t) => {
+  const bench = await setUp(t)
+  const id = await sold(bench)
+  await bench.store.write([settled(succeeded(id))])
+  await storeRefund(bench.context, REFUND)
+  await endNext(bench, KEPT)
+  const corrected = await bench.operations.correct({ id, email: 'bob@x.example', withdraw: null, by: 'alice' })
+  const correction = 'id' in corrected ? corrected.id : ''
+  await bench.store.write([settled(succeeded(correction))])
+  const second = await storeRefund(bench.context, REFUND)
+  assert.deepEqual('deliveries' in second.result && second.result.deliveries, [id, correction])
+  await endNext(bench, TAKEN)
+  await endNext(bench, KEPT)
+  const { result } = await storeRefund(bench.context, REFUND)
+  const orders = 'orders' in result ? result.orders.map(({ delivery }) => delivery) : []
+  assert.deepEqual(orders.sort(), [id, correction])
+  assert.equal((await bench.operations.withdrawals(correction))[0]?.endedAt, null)
+})
