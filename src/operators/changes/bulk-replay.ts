@@ -213,7 +213,7 @@ export function bulkReplayOf({ id, filter, enrolled, corrects, ...row }: BulkRep
     startedAt: row.started_at,
     endedAt: row.ended_at,
     state: row.state,
-    /** How many deliveries it made due, or corrected, and how many matched at its start. */
+    /** How many deliveries it made due, and how many matched at its start. Sales with the same correction count as one. */
     replayed: row.replayed,
     total: row.total,
   }

@@ -87,14 +87,14 @@ async function addMembers(
   { id, due }: { id: string; due: readonly string[] },
 ): Promise<void> {
   if (due.length === 0) return
+  // Two sales that differed in the spelling of the wrong key alone have the same correction, and count as one.
+  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
+  const added = await insertRows({ trx, into: 'replayed_deliveries', rows, existing: 'ignore' })
   await trx
     .updateTable('bulk_replays')
-    .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
+    .set((eb) => ({ replayed: eb('replayed', '+', added), total: eb('total', '-', due.length - added) }))
     .where('id', '=', id)
     .execute()
-  // Two sales that differed in the spelling of the wrong key alone have the same correction.
-  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
-  await insertRows({ trx, into: 'replayed_deliveries', rows, existing: 'ignore' })
 }
 
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */

@@ -59,6 +59,17 @@ test('a bulk correction sells each failed sale again with the right course, and 
   assert.equal((await bench.operations.replayResults(order.id)).queued, 2)
 })
 
+test('two sales that differ in the spelling of the wrong key alone have one correction, and count as one', async (t) => {
+  const bench = await start(t)
+  const [id = ''] = await failed(bench, ['a'])
+  const [spelled = ''] = await failed(bench, ['a'], [COURSE.toLowerCase()])
+  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  assert.equal(await runAll(bench, order.id), 2)
+  assert.equal((await bench.row(id)).replaced_by, (await bench.row(spelled)).replaced_by)
+  const done = await bench.operations.bulkReplay(order.id)
+  assert.deepEqual([done?.replayed, done?.total], [1, 1])
+})
+
 test('a correction counts when the sale came, and is found by the webhook-id that it came with, as one of a correction is', async (t) => {
   const bench = await start(t)
   const webhook = { ...arrival({ courseIds: [COURSE] }), webhookId: 'Order-1004' }
