@@ -1,14 +1,17 @@
 // "/" moves to the search field, as in other consoles. Escape leaves it, and closes the panel that the focus is in. The
 // dates, which cover the list, also close by a click elsewhere. A closed panel keeps what was typed in it.
 
-const isTyping = ({ target }) => target instanceof Element && target.closest('input, textarea, select') !== null
+/** A check box takes no letters. */
+const isTyping = ({ target }) =>
+  target instanceof Element && target.closest('input:not([type=checkbox]), textarea, select') !== null
 const openDates = () => document.querySelector('details.dates[open]')
 
 function closePanel(focused) {
   const panel = (focused instanceof Element ? focused.closest('details[open]') : null) ?? openDates()
-  if (panel === null) return
+  if (panel === null) return false
   panel.open = false
   panel.querySelector('summary').focus()
+  return true
 }
 
 document.addEventListener('keydown', (event) => {
@@ -20,8 +23,11 @@ document.addEventListener('keydown', (event) => {
     search.select()
   }
   if (event.key !== 'Escape' || event.isComposing) return
-  if (event.target === search) search.blur()
-  else closePanel(event.target)
+  // Else the browser would also empty the field, and rows.js clear the selection.
+  if (event.target === search) {
+    search.blur()
+    event.preventDefault()
+  } else if (closePanel(event.target)) event.preventDefault()
 })
 
 document.addEventListener('click', ({ target }) => {

@@ -3,9 +3,6 @@
 
 const rowLinks = () => [...document.querySelectorAll('main .row-link')]
 const selection = () => document.querySelector('#selection')
-const isWriting = ({ target }) =>
-  target instanceof Element && target.closest('input:not([type=checkbox]), textarea, select') !== null
-
 /** The place of the row that has the focus; -1 if none has. */
 function placeOf(links) {
   const row = document.activeElement?.closest('tr')
@@ -27,7 +24,7 @@ function toggle() {
 }
 
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event)) return
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event)) return
   // An open dialog has the keys for itself.
   if (document.querySelector('[popover]:popover-open') !== null) return
   if (event.key === 'j') moveBy(1)
@@ -37,5 +34,5 @@ document.addEventListener('keydown', (event) => {
     event.preventDefault() // it would send the form
     rowLinks()[placeOf(rowLinks())].click()
   } else if (event.key === '?') document.querySelector('#keys')?.showPopover()
-  else if (event.key === 'Escape') selection()?.reset()
+  else if (event.key === 'Escape' && !event.defaultPrevented) selection()?.reset()
 })
