@@ -363,8 +363,8 @@ describe('an LMS that is down', () => {
     await readUntil('/incidents', /No incident now/)
     const overview = await someone.see('/')
     const widthOf = (name: string): number =>
-      Number(new RegExp(`<rect class="${name}" .*?width="([\\d.]+)"`).exec(overview.text)?.[1])
-    assert.ok(widthOf('outage') >= 4 && widthOf('outage') < widthOf('bar enrolled'), 'a strip over its hours')
+      Number(new RegExp(`<rect class="${name}" .*?width="([\\d.]+)%"`).exec(overview.text)?.[1])
+    assert.ok(widthOf('outage') > 0 && widthOf('outage') < widthOf('bar enrolled'), 'a strip over its hours')
     const [list = ''] = linksOf(overview).filter((link) => link.includes('waited='))
     assert.deepEqual(new Set(linksOf(overview).filter((link) => link.includes('waited='))), new Set([list]))
     assert.ok(linksOf(await someone.see('/incidents')).includes(list), 'the same list')

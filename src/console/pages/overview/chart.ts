@@ -8,14 +8,14 @@ import { queryText, spanText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.chart
 const incidentWords = TEXTS.incidents
-const WIDTH = 960
+/** In px. Sideways, everything is in percents of the width that the page has, so that no letter is scaled. */
 const HEIGHT = 200
-const LEFT = 40
+const AXIS = 36
 const TOP = 12
 const BOTTOM = 24
 const PLOT = HEIGHT - TOP - BOTTOM
-/** The strip of an outage, below the bars: wide enough to see and to press. */
-const STRIP = { top: TOP + PLOT + 2, height: 4, narrowest: 4 }
+/** The strip of an outage, below the bars. Its edge makes the shortest one wide enough to see and to press: see console.css. */
+const STRIP = { top: TOP + PLOT + 3, height: 2, narrowest: 0.1 }
 
 /**
  * The colors of the chart with the states that each stands for, from the bottom to the top. `isMain`: the legend shows it
@@ -42,7 +42,8 @@ interface Chart {
   readonly now: number
 }
 
-const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => (WIDTH - LEFT) / Math.max(1, bars.length)
+/** What a bar has of the width, in percent. */
+const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => 100 / Math.max(1, bars.length)
 
 /**
  * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. Each bar
@@ -54,9 +55,12 @@ export function chartHtml(chart: Chart): string {
   const { step, top } = axisOf(Math.max(0, ...bars.map((bar) => totalOf(bar.counts))))
   const y = (value: number): number => TOP + PLOT * (1 - value / top)
   const values = Array.from({ length: top / step + 1 }, (_, index) => index * step)
+  const numbers = values.map(
+    (value) =>
+      html`<text class="axis" x="${AXIS - 6}" y="${round(y(value) + 4)}" text-anchor="end">${numberText(value)}</text>`,
+  )
   const lines = values.map(
-    (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${round(y(value))}" y2="${round(y(value))}"/>
-<text class="axis" x="${LEFT - 6}" y="${round(y(value) + 4)}" text-anchor="end">${numberText(value)}</text>`,
+    (value) => html`<line class="grid" x1="0" x2="100%" y1="${round(y(value))}" y2="${round(y(value))}"/>`,
   )
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
   const legend = shown.map((series) => {
@@ -65,7 +69,7 @@ export function chartHtml(chart: Chart): string {
   })
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   return html`<figure class="chart"><figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="group" aria-label="${words.label[by]}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg>
+<div class="plot"><svg width="${AXIS}" height="${HEIGHT}" aria-hidden="true">!${numbers.join('')}</svg><svg width="100%" height="${HEIGHT}" role="group" aria-label="${words.label[by]}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg></div>
 !${chartTableHtml(chart, shown)}
 </figure>`
 }
@@ -81,10 +85,10 @@ function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number)
   if (bar === undefined) return ''
   const step = stepOf(chart)
   const name = zone.format(by, bar.from)
-  const stack = stackHtml(bar, { name, x: LEFT + (index + 0.15) * step, width: step * 0.7, y })
+  const stack = stackHtml(bar, { name, x: (index + 0.15) * step, width: step * 0.7, y })
   if (stack === '') return ''
   const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
-  return html`<a href="${dayUrl(chart, bar)}" aria-label="${label}"><rect class="day" x="${round(LEFT + index * step)}" y="${TOP}" width="${round(step)}" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
+  return html`<a href="${dayUrl(chart, bar)}" tabindex="-1" aria-hidden="true"><rect class="day" x="${round(index * step)}%" y="${TOP}" width="${round(step)}%" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
 }
 
 /** @param of.name the time at which the bar begins */
@@ -98,7 +102,7 @@ function stackHtml(
     if (value === 0) return ''
     const [upper, lower] = [y(below + value), y(below)]
     below += value
-    return html`<rect class="bar ${series.name}" x="${round(x)}" y="${round(upper)}" width="${round(width)}" height="${round(Math.max(1, lower - upper))}"><title>${name}: ${words[series.name]} ${numberText(value)}</title></rect>`
+    return html`<rect class="bar ${series.name}" x="${round(x)}%" y="${round(upper)}" width="${round(width)}%" height="${round(Math.max(1, lower - upper))}"><title>${name}: ${words[series.name]} ${numberText(value)}</title></rect>`
   })
   return parts.join('')
 }
@@ -112,15 +116,15 @@ function stripsHtml(chart: Chart): string {
     const index = bars.findLastIndex(({ from }) => from <= time)
     const from = bars[index]?.from ?? first
     const length = (bars[index + 1]?.from ?? from + SPAN_MS[chart.by]) - from
-    return LEFT + (Math.max(0, index) + Math.min(1, Math.max(0, (time - from) / length))) * step
+    return (Math.max(0, index) + Math.min(1, Math.max(0, (time - from) / length))) * step
   }
   return bands
     .map((band) => {
       const [from, to] = [xOf(Math.max(first, band.from)), xOf(band.to ?? now)]
       const width = Math.max(STRIP.narrowest, to - from)
-      const x = Math.min(from, WIDTH - width)
+      const x = Math.min(from, 100 - width)
       const label = `${incidentWords.kinds[band.kind]}: ${words.waited}`
-      return html`<a href="~/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}" y="${STRIP.top}" width="${round(width)}" height="${STRIP.height}"><title>${label}</title></rect></a>`
+      return html`<a href="~/deliveries${queryText({ waited: spanText(band) })}" aria-label="${label}"><rect class="outage" x="${round(x)}%" y="${STRIP.top}" width="${round(width)}%" height="${STRIP.height}"><title>${label}</title></rect></a>`
     })
     .join('')
 }
@@ -131,12 +135,12 @@ function labelsHtml({ bars, by, zone }: Chart): string {
   const step = stepOf({ bars })
   const isNamed = (index: number): boolean =>
     by === 'hour'
-      ? index % Math.ceil(bars.length / 4) === 0
+      ? index % Math.ceil(bars.length / 3) === 0
       : (bars.length - 1 - index) % Math.max(7, Math.ceil(bars.length / 8)) === 0
   return bars
     .map(({ from }, index) =>
       isNamed(index)
-        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format(by, from)}</text>`
+        ? html`<text class="axis" x="${round((index + 0.5) * step)}%" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.format(by, from)}</text>`
         : '',
     )
     .join('')
@@ -153,7 +157,7 @@ export function axisOf(most: number): { step: number; top: number } {
   return axes.find(({ top }) => top - most <= top / 5) ?? { step: 1, top: Math.max(2, most) }
 }
 
-const round = (value: number): number => Math.round(value * 10) / 10
+const round = (value: number): number => Math.round(value * 100) / 100
 
 function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
   const { bars, by, zone } = chart
