@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { operator, PASSWORD, STAFF } from '../console/harness.ts'
+import { DEMO } from '../harness.ts'
 import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
@@ -180,6 +181,27 @@ test('a note and a correction that the session outlived are there again after si
     wrong.filter((text) => !text.includes('401')),
     [],
   )
+})
+
+test('the courses that were not to be withdrawn are not selected after signing in', async () => {
+  const { page } = await openConsole(browser, product)
+  const python = 'course-v1:Lernito+PY101+2026'
+  const id = await idOf('heidi@example.com', [DEMO, python])
+  for (const leave of [
+    () => press(page, 'Withdraw'), // the refused form leads to the sign-in
+    () => page.getByText('You are signed out, so updates have stopped').waitFor(),
+  ]) {
+    await open(page, `/deliveries/${id}/withdraw`)
+    await page.locator(`[name=course][value="${python}"]`).uncheck()
+    await endSession(page)
+    await leave()
+    await page.getByRole('link', { name: 'Sign in again' }).click()
+    await signInAgain(page)
+    await page.waitForURL(/\/withdraw$/)
+    await page.getByText('Your text is here again. It was not sent.').waitFor()
+    const selected = page.locator('[name=course]:checked')
+    assert.deepEqual(await selected.evaluateAll((boxes) => boxes.map((box) => box.getAttribute('value'))), [DEMO])
+  }
 })
 
 test('a page whose session has ended says so by itself, and keeps the text on the way to the sign-in', async () => {

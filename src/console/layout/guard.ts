@@ -4,6 +4,7 @@ import { html } from 'ghtml'
 import { readSession } from '../session/cookies.ts'
 import type { Session, Sessions } from '../session/sessions.ts'
 import { ownPath, pageOf, signInUrl } from '../session/site.ts'
+import { hiddenFields } from './elements.ts'
 import { sendPage } from './layout.ts'
 import { formOf, isUpdate } from './request.ts'
 import { TEXTS } from './texts.ts'
@@ -127,7 +128,10 @@ function pageBefore({ site, headers }: FastifyRequest): string {
   return pageOf(site, origin === site.origin ? pathname + search : '')
 }
 
-/** What an operator typed into a form, each field with its name; '' if it has no such field. */
+/** The check boxes and lists of forms: keep.js puts them back with the text. */
+const CHOICES = ['course', 'paid', 'withdraw']
+
+/** What an operator typed into a form, each field with its name, and chose; '' if it has no such field. */
 function textHtml(request: FastifyRequest, page: string): string {
   const { site, url } = request
   const form = formOf(request)
@@ -138,8 +142,10 @@ function textHtml(request: FastifyRequest, page: string): string {
     return html`<label for="kept-${name}">${label}</label><textarea id="kept-${name}" name="${name}" rows="${rows}" cols="60" readonly>
 ${value}</textarea>`
   })
-  if (fields.length === 0) return ''
+  const choices = [...form].flatMap(([name, value]) => (CHOICES.includes(name) ? hiddenFields({ [name]: value }) : []))
+  if (fields.length + choices.length === 0) return ''
+  const intro = html`<h2>${words.title}</h2><p>${words.copy} <span data-scripted hidden>${words.returns}</span></p>`
   const { pathname } = new URL(page, site.origin)
   const [action = ''] = ownPath(site, url).split('?')
-  return html`<section id="kept" class="stack" data-page="${pathname}" data-action="${action}"><h2>${words.title}</h2><p>${words.copy} <span data-scripted hidden>${words.returns}</span></p>!${fields.join('\n')}</section>`
+  return html`<section id="kept" class="stack" data-page="${pathname}" data-action="${action}">!${fields.length === 0 ? '' : intro}!${fields.join('\n')}!${choices.join('')}</section>`
 }

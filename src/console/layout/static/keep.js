@@ -1,28 +1,49 @@
-// Text that was typed and not sent is kept in this tab while its writer signs in again, and is put back afterwards. It
+// What was typed or chosen and not sent is kept in this tab while its writer signs in again, and is put back afterwards. It
 // is kept by the tab alone, until it is put back or the tab is closed.
 
 const KEPT = 'lernito:kept'
 const pathOf = (url) => new URL(url, location.href).pathname
+const actionOf = (form) => pathOf(form.getAttribute('action'))
+/** The fields that a reader can write into, not the hidden ones of another form with the same action. */
+const fieldsIn = (form) => [...form.querySelectorAll('input:not([type=hidden]), textarea, select')]
+
+const keep = (page, fields) => sessionStorage.setItem(KEPT, JSON.stringify({ page, fields }))
 
 /** What a refused form contained; see guard.ts. */
 function keepRefused(refused) {
   const { page, action } = refused.dataset
-  const fields = [...refused.querySelectorAll('textarea')].map(({ name, value }) => ({ action, name, value }))
-  sessionStorage.setItem(KEPT, JSON.stringify({ page, fields }))
+  const fields = [...refused.querySelectorAll('textarea, input')]
+  keep(
+    page,
+    fields.map(({ name, value, type }) => ({ action, name, value, isText: type === 'textarea' })),
+  )
 }
 
 /** What is in the forms of this page, on the way to the sign-in. */
 function keepUnsent() {
-  const fields = [...document.querySelectorAll('main form[method=post] :is(input:not([type]), textarea)')]
-    .filter(({ value, defaultValue }) => value !== defaultValue)
-    .map(({ form, name, value }) => ({ action: pathOf(form.getAttribute('action')), name, value }))
-  if (fields.length > 0) sessionStorage.setItem(KEPT, JSON.stringify({ page: location.pathname, fields }))
+  const forms = [...document.querySelectorAll('main form[method=post]')]
+  const fields = forms.flatMap((form) => {
+    const own = fieldsIn(form)
+    if (!own.some(isUnsent)) return [] // see live.js
+    const said = own.filter(({ type, checked }) => type !== 'checkbox' || checked)
+    return said.map((field) => ({
+      action: actionOf(form),
+      name: field.name,
+      value: field.value,
+      isText: field.type !== 'checkbox' && !(field instanceof HTMLSelectElement),
+    }))
+  })
+  if (fields.length > 0) keep(location.pathname, fields)
 }
 
-/** The field that a reader can write into, not the hidden one of another form with the same action. */
-function findField({ action, name }) {
-  const all = [...document.querySelectorAll('main form :is(input:not([type=hidden]), textarea)')]
-  return all.find((field) => field.name === name && pathOf(field.form.getAttribute('action')) === action)
+/** Puts what was kept into its field. Returns whether there was something. */
+function putBack(field, kept) {
+  const own = kept.filter(({ action, name }) => action === actionOf(field.form) && name === field.name)
+  if (own.length === 0) return false
+  if (field.type === 'checkbox') field.checked = own.some(({ value }) => value === field.value)
+  else field.value = own[0].value
+  for (let up = field.closest('details'); up !== null; up = up.parentElement.closest('details')) up.open = true
+  return true
 }
 
 function restore() {
@@ -30,18 +51,14 @@ function restore() {
   if (kept === null || kept.page !== location.pathname) return
   sessionStorage.removeItem(KEPT)
   const text = document.querySelector('#restored')
-  const found = kept.fields.map((field) => ({ ...field, at: findField(field) }))
-  for (const { at, value } of found) {
-    if (at === undefined) continue
-    at.value = value
-    for (let up = at.closest('details'); up !== null; up = up.parentElement.closest('details')) up.open = true
-  }
-  const [first] = found.filter(({ at }) => at !== undefined)
-  text.hidden = false
+  const forms = [...document.querySelectorAll('main form[method=post]')]
+  const [first] = forms.flatMap(fieldsIn).filter((field) => putBack(field, kept.fields))
+  const texts = kept.fields.filter(({ isText }) => isText)
+  text.hidden = first === undefined && texts.length === 0
   // The form may be gone, because another operator has changed the delivery.
-  if (first === undefined) text.textContent = `${text.dataset.lost} ${kept.fields.map(({ value }) => value).join('\n')}`
-  else first.at.form.prepend(text)
-  first?.at.focus()
+  if (first === undefined) text.textContent = `${text.dataset.lost} ${texts.map(({ value }) => value).join('\n')}`
+  else first.form.prepend(text)
+  first?.focus()
 }
 
 document.addEventListener('click', ({ target }) => {
