@@ -318,6 +318,19 @@ test('so they do without JavaScript after a form that a script sends otherwise',
     { javaScriptEnabled: false },
   ))
 
+test('a second click sends a form no second time: its answer would say that nothing changed', async () => {
+  const { page } = await openConsole(browser, product)
+  await open(page, `/deliveries/${await idOf('twice@example.com')}/withdraw`)
+  let posts = 0
+  page.on('request', (request) => {
+    if (request.method() === 'POST') posts += 1
+  })
+  const { x, y } = (await page.getByRole('button', { name: 'Withdraw', exact: true }).boundingBox()) ?? { x: 0, y: 0 }
+  for (let clicks = 0; clicks < 2; clicks++) await page.mouse.click(x + 5, y + 5)
+  await buyer(page).waitFor()
+  assert.equal(posts, 1)
+})
+
 /** The results of the search while somebody types are a part of the page. */
 const NO_FORM = '/search'
 

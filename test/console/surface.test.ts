@@ -183,7 +183,7 @@ describe('files', () => {
   test('need no session, have a type, and are cached forever if the address has their version', async () => {
     const { text } = await createVisitor().get(`${product.console}/signed-out`)
     const found = linksOf({ text }).filter((path) => path.includes('/static/'))
-    assert.equal(found.length, 11)
+    assert.equal(found.length, 12)
     for (const path of found) {
       const seen = await createVisitor().get(product.url + path)
       assert.equal(seen.status, 200)

@@ -31,6 +31,7 @@ export const SCRIPTS = [
   'copy.js',
   'notices.js',
   'keep.js',
+  'once.js',
 ]
 const TYPES: Readonly<Record<string, string>> = { css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml' }
 
