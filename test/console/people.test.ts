@@ -293,3 +293,13 @@ describe('while the LMS is down', () => {
     assert.match(readable(seen), /The LMS can’t be asked now The LMS did not answer in time\. .* Sales .* Enrolled/)
   })
 })
+
+test('the title of a page names the page above it, so that the tabs of a sale and of its buyer differ', async () => {
+  const { headers } = await product.sell({ email: 'titles@example.com' })
+  const titleOf = async (path: string): Promise<string> =>
+    /<title>(.*)<\/title>/.exec((await someone.see(path)).text)?.[1] ?? ''
+  const id = String(headers['x-lernito-delivery'])
+  assert.equal(await titleOf('/'), 'Overview · Lernito enrollments')
+  assert.equal(await titleOf(`/deliveries/${id}`), 'New Comer · Deliveries · Lernito enrollments')
+  assert.equal(await titleOf(`/people/${id}`), 'New Comer · People · Lernito enrollments')
+})

@@ -114,7 +114,7 @@ function pageHtml(of: Page): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="htmx-config" content="${HTMX}">
-<title>${title} · ${TEXTS.product}</title>
+<title>${[title, ...crumbs.slice(0, 1).map(({ label }) => label), TEXTS.product].join(' · ')}</title>
 <link rel="icon" href="${file('icon.svg')}">
 <link rel="stylesheet" href="${file('console.css')}">
 !${SCRIPTS.map((name) => html`<script src="${file(name)}" defer></script>`).join('\n')}
