@@ -95,7 +95,7 @@ const crumbsHtml = (crumbs: readonly Crumb[]): string =>
 function keysHtml(): string {
   const { title, list, close } = TEXTS.keys
   const rows = list.map(([name = '', does = '']) => html`<div><dt><kbd>${name}</kbd></dt><dd>${does}</dd></div>`)
-  return html`<div popover id="keys" class="dialog" role="dialog" aria-labelledby="keys-title"><h2 id="keys-title">${title}</h2><dl class="facts keys-list">!${rows.join('')}</dl>
+  return html`<div popover id="keys" class="dialog" role="dialog" tabindex="-1" autofocus aria-labelledby="keys-title"><h2 id="keys-title">${title}</h2><dl class="facts keys-list">!${rows.join('')}</dl>
 <p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
 }
 

@@ -1,12 +1,17 @@
 // The notice of what a form has done. It stays until it is dismissed or the page is left, and the address forgets it, so
-// that a reload or a bookmark does not say again what was done once.
+// that a reload or a bookmark does not say again what was done once. It gets the focus, as what is wrong with a form does: a
+// screen reader reads it, it is scrolled to, and the keyboard begins there.
 
 const notice = document.querySelector('#notice')
 if (notice !== null) {
   const address = new URL(location.href)
   for (const name of ['done', 'again']) address.searchParams.delete(name)
   history.replaceState(history.state, '', address)
-  notice.focus({ preventScroll: true }) // so that a screen reader reads it, and the keyboard begins here
+}
+const said = notice ?? document.querySelector('main [role=alert]')
+if (said !== null) {
+  said.tabIndex = -1
+  said.focus()
 }
 
 document.addEventListener('click', (event) => {

@@ -200,7 +200,7 @@ function startHtml(view: Preview): string {
   const items = Object.values(tellsShop ? words.confirm.items : others).map((item) => html`<li>${item}</li>`)
   return html`<p class="actions"><button type="button" popovertarget="confirm">${fillCount(words.start, total)}</button>
 <a class="button second" href="~/">${words.cancel}</a> <span class="quiet">${words.unchanged}</span></p>
-<div popover id="confirm" class="dialog" role="dialog" aria-labelledby="confirm-title"><form method="post" action="~/correct">!${fields}
+<div popover id="confirm" class="dialog" role="dialog" tabindex="-1" autofocus aria-labelledby="confirm-title"><form method="post" action="~/correct">!${fields}
 <h2 id="confirm-title">${fillCount(words.confirm.title, total, { to: request.courseName(to) ?? to })}</h2><ul>!${items.join('')}</ul>
 <p class="actions"><button type="button" class="second" popovertarget="confirm" popovertargetaction="hide">${words.confirm.back}</button> <button>${fillCount(words.confirm.yes, total)}</button></p></form></div>`
 }

@@ -68,12 +68,12 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   const warning = html`<p class="note warning" role="alert">${fill(words.wrong, { email })}</p>`
   const list = (items: readonly string[]): string =>
     html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`
-  return html`!${isWrong ? warning : ''}<p class="note bad">${fill(words.intro, { email })}</p>
+  return html`<p class="note bad">${fill(words.intro, { email })}</p>
 <h2>${words.erased}</h2>!${list([fill(words.sales, { count }), ...words.items])}
 <h2>${words.kept}</h2>!${list(words.keptItems)}
 <form method="post" action="~/people/forget" class="stack">!${hiddenFields({ email })}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
-<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
+!${isWrong ? warning : ''}<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
 <button class="danger">${words.confirm}</button></form>`
 }
 
