@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
+const ABOVE = 'course-v1:Lernito+Above+2026'
 const { product, browser, open, idOf } = await startBrowsing()
 const id = await idOf('reach@example.com', [MISSING])
 await idOf('reach-2@example.com')
@@ -45,4 +46,126 @@ test('a search whose session has ended says so at once', async () => {
   await page.keyboard.press('/')
   await page.keyboard.type('reach')
   await page.getByText('You are signed out, so updates have stopped').waitFor({ timeout: 10_000 })
+})
+
+test('an update leaves the focus on the button that it was on, when another cause comes above', async () => {
+  const { page } = await openConsole(browser, product)
+  await open(page, '/')
+  const replay = page.locator('.need', { hasText: MISSING }).getByRole('link', { name: 'Replay 1…' })
+  const address = await replay.getAttribute('href')
+  await replay.focus()
+  for (const one of [1, 2]) await idOf(`above-${one}@example.com`, [ABOVE])
+  await page.locator('.need', { hasText: ABOVE }).waitFor()
+  assert.match((await page.locator('.need').first().textContent()) ?? '', /Above/)
+  assert.equal(await page.locator(':focus').getAttribute('href'), address)
+})
+
+/** In the browser: collects what a screen reader says by itself, which is what is new in a live region. */
+const LISTEN = `{
+  window.said = []
+  const listener = new MutationObserver((changes) => {
+    for (const { target, type, addedNodes } of changes) {
+      const at = target instanceof Element ? target : target.parentElement
+      const region = at?.closest('[aria-live], [role=status], [role=alert]')
+      const elements = [...addedNodes].filter((node) => node instanceof Element)
+      const isNew = region?.getAttribute('aria-relevant') === 'additions' ? elements.length > 0 : type === 'characterData' || addedNodes.length > 0
+      if (region && isNew) window.said.push(region.textContent.trim().slice(0, 80))
+    }
+  })
+  listener.observe(document.body, { subtree: true, childList: true, characterData: true })
+}`
+
+/** In the browser: asks for all updates of the page now. */
+const UPDATE = "document.querySelectorAll('[data-every]').forEach((poll) => htmx.trigger(poll, 'every'))"
+
+test('a page on which nothing happens says nothing by itself, also while the LMS is down', async (t) => {
+  t.after(() => product.lms.noFaults())
+  const { page } = await openConsole(browser, product)
+  const saidOn = async (path: string): Promise<unknown> => {
+    await open(page, path)
+    await page.locator('[data-every][data-htmx-powered]').first().waitFor({ state: 'attached' })
+    await page.evaluate(LISTEN)
+    for (let times = 0; times < 2; times++) {
+      await page.evaluate('new Promise((resolve) => setTimeout(resolve, 1100))') // in which times count on
+      await Promise.all([page.waitForResponse(/\/status/), page.evaluate(UPDATE)])
+    }
+    return page.evaluate('window.said')
+  }
+  assert.deepEqual(await saidOn('/courses'), [])
+  await product.lms.faults([{ status: 503 }])
+  const queued = await idOf('quiet@example.com')
+  await open(page, '/')
+  await page.getByRole('heading', { name: /LMS down for/ }).waitFor()
+  for (const path of ['/', '/deliveries', `/deliveries/${queued}`, '/incidents']) {
+    assert.deepEqual(await saidOn(path), [], path)
+  }
+  await open(page, '/')
+  await page.evaluate(LISTEN)
+  await product.lms.noFaults()
+  await page.locator('#problem-down').waitFor({ state: 'detached', timeout: 30_000 })
+})
+
+test('the bars of the chart are no stops of the keyboard, because the table below has their links', async () => {
+  const { page } = await openConsole(browser, product)
+  const bars = page.locator('.chart a:has(.bar)')
+  assert.ok((await bars.count()) > 0)
+  assert.equal(await page.locator('.chart a:has(.bar):not([tabindex="-1"])').count(), 0)
+})
+
+test('what is wrong with a form has the focus, and so has a dialog', async () => {
+  const { page } = await openConsole(browser, product)
+  await open(page, '/people')
+  await page.getByLabel('Email address').fill('reach')
+  await page.getByRole('button', { name: 'Show the person' }).click()
+  await page.getByRole('alert').waitFor()
+  assert.match((await page.locator(':focus').textContent()) ?? '', /^Enter one whole email address/)
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  assert.equal(await page.locator(':focus').getAttribute('id'), 'keys')
+  await page.keyboard.press('Escape')
+  assert.equal(await page.locator(':focus').getAttribute('role'), 'alert', 'and gives it back')
+})
+
+test('the chosen result can be told from the others in a reader’s own colors', async () => {
+  const { page } = await openConsole(browser, product, { forcedColors: 'active' })
+  await page.locator('#q[role=combobox][data-htmx-powered]').waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('reach')
+  await page.getByRole('option', { selected: true }).waitFor()
+  const looks = "[...document.querySelectorAll('.hit')].map((one) => getComputedStyle(one).outlineStyle)"
+  assert.deepEqual([...new Set(await page.evaluate<string[]>(looks))], ['solid', 'none'])
+})
+
+test('the panel of the period stays within the page, and the hint of the search has the contrast of other quiet text', async () => {
+  const { page } = await openConsole(browser, product)
+  await page.getByText('From – to…').click()
+  for (const width of [320, 640, 700, 1280]) {
+    await page.setViewportSize({ width, height: 900 })
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
+  }
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    const hint = await page.evaluate("getComputedStyle(document.querySelector('#q'), '::placeholder').color")
+    assert.equal(hint, await page.evaluate("getComputedStyle(document.querySelector('.quiet')).color"))
+  }
+})
+
+test('what a form found is put into the region that a screen reader knows, and the list then follows the new search', async () => {
+  const { page } = await openConsole(browser, product)
+  await open(page, '/deliveries')
+  await page.locator('#filters[data-htmx-powered]').waitFor()
+  await page.evaluate("document.querySelector('.pager [role=status]').isKnown = true")
+  await page.getByLabel('Search deliveries').fill('found-later@')
+  await page.getByText('No delivery matches').waitFor()
+  assert.ok(await page.evaluate("document.querySelector('.pager [role=status]').isKnown"))
+  await idOf('found-later@example.com')
+  await page.getByRole('link', { name: 'found-later@example.com' }).waitFor()
+
+  await open(page, '/signature')
+  await page.locator('form[hx-post][data-htmx-powered]').waitFor()
+  await page.evaluate("document.querySelector('#result').isKnown = true")
+  await page.getByLabel('Body').fill('{}')
+  await page.getByRole('button', { name: 'Check', exact: true }).click()
+  await page.getByRole('heading', { name: 'The signature is refused' }).waitFor()
+  assert.ok(await page.evaluate("document.querySelector('#result').isKnown"))
 })

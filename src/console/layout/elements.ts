@@ -9,23 +9,26 @@ import { TEXTS } from './texts.ts'
  * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
  * the roles of a table, so the elements name them explicitly.
  * @param of.rows one cell per column in each row, as escaped HTML
+ * @param of.ids what tells the rows apart where an update may bring others: see refreshes
  * @param of.numbers the columns of numbers and of what stands at the right edge, from 0
  * @param of.none what to say if there is no row
  */
 export function listTable(of: {
   columns: readonly string[]
   rows: readonly (readonly string[])[]
+  ids?: readonly string[]
   numbers?: readonly number[]
   none?: string
 }): string {
   if (of.rows.length === 0 && of.none !== undefined) return html`<p>${of.none}</p>`
   const look = (index: number): string => (of.numbers?.includes(index) ? ' class="right"' : '')
   const head = of.columns.map((name, index) => html`<th role="columnheader" scope="col"!${look(index)}>${name}</th>`)
-  const rows = of.rows.map((cells) => {
+  const rows = of.rows.map((cells, row) => {
+    const id = of.ids?.[row] === undefined ? '' : html` id="row-${of.ids[row]}"`
     const named = cells.map(
       (cell, index) => html`<td role="cell"!${look(index)} data-label="${of.columns[index] ?? ''}">!${cell}</td>`,
     )
-    return html`<tr role="row">!${named.join('\n')}</tr>`
+    return html`<tr role="row"!${id}>!${named.join('\n')}</tr>`
   })
   return html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
 <tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
@@ -75,7 +78,7 @@ const BROUGHT = ['health', 'menu', 'notice', 'setup-progress']
  */
 export function refreshes({ url, id, seconds }: { url: string; id: string; seconds: number }): string {
   const brought = BROUGHT.filter((one) => one !== id).map((one) => `#${one}:outerMorph`)
-  return html`hx-get="${url}" hx-trigger="every ${seconds}s" data-every="${seconds}" hx-target="#${id}" hx-select="#${id}" hx-select-oob="${brought.join(',')}" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
+  return html`hx-get="${url}" hx-trigger="every ${seconds}s" data-every="${seconds}" hx-target="#${id}" hx-select="#${id}" hx-select-oob="${brought.join(',')}" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
 }
 
 /**

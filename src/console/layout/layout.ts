@@ -7,11 +7,14 @@ import { fileUrl, SCRIPTS } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
 
-/** htmx adds no style, which the policy forbids. Going back reloads a page. An update leaves open what a reader opened. */
+/**
+ * htmx adds no style, which the policy forbids. Going back reloads a page. An update leaves open what a reader opened, and
+ * changes what is in a live region without replacing the region, because a screen reader does not read a new one.
+ */
 const HTMX = JSON.stringify({
   includeIndicatorCSS: false,
   history: 'reload',
-  defaultSwap: 'outerHTML',
+  defaultSwap: 'outerMorph',
   morphIgnore: ['data-htmx-powered', 'open'],
 })
 

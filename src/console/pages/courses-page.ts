@@ -146,7 +146,7 @@ function leadHtml({ catalogue, since, until }: View): string {
 
 /** Between a phone, which shows cards, and a desktop, the columns don't fit. */
 const tableHtml = (title: string, lines: readonly Line[], view: View): string =>
-  html`<div class="sideways" role="region" aria-label="${title}" tabindex="0">!${listTable({ columns: words.columns, numbers: [2, 3, 4, 5, 6], rows: lines.map((line) => cellsOf(line, view)) })}</div>`
+  html`<div class="sideways" role="region" aria-label="${title}" tabindex="0">!${listTable({ columns: words.columns, numbers: [2, 3, 4, 5, 6], rows: lines.map((line) => cellsOf(line, view)), ids: lines.map(({ key }) => key) })}</div>`
 
 function cellsOf(line: Line, view: View): string[] {
   const { counts } = line

@@ -16,7 +16,7 @@ export function addIncidents({ scope, operations, now }: PageParts): void {
   scope.get(path, async (request, reply) => {
     const { items, next } = await operations.incidents(queryOf(request).get('after'))
     const rows = items.map((item) => cellsOf(item, now()))
-    const list = listTable({ columns: words.columns, rows, none: words.none })
+    const list = listTable({ columns: words.columns, rows, ids: items.map(({ id }) => id), none: words.none })
     const older = olderHtml({ url: `~${path}`, next })
     const main = html`<div id="incidents" !${refreshes({ url: `~${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })

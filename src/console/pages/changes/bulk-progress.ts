@@ -76,7 +76,7 @@ function progressHtml(of: ProgressView): string {
   const isMoving = running || results.queued > 0
   const steps = corrects === null ? '' : stepsHtml(isMoving ? 'run' : 'result')
   return html`<div id="progress">!${isMoving ? poll : ''}!${steps}
-<div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}!${leftHtml(of)}!${nextHtml(of)}</div>
+<div class="note ${grade}"><h2 aria-live="polite">${title}</h2><p>!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}!${leftHtml(of)}!${nextHtml(of)}</div>
 !${running ? stop : ''}
 !${orderHtml(of)}
 !${items.length === 0 ? '' : tableHtml(items, { parts, request, list: queryText({ replay: id }) })}</div>`

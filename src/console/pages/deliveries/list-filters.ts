@@ -167,7 +167,7 @@ export function formHtml(
     const href = action + queryText({ ...query, cause: code, about: course ?? '' })
     return { href, label: html`${reasonName(code)}!${about} <span class="quiet">${numberText(count)}</span>` }
   })
-  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-replace-url="true" hx-sync="this:replace">
 <noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
 !${choiceHtml({ id: 'filter-course', title: words.chips.course, links: courseLinks, rest })}!${choiceHtml({ id: 'filter-cause', title: words.chips.cause, links: causeLinks })}
 <details class="dates"><summary class="button second">${TEXTS.period.label}</summary><div class="dates-panel stack"><div id="filter-periods">!${periods}</div>

@@ -60,7 +60,7 @@ function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): 
       ? html`<a class="button second" href="${list}">${fillCount(words.attention.open, count)}</a>`
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
-  return html`<li class="need"><strong class="figure">${numberText(count)}</strong>
+  return html`<li class="need" id="cause-${state}-${code}-${course ?? ''}"><strong class="figure">${numberText(count)}</strong>
 <div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause)}</div>
 <div class="actions">!${action}</div></li>`
 }

@@ -98,7 +98,7 @@ function overviewHtml(view: View): string {
   const problems = problemsOf({ ...view, queued })
   const attention = causesHtml({ ...view, count: needs_attention + rejected })
   return html`<p class="intro">${periodText(view)}</p>
-<div role="status">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
+<div aria-live="polite" aria-relevant="additions">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
 !${countedHtml(view)}
@@ -125,12 +125,13 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
     return problems
       .map(
         ({
+          id,
           grade,
           title,
           text,
           path,
           action,
-        }) => html`<div class="note ${grade}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
+        }) => html`<div class="note ${grade}" id="problem-${id}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
 !${path === undefined ? '' : html`<p><a class="button" href="~${path}">${action}</a></p>`}</div>`,
       )
       .join('')
@@ -138,7 +139,7 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
   const isUnused = totalOf(states.value) === 0
   const webhook = `${serviceUrl(site)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
-  return html`<div class="note good"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
+  return html`<div class="note good" id="no-problem"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
 }
 
 /** What proves that nothing is wrong: the last webhook, the last result that the shop took, and the LMS. */
@@ -243,7 +244,8 @@ function courseSalesHtml({ byCourse, period, courseName }: View): string {
         : html`<td role="cell" data-label="${label}">!${link(numberText(count), state, look)}</td>`
     })
     const [, sold] = words.courses.columns
-    return html`<tr role="row"><th role="rowheader" scope="row">!${link(title, '')}</th><td role="cell" data-label="${sold ?? ''}">${numberText(totalOf(counts))}</td>!${cells.join('')}</tr>`
+    const id = course === undefined ? '' : html` id="sold-${course}"`
+    return html`<tr role="row"!${id}><th role="rowheader" scope="row">!${link(title, '')}</th><td role="cell" data-label="${sold ?? ''}">${numberText(totalOf(counts))}</td>!${cells.join('')}</tr>`
   }
   const others = sumOf(rest.map(({ counts }) => counts))
   const total = sumOf([...courses.map(({ counts }) => counts), others, unnamed])

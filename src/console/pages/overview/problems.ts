@@ -11,6 +11,8 @@ const words = TEXTS.problems
 
 /** A problem that an operator needs to know about, and what to do. */
 export interface Problem {
+  /** The same while it lasts. */
+  readonly id: string
   readonly grade: 'bad' | 'warning'
   readonly title: string
   readonly text: string
@@ -59,7 +61,7 @@ export function problemsOf(of: {
 
 /** What is in a file can be read while it is locked or its disk is full, so this page opens, and webhooks are refused. */
 function databaseProblems(reason: string | null): Problem[] {
-  return reason === null ? [] : [{ grade: 'bad', ...fillBoth(words.database, { reason }) }]
+  return reason === null ? [] : [{ id: 'database', grade: 'bad', ...fillBoth(words.database, { reason }) }]
 }
 
 function breakerProblems(breaker: BreakerState, now: number): Problem[] {
@@ -68,9 +70,10 @@ function breakerProblems(breaker: BreakerState, now: number): Problem[] {
     since: durationText(now - breaker.since),
     reason: breaker.failure.message,
   })
-  if (breaker.kind === 'throttled') return [{ grade: 'warning', ...text }]
+  const id = breaker.kind
+  if (id === 'throttled') return [{ id, grade: 'warning', ...text }]
   // Doctor tells causes apart that the circuit breaker can't, and has the command that fixes each.
-  return [{ grade: 'bad', ...text, path: '/setup', action: TEXTS.checks.run }]
+  return [{ id, grade: 'bad', ...text, path: '/setup', action: TEXTS.checks.run }]
 }
 
 function courseProblems(paused: readonly PausedCourse[], now: number): Problem[] {
@@ -84,10 +87,11 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
       next,
     })
     const path = `/deliveries${queryText({ q: course, state: 'queued' })}`
-    return { grade: 'bad', ...text, path, action: words.viewAll }
+    return { id: `course-${course}`, grade: 'bad', ...text, path, action: words.viewAll }
   })
   const more = paused.length - named.length
-  return more === 0 ? named : [...named, { grade: 'bad', ...fillBoth(words.moreCourses, { count: numberText(more) }) }]
+  const others = fillBoth(words.moreCourses, { count: numberText(more) })
+  return more === 0 ? named : [...named, { id: 'more-courses', grade: 'bad', ...others }]
 }
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
@@ -96,12 +100,12 @@ function waitingProblems(of: { overview: Overview; queued: number; budget: numbe
   const { oldestQueued } = of.overview
   if (budget < BUDGET_EMPTY && queued > 0) {
     const text = fillBoth(words.budget, { queued: numberText(queued) })
-    return [{ grade: 'warning', ...text }]
+    return [{ id: 'budget', grade: 'warning', ...text }]
   }
   const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
   if (oldestQueued === null || waits <= LONG_WAIT_MS) return []
   const text = fillBoth(words.queued, { waits: durationText(waits) })
-  return [{ grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
+  return [{ id: 'queued', grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
 }
 
 /** Money was paid back, or an operator wanted it, and the buyer may still be in the course. */
@@ -109,12 +113,11 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
   const named = failedWithdrawals.slice(0, NAMED_MAX).map(({ deliveryId, by, isRefund, result }): Problem => {
     const who = isRefund ? words.withdrawal.refund : fill(words.withdrawal.operator, { by })
     const text = { title: words.withdrawal.title, text: fill(words.withdrawal.text, { who, result }) }
-    return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
+    return { id: deliveryId, grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
   })
   const more = failedWithdrawals.length - named.length
-  return more === 0
-    ? named
-    : [...named, { grade: 'bad', ...fillBoth(words.moreWithdrawals, { count: numberText(more) }) }]
+  const others = fillBoth(words.moreWithdrawals, { count: numberText(more) })
+  return more === 0 ? named : [...named, { id: 'more-withdrawals', grade: 'bad', ...others }]
 }
 
 /** The shop's buyers and its own books wait for what the service has to tell. */
@@ -131,19 +134,19 @@ function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
         : failed > 0
           ? fillCount(words.events.failed, failed)
           : fill(words.events.late, { count, waits: durationText(now - (oldestAt ?? now)) })
-  return [{ grade: 'bad', title, text, path: '/events', action: words.openEvents }]
+  return [{ id: 'events', grade: 'bad', title, text, path: '/events', action: words.openEvents }]
 }
 
 function signatureProblems({ refused }: Pick<SendersView, 'refused'>, now: number): Problem[] {
   const wrong = wrongNow(refused, now)
   if (wrong === null) return []
   const text = fillBoth(words.refused, { count: numberText(wrong.count), address: wrong.address })
-  return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
+  return [{ id: 'refused', grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
 
 /** Their buyers have paid, and nothing is stored: see decision 23. */
 function reusedIdProblems({ idsReused }: Pick<SendersView, 'idsReused'>, now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
   const { title } = words.idReused
-  return [{ grade: 'bad', title, text: fillCount(words.idReused.text, idsReused.count) }]
+  return [{ id: 'reused-ids', grade: 'bad', title, text: fillCount(words.idReused.text, idsReused.count) }]
 }

@@ -75,7 +75,13 @@ function pageHtml(outbox: Outbox, of: Shown): string {
     ? html`<form method="post" action="~${PATH}/send-again" class="actions"><button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
   const rows = events.map((event) => cellsOf(event, { ...of, state: endpoint?.state ?? 'up' }))
-  const list = listTable({ columns: words.columns, numbers: [3], rows, none: words.none })
+  const list = listTable({
+    columns: words.columns,
+    numbers: [3],
+    rows,
+    ids: events.map(({ id }) => id),
+    none: words.none,
+  })
   const poll = pending === 0 ? '' : html`<div !${refreshes({ url: `~${PATH}`, id: 'events', seconds: SECONDS })}></div>`
   return html`!${done}<div id="events">!${poll}!${endpointHtml(outbox, now)}!${facts}!${form}!${list}</div>`
 }
