@@ -6,8 +6,7 @@ import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/fil
 import { listAll, type Summary } from '../../../operators/find/listing.ts'
 import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
-import { courseIdentity } from '../../../sale/course-key.ts'
-import { lineOf } from '../../../sale/line.ts'
+import type { Line } from '../../../sale/line.ts'
 import { hiddenFields, refreshes } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -159,7 +158,8 @@ const BYTE_ORDER_MARK = '\ufeff'
 /** A sale of several courses has a row for each of them. */
 interface CsvRow {
   readonly one: Summary
-  readonly course: string
+  /** null: the sale has no course. */
+  readonly line: Line | null
   readonly courseName: string
 }
 
@@ -169,29 +169,26 @@ const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[]
   ['email', ({ one }) => one.email ?? ''],
   ['name', ({ one }) => one.name ?? ''],
   ['username', ({ one }) => one.username ?? ''],
-  ['course', ({ course }) => course],
+  ['course', ({ line }) => line?.sent ?? ''],
   ['course_name', ({ courseName }) => courseName],
   ['received', ({ one }) => iso(one.receivedAt)],
   ['last_activity', ({ one }) => iso(one.activeAt)],
   ['attempts', ({ one }) => String(one.attempts)],
   ['next_try', ({ one }) => (one.dueAt === null ? '' : iso(one.dueAt))],
-  ['done', ({ one, course }) => doneIn(one, course)],
+  ['done', ({ line }) => line?.result ?? ''],
   ['source', ({ one }) => one.source],
   ['reason', ({ one }) => one.reason?.code ?? ''],
   ['reason_about', ({ one }) => one.reason?.subject ?? ''],
-  ['access_ended', ({ one, course }) => endedIn(one, course)],
+  ['access_ended', ({ line }) => endedAt(line)],
   ['replaced_by', ({ one }) => one.replacedBy ?? ''],
   ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]
 
-/** When a check found that the buyer has lost one course. */
-function endedIn({ lines }: Summary, course: string): string {
-  const at = lineOf(lines, course)?.standing?.endedAt ?? null
-  return at === null ? '' : iso(at)
+/** When a check found that the buyer has lost the course. */
+function endedAt(line: Line | null): string {
+  const at = line?.standing?.endedAt
+  return at === undefined ? '' : iso(at)
 }
-
-/** What was reported of one course: `enrolled` or `allowed`. */
-const doneIn = ({ lines }: Summary, course: string): string => lineOf(lines, course)?.result ?? ''
 
 /**
  * Yields a row for each course of all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page
@@ -200,26 +197,22 @@ const doneIn = ({ lines }: Summary, course: string): string => lineOf(lines, cou
 async function* csvPages({ operations, readCatalogue, now }: PageParts, filter: DeliveryFilter) {
   const catalogue = await readCatalogue()
   const rowsOf = (one: Summary): CsvRow[] =>
-    (one.courseIds.length === 0 ? [''] : withoutRepeats(one.courseIds)).map((course) => ({
+    (one.lines.length === 0 ? [null] : one.lines).map((line) => ({
       one,
-      course,
-      courseName: catalogue.find(course)?.name ?? '',
+      line,
+      courseName: (line === null ? undefined : catalogue.find(line.sent))?.name ?? '',
     }))
-  yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
+  yield BYTE_ORDER_MARK + csvLine(COLUMNS.map(([name]) => name))
   for await (const items of listAll({ read: operations.list, filter, now })) {
     const rows = items.flatMap(rowsOf)
-    if (rows.length > 0) yield rows.map((row) => line(COLUMNS.map(([, of]) => of(row)))).join('')
+    if (rows.length > 0) yield rows.map((row) => csvLine(COLUMNS.map(([, of]) => of(row)))).join('')
     await setImmediate()
   }
 }
 
-/** A sale may name a course twice, in two spellings. */
-const withoutRepeats = (keys: readonly string[]): string[] =>
-  [...Map.groupBy(keys, courseIdentity).values()].flatMap((same) => same.slice(0, 1))
-
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-const line = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
+const csvLine = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
 
 /**
  * Quotes one cell. A spreadsheet runs a cell that begins like a formula, even after white space, and anyone can write
