@@ -82,9 +82,7 @@ const PRE_ENROLLED_SQL =
 /** What the tables hold, as far as they are there. */
 async function contentOf(
   db: Database['db'],
-): Promise<
-  Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled' | 'endpoint'> & { readonly replicas: readonly ReplicaRow[] }
-> {
+): Promise<Omit<Inspection, 'clock' | 'server' | 'services'> & { readonly replicas: readonly ReplicaRow[] }> {
   const tables = new Set((await db.introspection.getTables()).map(({ name }) => name))
   const applied = tables.has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
   const replicas = tables.has('replicas') ? await db.selectFrom('replicas').selectAll().execute() : []

@@ -1,9 +1,16 @@
 import * as oauth from 'oauth4webapi'
-import { z } from 'zod'
 import { HEARTBEAT, isUp } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
-import { type Application, claimsOf, judgeGrant, misconfigured, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
+import {
+  type Application,
+  claimsOf,
+  judgeGrant,
+  misconfigured,
+  TOKEN_ENDPOINT,
+  tokenRequest,
+  userClaims,
+} from './client/token.ts'
 import { type Call, createTransport } from './client/transport.ts'
 
 /** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
@@ -30,16 +37,12 @@ export interface Attempt {
 }
 
 /**
- * The LMS gives tokens to deactivated accounts too. It says so by `email_verified`, which is Django's `is_active` (Open edX,
- * oauth_dispatch/jwt.py), and keeps such an account out of its own admin, whatever its staff status.
+ * Must say whether the person is staff. The LMS gives tokens to deactivated accounts too, and keeps such an account out of
+ * its own admin, whatever its staff status.
  */
-const claims = z
-  .object({
-    preferred_username: z.string().min(1),
-    administrator: z.boolean(),
-    email_verified: z.boolean().default(true),
-  })
-  .transform(({ preferred_username: username, administrator, email_verified: isActive }) => ({
+const claims = userClaims
+  .required({ administrator: true })
+  .transform(({ preferred_username: username, administrator, email_verified: isActive = true }) => ({
     username,
     administrator: administrator && isActive,
   }))

@@ -120,9 +120,9 @@ const ENDPOINT = check({
     const found = await tryEndpoint({ url, timeoutMs: callMs, ...(resolve === undefined ? {} : { resolve }) })
     if (found === null) {
       // What is known of another address says nothing of this one.
-      const state = endpoint?.url_digest === digestOfUrl(url) ? endpoint.state : 'up'
-      if (state === 'gone') return failed([problem('events.gone', { host })])
-      if (state === 'down') return failed([problem('events.refused', { host, error: endpoint?.error ?? '' })])
+      const known = endpoint?.url_digest === digestOfUrl(url) ? endpoint : null
+      if (known?.state === 'gone') return failed([problem('events.gone', { host })])
+      if (known?.state === 'down') return failed([problem('events.refused', { host, error: known.error ?? '' })])
       return passed(`${host} accepts the connection`)
     }
     const { obstacle, code } = found

@@ -106,8 +106,11 @@ export interface Token {
 /** The grant of the service user. */
 export const CLIENT_CREDENTIALS = { grant_type: 'client_credentials' }
 
-/** `email_verified` is Django's `is_active` (Open edX, oauth_dispatch/jwt.py; recorded: oauth.json). */
-const claims = z.object({
+/**
+ * What the tokens of the LMS say of their user. `email_verified` is Django's `is_active` (Open edX, oauth_dispatch/jwt.py;
+ * recorded: oauth.json).
+ */
+export const userClaims = z.object({
   preferred_username: z.string().min(1),
   administrator: z.boolean().optional(),
   email_verified: z.boolean().optional(),
@@ -173,7 +176,7 @@ export function judgeToken(answer: Answer): Judged<Token> {
       'The LMS gave a token that is not a JWT: its version is older than this service supports',
     )
   }
-  const claimed = claims.safeParse(claimsOf(value))
+  const claimed = userClaims.safeParse(claimsOf(value))
   if (!claimed.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
   const { preferred_username: username, administrator = null, email_verified: active = null } = claimed.data
   return succeeded({ value, username, administrator, active, lifeMs: seconds * 1000 })
