@@ -4,7 +4,7 @@ import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
-import type { CallContext, PriorKnowledge, WantedMode } from './pair.ts'
+import type { CallContext, Pair, PriorKnowledge, WantedMode } from './pair.ts'
 import { type PairResult, record, refused, STOPPED, type Work } from './work.ts'
 
 /** What the settings ask for beyond enrolling. */
@@ -58,9 +58,9 @@ async function singly({
 }): Promise<PairResult | null> {
   try {
     const prior = priorOf(work, course)
-    const mode = modeFor(work, options.modeOf(course))
     const { lines, enrolledAt } = work.delivery
     const sale = { stored: lineOf(lines, course)?.account ?? null, wasDone: enrolledAt !== null }
+    const mode = modeFor(options.modeOf(course), sale)
     return await enrollSingly({ lms, acquire, email: work.request.email, course, ...sale, prior, mode })
   } catch (error) {
     if (error === STOPPED) return null
@@ -80,12 +80,10 @@ function priorOf({ prior, readFirstSince }: Work, course: string): PriorKnowledg
 
 /**
  * The shop may send a sale again without being paid again. So a sale that was enrolled before changes nobody to a paid
- * mode, and only the first webhook gives back one that was lost.
+ * mode, and one that has given the course gives back no mode that was lost since.
  */
-function modeFor({ delivery }: Work, slug: string | null): WantedMode | null {
-  if (slug === null) return null
-  const isNew = delivery.enrolledAt === null
-  return { slug, mayUpgrade: isNew, mayRestore: isNew && delivery.generation === 0 }
+function modeFor(slug: string | null, { stored, wasDone }: Pick<Pair, 'stored' | 'wasDone'>): WantedMode | null {
+  return slug === null ? null : { slug, mayUpgrade: !wasDone, mayRestore: !wasDone && stored === null }
 }
 
 /** A refusal of the person doesn't prove that the course works. */

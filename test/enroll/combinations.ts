@@ -192,7 +192,7 @@ function enrolled({ course, row }: Case, statement: Statement, inDoubt: boolean)
       : { reason: 'course.mode_missing', row }
   }
   if (!isOffered) return { reason: 'course.mode_missing', row: { mode: 'audit', active: true } }
-  // A paid mode that the buyer lost comes back with the first webhook only.
+  // A paid mode that the buyer lost comes back only with a sale that has not given the course yet.
   const isLost = row?.mode === 'verified' && !isNew
   return { reason: null, row: { mode: isLost ? 'audit' : 'verified', active: true } }
 }

@@ -84,6 +84,17 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
     })
 
+    test('a sale that gave the course, and failed for another one, does not give back its lost mode when it is sent again', async () => {
+      const sale = { email: ACTIVE, courseIds: [HONOR, PYTHON] }
+      assert.equal((await sell(sale)).status, 400)
+      await lms.seed({ enrollments: [row(ACTIVE, HONOR, 'verified', false)] })
+      assert.equal((await sell(sale)).status, 400)
+      assert.deepEqual(await rowsOf(ACTIVE), [
+        [HONOR, 'honor', true],
+        [PYTHON, 'audit', true],
+      ])
+    })
+
     test('a buyer without an account gets an allowance, and keeps the default mode until it is applied', async () => {
       assert.equal((await sell({ email: NEW, courseIds: [HONOR] })).status, 200)
       assert.deepEqual(
@@ -120,6 +131,24 @@ for (const [course, ends, closed] of [
     assert.deepEqual((await product.lms.state()).enrollments, [row(ACTIVE, course, ends ? 'audit' : 'verified', true)])
   })
 }
+
+test('a sale that has not given the course yet gives back a paid mode that was lost, also when it is sent again', async (t) => {
+  const product = await startProduct({
+    lms: { world: { ...defaultWorld, enrollments: [row(ACTIVE, HONOR, 'verified', false)] } },
+    env: { LERNITO_COURSE_MODE: 'verified', LERNITO_ANSWER_WITHIN_MS: '1000' },
+  })
+  t.after(() => product.stop())
+  await product.lms.faults([{ method: 'GET', path: '/api/user/v1/accounts', status: 503 }])
+  const sale = { email: ACTIVE, courseIds: [HONOR] }
+  assert.equal((await product.sell(sale)).status, 500)
+  await product.lms.noFaults()
+  const again = await product.sell(sale)
+  assert.deepEqual(
+    [again.status, again.headers['x-lernito-delivery']],
+    [200, product.log.find(({ event }) => event === 'received')?.delivery],
+  )
+  assert.deepEqual((await product.lms.state()).enrollments, [row(ACTIVE, HONOR, 'verified', true)])
+})
 
 test('one mode for all courses needs no key', async (t) => {
   const product = await startProduct({ env: { LERNITO_COURSE_MODE: 'verified' } })
