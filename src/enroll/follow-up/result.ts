@@ -74,7 +74,7 @@ export function resultOfCheck(of: Of): Checked {
   const next = isOutdated ? null : nextState(of, seen)
   if (next === null || next.state === state) {
     const news = [...accessEvents(id, before, seen), ...(by === null ? newsOf(of, seen) : [])]
-    return { state, reason, lines: next?.lines ?? seen, drafts: [...asked, ...news] }
+    return { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen, drafts: [...asked, ...news] }
   }
   return { ...next, drafts: [...asked, moveOf(of, next)] }
 }
@@ -135,8 +135,8 @@ function nextState({ check: { reported, seen }, reason: before }: Of, lines: rea
   if (claimed.length > 0 && claimed.length === waiting.length && against === null) {
     return { state: 'enrolled', reason: null, lines: after }
   }
-  if (wasMissing) return null
-  const reason = reasonAgainst({ waiting, account: seen.account }) ?? against
+  if (wasMissing && claimed.length === 0) return null
+  const reason = reasonAgainst({ waiting, account: seen.account }) ?? against ?? before
   if (reason !== null) return { state: 'needs_attention', reason, lines: after }
   return claimed.length === 0 ? null : { state, reason: null, lines: after }
 }

@@ -81,6 +81,24 @@ test('a missing enrollment that somebody has made is enough, whatever its course
   assert.equal((await bench.row(id)).state, 'enrolled')
 })
 
+test('of two missing enrollments, one that somebody has made is reported, and the other stays the cause', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'allowed', [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  const results = async () => {
+    bench.later(1)
+    await bench.check([id])
+    const { state, outcome } = await bench.delivery(id)
+    return [state, outcome.reason, outcome.courses]
+  }
+  const [first, second] = [DEMO, HONOR].map((subject) => ({ code: 'enrollment.missing', subject }))
+  assert.deepEqual(await results(), ['needs_attention', first, { [DEMO]: 'allowed', [HONOR]: 'allowed' }])
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  assert.deepEqual(await results(), ['needs_attention', second, { [DEMO]: 'enrolled', [HONOR]: 'allowed' }])
+  await bench.seed({ enrollments: [enrollment(ADA), enrollment(ADA, { course: HONOR })] })
+  assert.deepEqual(await results(), ['enrolled', null, { [DEMO]: 'enrolled', [HONOR]: 'enrolled' }])
+})
+
 test('check now finds a retired account, which a round can’t', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: 'retired@example.com' })
