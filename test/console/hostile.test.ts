@@ -108,9 +108,16 @@ describe('the CSV file', () => {
     })
   }
 
+  for (const text of ['=1+1', '-1', ' @SUM(A1)', '"=1', '\t" +1']) {
+    test(`a;${JSON.stringify(text)} is no formula where a semicolon separates cells`, () => {
+      assert.match(cell(`a;${text}`), /^"a;'/)
+    })
+  }
+
   test('every cell is quoted', () => {
     assert.equal(cell('a,"b"\r\nc'), '"a,""b""\r\nc"')
     assert.equal(cell('alice@example.com'), '"alice@example.com"')
+    assert.equal(cell('Lovelace; Ada'), '"Lovelace; Ada"')
   })
 
   test('has every delivery that the list finds, and no formula', async () => {

@@ -214,11 +214,12 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 
 const csvLine = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
 
+/** The begin of a formula. Where a semicolon separates cells, one begins after it, and quotes in the text are not ours. */
+const FORMULA =
+  /^(?=[\s\p{Cc}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])|(?<=;)(?=[\s\p{Cc}"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/gu
+
 /**
  * Quotes one cell. A spreadsheet runs a cell that begins like a formula, even after white space, and anyone can write
  * the shop's fields: an apostrophe in front makes such a cell text.
  */
-export function cell(text: string): string {
-  const escaped = /^[\s\p{Cc}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u.test(text) ? `'${text}` : text
-  return `"${escaped.replaceAll('"', '""')}"`
-}
+export const cell = (text: string): string => `"${text.replaceAll(FORMULA, "'").replaceAll('"', '""')}"`
