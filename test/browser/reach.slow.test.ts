@@ -126,6 +126,31 @@ test('what is wrong with a form has the focus, and so has a dialog', async () =>
   assert.equal(await page.locator(':focus').getAttribute('role'), 'alert', 'and gives it back')
 })
 
+test('the keys that are characters can be turned off, for who speaks to the browser, and on again', async () => {
+  const { page } = await openConsole(browser, product)
+  const choose = async (): Promise<void> => {
+    await page.getByRole('button', { name: 'Keys', exact: true }).click()
+    await page.getByLabel('Use /, j, k, x and ? as keys').click()
+    await page.keyboard.press('Escape')
+  }
+  const focused = () => page.evaluate<string>('document.activeElement.id || document.activeElement.className')
+  await choose()
+  for (const path of ['/deliveries', '/events']) {
+    await open(page, path)
+    const before = await focused()
+    for (const key of ['/', 'j', '?']) await page.keyboard.press(key)
+    assert.equal(await focused(), before)
+    assert.equal(await page.getByRole('dialog').count(), 0)
+  }
+  await choose()
+  await open(page, '/deliveries')
+  await page.keyboard.press('j')
+  assert.equal(await focused(), 'row-link')
+  await page.keyboard.press('/')
+  await page.keyboard.type('j?')
+  assert.deepEqual([await focused(), await page.locator('#q').inputValue()], ['q', 'j?'])
+})
+
 test('the chosen result can be told from the others in a reader’s own colors', async () => {
   const { page } = await openConsole(browser, product, { forcedColors: 'active' })
   await page.locator('#q[role=combobox][data-htmx-powered]').waitFor()

@@ -96,9 +96,10 @@ const crumbsHtml = (crumbs: readonly Crumb[]): string =>
 
 /** The keys that scripts know. The browser itself opens the list, so that it has the focus and Escape closes it. */
 function keysHtml(): string {
-  const { title, list, close } = TEXTS.keys
+  const { title, list, characters, close } = TEXTS.keys
   const rows = list.map(([name = '', does = '']) => html`<div><dt><kbd>${name}</kbd></dt><dd>${does}</dd></div>`)
   return html`<div popover id="keys" class="dialog" role="dialog" tabindex="-1" autofocus aria-labelledby="keys-title"><h2 id="keys-title">${title}</h2><dl class="facts keys-list">!${rows.join('')}</dl>
+<p><input type="checkbox" id="character-keys" checked> <label for="character-keys">${characters}</label></p>
 <p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
 }
 

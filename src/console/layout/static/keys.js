@@ -1,3 +1,18 @@
+// The check box below the list of keys turns off those that are characters, for who speaks to the browser: it would type
+// what it hears. The choice stays in this browser.
+
+const OFF = 'lernito-character-keys-off'
+const isOff = () => localStorage.getItem(OFF) !== null
+const choice = document.querySelector('#character-keys')
+if (choice !== null) {
+  choice.checked = !isOff()
+  choice.addEventListener('change', () =>
+    choice.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, 'off'),
+  )
+}
+// Comes before the other listeners, also those of rows.js.
+document.addEventListener('keydown', (event) => event.key?.length === 1 && isOff() && event.stopPropagation(), true)
+
 // "/" moves to the search field, as in other consoles. Escape leaves it, and closes the panel that the focus is in. The
 // dates, which cover the list, also close by a click elsewhere. A closed panel keeps what was typed in it.
 
