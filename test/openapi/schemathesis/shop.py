@@ -14,6 +14,19 @@ import schemathesis
 DEMO = "course-v1:edX+DemoX+Demo_Course"
 
 
+@schemathesis.hook
+def filter_body(context, body):
+    """The document describes texts as they are without the white space around them: the service leaves it out."""
+    return not any(len(text) > 255 >= len(text.strip()) for text in texts_in(body))
+
+
+def texts_in(value):
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for item in items for text in texts_in(item)]
+
+
 @schemathesis.auth()
 class Signature:
     def get(self, case, context):
