@@ -15,7 +15,7 @@ const documented = rows.map(([status = '', message = '']) => ({
 
 let product: Product
 before(async () => {
-  product = await startProduct({ env: { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '2000' } })
+  product = await startProduct({ env: { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '6000' } })
 })
 after(() => product.stop())
 

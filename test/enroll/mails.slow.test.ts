@@ -70,7 +70,7 @@ for (const { kind, lms } of LMS_KINDS.filter(({ lms: apis }) => apis.bulk || api
 }
 
 test('a sale that is sent again while the LMS is down mails once', async (t) => {
-  const product = await start(t, { env: { ...ON, LERNITO_ANSWER_WITHIN_MS: '500' } })
+  const product = await start(t, { env: ON })
   await product.lms.faults([{ status: 503 }])
   const sale = { email: 'new@example.com' }
   for (let i = 0; i < 3; i++) assert.equal((await product.sell(sale)).status, 500)

@@ -81,7 +81,7 @@ describe('slow clients', { concurrency: true }, () => {
   })
 
   test('if a slow request follows one in flight, the first one is answered, and then the connection ends', async (t) => {
-    const own = await startProduct()
+    const own = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '30000' } })
     t.after(() => own.stop())
     await own.lms.faults([{ method: 'POST', path: BULK, delayMs: 6500, times: 1 }])
     const connection = await openRaw({ url: own.url })

@@ -22,7 +22,7 @@ import {
 
 const by = 'alice'
 const EMAIL = 'ada@x.example'
-const quick = { timeout: 10_000 }
+const quick = { timeout: 60_000 }
 const LONG = 60_000
 
 /** A delivery that this replica has claimed. */

@@ -61,7 +61,7 @@ test('a new database gets the schema once', async () => {
 })
 
 test('processes that create the schema at the same time all succeed, though one of them is killed', {
-  timeout: 20_000,
+  timeout: 120_000,
 }, async (t) => {
   const url = await emptyUrl(t)
   const children = await Promise.all([1, 2, 3].map(() => startChild(t, 'migrate', url)))

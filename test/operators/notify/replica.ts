@@ -7,5 +7,5 @@ import { createLog } from '../../../src/service/telemetry/log.ts'
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const timing = { heartbeatMs: 200, deadAfterMs: 1000, landsMs: 1000 }
-const notifyTiming = { lookMs: 50, lagMs: 50, gapMs: 50 }
+const notifyTiming = { lookMs: 50, lagMs: 2000, gapMs: 50 }
 process.exitCode = await runUntilSignal(buildService({ settings, log, timing, notifyTiming }))

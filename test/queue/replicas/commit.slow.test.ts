@@ -179,7 +179,7 @@ await onMariaDb('connections lost in a commit', (server) => {
     await until('the end of the connections', async () => !proxy.isUsed() || undefined)
   })
 
-  test('replicas that write the same rows in different orders all succeed', { timeout: 30_000 }, async (t) => {
+  test('replicas that write the same rows in different orders all succeed', { timeout: 120_000 }, async (t) => {
     const { url, remove } = await server.newDatabase()
     const databases = [1, 2, 3].map(() => openDatabase({ url, serve: false }))
     t.after(async () => {

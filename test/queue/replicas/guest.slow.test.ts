@@ -44,7 +44,7 @@ test('a command that was removed ends its call and makes no other', async (t) =>
 })
 
 test('a command whose database is away makes no call after its lease', async (t) => {
-  const { guest, database } = await joined(t, { heartbeatMs: 20, deadAfterMs: 400, landsMs: 1000 })
+  const { guest, database } = await joined(t, { heartbeatMs: 20, deadAfterMs: 2000, landsMs: 1000 })
   const ended = once(guest.mayCall(), 'abort')
   database.db.updateTable = () => {
     throw new Error('the database is away')

@@ -4,8 +4,8 @@ import { readSettings } from '../../../src/service/settings/read.ts'
 import { createLog } from '../../../src/service/telemetry/log.ts'
 
 /**
- * `serve`, but a silent replica is pruned after one second instead of twenty, and its machine's clock is
- * TEST_CLOCK_AHEAD_MS ahead.
+ * `serve`, but a silent replica is pruned after one second instead of twenty, or after DEAD_AFTER_MS, and its machine's
+ * clock is TEST_CLOCK_AHEAD_MS ahead. On a busy machine, one that lives may be silent for a second too.
  */
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
@@ -15,6 +15,10 @@ const service = buildService({
   settings,
   log,
   now,
-  timing: { heartbeatMs: 200, deadAfterMs: 1000, landsMs: Number(process.env.LANDS_MS ?? 1000) },
+  timing: {
+    heartbeatMs: 200,
+    deadAfterMs: Number(process.env.DEAD_AFTER_MS ?? 1000),
+    landsMs: Number(process.env.LANDS_MS ?? 1000),
+  },
 })
 process.exitCode = await runUntilSignal(service)
