@@ -5,10 +5,10 @@ import { z } from 'zod'
 /** What a keyboard can reach, without the bars of the chart, whose links its table has too, and without the search, the menu and the link to the content, which are the same on each page. */
 const IN_MAIN = ':is(a[href]:not(svg *), button, input:not([type=hidden]), select, textarea, summary)'
 
-/** In the browser: marks what can be used now, and returns how many there are. */
+/** In the browser: marks what can be used now, and returns how many there are. An update would remove an attribute. */
 const MARK = `(() => {
   const all = [...document.querySelectorAll('main ${IN_MAIN}')].filter((one) => one.checkVisibility({ visibilityProperty: true }))
-  all.forEach((one, index) => one.setAttribute('data-stop', index))
+  all.forEach((one, index) => { one.stop = String(index) })
   return all.length
 })()`
 
@@ -19,7 +19,7 @@ const WHERE = `(() => {
   const { top, bottom, left, right, width } = one.getBoundingClientRect()
   const isInWindow = bottom > 0 && top < innerHeight && right > 0 && left < innerWidth && width > 0
   return {
-    stop: one.getAttribute('data-stop'),
+    stop: one.stop ?? null,
     html: one.outerHTML.slice(0, 200),
     isShown: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 && isInWindow,
     isOutside: one === document.body,
@@ -47,8 +47,8 @@ export async function assertKeyboard(page: Page, what: string): Promise<void> {
     assert.ok(isShown, `${what}: the focus can't be seen on ${html}`)
     if (stop !== null) unreached.delete(stop)
   }
-  const left = await Promise.all(
-    [...unreached].map((stop) => page.locator(`[data-stop="${stop}"]`).evaluate((one) => one.outerHTML)),
+  const left = await page.evaluate(
+    `[...document.querySelectorAll('main *')].filter(({ stop }) => ${JSON.stringify([...unreached])}.includes(stop)).map((one) => one.outerHTML)`,
   )
   assert.deepEqual(left, [], `${what}: Tab does not reach these`)
 }
@@ -101,7 +101,7 @@ export const outlineOf = async (page: Page): Promise<string[]> =>
   z
     .array(z.string())
     .parse(await page.evaluate(OUTLINE))
-    .map((text) => text.replaceAll(/a second|\d+ s/g, '…').replaceAll(/\d+/g, '…'))
+    .map((text) => text.replaceAll(/a second|\d+ (?:s|min|h)(?: \d+ (?:s|min))?/g, '…').replaceAll(/\d+/g, '…'))
 
 /** Checks without JavaScript that the forms of a page can be sent, and that those that change nothing lead to a page. */
 export async function assertForms(page: Page, what: string): Promise<void> {

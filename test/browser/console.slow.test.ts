@@ -25,14 +25,17 @@ test('a sale that holds HTML shows it as text', async () => {
 test('the search updates while typing, survives a reload, and has further pages', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
+  const searching = page.locator('#filters[data-htmx-powered]') // what is typed before is not searched for yet
+  await searching.waitFor()
   await page.getByLabel('Search deliveries').pressSequentially('lost@')
-  await page.waitForURL(/q=lost/)
+  await page.waitForURL(/q=lost(@|%40)$/)
   const rows = page.locator('tr:not(.day)')
   await page.getByRole('link', { name: 'lost@example.com' }).waitFor()
   assert.equal(await rows.count(), 2)
   await page.reload()
   assert.equal(await page.getByLabel('Search deliveries').inputValue(), 'lost@')
   assert.equal(await rows.count(), 2)
+  await searching.waitFor()
   await page.getByLabel('Search deliveries').fill('buyer-')
   await page.getByRole('link', { name: 'Older' }).click()
   await page.getByRole('link', { name: 'Newest' }).waitFor()
@@ -150,6 +153,7 @@ test('a bulk replay has a preview, shows its progress, and is listed in the chan
   const { page, wrong } = await openConsole(browser, product)
   await page.goto(`${product.console}/deliveries?q=buyer-`)
   await page.getByRole('link', { name: 'Replay these…' }).click()
+  await page.locator('form[hx-get$="/replay"][data-htmx-powered]').waitFor() // a choice before that is not noticed
   await page.getByText('There is nothing to replay').waitFor()
   await page.getByLabel('Include deliveries that are enrolled or wait for buyers').check()
   await page.getByText('Deliveries to replay: 60.').waitFor()

@@ -61,6 +61,7 @@ export async function openConsole(
   // The first page tells the service the zone, and is loaded again in it.
   const { javaScriptEnabled = true, timezoneId = 'Asia/Tokyo' } = options
   await page.locator(`html[data-zone="${javaScriptEnabled ? timezoneId : 'UTC'}"]`).waitFor({ state: 'attached' })
+  await page.waitForLoadState()
   return { page, wrong }
 }
 

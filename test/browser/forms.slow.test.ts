@@ -172,12 +172,15 @@ const FORMS: readonly Form[] = [
     name: 'a stop of a bulk replay',
     // This one has ended. While one runs, its page has the same form.
     send: (page) =>
-      page.evaluate(`{
-        const form = document.querySelector('form.who').cloneNode(true)
-        form.action = location.pathname + '/stop'
-        document.body.append(form)
-        form.submit()
-      }`),
+      Promise.all([
+        page.waitForResponse((response) => response.url().endsWith('/stop')),
+        page.evaluate(`{
+          const form = document.querySelector('form.who').cloneNode(true)
+          form.action = location.pathname + '/stop'
+          document.body.append(form)
+          form.submit()
+        }`),
+      ]),
     shows: text('Started by'),
   },
   {
@@ -326,7 +329,13 @@ test('a second click sends a form no second time: its answer would say that noth
     if (request.method() === 'POST') posts += 1
   })
   const { x, y } = (await page.getByRole('button', { name: 'Withdraw', exact: true }).boundingBox()) ?? { x: 0, y: 0 }
+  const clicked = Promise.withResolvers<void>()
+  await page.route('**/withdraw', async (route) => {
+    if (route.request().method() === 'POST') await clicked.promise
+    await route.continue()
+  })
   for (let clicks = 0; clicks < 2; clicks++) await page.mouse.click(x + 5, y + 5)
+  clicked.resolve()
   await buyer(page).waitFor()
   assert.equal(posts, 1)
 })

@@ -18,7 +18,7 @@ after(async () => {
 async function visit(path: string, width = 390): Promise<Page> {
   const context = await browser.newContext({ viewport: { width, height: 844 } })
   const page = await context.newPage()
-  page.setDefaultTimeout(5000)
+  page.setDefaultTimeout(60_000)
   await page.goto(product.lmsUrl + path)
   return page
 }
@@ -29,7 +29,11 @@ async function signIn(page: Page, login: string, password: string): Promise<void
   await page.getByRole('button', { name: 'Sign in' }).click()
 }
 
-const courses = (page: Page): Promise<string[]> => page.locator('ul.courses li').allTextContents()
+/** The courses on a page that a click has led to. */
+async function courses(page: Page): Promise<string[]> {
+  await page.waitForLoadState()
+  return page.locator('ul.courses li').allTextContents()
+}
 
 test('a buyer with an account finds the course on the dashboard after the sale, and not before it', async () => {
   const page = await visit('/login')
@@ -83,5 +87,5 @@ test('a wrong password and an incomplete form show what is wrong', async () => {
   await register.getByLabel('Full name').fill('Alice')
   await register.getByLabel('Password').fill('a-Long-1-password')
   await register.getByRole('button', { name: 'Create account' }).click()
-  assert.ok((await register.locator('.wrong').count()) > 0)
+  await register.locator('.wrong').first().waitFor()
 })

@@ -38,6 +38,7 @@ test('each state is a tab with its count, and a row says in one line what came o
   await page.getByText('51–61 of 61').waitFor()
   assert.match((await row(page, 'alice@example.com').textContent()) ?? '', /Enrolled\s+Nora.*edX\+DemoX.*within \d+ s/s)
   const lost = row(page, 'typo-1@example.org')
+  await lost.locator('time', { hasText: 'ago' }).waitFor() // a script writes it
   assert.match(
     (await lost.textContent()) ?? '',
     /Needs attention.*Lernito\+Missing\+2026 failed.*not enrolled.*No such course.*ago/s,
@@ -180,6 +181,7 @@ test('a bulk replay announces what it can replay, and says what came of each, wi
   await sell('mix-4@example.org', [MISSING])
   await open(page, '/deliveries?q=mix-')
   await page.getByRole('link', { name: 'Replay these…' }).click()
+  await page.locator('form[hx-get$="/replay"][data-htmx-powered]').waitFor() // a choice before that is not noticed
   await page.getByText('1 of 2 can be replayed; 1 was rejected for its payload.').waitFor()
   await page.getByLabel('Include deliveries that are enrolled or wait for buyers').check()
   await page.getByText('3 of 4 can be replayed; 1 was rejected for its payload.').waitFor()

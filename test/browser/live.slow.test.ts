@@ -114,8 +114,8 @@ test('a notice says what came of a replay, and stays until it is dismissed', asy
   await press(page, 'Replay')
   const notice = page.getByText(/Replayed at \d\d:\d\d: failed again, same cause\./)
   await notice.waitFor()
-  assert.equal(page.url(), `${product.console}/deliveries/${id}`, 'a reload repeats no notice')
-  assert.match(String(await focused(page)), /^<div id="notice"/)
+  await page.waitForURL(`${product.console}/deliveries/${id}`) // a reload repeats no notice
+  await page.locator('#notice:focus').waitFor()
   await page.evaluate('new Promise((resolve) => setTimeout(resolve, 7000))')
   assert.ok(await notice.isVisible(), 'after the updates have ended')
   for (const { name, ...look } of LOOKS) {

@@ -21,7 +21,7 @@ test('on every page, what is typed is searched for, and the keyboard alone choos
   for (const path of ['/', '/people', '/setup', '/events', `/deliveries/${nora}`]) {
     await open(page, path)
     await type(page, 'palette')
-    await options(page).first().waitFor()
+    await page.locator('[data-for="palette"]').waitFor()
     assert.equal(await options(page).count(), 5, path)
   }
   const field = page.getByRole('combobox', { name: 'Search people, deliveries and courses' })
@@ -55,6 +55,7 @@ test('Enter before the results are there, or without JavaScript, leads to the li
   for (const javaScriptEnabled of [true, false]) {
     const { page } = await openConsole(browser, product, { javaScriptEnabled })
     if (javaScriptEnabled) await page.locator('#q[role=combobox]').waitFor()
+    await page.route('**/search', (route) => route.fulfill({ status: 204 })) // the results never come
     await page.getByLabel('Search people, deliveries and courses').fill('nora.pal')
     await page.keyboard.press('Enter')
     await page.waitForURL(/deliveries\?q=nora\.pal$/)

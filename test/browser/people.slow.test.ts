@@ -40,6 +40,7 @@ for (const { name, ...look } of LOOKS) {
     const email = `leaves-${LOOKS.findIndex((one) => one.name === name)}@example.com`
     await product.sell({ email, courseIds: [DEMO] })
     await page.goto(`${product.console}/deliveries`)
+    await page.locator('#filters[data-htmx-powered]').waitFor() // what is typed before is not searched for yet
     await page.getByLabel('Search deliveries').fill(email)
     await page.getByRole('button', { name: `Show everything about ${email}` }).click()
     await page.getByRole('heading', { name: 'No account in the LMS' }).waitFor()

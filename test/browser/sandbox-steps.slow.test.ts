@@ -30,7 +30,10 @@ test('the steps that the sandbox prints work in their order, in one terminal and
   }
   const page = await (await browser.newContext()).newPage()
   page.setDefaultTimeout(60_000)
-  const courses = (): Promise<string[]> => page.locator('ul.courses li').allTextContents()
+  const courses = async (): Promise<string[]> => {
+    await page.waitForLoadState()
+    return page.locator('ul.courses li').allTextContents()
+  }
   const places = (step: string): string[] => [...step.matchAll(/http:\S+$/gm)].map(([url]) => url)
   const [, alice = '', password = ''] = first.match(/ as (\S+) with the password (\S+)$/m) ?? []
 

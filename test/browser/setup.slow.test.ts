@@ -10,6 +10,7 @@ test('the first day: what the shop needs is copied, its first webhook shows by i
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await open(page, '/setup')
   const shop = page.locator('#connect-shop')
+  await page.waitForResponse((response) => response.url().endsWith('/setup')) // the next update would undo “Copied”
   await shop.getByRole('button', { name: 'Copy' }).first().click()
   await shop.getByRole('button', { name: 'Copied' }).waitFor()
   assert.equal(await page.evaluate('navigator.clipboard.readText()'), product.webhook)

@@ -285,7 +285,8 @@ test('a new shop: what it needs is copied, its first webhook shows, and a test s
   await first.getByRole('link', { name: 'Setup' }).click()
   const shop = first.locator('#connect-shop')
   await shop.getByRole('button', { name: 'Copy' }).first().click()
-  assert.equal(await first.evaluate('navigator.clipboard.readText()'), fresh.webhook)
+  const isCopied = async () => (await first.evaluate('navigator.clipboard.readText()')) === fresh.webhook
+  await until('the copy', async () => (await isCopied()) || undefined)
   await shop.getByText('Waiting for the first signed webhook…').waitFor()
   await fresh.sell({ email: 'first@example.com' })
   await first.locator('#connect-shop.done').waitFor()

@@ -43,7 +43,8 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
   const data = temporaryFolder(t)
   const args = ['sandbox', '--demo', '--data', data, '--port', '0', '--service-port', '0']
   const running = start({ t, args })
-  const welcome = await until('the welcome', () => running.stdout().match(/^lernito-openedx is.*^Ctrl\+C/ms)?.[0])
+  const text = () => running.stdout().match(/^lernito-openedx is.*^Ctrl\+C/ms)?.[0]
+  const welcome = await until('the welcome', text, 240_000) // after a thousand transactions
   const db = new DatabaseSync(join(data, 'lernito.db'), { readOnly: true })
   t.after(() => db.close())
   const all = (sql: string): unknown[] =>

@@ -28,19 +28,18 @@ describe('the overview', () => {
 
   test('shows that everything works, the counts, and the time to enrollment', async () => {
     assert.equal((await product.sell({ email: 'alice@example.com' })).status, 200)
-    const text = await read('/')
+    const text = await readUntil('/', /Sales 1 1 today Enrolled 1 /)
     assert.match(text, /All quiet/)
-    assert.match(text, /Sales 1 1 today Enrolled 1 /)
     assert.match(text, /Enrolled 1 95% within /)
     assert.match(text, /Now LMS available, 0 queued/)
   })
 
   test('shows that a delivery needs attention, and links to it', async () => {
     await product.sell({ email: 'lost@example.com', courseIds: [MISSING] })
+    await readUntil('/', /Need attention 1 1 cause/)
     const seen = await someone.see('/')
     assert.match(seen.text, /One delivery needs attention/)
     assert.ok(linksOf(seen).includes('/lernito/console/deliveries?state=needs_attention'))
-    assert.match(readable(seen), /Need attention 1 1 cause/)
   })
 
   test('the figures of a past period say nothing about today', async () => {
@@ -183,11 +182,11 @@ describe('a delivery', () => {
       /^What happened Today, \w{3} \d+ \w{3} [\d:]{8} Waits for the buyer .* [\d:]{8} Received · answered/,
     )
     assert.doesNotMatch(timeline, /20\d\d/, 'no date in an entry')
-    assert.match(timeline, /Call POST \/api\/bulk_enroll\/v1\/bulk_enroll Answer 200 after \d+ ms/)
+    assert.match(timeline, /Call POST \/api\/bulk_enroll\/v1\/bulk_enroll Answer 200 after [\d,]+ ms/)
     const [, received = ''] = timeline.split(' Received ')
     assert.match(
       received,
-      /^· answered in \d+ ms From 127\.0\.0\.1 Signature signed \(original form\) Our answer 200 after \d+ ms .*"email": "timeline@/,
+      /^· answered in [\d,]+ ms From 127\.0\.0\.1 Signature signed \(original form\) Our answer 200 after [\d,]+ ms .*"email": "timeline@/,
     )
     assert.match(readable({ text: text.slice(text.indexOf('<aside')) }), /Sender 127\.0\.0\.1/)
     assert.doesNotMatch(readable({ text }), /Attempts|Answers to the shop/)

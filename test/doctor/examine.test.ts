@@ -66,11 +66,11 @@ test('doctor waits once for an LMS that hangs, and skips the checks that need it
   assert.equal(resultOf(results, 'lms.enrollment').detail, 'needs lms.token first')
 })
 
-test('slow answers one after another are cut off when the time is over', { timeout: 10_000 }, async (t) => {
+test('slow answers one after another are cut off when the time is over', { timeout: 60_000 }, async (t) => {
   const lms = await startHoldingLms(t)
   await lms.faults([{ path: '/api/courses/v1/courses/', delayMs: 1 }])
   const env = envFor({ t, lmsUrl: lms.url })
-  const results = await examined({ env, deadlines: { callMs: 100_000, totalMs: 2_000 } })
+  const results = await examined({ env, deadlines: { callMs: 100_000, totalMs: 6_000 } })
   assert.equal(resultOf(results, 'lms.token').status, 'ok')
   assert.deepEqual(
     resultOf(results, 'lms.courses').problems.map(({ cause }) => cause),

@@ -153,7 +153,6 @@ test('an allowance is made again only when the LMS can no longer carry out an ea
   const timing = { ...TIMING, heartbeatMs: 100, landsMs: 20_000 }
   const product = await startWithOperations({
     lms: { bulk: false, modify: false },
-    env: { LERNITO_ANSWER_WITHIN_MS: '500' },
     timing,
   })
   t.after(() => product.stopAll())

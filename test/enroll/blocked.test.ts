@@ -17,7 +17,7 @@ async function start(t: TestContext, lms: StandInOptions = {}) {
   const world = { ...defaultWorld, courses: [...defaultWorld.courses, ...courses] }
   const product = await startProduct({
     lms: { world, ...lms },
-    env: { LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '4000' },
+    env: { LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '20000' },
     now: () => Date.now() + clock.ahead,
   })
   t.after(() => product.stop())

@@ -135,7 +135,7 @@ for (const [course, ends, closed] of [
 test('a sale that has not given the course yet gives back a paid mode that was lost, also when it is sent again', async (t) => {
   const product = await startProduct({
     lms: { world: { ...defaultWorld, enrollments: [row(ACTIVE, HONOR, 'verified', false)] } },
-    env: { LERNITO_COURSE_MODE: 'verified', LERNITO_ANSWER_WITHIN_MS: '1000' },
+    env: { LERNITO_COURSE_MODE: 'verified', LERNITO_ANSWER_WITHIN_MS: '3000' },
   })
   t.after(() => product.stop())
   await product.lms.faults([{ method: 'GET', path: '/api/user/v1/accounts', status: 503 }])

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startProduct } from '../harness.ts'
 import { BULK } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { sales, untilAllSettled, WORLD } from './load.ts'
+import { PATIENT, sales, untilAllSettled, WORLD } from './load.ts'
 
 const HOUR_MS = 3_600_000
 /** Longer than any wait for an attempt. */
@@ -34,8 +34,8 @@ async function setUp(t: TestContext, env: Record<string, string> = {}) {
 
 describe('when the service’s clock jumps during work', { concurrency: 4, timeout: 120_000 }, () => {
   for (const [name, jumps] of Object.entries(JUMPS)) {
-    test(`${name}: every sale is answered 200 within 5 seconds, and all are enrolled`, async (t) => {
-      const { url, ledger, lms, jump, database } = await setUp(t)
+    test(`${name}: every sale is answered 200, long before the time of the jump, and all are enrolled`, async (t) => {
+      const { url, ledger, lms, jump, database } = await setUp(t, PATIENT)
       const over = new AbortController()
       const slowest = { ms: 0 }
       const sender = async (number: number): Promise<void> => {
@@ -58,7 +58,7 @@ describe('when the service’s clock jumps during work', { concurrency: 4, timeo
       await untilAllSettled(database)
       const counts = ledger.close(`clock: ${name}`, await lms.state(), `, slowest ${Math.round(slowest.ms)} ms`)
       assert.equal(counts.answered(200), counts.accepted)
-      assert.ok(slowest.ms < 5000, `${slowest.ms} ms`)
+      assert.ok(slowest.ms < 30_000, `${slowest.ms} ms`)
     })
   }
 

@@ -7,9 +7,9 @@ import { type TestContext, test } from 'node:test'
 import { inspectDatabase } from '../../src/database/inspect.ts'
 import { exchange } from '../harness.ts'
 import { start, until } from '../service/process.ts'
-import { BULK, serveEnv, startLms, startServe } from '../service/serving.ts'
+import { BULK, serveEnv, startHoldingLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { deliveriesIn, untilAllSettled } from './load.ts'
+import { untilAllSettled } from './load.ts'
 
 const run = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0
 
@@ -29,13 +29,13 @@ function smallDisk(t: TestContext, mount: (disk: string, image: string) => boole
 const sale = (number: number) => ({ email: `buyer${number}@example.com`, name: 'x'.repeat(250) })
 
 test('while the disk is full, webhooks get 503; when there is space again, the service continues without a restart', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const mount = (at: string): boolean => run('mount', '-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', at)
   const folder = smallDisk(t, mount)?.disk
   if (folder === undefined)
     return t.skip('only root may mount a disk; test/service/full-disk.slow.test.ts does without')
-  const lms = await startLms(t)
+  const lms = await startHoldingLms(t)
   const ledger = createLedger({ before: await lms.state() })
   const serving = await startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
   const database = `sqlite:${join(folder, 'lernito.db')}`
@@ -43,15 +43,16 @@ test('while the disk is full, webhooks get 503; when there is space again, the s
   for (let number = 0; number < 20; number++) assert.equal((await post(number))?.status, 200)
 
   // One sale is stored but can't be settled after its call. The service keeps the result until there is space.
-  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1000, times: 1 }])
+  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1, times: 1 }])
   const inWork = post(20)
-  await until('the sale', async () => (await deliveriesIn(database)).length === 21 || undefined)
+  await lms.arrived
   fill(join(folder, 'ballast'))
   let number = 21
   for (let status: number | undefined = 0; status !== 503; number++) {
     assert.ok(number < 2000, 'the disk is never full')
     status = (await post(number))?.status
   }
+  lms.release()
   for (let more = 0; more < 20; more++) assert.equal((await post(number++))?.status, 503)
   const ask = (path: string) => exchange({ url: `${serving.url}${path}`, method: 'GET' })
   assert.equal((await ask('/healthz')).status, 200)
@@ -82,7 +83,7 @@ test('while the disk is full, webhooks get 503; when there is space again, the s
 })
 
 test('while the disk is read-only, webhooks get 503; when it is writable again, no accepted sale is missing', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const mount = (at: string, image: string): boolean => run('mount', '-o', 'loop', image, at)
   const made = smallDisk(t, (at, image) => {
@@ -91,18 +92,18 @@ test('while the disk is read-only, webhooks get 503; when it is writable again, 
   })
   if (made === null) return t.skip('only root may mount a disk')
   const { disk: folder, image } = made
-  const lms = await startLms(t)
+  const lms = await startHoldingLms(t)
   const ledger = createLedger({ before: await lms.state() })
   const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
   const first = await startServe({ t, folder, lmsUrl: lms.url, env })
   for (let number = 0; number < 20; number++) await ledger.sell(first.url, sale(number))
   // One sale is stored but can't be settled any more, so its sender gets 500.
-  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1500, times: 1 }])
+  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1, times: 1 }])
   const inWork = ledger.sell(first.url, sale(20))
-  const database = `sqlite:${join(folder, 'lernito.db')}`
-  await until('the sale', async () => (await deliveriesIn(database)).length === 21 || undefined)
+  await lms.arrived
 
   assert.ok(run('mount', '-o', 'remount,abort', folder)) // as the kernel does after a disk error
+  lms.release()
   for (let number = 21; number < 31; number++) assert.equal((await ledger.sell(first.url, sale(number)))?.status, 503)
   assert.equal((await inWork)?.status, 500)
   first.child.kill('SIGKILL')
@@ -111,7 +112,7 @@ test('while the disk is read-only, webhooks get 503; when it is writable again, 
 
   const again = await startServe({ t, folder, lmsUrl: lms.url, env })
   assert.equal((await ledger.sell(again.url, sale(31)))?.status, 200)
-  await untilAllSettled(database)
+  await untilAllSettled(`sqlite:${join(folder, 'lernito.db')}`)
   assert.equal(ledger.close('a read-only disk', await lms.state()).answered(503), 10)
 })
 

@@ -3,6 +3,7 @@ import { openDatabase } from '../../src/database/database.ts'
 import { isShopEvent } from '../../src/queue/outbox/outbox.ts'
 import { until } from '../service/process.ts'
 import { EVENTS_SECRET, type Receiver } from '../shop/events/receiver.ts'
+import { reading } from './load.ts'
 
 /** The settings that turn events on. */
 export const eventsEnv = ({ url }: Pick<Receiver, 'url'>): Record<string, string> => ({
@@ -10,15 +11,11 @@ export const eventsEnv = ({ url }: Pick<Receiver, 'url'>): Record<string, string
   LERNITO_EVENTS_SECRET: EVENTS_SECRET,
 })
 
-/** Waits until the outbox is empty, at most 15 s. */
+/** Waits until the outbox is empty, at most a minute. */
 export const untilOutboxEmpty = (url: string): Promise<true> =>
   until('the end of the backlog', async () => {
-    const { db, close } = openDatabase({ url, serve: false })
-    try {
-      return (await db.selectFrom('outbox').select('id').execute()).length === 0 || undefined
-    } finally {
-      await close()
-    }
+    const left = await reading(url, (db) => db.selectFrom('outbox').select('id').execute())
+    return left.length === 0 || undefined
   })
 
 /**

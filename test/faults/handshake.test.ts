@@ -13,7 +13,7 @@ const KINDS = [
   ['resumed', 'reset'],
 ] as const
 
-describe('MariaDB over TLS', { timeout: 300_000, skip: NO_TLS_SERVER }, async () => {
+describe('MariaDB over TLS', { timeout: 900_000, skip: NO_TLS_SERVER }, async () => {
   const server = await startTlsMariaDb()
   after(server.remove)
 

@@ -9,7 +9,7 @@ import { runHistory } from './history/run.ts'
  * an empty call budget.
  */
 const CALLS_PER_MINUTE = 330
-const timeout = 400_000 + Number(process.env.HISTORY_SECONDS ?? 0) * 2000
+const timeout = 900_000 + Number(process.env.HISTORY_SECONDS ?? 0) * 2000
 
 test('in a random history on SQLite, every buyer is enrolled, no refunded buyer stays or comes back, and nobody else is touched', {
   timeout,

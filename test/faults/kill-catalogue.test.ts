@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openDatabase } from '../../src/database/database.ts'
 import { createCatalogueReader } from '../../src/shop/courses/catalogue.ts'
 import { DEMO } from '../harness.ts'
 import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
@@ -11,7 +10,7 @@ import { holdCalls, sell, startLms, startServe } from '../service/serving.ts'
 import { worldOf } from '../shop/courses/harness.ts'
 import { type Receiver, startReceiver } from '../shop/events/receiver.ts'
 import { eventsEnv, untilOutboxEmpty } from './events-record.ts'
-import { createRounds, seededRandom } from './load.ts'
+import { createRounds, reading, seededRandom } from './load.ts'
 import { killBeforeCommit } from './lock-wait.ts'
 
 const LIST = '/api/courses/v1/courses/'
@@ -25,14 +24,9 @@ const named = (name: string) => worldOf([{ id: DEMO, name }])
 
 /** The course in the catalogue; undefined before the LMS was first asked since it was sold. */
 async function storedCourse(url: string) {
-  const { db, close } = openDatabase({ url, serve: false })
-  try {
-    const { find, checkedAt } = await createCatalogueReader(db)()
-    const course = find(DEMO)
-    return course === undefined || course.modes === null ? undefined : { ...course, checkedAt }
-  } finally {
-    await close()
-  }
+  const { find, checkedAt } = await reading(url, (db) => createCatalogueReader(db)())
+  const course = find(DEMO)
+  return course === undefined || course.modes === null ? undefined : { ...course, checkedAt }
 }
 
 /** Waits until the catalogue has been read twice from now on. */

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { temporaryFolder } from '../service/process.ts'
 import { startLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { createRounds, sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
+import { createRounds, PATIENT, sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
 
 const SALES = 20
 
@@ -17,7 +17,7 @@ test('when the service on SQLite is killed under load, again and again, every ac
   const lms = await startLms(t, { world: WORLD, cost: 'measured' })
   const ledger = createLedger({ before: await lms.state() })
   const { seed, random } = seededRandom()
-  const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+  const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { ...PATIENT, LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
   /** Returns how long it took in ms, or null if some senders got no answer. */
   const load = async (serving: { url: string }, name: string): Promise<number | null> => {
     const began = performance.now()

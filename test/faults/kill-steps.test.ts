@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { start, temporaryFolder, until } from '../service/process.ts'
 import { BULK, serveEnv, startHoldingLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { deliveriesIn, seededRandom, untilAllSettled } from './load.ts'
+import { deliveriesIn, PATIENT, seededRandom, untilAllSettled } from './load.ts'
 import { waitsForLock } from './lock-wait.ts'
 
 const ALICE = 'alice@example.com'
@@ -18,7 +18,7 @@ async function setUp(t: TestContext) {
   const file = join(folder, 'lernito.db')
   const lms = await startHoldingLms(t)
   const ledger = createLedger({ before: await lms.state() })
-  const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+  const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { ...PATIENT, LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
   /** Locks the database until the returned function is called. */
   const lock = (): (() => void) => {
     const other = new DatabaseSync(file, { timeout: 4000 })
@@ -41,7 +41,7 @@ async function recover({ serve, ledger, lms, database }: SetUp, step: string): P
   assert.equal((await deliveriesIn(database)).length, 2)
 }
 
-describe('when the service is killed at a step of a delivery', { concurrency: 3, timeout: 300_000 }, () => {
+describe('when the service is killed at a step of a delivery', { concurrency: 3, timeout: 900_000 }, () => {
   test('before the accept commits: nothing is stored, and the sale is enrolled when the shop sends it again', async (t) => {
     const at = await setUp(t)
     const first = await at.serve()
@@ -111,7 +111,7 @@ describe('when the service is killed at a step of a delivery', { concurrency: 3,
       first.child.kill('SIGKILL')
       await first.ended
       if (!first.log().some(({ msg }) => msg === 'ready for webhooks')) unfinished++
-      const again = await startServe({ t, folder, lmsUrl: at.lms.url })
+      const again = await startServe({ t, folder, lmsUrl: at.lms.url, env: PATIENT })
       await at.ledger.sell(again.url, { email: `round${round}@example.com` })
       again.child.kill('SIGKILL')
       await again.ended

@@ -13,6 +13,9 @@ const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const ACCOUNTS = '/api/user/v1/accounts'
 const once = { delayMs: 1, times: 1 }
+
+import { PATIENT } from './load.ts'
+
 const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
 
 /** The calls of a withdrawal, in their order. */
@@ -24,13 +27,13 @@ const CALLS: Readonly<Record<string, object>> = {
   'during the call that unenrolls, after its effect': { method: 'POST', path: UNENROLL, ...once },
 }
 
-describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_000 }, () => {
+describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 600_000 }, () => {
   for (const [step, fault] of Object.entries(CALLS)) {
     test(`${step}: the next start withdraws`, async (t) => {
       const folder = temporaryFolder(t)
       const lms = await startHoldingLms(t)
       const serve = () =>
-        startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' }, command })
+        startServe({ t, folder, lmsUrl: lms.url, env: { ...PATIENT, LERNITO_LMS_CALLS_PER_MINUTE: '0' }, command })
       const first = await serve()
       const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
       const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
@@ -62,7 +65,7 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
     test(`of a buyer whose account has another address now, ${step}: the next start withdraws that account`, async (t) => {
       const folder = temporaryFolder(t)
       const lms = await startHoldingLms(t)
-      const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
+      const env = { ...PATIENT, LERNITO_LMS_CALLS_PER_MINUTE: '0' }
       const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
       const first = await serve()
       const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
@@ -93,7 +96,8 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
   test('right after the order is stored: the next start withdraws', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startHoldingLms(t)
-    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' }, command })
+    const serve = () =>
+      startServe({ t, folder, lmsUrl: lms.url, env: { ...PATIENT, LERNITO_LMS_CALLS_PER_MINUTE: '0' }, command })
     const first = await serve()
     const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
     first.child.kill('SIGKILL')

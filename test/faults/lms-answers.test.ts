@@ -5,7 +5,7 @@ import { type Product, startProduct } from '../harness.ts'
 import { BULK } from '../service/serving.ts'
 import { endless, page, type Reply, startFaultProxy } from './fault-proxy.ts'
 import { createLedger, type Ledger } from './ledger.ts'
-import { deliveriesIn, sales, untilAllSettled, WORLD } from './load.ts'
+import { deliveriesIn, PATIENT, sales, untilAllSettled, WORLD } from './load.ts'
 
 const BULK_CALL = { method: 'POST', path: BULK, times: 2 }
 const TOKEN = '/oauth2/access_token'
@@ -20,7 +20,7 @@ const isAboutLms = ({ msg }: Record<string, unknown>): boolean => String(msg).st
 /** Starts the service and a stand-in LMS with a fault proxy between them. */
 async function setUp(t: TestContext) {
   const proxy = await startFaultProxy(t)
-  const env = { LERNITO_LMS_URL: proxy.url, LERNITO_ANSWER_WITHIN_MS: '20000' }
+  const env = { LERNITO_LMS_URL: proxy.url, ...PATIENT }
   const product = await startProduct({ lms: { world: WORLD }, env })
   t.after(() => product.stop())
   proxy.forwardTo(product.lmsUrl)
@@ -36,7 +36,7 @@ const callsTo = async ({ lms }: Product, path: string, status: number): Promise<
     .filter((one) => one.path === path && one.status === status)
     .reduce((sum, one) => sum + one.count, 0)
 
-describe('a bad answer of the LMS', { concurrency: 6, timeout: 120_000 }, () => {
+describe('a bad answer of the LMS', { concurrency: 6, timeout: 600_000 }, () => {
   const FAULTS: Readonly<Record<string, object>> = {
     'a bulk call dropped before its effect': { ...BULK_CALL, drop: 'before' },
     'a bulk call dropped after its effect': { ...BULK_CALL, drop: 'after' },

@@ -6,14 +6,13 @@ import { startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
 import { createLedger, type Ledger } from './ledger.ts'
-import { deliveriesIn, sales, untilAllSettled, WORLD } from './load.ts'
+import { deliveriesIn, PATIENT, sales, untilAllSettled, WORLD } from './load.ts'
 
 const SALES = 30
 const ALLOWED = '/api/enrollment/v1/enrollment_allowed/'
 const FORBIDDEN = { status: 403, body: { detail: 'You do not have permission to perform this action.' } }
 
 /** A sender that waits up to 60 seconds and is answered within 20 did not get its answer from the deadline. */
-const PATIENT = { LERNITO_ANSWER_WITHIN_MS: '60000' }
 const AT_ONCE_MS = 20_000
 
 async function setUp(t: TestContext, lms: StandInOptions = {}, env: Record<string, string> = {}) {

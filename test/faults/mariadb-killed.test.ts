@@ -8,7 +8,7 @@ import { NO_MARIADB, startMariaDb } from '../mariadb.ts'
 import { start, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv, startLms } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
+import { PATIENT, sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
 
 const SENDERS = 10
 const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
@@ -22,7 +22,7 @@ async function setUp(t: TestContext) {
 const isReady = async (url: string): Promise<boolean> =>
   (await exchange({ url: `${url}/readyz`, method: 'GET' })).status === 200
 
-describe('MariaDB', { timeout: 180_000, skip: NO_MARIADB }, () => {
+describe('MariaDB', { timeout: 600_000, skip: NO_MARIADB }, () => {
   test('while MariaDB is down under load, webhooks get 503; afterwards every accepted sale is enrolled', async (t) => {
     const mariadb = await setUp(t)
     const { url: database } = await mariadb.newDatabase()
@@ -76,7 +76,7 @@ describe('MariaDB', { timeout: 180_000, skip: NO_MARIADB }, () => {
     for (let round = 0; round < 5; round++) {
       const { url: database } = await mariadb.newDatabase()
       const name = new URL(database).pathname.slice(1)
-      const env = { ...serveEnv({ folder, lmsUrl: lms.url }), LERNITO_DATABASE_URL: database }
+      const env = { ...serveEnv({ folder, lmsUrl: lms.url }), ...PATIENT, LERNITO_DATABASE_URL: database }
       const replicas = Array.from({ length: 3 }, () => start({ t, args: ['serve'], env, command }))
       const [victim, ...others] = replicas
       const tables = Math.ceil(random() * 5)

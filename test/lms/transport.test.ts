@@ -188,8 +188,9 @@ test('a call that timed out keeps its slot for another 60 s, since the LMS still
     timers.map(({ ms }) => ms),
     [60_000],
   )
-  const waiting = heartbeat()
-  const passing = await transport.send(HEARTBEAT, { authorization: null, queued: false })
+  const patient = { authorization: null, timeoutMs: 10_000 }
+  const waiting = transport.send(HEARTBEAT, { ...patient, queued: true })
+  const passing = await transport.send(HEARTBEAT, { ...patient, queued: false })
   assert.equal(passing.ok, true)
   assert.equal(lms.seen.length, 2)
   timers[0]?.then()

@@ -133,14 +133,15 @@ export async function run(what: Start): Promise<Ended> {
   return result
 }
 
-/** The first value that `look` returns, called every 10 ms. Throws after 60 s. */
+/** The first value that `look` returns, called every 10 ms. Throws after 60 s, or `withinMs`. */
 export async function until<Value>(
   what: string,
   look: () => Value | undefined | Promise<Value | undefined>,
+  withinMs = WAIT_MS,
 ): Promise<Value> {
-  for (const end = Date.now() + WAIT_MS; Date.now() < end; await delay(10)) {
+  for (const end = Date.now() + withinMs; Date.now() < end; await delay(10)) {
     const value = await look()
     if (value !== undefined) return value
   }
-  throw new Error(`${what} did not come within ${WAIT_MS / 1000} s`)
+  throw new Error(`${what} did not come within ${withinMs / 1000} s`)
 }

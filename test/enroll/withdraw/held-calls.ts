@@ -18,7 +18,7 @@ export const FAILING_ONCE = [{ method: 'POST', path: UNENROLL, status: 500, body
  */
 export async function startWithHeldCalls({
   answerWithinMs,
-  landsMs = 3000,
+  landsMs = 6000,
 }: {
   answerWithinMs: number
   landsMs?: number

@@ -9,7 +9,7 @@ import { refund as postRefund } from './refunding.ts'
 import { heldPeople } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const product = await startWithHeldCalls({ answerWithinMs: 1000 })
+const product = await startWithHeldCalls({ answerWithinMs: 2000 })
 const { lms, db, hold, sold, show, stateOf, operations, withdraw, bringForward, ordersEnded } = product
 const { register, move, activeIn } = adaIn(product)
 

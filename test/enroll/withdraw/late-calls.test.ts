@@ -9,7 +9,7 @@ import { ended, heldPeople } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
-const product = await startWithHeldCalls({ answerWithinMs: 700, landsMs: 5000 })
+const product = await startWithHeldCalls({ answerWithinMs: 1500, landsMs: 8000 })
 const { lms, db, hold, sell, sold, stateOf, operations, openOrders, bringForward, ordersEnded } = product
 
 const refund = (courseIds: readonly string[] = [DEMO]) => post({ url: product.url, email: ALICE, courseIds })

@@ -12,7 +12,7 @@ import { refund as postRefund } from './refunding.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
-const product = await startWithHeldCalls({ answerWithinMs: 1000 })
+const product = await startWithHeldCalls({ answerWithinMs: 2000 })
 const { lms, db, hold, sell, sold, stateOf, operations, allEnded, log } = product
 const { register, move, activeIn } = adaIn(product)
 const direct = lmsAt(product.lmsUrl)

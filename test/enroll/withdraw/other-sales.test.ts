@@ -7,7 +7,7 @@ import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
-const product = await startWithHeldCalls({ answerWithinMs: 1000 })
+const product = await startWithHeldCalls({ answerWithinMs: 2000 })
 const { lms, sell, sold, stateOf, show, operations, withdraw, db, bringForward, allEnded, log } = product
 const activeIn = () => product.activeIn(ALICE)
 

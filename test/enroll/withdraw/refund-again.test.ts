@@ -13,7 +13,7 @@ const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
 const ALICE = 'alice@example.com'
 const BOB = 'bob@example.com'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
-const product = await startWithHeldCalls({ answerWithinMs: 900 })
+const product = await startWithHeldCalls({ answerWithinMs: 2000 })
 const { lms, db, sold, show, stateOf, operations, openOrders, bringForward, allEnded } = product
 
 const refund = (buyer: Partial<Buyer> & { id?: string; sale?: unknown } = {}) =>

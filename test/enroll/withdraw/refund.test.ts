@@ -10,7 +10,7 @@ import { ended, startWithOperations } from './withdrawing.ts'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
 const hold = holdCalls()
-const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1200', LERNITO_LMS_CONCURRENCY: '4' }
+const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '2500', LERNITO_LMS_CONCURRENCY: '4' }
 const product = await startWithOperations({ lms: { sleep: hold.sleep }, env })
 const { lms, sell, sold, stateOf, kinds, operations, show } = product
 after(() => product.stopAll())

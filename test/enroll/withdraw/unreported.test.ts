@@ -13,7 +13,7 @@ const PYTHON = 'course-v1:Lernito+PY101+2026'
 const FULL = 'course-v1:Lernito+Full+2026'
 const ALICE = 'alice@example.com'
 
-const product = await startWithHeldCalls({ answerWithinMs: 1500 })
+const product = await startWithHeldCalls({ answerWithinMs: 2000 })
 const { lms, sell, sold, stateOf, operations, activeIn, log, allEnded } = product
 const refund = (buyer: Buyer & { sale?: unknown }) => post({ url: product.url, ...buyer })
 

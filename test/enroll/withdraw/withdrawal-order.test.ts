@@ -7,7 +7,7 @@ import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const hold = holdCalls()
-const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '2000' } })
 const { lms, sell, sold, withdraw, stateOf, kinds, operations } = product
 after(() => product.stopAll())
 beforeEach(async () => {

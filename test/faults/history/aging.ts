@@ -50,7 +50,7 @@ export async function whileAging<Result>(databaseUrl: string, work: () => Promis
     while (!stop.signal.aborted) {
       await age().catch((error: unknown) => {
         // A process that is paused may hold the locks for as long: the next time does it.
-        if (dialect.errorKindOf(error) !== 'conflict' && !isLocked(error)) throw error
+        if (!['conflict', 'unavailable'].includes(dialect.errorKindOf(error)) && !isLocked(error)) throw error
       })
       await delay(EVERY_MS, null, { signal: stop.signal }).catch(() => {})
     }

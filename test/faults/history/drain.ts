@@ -1,5 +1,5 @@
-import { openDatabase } from '../../../src/database/database.ts'
 import type { State } from '../../harness.ts'
+import { reading } from '../load.ts'
 import type { Chance } from './chance.ts'
 import { pairsIn, refundsIn } from './check.ts'
 import { refundsByShop } from './check-refunds.ts'
@@ -56,12 +56,9 @@ function wasRefunded({ record }: World, sale: Sale): boolean {
 /** Whether the LMS has carried out all that was late, every withdrawal has ended, and no event is left to send. */
 export async function isAtRest({ lms }: World, url: string): Promise<boolean> {
   if (lms.late.left() > 0) return false
-  const { db, close } = openDatabase({ url, serve: false })
-  try {
+  return reading(url, async (db) => {
     const order = db.selectFrom('delivery_lines').select('delivery_id').where('withdrawal_state', '=', 'open')
     const event = db.selectFrom('outbox').select('id').where('failed_at', 'is', null)
     return (await order.limit(1).execute()).length === 0 && (await event.limit(1).execute()).length === 0
-  } finally {
-    await close()
-  }
+  })
 }

@@ -7,7 +7,7 @@ import { BULK, holdCalls } from '../../service/serving.ts'
 
 const MISSING = 'course-v1:No+Such+Course'
 const hold = holdCalls()
-const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '2000' } })
 const { lms, sell, sold, stateOf, show, kinds, operations } = product
 after(() => product.stopAll())
 beforeEach(async () => {

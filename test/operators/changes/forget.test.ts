@@ -309,7 +309,7 @@ test('a body mentions an address if it contains the complete address, however th
 
 if (onSqlite()) {
   test('no file of the database keeps a trace of one person who is erased among thousands', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async (t) => {
     const bench = await setUp(t)
     const { store, database, context, url } = bench

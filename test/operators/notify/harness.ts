@@ -26,7 +26,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
       context: { ...context, hasOutbox: true },
       guard: <T>(work: () => Promise<T>): Promise<T> => work(),
       isLeader: () => leader.me === replicas.me(),
-      post: createTextPoster({ url: chat.url, timeoutMs: 300 }),
+      post: createTextPoster({ url: chat.url, timeoutMs: 10_000 }),
       console,
       isLmsBack: async () => {
         lms.probes++

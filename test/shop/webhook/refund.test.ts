@@ -10,7 +10,7 @@ import { complaintOf } from '../../openapi/described.ts'
 const ALICE = 'alice@example.com'
 const PATH = '/api/lernito/refund/'
 const product = await startWithOperations({
-  env: { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1200' },
+  env: { LERNITO_REFUNDS: 'on' },
 })
 const { url, lms, sold, context } = product
 after(() => product.stopAll())
