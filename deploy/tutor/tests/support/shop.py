@@ -39,7 +39,7 @@ def signed(secret: str, email: str) -> tuple[bytes, dict[str, str]]:
 class Rush:
     """
     Many senders at once, each over its own connection and without a pause, until the end of the `with` or until one of
-    them gets another answer than 200 before Caddy had to give up. Half of them send to the address of the Django plugin.
+    them gets another answer than 200 before Caddy had to give up. Half of them send to the Django plugin's address.
     """
 
     def __init__(self, port: int, secret: str, senders: int = 12):
