@@ -4,7 +4,7 @@ import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
-import type { CallContext, Pair, PriorKnowledge, WantedMode } from './pair.ts'
+import type { CallContext, PriorKnowledge } from './pair.ts'
 import { type PairResult, record, refused, STOPPED, type Work } from './work.ts'
 
 /** What the settings ask for beyond enrolling. */
@@ -60,7 +60,7 @@ async function singly({
     const prior = priorOf(work, course)
     const { lines, enrolledAt } = work.delivery
     const sale = { stored: lineOf(lines, course)?.account ?? null, wasDone: enrolledAt !== null }
-    const mode = modeFor(options.modeOf(course), sale)
+    const mode = options.modeOf(course)
     return await enrollSingly({ lms, acquire, email: work.request.email, course, ...sale, prior, mode })
   } catch (error) {
     if (error === STOPPED) return null
@@ -76,14 +76,6 @@ async function singly({
 function priorOf({ prior, readFirstSince }: Work, course: string): PriorKnowledge {
   const found = prior.get(course) ?? 'unasked'
   return readFirstSince !== null && (found === 'unasked' || found === 'allowed_before') ? 'effect_unknown' : found
-}
-
-/**
- * The shop may send a sale again without being paid again. So a sale that was enrolled before changes nobody to a paid
- * mode, and one that has given the course gives back no mode that was lost since.
- */
-function modeFor(slug: string | null, { stored, wasDone }: Pick<Pair, 'stored' | 'wasDone'>): WantedMode | null {
-  return slug === null ? null : { slug, mayUpgrade: !wasDone, mayRestore: !wasDone && stored === null }
 }
 
 /** A refusal of the person doesn't prove that the course works. */

@@ -4,7 +4,7 @@ import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { allowanceFor, enrollsOnActivation, userOfAllowance } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, mayStillLand, succeeded } from '../lms/client/failure.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
-import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
+import type { Pair, PriorKnowledge } from './pair.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**
@@ -99,35 +99,38 @@ type RegisteredAccount = Extract<Account, { username: string }>
  * mode honor'). It activates an inactive enrollment. With `effect_unknown`, it leaves that alone and gives the reason
  * person.unenrolled.
  *
- * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. If the course lacks it, the
+ * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. The shop may send a sale again
+ * without being paid again, so one that was done before changes nobody to a paid mode. If the course lacks the mode, the
  * person is enrolled all the same, with the reason course.mode_missing.
  */
 async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
-  const { lms, acquire, course, mode: wanted } = pair
+  const { lms, acquire, course, mode } = pair
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value
   if (row?.active) {
-    const mayChange = wanted !== null && (wanted.mayUpgrade || FREE_MODES.includes(wanted.slug))
-    return mayChange ? changeMode({ ...pair, username, mode: wanted.slug }, row) : done('enrolled')
+    const mayChange = mode !== null && (!pair.wasDone || FREE_MODES.includes(mode))
+    return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled')
   }
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
-  if (wanted !== null && mayName(wanted, row)) {
-    const mode = wanted.slug
+  if (mode !== null && mayName(pair, mode, row)) {
     const named = await enrollInMode({ lms, acquire, course, username, mode, isFirst: row === null })
     if (named.ok) return done('enrolled')
     if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, mode)) return failed(named.failure)
   }
   const enrolled = await enrollInDefaultMode(pair, username, row)
-  const isMissing = wanted !== null && !(row?.courseModes.includes(wanted.slug) ?? false)
+  const isMissing = mode !== null && !(row?.courseModes.includes(mode) ?? false)
   return enrolled.kind === 'done' && isMissing ? modeMissing(course) : enrolled
 }
 
-/** Whether to ask for the mode: unless the course lacks it, or the person lost it and it isn't paid for again. */
-function mayName({ slug, mayRestore }: WantedMode, row: Enrollment | null): boolean {
+/**
+ * Whether to ask for the mode: unless the course lacks it, or the person lost it after this sale gave the course. It isn't
+ * given back for free.
+ */
+function mayName({ stored, wasDone }: Pick<Pair, 'stored' | 'wasDone'>, mode: string, row: Enrollment | null): boolean {
   if (row === null) return true
-  const isLost = row.mode === slug && !FREE_MODES.includes(slug)
-  return row.courseModes.includes(slug) && (mayRestore || !isLost)
+  const isLost = row.mode === mode && !FREE_MODES.includes(mode)
+  return row.courseModes.includes(mode) && (!isLost || (!wasDone && stored === null))
 }
 
 /**

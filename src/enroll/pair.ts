@@ -20,19 +20,8 @@ export interface Pair extends CallContext {
   readonly stored: LmsAccount | null
   /** Whether the sale was done before: then a used allowance is its own, and whoever has used it is its buyer. */
   readonly wasDone: boolean
-  /** The course mode of the setting; null if the LMS chooses. */
-  readonly mode: WantedMode | null
-}
-
-/** A course mode that LERNITO_COURSE_MODE names. */
-export interface WantedMode {
-  readonly slug: string
-  /**
-   * Whether a person who has a free mode, or was unenrolled from a paid one, may get a paid mode. Otherwise the person
-   * may have lost it since the sale, and it isn't given back for free.
-   */
-  readonly mayUpgrade: boolean
-  readonly mayRestore: boolean
+  /** The slug of the course mode that LERNITO_COURSE_MODE names; null if the LMS chooses. */
+  readonly mode: string | null
 }
 
 /**

@@ -207,8 +207,7 @@ test('a buyer whose allowance has become an enrollment right before the batch is
   const { lms, seed, enrollmentsOf } = await startSingly(t)
   await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', true)] })
   const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
-  const mode = { slug: 'verified', mayUpgrade: true, mayRestore: true }
-  const buyer = { lms, acquire, email: ACTIVE, course: HONOR, stored: null, wasDone: false, mode }
+  const buyer = { lms, acquire, email: ACTIVE, course: HONOR, stored: null, wasDone: false, mode: 'verified' }
   await enrollSingly({ ...buyer, prior: 'enrolled_and_allowed' })
   assert.deepEqual(await enrollmentsOf(ACTIVE), [row(ACTIVE, HONOR, 'verified', true)])
 })

@@ -219,10 +219,8 @@ async function repair({
   ...pair
 }: Omit<Pair, 'mode' | 'stored' | 'wasDone'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
   const { course } = pair
-  const slug = modeOf(course)
-  const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
   const prior = isNamed ? 'unasked' : 'effect_unknown'
-  const result = await enrollSingly({ ...pair, stored: null, wasDone: true, mode, prior })
+  const result = await enrollSingly({ ...pair, stored: null, wasDone: true, mode: modeOf(course), prior })
   if (result.kind === 'done') {
     const words = describeOutcome({ courses: { [course]: result.result }, reason: null })
     return { done: true, words, isUnknown: false }
