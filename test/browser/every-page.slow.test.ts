@@ -193,7 +193,11 @@ async function check({ name, path, steps }: Case): Promise<void> {
   await steps?.(page)
   if (steps === undefined) await assertKeyboard(page, name)
   await openAll(page)
+  // Without JavaScript right after it, because a page says how long an outage lasts.
   const outline = await outlineOf(page)
+  await plain.goto(product.console + path)
+  await steps?.(plain)
+  assert.deepEqual(await outlineOf(plain), outline, `${name} without JavaScript`)
   for (const { name: look, viewport, colorScheme } of LOOKS) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
@@ -201,9 +205,6 @@ async function check({ name, path, steps }: Case): Promise<void> {
   }
   await assertFits(page, name)
   await assertCalm(page, name)
-  await plain.goto(product.console + path)
-  await steps?.(plain)
-  assert.deepEqual(await outlineOf(plain), outline, `${name} without JavaScript`)
   await assertForms(plain, name)
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { docker, inspect, skipWithoutEngine, within } from './docker.ts'
 import { composeGuide } from './guide.ts'
-import { refusedEarly, sellDuring, untilFine, untilServed } from './load.ts'
+import { refusedEarly, sellDuring, untilServed } from './load.ts'
 import type { Load, Reply, Shop } from './shop.ts'
 import { prepareSite, type Site } from './site.ts'
 
@@ -38,12 +38,13 @@ describe('deploy/docker with Docker Compose', { skip: skipWithoutEngine }, () =>
   })
 
   test('doctor finds nothing to do', async () => {
-    const found = await untilFine(() => site.shell(composeGuide.doctor))
+    const found = await site.shell(composeGuide.doctor)
+    assert.doesNotMatch(found, /^(failure|warning|unknown)/m)
     assert.match(found, /ok +database\.services +1 service is alive/)
   })
 
   test('a webhook over https is enrolled, and nothing private is public', async () => {
-    await within(60, 'a sale', async () => (await shop.sell('alice@example.com')) === 200 || undefined)
+    assert.equal(await shop.sell('alice@example.com'), 200)
     await untilServed(lms, ['alice@example.com'])
     assert.equal((await shop.ask({ path: '/lernito/openapi.json' })).status, 200)
     for (const path of ['/', '/metrics', '/healthz', '/readyz', '/api/other']) {
@@ -66,15 +67,13 @@ describe('deploy/docker with Docker Compose', { skip: skipWithoutEngine }, () =>
   })
 
   test('the database may be killed: the shop hears of it within its 15 seconds, and no accepted sale is lost', async (t) => {
-    let during: readonly Reply[] = []
-    await underLoad(t, 'killed', async (load) => {
+    const replies = await underLoad(t, 'killed', async (load) => {
       await site.compose('kill', 'mysql')
       await within(40, 'an answer to a request that Caddy held back', async () => load.slowest() > 12_000 || undefined)
-      during = [...load.replies] // later ones may have waited for Caddy, and then for their enrollment
       await site.compose('start', 'mysql')
     })
     assert.deepEqual(
-      during.filter(({ status }) => ![200, 500, 503].includes(status)),
+      replies.filter(({ status }) => ![200, 500, 503].includes(status)),
       [],
     )
     assert.equal((await inspect(await site.container('lernito'))).restarts, 0)

@@ -11,14 +11,6 @@ interface Lms {
 const served = ({ enrollments, allowances }: State): Set<string> =>
   new Set([...enrollments.filter(({ active }) => active), ...allowances].map(({ email }) => email))
 
-/** What doctor prints as soon as it has no complaint: on a slow machine, a call may take longer than it waits for one. */
-export const untilFine = (doctor: () => Promise<string>): Promise<string> =>
-  within(120, 'doctor without a complaint', async () => {
-    const found = await doctor()
-    if (/^(failure|warning|unknown)/m.test(found)) throw new Error(found)
-    return found
-  })
-
 /** Waits up to 60 seconds until all of these have their course. */
 export const untilServed = (lms: Lms, emails: readonly string[]): Promise<true> =>
   within<true>(60, 'the enrollment of everyone who was accepted', async () => {
@@ -31,12 +23,9 @@ export const untilServed = (lms: Lms, emails: readonly string[]): Promise<true> 
 /** A proxy holds a request back for 13 seconds while no service is ready. On a slow machine, a start may take longer. */
 const HELD_BACK_MS = 12_000
 
-/** A stop waits so long for work in flight. After that, and after 8 seconds, the service itself answers 500: the sale waits. */
-const WORK_MS = 6_000
-
-/** The replies that are no 200, except to a request that was held back for as long as the proxy or the service does it. */
+/** The replies that are no 200, except to a request that was held back for as long as the proxy does it. */
 export const refusedEarly = (replies: readonly Reply[]): Reply[] =>
-  replies.filter(({ status, tookMs }) => status !== 200 && tookMs < (status === 500 ? WORK_MS : HELD_BACK_MS))
+  replies.filter(({ status, tookMs }) => status !== 200 && tookMs < HELD_BACK_MS)
 
 /** Sells before, during and after `change`. Everyone whose sale was accepted has the course. Returns all replies. */
 export async function sellDuring({

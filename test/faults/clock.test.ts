@@ -32,9 +32,9 @@ async function setUp(t: TestContext, env: Record<string, string> = {}) {
   return { ...product, ledger, jump, database: `sqlite:${join(product.folder, 'lernito.db')}` }
 }
 
-describe('when the service’s clock jumps during work', { concurrency: 4, timeout: 120_000 }, () => {
+describe('when the service’s clock jumps during work', { concurrency: 2, timeout: 240_000 }, () => {
   for (const [name, jumps] of Object.entries(JUMPS)) {
-    test(`${name}: every sale is answered 200, long before the time of the jump, and all are enrolled`, async (t) => {
+    test(`${name}: every sale is answered 200 within 5 seconds, and all are enrolled`, async (t) => {
       const { url, ledger, lms, jump, database } = await setUp(t, PATIENT)
       const over = new AbortController()
       const slowest = { ms: 0 }
@@ -58,7 +58,7 @@ describe('when the service’s clock jumps during work', { concurrency: 4, timeo
       await untilAllSettled(database)
       const counts = ledger.close(`clock: ${name}`, await lms.state(), `, slowest ${Math.round(slowest.ms)} ms`)
       assert.equal(counts.answered(200), counts.accepted)
-      assert.ok(slowest.ms < 30_000, `${slowest.ms} ms`)
+      assert.ok(slowest.ms < 5000, `${slowest.ms} ms`)
     })
   }
 

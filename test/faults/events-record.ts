@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { openDatabase } from '../../src/database/database.ts'
 import { isShopEvent } from '../../src/queue/outbox/outbox.ts'
 import { until } from '../service/process.ts'
 import { EVENTS_SECRET, type Receiver } from '../shop/events/receiver.ts'
@@ -31,14 +30,9 @@ export async function compareWithTimelines({
   receiver: Receiver
   name: string
 }): Promise<{ committed: number; repeated: number }> {
-  const { db, close } = openDatabase({ url, serve: false })
-  const rows = await db
-    .selectFrom('events')
-    .select(['id', 'delivery_id', 'kind'])
-    .orderBy('seq')
-    .orderBy('id')
-    .execute()
-  await close()
+  const rows = await reading(url, (db) =>
+    db.selectFrom('events').select(['id', 'delivery_id', 'kind']).orderBy('seq').orderBy('id').execute(),
+  )
   const committed = rows.filter(({ kind }) => isShopEvent(kind))
   const arrived = new Set(receiver.all.map(({ webhookId }) => webhookId))
   assert.deepEqual(receiver.wrong, [])

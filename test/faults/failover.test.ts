@@ -61,7 +61,7 @@ describe('a planned failover', { timeout: 120_000, skip: SKIP }, () => {
     const more = `, the last refusal ${Math.round(lastRefusalMs)} ms after the switch, seed ${seed}`
     const counts = ledger.close('planned failover under load', await product.lms.state(), more)
     assert.deepEqual([counts.unanswered, counts.refused], [0, counts.answered(503)])
-    assert.ok(lastRefusalMs < 15_000, `still refused after ${lastRefusalMs} ms`)
+    assert.ok(lastRefusalMs < 3000, `still refused after ${lastRefusalMs} ms`)
   })
 
   for (const when of ['before', 'after'] as const) {
@@ -76,10 +76,8 @@ describe('a planned failover', { timeout: 120_000, skip: SKIP }, () => {
       await pair.failOver()
       if (when === 'after') stopped.cut()
       else stopped.pass()
-      let { status } = await selling
+      const { status } = await selling
       await until('the database', async () => (await isReady()) || undefined)
-      // A switch of over 3 s is longer than the service repeats the commit for: then the shop repeats the sale.
-      for (; status === 503; await delay(AGAIN_MS)) status = (await product.sell({ email })).status
       const deliveries = (await deliveriesIn(pair.url)).filter((one) => one.email === email)
       assert.deepEqual([status, deliveries.length], [200, 1])
       assert.equal((await product.lms.state()).allowances.filter((one) => one.email === email).length, 1)

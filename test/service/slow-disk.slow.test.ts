@@ -12,7 +12,7 @@ const FSYNC_MS = 1000
 const JSON_BODY = { 'content-type': 'application/json' }
 const UNSIGNED = payload({ email: 'unsigned@example.com' })
 /** While one fsync hung, a process that waits for it answered each question at most twice. */
-const ROUNDS = 6
+const ROUNDS = 10
 
 test('a disk that hangs in an fsync delays neither /healthz nor a refusal nor a page of the console', {
   timeout: 180_000,

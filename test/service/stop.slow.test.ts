@@ -41,7 +41,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     await once(response.resume(), 'end')
     const { ms, ...ended } = await stop(serving)
     assert.deepEqual(ended, { code: 0, signal: null, stderr: '' })
-    assert.ok(ms < 5000, `it took ${ms} ms`) // work would get 6 s
+    assert.ok(ms < 2000, `it took ${ms} ms`)
   })
 
   test('soon, even if one connection has sent nothing and another half a request', async (t) => {
@@ -55,7 +55,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     }
     const { code, ms } = await stop(serving)
     assert.equal(code, 0)
-    assert.ok(ms < 5000, `it took ${ms} ms`)
+    assert.ok(ms < 3000, `it took ${ms} ms`)
   })
 
   test('as SIGINT (Ctrl+C) does', async (t) => {
@@ -103,7 +103,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     assert.notEqual(answered.headers.connection, 'close')
     const { code, stderr, ms } = await ended
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-    assert.ok(ms >= 6000 && ms < 12_000, `it took ${ms} ms`)
+    assert.ok(ms >= 6000 && ms < 9000, `it took ${ms} ms`)
   })
 
   test('within 8 s even if the LMS never answers; the next start enrolls the person who was in flight', async (t) => {

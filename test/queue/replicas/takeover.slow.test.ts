@@ -19,7 +19,7 @@ const ENROLLED = { email: ALICE, course: DEMO, mode: 'audit', active: true }
 
 await onMariaDb('several replicas on one database', (server) => {
   describe('several replicas on one database', { concurrency: 2 }, () => {
-    test('another replica enrolls what a killed replica accepted, soon after that one counts as dead', async (t) => {
+    test('another replica enrolls what a killed replica accepted within 3 s', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([{ ...HELD, drop: 'before' }])
@@ -34,7 +34,7 @@ await onMariaDb('several replicas on one database', (server) => {
       await second.logged(({ event }) => event === 'enrolled')
       const ms = performance.now() - killed
       t.diagnostic(`claimed by another replica, enrolled and settled after ${Math.round(ms)} ms`)
-      assert.ok(ms < 10_000, `it took ${ms} ms`) // it counts as dead after one second here
+      assert.ok(ms < 3000, `it took ${ms} ms`)
       const { enrollments } = await lms.state()
       assert.deepEqual(
         enrollments.filter(({ email }) => email === ALICE),
@@ -54,10 +54,9 @@ await onMariaDb('several replicas on one database', (server) => {
       await until('the delivery', async () => (await inspect(databaseUrl))[0])
       first.child.kill('SIGTERM')
       assert.equal((await first.ended).code, 0)
-      const hasLeft = (await replicaNames(databaseUrl)).length === 1 // half a second is all that it takes for that
       await answer
       await second.logged(({ event }) => event === 'enrolled')
-      assert.ok(!hasLeft || !second.log().some(({ msg }) => msg.startsWith('a replica fell silent')))
+      assert.ok(!second.log().some(({ msg }) => msg.startsWith('a replica fell silent')))
     })
 
     test('the other replicas share what a dead one leaves, so that each has work', async (t) => {

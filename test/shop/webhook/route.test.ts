@@ -174,7 +174,7 @@ test('if the LMS is slower than LERNITO_ANSWER_WITHIN_MS, a sale gets 500 then, 
   const { status, json, headers } = await product.sell({ email: 'slow@example.com' })
   const took = performance.now() - began
   assert.deepEqual({ status, json }, { status: 500, json: { success: false, message: 'Internal server error' } })
-  assert.ok(took >= 195, `it took ${took} ms`)
+  assert.ok(took >= 195 && took < 700, `it took ${took} ms`)
   hold.release()
   assert.equal((await success(product.log)).delivery, headers['x-lernito-delivery'])
 })
@@ -191,7 +191,7 @@ test('while the LMS is down, a sale gets 500 at once, and is enrolled when the L
   const answered = await product.sell({ email: 'down@example.com' })
   assert.equal(answered.status, 500)
   assert.equal(answered.text, '{"success":false,"message":"Internal server error"}')
-  assert.ok(performance.now() - began < 30_000)
+  assert.ok(performance.now() - began < 2500)
   await product.lms.noFaults()
   assert.deepEqual((await product.lms.state()).allowances, [])
   skipped = 6000 // the first retry comes after 5 s, ±10 %
