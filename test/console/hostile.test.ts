@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { cell } from '../../src/console/pages/deliveries/deliveries-page.ts'
+import { cpuMs } from '../cpu-time.ts'
 import { DEMO, exchange, signed } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 
@@ -147,11 +148,11 @@ describe('the CSV file', () => {
   test('of a sale of 5,000 courses does not keep the service from its webhooks', async () => {
     const courseIds = Array.from({ length: 5_000 }, (_, index) => `a/b/${index}`)
     await sell({ email: 'many@example.com', courseIds })
-    const began = performance.now()
+    const began = cpuMs()
     const seen = await someone.see('/deliveries.csv?q=many')
-    const ms = performance.now() - began
+    const ms = cpuMs() - began
     assert.equal(seen.text.trimEnd().split('\r\n').length, 5_001)
-    assert.ok(ms < 5000, `${ms} ms`) // some 500 here; what grows with the square takes 15 s
+    assert.ok(ms < 5000, `${ms} ms of CPU time`) // some 500 here; what grows with the square takes 15 s
   })
 
   test('includes all pages of the list', async () => {

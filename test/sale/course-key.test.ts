@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { courseIdentity, isCourseKey, parentOfCcx } from '../../src/sale/course-key.ts'
+import { cpuMs } from '../cpu-time.ts'
 
 const cases = z.object({
   cases: z.array(
@@ -67,10 +68,10 @@ test('a key is accepted exactly if edx-opaque-keys accepts it (vectors/course-ke
 })
 
 test('even the longest key that a webhook can carry is judged fast', () => {
-  const startedAt = performance.now()
+  const startedAt = cpuMs()
   assert.ok(!isCourseKey(`course-v1:${'a+'.repeat(30_000)}`))
   assert.ok(!isCourseKey(`${'a'.repeat(60_000)}/b/c/`))
-  assert.ok(performance.now() - startedAt < 1_000)
+  assert.ok(cpuMs() - startedAt < 1_000)
 })
 
 test('a CCX key names the course that it was made from', () => {

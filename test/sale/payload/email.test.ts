@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isEmail } from '../../../src/sale/payload/email.ts'
+import { cpuMs } from '../../cpu-time.ts'
 
 /** Expected values are those of Django 4.2.30 on Python 3.11, besides the recorded ones (receive-recorded.test.ts). */
 function check(expected: boolean, addresses: readonly string[]): void {
@@ -70,9 +71,9 @@ test('hostile texts of 64 KiB are refused quickly', () => {
     return [run, `${run}@b.co`, `a@${run}`, `"${run}"@b.co`, `a@${run}.co`, `a@[${run}]`]
   })
   for (const address of hostile) {
-    const start = performance.now()
+    const start = cpuMs()
     check(false, [address])
-    assert.ok(performance.now() - start < 500)
+    assert.ok(cpuMs() - start < 500)
   }
 })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readJson } from '../../../src/sale/json/json.ts'
 import { aboutOf, type Payload, readPayload } from '../../../src/sale/payload/rules.ts'
+import { cpuMs } from '../../cpu-time.ts'
 
 /**
  * Expected values are those of a Django REST framework 3.16.1 serializer with the original's fields, but for the limit
@@ -59,9 +60,9 @@ test('only what Python considers white space is trimmed', () => {
 })
 
 test('a long run of white space inside a text is checked quickly', () => {
-  const start = performance.now()
+  const start = cpuMs()
   assert.deepEqual(nameOf(`"a${' '.repeat(1_000_000)}a"`), ['Ensure this field has no more than 255 characters.'])
-  assert.ok(performance.now() - start < 1000)
+  assert.ok(cpuMs() - start < 1000)
 })
 
 test('length is counted in code points, after trimming', () => {

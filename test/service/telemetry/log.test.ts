@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { DeliveryEvent } from '../../../src/sale/types.ts'
 import { maskEmails } from '../../../src/service/lib/sanitize.ts'
 import { createLog, errorFields, type Log, logEvent } from '../../../src/service/telemetry/log.ts'
+import { cpuMs } from '../../cpu-time.ts'
 
 const MEGABYTE = 'x'.repeat(1_000_000)
 const NASTY = {
@@ -129,9 +130,9 @@ test('no address is logged completely, whatever its characters', () => {
 })
 
 test('masking a long text is fast', () => {
-  const began = performance.now()
+  const began = cpuMs()
   for (const unit of ['a', '"', '\\', '@', '%40', 'eyJ', 'a@', '"a', 'ab12'.repeat(8)]) {
     lineOf((log) => log.info({ detail: unit.repeat(1_000_000 / unit.length) }, 'logged'))
   }
-  assert.ok(performance.now() - began < 5_000) // in quadratic time, this would take hours
+  assert.ok(cpuMs() - began < 5_000) // in quadratic time, this would take hours
 })
