@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { z } from 'zod'
 import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
-import { createShopEvents, type SentAgain } from '../queue/outbox/send-again.ts'
+import type { SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
 import { readSecret } from '../service/settings/read.ts'
@@ -28,7 +28,7 @@ const list = command({
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
     return withOperations(async (opened) => {
-      const outbox = await createShopEvents(opened).read()
+      const outbox = await opened.operations.shopEvents.read()
       if (values.json) {
         printJson(outbox)
         return 0
@@ -86,7 +86,7 @@ const resend = command({
           'LERNITO_EVENTS_URL is not set, so there is nowhere to send events. Set it, and LERNITO_EVENTS_SECRET, first.',
         )
       }
-      const shopEvents = createShopEvents(opened)
+      const { shopEvents } = opened.operations
       const by = operator()
       if (values.failed) {
         const { events } = await shopEvents.sendFailedAgain({ by })

@@ -10,7 +10,6 @@ import { createOperations } from '../operators/changes/operations.ts'
 import { createTestNotification, type PostText } from '../operators/notify/post-text.ts'
 import type { ConsoleUrl } from '../operators/notify/words.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
-import { createShopEvents } from '../queue/outbox/send-again.ts'
 import type { Catalogue } from '../shop/courses/catalogue.ts'
 import { refusedCourses } from '../shop/courses/sold-courses.ts'
 import { formsLately, type SendersView } from '../shop/senders/view.ts'
@@ -63,12 +62,13 @@ export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guar
 export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
   const { context, guard, post, calls } = parts
   const { db } = context.database
+  const operations = createOperations(parts)
   return {
     ...parts,
     scope,
-    operations: createOperations(parts),
+    operations,
     /** null: LERNITO_EVENTS_URL is not set. */
-    shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
+    shopEvents: context.hasOutbox ? operations.shopEvents : null,
     testNotification: post === null ? null : createTestNotification({ ...parts, post }),
     lms: createLmsCalls(calls),
     formsLately: () => guard(() => formsLately(db)),

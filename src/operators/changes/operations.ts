@@ -6,6 +6,8 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { markHandled } from '../../queue/change-deliveries.ts'
 import { type Changes, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
+import { readOutbox, readOutboxHealth } from '../../queue/outbox/list-events.ts'
+import { sendAgain, sendFailedAgain } from '../../queue/outbox/send-again.ts'
 import { replay, replayOne } from '../../queue/replay.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
@@ -43,7 +45,12 @@ interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
  * characters): each change stores an event with that actor in the same transaction. Every function throws AppError
  * database.unreachable while the database is unavailable.
  */
-export const createOperations = (parts: Parts) => ({ ...finding(parts), ...reports(parts), ...changes(parts) })
+export const createOperations = (parts: Parts) => ({
+  ...finding(parts),
+  ...reports(parts),
+  ...changes(parts),
+  shopEvents: shopEvents(parts),
+})
 export type Operations = ReturnType<typeof createOperations>
 
 /** Returns a function that makes an operation of one that reads the database. `from`: see Database. */
@@ -52,6 +59,16 @@ const reading =
   <Args extends readonly unknown[], Result>(read: (db: Kysely<Tables>, ...args: Args) => Promise<Result>) =>
   (...args: Args): Promise<Result> =>
     guard(() => read(context.database[from], ...args))
+
+/** Returns a function that makes an operation of a change, which publishes its events. */
+const changing =
+  ({ context, guard, publish }: Parts) =>
+  <Order, Result>(make: (context: WriteContext, order: Order) => Promise<AuditedResult<Result>>) =>
+  async (order: Order): Promise<Result> => {
+    const { result, events } = await guard(() => make(context, order))
+    for (const event of events) publish(event)
+    return result
+  }
 
 function finding(parts: Parts) {
   const read = reading(parts)
@@ -106,15 +123,8 @@ function reports(parts: Parts) {
 }
 
 function changes(parts: Parts) {
-  const { context, guard, publish, silentMs = TIMING.deadAfterMs } = parts
-  /** Makes an operation of a change, which publishes its events. */
-  const change =
-    <Order, Result>(make: (context: WriteContext, order: Order) => Promise<AuditedResult<Result>>) =>
-    async (order: Order): Promise<Result> => {
-      const { result, events } = await guard(() => make(context, order))
-      for (const event of events) publish(event)
-      return result
-    }
+  const { silentMs = TIMING.deadAfterMs } = parts
+  const change = changing(parts)
   /** Resolves when no call for the buyer of the delivery is in flight. */
   const stopped = reading(parts)(async (db, id: string) => {
     const row = await db.selectFrom('deliveries').select(['id', 'email']).where('id', '=', id).executeTakeFirst()
@@ -158,6 +168,19 @@ function changes(parts: Parts) {
     startReplay: change(startReplay),
     startCorrection: change(startCorrection),
     stopReplay: change(stopReplay),
+  }
+}
+
+/** What operators can see and do about the events for the shop. */
+function shopEvents(parts: Parts) {
+  const read = reading(parts)
+  const change = changing(parts)
+  return {
+    read: read(readOutbox),
+    /** The same without the events: cheap enough for every page. */
+    health: read(readOutboxHealth),
+    sendAgain: change(sendAgain),
+    sendFailedAgain: change(sendFailedAgain),
   }
 }
 

@@ -1,32 +1,9 @@
 import type { WriteContext } from '../../database/transaction.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { type EventDraft, nextNumbers } from '../events.ts'
-import type { AppContext } from '../open-inbox.ts'
 import { resumeEndpoint } from './endpoint.ts'
-import { countWaiting, type Outbox, type OutboxHealth, readOutbox, readOutboxHealth } from './list-events.ts'
+import { countWaiting } from './list-events.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
-
-/**
- * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
- * operator; `publish` is called with each event after it is stored. Every function throws AppError database.unreachable
- * while the database is unavailable.
- */
-export function createShopEvents({ context, guard, publish }: Pick<AppContext, 'context' | 'guard' | 'publish'>) {
-  const { db } = context.database
-  const change = async <Result>(work: () => Promise<AuditedResult<Result>>): Promise<Result> => {
-    const { result, events } = await guard(work)
-    for (const event of events) publish(event)
-    return result
-  }
-  return {
-    /** See readOutbox. */
-    read: (): Promise<Outbox> => guard(() => readOutbox(db)),
-    /** The same without the events: cheap enough for every page. */
-    health: (): Promise<OutboxHealth> => guard(() => readOutboxHealth(db)),
-    sendAgain: (order: { id: string; by: string }) => change(() => sendAgain(context, order)),
-    sendFailedAgain: (order: { by: string }) => change(() => sendFailedAgain(context, order)),
-  }
-}
 
 /** How many events one order revives. The rest is left for the next order. */
 const FAILED_MAX = 1000

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { show } from '../../../src/operators/find/listing.ts'
-import { createShopEvents } from '../../../src/queue/outbox/send-again.ts'
+import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { DEMO } from '../../harness.ts'
 import { factsIn, setFacts } from '../../lines.ts'
 import {
@@ -370,8 +370,7 @@ test('what is known can be sent again, and is shown with the delivery', async (t
   await bench.aDayLater()
   const before = await bench.told()
   assert.equal((await show(bench.db, id))?.lines[0]?.achievement?.certificate?.status, 'issued')
-  const events = createShopEvents({ context: bench.toShop, guard: (work) => work(), publish: () => {} })
-  await events.sendAgain({ id, by: 'ada' })
+  await sendAgain(bench.toShop, { id, by: 'ada' })
   const after = await bench.told()
   assert.deepEqual(after.slice(2), [before[1]])
   const numbers = await bench.db.selectFrom('outbox').select('seq').where('about', '=', id).execute()
