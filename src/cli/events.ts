@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { z } from 'zod'
-import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
+import type { EndpointState, UnsentEvent } from '../operators/reports/outbox.ts'
 import type { SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'

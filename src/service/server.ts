@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
+import { readOutboxBacklog } from '../operators/reports/outbox.ts'
 import { readBacklog } from '../operators/reports/overview.ts'
-import { readOutboxBacklog } from '../queue/outbox/list-events.ts'
 import { COURSES_PATH, coursesRoute } from '../shop/courses/route.ts'
 import { REFUND_PATH, refundRoute } from '../shop/refund/route.ts'
 import type { OfShop } from '../shop/signature/signed-routes.ts'

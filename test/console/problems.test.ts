@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { type Problem, problemsOf } from '../../src/console/pages/overview/problems.ts'
 import { type BreakerState, CLOSED } from '../../src/enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../../src/enroll/breakers/course-breakers.ts'
+import type { EndpointState, OutboxHealth } from '../../src/operators/reports/outbox.ts'
 import type { Overview } from '../../src/operators/reports/overview.ts'
-import type { EndpointState, OutboxHealth } from '../../src/queue/outbox/list-events.ts'
 import type { RefusedSender, SendersView } from '../../src/shop/senders/view.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)

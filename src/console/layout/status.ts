@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { type BreakerState, isOpen } from '../../enroll/breakers/breaker-state.ts'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
-import { isFailing } from '../../queue/outbox/list-events.ts'
+import { isFailing } from '../../operators/reports/outbox.ts'
 import { shareReads } from '../../service/lib/share-reads.ts'
 import { wrongNow } from '../../shop/senders/view.ts'
 import type { PageParts } from '../parts.ts'

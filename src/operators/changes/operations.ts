@@ -6,7 +6,6 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { markHandled } from '../../queue/change-deliveries.ts'
 import { type Changes, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { readOutbox, readOutboxHealth } from '../../queue/outbox/list-events.ts'
 import { sendAgain, sendFailedAgain } from '../../queue/outbox/send-again.ts'
 import { replay, replayOne } from '../../queue/replay.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
@@ -24,6 +23,7 @@ import { audit, timeline } from '../find/timeline.ts'
 import { incidentsBetween, listIncidents, waitedSales } from '../incidents/incidents.ts'
 import { markCause, markedCauses } from '../reports/cause-marks.ts'
 import { countBacklog, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
+import { readOutbox, readOutboxHealth } from '../reports/outbox.ts'
 import { overview } from '../reports/overview.ts'
 import {
   previewCorrections,

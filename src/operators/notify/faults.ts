@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
-import { readOldestWaiting } from '../../queue/outbox/list-events.ts'
 import { SAME_MS } from '../incidents/incidents.ts'
+import { readOldestWaiting } from '../reports/outbox.ts'
 import { faultId, isFault } from './notices.ts'
 
 /** The LMS must be unavailable for this long before a text. */

@@ -4,9 +4,9 @@ import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
 import { type ReasonRow, readReason, UNSOLVED } from '../../queue/rows.ts'
-import { readFailed } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { plainKey } from '../../sale/course-key.ts'
 import { courseOfReason, REASONS } from '../../sale/types.ts'
+import { readFailed } from '../reports/failed-withdrawals.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
 export const MAX_CAUSES = 100

@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { REASON_COLUMNS, readReason, UNSOLVED } from '../../queue/rows.ts'
-import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawals/failed-withdrawals.ts'
 import { idTime } from '../../sale/ids.ts'
 import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'
+import { type FailedWithdrawal, readFailedWithdrawals } from './failed-withdrawals.ts'
 
 /** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
 const PACED = 1000

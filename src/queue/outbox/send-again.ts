@@ -1,8 +1,9 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/transaction.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { type EventDraft, nextNumbers } from '../events.ts'
 import { resumeEndpoint } from './endpoint.ts'
-import { countWaiting } from './list-events.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
 
 /** How many events one order revives. The rest is left for the next order. */
@@ -58,7 +59,7 @@ export async function sendFailedAgain(
 ): Promise<AuditedResult<{ readonly events: number }>> {
   return auditedChange(context, async (writing) => {
     const { trx, at } = writing
-    const waiting = await countWaiting(trx)
+    const waiting = await countUnsent(trx, 'waiting')
     const rows = await trx
       .selectFrom('outbox')
       .select('id')
@@ -79,4 +80,18 @@ export async function sendFailedAgain(
     const detail = `events that waited: ${waiting}, given up before: ${ids.length}`
     return { result: { events: ids.length }, listed: [{ deliveryId: '', kind: 'sent_again', detail, actor: by }] }
   })
+}
+
+/** Counting stops here, so that it reads at most this many entries of an index. */
+const COUNT_MAX = 10_000
+
+/** How many events wait, or were given up: at most 10,000. */
+export async function countUnsent(db: Kysely<Tables>, which: 'waiting' | 'failed'): Promise<number> {
+  const is = which === 'waiting' ? 'is' : 'is not'
+  const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(COUNT_MAX).as('some')
+  const { count } = await db
+    .selectFrom(some)
+    .select((eb) => eb.fn.countAll().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }

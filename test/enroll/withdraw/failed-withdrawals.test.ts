@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
-import { readFailedWithdrawals } from '../../../src/queue/withdrawals/failed-withdrawals.ts'
+import { readFailedWithdrawals } from '../../../src/operators/reports/failed-withdrawals.ts'
 import { startWithOperations } from './withdrawing.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'

@@ -1,7 +1,7 @@
 import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
+import { isFailing, type OutboxHealth } from '../../../operators/reports/outbox.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
-import { isFailing, type OutboxHealth } from '../../../queue/outbox/list-events.ts'
 import { type SendersView, wrongNow } from '../../../shop/senders/view.ts'
 import { durationText, fillCount, numberText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'

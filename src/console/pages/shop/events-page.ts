@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
+import type { EndpointState, Outbox, UnsentEvent } from '../../../operators/reports/outbox.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml, refreshes } from '../../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../../layout/format.ts'

@@ -1,10 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
-import { readEndpoint } from './endpoint.ts'
-import { COURSE_CHANGED } from './outbox.ts'
+import { readEndpoint } from '../../queue/outbox/endpoint.ts'
+import { COURSE_CHANGED } from '../../queue/outbox/outbox.ts'
+import { countUnsent } from '../../queue/outbox/send-again.ts'
 
-/** Counting stops here, so that it reads at most this many entries of an index. */
-const COUNT_MAX = 10_000
 const LISTED = 100
 
 /** The state of the shop's endpoint for operators. Times are ms since 1970. */
@@ -64,14 +63,11 @@ export interface Outbox extends OutboxHealth {
 /** How many events wait, how many were given up, and when the oldest that waits was stored. */
 export async function readOutboxBacklog(db: Kysely<Tables>): Promise<OutboxBacklog> {
   return {
-    pending: await countWaiting(db),
-    failed: await countOf(db, 'is not'),
+    pending: await countUnsent(db, 'waiting'),
+    failed: await countUnsent(db, 'failed'),
     oldestAt: await readOldestWaiting(db),
   }
 }
-
-/** How many events wait. */
-export const countWaiting = (db: Kysely<Tables>): Promise<number> => countOf(db, 'is')
 
 /** When the oldest event that waits was stored, ms since 1970; null if none waits. */
 export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {
@@ -121,15 +117,6 @@ export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
 /** What an event tells of. */
 const subjectOf = ({ about, type }: Pick<OutboxRow, 'about' | 'type'>): Pick<UnsentEvent, 'deliveryId' | 'course'> =>
   type === COURSE_CHANGED ? { deliveryId: null, course: about } : { deliveryId: about, course: null }
-
-async function countOf(db: Kysely<Tables>, is: 'is' | 'is not'): Promise<number> {
-  const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(COUNT_MAX).as('some')
-  const { count } = await db
-    .selectFrom(some)
-    .select((eb) => eb.fn.countAll().as('count'))
-    .executeTakeFirstOrThrow()
-  return Number(count)
-}
 
 const endpointOf = ({ state, failures, since, probe_at, error, error_at, sent_at }: EndpointRow): EndpointState => {
   return {

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { linesOf } from '../lines.ts'
-import { describeWithdrawal, hasFailed, type Withdrawal, withdrawalsOf } from './withdrawal.ts'
+import { linesOf } from '../../queue/lines.ts'
+import { describeWithdrawal, hasFailed, type Withdrawal, withdrawalsOf } from '../../queue/withdrawals/withdrawal.ts'
 
 /** What ended longer ago is no news. */
 const NEWS_MS = 7 * 24 * 3_600_000
