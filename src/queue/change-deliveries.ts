@@ -1,10 +1,14 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState, EventKind } from '../sale/types.ts'
-import { type AuditedResult, auditedChange } from './audited-change.ts'
-import type { EventDraft } from './events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  type TransactionContext,
+  type WriteContext,
+} from './events.ts'
 import { linesOf, storeLines } from './lines.ts'
 import { reasonColumns } from './rows.ts'
 import { endedEarly } from './withdrawals/withdrawal.ts'

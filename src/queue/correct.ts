@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { isWanted, type Line } from '../sale/line.ts'
@@ -7,7 +6,6 @@ import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type ReasonCode, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
-import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
   lockDelivery,
@@ -16,7 +14,13 @@ import {
   type Seen,
   setHandled,
 } from './change-deliveries.ts'
-import type { EventDraft } from './events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  type TransactionContext,
+  type WriteContext,
+} from './events.ts'
 import { withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
 import { courseTerm, fold } from './search-terms.ts'

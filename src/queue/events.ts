@@ -1,9 +1,29 @@
 import type { Kysely, Transaction } from 'kysely'
+import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
-import { insertRows, type TransactionContext } from '../database/transaction.ts'
+import { insertRows, inTransaction } from '../database/transaction.ts'
 import { type CallNote, writeCalls } from '../sale/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
 import { insertShopEvents } from './outbox/outbox.ts'
+
+/** What every write to the database needs. */
+export interface WriteContext {
+  readonly database: Pick<Database, 'db' | 'reports' | 'dialect'>
+  /** ms since 1970 */
+  readonly now: () => number
+  /** See createIds. */
+  readonly newId: () => string
+  /** From 0 to 1, as Math.random gives it. */
+  readonly random: () => number
+  /** Whether the shop gets events: each change then stores those that it causes, in its own transaction. */
+  readonly hasOutbox: boolean
+}
+
+/** The same within an open transaction. All that it writes has the time `at`, ms since 1970. */
+export interface TransactionContext extends Pick<WriteContext, 'newId' | 'hasOutbox'> {
+  readonly trx: Transaction<Tables>
+  readonly at: number
+}
 
 export const MAX_ACTOR = 254
 
@@ -60,6 +80,34 @@ export async function insertEvents(
   await insertRows({ trx, into: 'events', rows: kept })
   if (hasOutbox) await insertShopEvents({ trx, at }, kept)
   return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
+}
+
+/** The result of a change, and the events that were stored with it. */
+export interface AuditedResult<Result> {
+  readonly result: Result
+  readonly events: readonly DeliveryEvent[]
+}
+
+/**
+ * Makes a change and stores its events in one transaction. The events in `listed` become entries of the audit; those in
+ * `others` appear only in the timelines of their deliveries.
+ */
+export async function auditedChange<Result>(
+  { database, now, newId, random, hasOutbox }: WriteContext,
+  change: (
+    context: TransactionContext,
+  ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
+): Promise<AuditedResult<Result>> {
+  return inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      const writing = { trx, at: now(), newId, hasOutbox }
+      const { result, listed, others = [] } = await change(writing)
+      return { result, events: await insertEvents(writing, [...listed, ...others], listed.length) }
+    },
+    isStored: (trx, { events }) => areStored(trx, events),
+  })
 }
 
 /** Whether the transaction that inserted these events was committed: it stored all of them or none. */

@@ -1,8 +1,8 @@
-import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
 import { isTakenOut, isWanted, isWithdrawing } from '../sale/line.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
 import { lockDeliveries, readCorrections } from './change-deliveries.ts'
-import type { Change, EventDraft } from './events.ts'
+import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { linesOf } from './lines.ts'
 
 /**

@@ -1,7 +1,5 @@
-import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState } from '../sale/types.ts'
-import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
   lockDeliveries,
@@ -11,7 +9,13 @@ import {
   startAgain,
   wantedAsNew,
 } from './change-deliveries.ts'
-import type { EventDraft } from './events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  type TransactionContext,
+  type WriteContext,
+} from './events.ts'
 import { withLines } from './lines.ts'
 
 const REPLAY_MAX = 500

@@ -1,10 +1,11 @@
 import type { ExpressionBuilder, Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { inTransaction, type WriteContext } from '../database/transaction.ts'
+import { inTransaction } from '../database/transaction.ts'
 import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type Background, pause, runBackgroundLoop } from '../service/lib/loop.ts'
 import { lockDeliveries, remove } from './change-deliveries.ts'
+import type { WriteContext } from './events.ts'
 import { along } from './in-order.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */

@@ -2,10 +2,11 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { z } from 'zod'
 import type { Availability } from '../database/availability.ts'
 import type { Tables } from '../database/schema.ts'
-import { inTransaction, type WriteContext } from '../database/transaction.ts'
+import { inTransaction } from '../database/transaction.ts'
 import type { EventKind } from '../sale/types.ts'
 import { isUnreachable } from '../service/lib/errors.ts'
 import { type Background, runBackgroundLoop } from '../service/lib/loop.ts'
+import type { WriteContext } from './events.ts'
 
 /** From one flush to the next. A process that is killed loses the answers since the last one. */
 const FLUSH_MS = 1000

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import { insertRows, type TransactionContext } from '../database/transaction.ts'
+import { insertRows } from '../database/transaction.ts'
+import type { TransactionContext } from './events.ts'
 
 /**
  * Each webhook-id is one row, so the primary key decides which sale or refund has it: who comes second at the same

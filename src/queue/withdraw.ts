@@ -1,10 +1,8 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../sale/line.ts'
 import { DONE_STATES } from '../sale/types.ts'
-import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
   lockAddress,
@@ -16,7 +14,14 @@ import {
   setHandled,
   startAgain,
 } from './change-deliveries.ts'
-import { type EventDraft, MAX_ACTOR } from './events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  MAX_ACTOR,
+  type TransactionContext,
+  type WriteContext,
+} from './events.ts'
 import { linesOf, storeLines, withLines } from './lines.ts'
 import {
   readWithdrawable,

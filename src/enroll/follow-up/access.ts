@@ -1,6 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { TransactionContext } from '../../database/transaction.ts'
-import type { EventDraft } from '../../queue/events.ts'
+import type { EventDraft, TransactionContext } from '../../queue/events.ts'
 import { salesTo, type WithLines, withLines } from '../../queue/lines.ts'
 import { CAN_END } from '../../queue/rows.ts'
 import { isLive } from '../../queue/withdrawals/keepers.ts'

@@ -1,6 +1,6 @@
-import type { WriteContext } from '../../database/transaction.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
+import type { WriteContext } from '../../queue/events.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import { type Asking, lookUpAll } from './look-up.ts'
 import { type Reported, readReported, type Sought } from './reported.ts'

@@ -1,7 +1,7 @@
 import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { auditedChange } from '../../queue/audited-change.ts'
+import { auditedChange } from '../../queue/events.ts'
 import { type CourseResult, resultsOf, type Standing } from '../../sale/line.ts'
 import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'

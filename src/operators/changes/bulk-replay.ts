@@ -1,10 +1,15 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { BulkReplayRow, Tables } from '../../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
-import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import type { CourseSwap } from '../../queue/correct.ts'
-import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  MAX_ACTOR,
+  type TransactionContext,
+  type WriteContext,
+} from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'

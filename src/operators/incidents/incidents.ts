@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { IncidentRow, Tables } from '../../database/schema.ts'
-import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import { inTransaction } from '../../database/transaction.ts'
+import type { WriteContext } from '../../queue/events.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { type Page, waited } from '../find/filter.ts'
 import { countsOf, type StateCounts, totalOf } from '../reports/counts.ts'

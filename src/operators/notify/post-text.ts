@@ -1,4 +1,4 @@
-import { auditedChange } from '../../queue/audited-change.ts'
+import { auditedChange } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { connectionCause, startDeadline } from '../../service/lib/outgoing-call.ts'
 import { type ConsoleUrl, testText } from './words.ts'

@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/transaction.ts'
-import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { type AuditedResult, auditedChange, type WriteContext } from '../../queue/events.ts'
 import { isCourseKey, plainKey } from '../../sale/course-key.ts'
 import type { ReasonCode } from '../../sale/types.ts'
 import { type Cause, readCauses } from './overview.ts'

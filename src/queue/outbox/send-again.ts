@@ -1,8 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/transaction.ts'
-import { type AuditedResult, auditedChange } from '../audited-change.ts'
-import { type EventDraft, nextNumbers } from '../events.ts'
+import { type AuditedResult, auditedChange, type EventDraft, nextNumbers, type WriteContext } from '../events.ts'
 import { resumeEndpoint } from './endpoint.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
 

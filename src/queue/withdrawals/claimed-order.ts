@@ -1,6 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/transaction.ts'
 import {
   type CourseWithdrawal,
   isWithdrawing,
@@ -9,6 +8,7 @@ import {
   type LmsAccount,
 } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
+import type { WriteContext } from '../events.ts'
 import { linesOf, storeLines, type WithLines, withLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'

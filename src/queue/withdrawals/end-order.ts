@@ -1,9 +1,13 @@
-import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf, resultsOf } from '../../sale/line.ts'
 import { type DeliveryState, isDone, stateOfOutcome } from '../../sale/types.ts'
-import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import type { EventDraft } from '../events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  type TransactionContext,
+  type WriteContext,
+} from '../events.ts'
 import { storeLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
 import { type Attempted, type ClaimedOrder, endHolds, isOf, linesAfterAttempt, resultAfter } from './claimed-order.ts'

@@ -1,11 +1,16 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../../database/schema.ts'
-import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
+import { ROW_CHANGED } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
 import { DELIVERY_STATES, type EnrollmentRequest } from '../../sale/types.ts'
-import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockAddress, lockDeliveries, readCorrected } from '../change-deliveries.ts'
-import type { EventDraft } from '../events.ts'
+import {
+  type AuditedResult,
+  auditedChange,
+  type EventDraft,
+  type TransactionContext,
+  type WriteContext,
+} from '../events.ts'
 import { type WithLines, withLines } from '../lines.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleId } from '../webhook-ids.ts'

@@ -1,4 +1,5 @@
-import { insertRows, type TransactionContext } from '../../database/transaction.ts'
+import { insertRows } from '../../database/transaction.ts'
+import type { TransactionContext } from '../../queue/events.ts'
 import { COURSE_CHANGED, newRow } from '../../queue/outbox/outbox.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import type { Catalogue, Contents, Known, Past } from './catalogue.ts'

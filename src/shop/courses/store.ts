@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import { inTransaction } from '../../database/transaction.ts'
+import type { WriteContext } from '../../queue/events.ts'
 import { CATALOGUE, FIRST_ROW } from './catalogue.ts'
 import { type Compared, compare, insertChanges } from './changes.ts'
 

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/transaction.ts'
+import type { WriteContext } from '../../queue/events.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
 import { LONGEST_WAIT_MS } from '../../queue/retry-schedule.ts'

@@ -1,5 +1,6 @@
 import type { EndpointRow } from '../../database/schema.ts'
-import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import { inTransaction } from '../../database/transaction.ts'
+import type { WriteContext } from '../../queue/events.ts'
 import { noteAnswer, noteFailure } from '../../queue/outbox/endpoint.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'

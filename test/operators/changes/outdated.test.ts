@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { auditedChange } from '../../../src/queue/audited-change.ts'
+import { auditedChange } from '../../../src/queue/events.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { accepted, arrival, COURSE, needsAttention, settled, setUp } from '../../queue/harness.ts'
 
