@@ -51,9 +51,6 @@ export function endedAtOf(lines: readonly Line[]): number | null {
   return ended.length === 0 ? null : Math.min(...ended)
 }
 
-/** The states of deliveries in which the access to a course can end: in the second, another course waits for an account. */
-export const CAN_END = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
-
 /** The states of deliveries whose buyers have paid, and are not enrolled as sold. */
 export const UNSOLVED = ['needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]
 

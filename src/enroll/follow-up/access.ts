@@ -1,15 +1,15 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { EventDraft, TransactionContext } from '../../queue/events.ts'
 import { salesTo, type WithLines, withLines } from '../../queue/lines.ts'
-import { CAN_END } from '../../queue/rows.ts'
 import { isLive } from '../../queue/withdrawals/keepers.ts'
 import { isWanted, type Line, lineOf } from '../../sale/line.ts'
+import { isDone } from '../../sale/types.ts'
 import { describeStandings } from '../../sale/words.ts'
 import type { Reported } from './reported.ts'
 
 /** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done for it. */
 export const isWatched = ({ state, lines }: Pick<Reported, 'state' | 'lines'>, course: string): boolean =>
-  CAN_END.some((one) => one === state) && lineOf(lines, course)?.result === 'enrolled'
+  isDone(state) && lineOf(lines, course)?.result === 'enrolled'
 
 /** The courses whose access has ended or come back between two looks at a delivery. */
 export function changesOf(before: readonly Line[], after: readonly Line[]): { ended: string[]; restored: string[] } {

@@ -4,8 +4,8 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { along } from '../../queue/in-order.ts'
-import { CAN_END } from '../../queue/rows.ts'
 import { coursesWith } from '../../sale/line.ts'
+import { DONE_STATES } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { isWatched } from './access.ts'
 import { CHUNK, readReported, type Sought } from './reported.ts'
@@ -74,7 +74,7 @@ export async function* learners(
 
 /** The deliveries with such courses, along the index by time. As a plain column, the state would lead to the one by state. */
 const enrolled = (db: Kysely<Tables>) =>
-  along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), 'in', CAN_END))
+  along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), 'in', DONE_STATES))
 
 /** The courses of deliveries with such courses that were received until `upTo`, each once: a week of sales a statement. */
 async function soldCourses({ db, guard }: Reading, upTo: number): Promise<ReadonlySet<string>> {

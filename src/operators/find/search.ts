@@ -11,8 +11,8 @@ import {
   readInOrder,
   stretches,
 } from '../../queue/in-order.ts'
-import { CAN_END } from '../../queue/rows.ts'
 import { readSaleId } from '../../queue/webhook-ids.ts'
+import { DONE_STATES } from '../../sale/types.ts'
 import { countsOf, type StateCounts, totalOf } from '../reports/counts.ts'
 import { BEFORE_MS, type DeliveryFilter, isTypedAddress, meeting, wordsOf } from './filter.ts'
 
@@ -125,9 +125,9 @@ async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan>
   return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
 }
 
-/** Access ends only in deliveries of these states, so a walk can read the index of these. */
+/** Access ends only where all courses are done, also if one of them waits, so a walk can read the index of these states. */
 const narrowed = (filter: DeliveryFilter): DeliveryFilter =>
-  filter.ended ? { ...filter, states: CAN_END.filter((one) => filter.states?.includes(one) ?? true) } : filter
+  filter.ended ? { ...filter, states: DONE_STATES.filter((one) => filter.states?.includes(one) ?? true) } : filter
 
 /** A delivery is never active before it is received, so a walk can end there. */
 function rangeOf({ received, waited, ...filter }: DeliveryFilter): DeliveryFilter {

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '../../../src/database/database.ts'
 import { inTransaction } from '../../../src/database/transaction.ts'
-import { CAN_END } from '../../../src/queue/rows.ts'
+import { DONE_STATES } from '../../../src/sale/types.ts'
 
 const EVERY_MS = 1500
 const HOUR_MS = 3_600_000
@@ -26,7 +26,7 @@ export async function whileAging<Result>(databaseUrl: string, work: () => Promis
     const rows = await db
       .selectFrom('deliveries')
       .select('id')
-      .where('state', 'in', CAN_END)
+      .where('state', 'in', DONE_STATES)
       .where('received_at', '>', young)
       .execute()
     const ids = rows.map(({ id }) => id).sort()
