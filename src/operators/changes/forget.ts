@@ -274,7 +274,7 @@ async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, add
     .where('withdrawal_state', '=', 'open')
     .execute()
   const others = await readWithdrawing(db, await readCorrectedTo(db, address))
-  const open = [...rows.map(({ id }) => id), ...others].sort()
+  const open = [...new Set([...rows.map(({ id }) => id), ...others])].sort() // one may be corrected at its own address
   if (open.length === 0) return
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
   const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`

@@ -122,6 +122,16 @@ test('forget refuses while a refund is to be carried out, names its delivery, an
   assert.deepEqual(await withdrawalsIn(db), [])
 })
 
+test('forget names a delivery once that was corrected at its own address', async (t) => {
+  const { store, context, operations } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  const courseIds = ['course-v1:edX+Other+2026']
+  await operations.correct({ id, courseIds, withdraw: { paid: false }, by })
+  const says = new RegExp(` in progress for delivery ${id}, and `)
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), says)
+})
+
 test('forget refuses for a refund that comes while it waits for a call in flight', async (t) => {
   const bench = await setUp(t)
   const { store, context, rows, db } = bench
