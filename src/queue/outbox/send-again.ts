@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import { type AuditedResult, auditedChange, type EventDraft, nextNumbers, type WriteContext } from '../events.ts'
 import { resumeEndpoint } from './endpoint.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
@@ -25,20 +26,17 @@ export async function sendAgain(
 ): Promise<AuditedResult<SentAgain>> {
   return auditedChange<SentAgain>(context, async (writing) => {
     const { trx, at, newId } = writing
-    const [seq = 0] = await nextNumbers(trx, [id]) // first, because it locks the row that is read then
+    await lockDelivery(writing, id)
     const row = (await readRows(writing, [id])).get(id)
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
     const kind = eventOf(row)
     if (kind === null) return { result: { kind: 'nothing' }, listed: [] }
-    const learned = learnerEvents(row)
-    const more = await nextNumbers(
+    const told = [{ kind, detail: '' }, ...learnerEvents(row)]
+    const numbers = await nextNumbers(
       trx,
-      learned.map(() => id),
+      told.map(() => id),
     )
-    const rows = [
-      outboxRow({ id: newId(), seq, kind, detail: '', at, row }),
-      ...learned.map((event, n) => outboxRow({ id: newId(), seq: more[n] ?? 0, ...event, at, row })),
-    ]
+    const rows = told.map((event, n) => outboxRow({ id: newId(), seq: numbers[n] ?? 0, ...event, at, row }))
     await trx.insertInto('outbox').values(rows).execute()
     await resumeEndpoint(trx, { at })
     const event: EventDraft = { deliveryId: id, kind: 'sent_again', detail: `as ${row.state}`, actor: by }
