@@ -100,8 +100,8 @@ type RegisteredAccount = Extract<Account, { username: string }>
  * person.unenrolled.
  *
  * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. The shop may send a sale again
- * without being paid again, so one that was done before changes nobody to a paid mode. If the course lacks the mode, the
- * person is enrolled all the same, with the reason course.mode_missing.
+ * without being paid again, so one that was done, and gave the course to an account, changes nobody to a paid mode. If the
+ * course lacks the mode, the person is enrolled all the same, with the reason course.mode_missing.
  */
 async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
   const { lms, acquire, course, mode } = pair
@@ -109,7 +109,8 @@ async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior:
   if (!read.ok) return failed(read.failure)
   const row = read.value
   if (row?.active) {
-    const mayChange = mode !== null && (!pair.wasDone || FREE_MODES.includes(mode))
+    const wasGiven = pair.wasDone && pair.stored !== null
+    const mayChange = mode !== null && (!wasGiven || FREE_MODES.includes(mode))
     return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled')
   }
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
@@ -127,10 +128,10 @@ async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior:
  * Whether to ask for the mode: unless the course lacks it, or the person lost it after this sale gave the course. It isn't
  * given back for free.
  */
-function mayName({ stored, wasDone }: Pick<Pair, 'stored' | 'wasDone'>, mode: string, row: Enrollment | null): boolean {
+function mayName({ stored }: Pick<Pair, 'stored'>, mode: string, row: Enrollment | null): boolean {
   if (row === null) return true
   const isLost = row.mode === mode && !FREE_MODES.includes(mode)
-  return row.courseModes.includes(mode) && (!isLost || (!wasDone && stored === null))
+  return row.courseModes.includes(mode) && (!isLost || stored === null)
 }
 
 /**

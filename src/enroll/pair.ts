@@ -16,7 +16,7 @@ export interface CallContext {
 export interface Pair extends CallContext {
   readonly email: string
   readonly course: string
-  /** The account that the sale gave the course to before; null if it gave it to none. */
+  /** The account that the sale gave the course to before; null if it gave it to none, or took it back since. */
   readonly stored: LmsAccount | null
   /** Whether the sale was done before: then a used allowance is its own, and whoever has used it is its buyer. */
   readonly wasDone: boolean

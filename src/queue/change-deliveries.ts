@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import { isWanted, type Line } from '../sale/line.ts'
+import { isTakenOut, isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState, EventKind } from '../sale/types.ts'
 import {
   type AuditedResult,
@@ -122,8 +122,14 @@ export async function readCorrections(
   return found
 }
 
-/** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
-const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
+/**
+ * A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. Once the buyer
+ * was taken out, it has given the course to nobody: it was sold again, so its paid mode comes back too.
+ */
+const asNew = (line: Line): Line => {
+  const account = isTakenOut(line) ? null : line.account
+  return { ...line, result: null, standing: null, account, withdrawal: null }
+}
 
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)

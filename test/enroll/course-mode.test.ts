@@ -7,6 +7,7 @@ import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { startSingly } from './singly.ts'
+import { refund } from './withdraw/refunding.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
 const PRO = 'course-v1:Lernito+Pro+2026' // professional only
@@ -19,7 +20,10 @@ const row = (email: string, course: string, mode: string, active: boolean) => ({
 
 for (const { kind, lms: apis } of LMS_KINDS) {
   describe(`LERNITO_COURSE_MODE, at ${kind}`, async () => {
-    const product: Product = await startProduct({ lms: apis, env: { LERNITO_COURSE_MODE: MODES } })
+    const product: Product = await startProduct({
+      lms: apis,
+      env: { LERNITO_COURSE_MODE: MODES, LERNITO_REFUNDS: 'on' },
+    })
     const { lms, sell } = product
     after(() => product.stop())
     beforeEach(() => lms.reset())
@@ -82,6 +86,29 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
       assert.equal((await sell(sale)).status, 200)
       assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
+    })
+
+    test('a course that was refunded and sold again comes back in its paid mode, and one refunded in the LMS does not', async () => {
+      const sale = { email: ACTIVE, courseIds: [HONOR], name: 'Again' }
+      for (const taken of ['by a refund', 'in the LMS']) {
+        assert.equal((await sell(sale)).status, 200)
+        assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'verified', true]])
+        if (taken === 'by a refund') assert.equal((await refund({ url: product.url, ...sale })).status, 200)
+        else await lms.seed({ enrollments: [row(ACTIVE, HONOR, 'verified', false)] })
+        assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'verified', false]])
+      }
+      assert.equal((await sell(sale)).status, 200)
+      assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
+    })
+
+    test('a sale that comes again after its buyer has activated, and before the follow-up, gives the paid mode', async () => {
+      const sale = { email: NEW, courseIds: [HONOR] }
+      assert.equal((await sell(sale)).status, 200)
+      await lms.people({ email: NEW, username: 'new', active: false })
+      await lms.activate(NEW)
+      assert.deepEqual(await rowsOf(NEW), [[HONOR, 'honor', true]])
+      assert.equal((await sell(sale)).status, 200)
+      assert.deepEqual(await rowsOf(NEW), [[HONOR, 'verified', true]])
     })
 
     test('a sale that gave the course, and failed for another one, does not give back its lost mode when it is sent again', async () => {

@@ -2,7 +2,7 @@ import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/events.ts'
-import { type CourseResult, resultsOf, type Standing } from '../../sale/line.ts'
+import { type CourseResult, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
 import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
@@ -193,10 +193,11 @@ async function repairOne(
   { course, email, standing, reported: result }: Finding,
 ): Promise<Repaired> {
   const { lms, modeOf } = options
+  const stored = lineOf(reported.lines, course)?.account ?? null
   const change = (acquire: () => Promise<Permit>): Promise<Repaired> =>
     standing === 'dangling'
       ? deleteDangling({ ...options, acquire, reported, course })
-      : repair({ lms, modeOf, acquire, email, course, isNamed: result === 'allowed' })
+      : repair({ lms, modeOf, acquire, email, course, stored, isNamed: result === 'allowed' })
   const attempt =
     (await changeFor(options, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
   if (attempt.done && standing !== 'dangling') {
@@ -217,10 +218,10 @@ async function repair({
   isNamed,
   modeOf,
   ...pair
-}: Omit<Pair, 'mode' | 'stored' | 'wasDone'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
+}: Omit<Pair, 'mode' | 'wasDone'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
   const { course } = pair
   const prior = isNamed ? 'unasked' : 'effect_unknown'
-  const result = await enrollSingly({ ...pair, stored: null, wasDone: true, mode: modeOf(course), prior })
+  const result = await enrollSingly({ ...pair, wasDone: true, mode: modeOf(course), prior })
   if (result.kind === 'done') {
     const words = describeOutcome({ courses: { [course]: result.result }, reason: null })
     return { done: true, words, isUnknown: false }
