@@ -5,7 +5,8 @@ import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.t
 import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { digestOf } from '../../sale/json/canonical.ts'
-import { readOptionalId, readPayload } from '../../sale/payload/rules.ts'
+import type { Json } from '../../sale/json/json.ts'
+import { aboutOf, type FieldErrors, readOptionalId, readPayload } from '../../sale/payload/rules.ts'
 import { NOT_YET } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
@@ -48,8 +49,9 @@ const UNSOLD_MAX = 5
 export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): void {
   const handle = async ({ json, webhookId }: Verified): Promise<Answered | Refused> => {
     const payload = readPayload(json)
-    if ('errors' in payload) return wrong(payload.errors)
-    const { request } = payload
+    const errors = 'errors' in payload ? payload.errors : null
+    const request = 'errors' in payload ? despite(payload.errors, json) : payload.request
+    if (request === null) return wrong(errors)
     const sale = readOptionalId(json, 'sale')
     if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
@@ -64,7 +66,8 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
       return misusedId(result.kind)
     }
     if (result.kind === 'never_sold') {
-      // Only now, because an operator may have corrected the sale of a malformed key.
+      // Only now, because an operator may have corrected the sale of a wrong address or a malformed key.
+      if (errors !== null) return wrong(errors)
       const malformed = result.courses.find((key) => !isCourseKey(key))
       if (malformed !== undefined) return wrong(`Invalid course key format: ${malformed}`)
       const unsold = result.courses.slice(0, UNSOLD_MAX)
@@ -81,6 +84,13 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     return { ...refundAnswer({ withdrawn, courses, kept }), headers, events: ordered }
   }
   signedRoutes({ ...parts, urls: [REFUND_PATH], handle })
+}
+
+/** What a refund takes back whose only fault is its address: the sale may have had that, too. null: it has another fault. */
+function despite(errors: FieldErrors, json: Json): Refund['request'] | null {
+  const { email, courseIds = [] } = aboutOf(json)
+  const isOther = Object.keys(errors).some((field) => field !== 'email')
+  return isOther || email === undefined || courseIds.length === 0 ? null : { email, courseIds }
 }
 
 /** Throws AppError database.unreachable if nothing was stored. */

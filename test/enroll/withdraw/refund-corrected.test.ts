@@ -67,6 +67,21 @@ test('a refund of a sale whose course key was malformed takes the course that it
   assert.deepEqual([never.status, never.json], [400, { success: false, message: 'Invalid course key format: PyX' }])
 })
 
+test('a refund of a sale whose address was invalid takes the course from who has it, and is else refused as a sale is', async () => {
+  const id = await sold('alice@example')
+  assert.equal(await stateOf(id), 'rejected')
+  const invalid = { success: false, message: { email: ['Enter a valid email address.'] } }
+  const early = await refund('alice@example')
+  assert.deepEqual([early.status, early.json], [400, invalid])
+  await corrected({ id, email: ALICE })
+  assert.equal((await refund('erin@example')).status, 400)
+  const other = await post({ url: product.url, email: 'alice@example', name: '' })
+  assert.equal(other.status, 400)
+  assert.deepEqual(await access(), [`${ALICE} ${DEMO}`])
+  assert.equal((await refund('alice@example')).status, 200)
+  assert.deepEqual(await access(), [])
+})
+
 test('a refund may name a sale by what corrects it: the shop knows its id from an event or the answer to a repeat', async () => {
   const named = (sale: string, email: string, courseIds: readonly string[]) =>
     post({ url: product.url, email, courseIds, sale })
