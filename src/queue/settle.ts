@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
-import { type Line, withFacts } from '../sale/line.ts'
+import { isWanted, type Line, withFacts } from '../sale/line.ts'
 import { type EventKind, isDone, isStopped, type Progress, type Settlement, STOPPED_STATES } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change, TransactionContext } from './events.ts'
@@ -101,7 +101,7 @@ async function writeLines({ trx }: TransactionContext, judged: readonly Judged[]
 
 /**
  * The lines of a delivery after an attempt. A course that has only an allowance now has no account, so that the buyer is
- * again whoever has the address.
+ * again whoever has the address. What a withdrawal found in its course stays known: the attempt was not about that.
  */
 export function linesAfter(
   lines: readonly Line[],
@@ -111,10 +111,10 @@ export function linesAfter(
   }: Pick<Judged, 'effect'> & { settlement: Pick<Settlement, 'outcome' | 'accounts'> },
 ): readonly Line[] {
   const withAccounts = withFacts(lines, accounts, (line, account) => ({ account: account ?? line.account }))
-  return withFacts(withAccounts, outcome.courses, ({ account }, result) => ({
-    account: result === 'allowed' ? null : account,
+  return withFacts(withAccounts, outcome.courses, (line, result) => ({
+    account: result === 'allowed' ? null : line.account,
     ...(effect === 'outdated' ? {} : { result: result ?? null }),
-    ...(effect === 'final' ? { standing: null } : {}),
+    ...(effect === 'final' && isWanted(line) ? { standing: null } : {}),
   }))
 }
 

@@ -108,6 +108,22 @@ test('a delivery is withdrawn when the last of its refunds has ended, and not be
   assert.equal((await bench.row(id)).state, 'withdrawn')
 })
 
+test('that the buyer is out of a refunded course is still known when the rest of its sale is done', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  await storeRefund(bench.context, refundOf(A))
+  await endNext(bench)
+  const outcome = { courses: { [B]: 'enrolled' }, reason: null } as const
+  await bench.store.write([settled({ ...retry(id, 0, 0, 1), state: 'enrolled', dueAt: null, outcome })])
+  const known = (await linesIn(bench.db, id)).map(({ result, standing }) => [result, standing?.standing])
+  assert.deepEqual(known, [
+    [null, 'missing'],
+    ['enrolled', undefined],
+  ])
+  const again = await orderWithdrawal(bench.context, { id, courses: null, paid: false, by: 'ada' })
+  assert.deepEqual(again.result.kind === 'ordered' && again.result.withdrawal.courses, [B])
+})
+
 test('a sale that was withdrawn as a whole has no reason any more, and nothing about it is unknown', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A] }))]))
