@@ -4,7 +4,7 @@ import { isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts
 import { lockDeliveries } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
 import { type WithLines, withLines } from '../lines.ts'
-import { type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
+import { mayHave, type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
 import { hasFailed, type Ordered } from './withdrawal.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
@@ -102,21 +102,18 @@ export interface Refundable {
 
 /**
  * Compares a refund with a delivery. It concerns what the delivery reported or may have done, and what a queued delivery
- * or one that needs attention may still do. A delivery that an operator marked as handled without a report sold nothing:
- * nobody here knows what the operator did. null for a delivery that can't be read. Pure.
+ * or one that needs attention may still do; where a check found the buyer out of it, the order looks again. A delivery that an
+ * operator marked as handled before it had an effect sold nothing: nobody here knows what the operator did. null for a
+ * delivery that can't be read. Pure.
  */
 export function refundableOf({ row, named }: { row: WithdrawableRow; named: readonly string[] }): Refundable | null {
-  const withdrawable = withdrawableOf(row)
-  if (withdrawable === null) return null
+  if (withdrawableOf(row) === null) return null
   const { id, state, lines } = row
   const isOpen = state === 'queued' || state === 'needs_attention'
   const isKnown = state !== 'rejected' && state !== 'handled'
-  const listed = withdrawable.courses.map(({ course }) => course)
-  const isSold = ({ course, withdrawal }: Line): boolean => isKnown || withdrawal !== null || listed.includes(course)
+  const isSold = (line: Line): boolean => isKnown || line.withdrawal !== null || mayHave(row, line)
   const sold = lines.filter((line) => isSold(line) && hasCourse(named, line.course))
-  const courses = sold
-    .filter((line) => (isOpen || listed.includes(line.course)) && !does(line))
-    .map(({ course }) => course)
+  const courses = sold.filter((line) => (isOpen || mayHave(row, line)) && !does(line)).map(({ course }) => course)
   const doing = sold.filter(does).flatMap(({ course, withdrawal }): Ordered[] => {
     // One that has failed did so in another course.
     return withdrawal === null || hasFailed(withdrawal) ? [] : [{ delivery: id, order: withdrawal.id, course }]

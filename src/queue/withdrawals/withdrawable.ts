@@ -23,18 +23,24 @@ export async function readWithdrawable(
 }
 
 /**
- * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done, or may still
- * do because the delivery is queued. Courses that the buyer is known to be out of are left out. null if its row has no
- * readable request.
+ * Whether a delivery reported a course, or an attempt without a report may have done it, or may still do so because the
+ * delivery is queued.
+ */
+export const mayHave = (
+  row: Pick<DeliveryRow, 'state' | 'may_have_effect'>,
+  { result }: Pick<Line, 'result'>,
+): boolean => result !== null || row.state === 'queued' || (row.may_have_effect !== 0 && row.state !== 'withdrawn')
+
+/**
+ * What a delivery can be withdrawn from: what it may have, see mayHave. Courses that it did not report and that the buyer is
+ * known to be out of are left out. null if its row has no readable request.
  */
 export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
     const { email } = readRequest(row.request)
-    const isPossible = row.state === 'queued' || row.may_have_effect !== 0
-    const mayHave = ({ result, standing }: Line): boolean =>
-      result !== null || (isPossible && row.state !== 'withdrawn' && !isOut(standing))
-    return { email, courses: row.lines.filter(mayHave) }
+    const courses = row.lines.filter((line) => mayHave(row, line) && (line.result !== null || !isOut(line.standing)))
+    return { email, courses }
   } catch {
     return null
   }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { lockDelivery, startAgain } from '../../../src/queue/change-deliveries.ts'
+import { lockDelivery, markHandled, startAgain } from '../../../src/queue/change-deliveries.ts'
 import { orderWithdrawal } from '../../../src/queue/withdraw.ts'
 import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import { worstOf } from '../../../src/queue/withdrawals/withdrawal.ts'
-import { linesIn, withdrawalsIn } from '../../lines.ts'
+import { linesIn, setFacts, withdrawalsIn } from '../../lines.ts'
 import {
   accepted,
   arrival,
@@ -122,6 +122,18 @@ test('that the buyer is out of a refunded course is still known when the rest of
   ])
   const again = await orderWithdrawal(bench.context, { id, courses: null, paid: false, by: 'ada' })
   assert.deepEqual(again.result.kind === 'ordered' && again.result.withdrawal.courses, [B])
+})
+
+test('a refund of a handled sale takes the one course although a check found the buyer out of the other one', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
+  const outcome = { courses: { [B]: 'enrolled' }, reason: { code: 'lms.refused', subject: 'full', course: A } } as const
+  await bench.store.write([settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, outcome })])
+  const found = { standing: 'missing', mode: null, checkedAt: START, since: START } as const
+  await setFacts(bench.db, id, { standings: { [A]: found } })
+  await markHandled(bench.context, { id, note: 'another course', by: 'ada' })
+  const { result } = await storeRefund(bench.context, refundOf(A, B))
+  assert.deepEqual(result.kind === 'accepted' && result.orders.map(({ course }) => course), [A, B])
 })
 
 test('a sale that was withdrawn as a whole has no reason any more, and nothing about it is unknown', async (t) => {
