@@ -38,6 +38,9 @@ export interface ReceivedRefund {
   readonly to?: string
 }
 
+/** The name of no sale. A field `sale` that names none may be the shop's own, as it was in the payload of the sale. */
+const NO_SALE = ''
+
 /** So many courses are named in the log. */
 const UNSOLD_MAX = 5
 
@@ -53,12 +56,11 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     const request = 'errors' in payload ? despite(payload.errors, json) : payload.request
     if (request === null) return wrong(errors)
     const sale = readOptionalId(json, 'sale')
-    if ('errors' in sale) return wrong(sale.errors)
     const courses = request.courseIds.length
     const deadline = answerWithinMs === 0 ? null : performance.now() + answerWithinMs
     const names = {
       ...(webhookId === undefined ? {} : { webhookId }),
-      ...(sale.value === null ? {} : { sale: sale.value }),
+      ...('errors' in sale ? { sale: NO_SALE } : sale.value === null ? {} : { sale: sale.value }),
     }
     const { result, events } = await store(parts, { request, digest: digestOf(json), ...names })
     if (result.kind === 'sale_id' || result.kind === 'refund_reused') {
@@ -68,6 +70,7 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
     if (result.kind === 'never_sold') {
       // Only now, because an operator may have corrected the sale of a wrong address or a malformed key.
       if (errors !== null) return wrong(errors)
+      if ('errors' in sale) return wrong(sale.errors)
       const malformed = result.courses.find((key) => !isCourseKey(key))
       if (malformed !== undefined) return wrong(`Invalid course key format: ${malformed}`)
       const unsold = result.courses.slice(0, UNSOLD_MAX)

@@ -187,9 +187,9 @@ describe('a course that was sold alone and in a bundle', () => {
 
 test('a refund with the payload of a sale takes back that one, even if the shop has a field `sale` of its own', async () => {
   const [first, other] = [await sold(ALICE), await sold(ALICE, [PYTHON])]
-  for (const sale of [other, 4711]) {
+  for (const [index, sale] of [other, 4711, { id: 4711 }, [], true, null, '', 's'.repeat(257)].entries()) {
     const body = JSON.stringify({ ...JSON.parse(payload({ email: ALICE, courseIds: [PYTHON] })), sale })
-    const own = await postTo({ url: product.url, path: 'webhook', body, headers: standard(body, `order_${sale}`) })
+    const own = await postTo({ url: product.url, path: 'webhook', body, headers: standard(body, `order_${index}`) })
     const { status, json, headers } = await refund({ email: ALICE, courseIds: [PYTHON], sale })
     assert.deepEqual(
       [status, json, headers['x-lernito-delivery']],
