@@ -10,7 +10,7 @@ import { join } from 'node:path'
 
 const secret = process.env.LERNITO_EVENTS_SECRET ?? 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
 /** While the operator changes the secret: both, with a space between them. */
-const secrets = secret.split(' ')
+const secrets = secret.match(/\S+/g) ?? []
 const port = Number(process.env.PORT ?? 8792)
 const states = process.env.LERNITO_STATES ?? 'lernito-states'
 

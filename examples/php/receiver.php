@@ -9,7 +9,7 @@ declare(strict_types=1);
 
 define('SECRET', getenv('LERNITO_EVENTS_SECRET') ?: 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ=');
 /** While the operator changes the secret: both, with a space between them. */
-define('SECRETS', explode(' ', SECRET));
+define('SECRETS', preg_split('/\s+/', SECRET, flags: PREG_SPLIT_NO_EMPTY));
 define('STATES', getenv('LERNITO_STATES') ?: 'lernito-states');
 
 /** Whether the service signed these bytes within the last five minutes. */

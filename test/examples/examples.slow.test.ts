@@ -361,12 +361,14 @@ describe('the receivers', { concurrency: true }, () => {
       // It remembers what it has after a restart. While the secret is changed, it accepts both.
       child.kill('SIGKILL')
       await ended
-      const restarted = begin({ LERNITO_EVENTS_SECRET: `${WHSEC} ${SANDBOX_EVENTS_SECRET}` })
+      const restarted = begin({ LERNITO_EVENTS_SECRET: `${WHSEC}  ${SANDBOX_EVENTS_SECRET} ` })
       assert.equal(await until('the restart', () => posted(later).catch(() => undefined)), 204)
       assert.equal(await posted(event), 204)
       assert.equal(await posted(resigned(event, { secret: WHSEC })), 204)
       const unknown = `whsec_${Buffer.alloc(32, 8).toString('base64')}`
       assert.equal(await posted(resigned(event, { secret: unknown })), 401)
+      const unsigned = resigned(event, { body: other({ sequence: sequence + 9 }), secret: '' })
+      assert.equal(await posted(unsigned), 401, 'a space too many is no secret that everybody has')
       assert.equal(restarted.stdout(), '')
     })
   }
