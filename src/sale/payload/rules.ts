@@ -153,8 +153,8 @@ export function readTexts(node: Json | undefined): Read<readonly string[], Field
   return Object.keys(errors).length > 0 ? { errors } : { value }
 }
 
-/** Python counts code points. */
-function tooLong(text: string, limit: number): readonly string[] {
+/** The error of a text that is too long; none if it isn't. Python counts code points. */
+export function tooLong(text: string, limit: number): readonly string[] {
   if (text.length <= limit || [...text].length <= limit) return []
   return [`Ensure this field has no more than ${limit} characters.`]
 }

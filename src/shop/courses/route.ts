@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Json, JsonNumber } from '../../sale/json/json.ts'
-import { type FieldErrors, readFields } from '../../sale/payload/rules.ts'
+import { type FieldErrors, readFields, tooLong } from '../../sale/payload/rules.ts'
 import { type Answered, laterAnswer, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { headerOf, type Verified } from '../webhook/receive.ts'
 import type { Catalogue, Course } from './catalogue.ts'
@@ -114,9 +114,9 @@ function readRequest(json: Json): Asked | { readonly errors: FieldErrors } {
 }
 
 function wrongAfter(after: Json): FieldErrors {
-  if (after !== null && typeof after !== 'string') return { after: ['Not a valid string.'] }
-  const isLong = after !== null && after.length > KEY_MAX
-  return isLong ? { after: [`Ensure this field has no more than ${KEY_MAX} characters.`] } : {}
+  if (after === null) return {}
+  const errors = typeof after === 'string' ? tooLong(after, KEY_MAX) : ['Not a valid string.']
+  return errors.length === 0 ? {} : { after: errors }
 }
 
 function wrongSize(size: Json): FieldErrors {

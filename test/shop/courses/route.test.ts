@@ -103,6 +103,7 @@ test('the courses come in pages, each once and in the order of their keys', asyn
     courses: [],
     next: null,
   })
+  assert.equal((await ask({ after: '\u{10330}'.repeat(255) })).status, 200, 'a key of 255 characters')
 })
 
 test('who has the page already gets 304 with its age, until something in it changes', async (t) => {
