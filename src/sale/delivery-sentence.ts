@@ -36,7 +36,7 @@ export type Situation =
   | 'lost'
 
 /** A piece of a sentence. A time (ms since 1970) is written in the reader's zone by what shows it. */
-export type Piece = string | { readonly at: number }
+type Piece = string | { readonly at: number }
 
 /** What is true of a delivery, in one or two sentences, the same for everybody who is told. */
 export interface DeliverySentence {

@@ -10,7 +10,7 @@ export interface Style {
 }
 
 /** JSON to be written: its texts, and all that is between them. */
-export type Pieces = readonly (string | { readonly text: string })[]
+type Pieces = readonly (string | { readonly text: string })[]
 
 /**
  * Writes a tree of readJson as Python's `json.dumps(…, sort_keys=True)` does, byte for byte. A lone surrogate is kept

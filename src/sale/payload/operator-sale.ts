@@ -5,7 +5,7 @@ import type { EnrollmentRequest, Source, VerifiedWebhook } from '../types.ts'
 import { type FieldErrors, readPayload } from './rules.ts'
 
 /** A sale that an operator makes, ready to be stored; or what is wrong with its fields, in the webhook's words. */
-export type OperatorSale =
+type OperatorSale =
   | { readonly webhook: VerifiedWebhook; readonly request: EnrollmentRequest }
   | { readonly errors: FieldErrors }
 

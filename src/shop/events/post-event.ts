@@ -101,7 +101,7 @@ function postedOf(status: number, location: string | string[] | undefined): Post
 }
 
 /** Why there is no connection. `code` is the system's error code, such as ECONNREFUSED, or says what is wrong. */
-export interface NoConnection {
+interface NoConnection {
   readonly obstacle: 'private' | 'tls' | 'unreachable'
   readonly code: string
 }
