@@ -21,6 +21,8 @@ export interface Inspection {
   readonly oldestCode: number
   /** The clocks of the database and of this machine at the same time, ms since 1970; null if they are the same clock. */
   readonly clock: { readonly theirs: number; readonly ours: number } | null
+  /** Whether another program keeps a SQLite file locked, so that nobody can write. */
+  readonly locked: boolean
   /** What the server says of itself; null for a SQLite file. */
   readonly server: Awaited<ReturnType<typeof traitsOf>> | null
   /** The number of services. `silent` services have sent no heartbeat for so long that they count as dead. `names`: of both. */
@@ -59,7 +61,7 @@ export async function inspectDatabase(from: {
     const { replicas, ...content } = await contentOf(db)
     const alive = replicas.filter(({ seen_at: at }) => clock.theirs - at < deadAfterMs).length
     const services = { alive, silent: replicas.length - alive, names: replicas.map(({ id }) => id) }
-    return { ...content, clock, server: await traitsOf(db), services }
+    return { ...content, clock, locked: false, server: await traitsOf(db), services }
   }
   const late = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })))
@@ -79,10 +81,12 @@ export async function inspectDatabase(from: {
 const PRE_ENROLLED_SQL =
   "select distinct course_key from (select id from deliveries where state = 'pre_enrolled' order by active_at desc limit 5000) as latest inner join delivery_lines on delivery_id = id where result = 'allowed'"
 
+type Content = Omit<Inspection, 'clock' | 'locked' | 'server' | 'services'> & {
+  readonly replicas: readonly ReplicaRow[]
+}
+
 /** What the tables hold, as far as they are there. */
-async function contentOf(
-  db: Database['db'],
-): Promise<Omit<Inspection, 'clock' | 'server' | 'services'> & { readonly replicas: readonly ReplicaRow[] }> {
+async function contentOf(db: Database['db']): Promise<Content> {
   const tables = new Set((await db.introspection.getTables()).map(({ name }) => name))
   const applied = tables.has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
   const replicas = tables.has('replicas') ? await db.selectFrom('replicas').selectAll().execute() : []
@@ -161,15 +165,15 @@ function unwritable(path: string): string | null {
 
 const full = (folder: string): string | null => (hasRoom(folder) ? null : `the disk of ${folder} is full`)
 
-const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], endpoint: null, replicas: [] }
+const EMPTY = { level: 0, oldestCode: 0, locked: false, preEnrolled: [], endpoint: null, replicas: [] }
 
-async function contentOfFile(file: string): ReturnType<typeof contentOf> {
+async function contentOfFile(file: string): Promise<Content & Pick<Inspection, 'locked'>> {
   const connection = openReadOnly(file)
   const db = new Kysely<Tables>({
     dialect: sqliteDialect({ read: createStatements(connection), write: refuseToWrite }),
   })
   try {
-    return await contentOf(db)
+    return { ...(await contentOf(db)), locked: isLocked(file) }
   } finally {
     connection.close()
   }
@@ -184,6 +188,24 @@ function openReadOnly(file: string): DatabaseSync {
   const location = pathToFileURL(file)
   if (!existsSync(`${file}-wal`)) location.searchParams.set('immutable', '1')
   return new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+}
+
+/**
+ * Whether the right to write can't be had. It takes that right, if a process may have the file open, and gives it back. To be
+ * called while a connection that only reads is open: the last one to be closed would carry out the log of a killed service.
+ */
+function isLocked(file: string): boolean {
+  if (!existsSync(`${file}-wal`)) return false
+  const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+  try {
+    connection.exec('BEGIN IMMEDIATE; ROLLBACK')
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    connection.close()
+  }
 }
 
 /** Whether a service holds FILE.lock. A starting service waits for the lock longer than this check takes. */

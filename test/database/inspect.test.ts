@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, chownSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -96,6 +97,7 @@ describe('a SQLite file', () => {
       level: KNOWN_LEVEL,
       oldestCode: 1,
       clock: null,
+      locked: false,
       server: null,
       services: { alive: 1, silent: 0, names },
       preEnrolled: [],
@@ -111,9 +113,21 @@ describe('a SQLite file', () => {
     const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
     serving.child.kill('SIGKILL')
     await serving.ended
-    assert.ok(readdirSync(folder).includes('lernito.db-wal'))
+    const log = readFileSync(join(folder, 'lernito.db-wal'))
     const { level, services } = found(await inFolder(folder))
     assert.deepEqual({ level, alive: services.alive }, { level: KNOWN_LEVEL, alive: 0 })
+    assert.deepEqual(readFileSync(join(folder, 'lernito.db-wal')), log)
+  })
+
+  test('is locked while another program keeps it from being written to', async (t) => {
+    const folder = temporaryFolder(t)
+    await migrated(`sqlite:${join(folder, 'lernito.db')}`)
+    const other = new DatabaseSync(join(folder, 'lernito.db'))
+    t.after(() => other.close())
+    other.exec('begin immediate')
+    assert.equal(found(await inFolder(folder)).locked, true)
+    other.exec('rollback')
+    assert.equal(found(await inFolder(folder)).locked, false)
   })
 
   test('lets a service start during an inspection', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, describe, type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
@@ -105,6 +106,21 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.ours, Case>> = {
       writeFileSync(join(folder, 'file'), '')
       return { LERNITO_DATABASE_URL: `sqlite:${join(folder, 'file', 'data', 'lernito.db')}` }
     }),
+  },
+  'database.locked': {
+    rule: 'another program that keeps the SQLite file locked',
+    found: 'database',
+    broken: async (t) =>
+      alone(async (folder) => {
+        const file = join(folder, 'lernito.db')
+        const database = openDatabase({ url: `sqlite:${file}`, serve: false })
+        await migrate({ database, now: Date.now })
+        await database.close()
+        const other = new DatabaseSync(file)
+        t.after(() => other.close())
+        other.exec('begin immediate')
+        return at(`sqlite:${file}`)
+      })(t),
   },
   'database.unreachable': {
     rule: 'no server at the address of the database',

@@ -72,7 +72,7 @@ const DATABASE = check({
     const signal = AbortSignal.timeout(callMs)
     const { name, ...inspected } = await inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal })
     if (inspected.ok) {
-      const problems = serverProblems(name, inspected.found)
+      const problems = writeProblems(name, inspected.found)
       const gives = { database: inspected.found }
       return problems.length > 0 ? failed(problems, gives) : passed(name, gives)
     }
@@ -81,9 +81,10 @@ const DATABASE = check({
   },
 })
 
-function serverProblems(name: string, { server }: Inspection): Problem[] {
+function writeProblems(name: string, { locked, server }: Inspection): Problem[] {
   const variables = server?.readOnly ?? null
   return [
+    ...(locked ? [problem('database.locked', { name })] : []),
     ...(variables === null ? [] : [problem('database.read_only', { name, variables })]),
     ...(server?.galera ? [problem('database.galera', { name })] : []),
   ]
