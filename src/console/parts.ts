@@ -11,7 +11,7 @@ import { createTestNotification, type PostText } from '../operators/notify/post-
 import type { ConsoleUrl } from '../operators/notify/words.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import type { Catalogue } from '../shop/courses/catalogue.ts'
-import { refusedCourses } from '../shop/courses/sold-courses.ts'
+import { missingCourses, refusedCourses } from '../shop/courses/sold-courses.ts'
 import { formsLately, type SendersView } from '../shop/senders/view.ts'
 import { createLmsCalls } from './lms-calls.ts'
 
@@ -74,6 +74,7 @@ export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
     formsLately: () => guard(() => formsLately(db)),
     readCatalogue: () => guard(parts.readCatalogue),
     refusedCourses: () => guard(() => refusedCourses(db)),
+    missingCourses: () => guard(() => missingCourses(db)),
   }
 }
 export type PageParts = Readonly<ReturnType<typeof pageParts>>

@@ -146,3 +146,11 @@ test('the page says what has changed in a course, and when', async () => {
   ]
   for (const line of lines) assert.match(text, new RegExp(line))
 })
+
+test('a wrong key is known as soon as it was sold, before the courses of the LMS are read', async (t) => {
+  const other = await startWithConsole()
+  t.after(() => other.stop())
+  await other.sell({ email: 'erin@example.com', courseIds: [TYPO] })
+  const page = await (await operator(other)).see('/courses')
+  assert.match(readable(page), /PY1O1\+2026 no such course 1 0 0 1/)
+})

@@ -35,7 +35,8 @@ export function addCourses(parts: PageParts): void {
 
 /**
  * What the LMS said about a course. `paused`: it is open, and the LMS fails for everyone who is to be enrolled. `unknown`:
- * it was first sold after the LMS was last asked. `similar`: the key of the course that a missing one looks like.
+ * it was first sold after the LMS was last asked, and no sale found it missing. `similar`: the key of the course that a
+ * missing one looks like.
  */
 type Status =
   | { readonly kind: 'paused'; readonly since: PausedCourse['since'] }
@@ -60,15 +61,16 @@ function changeOf(known: Known | null): Change | null {
 }
 
 async function readView(
-  { operations, readCatalogue, refusedCourses, breakers, modeOf, now }: PageParts,
+  { operations, readCatalogue, refusedCourses, missingCourses, breakers, modeOf, now }: PageParts,
   of: FastifyRequest,
   asked: Period,
 ) {
   const { period, from: since, to } = boundsOf(asked, { now: now(), zone: of.zone })
-  const [sold, catalogue, isRefused] = await Promise.all([
+  const [sold, catalogue, isRefused, isMissing] = await Promise.all([
     operations.salesByCourse({ from: since, to }),
     readCatalogue(),
     refusedCourses(),
+    missingCourses(),
   ])
   const selling = { modeOf, isRefused, at: now() }
   const paused = new Map(breakers.paused().map(({ course, since: at }) => [course, at]))
@@ -78,7 +80,8 @@ async function readView(
     const known = catalogue.known(key)
     const change = changeOf(known)
     if (course === undefined) {
-      const status: Status = known !== null ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
+      const status: Status =
+        known !== null || isMissing(key) ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
       return { key, name, counts, change, status }
     }
     const obstacle = obstacleOf(course, selling)

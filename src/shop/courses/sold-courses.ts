@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
+import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
 
 /** A course counts as sold here for this long after its last sale, ms. */
 export const SOLD_MS = 90 * 24 * 3_600_000
@@ -30,14 +32,25 @@ export async function soldCourses(db: Kysely<Tables>, since: number): Promise<re
  * Tells which courses the LMS refuses: a sale needs attention for that reason, and for this course. The LMS names no cause,
  * so an operator who replays the sale or marks it as handled ends it.
  */
-export async function refusedCourses(db: Kysely<Tables>): Promise<(key: string) => boolean> {
+export const refusedCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> => coursesOf(db, 'lms.refused')
+
+/** Tells which courses the LMS did not have when they were sold. The catalogue knows it only after its next reading. */
+export const missingCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> => coursesOf(db, 'course.missing')
+
+/** The courses for which a sale needs attention, by its reason. */
+async function coursesOf(db: Kysely<Tables>, reason: ReasonCode): Promise<(key: string) => boolean> {
   const rows = await db
     .selectFrom('deliveries')
-    .select('reason_course')
+    .select(REASON_COLUMNS)
     .distinct()
     .where('state', '=', 'needs_attention')
-    .where('reason', '=', 'lms.refused')
+    .where('reason', '=', reason)
     .execute()
-  const refused = new Set(rows.flatMap(({ reason_course: key }) => (key === null ? [] : [courseIdentity(key)])))
-  return (key) => refused.has(courseIdentity(key))
+  const found = new Set<string>()
+  for (const row of rows) {
+    const of = readReason(row)
+    const key = of === null ? null : courseOfReason(of)
+    if (key !== null) found.add(courseIdentity(key))
+  }
+  return (key) => found.has(courseIdentity(key))
 }
