@@ -147,9 +147,9 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.lms, Case>> = {
     },
   },
   'token.barred': {
-    rule: 'a proxy that blocks token requests',
+    rule: 'a proxy that asks token requests for a password of its own',
     found: 'lms.token',
-    broken: standIn({ faults: [{ path: TOKEN, status: 403 }] }),
+    broken: standIn({ faults: [{ path: TOKEN, status: 401 }] }),
   },
   'token.not_jwt': {
     rule: 'an LMS that issues no JWT',

@@ -74,8 +74,10 @@ test('a refusal names the setting, and never the secret or the token', async () 
   assert.match((await messages(200, { ...good, token_type: 'Bearer' })).message, /not a JWT/)
   const page = await messages(404, '<html>Page not found</html>')
   assert.deepEqual([page.kind, /LERNITO_LMS_URL/.test(page.message)], ['misconfigured', true])
-  const barred = await messages(403, '<html>Forbidden</html>')
-  assert.deepEqual([barred.kind, /proxy/.test(barred.message)], ['misconfigured', true])
+  for (const status of [401, 403]) {
+    const barred = await messages(status, '<html>Not for you</html>')
+    assert.deepEqual([barred.kind, /proxy/.test(barred.message)], ['misconfigured', true])
+  }
   assert.equal((await messages(502, '<html>')).kind, 'unreachable')
   assert.equal((await messages(500, '<html>')).kind, 'server_error')
 })

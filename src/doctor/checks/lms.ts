@@ -131,7 +131,7 @@ function tokenProblem(answer: Answer, failure: Failure): Problem {
   if (error !== null) return problem('token.refused', { error })
   if (failure.kind === 'throttled') return problem('token.rate_limited', {})
   if (failure.kind === 'misconfigured' && answer.status === 200) return problem('token.not_jwt', {})
-  if (failure.kind === 'misconfigured' && answer.status === 403) return problem('token.barred', {})
+  if (answer.status === 401 || answer.status === 403) return problem('token.barred', { status: String(answer.status) })
   return callProblem(failure)
 }
 

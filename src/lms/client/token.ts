@@ -42,7 +42,8 @@ export const misconfigured = ({ status }: Answer, message: string): Failed =>
 
 /**
  * Judges an answer of the token endpoint. 429 is its rate limit for each address: a page without Retry-After (Open edX,
- * oauth_dispatch/views.py, `RATELIMIT_RATE`; static_template_view/views.py, `render_429`). It never answers 403 itself.
+ * oauth_dispatch/views.py, `RATELIMIT_RATE`; static_template_view/views.py, `render_429`). It never answers 403 itself, nor
+ * 401 without an OAuth error.
  * @param application the first part of the names of its settings
  * @param refusal gives what another OAuth error code means for this grant
  */
@@ -55,11 +56,11 @@ export function judgeGrant(
     const message = 'The LMS limits the token requests from this address (429)'
     return failed({ ...judgeOther(answer, TOKEN_ENDPOINT).failure, message })
   }
-  if (answer.status === 403) {
-    const remedy = 'check the proxy and the firewall in front of it'
-    return misconfigured(answer, `Something in front of the LMS blocks token requests (403): ${remedy}`)
-  }
   const error = oauthError(answer)
+  if (error === null && (answer.status === 401 || answer.status === 403)) {
+    const remedy = 'check the proxy and the firewall in front of it'
+    return misconfigured(answer, `Something in front of the LMS blocks token requests (${answer.status}): ${remedy}`)
+  }
   if (error === 'invalid_client') {
     const settings = `${application}_CLIENT_ID with ${application}_CLIENT_SECRET`
     return misconfigured(answer, `The LMS does not know ${settings} (invalid_client)`)
