@@ -53,8 +53,10 @@ test('the figures lead to their sales, and the wrong key to the correction of al
   const links = linksOf(await seen('/courses', /no such course/))
   const correct = links.find((link) => link.includes('/correct?'))
   assert.ok(correct)
-  const query = new URL(correct, product.console).searchParams
-  assert.deepEqual(Object.fromEntries(query), {
+  const { from, ...query } = Object.fromEntries(new URL(correct, product.console).searchParams)
+  assert.match(from ?? '', /^\d{4}-\d\d-\d\d$/)
+  assert.deepEqual(query, {
+    sales: 'only',
     state: 'needs_attention',
     cause: 'course.missing',
     about: TYPO,
@@ -88,6 +90,16 @@ test('another period counts its own sales, and its figures lead to the sales of 
   )
   const { from, to } = Object.fromEntries(new URL(list ?? '', product.console).searchParams)
   assert.deepEqual([from, to], [day, day])
+})
+
+test('a button corrects or replays as many sales as it says: those of the period', async () => {
+  const [day = ''] = new Date().toISOString().split('T')
+  const links = linksOf(await seen(`/courses?from=${day}&to=${day}`, /Correct 2….*Replay 1…/))
+  for (const path of ['/correct?', '/replay?']) {
+    const link = links.find((one) => one.includes(path)) ?? ''
+    const { from, to, sales } = Object.fromEntries(new URL(link, product.console).searchParams)
+    assert.deepEqual({ from, to, sales }, { from: day, to: day, sales: 'only' }, path)
+  }
 })
 
 test('an LMS that can’t be asked leaves the courses, and the page says why and since when', async () => {

@@ -232,13 +232,14 @@ function changeHtml(change: Change | null, { since }: View): string {
   return html`<small class="quiet">${words.changed} !${agoHtml(was.until)}, ${words.before} !${[...called, ...state].join(', ')}</small>`
 }
 
-/** What an operator can do about the problems of a course; else, its page in the LMS. */
+/** What an operator can do about the problems of a course in the time of this page; else, its page in the LMS. */
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
   const stopped = counts.needs_attention
+  const counted = { sales: 'only', state: 'needs_attention', ...view.period } as const
   if (status.kind === 'missing') {
     if (status.similar === null || stopped === 0) return ''
-    const query = queryText({ state: 'needs_attention', cause: 'course.missing', about: key })
+    const query = queryText({ ...counted, cause: 'course.missing', about: key })
     const url = `~/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
     return html`<a class="button" href="${url}">${fillCount(words.correct, stopped)}</a>`
   }
@@ -246,7 +247,7 @@ function actionHtml(line: Line, view: View): string {
   const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`
   if (!isKnownShut(line) || stopped === 0) return about
   // A replay helps only after what keeps buyers out was changed in the LMS.
-  const query = queryText({ course: key, sales: 'only', state: 'needs_attention' })
+  const query = queryText({ ...counted, course: key })
   return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(TEXTS.overview.attention.replay, stopped)}</a></div>`
 }
 
