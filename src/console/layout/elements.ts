@@ -113,6 +113,17 @@ export function seenOf(form: URLSearchParams): number | undefined {
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
+/** The id of the text that says what is wrong with a form. */
+export const PROBLEM_ID = 'problem'
+
+/** Marks a field that is in error, and leads from it to that text; '' for all others. */
+export const invalidMark = (isInvalid: boolean): string =>
+  isInvalid ? html` aria-invalid="true" aria-describedby="${PROBLEM_ID}"` : ''
+
+/** Returns what is wrong with a form that was sent. The script notices.js gives it the focus. */
+export const problemHtml = (text: string): string =>
+  html`<p class="note warning" role="alert" id="${PROBLEM_ID}">${text}</p>`
+
 /** Returns the fields of a posted form again, except the one that a new form has of its own. */
 export const sameFields = (form: URLSearchParams): string =>
   [...form].map(([name, value]) => (name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')

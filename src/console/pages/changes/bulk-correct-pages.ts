@@ -6,7 +6,7 @@ import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { differenceHtml, hiddenFields, listTable } from '../../layout/elements.ts'
+import { differenceHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -147,20 +147,23 @@ function previewHtml(view: Preview): string {
   const right =
     to === null ? html`<div>${words.noTarget}</div>` : side(words.enrollIn, name(to), differenceHtml(to, from, 'good'))
   const swap = html`<div class="swap">!${wrong}<span aria-hidden="true">→</span>!${right}</div>`
-  return html`!${stepsHtml('preview')}!${again}!${swap}!${problemHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
+  return html`!${stepsHtml('preview')}!${again}!${swap}!${obstacleHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
 <div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
 !${listTable({ columns: words.columns, numbers: [4], rows: items.map((item) => buyerCells(item, view)) })}
 !${total > items.length ? html`<p class="quiet">${fillCount(words.showing, items.length, { total: numberText(total) })}</p>` : ''}`
 }
 
-function problemHtml({ course, to, from, written }: Preview): string {
+/** Whether an operator named a course that the LMS doesn't have. */
+const isTargetMissing = ({ course, to, written }: Preview): boolean => course.ok && to === null && written !== ''
+
+function obstacleHtml(view: Preview): string {
+  const { course, to, from, written } = view
   if (!course.ok)
     return html`<p class="note warning" role="status">${fill(words.unread, { reason: course.message })}</p>`
   if (to !== null && isSameCourse(to, from)) {
     return html`<p class="note warning" role="status">${words.exists}</p>`
   }
-  if (to !== null || written === '') return ''
-  return html`<p class="note warning" role="alert">${fill(TEXTS.correct.none, { key: written })}</p>`
+  return isTargetMissing(view) ? problemHtml(fill(TEXTS.correct.none, { key: written })) : ''
 }
 
 /** What the LMS has for a buyer; null: it didn't say. */
@@ -206,10 +209,11 @@ function startHtml(view: Preview): string {
 }
 
 /** Another course than the closest one. It is open if there is none. */
-function otherHtml({ query, to, written }: Preview): string {
+function otherHtml(view: Preview): string {
+  const { query, to, written } = view
   return html`<details!${to === null ? ' open' : ''}><summary>${words.other}</summary>
 <form method="get" action="~/correct" class="stack">!${hiddenFields(query)}<label for="enroll_in">${words.key}</label>
-<input id="enroll_in" name="enroll_in" value="${written === '' ? (to ?? '') : written}" maxlength="${KEY_MAX}" spellcheck="false" autocomplete="off"><button class="second">${words.lookUp}</button></form></details>`
+<input id="enroll_in" name="enroll_in" value="${written === '' ? (to ?? '') : written}" maxlength="${KEY_MAX}" spellcheck="false" autocomplete="off"!${invalidMark(isTargetMissing(view))}><button class="second">${words.lookUp}</button></form></details>`
 }
 
 function buyerCells(item: Summary, view: Preview): string[] {

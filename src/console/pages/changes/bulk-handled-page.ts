@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
-import { hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields, invalidMark, problemHtml } from '../../layout/elements.ts'
 import { fillCount } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -63,16 +63,14 @@ export function addBulkHandled(parts: PageParts): void {
 /** @param items what the operator sees: if somebody changes one of them before the form is sent, that one stays as it is */
 function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): string {
   if (items.length === 0) return html`<p>${words.none}</p>`
-  const problem = sent?.has('problem')
-    ? html`<p class="note warning" role="alert">${TEXTS.delivery.done.warning.noNote}</p>`
-    : ''
+  const isWrong = sent?.has('problem') ?? false
   const help = items.some(keepsCourse) ? TEXTS.delivery.handledKeeps : TEXTS.delivery.handledHelp
   const fields = hiddenFields({
     ids: items.map(({ id }) => id).join(','),
     ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),
   })
-  return html`!${problem}<p>${help}</p><form method="post" action="~/handled" class="stack">!${fields}
-<label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required></textarea>
+  return html`!${isWrong ? problemHtml(TEXTS.delivery.done.warning.noNote) : ''}<p>${help}</p><form method="post" action="~/handled" class="stack">!${fields}
+<label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required!${invalidMark(isWrong)}></textarea>
 <button>${TEXTS.delivery.markHandled}</button></form>`
 }
 

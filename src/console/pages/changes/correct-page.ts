@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
+import type { EnrollmentRequest } from '../../../sale/types.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { hiddenFields, seenField, seenOf, seenValue } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -32,9 +33,11 @@ export function addCorrection(parts: PageParts): void {
   ): Promise<FastifyReply> => {
     const here = { request: reply.request, id: delivery.id, seen }
     const form = sent ?? formOfDelivery(delivery)
-    const above =
-      sent === null ? await missingHtml(lms, here, delivery) : await previewHtml(parts, here, { form, delivery })
-    const main = formHtml(here, { form, above })
+    const { above, invalid = [] } =
+      sent === null
+        ? { above: await missingHtml(lms, here, delivery) }
+        : await previewHtml(parts, here, { form, delivery })
+    const main = formHtml(here, { form, above, invalid })
     return sendPage({ reply, title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main })
   }
 
@@ -100,26 +103,40 @@ interface Here {
   readonly seen: number
 }
 
-function formHtml({ id, seen }: Here, { form, above }: { form: SaleForm; above: string }): string {
+function formHtml({ id, seen }: Here, of: { form: SaleForm; above: string; invalid: readonly string[] }): string {
+  const { form, above, invalid } = of
   const here = `~/deliveries/${id}`
   return html`<p>${words.intro}</p>!${above}
-<form method="post" action="${here}/correct" class="stack">!${seenField(seen)}!${saleFields(form)}
+<form method="post" action="${here}/correct" class="stack">!${seenField(seen)}!${saleFields(form, invalid)}
 <button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
 <p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
 }
 
+/** Returns what a correction would do, or why there is none, and what is wrong with the form: see saleFields. */
 async function previewHtml(
-  { operations, lms }: PageParts,
+  parts: PageParts,
   here: Here,
   { form, delivery }: { form: SaleForm; delivery: Shown },
-): Promise<string> {
-  const planned = await operations.previewCorrection({ id: here.id, ...changesOf(delivery, form) })
-  if (planned.kind === 'invalid') return errorsHtml(errorTexts(planned.errors))
-  if (planned.kind === 'already' || planned.kind === 'ended') {
-    return html`<p class="note warning" role="status">${words[planned.kind]} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`
+): Promise<{ above: string; invalid?: readonly string[] }> {
+  const planned = await parts.operations.previewCorrection({ id: here.id, ...changesOf(delivery, form) })
+  if (planned.kind === 'invalid') {
+    return { above: errorsHtml(errorTexts(planned.errors)), invalid: Object.keys(planned.errors) }
   }
-  if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
-  const { email, courseIds } = planned.request
+  if (planned.kind === 'already' || planned.kind === 'ended') {
+    return {
+      above: html`<p class="note warning" role="status">${words[planned.kind]} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`,
+    }
+  }
+  if (planned.kind !== 'planned') return { above: html`<p class="note warning" role="status">${words.unchanged}</p>` }
+  return { above: await plannedHtml(parts, here, { form, delivery, request: planned.request }) }
+}
+
+async function plannedHtml(
+  { lms }: PageParts,
+  here: Here,
+  { form, delivery, request }: { form: SaleForm; delivery: Shown; request: EnrollmentRequest },
+): Promise<string> {
+  const { email, courseIds } = request
   const { withdrawable } = delivery
   const concerned = withdrawable?.courses ?? []
   const [account, courses, stands] = await Promise.all([

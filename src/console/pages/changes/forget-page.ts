@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
-import { hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields, invalidMark, problemHtml } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
@@ -65,7 +65,6 @@ interface FormOf {
 function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   const { email, allowances, person, isWrong } = of
   const count = numberText(person.salesCount)
-  const warning = html`<p class="note warning" role="alert">${fill(words.wrong, { email })}</p>`
   const list = (items: readonly string[]): string =>
     html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`
   return html`<p class="note bad">${fill(words.intro, { email })}</p>
@@ -73,7 +72,7 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
 <h2>${words.kept}</h2>!${list(words.keptItems)}
 <form method="post" action="~/people/forget" class="stack">!${hiddenFields({ email })}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
-!${isWrong ? warning : ''}<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
+!${isWrong ? problemHtml(fill(words.wrong, { email })) : ''}<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required!${invalidMark(isWrong)}>
 <button class="danger">${words.confirm}</button></form>`
 }
 

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { FieldErrors } from '../../../sale/payload/rules.ts'
 import type { Course } from '../../../shop/courses/catalogue.ts'
-import { hiddenFields } from '../../layout/elements.ts'
+import { hiddenFields, invalidMark, PROBLEM_ID } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -25,7 +25,7 @@ export function addTestSale({ scope, operations, readCatalogue }: PageParts): vo
     const [nonce, errors] = [sent?.get('nonce') ?? randomUUID(), sent?.getAll('error') ?? []]
     const above = errors.length === 0 ? '' : errorsHtml(errors)
     const { courses } = await readCatalogue()
-    const page = { form, nonce, courses, chosen: sent?.get('course') ?? '' }
+    const page = { form, nonce, courses, chosen: sent?.get('course') ?? '', invalid: sent?.getAll('invalid') ?? [] }
     const main = html`<p>${words.intro}</p>!${above}!${testSaleForm(page)}`
     return sendPage({ reply, title: words.title, current: '/deliveries', main })
   }
@@ -44,6 +44,8 @@ export function addTestSale({ scope, operations, readCatalogue }: PageParts): vo
     if (sold.kind === 'sold') return reply.redirect(`${request.site.base}/deliveries/${sold.id}?done=sold`, 303)
     const values = new URLSearchParams({ ...form, course, nonce })
     for (const text of errorTexts(sold.errors)) values.append('error', text)
+    // Of a whole sale, only the lack of a course is said.
+    for (const field of Object.keys(sold.errors)) values.append('invalid', field === 'email' ? field : 'courseIds')
     return leadToPage({ reply, path, values }, () => send(reply, values))
   })
 }
@@ -55,27 +57,33 @@ const PICKED_MAX = 500
  * Returns the form of a test sale. Its courses are chosen from those that the LMS has, by their names.
  * @param of.form what was sent, with a field for keys; without it, a course has to be chosen, if the LMS's are known
  * @param of.chosen the key of the course that was chosen
+ * @param of.invalid see saleFields
  */
 export function testSaleForm(of: {
   courses: readonly Pick<Course, 'key' | 'name'>[]
   form?: SaleForm
   nonce?: string
   chosen?: string
+  invalid?: readonly string[]
 }): string {
-  const { courses, form, nonce = randomUUID(), chosen = '' } = of
+  const { courses, form = { email: '', courses: '' }, nonce = randomUUID(), chosen = '', invalid = [] } = of
   const hasList = courses.length > 0 && courses.length <= PICKED_MAX
-  const keys = form !== undefined || !hasList ? keysField(form ?? { email: '', courses: '' }) : ''
-  return html`<form method="post" action="~/test-sale" class="stack">!${emailField(form?.email ?? '')}
-!${hasList ? pickerHtml(courses, chosen) : ''}!${keys}
+  const keys = of.form !== undefined || !hasList ? keysField(form, invalid) : ''
+  return html`<form method="post" action="~/test-sale" class="stack">!${emailField(form, invalid)}
+!${hasList ? pickerHtml(courses, chosen, invalid) : ''}!${keys}
 !${hiddenFields({ nonce })}<button>${words.confirm}</button></form>`
 }
 
-function pickerHtml(courses: readonly Pick<Course, 'key' | 'name'>[], chosen: string): string {
+function pickerHtml(
+  courses: readonly Pick<Course, 'key' | 'name'>[],
+  chosen: string,
+  invalid: readonly string[],
+): string {
   const byName = courses.toSorted((a, b) => a.name.localeCompare(b.name, 'en') || (a.key < b.key ? -1 : 1))
   const options = byName.map(
     ({ key, name }) => html`<option value="${key}"!${key === chosen ? ' selected' : ''}>${name} – ${key}</option>`,
   )
-  return html`<label for="course">${words.course}</label><select id="course" name="course"><option value="">${words.choose}</option>!${options.join('\n')}</select>`
+  return html`<label for="course">${words.course}</label><select id="course" name="course"!${invalidMark(invalid.includes('courseIds'))}><option value="">${words.choose}</option>!${options.join('\n')}</select>`
 }
 
 /** What an operator wrote into the form of a sale. */
@@ -98,16 +106,21 @@ export const courseIdsOf = ({ courses }: SaleForm): string[] =>
     .map((line) => line.trim())
     .filter((line) => line !== '')
 
-/** The fields in which an operator writes a sale. */
-export const saleFields = (form: SaleForm): string => emailField(form.email) + keysField(form)
+/**
+ * The fields in which an operator writes a sale.
+ * @param invalid what the payload rules refuse, by the names of their fields
+ */
+export const saleFields = (form: SaleForm, invalid: readonly string[] = []): string =>
+  emailField(form, invalid) + keysField(form, invalid)
 
-const emailField = (email: string): string => html`<label for="email">${formWords.email}</label>
-<input id="email" name="email" value="${email}" size="40" inputmode="email" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}">`
+const emailField = ({ email }: SaleForm, invalid: readonly string[]): string =>
+  html`<label for="email">${formWords.email}</label>
+<input id="email" name="email" value="${email}" size="40" inputmode="email" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}"!${invalidMark(invalid.includes('email'))}>`
 
-function keysField({ courses }: SaleForm): string {
+function keysField({ courses }: SaleForm, invalid: readonly string[]): string {
   const rows = Math.min(8, Math.max(2, courses.split('\n').length))
   return html`<label for="courses">${formWords.courses}</label>
-<textarea id="courses" name="courses" rows="${rows}" cols="60" spellcheck="false" autocomplete="off" maxlength="${COURSES_MAX}">
+<textarea id="courses" name="courses" rows="${rows}" cols="60" spellcheck="false" autocomplete="off" maxlength="${COURSES_MAX}"!${invalidMark(invalid.includes('courseIds'))}>
 ${courses}</textarea>`
 }
 
@@ -127,6 +140,6 @@ export function errorTexts(errors: FieldErrors): string[] {
 
 /** Shows what errorTexts returned. */
 export const errorsHtml = (texts: readonly string[]): string =>
-  html`<div class="note bad" role="alert"><p>${formWords.errors}</p><ul>!${texts.map((text) => html`<li>${text}</li>`).join('')}</ul></div>`
+  html`<div class="note bad" role="alert" id="${PROBLEM_ID}"><p>${formWords.errors}</p><ul>!${texts.map((text) => html`<li>${text}</li>`).join('')}</ul></div>`
 
 const isList = (problems: FieldErrors[string]): problems is readonly string[] => Array.isArray(problems)

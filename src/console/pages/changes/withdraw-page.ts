@@ -5,7 +5,7 @@ import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { seenField, seenOf } from '../../layout/elements.ts'
+import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -87,7 +87,7 @@ async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promi
   const crumbs = crumbsOf(delivery)
   const pending = (await parts.operations.withdrawals(delivery.id)).filter(({ endedAt }) => endedAt === null)
   const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
-  const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
+  const warning = text === undefined ? '' : problemHtml(text)
   const body =
     pending.length > 0
       ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
@@ -103,11 +103,12 @@ async function orderHtml({ lms, operations }: PageParts, { request, delivery, se
   const stands = await lms.whatStands(withdrawable)
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
-  const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
+  const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"!${invalidMark(sent?.get('problem') === 'paidUnconfirmed')}> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const isChosen = (course: string): boolean => sent === null || sent.getAll('course').includes(course)
   const items = courses.map((one, index) => {
     const isChecked = isChosen(one.course)
-    return html`<li>!${choiceHtml(one, { index, isChecked, stands, courseName: request.courseName })}</li>`
+    const isInvalid = sent?.get('problem') === 'noCourse'
+    return html`<li>!${choiceHtml(one, { index, isChecked, isInvalid, stands, courseName: request.courseName })}</li>`
   })
   const others = await operations.otherSales(
     id,
@@ -124,14 +125,14 @@ async function orderHtml({ lms, operations }: PageParts, { request, delivery, se
 
 function choiceHtml(
   { course, result }: Withdrawable['courses'][number],
-  of: { index: number; isChecked: boolean; stands: Stands; courseName: CourseName },
+  of: { index: number; isChecked: boolean; isInvalid: boolean; stands: Stands; courseName: CourseName },
 ): string {
-  const { index, isChecked, stands, courseName } = of
+  const { index, isChecked, isInvalid, stands, courseName } = of
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
   const since = found === undefined || found.since === null ? '' : html`${words.since} !${timeHtml(found.since)}`
   const live = found === undefined ? '' : html`${TEXTS.palette.inLms} !${standingHtml(found, since)}`
   const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
-  return html`<input type="checkbox" id="course${index}" name="course" value="${course}"!${isChecked ? ' checked' : ''}> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
+  return html`<input type="checkbox" id="course${index}" name="course" value="${course}"!${isChecked ? ' checked' : ''}!${invalidMark(isInvalid)}> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
 <div>${said} !${live}</div>`
 }
 

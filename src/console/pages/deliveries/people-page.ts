@@ -6,7 +6,7 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { LmsAccount } from '../../../sale/line.ts'
 import { isStopped } from '../../../sale/types.ts'
 import { type CourseLinks, type CourseName, namedHtml } from '../../layout/course-names.ts'
-import { doneHtml, hiddenFields, listTable } from '../../layout/elements.ts'
+import { doneHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -46,8 +46,8 @@ export function addPeople(parts: PageParts): void {
     }
     const email = readEmail(sent)
     if (!isWholeAddress(email)) {
-      const problem = html`<p class="note warning" role="alert">${words.notWhole}</p>`
-      return sendPage({ reply, title: words.title, current: path, main: problem + searchHtml(email) })
+      const main = problemHtml(words.notWhole) + searchHtml(email, true)
+      return sendPage({ reply, title: words.title, current: path, main })
     }
     const person = await operations.person(email)
     const [newest] = person.sales
@@ -97,9 +97,9 @@ export const readEmail = (form: URLSearchParams): string => (form.get('email') ?
 const checkable = ({ sales }: Person): string[] =>
   sales.filter(({ state, request }) => state !== 'queued' && request !== null).map(({ id }) => id)
 
-function searchHtml(email: string): string {
+function searchHtml(email: string, isInvalid = false): string {
   return html`<form method="post" action="~/people" class="stack">
-<label for="email">${words.email}</label><input id="email" name="email" value="${email}" inputmode="email" size="40" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}" required>
+<label for="email">${words.email}</label><input id="email" name="email" value="${email}" inputmode="email" size="40" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}" required!${invalidMark(isInvalid)}>
 <button>${words.show}</button></form>`
 }
 

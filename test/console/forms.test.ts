@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { operator, startWithConsole } from './harness.ts'
+
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+const sell = async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
+  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+
+/** The fields of a page that are marked as wrong, if the mark leads to the text that says why. */
+function invalidIn({ text }: { text: string }): string[] {
+  assert.equal(text.match(/role="alert" id="problem"/g)?.length, 1, 'the text that says why')
+  return [...text.matchAll(/<(?:input|textarea|select)[^>]* name="(\w+)"[^>]* aria-invalid="true"([^>]*)>/g)].map(
+    ([, name = '', more = '']) => {
+      assert.match(more, /aria-describedby="problem"/)
+      return name
+    },
+  )
+}
+
+const sold = await sell('leaves@example.com')
+const failed = await sell('fails@example.com', ['course-v1:No+Such+Course'])
+
+/** Each form with something wrong, and the names of the fields that it is in. */
+const WRONG: readonly { path: string; form: Record<string, string>; fields: readonly string[] }[] = [
+  { path: '/test-sale', form: { email: 'nobody', courses: DEMO, nonce: 'a' }, fields: ['email'] },
+  { path: '/test-sale', form: { email: 'alice@example.com', nonce: 'b' }, fields: ['courses'] },
+  { path: `/deliveries/${sold}/correct`, form: { email: 'nobody', courses: DEMO }, fields: ['email'] },
+  { path: `/deliveries/${sold}/correct`, form: { email: '', courses: 'x'.repeat(300) }, fields: ['courses'] },
+  { path: `/deliveries/${sold}/withdraw`, form: { note: '' }, fields: ['course'] },
+  { path: '/people', form: { email: 'nobody' }, fields: ['email'] },
+  { path: '/people/forget', form: { email: 'leaves@example.com', confirm: 'leave' }, fields: ['confirm'] },
+  { path: '/handled', form: { ids: failed, note: ' ' }, fields: ['note'] },
+]
+
+test('a form marks the fields that are wrong, and leads from each to the text that says why', async () => {
+  for (const { path, form, fields } of WRONG) {
+    assert.deepEqual(invalidIn(await someone.send(path, form)), fields, `${path} ${JSON.stringify(form)}`)
+  }
+  const query = new URLSearchParams({
+    cause: 'course.missing',
+    about: 'course-v1:No+Such+Course',
+    enroll_in: 'course-v1:No+Such+One',
+  })
+  assert.deepEqual(invalidIn(await someone.see(`/correct?${query}`)), ['enroll_in'])
+})
