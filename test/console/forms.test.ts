@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { DEMO } from '../harness.ts'
-import { operator, startWithConsole } from './harness.ts'
+import { operator, readable, startWithConsole } from './harness.ts'
 
+const PYTHON = 'course-v1:Lernito+PY101+2026'
 const product = await startWithConsole()
 after(() => product.stop())
 const someone = await operator(product)
@@ -45,4 +46,22 @@ test('a form marks the fields that are wrong, and leads from each to the text th
     enroll_in: 'course-v1:No+Such+One',
   })
   assert.deepEqual(invalidIn(await someone.see(`/correct?${query}`)), ['enroll_in'])
+})
+
+test('the form that corrects a rejected sale has what the shop sent, so that a typing error can be changed', async () => {
+  const id = await sell('ada at example.com', [PYTHON, DEMO])
+  const { text } = await someone.see(`/deliveries/${id}/correct`)
+  assert.match(text, /name="email" value="ada at example.com"/)
+  assert.ok(text.includes(`>\n${PYTHON}\n${DEMO}</textarea>`))
+  const same = await someone.send(`/deliveries/${id}/correct`, {
+    email: 'ada at example.com',
+    courses: `${PYTHON}\r\n${DEMO}`,
+  })
+  assert.match(readable(same), /email: Enter a valid email address/)
+  const right = await someone.send(`/deliveries/${id}/correct`, {
+    email: 'ada@example.com',
+    courses: `${PYTHON}\r\n${DEMO}`,
+    step: 'correct',
+  })
+  assert.match(right.location, /\/deliveries\/\w{26}\?done=corrected$/)
 })

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
+import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { EnrollmentRequest } from '../../../sale/types.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { hiddenFields, seenField, seenOf, seenValue } from '../../layout/elements.ts'
@@ -80,19 +81,19 @@ async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<
   return courseHtml(here, formOfDelivery(delivery), await coursePreview(lms, reason.subject))
 }
 
-const formOfDelivery = ({ request }: Pick<Shown, 'request'>): SaleForm => ({
-  email: request?.email ?? '',
-  courses: request?.courseIds.join('\n') ?? '',
-})
+/** Of a sale that the payload rules refused, the form has what the shop sent, as far as that are texts. */
+function formOfDelivery({ request, body }: Pick<Shown, 'request' | 'body'>): SaleForm {
+  const { email = '', courseIds = [] } = request ?? aboutOfBody(body)
+  return { email, courses: courseIds.join('\n') }
+}
 
 /** A field that is empty or as it was changes nothing, so that the payload keeps what the shop sent there. */
-function changesOf(delivery: Pick<Shown, 'request'>, form: SaleForm): Changes {
-  const before = formOfDelivery(delivery)
+function changesOf({ request }: Pick<Shown, 'request'>, form: SaleForm): Changes {
   const email = form.email.trim()
   const courseIds = courseIdsOf(form)
   return {
-    ...(email === '' || email === before.email ? {} : { email }),
-    ...(courseIds.length === 0 || courseIds.join('\n') === before.courses ? {} : { courseIds }),
+    ...(email === '' || email === request?.email ? {} : { email }),
+    ...(courseIds.length === 0 || courseIds.join('\n') === request?.courseIds.join('\n') ? {} : { courseIds }),
   }
 }
 
