@@ -65,3 +65,19 @@ test('the form that corrects a rejected sale has what the shop sent, so that a t
   })
   assert.match(right.location, /\/deliveries\/\w{26}\?done=corrected$/)
 })
+
+test('the preview of a replay offers to include enrolled deliveries where the search can find some', async () => {
+  const offers = async (query: string): Promise<boolean> =>
+    /Include deliveries that are enrolled/.test(readable(await someone.see(`/replay${query}`)))
+  assert.deepEqual(await Promise.all(['', '?q=ada', '?state=enrolled', '?state=pre_enrolled'].map(offers)), [
+    true,
+    true,
+    true,
+    true,
+  ])
+  assert.deepEqual(await Promise.all(['?state=needs_attention', '?state=queued', '?state=handled'].map(offers)), [
+    false,
+    false,
+    false,
+  ])
+})

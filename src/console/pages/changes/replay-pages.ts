@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import type { Preview } from '../../../operators/changes/bulk-replay.ts'
+import { isDone } from '../../../sale/types.ts'
 import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -41,6 +42,8 @@ export function addReplayPages(parts: PageParts): void {
 function foundHtml(of: { preview: Preview; query: ListQuery; enrolled: boolean; list: string }): string {
   const { preview, query, enrolled, list } = of
   const fields = hiddenFields(query)
+  // Of a search for another state, none is enrolled.
+  const canBeEnrolled = query.state === '' || isDone(query.state)
   const choose = html`<form method="get" action="~/replay" hx-get="~/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
@@ -48,7 +51,7 @@ function foundHtml(of: { preview: Preview; query: ListQuery; enrolled: boolean; 
 <button>${fillCount(words.start, preview.count)}</button></form>`
   const sample = html`<h2>${words.sample}</h2>!${list}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + sample}`
-  return html`!${choose}<div id="preview" aria-live="polite">!${found}</div>`
+  return html`!${canBeEnrolled ? choose : ''}<div id="preview" aria-live="polite">!${found}</div>`
 }
 
 function foundText({ count, left }: Preview): string {
