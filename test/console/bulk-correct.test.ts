@@ -115,3 +115,12 @@ test('selected deliveries are replayed or handled together, and a form without a
   assert.match(await read(`/deliveries/${one}`), /refunded/)
   assert.match(await read('/handled'), /Nothing is selected/)
 })
+
+test('the figures of a correction say so if they count only the buyers that the page lists', async () => {
+  const about = 'course-v1:Nobody+Lists+All'
+  await Promise.all(Array.from({ length: 201 }, (_, index) => sell(`many-${index}@example.com`, [about])))
+  const query = new URLSearchParams({ cause: 'course.missing', about, enroll_in: PYTHON })
+  const text = await readUntil(`/correct?${query}`, /Correct 201 sales/)
+  assert.match(text, /Sales 201 .*With an account 0 of the 200 listed below Without an account 200 of the 200 listed/)
+  assert.match(text, /Showing 200 of 201/)
+})

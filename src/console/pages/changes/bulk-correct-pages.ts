@@ -174,7 +174,10 @@ function accountOf({ email }: Summary, accounts: Preview['accounts']): { usernam
 
 const isLeft = ({ lines }: Summary): boolean => lines.some(mayBeOut)
 
+/** The accounts are those of the buyers that the page lists. If it doesn't list all of them, the figures say so. */
 function figuresHtml({ total, items, accounts }: Preview): string {
+  const isCut = total > items.length
+  const listed = fillCount(words.figures.listed, items.length)
   const left = items.filter(isLeft).length
   const known = items.map((item) => accountOf(item, accounts)).filter((account) => account !== null)
   const having = known.filter(({ username }) => username !== null).length
@@ -185,10 +188,10 @@ function figuresHtml({ total, items, accounts }: Preview): string {
     ...(known.length === 0
       ? []
       : [
-          figure(words.figures.having, having, words.figures.soon),
-          figure(words.figures.without, known.length - having, words.figures.later, 'pre-enrolled'),
+          figure(words.figures.having, having, isCut ? listed : words.figures.soon),
+          figure(words.figures.without, known.length - having, isCut ? listed : words.figures.later, 'pre-enrolled'),
         ]),
-    ...(left === 0 ? [] : [figure(words.figures.left, left, words.figures.why, 'needs-attention')]),
+    ...(left === 0 ? [] : [figure(words.figures.left, left, isCut ? listed : words.figures.why, 'needs-attention')]),
   ]
   const unread = known.length > 0 ? '' : html`<p class="quiet">${words.noAccounts}</p>`
   return html`<dl class="figures">!${figures.join('')}</dl>!${unread}`
