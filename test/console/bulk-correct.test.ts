@@ -124,3 +124,17 @@ test('the figures of a correction say so if they count only the buyers that the 
   assert.match(text, /Sales 201 .*With an account 0 of the 200 listed below Without an account 200 of the 200 listed/)
   assert.match(text, /Showing 200 of 201/)
 })
+
+test('after a correction, the link to what still fails does not list what was corrected or handled', async () => {
+  const about = 'course-v1:Nobody+Knows+Left'
+  const [, left] = [await sell('goes@example.com', [about]), await sell('left@example.com', [about])]
+  await someone.send(`/deliveries/${await sell('solved@example.com', [about])}/handled`, { note: 'refunded' })
+  const query = new URLSearchParams({ cause: 'course.missing', about, enroll_in: PYTHON })
+  const sent = await someone.send('/correct', fieldsOf(await someone.see(`/correct?${query}`)))
+  await someone.send(`/deliveries/${left}/handled`, { note: 'called the buyer' })
+  await readUntil(own(sent.location), /1 of 2 buyers are on their way/)
+  await someone.send(`/deliveries/${left}/replay`)
+  const link = linksOf(await someone.see(own(sent.location))).find((one) => one.includes('about='))
+  const list = await readUntil(own(link ?? ''), /left@example\.com/)
+  assert.doesNotMatch(list, /goes@example\.com|solved@example\.com/)
+})

@@ -4,7 +4,7 @@ import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { BulkReplay } from '../../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import { DELIVERY_STATES, isDone } from '../../../sale/types.ts'
+import { DELIVERY_STATES, isDone, REASONS } from '../../../sale/types.ts'
 import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -140,8 +140,10 @@ function waitingHtml({ parts, results }: ProgressView): string {
 function leftHtml({ bulk }: ProgressView): string {
   const { corrects, state, total, replayed, filter } = bulk
   if (corrects === null || state !== 'done' || replayed >= total) return ''
-  const { cause = '', ids = [] } = filter
-  const query = queryText({ cause, about: corrects.from, ids: ids.join(',') })
+  const { cause, ids = [] } = filter
+  if (cause === undefined) return '' // a correction always has one
+  const { state: failed } = REASONS[cause]
+  const query = queryText({ state: failed, cause, about: corrects.from, ids: ids.join(',') })
   return html`<p>${fillCount(correctionWords.left, total - replayed)} <a href="~/deliveries${query}">${correctionWords.openLeft}</a></p>`
 }
 
