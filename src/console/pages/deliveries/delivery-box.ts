@@ -139,7 +139,7 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
 <button class="second">${words.replayAnyway}</button></form></details>`
         : html`<form method="post" action="${here}/replay${list}" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
     case 'sendAgain':
-      return html`<form method="post" action="${here}/send-again" id="${id}">!${sent}<button class="${look}">${words.sendAgain}</button></form>`
+      return html`<form method="post" action="${here}/send-again${list}" id="${id}">!${sent}<button class="${look}">${words.sendAgain}</button></form>`
     case 'correct':
       return correctHtml(of, { id, look, sent })
     case 'withdraw':

@@ -9,6 +9,7 @@ import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/requ
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { type Buyers, buyersOf } from '../changes-page.ts'
+import { queryText, readQuery } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.shopEvents
 const PATH = '/events'
@@ -41,7 +42,8 @@ export function addEvents(parts: PageParts): void {
     const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
     const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    return reply.redirect(`${request.site.base}${deliveryPath(request)}?done=${done}`, 303)
+    const query = queryText({ ...readQuery(queryOf(request)), done })
+    return reply.redirect(`${request.site.base}${deliveryPath(request)}${query}`, 303)
   })
 }
 
