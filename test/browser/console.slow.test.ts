@@ -22,6 +22,22 @@ test('a sale that holds HTML shows it as text', async () => {
   assert.deepEqual(wrong, [])
 })
 
+test('how long ago something was is never rounded up, nor called yesterday, which may be the day before', async () => {
+  const { page } = await openConsole(browser, product)
+  await page.goto(`${product.console}/replay?q=lost@`)
+  const at = Date.parse((await page.locator('td time').first().getAttribute('datetime')) ?? '')
+  const ages = [
+    ['59 min ago', 59.7],
+    ['23 hr ago', 23.9 * 60],
+    ['1 day ago', 35 * 60],
+  ] as const
+  for (const [text, minutes] of ages) {
+    await page.clock.setFixedTime(at + minutes * 60_000)
+    await page.goto(`${product.console}/replay?q=lost@`)
+    await page.getByText(text).first().waitFor()
+  }
+})
+
 test('the search updates while typing, survives a reload, and has further pages', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await page.getByRole('link', { name: 'Deliveries', exact: true }).click()

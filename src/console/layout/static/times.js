@@ -31,7 +31,8 @@ tellZone()
 const days = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeZone })
 const full = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'full', timeStyle: 'long', timeZone })
 const utc = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
-const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' })
+// Not “yesterday”, which 30 hours ago may not be.
+const relative = new Intl.RelativeTimeFormat(LOCALE, { style: 'short' })
 
 const UNITS = [
   ['day', 86_400],
@@ -46,7 +47,8 @@ function ago(time) {
   const past = (time - Date.now()) / 1000
   if (Math.abs(past) > RELATIVE_DAYS * 86_400) return days.format(time)
   const [unit, length] = UNITS.find(([, length]) => Math.abs(past) >= length) ?? ['second', 1]
-  return relative.format(Math.round(past / length), unit)
+  const count = Math.trunc(past / length)
+  return count === 0 ? 'now' : relative.format(count, unit)
 }
 
 function localize() {
