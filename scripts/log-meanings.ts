@@ -20,7 +20,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'Find the cause in the log of the LMS.',
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
-      means: 'The service goes on with the courses that it read before, for `reason`.',
+      means: 'The LMS did not list its courses, for `reason`, so the service goes on with those that it read before.',
       action: 'If the line repeats for an hour, see [Errors](errors.md#the-lms).',
     },
   },
@@ -34,7 +34,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'If the line repeats, see [Errors](errors.md#the-lms).',
     },
     'refund received': {
-      means: 'As a warning: nothing was done, for the reason `result`.',
+      means: 'At the level `warn`: the service did nothing, for the reason `result`.',
       action:
         'For `never_sold`, compare the order `webhookId` with the deliveries. For `refund_reused` and `sale_id`, see [Errors](errors.md#answers-to-the-shop).',
     },
@@ -51,7 +51,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'gave up on an event for the shop': {
       means: 'All attempts in three days failed.',
-      action: 'Remove the cause, then run `events resend --failed`.',
+      action: 'Remove the cause, then run `lernito-openedx events resend --failed`.',
     },
     "the shop's endpoint fails; events wait": {
       means: 'Three attempts in a row failed.',
@@ -59,17 +59,17 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     "the shop's endpoint answered 410 Gone; it gets no events until an operator resends some": {
       means: 'The shop wants no more events there.',
-      action: 'Ask its developers. To resume, run `events resend --failed`.',
+      action: 'Ask its developers. To resume, run `lernito-openedx events resend --failed`.',
     },
   },
   'The service and its database': {
     'the database file was deleted, moved or replaced; the service stops': {
-      means: 'The service has saved a copy and ended.',
-      action: '[Put it back](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
+      means: 'The service has saved a copy and stopped.',
+      action: '[Put the copy back](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     },
     'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start': {
       means: 'During a stop, a call got no answer within 6 seconds.',
-      action: 'Start the service again.',
+      action: 'Nothing. The service goes on when it starts again.',
     },
     'database unavailable; webhooks are refused': {
       means: 'Webhooks get 503 because of `reason`, and the shop sends them again.',
@@ -81,11 +81,11 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'a replica fell silent; the others take over its deliveries': {
       means: 'A replica sent no heartbeat for 20 seconds.',
-      action: 'Find out why it stopped.',
+      action: 'Find out why that replica stopped.',
     },
     'unexpected error; the work is retried': {
-      means: 'Usually, the database did not store a result: see `error`.',
-      action: 'Make room on its disk. Report any other error.',
+      means: 'Usually, the database did not store a result, and `error` says why.',
+      action: 'Correct what `error` says, for example make room on the disk. Report any other error.',
     },
   },
   'Webhooks and requests': {
@@ -98,7 +98,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
     },
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops': {
-      means: '`webhooks` counts those since the last such line.',
+      means: '`webhooks` counts the webhooks with the old secret since the last such line.',
       action: 'See [Rotate a secret](../how-to/rotate-a-secret.md).',
     },
     'load shedding started; some webhooks are answered 503': {
@@ -107,7 +107,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'too many connections; those that have not sent a whole request are closed': {
       means: '`ip` is one of the senders. This is usually an attack.',
-      action: 'Block it in the proxy.',
+      action: 'Block that address in the proxy.',
     },
     'unexpected error': {
       means: 'A request met a fault in the service and got 500.',
@@ -116,7 +116,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
   },
   'Console and messages': {
     'the console is off: set …, or remove LERNITO_CONSOLE_CLIENT_ID': {
-      means: 'Webhooks are accepted all the same.',
+      means: 'The console lacks a setting. The service accepts webhooks all the same.',
       action: 'Set what is missing and restart the service.',
     },
     'turned away from the console: not staff': {
@@ -125,11 +125,11 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'console sign-in failed': {
       means: '`reason` is the cause.',
-      action: 'If it names the application, correct that in the LMS.',
+      action: 'If it names the OAuth application, correct the application in the LMS.',
     },
     'a person could not be erased; erase them again in the console': {
-      means: 'The person may be erased in part.',
-      action: 'Remove the cause that `error` names first.',
+      means: 'The service may have erased only a part.',
+      action: 'Remove the cause that `error` names, then erase the person again.',
     },
     'unexpected error in the console': {
       means: 'A page met a fault in the service.',
@@ -204,10 +204,10 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   claimed: 'A pre-enrolled buyer is now enrolled in every course.',
   retry_scheduled: '`detail` is the number of the attempt and its failure.',
   standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
-  access_ended: 'The buyer lost the courses in `detail` in the LMS, and nobody here ordered that.',
+  access_ended: 'The buyer lost the courses in `detail` in the LMS, without an order here.',
   withdrawal_failed: 'The buyer could not be taken out of a course. `detail` says why.',
-  refund_failed: 'The same for a refund of the shop, which gets an event.',
-  kept: 'Another sale was refunded or withdrawn, and this delivery keeps the course in `detail`.',
+  refund_failed: 'A refund could not take the buyer out of a course. `detail` says why, and the shop gets an event.',
+  kept: 'Another sale was refunded or withdrawn, but the buyer keeps the course in `detail` by this delivery.',
 }
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
