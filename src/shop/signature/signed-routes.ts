@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
@@ -99,7 +98,7 @@ export function signedRoutes({ app, urls, description, unavailable, onAnswer, ..
           const answered = await handle(verified, request.headers).catch(laterIfUnreachable(unavailable))
           if ('code' in answered) return refuse(request, reply, answered)
           const { events = [] } = answered
-          if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, ...fromOf(request), events }))
+          if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, from: request.ip, events }))
           return reply
             .code(answered.status)
             .headers({ ...answered.headers })
@@ -146,9 +145,6 @@ function proofFor(
   const [secret = ''] = secrets
   return challenge === undefined ? null : proofOf({ challenge, secret, replica })
 }
-
-/** The sender's address. Behind a proxy that sends something else than an address, there is none. */
-const fromOf = ({ ip }: FastifyRequest): { from?: string } => (isIP(ip) === 0 ? {} : { from: ip })
 
 /** Resolves when the answer was sent, or the sender has hung up before it. Its time begins now. */
 function endOf(response: ServerResponse, now: () => number): Promise<ShopAnswer> {

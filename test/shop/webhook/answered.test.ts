@@ -96,7 +96,7 @@ describe('a delivery shows what the shop was answered', () => {
     )
     sending.destroy()
     const [answer] = await answersOf(row.id, 1)
-    assert.deepEqual([answer?.to, answer?.status], ['received', null])
+    assert.deepEqual([answer?.to, answer?.status, answer?.from], ['received', null, '127.0.0.1'])
     assert.ok(answer !== undefined && answer.ms < WAIT_MS / 2, `${answer?.ms} ms`)
   })
 
