@@ -5,8 +5,8 @@ import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.t
 import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { digestOf } from '../../sale/json/canonical.ts'
-import type { Json } from '../../sale/json/json.ts'
-import { aboutOf, type FieldErrors, readOptionalId, readPayload } from '../../sale/payload/rules.ts'
+import { isObject, type Json } from '../../sale/json/json.ts'
+import { aboutOf, readOptionalId, readPayload } from '../../sale/payload/rules.ts'
 import { NOT_YET } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
@@ -53,7 +53,7 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
   const handle = async ({ json, webhookId }: Verified): Promise<Answered | Refused> => {
     const payload = readPayload(json)
     const errors = 'errors' in payload ? payload.errors : null
-    const request = 'errors' in payload ? despite(payload.errors, json) : payload.request
+    const request = 'errors' in payload ? readDespiteAddress(json) : payload.request
     if (request === null) return wrong(errors)
     const sale = readOptionalId(json, 'sale')
     const courses = request.courseIds.length
@@ -90,10 +90,11 @@ export function refundRoute({ answerWithinMs, onRefund, ...parts }: Refunds): vo
 }
 
 /** What a refund takes back whose only fault is its address: the sale may have had that, too. null: it has another fault. */
-function despite(errors: FieldErrors, json: Json): Refund['request'] | null {
-  const { email, courseIds = [] } = aboutOf(json)
-  const isOther = Object.keys(errors).some((field) => field !== 'email')
-  return isOther || email === undefined || courseIds.length === 0 ? null : { email, courseIds }
+function readDespiteAddress(json: Json): Refund['request'] | null {
+  const { email } = aboutOf(json)
+  if (email === undefined || !isObject(json)) return null
+  const payload = readPayload(new Map(json).set('email', 'valid@example.com'))
+  return 'errors' in payload ? null : { ...payload.request, email }
 }
 
 /** Throws AppError database.unreachable if nothing was stored. */
