@@ -104,7 +104,6 @@ async function timeOfSettle(store: Store): Promise<number> {
     const courses = Object.fromEntries(lines.map(({ course }) => [course, 'enrolled' as const]))
     const settlement = {
       id,
-      state: 'enrolled',
       outcome: { courses, reason: null },
       generation: 0,
       effectUnknown: false,

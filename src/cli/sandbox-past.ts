@@ -13,7 +13,7 @@ import { createIds } from '../sale/ids.ts'
 import { digestOf } from '../sale/json/canonical.ts'
 import { readJson } from '../sale/json/json.ts'
 import { aboutOf, readPayload } from '../sale/payload/rules.ts'
-import { type Outcome, type Reason, type Settlement, stateOfOutcome, type VerifiedWebhook } from '../sale/types.ts'
+import type { Outcome, Reason, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 
 const OPERATOR = 'admin'
@@ -117,14 +117,13 @@ function webhookOf(payload: PastSale['payload']): VerifiedWebhook {
   return { ...verified, request: null, about: aboutOf(json), reason }
 }
 
-function resultOf({ end, payload }: PastSale): Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'detail'> {
+function resultOf({ end, payload }: PastSale): Pick<Settlement, 'outcome' | 'dueAt' | 'detail'> {
   const outcome = outcomeOf(end, payload)
-  return { state: stateOfOutcome(outcome), outcome, dueAt: null, detail: describeOutcome(outcome) }
+  return { outcome, dueAt: null, detail: describeOutcome(outcome) }
 }
 
 /** The result of an attempt while the LMS is away. */
-const waitOf = ({ settledAt }: PastSale): Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'detail'> => ({
-  state: 'queued',
+const waitOf = ({ settledAt }: PastSale): Pick<Settlement, 'outcome' | 'dueAt' | 'detail'> => ({
   outcome: { courses: {}, reason: null },
   dueAt: settledAt,
   detail: `no attempt counted: ${AWAY}`,

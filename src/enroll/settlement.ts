@@ -1,6 +1,6 @@
 import { nextAttemptAt } from '../queue/retry-schedule.ts'
 import { isSameCourse } from '../sale/course-key.ts'
-import { courseOfReason, type Outcome, type Reason, type Settlement, stateOfOutcome } from '../sale/types.ts'
+import { courseOfReason, type Outcome, type Reason, type Settlement } from '../sale/types.ts'
 import { describeOutcome, reasonText } from '../sale/words.ts'
 import { BLOCKED_ATTEMPTS, costsNoAttempt } from './breakers/breaker-state.ts'
 import type { Work } from './work.ts'
@@ -50,7 +50,7 @@ function settlementOf({ work, now, random, landsMs, isOpen = false }: Attempt): 
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown, attempts: delivery.attempts }
   const reasons = inOrder(work)
   const outcome = { courses, reason: reasons[0] ?? null }
-  const again = { ...base, state: 'queued', outcome } as const
+  const again = { ...base, outcome }
   if (work.stopped) return { ...again, effectUnknown: true, dueAt: now, detail: 'stopped between two calls' }
   if (failure === undefined) return final(base, outcome, reasons)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
@@ -100,5 +100,5 @@ const final = (
 ): Settlement => {
   const [, ...further] = new Set(reasons.map(reasonText)) // one about the person came up in each course
   const detail = [describeOutcome(outcome), ...further].join('; ')
-  return { ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, detail }
+  return { ...base, outcome, dueAt: null, detail }
 }

@@ -113,7 +113,7 @@ function createSettler({ inbox, breaker, now, random, landsMs, onError, signal }
       // The stop itself may have cut the call. The delivery is due at the next start.
       if (signal.aborted && work.failures.length > 0) return
       const result = settlement({ work, now: now(), random, landsMs, isOpen: isOpen(breaker.state()) })
-      const isBlocked = result.state === 'queued' && work.failures.some(({ kind }) => kind === 'blocked')
+      const isBlocked = result.dueAt !== null && work.failures.some(({ kind }) => kind === 'blocked')
       if (isBlocked) blocked.add(result.id)
       else blocked.delete(result.id)
       const settling = inbox.settle([result]).catch(onError)

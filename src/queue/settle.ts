@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
 import { isWanted, type Line, withFacts } from '../sale/line.ts'
-import { type EventKind, isDone, isStopped, type Progress, type Settlement, STOPPED_STATES } from '../sale/types.ts'
+import { isDone, isStopped, type Progress, type Settlement, STOPPED_STATES, stateAfter } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change, TransactionContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
@@ -57,7 +57,7 @@ interface Judged extends SettleRequest {
 
 function judge(request: SettleRequest, { row, isHeld }: { row: Stored | undefined; isHeld: boolean }): Judged {
   const { settlement } = request
-  const isFirstSuccess = isDone(settlement.state) && row?.enrolled_at === null
+  const isFirstSuccess = isDone(stateAfter(settlement)) && row?.enrolled_at === null
   const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess })
   if (row === undefined || !isHeld) return of('lost')
   if (isStopped(row.state)) return of('stopped')
@@ -138,7 +138,8 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
 }
 
 function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
-  const { state, outcome, dueAt, attempts, effectUnknown } = settlement
+  const { outcome, dueAt, attempts, effectUnknown } = settlement
+  const state = stateAfter(settlement)
   if (effect === 'lost') return lateCall(settlement)
   if (effect === 'stopped') return { ...reasonColumns(null), ...lateCall(settlement) }
   const known = { ...lateCall(settlement), active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
@@ -165,18 +166,20 @@ const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
 function changeOf({ at }: TransactionContext, { effect, settlement, row, isFirstSuccess }: Judged): Change {
   const { id, detail, dueAt, calls = [] } = settlement
   const progress = progressOf(settlement)
+  const { state } = progress
   if (row === undefined) return { id, progress, drafts: [] }
   if (effect === 'lost' || effect === 'stopped') return { id, progress: toProgress(row), drafts: [] }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
-  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, calls, ...time }]
-  return { id, progress: effect === 'final' || dueAt === null ? progress : toProgress(row), drafts }
+  return {
+    id,
+    progress: effect === 'final' || dueAt === null ? progress : toProgress(row),
+    drafts: [{ deliveryId: id, kind: state === 'queued' ? 'retry_scheduled' : state, detail, calls, ...time }],
+  }
 }
 
-const progressOf = ({ state, dueAt, generation, outcome: { reason } }: Settlement): Progress => ({
-  state,
+const progressOf = ({ dueAt, generation, outcome }: Settlement): Progress => ({
+  state: stateAfter({ outcome, dueAt }),
   dueAt,
   generation,
-  reason,
+  reason: outcome.reason,
 })
-
-const kindOf = ({ state }: Settlement): EventKind => (state === 'queued' ? 'retry_scheduled' : state)

@@ -185,7 +185,6 @@ export interface VerifiedWebhook {
 /** The result of an attempt. `dueAt` (ms since 1970) is set only if another attempt follows. */
 export interface Settlement {
   readonly id: string
-  readonly state: DeliveryState
   readonly outcome: Outcome
   readonly dueAt: number | null
   readonly attempts: number
@@ -200,8 +199,14 @@ export interface Settlement {
   readonly detail: string
   readonly calls?: readonly CallNote[]
 }
+
+/** The state of a delivery after an attempt with this result. */
+export const stateAfter = ({ outcome, dueAt }: Pick<Settlement, 'outcome' | 'dueAt'>): DeliveryState =>
+  dueAt === null ? stateOfOutcome(outcome) : 'queued'
+
 /** What the waiting senders learn. It answers the webhooks up to `generation`. */
-export interface Progress extends Pick<Settlement, 'state' | 'dueAt' | 'generation'> {
+export interface Progress extends Pick<Settlement, 'dueAt' | 'generation'> {
+  readonly state: DeliveryState
   readonly reason: Reason | null
 }
 

@@ -48,7 +48,7 @@ async function waitingFor(t: TestContext, courses: readonly string[]): Promise<R
   for (const course of courses) {
     const [sale] = await store.write([accepted(arrival({ email: `${course.length}@x.example`, courseIds: [course] }))])
     const outcome = { courses: { [course]: 'allowed' }, reason: null } as const
-    await store.write([settled({ ...succeeded(sale?.id ?? ''), state: 'pre_enrolled', outcome })])
+    await store.write([settled({ ...succeeded(sale?.id ?? ''), outcome })])
   }
   await database.close()
   return examined({ env })

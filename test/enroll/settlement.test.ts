@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { settlement } from '../../src/enroll/settlement.ts'
 import { done, failed, type PairResult, record, recordPause, refused, stop, type Work } from '../../src/enroll/work.ts'
 import { nextAttemptAt, RETRY_SCHEDULE_MS } from '../../src/queue/retry-schedule.ts'
+import { type Settlement, stateAfter } from '../../src/sale/types.ts'
 import { aWork } from './works.ts'
 
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
@@ -16,8 +17,10 @@ const unreachable = failed(UNREACHABLE)
 
 function settled(work: Work, results: Record<string, PairResult>) {
   for (const [course, result] of Object.entries(results)) record({ work, course, result })
-  return settlement({ work, now: 1_000_000, random: () => 0.5, landsMs: 60_000 })
+  return withState(settlement({ work, now: 1_000_000, random: () => 0.5, landsMs: 60_000 }))
 }
+
+const withState = (settled: Settlement) => ({ ...settled, state: stateAfter(settled) })
 
 test('the result of an attempt names the batches in which the person was', () => {
   const work = aWork({ courses: [A, B] })
@@ -117,7 +120,7 @@ test('a delivery that the LMS refuses needs attention, names the refused course,
 test('a malformed course key is the sender’s mistake, and is rejected', () => {
   const work = aWork({ courses: [] })
   work.reasons.push({ code: 'course_key.malformed', subject: 'nonsense' })
-  assert.equal(settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000 }).state, 'rejected')
+  assert.equal(settled(work, {}).state, 'rejected')
 })
 
 test('a failure waits for the next attempt and keeps the results, also that another course was refused', () => {
@@ -166,7 +169,7 @@ test('a failure costs no attempt while the circuit breaker is open; a throttle o
   assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['queued', 12, 1_058_000])
   const work = aWork({ courses: [A], attempts: 12 })
   record({ work, course: A, result: unreachable })
-  const held = settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000, isOpen: true })
+  const held = withState(settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000, isOpen: true }))
   assert.deepEqual([held.state, held.attempts, held.dueAt], ['queued', 12, 0])
 })
 

@@ -6,7 +6,7 @@ import { beginWork, failed, record } from '../../src/enroll/work.ts'
 import { openInbox } from '../../src/queue/open-inbox.ts'
 import { RETRY_SCHEDULE_MS } from '../../src/queue/retry-schedule.ts'
 import { createIds } from '../../src/sale/ids.ts'
-import type { VerifiedWebhook } from '../../src/sale/types.ts'
+import { stateAfter, type VerifiedWebhook } from '../../src/sale/types.ts'
 import { DEMO } from '../harness.ts'
 import { temporaryFolder } from '../service/process.ts'
 
@@ -79,7 +79,7 @@ for (const [random, factor] of [
       waits,
       RETRY_SCHEDULE_MS.map((ms) => Math.round(ms * factor)),
     )
-    assert.equal(last.state, 'needs_attention')
+    assert.equal(stateAfter(last), 'needs_attention')
     assert.deepEqual(last.outcome.reason, { code: 'retries.exhausted', subject: FAILURE.message, course: DEMO })
     clock.at += 1000 * HOUR_MS
     const later = await inbox.submit(arrival('later'), null)

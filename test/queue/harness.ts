@@ -15,7 +15,14 @@ import { createReplicas, type Replicas } from '../../src/queue/replicas/replicas
 import { personOf } from '../../src/queue/rows.ts'
 import { createStore, type Store, type Write } from '../../src/queue/store.ts'
 import { createIds } from '../../src/sale/ids.ts'
-import type { DeliveryEvent, Outcome, Progress, Settlement, VerifiedWebhook } from '../../src/sale/types.ts'
+import {
+  type DeliveryEvent,
+  type Outcome,
+  type Progress,
+  type Settlement,
+  stateAfter,
+  type VerifiedWebhook,
+} from '../../src/sale/types.ts'
 
 /** Noon, so that a test can move the clock by hours and stay within one UTC day. */
 export const START = Date.UTC(2026, 0, 31, 12)
@@ -38,11 +45,11 @@ let newDatabase = emptyFile
 export const onSqlite = (): boolean => newDatabase === emptyFile
 
 /** What a sender learns of a result. */
-export const progressOf = ({ state, dueAt, generation, outcome: { reason } }: Settlement): Progress => ({
-  state,
+export const progressOf = ({ dueAt, generation, outcome }: Settlement): Progress => ({
+  state: stateAfter({ outcome, dueAt }),
   dueAt,
   generation,
-  reason,
+  reason: outcome.reason,
 })
 
 /** What a submit resolved to, without the id of its event. */
@@ -239,7 +246,6 @@ export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled
   const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }
   return {
     id,
-    state: 'enrolled',
     outcome,
     dueAt: null,
     attempts: 0,
@@ -253,7 +259,6 @@ export function needsAttention(id: string): Settlement {
   const outcome: Outcome = { courses: {}, reason: { code: 'course.missing', subject: COURSE } }
   return {
     id,
-    state: 'needs_attention',
     outcome,
     dueAt: null,
     attempts: 0,
@@ -267,7 +272,6 @@ export function retry(id: string, dueAt: number, attempts = 1, generation = 0): 
   const outcome: Outcome = { courses: {}, reason: null }
   return {
     id,
-    state: 'queued',
     outcome,
     dueAt,
     attempts,

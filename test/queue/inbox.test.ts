@@ -60,7 +60,7 @@ test(
     const second = succeeded(id, 'allowed', 2)
     await bench.inbox.settle([second])
     assert.deepEqual(answerOf(await during), { id, progress: progressOf(second) })
-    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'enrolled', 'enrolled']
+    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'enrolled', 'pre_enrolled']
     assert.deepEqual(await timeline(bench, id), kinds)
   },
 )

@@ -50,7 +50,7 @@ test('a sale of 1,000 courses, and 200 sales of five each, are stored, settled a
   const written = await store.write([large, ...small].map(accepted))
   const results = written.map(({ id }, n) => {
     const outcome = enrolledIn(n === 0 ? keys(1000) : keys(5, `P${n - 1}`))
-    return settled({ ...retry(id, 0), state: 'enrolled', dueAt: null, outcome })
+    return settled({ ...retry(id, 0), dueAt: null, outcome })
   })
   await store.write(results)
   const ids = written.map(({ id }) => id)
@@ -61,5 +61,5 @@ test('a result in a course that the sale does not name is refused: it would be l
   const { store } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const outcome = enrolledIn(['course-v1:Not+Sold+1'])
-  await assert.rejects(store.write([settled({ ...retry(id, 0), state: 'enrolled', dueAt: null, outcome })]), /not name/)
+  await assert.rejects(store.write([settled({ ...retry(id, 0), dueAt: null, outcome })]), /not name/)
 })

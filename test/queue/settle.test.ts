@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readReason } from '../../src/queue/rows.ts'
+import { stateAfter } from '../../src/sale/types.ts'
 import { factsIn } from '../lines.ts'
 import { begin } from './claiming.ts'
 import {
@@ -31,16 +32,16 @@ test('a final result settles the delivery and ends the hold of its buyer', async
   const written = await bench.store.write(results.map((one) => settled(one)))
   assert.deepEqual(
     written.map(({ progress: { state, reason } }) => [state, reason]),
-    results.map(({ state, outcome: { reason } }) => [state, reason]),
+    results.map((result) => [stateAfter(result), result.outcome.reason]),
   )
   for (const result of results) {
     const row = await bench.row(result.id)
     const { state, due_at, settled_at, active_at, attempts } = row
-    assert.deepEqual([state, due_at, attempts], [result.state, null, result.attempts])
+    assert.deepEqual([state, due_at, attempts], [stateAfter(result), null, result.attempts])
     assert.deepEqual([settled_at, active_at], [START + 500, START + 500])
     const { courses } = await factsIn(bench.db, result.id)
     assert.deepEqual({ courses, reason: readReason(row) }, result.outcome)
-    assert.deepEqual(await timeline(bench, result.id), ['received', result.state])
+    assert.deepEqual(await timeline(bench, result.id), ['received', stateAfter(result)])
   }
   assert.equal(written[0]?.events[0]?.detail, succeeded(one).detail)
   assert.deepEqual(await bench.rows('holds'), [])
@@ -109,7 +110,7 @@ test('the time of the first success is stored only with a success, and never cha
 })
 
 for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {
-  test(`${result('').state}: a result changes nothing, and has no event, if another replica has the hold of the buyer`, async (t) => {
+  test(`${stateAfter(result(''))}: a result changes nothing, and has no event, if another replica has the hold of the buyer`, async (t) => {
     const bench = await setUp(t)
     const [lost = '', mine = ''] = await accept(bench, ['a@x.example', 'b@x.example'])
     const other = await bench.replica('replica-2')

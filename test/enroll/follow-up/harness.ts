@@ -10,7 +10,7 @@ import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import type { WriteContext } from '../../../src/queue/events.ts'
 import type { CourseResult } from '../../../src/sale/line.ts'
-import { type DeliveryEvent, type Outcome, type Settlement, stateOfOutcome } from '../../../src/sale/types.ts'
+import type { DeliveryEvent, Outcome, Settlement } from '../../../src/sale/types.ts'
 import { control, DEMO } from '../../harness.ts'
 import { factsOf, withFactsOf } from '../../lines.ts'
 import { accepted, arrival, only, settled, setUp as setUpInbox } from '../../queue/harness.ts'
@@ -69,7 +69,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     const results = sales.map(({ courses = ALLOWED, accounts = {} }, n) => {
       const outcome: Outcome = { courses, reason: null }
       const final = { dueAt: null, attempts: 0, generation: 0, effectUnknown: false, detail: '' }
-      return settled({ id: ids[n] ?? '', state: stateOfOutcome(outcome), outcome, accounts, ...final })
+      return settled({ id: ids[n] ?? '', outcome, accounts, ...final })
     })
     await bench.store.write(results)
     return ids

@@ -41,7 +41,8 @@ for (const effectUnknown of [true, false]) {
 test('one that needed attention reads first, because what its attempts did is not known', async (t) => {
   const { store, context, db } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
-  await store.write([settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, effectUnknown: false })])
+  const outcome = { courses: {}, reason: { code: 'lms.refused', subject: 'full' } as const }
+  await store.write([settled({ ...retry(id, 0), dueAt: null, outcome, effectUnknown: false })])
   await storeRefund(context, refundOf(A))
   const row = db.selectFrom('deliveries').select(['effect_unknown', 'state']).where('id', '=', id)
   const { effect_unknown, state } = await row.executeTakeFirstOrThrow()
@@ -65,7 +66,7 @@ test('of two orders for one delivery, the second is claimed when the first has e
   const second = await replica('replica-2')
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
   const courses = { [A]: 'enrolled', [B]: 'enrolled' } as const
-  await store.write([settled({ ...retry(id, 0), state: 'enrolled', dueAt: null, outcome: { courses, reason: null } })])
+  await store.write([settled({ ...retry(id, 0), dueAt: null, outcome: { courses, reason: null } })])
   await storeRefund(context, refundOf(A))
   await storeRefund(context, refundOf(B))
   const claim = (on: typeof replicas) => claimOrder({ context, replicas: on })
@@ -114,7 +115,7 @@ test('that the buyer is out of a refunded course is still known when the rest of
   await storeRefund(bench.context, refundOf(A))
   await endNext(bench)
   const outcome = { courses: { [B]: 'enrolled' }, reason: null } as const
-  await bench.store.write([settled({ ...retry(id, 0, 0, 1), state: 'enrolled', dueAt: null, outcome })])
+  await bench.store.write([settled({ ...retry(id, 0, 0, 1), dueAt: null, outcome })])
   const known = (await linesIn(bench.db, id)).map(({ result, standing }) => [result, standing?.standing])
   assert.deepEqual(known, [
     [null, 'missing'],
@@ -128,7 +129,7 @@ test('a refund of a handled sale takes the one course although a check found the
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
   const outcome = { courses: { [B]: 'enrolled' }, reason: { code: 'lms.refused', subject: 'full', course: A } } as const
-  await bench.store.write([settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, outcome })])
+  await bench.store.write([settled({ ...retry(id, 0), dueAt: null, outcome })])
   const found = { standing: 'missing', mode: null, checkedAt: START, since: START } as const
   await setFacts(bench.db, id, { standings: { [A]: found } })
   await markHandled(bench.context, { id, note: 'another course', by: 'ada' })
@@ -140,9 +141,7 @@ test('a sale that was withdrawn as a whole has no reason any more, and nothing a
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [A] }))]))
   const outcome = { courses: {}, reason: { code: 'lms.refused', subject: 'full' } as const }
-  await bench.store.write([
-    settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, outcome, effectUnknown: true }),
-  ])
+  await bench.store.write([settled({ ...retry(id, 0), dueAt: null, outcome, effectUnknown: true })])
   await storeRefund(bench.context, refundOf(A))
   await endNext(bench)
   const { state, reason, effect_unknown } = await bench.row(id)
@@ -313,7 +312,7 @@ test('an operator’s withdrawal from a sale that needs attention leaves the res
   const { store, operations, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A, B] }))]))
   const outcome = { courses: { [A]: 'enrolled' as const }, reason: { code: 'course.missing', subject: B } as const }
-  await store.write([settled({ ...retry(id, 0), state: 'needs_attention', dueAt: null, outcome })])
+  await store.write([settled({ ...retry(id, 0), dueAt: null, outcome })])
   await operations.withdraw({ id, courses: [A], paid: false, by: 'alice' })
   assert.equal((await row(id)).state, 'needs_attention')
 })

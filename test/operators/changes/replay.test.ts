@@ -75,7 +75,7 @@ test('a delivery that was rejected for its payload stays rejected, and an unknow
   const wrong = only(await store.write([accepted(rejectedArrival())])).id
   const malformed = only(await store.write([accepted(arrival({ email: 'other@x.example' }))])).id
   const reason = { code: 'course_key.malformed', subject: 'x' } as const
-  await store.write([settled({ ...needsAttention(malformed), state: 'rejected', outcome: { courses: {}, reason } })])
+  await store.write([settled({ ...needsAttention(malformed), outcome: { courses: {}, reason } })])
   const result = await operations.replay({ ids: [wrong, 'NONE', malformed, malformed], by })
   assert.deepEqual(result, {
     due: [malformed],

@@ -9,7 +9,6 @@ import { accepted, arrival, needsAttention, onSqlite, settled, setUp, succeeded 
 const ROWS = 2000
 const rejected = (id: string): Settlement => ({
   ...needsAttention(id),
-  state: 'rejected',
   outcome: { courses: {}, reason: { code: 'course_key.malformed', subject: 'nonsense' } },
 })
 

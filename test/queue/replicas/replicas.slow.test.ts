@@ -151,12 +151,12 @@ test('a late result answers with the progress that other replicas have stored', 
   const { events, progress } = only(await bench.store.write([settled(retry(id, START + 5000))]))
   assert.deepEqual(events, [])
   assert.deepEqual(progress, {
-    state: 'enrolled',
+    state: 'pre_enrolled',
     reason: null,
     dueAt: null,
     generation: 0,
   })
-  assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
+  assert.deepEqual(await timeline(bench, id), ['received', 'pre_enrolled'])
 })
 
 test('one replica leads; after it was pruned or has left, another one does', async (t) => {
