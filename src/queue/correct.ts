@@ -36,7 +36,7 @@ export interface Changes {
   readonly courseIds?: readonly string[] | undefined
 }
 
-export interface Correction extends Changes, Seen {
+interface Correction extends Changes, Seen {
   readonly id: string
   /** Whether to take the buyer out of the courses of the old delivery, and out of paid modes too; null: leave them. */
   readonly withdraw: { readonly paid: boolean } | null

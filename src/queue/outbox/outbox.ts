@@ -51,7 +51,7 @@ export function eventOfState(state: DeliveryState): ShopEventKind | null {
  * A delivery as the shop sees it, in events and in answers of the status endpoint. It names the buyer only by the
  * delivery's id.
  */
-export interface ShopView {
+interface ShopView {
   readonly id: string
   /** The webhook-id that the shop sent the sale with, if it signs by Standard Webhooks. */
   readonly webhookId: string | null

@@ -4,7 +4,7 @@ import { createReplicas, type Replicas } from './replicas.ts'
 import { TIMING, type Timing } from './timing.ts'
 
 /** A command that makes many calls to the LMS, as one of the replicas: they share the call budget with it. */
-export interface Guest {
+interface Guest {
   readonly replicas: Pick<Replicas, 'me' | 'holds' | 'liveCount'>
   /** The right to call the LMS: see createLms. */
   mayCall(): AbortSignal

@@ -19,7 +19,7 @@ import { emailTerm } from '../search-terms.ts'
 const PAGE = 20
 
 /** A line that the buyer is to be taken out of. */
-export type OrderedLine = Line & { readonly withdrawal: LineWithdrawal }
+type OrderedLine = Line & { readonly withdrawal: LineWithdrawal }
 
 /** An order that this replica carries out, with the hold of `person`, and its delivery as it was when it was claimed. */
 export interface ClaimedOrder {
