@@ -66,6 +66,15 @@ export const setFacts = (db: Kysely<Tables>, id: string, facts: Partial<Facts>):
     await storeLines(trx, [{ id, before, lines: linesWith(before, facts) }])
   })
 
+/** The withdrawals of a delivery as its page shows them, the latest first. */
+export async function withdrawalsShown(
+  { show }: { show: (id: string) => Promise<Pick<Delivery, 'id' | 'lines'> | null> },
+  id: string,
+): Promise<readonly Withdrawal[]> {
+  const shown = await show(id)
+  return shown === null ? [] : withdrawalsOf(shown)
+}
+
 /** The withdrawals that all deliveries have now, the oldest first. */
 export async function withdrawalsIn(db: Kysely<Tables>): Promise<Withdrawal[]> {
   const rows = await db

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../sale/line.ts'
@@ -22,7 +22,7 @@ import {
   type TransactionContext,
   type WriteContext,
 } from './events.ts'
-import { linesOf, storeLines, withLines } from './lines.ts'
+import { storeLines, withLines } from './lines.ts'
 import {
   readWithdrawable,
   WITHDRAWABLE,
@@ -228,9 +228,4 @@ function chooseCourses(
   }
   if (chosen.length === 0) return { kind: 'refused', why: 'nothing', course: '' }
   return chosen
-}
-
-/** See Operations.withdrawals. */
-export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<readonly Withdrawal[]> {
-  return (await linesOf(db, [id])).flatMap(withdrawalsOf)
 }

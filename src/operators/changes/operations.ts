@@ -11,7 +11,7 @@ import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { personOf } from '../../queue/rows.ts'
 import { readAnswers } from '../../queue/shop-answers.ts'
-import { listWithdrawals, orderWithdrawal, readOtherSales } from '../../queue/withdraw.ts'
+import { orderWithdrawal, readOtherSales } from '../../queue/withdraw.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
 import { list, show, summaries } from '../find/listing.ts'
@@ -89,8 +89,6 @@ function finding(parts: Parts) {
     otherSales: read(async (db, id: string, courses: readonly string[]) =>
       (await readOtherSales(db, { id, courses })).map((other) => other.id),
     ),
-
-    withdrawals: read(listWithdrawals),
   }
 }
 

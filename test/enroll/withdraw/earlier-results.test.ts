@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { RETRY_SCHEDULE_MS } from '../../../src/queue/retry-schedule.ts'
 import { DEMO } from '../../harness.ts'
+import { withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { UNENROLL } from '../../service/serving.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
@@ -25,7 +26,7 @@ test('a course that an earlier attempt took away stays in the result if the next
   const id = await sold('bob@example.com', [DEMO, PYTHON])
   await lms.faults([{ path: UNENROLL, naming: PYTHON, status: 502, times: 1 }])
   await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
+  await until('a failed attempt', async () => ((await withdrawalsShown(operations, id))[0]?.result ? true : undefined))
   await attemptNow(1)
   const { courses, message } = (await ended(product, id)).result ?? {}
   assert.deepEqual([courses?.[DEMO]?.kind, courses?.[PYTHON]?.kind, message], ['unenrolled', 'unenrolled', ''])
@@ -35,8 +36,8 @@ test('a course that an earlier attempt took away stays in the result if the last
   const id = await sold(ALICE, [DEMO, PYTHON])
   await lms.faults([{ path: UNENROLL, naming: PYTHON, status: 502, times: 1 }])
   await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
-  const [first] = await operations.withdrawals(id)
+  await until('a failed attempt', async () => ((await withdrawalsShown(operations, id))[0]?.result ? true : undefined))
+  const [first] = await withdrawalsShown(operations, id)
   assert.equal(first?.result?.courses[DEMO]?.kind, 'unenrolled')
 
   await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no', times: 1 }])

@@ -4,7 +4,7 @@ import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { CourseWithdrawal } from '../../../src/sale/line.ts'
-import { setFacts } from '../../lines.ts'
+import { setFacts, withdrawalsShown } from '../../lines.ts'
 import { accepted, arrival, COURSE, only, type Replica, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 
 const EMAIL = 'ada@x.example'
@@ -75,5 +75,5 @@ test('a refund that is tried again is tried again for a correction, too, whose o
   const { result } = await storeRefund(bench.context, REFUND)
   const orders = 'orders' in result ? result.orders.map(({ delivery }) => delivery) : []
   assert.deepEqual(orders.sort(), [id, correction])
-  assert.equal((await bench.operations.withdrawals(correction))[0]?.endedAt, null)
+  assert.equal((await withdrawalsShown(bench.operations, correction))[0]?.endedAt, null)
 })

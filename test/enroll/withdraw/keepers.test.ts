@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Buyer, DEMO } from '../../harness.ts'
-import { setFacts } from '../../lines.ts'
+import { setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK } from '../../service/serving.ts'
 import { adaIn, FAILING, LATE, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
@@ -172,7 +172,7 @@ test('a key in another letter case: the refund of a repeat takes out the account
   const { status } = await refund({ email: OLD, courseIds: [LOWER] })
   await bringForward()
   await ordersEnded()
-  const [order] = await operations.withdrawals(id)
+  const [order] = await withdrawalsShown(operations, id)
   assert.equal(state, 'queued')
   assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`], JSON.stringify([status, state, order?.courses, order?.result]))
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
 import { type Buyer, DEMO } from '../../harness.ts'
-import { factsIn, setFacts } from '../../lines.ts'
+import { factsIn, setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { UNENROLL } from '../../service/serving.ts'
 import { acquire } from '../follow-up/harness.ts'
@@ -25,7 +25,7 @@ test('a sale that comes after an operator’s withdrawal of another one keeps th
   const first = await sold(OLD)
   await lms.faults(FAILING_ONCE)
   await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
-  await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
+  await until('a failed attempt', async () => (await withdrawalsShown(operations, first))[0]?.attempts || undefined)
   const { status, headers } = await sell({ email: OLD, name: 'Again' })
   const again = String(headers['x-lernito-delivery'])
   assert.deepEqual([status, await stateOf(again)], [200, 'enrolled'])
@@ -41,7 +41,7 @@ test('nor does its late call undo such a sale', async () => {
   await until('the first enrollment', async () => (await stateOf(first)) === 'enrolled' || undefined)
   await lms.faults([{ ...LATE, path: UNENROLL }])
   await operations.withdraw({ id: first, courses: null, paid: false, by: 'alice' })
-  await until('a failed attempt', async () => (await operations.withdrawals(first))[0]?.attempts || undefined)
+  await until('a failed attempt', async () => (await withdrawalsShown(operations, first))[0]?.attempts || undefined)
   const { status, headers } = await sell({ email: OLD, name: 'Again' })
   const again = String(headers['x-lernito-delivery'])
   assert.deepEqual([status, await stateOf(again)], [500, 'queued'], 'it waits until the call can land no more')
@@ -84,7 +84,7 @@ test('a sale that goes on without a refunded course keeps the other one for its 
   await refund({ email: NEW })
   await allEnded()
   const stored = await factsIn(db, bundle)
-  const [order] = await operations.withdrawals(again)
+  const [order] = await withdrawalsShown(operations, again)
   assert.deepEqual(
     [await activeIn(), order?.result?.courses[DEMO]?.keptBy],
     [[`${NEW} ${DEMO}`], bundle],
@@ -105,7 +105,7 @@ test('a sale whose access has ended doesn’t keep the course after a newer sale
   assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
   await checkNow({ context: product.context, lms: direct, acquire, modeOf: () => null, ids: [single], by: 'alice' })
   await refund({ email: NEW })
-  const [order] = await operations.withdrawals(again)
+  const [order] = await withdrawalsShown(operations, again)
   assert.deepEqual([await activeIn(), order?.result?.courses[DEMO]?.keptBy], [[], undefined], await log(single))
 })
 

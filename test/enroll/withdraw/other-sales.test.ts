@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
-import { factsIn, setFacts } from '../../lines.ts'
+import { factsIn, setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 
@@ -37,7 +37,7 @@ test('an older sale that comes again while the withdrawal waits keeps the course
   const [older, newer] = [await soldAs('Older'), await soldAs('Newer')]
   await lms.faults(FAILING)
   await operations.withdraw({ id: newer, courses: null, paid: false, by: 'alice' })
-  await until('an attempt', async () => (await operations.withdrawals(newer))[0]?.attempts || undefined)
+  await until('an attempt', async () => (await withdrawalsShown(operations, newer))[0]?.attempts || undefined)
   await lms.noFaults()
   assert.equal(await soldAs('Older'), older, 'the same sale')
   await bringForward()
@@ -92,7 +92,7 @@ test('a later sale that waits for another person’s account, and an earlier one
   await allEnded()
   await lms.activate(OLD) // claims the allowance
   assert.deepEqual(await ada.activeIn(), [`${OLD} ${DEMO}`], await log(second))
-  assert.deepEqual(await operations.withdrawals(second), [])
+  assert.deepEqual(await withdrawalsShown(operations, second), [])
 })
 
 test('a sale that still waited when the buyer registered is the same buyer’s', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
-import { setFacts } from '../../lines.ts'
+import { setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK, UNENROLL } from '../../service/serving.ts'
 import { FAILING, LATE, startWithHeldCalls } from './held-calls.ts'
@@ -122,7 +122,7 @@ test('a refund that is tried again takes no course that it did not name', async 
   const id = await sold(ALICE, [DEMO, PYTHON])
   await lms.faults(FAILING)
   await operations.withdraw({ id, courses: null, paid: true, by: 'op' })
-  await until('an attempt', async () => (await operations.withdrawals(id))[0]?.attempts || undefined)
+  await until('an attempt', async () => (await withdrawalsShown(operations, id))[0]?.attempts || undefined)
   assert.equal((await refund({ courseIds: [DEMO], id: 'r_1' })).status, 202)
   await until('the end', async () => {
     await lastAttempt()

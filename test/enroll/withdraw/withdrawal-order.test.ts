@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
+import { withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK, holdCalls, UNENROLL } from '../../service/serving.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
@@ -23,7 +24,7 @@ test('a second order for the same delivery stores nothing while the first one ha
   const both = await Promise.all([1, 2].map(() => operations.withdraw({ id, ...order })))
   assert.deepEqual(both.map(({ kind }) => kind).sort(), ['ordered', 'pending'])
   await ended(product, id)
-  assert.equal((await operations.withdrawals(id)).length, 1)
+  assert.equal((await withdrawalsShown(operations, id)).length, 1)
 })
 
 test('a queued delivery is stopped first, and its call in flight is awaited', async () => {
@@ -39,7 +40,7 @@ test('a queued delivery is stopped first, and its call in flight is awaited', as
   // A later order is carried out meanwhile, so the loop has seen this one.
   const other = await sold('erin@example.com')
   await withdraw(other)
-  assert.equal((await operations.withdrawals(id))[0]?.endedAt, null, 'the call is still in flight')
+  assert.equal((await withdrawalsShown(operations, id))[0]?.endedAt, null, 'the call is still in flight')
   hold.release()
   const { result } = await ended(product, id)
   assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
@@ -52,7 +53,7 @@ test('an order whose call hangs delays no order for another buyer', async () => 
   await operations.withdraw({ id: slow, ...order })
   await hold.arrived()
   await withdraw(other)
-  const [waiting] = await operations.withdrawals(slow)
+  const [waiting] = await withdrawalsShown(operations, slow)
   assert.deepEqual([await stateOf(other), waiting?.endedAt, waiting?.result], ['withdrawn', null, null])
   hold.release()
   await ended(product, slow)
@@ -78,8 +79,8 @@ test('an order survives an outage of the LMS, and is carried out afterwards', as
   const id = await sold('alice@example.com')
   await lms.faults([{ path: UNENROLL, status: 502, times: 1 }])
   await operations.withdraw({ id, ...order })
-  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
-  const [waiting] = await operations.withdrawals(id)
+  await until('a failed attempt', async () => ((await withdrawalsShown(operations, id))[0]?.result ? true : undefined))
+  const [waiting] = await withdrawalsShown(operations, id)
   assert.match(waiting?.result?.message ?? '', /502/)
   await bringForward(id)
   const { result, attempts } = await ended(product, id)
@@ -96,7 +97,7 @@ test('a sale that the shop sends again during the withdrawal wins: the buyer sta
   await until('the enrollment', async () => {
     return (await stateOf(id)) === 'enrolled' && (await activeOf('alice@example.com')) === true ? true : undefined
   })
-  assert.deepEqual(await operations.withdrawals(id), [])
+  assert.deepEqual(await withdrawalsShown(operations, id), [])
   assert.ok((await kinds(id)).includes('withdrawal_failed'))
 })
 
@@ -144,7 +145,9 @@ test('an enrollment that an LMS reports as gone and that still stands is tried a
   }
   await lms.faults([{ path: UNENROLL, status: 200, body: answer, times: 1 }])
   await operations.withdraw({ id, ...order })
-  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.attempts ? true : undefined))
+  await until('a failed attempt', async () =>
+    (await withdrawalsShown(operations, id))[0]?.attempts ? true : undefined,
+  )
   await bringForward(id)
   await ended(product, id)
   assert.equal(await activeOf('alice@example.com'), false)
@@ -154,7 +157,9 @@ test('an allowance that an LMS reports as deleted and that is still there is tri
   const id = await sold('new@example.com')
   await lms.faults([{ method: 'DELETE', path: '/api/enrollment/v1/enrollment_allowed/', status: 204, times: 1 }])
   await operations.withdraw({ id, ...order })
-  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.attempts ? true : undefined))
+  await until('a failed attempt', async () =>
+    (await withdrawalsShown(operations, id))[0]?.attempts ? true : undefined,
+  )
   await bringForward(id)
   await ended(product, id)
   assert.deepEqual([await stateOf(id), (await lms.state()).allowances], ['withdrawn', []])

@@ -8,7 +8,7 @@ import { TIMING, type Timing } from '../../../src/queue/replicas/timing.ts'
 import type { Withdrawal } from '../../../src/queue/withdrawals/withdrawal.ts'
 import { createIds } from '../../../src/sale/ids.ts'
 import { startProduct } from '../../harness.ts'
-import { withFactsOf } from '../../lines.ts'
+import { withdrawalsShown, withFactsOf } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 
 /** The operations over a connection of their own, as a command has them beside a service. */
@@ -79,12 +79,9 @@ export async function startWithOperations({
 }
 
 /** The latest order for a delivery, after its end. */
-export const ended = (
-  { operations }: { operations: Pick<Operations, 'withdrawals'> },
-  id: string,
-): Promise<Withdrawal> =>
+export const ended = ({ operations }: { operations: Pick<Operations, 'show'> }, id: string): Promise<Withdrawal> =>
   until('the end of the withdrawal', async () => {
-    const [latest] = await operations.withdrawals(id)
+    const [latest] = await withdrawalsShown(operations, id)
     return latest !== undefined && latest.endedAt !== null ? latest : undefined
   })
 

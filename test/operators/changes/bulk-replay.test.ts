@@ -6,6 +6,7 @@ import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
 import { makeDue } from '../../../src/queue/replay.ts'
 import type { DeliveryState } from '../../../src/sale/types.ts'
 import { refuseInserts } from '../../database/dialects.ts'
+import { withdrawalsShown } from '../../lines.ts'
 import {
   accepted,
   arrival,
@@ -308,7 +309,7 @@ test('a bulk replay gives back no course that a withdrawal names, but of what is
   const { deliveries } = await bench.store.readClaimed(ids)
   const attempted = deliveries.map((one) => [one.id, one.request?.courseIds])
   assert.deepEqual(attempted, [part, done].map((one): unknown => [one, [B]]).concat([[gone, [A, B]]]))
-  const open = await Promise.all(ids.map((one) => bench.operations.withdrawals(one)))
+  const open = await Promise.all(ids.map((one) => withdrawalsShown(bench.operations, one)))
   assert.deepEqual(
     open.map((orders) => orders.some(({ endedAt }) => endedAt === null)),
     [true, true, true, false],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { auditedChange } from '../../../src/queue/events.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
+import { withdrawalsShown } from '../../lines.ts'
 import { accepted, arrival, COURSE, needsAttention, settled, setUp } from '../../queue/harness.ts'
 
 const OTHER = 'course-v1:edX+Other+2026'
@@ -34,7 +35,7 @@ test('what an operator ordered before they saw another person’s change is not 
   assert.deepEqual(await operations.withdraw({ ...order, courses: [COURSE], paid: false }), outdated)
   assert.deepEqual(await row(id), before)
   assert.deepEqual(await rows('events'), events)
-  assert.deepEqual(await operations.withdrawals(id), [])
+  assert.deepEqual(await withdrawalsShown(operations, id), [])
   const { last_event } = await row(id)
   assert.deepEqual(await operations.replayOne({ ...order, seen: last_event }), { kind: 'due' })
 })

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
+import { withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
@@ -85,7 +86,7 @@ async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promi
   const { request, delivery, sent } = of
   const here = `~${deliveryPath(request)}`
   const crumbs = crumbsOf(delivery)
-  const pending = (await parts.operations.withdrawals(delivery.id)).filter(({ endedAt }) => endedAt === null)
+  const pending = withdrawalsOf(delivery).filter(({ endedAt }) => endedAt === null)
   const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
   const warning = text === undefined ? '' : problemHtml(text)
   const body =
