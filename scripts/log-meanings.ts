@@ -21,7 +21,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'courses of the LMS could not be read; the catalogue stays as it is': {
       means: 'The LMS did not list its courses, for `reason`, so the service goes on with those that it read before.',
-      action: 'If the line repeats for an hour, see [Errors](errors.md#the-lms).',
+      action: "If the console's page **Courses** says so for an hour, see [Errors](errors.md#the-lms).",
     },
   },
   'Sales and refunds': {

@@ -35,7 +35,7 @@ interface Refreshing extends Background, Pick<AppContext, 'context'> {
   readonly modeOf: Selling['modeOf']
   /** CATALOGUE_MS, but for the sandbox and tests. */
   readonly intervalMs: number
-  /** Called after each reading that failed, with the reason, at most 300 characters. */
+  /** Called when readings begin to fail, and when the reason changes, with the reason, at most 300 characters. */
   readonly onFailed: (reason: string) => void
 }
 
@@ -48,15 +48,22 @@ export async function runCatalogue(options: Refreshing): Promise<void> {
   const { context, guard, intervalMs, signal, onFailed } = options
   const { db } = context.database
   const pollMs = Math.min(POLL_MS, intervalMs / 2)
+  let told: string | null = null
   const round = async (): Promise<number> => {
     if (!mayAsk(options)) return pollMs
     const { checked_at: checkedAt } = await guard(() => readRow(db))
     const age = checkedAt === null ? intervalMs : context.now() - checkedAt
     if (age >= 0 && age < intervalMs) return Math.min(pollMs, intervalMs - age)
     const read = await refresh(options, db)
-    if (read === null || read.ok) return pollMs
-    onFailed(read.failure.message)
-    return Math.max(Math.min(AGAIN_MS, intervalMs), read.failure.retryAfterMs ?? 0)
+    if (read === null) return pollMs
+    if (read.ok) {
+      told = null
+      return pollMs
+    }
+    const { message, retryAfterMs } = read.failure
+    if (message !== told) onFailed(message)
+    told = message
+    return Math.max(Math.min(AGAIN_MS, intervalMs), retryAfterMs ?? 0)
   }
   await pause(pollMs, signal) // what waits since the last stop comes first
   return runBackgroundLoop({ ...options, round, againMs: pollMs })

@@ -160,3 +160,22 @@ test('wrong fields: 400 by field', async (t) => {
     assert.deepEqual([status, json], [400, { success: false, message }])
   }
 })
+
+test('an LMS whose courses can’t be read gets a line in the log, and another one only for another reason', async (t) => {
+  const { lms, log } = await setUp(t)
+  const path = '/api/courses/v1/courses/'
+  for (const status of [500, 502]) {
+    await lms.noFaults()
+    await lms.faults([{ path, status }])
+    await lms.forgetCalls()
+    await until('several readings', async () => {
+      const calls = await lms.calls()
+      return calls.some((call) => call.path === path && call.status === status && call.count >= 4) || undefined
+    })
+  }
+  const told = log.filter(({ msg }) => String(msg).startsWith('courses of the LMS could not be read'))
+  assert.deepEqual(
+    told.map(({ reason }) => /\b50[02]\b/.exec(String(reason))?.[0]),
+    ['500', '502'],
+  )
+})
