@@ -35,6 +35,11 @@ export const wholeNumber = (least: number, most: number) => {
     .refine(isWithin, { error })
 }
 
+/** Where to listen: the system would look an address with brackets or a port up as a name. */
+export const host = z.string().refine((text) => isIP(text) !== 0 || /^[\w.-]+$/.test(text), {
+  error: 'must be an address such as 127.0.0.1 or ::, or a host name, without brackets and without a port',
+})
+
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
 /** A base address that paths are appended to, as browsers write it. Slashes at its end are removed. */

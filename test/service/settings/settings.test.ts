@@ -77,6 +77,11 @@ const WRONG = [
     texts: ['-1', '65536', '80a', '1.5', '0x50', ' 80', '99999999999'],
     says: 'must be a whole number from 0 to 65535.',
   },
+  {
+    name: 'LERNITO_HOST',
+    texts: ['[::1]', '0.0.0.0:8790', 'localhost:8790', 'http://localhost'],
+    says: 'must be an address such as 127.0.0.1 or ::, or a host name, without brackets and without a port.',
+  },
   { name: 'LERNITO_LMS_CONCURRENCY', texts: ['0', '33'], says: 'must be a whole number from 1 to 32.' },
   { name: 'LERNITO_ANSWER_WITHIN_MS', texts: ['120001'], says: 'must be a whole number from 0 to 120000.' },
   {
