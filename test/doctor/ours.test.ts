@@ -59,6 +59,11 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.ours, Case>> = {
     found: 'settings',
     broken: alone(() => ({ LERNITO_PORT: 'eighty' })),
   },
+  'settings.quoted': {
+    rule: 'an application in quotation marks',
+    found: 'settings',
+    broken: alone(() => ({ LERNITO_LMS_CLIENT_ID: '"lernito-client"' })),
+  },
   'settings.unknown': {
     rule: 'a setting with a typo in its name',
     found: 'settings',

@@ -25,6 +25,20 @@ const problemsOf = (topic: 'settings' | 'secret', of: Parameters<typeof doubtsAb
     return cause?.startsWith(`${topic}.`) ? [problem(cause, { name })] : []
   })
 
+const APPLICATIONS = [
+  'LERNITO_LMS_CLIENT_ID',
+  'LERNITO_LMS_CLIENT_SECRET',
+  'LERNITO_CONSOLE_CLIENT_ID',
+  'LERNITO_CONSOLE_CLIENT_SECRET',
+] as const
+const SECRETS = ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS'] as const
+
+/** Those of the named settings that are in quotation marks, as in a file that Docker reads. */
+const quotedIn = <Name extends (typeof APPLICATIONS | typeof SECRETS)[number]>(
+  settings: Settings,
+  names: readonly Name[],
+): Name[] => names.filter((name) => /^(["']).*\1$/.test(settings[name] ?? ''))
+
 const SETTINGS = check({
   id: 'settings',
   about: 'whether all settings are present and valid',
@@ -32,7 +46,8 @@ const SETTINGS = check({
   examine: (_facts, { env }) => {
     const settings = settingsOrLines(env)
     if (Array.isArray(settings)) return failed(settings.map((line) => problem('settings.invalid', { line })))
-    const problems = problemsOf('settings', { env, settings })
+    const quoted = quotedIn(settings, APPLICATIONS).map((name) => problem('settings.quoted', { name }))
+    const problems = [...problemsOf('settings', { env, settings }), ...quoted]
     return problems.length > 0 ? failed(problems, { settings }) : passed('all settings are valid', { settings })
   },
 })
@@ -52,13 +67,10 @@ const SECRET = check({
   about: 'the webhook secret: its length, common mistakes, and whether the previous one is still accepted',
   needs: ['settings'],
   examine: ({ settings }, { env }) => {
-    const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS } = settings
-    const secrets = Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS })
-    const quoted = secrets.filter(([, secret]) => secret !== undefined && /^(["']).*\1$/.test(secret))
     const problems = [
       ...problemsOf('secret', { env, settings }),
-      ...quoted.map(([name]) => problem('secret.quoted', { name })),
-      ...(LERNITO_WEBHOOK_SECRET_PREVIOUS === undefined ? [] : [problem('secret.previous', {})]),
+      ...quotedIn(settings, SECRETS).map((name) => problem('secret.quoted', { name })),
+      ...(settings.LERNITO_WEBHOOK_SECRET_PREVIOUS === undefined ? [] : [problem('secret.previous', {})]),
     ]
     return problems.length > 0 ? failed(problems) : passed('one secret, of sufficient length')
   },
