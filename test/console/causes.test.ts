@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { causesHtml } from '../../src/console/pages/overview/causes.ts'
 import type { MarkedCause } from '../../src/operators/reports/cause-marks.ts'
+import { operator, startWithConsole } from './harness.ts'
 
 const cause: MarkedCause = {
   state: 'needs_attention',
@@ -21,6 +22,7 @@ test('a cause has its number of deliveries, and the box the number of all', () =
     count: 1200,
     closestCourse: () => null,
     courseName: () => null,
+    asked: { from: '', to: '' },
   })
   assert.match(html, />Replay 990…</)
   assert.match(html, /1,200 deliveries need attention/)
@@ -32,6 +34,7 @@ test('a cause of one delivery leads to it', () => {
     count: 1,
     closestCourse: () => null,
     courseName: () => null,
+    asked: { from: '', to: '' },
   })
   assert.match(html, /href="~\/deliveries\/ID"/)
 })
@@ -43,9 +46,27 @@ test('rejected sales are causes too: their buyers have paid', () => {
     count: 999,
     closestCourse: () => null,
     courseName: () => null,
+    asked: { from: '', to: '' },
   })
   assert.match(html, /999 sales are paid and not enrolled as sold, from 2 causes/)
   assert.match(html, /state&#61;rejected&#38;cause&#61;payload\.invalid">Rejected: Invalid fields/)
   assert.match(html, /Correct the address or course keys here, or have the shop send the sales corrected\./)
   assert.doesNotMatch(html, />Replay 9…</, 'a replay can’t help')
+})
+
+test('who marks a cause returns to the period of the overview that they looked at', async (t) => {
+  const product = await startWithConsole()
+  t.after(() => product.stop())
+  await product.sell({ email: 'alice@example.com', courseIds: ['course-v1:No+Such+Course'] })
+  const someone = await operator(product)
+  for (const period of ['', '?from=2026-01-01&to=2036-01-01']) {
+    const { text } = await someone.see(`/${period}`)
+    assert.ok(
+      text.includes(
+        `action="/lernito/console/causes${period}"`.replaceAll('=2', '&#61;2').replaceAll('&to', '&#38;to'),
+      ),
+    )
+    const form = { code: 'course.missing', course: 'course-v1:No+Such+Course', kind: 'cause_acknowledged' }
+    assert.ok((await someone.send(`/causes${period}`, form)).location.endsWith(`/lernito/console/${period}`))
+  }
 })

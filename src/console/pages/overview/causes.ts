@@ -5,6 +5,7 @@ import { REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { differenceHtml, hiddenFields } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, timeHtml } from '../../layout/format.ts'
+import type { Period } from '../../layout/period.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 import { shortKey } from '../deliveries/list-rows.ts'
@@ -31,11 +32,13 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
 }
 
 interface Context {
+  /** The period that the address of the page names, to which a form leads back. */
+  readonly asked: Period
   readonly courseName: CourseName
   readonly closestCourse: FastifyRequest['closestCourse']
 }
 
-function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): string {
+function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
   const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `~/deliveries/${latest}` : `~/deliveries${query}`
@@ -61,7 +64,7 @@ function causeHtml(cause: MarkedCause, { closestCourse, courseName }: Context): 
       : correct + replay
   const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
   return html`<li class="need" id="cause-${state}-${code}-${course ?? ''}"><strong class="figure">${numberText(count)}</strong>
-<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause)}</div>
+<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, asked)}</div>
 <div class="actions">!${action}</div></li>`
 }
 
@@ -73,7 +76,7 @@ function looksLikeHtml(similar: string, course: string, courseName: CourseName):
 }
 
 /** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */
-function markHtml(cause: MarkedCause): string {
+function markHtml(cause: MarkedCause, asked: Period): string {
   if (!isMarkable(cause)) return ''
   const { code, course, mark, cameBack } = cause
   const who =
@@ -86,6 +89,9 @@ function markHtml(cause: MarkedCause): string {
     : mark.kind === 'cause_acknowledged'
       ? html`<button class="plain" name="kind" value="cause_resolved">${words.attention.resolve}</button>`
       : ''
-  const form = button === '' ? '' : html`<form method="post" action="~/causes">!${fields}!${button}</form>`
+  const form =
+    button === ''
+      ? ''
+      : html`<form method="post" action="~/causes${queryText({ ...asked })}">!${fields}!${button}</form>`
   return html`<div class="mark">!${back}!${who === '' ? '' : html`<span class="quiet">!${who}</span> `}!${form}</div>`
 }

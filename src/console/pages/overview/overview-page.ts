@@ -45,7 +45,8 @@ export function addOverview(parts: PageParts): void {
     const by = sessionOf(request).username
     if (kind !== undefined && code !== undefined)
       await operations.markCause({ kind, code, course: form.get('course'), by })
-    return reply.redirect(`${request.site.base}/`, 303)
+    const { from, to } = readQuery(queryOf(request))
+    return reply.redirect(`${request.site.base}/${queryText({ from, to })}`, 303)
   })
 }
 
@@ -73,6 +74,7 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     courseName,
     closestCourse,
     now,
+    asked,
     ...span,
     overview,
     causes,
