@@ -74,6 +74,13 @@ test('each figure of a period is the length of the list behind it', async () => 
   }
 })
 
+test('the way to those who have waited for a week is there only in a period that began before', async () => {
+  assert.match(readable(await see(`/?${NOVEMBER}`, 'UTC')), /Waiting for buyers 1 .*see those older than 7 days/)
+  const days = readable(await see('/?from=2026-11-09', 'UTC'))
+  assert.match(days, /Waiting for buyers 1 /)
+  assert.doesNotMatch(days, /older than 7 days/)
+})
+
 test('the tabs of a period count what its list has', async () => {
   const list = readable(await see(`/deliveries?${NOVEMBER}`, 'UTC'))
   assert.match(list, /All 2 Needs attention 0 .*1–2 of 2/, 'with the test sale')

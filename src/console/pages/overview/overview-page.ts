@@ -163,6 +163,7 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
   const midnight = dayIn(dayText(now, zone), zone).from
   const ofToday = sumOf(sales.value.flatMap(({ from, counts: some }) => (from >= midnight ? some : [])))
   const isNow = lastDay === dayText(now, zone)
+  const weekAgo = dayText(now - WEEK_MS, zone)
   const today = isNow ? fillCount(words.tiles.today, totalOf(ofToday)) : ''
   const byState = [
     { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
@@ -173,11 +174,11 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
   const tiles = byState.map(({ state, name, more }) => {
     const count = counts[state]
     const number = html`<a href="~/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
-    // Who paid a week ago and has not registered may need a reminder.
+    // Who paid a week ago and has not registered may need a reminder. Of a shorter period, none did.
     const older =
-      state !== 'pre_enrolled' || count === 0
+      state !== 'pre_enrolled' || count === 0 || period.from > weekAgo
         ? ''
-        : html`<br><a href="~/deliveries${queryText({ sales: 'only', state, to: dayText(now - WEEK_MS, zone) })}">${words.older}</a>`
+        : html`<br><a href="~/deliveries${queryText({ sales: 'only', state, to: weekAgo })}">${words.older}</a>`
     return tile({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
   })
   const all = html`<strong>${numberText(totalOf(counts))}</strong>`
