@@ -64,6 +64,7 @@ test('while events wait, the page updates itself, and does not say that an endpo
   await someone.send('/events/send-again')
   const page = await someone.see('/events?again=0')
   assert.match(readable(page), /Trying now: one event\. Dismiss .*The last attempt to reach the shop’s endpoint failed/)
+  assert.match(page.text, /<span role="status">The last attempt/, 'a screen reader says when it works again')
   assert.match(page.text, /id="events"[\s\S]*hx-get="[^"]*\/events" hx-trigger="every 5s"[^>]* hx-target="#events"/)
 })
 
@@ -72,6 +73,16 @@ test('while the last attempt has failed, the page does not say that the endpoint
   receiver.answer(statusAnswer(500))
   await sold('alice@example.com')
   await pageWith(/The last attempt to reach the shop’s endpoint failed\. The service sends the event again\./)
+})
+
+test('of more events than the page lists, it says that these are the oldest', async (t) => {
+  const { pageWith, sold, receiver } = await setUp(t)
+  receiver.answer(statusAnswer(410))
+  const emails = Array.from({ length: 101 }, (_, index) => `many-${index}@example.com`)
+  await sold('first@example.com')
+  assert.doesNotMatch(await pageWith(/410 Gone/), /are listed/)
+  await Promise.all(emails.map(sold))
+  await pageWith(/Waiting 102, .* Only the oldest 100 are listed\./)
 })
 
 test('an event about a course names the course, and leads to no delivery', async (t) => {

@@ -84,8 +84,10 @@ function pageHtml(outbox: Outbox, of: Shown): string {
     ids: events.map(({ id }) => id),
     none: words.none,
   })
+  const isCut = pending + failed > events.length
+  const cut = isCut ? html`<p class="quiet">${fillCount(words.cut, events.length)}</p>` : ''
   const poll = pending === 0 ? '' : html`<div !${refreshes({ url: `~${PATH}`, id: 'events', seconds: SECONDS })}></div>`
-  return html`!${done}<div id="events">!${poll}!${endpointHtml(outbox, now)}!${facts}!${form}!${list}</div>`
+  return html`!${done}<div id="events">!${poll}!${endpointHtml(outbox, now)}!${facts}!${form}!${list}!${cut}</div>`
 }
 
 function endpointHtml({ endpoint, pending }: Outbox, now: number): string {
@@ -98,7 +100,7 @@ function endpointHtml({ endpoint, pending }: Outbox, now: number): string {
   const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
   const probe =
     probeAt === null ? '' : probeAt <= now ? html` ${words.probesNow}` : html` ${words.probe} !${timeHtml(probeAt)}.`
-  return html`<p class="note ${grade}">${text}!${from}!${probe}</p>`
+  return html`<p class="note ${grade}"><span role="status">${text}</span>!${from}!${probe}</p>`
 }
 
 function cellsOf(
