@@ -138,3 +138,14 @@ test('after a correction, the link to what still fails does not list what was co
   const list = await readUntil(own(link ?? ''), /left@example\.com/)
   assert.doesNotMatch(list, /goes@example\.com|solved@example\.com/)
 })
+
+test('a correction that a colleague has made since the preview says that nothing is left, and not that it went well', async () => {
+  const about = 'course-v1:Nobody+Knows+Twice'
+  await sell('twice@example.com', [about])
+  const preview = `/correct?${new URLSearchParams({ cause: 'course.missing', about, enroll_in: PYTHON })}`
+  const [one, other] = [fieldsOf(await someone.see(preview)), fieldsOf(await someone.see(preview))]
+  await readUntil(own((await someone.send('/correct', one)).location), /1 of 1 buyers are on their way/)
+  const path = own((await someone.send('/correct', other)).location)
+  assert.match(await readUntil(path, /Nothing was changed/), /No sale that failed for this key is left/)
+  assert.doesNotMatch((await someone.see(path)).text, /class="note good"/)
+})

@@ -104,6 +104,8 @@ function titleOf(bulk: BulkReplay, states: StateCounts): { grade: string; title:
   const counted = totalOf(states)
   if (state !== 'done') return { grade: '', title: words.states[state] }
   if (states.queued > 0) return { grade: '', title: words.states.attempting }
+  // A colleague was faster.
+  if (corrects !== null && total === 0) return { grade: '', title: correctionWords.nothing }
   if (corrects !== null) {
     const done = DELIVERY_STATES.filter(isDone).reduce((sum, one) => sum + states[one], 0)
     const title = fill(correctionWords.onTheirWay, { done: numberText(done), total: numberText(total) })
