@@ -132,6 +132,22 @@ test('the list of deliveries can be filtered by a course of the LMS and by a cau
   assert.doesNotMatch(shown, /erin@example\.com/)
 })
 
+test('the causes to choose from lead to as many deliveries as they say, whatever tab they are chosen on', async () => {
+  await product.sell({ email: 'not an address', courseIds: [DEMO] })
+  const choices = async (path: string) =>
+    [...(await seller.see(path)).text.matchAll(/<a class="choice" (href="[^"]*cause[^"]*")>(.*?)<\/a>/g)].map(
+      ([, link = '', label = '']) => ({ link: linksOf({ text: link })[0] ?? '', label }),
+    )
+  const chosen = await choices('/deliveries?state=needs_attention')
+  assert.ok(chosen.some(({ label }) => label.startsWith('Invalid fields')))
+  for (const { link, label } of chosen) {
+    const [, count] = /<span class="quiet">(\d+)<\/span>$/.exec(label) ?? []
+    const list = readable(await seller.see(link.slice('/lernito/console'.length)))
+    assert.match(list, new RegExp(`1–${count} of ${count} `), label)
+  }
+  for (const { label } of await choices('/deliveries?q=erin')) assert.doesNotMatch(label, /\d<\/span>$/)
+})
+
 test('every page shows a course by its name, with the key beside it; a reply to the buyer has only the name', async () => {
   const id = String(sold.headers['x-lernito-delivery'])
   const delivery = await seen(`/deliveries/${id}`, /Demonstration Course course-v1:edX\+DemoX\+Demo_Course/)

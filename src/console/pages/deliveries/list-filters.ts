@@ -125,7 +125,7 @@ const TABS: readonly (DeliveryState | '')[] = [
 
 interface Choices {
   /** All that need someone now, the most frequent first. */
-  readonly causes: readonly Pick<Cause, 'code' | 'course' | 'count'>[]
+  readonly causes: readonly Pick<Cause, 'state' | 'code' | 'course' | 'count'>[]
   readonly courses: readonly Pick<Course, 'key' | 'name'>[]
 }
 
@@ -162,10 +162,13 @@ export function formHtml(
       label: html`<bdi>${title}</bdi> <small class="quiet">${shortKey(key)}</small>`,
     }))
   const rest = courses.length > COURSES_SHOWN ? words.moreCoursesByKey : ''
-  const causeLinks = causes.map(({ code, course, count }) => {
+  // With other conditions, fewer are listed than are counted.
+  const isCounted = isEmpty({ ...query, state: '', ended: '', cause: '', about: '' })
+  const causeLinks = causes.map(({ state, code, course, count }) => {
     const about = course === null ? '' : html`: !${courseInLineHtml(course, courseName)}`
-    const href = action + queryText({ ...query, cause: code, about: course ?? '' })
-    return { href, label: html`${reasonName(code)}!${about} <span class="quiet">${numberText(count)}</span>` }
+    const href = action + queryText({ ...query, state, ended: '', cause: code, about: course ?? '' })
+    const number = isCounted ? html` <span class="quiet">${numberText(count)}</span>` : ''
+    return { href, label: html`${reasonName(code)}!${about}!${number}` }
   })
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-replace-url="true" hx-sync="this:replace">
 <noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
