@@ -148,7 +148,8 @@ const lookAt = (
 ): Promise<RoundResult> =>
   makeRound(options, { round }, async (steps) => {
     const { context, asking, failures } = steps
-    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, inPages(buyers))) {
+    const looking = { ...asking, thorough: false, follows: false, now: context.now }
+    for await (const found of lookUp(looking, inPages(buyers))) {
       failures.note(found)
       if (!found.ok) continue
       steps.looked(found.value.length)

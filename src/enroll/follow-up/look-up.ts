@@ -1,12 +1,12 @@
 import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
-import { enrollsOnActivation } from '../../lms/apis/enrollment-allowed.ts'
+import { type Allowance, enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { lineOf } from '../../sale/line.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
 import { type Accounts, type AskingAccounts, findAccounts, findLeft } from './find-accounts.ts'
-import type { Sought } from './reported.ts'
+import type { Reported, Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { buyerIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
 
@@ -27,6 +27,11 @@ interface LookingUp extends Asking {
    * the allowances. Otherwise that is asked only where it is due; see isDueToAsk.
    */
   readonly thorough: boolean
+  /**
+   * Whether to ask for the account that has used an allowance and left its address. A round doesn't, because each look is a
+   * throttled call, and reconcile repairs for the address.
+   */
+  readonly follows: boolean
   /** ms since 1970 */
   readonly now: () => number
 }
@@ -199,7 +204,38 @@ async function completeOne(
   const listed = await asking.lms.allowances(await permitFor(asking), { email })
   if (!listed.ok) return listed
   const allowed = new Set(listed.value.filter(enrollsOnActivation).map(({ course }) => course))
-  return succeeded({ ...asked.value, allowed })
+  const seen = { ...asked.value, allowed }
+  const waiting = [...missing].filter((course) => sought.some(({ reported }) => isWaiting(reported, course)))
+  return asking.follows ? addUsers(asking, { seen, waiting, allowances: listed.value }) : succeeded(seen)
+}
+
+const isWaiting = ({ lines }: Reported, course: string): boolean => lineOf(lines, course)?.result === 'allowed'
+
+/**
+ * Adds the accounts that have used the allowances of these courses, with their enrollments there: buyers who have activated,
+ * and left the address before a round saw them.
+ */
+async function addUsers(
+  asking: Asking,
+  of: { seen: Omit<Seen, 'courses'>; waiting: readonly string[]; allowances: readonly Allowance[] },
+): Promise<Judged<Omit<Seen, 'courses'>>> {
+  const { seen, waiting, allowances } = of
+  const [left, rows] = [new Map(seen.left), new Map(seen.rows)]
+  for (const course of waiting) {
+    const user = userOfAllowance(allowances, course)
+    if (user === null) continue
+    await asking.beforeCall()
+    const found = await asking.lms.accountById(user)
+    if (!found.ok) return found
+    if (found.value.status !== 'registered') continue
+    const { username, id } = found.value
+    const read = await readRows(asking, { course, usernames: [username] })
+    if (!read.ok) return read
+    left.set(course, { status: 'registered', username, id })
+    const row = read.value.get(username)
+    if (row !== undefined) rows.set(course, row)
+  }
+  return succeeded({ ...seen, left, rows })
 }
 
 /**

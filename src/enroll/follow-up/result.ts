@@ -94,7 +94,7 @@ function linesSeen(of: Of): readonly Line[] {
     const line = lineOf(lines, course)
     const standing = line === undefined ? null : standingSeen(of, line, course)
     if (line === undefined || standing === null) continue
-    const { account: found } = check.seen
+    const found = buyerIn(course, check.seen)
     const isBuyer = line.account === null && standing.standing === 'enrolled' && 'username' in found
     const account = isBuyer && found.id !== undefined ? { id: found.id, username: found.username } : line.account
     seen.set(line, { ...line, course, standing, account })

@@ -29,8 +29,8 @@ export interface SeenRow {
 export interface Seen {
   readonly account: SeenAccount
   /**
-   * By true course key, the account that the course was given to, if another address is that account's by now, or it was
-   * retired. The person of these courses is that account, and not the one at the address.
+   * By true course key, the account that the course was given to, or that has used its allowance, if another address is that
+   * account's by now, or it was retired. The person of these courses is that account, and not the one at the address.
    */
   readonly left: ReadonlyMap<string, SeenAccount>
   /** The enrollments by true course key. Only a course in `courses` was asked about. */

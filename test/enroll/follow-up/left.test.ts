@@ -80,6 +80,22 @@ test('an account that was retired after it changed its address is retired', asyn
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'retired' })
 })
 
+test('Check now finds a buyer who activated and left the address between two rounds by the allowance', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA })
+  await bench.seed({ allowances: [{ email: ADA, course: DEMO, auto_enroll: true, used: false }] })
+  await bench.round()
+  await register(bench, ADA)
+  await bench.address({ formerly: ADA, email: NEW })
+  bench.later(1)
+  await bench.round()
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'no_account' })
+  await bench.check([id])
+  const { state, accounts, standings } = await bench.delivery(id)
+  assert.deepEqual([state, standings[DEMO]?.standing, standings[DEMO]?.moved], ['enrolled', 'enrolled', true])
+  assert.equal(typeof accounts[DEMO]?.id, 'number')
+})
+
 test('a buyer who leaves the address before the follow-up gives the course mode still gets it, and nobody else', async (t) => {
   const bench = await setUp(t)
   const course = 'course-v1:Lernito+Honor+2026'
