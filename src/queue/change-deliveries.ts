@@ -224,7 +224,8 @@ export interface Found {
   readonly id: string
   /** The delivery has this state until now. */
   readonly from: DeliveryRow['state']
-  readonly set: Pick<DeliveryRow, 'state' | 'ended_at'> & Partial<ReturnType<typeof reasonColumns>>
+  readonly set: Pick<DeliveryRow, 'state' | 'ended_at'> &
+    Partial<ReturnType<typeof reasonColumns> & Pick<DeliveryRow, 'enrolled_at'>>
   readonly before: readonly Line[]
   readonly lines: readonly Line[]
 }

@@ -6,6 +6,7 @@ import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
+import { until } from '../service/process.ts'
 import { startSingly } from './singly.ts'
 import { refund } from './withdraw/refunding.ts'
 
@@ -175,6 +176,26 @@ test('a sale that has not given the course yet gives back a paid mode that was l
     [200, product.log.find(({ event }) => event === 'received')?.delivery],
   )
   assert.deepEqual((await product.lms.state()).enrollments, [row(ACTIVE, HONOR, 'verified', true)])
+})
+
+test('a buyer who activated while the course lacked the mode gets it when it is there, and the sale is attempted again', async (t) => {
+  const product = await startProduct({ followUpMs: 200, env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  const { lms, sell, log } = product
+  const sale = { email: NEW, courseIds: [PYTHON] }
+  assert.equal((await sell(sale)).status, 200)
+  const person = { email: NEW, username: 'new', active: false }
+  await lms.people(person)
+  await lms.activate(NEW)
+  await until('the follow-up', async () => log.some(({ event }) => event === 'needs_attention') || undefined)
+  await lms.reset({
+    ...defaultWorld,
+    people: [...defaultWorld.people, { ...person, active: true }],
+    courses: [{ id: PYTHON, name: 'Python', modes: ['audit', 'verified'] }],
+    enrollments: [row(NEW, PYTHON, 'audit', true)],
+  })
+  assert.equal((await sell(sale)).status, 200)
+  assert.deepEqual((await lms.state()).enrollments, [row(NEW, PYTHON, 'verified', true)])
 })
 
 test('one mode for all courses needs no key', async (t) => {
