@@ -29,6 +29,19 @@ const REST_BYTES = 8 * 1024 * 1024
 const RETRY_AFTER_SECONDS = 30
 const UNAVAILABLE = 'The delivery could not be stored and is not accepted. Send it again later'
 
+const HTTP = {
+  headersTimeout: HEADERS_MS,
+  connectionsCheckingInterval: 500, // by default, Node checks for slow requests only every 30 s
+  maxHeaderSize: HEADER_BYTES,
+  requireHostHeader: false, // Node would answer without a body; screen() checks it
+}
+
+const noSchemas = (): never => {
+  throw new Error('A route has a schema of Fastify. Read the request with zod instead.')
+}
+/** No route has such a schema. Fastify would load 120 modules for its compilers of them at every start. */
+const NO_COMPILERS = { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } }
+
 /**
  * The HTTP server without its routes: limits on size and time, and the answers to requests that can't be served. Only
  * the parsers that a part registers for its own routes read bodies: Fastify's own parser would give text from any sender
@@ -61,13 +74,9 @@ export function createApp({
     trustProxy: trustProxyOption(trustedProxies),
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_MS,
-    http: {
-      headersTimeout: HEADERS_MS,
-      connectionsCheckingInterval: 500, // by default, Node checks for slow requests only every 30 s
-      maxHeaderSize: HEADER_BYTES,
-      requireHostHeader: false, // Node would answer without a body; screen() checks it
-    },
+    http: HTTP,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+    schemaController: NO_COMPILERS,
     return503OnClosing: false, // the hook below answers, in the usual form
     clientErrorHandler: connections.onClientError,
     frameworkErrors: (_error, request, reply) => refuse('bad_url', request, reply),
