@@ -3,7 +3,6 @@ import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
 import type { BulkReplay, Preview } from '../operators/changes/bulk-replay.ts'
 import { stepReplay } from '../operators/changes/bulk-steps.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
-import type { Summary } from '../operators/find/listing.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { WithdrawalOrdered } from '../queue/withdraw.ts'
@@ -14,14 +13,14 @@ import { MOVED } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { command, interruption, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { openLms, readLmsSettings } from './lms.ts'
 import {
   findId,
+  itemOf,
   needId,
   noDelivery,
   type Opened,
-  openLms,
   operator,
-  readLmsSettings,
   unknownDelivery,
   withOperations,
 } from './operations.ts'
@@ -108,9 +107,6 @@ async function preview({ operations }: Opened, { json, ...order }: Order): Promi
   }
   return 0
 }
-
-/** A delivery of a list as JSON, without what only the service uses. */
-export const itemOf = ({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) => item
 
 function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
   if (left === 0) return `${count} can be replayed`

@@ -18,9 +18,8 @@ import {
   reasonName,
 } from '../sale/words.ts'
 import { command, commandGroup, misused, numberIn, usageError } from './command.ts'
-import { itemOf, replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { needId, type Opened, unknownDelivery, withOperations } from './operations.ts'
+import { itemOf, needId, type Opened, unknownDelivery, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const PAGE = 500
@@ -277,5 +276,10 @@ const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): 
 
 export const deliveries = commandGroup({
   name: 'deliveries',
-  subcommands: { list: () => list, show: () => show, replay: () => replay, withdraw: () => withdraw },
+  subcommands: {
+    list: () => list,
+    show: () => show,
+    replay: async () => (await import('./deliveries-changes.ts')).replay,
+    withdraw: async () => (await import('./deliveries-changes.ts')).withdraw,
+  },
 })

@@ -5,7 +5,8 @@ import { countForgettable, type ForgottenPerson } from '../operators/changes/for
 import { isWholeAddress } from '../operators/find/people.ts'
 import { forgetPerson } from '../service/forget.ts'
 import { command, misused, usageError } from './command.ts'
-import { openLms, operator, readLmsSettings, withOperations } from './operations.ts'
+import { openLms, readLmsSettings } from './lms.ts'
+import { operator, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
 
 const EXIT_TRACES_LEFT = 3

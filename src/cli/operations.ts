@@ -4,36 +4,18 @@ import { openDatabase } from '../database/database.ts'
 import { createDatabaseClock } from '../database/dialect.ts'
 import { inspectDatabase } from '../database/inspect.ts'
 import { KNOWN_LEVEL } from '../database/migrations/migrations.ts'
-import { type Permit, unlimitedBudget } from '../lms/client/budget.ts'
-import { createLms, type Lms } from '../lms/lms.ts'
 import { createOperations, type Operations } from '../operators/changes/operations.ts'
+import type { Summary } from '../operators/find/listing.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { createIds } from '../sale/ids.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { readSome } from '../service/settings/read.ts'
-import { INBOX_SETTINGS, type InboxSettings, LMS_SETTINGS, type LmsSettings } from '../service/settings/settings.ts'
+import { INBOX_SETTINGS, type InboxSettings } from '../service/settings/settings.ts'
 import { loadDotEnv } from './command.ts'
 import { plain } from './plain.ts'
 
 const INSPECT_MS = 10_000
-
-/** The settings for calls to the LMS. Throws AppError settings.invalid if one is missing or wrong. */
-export function readLmsSettings(): LmsSettings {
-  loadDotEnv()
-  return readSome({ env: process.env, schema: LMS_SETTINGS })
-}
-
-/**
- * The client of the LMS for a command that makes a few calls beside the service: one at a time, and without a call budget,
- * because the command can't know what the service spends. A call that the LMS throttles fails, and the command reports it.
- * The caller closes the client.
- */
-export function openLms(settings: LmsSettings): { lms: Lms; acquire: () => Promise<Permit> } {
-  const { signal } = new AbortController() // never aborted, because an unlimited budget never waits
-  const budget = unlimitedBudget()
-  return { lms: createLms({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
-}
 
 /** What a command gets of the inbox: what a service has of it, but nobody hears of the events. */
 export interface Opened extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
@@ -118,6 +100,9 @@ function nameOfUser(): string {
     return `user ${process.getuid?.()}`
   }
 }
+
+/** A delivery of a list as JSON, without what only the service uses. */
+export const itemOf = ({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) => item
 
 /** Of the deliveries whose ids begin alike, the message names so many. */
 const NAMED = 5

@@ -18,7 +18,8 @@ import { AppError } from '../service/lib/errors.ts'
 import { pause } from '../service/lib/loop.ts'
 import { command, interruption, misused, usageError } from './command.ts'
 import { readFilter } from './delivery-options.ts'
-import { operator, readLmsSettings, withOperations } from './operations.ts'
+import { readLmsSettings } from './lms.ts'
+import { operator, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
 
 /** How often a line tells how far it is, ms. */

@@ -3,7 +3,7 @@ import { readSettings } from '../service/settings/read.ts'
 import { type LmsSettings, SETTINGS } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
 import { command, loadDotEnv, runUntilSignal } from './command.ts'
-import { openLms } from './operations.ts'
+import { openLms } from './lms.ts'
 import { wrapped } from './plain.ts'
 
 export const serve = command({

@@ -94,6 +94,25 @@ test('no files import each other in a circle', () => {
   for (const file of FILES) visit(file, [])
 })
 
+/** The files and packages that Node.js loads with a file: all but types and what is imported on demand. */
+function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
+  loaded.add(file)
+  for (const [, type, from = ''] of textOf(file).matchAll(/^(?:import|export) (type )?[^'=]*?from '([^']+)'/gm)) {
+    if (type !== undefined) continue
+    const next = from.startsWith('.') ? normalize(join(dirname(file), from)) : from
+    if (!FILES.includes(next)) loaded.add(next)
+    else if (!loaded.has(next)) loadedWith(next, loaded)
+  }
+  return loaded
+}
+
+test('a start does not load the driver for MySQL, nor the HTTP client for a command that calls nobody', () => {
+  const of = (command: string) => [...loadedWith(`src/cli/${command}.ts`)]
+  assert.ok(of('serve').includes('undici') && of('serve').includes('kysely'))
+  for (const command of ['serve', 'deliveries', 'events']) assert.ok(!of(command).includes('mysql2'), command)
+  for (const command of ['deliveries', 'events']) assert.ok(!of(command).includes('undici'), command)
+})
+
 test('only code that reads the service’s own or the LMS’s JSON uses JSON.parse, so it never reads a sender’s body', () => {
   const allowed = [
     'src/sale/calls.ts',

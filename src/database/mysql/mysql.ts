@@ -4,7 +4,7 @@ import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 import type { Server } from './connection.ts'
 import { serverErrorOf } from './errors.ts'
-import { createBoundedPool, type Limits } from './pool.ts'
+import type { Limits } from './pool.ts'
 
 const DEFAULT_PORT = 3306
 
@@ -40,7 +40,13 @@ export function openMysql({
   const server = readServer({ url, ca })
   const open = (limits?: Limits): Kysely<Tables> =>
     new Kysely<Tables>({
-      dialect: new MysqlDialect({ pool: async () => createBoundedPool({ server, idleTimeoutMs, limits }) }),
+      dialect: new MysqlDialect({
+        pool: async () => {
+          // Only here: with SQLite, the driver's 90 modules would be loaded in vain.
+          const { createBoundedPool } = await import('./pool.ts')
+          return createBoundedPool({ server, idleTimeoutMs, limits })
+        },
+      }),
     })
   const [db, reports] = [open(), open(REPORTS)]
   return {
