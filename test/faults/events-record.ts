@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { isShopEvent } from '../../src/queue/outbox/outbox.ts'
-import { until } from '../service/process.ts'
 import { EVENTS_SECRET, type Receiver } from '../shop/events/receiver.ts'
-import { reading } from './load.ts'
+import { reading, untilNone } from './load.ts'
 
 /** The settings that turn events on. */
 export const eventsEnv = ({ url }: Pick<Receiver, 'url'>): Record<string, string> => ({
@@ -12,10 +11,7 @@ export const eventsEnv = ({ url }: Pick<Receiver, 'url'>): Record<string, string
 
 /** Waits until the outbox is empty, at most a minute. */
 export const untilOutboxEmpty = (url: string): Promise<true> =>
-  until('the end of the backlog', async () => {
-    const left = await reading(url, (db) => db.selectFrom('outbox').select('id').execute())
-    return left.length === 0 || undefined
-  })
+  untilNone({ url, what: 'the end of the backlog', rows: (db) => db.selectFrom('outbox').select('id').execute() })
 
 /**
  * Compares what the shop got with the timelines in the database: every committed event at least once, nothing else, and

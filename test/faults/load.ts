@@ -103,11 +103,24 @@ export const deliveriesIn = (url: string) =>
     return withLines(db, await rows.execute())
   })
 
+/** Waits until a database has no such rows, at most a minute. It keeps its connection: one for each look costs much more. */
+export function untilNone({
+  url,
+  what,
+  rows,
+}: {
+  url: string
+  what: string
+  rows: (db: Kysely<Tables>) => Promise<readonly unknown[]>
+}): Promise<true> {
+  const end = Date.now() + 60_000
+  return reading(url, (db) => until(what, async () => (await rows(db)).length === 0 || undefined, end - Date.now()))
+}
+
 /** Waits until every delivery in the database is settled, at most a minute. */
 export const untilAllSettled = (url: string): Promise<true> =>
-  until('the end of the work', async () => {
-    const queued = await reading(url, (db) =>
-      db.selectFrom('deliveries').select('id').where('state', '=', 'queued').limit(1).execute(),
-    )
-    return queued.length === 0 || undefined
+  untilNone({
+    url,
+    what: 'the end of the work',
+    rows: (db) => db.selectFrom('deliveries').select('id').where('state', '=', 'queued').limit(1).execute(),
   })
