@@ -122,14 +122,15 @@ export async function readCorrections(
   return found
 }
 
+/** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
+const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
+
 /**
- * A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. Once the buyer
- * was taken out, it has given the course to nobody: it was sold again, so its paid mode comes back too.
+ * Whether a delivery that starts is a new sale, because the buyer was taken out of all its courses: what it once gave, such as
+ * a paid mode, it then gives again.
  */
-const asNew = (line: Line): Line => {
-  const account = isTakenOut(line) ? null : line.account
-  return { ...line, result: null, standing: null, account, withdrawal: null }
-}
+const isSoldAgain = ({ before, lines }: { before: readonly Line[]; lines: readonly Line[] }): boolean =>
+  before.every(isTakenOut) && lines.every(isWanted)
 
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
@@ -172,11 +173,17 @@ export async function startAgain(
     .where('id', 'in', sorted)
     .execute()
   const rows = await linesOf(trx, sorted)
-  await storeLines(
-    trx,
-    rows.map(({ id, lines }) => ({ id, before: lines, lines: lines.map(lineOf) })),
-  )
-  return rows.flatMap(({ id, lines }) => endedEarly(id, { before: lines, after: lines.map(lineOf), why: SUPERSEDED }))
+  const started = rows.map(({ id, lines: before }) => {
+    const lines = before.map(lineOf)
+    if (!isSoldAgain({ before, lines })) return { id, before, lines, isSoldAgain: false }
+    return { id, before, lines: lines.map((line) => ({ ...line, account: null })), isSoldAgain: true }
+  })
+  const soldAgain = started.flatMap((one) => (one.isSoldAgain ? [one.id] : []))
+  if (soldAgain.length > 0) {
+    await trx.updateTable('deliveries').set({ enrolled_at: null }).where('id', 'in', soldAgain).execute()
+  }
+  await storeLines(trx, started)
+  return started.flatMap(({ id, before, lines }) => endedEarly(id, { before, after: lines, why: SUPERSEDED }))
 }
 
 /** How the timeline says that a withdrawal has ended because its sale came again. */

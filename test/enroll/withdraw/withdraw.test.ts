@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
+import { BULK } from '../../service/serving.ts'
 import { startWithOperations } from './withdrawing.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
@@ -151,11 +152,17 @@ test('a person who was never enrolled gets no inactive enrollment', async () => 
   assert.equal(await stateOf(id), 'withdrawn')
 })
 
-test('the shop that sends a withdrawn sale again has the buyer enrolled again', async () => {
+test('the shop that sends a withdrawn sale again has the buyer enrolled again, in a batch as if it were new', async () => {
   const id = await sold('alice@example.com')
   await withdraw(id)
+  await lms.forgetCalls()
   assert.equal(await sold('alice@example.com'), id)
   assert.deepEqual([await stateOf(id), (await rowOf('alice@example.com', DEMO))?.active], ['enrolled', true])
+  const posts = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path.includes('enroll'))
+  assert.deepEqual(
+    posts.map(({ path, count }) => [path, count]),
+    [[BULK, 1]],
+  )
 })
 
 for (const [api, options] of Object.entries({
