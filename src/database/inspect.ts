@@ -21,7 +21,7 @@ export interface Inspection {
   readonly oldestCode: number
   /** The clocks of the database and of this machine at the same time, ms since 1970; null if they are the same clock. */
   readonly clock: { readonly theirs: number; readonly ours: number } | null
-  /** Whether another program keeps a SQLite file locked, so that nobody can write. */
+  /** Whether another program keeps a SQLite file locked, so that nobody can write. false if that was not asked. */
   readonly locked: boolean
   /** What the server says of itself; null for a SQLite file. */
   readonly server: Awaited<ReturnType<typeof traitsOf>> | null
@@ -48,10 +48,12 @@ export async function inspectDatabase(from: {
   now: () => number
   /** A replica without a heartbeat for this long counts as dead, ms. */
   deadAfterMs: number
+  /** Whether to find out if a SQLite file is locked, which takes the right to write for a moment. */
+  triesLock?: boolean
   signal: AbortSignal
 }): Promise<Inspected> {
-  const { url, ca, now, deadAfterMs, signal } = from
-  if (!url.startsWith('mysql:')) return inspectSqlite(url.replace(/^sqlite:/, ''))
+  const { url, ca, now, deadAfterMs, triesLock = false, signal } = from
+  if (!url.startsWith('mysql:')) return inspectSqlite(url.replace(/^sqlite:/, ''), triesLock)
   const database = openDatabase({ url, ca, serve: false })
   const { name, db, dialect } = database
   const inspectServer = async (): Promise<Inspection> => {
@@ -128,14 +130,14 @@ async function traitsOf(db: Database['db']) {
 
 const BUSY_TIMEOUT_MS = 1000
 
-async function inspectSqlite(name: string): Promise<Inspected> {
+async function inspectSqlite(name: string, triesLock: boolean): Promise<Inspected> {
   const obstacle = writeObstacle(resolve(name))
   if (obstacle !== null) return { ok: false, name, obstacle: 'not_writable', reason: obstacle }
   try {
     const file = existsSync(dirname(resolve(name))) ? resolveSymlinks(name) : name
     assertSinglePath(file)
     const alive = isServed(file) ? 1 : 0
-    const { replicas, ...content } = existsSync(file) ? await contentOfFile(file) : EMPTY
+    const { replicas, ...content } = existsSync(file) ? await contentOfFile(file, triesLock) : EMPTY
     const services = { alive, silent: 0, names: replicas.map(({ id }) => id) }
     return { ok: true, name, found: { ...content, clock: null, server: null, services } }
   } catch (error) {
@@ -167,13 +169,13 @@ const full = (folder: string): string | null => (hasRoom(folder) ? null : `the d
 
 const EMPTY = { level: 0, oldestCode: 0, locked: false, preEnrolled: [], endpoint: null, replicas: [] }
 
-async function contentOfFile(file: string): Promise<Content & Pick<Inspection, 'locked'>> {
+async function contentOfFile(file: string, triesLock: boolean): Promise<Content & Pick<Inspection, 'locked'>> {
   const connection = openReadOnly(file)
   const db = new Kysely<Tables>({
     dialect: sqliteDialect({ read: createStatements(connection), write: refuseToWrite }),
   })
   try {
-    return { ...(await contentOf(db)), locked: isLocked(file) }
+    return { ...(await contentOf(db)), locked: triesLock && isLocked(file) }
   } finally {
     connection.close()
   }
@@ -194,31 +196,24 @@ function openReadOnly(file: string): DatabaseSync {
  * Whether the right to write can't be had. It takes that right, if a process may have the file open, and gives it back. To be
  * called while a connection that only reads is open: the last one to be closed would carry out the log of a killed service.
  */
-function isLocked(file: string): boolean {
-  if (!existsSync(`${file}-wal`)) return false
-  const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+const isLocked = (file: string): boolean =>
+  existsSync(`${file}-wal`) &&
+  isBusyFor(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }), 'begin immediate; rollback')
+
+/** Whether a service holds FILE.lock. A starting service waits for the lock longer than this check takes. */
+const isServed = (file: string): boolean =>
+  existsSync(`${file}.lock`) &&
+  isBusyFor(new DatabaseSync(`${file}.lock`, { readOnly: true, timeout: 0 }), 'select 1 from sqlite_master')
+
+/** Whether another connection's lock keeps this one, which is closed then, from these statements. */
+function isBusyFor(connection: DatabaseSync, statements: string): boolean {
   try {
-    connection.exec('BEGIN IMMEDIATE; ROLLBACK')
+    connection.exec(statements)
     return false
   } catch (error) {
     if (isBusy(error)) return true
     throw error
   } finally {
     connection.close()
-  }
-}
-
-/** Whether a service holds FILE.lock. A starting service waits for the lock longer than this check takes. */
-function isServed(file: string): boolean {
-  if (!existsSync(`${file}.lock`)) return false
-  const lock = new DatabaseSync(`${file}.lock`, { readOnly: true, timeout: 0 })
-  try {
-    lock.prepare('select 1 from sqlite_master').all()
-    return false
-  } catch (error) {
-    if (isBusy(error)) return true
-    throw error
-  } finally {
-    lock.close()
   }
 }

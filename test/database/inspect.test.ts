@@ -19,8 +19,15 @@ import { startServe } from '../service/serving.ts'
 
 const NOBODY_ID = 65_534
 
-const inspect = (url: string): Promise<Inspected> =>
-  inspectDatabase({ url, now: Date.now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(10_000) })
+/** Inspects as doctor does. */
+const inspect = (url: string, triesLock = true): Promise<Inspected> =>
+  inspectDatabase({
+    url,
+    now: Date.now,
+    deadAfterMs: TIMING.deadAfterMs,
+    triesLock,
+    signal: AbortSignal.timeout(10_000),
+  })
 const inFolder = (folder: string): Promise<Inspected> => inspect(`sqlite:${join(folder, 'lernito.db')}`)
 
 function found(inspected: Inspected) {
@@ -126,6 +133,8 @@ describe('a SQLite file', () => {
     t.after(() => other.close())
     other.exec('begin immediate')
     assert.equal(found(await inFolder(folder)).locked, true)
+    const asCommand = await inspect(`sqlite:${join(folder, 'lernito.db')}`, false)
+    assert.equal(found(asCommand).locked, false, 'a command that only reads does not try')
     other.exec('rollback')
     assert.equal(found(await inFolder(folder)).locked, false)
   })

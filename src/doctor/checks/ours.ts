@@ -82,7 +82,8 @@ const DATABASE = check({
   needs: ['settings'],
   examine: async ({ settings: { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } }, { now, callMs }) => {
     const signal = AbortSignal.timeout(callMs)
-    const { name, ...inspected } = await inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal })
+    const asked = { url, ca, now, deadAfterMs: TIMING.deadAfterMs, triesLock: true, signal }
+    const { name, ...inspected } = await inspectDatabase(asked)
     if (inspected.ok) {
       const problems = writeProblems(name, inspected.found)
       const gives = { database: inspected.found }
