@@ -1,8 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
-import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
+import type { ReasonCode } from '../../sale/types.ts'
 
 /** A course counts as sold here for this long after its last sale, ms. */
 export const SOLD_MS = 90 * 24 * 3_600_000
@@ -32,25 +31,26 @@ export async function soldCourses(db: Kysely<Tables>, since: number): Promise<re
  * Tells which courses the LMS refuses: a sale needs attention for that reason, and for this course. The LMS names no cause,
  * so an operator who replays the sale or marks it as handled ends it.
  */
-export const refusedCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> => coursesOf(db, 'lms.refused')
+export const refusedCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> =>
+  coursesOf(db, 'lms.refused', 'reason_course')
 
 /** Tells which courses the LMS did not have when they were sold. The catalogue knows it only after its next reading. */
-export const missingCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> => coursesOf(db, 'course.missing')
+export const missingCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> =>
+  coursesOf(db, 'course.missing', 'reason_text')
 
-/** The courses for which a sale needs attention, by its reason. */
-async function coursesOf(db: Kysely<Tables>, reason: ReasonCode): Promise<(key: string) => boolean> {
+/** The courses for which a sale needs attention for this reason. `column` has their keys. */
+async function coursesOf(
+  db: Kysely<Tables>,
+  reason: ReasonCode,
+  column: 'reason_course' | 'reason_text',
+): Promise<(key: string) => boolean> {
   const rows = await db
     .selectFrom('deliveries')
-    .select(REASON_COLUMNS)
+    .select(({ ref }) => ref(column).as('key'))
     .distinct()
     .where('state', '=', 'needs_attention')
     .where('reason', '=', reason)
     .execute()
-  const found = new Set<string>()
-  for (const row of rows) {
-    const of = readReason(row)
-    const key = of === null ? null : courseOfReason(of)
-    if (key !== null) found.add(courseIdentity(key))
-  }
+  const found = new Set(rows.flatMap(({ key }) => (key === null ? [] : [courseIdentity(key)])))
   return (key) => found.has(courseIdentity(key))
 }
