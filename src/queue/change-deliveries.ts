@@ -132,6 +132,8 @@ const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, wi
 const isSoldAgain = ({ before, lines }: { before: readonly Line[]; lines: readonly Line[] }): boolean =>
   before.every(isTakenOut) && lines.every(isWanted)
 
+const withoutAccount = (line: Line): Line => ({ ...line, account: null })
+
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
 
@@ -175,10 +177,9 @@ export async function startAgain(
   const rows = await linesOf(trx, sorted)
   const started = rows.map(({ id, lines: before }) => {
     const lines = before.map(lineOf)
-    if (!isSoldAgain({ before, lines })) return { id, before, lines, isSoldAgain: false }
-    return { id, before, lines: lines.map((line) => ({ ...line, account: null })), isSoldAgain: true }
+    return { id, before, lines: isSoldAgain({ before, lines }) ? lines.map(withoutAccount) : lines }
   })
-  const soldAgain = started.flatMap((one) => (one.isSoldAgain ? [one.id] : []))
+  const soldAgain = started.filter(isSoldAgain).map(({ id }) => id)
   if (soldAgain.length > 0) {
     await trx.updateTable('deliveries').set({ enrolled_at: null }).where('id', 'in', soldAgain).execute()
   }
