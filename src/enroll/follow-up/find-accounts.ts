@@ -1,8 +1,6 @@
-import { type AccountById, isSameAddress, isThere } from '../../lms/apis/accounts.ts'
+import { type AccountById, isSameAddress, isThere, type KnownAccount } from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { lineOf } from '../../sale/line.ts'
-import type { Sought } from './reported.ts'
 import type { SeenAccount } from './standing.ts'
 
 /** What the look for accounts needs. */
@@ -53,29 +51,33 @@ const registered = ({ username, id }: { username: string; id?: number }): SeenAc
 /**
  * The accounts that courses were given to and that are not at the address any more: one call for each. For one that the
  * LMS has no more, the buyer is again whoever has the address.
+ * @param of.given the account of a course, by its true key
  */
 export async function findLeft(
   asking: AskingAccounts,
-  { email, sought, account }: { email: string; sought: readonly Sought[]; account: SeenAccount },
+  { email, given, account }: { email: string; given: readonly Given[]; account: SeenAccount },
 ): Promise<Judged<Map<string, SeenAccount>>> {
   const left = new Map<string, SeenAccount>()
   const known = new Map<number, SeenAccount | null>()
-  for (const { reported, courses } of sought) {
-    for (const course of courses) {
-      const stored = lineOf(reported.lines, course)?.account ?? null
-      if (stored === null || isThere(account, stored)) continue
-      if (!known.has(stored.id)) {
-        await asking.beforeCall()
-        const found = await asking.lms.accountById(stored)
-        if (!found.ok) return found
-        const isHere = found.value.status === 'gone' || isSameAddress(found.value.address, email)
-        known.set(stored.id, isHere ? null : seenById(found.value))
-      }
-      const seen = known.get(stored.id) ?? null
-      if (seen !== null) left.set(course, seen)
+  for (const { course, to } of given) {
+    if (isThere(account, to)) continue
+    if (!known.has(to.id)) {
+      await asking.beforeCall()
+      const found = await asking.lms.accountById(to)
+      if (!found.ok) return found
+      const isHere = found.value.status === 'gone' || isSameAddress(found.value.address, email)
+      known.set(to.id, isHere ? null : seenById(found.value))
     }
+    const seen = known.get(to.id) ?? null
+    if (seen !== null) left.set(course, seen)
   }
   return succeeded(left)
+}
+
+/** A course, and the account that it was given to. */
+export interface Given {
+  readonly course: string
+  readonly to: KnownAccount
 }
 
 const seenById = (found: AccountById): SeenAccount =>

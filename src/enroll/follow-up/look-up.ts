@@ -1,11 +1,11 @@
 import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
-import { type Allowance, enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
+import { enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { lineOf } from '../../sale/line.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
-import { type Accounts, type AskingAccounts, findAccounts, findLeft } from './find-accounts.ts'
+import { type Accounts, type AskingAccounts, findAccounts, findLeft, type Given } from './find-accounts.ts'
 import type { Reported, Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { buyerIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
@@ -129,7 +129,13 @@ async function personOf(
   const email = sought[0]?.reported.email ?? ''
   const account = accounts.get(email)
   if (account === undefined) return succeeded(null)
-  const left = await findLeft(asking, { email, sought, account })
+  const given = sought.flatMap(({ reported, courses }) =>
+    courses.flatMap((course) => {
+      const to = lineOf(reported.lines, course)?.account ?? null
+      return to === null ? [] : [{ course, to }]
+    }),
+  )
+  const left = await findLeft(asking, { email, given, account })
   if (!left.ok) return left
   const courses = sought.flatMap((one) => one.courses)
   const isListed = (course: string): boolean => 'username' in buyerIn(course, { left: left.value, account })
@@ -205,8 +211,13 @@ async function completeOne(
   if (!listed.ok) return listed
   const allowed = new Set(listed.value.filter(enrollsOnActivation).map(({ course }) => course))
   const seen = { ...asked.value, allowed }
+  if (!asking.follows) return succeeded(seen)
   const waiting = [...missing].filter((course) => sought.some(({ reported }) => isWaiting(reported, course)))
-  return asking.follows ? addUsers(asking, { seen, waiting, allowances: listed.value }) : succeeded(seen)
+  const given = waiting.flatMap((course) => {
+    const to = userOfAllowance(listed.value, course)
+    return to === null ? [] : [{ course, to }]
+  })
+  return addUsers(asking, { seen, email, given })
 }
 
 const isWaiting = ({ lines }: Reported, course: string): boolean => lineOf(lines, course)?.result === 'allowed'
@@ -217,22 +228,18 @@ const isWaiting = ({ lines }: Reported, course: string): boolean => lineOf(lines
  */
 async function addUsers(
   asking: Asking,
-  of: { seen: Omit<Seen, 'courses'>; waiting: readonly string[]; allowances: readonly Allowance[] },
+  of: { seen: Omit<Seen, 'courses'>; email: string; given: readonly Given[] },
 ): Promise<Judged<Omit<Seen, 'courses'>>> {
-  const { seen, waiting, allowances } = of
+  const { seen, email, given } = of
+  const found = await findLeft(asking, { email, given, account: seen.account })
+  if (!found.ok) return found
   const [left, rows] = [new Map(seen.left), new Map(seen.rows)]
-  for (const course of waiting) {
-    const user = userOfAllowance(allowances, course)
-    if (user === null) continue
-    await asking.beforeCall()
-    const found = await asking.lms.accountById(user)
-    if (!found.ok) return found
-    if (found.value.status !== 'registered') continue
-    const { username, id } = found.value
-    const read = await readRows(asking, { course, usernames: [username] })
+  for (const [course, account] of found.value) {
+    if (!('username' in account)) continue
+    const read = await readRows(asking, { course, usernames: [account.username] })
     if (!read.ok) return read
-    left.set(course, { status: 'registered', username, id })
-    const row = read.value.get(username)
+    left.set(course, account)
+    const row = read.value.get(account.username)
     if (row !== undefined) rows.set(course, row)
   }
   return succeeded({ ...seen, left, rows })
