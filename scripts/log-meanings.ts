@@ -207,7 +207,7 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   access_ended: 'The buyer lost the courses in `detail` in the LMS, without an order here.',
   withdrawal_failed: 'The buyer could not be taken out of a course. `detail` says why.',
   refund_failed: 'A refund could not take the buyer out of a course. `detail` says why, and the shop gets an event.',
-  kept: 'Another sale was refunded or withdrawn, but the buyer keeps the course in `detail` by this delivery.',
+  kept: 'Another sale was refunded or withdrawn, but this delivery keeps the buyer in the course in `detail`.',
 }
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
