@@ -4,7 +4,7 @@ import { DEMO } from '../../harness.ts'
 import { onMariaDb } from '../../mariadb.ts'
 import { until } from '../../service/process.ts'
 import { BULK, sell, startHoldingLms, startLms } from '../../service/serving.ts'
-import { inspect, readyz, replicaNames, startReplica } from './serving.ts'
+import { inspect, replicaNames, startReplica, untilReady } from './serving.ts'
 
 const ALICE = 'alice@example.com'
 /** On a busy machine, a replica that lives may be silent for the second after which it counts as dead here. */
@@ -89,7 +89,7 @@ await onMariaDb('several replicas on one database', (server) => {
       paused.child.kill('SIGCONT')
       assert.equal((await answer)?.status, 200)
       // After a long pause, the database has closed the connections of the paused replica.
-      await until('the paused replica is ready', async () => (await readyz(paused)).status === 200 || undefined)
+      await untilReady(paused)
       assert.equal((await sell({ url: paused.url, email: 'bob@example.com' }))?.status, 200)
       const rows = await inspect(databaseUrl)
       assert.deepEqual(
@@ -135,7 +135,7 @@ await onMariaDb('several replicas on one database', (server) => {
       assert.equal((await held)?.status, 200)
       assert.equal((await claimed)?.status, 200)
       // What the paused replica asked the database before its pause may fail only now.
-      await until('the paused replica is ready', async () => (await readyz(paused)).status === 200 || undefined)
+      await untilReady(paused)
       assert.equal((await sell({ url: paused.url, email: 'carol@example.com' }))?.status, 200)
       assert.equal((await batchCalls(lms)) - calls, 2, 'the held call, and the one for carol')
     })
