@@ -1,4 +1,4 @@
-import { acquireChecked, type Budget, type Permit } from '../lms/client/budget.ts'
+import { acquireChecked, type Budget } from '../lms/client/budget.ts'
 import type { Inbox } from '../queue/inbox.ts'
 import { isLeaseLost, isUnreachable } from '../service/lib/errors.ts'
 import { pause, type WakeUp } from '../service/lib/loop.ts'
@@ -10,6 +10,7 @@ import { type Call, type CallChooser, chooseCall, type Route } from './choose-ca
 import { enrollInBatch } from './enroll-batch.ts'
 import { type EnrollingOptions, enrollOneByOne } from './enroll-one-by-one.ts'
 import type { InFlight } from './in-flight.ts'
+import type { Acquire } from './pair.ts'
 import { failAll, INTERNAL, STOPPED, stop, type Work } from './work.ts'
 
 const AGAIN_MS = 1000
@@ -68,10 +69,13 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   const { breaker, breakers, budget, inFlight, options, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
   const keepOurs = (works: readonly Work[]): Promise<readonly Work[]> => stopLost(calling, works)
-  const check = async (): Promise<void> => {
-    if ((await keepOurs(batch.works)).length < batch.works.length) throw STOPPED
-  }
-  const acquire = (): Promise<Permit> => acquireChecked(() => budget.acquire(signal), check)
+  const acquire: Acquire = (call) =>
+    acquireChecked(
+      () => budget.acquire(signal),
+      async () => {
+        if ((await stopLost(calling, batch.works, call)).length < batch.works.length) throw STOPPED
+      },
+    )
   const context = { batch, lms: breaker.lms, breakers, options, isUp, acquire, keepOurs }
   try {
     if (route.kind === 'single') await enrollOneByOne(context)
@@ -88,8 +92,13 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
 }
 
 /** Stops those of these works that may not go on, and gives the others. */
-async function stopLost({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
-  const ids = await inbox.mayContinue(works.map(({ delivery }) => delivery.id)).catch((error: unknown) => {
+async function stopLost(
+  { inbox, onError }: Calling,
+  works: readonly Work[],
+  call?: Parameters<Acquire>[0],
+): Promise<readonly Work[]> {
+  const idsOf = works.map(({ delivery }) => delivery.id)
+  const ids = await inbox.mayContinue(idsOf, call).catch((error: unknown) => {
     if (!isUnreachable(error)) onError(error)
     return new Set<string>() // nobody can tell whether the holds last
   })

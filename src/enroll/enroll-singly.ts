@@ -2,7 +2,7 @@ import { type Account, isThere, type KnownAccount } from '../lms/apis/accounts.t
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { allowanceFor, enrollsOnActivation, userOfAllowance } from '../lms/apis/enrollment-allowed.ts'
-import { type Judged, mayStillLand, succeeded } from '../lms/client/failure.ts'
+import { type Judged, succeeded } from '../lms/client/failure.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge } from './pair.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused } from './work.ts'
@@ -214,9 +214,8 @@ async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_
     if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
     if (found.course === course && enrollsOnActivation(found)) return done('allowed')
     if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
-    const deleted = await lms.disallow(await acquire(), { email, course })
-    // Carried out late, it would delete the allowance that the next attempt makes.
-    if (!deleted.ok) return failed({ ...deleted.failure, undoes: mayStillLand(deleted.failure) })
+    const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
+    if (!deleted.ok) return failed(deleted.failure)
   }
   return inDoubt((await makeAllowance(pair, prior)) ?? (await settleAllowance(pair, prior)))
 }

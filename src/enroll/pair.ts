@@ -2,14 +2,17 @@ import type { Permit } from '../lms/client/budget.ts'
 import type { Lms } from '../lms/lms.ts'
 import type { LmsAccount } from '../sale/line.ts'
 
+/** Waits for the right to make one throttled call. */
+export type Acquire = (call?: {
+  /** Carried out late, the call would undo what is done for the buyer afterwards. See Holds.mayLandLate. */
+  readonly undoes: boolean
+}) => Promise<Permit>
+
 /** The context that every call to the LMS needs. */
 export interface CallContext {
   readonly lms: Lms
-  /**
-   * Waits for the right to make one throttled call. Rejects if the work has to stop: the service stops, or this replica
-   * no longer owns the delivery.
-   */
-  readonly acquire: () => Promise<Permit>
+  /** Rejects if the work has to stop: the service stops, or this replica no longer owns the delivery. */
+  readonly acquire: Acquire
 }
 
 /** One person and one course, by its true key. */

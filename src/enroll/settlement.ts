@@ -38,7 +38,7 @@ function describeBatches({ batches }: Work): string {
   return ` (${batches.length === 1 ? 'batch' : 'batches'} ${batches.join(', ')})`
 }
 
-function settlementOf({ work, now, random, landsMs, isOpen = false }: Attempt): Settlement {
+function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlement {
   const { delivery, done, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures
@@ -54,10 +54,8 @@ function settlementOf({ work, now, random, landsMs, isOpen = false }: Attempt): 
   if (work.stopped) return { ...again, effectUnknown: true, dueAt: now, detail: 'stopped between two calls' }
   if (failure === undefined) return final(base, outcome, reasons)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
-  const earliest = failures.some(({ undoes }) => undoes) ? now + landsMs : 0
   if (free !== undefined) {
-    const dueAt = Math.max(earliest, now + (free.retryAfterMs ?? 0))
-    return { ...again, dueAt, detail: `no attempt counted: ${free.message}` }
+    return { ...again, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
   const { message: subject, course } = failure
@@ -72,7 +70,7 @@ function settlementOf({ work, now, random, landsMs, isOpen = false }: Attempt): 
   return {
     ...again,
     attempts,
-    dueAt: Math.max(dueAt, earliest, work.pausedUntil ?? 0),
+    dueAt: Math.max(dueAt, work.pausedUntil ?? 0),
     detail: `attempt ${attempts}: ${failure.message}`,
   }
 }

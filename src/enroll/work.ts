@@ -8,10 +8,7 @@ import type { PriorKnowledge } from './pair.ts'
 
 /** The parts of a failure that decide the next step and go into the timeline. Without a status, no answer came. */
 export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'> &
-  Partial<Pick<Failure, 'status'>> & {
-    /** The LMS may carry out the call late, and would then undo what the next attempt does. */
-    readonly undoes?: boolean
-  }
+  Partial<Pick<Failure, 'status'>>
 
 /** The failure of a call that an error of this service has cut. */
 export const INTERNAL = {

@@ -43,19 +43,22 @@ export async function markBegun(
   return new Set(ids)
 }
 
-/** Those of these deliveries that `replica` may go on attempting: it has the hold, and nobody has stopped or erased them. */
+/**
+ * Those of these deliveries that `replica` may go on attempting, with their people: it has the hold, and nobody has stopped
+ * or erased them.
+ */
 export async function mayContinue(
   db: Kysely<Tables>,
   { replica, ids }: { replica: string; ids: readonly string[] },
-): Promise<Set<string>> {
-  if (ids.length === 0) return new Set()
+): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map()
   const rows = await db
     .selectFrom('deliveries')
     .innerJoin('holds', 'holds.name', 'deliveries.email')
-    .select('deliveries.id')
+    .select(['deliveries.id', 'holds.name'])
     .where('deliveries.id', 'in', ids)
     .where('deliveries.state', '=', 'queued')
     .where('holds.replica', '=', replica)
     .execute()
-  return new Set(rows.map(({ id }) => id))
+  return new Map(rows.map(({ id, name }) => [id, name]))
 }

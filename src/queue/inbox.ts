@@ -44,8 +44,11 @@ export interface Inbox {
   beginAttempt(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Whether the attempt has begun and is not settled. */
   hasBegun(id: string): boolean
-  /** Which attempts that have begun may go on: see mayContinue in attempt.ts. Throws what the database throws. */
-  mayContinue(ids: readonly string[]): Promise<ReadonlySet<string>>
+  /**
+   * Which attempts that have begun may go on: see mayContinue in attempt.ts. `undoes`: the next call may undo what is done for
+   * these buyers afterwards, see Holds.mayLandLate. Throws what the database throws.
+   */
+  mayContinue(ids: readonly string[], call?: { readonly undoes: boolean }): Promise<ReadonlySet<string>>
   /** Ends the wait of a claim, because something was made due. */
   claimSoon(): void
   /** Ends claims without a result; nothing is stored. */

@@ -24,17 +24,14 @@ export interface SettleRequest {
  * - `lost`: the hold was ended, because the others took this replica for dead; or the delivery was erased. Nothing
  *   changes, and no event is stored.
  * In each case, the row keeps until when a call of the attempt may still be carried out, and in each but the last the
- * accounts that it enrolled.
+ * accounts that it enrolled. If that call may undo what is done for the buyer until then, the hold lasts as long.
  */
 export async function settle(
   context: TransactionContext & { readonly holds: Pick<Holds, 'end'> },
   requests: readonly SettleRequest[],
 ): Promise<Change[]> {
   if (requests.length === 0) return []
-  const held = await context.holds.end(
-    context.trx,
-    requests.map(({ person }) => person),
-  )
+  const held = await endHolds(context, requests)
   const stored = await readRows(context, requests)
   const judged = requests.map((request): Judged => {
     const { id } = request.settlement
@@ -44,6 +41,19 @@ export async function settle(
   for (const group of groups.values()) await writeEqual(context, group)
   await writeLines(context, judged)
   return judged.map((one) => changeOf(context, one))
+}
+
+/** Ends the holds. Resolves to those that were still this replica's. */
+async function endHolds(
+  { trx, holds }: Pick<TransactionContext, 'trx'> & { readonly holds: Pick<Holds, 'end'> },
+  requests: readonly SettleRequest[],
+): Promise<ReadonlySet<string>> {
+  const held = new Set<string>()
+  for (const [isLate, group] of Map.groupBy(requests, ({ settlement }) => settlement.landsUntil !== undefined)) {
+    const people = group.map(({ person }) => person)
+    for (const person of await holds.end(trx, people, { isLate })) held.add(person)
+  }
+  return held
 }
 
 type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>

@@ -52,8 +52,13 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
      */
     beginAttempt: (attempts: readonly Attempt[], { calls = true } = {}) =>
       guard(() => begin(holds, { attempts, calls })),
-    /** See mayContinue. */
-    mayContinue: (ids: readonly string[]) => guard(() => mayContinue(db, { replica: me(), ids })),
+    /** See Inbox. */
+    mayContinue: (ids: readonly string[], { undoes = false } = {}) =>
+      guard(async () => {
+        const going = await mayContinue(db, { replica: me(), ids })
+        if (undoes && going.size > 0) await holds.mayLandLate([...going.values()])
+        return new Set(going.keys())
+      }),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
     /** See readWithdrawn. */
     withdrawn: (ids: readonly string[]) => guard(() => readWithdrawn(db, ids)),

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PairResult } from '../../src/enroll/work.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
-import { TIMING } from '../../src/queue/replicas/timing.ts'
 import { DEMO, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { type Singly, startSingly } from './singly.ts'
-import { startWithOperations } from './withdraw/withdrawing.ts'
 
 const NEW = 'new@example.com'
 const FULL = 'course-v1:Lernito+Full+2026'
@@ -148,20 +146,3 @@ for (const { kind, lms: apis } of LMS_KINDS) {
     })
   })
 }
-
-test('an allowance is made again only when the LMS can no longer carry out an earlier call that deletes it', async (t) => {
-  const timing = { ...TIMING, heartbeatMs: 100, landsMs: 20_000 }
-  const product = await startWithOperations({
-    lms: { bulk: false, modify: false },
-    timing,
-  })
-  t.after(() => product.stopAll())
-  const { lms, sell, context } = product
-  await lms.seed({ allowances: [{ ...open, auto_enroll: false }] })
-  await lms.faults([{ method: 'DELETE', path: '/api/enrollment/v1/enrollment_allowed/', drop: 'before', times: 1 }])
-  await sell({ email: NEW })
-  const rows = await context.database.db.selectFrom('deliveries').select(['state', 'due_at', 'lands_until']).execute()
-  const [{ state, due_at: dueAt, lands_until: until } = {}] = rows
-  assert.equal(state, 'queued')
-  assert.ok(Number(dueAt) >= Number(until) && Number(until) > Date.now(), `due at ${dueAt}, and late until ${until}`)
-})

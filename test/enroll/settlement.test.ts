@@ -217,18 +217,9 @@ test('a call that was given up, or that a proxy gave up, may land within a minut
   }
 })
 
-test('after a call that would undo the next attempt, that waits until the call can land no more, whatever it costs', () => {
-  const undoes = failed({ ...UNREACHABLE, mayHaveTakenEffect: true, undoes: true })
-  for (const isOpen of [false, true]) {
-    const work = aWork({ courses: [A] })
-    record({ work, course: A, result: undoes })
-    assert.equal(settlement({ work, now: 1000, random: () => 0.5, landsMs: 60_000, isOpen }).dueAt, 61_000)
-  }
-})
-
 test('a failure counts in whichever of the courses it came up, before or after another one', () => {
   const throttled = failed({ ...UNREACHABLE, kind: 'throttled', retryAfterMs: 58_000 })
-  const mayLand = failed({ ...UNREACHABLE, mayHaveTakenEffect: true, undoes: true })
+  const mayLand = failed({ ...UNREACHABLE, mayHaveTakenEffect: true })
   const inBothOrders = (one: PairResult, other: PairResult) =>
     [
       { [A]: one, [B]: other },
@@ -237,8 +228,8 @@ test('a failure counts in whichever of the courses it came up, before or after a
   for (const { attempts, dueAt, effectUnknown } of inBothOrders(unreachable, throttled)) {
     assert.deepEqual([attempts, dueAt, effectUnknown], [1, 1_058_000, false])
   }
-  for (const { dueAt, landsUntil, effectUnknown } of inBothOrders(unreachable, mayLand)) {
-    assert.deepEqual([dueAt, landsUntil, effectUnknown], [1_060_000, 1_060_000, true])
+  for (const { landsUntil, effectUnknown } of inBothOrders(unreachable, mayLand)) {
+    assert.deepEqual([landsUntil, effectUnknown], [1_060_000, true])
   }
 })
 

@@ -10,6 +10,7 @@ import { emailTerm } from '../../queue/search-terms.ts'
 import { isWithdrawing, lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, untilStored } from '../../service/lib/loop.ts'
+import type { Acquire } from '../pair.ts'
 import type { Reported } from './reported.ts'
 
 /** What a change in the LMS outside of an attempt needs. */
@@ -46,19 +47,20 @@ export async function changeFor<T>(
     change,
     isUnknown,
     ...wanted
-  }: Wanted & { change: (acquire: () => Promise<Permit>) => Promise<T>; isUnknown: (result: T) => boolean },
+  }: Wanted & { change: (acquire: Acquire) => Promise<T>; isUnknown: (result: T) => boolean },
 ): Promise<T | null> {
-  const { acquire, guard } = changing
+  const { acquire, guard, replicas } = changing
   let isHeld = false
   let isKnown = true
-  const confirm = async (): Promise<void> => {
+  const confirm = async (undoes: boolean): Promise<void> => {
     const may = await guard(() => (isHeld ? stillMay(changing, wanted) : takeHold(changing, wanted)))
     if (!may) throw NOT_WANTED
     isHeld = true
+    if (undoes) await guard(() => replicas.holds.mayLandLate([emailTerm(wanted.reported.email)]))
   }
-  const acquireConfirmed = async (): Promise<Permit> => {
+  const acquireConfirmed: Acquire = async ({ undoes } = { undoes: false }) => {
     isKnown = true // the call before has ended: a change continues only after a call that was answered
-    const permit = await acquireChecked(acquire, confirm)
+    const permit = await acquireChecked(acquire, () => confirm(undoes))
     isKnown = false
     return permit
   }
@@ -102,7 +104,7 @@ async function endHold(
     database,
     random,
     body: async (trx): Promise<void> => {
-      await holds.end(trx, [person])
+      await holds.end(trx, [person], { isLate: !isKnown })
       if (!isKnown) await boundLateCalls(trx, [id], now() + landsMs)
     },
   })

@@ -1,4 +1,3 @@
-import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { lockDelivery, storeFound } from '../../queue/change-deliveries.ts'
@@ -9,6 +8,7 @@ import { isSameCourse } from '../../sale/course-key.ts'
 import { coursesWith, resultsOf } from '../../sale/line.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
+import type { Acquire } from '../pair.ts'
 import type { Reported } from './reported.ts'
 import type { Seen } from './standing.ts'
 
@@ -52,13 +52,13 @@ export async function deleteDangling({
 }: {
   context: WriteContext
   lms: Pick<Lms, 'disallow'>
-  acquire: () => Promise<Permit>
+  acquire: Acquire
   reported: Reported
   course: string
   by: string
   publish: (event: DeliveryEvent) => void
 }): Promise<Repaired> {
-  const deleted = await lms.disallow(await acquire(), { email, course })
+  const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
   if (!deleted.ok) {
     return { done: false, words: deleted.failure.message, isUnknown: deleted.failure.mayHaveTakenEffect }
   }

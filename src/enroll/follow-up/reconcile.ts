@@ -1,4 +1,3 @@
-import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/events.ts'
@@ -8,7 +7,7 @@ import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
 import { enrollSingly } from '../enroll-singly.ts'
-import type { Pair } from '../pair.ts'
+import type { Acquire, Pair } from '../pair.ts'
 import { type Changing, changeFor } from './change.ts'
 import { createDanglingCheck, deleteDangling, type Repaired } from './dangling.ts'
 import { lookUpAll } from './look-up.ts'
@@ -194,7 +193,7 @@ async function repairOne(
 ): Promise<Repaired> {
   const { lms, modeOf } = options
   const stored = lineOf(reported.lines, course)?.account ?? null
-  const change = (acquire: () => Promise<Permit>): Promise<Repaired> =>
+  const change = (acquire: Acquire): Promise<Repaired> =>
     standing === 'dangling'
       ? deleteDangling({ ...options, acquire, reported, course })
       : repair({ lms, modeOf, acquire, email, course, stored, isNamed: result === 'allowed' })

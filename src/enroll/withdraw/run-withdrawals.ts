@@ -147,11 +147,13 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       if (accounts.size > 0) await write(from, (trx) => storeBuyers(trx, { order, accounts }))
     },
     lms,
-    acquire: () => acquireChecked(acquire, check),
-    beforeChange: async () => {
-      await guard(() => order.holds.mayLandLate(holdsOf(order)))
-      onChange()
-    },
+    acquire: (call) =>
+      acquireChecked(acquire, async () => {
+        await check()
+        if (!call?.undoes) return
+        await guard(() => order.holds.mayLandLate(holdsOf(order)))
+        onChange()
+      }),
   })
 }
 

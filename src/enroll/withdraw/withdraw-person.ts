@@ -16,13 +16,12 @@ export interface AttemptedPerson extends Pick<Attempted, 'results'> {
 /**
  * Takes the buyer of a delivery out of the courses of an order, one after the other, reported or not. Nothing is looked at
  * if no attempt of the delivery can have had an effect.
- * @throws what `acquire`, `holdAlso` and `beforeChange` reject with, and ZodError or SyntaxError for an unreadable row
+ * @throws what `acquire` and `onFound` reject with, and ZodError or SyntaxError for an unreadable row
  */
 export async function withdrawPerson({
   order: { delivery, lines },
   keeperOf,
   onFound,
-  beforeChange,
   ...context
 }: CallContext & {
   order: Pick<ClaimedOrder, 'delivery' | 'lines'>
@@ -30,8 +29,6 @@ export async function withdrawPerson({
   keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
   /** Called with the buyers of the lines, in their order, before the courses are read. Rejects if the order must wait. */
   onFound: (buyers: readonly Pick<Buyer, 'account' | 'given' | 'movedTo'>[]) => Promise<void>
-  /** Runs before each call that changes something, and before the wait for its permit. */
-  beforeChange: () => Promise<void>
 }): Promise<AttemptedPerson> {
   const { email } = readRequest(delivery.request ?? 'null')
   const results = new Map<string, CourseWithdrawal>()
@@ -50,7 +47,7 @@ export async function withdrawPerson({
       continue
     }
     const wasEnrolled = result === 'enrolled'
-    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid, beforeChange }
+    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid }
     const withdrawn = await withdrawCourse({ ...context, ...order })
     if (withdrawn.ok) results.set(sent, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return { results, failure: withdrawn.failure }
@@ -68,8 +65,6 @@ interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly wasEnrolled: boolean
   /** Whether to take away a paid course mode too. */
   readonly paid: boolean
-  /** Runs before each call that changes something, and before the wait for its permit. */
-  readonly beforeChange: () => Promise<void>
 }
 
 const STILL_THERE = failed({
@@ -131,18 +126,16 @@ function reasonToKeep({ account, isReplaced, wasEnrolled }: CourseOrder): string
 
 /** Makes the calls, by the user name of the account, whatever address it has by now; null if they succeeded. */
 async function takeOut(
-  { lms, acquire, account, email, beforeChange }: CourseOrder,
+  { lms, acquire, account, email }: CourseOrder,
   course: string,
   { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },
 ): Promise<Failure | null> {
   if (isActive && 'username' in account) {
-    await beforeChange()
-    const unenrolled = await lms.unenroll(await acquire(), { username: account.username, course })
+    const unenrolled = await lms.unenroll(await acquire({ undoes: true }), { username: account.username, course })
     if (!unenrolled.ok) return unenrolled.failure
   }
   if (!isAllowed) return null
-  await beforeChange()
-  const deleted = await lms.disallow(await acquire(), { email, course })
+  const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
   return deleted.ok ? null : deleted.failure
 }
 

@@ -234,14 +234,14 @@ async function changed(t: TestContext, isUnknown: boolean, onError: (error: unkn
   const { context, replicas } = bench
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled' } })
   const reported = await bench.delivery(id)
-  const change = (work: () => Promise<unknown> = async () => {}) =>
+  const change = (work: () => Promise<unknown> = async () => {}, call?: { undoes: boolean }) =>
     changeFor(
       { context, replicas, landsMs: LANDS_MS, guard, onError, acquire, signal },
       {
         reported,
         course: HONOR,
         change: async (acquiring) => {
-          ;(await acquiring()).release()
+          ;(await acquiring(call)).release()
           await work()
           return 'changed'
         },
@@ -275,6 +275,18 @@ for (const standing of ['missing', 'dangling'] as const) {
     assert.equal(await looksAgain(bench, id), true)
   })
 }
+
+test('after a call without an answer that would undo what comes next, nothing is done until it can be carried out no more', async (t) => {
+  for (const [isUnknown, waits] of [
+    [true, true],
+    [false, false],
+  ] as const) {
+    const bench = await changed(t, isUnknown)
+    await bench.change(undefined, { undoes: true })
+    await order(bench, bench.id)
+    assert.equal((await claimOrder(bench)) === null, waits)
+  }
+})
 
 test('after a call without an answer, a withdrawal looks again when the LMS can not carry it out any more', async (t) => {
   const bench = await changed(t, true)

@@ -1,4 +1,5 @@
 import { after, beforeEach } from 'node:test'
+import type { StandInOptions } from '../../../sandbox/stand-in.ts'
 import { TIMING } from '../../../src/queue/replicas/timing.ts'
 import { withdrawalsIn } from '../../lines.ts'
 import { until } from '../../service/process.ts'
@@ -19,13 +20,15 @@ export const FAILING_ONCE = [{ method: 'POST', path: UNENROLL, status: 500, body
 export async function startWithHeldCalls({
   answerWithinMs,
   landsMs = 6000,
+  apis = {},
 }: {
   answerWithinMs: number
   landsMs?: number
+  apis?: Pick<StandInOptions, 'bulk' | 'modify'>
 }) {
   const hold = holdCalls()
   const product = await startWithOperations({
-    lms: { sleep: hold.sleep },
+    lms: { ...apis, sleep: hold.sleep },
     env: {
       LERNITO_REFUNDS: 'on',
       LERNITO_ANSWER_WITHIN_MS: String(answerWithinMs),

@@ -86,9 +86,12 @@ test('a buyer who activates an account before the allowance is deleted is not ta
     ...UNKNOWN,
     lms,
     allowances: allowances.value,
-    beforeChange: async () => {
-      await people({ email: VICTIM, username: 'victim', active: false })
-      await activate(VICTIM)
+    acquire: async (call) => {
+      if (call?.undoes) {
+        await people({ email: VICTIM, username: 'victim', active: false })
+        await activate(VICTIM)
+      }
+      return UNKNOWN.acquire()
     },
   })
   assert.ok('failure' in withdrawn)
@@ -100,7 +103,10 @@ test('who has used an allowance, and that the LMS does not tell, is not said to 
     ...UNKNOWN,
     lms,
     allowances: [{ course: DEMO, autoEnroll: true, used: true, usedBy: null, other: null }],
-    beforeChange: () => Promise.reject(new Error('nothing is changed')),
+    acquire: async (call) => {
+      if (call?.undoes) throw new Error('nothing is changed')
+      return UNKNOWN.acquire()
+    },
   })
   assert.ok(withdrawn.ok)
   assert.match(withdrawn.value.why, /^an account with this address used the allowance/)
