@@ -7,6 +7,7 @@ import type { Change, TransactionContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
 import type { Holds } from './replicas/holds.ts'
 import { PROGRESS_COLUMNS, reasonColumns, toProgress } from './rows.ts'
+import { orderAgain } from './withdrawals/keepers.ts'
 
 /** `person`: the buyer, whose hold this replica took for the attempt. */
 export interface SettleRequest {
@@ -40,6 +41,11 @@ export async function settle(
   const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
   await writeLines(context, judged)
+  for (const { effect, settlement, person } of judged) {
+    const { id, outcome, dueAt } = settlement
+    if (effect !== 'final' || dueAt !== null || outcome.reason === null) continue
+    await orderAgain(context, { id, address: person, done: Object.keys(outcome.courses) })
+  }
   return judged.map((one) => changeOf(context, one))
 }
 

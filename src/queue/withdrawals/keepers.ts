@@ -1,7 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { isTakenOut, isWanted, isWithdrawing, lineOf } from '../../sale/line.ts'
-import { salesTo, type WithLines, withLines } from '../lines.ts'
+import { hasCourse } from '../../sale/course-key.ts'
+import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
+import { lockDeliveries } from '../change-deliveries.ts'
+import type { TransactionContext } from '../events.ts'
+import { linesOf, salesTo, storeLines, type WithLines, withLines } from '../lines.ts'
 import { answering, type Ordered } from './withdrawal.ts'
 
 /** The states of a delivery that keeps its courses. */
@@ -92,6 +95,36 @@ export async function readKept(
     const delivery = keepersAmong([...sales.values()], of).at(-1)
     return delivery === undefined ? [] : { course, delivery }
   })
+}
+
+/**
+ * Makes orders due again that left a course to a sale, of those to its address, because it has ended without the course. They
+ * look again for what keeps it.
+ * @param sale.done the courses that it reports
+ */
+export async function orderAgain(
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
+  sale: { readonly id: string; readonly address: string; readonly done: readonly string[] },
+): Promise<void> {
+  const found = await trx
+    .selectFrom('deliveries')
+    .innerJoin('delivery_lines', 'delivery_lines.delivery_id', 'deliveries.id')
+    .select('deliveries.id')
+    .where('deliveries.email', '=', sale.address)
+    .where('delivery_lines.withdrawal_kept_by', '=', sale.id)
+    .execute()
+  const ids = found.map(({ id }) => id)
+  if (ids.length === 0) return
+  await lockDeliveries({ trx }, ids)
+  const rows = (await linesOf(trx, ids)).map(({ id, lines: before }) => {
+    const lines = before.map((line): Line => {
+      const { course, withdrawal } = line
+      if (withdrawal === null || withdrawal.result?.keptBy !== sale.id || hasCourse(sale.done, course)) return line
+      return { ...line, withdrawal: { ...withdrawal, dueAt: at, endedAt: null, result: null } }
+    })
+    return { id, before, lines }
+  })
+  await storeLines(trx, rows)
 }
 
 /** Whether a delivery has a course that it was left. */

@@ -10,7 +10,7 @@ import { heldPeople } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const product = await startWithHeldCalls({ answerWithinMs: 2000 })
-const { lms, db, hold, sold, show, stateOf, operations, withdraw, bringForward, ordersEnded } = product
+const { lms, db, hold, sold, show, stateOf, operations, withdraw, bringForward, ordersEnded, allEnded, log } = product
 const { register, move, activeIn } = adaIn(product)
 
 const refund = (buyer: Buyer & { id?: string; sale?: unknown }) => postRefund({ url: product.url, ...buyer })
@@ -88,6 +88,19 @@ test('a sale that needs attention keeps the course that it has reported', async 
   await setFacts(db, failed, { courses: { [DEMO]: 'enrolled' } })
   const { json } = await refund({ email: OLD, courseIds: [DEMO], sale: single })
   assert.deepEqual([json, await activeIn()], [verified(failed), [`${OLD} ${DEMO}`]])
+})
+
+test('a course that a refund left to a queued sale is taken away when that sale ends without it', async () => {
+  await register()
+  const single = await sold(OLD)
+  await lms.faults([{ path: '/api/courses/v1/courses/{id}', status: 500, body: 'no' }])
+  const bundle = await sold(OLD, [DEMO, 'course-v1:No+Such+Course', 'no key'])
+  const { json } = await refund({ email: OLD, courseIds: [DEMO], sale: single })
+  assert.deepEqual([json, await stateOf(bundle), await activeIn()], [verified(bundle), 'queued', [`${OLD} ${DEMO}`]])
+  await lms.noFaults()
+  await allEnded()
+  assert.deepEqual([await stateOf(bundle), await stateOf(single)], ['needs_attention', 'withdrawn'])
+  assert.deepEqual(await activeIn(), [], await log(single))
 })
 
 test('a refund that comes again names no sale that was taken out of the course, or handled, since', async () => {
