@@ -265,16 +265,9 @@ const NAMED = 5
  * @param address as it is stored: see emailTerm
  */
 async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
-  const rows = await db
-    .selectFrom('delivery_lines')
-    .innerJoin('deliveries', 'deliveries.id', 'delivery_id')
-    .select('deliveries.id')
-    .distinct()
-    .where('email', '=', address)
-    .where('withdrawal_state', '=', 'open')
-    .execute()
-  const others = await readWithdrawing(db, await readCorrectedTo(db, address))
-  const open = [...new Set([...rows.map(({ id }) => id), ...others])].sort() // one may be corrected at its own address
+  const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
+  const ids = [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
+  const open = [...(await readWithdrawing(db, ids))].sort()
   if (open.length === 0) return
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
   const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`

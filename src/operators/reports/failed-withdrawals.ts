@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { linesOf } from '../../queue/lines.ts'
-import { describeWithdrawal, hasFailed, type Withdrawal, withdrawalsOf } from '../../queue/withdrawals/withdrawal.ts'
+import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../../queue/withdrawals/withdrawal.ts'
 
 /** What ended longer ago is no news. */
 const NEWS_MS = 7 * 24 * 3_600_000
@@ -49,30 +49,18 @@ export async function readFailed(
   db: Kysely<Tables>,
   { after, upTo = Number.MAX_SAFE_INTEGER, limit }: { after: number; upTo?: number; limit: number },
 ): Promise<Withdrawal[]> {
-  const ended = await db
+  const failed = await db
     .selectFrom('delivery_lines')
-    .select('delivery_id as id')
+    .select(['delivery_id as id', 'withdrawal_id as order'])
     .where('withdrawal_state', '=', 'ended')
     .where('withdrawal_at', '>', after)
     .where('withdrawal_at', '<=', upTo)
-    .where((eb) =>
-      eb.or([
-        eb('withdrawal_kind', 'is', null),
-        eb('withdrawal_kind', '=', 'kept'),
-        eb('withdrawal_message', '!=', ''),
-      ]),
-    )
+    .where((eb) => eb.or([eb('withdrawal_kind', '=', 'kept'), eb('withdrawal_message', '!=', '')]))
     .orderBy('withdrawal_at', 'desc')
     .orderBy('withdrawal_id', 'desc')
     .limit(limit)
     .execute()
-  const ids = [...new Set(ended.map(({ id }) => id))]
-  const rows = await linesOf(db, ids)
-  const isIn = ({ endedAt }: Withdrawal): boolean => endedAt !== null && endedAt > after && endedAt <= upTo
-  return rows.flatMap((row) => {
-    const failed = new Set(
-      row.lines.flatMap(({ withdrawal }) => (withdrawal !== null && hasFailed(withdrawal) ? withdrawal.id : [])),
-    )
-    return withdrawalsOf(row).filter((one) => failed.has(one.id) && isIn(one))
-  })
+  const orders = new Set(failed.map(({ order }) => order))
+  const rows = await linesOf(db, [...new Set(failed.map(({ id }) => id))])
+  return rows.flatMap((row) => withdrawalsOf(row).filter(({ id }) => orders.has(id)))
 }
