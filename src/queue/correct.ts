@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { DeliveryRow } from '../database/schema.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { isWanted, type Line } from '../sale/line.ts'
@@ -21,7 +22,7 @@ import {
   type TransactionContext,
   type WriteContext,
 } from './events.ts'
-import { withLines } from './lines.ts'
+import { readDeliveries, type WithLines, withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
 import { courseTerm, fold } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
@@ -70,9 +71,9 @@ export async function correct(context: WriteContext, correction: Correction): Pr
     if (planned.kind !== 'planned') return { result: planned, listed: [] }
     const change = await changedSince(writing, { id, seen, by })
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
-    const replacement = await storeReplacement(writing, { id, webhook: planned.webhook })
+    const replacement = await storeReplacement(writing, planned)
     const withdrawn = withdraw === null ? null : await storeWithdrawal(writing, { id, courses: null, by, ...withdraw })
-    const listed = await replaceEvents(writing, { id, by, replacedBy: replacement.id })
+    const listed = await replaceEvents(writing, { ...planned, by, replacedBy: replacement.id })
     return {
       result: { kind: 'corrected', id: replacement.id, withdrawal: withdrawn?.result ?? null },
       listed: [...listed, ...(withdrawn?.drafts ?? [])],
@@ -81,21 +82,22 @@ export async function correct(context: WriteContext, correction: Correction): Pr
   })
 }
 
-type Planned =
-  | { readonly kind: 'planned'; readonly webhook: VerifiedWebhook; readonly request: EnrollmentRequest }
-  | Extract<Corrected, { kind: 'already' | 'ended' | 'invalid' | 'unchanged' | 'unknown' }>
+/** `old`: the delivery that is corrected. */
+export interface PlannedSale {
+  readonly kind: 'planned'
+  readonly old: WithLines<DeliveryRow>
+  readonly webhook: VerifiedWebhook
+  readonly request: EnrollmentRequest
+}
+
+type Planned = PlannedSale | Extract<Corrected, { kind: 'already' | 'ended' | 'invalid' | 'unchanged' | 'unknown' }>
 
 /** What a correction would store. Changes nothing. */
 export async function planCorrection(
   { trx }: { trx: Pick<TransactionContext['trx'], 'selectFrom'> },
   { id, email, courseIds }: Changes & { id: string },
 ): Promise<Planned> {
-  const rows = await trx
-    .selectFrom('deliveries')
-    .select(['id', 'digest', 'body', 'state', 'source', 'replaced_by'])
-    .where('id', '=', id)
-    .execute()
-  const [row] = await withLines(trx, rows)
+  const [row] = await readDeliveries(trx, [id])
   if (row === undefined) return { kind: 'unknown' }
   // If an operator has replayed it since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
@@ -110,7 +112,7 @@ export async function planCorrection(
   const isSame = sale.webhook.digest === digest || sale.webhook.digest === row.digest
   if (isSame) return { kind: 'unchanged' }
   const ended = await readEnded(trx, { id, digest: sale.webhook.digest })
-  return ended === null ? { kind: 'planned', ...sale } : { kind: 'ended', id: ended }
+  return ended === null ? { kind: 'planned', old: row, ...sale } : { kind: 'ended', id: ended }
 }
 
 /**
@@ -150,31 +152,23 @@ export async function correctCourse(
   writing: TransactionContext,
   { id, from, to, by }: CourseSwap & { id: string; by: string },
 ): Promise<{ readonly id: string; readonly listed: EventDraft[]; readonly others: readonly EventDraft[] } | null> {
-  const { trx } = writing
-  const rows = await trx
-    .selectFrom('deliveries')
-    .select(['id', 'reason', 'subject'])
-    .where('id', '=', id)
-    .where('state', 'in', UNSOLVED)
-    .execute()
-  const [row] = await withLines(trx, rows)
-  if (row === undefined || !WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from))
-    return null
+  const [row] = await readDeliveries(writing.trx, [id])
+  if (row === undefined || !UNSOLVED.some((state) => state === row.state)) return null
+  if (!WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from)) return null
   if (row.lines.some(mayBeOut)) return null
   const courseIds = [...new Set(row.lines.map(({ sent }) => (isSameCourse(sent, from) ? to : sent)))]
   const planned = await planCorrection(writing, { id, courseIds })
   if (planned.kind !== 'planned') return null
-  const { id: replacedBy, drafts } = await storeReplacement(writing, { id, webhook: planned.webhook })
-  return { id: replacedBy, listed: await replaceEvents(writing, { id, by, replacedBy }), others: drafts }
+  const { id: replacedBy, drafts } = await storeReplacement(writing, planned)
+  return { id: replacedBy, listed: await replaceEvents(writing, { ...planned, by, replacedBy }), others: drafts }
 }
 
 /** Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so. */
 async function replaceEvents(
   writing: TransactionContext,
-  { id, by, replacedBy }: { id: string; by: string; replacedBy: string },
+  { old: { id, state }, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
 ): Promise<EventDraft[]> {
-  const row = await writing.trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
-  const isHandled = row?.state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
+  const isHandled = state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
   return [
     { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
     { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },
@@ -187,20 +181,19 @@ async function replaceEvents(
  */
 async function storeReplacement(
   writing: TransactionContext,
-  { id, webhook }: { id: string; webhook: VerifiedWebhook },
+  { old, webhook }: PlannedSale,
 ): Promise<{ id: string; drafts: readonly EventDraft[] }> {
   const [change] = await accept(writing, [webhook])
   if (change === undefined) throw new Error('the corrected sale was not stored')
   const { trx } = writing
-  const columns = ['received_at', 'webhook_id'] as const
-  const sale = await trx.selectFrom('deliveries').select(columns).where('id', '=', id).executeTakeFirstOrThrow()
+  const { id, received_at, webhook_id } = old
   const isNew = change.drafts.some(({ kind }) => kind === 'received')
-  const line = sale.webhook_id === null ? '' : `${fold(sale.webhook_id)}\n`
+  const line = webhook_id === null ? '' : `${fold(webhook_id)}\n`
   const search_text = sql<string>`concat(${sql.ref('search_text')}, ${line})`
   await trx
     .updateTable('deliveries')
     // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
-    .set({ replaces: id, replaced_by: null, ...(isNew ? { ...sale, search_text } : {}) })
+    .set({ replaces: id, replaced_by: null, ...(isNew ? { received_at, webhook_id, search_text } : {}) })
     .where('id', '=', change.id)
     .execute()
   await trx.updateTable('deliveries').set({ replaced_by: change.id }).where('id', '=', id).execute()

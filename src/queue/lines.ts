@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { LineRow, Tables } from '../database/schema.ts'
+import type { DeliveryRow, LineRow, Tables } from '../database/schema.ts'
 import { insertRows } from '../database/transaction.ts'
 import { courseIdentity } from '../sale/course-key.ts'
 import { type Achievement, type CourseStanding, type Line, type LineWithdrawal, newLine } from '../sale/line.ts'
@@ -74,6 +74,13 @@ export const linesOf = (
     db,
     ids.map((id) => ({ id })),
   )
+
+/** Reads deliveries with all that is stored of them, as far as they exist. */
+export const readDeliveries = async (
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  ids: readonly string[],
+): Promise<WithLines<DeliveryRow>[]> =>
+  ids.length === 0 ? [] : withLines(db, await db.selectFrom('deliveries').selectAll().where('id', 'in', ids).execute())
 
 /**
  * The ids of the deliveries to these addresses (as they are stored), and of those that gave a course to one of these

@@ -22,14 +22,8 @@ import {
   type TransactionContext,
   type WriteContext,
 } from './events.ts'
-import { storeLines, withLines } from './lines.ts'
-import {
-  readWithdrawable,
-  WITHDRAWABLE,
-  type Withdrawable,
-  type WithdrawableRow,
-  withdrawableOf,
-} from './withdrawals/withdrawable.ts'
+import { readDeliveries, storeLines, withLines } from './lines.ts'
+import { type Withdrawable, type WithdrawableRow, withdrawableOf } from './withdrawals/withdrawable.ts'
 import { endedEarly, type Withdrawal, withdrawalsOf } from './withdrawals/withdrawal.ts'
 
 /**
@@ -90,13 +84,12 @@ export async function readOtherSales(
   trx: Pick<Transaction<Tables>, 'selectFrom'>,
   { id, courses }: { id: string; courses: readonly string[] },
 ): Promise<readonly { readonly id: string; readonly courses: readonly string[] }[]> {
-  const query = trx.selectFrom('deliveries').select(['id', 'email', 'replaced_by']).where('id', '=', id)
-  const [mine] = await withLines(trx, await query.execute())
+  const [mine] = await readDeliveries(trx, [id])
   if (mine === undefined || mine.email === null) return []
   const corrections = new Set(await readCorrections(trx, mine))
   const rows = await trx
     .selectFrom('deliveries')
-    .select(WITHDRAWABLE)
+    .select(['id', 'state', 'request', 'may_have_effect'])
     .where('email', '=', mine.email)
     .where('id', '!=', id)
     .where('state', 'in', [...DONE_STATES, 'needs_attention'])
@@ -124,7 +117,7 @@ export async function storeWithdrawal(
   order: WithdrawalOrder,
 ): Promise<{ result: WithdrawalOrdered; drafts: readonly EventDraft[] }> {
   const { trx } = writing
-  const row = await readWithdrawable(trx, order.id)
+  const [row] = await readDeliveries(trx, [order.id])
   if (row === undefined) return { result: { kind: 'unknown' }, drafts: [] }
   const chosen = chooseCourses(withdrawableOf(row), order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
-import { type WithLines, withLines } from '../../queue/lines.ts'
+import { readDeliveries, type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import { type Withdrawable, withdrawableOf } from '../../queue/withdrawals/withdrawable.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
@@ -87,7 +87,7 @@ export async function* listAll(of: {
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
 export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null> {
-  const [row] = await withLines(db, await db.selectFrom('deliveries').selectAll().where('id', '=', id).execute())
+  const [row] = await readDeliveries(db, [id])
   if (row === undefined) return null
   return {
     ...toDelivery({ ...row, request: null }),

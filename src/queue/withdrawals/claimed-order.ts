@@ -9,7 +9,7 @@ import {
 } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { WriteContext } from '../events.ts'
-import { linesOf, storeLines, type WithLines, withLines } from '../lines.ts'
+import { linesOf, readDeliveries, storeLines, type WithLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
@@ -82,8 +82,7 @@ async function readUnchanged(
   { id, order, dueAt }: { id: string; order: string | null; dueAt: number | null },
 ): Promise<Pick<ClaimedOrder, 'id' | 'lines' | 'attempts' | 'delivery'> | undefined> {
   await lockDelivery({ trx }, id)
-  const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
-  const [delivery] = await withLines(trx, rows)
+  const [delivery] = await readDeliveries(trx, [id])
   const lines = delivery?.lines.filter((line) => isOf({ id: order }, line)) ?? []
   const [first] = lines
   if (delivery === undefined || first === undefined || first.withdrawal.dueAt !== dueAt) return undefined

@@ -8,10 +8,10 @@ import {
   type TransactionContext,
   type WriteContext,
 } from '../events.ts'
-import { storeLines } from '../lines.ts'
+import { readDeliveries, storeLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
 import { type Attempted, type ClaimedOrder, endHolds, isOf, linesAfterAttempt, resultAfter } from './claimed-order.ts'
-import { readWithdrawable, type WithdrawableRow } from './withdrawable.ts'
+import type { WithdrawableRow } from './withdrawable.ts'
 import { describeWithdrawal, type WithdrawalResult } from './withdrawal.ts'
 
 /**
@@ -90,7 +90,7 @@ async function lockFor(
 ): Promise<WithdrawableRow | null> {
   if (!(await endHolds(trx, order, { isLate }))) return null
   await lockDelivery({ trx }, order.delivery.id)
-  const delivery = await readWithdrawable(trx, order.delivery.id)
+  const [delivery] = await readDeliveries(trx, [order.delivery.id])
   return delivery?.lines.some((line) => isOf(order, line)) ? delivery : null
 }
 

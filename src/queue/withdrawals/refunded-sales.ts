@@ -1,9 +1,9 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
 import { isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
-import { lockDeliveries } from '../change-deliveries.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
-import { type WithLines, withLines } from '../lines.ts'
+import { readDeliveries, type WithLines } from '../lines.ts'
 import { mayHave, type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
 import { hasFailed, type Ordered } from './withdrawal.ts'
 
@@ -29,7 +29,9 @@ export async function followCorrections(
   const open = [...rows]
   for (let row = open.shift(); row !== undefined; row = open.shift()) {
     if (row.replaced_by === null) continue
-    const next = all.get(row.replaced_by) ?? (await lockAndRead({ trx }, row.replaced_by))
+    const known = all.get(row.replaced_by)
+    if (known === undefined) await lockDelivery({ trx }, row.replaced_by)
+    const next = known ?? (await readDeliveries(trx, [row.replaced_by]))[0]
     if (next === undefined) continue
     all.set(next.id, next)
     const into = keys.get(next.id) ?? new Map<string, string[]>()
@@ -40,15 +42,6 @@ export async function followCorrections(
   return [...all.values()]
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .map((row) => ({ row, keysOf: keys.get(row.id) ?? new Map() }))
-}
-
-async function lockAndRead(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  id: string,
-): Promise<WithLines<DeliveryRow> | undefined> {
-  await lockDeliveries({ trx }, [id])
-  const rows = await trx.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
-  return (await withLines(trx, rows))[0]
 }
 
 /** Adds what replaces each key of `row` in `next`. Tells whether that was anything new. */

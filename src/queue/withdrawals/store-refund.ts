@@ -11,7 +11,7 @@ import {
   type TransactionContext,
   type WriteContext,
 } from '../events.ts'
-import { type WithLines, withLines } from '../lines.ts'
+import { readDeliveries, type WithLines, withLines } from '../lines.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleId } from '../webhook-ids.ts'
 import { insertOrder } from '../withdraw.ts'
@@ -167,11 +167,10 @@ async function refundAgain(
   const drafts: EventDraft[] = []
   for (const group of Map.groupBy(ordered, ({ order }) => order).values()) {
     // Read again: the order before may have started their delivery again (see continueWithout).
-    const sale = trx
-      .selectFrom('deliveries')
-      .selectAll()
-      .where('id', '=', group[0]?.delivery ?? '')
-    const rows = await withLines(trx, await sale.execute())
+    const rows = await readDeliveries(
+      trx,
+      group.slice(0, 1).map(({ delivery }) => delivery),
+    )
     const lines = rows.flatMap((row) => row.lines)
     const isToDo = (one: Ordered): boolean => {
       const withdrawal = answering(one, lines)

@@ -1,7 +1,6 @@
-import type { Transaction } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { DeliveryRow } from '../../database/schema.ts'
 import type { Line } from '../../sale/line.ts'
-import { type WithLines, withLines } from '../lines.ts'
+import type { WithLines } from '../lines.ts'
 import { readRequest } from '../rows.ts'
 
 export interface Withdrawable {
@@ -10,17 +9,7 @@ export interface Withdrawable {
   readonly courses: readonly Line[]
 }
 
-export const WITHDRAWABLE = ['id', 'state', 'request', 'may_have_effect'] as const
-export type WithdrawableRow = WithLines<Pick<DeliveryRow, (typeof WITHDRAWABLE)[number]>>
-
-/** Reads what withdrawableOf needs. */
-export async function readWithdrawable(
-  trx: Pick<Transaction<Tables>, 'selectFrom'>,
-  id: string,
-): Promise<WithdrawableRow | undefined> {
-  const rows = await trx.selectFrom('deliveries').select(WITHDRAWABLE).where('id', '=', id).execute()
-  return (await withLines(trx, rows))[0]
-}
+export type WithdrawableRow = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'request' | 'may_have_effect'>>
 
 /**
  * Whether a delivery reported a course, or an attempt without a report may have done it, or may still do so because the
