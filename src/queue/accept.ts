@@ -3,7 +3,7 @@ import { insertRows, ROW_CHANGED } from '../database/transaction.ts'
 import type { Line } from '../sale/line.ts'
 import type { DeliveryState, Progress, Reason, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
-import { startAgain, wantedAsNew } from './change-deliveries.ts'
+import { asNew, startAgain, wantedAsNew } from './change-deliveries.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { newLines, storeLines } from './lines.ts'
 import { lateRetry, readLateRetries, readReplacements, repeatedAs } from './repeats.ts'
@@ -149,12 +149,12 @@ async function processSales(context: TransactionContext, sales: readonly Sale[])
   const retried = [...new Set(again.flatMap((sale) => (isKnown(sale) ? startedBy(sale) : [])))]
   const late = await readLateRetries(context, retried)
   const lateRetryOf = (sale: Sale) => (isKnown(sale) ? late.get(startedBy(sale)) : undefined)
-  const requeued = await requeue(
-    context,
-    again.flatMap((sale) => (lateRetryOf(sale) === undefined ? startedBy(sale) : [])),
-  )
-  const parts = [...new Set(again.flatMap((sale) => (lateRetryOf(sale)?.hasRest ? startedBy(sale) : [])))]
-  await startAgain(context, { ids: parts, isReplay: false, lineOf: wantedAsNew })
+  const whole = new Set(again.filter((sale) => lateRetryOf(sale) === undefined).map(startedBy))
+  const ids = new Set(again.filter((sale) => lateRetryOf(sale)?.hasRest ?? true).map(startedBy))
+  const lineOf = (line: Line, id: string): Line => (whole.has(id) ? asNew(line) : wantedAsNew(line))
+  const started = await startAgain(context, { ids: [...ids], isReplay: false, lineOf })
+  const startOf = new Map(started.map((one) => [one.id, one]))
+  const untold = new Set(ids) // a group may have the same repeat twice
   const renamed = sales.filter(({ isNew, row, holder }) => !isNew && holder?.id === row.id)
   await giveToDeliveries(
     context,
@@ -165,10 +165,9 @@ async function processSales(context: TransactionContext, sales: readonly Sale[])
     const id = startedBy(sale)
     const retry = lateRetryOf(sale)
     if (retry !== undefined) return lateRetry(id, retry)
-    const progress = toProgress({ ...row, generation: requeued.generations.get(id) ?? row.generation })
-    const ended = requeued.ended.get(id) ?? []
-    requeued.ended.delete(id) // a group may have the same repeat twice
-    const drafts = [...draftEvents({ ...sale, id, reason: progress.reason }), ...ended]
+    const { generation = row.generation, ended = [] } = startOf.get(id) ?? {}
+    const progress = toProgress({ ...row, generation })
+    const drafts = [...draftEvents({ ...sale, id, reason: progress.reason }), ...(untold.delete(id) ? ended : [])]
     return { id, progress, drafts: id === sale.id ? drafts : [...drafts, repeatedAs(sale.id, id)] }
   })
 }
@@ -195,21 +194,6 @@ const ORIGIN = {
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
-
-/** Resolves to the new generations, and to the events of withdrawals that the repeats end, by the ids of the deliveries. */
-async function requeue(
-  context: TransactionContext,
-  repeats: readonly string[],
-): Promise<{ generations: ReadonlyMap<string, number>; ended: Map<string, EventDraft[]> }> {
-  const ids = [...new Set(repeats)]
-  if (ids.length === 0) return { generations: new Map(), ended: new Map() }
-  const ended = await startAgain(context, { ids, isReplay: false })
-  const rows = await context.trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', ids).execute()
-  return {
-    generations: new Map(rows.map(({ id, generation }) => [id, generation])),
-    ended: Map.groupBy(ended, ({ deliveryId }) => deliveryId),
-  }
-}
 
 /** So many courses of a payload that is refused are stored: it may be refused for their number. */
 const MAX_REFUSED = 100

@@ -9,7 +9,7 @@ import {
   type TransactionContext,
   type WriteContext,
 } from './events.ts'
-import { linesOf, storeLines } from './lines.ts'
+import { storeLines, withLines } from './lines.ts'
 import { reasonColumns } from './rows.ts'
 import { endedEarly } from './withdrawals/withdrawal.ts'
 
@@ -123,7 +123,7 @@ export async function readCorrections(
 }
 
 /** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
-const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
+export const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
 
 /**
  * Whether a delivery that starts is a new sale, because the buyer was taken out of all its courses: what it once gave, such as
@@ -137,26 +137,33 @@ const withoutAccount = (line: Line): Line => ({ ...line, account: null })
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
 
+/** A delivery that starts again. `ended`: the events of withdrawals that this ends, because the sale is the newer statement. */
+interface Started {
+  readonly id: string
+  readonly generation: number
+  readonly lines: readonly Line[]
+  readonly ended: readonly EventDraft[]
+}
+
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in
  * progress from answering for it.
  * @param of.isReplay an operator's, which enrolls whatever an earlier attempt did. Otherwise what that did stays unknown, and
  *   the next attempt reads first.
- * @param of.lineOf what each line is from now on; absent: as a new one
- * @returns the events of withdrawals that this ends, because the sale is the newer statement
+ * @param of.lineOf what each line of delivery `id` is from now on
  */
 export async function startAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   {
     ids,
     isReplay,
-    lineOf = asNew,
+    lineOf,
   }: {
     ids: readonly string[]
     isReplay: boolean
-    lineOf?: (line: Line) => Line
+    lineOf: (line: Line, id: string) => Line
   },
-): Promise<EventDraft[]> {
+): Promise<Started[]> {
   if (ids.length === 0) return []
   const sorted = [...ids].sort()
   await trx
@@ -174,17 +181,19 @@ export async function startAgain(
     }))
     .where('id', 'in', sorted)
     .execute()
-  const rows = await linesOf(trx, sorted)
-  const started = rows.map(({ id, lines: before }) => {
-    const lines = before.map(lineOf)
-    return { id, before, lines: isSoldAgain({ before, lines }) ? lines.map(withoutAccount) : lines }
+  const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', sorted).execute()
+  const started = (await withLines(trx, rows)).map(({ lines: before, ...row }) => {
+    const lines = before.map((line) => lineOf(line, row.id))
+    return { ...row, before, lines: isSoldAgain({ before, lines }) ? lines.map(withoutAccount) : lines }
   })
   const soldAgain = started.filter(isSoldAgain).map(({ id }) => id)
   if (soldAgain.length > 0) {
     await trx.updateTable('deliveries').set({ enrolled_at: null }).where('id', 'in', soldAgain).execute()
   }
   await storeLines(trx, started)
-  return started.flatMap(({ id, before, lines }) => endedEarly(id, { before, after: lines, why: SUPERSEDED }))
+  return started.map(({ before, ...one }) => {
+    return { ...one, ended: endedEarly(one.id, { before, after: one.lines, why: SUPERSEDED }) }
+  })
 }
 
 /** How the timeline says that a withdrawal has ended because its sale came again. */

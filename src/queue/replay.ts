@@ -1,6 +1,7 @@
 import { isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import {
+  asNew,
   changedSince,
   lockDeliveries,
   lockDelivery,
@@ -101,12 +102,9 @@ export async function makeDue(
   const settled = again.map(({ id }) => id)
   await bringForward(writing, queued)
   const leaves = again.filter(({ state, lines }) => (isBulk || state === 'needs_attention') && isPart(lines))
-  const part = leaves.map(({ id }) => id)
-  const whole = settled.filter((id) => !part.includes(id))
-  const others = [
-    ...(await startAgain(writing, { ids: whole, isReplay: true })),
-    ...(await startAgain(writing, { ids: part, isReplay: true, lineOf: wantedAsNew })),
-  ]
+  const parts = new Set(leaves.map(({ id }) => id))
+  const lineOf = (line: Line, id: string): Line => (parts.has(id) ? wantedAsNew(line) : asNew(line))
+  const started = await startAgain(writing, { ids: settled, isReplay: true, lineOf })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -117,7 +115,7 @@ export async function makeDue(
         .filter(({ state, empty }) => state !== 'queued' && empty)
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),
     ],
-    others,
+    others: started.flatMap(({ ended }) => ended),
   }
 }
 

@@ -199,12 +199,12 @@ async function continueWithout(
     return lines
   }
   const unchecked = (line: Line): Line => ({ ...line, standing: null })
-  await startAgain(writing, { ids: [id], isReplay: false, lineOf: unchecked })
+  const [started] = await startAgain(writing, { ids: [id], isReplay: false, lineOf: unchecked })
   // One that has ended may have done what nobody knows of: the next attempt reads first.
   if (row.state !== 'queued') {
     await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', '=', id).execute()
   }
-  return lines.map(unchecked)
+  return started?.lines ?? lines
 }
 
 /** The courses of the order, spelled as the delivery has them; or the refusal. */

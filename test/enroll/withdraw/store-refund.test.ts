@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { lockDelivery, markHandled, startAgain } from '../../../src/queue/change-deliveries.ts'
+import { asNew, lockDelivery, markHandled, startAgain } from '../../../src/queue/change-deliveries.ts'
 import { orderWithdrawal } from '../../../src/queue/withdraw.ts'
 import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
@@ -231,7 +231,7 @@ async function orderedDuringRepeat(
   }
   const { ordered } = await other.db.transaction().execute(async (trx) => {
     await lockDelivery({ trx }, id)
-    await startAgain({ trx, at: START }, { ids: [id], isReplay: false })
+    await startAgain({ trx, at: START }, { ids: [id], isReplay: false, lineOf: asNew })
     const ordered = order()
     if (!onSqlite()) await until('the order waits', async () => (await isWaiting()) || undefined)
     return { ordered }
