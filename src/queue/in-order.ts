@@ -16,9 +16,10 @@ export interface Listed extends Position {
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
 const STEP = 500
 
-export const COLUMNS = ['id', 'active_at', 'state'] as const
+/** What Listed has of a row. */
+export const LISTED_COLUMNS = ['id', 'active_at as activeAt', 'state'] as const
+const COLUMNS = ['id', 'active_at', 'state'] as const
 type LightRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-export const listed = ({ id, active_at, state }: LightRow): Listed => ({ id, activeAt: active_at, state })
 
 /** Deliveries in these states, last active from `from` (inclusive) to `to` (exclusive), ms since 1970. */
 interface Range {
@@ -31,15 +32,12 @@ interface Range {
  * Returns up to `limit` deliveries in these states and times after a position, in the order of the list. It reads the
  * indexes by state or by time alone, and no more entries than it returns for each state.
  */
-export async function readInOrder(of: {
+export const readInOrder = (of: {
   db: Kysely<Tables>
   range: Range
   after: Position | null
   limit: number
-}): Promise<Listed[]> {
-  const rows = await inOrder(of).execute()
-  return rows.map(listed)
-}
+}): Promise<Listed[]> => inOrder(of).execute()
 
 /** As readInOrder, as a query. Each state has its own part, because no index has the order of several states. */
 function inOrder({
@@ -52,7 +50,7 @@ function inOrder({
   range: Range
   after: Position | null
   limit: number
-}): SelectQueryBuilder<{ some: LightRow }, 'some', LightRow> {
+}): SelectQueryBuilder<{ some: LightRow }, 'some', Listed> {
   const part = (state: DeliveryRow['state'] | null | undefined) => {
     let some = between(along(db, indexOfOrder({ states })).select(COLUMNS), { after, last: null })
     if (state !== null && state !== undefined) some = some.where('state', '=', state)
@@ -62,7 +60,7 @@ function inOrder({
   }
   const [first, ...more] = states === undefined ? [null] : new Set(states)
   const all = more.reduce((union, state) => union.unionAll(part(state)), part(first))
-  return sorted(db.selectFrom(all.as('some')).select(COLUMNS)).limit(limit)
+  return sorted(db.selectFrom(all.as('some')).select(LISTED_COLUMNS)).limit(limit)
 }
 
 /** A stretch of the list: what comes after `after`, up to and including `last`; to the end if that is null. */
@@ -90,7 +88,7 @@ export async function* stretches({
       .limit(1)
       .offset(STEP - 1)
       .execute()
-    const last: Position | null = rows.map(listed)[0] ?? null
+    const last: Position | null = rows[0] ?? null
     yield { after: place, last }
     if (last === null) return
     place = last

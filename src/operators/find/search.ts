@@ -3,10 +3,9 @@ import type { Tables } from '../../database/schema.ts'
 import {
   along,
   between,
-  COLUMNS,
   indexOfOrder,
+  LISTED_COLUMNS,
   type Listed,
-  listed,
   type Position,
   readInOrder,
   stretches,
@@ -53,12 +52,12 @@ export async function search(
   for await (const stretch of kind === 'walk'
     ? stretches({ db, range: rangeOf(filter), after })
     : [{ after, last: null }]) {
-    const rows = await between(from().select(COLUMNS), stretch)
+    const rows = await between(from().select(LISTED_COLUMNS), stretch)
       .orderBy('active_at', 'desc')
       .orderBy('id', 'desc')
       .limit(limit + 1 - found.length)
       .execute()
-    found.push(...rows.map(listed))
+    found.push(...rows)
     if (found.length > limit || stretch.last === null) break
     if (performance.now() - began > withinMs) return { found, next: stretch.last, cut: true }
   }
