@@ -209,7 +209,7 @@ export interface EndpointRow {
   url_digest: string
   /** `down`: one event at a time is sent, as a probe. `gone`: it answered 410, and nothing is sent. */
   state: 'up' | 'down' | 'gone'
-  /** Failed attempts since the latest success. */
+  /** Failed attempts since the latest success, of any events. After three, it is down. */
   failures: number
   /** Since when it is not up. */
   since: number | null

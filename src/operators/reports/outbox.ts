@@ -6,36 +6,6 @@ import { countUnsent } from '../../queue/outbox/send-again.ts'
 
 const LISTED = 100
 
-/** The state of the shop's endpoint for operators. Times are ms since 1970. */
-export interface EndpointState {
-  readonly state: EndpointRow['state']
-  /** Attempts in a row that have failed, of any events. After three, it is down. */
-  readonly failures: number
-  /** Since when it is not up. */
-  readonly since: number | null
-  /** When the next probe may be sent, if it is down. */
-  readonly probeAt: number | null
-  /** The latest failure and its time, even if it has recovered since. */
-  readonly error: string | null
-  readonly errorAt: number | null
-  /** About when it last accepted an event. */
-  readonly sentAt: number | null
-}
-
-/** An event that the shop does not have. `failedAt`: it was given up then. Times are ms since 1970. */
-export interface UnsentEvent {
-  readonly id: string
-  /** What it tells of: a delivery, or else a course. */
-  readonly deliveryId: string | null
-  readonly course: string | null
-  readonly type: string
-  readonly createdAt: number
-  readonly dueAt: number
-  readonly attempts: number
-  readonly failedAt: number | null
-  readonly error: string | null
-}
-
 const LISTED_COLUMNS = [
   'id',
   'about',
@@ -47,21 +17,8 @@ const LISTED_COLUMNS = [
   'error',
 ] as const
 
-/** The counts stop at 10,000. */
-interface OutboxBacklog {
-  readonly pending: number
-  readonly failed: number
-  readonly oldestAt: number | null
-}
-
-/** What the shop does not have yet. */
-export interface Outbox extends OutboxHealth {
-  /** The oldest 100 of each kind: first those that were given up, then those that wait. */
-  readonly events: readonly UnsentEvent[]
-}
-
-/** How many events wait, how many were given up, and when the oldest that waits was stored. */
-export async function readOutboxBacklog(db: Kysely<Tables>): Promise<OutboxBacklog> {
+/** How many events wait, how many were given up, and when the oldest that waits was stored. The counts stop at 10,000. */
+export async function readOutboxBacklog(db: Kysely<Tables>) {
   return {
     pending: await countUnsent(db, 'waiting'),
     failed: await countUnsent(db, 'failed'),
@@ -82,14 +39,11 @@ export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | nu
 }
 
 /** Whether the shop gets its events. `endpoint` is null before events were first turned on. */
-export interface OutboxHealth extends OutboxBacklog {
-  readonly endpoint: EndpointState | null
-}
-
-export async function readOutboxHealth(db: Kysely<Tables>): Promise<OutboxHealth> {
+export async function readOutboxHealth(db: Kysely<Tables>) {
   const endpoint = await readEndpoint(db)
   return { ...(await readOutboxBacklog(db)), endpoint: endpoint === undefined ? null : endpointOf(endpoint) }
 }
+export type OutboxHealth = Awaited<ReturnType<typeof readOutboxHealth>>
 
 /** An event that waits this long, ms, is a problem, although the endpoint counts as up. */
 const LONG_WAIT_MS = 10 * 60_000
@@ -98,34 +52,32 @@ const LONG_WAIT_MS = 10 * 60_000
 export const isFailing = ({ endpoint, failed, oldestAt }: OutboxHealth, now: number): boolean =>
   (endpoint !== null && endpoint.state !== 'up') || failed > 0 || (oldestAt !== null && now - oldestAt > LONG_WAIT_MS)
 
-/** The whole of it for operators. */
-export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
-  const list = async (is: 'is' | 'is not') => {
-    const rows = db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED)
-    return (await rows.execute()).map(({ about, ...event }) => ({
-      ...event,
-      ...subjectOf({ about, type: event.type }),
-    }))
-  }
-  const [failed, pending] = [await list('is not'), await list('is')]
-  return {
-    ...(await readOutboxHealth(db)),
-    events: [...failed, ...pending],
-  }
+/** The same with the oldest 100 events of each kind: first those that were given up, then those that wait. */
+export async function readOutbox(db: Kysely<Tables>) {
+  const [failed, pending] = [await listUnsent(db, 'is not'), await listUnsent(db, 'is')]
+  return { ...(await readOutboxHealth(db)), events: [...failed, ...pending] }
 }
+export type Outbox = Awaited<ReturnType<typeof readOutbox>>
 
-/** What an event tells of. */
-const subjectOf = ({ about, type }: Pick<OutboxRow, 'about' | 'type'>): Pick<UnsentEvent, 'deliveryId' | 'course'> =>
+async function listUnsent(db: Kysely<Tables>, is: 'is' | 'is not') {
+  const rows = db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED)
+  return (await rows.execute()).map(({ about, ...event }) => ({ ...event, ...subjectOf({ about, type: event.type }) }))
+}
+/** An event that the shop does not have, see OutboxRow. */
+export type UnsentEvent = Awaited<ReturnType<typeof listUnsent>>[number]
+
+/** What an event tells of: a delivery, or else a course. */
+const subjectOf = ({ about, type }: Pick<OutboxRow, 'about' | 'type'>) =>
   type === COURSE_CHANGED ? { deliveryId: null, course: about } : { deliveryId: about, course: null }
 
-const endpointOf = ({ state, failures, since, probe_at, error, error_at, sent_at }: EndpointRow): EndpointState => {
-  return {
-    state,
-    failures,
-    since,
-    probeAt: state === 'down' ? probe_at : null,
-    error,
-    errorAt: error_at,
-    sentAt: sent_at,
-  }
-}
+/** The state of the shop's endpoint for operators, see EndpointRow. A probe is sent only if it is down. */
+const endpointOf = ({ state, failures, since, probe_at, error, error_at, sent_at }: EndpointRow) => ({
+  state,
+  failures,
+  since,
+  probeAt: state === 'down' ? probe_at : null,
+  error,
+  errorAt: error_at,
+  sentAt: sent_at,
+})
+export type EndpointState = ReturnType<typeof endpointOf>
