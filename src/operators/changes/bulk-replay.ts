@@ -2,14 +2,7 @@ import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { BulkReplayRow, Tables } from '../../database/schema.ts'
 import type { CourseSwap } from '../../queue/correct.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  MAX_ACTOR,
-  type TransactionContext,
-  type WriteContext,
-} from '../../queue/events.ts'
+import { type AuditedResult, auditedChange, type EventDraft, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
@@ -64,9 +57,6 @@ export function replayable(order: { filter: DeliveryFilter; enrolled?: boolean }
   return { ...rest, states: states.filter((state) => state !== 'rejected') }
 }
 
-/** The same order so soon after the first one is a second click, ms. */
-const SECOND_CLICK_MS = 10_000
-
 /**
  * Stores a bulk replay of what previewReplay shows. Any replica of the service runs it in steps, even after a restart. A
  * second click gets the first one: a further one would find nothing, and its page would say that nothing was changed.
@@ -75,19 +65,9 @@ export async function startReplay(
   context: WriteContext,
   { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
-  return auditedChange(context, async (writing) => {
-    const order = { filter, enrolled, corrects: null, by, total: count }
-    const same = await sameOrders(writing, order)
-      .where('state', '=', 'running')
-      .where('started_at', '>', writing.at - SECOND_CLICK_MS)
-      .executeTakeFirst()
-    if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
-    const row = await insertBulk(writing, order)
-    // Without the filter: it may name a person, and the event outlives the person's data.
-    const detail = `bulk replay ${row.id} of ${count}`
-    return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_replay_started', detail, by)] }
-  })
+  const { count: total } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
+  // Without the filter: it may name a person, and the event outlives the person's data.
+  return start(context, { filter, enrolled, corrects: null, by, total }, '')
 }
 
 /** Returns the filter of what a bulk correction selects: what failed because of the wrong key. */
@@ -118,54 +98,50 @@ export async function startCorrection(
 ): Promise<AuditedResult<BulkReplay>> {
   const wrong = wrongSales(filter, corrects.from)
   const total = totalOf(await countFound(context.database.reports, wrong))
-  return auditedChange(context, async (writing) => {
-    const order = { filter: wrong, enrolled: false, corrects, by, total }
-    const same = await sameOrders(writing, order).executeTakeFirst()
-    if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
-    const row = await insertBulk(writing, order)
-    // Without what was sent in the place of a course key: it may hold an address, and the event outlives the person's data.
-    const from = isCourseKey(corrects.from) ? `${corrects.from} ` : ''
-    const detail = `bulk correction ${row.id} of ${total}: ${from}to ${corrects.to}`
-    return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_correction_started', detail, by)] }
-  })
+  // Without what was sent in the place of a course key: it may hold an address, and the event outlives the person's data.
+  const from = isCourseKey(corrects.from) ? `${corrects.from} ` : ''
+  return start(context, { filter: wrong, enrolled: false, corrects, by, total }, `: ${from}to ${corrects.to}`)
 }
 
-type Order = Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>
+/** A replay that is ordered again so soon after the first time is a second click, ms. */
+const SECOND_CLICK_MS = 10_000
 
-/** What an order says, and who gave it, as they are stored. */
-const orderColumns = ({ filter, enrolled, corrects, by }: Order) => ({
-  filter: JSON.stringify(filter),
-  enrolled: enrolled ? 1 : 0,
-  corrects: corrects === null ? null : JSON.stringify(corrects),
-  actor: by.slice(0, MAX_ACTOR),
-})
-
-/** The stored orders of the same operator that say the same. */
-function sameOrders({ trx }: TransactionContext, order: Order) {
-  const { filter, enrolled, corrects, actor } = orderColumns(order)
-  return trx
-    .selectFrom('bulk_replays')
-    .selectAll()
-    .where('actor', '=', actor)
-    .where('filter', '=', filter)
-    .where('enrolled', '=', enrolled)
-    .where((eb) => (corrects === null ? eb('corrects', 'is', null) : eb('corrects', '=', corrects)))
-}
-
-async function insertBulk({ trx, at, newId }: TransactionContext, order: Order): Promise<BulkReplayRow> {
-  const row: BulkReplayRow = {
-    id: newId(),
-    ...orderColumns(order),
-    started_at: at,
-    ended_at: null,
-    state: 'running',
-    replayed: 0,
-    total: order.total,
-    came_to_at: at,
-    came_to_id: '',
+/** Stores an order, unless it is the second click of one. `detail`: what the audit says of it at the end. */
+function start(
+  context: WriteContext,
+  order: Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>,
+  detail: string,
+): Promise<AuditedResult<BulkReplay>> {
+  const { filter, enrolled, corrects, by, total } = order
+  const said = {
+    filter: JSON.stringify(filter),
+    enrolled: enrolled ? 1 : 0,
+    corrects: corrects === null ? null : JSON.stringify(corrects),
+    actor: by.slice(0, MAX_ACTOR),
   }
-  await trx.insertInto('bulk_replays').values(row).execute()
-  return row
+  return auditedChange(context, async ({ trx, at, newId }) => {
+    let orders = trx
+      .selectFrom('bulk_replays')
+      .selectAll()
+      .where((eb) => eb.and(said))
+    if (corrects === null) orders = orders.where('state', '=', 'running').where('started_at', '>', at - SECOND_CLICK_MS)
+    const same = await orders.executeTakeFirst()
+    if (same !== undefined) return { result: bulkReplayOf(same), listed: [] }
+    const row: BulkReplayRow = {
+      id: newId(),
+      ...said,
+      started_at: at,
+      ended_at: null,
+      state: 'running',
+      replayed: 0,
+      total,
+      came_to_at: at,
+      came_to_id: '',
+    }
+    await trx.insertInto('bulk_replays').values(row).execute()
+    const { kind, what } = wordsFor(order, 'started')
+    return { result: bulkReplayOf(row), listed: [eventOfNone(kind, `${what} ${row.id} of ${total}${detail}`, by)] }
+  })
 }
 
 /** Stops a bulk replay; deliveries that are already due stay due. Returns null if it does not exist. */
@@ -182,13 +158,16 @@ export async function stopReplay(
       .executeTakeFirst()
     const result = await readReplay(trx, id)
     if (result === null || numUpdatedRows === 0n) return { result, listed: [] }
-    const [kind, what] =
-      result.corrects === null
-        ? (['bulk_replay_stopped', 'replay'] as const)
-        : (['bulk_correction_stopped', 'correction'] as const)
-    return { result, listed: [eventOfNone(kind, `bulk ${what} ${id} after ${result.replayed}`, by)] }
+    const { kind, what } = wordsFor(result, 'stopped')
+    return { result, listed: [eventOfNone(kind, `${what} ${id} after ${result.replayed}`, by)] }
   })
 }
+
+/** How the audit names an order that an operator started or stopped. */
+const wordsFor = ({ corrects }: Pick<BulkReplay, 'corrects'>, done: 'started' | 'stopped') =>
+  corrects === null
+    ? ({ kind: `bulk_replay_${done}`, what: 'bulk replay' } as const)
+    : ({ kind: `bulk_correction_${done}`, what: 'bulk correction' } as const)
 
 const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): EventDraft => ({
   deliveryId: '',
