@@ -4,7 +4,7 @@ import { REASON_COLUMNS, readReason, UNSOLVED } from '../../queue/rows.ts'
 import { idTime } from '../../sale/ids.ts'
 import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'
-import { type FailedWithdrawal, readFailedWithdrawals } from './failed-withdrawals.ts'
+import { readFailedWithdrawals } from './failed-withdrawals.ts'
 
 /** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
 const PACED = 1000
@@ -12,28 +12,16 @@ const PACED_MS = 24 * 3_600_000
 /** If more are queued, the oldest is looked for among this many entries of an index. */
 const COUNT_MAX = 10_000
 
-export interface Overview {
-  /**
-   * From receiving to the first success, in ms, for the latest 1,000 sales of the last 24 hours; null if none of them was
-   * enrolled.
-   */
-  readonly pace: { readonly median: number; readonly p95: number } | null
-  /** The queued delivery that was received first; null if there is none. */
-  readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
-  /** The latest first; see readFailedWithdrawals. */
-  readonly failedWithdrawals: readonly FailedWithdrawal[]
-}
-
 /** Returns the figures of the console's overview. `now`: ms since 1970. */
-export async function overview(db: Kysely<Tables>, now: number): Promise<Overview> {
-  return {
-    pace: await paceOf(db, now - PACED_MS),
-    oldestQueued: await oldestQueued(db),
-    failedWithdrawals: await readFailedWithdrawals({ db, now }),
-  }
-}
+export const overview = async (db: Kysely<Tables>, now: number) => ({
+  pace: await paceOf(db, now - PACED_MS),
+  oldestQueued: await oldestQueued(db),
+  failedWithdrawals: await readFailedWithdrawals({ db, now }),
+})
+export type Overview = Awaited<ReturnType<typeof overview>>
 
-async function paceOf(db: Kysely<Tables>, since: number): Promise<Overview['pace']> {
+/** From receiving to the first success, in ms, for the latest 1,000 sales since then; null if none of them was enrolled. */
+async function paceOf(db: Kysely<Tables>, since: number): Promise<{ median: number; p95: number } | null> {
   const latest = await db
     .selectFrom('deliveries')
     .select(['received_at', 'enrolled_at'])
@@ -57,9 +45,10 @@ export async function readBacklog(db: Kysely<Tables>) {
 }
 
 /**
- * Ids sort by the time of arrival. If more than 10,000 deliveries are queued, it reads those with the oldest activity.
+ * The queued delivery that was received first; null if there is none. Ids sort by the time of arrival. If more than 10,000
+ * deliveries are queued, it reads those with the oldest activity.
  */
-async function oldestQueued(db: Kysely<Tables>): Promise<Overview['oldestQueued']> {
+async function oldestQueued(db: Kysely<Tables>): Promise<{ id: string; receivedAt: number } | null> {
   const { id } = await db
     .selectFrom(
       db
