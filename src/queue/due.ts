@@ -1,4 +1,4 @@
-import type { ExpressionBuilder, Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { hasCourse } from '../sale/course-key.ts'
 import { isWanted } from '../sale/line.ts'
@@ -6,7 +6,7 @@ import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts
 import { reasonText } from '../sale/words.ts'
 import { auditedChange, type EventDraft, type WriteContext } from './events.ts'
 import { withLines } from './lines.ts'
-import { LONGEST_WAIT_MS } from './retry-schedule.ts'
+import { isDue, LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { PROGRESS_COLUMNS, personOf, reasonColumns, toDelivery, toProgress, unreadable } from './rows.ts'
 
 /** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
@@ -26,13 +26,6 @@ export interface DueQuery {
   readonly after?: DueRow | null
   readonly among?: readonly string[]
 }
-
-/**
- * The condition that a delivery is due. A time further ahead than the longest wait was written by a clock that was ahead,
- * and has been set back since. `now`: ms since 1970.
- */
-const isDue = (eb: ExpressionBuilder<Tables, 'deliveries'>, now: number) =>
-  eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_WAIT_MS)])
 
 /**
  * The due rows, oldest first, without those of people for whom some replica acts just now. `now`: ms since 1970. The two
@@ -82,7 +75,7 @@ export async function readClaimed({
     .selectAll()
     .where('id', 'in', ids)
     .where('state', '=', 'queued')
-    .where((eb) => isDue(eb, context.now()))
+    .where(isDue('due_at', context.now()))
     .execute()
   const byId = new Map<string, Delivery>()
   const reasons = new Map<string, Reason>()

@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -24,6 +26,13 @@ const SPREAD = 0.1
 
 /** No attempt is scheduled further ahead than this, ms. */
 export const LONGEST_WAIT_MS = Math.max(...RETRY_SCHEDULE_MS) * (1 + SPREAD)
+
+/**
+ * The condition that a stored time of an attempt is due. One further ahead than the longest wait was written by a clock that
+ * was ahead, and has been set back since. `now`: ms since 1970.
+ */
+export const isDue = (column: 'due_at' | 'due.withdrawal_at', now: number) =>
+  sql<boolean>`(${sql.ref(column)} <= ${now} or ${sql.ref(column)} > ${now + LONGEST_WAIT_MS})`
 
 /**
  * The time of the next attempt (ms since 1970) after `failures` failed attempts, spread by `random` (0 to 1). null at

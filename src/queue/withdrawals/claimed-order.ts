@@ -11,7 +11,7 @@ import { lockDelivery } from '../change-deliveries.ts'
 import type { WriteContext } from '../events.ts'
 import { linesOf, readDeliveries, storeLines, type WithLines } from '../lines.ts'
 import type { Replicas } from '../replicas/replicas.ts'
-import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
+import { isDue } from '../retry-schedule.ts'
 import { personOf } from '../rows.ts'
 import { emailTerm } from '../search-terms.ts'
 
@@ -51,15 +51,13 @@ export async function claimOrder({
   replicas: Pick<Replicas, 'holds'>
 }): Promise<ClaimedOrder | null> {
   const { db } = database
-  const at = now()
   const due = await db
     .selectFrom('delivery_lines as due')
     .innerJoin('deliveries', 'deliveries.id', 'due.delivery_id')
     .leftJoin('holds', 'holds.name', 'deliveries.email')
     .select(['due.withdrawal_id as order', 'due.delivery_id as id', 'due.withdrawal_at as dueAt', 'deliveries.email'])
     .where('due.withdrawal_state', '=', 'open')
-    // A time further ahead than the longest wait is from before the clock was set back.
-    .where((eb) => eb.or([eb('due.withdrawal_at', '<=', at), eb('due.withdrawal_at', '>', at + LONGEST_WAIT_MS)]))
+    .where(isDue('due.withdrawal_at', now()))
     .where('holds.name', 'is', null) // else many orders for one person would hide the others
     .orderBy('due.withdrawal_at')
     .orderBy('due.withdrawal_id')

@@ -3,7 +3,7 @@ import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
-import { LONGEST_WAIT_MS } from '../../queue/retry-schedule.ts'
+import { isDue } from '../../queue/retry-schedule.ts'
 
 /** An event that this replica sends. It has the hold for the events about the same delivery or course. */
 export type ClaimedEvent = Pick<OutboxRow, 'id' | 'about' | 'type' | 'body' | 'attempts'>
@@ -37,7 +37,7 @@ type DueRow = Pick<OutboxRow, 'id' | 'about' | 'due_at'>
 
 /**
  * Due events that nobody sends just now. Each is the first about its delivery or course that the shop doesn't have. Those
- * that were given up are passed over. A time further ahead than the longest wait is from before the clock was set back.
+ * that were given up are passed over.
  */
 function dueHeads(
   db: Kysely<Tables>,
@@ -49,7 +49,7 @@ function dueHeads(
     .select(['event.id', 'event.about', 'event.due_at'])
     .where('holds.name', 'is', null)
     .where('failed_at', 'is', null)
-    .where((eb) => eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_WAIT_MS)]))
+    .where(isDue('due_at', now))
     .where((eb) =>
       eb.not(
         eb.exists(
