@@ -33,7 +33,7 @@ export interface DeliveryRow {
    * Withdrawals wait for it. The next attempt doesn't, because it wants what the late call does.
    */
   lands_until: number | null
-  /** The number of its last event: see nextNumbers in src/queue/events.ts. */
+  /** The number of its last event: see nextPlaces in src/queue/events.ts. */
   last_event: number
   received_at: number
   settled_at: number | null

@@ -126,13 +126,9 @@ export async function areStored(trx: Transaction<Tables>, events: readonly Deliv
 /**
  * Gives the next numbers of the deliveries in `ids`, in this order; 0 for one that doesn't exist. Each delivery counts its
  * events in its row, which stays locked until the end of the transaction. So a higher number was committed later, whatever
- * the clocks said.
+ * the clocks said. Tells of each, too, whether it is a test sale.
  */
-export const nextNumbers = async (trx: Kysely<Tables>, ids: readonly string[]): Promise<number[]> =>
-  (await nextPlaces(trx, ids)).map(({ number }) => number)
-
-/** The same, and whether the delivery is a test sale. */
-async function nextPlaces(
+export async function nextPlaces(
   trx: Kysely<Tables>,
   ids: readonly string[],
 ): Promise<{ readonly number: number; readonly isTest: boolean }[]> {

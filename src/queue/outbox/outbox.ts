@@ -138,7 +138,7 @@ export async function readShopViews(context: Reading, ids: readonly string[]): P
 }
 
 /**
- * A new row of the outbox that is due at once. `seq`: see nextNumbers. `at`: ms since 1970. `detail`: of our own event; an
+ * A new row of the outbox that is due at once. `seq`: see nextPlaces. `at`: ms since 1970. `detail`: of our own event; an
  * event about a learner has the true course key there.
  */
 export function outboxRow(of: {

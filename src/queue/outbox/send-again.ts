@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import { type AuditedResult, auditedChange, type EventDraft, nextNumbers, type WriteContext } from '../events.ts'
+import { type AuditedResult, auditedChange, type EventDraft, nextPlaces, type WriteContext } from '../events.ts'
 import { resumeEndpoint } from './endpoint.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
 
@@ -32,11 +32,11 @@ export async function sendAgain(
     const kind = eventOf(row)
     if (kind === null) return { result: { kind: 'nothing' }, listed: [] }
     const told = [{ kind, detail: '' }, ...learnerEvents(row)]
-    const numbers = await nextNumbers(
+    const places = await nextPlaces(
       trx,
       told.map(() => id),
     )
-    const rows = told.map((event, n) => outboxRow({ id: newId(), seq: numbers[n] ?? 0, ...event, at, row }))
+    const rows = told.map((event, n) => outboxRow({ id: newId(), seq: places[n]?.number ?? 0, ...event, at, row }))
     await trx.insertInto('outbox').values(rows).execute()
     await resumeEndpoint(trx, { at })
     const event: EventDraft = { deliveryId: id, kind: 'sent_again', detail: `as ${row.state}`, actor: by }
