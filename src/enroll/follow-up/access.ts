@@ -5,14 +5,19 @@ import { isLive } from '../../queue/withdrawals/keepers.ts'
 import { isWanted, type Line, lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { describeStandings } from '../../sale/words.ts'
-import type { Reported } from './reported.ts'
+import type { Locked, Reported } from './reported.ts'
 
 /** Whether the access to a course can end or come back: it was reported as enrolled, and nothing is to be done for it. */
 export const isWatched = ({ state, lines }: Pick<Reported, 'state' | 'lines'>, course: string): boolean =>
   isDone(state) && lineOf(lines, course)?.result === 'enrolled'
 
 /** The courses whose access has ended or come back between two looks at a delivery. */
-export function changesOf(before: readonly Line[], after: readonly Line[]): { ended: string[]; restored: string[] } {
+export interface Changes {
+  readonly ended: readonly string[]
+  readonly restored: readonly string[]
+}
+
+export function changesOf(before: readonly Line[], after: readonly Line[]): Changes {
   const hasEnded = (lines: readonly Line[], course: string): boolean =>
     lineOf(lines, course)?.standing?.endedAt !== undefined
   const courses = after.map(({ course }) => course)
@@ -23,8 +28,7 @@ export function changesOf(before: readonly Line[], after: readonly Line[]): { en
 }
 
 /** The events of these changes: one of each kind at most. */
-export function accessEvents(deliveryId: string, before: readonly Line[], after: readonly Line[]): EventDraft[] {
-  const { ended, restored } = changesOf(before, after)
+export function accessEvents(deliveryId: string, { ended, restored }: Changes, after: readonly Line[]): EventDraft[] {
   const detail = (courses: readonly string[]): string =>
     describeStandings(after.filter(({ course }) => courses.includes(course)))
   return [
@@ -34,7 +38,7 @@ export function accessEvents(deliveryId: string, before: readonly Line[], after:
 }
 
 /** What else may have changed the enrollment of a delivery's buyer. */
-type Row = WithLines<Pick<DeliveryRow, 'id' | 'email' | 'effect_unknown' | 'settled_at'>>
+type Row = Pick<Locked, 'id' | 'email' | 'effect_unknown' | 'settled_at' | 'lines'>
 
 type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'settled_at' | 'lands_until'>>
 
@@ -59,10 +63,7 @@ export async function readSales(
  * since it was enrolled, by this delivery or another one, or a newer sale of it enrolled the buyer. Pure.
  * @param sales see readSales
  */
-export function blockedBy(
-  sales: readonly Sale[],
-  of: { row: Row; seenAt: number; ended: readonly string[]; restored: readonly string[] },
-): ReadonlySet<string> {
+export function blockedBy(sales: readonly Sale[], of: Changes & { row: Row; seenAt: number }): ReadonlySet<string> {
   const { row, seenAt, ended, restored } = of
   const enrolledAt = row.settled_at ?? 0
   const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)

@@ -1,6 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import { lockDeliveries } from '../../queue/change-deliveries.ts'
+import type { TransactionContext } from '../../queue/events.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest } from '../../queue/rows.ts'
@@ -23,15 +25,34 @@ export interface Sought {
 
 const COLUMNS = ['id', 'state', 'generation', 'request', ...REASON_COLUMNS] as const
 
-/** Whether a delivery needs attention because its buyer has an account, and no enrollment in a course. */
-export const lacksEnrollment = ({ state, reason }: Pick<Reported, 'state' | 'reason'>): boolean =>
-  state === 'needs_attention' && reason?.code === 'enrollment.missing'
-
 /** The deliveries with these ids, without those that hold no request or can't be read. */
 export async function readReported(db: Kysely<Tables>, ids: readonly string[]): Promise<Reported[]> {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   return (await withLines(db, rows)).flatMap((row) => reportedOf(row) ?? [])
+}
+
+const NOW_COLUMNS = [
+  'id',
+  'state',
+  'generation',
+  'received_at',
+  'settled_at',
+  'email',
+  'effect_unknown',
+  ...REASON_COLUMNS,
+] as const
+/** A delivery as it is while the transaction has it locked, by when it may not be as it was reported. */
+export type Locked = WithLines<Pick<DeliveryRow, (typeof NOW_COLUMNS)[number]>>
+
+/** Locks these deliveries, as a withdrawal does, and reads those that exist. */
+export async function lockReported(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  ids: readonly string[],
+): Promise<Locked[]> {
+  await lockDeliveries({ trx }, ids)
+  const rows = await trx.selectFrom('deliveries').select(NOW_COLUMNS).where('id', 'in', ids).execute()
+  return withLines(trx, rows)
 }
 
 function reportedOf(row: WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>): Reported | null {

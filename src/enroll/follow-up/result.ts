@@ -2,8 +2,8 @@ import type { EventDraft } from '../../queue/events.ts'
 import { type CourseStanding, type Line, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
 import type { Reason } from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
-import { accessEvents, changesOf, isWatched } from './access.ts'
-import { lacksEnrollment, type Reported } from './reported.ts'
+import { accessEvents, type Changes, changesOf, isWatched } from './access.ts'
+import type { Reported } from './reported.ts'
 import { buyerIn, isWorthStoring, type Seen, type SeenAccount, standingAfter } from './standing.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
@@ -41,6 +41,7 @@ export interface Check {
 interface Checked extends Pick<Reported, 'state' | 'reason'> {
   /** The same list as before if nothing of it has to be stored. */
   readonly lines: readonly Line[]
+  readonly changes: Changes
   readonly drafts: readonly EventDraft[]
 }
 
@@ -72,11 +73,12 @@ export function resultOfCheck(of: Of): Checked {
   const checked = { deliveryId: id, kind: 'checked', detail: describeStandings(seen) || NO_COURSE } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
   const next = isOutdated ? null : nextState(of, seen)
+  const changes = changesOf(before, seen)
   if (next === null || next.state === state) {
-    const news = [...accessEvents(id, before, seen), ...(by === null ? newsOf(of, seen) : [])]
-    return { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen, drafts: [...asked, ...news] }
+    const news = [...accessEvents(id, changes, seen), ...(by === null ? newsOf(of, changes, seen) : [])]
+    return { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen, changes, drafts: [...asked, ...news] }
   }
-  return { ...next, drafts: [...asked, moveOf(of, next)] }
+  return { ...next, changes, drafts: [...asked, moveOf(of, next)] }
 }
 
 /** Whether there is nothing to store, by the delivery as it was read. */
@@ -122,7 +124,7 @@ type Next = Pick<Reported, 'state' | 'reason' | 'lines'>
 /** The state and the results if the check changes one of them; else null. `lines`: with what was seen. */
 function nextState({ check: { reported, seen }, reason: before }: Of, lines: readonly Line[]): Next | null {
   const { state } = reported
-  const wasMissing = lacksEnrollment({ state, reason: before })
+  const wasMissing = state === 'needs_attention' && before?.code === 'enrollment.missing'
   if (state !== 'pre_enrolled' && !wasMissing) return null
   const waiting = lines.filter(({ result }) => result === 'allowed')
   if (!waiting.some(({ course }) => seen.courses.has(course))) return null // only what was enrolled before was looked up
@@ -154,8 +156,7 @@ function moveOf({ check: { reported }, receivedAt, at }: Of, { state, reason, li
   }
 }
 
-function newsOf({ check, lines: before }: Of, after: readonly Line[]): EventDraft[] {
-  const { ended, restored } = changesOf(before, after)
+function newsOf({ check, lines: before }: Of, { ended, restored }: Changes, after: readonly Line[]): EventDraft[] {
   const news = after.filter((line, index) => {
     const { course, standing } = line
     const old = before[index]

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DeliveryRow } from '../../database/schema.ts'
-import { type Found, lockDeliveries, storeFound } from '../../queue/change-deliveries.ts'
+import { type Found, storeFound } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
-import { type WithLines, withLines } from '../../queue/lines.ts'
-import { endedAtOf, REASON_COLUMNS, readReason, reasonColumns } from '../../queue/rows.ts'
+import { endedAtOf, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isWithdrawing } from '../../sale/line.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
-import { blockedBy, changesOf, readSales } from './access.ts'
+import { blockedBy, readSales } from './access.ts'
+import { type Locked, lockReported } from './reported.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
@@ -51,18 +50,6 @@ export async function storeChecks(
   return all
 }
 
-const COLUMNS = [
-  'id',
-  'state',
-  'generation',
-  'received_at',
-  'settled_at',
-  'email',
-  'effect_unknown',
-  ...REASON_COLUMNS,
-] as const
-type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
-
 interface Write {
   /** null: nothing changes. */
   readonly found: Found | null
@@ -76,7 +63,9 @@ async function storeStep(
   by: string | null,
 ): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
   const ids = [...new Set(checks.map(({ reported }) => reported.id))]
-  const rows = await readRows(writing, ids)
+  // What a check saw of a buyer who is being taken out of courses may be the half of it.
+  const settled = (await lockReported(writing, ids)).filter(({ lines }) => !lines.some(isWithdrawing))
+  const rows = new Map(settled.map((row) => [row.id, row]))
   const writes = new Map<string, Write>()
   for (const check of checks) {
     const row = rows.get(check.reported.id)
@@ -95,29 +84,17 @@ async function storeStep(
   }
 }
 
-/**
- * Locks and reads deliveries, without those whose buyers are being taken out of courses: what a check saw may be the half of
- * it.
- */
-async function readRows({ trx }: TransactionContext, ids: readonly string[]): Promise<Map<string, Row>> {
-  await lockDeliveries({ trx }, ids)
-  const found = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
-  const rows = await withLines(trx, found)
-  return new Map(rows.filter(({ lines }) => !lines.some(isWithdrawing)).map((row) => [row.id, row]))
-}
-
 async function writeOf(
   writing: TransactionContext,
-  { check, row, by }: { check: Check; row: Row; by: string | null },
+  { check, row, by }: { check: Check; row: Locked; by: string | null },
 ): Promise<Write | null> {
   if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
   const { id, state, lines } = row
   const of = { check, reason: readReason(row), lines, receivedAt: row.received_at, at: writing.at, by }
   const found = resultOfCheck(of)
-  const changes = changesOf(lines, found.lines)
-  const isChanged = changes.ended.length + changes.restored.length > 0
-  const sales = isChanged ? await readSales(writing, row) : []
-  const blocked = blockedBy(sales, { row, seenAt: check.askedAt, ...changes })
+  const { ended, restored } = found.changes
+  const sales = ended.length + restored.length > 0 ? await readSales(writing, row) : []
+  const blocked = blockedBy(sales, { row, seenAt: check.askedAt, ended, restored })
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
   const stored = { state: after.state, lines: after.lines }
   if (after.lines === lines && after.reason === of.reason) return { found: null, drafts: after.drafts, stored }

@@ -1,11 +1,9 @@
-import type { DeliveryRow } from '../../database/schema.ts'
-import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
-import { storeLines, type WithLines, withLines } from '../../queue/lines.ts'
+import { storeLines } from '../../queue/lines.ts'
 import { type Achievement, lineOf } from '../../sale/line.ts'
 import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
 import { blockedBy, isWatched, readSales } from './access.ts'
-import type { Reported } from './reported.ts'
+import { type Locked, lockReported, type Reported } from './reported.ts'
 
 /** What the LMS tells of a buyer in a course. `percent`: null if nobody is to know. `createdAt`: ms since 1970. */
 export type Fact =
@@ -41,9 +39,6 @@ export function newsOf(of: { known: Achievement | null; fact: Fact; at: number }
   return { kind: 'certificate_revoked', after: { ...known, certificate: revoked } }
 }
 
-const COLUMNS = ['id', 'state', 'generation', 'email', 'settled_at', 'effect_unknown'] as const
-type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
-
 /** A fact about the buyer of a delivery in one course, by true course key. */
 interface Found {
   readonly reported: Pick<Reported, 'id' | 'generation'>
@@ -63,14 +58,8 @@ export async function storeFacts(
 ): Promise<readonly DeliveryEvent[]> {
   const byId = Map.groupBy(facts, ({ reported }) => reported.id)
   const { events } = await auditedChange<null>(context, async (writing) => {
-    await lockDeliveries(writing, [...byId.keys()]) // a withdrawal locks them, too
-    const rows = await writing.trx
-      .selectFrom('deliveries')
-      .select(COLUMNS)
-      .where('id', 'in', [...byId.keys()])
-      .execute()
     const others: EventDraft[] = []
-    for (const row of await withLines(writing.trx, rows))
+    for (const row of await lockReported(writing, [...byId.keys()]))
       others.push(...(await storeOne(writing, row, { found: byId.get(row.id) ?? [], askedAt })))
     return { result: null, listed: [], others }
   })
@@ -79,7 +68,7 @@ export async function storeFacts(
 
 async function storeOne(
   writing: TransactionContext,
-  row: Row,
+  row: Locked,
   { found, askedAt }: { found: readonly Found[]; askedAt: number },
 ): Promise<EventDraft[]> {
   const { id, state, lines } = row
