@@ -11,6 +11,7 @@ import { isWithdrawing, lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, untilStored } from '../../service/lib/loop.ts'
 import type { Acquire } from '../pair.ts'
+import type { PairResult } from '../work.ts'
 import type { Reported } from './reported.ts'
 
 /** What a change in the LMS outside of an attempt needs. */
@@ -38,17 +39,12 @@ const NOT_WANTED = new Error('the delivery does not want the change any more')
  * it may have been sent again, withdrawn, handled or erased since it was read. From the first permit until the end, this
  * replica has the hold of the buyer, so nothing else is done for the buyer meanwhile. Resolves to null if the delivery
  * doesn't want the change any more, or something else is being done for the buyer.
- * @param of.isUnknown whether the LMS may still carry out a call, by the result of the change
- * @throws what `change` rejects with: the LMS may then still carry out a call, too
+ * @throws what `change` rejects with: the LMS may then still carry out a call, as after a failure that may have taken effect
  */
-export async function changeFor<T>(
+export async function changeFor(
   changing: Changing,
-  {
-    change,
-    isUnknown,
-    ...wanted
-  }: Wanted & { change: (acquire: Acquire) => Promise<T>; isUnknown: (result: T) => boolean },
-): Promise<T | null> {
+  { change, ...wanted }: Wanted & { change: (acquire: Acquire) => Promise<PairResult> },
+): Promise<PairResult | null> {
   const { acquire, guard, replicas } = changing
   let isHeld = false
   let isKnown = true
@@ -66,7 +62,7 @@ export async function changeFor<T>(
   }
   try {
     const result = await change(acquireConfirmed)
-    isKnown = !isUnknown(result)
+    isKnown = result.kind !== 'failure' || !result.failure.mayHaveTakenEffect
     return result
   } catch (error) {
     if (error === NOT_WANTED) return null

@@ -1,23 +1,16 @@
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { lockDelivery, storeFound } from '../../queue/change-deliveries.ts'
+import { storeFound } from '../../queue/change-deliveries.ts'
 import { auditedChange, type WriteContext } from '../../queue/events.ts'
-import { withLines } from '../../queue/lines.ts'
-import { endedAtOf, REASON_COLUMNS, readReason, reasonColumns } from '../../queue/rows.ts'
+import { endedAtOf, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { coursesWith, resultsOf } from '../../sale/line.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import type { Acquire } from '../pair.ts'
-import type { Reported } from './reported.ts'
+import { type PairResult, refused } from '../work.ts'
+import { lockReported, type Reported } from './reported.ts'
 import type { Seen } from './standing.ts'
-
-/** The result of a repair, in words too. `isUnknown`: the LMS may still carry out a call. */
-export interface Repaired {
-  readonly done: boolean
-  readonly words: string
-  readonly isUnknown: boolean
-}
 
 /**
  * Tells in which courses of a delivery the allowance dangles: the LMS has no such course. Nobody can activate an account
@@ -36,6 +29,10 @@ export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
     return succeeded(waiting.filter((course) => exists.get(course) === false))
   }
 }
+
+/** What is told of a dangling allowance that was deleted. */
+export const deletedText = (course: string): string =>
+  `deleted the allowance for ${course}, which the LMS does not have`
 
 /**
  * Deletes a dangling allowance in the LMS. The delivery then needs attention, because the buyer gets no course. Safe to
@@ -57,27 +54,18 @@ export async function deleteDangling({
   course: string
   by: string
   publish: (event: DeliveryEvent) => void
-}): Promise<Repaired> {
+}): Promise<PairResult> {
   const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
-  if (!deleted.ok) {
-    return { done: false, words: deleted.failure.message, isUnknown: deleted.failure.mayHaveTakenEffect }
-  }
-  const words = `deleted the allowance for ${course}, which the LMS does not have`
+  if (!deleted.ok) return { kind: 'failure', failure: deleted.failure }
+  const isGone = { code: 'course.missing', subject: course } as const
   const { events } = await auditedChange<null>(context, async (writing) => {
-    const repaired = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
-    await lockDelivery(writing, id)
-    const rows = await writing.trx
-      .selectFrom('deliveries')
-      .select(['id', 'state', ...REASON_COLUMNS])
-      .where('id', '=', id)
-      .where('state', 'in', ['pre_enrolled', 'needs_attention'])
-      .where('generation', '=', generation)
-      .execute()
-    const [row] = await withLines(writing.trx, rows)
-    if (row === undefined) return { result: null, listed: [repaired] }
+    const repaired = { deliveryId: id, kind: 'repaired', detail: deletedText(course), actor: by } as const
+    const [row] = await lockReported(writing, [id])
+    const isOpen = row?.state === 'pre_enrolled' || row?.state === 'needs_attention'
+    if (!isOpen || row.generation !== generation) return { result: null, listed: [repaired] }
     const lines = row.lines.map((line) => (isSameCourse(line.sent, course) ? { ...line, result: null } : line))
     // It needs attention already if another of its allowances was deleted before.
-    const reason = readReason(row) ?? { code: 'course.missing', subject: course }
+    const reason = readReason(row) ?? isGone
     const set = { state: 'needs_attention', ...reasonColumns(reason), ended_at: endedAtOf(lines) } as const
     await storeFound(writing, [{ id, from: row.state, set, before: row.lines, lines }])
     const moved = {
@@ -88,5 +76,5 @@ export async function deleteDangling({
     return { result: null, listed: [repaired], others: [moved] }
   })
   for (const event of events) publish(event)
-  return { done: true, words, isUnknown: false }
+  return refused(isGone)
 }

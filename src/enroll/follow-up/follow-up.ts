@@ -230,7 +230,6 @@ async function withModes(round: Round, { reported, seen, askedAt }: Check): Prom
       reported,
       course,
       change: (acquire) => applyMode({ lms: asking.lms, acquire, username, course, mode }),
-      isUnknown: (applied) => applied.kind === 'failure' && applied.failure.mayHaveTakenEffect,
     })
     if (result === null) continue
     if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })

@@ -7,9 +7,10 @@ import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
 import { enrollSingly } from '../enroll-singly.ts'
-import type { Acquire, Pair } from '../pair.ts'
+import type { Acquire } from '../pair.ts'
+import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
-import { createDanglingCheck, deleteDangling, type Repaired } from './dangling.ts'
+import { createDanglingCheck, deleteDangling, deletedText } from './dangling.ts'
 import { lookUpAll } from './look-up.ts'
 import { type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
@@ -119,8 +120,6 @@ async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promis
   }
 }
 
-const CHANGED: Repaired = { done: false, words: 'it has changed meanwhile: run reconcile again', isUnknown: false }
-
 /**
  * Checks deliveries, stores what it finds and, with `fix`, repairs: it enrolls who was reported as enrolled and has an
  * account without an enrollment, or whom the operator named, and deletes dangling allowances. It leaves everybody else
@@ -140,9 +139,9 @@ async function reconcileChunk(
     const gone = await danglingIn(reported, seen)
     if (!gone.ok) return { findings, failure: gone.failure }
     for (const finding of findingsOf(reported, seen, gone.value)) {
-      const attempt = mayRepair(options, finding) ? await repairOne(options, reported, finding) : null
-      if (attempt?.done && finding.standing !== 'dangling') repaired.add(reported.id)
-      findings.push({ ...finding, repaired: attempt?.done ?? null, words: attempt?.words ?? '' })
+      const attempted = mayRepair(options, finding) ? await repairOne(options, reported, finding) : finding
+      if (attempted.repaired && finding.standing !== 'dangling') repaired.add(reported.id)
+      findings.push(attempted)
     }
   }
   if (repaired.size > 0) await checkPatiently(options, await readReported(options.context.database.db, [...repaired]))
@@ -186,47 +185,39 @@ function mayRepair({ fix, named }: ReconcileOptions, { repairable, standing, rep
   return standing === 'dangling' || reported === 'enrolled' || named.has(email.toLowerCase())
 }
 
-async function repairOne(
-  options: ReconcileOptions,
-  reported: Reported,
-  { course, email, standing, reported: result }: Finding,
-): Promise<Repaired> {
+/**
+ * Enrolls the person of a finding again, or deletes the dangling allowance. A person who was unenrolled stays unenrolled,
+ * unless an allowance was reported: that is repaired only for people whom the operator named. A paid mode isn't given back.
+ */
+async function repairOne(options: ReconcileOptions, reported: Reported, finding: Finding): Promise<Finding> {
   const { lms, modeOf } = options
-  const stored = lineOf(reported.lines, course)?.account ?? null
-  const change = (acquire: Acquire): Promise<Repaired> =>
+  const { course, email, standing } = finding
+  const person = { lms, email, course, stored: lineOf(reported.lines, course)?.account ?? null, wasDone: true }
+  const prior = finding.reported === 'allowed' ? 'unasked' : 'effect_unknown'
+  const change = (acquire: Acquire): Promise<PairResult> =>
     standing === 'dangling'
       ? deleteDangling({ ...options, acquire, reported, course })
-      : repair({ lms, modeOf, acquire, email, course, stored, isNamed: result === 'allowed' })
-  const attempt =
-    (await changeFor(options, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
-  if (attempt.done && standing !== 'dangling') {
-    const event = { deliveryId: reported.id, kind: 'repaired', detail: attempt.words, actor: options.by } as const
+      : enrollSingly({ ...person, acquire, mode: modeOf(course), prior })
+  const attempted = { ...finding, ...attemptOf(finding, await changeFor(options, { reported, course, change })) }
+  if (attempted.repaired && standing !== 'dangling') {
+    const event = { deliveryId: reported.id, kind: 'repaired', detail: attempted.words, actor: options.by } as const
     const { events } = await auditedChange(options.context, async () => ({ result: null, listed: [event] }))
     for (const event of events) options.publish(event)
   }
-  return attempt
+  return attempted
 }
 
-/**
- * Enrolls a person in one course again, for reconcile. A person who was unenrolled stays unenrolled, unless `isNamed`:
- * then the operator wants it and named the person. A paid mode isn't given back. Resolves to whether it succeeded, to a
- * description of the result, and to whether the LMS may still carry out a call.
- * @throws what `acquire` rejects with
- */
-async function repair({
-  isNamed,
-  modeOf,
-  ...pair
-}: Omit<Pair, 'mode' | 'wasDone'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
-  const { course } = pair
-  const prior = isNamed ? 'unasked' : 'effect_unknown'
-  const result = await enrollSingly({ ...pair, wasDone: true, mode: modeOf(course), prior })
+/** What came of a repair; of null, see changeFor. */
+function attemptOf({ course, standing }: Finding, result: PairResult | null): Pick<Finding, 'repaired' | 'words'> {
+  if (result === null) return { repaired: false, words: 'it has changed meanwhile: run reconcile again' }
+  if (standing === 'dangling') {
+    const isDeleted = result.kind !== 'failure'
+    return { repaired: isDeleted, words: isDeleted ? deletedText(course) : result.failure.message }
+  }
   if (result.kind === 'done') {
-    const words = describeOutcome({ courses: { [course]: result.result }, reason: null })
-    return { done: true, words, isUnknown: false }
+    return { repaired: true, words: describeOutcome({ courses: { [course]: result.result }, reason: null }) }
   }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()
-  const isUnknown = result.kind === 'failure' && result.failure.mayHaveTakenEffect
-  return { done: false, words: `${course}: ${why}`, isUnknown }
+  return { repaired: false, words: `${course}: ${why}` }
 }

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { changeFor } from '../../../src/enroll/follow-up/change.ts'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
 import { runWithdrawals } from '../../../src/enroll/withdraw/run-withdrawals.ts'
+import { done } from '../../../src/enroll/work.ts'
 import { failed } from '../../../src/lms/client/failure.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
@@ -29,6 +30,8 @@ import {
 const ADA = 'ada@x.example'
 const LANDS_MS = 60_000
 const signal = new AbortController().signal
+/** The failure of a call that the LMS may have carried out. */
+const CUT = { kind: 'unreachable', endpoint: ENROLL, status: null, message: 'cut', mayHaveTakenEffect: true } as const
 const guard = <T>(work: () => Promise<T>): Promise<T> => work()
 const row = (course = HONOR, active = true) => ({ email: ADA, course, mode: 'audit', active })
 
@@ -243,9 +246,8 @@ async function changed(t: TestContext, isUnknown: boolean, onError: (error: unkn
         change: async (acquiring) => {
           ;(await acquiring(call)).release()
           await work()
-          return 'changed'
+          return isUnknown ? { kind: 'failure', failure: failed(CUT).failure } : done('enrolled')
         },
-        isUnknown: () => isUnknown,
       },
     )
   return { ...bench, id, reported, change }
@@ -262,14 +264,7 @@ for (const standing of ['missing', 'dangling'] as const) {
     const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: isGone ? 'allowed' : 'enrolled' } })
     if (isGone) await bench.seed({ allowances: [{ email: ADA, course: HONOR, auto_enroll: true, used: false }] })
     else await register(bench, ADA)
-    const cut = {
-      kind: 'unreachable',
-      endpoint: ENROLL,
-      status: null,
-      message: 'cut',
-      mayHaveTakenEffect: true,
-    } as const
-    const noAnswer = async () => failed(cut)
+    const noAnswer = async () => failed(CUT)
     const noCourse: Partial<Lms> = isGone ? { course: async () => ({ ok: true, value: null }) } : {}
     await repaired(bench, async () => {}, { enroll: noAnswer, disallow: noAnswer, ...noCourse })
     assert.equal(await looksAgain(bench, id), true)
@@ -352,8 +347,8 @@ test('a change goes on only while its hold lasts', async (t) => {
         await bench.db.updateTable('holds').set({ replica: 'another' }).execute()
         ;(await acquiring()).release()
         calls.push('second')
+        return done('enrolled')
       },
-      isUnknown: () => false,
     },
   )
   assert.deepEqual([await made, calls], [null, ['first']])
