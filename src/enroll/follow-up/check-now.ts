@@ -39,11 +39,11 @@ export async function checkNow({
   publish?: (event: DeliveryEvent) => void
 }): Promise<CheckedNow[]> {
   if (ids.length > CHECK_MAX) throw new Error(`check at most ${CHECK_MAX} deliveries at once, not ${ids.length}`)
-  const asking = { lms, acquire, modeOf, beforeCall: async () => {}, follows: true, now: context.now }
+  const asking = { lms, acquire, modeOf, beforeCall: async () => {}, now: context.now }
   const found = new Map((await readReported(context.database.db, ids)).map((one) => [one.id, one]))
   const settled = [...found.values()].filter(({ state }) => state !== 'queued')
   const sought = await soughtOf(asking, settled)
-  const checks = sought.ok ? await lookUpAll(asking, sought.value) : sought
+  const checks = sought.ok ? await lookUpAll(asking, { sought: sought.value, follows: true }) : sought
   if (!checks.ok) return ids.map((id) => ({ id, failure: checks.failure.message }))
   const stored = await storeChecks(context, { checks: checks.value, by, guard: (work) => work(), publish })
   return ids.map((id) => {

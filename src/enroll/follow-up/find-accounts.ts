@@ -1,4 +1,10 @@
-import { type AccountById, isSameAddress, isThere, type KnownAccount } from '../../lms/apis/accounts.ts'
+import {
+  type AccountById,
+  type FoundAccounts,
+  isSameAddress,
+  isThere,
+  type KnownAccount,
+} from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { SeenAccount } from './standing.ts'
@@ -10,35 +16,22 @@ export interface AskingAccounts {
   readonly beforeCall: () => Promise<void>
 }
 
-/** By address. */
-export type Accounts = ReadonlyMap<string, SeenAccount>
-
 /**
- * Finds the accounts of these addresses in one call of search_emails. It doesn't tell whether an account is
- * active, and takes a retired account for an unknown one. An address that may be that of another account is asked for
- * alone. Yields what each call found, or its failure: its addresses are then left out.
+ * The account at an address, by what search_emails has found. That doesn't tell whether an account is active, and takes a
+ * retired account for an unknown one. An address that may be that of another account is asked for alone.
  */
-export async function* findAccounts(
+export async function accountAt(
   asking: AskingAccounts,
-  emails: readonly string[],
-): AsyncGenerator<Judged<Accounts>> {
+  email: string,
+  { accounts, others }: FoundAccounts,
+): Promise<Judged<SeenAccount>> {
+  const found = accounts.get(email)
+  if (found !== undefined) return succeeded(registered(found))
+  if (!others.has(email)) return succeeded({ status: 'unknown' })
   await asking.beforeCall()
-  const searched = await asking.lms.searchEmails(emails)
-  if (!searched.ok) return yield searched
-  const { accounts: found, others } = searched.value
-  const accounts = new Map<string, SeenAccount>()
-  for (const email of emails) {
-    const account = found.get(email)
-    if (account !== undefined) accounts.set(email, { status: 'registered', ...account })
-    else if (!others.has(email)) accounts.set(email, { status: 'unknown' })
-  }
-  yield succeeded(accounts)
-  for (const email of emails.filter((one) => !accounts.has(one))) {
-    await asking.beforeCall()
-    const account = await asking.lms.account(email)
-    if (!account.ok) yield account
-    else yield succeeded(new Map([[email, 'username' in account.value ? registered(account.value) : account.value]]))
-  }
+  const account = await asking.lms.account(email)
+  if (!account.ok) return account
+  return succeeded('username' in account.value ? registered(account.value) : account.value)
 }
 
 /** Whether it is active is asked again where it matters: the person may have activated it since. */
@@ -55,7 +48,11 @@ const registered = ({ username, id }: { username: string; id?: number }): SeenAc
  */
 export async function findLeft(
   asking: AskingAccounts,
-  { email, given, account }: { email: string; given: readonly Given[]; account: SeenAccount },
+  {
+    email,
+    given,
+    account,
+  }: { email: string; given: readonly { course: string; to: KnownAccount }[]; account: SeenAccount },
 ): Promise<Judged<Map<string, SeenAccount>>> {
   const left = new Map<string, SeenAccount>()
   const known = new Map<number, SeenAccount | null>()
@@ -72,12 +69,6 @@ export async function findLeft(
     if (seen !== null) left.set(course, seen)
   }
   return succeeded(left)
-}
-
-/** A course, and the account that it was given to. */
-export interface Given {
-  readonly course: string
-  readonly to: KnownAccount
 }
 
 const seenById = (found: AccountById): SeenAccount =>

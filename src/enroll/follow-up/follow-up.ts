@@ -148,7 +148,7 @@ const lookAt = (
 ): Promise<RoundResult> =>
   makeRound(options, { round }, async (steps) => {
     const { context, asking, failures } = steps
-    const looking = { ...asking, thorough: false, follows: false, now: context.now }
+    const looking = { ...asking, thorough: null, now: context.now }
     for await (const found of lookUp(looking, inPages(buyers))) {
       failures.note(found)
       if (!found.ok) continue
@@ -215,13 +215,14 @@ async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<
  * The check after the change to the course mode of the setting. Where that fails, or something else is done for the
  * delivery, the next round tries again.
  */
-async function withModes(round: Round, { reported, seen, askedAt }: Check): Promise<Check> {
+async function withModes(round: Round, check: Check): Promise<Check> {
+  const { reported, courses, seen } = check
   const { asking, failures } = round
   const rows = new Map(seen.rows)
   const changing = { ...round, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
     const waits = reported.state === 'pre_enrolled' && lineOf(reported.lines, course)?.result === 'allowed'
-    const isPending = row.modePending && seen.courses.has(course) && waits
+    const isPending = row.modePending && courses.includes(course) && waits
     const mode = isPending ? asking.modeOf(course) : null
     const account = buyerIn(course, seen)
     if (mode === null || !('username' in account)) continue
@@ -235,7 +236,7 @@ async function withModes(round: Round, { reported, seen, askedAt }: Check): Prom
     if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
     else rows.set(course, rowAfter(row, mode, result))
   }
-  return { reported, seen: { ...seen, rows }, askedAt }
+  return { ...check, seen: { ...seen, rows } }
 }
 
 function rowAfter(row: SeenRow, mode: string, result: Exclude<PairResult, { kind: 'failure' }>): SeenRow {

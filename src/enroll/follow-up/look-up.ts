@@ -1,12 +1,13 @@
+import type { FoundAccounts } from '../../lms/apis/accounts.ts'
 import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
-import { enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
+import { type Allowance, enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { lineOf } from '../../sale/line.ts'
 import { isModePending, type ModeOf } from '../course-mode.ts'
-import { type Accounts, type AskingAccounts, findAccounts, findLeft, type Given } from './find-accounts.ts'
-import type { Reported, Sought } from './reported.ts'
+import { type AskingAccounts, accountAt, findLeft } from './find-accounts.ts'
+import type { Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { buyerIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './standing.ts'
 
@@ -23,17 +24,19 @@ export interface Asking extends AskingAccounts {
 
 interface LookingUp extends Asking {
   /**
-   * Whether to find out all that a standing depends on: whether the account is active or retired, and, where it matters,
-   * the allowances. Otherwise that is asked only where it is due; see isDueToAsk.
+   * To find out all that a standing depends on: whether the account is active or retired, and, where it matters, the
+   * allowances. null: that is asked only where it is due; see isDueToAsk.
    */
-  readonly thorough: boolean
-  /**
-   * Whether to ask for the account that has used an allowance and left its address. A round doesn't, because each look is a
-   * throttled call, and reconcile repairs for the address.
-   */
-  readonly follows: boolean
+  readonly thorough: Thorough | null
   /** ms since 1970 */
   readonly now: () => number
+}
+
+interface Thorough {
+  /** All allowances of an address. */
+  readonly allowancesOf: (email: string) => Promise<Judged<readonly Allowance[]>>
+  /** Whether to ask for a buyer who has used an allowance, and left the address before a round saw them. */
+  readonly follows: boolean
 }
 
 /**
@@ -50,19 +53,22 @@ export async function* lookUp(
 ): AsyncGenerator<Judged<Check[]>> {
   const toList = new Map<string, Person[]>()
   for await (const page of pages) {
-    const together = asking.thorough ? peopleIn(page) : page.map((sought) => [sought])
-    const emails = new Set(page.map(({ reported }) => reported.email))
     const askedAt = asking.now()
-    for await (const accounts of findAccounts(asking, [...emails])) {
-      if (!accounts.ok) {
-        yield accounts
-        continue
-      }
+    await asking.beforeCall()
+    const searched = await asking.lms.searchEmails([...new Set(page.map(({ reported }) => reported.email))])
+    if (!searched.ok) {
+      yield searched
+      continue
+    }
+    const isAlone = ({ reported }: Sought): boolean => searched.value.others.has(reported.email)
+    const found = page.filter((sought) => !isAlone(sought))
+    // If one who is asked for alone ends the look-up, it has the others by then.
+    for (const some of [found, ...page.filter(isAlone).map((sought) => [sought])]) {
       const people: Person[] = []
-      for (const sought of together) {
-        const person = await personOf(asking, { sought, accounts: accounts.value, askedAt })
-        if (!person.ok) yield person
-        else if (person.value !== null) people.push(person.value)
+      for (const sought of some) {
+        const person = await personOf(asking, { sought, searched: searched.value, askedAt })
+        if (person.ok) people.push(person.value)
+        else yield person
       }
       yield* complete(asking, people)
       for (const person of people) {
@@ -76,27 +82,36 @@ export async function* lookUp(
 
 /**
  * Looks up everything about the buyers of these deliveries (at most SEARCH_ADDRESSES). Gives the checks in the order of
- * the deliveries. The first failure of the LMS ends it.
+ * the deliveries. The first failure of the LMS ends it. Nothing is asked twice about an address with several of them.
+ * @param of.follows whether to ask for a buyer who has used an allowance and left the address: reconcile doesn't, because
+ *   it repairs for the address
  */
 export async function lookUpAll(
   asking: Omit<LookingUp, 'thorough'>,
-  sought: readonly Sought[],
+  { sought, follows }: { sought: readonly Sought[]; follows: boolean },
 ): Promise<Judged<Check[]>> {
+  const { lms } = asking
+  const allowancesOf = once(async (email) => lms.allowances(await permitFor(asking), { email }))
+  const thorough = { ...asking, lms: { ...lms, account: once(lms.account) }, thorough: { allowancesOf, follows } }
   const checks = new Map<string, Check>()
-  for await (const found of lookUp({ ...asking, thorough: true }, [sought])) {
+  for await (const found of lookUp(thorough, [sought])) {
     if (!found.ok) return found
     for (const check of found.value) checks.set(check.reported.id, check)
   }
   return succeeded(sought.flatMap(({ reported }) => checks.get(reported.id) ?? []))
 }
 
-/**
- * What is known of a person, for the deliveries that are looked up together: all of theirs on a page if it is thorough, so
- * that nothing is asked twice, or else one, so that a course for which the LMS fails delays no other delivery.
- */
-interface Person {
-  readonly email: string
-  readonly sought: readonly Sought[]
+function once<T>(ask: (email: string) => Promise<T>): (email: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>()
+  return (email) => {
+    const answer = asked.get(email) ?? ask(email)
+    asked.set(email, answer)
+    return answer
+  }
+}
+
+/** What is known of the buyer of a delivery. */
+interface Person extends Sought {
   readonly account: SeenAccount
   /** See Seen.left. */
   readonly left: ReadonlyMap<string, SeenAccount>
@@ -106,41 +121,23 @@ interface Person {
   readonly open: Set<string>
 }
 
-/** The deliveries of the same address, but not those that gave the same course to different accounts. */
-function peopleIn(page: readonly Sought[]): Sought[][] {
-  const isSame = (one: Sought, other: Sought): boolean =>
-    one.courses.every((course) => !other.courses.includes(course) || buyerOf(one, course) === buyerOf(other, course))
-  const buyerOf = ({ reported }: Sought, course: string) => lineOf(reported.lines, course)?.account?.id
-  const people = new Map<string, Sought[][]>()
-  for (const sought of page) {
-    const known = people.get(sought.reported.email) ?? []
-    const person = known.find((others) => others.every((other) => isSame(sought, other)))
-    if (person !== undefined) person.push(sought)
-    else people.set(sought.reported.email, [...known, [sought]])
-  }
-  return [...people.values()].flat()
-}
-
-/** null if the account at the address was not found out. */
 async function personOf(
   asking: Asking,
-  { sought, accounts, askedAt }: { sought: readonly Sought[]; accounts: Accounts; askedAt: number },
-): Promise<Judged<Person | null>> {
-  const email = sought[0]?.reported.email ?? ''
-  const account = accounts.get(email)
-  if (account === undefined) return succeeded(null)
-  const given = sought.flatMap(({ reported, courses }) =>
-    courses.flatMap((course) => {
-      const to = lineOf(reported.lines, course)?.account ?? null
-      return to === null ? [] : [{ course, to }]
-    }),
-  )
-  const left = await findLeft(asking, { email, given, account })
+  { sought, searched, askedAt }: { sought: Sought; searched: FoundAccounts; askedAt: number },
+): Promise<Judged<Person>> {
+  const { reported, courses } = sought
+  const { email, lines } = reported
+  const account = await accountAt(asking, email, searched)
+  if (!account.ok) return account
+  const given = courses.flatMap((course) => {
+    const to = lineOf(lines, course)?.account ?? null
+    return to === null ? [] : [{ course, to }]
+  })
+  const left = await findLeft(asking, { email, given, account: account.value })
   if (!left.ok) return left
-  const courses = sought.flatMap((one) => one.courses)
-  const isListed = (course: string): boolean => 'username' in buyerIn(course, { left: left.value, account })
-  const open = new Set(courses.filter(isListed))
-  return succeeded({ email, sought, account, left: left.value, askedAt, rows: new Map(), open })
+  const found = { account: account.value, left: left.value }
+  const open = new Set(courses.filter((course) => 'username' in buyerIn(course, found)))
+  return succeeded({ ...sought, ...found, askedAt, rows: new Map(), open })
 }
 
 /**
@@ -178,96 +175,69 @@ function usernameIn(course: string, person: Person): string | undefined {
 async function* complete(asking: LookingUp, people: readonly Person[]): AsyncGenerator<Judged<Check[]>> {
   const checks: Check[] = []
   for (const person of people.filter(({ open }) => open.size === 0)) {
-    const seen = await completeOne(asking, person)
+    const seen = await seenOf(asking, person)
     if (!seen.ok && checks.length > 0) yield succeeded(checks.splice(0))
     if (!seen.ok) yield seen
     else {
-      const { sought, askedAt } = person
-      // In its own courses only: another sale to the same person has other ones.
-      const seenIn = (courses: readonly string[]): Seen => ({ ...seen.value, courses: new Set(courses) })
-      checks.push(...sought.map(({ reported, courses }) => ({ reported, seen: seenIn(courses), askedAt })))
+      const { reported, courses, askedAt } = person
+      checks.push({ reported, courses, seen: seen.value, askedAt })
     }
   }
   if (checks.length > 0) yield succeeded(checks)
 }
 
 /** What was seen of a person. Asks for what the standings of a person without an enrollment depend on. */
-async function completeOne(
-  asking: LookingUp,
-  { email, sought, account, left, askedAt, rows }: Person,
-): Promise<Judged<Omit<Seen, 'courses'>>> {
-  const atAddress = sought.flatMap(({ courses }) => courses.filter((course) => !left.has(course)))
-  const missing = new Set(atAddress.filter((course) => !rows.has(course)))
-  const isDue = sought.some(({ reported }) =>
-    [...missing].some((course) => isDueToAsk(reported, { course, account, at: askedAt })),
-  )
-  if (missing.size === 0 || !(asking.thorough || isDue)) return succeeded({ account, left, rows, allowed: null })
-  const asked = await askAccount(asking, { email, left, rows, missing })
-  if (!asked.ok || !asking.thorough) return asked
+async function seenOf(asking: LookingUp, person: Person): Promise<Judged<Seen>> {
+  const { reported, courses, left, askedAt, rows } = person
+  const { thorough } = asking
+  const missing = courses.filter((course) => !left.has(course) && !rows.has(course))
+  const isDue = missing.some((course) => isDueToAsk(reported, { course, account: person.account, at: askedAt }))
+  const isKnown = missing.length === 0 || !(thorough !== null || isDue)
+  if (isKnown) return succeeded({ account: person.account, left, rows, allowed: null })
+  // search_emails tells neither whether the account is active nor whether it is retired.
+  await asking.beforeCall()
+  const asked = await asking.lms.account(reported.email)
+  if (!asked.ok) return asked
+  const account = asked.value
+  if (account.status === 'active') {
+    // The person may have activated since the enrollments were read.
+    const read = await addRows(asking, rows, new Map(missing.map((course) => [course, account])))
+    if (!read.ok) return read
+  }
+  if (thorough === null) return succeeded({ account, left, rows, allowed: null })
   // An allowance enrolls only on activation, so those of an active person mean nothing.
-  const { status } = asked.value.account
-  if (status !== 'unknown' && status !== 'inactive') return succeeded({ ...asked.value, allowed: new Set() })
-  const listed = await asking.lms.allowances(await permitFor(asking), { email })
+  if (account.status !== 'unknown' && account.status !== 'inactive') {
+    return succeeded({ account, left, rows, allowed: new Set() })
+  }
+  const listed = await thorough.allowancesOf(reported.email)
   if (!listed.ok) return listed
   const allowed = new Set(listed.value.filter(enrollsOnActivation).map(({ course }) => course))
-  const seen = { ...asked.value, allowed }
-  if (!asking.follows) return succeeded(seen)
-  const waiting = [...missing].filter((course) => sought.some(({ reported }) => isWaiting(reported, course)))
+  const waiting = missing.filter((course) => lineOf(reported.lines, course)?.result === 'allowed')
   const given = waiting.flatMap((course) => {
-    const to = userOfAllowance(listed.value, course)
+    const to = thorough.follows ? userOfAllowance(listed.value, course) : null
     return to === null ? [] : [{ course, to }]
   })
-  return addUsers(asking, { seen, email, given })
+  const users = await findLeft(asking, { email: reported.email, given, account })
+  if (!users.ok) return users
+  const found = new Map([...users.value].filter(([, user]) => 'username' in user))
+  const read = await addRows(asking, rows, found)
+  return read.ok ? succeeded({ account, left: new Map([...left, ...found]), rows, allowed }) : read
 }
 
-const isWaiting = ({ lines }: Reported, course: string): boolean => lineOf(lines, course)?.result === 'allowed'
-
-/**
- * Adds the accounts that have used the allowances of these courses, with their enrollments there: buyers who have activated,
- * and left the address before a round saw them.
- */
-async function addUsers(
+/** Reads the enrollments of these accounts, each in its course. */
+async function addRows(
   asking: Asking,
-  of: { seen: Omit<Seen, 'courses'>; email: string; given: readonly Given[] },
-): Promise<Judged<Omit<Seen, 'courses'>>> {
-  const { seen, email, given } = of
-  const found = await findLeft(asking, { email, given, account: seen.account })
-  if (!found.ok) return found
-  const [left, rows] = [new Map(seen.left), new Map(seen.rows)]
-  for (const [course, account] of found.value) {
+  rows: Person['rows'],
+  accounts: ReadonlyMap<string, SeenAccount>,
+): Promise<Judged<null>> {
+  for (const [course, account] of accounts) {
     if (!('username' in account)) continue
     const read = await readRows(asking, { course, usernames: [account.username] })
     if (!read.ok) return read
-    left.set(course, account)
     const row = read.value.get(account.username)
     if (row !== undefined) rows.set(course, row)
   }
-  return succeeded({ ...seen, left, rows })
-}
-
-/**
- * Asks about the account of a person whose enrollments were read before: search_emails tells neither whether it is
- * active nor whether it is retired. Reads the missing enrollments of an active one again, since the person may have
- * activated in between.
- */
-async function askAccount(
-  asking: Asking,
-  { email, left, rows, missing }: Pick<Person, 'email' | 'left' | 'rows'> & { missing: ReadonlySet<string> },
-): Promise<Judged<Omit<Seen, 'courses'>>> {
-  await asking.beforeCall()
-  const account = await asking.lms.account(email)
-  if (!account.ok) return account
-  const again = new Map(rows)
-  if (account.value.status === 'active') {
-    const { username } = account.value
-    for (const course of missing) {
-      const read = await readRows(asking, { course, usernames: [username] })
-      if (!read.ok) return read
-      const row = read.value.get(username)
-      if (row !== undefined) again.set(course, row)
-    }
-  }
-  return succeeded({ account: account.value, left, rows: again, allowed: null })
+  return succeeded(null)
 }
 
 /** The enrollments of these people in one course, by user name: up to 100 in one throttled call. */

@@ -154,10 +154,10 @@ async function checkPatiently(
   deliveries: readonly Reported[],
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
-  const asking = { lms, acquire, modeOf, beforeCall, follows: false, now: context.now }
+  const asking = { lms, acquire, modeOf, beforeCall, now: context.now }
   const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(resultsOf(reported.lines)) }))
   for (;;) {
-    const checks = await lookUpAll(asking, sought)
+    const checks = await lookUpAll(asking, { sought, follows: false })
     if (checks.ok) {
       await storeChecks(context, { checks: checks.value, guard, publish })
       return checks

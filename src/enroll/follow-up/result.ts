@@ -3,7 +3,7 @@ import { type CourseStanding, type Line, lineOf, resultsOf, type Standing } from
 import type { Reason } from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { accessEvents, type Changes, changesOf, isWatched } from './access.ts'
-import type { Reported } from './reported.ts'
+import type { Reported, Sought } from './reported.ts'
 import { buyerIn, isWorthStoring, type Seen, type SeenAccount, standingAfter } from './standing.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
@@ -29,10 +29,8 @@ function reasonAgainst({ waiting, account }: { waiting: readonly Line[]; account
   return missing === undefined ? null : { code: 'enrollment.missing', subject: missing }
 }
 
-/** What was seen for a delivery. */
-export interface Check {
-  /** The delivery as it was read before. */
-  readonly reported: Reported
+/** What was seen for a delivery, as it was read before. */
+export interface Check extends Sought {
   readonly seen: Seen
   /** When the look-up began, ms since 1970: what others have stored since is kept. */
   readonly askedAt: number
@@ -66,9 +64,7 @@ const NO_COURSE = 'the LMS has none of its courses'
 export function resultOfCheck(of: Of): Checked {
   const { check, reason, lines: before, by } = of
   const { id, state } = check.reported
-  const isOutdated = [...check.seen.courses].some(
-    (course) => (lineOf(before, course)?.standing?.checkedAt ?? 0) > check.askedAt,
-  )
+  const isOutdated = check.courses.some((course) => (lineOf(before, course)?.standing?.checkedAt ?? 0) > check.askedAt)
   const seen = isOutdated ? before : linesSeen(of)
   const checked = { deliveryId: id, kind: 'checked', detail: describeStandings(seen) || NO_COURSE } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
@@ -92,7 +88,7 @@ export function changesNothing(check: Check): boolean {
 function linesSeen(of: Of): readonly Line[] {
   const { lines, check } = of
   const seen = new Map<Line, Line>()
-  for (const course of check.seen.courses) {
+  for (const course of check.courses) {
     const line = lineOf(lines, course)
     const standing = line === undefined ? null : standingSeen(of, line, course)
     if (line === undefined || standing === null) continue
@@ -122,12 +118,12 @@ const isKnown = ({ status }: SeenAccount): boolean => status !== 'unknown' && st
 type Next = Pick<Reported, 'state' | 'reason' | 'lines'>
 
 /** The state and the results if the check changes one of them; else null. `lines`: with what was seen. */
-function nextState({ check: { reported, seen }, reason: before }: Of, lines: readonly Line[]): Next | null {
+function nextState({ check: { reported, courses, seen }, reason: before }: Of, lines: readonly Line[]): Next | null {
   const { state } = reported
   const wasMissing = state === 'needs_attention' && before?.code === 'enrollment.missing'
   if (state !== 'pre_enrolled' && !wasMissing) return null
   const waiting = lines.filter(({ result }) => result === 'allowed')
-  if (!waiting.some(({ course }) => seen.courses.has(course))) return null // only what was enrolled before was looked up
+  if (!waiting.some(({ course }) => courses.includes(course))) return null // only what was enrolled before was looked up
   const rowOf = ({ course }: Line) => seen.rows.get(course)
   const isClaimed = (line: Line): boolean =>
     line.result === 'allowed' && line.standing?.standing === 'enrolled' && (wasMissing || !rowOf(line)?.modePending)

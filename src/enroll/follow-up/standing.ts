@@ -25,7 +25,7 @@ export interface SeenRow {
   readonly against: Reason | null
 }
 
-/** What the LMS has for one person. */
+/** What the LMS has for the buyer of one delivery. */
 export interface Seen {
   readonly account: SeenAccount
   /**
@@ -33,9 +33,8 @@ export interface Seen {
    * account's by now, or it was retired. The person of these courses is that account, and not the one at the address.
    */
   readonly left: ReadonlyMap<string, SeenAccount>
-  /** The enrollments by true course key. Only a course in `courses` was asked about. */
+  /** The enrollments by true course key. Only the courses of the check were asked about. */
   readonly rows: ReadonlyMap<string, SeenRow>
-  readonly courses: ReadonlySet<string>
   /** The courses with an allowance that enrolls on activation; null if the LMS was not asked. */
   readonly allowed: ReadonlySet<string> | null
 }

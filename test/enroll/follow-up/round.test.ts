@@ -285,6 +285,19 @@ test('a course for which the LMS fails delays nobody in another one', async (t) 
   assert.equal((await bench.row(second)).state, 'enrolled')
 })
 
+test('addresses that are asked for alone, and for which the LMS fails, delay nobody else', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA })
+  for (const name of ['bob', 'eve', 'joe']) {
+    await bench.sellOne({ email: `${name}@exämple.com` })
+    await register(bench, `${name}@example.com`)
+  }
+  const failing = failed({ kind: 'server_error', endpoint: ACCOUNTS, status: 500, message: 'The LMS failed' })
+  const { failure, complete } = await bench.round({ lms: { ...bench.lms, account: async () => failing } })
+  assert.deepEqual([failure?.kind, complete], ['server_error', false])
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'no_account' })
+})
+
 test('a course for which the LMS fails does not delay another sale to the same person', async (t) => {
   const bench = await setUp(t)
   const ids = await bench.sell([

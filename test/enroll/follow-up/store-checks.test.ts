@@ -16,8 +16,8 @@ const ADA = 'ada@x.example'
 async function checkOf(bench: FollowUp, id: string) {
   const row = { active: true, mode: 'audit', modePending: false, against: null }
   const account = { status: 'registered', username: 'ada' } as const
-  const seen = { account, left: new Map(), rows: new Map([[DEMO, row]]), courses: new Set([DEMO]), allowed: null }
-  return { reported: await bench.delivery(id), seen, askedAt: bench.clock.at }
+  const seen = { account, left: new Map(), rows: new Map([[DEMO, row]]), allowed: null }
+  return { reported: await bench.delivery(id), courses: [DEMO], seen, askedAt: bench.clock.at }
 }
 
 /**
