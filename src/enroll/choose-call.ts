@@ -110,26 +110,6 @@ async function withBulk({ chooser, budget, signal }: Choosing): Promise<Call | n
 /** Doubtful calls get a turn this often (ms), however many others there are. */
 const DOUBTFUL_TURN_MS = 5_000
 
-/** A batch whose call is in flight: no other call takes its works. */
-interface ChosenCall {
-  readonly batch: Batch
-  /** Whether no sender waits for it. */
-  readonly isBacklog: boolean
-  /** Ends the call: what is still open of its works can be chosen again. */
-  end(): void
-  /** Ends the pause after a call for the backlog. */
-  endPause(): void
-}
-
-export interface CallChooser {
-  /** The next call to make; null if there is none, or if it has to wait for one in flight. */
-  peek(of: Wanted): Batch | null
-  /** Chooses the next call and reserves its works in the same step, so that no other call can take them. */
-  choose(of: Wanted): ChosenCall | null
-  /** How many calls in flight go through the single APIs. */
-  singleCalls(): number
-}
-
 /** What the next call may be: see nextBatch. `people`: the most people in it, if it may have more than usual. */
 interface Wanted {
   readonly scope: Scope
@@ -137,27 +117,25 @@ interface Wanted {
   readonly withoutSingles?: boolean
 }
 
+interface ChooserOptions {
+  readonly inFlight: Pick<InFlight, 'idle' | 'beginCall' | 'endCall'>
+  readonly breakers: CourseBreakers
+  readonly isAwaited: (work: Work) => boolean
+  /** ms since 1970 */
+  readonly now: () => number
+}
+
 /**
  * Chooses calls for the works in flight. It allows one call for the backlog at a time, and one doubtful call, which
  * leaves the other slots to healthy sales.
  */
-export function createCallChooser({
-  inFlight,
-  breakers,
-  isAwaited,
-  now,
-}: {
-  inFlight: Pick<InFlight, 'idle' | 'beginCall' | 'endCall'>
-  breakers: CourseBreakers
-  isAwaited: (work: Work) => boolean
-  /** ms since 1970 */
-  now: () => number
-}): CallChooser {
+export function createCallChooser({ inFlight, breakers, isAwaited, now }: ChooserOptions) {
   let backlogCalls = 0
   let doubtfulCalls = 0
   let singleCalls = 0
   let doubtfulAt = performance.now()
 
+  /** The next call to make; null if there is none, or if it has to wait for one in flight. */
   const peek = (wanted: Wanted): Batch | null =>
     nextBatch({
       ...wanted,
@@ -170,8 +148,10 @@ export function createCallChooser({
 
   return {
     peek,
-    singleCalls: () => singleCalls,
-    choose: (wanted) => {
+    /** How many calls in flight go through the single APIs. */
+    singleCalls: (): number => singleCalls,
+    /** Chooses the next call and reserves its works in the same step, so that no other call can take them. */
+    choose: (wanted: Wanted) => {
       const batch = peek(wanted)
       if (batch === null) return null
       const isBacklog = !batch.works.some(isAwaited)
@@ -185,17 +165,23 @@ export function createCallChooser({
       inFlight.beginCall(batch.works)
       return {
         batch,
+        /** Whether no sender waits for it. */
         isBacklog,
-        end: () => {
+        /** Ends the call: what is still open of its works can be chosen again. */
+        end: (): void => {
           if (doubtful) doubtfulCalls--
           if (isSingle) singleCalls--
           breakers.endCall(batch.courses)
           inFlight.endCall(batch.works)
         },
-        endPause: () => {
+        /** Ends the pause after a call for the backlog. */
+        endPause: (): void => {
           if (isBacklog) backlogCalls--
         },
       }
     },
   }
 }
+export type CallChooser = ReturnType<typeof createCallChooser>
+/** A batch whose call is in flight: no other call takes its works. */
+type ChosenCall = NonNullable<ReturnType<CallChooser['choose']>>

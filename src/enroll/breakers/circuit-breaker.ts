@@ -28,18 +28,6 @@ const CHANGED_MS = 60_000
 /** An address that nobody can have. The probe reads its allowances, which only staff may do. */
 const NOBODY = 'nobody@lernito-openedx.invalid'
 
-export interface CircuitBreaker {
-  readonly state: () => BreakerState
-  /** The LMS client for the worker. While the circuit breaker is open, nothing is sent and each call fails at once. */
-  readonly lms: Lms
-  /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
-  whenClosed(signal: AbortSignal): Promise<void>
-  /** Whether the cause of an outage is gone, which another replica may have noticed. Changes nothing. */
-  probe(kind: OpenState['kind']): Promise<boolean>
-  /** Probes the LMS while the circuit breaker is open, until the service stops. */
-  run(): Promise<void>
-}
-
 interface BreakerOptions {
   readonly lms: Lms
   readonly inbox: Pick<Inbox, 'pause' | 'resume'>
@@ -58,41 +46,42 @@ interface BreakerOptions {
  * Watches every call to the LMS. While the LMS is down, throttles or is misconfigured, the inbox is paused: no delivery
  * is claimed, and no sender waits without a chance of an answer. Work continues after a probe succeeds.
  */
-export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
+export function createCircuitBreaker(from: BreakerOptions) {
+  const { now, signal, sleep = pause } = from
   const holder = createStateHolder(from)
-  const { current, changed } = holder
+  const { current, become, changed } = holder
   return {
     state: current,
+    /** The LMS client for the worker. While the circuit breaker is open, nothing is sent and each call fails at once. */
     lms: watched(from.lms, createWatch(from, holder)),
-    whenClosed: async (signal) => {
+    /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
+    whenClosed: async (signal: AbortSignal): Promise<void> => {
       while (isOpen(current()) && !signal.aborted) await changed(signal)
     },
-    probe: (kind) => probe(from, kind),
-    run: async () => {
-      const { signal } = from
+    /** Whether the cause of an outage is gone, which another replica may have noticed. Changes nothing. */
+    probe: (kind: OpenState['kind']) => probe(from, kind),
+    /** Probes the LMS while the circuit breaker is open, until the service stops. Nothing else closes it. */
+    run: async (): Promise<void> => {
       while (!signal.aborted) {
         const state = current()
-        if (isOpen(state)) await probeWhenDue(from, holder, state)
-        else await changed(signal)
+        if (!isOpen(state)) await changed(signal)
+        else {
+          await sleep(Math.max(0, state.probeAt - now()), signal)
+          if (!signal.aborted) become(afterProbe(state, { succeeded: await probe(from, state.kind), now: now() }))
+        }
       }
     },
   }
 }
+export type CircuitBreaker = ReturnType<typeof createCircuitBreaker>
 
-interface StateHolder {
-  readonly current: () => BreakerState
-  /** Takes the next state. If it opens or closes the circuit breaker, pauses or resumes the inbox. */
-  become(next: BreakerState): void
-  /** Resolves when the circuit breaker opens or closes, or when the signal is aborted; or sooner. */
-  readonly changed: (signal: AbortSignal) => Promise<void>
-}
-
-function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolder {
+function createStateHolder({ inbox, now, onChange }: BreakerOptions) {
   let state: BreakerState = CLOSED
   const wakeUp = createWakeUp()
   return {
-    current: () => state,
-    become: (next) => {
+    current: (): BreakerState => state,
+    /** Takes the next state. If it opens or closes the circuit breaker, pauses or resumes the inbox. */
+    become: (next: BreakerState): void => {
       const before = state
       state = next
       if (before.kind === next.kind || (!isOpen(before) && !isOpen(next))) return
@@ -102,9 +91,11 @@ function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolde
       onChange(next)
       wakeUp.wake()
     },
-    changed: (signal) => wakeUp.listen()(CHANGED_MS, signal),
+    /** Resolves when the circuit breaker opens or closes, or when the signal is aborted; or sooner. */
+    changed: (signal: AbortSignal): Promise<void> => wakeUp.listen()(CHANGED_MS, signal),
   }
 }
+type StateHolder = ReturnType<typeof createStateHolder>
 
 /** Makes a call if the circuit breaker is not open, and learns from its result. */
 function createWatch(from: BreakerOptions, { current, become }: StateHolder): Watch {
@@ -153,15 +144,6 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
     if (proves) become(afterSuccess(current()))
     return judged
   }
-}
-
-/** Waits until the probe is due and makes it. Nothing else closes an open circuit breaker. */
-async function probeWhenDue(from: BreakerOptions, { current, become }: StateHolder, open: OpenState): Promise<void> {
-  const { now, signal, sleep = pause } = from
-  await sleep(Math.max(0, open.probeAt - now()), signal)
-  if (signal.aborted) return
-  const succeeded = await probe(from, open.kind)
-  become(afterProbe(current(), { succeeded, now: now() }))
 }
 
 async function probe({ lms, budget, signal }: BreakerOptions, kind: OpenState['kind']): Promise<boolean> {

@@ -19,20 +19,6 @@ export type CourseReport =
   | ({ readonly kind: 'paused' } & PausedCourse)
   | { readonly kind: 'works'; readonly course: string }
 
-export interface CourseBreakers {
-  healthOf(course: string): CourseHealth
-  /** The pause of a course; null if it isn't paused. */
-  pauseOf(course: string): PausedCourse | null
-  /** All paused courses, the longest pause first. */
-  paused(): PausedCourse[]
-  succeeded(course: string): void
-  /** Records that a call for `people` failed while the LMS as a whole is available. */
-  failed(course: string, of: { people: readonly string[]; message: string }): void
-  /** Begins a call for these courses. Run it in the same step as the choice: otherwise there can be two probes. */
-  beginCall(courses: readonly string[]): void
-  endCall(courses: readonly string[]): void
-}
-
 /** One circuit breaker for each course that failed recently. A course that works takes no memory. */
 export function createCourseBreakers({
   now,
@@ -40,7 +26,7 @@ export function createCourseBreakers({
 }: {
   now: () => number
   onChange: (report: CourseReport) => void
-}): CourseBreakers {
+}) {
   const states = new Map<string, CourseState>()
   const probing = new Set<string>()
 
@@ -48,41 +34,46 @@ export function createCourseBreakers({
     state?.kind === 'open' ? { course, since: state.since, probeAt: state.probeAt, message: state.message } : null
 
   return {
-    healthOf: (course) => {
+    healthOf: (course: string): CourseHealth => {
       const state = states.get(course)
       if (state === undefined) return 'healthy'
       if (state.kind === 'closed') return 'doubtful'
       if (isPaused(state, now())) return 'paused'
       return probing.has(course) ? 'probing' : 'probe'
     },
-    pauseOf: (course) => viewOf(course, states.get(course)),
-    paused: () => {
+    /** The pause of a course; null if it isn't paused. */
+    pauseOf: (course: string): PausedCourse | null => viewOf(course, states.get(course)),
+    /** All paused courses, the longest pause first. */
+    paused: (): PausedCourse[] => {
       // Every sale that waits has had its turn by then: nobody waits for the course, as when the LMS has deleted it.
       const isForgotten = (state: CourseState): boolean =>
         state.kind === 'open' && state.probeAt + LONGEST_WAIT_MS < now()
       for (const [course, state] of states) if (isForgotten(state)) states.delete(course)
       return [...states].flatMap(([course, state]) => viewOf(course, state) ?? []).sort((a, b) => a.since - b.since)
     },
-    succeeded: (course) => {
+    succeeded: (course: string): void => {
       const before = states.get(course)
       states.delete(course)
       if (before?.kind === 'open') onChange({ kind: 'works', course })
     },
-    failed: (course, { people, message }) => {
+    /** Records that a call for `people` failed while the LMS as a whole is available. */
+    failed: (course: string, { people, message }: { people: readonly string[]; message: string }): void => {
       const before = states.get(course) ?? CLOSED
       const next = afterCourseFailure(before, { people, message, now: now() })
       states.set(course, next)
       const view = next === before ? null : viewOf(course, next)
       if (view !== null) onChange({ kind: 'paused', ...view })
     },
-    beginCall: (courses) => {
+    /** Begins a call for these courses. Run it in the same step as the choice: otherwise there can be two probes. */
+    beginCall: (courses: readonly string[]): void => {
       for (const course of courses) if (states.get(course)?.kind === 'open') probing.add(course)
     },
-    endCall: (courses) => {
+    endCall: (courses: readonly string[]): void => {
       for (const course of courses) probing.delete(course)
     },
   }
 }
+export type CourseBreakers = ReturnType<typeof createCourseBreakers>
 
 /**
  * The circuit breaker of one course. `closed`: calls are made. `failed` has the people of each failed call since the
