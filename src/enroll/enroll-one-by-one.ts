@@ -27,12 +27,21 @@ export interface BatchContext extends CallContext {
 }
 
 /** Enrolls the one person of a batch course by course, and records the results in the work. */
-export async function enrollOneByOne({ batch, breakers, isUp, ...context }: BatchContext): Promise<void> {
+export async function enrollOneByOne({ batch, breakers, isUp, options, ...context }: BatchContext): Promise<void> {
   for (const work of batch.works) {
     for (const course of batch.courses) {
       const { email } = work.request
+      const { lines, enrolledAt } = work.delivery
       const began = performance.now()
-      const result = await singly({ ...context, work, course })
+      const result = await enrollSingly({
+        ...context,
+        email,
+        course,
+        stored: lineOf(lines, course)?.account ?? null,
+        wasDone: enrolledAt !== null,
+        prior: priorOf(work, course),
+        mode: options.modeOf(course),
+      }).catch(noneIfStopped)
       work.calls.push({ api: 'single', people: 1, status: null, ms: Math.round(performance.now() - began) })
       if (result === null) break
       // Not one that is blocked: a few buyers whose addresses a firewall blocks must not pause the course for the others.
@@ -45,27 +54,10 @@ export async function enrollOneByOne({ batch, breakers, isUp, ...context }: Batc
   }
 }
 
-/** null if the work was stopped between two calls. */
-async function singly({
-  lms,
-  acquire,
-  options,
-  work,
-  course,
-}: Pick<BatchContext, 'lms' | 'acquire' | 'options'> & {
-  work: Work
-  course: string
-}): Promise<PairResult | null> {
-  try {
-    const prior = priorOf(work, course)
-    const { lines, enrolledAt } = work.delivery
-    const sale = { stored: lineOf(lines, course)?.account ?? null, wasDone: enrolledAt !== null }
-    const mode = options.modeOf(course)
-    return await enrollSingly({ lms, acquire, email: work.request.email, course, ...sale, prior, mode })
-  } catch (error) {
-    if (error === STOPPED) return null
-    throw error
-  }
+/** null for a work that was stopped between two calls. */
+function noneIfStopped(error: unknown): null {
+  if (error === STOPPED) return null
+  throw error
 }
 
 /**

@@ -1,10 +1,10 @@
 import { type Account, isThere, type KnownAccount } from '../lms/apis/accounts.ts'
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
-import type { Enrollment } from '../lms/apis/enrollment.ts'
+import type { Enrollment, PersonInCourse } from '../lms/apis/enrollment.ts'
 import { allowanceFor, enrollsOnActivation, userOfAllowance } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../lms/client/failure.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
-import type { Pair, PriorKnowledge } from './pair.ts'
+import type { Pair } from './pair.ts'
 import { byAccount, done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**
@@ -20,12 +20,13 @@ import { byAccount, done, failed, inDoubt, type PairResult, refused } from './wo
  * A failure has `mayHaveTakenEffect` if this call, or one before it, may have changed something.
  * @throws what `acquire` rejects with
  */
-export async function enrollSingly({ prior, ...pair }: Pair & { prior: PriorKnowledge }): Promise<PairResult> {
-  const result = await enrollAs(pair, prior)
-  return prior === 'unasked' ? result : inDoubt(result)
+export async function enrollSingly(pair: Pair): Promise<PairResult> {
+  const result = await enrollAs(pair)
+  return pair.prior === 'unasked' ? result : inDoubt(result)
 }
 
-async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> {
+async function enrollAs(pair: Pair): Promise<PairResult> {
+  const { prior } = pair
   const account = await pair.lms.account(pair.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
@@ -40,10 +41,10 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
       return prior === 'allowed_by_bulk' ? disallowAnd(refuse(person), pair) : refuse(person)
     case 'unknown':
       // A batch that found an account found a stranger's, or one that has another address now.
-      return allow(pair, prior === 'unasked' || prior === 'allowed_before' ? prior : 'effect_unknown')
+      return allow(prior === 'unasked' || prior === 'allowed_before' ? pair : { ...pair, prior: 'effect_unknown' })
     case 'active':
     case 'inactive':
-      return enrollRegistered(pair, prior, person)
+      return enrollRegistered(pair, person)
   }
 }
 
@@ -69,9 +70,9 @@ async function stillEnrolled({ lms, acquire, course }: Pair, known: KnownAccount
   return row.value?.active ? byAccount(account.value, done('enrolled')) : null
 }
 
-async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
-  const isEnrolled = prior === 'enrolled_and_allowed' && pair.mode === null
-  const enrolled = byAccount(person, isEnrolled ? done('enrolled') : await enrollAccount(pair, person, prior))
+async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<PairResult> {
+  const isEnrolled = pair.prior === 'enrolled_and_allowed' && pair.mode === null
+  const enrolled = byAccount(person, isEnrolled ? done('enrolled') : await enrollAccount(pair, person))
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
     const allowed = await isOpenlyAllowed(pair)
@@ -103,8 +104,8 @@ type RegisteredAccount = Extract<Account, { username: string }>
  * without being paid again, so one that was done, and gave the course to an account, changes nobody to a paid mode. If the
  * course lacks the mode, the person is enrolled all the same, with the reason course.mode_missing.
  */
-async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
-  const { lms, acquire, course, mode } = pair
+async function enrollAccount(pair: Pair, { username }: RegisteredAccount): Promise<PairResult> {
+  const { lms, acquire, course, mode, prior } = pair
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value
@@ -115,7 +116,7 @@ async function enrollAccount(pair: Pair, { username }: RegisteredAccount, prior:
   }
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
   if (mode !== null && mayName(pair, mode, row)) {
-    const named = await enrollInMode({ lms, acquire, course, username, mode, isFirst: row === null })
+    const named = await enrollInMode(pair, { username, course, mode }, row === null)
     if (named.ok) return done('enrolled')
     if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, mode)) return failed(named.failure)
   }
@@ -140,12 +141,11 @@ function mayName({ stored }: Pick<Pair, 'stored'>, mode: string, row: Enrollment
  * course is closed (recorded: lms-newer/paid-modes.json, 'verified whose sale has ended, named'). Of an earlier enrollment,
  * the modes that are on sale were read with it.
  */
-async function enrollInMode({
-  lms,
-  acquire,
-  isFirst,
-  ...named
-}: Pick<Pair, 'lms' | 'acquire' | 'course'> & { username: string; mode: string; isFirst: boolean }) {
+async function enrollInMode(
+  { lms, acquire }: Pair,
+  named: PersonInCourse & { readonly mode: string },
+  isFirst: boolean,
+): Promise<Judged<unknown>> {
   if (isFirst) {
     const open = await lms.enroll(await acquire(), { ...named, force: false })
     const isRefused = !open.ok && open.failure.kind === 'refused'
@@ -203,9 +203,9 @@ async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<J
  * have made that, and the account that used it now has another address, so nobody can tell whether the person was
  * unenrolled.
  */
-async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
-  const { lms, acquire, email, course } = pair
-  const made = prior === 'unasked' ? await makeAllowance(pair, prior) : null
+async function allow(pair: Pair): Promise<PairResult> {
+  const { lms, acquire, email, course, prior } = pair
+  const made = prior === 'unasked' ? await makeAllowance(pair) : null
   if (made !== null) return made
   const listed = await lms.allowances(await acquire(), { email })
   if (!listed.ok) return failed(listed.failure)
@@ -217,7 +217,7 @@ async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_
     const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
     if (!deleted.ok) return failed(deleted.failure)
   }
-  return inDoubt((await makeAllowance(pair, prior)) ?? (await settleAllowance(pair, prior)))
+  return inDoubt((await makeAllowance(pair)) ?? (await settleAllowance(pair)))
 }
 
 /**
@@ -225,7 +225,7 @@ async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_
  * account (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a dangling allowance …'). The course is looked
  * up after the wait for the permit, which can be long. null if there is an allowance already.
  */
-async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult | null> {
+async function makeAllowance(pair: Pair): Promise<PairResult | null> {
   const { lms, acquire, email, course } = pair
   const permit = await acquire()
   const found = await lms.course(course)
@@ -235,7 +235,7 @@ async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairRes
   }
   const made = await lms.allow(permit, { email, course })
   if (!made.ok) return failed(made.failure)
-  return made.value === 'created' ? inDoubt(await settleAllowance(pair, prior)) : null
+  return made.value === 'created' ? inDoubt(await settleAllowance(pair)) : null
 }
 
 /**
@@ -243,12 +243,12 @@ async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairRes
  * registration.json), so it does nothing for a person who activated an account since the first look-up. That person is
  * enrolled, and the allowance is deleted, since it would enroll them again after they left.
  */
-async function settleAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult> {
+async function settleAllowance(pair: Pair): Promise<PairResult> {
   const account = await pair.lms.account(pair.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
   if (person.status === 'unknown' || person.status === 'inactive') return done('allowed')
-  const result = 'username' in person ? byAccount(person, await enrollAccount(pair, person, prior)) : refuse(person)
+  const result = 'username' in person ? byAccount(person, await enrollAccount(pair, person)) : refuse(person)
   return result.kind === 'failure' ? result : disallowAnd(result, pair)
 }
 

@@ -25,6 +25,7 @@ export interface Pair extends CallContext {
   readonly wasDone: boolean
   /** The slug of the course mode that LERNITO_COURSE_MODE names; null if the LMS chooses. */
   readonly mode: string | null
+  readonly prior: PriorKnowledge
 }
 
 /**
