@@ -11,7 +11,7 @@ import { enrollInBatch } from './enroll-batch.ts'
 import { type EnrollingOptions, enrollOneByOne } from './enroll-one-by-one.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Acquire } from './pair.ts'
-import { failAll, INTERNAL, STOPPED, stop, type Work } from './work.ts'
+import { failed, INTERNAL, recordAll, STOPPED, stop, type Work } from './work.ts'
 
 const AGAIN_MS = 1000
 
@@ -46,21 +46,21 @@ export async function makeNextCall(calling: Calling): Promise<void> {
   try {
     await make(calling, call)
     // No sender waits for it, so the LMS's learners get as much time as the call took.
-    if (call.chosen.isBacklog) await pause(performance.now() - began, signal)
+    if (call.isBacklog) await pause(performance.now() - began, signal)
   } finally {
-    call.chosen.endPause()
+    call.endPause()
     wakeUp.wake()
   }
 }
 
-async function make(calling: Calling, { chosen, route }: Call): Promise<void> {
+async function make(calling: Calling, { batch, route, end }: Call): Promise<void> {
   const { inFlight, onCalled } = calling
   try {
-    const works = await inFlight.beginAttempt(chosen.batch.works)
-    if (works.length > 0) await attempt(calling, { ...chosen.batch, works }, route)
+    const works = await inFlight.beginAttempt(batch.works)
+    if (works.length > 0) await attempt(calling, { ...batch, works }, route)
   } finally {
     if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
-    chosen.end()
+    end()
     onCalled()
   }
 }
@@ -83,7 +83,7 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   } catch (error) {
     if (signal.aborted) return // it isn't settled, so it is due at the next start
     onError(error)
-    if (!isLeaseLost(error)) return failAll({ ...batch, failure: INTERNAL })
+    if (!isLeaseLost(error)) return recordAll(batch, failed(INTERNAL))
     for (const work of batch.works) {
       work.mayLand = true // the end of the lease may have cut a call, or come before it
       stop(work)

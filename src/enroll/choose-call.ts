@@ -32,10 +32,7 @@ export type Route =
   | { readonly kind: 'single' }
 
 /** A call in flight. */
-export interface Call {
-  readonly chosen: ChosenCall
-  readonly route: Route
-}
+export type Call = ChosenCall & { readonly route: Route }
 
 interface Choosing {
   readonly chooser: CallChooser
@@ -61,7 +58,7 @@ export async function chooseCall(choosing: Choosing): Promise<Call | null> {
   return hasBulk ? withBulk(choosing) : single(chooser.choose({ scope: 'singles' }))
 }
 
-const single = (chosen: ChosenCall | null): Call | null => chosen && { chosen, route: { kind: 'single' } }
+const single = (chosen: ChosenCall | null): Call | null => chosen && { ...chosen, route: { kind: 'single' } }
 
 async function withModify({ chooser, budget, signal }: Choosing, bulk: boolean): Promise<Call | null> {
   const permit = bulk ? budget.tryAcquire(RESERVE) : null
@@ -70,15 +67,15 @@ async function withModify({ chooser, budget, signal }: Choosing, bulk: boolean):
   free?.release()
   const chosen = free === null ? chooseSparing(chooser) : chooser.choose({ scope: 'courses' })
   if (chosen === null) return null
-  if (isForModify(chosen.batch)) return { chosen, route: { kind: 'modify' } }
+  if (isForModify(chosen.batch)) return { ...chosen, route: { kind: 'modify' } }
   if (!bulk || isSingly(chosen.batch)) return single(chosen)
-  return { chosen, route: { kind: 'bulk', permit: await budget.acquire(signal) } }
+  return { ...chosen, route: { kind: 'bulk', permit: await budget.acquire(signal) } }
 }
 
 /** Chooses a call that is made with this permit, or gives the permit back. */
 function withPermit(chooser: CallChooser, permit: Permit, people = BATCH_PEOPLE): Call | null {
   const chosen = chooser.choose({ scope: 'sets', people })
-  if (chosen !== null && !isSingly(chosen.batch)) return { chosen, route: { kind: 'bulk', permit } }
+  if (chosen !== null && !isSingly(chosen.batch)) return { ...chosen, route: { kind: 'bulk', permit } }
   permit.release()
   return single(chosen)
 }

@@ -6,7 +6,7 @@ import type { Route } from './choose-call.ts'
 import type { BatchContext } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
 import type { PriorKnowledge } from './pair.ts'
-import { byAccount, done, failAll, record, refused, sendSingly, type Work } from './work.ts'
+import { byAccount, done, failed, record, recordAll, refused, sendSingly, type Work } from './work.ts'
 
 type BatchRoute = Exclude<Route, { kind: 'single' }>
 
@@ -41,9 +41,9 @@ export async function enrollInBatch({
   // A mail stays sent, whatever became of the call.
   if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
   if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
-  else if (answer.ok) recordMissingCourse(batch)
+  else if (answer.ok) recordMissing(batch)
   else if (mayBeAboutOne(answer.failure) && isUp()) splitFailedBatch({ batch, breakers }, answer.failure)
-  else failAll({ ...batch, failure: answer.failure })
+  else recordAll(batch, failed(answer.failure))
 }
 
 /** For the timelines of all who were in the call. */
@@ -98,19 +98,17 @@ async function leaveOutMissing({ batch, lms }: Pick<BatchContext, 'batch' | 'lms
   const left: string[] = []
   for (const course of courses) {
     const found = await lms.course(course)
-    if (!found.ok) failAll({ works, courses: [course], failure: found.failure })
-    else if (found.value === null) recordMissingCourse({ works, courses: [course] })
+    if (!found.ok) recordAll({ works, courses: [course] }, failed(found.failure))
+    else if (found.value === null) recordMissing({ works, courses: [course] })
     else left.push(course)
   }
   return { works, courses: left }
 }
 
-/** The LMS has lost the course since its key was looked up. */
-function recordMissingCourse({ works, courses }: Batch): void {
-  for (const work of works) {
-    for (const course of courses) {
-      record({ work, course, result: refused({ code: 'course.missing', subject: course }) })
-    }
+/** The LMS has lost the courses since their keys were looked up. */
+function recordMissing({ works, courses }: Batch): void {
+  for (const course of courses) {
+    recordAll({ works, courses: [course] }, refused({ code: 'course.missing', subject: course }))
   }
 }
 
@@ -130,7 +128,7 @@ function splitFailedBatch(
     breakers.failed(course, { people: works.map((work) => work.request.email), message: failure.message })
   }
   if (isOneCourse && works.length === 1) {
-    failAll({ works, courses, failure })
+    recordAll({ works, courses }, failed(failure))
     return
   }
   if (!keptNothing(failure)) for (const work of works) markInDoubt(work, failure)

@@ -5,7 +5,7 @@ import { lineOf } from '../sale/line.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
-import { failAll, goesSingly, sendSingly, type Work } from './work.ts'
+import { failed, goesSingly, recordAll, sendSingly, type Work } from './work.ts'
 
 /** How long the result of a search counts, in ms: people who register meanwhile are a few. */
 const VALID_MS = 10_000
@@ -43,7 +43,7 @@ export async function leaveOutOthers({
   const { works, courses } = batch
   const failure = (await findAccounts({ works, waiting, lms })) ?? (await findNamesakes({ works, lms }))
   if (failure !== null) {
-    failAll({ works, courses, failure })
+    recordAll(batch, failed(failure))
     return { courses, works: [] }
   }
   const isForMode = courses.some((course) => modeOf(course) !== null)

@@ -177,18 +177,13 @@ export function record({ work, course, result }: { work: Work; course: string; r
   }
 }
 
-/** Records the failure for all of these courses that are still open for these people. */
-export function failAll({
-  works,
-  courses,
-  failure,
-}: {
-  works: readonly Work[]
-  courses: readonly string[]
-  failure: WorkFailure
-}): void {
+/** Records the same result for all of these courses that are still open for these people. */
+export function recordAll(
+  { works, courses }: { readonly works: readonly Work[]; readonly courses: readonly string[] },
+  result: PairResult,
+): void {
   for (const work of works) {
-    for (const course of courses) if (work.open.has(course)) record({ work, course, result: failed(failure) })
+    for (const course of courses) if (work.open.has(course)) record({ work, course, result })
   }
 }
 

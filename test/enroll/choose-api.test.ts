@@ -46,7 +46,7 @@ function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
   return () => chooseCall({ chooser, breaker, budget, signal })
 }
 
-const routeOf = (call: Call | null) => call && [call.route.kind, call.chosen.batch.courses, call.chosen.batch.works]
+const routeOf = (call: Call | null) => call && [call.route.kind, call.batch.courses, call.batch.works]
 const alone = (options: Parameters<typeof aWork>[0] = {}): Work => ({ ...aWork(options), grouping: 'singly' })
 
 test('with both APIs, bulk_enroll is used while there are plenty of permits, and modify otherwise, one course a call', async () => {
@@ -78,7 +78,7 @@ test('while the budget is empty, batches for modify come before an older single 
     const waiting = await choose()
     assert.deepEqual(routeOf(waiting), ['single', [A], singles.slice(0, 1)])
     assert.equal(await choose(), null)
-    waiting?.chosen.end()
+    waiting?.end()
     assert.deepEqual(routeOf(await choose()), ['single', [A], singles.slice(0, 1)])
   }
 })
