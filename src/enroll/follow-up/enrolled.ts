@@ -28,7 +28,7 @@ interface DueSales {
  * day before, and once a week all of them. The times follow from the key, so that the courses spread over the week, and
  * the calls for each course are full. null if none did. Pure.
  */
-export function dueSales(course: string, { from, to }: { from: number; to: number }): DueSales | null {
+export function dueSales(course: string, { from, to }: Span): DueSales | null {
   const offset = createHash('sha256').update(course).digest().readUInt32BE() % WEEK_MS
   const lastTime = (at: number, everyMs: number): number => Math.floor((at - offset) / everyMs) * everyMs + offset
   const [before, last] = [lastTime(from, DAY_MS), lastTime(to, DAY_MS)]
@@ -39,20 +39,23 @@ export function dueSales(course: string, { from, to }: { from: number; to: numbe
 
 /** What reads the enrolled deliveries needs. */
 interface Reading extends Pick<Background, 'guard'> {
-  readonly db: Kysely<Tables>
+  readonly context: Pick<WriteContext, 'database' | 'now'>
+}
+
+/** A time in which sales became due, `from` exclusive and `to` inclusive, ms since 1970. */
+interface Span {
+  readonly from: number
+  readonly to: number
 }
 
 /**
  * The deliveries that became due, with the courses that were enrolled, in chunks: also those of which another course still
  * waits for an account. A sale of several courses is due with its first one.
  */
-export async function* enrolledBuyers(
-  { db, guard }: Reading,
-  { from, to }: { from: number; to: number },
-): AsyncGenerator<Sought[]> {
-  for (const course of await soldCourses({ db, guard }, to - LEAST_AGE_MS)) {
+export async function* enrolledBuyers(reading: Reading, { from, to }: Span): AsyncGenerator<Sought[]> {
+  for (const course of await soldCourses(reading, to - LEAST_AGE_MS)) {
     const due = dueSales(course, { from, to })
-    if (due !== null) yield* salesOf({ db, guard }, { course, ...due })
+    if (due !== null) yield* salesOf(reading, { course, ...due })
   }
 }
 
@@ -61,14 +64,14 @@ export async function* enrolledBuyers(
  * chunks: all of a course once a day, and once a week thoroughly. A sale of several courses is due with its first one.
  */
 export async function* learners(
-  { db, guard }: Reading,
-  { from, to }: { from: number; to: number },
+  reading: Reading,
+  { from, to }: Span,
 ): AsyncGenerator<{ sales: readonly Sought[]; isWeekly: boolean }> {
-  for (const course of await soldCourses({ db, guard }, to)) {
+  for (const course of await soldCourses(reading, to)) {
     const due = dueSales(course, { from, to })
     if (due === null) continue
     const { isWeekly } = due
-    for await (const sales of salesOf({ db, guard }, { course, after: 0, upTo: to })) yield { sales, isWeekly }
+    for await (const sales of salesOf(reading, { course, after: 0, upTo: to })) yield { sales, isWeekly }
   }
 }
 
@@ -77,7 +80,8 @@ const enrolled = (db: Kysely<Tables>) =>
   along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), 'in', DONE_STATES))
 
 /** The courses of deliveries with such courses that were received until `upTo`, each once: a week of sales a statement. */
-async function soldCourses({ db, guard }: Reading, upTo: number): Promise<ReadonlySet<string>> {
+async function soldCourses({ context, guard }: Reading, upTo: number): Promise<ReadonlySet<string>> {
+  const { db } = context.database
   const courses = new Set<string>()
   const query = along(db, 'deliveries_received').select('received_at').orderBy('received_at').limit(1)
   const oldest = await guard(() => query.executeTakeFirst())
@@ -95,9 +99,10 @@ async function soldCourses({ db, guard }: Reading, upTo: number): Promise<Readon
 
 /** These deliveries of a course with the courses that were enrolled, the oldest first, in chunks. */
 async function* salesOf(
-  { db, guard }: Reading,
+  { context, guard }: Reading,
   { course, after, upTo }: Omit<DueSales, 'isWeekly'> & { course: string },
 ): AsyncGenerator<Sought[]> {
+  const { db } = context.database
   let last = { received_at: after, id: '\u{10ffff}' }
   for (let isLast = false; !isLast; await turn()) {
     const { received_at: at, id } = last
@@ -121,34 +126,22 @@ async function* salesOf(
   }
 }
 
-/** The rounds that begin where the one before came to its end. */
-type RoundName = 'enrolled' | 'outcomes'
-
 /**
  * Makes a round of what became due since the last one of this name that came to its end. If this one doesn't, the next
  * begins with the same. Before the first round nothing is due: a new service has no arrears.
- * @param make gets the time in which something became due, `from` exclusive and `to` inclusive (ms since 1970)
  */
 export async function sinceLastRound<Result extends { readonly complete: boolean }>(
-  { context, guard }: Pick<Reading, 'guard'> & { context: WriteContext },
-  name: RoundName,
-  make: (due: { from: number; to: number }) => Promise<Result>,
+  { context, guard }: Reading,
+  name: 'enrolled' | 'outcomes',
+  make: (due: Span) => Promise<Result>,
 ): Promise<Result> {
   const { db } = context.database
   const to = context.now()
-  const from = await guard(() => readCameTo(db, name, to))
-  const result = await make({ from, to })
-  if (result.complete) await guard(() => storeCameTo(db, name, to))
+  await guard(() => db.insertInto('rounds').ignore().values({ name, came_to: to }).execute())
+  const last = db.selectFrom('rounds').select('came_to').where('name', '=', name)
+  const { came_to: from } = await guard(() => last.executeTakeFirstOrThrow())
+  const result = await make({ from: Math.min(from, to), to }) // it is later only if the clock was set back
+  const ended = db.updateTable('rounds').set({ came_to: to }).where('name', '=', name)
+  if (result.complete) await guard(() => ended.execute())
   return result
-}
-
-/** Until when everything that was due is done, ms since 1970. */
-async function readCameTo(db: Kysely<Tables>, name: RoundName, now: number): Promise<number> {
-  await db.insertInto('rounds').ignore().values({ name, came_to: now }).execute()
-  const row = await db.selectFrom('rounds').select('came_to').where('name', '=', name).executeTakeFirst()
-  return Math.min(row?.came_to ?? now, now) // later only if the clock was set back
-}
-
-async function storeCameTo(db: Kysely<Tables>, name: RoundName, to: number): Promise<void> {
-  await db.updateTable('rounds').set({ came_to: to }).where('name', '=', name).execute()
 }

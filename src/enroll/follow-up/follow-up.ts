@@ -1,5 +1,6 @@
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import type { Failure } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
 import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { coursesWith, lineOf } from '../../sale/line.ts'
@@ -27,9 +28,10 @@ const FAILURES_IN_A_ROW = 3
 
 interface FollowUpOptions
   extends Background,
-    CallContext,
+    Pick<CallContext, 'acquire'>,
     Pick<AppContext, 'context' | 'publish' | 'landsMs'>,
     Pick<Asking, 'modeOf'> {
+  readonly lms: Lms
   readonly replicas: Pick<AppContext['replicas'], 'holds' | 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
@@ -54,7 +56,8 @@ export function runFollowUp(options: FollowUpOptions): Promise<void> {
     const began = performance.now()
     const result = await makeRound({ ...options, asking: askingOf(options) })
     onRound(result)
-    return restAfter({ result, tookMs: performance.now() - began, intervalMs })
+    if (!result.complete) return Math.min(intervalMs, Math.max(AGAIN_MS, result.failure?.retryAfterMs ?? 0))
+    return Math.max(began + intervalMs - performance.now(), Math.min(AGAIN_MS, intervalMs))
   }
   return runBackgroundLoop({ ...options, round, againMs: pollMs })
 }
@@ -85,22 +88,6 @@ function askingOf({
   }
 }
 
-function restAfter({
-  result,
-  tookMs,
-  intervalMs,
-}: {
-  result: RoundResult
-  tookMs: number
-  intervalMs: number
-}): number {
-  const rest = Math.max(intervalMs - tookMs, Math.min(AGAIN_MS, intervalMs))
-  if (result.complete) return rest
-  return Math.min(intervalMs, Math.max(AGAIN_MS, result.failure?.retryAfterMs ?? 0))
-}
-
-type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
-
 export interface RoundResult {
   /** What it looked up: those who wait, whether those who are enrolled still are, or what these have achieved. */
   readonly round: 'pre_enrolled' | 'enrolled' | 'outcomes'
@@ -108,14 +95,14 @@ export interface RoundResult {
   readonly deliveries: number
   readonly events: number
   /** The first failure of a call; null if there was none. */
-  readonly failure: CallFailure | null
+  readonly failure: Pick<Failure, 'kind' | 'message' | 'retryAfterMs'> | null
   /** Whether it came to the end. */
   readonly complete: boolean
 }
 
 export interface RoundOptions extends Omit<Changing, 'acquire'> {
   /** Rejects with ROUND_OVER if the round has to stop. */
-  readonly asking: Asking & Pick<CallContext, 'lms'>
+  readonly asking: Asking & Pick<FollowUpOptions, 'lms'>
   readonly publish: (event: DeliveryEvent) => void
 }
 
@@ -136,10 +123,7 @@ export const followUpRound = (options: RoundOptions): Promise<RoundResult> =>
  * call that fails for them alone wait for the next week, so that they don't keep the others from it.
  */
 export const enrolledRound = (options: RoundOptions): Promise<RoundResult> =>
-  sinceLastRound(options, 'enrolled', (due) => {
-    const { db } = options.context.database
-    return lookAt(options, 'enrolled', enrolledBuyers({ db, guard: options.guard }, due))
-  })
+  sinceLastRound(options, 'enrolled', (due) => lookAt(options, 'enrolled', enrolledBuyers(options, due)))
 
 const lookAt = (
   options: RoundOptions,
@@ -147,10 +131,10 @@ const lookAt = (
   buyers: AsyncIterable<readonly Sought[]>,
 ): Promise<RoundResult> =>
   makeRound(options, { round }, async (steps) => {
-    const { context, asking, failures } = steps
+    const { context, asking, note } = steps
     const looking = { ...asking, thorough: null, now: context.now }
     for await (const found of lookUp(looking, inPages(buyers))) {
-      failures.note(found)
+      note(found)
       if (!found.ok) continue
       steps.looked(found.value.length)
       const checks: Check[] = []
@@ -161,37 +145,50 @@ const lookAt = (
 
 /** What the steps of a round share. */
 export interface Round extends RoundOptions {
-  readonly failures: ReturnType<typeof createFailures>
   /** Counts deliveries that were looked up. */
   readonly looked: (deliveries: number) => void
+  /** Counts a call that failed. @throws ROUND_OVER where going on is no use */
+  readonly note: (
+    judged: { readonly ok: true } | { readonly ok: false; readonly failure: NonNullable<RoundResult['failure']> },
+  ) => void
 }
 
 /**
  * Takes the steps of a round, and counts what it looks up, finds and fails at. If a step rejects with ROUND_OVER, the round
  * is over before its end.
- * @param of.local see createFailures
+ * @param of.local the kinds of failure that may be about the people of a call alone
  */
 export async function makeRound(
   options: RoundOptions,
   { round, local = LOCAL }: { round: RoundResult['round']; local?: readonly Failure['kind'][] },
   steps: (of: Round) => Promise<void>,
 ): Promise<RoundResult> {
-  const failures = createFailures(local)
-  let [deliveries, events, complete] = [0, 0, true]
-  const looked = (count: number): void => {
-    deliveries += count
-  }
-  const publish = (event: DeliveryEvent): void => {
-    events++
-    options.publish(event)
+  const made = { round, deliveries: 0, events: 0 }
+  let failure: RoundResult['failure'] = null
+  let failedInARow = 0
+  const counting: Round = {
+    ...options,
+    looked: (deliveries) => {
+      made.deliveries += deliveries
+    },
+    publish: (event) => {
+      made.events++
+      options.publish(event)
+    },
+    note: (judged) => {
+      failedInARow = judged.ok ? 0 : failedInARow + 1
+      if (judged.ok) return
+      failure ??= judged.failure
+      if (!local.includes(judged.failure.kind) || failedInARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
+    },
   }
   try {
-    await steps({ ...options, publish, failures, looked })
+    await steps(counting)
+    return { ...made, failure, complete: true }
   } catch (error) {
     if (error !== ROUND_OVER) throw error
-    complete = false
+    return { ...made, failure, complete: false }
   }
-  return { round, deliveries, events, failure: failures.first(), complete }
 }
 
 /** The same deliveries, as many at once as one search takes. */
@@ -217,7 +214,7 @@ async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<
  */
 async function withModes(round: Round, check: Check): Promise<Check> {
   const { reported, courses, seen } = check
-  const { asking, failures } = round
+  const { asking, note } = round
   const rows = new Map(seen.rows)
   const changing = { ...round, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
@@ -233,7 +230,7 @@ async function withModes(round: Round, check: Check): Promise<Check> {
       change: (acquire) => applyMode({ lms: asking.lms, acquire, username, course, mode }),
     })
     if (result === null) continue
-    if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
+    if (result.kind === 'failure') note({ ok: false, failure: result.failure })
     else rows.set(course, rowAfter(row, mode, result))
   }
   return { ...check, seen: { ...seen, rows } }
@@ -247,25 +244,3 @@ function rowAfter(row: SeenRow, mode: string, result: Exclude<PairResult, { kind
 
 /** The failures that may be about some people or one course. */
 const LOCAL = ['server_error', 'refused'] as const satisfies readonly Failure['kind'][]
-
-/**
- * Counts the calls that failed, and ends the round where going on is no use.
- * @param local the kinds of failure that may be about the people of a call alone
- */
-function createFailures(local: readonly Failure['kind'][]) {
-  let first: CallFailure | null = null
-  let inARow = 0
-  return {
-    first: () => first,
-    note: (judged: { readonly ok: true } | { readonly ok: false; readonly failure: CallFailure }): void => {
-      if (judged.ok) {
-        inARow = 0
-        return
-      }
-      const { failure } = judged
-      first ??= failure
-      inARow++
-      if (!local.includes(failure.kind) || inARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
-    },
-  }
-}

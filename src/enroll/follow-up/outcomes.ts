@@ -46,9 +46,9 @@ const LOCAL = ['server_error', 'refused', 'unreachable'] as const
 type OutcomesRound = Round & OutcomesOptions
 
 async function askAll(round: OutcomesRound, due: { from: number; to: number }): Promise<void> {
-  const { context, guard, looked } = round
+  const { looked } = round
   const waiting = new Map<string, Learner[]>()
-  for await (const { sales, isWeekly } of learners({ db: context.database.db, guard }, due)) {
+  for await (const { sales, isWeekly } of learners(round, due)) {
     looked(sales.length)
     for (const learner of sales.flatMap(learnersOf)) {
       const { course, known } = learner
@@ -61,10 +61,10 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
 }
 
 /** Makes a call when it may be made; null if it fails. */
-async function asked<T>({ asking, failures }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
+async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
   ;(await permitFor(asking)).spend()
   const judged = await call()
-  failures.note(judged)
+  note(judged)
   return judged.ok ? judged.value : null
 }
 
