@@ -1,3 +1,4 @@
+import type { Account } from '../../lms/apis/accounts.ts'
 import { type CourseStanding, lineOf, type Standing } from '../../sale/line.ts'
 import type { Reason } from '../../sale/types.ts'
 import { isWatched } from './access.ts'
@@ -7,14 +8,8 @@ const DAY_MS = 86_400_000
 /** An unchanged standing is stored again after this time, so that a round writes few rows and its time stays recent. */
 const STORE_AGAIN_MS = 6 * 3_600_000
 
-/**
- * The account that the LMS has for an address. `registered`: there is one, and it is not known whether it is active.
- * The address of another account is masked.
- */
-export type SeenAccount =
-  | { readonly status: 'unknown' | 'retired' }
-  | { readonly status: 'other_account'; readonly address: string }
-  | { readonly status: 'active' | 'inactive' | 'registered'; readonly username: string; readonly id?: number }
+/** The account that the LMS has for an address. `registered`: there is one, and it is not known whether it is active. */
+export type SeenAccount = Account | { readonly status: 'registered'; readonly username: string; readonly id?: number }
 
 export interface SeenRow {
   readonly active: boolean
@@ -94,8 +89,12 @@ export function standingAfter({
     (found.standing === 'no_account' || found.standing === 'not_activated')
   const { standing, mode, moved } = stays ? before : found
   const isSame = before?.standing === standing
-  const mayChange = watched !== null && !watched.isBlocked
-  const endedAt = mayChange ? endedAfter({ account, row: seen.rows.get(course), before, at }) : before?.endedAt
+  // An address that no account has shows nothing, because the person may have changed it.
+  const isIn = account.status !== 'retired' && seen.rows.get(course)?.active
+  const isOut = account.status === 'retired' || ('username' in account && !isIn)
+  const mayEnd = watched !== null && !watched.isBlocked
+  const ended = isOut ? (before?.endedAt ?? at) : isIn ? undefined : before?.endedAt
+  const endedAt = mayEnd ? ended : before?.endedAt
   return {
     standing,
     mode,
@@ -104,27 +103,6 @@ export function standingAfter({
     ...(endedAt === undefined ? {} : { endedAt }),
     ...(moved ? { moved } : {}),
   }
-}
-
-/**
- * When a check found that the access to a course has ended; undefined if it has not. It has ended if the account has no
- * active enrollment there, or was retired. An address that no account has shows nothing, because the person may have
- * changed it.
- */
-function endedAfter({
-  account,
-  row,
-  before,
-  at,
-}: {
-  account: SeenAccount
-  row: SeenRow | undefined
-  before: CourseStanding | null
-  at: number
-}): number | undefined {
-  if (account.status === 'retired') return before?.endedAt ?? at
-  if (row?.active) return undefined
-  return 'username' in account ? (before?.endedAt ?? at) : before?.endedAt
 }
 
 /**
