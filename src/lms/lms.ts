@@ -14,8 +14,8 @@ import * as modifyApi from './apis/instructor-enrollments.ts'
 import type { Permit } from './client/budget.ts'
 import { createCache } from './client/cache.ts'
 import { type Judged, succeeded } from './client/failure.ts'
-import { type Ask, createAsk, createTokens, type Send, type Token, type Tokens } from './client/token.ts'
-import { createTransport, type LmsCall, type LmsRequest, type TransportOptions } from './client/transport.ts'
+import { type Ask, createAsk, createTokens, type Token, type Tokens } from './client/token.ts'
+import { createTransport, type LmsCall, type TransportOptions } from './client/transport.ts'
 
 /** For each call. */
 const TIMEOUT_MS = 30_000
@@ -44,10 +44,10 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
   const { LERNITO_LMS_CLIENT_ID: clientId, LERNITO_LMS_CLIENT_SECRET: clientSecret } = settings
   const url = new URL(settings.LERNITO_LMS_URL)
   const transport = createTransport({ ...options, url, timeoutMs: TIMEOUT_MS, now, onCall })
-  const sendWithoutToken = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
-  const tokens = createTokens({ clientId, clientSecret, now, send: sendWithoutToken })
+  const askWithoutToken: Ask = (call) => transport.ask(call)
+  const tokens = createTokens({ clientId, clientSecret, now, ask: askWithoutToken })
   const ask = createAsk({ transport, tokens })
-  const parts = { ask, tokens, sendWithoutToken, now }
+  const parts = { ask, tokens, askWithoutToken, now }
 
   return {
     /** The service user that the LMS's token names. */
@@ -63,10 +63,7 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
     ...createBatchCalls(parts),
     ...createSingleCalls(ask),
     /** Waits for no slot, so that it works while calls hang. */
-    async heartbeat(): Promise<Judged<true>> {
-      const sent = await transport.send(HEARTBEAT, { authorization: null, queued: false })
-      return sent.ok ? HEARTBEAT.judge(sent.value) : sent
-    },
+    heartbeat: () => transport.ask(HEARTBEAT, { queued: false }),
     /** Cuts the calls in flight. */
     close: () => transport.close(),
   }
@@ -76,7 +73,7 @@ export type Lms = ReturnType<typeof createLms>
 interface Parts {
   readonly ask: Ask
   readonly tokens: Tokens
-  readonly sendWithoutToken: Send
+  readonly askWithoutToken: Ask
   readonly now: () => number
 }
 
@@ -147,17 +144,9 @@ function createCatalogueCalls({ ask, tokens }: Parts) {
 }
 
 /** The APIs that enroll several people in a call. */
-function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
+function createBatchCalls({ ask, askWithoutToken, now }: Parts) {
   const availability = (call: LmsCall<boolean>) =>
-    createCache({
-      now,
-      max: 1,
-      ttlMs: () => AVAILABILITY_MS,
-      async load() {
-        const sent = await sendWithoutToken(call)
-        return sent.ok ? call.judge(sent.value) : sent
-      },
-    })
+    createCache({ now, max: 1, ttlMs: () => AVAILABILITY_MS, load: () => askWithoutToken(call) })
   const bulk = availability(bulkApi.BULK_AVAILABLE)
   const modify = availability(modifyApi.MODIFY_AVAILABLE)
   return {

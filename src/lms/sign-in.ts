@@ -67,10 +67,8 @@ export function createSignIn(from: SignInOptions) {
   const url = new URL(lmsUrl)
   const transport = createTransport({ url, concurrency: () => CONCURRENCY, timeoutMs: TIMEOUT_MS, now, onCall })
 
-  async function ask(grant: Readonly<Record<string, string>>): Promise<Judged<Person>> {
-    const answer = await transport.send(tokenRequest(from, grant), { authorization: null, queued: true })
-    return answer.ok ? judgePerson(answer.value) : answer
-  }
+  const ask = (grant: Readonly<Record<string, string>>): Promise<Judged<Person>> =>
+    transport.ask({ ...tokenRequest(from, grant), judge: judgePerson })
 
   return {
     begin: (redirectUri: string) => beginAttempt(from, redirectUri),
@@ -99,14 +97,8 @@ export function createSignIn(from: SignInOptions) {
     renew: (refreshToken: string) => ask({ grant_type: 'refresh_token', refresh_token: refreshToken }),
 
     /** Whether the LMS answers now, within 2 s. An LMS that keeps its heartbeat from this service counts as up. */
-    async isLmsUp(): Promise<boolean> {
-      const answer = await transport.send(HEARTBEAT, {
-        authorization: null,
-        queued: false,
-        timeoutMs: HEARTBEAT_TIMEOUT_MS,
-      })
-      return isUp(answer.ok ? HEARTBEAT.judge(answer.value) : answer)
-    },
+    isLmsUp: async (): Promise<boolean> =>
+      isUp(await transport.ask(HEARTBEAT, { queued: false, timeoutMs: HEARTBEAT_TIMEOUT_MS })),
 
     close: () => transport.close(),
   }

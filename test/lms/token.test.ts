@@ -16,11 +16,12 @@ function clock(replies: (() => Judged<ReturnType<typeof answer>>)[]) {
     clientId: 'lernito-client',
     clientSecret: 'lernito-client-secret',
     now: () => at.ms,
-    async send(request) {
-      sent.push(request)
+    async ask(call) {
+      sent.push(call)
       const reply = replies.length > 1 ? replies.shift() : replies[0]
       assert.ok(reply)
-      return reply()
+      const answered = reply()
+      return answered.ok ? call.judge(answered.value) : answered
     },
   })
   return { at, sent, tokens }

@@ -120,17 +120,16 @@ export const userClaims = z.object({
 /**
  * Gets tokens with client credentials. All calls share one token. It is renewed a minute before it expires (or a tenth
  * of its life before, if that is less), and when an API refuses it.
- * @param from.send makes the call; the token endpoint takes no token
+ * @param from.ask makes the call; the token endpoint takes no token
  */
-export function createTokens(from: Application & { now: () => number; send: Send }) {
+export function createTokens(from: Application & { now: () => number; ask: Ask }) {
   let current: { token: Token; renewAt: number } | null = null
   let replacedAt = Number.NEGATIVE_INFINITY
   let request: Promise<Judged<Token>> | null = null
 
   async function ask(): Promise<Judged<Token>> {
     const askedAt = from.now()
-    const sent = await from.send(tokenRequest(from, CLIENT_CREDENTIALS))
-    const judged = sent.ok ? judgeToken(sent.value) : sent
+    const judged = await from.ask({ ...tokenRequest(from, CLIENT_CREDENTIALS), judge: judgeToken })
     if (judged.ok) {
       const { lifeMs } = judged.value
       const renewAt = askedAt + lifeMs - Math.min(EARLY_MS, lifeMs / 10)
@@ -191,10 +190,8 @@ function refusalWords(error: string): string {
   return `The LMS gives no token (${error}): check the OAuth application LERNITO_LMS_CLIENT_ID in the LMS`
 }
 
-/** Makes a call with a token, and judges the answer. */
+/** Makes a call, and judges the answer. */
 export type Ask = <T>(call: LmsCall<T>) => Promise<Judged<T>>
-/** Sends a request without a token. */
-export type Send = (request: LmsRequest) => Promise<Judged<Answer>>
 
 /** Gives the function that sends requests with a token. If the LMS refuses the token, it sends again with a new one. */
 export function createAsk({ transport, tokens }: { transport: Transport; tokens: Tokens }): Ask {
@@ -202,12 +199,12 @@ export function createAsk({ transport, tokens }: { transport: Transport; tokens:
     const token = await tokens.get()
     if (!token.ok) return token
     const { value } = token.value
-    const first = await transport.send(request, { authorization: `JWT ${value}`, queued: true })
+    const first = await transport.send(request, { authorization: `JWT ${value}` })
     if (!first.ok || first.value.status !== 401) return first
     const renewed = await tokens.renew(value)
     if (renewed !== null) {
       if (!renewed.ok) return renewed
-      const second = await transport.send(request, { authorization: `JWT ${renewed.value.value}`, queued: true })
+      const second = await transport.send(request, { authorization: `JWT ${renewed.value.value}` })
       if (!second.ok || second.value.status !== 401) return second
     }
     const message = 'The LMS refuses a token that it just gave: check the clocks and its JWT_AUTH settings'

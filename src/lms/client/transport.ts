@@ -34,10 +34,10 @@ export interface Call {
 }
 
 interface SendOptions {
-  /** The whole value of the header; null for a call without one. */
-  readonly authorization: string | null
+  /** The whole value of the header; absent or null for a call without one. */
+  readonly authorization?: string | null
   /** false for a call that waits for no slot: the heartbeat, which has to tell whether the LMS is up. */
-  readonly queued: boolean
+  readonly queued?: boolean
   /** In place of the limit of all calls. */
   readonly timeoutMs?: number
 }
@@ -108,16 +108,16 @@ export function createTransport(from: TransportOptions) {
   const pool = new Pool(url.origin, { ...connectionOptions(), maxResponseSize: MAX_ANSWER_BYTES })
   const prefix = url.pathname.replace(/\/+$/, '')
 
-  async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
+  async function send(request: LmsRequest, options: SendOptions = {}): Promise<Judged<Answer>> {
     const { endpoint, method, body } = request
-    const { timeoutMs = from.timeoutMs } = options
-    const release = options.queued ? await takeSlot() : () => {}
-    const right = options.queued && mayCall !== undefined ? rightToCall(mayCall, release) : null
+    const { timeoutMs = from.timeoutMs, authorization = null, queued = true } = options
+    const release = queued ? await takeSlot() : () => {}
+    const right = queued && mayCall !== undefined ? rightToCall(mayCall, release) : null
     const deadline = startDeadline({ ms: timeoutMs, signal: right })
     const startedAt = performance.now()
     let outcome: Judged<Answer>
     try {
-      const headers = headersOf(request, options.authorization)
+      const headers = headersOf(request, authorization)
       const path = prefix + request.path
       const { signal } = deadline
       const response = await pool.request({ method, path, headers, body: body?.text ?? null, signal })
@@ -143,6 +143,11 @@ export function createTransport(from: TransportOptions) {
      * with what `mayCall` throws, and with the reason of its signal if that cuts a call in flight.
      */
     send,
+    /** The same for a call without a token, whose answer is judged. */
+    async ask<T>(call: LmsCall<T>, options: Omit<SendOptions, 'authorization'> = {}): Promise<Judged<T>> {
+      const sent = await send(call, options)
+      return sent.ok ? call.judge(sent.value) : sent
+    },
     /** Cuts the calls in flight and closes the connections. */
     close: () => pool.destroy(),
   }
