@@ -1,5 +1,5 @@
 import type { Permit } from '../lms/client/budget.ts'
-import type { Lms } from '../lms/lms.ts'
+import type { EnrollingLms } from '../lms/lms.ts'
 import type { LmsAccount } from '../sale/line.ts'
 
 /** Waits for the right to make one throttled call. */
@@ -10,7 +10,7 @@ export type Acquire = (call?: {
 
 /** The context that every call to the LMS needs. */
 export interface CallContext {
-  readonly lms: Lms
+  readonly lms: EnrollingLms
   /** Rejects if the work has to stop: the service stops, or this replica no longer owns the delivery. */
   readonly acquire: Acquire
 }

@@ -69,6 +69,10 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
   }
 }
 export type Lms = ReturnType<typeof createLms>
+/** What enrolls and withdraws, and looks up what that needs. */
+export type EnrollingLms = ReturnType<typeof createLookUps> &
+  ReturnType<typeof createBatchCalls> &
+  ReturnType<typeof createSingleCalls>
 
 interface Parts {
   readonly ask: Ask

@@ -1,7 +1,7 @@
 import { isUp } from '../../lms/apis/heartbeat.ts'
 import type { Budget, Permit } from '../../lms/client/budget.ts'
 import { type Failure, isInDoubt, type Judged } from '../../lms/client/failure.ts'
-import type { Lms } from '../../lms/lms.ts'
+import type { EnrollingLms, Lms } from '../../lms/lms.ts'
 import type { Inbox } from '../../queue/inbox.ts'
 import { createWakeUp, pause } from '../../service/lib/loop.ts'
 import {
@@ -29,7 +29,7 @@ const CHANGED_MS = 60_000
 const NOBODY = 'nobody@lernito-openedx.invalid'
 
 interface BreakerOptions {
-  readonly lms: Lms
+  readonly lms: EnrollingLms & Pick<Lms, 'heartbeat'>
   readonly inbox: Pick<Inbox, 'pause' | 'resume'>
   readonly budget: Budget
   /** ms since 1970 */
@@ -43,7 +43,7 @@ interface BreakerOptions {
 }
 
 /**
- * Watches every call to the LMS. While the LMS is down, throttles or is misconfigured, the inbox is paused: no delivery
+ * Watches the calls of sales to the LMS. While the LMS is down, throttles or is misconfigured, the inbox is paused: no delivery
  * is claimed, and no sender waits without a chance of an answer. Work continues after a probe succeeds.
  */
 export function createCircuitBreaker(from: BreakerOptions) {
@@ -52,7 +52,7 @@ export function createCircuitBreaker(from: BreakerOptions) {
   const { current, become, changed } = holder
   return {
     state: current,
-    /** The LMS client for the worker. While the circuit breaker is open, nothing is sent and each call fails at once. */
+    /** The LMS client of sales. While the circuit breaker is open, nothing is sent and each call fails at once. */
     lms: watched(from.lms, createWatch(from, holder)),
     /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
     whenClosed: async (signal: AbortSignal): Promise<void> => {
@@ -130,7 +130,7 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
     return handling
   }
 
-  return async (call, { permit, proves = true, learnsFrom = () => true, forAll = false, changes = false } = {}) => {
+  return async (call, { permit, isOptional = false, proves = !isOptional, forAll = false, changes = false } = {}) => {
     const state = current()
     if (isOpen(state)) {
       permit?.release()
@@ -139,7 +139,8 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
     const judged = await call()
     if (!judged.ok) {
       const { failure } = judged
-      return learnsFrom(failure) ? { ok: false, failure: await handleOnce(failure, { forAll, changes }) } : judged
+      if (isOptional && failure.kind !== 'unreachable') return judged
+      return { ok: false, failure: await handleOnce(failure, { forAll, changes }) }
     }
     if (proves) become(afterSuccess(current()))
     return judged
@@ -160,8 +161,8 @@ interface WatchOptions {
   readonly permit?: Permit
   /** false if a successful answer may come from the client's cache. */
   readonly proves?: boolean
-  /** Which failures count. */
-  readonly learnsFrom?: (failure: Failure) => boolean
+  /** Whether the service can do without the call: its failures with an answer may be about this API only. */
+  readonly isOptional?: boolean
   /** Whether the call is the same for all sales, so that nothing can block it for one of them. */
   readonly forAll?: boolean
   /** Whether the call changes something. */
@@ -170,29 +171,17 @@ interface WatchOptions {
 type Learning = Required<Pick<WatchOptions, 'forAll' | 'changes'>>
 type Watch = <T>(call: () => Promise<Judged<T>>, options?: WatchOptions) => Promise<Judged<T>>
 
-/** A call that the service can do without: its other failures may be about this API only. */
-const OPTIONAL: WatchOptions = { proves: false, learnsFrom: ({ kind }) => kind === 'unreachable' }
-
-/** Watches all methods except those that tell the state of the LMS, so each is named: a new one must be watched too. */
-function watched(lms: Lms, watch: Watch): Lms {
+/** Each method is named: a new one must be watched too. */
+function watched(lms: EnrollingLms, watch: Watch): EnrollingLms {
   return {
-    serviceUser: lms.serviceUser,
-    heartbeat: lms.heartbeat,
-    close: lms.close,
     course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
-    coursePage: (permit, page) => watch(() => lms.coursePage(permit, page), { ...OPTIONAL, permit }),
-    catalogueCourse: (key) => watch(() => lms.catalogueCourse(key), OPTIONAL),
-    addedModes: (course) => watch(() => lms.addedModes(course), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
     accountById: (known) => watch(() => lms.accountById(known)),
     takenAsUsernames: (emails) => watch(() => lms.takenAsUsernames(emails)),
-    searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
-    grades: (of) => watch(() => lms.grades(of), OPTIONAL),
-    grade: (of) => watch(() => lms.grade(of), OPTIONAL),
-    certificate: (of) => watch(() => lms.certificate(of), OPTIONAL),
+    searchEmails: (emails) => watch(() => lms.searchEmails(emails), { isOptional: true }),
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false, forAll: true }),
     bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit, changes: true }),
-    modifyAvailable: () => watch(() => lms.modifyAvailable(), OPTIONAL),
+    modifyAvailable: () => watch(() => lms.modifyAvailable(), { isOptional: true }),
     modify: (call) => watch(() => lms.modify(call), { changes: true }),
     enrollment: (permit, of) => watch(() => lms.enrollment(permit, of), { permit }),
     enrollmentsOfCourse: (permit, of) => watch(() => lms.enrollmentsOfCourse(permit, of), { permit }),
