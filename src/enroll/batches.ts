@@ -32,16 +32,16 @@ interface Choice {
   /** Whether to leave out whoever goes alone, which takes permits. */
   readonly withoutSingles?: boolean
   /** Whether a sender waits for the answer. If so, the work comes before any backlog. */
-  readonly isAwaited?: (work: Work) => boolean
+  readonly isAwaited: (work: Work) => boolean
   /** The most people in a call. */
   readonly people?: number
   /** Which calls may be made for a course now. */
-  readonly healthOf?: (course: string) => CourseHealth
+  readonly healthOf: (course: string) => CourseHealth
   /**
    * Whether there may be a doubtful call. `never`: they have only one slot, and it is taken. `first`: suspects and probes
    * come first this time. If the other works never end, they would never get a turn.
    */
-  readonly doubtful?: 'never' | 'last' | 'first'
+  readonly doubtful: 'never' | 'last' | 'first'
 }
 
 /**
@@ -51,7 +51,7 @@ interface Choice {
  * paused courses come after all others.
  */
 export function nextBatch(choice: Choice): Batch | null {
-  const { doubtful = 'last', withoutSingles = false } = choice
+  const { doubtful, withoutSingles = false } = choice
   if (doubtful === 'never' || withoutSingles) return healthyBatch(choice)
   if (doubtful === 'first') return suspectBatch(choice) ?? healthyBatch(choice)
   return healthyBatch(choice) ?? suspectBatch(choice)
@@ -64,9 +64,6 @@ export const isSingly = ({ works }: Batch): boolean => works.some(goesSingly)
 export const isDoubtful = ({ works, courses }: Batch, healthOf: (course: string) => CourseHealth): boolean =>
   works.some(mayFailAgain) || courses.some((course) => healthOf(course) !== 'healthy')
 
-const HEALTHY = (): CourseHealth => 'healthy'
-const NOBODY = (): boolean => false
-
 /** The works that a sender waits for first, then the others. */
 const inOrder = (works: readonly Work[], isAwaited: (work: Work) => boolean): Work[] => [
   ...works.filter(isAwaited),
@@ -74,7 +71,7 @@ const inOrder = (works: readonly Work[], isAwaited: (work: Work) => boolean): Wo
 ]
 
 function healthyBatch(choice: Choice): Batch | null {
-  const { scope, now, isAwaited = NOBODY, people = BATCH_PEOPLE, healthOf = HEALTHY } = choice
+  const { scope, now, isAwaited, people = BATCH_PEOPLE, healthOf } = choice
   const mayDoubt = choice.doubtful !== 'never'
   const usableOf = ({ open }: Work): string[] =>
     [...open].sort().filter((course) => healthOf(course) === 'healthy' || (mayDoubt && healthOf(course) === 'doubtful'))
@@ -103,7 +100,7 @@ function healthyBatch(choice: Choice): Batch | null {
 }
 
 /** One person in one course, as a probe, or a suspect in all courses that take calls. */
-function suspectBatch({ works, isAwaited = NOBODY, healthOf = HEALTHY }: Choice): Batch | null {
+function suspectBatch({ works, isAwaited, healthOf }: Choice): Batch | null {
   for (const work of inOrder(works, isAwaited)) {
     const open = [...work.open].sort()
     const usable = open.filter((course) => ['healthy', 'doubtful'].includes(healthOf(course)))

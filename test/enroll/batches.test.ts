@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { nextBatch } from '../../src/enroll/batches.ts'
 import type { CourseHealth } from '../../src/enroll/breakers/course-breakers.ts'
 import { sendSingly, type Work } from '../../src/enroll/work.ts'
-import { aWork } from './works.ts'
+import { aWork, nextBatch } from './works.ts'
 
 const [A, B, C] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1'] as const
 

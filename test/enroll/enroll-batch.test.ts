@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { startStandIn } from '../../sandbox/stand-in.ts'
-import { isSingly, nextBatch } from '../../src/enroll/batches.ts'
+import { isSingly } from '../../src/enroll/batches.ts'
 import { type CourseBreakers, createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
 import { enrollInBatch } from '../../src/enroll/enroll-batch.ts'
 import { enrollOneByOne } from '../../src/enroll/enroll-one-by-one.ts'
@@ -9,7 +9,7 @@ import type { Work } from '../../src/enroll/work.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { control, DEMO } from '../harness.ts'
 import { lmsAt } from './lms-at.ts'
-import { aWork } from './works.ts'
+import { aWork, nextBatch } from './works.ts'
 
 const standIn = await startStandIn({ throttle: 'off' })
 const sandbox = control(standIn.url)

@@ -1,3 +1,4 @@
+import { nextBatch as choose } from '../../src/enroll/batches.ts'
 import { beginWork, type Work } from '../../src/enroll/work.ts'
 import type { CourseResult } from '../../src/sale/line.ts'
 import type { Delivery } from '../../src/sale/types.ts'
@@ -46,3 +47,9 @@ export function aWork({
   }
   return beginWork({ delivery, request, courses })
 }
+
+type Choice = Parameters<typeof choose>[0]
+
+/** Chooses the next call where no sender waits and every course is healthy, unless the choice says otherwise. */
+export const nextBatch = (choice: Partial<Choice> & Pick<Choice, 'works' | 'scope' | 'now'>) =>
+  choose({ isAwaited: () => false, healthOf: () => 'healthy', doubtful: 'last', ...choice })
