@@ -1,3 +1,4 @@
+import type { NamedAccount } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
@@ -43,9 +44,6 @@ export function sendSingly(work: Work): void {
   work.grouping = mayFailAgain(work) ? 'suspect' : 'singly'
 }
 
-/** An account as the LMS found it for an address. `id`: absent if the LMS doesn't tell it. */
-type FoundAccount = Pick<LmsAccount, 'username'> & Partial<Pick<LmsAccount, 'id'>>
-
 /** A delivery in an attempt. */
 export interface Work {
   readonly delivery: Delivery
@@ -60,7 +58,7 @@ export interface Work {
   readonly failures: (WorkFailure & { readonly course?: string })[]
   grouping: Grouping
   /** The account that the LMS has for the address, as of `searchedAt`; null if there is none, and before that. */
-  account: FoundAccount | null
+  account: NamedAccount | null
   /** Courses about which the LMS may have mailed the person in this attempt. */
   readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
@@ -106,7 +104,7 @@ export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
 /** The same result, with the account if it is enrolled, and the LMS has told its id. */
-export function byAccount(account: FoundAccount | null, result: PairResult): PairResult {
+export function byAccount(account: NamedAccount | null, result: PairResult): PairResult {
   const isEnrolled = result.kind !== 'failure' && result.result === 'enrolled'
   if (!isEnrolled || account?.id === undefined) return result
   const { id, username } = account

@@ -4,6 +4,7 @@ import {
   isSameAddress,
   isThere,
   type KnownAccount,
+  type NamedAccount,
 } from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
@@ -35,7 +36,7 @@ export async function accountAt(
 }
 
 /** Whether it is active is asked again where it matters: the person may have activated it since. */
-const registered = ({ username, id }: { username: string; id?: number }): SeenAccount => ({
+const registered = ({ username, id }: NamedAccount): SeenAccount => ({
   status: 'registered',
   username,
   ...(id === undefined ? {} : { id }),

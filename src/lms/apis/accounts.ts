@@ -46,13 +46,18 @@ export function maskAddress(address: string): string {
 
 const ENDPOINT = '/api/user/v1/accounts'
 
+/** An account by its username. `id`: the LMS's number of it; absent if the answer leaves it out. */
+export interface NamedAccount {
+  readonly username: string
+  readonly id?: number
+}
+
 /**
- * The account that has an address. `id`: the LMS's number of it; absent if the answer leaves it out. `inactive`: the
- * person registered and has not activated. `retired`: the person had the account deleted. `other_account`: the LMS
- * matches the address to an account with another address, masked here.
+ * The account that has an address. `inactive`: the person registered and has not activated. `retired`: the person had the
+ * account deleted. `other_account`: the LMS matches the address to an account with another address, masked here.
  */
 export type Account =
-  | { readonly status: 'active' | 'inactive'; readonly username: string; readonly id?: number }
+  | ({ readonly status: 'active' | 'inactive' } & NamedAccount)
   | { readonly status: 'unknown' }
   | { readonly status: 'retired' }
   | { readonly status: 'other_account'; readonly address: string }
@@ -134,10 +139,8 @@ export const accountByIdCall = (of: KnownAccount): LmsCall<AccountById> => ({
 })
 
 /** Whether the account that was found at an address is a known one. In another LMS, only its username is the same. */
-export const isThere = (
-  account: { readonly status: string } | { readonly username: string; readonly id?: number },
-  known: KnownAccount,
-): boolean => 'username' in account && (account.id === known.id || account.username === known.username)
+export const isThere = (account: { readonly status: string } | NamedAccount, known: KnownAccount): boolean =>
+  'username' in account && (account.id === known.id || account.username === known.username)
 
 /** By RETIRED_EMAIL_PREFIX and RETIRED_EMAIL_DOMAIN in lms/envs/common.py, which sites leave as they are. */
 const isRetiredAddress = (address: string): boolean =>
@@ -179,8 +182,8 @@ export const SEARCH_ADDRESSES = 1000
 
 /** The accounts of the requested addresses. Retired ones are left out, and nothing tells whether one is active. */
 export interface FoundAccounts {
-  /** By the address as it was requested. `id`: absent if the answer leaves it out. */
-  readonly accounts: ReadonlyMap<string, { readonly username: string; readonly id?: number }>
+  /** By the address as it was requested. */
+  readonly accounts: ReadonlyMap<string, NamedAccount>
   /**
    * Requested addresses without an account of their own that the LMS's database takes, or may take, for another
    * person's. The value is the masked address of that person.
@@ -213,7 +216,7 @@ function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judg
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
   const byKey = new Map(read.value.map(({ email, ...account }) => [addressKey(email), account]))
-  const found = new Map<string, { username: string; id?: number }>()
+  const found = new Map<string, NamedAccount>()
   for (const email of asked.emails) {
     const account = byKey.get(addressKey(email))
     if (account !== undefined) found.set(email, account)
