@@ -89,18 +89,22 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   }
   const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repaired, unrepaired, failure })
   const danglingIn = createDanglingCheck({ lms })
-  for (const state of RECONCILED) {
-    for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
-      // One that needs attention may have enrolled its buyer in another course.
-      const mine = chunk.filter(({ lines }) => lines.some(({ result }) => result !== null))
-      const result = await orAborted(signal, () => reconcileChunk(options, mine, danglingIn))
-      if (result === null) return ended(null)
-      result.findings.forEach(count)
-      if (result.failure !== null) return ended(result.failure)
-      deliveries += mine.length
-      passed += chunk.length
-      options.onProgress(passed)
+  try {
+    for (const state of RECONCILED) {
+      for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
+        if (signal.aborted) return ended(null)
+        // One that needs attention may have enrolled its buyer in another course.
+        const mine = chunk.filter(({ lines }) => lines.some(({ result }) => result !== null))
+        const { findings, failure } = await reconcileChunk(options, mine, danglingIn)
+        findings.forEach(count)
+        if (failure !== null) return ended(failure)
+        deliveries += mine.length
+        passed += chunk.length
+        options.onProgress(passed)
+      }
     }
+  } catch (error) {
+    if (!signal.aborted) throw error // the signal can make a call reject
   }
   return ended(null)
 }
@@ -108,17 +112,6 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
 /** Whether an operator has nothing to do: the buyer has the course, or gets it with an active account. */
 const isAsExpected = ({ standing }: Finding): boolean =>
   standing === 'enrolled' || standing === 'no_account' || standing === 'not_activated'
-
-/** null if the signal is aborted, which can make the work reject. */
-async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | null> {
-  if (signal.aborted) return null
-  try {
-    return await work()
-  } catch (error) {
-    if (signal.aborted) return null
-    throw error
-  }
-}
 
 /**
  * Checks deliveries, stores what it finds and, with `fix`, repairs: it enrolls who was reported as enrolled and has an
