@@ -1,4 +1,5 @@
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
+import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { giveWay } from '../../queue/give-way.ts'
@@ -11,7 +12,7 @@ import type { CallContext } from '../pair.ts'
 import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
 import { enrolledBuyers, sinceLastRound } from './enrolled.ts'
-import { type Asking, lookUp, permitFor } from './look-up.ts'
+import { type Asking, lookUp } from './look-up.ts'
 import { reportedInState, type Sought } from './reported.ts'
 import type { Check } from './result.ts'
 import { buyerIn, type SeenRow } from './standing.ts'
@@ -63,29 +64,18 @@ export function runFollowUp(options: FollowUpOptions): Promise<void> {
 }
 
 /** What each call of a round waits for. */
-function askingOf({
-  context,
-  guard,
-  lms,
-  acquire,
-  modeOf,
-  replicas,
-  isLmsUnavailable,
-  signal,
-}: FollowUpOptions): RoundOptions['asking'] {
+function askingOf(options: FollowUpOptions): RoundOptions['asking'] {
+  const { context, guard, lms, modeOf, replicas, isLmsUnavailable, signal } = options
   const { db } = context.database
   const assertMay = (): void => {
     if (signal.aborted || isLmsUnavailable() || !replicas.isLeader()) throw ROUND_OVER
   }
-  return {
-    lms,
-    modeOf,
-    acquire: () =>
-      acquire().catch((error: unknown) => {
-        throw signal.aborted ? ROUND_OVER : error
-      }),
-    beforeCall: () => giveWay({ db, now: context.now, guard, assertMay, signal }),
-  }
+  const acquire = (): Promise<Permit> =>
+    options.acquire().catch((error: unknown) => {
+      throw signal.aborted ? ROUND_OVER : error
+    })
+  const beforeCall = (): Promise<void> => giveWay({ db, now: context.now, guard, assertMay, signal })
+  return { lms, modeOf, acquire: () => acquireChecked(acquire, beforeCall), beforeCall }
 }
 
 export interface RoundResult {
@@ -216,7 +206,7 @@ async function withModes(round: Round, check: Check): Promise<Check> {
   const { reported, courses, seen } = check
   const { asking, note } = round
   const rows = new Map(seen.rows)
-  const changing = { ...round, acquire: () => permitFor(asking) }
+  const changing = { ...round, acquire: asking.acquire }
   for (const [course, row] of seen.rows) {
     const waits = reported.state === 'pre_enrolled' && lineOf(reported.lines, course)?.result === 'allowed'
     const isPending = row.modePending && courses.includes(course) && waits

@@ -1,7 +1,7 @@
 import type { FoundAccounts } from '../../lms/apis/accounts.ts'
 import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
 import { type Allowance, enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
-import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
+import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { lineOf } from '../../sale/line.ts'
@@ -17,7 +17,7 @@ const PEOPLE_OF_COURSE = 100
 /** What every look-up needs. */
 export interface Asking extends AskingAccounts {
   readonly lms: AskingAccounts['lms'] & Pick<Lms, 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'>
-  /** Waits for the right to make one throttled call. Rejects if the work has to stop. */
+  /** Waits for the right to make one throttled call, and then as `beforeCall`. Rejects if the work has to stop. */
   readonly acquire: () => Promise<Permit>
   readonly modeOf: ModeOf
 }
@@ -91,7 +91,7 @@ export async function lookUpAll(
   { sought, follows }: { sought: readonly Sought[]; follows: boolean },
 ): Promise<Judged<Check[]>> {
   const { lms } = asking
-  const allowancesOf = once(async (email) => lms.allowances(await permitFor(asking), { email }))
+  const allowancesOf = once(async (email) => lms.allowances(await asking.acquire(), { email }))
   const thorough = { ...asking, lms: { ...lms, account: once(lms.account) }, thorough: { allowancesOf, follows } }
   const checks = new Map<string, Check>()
   for await (const found of lookUp(thorough, [sought])) {
@@ -177,11 +177,9 @@ async function* complete(asking: LookingUp, people: readonly Person[]): AsyncGen
   for (const person of people.filter(({ open }) => open.size === 0)) {
     const seen = await seenOf(asking, person)
     if (!seen.ok && checks.length > 0) yield succeeded(checks.splice(0))
-    if (!seen.ok) yield seen
-    else {
-      const { reported, courses, askedAt } = person
-      checks.push({ reported, courses, seen: seen.value, askedAt })
-    }
+    const { reported, courses, askedAt } = person
+    if (seen.ok) checks.push({ reported, courses, seen: seen.value, askedAt })
+    else yield seen
   }
   if (checks.length > 0) yield succeeded(checks)
 }
@@ -256,18 +254,14 @@ async function readRows(
   }
   const distinct = [...new Set(usernames)]
   for (const group of groupsForCourseList({ course, usernames: distinct.filter(listCanNameUser) })) {
-    const listed = await asking.lms.enrollmentsOfCourse(await permitFor(asking), { course, usernames: group })
+    const listed = await asking.lms.enrollmentsOfCourse(await asking.acquire(), { course, usernames: group })
     if (!listed.ok) return listed
     for (const { username, ...row } of listed.value) add(username, row)
   }
   for (const username of distinct.filter((name) => !listCanNameUser(name))) {
-    const read = await asking.lms.enrollment(await permitFor(asking), { username, course })
+    const read = await asking.lms.enrollment(await asking.acquire(), { username, course })
     if (!read.ok) return read
     if (read.value !== null) add(username, read.value)
   }
   return succeeded(rows)
 }
-
-/** Waits for the right to make one throttled call now. */
-export const permitFor = ({ acquire, beforeCall }: Pick<Asking, 'acquire' | 'beforeCall'>): Promise<Permit> =>
-  acquireChecked(acquire, beforeCall)

@@ -5,7 +5,6 @@ import type { Judged } from '../../lms/client/failure.ts'
 import { type Achievement, type LmsAccount, lineOf } from '../../sale/line.ts'
 import { learners, sinceLastRound } from './enrolled.ts'
 import { makeRound, type Round, type RoundOptions, type RoundResult } from './follow-up.ts'
-import { permitFor } from './look-up.ts'
 import type { Reported, Sought } from './reported.ts'
 import { type Fact, newsOf, storeFacts } from './store-facts.ts'
 
@@ -62,7 +61,7 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
 
 /** Makes a call when it may be made; null if it fails. */
 async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
-  ;(await permitFor(asking)).spend()
+  ;(await asking.acquire()).spend()
   const judged = await call()
   note(judged)
   return judged.ok ? judged.value : null

@@ -1,3 +1,4 @@
+import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/events.ts'
@@ -143,10 +144,11 @@ async function reconcileChunk(
 
 /** Looks up what the LMS has for these people, and stores it. */
 async function checkPatiently(
-  { context, guard, lms, acquire, modeOf, signal, sleep, publish }: ReconcileOptions,
+  { context, guard, lms, modeOf, signal, sleep, publish, ...options }: ReconcileOptions,
   deliveries: readonly Reported[],
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
+  const acquire = (): Promise<Permit> => acquireChecked(options.acquire, beforeCall)
   const asking = { lms, acquire, modeOf, beforeCall, now: context.now }
   const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(resultsOf(reported.lines)) }))
   for (;;) {

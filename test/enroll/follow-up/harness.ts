@@ -6,7 +6,7 @@ import { enrolledRound, followUpRound } from '../../../src/enroll/follow-up/foll
 import type { Asking } from '../../../src/enroll/follow-up/look-up.ts'
 import { outcomesRound } from '../../../src/enroll/follow-up/outcomes.ts'
 import { readReported } from '../../../src/enroll/follow-up/reported.ts'
-import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
+import { acquireChecked, unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import type { WriteContext } from '../../../src/queue/events.ts'
 import type { CourseResult } from '../../../src/sale/line.ts'
@@ -78,17 +78,19 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
   /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
   const makes =
     (make: typeof followUpRound) =>
-    (asking: Partial<Asking & { lms: Lms }> = {}, at: WriteContext = context) =>
-      make({
+    (changed: Partial<Asking & { lms: Lms }> = {}, at: WriteContext = context) => {
+      const asking = { lms, acquire, modeOf: () => null, beforeCall: async () => {}, ...changed }
+      return make({
         context: at,
         replicas,
         landsMs: 60_000,
         signal: new AbortController().signal,
-        asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, ...asking },
+        asking: { ...asking, acquire: () => acquireChecked(asking.acquire, asking.beforeCall) },
         guard: (work) => work(),
         onError: unexpected,
         publish,
       })
+    }
 
   const delivery = async (id: string) => withFactsOf(only(await readReported(db, [id])))
   return {
