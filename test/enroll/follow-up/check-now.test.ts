@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { factsIn } from '../../lines.ts'
 import { accepted, arrival, needsAttention, only, rejectedArrival, settled } from '../../queue/harness.ts'
-import { HONOR, history, PYTHON, register, setUp } from './harness.ts'
+import { ACCOUNTS, callsTo, HONOR, history, LIST, PYTHON, register, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
+const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const allowance = (email: string, course = DEMO) => ({ email, course, auto_enroll: true, used: false })
 const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
 
@@ -168,4 +169,17 @@ test('two sales to one person that are checked together keep their own courses',
   await bench.check([one, two])
   assert.deepEqual(await bench.standings(one), { [DEMO]: 'enrolled' })
   assert.deepEqual(await bench.standings(two), { [PYTHON]: 'unenrolled' })
+})
+
+test('several sales to one person that are checked together cost no more questions about the address than one', async (t) => {
+  const bench = await setUp(t)
+  const ids = await bench.sell([
+    { email: ADA },
+    { email: ADA, order: 2, courses: { [PYTHON]: 'allowed', [DEMO]: 'allowed' } },
+    { email: ADA, order: 3, courses: { [DEMO]: 'enrolled' } },
+  ])
+  await register(bench, ADA, false)
+  await bench.forgetCalls()
+  await bench.check(ids)
+  assert.deepEqual(await callsTo(bench, ACCOUNTS, ALLOWANCES, LIST), [1, 1, 2])
 })
