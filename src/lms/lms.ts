@@ -119,13 +119,11 @@ function createLookUps(parts: Parts) {
 }
 
 /** What the LMS tells about how people learn. It throttles none of it, and tells it to staff only. */
-function createLearningCalls(ask: Ask) {
-  const learning =
-    <Of, T>(callOf: (of: Of) => LmsCall<T>) =>
-    (of: Of): Promise<Judged<T>> =>
-      ask(callOf(of))
-  return { grades: learning(gradesCall), grade: learning(gradeCall), certificate: learning(certificateCall) }
-}
+const createLearningCalls = (ask: Ask) => ({
+  grades: (of: enrollmentApi.PeopleOfCourse) => ask(gradesCall(of)),
+  grade: (of: enrollmentApi.PersonInCourse) => ask(gradeCall(of)),
+  certificate: (of: enrollmentApi.PersonInCourse) => ask(certificateCall(of)),
+})
 
 /** What the LMS tells about all of its courses, for the catalogue. Nothing of it is kept here. */
 function createCatalogueCalls({ ask, tokens }: Parts) {

@@ -3,6 +3,7 @@ import { type Answer, hasShape, lmsTime, notUnderstood, readOk } from '../client
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
+import type { PersonInCourse } from './enrollment.ts'
 
 const ENDPOINT: Endpoint = '/api/certificates/v0/certificates/{username}/courses/{course}/'
 
@@ -37,13 +38,13 @@ export const certificateCanNameUser = (username: string): boolean =>
  * (quoted: outcomes.json). A certificate that is being made counts as passing (quoted: 'certificate: being made').
  * @throws Error for a name that certificateCanNameUser rejects
  */
-export function certificateCall(of: { username: string; course: string }): LmsCall<Certificate> {
+export function certificateCall(of: PersonInCourse): LmsCall<Certificate> {
   if (!certificateCanNameUser(of.username)) throw new Error('the LMS has no address for this user name')
   const at = { username: encodeURIComponent(of.username), course: courseInPath(of.course) }
   return { ...getRequest(ENDPOINT, { at }), judge: (answer) => judgeCertificate(answer, of) }
 }
 
-function judgeCertificate(answer: Answer, asked: { username: string; course: string }): Judged<Certificate> {
+function judgeCertificate(answer: Answer, asked: PersonInCourse): Judged<Certificate> {
   if (hasShape(answer, 404, none)) return succeeded({ status: 'none' })
   if (hasShape(answer, 404, hidden)) return succeeded({ status: 'unclear' })
   const read = readOk(answer, ENDPOINT, certificate)

@@ -3,7 +3,7 @@ import { hasShape, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, succeeded } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
-import { type PeopleOfCourse, peopleRequests } from './enrollment.ts'
+import { type PeopleOfCourse, type PersonInCourse, peopleRequests } from './enrollment.ts'
 
 const LIST_ENDPOINT: Endpoint = '/api/grades/v1/section_grades_breakdown/'
 const ONE_ENDPOINT: Endpoint = '/api/grades/v1/courses/{course}/'
@@ -60,7 +60,7 @@ export const gradesCall = (of: PeopleOfCourse): LmsCall<ReadonlyMap<string, Grad
  * Requests the grade of one person, whatever the user name. null for who was never enrolled, and for no such person or
  * course (quoted: 'grade: not enrolled', 'grade: unknown').
  */
-export const gradeCall = (of: { course: string; username: string }): LmsCall<Grade | null> => ({
+export const gradeCall = (of: PersonInCourse): LmsCall<Grade | null> => ({
   ...getRequest(ONE_ENDPOINT, { at: { course: courseInPath(of.course) }, query: { username: of.username } }),
   judge: (answer) => {
     if (hasShape(answer, 404, refusal)) return succeeded(null)
