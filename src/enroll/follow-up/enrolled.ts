@@ -2,13 +2,11 @@ import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../queue/events.ts'
 import { along } from '../../queue/in-order.ts'
 import { coursesWith } from '../../sale/line.ts'
 import { DONE_STATES } from '../../sale/types.ts'
-import type { Background } from '../../service/lib/loop.ts'
 import { isWatched } from './access.ts'
-import { CHUNK, readReported, type Sought } from './reported.ts'
+import { CHUNK, inChunks, type Reading, type Sought } from './reported.ts'
 
 const DAY_MS = 24 * 3_600_000
 const WEEK_MS = 7 * DAY_MS
@@ -35,11 +33,6 @@ export function dueSales(course: string, { from, to }: Span): DueSales | null {
   if (last <= before) return null // each weekly time is a daily one, too
   const isWeekly = lastTime(to, WEEK_MS) > lastTime(from, WEEK_MS)
   return { after: isWeekly ? 0 : before - LEAST_AGE_MS, upTo: last - LEAST_AGE_MS, isWeekly }
-}
-
-/** What reads the enrolled deliveries needs. */
-interface Reading extends Pick<Background, 'guard'> {
-  readonly context: Pick<WriteContext, 'database' | 'now'>
 }
 
 /** A time in which sales became due, `from` exclusive and `to` inclusive, ms since 1970. */
@@ -99,14 +92,12 @@ async function soldCourses({ context, guard }: Reading, upTo: number): Promise<R
 
 /** These deliveries of a course with the courses that were enrolled, the oldest first, in chunks. */
 async function* salesOf(
-  { context, guard }: Reading,
+  reading: Reading,
   { course, after, upTo }: Omit<DueSales, 'isWeekly'> & { course: string },
 ): AsyncGenerator<Sought[]> {
-  const { db } = context.database
-  let last = { received_at: after, id: '\u{10ffff}' }
-  for (let isLast = false; !isLast; await turn()) {
-    const { received_at: at, id } = last
-    const query = enrolled(db)
+  const first = { received_at: after, id: '\u{10ffff}' }
+  const read = ({ received_at: at, id }: typeof first) =>
+    enrolled(reading.context.database.db)
       .select(['id', 'received_at'])
       .where('course', '=', course)
       .where('received_at', '>=', at)
@@ -115,14 +106,11 @@ async function* salesOf(
       .orderBy('received_at')
       .orderBy('id')
       .limit(CHUNK)
-    const rows = await guard(() => query.execute())
-    const ids = rows.map((row) => row.id)
-    const found = await guard(() => readReported(db, ids))
+      .execute()
+  for await (const found of inChunks(reading, (last: typeof first | null) => read(last ?? first))) {
     yield found
       .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.lines) }))
       .filter(({ reported, courses: [watched] }) => watched !== undefined && isWatched(reported, watched))
-    last = rows.at(-1) ?? last
-    isLast = rows.length < CHUNK
   }
 }
 

@@ -192,8 +192,8 @@ async function* inPages(chunks: AsyncIterable<readonly Sought[]>): AsyncGenerato
 }
 
 /** The pre-enrolled deliveries with the courses that wait for an account, in chunks. */
-async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<Sought[]> {
-  for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
+async function* waitingBuyers(options: RoundOptions): AsyncGenerator<Sought[]> {
+  for await (const chunk of reportedInState(options, { state: 'pre_enrolled' })) {
     yield chunk.map((reported) => ({ reported, courses: coursesWith('allowed', reported.lines) }))
   }
 }

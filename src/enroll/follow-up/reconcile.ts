@@ -75,7 +75,7 @@ interface ReconcileOptions extends Changing {
  * with the findings so far. A course that a person bought twice is counted once.
  */
 export async function reconcile(options: ReconcileOptions): Promise<Reconciliation> {
-  const { context, guard, lms, since, signal } = options
+  const { lms, since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
   let [passed, deliveries, repaired, unrepaired] = [0, 0, 0, 0]
@@ -92,7 +92,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const danglingIn = createDanglingCheck({ lms })
   try {
     for (const state of RECONCILED) {
-      for await (const chunk of reportedInState({ db: context.database.db, guard, state, since })) {
+      for await (const chunk of reportedInState(options, { state, since })) {
         if (signal.aborted) return ended(null)
         // One that needs attention may have enrolled its buyer in another course.
         const mine = chunk.filter(({ lines }) => lines.some(({ result }) => result !== null))

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { lockDeliveries } from '../../queue/change-deliveries.ts'
-import type { TransactionContext } from '../../queue/events.ts'
+import type { TransactionContext, WriteContext } from '../../queue/events.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
 import { type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest } from '../../queue/rows.ts'
@@ -66,32 +66,41 @@ function reportedOf(row: WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>)
   }
 }
 
+/** What reads deliveries in chunks needs. `guard`: runs what needs the database. */
+export interface Reading extends Pick<Background, 'guard'> {
+  readonly context: Pick<WriteContext, 'database' | 'now'>
+}
+
 /**
- * The deliveries in one state, the latest activity first, in chunks of at most 200, with a turn of the event loop before
- * each. `since`: only those with activity since then (ms since 1970). Deliveries that enter the state meanwhile may be
- * left out.
- * @param from.guard runs what needs the database
+ * Deliveries in chunks of at most CHUNK, in the order in which `read` gives them, with a turn of the event loop before each.
+ * @param read a page of CHUNK that comes after this one; null: the first
  */
-export async function* reportedInState({
-  db,
-  guard,
-  state,
-  since = null,
-}: {
-  db: Kysely<Tables>
-  guard: Background['guard']
-  state: DeliveryState
-  since?: number | null
-}): AsyncGenerator<Reported[]> {
-  const range = { states: [state], ...(since === null ? {} : { from: since }) }
-  let after: Position | null = null
+export async function* inChunks<Place extends { readonly id: string }>(
+  { context, guard }: Reading,
+  read: (after: Place | null) => Promise<readonly Place[]>,
+): AsyncGenerator<Reported[]> {
+  let after: Place | null = null
   for (let isLast = false; !isLast; await turn()) {
-    const place: Position | null = after
-    const page: Listed[] = await guard(() => readInOrder({ db, range, after: place, limit: CHUNK }))
+    const place: Place | null = after
+    const page: readonly Place[] = await guard(() => read(place))
     const ids = page.map(({ id }) => id)
-    const found = new Map((await guard(() => readReported(db, ids))).map((one) => [one.id, one]))
-    yield ids.flatMap((id) => found.get(id) ?? []).filter((one) => one.state === state)
+    const found = new Map((await guard(() => readReported(context.database.db, ids))).map((one) => [one.id, one]))
+    yield ids.flatMap((id) => found.get(id) ?? [])
     after = page.at(-1) ?? after
     isLast = page.length < CHUNK
   }
+}
+
+/**
+ * The deliveries in one state, the latest activity first. `since`: only those with activity since then (ms since 1970).
+ * Deliveries that enter the state meanwhile may be left out.
+ */
+export async function* reportedInState(
+  reading: Reading,
+  { state, since = null }: { state: DeliveryState; since?: number | null },
+): AsyncGenerator<Reported[]> {
+  const { db } = reading.context.database
+  const range = { states: [state], ...(since === null ? {} : { from: since }) }
+  const read = (after: Position | null): Promise<Listed[]> => readInOrder({ db, range, after, limit: CHUNK })
+  for await (const chunk of inChunks(reading, read)) yield chunk.filter((one) => one.state === state)
 }
