@@ -11,6 +11,9 @@ import { join } from 'node:path'
 const secret = process.env.LERNITO_EVENTS_SECRET ?? 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
 /** While the operator changes the secret: both, with a space between them. */
 const secrets = secret.match(/\S+/g) ?? []
+const keys = secrets.map((one) => Buffer.from(one.replace(/^whsec_/, ''), 'base64'))
+/** Who sets no more than whsec_ would accept what anybody has signed. */
+const KEY_MIN = 24
 const port = Number(process.env.PORT ?? 8792)
 const states = process.env.LERNITO_STATES ?? 'lernito-states'
 
@@ -21,8 +24,7 @@ function isValid(headers, body) {
   const { 'webhook-id': id = '', 'webhook-timestamp': timestamp = '', 'webhook-signature': signatures = '' } = headers
   if (!/^\d+$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false
   const given = signatures.split(' ').map((one) => Buffer.from(one))
-  return secrets.some((secret) => {
-    const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  return keys.some((key) => {
     const hmac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body)
     const expected = Buffer.from(`v1,${hmac.digest('base64')}`)
     return given.some((one) => one.length === expected.length && timingSafeEqual(one, expected))
@@ -64,6 +66,8 @@ async function receive(request, response) {
   response.writeHead(204).end(() => isNews && handle(event))
 }
 
+if (keys.some(({ length }) => length < KEY_MIN))
+  throw new Error(`LERNITO_EVENTS_SECRET must be whsec_ and at least ${KEY_MIN} bytes in base64`)
 mkdirSync(states, { recursive: true, mode: 0o700 })
 const server = createServer((request, response) => {
   receive(request, response).catch((error) => {

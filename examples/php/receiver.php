@@ -10,6 +10,8 @@ declare(strict_types=1);
 define('SECRET', getenv('LERNITO_EVENTS_SECRET') ?: 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ=');
 /** While the operator changes the secret: both, with a space between them. */
 define('SECRETS', preg_split('/\s+/', SECRET, flags: PREG_SPLIT_NO_EMPTY));
+/** Who sets no more than whsec_ would accept what anybody has signed. */
+const KEY_MIN = 24;
 define('STATES', getenv('LERNITO_STATES') ?: 'lernito-states');
 
 /** Whether the service signed these bytes within the last five minutes. */
@@ -20,6 +22,9 @@ function isValid(string $id, string $timestamp, string $signatures, string $body
     }
     foreach (SECRETS as $secret) {
         $key = base64_decode(substr($secret, strlen('whsec_')));
+        if (strlen($key) < KEY_MIN) {
+            throw new RuntimeException('LERNITO_EVENTS_SECRET must be whsec_ and at least ' . KEY_MIN . ' bytes in base64');
+        }
         $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
         foreach (explode(' ', $signatures) as $signature) {
             if (hash_equals($expected, $signature)) {
@@ -40,11 +45,17 @@ function store(array $event): bool
     if (file_exists($file) && json_decode(file_get_contents($file), true)['sequence'] >= $event['sequence']) {
         return false;
     }
+    write($file, json_encode($event, JSON_THROW_ON_ERROR));
+    return true;
+}
+
+function write(string $file, string $text): void
+{
     $stream = fopen("$file.new", 'w');
-    fwrite($stream, json_encode($event, JSON_THROW_ON_ERROR));
-    fsync($stream);
-    fclose($stream);
-    return rename("$file.new", $file);
+    // PHP only warns of a full disk.
+    if (!$stream || fwrite($stream, $text) !== strlen($text) || !fsync($stream) || !rename("$file.new", $file)) {
+        throw new RuntimeException("$file can't be written");
+    }
 }
 
 /** What takes longer: update the order, mail the buyer. Do it from what is stored, to survive a crash. */
@@ -53,6 +64,7 @@ function handle(array $event): void
     file_put_contents('php://stdout', "{$event['type']} {$event['data']['id']} {$event['data']['state']}\n");
 }
 
+http_response_code(500); // until the event is stored: PHP may answer 200 after an error
 $header = fn (string $name): string => $_SERVER['HTTP_' . strtoupper(strtr($name, '-', '_'))] ?? '';
 $body = file_get_contents('php://input');
 if (!isValid($header('webhook-id'), $header('webhook-timestamp'), $header('webhook-signature'), $body)) {

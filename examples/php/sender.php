@@ -150,10 +150,10 @@ function enqueue(string $path, string $id, array $payload): string
     }
     is_dir(QUEUE) || mkdir(QUEUE, 0700, true);
     $stream = fopen("$file.new", 'w');
-    fwrite($stream, $job);
-    fsync($stream);
-    fclose($stream);
-    rename("$file.new", $file);
+    // PHP only warns of a full disk.
+    if (!$stream || fwrite($stream, $job) !== strlen($job) || !fsync($stream) || !rename("$file.new", $file)) {
+        throw new RuntimeException("$file can't be written");
+    }
     return $file;
 }
 
@@ -207,7 +207,7 @@ function main(array $arguments): bool
 
 try {
     exit(main(array_slice($argv, 1)) ? 0 : 1);
-} catch (InvalidArgumentException | JsonException $error) {
+} catch (InvalidArgumentException | JsonException | RuntimeException $error) {
     fwrite(STDERR, $error->getMessage() . "\n");
     exit(1);
 }

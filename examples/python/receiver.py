@@ -10,6 +10,7 @@ import hmac
 import http.server
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Mapping
 SECRETS = os.environ.get(
     "LERNITO_EVENTS_SECRET", "whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ="
 ).split()
+KEYS = [base64.b64decode(secret.removeprefix("whsec_")) for secret in SECRETS]
+KEY_MIN = 24  # who sets no more than whsec_ would accept what anybody has signed
 PORT = int(os.environ.get("PORT", "8792"))
 STATES = Path(os.environ.get("LERNITO_STATES", "lernito-states"))
 
@@ -34,8 +37,7 @@ def is_valid(headers: Mapping[str, str], body: bytes) -> bool:
         return False
     signed = f"{webhook_id}.{timestamp}.".encode() + body
     given = headers.get("webhook-signature", "").encode().split(b" ")
-    for secret in SECRETS:
-        key = base64.b64decode(secret.removeprefix("whsec_"))
+    for key in KEYS:
         expected = b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256"))
         if any(hmac.compare_digest(expected, one) for one in given):
             return True
@@ -88,5 +90,7 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if any(len(key) < KEY_MIN for key in KEYS):
+        sys.exit(f"LERNITO_EVENTS_SECRET must be whsec_ and at least {KEY_MIN} bytes in base64")
     STATES.mkdir(mode=0o700, parents=True, exist_ok=True)
     http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Endpoint).serve_forever()

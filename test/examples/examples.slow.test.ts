@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -93,7 +93,12 @@ function runner(name: string, command: readonly [string, ...string[]]) {
   const queue = join(temporaryFolder(t), 'queue')
   const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
     start({ t, command, args, env: { LERNITO_URL: `${place.proxy}/${name}`, LERNITO_QUEUE: queue, ...env } }).ended
-  return { run, queued: () => readdirSync(queue) }
+  return { run, queue, queued: () => readdirSync(queue) }
+}
+
+/** Lets every program find the disk full when it stores `NAME.json` in the folder. */
+function fill(folder: string, name: string): void {
+  for (const file of [`${name}.new`, `${name}.json.new`]) symlinkSync('/dev/full', join(folder, file))
 }
 
 const deliveryIn = ({ stdout }: Ended): string => DELIVERY.exec(stdout.trimEnd().split('\n').at(-1) ?? '')?.[1] ?? ''
@@ -144,7 +149,7 @@ describe('the senders', { concurrency: true }, () => {
 })
 
 async function tryOut({ name, sender }: Language): Promise<void> {
-  const { run, queued } = runner(name, sender(place.built))
+  const { run, queue, queued } = runner(name, sender(place.built))
   const buyer = BUYERS[name] ?? ''
   const sale = ['sell', name, buyer, 'Zoë', 'Ng', DEMO]
 
@@ -246,6 +251,13 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   const whsec = await run(['sell', `${name}-4`, buyer, 'A', 'B', DEMO], { LERNITO_WEBHOOK_SECRET: WHSEC })
   assert.equal(whsec.code, 1)
   assert.ok(isSignedWith(WHSEC, sent.get(name)?.at(-1) ?? { headers: {}, body: '' }))
+
+  // What can't be stored is not sent, and leaves nothing that would stop the others.
+  fill(queue, `order-${name}-6`)
+  const before = sent.get(name)?.length
+  assert.equal((await run(['sell', `${name}-6`, buyer, 'A', 'B', DEMO])).code, 1)
+  assert.equal(sent.get(name)?.length, before)
+  assert.ok(!queued().includes(`order-${name}-6.json`))
 
   assert.equal((await run(['sell', '../x', buyer, 'A', 'B', DEMO])).code, 1)
   const { code, stderr } = await run([])
@@ -349,6 +361,12 @@ describe('the receivers', { concurrency: true }, () => {
       }
       assert.equal(await posted(resigned(event, { id: 'course', body: other(course) })), 204)
 
+      // What can't be stored is not accepted, so that it comes again.
+      fill(states, 'FULL')
+      const unstored = resigned(event, { id: 'full', body: other({ data: { ...data, id: 'FULL' } }) })
+      const answered = await posted(unstored).catch(() => 'no answer')
+      assert.ok(answered === 500 || answered === 'no answer', `${answered}`)
+
       const withdrawn = { type: 'delivery.withdrawn', sequence: sequence + 3, data: { ...data, state: 'withdrawn' } }
       const later = resigned(event, { id: 'later', body: other(withdrawn) })
       const rotated = `v1,${Buffer.alloc(32).toString('base64')} ${later.headers['webhook-signature']}`
@@ -370,6 +388,14 @@ describe('the receivers', { concurrency: true }, () => {
       const unsigned = resigned(event, { body: other({ sequence: sequence + 9 }), secret: '' })
       assert.equal(await posted(unsigned), 401, 'a space too many is no secret that everybody has')
       assert.equal(restarted.stdout(), '')
+
+      restarted.child.kill('SIGKILL')
+      await restarted.ended
+      const careless = begin({ LERNITO_EVENTS_SECRET: 'whsec_' })
+      const refused = await until('a refusal', () =>
+        Promise.race([careless.ended.then(({ code }) => code), posted(unsigned).catch(() => undefined)]),
+      )
+      assert.ok(refused === 1 || refused === 500, `an empty secret is one that everybody has: ${refused}`)
     })
   }
 })

@@ -33,7 +33,8 @@ export const LANGUAGES: readonly Language[] = [
     name: 'php',
     missing: missing('php'),
     sender: () => ['php', file('php/sender.php')],
-    receiver: (_, port) => ['php', '-S', `127.0.0.1:${port}`, file('php/receiver.php')],
+    // As without a php.ini: PHP then answers 200 after an error, unless the program has set another status.
+    receiver: (_, port) => ['php', '-d', 'display_errors=1', '-S', `127.0.0.1:${port}`, file('php/receiver.php')],
   },
   {
     name: 'node',

@@ -22,7 +22,11 @@ import (
 	"time"
 )
 
-const bodyMax = 1 << 20
+const (
+	bodyMax = 1 << 20
+	// Who sets no more than whsec_ would accept what anybody has signed.
+	keyMin = 24
+)
 
 var (
 	// While the operator changes the secret: both, with a space between them.
@@ -148,8 +152,8 @@ func main() {
 	keys := [][]byte{}
 	for _, secret := range strings.Fields(secrets) {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-		if err != nil {
-			log.Fatal("LERNITO_EVENTS_SECRET: ", err)
+		if err != nil || len(key) < keyMin {
+			log.Fatalf("LERNITO_EVENTS_SECRET must be whsec_ and at least %d bytes in base64", keyMin)
 		}
 		keys = append(keys, key)
 	}
