@@ -5,11 +5,8 @@ import type { Tables } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { EventKind } from '../sale/types.ts'
 import { isUnreachable } from '../service/lib/errors.ts'
-import { type Background, runBackgroundLoop } from '../service/lib/loop.ts'
 import type { WriteContext } from './events.ts'
 
-/** From one flush to the next. A process that is killed loses the answers since the last one. */
-const FLUSH_MS = 1000
 /** More than the senders that can wait at once: what comes on top, while the database is away, is not kept. */
 const PENDING_MAX = 10_000
 /** One statement has at most this many answers. */
@@ -103,20 +100,6 @@ export function createShopAnswers({
     },
   }
 }
-
-/** Stores the answers every second, until the signal is aborted. The last ones are for the caller to flush. */
-export const runShopAnswers = ({
-  answers,
-  ...background
-}: Omit<Background, 'guard'> & { answers: Pick<ShopAnswers, 'flush'> }): Promise<void> =>
-  runBackgroundLoop({
-    ...background,
-    round: async () => {
-      await answers.flush()
-      return FLUSH_MS
-    },
-    againMs: FLUSH_MS,
-  })
 
 interface Noted extends EventPlace {
   readonly text: string

@@ -11,6 +11,8 @@ import { runWork } from './work.ts'
 const STOP_MS = 6_000
 /** The time to send the last answers. Then connections that are idle or in the middle of a request are closed. */
 const LINGER_MS = 500
+/** The time to store what is kept in memory. */
+const FLUSH_MS = 500
 
 /**
  * Wires the parts by hand. Opens the database, and listens to nothing before `start`. Throws AppError of the database.*
@@ -79,7 +81,9 @@ async function stop(parts: Parts, running: Running): Promise<void> {
   await finishWork(parts, running.working)
   const left = membership.leave()
   await closeConnections(running.app, closed)
-  await parts.shopAnswers.flush().catch(() => {}) // not worth an error when the service stops
+  // What can't be stored is worth neither an error nor a wait when the service stops.
+  const flushed = [parts.senders, parts.shopAnswers].map((kept) => kept.flush().catch(() => {}))
+  await within(FLUSH_MS, Promise.all(flushed))
   await left
   await parts.lms.close()
   const lost = await saveIfLost(parts)

@@ -10,11 +10,10 @@ import { watchIncidents } from '../operators/incidents/incidents.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
 import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
-import { runShopAnswers } from '../queue/shop-answers.ts'
 import { runCatalogue } from '../shop/courses/refresh.ts'
 import { createPoster } from '../shop/events/post-event.ts'
 import { runOutbox } from '../shop/events/run-outbox.ts'
-import { runSenders } from '../shop/senders/senders.ts'
+import { runBackgroundLoop } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
 
 /**
@@ -25,6 +24,9 @@ const WAITING_PART = 4
 const ENROLLED_PART = 10
 /** The enrolled buyers are looked at in every fourth of these rounds, each when they are due: hourly. */
 const ENROLLED_EVERY = 4
+/** A process that is killed loses who sent something in this time, and what the shop was answered. */
+const SENDERS_MS = 5_000
+const ANSWERS_MS = 1_000
 
 /**
  * The background work of the service: it enrolls, withdraws, follows up buyers, reads which courses the LMS has, sends
@@ -53,10 +55,14 @@ export async function runWork(parts: Parts): Promise<void> {
       sessionMs: SESSION_MS,
       onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
     }),
-    runSenders({ ...parts, days }),
-    runShopAnswers({ ...parts, answers: parts.shopAnswers }),
+    flushEvery(SENDERS_MS, parts.senders, parts),
+    flushEvery(ANSWERS_MS, parts.shopAnswers, parts),
   ])
 }
+
+/** Stores what is kept in memory, again and again. The stop of the service stores the rest. */
+const flushEvery = (ms: number, { flush }: { flush: () => Promise<void> }, parts: Parts): Promise<void> =>
+  runBackgroundLoop({ ...parts, round: () => flush().then(() => ms), againMs: ms })
 
 /** Follows up those who are enrolled: whether they still are, and if the shop wants it, what they have achieved. */
 async function followUpEnrolled(parts: Parts): Promise<void> {

@@ -3,8 +3,6 @@ import type { Availability } from '../../database/availability.ts'
 import type { SenderRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
-import { isUnreachable } from '../../service/lib/errors.ts'
-import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { networkOf } from '../../service/lib/network.ts'
 import type { RefusalCode } from '../webhook/receive.ts'
 import { isSigned, type SendersView, SIGNED, viewOf } from './view.ts'
@@ -18,10 +16,6 @@ const REFUSED_MAX = 1000
 const SIGNED_MAX = 100
 /** A time before that of every row. */
 const BEFORE_ALL = -1
-/** From one flush to the next. */
-const FLUSH_MS = 5_000
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 
 /** Rows by their key: see keyOf. */
 type Rows = Map<string, SenderRow>
@@ -94,44 +88,9 @@ export function createSenders({
         for (const row of [...(await guard(() => readRows(db))), ...counted.values()]) putRow(rows, row)
         return viewOf([...rows.values()])
       }),
-    /** Deletes what nobody sent since `before` (ms since 1970). */
-    deleteOld: async (before: number): Promise<void> => {
-      await guard(() => db.deleteFrom('senders').where('last_at', '<', before).execute())
-    },
   }
 }
 export type Senders = ReturnType<typeof createSenders>
-
-/**
- * Stores the senders every few seconds, and deletes every hour what nobody sent for `days`, until the signal is aborted.
- * Then it stores once more.
- */
-export async function runSenders({
-  senders,
-  days,
-  now,
-  onError,
-  signal,
-}: Omit<Background, 'guard'> & {
-  senders: Senders
-  days: number
-  /** In ms since 1970. */
-  now: () => number
-}): Promise<void> {
-  let deleteAt = Number.NEGATIVE_INFINITY
-  const round = async (): Promise<number> => {
-    await senders.flush()
-    if (now() >= deleteAt || now() < deleteAt - HOUR_MS) {
-      await senders.deleteOld(now() - days * DAY_MS)
-      deleteAt = now() + HOUR_MS
-    }
-    return FLUSH_MS
-  }
-  await runBackgroundLoop({ round, againMs: FLUSH_MS, onError, signal })
-  await senders.flush().catch((error: unknown) => {
-    if (!isUnreachable(error)) onError(error)
-  })
-}
 
 /**
  * Adds counts to the stored ones. `rows` hold what came since the last time, at most one for each network and result.

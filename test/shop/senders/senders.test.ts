@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { purgeAuditStep } from '../../../src/queue/retention.ts'
 import { createSenders, readRows, type Senders } from '../../../src/shop/senders/senders.ts'
 import { wrongNow, wrongSignatures } from '../../../src/shop/senders/view.ts'
 import { START, setUp } from '../../queue/harness.ts'
@@ -20,7 +21,7 @@ async function setUpSenders(t: TestContext) {
   const send = (senders: Senders, result: Result, { ip = SHOP, count = 1 } = {}): void => {
     for (let i = 0; i < count; i++) senders.count({ ip, result })
   }
-  return { clock, db, broken, replica, send }
+  return { clock, context, db, broken, replica, send }
 }
 
 test('refusals outlast a restart: cause, sender, first, last and count', async (t) => {
@@ -178,14 +179,14 @@ test('at most 1,000 rows are kept, and strangers do not displace a sender with a
 })
 
 test('what nobody sent for the time of the retention is deleted', async (t) => {
-  const { clock, db, replica, send } = await setUpSenders(t)
+  const { clock, context, db, replica, send } = await setUpSenders(t)
   const senders = replica()
   send(senders, 'signature')
   await senders.flush()
   clock.at += MINUTE
   send(senders, 'json')
   await senders.flush()
-  await senders.deleteOld(START + 1)
+  await purgeAuditStep({ ...context, before: START + 1 })
   assert.deepEqual(
     (await readRows(db)).map(({ result }) => result),
     ['json'],
