@@ -34,12 +34,10 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     const site = siteOf(publicUrl())
     log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
   })
-  const lmsUrl = settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL
   consoleRoutes({
     ...parts,
     app,
     publicUrl,
-    lmsUrl,
     clientId,
     clientSecret,
     readSenders: parts.senders.read,
@@ -55,7 +53,7 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     checks: createChecks({ ...parts, env: () => ({ ...parts.env, LERNITO_PUBLIC_URL: publicUrl() }) }),
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
-      publicUrl: lmsUrl,
+      publicUrl: parts.lmsUrl,
       clientId,
       clientSecret,
       now: parts.now,

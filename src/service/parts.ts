@@ -116,6 +116,8 @@ function readOnce(settings: Settings) {
   return {
     /** The secrets of the webhook, the current one first. */
     secrets: [current, previous].filter((one) => one !== undefined),
+    /** The address of the LMS for browsers. */
+    lmsUrl: settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL,
     /** The course mode that LERNITO_COURSE_MODE names for a course. */
     modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
     /** The address of the console for links; null if it is off, or operators reach it only on this machine. */

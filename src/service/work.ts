@@ -66,10 +66,10 @@ const flushEvery = (ms: number, { flush }: { flush: () => Promise<void> }, parts
 
 /** Follows up those who are enrolled: whether they still are, and if the shop wants it, what they have achieved. */
 async function followUpEnrolled(parts: Parts): Promise<void> {
-  const { settings, followUpMs } = parts
-  const { LERNITO_OUTCOMES: outcomes, LERNITO_LMS_PUBLIC_URL: publicUrl, LERNITO_LMS_URL: ownUrl } = settings
+  const { lmsUrl, followUpMs } = parts
+  const { LERNITO_OUTCOMES: outcomes } = parts.settings
   const rounds = { share: shareOf(parts, ENROLLED_PART), intervalMs: ENROLLED_EVERY * followUpMs }
-  const told = { tellsPercent: outcomes === 'grades', lmsUrl: publicUrl ?? ownUrl }
+  const told = { tellsPercent: outcomes === 'grades', lmsUrl }
   await Promise.all([
     followUp(parts, { ...rounds, makeRound: enrolledRound }),
     outcomes === 'off' ? null : followUp(parts, { ...rounds, makeRound: (of) => outcomesRound({ ...of, ...told }) }),

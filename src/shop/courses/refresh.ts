@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { CatalogueRow } from '../../database/schema.ts'
 import type { Budget, Permit } from '../../lms/client/budget.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { giveWay } from '../../queue/give-way.ts'
@@ -51,10 +50,10 @@ export async function runCatalogue(options: Refreshing): Promise<void> {
   let told: string | null = null
   const round = async (): Promise<number> => {
     if (!mayAsk(options)) return pollMs
-    const { checked_at: checkedAt } = await guard(() => readRow(db))
-    const age = checkedAt === null ? intervalMs : context.now() - checkedAt
+    const row = await guard(() => readRow(db))
+    const age = row.checked_at === null ? intervalMs : context.now() - row.checked_at
     if (age >= 0 && age < intervalMs) return Math.min(pollMs, intervalMs - age)
-    const read = await refresh(options, db)
+    const read = await refresh(options, row)
     if (read === null) return pollMs
     if (read.ok) {
       told = null
@@ -75,16 +74,15 @@ const mayAsk = ({ replicas, isLmsUnavailable, signal }: Refreshing): boolean =>
 /** Rejects a call of a reading that has to stop. */
 const OVER = new Error('the reading has to stop')
 
-/** Reads the catalogue anew and stores it. null: it had to stop. */
-async function refresh(options: Refreshing, db: Kysely<Tables>) {
+/** Reads the catalogue of this row anew and stores it. null: it had to stop. */
+async function refresh(options: Refreshing, row: CatalogueRow) {
   const { context, guard, lms, modeOf } = options
-  const row = await guard(() => readRow(db))
   const sold = await guard(() => soldCourses(context.database.reports, context.now() - SOLD_MS))
   try {
     const before = catalogueIn(row)
     const read = await readLms({ lms, sold, before, ...turnsOf(options) })
     if (read.ok) {
-      const selling = { modeOf, isRefused: await guard(() => refusedCourses(db)) }
+      const selling = { modeOf, isRefused: await guard(() => refusedCourses(context.database.db)) }
       await guard(() => storeContents(context, { before, read: read.value, sold, selling }))
     } else await guard(() => storeFailure(context, read.failure.message))
     return read

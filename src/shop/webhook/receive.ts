@@ -67,9 +67,9 @@ export function readSale({ json, body, form, webhookId }: Verified): VerifiedWeb
 }
 
 /**
- * Judges a request of the shop, in a fixed order: media type, UTF-8 and JSON, signature. The original reads the body before
- * it checks the signature, so a body that is not JSON gets a 400 even without one (recorded: lernito-webhook.json, "not
- * JSON and no signature"). Pure; throws nothing, whatever the sender sends.
+ * Judges a request of the shop whose media type is right, in a fixed order: UTF-8 and JSON, signature. The original reads
+ * the body before it checks the signature, so a body that is not JSON gets a 400 even without one (recorded:
+ * lernito-webhook.json, "not JSON and no signature"). Pure; throws nothing, whatever the sender sends.
  * @param of.secrets the current one first
  * @param of.now ms since 1970
  */
@@ -79,9 +79,7 @@ export function verifyRequest(of: {
   secrets: readonly string[]
   now: number
 }): Refused | Verified {
-  const { headers, body } = of
-  const unsupported = mediaTypeRefusal(headers)
-  if (unsupported !== null) return unsupported
+  const { body } = of
   const json = readBody(body)
   if (json instanceof JsonSyntaxError) return unread(400, 'json', `JSON parse error - ${json.message}`)
   const authenticated = authenticate({ ...of, json })
@@ -134,7 +132,7 @@ export const misusedId = (code: keyof typeof MISUSED_IDS): Refused => refused(40
 /** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls verifyRequest. */
 export const methodRefusal = (method: string): Refused => unread(405, 'method', `Method "${method}" not allowed.`)
 
-/** The first step of verifyRequest, which needs no body: returns the answer to an unsupported media type, or null. */
+/** The answer to a media type that is not supported, or null. The route checks it before it reads the body. */
 export function mediaTypeRefusal(headers: Headers): Refused | null {
   const type = headerOf(headers, 'content-type') ?? ''
   const [mediaType = '', ...parameters] = type.split(';')

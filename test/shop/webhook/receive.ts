@@ -1,8 +1,8 @@
-import { readSale, verifyRequest } from '../../../src/shop/webhook/receive.ts'
+import { mediaTypeRefusal, readSale, verifyRequest } from '../../../src/shop/webhook/receive.ts'
 
 /** Judges one webhook as its route does: the request, then the sale. `errors`: what breaks the payload rules. */
 export function receive(request: Parameters<typeof verifyRequest>[0]) {
-  const verified = verifyRequest(request)
+  const verified = mediaTypeRefusal(request.headers) ?? verifyRequest(request)
   if ('code' in verified) return { kind: 'refused', ...verified } as const
   const { form, secretIndex } = verified
   const { body: _, request: sale, reason, ...stored } = readSale(verified)
