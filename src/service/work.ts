@@ -11,7 +11,6 @@ import { runNotifier } from '../operators/notify/notifier.ts'
 import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runCatalogue } from '../shop/courses/refresh.ts'
-import { createPoster } from '../shop/events/post-event.ts'
 import { runOutbox } from '../shop/events/run-outbox.ts'
 import { runBackgroundLoop } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
@@ -104,16 +103,7 @@ function followUp(
 async function sendEvents(parts: Parts): Promise<void> {
   const { LERNITO_EVENTS_URL: url, LERNITO_EVENTS_SECRET: secret } = parts.settings
   if (url === undefined || secret === undefined) return
-  const poster = createPoster({ url, secret, now: parts.now })
-  await runOutbox({
-    ...parts,
-    url,
-    poster,
-    maySend: parts.replicas.lease.signal,
-    wakeUp: parts.outboxWakeUp,
-    onSent: parts.observer.onEventSent,
-  })
-  await poster.close()
+  await runOutbox({ ...parts, url, secret, wakeUp: parts.outboxWakeUp, onSent: parts.observer.onEventSent })
 }
 
 /** Sends notifications to operators, if LERNITO_NOTIFY_URL is set. */

@@ -1,9 +1,10 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
+import type { Lease } from '../../queue/replicas/lease.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, untilStored, type WakeUp } from '../../service/lib/loop.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
-import { CONCURRENCY, type Posted, type Poster } from './post-event.ts'
+import { CONCURRENCY, createPoster, type Posted, type Poster } from './post-event.ts'
 import { type Stored, storeResult } from './store-result.ts'
 
 /** Commands and other replicas store events too. An idle look costs two statements. */
@@ -19,12 +20,12 @@ export interface SentReport extends Stored {
 }
 
 interface Outbox extends Background, Pick<AppContext, 'context'> {
-  readonly replicas: Pick<AppContext['replicas'], 'holds'>
+  readonly replicas: Pick<AppContext['replicas'], 'holds'> & { readonly lease: Pick<Lease, 'signal'> }
   /** LERNITO_EVENTS_URL. */
   readonly url: string
-  readonly poster: Poster
-  /** This replica's right to send. Gives the signal that ends it, and throws AppError lease.lost if it has ended. */
-  readonly maySend: () => AbortSignal
+  /** LERNITO_EVENTS_SECRET. */
+  readonly secret: string
+  readonly timeoutMs?: number
   /** Woken when an event for the shop was stored. */
   readonly wakeUp: WakeUp
   /** Called after each attempt, when its result is stored. */
@@ -38,6 +39,7 @@ interface Outbox extends Background, Pick<AppContext, 'context'> {
  */
 export async function runOutbox(from: Outbox): Promise<void> {
   const { context, replicas, guard, url, signal, onError, wakeUp } = from
+  const poster = createPoster({ ...from, now: context.now })
   const report = (error: unknown): void => {
     if (!isUnreachable(error)) onError(error)
   }
@@ -51,7 +53,7 @@ export async function runOutbox(from: Outbox): Promise<void> {
     if (max === 0 || rightOf(from) === null) return 0
     const claimed = await guard(() => claimEvents({ context, holds: replicas.holds, max }))
     for (const event of claimed) {
-      const sending = send(from, { event, stop: stop.signal })
+      const sending = send(from, { event, poster, stop: stop.signal })
         .catch(report)
         .finally(() => {
           inFlight.delete(sending)
@@ -75,15 +77,18 @@ export async function runOutbox(from: Outbox): Promise<void> {
     await woken(POLL_MS, signal)
   }
   await Promise.all(inFlight)
+  await poster.close()
 }
 
 /** @param of.stop ends the attempt */
-async function send(from: Outbox, { event, stop }: { event: ClaimedEvent; stop: AbortSignal }): Promise<void> {
+async function send(
+  from: Outbox,
+  { event, poster, stop }: { event: ClaimedEvent; poster: Poster; stop: AbortSignal },
+): Promise<void> {
   const { context, replicas, guard } = from
   const began = performance.now()
   const right = rightOf(from)
-  const posted: Posted =
-    right === null ? { kind: 'stopped' } : await from.poster.post(event, AbortSignal.any([stop, right]))
+  const posted: Posted = right === null ? { kind: 'stopped' } : await poster.post(event, AbortSignal.any([stop, right]))
   const ms = Math.round(performance.now() - began)
   // The shop may have the event already.
   const store = (): Promise<Stored> =>
@@ -95,9 +100,9 @@ async function send(from: Outbox, { event, stop }: { event: ClaimedEvent; stop: 
 }
 
 /** The signal that ends this replica's right to send; null if it has none now. */
-function rightOf({ maySend }: Outbox): AbortSignal | null {
+function rightOf({ replicas }: Outbox): AbortSignal | null {
   try {
-    return maySend()
+    return replicas.lease.signal()
   } catch (error) {
     if (isLeaseLost(error)) return null
     throw error

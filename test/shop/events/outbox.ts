@@ -4,7 +4,6 @@ import { reasonColumns } from '../../../src/queue/rows.ts'
 import { createIds } from '../../../src/sale/ids.ts'
 import type { DeliveryState } from '../../../src/sale/types.ts'
 import { createWakeUp } from '../../../src/service/lib/loop.ts'
-import { createPoster } from '../../../src/shop/events/post-event.ts'
 import { runOutbox, type SentReport } from '../../../src/shop/events/run-outbox.ts'
 import { type Replica, setUp as setUpInbox } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
@@ -43,7 +42,6 @@ export async function setUpOutbox(t: TestContext) {
     insert,
     unsent,
     endpoint: () => bench.db.selectFrom('endpoints').selectAll().executeTakeFirstOrThrow(),
-    /** Waits until the endpoint has this state, and no attempt is in flight. */
     /** Waits until the endpoint has this state and no event is being sent. */
     untilState: (state: 'up' | 'down' | 'gone') =>
       until(`the state ${state}`, async () => {
@@ -76,19 +74,13 @@ export function startLoop(
   const wakeUp = createWakeUp()
   const reports: SentReport[] = []
   const errors: unknown[] = []
-  const poster = createPoster({
-    url,
-    secret: EVENTS_SECRET,
-    now: context.now,
-    timeoutMs,
-  })
   const ended = runOutbox({
     context,
-    replicas,
+    replicas: { holds: replicas.holds, lease: { signal: maySend ?? (() => never.signal) } },
     guard: (work) => work(),
     url,
-    poster,
-    maySend: maySend ?? (() => never.signal),
+    secret: EVENTS_SECRET,
+    timeoutMs,
     wakeUp,
     onSent: (report) => reports.push(report),
     onError: (error) => errors.push(error),
@@ -97,7 +89,6 @@ export function startLoop(
   const stop = async (): Promise<void> => {
     stopping.abort()
     await ended
-    await poster.close()
   }
   t.after(stop)
   return {
