@@ -150,8 +150,14 @@ def enqueue(path: str, webhook_id: str, payload: dict) -> Path:
 
 def resume() -> bool:
     """The oldest first, so that a refund follows its sale."""
-    files = sorted(QUEUE.glob("*.json"), key=lambda file: file.stat().st_mtime)
-    return all([deliver(file) for file in files])
+    return all([deliver(file) for file in sorted(QUEUE.glob("*.json"), key=stored_at)])
+
+
+def stored_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0  # another process has delivered it
 
 
 def status(deliveries: list[str]) -> bool:

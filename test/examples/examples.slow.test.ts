@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -213,8 +213,12 @@ async function tryOut({ name, sender }: Language): Promise<void> {
   assert.equal(moved.code, 1)
   assert.equal(sent.get(name)?.at(-1)?.path, '/api/lernito/webhook/')
   assert.deepEqual(queued(), [`order-${name}-2.json`])
+  // Another process may deliver a request after this one has listed the queue.
+  const delivered = join(queue, 'order-delivered.json')
+  symlinkSync('gone', delivered)
   const resumed = await run(['resume'])
   assert.equal(resumed.code, 0, resumed.stderr)
+  rmSync(delivered)
   assert.deepEqual(queued(), [])
 
   const refused = await run(['sell', `${name}-3`, buyer, 'A', 'B', 'course-v1:No+Such+Course'])
