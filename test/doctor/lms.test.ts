@@ -124,6 +124,11 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.lms, Case>> = {
     found: 'lms',
     broken: standIn({ faults: [{ path: '/heartbeat', status: 200, body: '<html>Welcome</html>' }] }),
   },
+  'lms.barred': {
+    rule: 'a proxy that asks for a password of its own, whatever is called',
+    found: 'lms',
+    broken: standIn({ faults: [{ status: 401, body: '<html>401 Authorization Required</html>' }] }),
+  },
   'token.invalid_client': {
     rule: 'a wrong client secret',
     found: 'lms.token',

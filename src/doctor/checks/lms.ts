@@ -85,8 +85,11 @@ function strangeHeartbeat(answer: Answer, { host, at }: { host: string; at: stri
   if (answer.status === 400) return problem('lms.refuses_host', { host })
   if (answer.status >= 502 && answer.status <= 504) return problem('lms.unavailable', { status })
   if (answer.status >= 500) return problem('lms.broken', { parts: `/heartbeat answers ${status}` })
-  return problem('lms.not_lms', { at, status })
+  return problem(isBarred(answer) ? 'lms.barred' : 'lms.not_lms', { at, status })
 }
+
+/** A status that the LMS never gives its heartbeat, nor a token request without an OAuth error. */
+const isBarred = ({ status }: Answer): boolean => status === 401 || status === 403
 
 /** Where an answer redirects to. */
 export const targetOf = ({ location }: Answer): string => originOf(location) ?? 'another path'
@@ -131,7 +134,7 @@ function tokenProblem(answer: Answer, failure: Failure): Problem {
   if (error !== null) return problem('token.refused', { error })
   if (failure.kind === 'throttled') return problem('token.rate_limited', {})
   if (failure.kind === 'misconfigured' && answer.status === 200) return problem('token.not_jwt', {})
-  if (answer.status === 401 || answer.status === 403) return problem('token.barred', { status: String(answer.status) })
+  if (isBarred(answer)) return problem('token.barred', { status: String(answer.status) })
   return callProblem(failure)
 }
 
