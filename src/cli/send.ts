@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { AppError, messageOf } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
@@ -102,10 +103,12 @@ async function readPayload([file = '-', ...more]: readonly string[]): Promise<Bu
   if (more.length > 0) throw misused('send', 'takes one file')
   try {
     // As a stream: a synchronous read of a pipe fails with EAGAIN before its writer has written.
-    return await (file === '-' ? buffer(process.stdin) : readFile(file))
+    return await (file === '-' ? buffer(process.stdin) : readFile(resolve(file)))
   } catch (cause) {
-    const from = file === '-' ? 'standard input' : file
-    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${messageOf(cause)}.`, { cause })
+    // systemd-run, docker exec and the like start the command as another user, in another folder, or elsewhere.
+    const remedy =
+      file === '-' ? '' : ' Name a file that the command can read where it runs, or pass it on: send - <FILE'
+    throw new AppError('file.unreadable', `The payload can't be read (${messageOf(cause)}).${remedy}`, { cause })
   }
 }
 

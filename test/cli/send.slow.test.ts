@@ -127,7 +127,7 @@ describe('send', { concurrency: 2 }, () => {
       code: 2,
       says: /two ways to sign\. Use only one of them/,
     },
-    'a missing file': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
+    'a missing file': { args: ['no-such.json'], code: 1, says: /open '\/.*\/no-such\.json'\)\. .* send - <FILE$/m },
     'no secret': { args: buyer, code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
   }
   for (const [what, { args, code, says, env: own = env }] of Object.entries(errors)) {
