@@ -44,7 +44,8 @@ export function assertSinglePath(file: string): void {
       `The database ${file} has ${stats.nlink} hard links, and a program that opens it under another name would corrupt it. Stop everything that uses it, remove the other names (\`find / -xdev -samefile ${file}\` lists them), and start again.`,
     )
   }
-  if (stats.dev !== statSync(folder).dev || mountPoints().includes(file)) {
+  // The device decides only without a list: on an overlay of two file systems, each file has another than its folder.
+  if (mountPoints()?.includes(file) ?? stats.dev !== statSync(folder).dev) {
     throw new AppError(
       'database.unreachable',
       `The database ${file} is mounted as a single file, so its write-ahead log would be outside the mount and get lost. Mount the folder ${folder} instead, with all files in it.`,
@@ -52,8 +53,8 @@ export function assertSinglePath(file: string): void {
   }
 }
 
-/** All mount points that this process sees; none on a system without Linux's list of them. */
-function mountPoints(): string[] {
+/** All mount points that this process sees; null on a system without Linux's list of them. */
+function mountPoints(): string[] | null {
   try {
     const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
     // The fifth field; a space, tab, line feed or backslash in it is written as three octal digits (proc(5)).
@@ -63,7 +64,7 @@ function mountPoints(): string[] {
       ),
     )
   } catch {
-    return []
+    return null
   }
 }
 

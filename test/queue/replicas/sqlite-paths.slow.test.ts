@@ -89,6 +89,34 @@ test('a file that is itself mounted is refused with what to do, and its folder d
   assert.deepEqual(readdirSync(place), ['lernito.db'])
 })
 
+test(
+  'a file on an overlay of two file systems is used again, although its folder has another device',
+  byRoot,
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const layers = join(folder, 'layers')
+    const merged = join(folder, 'merged')
+    for (const one of [join(folder, 'lower'), layers, merged]) mkdirSync(one)
+    const options = `lowerdir=${folder}/lower,upperdir=${layers}/upper,workdir=${layers}/work`
+    const mount = [
+      `mount -t tmpfs tmpfs '${layers}'`,
+      `mkdir '${layers}/upper' '${layers}/work'`,
+      `mount -t overlay overlay -o '${options}' '${merged}'`,
+    ].join(' && ')
+    const env = serveEnv({ folder: merged, lmsUrl: NOWHERE })
+    const shell = `${mount} && touch '${merged}/one' && stat -c %d '${merged}' '${merged}/one' && "$0" "$@" && exec "$0" "$@"`
+    const { code, stdout, stderr } = await run({
+      args: ['migrate'],
+      env,
+      command: ['unshare', '-m', 'sh', '-c', shell, process.execPath, MAIN],
+    })
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    const [ofFolder, ofFile, ...answers] = stdout.trimEnd().split('\n')
+    assert.notEqual(ofFolder, ofFile)
+    assert.deepEqual(answers, Array(2).fill(`The database ${merged}/lernito.db is up to date.`))
+  },
+)
+
 test('a second service on a folder that is mounted at two paths is refused', byRoot, async (t) => {
   const { folder } = await startInbox(t)
   const other = temporaryFolder(t)
