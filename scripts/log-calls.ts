@@ -2,19 +2,12 @@ import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const CALL = /\blog\??(?:\.(?<level>debug|info|warn|error)|\[(?<choice>[^\]]+)\])\(/g
-const LEVEL = /'(debug|info|warn|error)'/g
-/** The fields that errorFields in src/service/telemetry/log.ts returns. */
-const ERROR_FIELDS = ['error', 'cause', 'stack']
+const CALL = /\blog\??(?:\.(?:debug|info|warn|error)|\[[^\]]+\])\(/g
 
-/** A call of the logger in the source. */
-export interface LogCall {
+/** A call of the logger in the source. `text` is its message, with … for variable parts; null if the call doesn't contain it. */
+interface LogCall {
   readonly file: string
-  /** The message, with … for its variable parts; null if the call doesn't contain it. */
   readonly text: string | null
-  readonly level: string
-  /** The names in the call's object; null if the call doesn't contain the object. */
-  readonly fields: readonly string[] | null
 }
 
 /** Returns every call of a logger in src, in the order of files and lines. */
@@ -25,12 +18,9 @@ export function logCalls(): LogCall[] {
 }
 
 function callsIn(file: string, source: string): LogCall[] {
-  return [...source.matchAll(CALL)].flatMap(({ index, 0: start, groups }) => {
-    const args = split(argumentsAt(source, index + start.length))
-    const levels = groups?.level ?? [...(groups?.choice ?? '').matchAll(LEVEL)].map(([, one]) => one).join(' or ')
-    const message = args.at(-1) ?? ''
-    const fields = args.length > 1 ? fieldsOf(args[0] ?? '', source.slice(0, index)) : []
-    return textsOf(message, source).map((text) => ({ file, text, level: levels, fields }))
+  return [...source.matchAll(CALL)].flatMap(({ index, 0: start }) => {
+    const message = split(argumentsAt(source, index + start.length)).at(-1) ?? ''
+    return textsOf(message, source).map((text) => ({ file, text }))
   })
 }
 
@@ -42,25 +32,6 @@ function textsOf(argument: string, source: string): (string | null)[] {
   if (constant === undefined) return [null]
   const [, body = ''] = new RegExp(`const ${constant} = \\{([^}]*)\\}`).exec(source) ?? []
   return [...body.matchAll(/: '([^']+)'/g)].map(([, text = '']) => text)
-}
-
-/** Returns the names in the object of the last `const NAME = …`, which stands on one line. */
-function fieldsOfConstant(name: string, source: string): string[] {
-  const last = [...source.matchAll(new RegExp(`const ${name} = .*\\{([^}]+)\\}`, 'g'))].at(-1)
-  return fieldsOf(`{${last?.[1] ?? ''}}`, source) ?? []
-}
-
-/** Returns the names in the source of an object. `source`: what stands before it. */
-function fieldsOf(argument: string, source: string): string[] | null {
-  if (argument.startsWith('errorFields(')) return ERROR_FIELDS
-  if (argument === 'fields') return fieldsOfConstant(argument, source)
-  if (!argument.startsWith('{')) return null
-  return split(argument.slice(1, -1)).flatMap((part) => {
-    if (part.startsWith('...errorFields(')) return ERROR_FIELDS
-    const spread = /^\.\.\.(\w+)$/.exec(part)?.[1]
-    if (spread !== undefined) return fieldsOfConstant(spread, source)
-    return part.replace(/:.*$/s, '').trim()
-  })
 }
 
 const OPENING = '([{'

@@ -1,21 +1,11 @@
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { table, withPart } from './generated-parts.ts'
 import { logCalls } from './log-calls.ts'
-import { EVENT_MEANINGS, MEANINGS, PLAIN_EVENTS, QUIET, UNWRITTEN } from './log-meanings.ts'
+import { EVENT_MEANINGS, MEANINGS, QUIET, UNWRITTEN } from './log-meanings.ts'
 
 const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 const code = (text: string): string => `\`${text}\``
-
-/** Returns the kinds of delivery events, as their type declares them. */
-export function eventKinds(): string[] {
-  const declared = globSync('{src,sandbox}/**/*.ts', { cwd: ROOT }).flatMap(
-    (file) => /type EventKind =((?:\s+\| '\w+')+)/.exec(readFileSync(`${ROOT}/${file}`, 'utf8'))?.[1] ?? [],
-  )
-  return [...(declared[0] ?? '').matchAll(/'(\w+)'/g)].map(([, kind = '']) => kind)
-}
 
 /** Returns the logged messages without a meaning, and the meanings of messages that are not logged. */
 export function differences(): { without: string[]; unused: string[] } {
@@ -24,11 +14,9 @@ export function differences(): { without: string[]; unused: string[] } {
     ({ file, text }) => text ?? (file in UNWRITTEN ? [] : [`a message that is not a literal, in ${file}`]),
   )
   const known = [...Object.values(MEANINGS).flatMap((topic) => Object.keys(topic)), ...QUIET]
-  const kinds = eventKinds()
-  const knownKinds = [...Object.keys(EVENT_MEANINGS), ...PLAIN_EVENTS]
   return {
-    without: [...texts.filter((text) => !known.includes(text)), ...kinds.filter((kind) => !knownKinds.includes(kind))],
-    unused: [...known.filter((text) => !texts.includes(text)), ...knownKinds.filter((kind) => !kinds.includes(kind))],
+    without: texts.filter((text) => !known.includes(text)),
+    unused: known.filter((text) => !texts.includes(text)),
   }
 }
 
@@ -40,20 +28,17 @@ function messages(): string {
   const topics = Object.entries(MEANINGS).map(([topic, meanings]) => {
     const rows = Object.entries(meanings)
       .filter(([text]) => texts.has(text))
-      .map(([text, { means, action }]) => [code(text), `${means} ${action}`])
+      .map(([text, meaning]) => [code(text), meaning])
     return `### ${topic}\n\n${table(['`msg`', 'what happened, and what to do'], rows)}`
   })
   return `\n${topics.join('\n')}\n`
 }
 
-/** Events that mean the same, such as what an operator does, share a row. */
 function events(): string {
-  const kinds = eventKinds().filter((kind) => !PLAIN_EVENTS.includes(kind))
-  const rows = Map.groupBy(kinds, (kind) => EVENT_MEANINGS[kind] ?? '')
-  return `\n${table(
-    ['`event`', 'meaning'],
-    [...rows].map(([meaning, kinds]) => [kinds.map(code).join(', '), meaning]),
-  )}\n`
+  const rows = Object.entries(EVENT_MEANINGS).flatMap(([kind, meaning]) =>
+    meaning === null ? [] : [[code(kind), meaning]],
+  )
+  return `\n${table(['`event`', 'meaning'], rows)}\n`
 }
 
 /** Returns the page with the tables generated from the source. Throws if a marker or a meaning is missing. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { logCalls } from '../../scripts/log-calls.ts'
-import { differences, eventKinds, withLogTables } from '../../scripts/log-docs.ts'
+import { differences, withLogTables } from '../../scripts/log-docs.ts'
 import { readDocument, tables } from './documents.ts'
 
 const page = readDocument('docs/reference/log-messages.md')
@@ -15,13 +15,10 @@ test('the page of messages is generated from the source', () => {
   assert.equal(page, withLogTables(page), 'docs/reference/log-messages.md is out of date: run npm run docs')
 })
 
-test('the calls of the log are found with their level and fields', () => {
-  const calls = logCalls()
-  assert.ok(calls.length > 30)
-  assert.ok(eventKinds().length > 8)
-  const one = calls.find(({ text }) => text === 'ready for webhooks')
-  assert.deepEqual([one?.level, one?.fields], ['info', ['url', 'lms']])
-  assert.ok(calls.every(({ level }) => /^(debug|info|warn|error)( or (info|warn))?$/.test(level)))
+test('the calls of the log are found', () => {
+  const texts = logCalls().map(({ text }) => text)
+  assert.ok(texts.length > 30)
+  assert.ok(texts.includes('ready for webhooks'))
 })
 
 test('each message and each event says what it means', () => {
