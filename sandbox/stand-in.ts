@@ -108,7 +108,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
   ]
   for (const view of views) addView({ app, lms, view })
   for (const path of slashless) {
-    app.all(path, { config: { pattern: path } }, (request, reply) => {
+    app.all(path, (request, reply) => {
       const location = request.url.replace(path, `${path}/`)
       return send(reply, { status: 301, headers: { location }, body: '' })
     })

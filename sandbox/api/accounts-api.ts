@@ -10,7 +10,6 @@ import type { Call, View } from './view.ts'
 export const accountViews: View[] = [
   {
     url: '/api/user/v1/accounts',
-    pattern: '/api/user/v1/accounts',
     accepts: 'jwt_or_bearer',
     access: 'account',
     errors: 'detail',
@@ -19,7 +18,6 @@ export const accountViews: View[] = [
   },
   {
     url: '/api/user/v1/me',
-    pattern: '/api/user/v1/me',
     accepts: 'jwt_or_bearer',
     access: 'account',
     errors: 'detail',

@@ -12,7 +12,6 @@ export const achievementViews: View[] = [
   {
     ...shared,
     url: '/api/grades/v1/section_grades_breakdown/',
-    pattern: '/api/grades/v1/section_grades_breakdown/',
     access: 'staff',
     errors: 'developer_message',
     handlers: { GET: listGrades },

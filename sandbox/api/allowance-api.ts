@@ -8,7 +8,6 @@ import type { Call, View } from './view.ts'
 export const allowanceViews: View[] = [
   {
     url: '/api/enrollment/v1/enrollment_allowed/',
-    pattern: '/api/enrollment/v1/enrollment_allowed/',
     // The view uses the LMS's default authentication, which ignores an opaque Bearer token.
     accepts: 'jwt',
     access: 'staff',

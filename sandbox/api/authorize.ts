@@ -5,7 +5,6 @@ import type { Call, View } from './view.ts'
 /** GET /oauth2/authorize: a person signs in to an application. Rules: recordings, sign-in.json. */
 export const authorizeView: View = {
   url: '/oauth2/authorize',
-  pattern: '/oauth2/authorize',
   accepts: 'nothing',
   access: 'anyone',
   errors: 'detail',

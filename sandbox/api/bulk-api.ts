@@ -31,7 +31,6 @@ import type { Call, View } from './view.ts'
 /** POST /api/bulk_enroll/v1/bulk_enroll, staff only, if the LMS has it. Rules: recordings, bulk-enroll.json and unenroll.json. */
 export const bulkView: View = {
   url: '/api/bulk_enroll/v1/bulk_enroll',
-  pattern: '/api/bulk_enroll/v1/bulk_enroll',
   accepts: 'jwt_or_bearer',
   access: 'staff',
   errors: 'detail',

@@ -20,7 +20,6 @@ export const courseViews: View[] = [
   },
   {
     url: '/api/courses/v1/courses/',
-    pattern: '/api/courses/v1/courses/',
     accepts: 'jwt_or_bearer',
     access: 'anyone',
     errors: 'developer_message',

@@ -16,7 +16,6 @@ export const enrollmentViews: View[] = [
   {
     ...shared,
     url: '/api/enrollment/v1/enrollment',
-    pattern: '/api/enrollment/v1/enrollment',
     enrolls: true,
     handlers: { GET: listMine, POST: postEnrollment },
   },
@@ -44,7 +43,6 @@ export const enrollmentViews: View[] = [
 export const enrollmentV2View: View = {
   ...shared,
   url: '/api/enrollment/v2/enrollment/',
-  pattern: '/api/enrollment/v2/enrollment/',
   accepts: 'jwt',
   handlers: {
     GET: (call) => {

@@ -12,7 +12,6 @@ const usernameRule = 'Usernames can only contain letters (A-Z, a-z), numerals (0
 export const enrollmentListViews: View[] = [
   {
     url: '/api/enrollment/v1/enrollments',
-    pattern: '/api/enrollment/v1/enrollments',
     accepts: 'jwt_or_bearer',
     access: 'staff',
     errors: 'developer_message',

@@ -10,7 +10,6 @@ import type { Call, View } from './view.ts'
 /** POST /oauth2/access_token. Rules: recordings, oauth.json and sign-in.json. */
 export const tokenView: View = {
   url: '/oauth2/access_token',
-  pattern: '/oauth2/access_token',
   accepts: 'nothing',
   access: 'anyone',
   errors: 'detail',

@@ -55,7 +55,6 @@ export function register(
 /** POST /api/user/v2/account/registration/ (recorded: registration.json, 'the person registers'). */
 export const registrationView: View = {
   url: '/api/user/v2/account/registration/',
-  pattern: '/api/user/v2/account/registration/',
   accepts: 'nothing',
   access: 'anyone',
   errors: 'detail',

@@ -10,7 +10,6 @@ import type { Call, View } from './view.ts'
  */
 export const searchEmailsView: View = {
   url: '/api/user/v1/accounts/search_emails',
-  pattern: '/api/user/v1/accounts/search_emails',
   accepts: 'jwt_or_bearer',
   access: 'account',
   errors: 'detail',

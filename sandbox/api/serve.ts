@@ -11,7 +11,7 @@ import type { Call, Method, View } from './view.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    pattern?: string
+    pattern?: string | undefined
     view?: boolean
   }
   interface FastifyRequest {
@@ -121,7 +121,7 @@ function timeOf({
   delayMs: number
 }): number {
   if (!lms.workers.measured) return delayMs
-  const { pattern } = view
+  const { url, pattern = url } = view
   // A trial run that is rolled back shows what the call will change and answer.
   const { tally, mails, value } = lms.state.atomically(() => {
     const needsTrial = 'run' in prepared && (view.enrolls || costsByAnswer(pattern))

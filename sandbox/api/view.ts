@@ -34,8 +34,8 @@ export type Visit = { lms: Lms; caller: Person; params: Record<string, string> }
 /** One endpoint of the LMS. A handler runs synchronously at the end of its call's time: a request is a transaction. */
 export type View = {
   url: string
-  /** The path that /sandbox/calls shows, and that /sandbox/faults may name. */
-  pattern: string
+  /** What /sandbox/calls shows as its path, and /sandbox/faults may name, if `url` has parameters. */
+  pattern?: string
   accepts: Accepts
   /** Who may call. A function gets a caller with an account, and returns the refusal or null. */
   access: 'anyone' | 'account' | 'staff' | ((visit: Visit) => Answer | null)

@@ -6,7 +6,7 @@ import { signedInPerson } from './page-request.ts'
 
 /** /dashboard: the courses in which the signed-in person is enrolled. */
 export function addDashboard({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
-  app.get('/dashboard', { config: { pattern: '/dashboard' } }, (request, reply) => {
+  app.get('/dashboard', (request, reply) => {
     const person = signedInPerson(lms, request)
     if (!person) return redirectTo(reply, '/login?next=/dashboard')
     const courses = lms.state

@@ -8,7 +8,7 @@ import { signedInPerson } from './page-request.ts'
 
 /** /mails: the mails that a real LMS would have sent to learners, newest first. */
 export function addMails({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
-  app.get('/mails', { config: { pattern: '/mails' } }, (request, reply) => {
+  app.get('/mails', (request, reply) => {
     const mails = lms.mails.list().toReversed()
     const main = html`<p>A real LMS would have sent these mails. It sends them for calls with <code>email_students</code>.</p>
 !${mails.length > 0 ? table(mails) : '<p>No mails yet.</p>'}

@@ -25,12 +25,12 @@ function form(values: Values, errors: RegistrationErrors): string {
 export function addRegistration({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   const show = (title: string, main: string) => page({ title, person: null, main })
 
-  app.get('/register', { config: { pattern: '/register' } }, (request, reply) => {
+  app.get('/register', (request, reply) => {
     const main = form({ email: queryOf(request, 'email'), username: '', name: '' }, {})
     return sendPage(reply, 200, page({ title: 'Register', person: signedInPerson(lms, request), main }))
   })
 
-  app.post('/register', { config: { pattern: '/register' } }, (request, reply) => {
+  app.post('/register', (request, reply) => {
     const read = formReader(request)
     const values = { email: read('email').trim(), username: read('username').trim(), name: read('name').trim() }
     const done = register(lms, { ...values, password: read('password'), country: null })

@@ -39,12 +39,12 @@ function afterSignOut({ lms, client, target }: { lms: Lms; client: string; targe
 
 /** /login and /logout. A person with an inactive account can't sign in; the page then shows the activation link. */
 export function addSignIn({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
-  app.get('/login', { config: { pattern: '/login' } }, (request, reply) => {
+  app.get('/login', (request, reply) => {
     const main = form({ lms, next: queryOf(request, 'next'), login: queryOf(request, 'login'), error: '' })
     return sendPage(reply, 200, page({ title: 'Sign in', person: signedInPerson(lms, request), main }))
   })
 
-  app.post('/login', { config: { pattern: '/login' } }, (request, reply) => {
+  app.post('/login', (request, reply) => {
     const read = formReader(request)
     const login = read('login').trim()
     const next = read('next')
@@ -61,7 +61,7 @@ export function addSignIn({ app, lms }: { app: FastifyInstance; lms: Lms }): voi
     return sendPage(reply, 400, page({ title: 'Sign in', person: signedInPerson(lms, request), main }))
   })
 
-  app.get('/logout', { config: { pattern: '/logout' } }, (request, reply) => {
+  app.get('/logout', (request, reply) => {
     const target = afterSignOut({
       lms,
       client: queryOf(request, 'client_id'),

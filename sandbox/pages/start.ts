@@ -6,7 +6,7 @@ import { signedInPerson } from './page-request.ts'
 
 /** The start page: what this server is, its pages, and the people and courses of its world. */
 export function addStartPage({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
-  app.get('/', { config: { pattern: '/' } }, (request, reply) => {
+  app.get('/', (request, reply) => {
     const { people, courses } = lms.world()
     const personRow = ({ username, email, active, staff }: (typeof people)[number]) => {
       const kind = staff ? 'staff' : active ? 'learner' : 'not activated'

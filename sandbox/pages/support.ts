@@ -6,7 +6,7 @@ import { queryOf, signedInPerson } from './page-request.ts'
 
 /** /support/enrollment and a course's about page, at the addresses of the real LMS: the console links to them. */
 export function addSupportPages({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
-  app.get('/support/enrollment', { config: { pattern: '/support/enrollment' } }, (request, reply) => {
+  app.get('/support/enrollment', (request, reply) => {
     const staff = signedInPerson(lms, request)
     if (!staff) return redirectTo(reply, `/login?next=${encodeURIComponent(request.url)}`)
     if (!staff.staff) {

@@ -82,12 +82,14 @@ test('the table of faults has the fields of a fault', () => {
   assert.deepEqual(fields.sort(), declared.sort())
 })
 
-/** The patterns of the routes in these files, as sandbox declares them. */
-function patterns(files: string): string[] {
+/** The address of a route as its file declares it, and the pattern that a route with parameters has besides. */
+const ROUTE = /(?:url: |app\.\w+(?:<[^(]*>)?\(\s*)'(\/[^']*)',(?:\s*(?:\{ config: \{ )?pattern: '([^']+)')?/g
+
+/** The routes in these files, as /sandbox/calls shows them; without those of the control API. */
+function routes(files: string): string[] {
   const sources = globSync(files, { cwd: ROOT }).map((file) => readFileSync(join(ROOT, file), 'utf8'))
-  return [
-    ...new Set(sources.flatMap((source) => [...source.matchAll(/pattern: '([^']+)'/g)].map(([, path = '']) => path))),
-  ]
+  const paths = sources.flatMap((source) => [...source.matchAll(ROUTE)].map(([, url = '', pattern = url]) => pattern))
+  return [...new Set(paths.filter((path) => !path.startsWith('/sandbox/')))]
 }
 
 test('every route of the LMS that the stand-in has is named, and every page', () => {
@@ -97,7 +99,7 @@ test('every route of the LMS that the stand-in has is named, and every page', ()
       .sort()
   const [calls = []] = tables(section(readme, '## What it conforms to'))
   const named = calls.flatMap(([cell = '']) => paths(cell)).filter((path) => path.startsWith('/'))
-  assert.deepEqual(named.sort(), patterns('sandbox/{*,api/*}.ts').sort())
+  assert.deepEqual(named.sort(), routes('sandbox/{*,api/*}.ts').sort())
   const [pages = []] = tables(section(readme, '## Pages'))
-  assert.deepEqual(pages.flatMap(([cell = '']) => paths(cell)).sort(), patterns('sandbox/pages/*.ts').sort())
+  assert.deepEqual(pages.flatMap(([cell = '']) => paths(cell)).sort(), routes('sandbox/pages/*.ts').sort())
 })
