@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -11,7 +11,7 @@ import { tlsObstacleOf } from './mysql/tls.ts'
 import type { EndpointRow, ReplicaRow, Tables } from './schema.ts'
 import { createStatements, isBusy } from './sqlite/connection.ts'
 import { refuseToWrite, sqliteDialect } from './sqlite/driver.ts'
-import { assertSinglePath, hasRoom, resolveSymlinks } from './sqlite/file.ts'
+import { assertSinglePath, resolveSymlinks, writeObstacle } from './sqlite/file.ts'
 
 /** What a database holds, and which services use it. */
 export interface Inspection {
@@ -144,28 +144,6 @@ async function inspectSqlite(name: string, triesLock: boolean): Promise<Inspecte
     return { ok: false, name, obstacle: 'unusable', reason: reasonOf(error) }
   }
 }
-
-/** What prevents the service from writing, or from creating the file and its folder; null: nothing. */
-function writeObstacle(file: string): string | null {
-  let folder = dirname(file)
-  if (existsSync(file)) {
-    if (!statSync(file).isFile()) return `${file} is not a file`
-    return unwritable(file) ?? unwritable(folder) ?? full(folder)
-  }
-  while (!existsSync(folder)) folder = dirname(folder)
-  return statSync(folder).isDirectory() ? (unwritable(folder) ?? full(folder)) : `${folder} is not a folder`
-}
-
-function unwritable(path: string): string | null {
-  try {
-    accessSync(path, constants.W_OK)
-    return null
-  } catch {
-    return `this user may not write to ${path}`
-  }
-}
-
-const full = (folder: string): string | null => (hasRoom(folder) ? null : `the disk of ${folder} is full`)
 
 const EMPTY = { level: 0, oldestCode: 0, locked: false, preEnrolled: [], endpoint: null, replicas: [] }
 

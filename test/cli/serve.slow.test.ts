@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { exchange } from '../harness.ts'
-import { run, start, temporaryFolder } from '../service/process.ts'
+import { ROOT, run, start, temporaryFolder } from '../service/process.ts'
 import { sell, serveEnv, startHoldingLms, startLms, startServe } from '../service/serving.ts'
 
 const NOBODY = 'http://127.0.0.1:9'
+const MAIN = join(ROOT, 'src/cli/main.ts')
 
 /** Runs a `serve` that must fail, and returns the lines of its standard error. */
 async function failing({ env, cwd }: { env: Record<string, string>; cwd: string }): Promise<string[]> {
@@ -46,6 +47,21 @@ describe('serve', { concurrency: 2 }, () => {
     const [line = '', ...more] = await failing({ env: serveEnv({ folder: join(cwd, 'file'), lmsUrl: NOBODY }), cwd })
     assert.deepEqual(more, [])
     assert.match(line, /lernito\.db can't be opened .*LERNITO_DATABASE_URL/)
+  })
+
+  const byRoot = { skip: process.getuid?.() === 0 ? false : 'only root can leave a file of another user' }
+  test('a file of another user beside the database is named by the service and by doctor', byRoot, async (t) => {
+    const cwd = temporaryFolder(t)
+    const env = serveEnv({ folder: cwd, lmsUrl: NOBODY })
+    await run({ args: ['migrate'], env, cwd })
+    for (const path of [cwd, join(cwd, 'lernito.db')]) chownSync(path, 65_534, 65_534)
+    writeFileSync(join(cwd, 'lernito.db.lock'), '', { mode: 0o600 })
+    const command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN] as const
+    const served = await run({ args: ['serve'], env, cwd, command })
+    assert.equal(served.code, 1)
+    assert.match(served.stderr, /can't be opened \(this user may not write to \S+\/lernito\.db\.lock\)\..*\n$/)
+    const { stdout } = await run({ args: ['doctor'], env, cwd, command })
+    assert.match(stdout, /this user may not write to \S+\/lernito\.db\.lock\.\n +What to do: .*`chown`/)
   })
 
   test('a file that is no database is called that, by every command, and is left as it is', async (t) => {

@@ -1,6 +1,9 @@
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
+  existsSync,
   lstatSync,
   openSync,
   readFileSync,
@@ -106,6 +109,32 @@ export function hasRoom(folder: string): boolean {
   const { bavail, bsize } = statfsSync(folder)
   return bavail * bsize >= ROOM_BYTES
 }
+
+/** What prevents this user from writing to a file, or from creating it and its folder; null: nothing. `file`: its whole path. */
+export function writeObstacle(file: string): string | null {
+  let folder = dirname(file)
+  if (existsSync(file)) {
+    if (!statSync(file).isFile()) return `${file} is not a file`
+    // A program of another user, such as root, may have left one of those beside it.
+    const files = ['', '-wal', '-shm', '.lock'].map((suffix) => `${file}${suffix}`).filter((one) => existsSync(one))
+    return unwritable([...files, folder]) ?? full(folder)
+  }
+  while (!existsSync(folder)) folder = dirname(folder)
+  return statSync(folder).isDirectory() ? (unwritable([folder]) ?? full(folder)) : `${folder} is not a folder`
+}
+
+function unwritable(paths: readonly string[]): string | null {
+  for (const path of paths) {
+    try {
+      accessSync(path, constants.W_OK)
+    } catch {
+      return `this user may not write to ${path}`
+    }
+  }
+  return null
+}
+
+const full = (folder: string): string | null => (hasRoom(folder) ? null : `the disk of ${folder} is full`)
 
 /**
  * Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. Call it while `db`

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely, sql } from 'kysely'
 import { AppError, messageOf } from '../../service/lib/errors.ts'
@@ -7,7 +7,7 @@ import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 import { createStatements, hasCode, isBusy, isUnusable, openConnection } from './connection.ts'
 import { refuseToWrite, sqliteDialect } from './driver.ts'
-import { assertSinglePath, keepPrivate, makePrivate, placeOf, resolveSymlinks } from './file.ts'
+import { assertSinglePath, keepPrivate, makePrivate, placeOf, resolveSymlinks, writeObstacle } from './file.ts'
 import { connectInThread } from './thread.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
 
@@ -62,7 +62,7 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
     }
     throw new AppError(
       'database.unreachable',
-      `The database ${given} can't be opened (${why}). Check that LERNITO_DATABASE_URL names a file in a folder that this user may write to.`,
+      `The database ${given} can't be opened (${writeObstacle(resolve(given)) ?? why}). Check LERNITO_DATABASE_URL, and that this user may write to the file and its folder.`,
       { cause },
     )
   }
