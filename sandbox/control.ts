@@ -111,7 +111,7 @@ function addPeopleRoutes({ app, lms }: Parts): void {
     handle(accountSchema, ({ email }) => {
       const person = state.findPerson({ email })
       if (!person) return invalid(`${email} has no account`)
-      const { missingCourse } = changeAccount({ state, world: lms.world(), now: lms.now() }, person, { active: true })
+      const { missingCourse } = changeAccount(lms.context(), person, { active: true })
       if (missingCourse === null) return done
       return invalid(`the activation failed: there is an allowance for ${missingCourse}, which doesn't exist`)
     }),
@@ -120,16 +120,15 @@ function addPeopleRoutes({ app, lms }: Parts): void {
 
 /** What becomes of accounts: they get another address, or their people have them deleted. */
 function addAccountRoutes({ app, lms }: Parts): void {
-  const context = () => ({ state: lms.state, world: lms.world(), now: lms.now() })
   app.post(
     '/sandbox/address',
-    handle(addressSchema, (change) => doneOr(changeAddress(context(), change))),
+    handle(addressSchema, (change) => doneOr(changeAddress(lms.context(), change))),
   )
   // At once, as with the person's request: the LMS renames the account days later.
   app.post(
     '/sandbox/retire',
     handle(accountSchema, ({ email }) =>
-      doneOr(changeAddress(context(), { email: retiredEmail(email), formerly: email })),
+      doneOr(changeAddress(lms.context(), { email: retiredEmail(email), formerly: email })),
     ),
   )
 }

@@ -32,8 +32,7 @@ export function register(
   if (name.trim() === '') wrong.name = 'Enter your full name'
   if (password.length < minPassword) wrong.password = `This password is too short: it needs ${minPassword} characters`
   if (Object.keys(wrong).length > 0) return { taken: false, errors: wrong }
-  const context = { state, world: lms.world(), now: lms.now() }
-  if (state.findPerson({ email }) || isRetired(context, email)) {
+  if (state.findPerson({ email }) || isRetired(lms.context(), email)) {
     wrong.email = 'This email is already associated with an existing or previous account'
   }
   if (state.findPerson({ username })) wrong.username = 'It looks like this username is already taken'

@@ -93,7 +93,7 @@ function prepare(lms: Lms, view: View, request: FastifyRequest): Prepared {
   if (!('data' in body)) return { answer: { status: body.status, body: { [view.errors]: body.detail } } }
   const call: Call = {
     lms,
-    context: { state: lms.state, world: lms.world(), now: lms.now() },
+    context: lms.context(),
     caller: admitted.caller,
     fault: request.fault,
     query: new URLSearchParams(request.url.split('?').slice(1).join('?')),

@@ -3,6 +3,7 @@ import { type Achievements, createAchievements } from './achievements.ts'
 import { type CallLog, createCallLog } from './call-log.ts'
 import { type Cost, createWorkers, type Workers } from './cost.ts'
 import { createRowLocks, type RowLocks } from './deadlock.ts'
+import type { EnrollmentContext } from './enrollment-rules.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createMails, type Mails } from './mails.ts'
 import { populate } from './populate.ts'
@@ -49,6 +50,8 @@ export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
   achievements: Achievements
   sessions: Sessions
   world: () => World
+  /** What the enrollment rules need, at this time. */
+  context: () => EnrollmentContext
   /** Deletes all data and loads this world, or the one that the stand-in started with. Tokens stay valid. */
   reset: (world?: World) => void
 }
@@ -88,6 +91,7 @@ export function createLms(options: LmsOptions): Lms {
     achievements,
     sessions,
     world: () => world,
+    context: () => ({ state, world, now: now() }),
     reset,
   }
 }

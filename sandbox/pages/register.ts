@@ -52,9 +52,7 @@ to ${done.person.email} with this link:</p>
         const main = html`<p class="wrong">This activation link leads to no account. <a href="/register">Register</a></p>`
         return sendPage(reply, 404, show('Unknown link', main))
       }
-      const { missingCourse } = changeAccount({ state: lms.state, world: lms.world(), now: lms.now() }, person, {
-        active: true,
-      })
+      const { missingCourse } = changeAccount(lms.context(), person, { active: true })
       if (missingCourse !== null) {
         // As in the real LMS: test/recordings/README.md, 'Seen besides'.
         const main = html`<p class="wrong">The activation failed, as it does in Open edX: ${person.email} has an allowance for
