@@ -45,8 +45,8 @@ test('answers as recorded in sign-in.json: authorization code with PKCE', async 
   let code = ''
   let token = ''
   for (const exchange of exchanges) {
-    const { name, request, response: recorded, jwt_header, jwt_claims } = exchange
-    assert.ok(request && recorded)
+    const { name, request, jwt_header, jwt_claims } = exchange
+    assert.ok(request)
     const headers: Record<string, string> = {}
     if (name === 'authorize, signed in as staff') headers.cookie = await signIn(lms, 'admin')
     if (name === 'authorize with an unregistered redirect') headers.cookie = await signIn(lms, 'admin')
@@ -69,9 +69,6 @@ test('answers as recorded in sign-in.json: authorization code with PKCE', async 
     const text = await compare({ response, exchange, url: lms.url })
 
     const location = response.headers.get('location')
-    const recordedLocation = recorded.headers?.location
-    const withoutCode = (url: string | null | undefined) => url?.replace(/code=\w+/, 'code=…')
-    if (recordedLocation) assert.equal(withoutCode(location), withoutCode(recordedLocation), `${name}: location`)
     code = /[?&]code=(\w+)/.exec(location ?? '')?.[1] ?? code
     token = /"access_token":"([^"]+)"/.exec(text)?.[1] ?? token
     const [head, claims] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString())
