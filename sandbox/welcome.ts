@@ -31,8 +31,7 @@ export function welcome(of: {
 }): string {
   const { url, lmsUrl, password, operator, environment, hasOwnSecret } = of
   const webhook = `${url}/api/lernito/webhook/`
-  const send = (email: string): string =>
-    `  npx lernito-openedx send --url ${webhook} \\\n    --email ${email} --course ${DEMO}`
+  const send = (email: string): string => `  npx lernito-openedx send --email ${email} \\\n    --course ${DEMO}`
   return `
 lernito-openedx is running against a stand-in LMS, on this machine only.
 

@@ -9,7 +9,6 @@ import { type SignatureForm, sign } from '../shop/signature/signature.ts'
 import { choiceIn, command, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000
-const SERVICE = 'http://127.0.0.1:8790/api/lernito'
 
 /** What X-Lernito-Signature can sign. */
 const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
@@ -31,7 +30,9 @@ export const send = command({
     id: { type: 'string' },
   },
   run: async ({ values, positionals }) => {
-    const { url = `${SERVICE}/${values.refund ? 'refund' : 'webhook'}/` } = values
+    loadDotEnv()
+    const service = `http://127.0.0.1:${process.env.LERNITO_PORT || 8790}/api/lernito`
+    const { url = `${service}/${values.refund ? 'refund' : 'webhook'}/` } = values
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
       throw usageError(`--url ${url} is not a URL that begins with http:// or https://.`)
     }
@@ -118,7 +119,6 @@ async function readPayload([file = '-', ...more]: readonly string[]): Promise<Bu
  * Throws AppError settings.invalid if it is missing.
  */
 function readWebhookSecret(): string {
-  loadDotEnv()
   const secret = readSecret({ env: process.env, name: 'LERNITO_WEBHOOK_SECRET' })
   if (secret) return secret
   throw new AppError(

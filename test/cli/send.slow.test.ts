@@ -51,6 +51,13 @@ describe('send', { concurrency: 2 }, () => {
     assert.deepEqual(await allowed('file@example.com'), [DEMO])
   })
 
+  test('without --url, sends to the port of this machine that the settings have', async () => {
+    const args = ['send', '--email', 'near@example.com', '--course', DEMO]
+    const { code, stderr } = await run({ args, env: { ...env, LERNITO_PORT: new URL(product.url).port } })
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.deepEqual(await allowed('near@example.com'), [DEMO])
+  })
+
   test('--refund takes the buyer out of the course again', async () => {
     const of = ['--email', 'refunded@example.com', '--course', DEMO]
     const sold = await send(of)
