@@ -14,16 +14,7 @@ import { pause } from '../service/lib/loop.ts'
 import { command, interruption, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { openLms, readLmsSettings } from './lms.ts'
-import {
-  findId,
-  itemOf,
-  needId,
-  noDelivery,
-  type Opened,
-  operator,
-  unknownDelivery,
-  withOperations,
-} from './operations.ts'
+import { idsOf, itemOf, needDelivery, noDelivery, type Opened, operator, withOperations } from './operations.ts'
 import { columns, plain, printJson, timeText } from './plain.ts'
 
 const IDS_AT_ONCE = 500
@@ -67,8 +58,7 @@ async function replayIds(
   { json, reopen }: { json: boolean; reopen: boolean },
 ): Promise<number> {
   const { operations } = opened
-  const ids: string[] = []
-  for (const one of given) ids.push((await findId(opened, one)) ?? one)
+  const ids = await idsOf(opened, given)
   const due: string[] = []
   const left: { id: string; why: keyof typeof WHY | 'unknown' }[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
@@ -152,9 +142,8 @@ export const withdraw = command({
     const settings = readLmsSettings()
     return withOperations(async (opened) => {
       const { operations } = opened
-      const id = await needId(opened, given)
-      const shown = (await operations.show(id)) ?? unknownDelivery(given)
-      const withdrawable = shown.withdrawable ?? { email: '', courses: [] }
+      const { id, withdrawable: found } = await needDelivery(opened, given)
+      const withdrawable = found ?? { email: '', courses: [] }
       const isChosen = (course: string): boolean => courses === null || hasCourse(courses, course)
       const chosen = withdrawable.courses.filter(({ course }) => isChosen(course))
       const { stands, ...failed } = await readStands(settings, { ...withdrawable, courses: chosen })

@@ -19,7 +19,7 @@ import {
 } from '../sale/words.ts'
 import { command, commandGroup, misused, numberIn, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { itemOf, needId, type Opened, unknownDelivery, withOperations } from './operations.ts'
+import { itemOf, needDelivery, type Opened, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const PAGE = 500
@@ -176,7 +176,7 @@ const show = command({
     }
     return withOperations(async (opened) => {
       const { operations } = opened
-      const shown = (await operations.show(await needId(opened, id))) ?? unknownDelivery(id)
+      const shown = await needDelivery(opened, id)
       // The answers to the shop are printed by themselves.
       const timeline = (await operations.timeline(shown.id)).map(({ answer: _answer, ...event }) => event)
       const answers = await operations.answers(shown.id)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
 import type { EndpointState, UnsentEvent } from '../operators/reports/outbox.ts'
 import type { SentAgain } from '../queue/outbox/send-again.ts'
@@ -18,7 +19,7 @@ import {
   runUntilSignal,
   usageError,
 } from './command.ts'
-import { findId, operator, withOperations } from './operations.ts'
+import { idsOf, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
 const HEAD = ['DELIVERY OR COURSE', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
@@ -95,9 +96,7 @@ const resend = command({
         return 0
       }
       const results: Record<string, SentAgain['kind']> = {}
-      const ids: string[] = []
-      for (const given of positionals) ids.push((await findId(opened, given)) ?? given)
-      for (const id of ids) results[id] = (await shopEvents.sendAgain({ id, by })).kind
+      for (const id of await idsOf(opened, positionals)) results[id] = (await shopEvents.sendAgain({ id, by })).kind
       if (values.json) printJson(results)
       else for (const [id, kind] of Object.entries(results)) process.stdout.write(`${plain(id)}  ${TEXTS[kind]}\n`)
       return Object.values(results).every((kind) => kind === 'sent') ? 0 : 1
@@ -122,8 +121,6 @@ export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNy
 /** LERNITO_EVENTS_SECRET, or the secret of the sandbox. Throws AppError settings.invalid for a file that can't be read. */
 export const eventsSecret = (env: Env): string =>
   readSecret({ env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
-
-const BODY_MAX = 256 * 1024
 
 /** What the line of an event shows: each kind has some of it. */
 const bodySchema = z.object({
@@ -179,7 +176,7 @@ async function receive(of: {
   json: boolean
 }): Promise<void> {
   const { request, response, secret, json } = of
-  const body = await bodyOf(request).catch(() => null)
+  const body = await buffer(request).then(String, () => null)
   if (body === null) return void response.destroy()
   const fault = request.method === 'POST' ? faultOf(request, body, secret) : `a ${request.method} request`
   if (fault !== null) {
@@ -188,17 +185,6 @@ async function receive(of: {
   }
   process.stdout.write(`${timeText(Date.now())}  ${describe(body, json)}\n`)
   response.writeHead(204).end()
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request) {
-    bytes += chunk.length
-    if (bytes > BODY_MAX) throw new Error('too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** What is wrong with the signature; null if it verifies. */
@@ -219,8 +205,9 @@ function faultOf({ headers }: IncomingMessage, body: string, secret: string): st
 }
 
 function describe(body: string, json: boolean): string {
-  const read = bodySchema.safeParse(parse(body))
-  if (json || !read.success) return plainJson(read.success ? parse(body) : plain(body.slice(0, 500)))
+  const event = parse(body)
+  const read = bodySchema.safeParse(event)
+  if (json || !read.success) return plainJson(read.success ? event : plain(body.slice(0, 500)))
   const { type, data } = read.data
   const { id, state, courses = [], name, sellable, course, percent, certificate, reason } = data
   const facts = [

@@ -5,7 +5,7 @@ import { createDatabaseClock } from '../database/dialect.ts'
 import { inspectDatabase } from '../database/inspect.ts'
 import { KNOWN_LEVEL } from '../database/migrations/migrations.ts'
 import { createOperations, type Operations } from '../operators/changes/operations.ts'
-import type { Summary } from '../operators/find/listing.ts'
+import type { Shown, Summary } from '../operators/find/listing.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { createIds } from '../sale/ids.ts'
@@ -112,7 +112,7 @@ const ID_LENGTH = 26
  * The id of the delivery whose id begins so, in any letter case; null if there is none.
  * @throws AppError delivery.ambiguous if there are several
  */
-export async function findId({ context }: Opened, given: string): Promise<string | null> {
+async function findId({ context }: Opened, given: string): Promise<string | null> {
   const prefix = given.toUpperCase()
   if (!/^[0-9A-Z]{1,26}$/.test(prefix)) return null
   const rows = await context.database.db
@@ -130,19 +130,24 @@ export async function findId({ context }: Opened, given: string): Promise<string
   throw new AppError('delivery.ambiguous', `Several ids begin with ${prefix}: ${named}${others}. Type more of the id.`)
 }
 
+/** The ids of several, where what no id begins with stays as it is. Throws as findId does, before any of them is changed. */
+export async function idsOf(opened: Opened, given: readonly string[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const one of given) ids.push((await findId(opened, one)) ?? one)
+  return ids
+}
+
 /**
- * The same for a command that can't do without the delivery.
- * @throws AppError delivery.unknown if there is none
+ * The delivery whose id begins so, for a command that can't do without it.
+ * @throws AppError delivery.unknown if there is none, and delivery.ambiguous
  */
-export async function needId(opened: Opened, given: string): Promise<string> {
-  return (await findId(opened, given)) ?? unknownDelivery(given)
+export async function needDelivery(opened: Opened, given: string): Promise<Shown> {
+  const id = await findId(opened, given)
+  const shown = id === null ? null : await opened.operations.show(id)
+  if (shown === null) throw new AppError('delivery.unknown', noDelivery(given))
+  return shown
 }
 
 /** Says that there is no such delivery, and how to find the right one. */
 export const noDelivery = (given: string): string =>
   `There is no delivery ${plain(given)}. Find it with: lernito-openedx deliveries list SEARCH`
-
-/** @throws AppError delivery.unknown */
-export function unknownDelivery(given: string): never {
-  throw new AppError('delivery.unknown', noDelivery(given))
-}
