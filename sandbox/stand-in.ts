@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { accountViews } from './api/accounts-api.ts'
 import { achievementViews } from './api/achievements-api.ts'
-import { allowanceViews } from './api/allowance-api.ts'
+import { allowanceView } from './api/allowance-api.ts'
 import { authorizeView } from './api/authorize.ts'
 import { bulkView, dashboardEnrollmentView } from './api/bulk-api.ts'
 import { courseViews } from './api/course-api.ts'
 import { courseModesView } from './api/course-details.ts'
 import { enrollmentV2View, enrollmentViews } from './api/enrollment-api.ts'
-import { enrollmentListViews } from './api/enrollment-list-api.ts'
+import { enrollmentListView } from './api/enrollment-list-api.ts'
 import { addHeartbeat } from './api/heartbeat.ts'
 import { modifyView } from './api/modify-api.ts'
 import { tokenView } from './api/oauth.ts'
@@ -99,7 +99,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     courseModesView,
     ...accountViews,
     ...achievementViews,
-    ...(lms.enrollment === 'v2' ? [] : [...enrollmentViews, ...enrollmentListViews, ...allowanceViews]),
+    ...(lms.enrollment === 'v2' ? [] : [...enrollmentViews, enrollmentListView, allowanceView]),
     ...(lms.enrollment === 'v1' ? [] : [enrollmentV2View]),
     searchEmailsView,
     dashboardEnrollmentView,

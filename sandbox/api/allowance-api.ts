@@ -5,18 +5,16 @@ import { fieldsOf, textOf } from './bodies.ts'
 import type { Call, View } from './view.ts'
 
 /** /api/enrollment/v1/enrollment_allowed/, staff only. Rules: recordings, enrollment-allowed.json. */
-export const allowanceViews: View[] = [
-  {
-    url: '/api/enrollment/v1/enrollment_allowed/',
-    // The view uses the LMS's default authentication, which ignores an opaque Bearer token.
-    accepts: 'jwt',
-    access: 'staff',
-    errors: 'detail',
-    throttled: 'enrolling',
-    enrolls: true,
-    handlers: { GET: listAllowances, POST: createAllowance, DELETE: deleteAllowance },
-  },
-]
+export const allowanceView: View = {
+  url: '/api/enrollment/v1/enrollment_allowed/',
+  // The view uses the LMS's default authentication, which ignores an opaque Bearer token.
+  accepts: 'jwt',
+  access: 'staff',
+  errors: 'detail',
+  throttled: 'enrolling',
+  enrolls: true,
+  handlers: { GET: listAllowances, POST: createAllowance, DELETE: deleteAllowance },
+}
 
 function serialized({ email, course, autoEnroll, created, personId }: Allowance) {
   return { email, course_id: course, auto_enroll: autoEnroll, created: timestamp(created), user: personId }

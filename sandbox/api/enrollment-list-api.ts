@@ -9,16 +9,14 @@ const maxPeople = 100
 const usernameRule = 'Usernames can only contain letters (A-Z, a-z), numerals (0-9), underscores (_), and hyphens (-).'
 
 /** GET /api/enrollment/v1/enrollments, staff only. Rules: recordings, enrollment-v1.json and people-lists.json. */
-export const enrollmentListViews: View[] = [
-  {
-    url: '/api/enrollment/v1/enrollments',
-    accepts: 'jwt_or_bearer',
-    access: 'staff',
-    errors: 'developer_message',
-    throttled: 'enrolling',
-    handlers: { GET: listEnrollments },
-  },
-]
+export const enrollmentListView: View = {
+  url: '/api/enrollment/v1/enrollments',
+  accepts: 'jwt_or_bearer',
+  access: 'staff',
+  errors: 'developer_message',
+  throttled: 'enrolling',
+  handlers: { GET: listEnrollments },
+}
 
 type Row = Enrollment & { username: string }
 
