@@ -1,15 +1,6 @@
-import { execFile } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { z } from 'zod'
-
-const runFile = promisify(execFile)
-const MOST_OUTPUT = 64 * 2 ** 20
-
-interface Options {
-  readonly cwd?: string
-  readonly env?: Readonly<Record<string, string | undefined>>
-}
+import { type ProgramOptions, runProgram } from '../package/tools.ts'
 
 /** Without an engine these tests are left out; deploy/test-containers.sh starts one. */
 export const skipWithoutEngine = process.env.DOCKER_HOST ? false : 'deploy/test-containers.sh runs these'
@@ -17,24 +8,13 @@ export const skipWithoutEngine = process.env.DOCKER_HOST ? false : 'deploy/test-
 /** A part of the names of what this process makes in the engine. */
 export const RUN = `lernito-test-${process.pid}`
 
-/** Runs a program and returns its standard output. What it prints on both streams is the error's message if it fails. */
-async function run(program: string, args: readonly string[], { cwd, env = {} }: Options): Promise<string> {
-  try {
-    const options = { ...(cwd === undefined ? {} : { cwd }), env: { ...process.env, ...env }, maxBuffer: MOST_OUTPUT }
-    return (await runFile(program, args, options)).stdout
-  } catch (error) {
-    if (!(error instanceof Error)) throw error
-    const [out, err] = ['stdout', 'stderr'].map((stream) => String(Reflect.get(error, stream) ?? ''))
-    throw new Error(`${program} ${args.join(' ')}\n${out}${err}`)
-  }
-}
-
 /** Runs docker and returns its standard output, without the white space around it. */
-export const docker = async (args: readonly string[], options: Options = {}): Promise<string> =>
-  (await run('docker', args, options)).trim()
+export const docker = async (args: readonly string[], options: ProgramOptions = {}): Promise<string> =>
+  (await runProgram('docker', args, options)).trim()
 
 /** Runs lines of a guide, as an operator does, until one fails. Returns what they print. */
-export const shell = (lines: string, options: Options = {}): Promise<string> => run('bash', ['-euc', lines], options)
+export const shell = (lines: string, options: ProgramOptions = {}): Promise<string> =>
+  runProgram('bash', ['-euc', lines], options)
 
 /** Waits up to `seconds` until `look` returns a value, called every 100 ms. The last failure of `look` is the cause. */
 export async function within<Value>(

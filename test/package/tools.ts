@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { ROOT } from '../service/process.ts'
 
 const runFile = promisify(execFile)
+const MOST_OUTPUT = 64 * 2 ** 20
 const BIN = join(ROOT, '.venv/package/bin')
 
 /** Where the tools of requirements.txt are not installed their tests are left out, except in CI. */
@@ -14,27 +15,29 @@ export const skipWithoutTools =
 /** The path of a tool of requirements.txt. */
 export const tool = (name: string): string => join(BIN, name)
 
-/** Runs a tool; what it says on both streams is the error's message if it ends with another code than 0. */
-export async function check({
-  name,
-  args,
-  cwd = ROOT,
-  env = {},
-}: {
-  name: string
-  args: readonly string[]
-  cwd?: string
-  env?: Record<string, string>
-}): Promise<string> {
+export interface ProgramOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+/** Runs a program and returns its standard output. What it says on both streams is the error's message if it fails. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { cwd = process.cwd(), env = {} }: ProgramOptions,
+): Promise<string> {
   try {
-    const { stdout } = await runFile(tool(name), args, { cwd, env: { ...process.env, ...env } })
-    return stdout
+    return (await runFile(program, args, { cwd, env: { ...process.env, ...env }, maxBuffer: MOST_OUTPUT })).stdout
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const said = ['stdout', 'stderr'].map((stream) => String(Reflect.get(error, stream) ?? '')).join('')
-    throw new Error(`${name} ${args.join(' ')}\n${said || error.message}`, { cause: error })
+    throw new Error(`${program} ${args.join(' ')}\n${said || error.message}`, { cause: error })
   }
 }
+
+/** Runs a tool of requirements.txt in this repository. */
+export const check = ({ name, args, ...options }: ProgramOptions & { name: string; args: readonly string[] }) =>
+  runProgram(tool(name), args, { cwd: ROOT, ...options })
 
 /** Whether a program is on this machine's PATH; `versionOption` is how it is asked for its version. */
 export function has(program: string, versionOption = '--version'): boolean {
