@@ -25,6 +25,8 @@ export interface Hits {
   readonly deliveries: readonly Summary[]
   /** Courses that the LMS has or the shop sold, and how many sales of the last 30 days each has. */
   readonly courses: readonly { readonly key: string; readonly sales: number }[]
+  /** The first of these days, `YYYY-MM-DD`. */
+  readonly since: string
   readonly courseName: CourseName
   /** If the text is an address without a sale: what the LMS knows of it, similar buyers, and the way to its page. */
   readonly noSale: {
@@ -116,7 +118,8 @@ function courseHit({ key, sales }: Hits['courses'][number], hits: Hits): Hit {
   const name = hits.courseName(key)
   const sold = sales === 0 ? words.notSold : fillCount(words.sales, sales)
   return {
-    href: `~/deliveries${queryText({ course: key, sales: 'only' })}`,
+    // What it counts; a course that was not sold lately may have been sold before.
+    href: `~/deliveries${queryText({ course: key, sales: 'only', from: sales === 0 ? '' : hits.since })}`,
     name: isolated(name ?? key, hits.words),
     below: name === null ? '' : isolated(key, hits.words),
     side: html`<span class="quiet">${sold}</span>`,

@@ -56,6 +56,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
     courses: coursesOf(sold.value.courses, catalogue.courses)
       .filter(({ key }) => isNamed(`${courseName(key) ?? ''} ${key}`))
       .slice(0, SHOWN),
+    since: month.period.from,
     courseName,
     noSale: isUnsold ? await findNoSale(parts, of) : null,
   }
