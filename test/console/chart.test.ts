@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { daysFrom, zoneOf } from '../../src/console/layout/zone.ts'
+import { daysFrom, hoursBetween, zoneOf } from '../../src/console/layout/zone.ts'
 import { axisOf, chartHtml } from '../../src/console/pages/overview/chart.ts'
 import type { Band } from '../../src/operators/incidents/incidents.ts'
 import { type Bar, countsOf } from '../../src/operators/reports/counts.ts'
@@ -47,6 +47,19 @@ test('a bar leads to the sales that were received on its day, and so does the ta
     linksOf({ text: html }).filter((link) => link === `~/deliveries?sales=only&from=${day}&to=${day}`).length
   assert.equal(to('2026-11-27'), 2)
   assert.equal(to('2026-11-24'), 1, 'no bar, no link but that of the table')
+})
+
+test('a bar of an hour leads to the sales of that hour, and so does the table', () => {
+  const [from = 0, to = 0] = bounds
+  const hours = hoursBetween(from, to)
+  const some = hours.slice(0, -1).map((start, index) => ({
+    from: start,
+    to: hours[index + 1] ?? to,
+    counts: countsOf([{ state: 'enrolled' as const, count: 1 }]),
+  }))
+  const links = linksOf({ text: chartHtml({ bars: some, by: 'hour', zone, bands: [], now }) })
+  const link = `~/deliveries?sales=only&received=${from + 9 * HOUR_MS}-${from + 10 * HOUR_MS}`
+  assert.equal(links.filter((one) => one === link).length, 2)
 })
 
 test('an outage is a strip over its hours, and leads to the sales that waited', () => {

@@ -162,6 +162,18 @@ test('the chart has a bar for each hour of one or two days, and for each day of 
   assert.deepEqual(lengths('2026-10-24'), ['day', 3])
 })
 
+test('the list of an hour has its sales alone, until the reader removes the hour or chooses days', async () => {
+  const hour = Date.UTC(2026, 9, 31, 23)
+  const list = `/deliveries?sales=only&received=${hour}-${hour + 3_600_000}`
+  const page = await see(list, 'UTC')
+  assert.match(readable(page), /All 2 .*Received from 31 Oct 2026, 23:00 .* until 31 Oct 2026, 23:59 .*1–2 of 2/)
+  const rest = linksOf(page).filter((link) => !link.includes('received='))
+  assert.ok(rest.includes('/lernito/console/deliveries?sales=only'), 'a chip')
+  assert.ok(rest.includes('/lernito/console/deliveries?sales=only&from=2026-11-11'), 'a period')
+  assert.match(readable(await see(`${list}&from=2026-11-01`, 'UTC')), /Received from 1 Nov 2026, 00:00 UTC ×/)
+  assert.match(readable(await see(`/deliveries?received=${hour - 3_600_000}-${hour}`, 'UTC')), /No delivery matches/)
+})
+
 test('of two usual periods with the same days, one is marked', () => {
   const [lastOfMonth, zone] = [Date.UTC(2026, 10, 30, 12), zoneOf('UTC')]
   const { period } = boundsOf({ from: '2026-11-01', to: '' }, { now: lastOfMonth, zone })

@@ -84,7 +84,7 @@ async function filtersHtml(
 
 /** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */
 async function countsOf({ operations }: PageParts, query: ListQuery, { received, receivedTo }: DeliveryFilter) {
-  if (!isEmpty({ ...query, state: '', sales: '', from: '', to: '' })) return null
+  if (!isEmpty({ ...query, state: '', sales: '', from: '', to: '', received: '' })) return null
   return operations.countByState({ from: received, to: receivedTo, sales: query.sales !== '' })
 }
 

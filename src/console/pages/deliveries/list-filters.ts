@@ -27,10 +27,12 @@ export function readQuery(parameters: URLSearchParams) {
     const given = parameters.get(name) ?? ''
     return z.iso.date().safeParse(given).success ? given : ''
   }
+  const span = (name: string): string => /^\d{1,14}-(\d{1,14})?$/.exec(parameters.get(name) ?? '')?.[0] ?? ''
   const oneOf = <Name extends string>(name: string, all: readonly Name[]): Name | '' =>
     all.find((one) => one === parameters.get(name)) ?? ''
   const cause = oneOf('cause', REASON_CODES)
   const [replay = ''] = /^[0-9A-Z]{26}$/.exec(parameters.get('replay') ?? '') ?? []
+  const [from, to] = [day('from'), day('to')]
   return {
     q: text('q'),
     /** A course key: only deliveries that name it as a whole. */
@@ -40,11 +42,13 @@ export function readQuery(parameters: URLSearchParams) {
     /** `only`: enrolled deliveries of which the LMS took a course away. */
     ended: oneOf('ended', ['only']),
     /** From when to when (ms since 1970) the LMS or the database was away; without an end, it still is. */
-    waited: /^\d{1,14}-(\d{1,14})?$/.exec(parameters.get('waited') ?? '')?.[0] ?? '',
+    waited: span('waited'),
     state: oneOf('state', DELIVERY_STATES),
     /** The first and the last day of receiving. */
-    from: day('from'),
-    to: day('to'),
+    from,
+    to,
+    /** Instead of days: from when to when (ms since 1970) they were received, as a bar of the chart has it. */
+    received: from + to === '' ? span('received') : '',
     /** The code of the reason why they failed, and the course that it is about. */
     cause,
     about: cause === '' ? '' : text('about'),
@@ -72,9 +76,10 @@ export type ListQuery = Readonly<ReturnType<typeof readQuery>>
  * is sent to a reader in another zone means the days of that reader.
  */
 export function filterOf(
-  { q, course, sales, ended, waited, state, from, to, cause, about, replay, ids }: ListQuery,
+  { q, course, sales, ended, waited, state, from, to, received, cause, about, replay, ids }: ListQuery,
   zone: Zone,
 ): DeliveryFilter {
+  const { from: first, to: end } = spanOf(received)
   return {
     ...(q === '' ? {} : { find: q }),
     ...(course === '' ? {} : { course }),
@@ -88,6 +93,7 @@ export function filterOf(
     ...(replay === '' ? {} : { replay }),
     ...(ids === '' ? {} : { ids: ids.split(',') }),
     ...(to === '' ? {} : { receivedTo: dayIn(to, zone).to }),
+    ...(received === '' ? {} : { received: first, receivedTo: end }),
   }
 }
 
@@ -151,7 +157,7 @@ export function formHtml(
     period: query,
     zone,
     now,
-    href: (period) => action + queryText({ ...query, ...period }),
+    href: (period) => action + queryText({ ...query, ...period, received: '' }),
   })
   const courseLinks = courses
     .map(({ key, name }) => ({ key, title: name === '' ? key : name }))
@@ -222,7 +228,9 @@ export function chipsHtml(filter: DeliveryFilter, courseName: CourseName, query?
   const items = conditionsOf(filter, courseName).map(([name, value]) => {
     const text = html`${words.chips[name]} <strong>!${value}</strong>`
     if (query === undefined) return html`<li class="chip">!${text}</li>`
-    const rest = queryText({ ...query, [name]: '' })
+    // The span of a bar has both ends, so it goes as a whole.
+    const { received } = name === 'from' || name === 'to' ? { received: '' } : query
+    const rest = queryText({ ...query, [name]: '', received })
     return html`<li><a class="chip" href="~/deliveries${rest}"><span class="unseen">${words.remove} </span>!${text} <span aria-hidden="true">×</span></a></li>`
   })
   return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`

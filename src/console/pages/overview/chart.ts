@@ -47,7 +47,7 @@ const stepOf = ({ bars }: Pick<Chart, 'bars'>): number => 100 / Math.max(1, bars
 
 /**
  * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. Each bar
- * leads to the sales of its day, and the strip of an outage to those that waited. The table below has the same numbers and
+ * leads to its sales, and the strip of an outage to those that waited. The table below has the same numbers and
  * links for readers who can't see or press the bars.
  */
 export function chartHtml(chart: Chart): string {
@@ -74,9 +74,11 @@ export function chartHtml(chart: Chart): string {
 </figure>`
 }
 
-const dayUrl = ({ zone }: Pick<Chart, 'zone'>, { from }: Pick<Bar, 'from'>): string => {
-  const day = dayText(from, zone)
-  return `~/deliveries${queryText({ sales: 'only', from: day, to: day })}`
+/** The sales of a bar. */
+const barUrl = ({ by, zone }: Pick<Chart, 'by' | 'zone'>, bar: Pick<Bar, 'from' | 'to'>): string => {
+  const day = dayText(bar.from, zone)
+  const received = by === 'hour' ? { received: spanText(bar) } : { from: day, to: day }
+  return `~/deliveries${queryText({ sales: 'only', ...received })}`
 }
 
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
@@ -88,7 +90,7 @@ function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number)
   const stack = stackHtml(bar, { name, x: (index + 0.15) * step, width: step * 0.7, y })
   if (stack === '') return ''
   const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
-  return html`<a href="${dayUrl(chart, bar)}" tabindex="-1" aria-hidden="true"><rect class="day" x="${round(index * step)}%" y="${TOP}" width="${round(step)}%" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
+  return html`<a href="${barUrl(chart, bar)}" tabindex="-1" aria-hidden="true"><rect class="day" x="${round(index * step)}%" y="${TOP}" width="${round(step)}%" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
 }
 
 /** @param of.name the time at which the bar begins */
@@ -165,7 +167,7 @@ function chartTableHtml(chart: Chart, shown: readonly Series[]): string {
     .toReversed()
     .map(
       (bar) =>
-        html`<tr><th scope="row"><a href="${dayUrl(chart, bar)}">${zone.format(by, bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+        html`<tr><th scope="row"><a href="${barUrl(chart, bar)}">${zone.format(by, bar.from)}</a></th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
   return html`<details id="numbers"><summary>${words.table}</summary>
