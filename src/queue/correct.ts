@@ -139,8 +139,14 @@ export interface CourseSwap {
 /** What a bulk correction can put right: the key of the course is wrong, so a replay can't help. */
 export const WRONG_KEYS = ['course.missing', 'course_key.malformed'] as const satisfies readonly ReasonCode[]
 
-/** Whether somebody took the buyer out of the course of a line, or is to. */
-export const mayBeOut = ({ standing, withdrawal }: Line): boolean => withdrawal !== null || isOut(standing)
+/**
+ * Whether somebody took the buyer out of the course of a line, or is to. That a check found no enrollment means nothing where
+ * none was made: the wrong key of another course kept the whole sale back.
+ */
+export const mayBeOut = ({ result, account, standing, withdrawal }: Line): boolean =>
+  withdrawal !== null ||
+  standing?.standing === 'unenrolled' ||
+  (isOut(standing) && (result !== null || account !== null))
 
 /**
  * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks

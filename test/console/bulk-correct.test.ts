@@ -116,6 +116,17 @@ test('selected deliveries are replayed or handled together, and a form without a
   assert.match(await read('/handled'), /Nothing is selected/)
 })
 
+test('a bundle that was checked meanwhile is corrected too: nobody was taken out of a course that the wrong key kept back', async () => {
+  const about = 'course-v1:Nobody+Knows+Bundle'
+  const id = await sell('frank@example.com', [about, PYTHON])
+  await someone.send(`/deliveries/${id}/check`)
+  assert.match(await read(`/deliveries/${id}`), /PY101\+2026 not enrolled not enrolled checked/)
+  const page = await someone.see(`/correct?${new URLSearchParams({ cause: 'course.missing', about, enroll_in: DEMO })}`)
+  assert.match(readable(page), /frank@example\.com account frank .* at once/)
+  const sent = await someone.send('/correct', fieldsOf(page))
+  await readUntil(own(sent.location), /1 of 1 buyers are on their way/)
+})
+
 test('the figures of a correction say so if they count only the buyers that the page lists', async () => {
   const about = 'course-v1:Nobody+Lists+All'
   await Promise.all(Array.from({ length: 201 }, (_, index) => sell(`many-${index}@example.com`, [about])))

@@ -175,14 +175,16 @@ test('a sale that fails after the preview is not corrected: nobody has seen it',
 
 test('a buyer who was taken out of a course is left to a person: the corrected sale would enroll them there again', async (t) => {
   const bench = await start(t)
-  const [withdrawn = '', unenrolled = ''] = await failed(bench, ['a', 'b'], [COURSE, OTHER])
+  const [withdrawn = '', unenrolled = '', lost = ''] = await failed(bench, ['a', 'b', 'c'], [COURSE, OTHER])
   await setFacts(bench.db, withdrawn, { courses: { [OTHER]: 'enrolled' } })
   await bench.operations.withdraw({ id: withdrawn, courses: [OTHER], paid: false, by: 'bob' })
   const standing = { standing: 'unenrolled', mode: null, checkedAt: 1, since: 1 } as const
   await setFacts(bench.db, unenrolled, { standings: { [OTHER]: standing } })
+  const gone = { ...standing, standing: 'missing' } as const
+  await setFacts(bench.db, lost, { courses: { [OTHER]: 'enrolled' }, standings: { [OTHER]: gone } })
   bench.clock.at += 1000
   const order = await bench.operations.startCorrection({ filter, corrects, by })
-  assert.deepEqual([order.total, await runAll(bench, order.id)], [2, 0])
+  assert.deepEqual([order.total, await runAll(bench, order.id)], [3, 0])
   assert.equal((await bench.row(withdrawn)).state, 'needs_attention')
 })
 
