@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
@@ -83,6 +84,20 @@ test('of more events than the page lists, it says that these are the oldest', as
   assert.doesNotMatch(await pageWith(/410 Gone/), /are listed/)
   await Promise.all(emails.map(sold))
   await pageWith(/Waiting 102, .* Only the oldest 100 are listed\./)
+})
+
+test('more events than are counted are not called 10,000', async (t) => {
+  const { pageWith, sold, receiver, someone, folder } = await setUp(t)
+  receiver.answer(statusAnswer(410))
+  await sold('first@example.com')
+  await pageWith(/410 Gone.* Waiting 1,/)
+  const database = new DatabaseSync(`${folder}/lernito.db`)
+  database.exec(`with recursive n(i) as (select 10000 union all select i + 1 from n where i < 20000)
+    insert into outbox select 'COPY' || i, about, seq, type, body, created_at, due_at, 0, null, null from outbox, n`)
+  database.close()
+  await pageWith(/Waiting 10,000\+, the oldest since/)
+  const badge = /Events to the shop <span class="count bad">10,000\+</
+  await until('the menu', async () => badge.test((await someone.see('/events')).text) || undefined)
 })
 
 test('an event about a course names the course, and leads to no delivery', async (t) => {

@@ -174,7 +174,9 @@ test('events that the shop does not get are a problem: a failing endpoint, event
   const broken: readonly (readonly [Partial<OutboxHealth>, RegExp])[] = [
     [{ endpoint: { ...up, state: 'down', error: 'it answered 401' } }, /it answered 401\. Events that wait: 53/],
     [{ endpoint: { ...up, state: 'gone' } }, /410 Gone/],
-    [{ failed: 2 }, /given up after three days: 2/],
+    [{ failed: 2 }, /given up after three days: 2\./],
+    [{ failed: 10_000 }, /given up after three days: 10,000\+\./],
+    [{ pending: 10_000, endpoint: { ...up, state: 'gone' }, failed: 2 }, /Events that wait: 10,002\+\./],
     [{ oldestAt: now - 11 * MINUTE_MS }, /the oldest for 11 min/],
   ]
   for (const [of, words] of broken) {

@@ -7,7 +7,7 @@ import { wrongNow } from '../../shop/senders/view.ts'
 import type { PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
 import { refreshes } from './elements.ts'
-import { fillCount, numberText, timeHtml } from './format.ts'
+import { fillCount, numberText, timeHtml, unsentText } from './format.ts'
 import { queryOf, sessionOf } from './request.ts'
 import { sendHtml } from './send-html.ts'
 import { fill, TEXTS } from './texts.ts'
@@ -26,7 +26,7 @@ declare module 'fastify' {
 /** What waits for a person: deliveries by state, webhooks with a wrong signature, and events that the shop doesn't get. */
 interface Badges extends BacklogCounts {
   readonly refused: number
-  readonly events: number
+  readonly events: string
 }
 
 interface ConsoleStatus {
@@ -79,8 +79,10 @@ export function navigationHtml(of: { session: Session; current: MenuPath | undef
 /** These are faults; buyers who have not registered yet are none. */
 const FAULTS: readonly (keyof Badges)[] = ['needs_attention', 'refused', 'events']
 
-const countHtml = (count: number, of: keyof Badges): string =>
-  count === 0 ? '' : html` <span class="count ${FAULTS.includes(of) ? 'bad' : ''}">${numberText(count)}</span>`
+const countHtml = (count: number | string, of: keyof Badges): string => {
+  const text = typeof count === 'string' ? count : numberText(count)
+  return text === '0' ? '' : html` <span class="count ${FAULTS.includes(of) ? 'bad' : ''}">${text}</span>`
+}
 
 /**
  * Returns the line about the LMS, the queue and the call budget; it updates itself, and the menu.
@@ -108,8 +110,8 @@ export function addStatus({ scope, operations, readSenders, shopEvents, breaker,
       readSenders(),
       shopEvents?.health() ?? null,
     ])
-    const unsent = events !== null && isFailing(events, now()) ? events.pending + events.failed : 0
-    return { ...counts, refused: wrongNow(refused, now())?.count ?? 0, events: unsent }
+    const unsent = events !== null && isFailing(events, now()) ? [events.pending, events.failed] : []
+    return { ...counts, refused: wrongNow(refused, now())?.count ?? 0, events: unsentText(...unsent) }
   }
   // The page itself says what is wrong with the database.
   const counts = shareReads({ read: () => badges().catch(() => null), forMs: KEPT_MS, now })

@@ -17,7 +17,7 @@ const LISTED_COLUMNS = [
   'error',
 ] as const
 
-/** How many events wait, how many were given up, and when the oldest that waits was stored. The counts stop at 10,000. */
+/** How many events wait, how many were given up, and when the oldest that waits was stored. The counts stop at UNSENT_MAX. */
 export async function readOutboxBacklog(db: Kysely<Tables>) {
   return {
     pending: await countUnsent(db, 'waiting'),

@@ -79,12 +79,12 @@ export async function sendFailedAgain(
 }
 
 /** Counting stops here, so that it reads at most this many entries of an index. */
-const COUNT_MAX = 10_000
+export const UNSENT_MAX = 10_000
 
-/** How many events wait, or were given up: at most 10,000. */
+/** How many events wait, or were given up: at most UNSENT_MAX. */
 export async function countUnsent(db: Kysely<Tables>, which: 'waiting' | 'failed'): Promise<number> {
   const is = which === 'waiting' ? 'is' : 'is not'
-  const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(COUNT_MAX).as('some')
+  const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(UNSENT_MAX).as('some')
   const { count } = await db
     .selectFrom(some)
     .select((eb) => eb.fn.countAll().as('count'))

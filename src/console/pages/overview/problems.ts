@@ -3,7 +3,7 @@ import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
 import { isFailing, type OutboxHealth } from '../../../operators/reports/outbox.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { type SendersView, wrongNow } from '../../../shop/senders/view.ts'
-import { durationText, fillCount, numberText } from '../../layout/format.ts'
+import { durationText, fillCount, numberText, unsentText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 
@@ -124,7 +124,7 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
 function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
   if (events === null || !isFailing(events, now)) return []
   const { endpoint, pending, failed, oldestAt } = events
-  const count = numberText(pending + failed)
+  const count = unsentText(pending, failed)
   const { title } = words.events
   const text =
     endpoint?.state === 'down'
@@ -132,7 +132,7 @@ function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
       : endpoint?.state === 'gone'
         ? fill(words.events.gone, { count })
         : failed > 0
-          ? fillCount(words.events.failed, failed)
+          ? fill(words.events.failed, { count: unsentText(failed) })
           : fill(words.events.late, { count, waits: durationText(now - (oldestAt ?? now)) })
   return [{ id: 'events', grade: 'bad', title, text, path: '/events', action: words.openEvents }]
 }

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../operators/reports/outbox.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml, refreshes } from '../../layout/elements.ts'
-import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, timeHtml, unsentText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
@@ -58,7 +58,7 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   const { request, now } = of
   const { endpoint, pending, failed, oldestAt, events } = outbox
   const again = queryOf(request).get('again')
-  const tried = pending === 0 ? words.againNone : fillCount(words.again, pending)
+  const tried = pending === 0 ? words.againNone : fillCount(words.again, pending, { count: unsentText(pending) })
   const done = again === null ? '' : noticeHtml({ request, grade: 'good', html: html`${tried}` })
   const oldest = oldestAt === null ? '' : html`, ${words.oldest} !${timeHtml(oldestAt)}`
   const { sentAt = null, error = null, errorAt = null } = endpoint ?? {}
@@ -69,8 +69,8 @@ function pageHtml(outbox: Outbox, of: Shown): string {
       words.lastError,
       errorAt === null ? '' : html`<q>${error ?? ''}</q> <span class="quiet">!${timeHtml(errorAt)}</span>`,
     ],
-    [words.pending, html`${numberText(pending)}!${oldest}`],
-    [words.failed, numberText(failed)],
+    [words.pending, html`${unsentText(pending)}!${oldest}`],
+    [words.failed, unsentText(failed)],
   ])
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
