@@ -160,3 +160,16 @@ test('a correction that a colleague has made since the preview says that nothing
   assert.match(await readUntil(path, /Nothing was changed/), /No sale that failed for this key is left/)
   assert.doesNotMatch((await someone.see(path)).text, /class="note good"/)
 })
+
+test('while the LMS can’t be asked, the preview says of nobody when the course begins, and asks for no other one', async () => {
+  const ASKED = 'course-v1:CodeTherapy+CS101011+2025_T1'
+  const about = 'course-v1:Nobody+Knows+Outage'
+  await sell('alice@example.com', [about])
+  await product.lms.faults([{ status: 503 }])
+  const text = await read(`/correct?${new URLSearchParams({ cause: 'course.missing', about, enroll_in: ASKED })}`)
+  assert.match(
+    text,
+    /Enroll in Clean Code .* could not be looked up in the LMS.* alice@example\.com not known .* not known /,
+  )
+  assert.doesNotMatch(text, /on registration|Choose the course/)
+})

@@ -130,7 +130,7 @@ async function readPreview(
 type Preview = Awaited<ReturnType<typeof readPreview>>
 
 function previewHtml(view: Preview): string {
-  const { request, from, to, total, items, running } = view
+  const { request, from, to, written, course, total, items, running } = view
   const again =
     running === undefined
       ? ''
@@ -144,8 +144,10 @@ function previewHtml(view: Preview): string {
   }
   const missing = html`<strong class="course bad">${TEXTS.courses.missing}</strong>`
   const wrong = side(TEXTS.delivery.soldAs, name(from) || missing, differenceHtml(from, to ?? from))
-  const right =
-    to === null ? html`<div>${words.noTarget}</div>` : side(words.enrollIn, name(to), differenceHtml(to, from, 'good'))
+  // While the LMS can't be asked, what the operator came with is neither right nor wrong.
+  const target = to ?? (course.ok ? '' : written)
+  const choose = html`<div>${course.ok ? words.noTarget : ''}</div>`
+  const right = target === '' ? choose : side(words.enrollIn, name(target), differenceHtml(target, from, 'good'))
   const swap = html`<div class="swap">!${wrong}<span aria-hidden="true">→</span>!${right}</div>`
   return html`!${stepsHtml('preview')}!${again}!${swap}!${obstacleHtml(view)}!${figuresHtml(view)}!${startHtml(view)}!${otherHtml(view)}
 <div class="head"><h2>${words.buyers}</h2><p class="quiet">${words.leftOut}</p></div>
@@ -213,8 +215,8 @@ function startHtml(view: Preview): string {
 
 /** Another course than the closest one. It is open if there is none. */
 function otherHtml(view: Preview): string {
-  const { query, to, written } = view
-  return html`<details!${to === null ? ' open' : ''}><summary>${words.other}</summary>
+  const { query, to, written, course } = view
+  return html`<details!${to === null && course.ok ? ' open' : ''}><summary>${words.other}</summary>
 <form method="get" action="~/correct" class="stack">!${hiddenFields(query)}<label for="enroll_in">${words.key}</label>
 <input id="enroll_in" name="enroll_in" value="${written === '' ? (to ?? '') : written}" maxlength="${KEY_MAX}" spellcheck="false" autocomplete="off"!${invalidMark(isTargetMissing(view))}><button class="second">${words.lookUp}</button></form></details>`
 }
@@ -229,7 +231,13 @@ function buyerCells(item: Summary, view: Preview): string[] {
       : account.username === null
         ? html`<span class="state pre-enrolled">${words.accounts.none}</span>`
         : html`<span class="state enrolled">${words.accounts.one} <bdi>${account.username}</bdi></span>`
-  const then = isLeft(item) ? words.then.left : account?.username ? words.then.soon : words.then.later
+  const then = isLeft(item)
+    ? words.then.left
+    : account === null
+      ? words.accounts.unknown
+      : account.username === null
+        ? words.then.later
+        : words.then.soon
   const sold = courseIds.map((course) => courseNameHtml(course, view.request.courseName)).join('<br>')
   return [
     html`<div><a href="~/deliveries/${id}"><bdi>${name || address}</bdi></a><br><small class="quiet"><bdi>${address}</bdi></small></div>`,
