@@ -165,12 +165,16 @@ test('a handled sale shows the note of the operator, and a row is reached and op
   await page.waitForURL(new RegExp(String(id)))
 })
 
-test('a queued sale says that the LMS is unreachable', async () => {
+test('a queued sale says that the LMS is unreachable, and what the service does then', async () => {
   const { page } = await openConsole(browser, product)
   await product.lms.faults([{ status: 503 }])
   await sell('waits@example.com')
   await open(page, '/deliveries?q=waits@')
-  await row(page, 'waits@example.com').getByText('LMS down; continues by itself').waitFor()
+  const outcome = row(page, 'waits@example.com').locator('.outcome', { hasText: 'LMS down; continues by itself' })
+  const cut = await outcome.evaluate((one) => [one.scrollWidth - one.clientWidth, one.scrollHeight - one.clientHeight])
+  assert.deepEqual(cut, [0, 0], 'its end can be read')
+  const { height = 0 } = (await row(page, 'waits@example.com').boundingBox()) ?? {}
+  assert.ok(height <= 49.5, `the row is as low as others: ${height}`)
   await product.lms.noFaults()
   await row(page, 'waits@example.com').getByText('Waits for the buyer’s account').waitFor()
 })

@@ -79,7 +79,7 @@ function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = ag
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
 <td role="cell"><a class="row-link" href="~/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
-<td role="cell"!${why}>!${outcomeLineHtml(item, of)}</td>
+<td role="cell"!${why}><span class="outcome">!${outcomeLineHtml(item, of)}</span></td>
 <td role="cell">!${whenHtml(activeAt)}</td></tr>`
 }
 
