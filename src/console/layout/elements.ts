@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { commonEnds } from '../../operators/find/similar.ts'
 import { ownPath } from '../session/site.ts'
 import { queryOf } from './request.ts'
-import { TEXTS } from './texts.ts'
+import { TEXTS, textNamed } from './texts.ts'
 
 /**
  * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
@@ -138,7 +138,7 @@ export function doneHtml(
 ): string {
   const name = queryOf(request).get('done') ?? ''
   const grade = Object.hasOwn(texts.good, name) ? 'good' : 'warning'
-  const text = Object.hasOwn(texts[grade], name) ? texts[grade][name] : undefined
+  const text = textNamed(texts[grade], name)
   return text === undefined ? '' : noticeHtml({ request, grade, html: html`${text}` })
 }
 

@@ -4,7 +4,7 @@ import { UNSENT_MAX } from '../../queue/outbox/send-again.ts'
 import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
-import { fill, TEXTS } from './texts.ts'
+import { fill, TEXTS, textNamed } from './texts.ts'
 import { DAY_MS, HOUR_MS, type Look, zoneOf } from './zone.ts'
 
 const SECOND_MS = 1000
@@ -88,8 +88,7 @@ export function courseUrl(key: string, lmsUrl: string): string | null {
 
 /** How a webhook was signed, in two words; the form of the signed text shows on hover. */
 export function signatureHtml(form: string): string {
-  const name = Object.entries(TEXTS.signature.forms).find(([one]) => one === form)?.[1] ?? form
-  return html`<span title="${formText(form)}">${name}</span>`
+  return html`<span title="${formText(form)}">${textNamed(TEXTS.signature.forms, form) ?? form}</span>`
 }
 
 /** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */

@@ -6,6 +6,12 @@ import words from './texts.json' with { type: 'json' }
  */
 export const TEXTS = words
 
+/** The one of these texts with a name that comes from elsewhere, such as an address; undefined if there is none. */
+export const textNamed = <Text>(
+  texts: Readonly<Record<string, Text>>,
+  name: string | null | undefined,
+): Text | undefined => (Object.hasOwn(texts, name ?? '') ? texts[name ?? ''] : undefined)
+
 type Values = Readonly<Record<string, string>>
 
 /** Fills the placeholders of a text. Throws Error if one has no value; a test checks all uses. */

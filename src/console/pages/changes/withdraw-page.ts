@@ -10,7 +10,7 @@ import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elemen
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, formOf, sessionOf, type WithId } from '../../layout/request.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
@@ -87,7 +87,7 @@ async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promi
   const here = `~${deliveryPath(request)}`
   const crumbs = crumbsOf(delivery)
   const pending = withdrawalsOf(delivery).filter(({ endedAt }) => endedAt === null)
-  const [, text] = Object.entries(words.problems).find(([name]) => name === sent?.get('problem')) ?? []
+  const text = textNamed(words.problems, sent?.get('problem'))
   const warning = text === undefined ? '' : problemHtml(text)
   const body =
     pending.length > 0

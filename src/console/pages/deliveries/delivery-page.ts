@@ -14,7 +14,7 @@ import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.t
 import { timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
-import { TEXTS } from '../../layout/texts.ts'
+import { TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
@@ -176,20 +176,19 @@ function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
   const start = events.findLastIndex((one) => kinds.includes(one.kind))
   const endOf = (all: readonly DeliveryEvent[]) =>
     all.flatMap((event) => {
-      const ended = Object.entries(ENDED).find(([one]) => one === event.kind)
-      return ended === undefined ? [] : [{ kind: ended[0], grade: ended[1], detail: event.detail }]
+      const grade = textNamed(ENDED, event.kind)
+      return grade === undefined ? [] : [{ kind: event.kind, grade, detail: event.detail }]
     })
   const [begun, after] = [events[start], endOf(events.slice(start + 1)).at(-1)]
   if (begun === undefined || after === undefined) return null
   const before = endOf(events.slice(0, start)).at(-1)
   const failedAgain = after.grade === 'bad' && before?.grade === 'bad'
   const again = before?.detail === after.detail ? words.results.sameCause : words.results.otherCause
-  const texts: Readonly<Record<string, string>> = words.results
   return {
     at: begun.at,
-    began: texts[kind] ?? '',
+    began: textNamed(words.results, kind) ?? '',
     grade: after.grade,
-    text: failedAgain ? again : (texts[after.kind] ?? ''),
+    text: failedAgain ? again : (textNamed(words.results, after.kind) ?? ''),
   }
 }
 

@@ -6,7 +6,7 @@ import { sameFields, seenField } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
 import { deliveryPath, formOf, type WithId } from '../../layout/request.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { leadToPage, sentForm } from '../../session/sent-form.ts'
 
@@ -74,9 +74,8 @@ async function send(
   const { number, kind, by, at, detail } = of.change
   const delivery = await operations.show(request.params.id)
   const here = `~${deliveryPath(request)}`
-  const [, did] = Object.entries(TEXTS.events).find(([name]) => name === kind) ?? []
   const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
-  const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${did ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
+  const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${textNamed(TEXTS.events, kind) ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${words.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
 <form method="post" action="${here}/${action}">!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
   return sendPage({

@@ -7,7 +7,7 @@ import { courseOfReason, isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { copyButton } from '../../layout/elements.ts'
-import { fill, TEXTS } from '../../layout/texts.ts'
+import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
 
 /** A text that an operator can send. */
@@ -53,10 +53,9 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
   const besides = isDoneInPart ? `\n\n${fill(replies.besides, values)}` : ''
   const name = request?.name ?? ''
   const greeting = name === '' ? replies.greetingUnnamed : fill(replies.greeting, { name })
+  const said = sentence.courses.length === 0 ? undefined : textNamed(replies.situations, sentence.situation)
   const { toBuyer: buyer, toShop: shop } =
-    reason !== null
-      ? REASONS[reason.code]
-      : { toBuyer: sentence.courses.length === 0 ? null : textFor(sentence.situation), toShop: null }
+    reason !== null ? REASONS[reason.code] : { toBuyer: said ?? null, toShop: null }
   return [
     ...(buyer === null || request === null
       ? []
@@ -104,10 +103,6 @@ export function accountReply({
   const sentence = { situation: kept.situation, courses: [...new Set(bought.flatMap(({ is }) => is.courses))] }
   return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
 }
-
-/** null for a situation that always has a reason. */
-const textFor = (situation: Situation): string | null =>
-  Object.entries(replies.situations).find(([one]) => one === situation)?.[1] ?? null
 
 /** Shows a reply with a button that copies it. */
 export const copyReplyHtml = (reply: Reply): string =>

@@ -7,7 +7,7 @@ import { foldLetters } from '../../../queue/search-terms.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { CourseName } from '../../layout/course-names.ts'
 import { fillCount, stateHtml, timeHtml } from '../../layout/format.ts'
-import { TEXTS } from '../../layout/texts.ts'
+import { TEXTS, textNamed } from '../../layout/texts.ts'
 import type { Answered } from '../../lms-calls.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 import { accountStateHtml } from '../deliveries/people-page.ts'
@@ -88,7 +88,7 @@ const isolated = (text: string, searched: readonly string[]): string => html`<bd
 
 function personHit(item: Summary, { words: searched }: Hits): Hit {
   const { situation } = deliverySentence(item)
-  const account = Object.entries(words.accounts).find(([one]) => one === situation)?.[1]
+  const account = textNamed(words.accounts, situation)
   return {
     href: `~/people/${item.id}`,
     name: isolated(item.name || (item.email ?? ''), searched),

@@ -3,7 +3,7 @@ import { isAcceptedAgain, type RefusedSender, wrongSignatures } from '../../../s
 import { listTable } from '../../layout/elements.ts'
 import { numberText, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { TEXTS } from '../../layout/texts.ts'
+import { TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.refused
@@ -32,7 +32,7 @@ function rowsOf(sender: RefusedSender): string[][] {
         ? html`${words.neverSigned}`
         : html`${isAcceptedAgain(sender, cause) ? words.signedAgain : words.signedBefore} !${timeHtml(signedAt)}`
     return [
-      html`<div>${textOf(code)}</div>`,
+      html`<div>${textNamed(words.codes, code) ?? code}</div>`,
       html`<div>!${addressHtml(address)}<br><span class="quiet">!${signed}</span></div>`,
       timeHtml(firstAt),
       timeHtml(lastAt),
@@ -40,8 +40,6 @@ function rowsOf(sender: RefusedSender): string[][] {
     ]
   })
 }
-
-const textOf = (code: string): string => Object.entries(words.codes).find(([one]) => one === code)?.[1] ?? code
 
 function addressHtml(address: string): string {
   if (address === '') return html`${words.others}`
