@@ -4,7 +4,6 @@ import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { PASSWORD, STAFF, startWithConsole, type WithConsole } from '../console/harness.ts'
-import { DEMO } from '../harness.ts'
 import { launchBrowser } from './browser.ts'
 
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
@@ -29,9 +28,7 @@ export async function startBrowsing(options: Parameters<typeof startWithConsole>
     browser,
     /** Opens a page by its path below the console's address. */
     open: (page: Page, path: string) => page.goto(product.console + path),
-    /** Sells, and gives the delivery's id. */
-    idOf: async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
-      String((await product.sell({ email, courseIds })).headers['x-lernito-delivery']),
+    idOf: product.idOf,
   }
 }
 

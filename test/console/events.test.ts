@@ -13,14 +13,8 @@ async function setUp(t: TestContext, { catalogueMs }: { catalogueMs?: number } =
   const product = await startWithConsole({ env, ...(catalogueMs === undefined ? {} : { catalogueMs }) })
   t.after(() => product.stop())
   const someone = await operator(product)
-  const pageWith = (words: RegExp): Promise<string> =>
-    until(`the page with ${words}`, async () => {
-      const text = readable(await someone.see('/events'))
-      return words.test(text) ? text : undefined
-    })
-  const sold = async (email: string): Promise<string> =>
-    String((await product.sell({ email })).headers['x-lernito-delivery'])
-  return { ...product, receiver, someone, pageWith, sold }
+  const pageWith = (words: RegExp): Promise<string> => someone.readUntil('/events', words)
+  return { ...product, receiver, someone, pageWith, sold: product.idOf }
 }
 
 test('the page of events says that the shop has every event', async (t) => {
@@ -46,10 +40,7 @@ test('the page shows what waits and why, and an operator sends again after a 410
   assert.match(answered.location, /\/events\?again=0$/)
   await receiver.received(({ data }) => data.id === id)
   await pageWith(/The shop has every event/)
-  assert.match(
-    readable(await someone.see('/changes')),
-    /Sent to the shop again .* events that waited: 1, given up before: 0/,
-  )
+  assert.match(await someone.read('/changes'), /Sent to the shop again .* events that waited: 1, given up before: 0/)
 })
 
 test('while events wait, the page updates itself, and does not say that an endpoint works whose last answer was an error', async (t) => {
@@ -82,7 +73,7 @@ test('of more events than the page lists, it says that these are the oldest', as
   const emails = Array.from({ length: 101 }, (_, index) => `many-${index}@example.com`)
   await sold('first@example.com')
   assert.doesNotMatch(await pageWith(/410 Gone/), /are listed/)
-  await Promise.all(emails.map(sold))
+  await Promise.all(emails.map((email) => sold(email)))
   await pageWith(/Waiting 102, .* Only the oldest 100 are listed\./)
 })
 
@@ -105,7 +96,7 @@ test('an event about a course names the course, and leads to no delivery', async
   receiver.answer(statusAnswer(410))
   const id = await sold('alice@example.com')
   await pageWith(/answered 410 Gone: it wants no more events/)
-  await until('the catalogue', async () => /open no end/.test(readable(await someone.see('/courses'))) || undefined)
+  await until('the catalogue', async () => /open no end/.test(await someone.read('/courses')) || undefined)
   await lms.reset(worldOf([{ id: DEMO, name: 'Another name' }]))
   await pageWith(/course\.changed Another name course-v1:edX\+DemoX\+Demo_Course/)
   const leads = linksOf(await someone.see('/events')).filter((link) => /\/deliveries\/./.test(link))
@@ -116,12 +107,12 @@ test("a delivery's page tells the shop of it again", async (t) => {
   const { sold, receiver, someone } = await setUp(t)
   const id = await sold('alice@example.com')
   await until('the event', () => (receiver.types(id).length === 1 ? true : undefined))
-  assert.match(readable(await someone.see(`/deliveries/${id}`)), /Send the result to the shop again/)
+  assert.match(await someone.read(`/deliveries/${id}`), /Send the result to the shop again/)
   const { location } = await someone.send(`/deliveries/${id}/send-again`)
   assert.match(location, /\?done=sentAgain$/)
   await until('the second event', () => (receiver.types(id).length === 2 ? true : undefined))
   assert.equal(new Set(receiver.got.map(({ webhookId }) => webhookId)).size, 2)
-  assert.match(readable(await someone.see(`/deliveries/${id}`)), /Sent to the shop again by \S+ · as enrolled/)
+  assert.match(await someone.read(`/deliveries/${id}`), /Sent to the shop again by \S+ · as enrolled/)
   assert.equal((await someone.send('/deliveries/01KGA000000000000000000001/send-again')).status, 404)
 })
 
@@ -129,10 +120,9 @@ test('without LERNITO_EVENTS_URL the page says so, and nothing can be sent', asy
   const product = await startWithConsole()
   t.after(() => product.stop())
   const someone = await operator(product)
-  const { headers } = await product.sell({ email: 'alice@example.com' })
-  const id = String(headers['x-lernito-delivery'])
-  assert.match(readable(await someone.see('/events')), /LERNITO_EVENTS_URL is not set/)
-  assert.doesNotMatch(readable(await someone.see(`/deliveries/${id}`)), /Send the result to the shop again/)
+  const id = await product.idOf('alice@example.com')
+  assert.match(await someone.read('/events'), /LERNITO_EVENTS_URL is not set/)
+  assert.doesNotMatch(await someone.read(`/deliveries/${id}`), /Send the result to the shop again/)
   assert.equal((await someone.send('/events/send-again')).status, 404)
   assert.equal((await someone.send(`/deliveries/${id}/send-again`)).status, 404)
 })

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import type { StandInOptions } from '../../sandbox/stand-in.ts'
-import { type Product, startProduct } from '../harness.ts'
+import { DEMO, type Product, startProduct } from '../harness.ts'
+import { until } from '../service/process.ts'
 import { createVisitor, type Seen, type Visitor } from './visitor.ts'
 
 export const PASSWORD = 'pw-Test-123'
 export const STAFF = 'admin@lms.test'
 export const LEARNER = 'alice@example.com'
+/** Where a service has its console. */
+const BASE = '/lernito/console/'
 
 /** Starts the complete service with its console. */
 export async function startWithConsole({
@@ -34,7 +37,13 @@ export async function startWithConsole({
   })
   const console = `${product.url}/lernito/console`
   redirectUris['console-client'] = [`${env.LERNITO_PUBLIC_URL ?? product.url}/lernito/console/callback`]
-  return { ...product, console }
+  return {
+    ...product,
+    console,
+    /** Sells, and gives the delivery's id. */
+    idOf: async (email: string, courseIds: readonly string[] = [DEMO], name = 'New'): Promise<string> =>
+      String((await product.sell({ email, courseIds, name })).headers['x-lernito-delivery']),
+  }
 }
 export type WithConsole = Awaited<ReturnType<typeof startWithConsole>>
 
@@ -73,21 +82,31 @@ export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>,
   assert.equal(back.status, 303, back.text)
   const csrf = csrfOf(await visitor.get(`${product.console}/signature`))
   assert.notEqual(csrf, '')
+  const urlOf = (path: string): string =>
+    path.startsWith(BASE) ? new URL(path, product.console).href : product.console + path
+  /** Opens a page, by its path below the console's or by a link to it; a list with filters that mean nothing leads to one without. */
+  const see = async (path: string): Promise<Seen> => {
+    const seen = await visitor.get(urlOf(path))
+    return seen.location.startsWith(`${BASE}deliveries`) ? visitor.get(urlOf(seen.location)) : seen
+  }
+  const read = async (path: string): Promise<string> => readable(await see(path))
   return {
     ...visitor,
     csrf,
     /** Posts a form as a page of the console does, and returns the page that shows what it came to, as a browser does. */
     send: async (path: string, form: Record<string, string> = {}) => {
-      const seen = await visitor.post(product.console + path, { csrf, ...form })
-      return seen.location.includes('?kept=') ? visitor.get(new URL(seen.location, product.console).href) : seen
+      const seen = await visitor.post(urlOf(path), { csrf, ...form })
+      return seen.location.includes('?kept=') ? visitor.get(urlOf(seen.location)) : seen
     },
-    /** Opens a page; the address of a list with filters that mean nothing leads to one without them. */
-    see: async (path: string) => {
-      const seen = await visitor.get(product.console + path)
-      return seen.location.startsWith('/lernito/console/deliveries')
-        ? visitor.get(new URL(seen.location, product.console).href)
-        : seen
-    },
+    see,
+    /** Opens a page, and returns its text. */
+    read,
+    /** Returns the text of a page once it matches. */
+    readUntil: (path: string, words: RegExp): Promise<string> =>
+      until(`${path} with ${words}`, async () => {
+        const text = await read(path)
+        return words.test(text) ? text : undefined
+      }),
   }
 }
 export type Operator = Awaited<ReturnType<typeof operator>>

@@ -12,7 +12,7 @@ const someone = await operator(product)
 test('while another program locks the database, the overview says that webhooks are refused, and the sign-in why it fails, and the log says it once', async () => {
   const other = await lockDatabase(product)
   assert.equal((await product.sell({ email: 'refused@example.com' })).status, 503)
-  const overview = readable(await someone.see('/'))
+  const overview = await someone.read('/')
   assert.match(overview, /nothing can be stored The database .*lernito\.db can't be used: database is locked\..* 503/)
   assert.doesNotMatch(overview, /All quiet/)
   const back = await signIn(createVisitor(), product)
@@ -21,7 +21,5 @@ test('while another program locks the database, the overview says that webhooks 
   assert.ok(product.log.every(({ msg }) => msg !== 'unexpected error in the console'))
   other.exec('rollback')
   other.close()
-  await until('the end', async () =>
-    /nothing can be stored/.test(readable(await someone.see('/'))) ? undefined : true,
-  )
+  await until('the end', async () => (/nothing can be stored/.test(await someone.read('/')) ? undefined : true))
 })

@@ -51,12 +51,12 @@ test('while the LMS is down, the notice of a form says that what it began waits 
   await someone.send(`${path}/replay`)
   for (const done of ['replayed', 'withdrawing']) {
     await until(`the notice of ${done}`, async () => {
-      const text = readable(await someone.see(`${path}?done=${done}`))
+      const text = await someone.read(`${path}?done=${done}`)
       return /The service attempts this as soon as the LMS answers\. Dismiss/.test(text) ? true : undefined
     })
   }
   const waiting = /LMS down for (\d+ s|a second), so this delivery waits: .* The service tries the LMS again at/
-  assert.match(readable(await someone.see(path)), waiting)
+  assert.match(await someone.read(path), waiting)
 })
 
 test('while the LMS is down, the page of a delivery does not say that it is attempted', async (t) => {
@@ -65,7 +65,7 @@ test('while the LMS is down, the page of a delivery does not say that it is atte
   const { headers } = await product.sell({ email: 'queued@example.com' })
   const path = `/deliveries/${headers['x-lernito-delivery']}`
   const text = await until('the outage', async () => {
-    const page = readable(await someone.see(path))
+    const page = await someone.read(path)
     return page.includes('so this delivery waits') ? page : undefined
   })
   assert.match(text, /Queued Not enrolled yet\. LMS down for [\w ]+, so this delivery waits/)
@@ -124,7 +124,7 @@ test('the page after signing out has links to the console and to the sign-out of
 
 test('an outage that paused for a moment has lasted as long on the overview as under incidents', async (t) => {
   t.after(() => product.lms.noFaults())
-  const overview = async () => readable(await someone.see('/'))
+  const overview = async () => await someone.read('/')
   for (const email of ['first@example.com', 'second@example.com']) {
     await product.lms.faults([{ status: 503 }])
     await product.sell({ email })

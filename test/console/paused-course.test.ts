@@ -14,7 +14,7 @@ test('the overview and the page of courses name a course for which the LMS fails
   const someone = await operator(product, now)
   const pageWith = (path: string, words: RegExp): Promise<string> =>
     until(`${path} with ${words}`, async () => {
-      const text = readable(await someone.see(path))
+      const text = await someone.read(path)
       return words.test(text) ? text : undefined
     })
 
@@ -32,7 +32,7 @@ test('the overview and the page of courses name a course for which the LMS fails
   const list = await someone.see('/deliveries?q=a@example.com')
   assert.match(readable(list), /Queued .*Next attempt .*; the last one failed/)
   const [, id = ''] = /id="row-(\w{26})"/.exec(list.text) ?? []
-  const waiting = readable(await someone.see(`/deliveries/${id}`))
+  const waiting = await someone.read(`/deliveries/${id}`)
   assert.match(waiting, /Not enrolled yet\..* The last attempt failed: .*500.* Next attempt: .* Copy reply/)
 
   await product.lms.noFaults()

@@ -12,9 +12,8 @@ const now = (): number => Date.now() + ahead
 const product = await startWithConsole({ now, lms: { now } })
 after(() => product.stop())
 const someone = await operator(product, now)
-const idOf = async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
-  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
-const read = async (path: string): Promise<string> => readable(await someone.see(path))
+const { idOf } = product
+const { read } = someone
 
 describe('the page of a person', () => {
   const accounts: [email: string, words: RegExp][] = [

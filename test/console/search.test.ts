@@ -10,8 +10,7 @@ const PYTHON = 'course-v1:Lernito+PY101+2026'
 const product = await startWithConsole()
 after(() => product.stop())
 const someone = await operator(product)
-const sell = async (email: string, name: string, courseIds = [DEMO]): Promise<string> =>
-  String((await product.sell({ email, name, courseIds })).headers['x-lernito-delivery'])
+const sell = (email: string, name: string, courseIds = [DEMO]): Promise<string> => product.idOf(email, courseIds, name)
 const search = (q: string) => someone.send('/search', { q })
 
 const martin = await sell('martin.lopez@firma.example', 'Martín López', [PYTHON])

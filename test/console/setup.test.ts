@@ -11,7 +11,7 @@ const PREVIOUS = 'the-secret-before-the-change'
 const product = await startWithConsole({ env: { LERNITO_WEBHOOK_SECRET_PREVIOUS: PREVIOUS, LERNITO_REFUNDS: 'on' } })
 after(() => product.stop())
 const someone = await operator(product)
-const read = async (): Promise<string> => readable(await someone.see('/setup'))
+const read = async (): Promise<string> => await someone.read('/setup')
 const sell = async (secret: string): Promise<void> => {
   const body = payload({ email: 'alice@example.com' })
   assert.equal((await exchange({ url: product.webhook, headers: signed(body, secret), body })).status, 200)
