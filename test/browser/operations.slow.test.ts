@@ -118,3 +118,22 @@ for (const javaScriptEnabled of [true, false]) {
     assert.equal(await page.getByText('Mark as handled…').count(), 0)
   })
 }
+
+test('the name of a course stands in the line of what is said of it, with its key right below, and can be pressed', async () => {
+  const { page } = await openConsole(browser, product)
+  const id = await idOf('line@example.com')
+  await open(page, `/deliveries/${id}`)
+  const name = page.locator('.list a.course')
+  await until('the name', async () => (await name.count()) > 0 || (await page.reload().then(() => undefined)))
+  /** Where the letters are, without the padding around them. */
+  const lettersOf = (of: string) =>
+    page.evaluate<{ top: number; bottom: number }>(`(() => {
+      const range = document.createRange()
+      range.selectNodeContents(document.querySelector('.list ${of}'))
+      return range.getBoundingClientRect().toJSON()
+    })()`)
+  const [course, key, said] = [await lettersOf('a.course bdi'), await lettersOf('code'), await lettersOf('.word')]
+  assert.ok(Math.abs(course.top - said.top) < 2, `${course.top} ${said.top}`)
+  assert.ok(key.top - course.bottom < 4, `${key.top} ${course.bottom}`)
+  assert.ok(((await name.boundingBox())?.height ?? 0) >= 24)
+})
