@@ -239,8 +239,8 @@ function actionHtml(line: Line, view: View): string {
   const counted = { sales: 'only', state: 'needs_attention', ...view.period } as const
   if (status.kind === 'missing') {
     if (status.similar === null || stopped === 0) return ''
-    const query = queryText({ ...counted, cause: 'course.missing', about: key })
-    const url = `~/correct${query}&${new URLSearchParams({ enroll_in: status.similar })}`
+    const query = { ...counted, cause: 'course.missing', about: key } as const
+    const url = `~/correct${queryText({ ...query, enroll_in: status.similar })}`
     return html`<a class="button" href="${url}">${fillCount(words.correct, stopped)}</a>`
   }
   const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)

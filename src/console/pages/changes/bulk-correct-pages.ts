@@ -63,8 +63,8 @@ export function addBulkCorrection(parts: PageParts): void {
     const isOurs = WRONG_KEYS.some((code) => code === query.cause) && query.about !== '' && until <= now()
     // Without the course in the LMS, all of them would fail again: the preview says so.
     if (!isOurs || !course.ok || course.value === null) {
-      const again = new URLSearchParams({ ...query, enroll_in: targetOf(form) })
-      return reply.redirect(`${request.site.base}/correct?${again}`, 303)
+      const again = queryText({ ...query, enroll_in: targetOf(form) })
+      return reply.redirect(`${request.site.base}/correct${again}`, 303)
     }
     const filter = { ...filterOf(query, request.zone), to: until }
     const corrects = { from: query.about, to: course.value.key }

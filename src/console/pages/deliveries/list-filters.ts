@@ -106,10 +106,11 @@ function spanOf(text: string): { from: number; to?: number } {
 
 /**
  * Returns the query as the end of an address, with its question mark; empty if it has no condition.
- * @param query the conditions, with the place in the list, or with what was done to a delivery in it
+ * @param query the conditions, with the place in the list, with what was done to a delivery in it, or with the course to
+ *   correct them to
  */
 export function queryText(
-  query: Partial<ListQuery> & { after?: string; skip?: string; passed?: string; done?: string },
+  query: Partial<ListQuery> & { after?: string; skip?: string; passed?: string; done?: string; enroll_in?: string },
 ): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`

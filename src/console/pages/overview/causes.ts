@@ -40,7 +40,8 @@ interface Context {
 
 function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Context): string {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
-  const query = queryText({ state, cause: code, about: course ?? '' })
+  const group = { state, cause: code, about: course ?? '' }
+  const query = queryText(group)
   const list = count === 1 ? `~/deliveries/${latest}` : `~/deliveries${query}`
   const similar = code === 'course.missing' && course !== null ? closestCourse(course) : null
   const isOther = similar !== null && course !== null
@@ -56,7 +57,7 @@ function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Con
   const replay = html`<a class="button second" href="~/replay${query}">${fillCount(words.attention.replay, count)}</a>`
   // What the key was meant to be is known, so a replay alone can't help.
   const correct = isOther
-    ? html`<a class="button" href="~/correct${query}&amp;${new URLSearchParams({ enroll_in: similar }).toString()}">${fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })}</a> `
+    ? html`<a class="button" href="~/correct${queryText({ ...group, enroll_in: similar })}">${fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })}</a> `
     : ''
   const action =
     waitsFor !== null || state === 'rejected'
