@@ -41,6 +41,10 @@ export function factsHtml(rows: readonly (readonly [name: string, value: string]
   return items.length === 0 ? '' : html`<dl class="facts">!${items.join('')}</dl>`
 }
 
+/** Returns a figure for a list of them. `number` and `more`: escaped HTML. */
+export const figureHtml = (of: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
+  html`<div class="${of.look}"><dt>${of.name}</dt><dd>!${of.number}</dd><dd>!${of.more}</dd></div>`
+
 /**
  * Returns a text as code, with a mark where it differs from another one, between what they have in common at both ends.
  * Letter case is no difference.

@@ -68,8 +68,9 @@ function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
   return rest.length === 0 ? name : `${name}: ${rest.join(' ')}`
 }
 
-const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
-  html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
+/** A buyer in a line: the name, and the address. */
+export const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
+  html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small><bdi>${email ?? TEXTS.deliveries.noEmail}</bdi></small>`
 
 function runningHtml(running: readonly BulkReplay[]): string {
   const items = running.map(({ id, by, startedAt, replayed, total, corrects }) => {

@@ -6,7 +6,7 @@ import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
-import { differenceHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
+import { differenceHtml, figureHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -184,7 +184,7 @@ function figuresHtml({ total, items, accounts }: Preview): string {
   const known = items.map((item) => accountOf(item, accounts)).filter((account) => account !== null)
   const having = known.filter(({ username }) => username !== null).length
   const figure = (name: string, value: number, more: string, look = ''): string =>
-    html`<div class="${look}"><dt>${name}</dt><dd><strong>${numberText(value)}</strong></dd><dd>${more}</dd></div>`
+    figureHtml({ name, number: html`<strong>${numberText(value)}</strong>`, more: html`${more}`, look })
   const figures = [
     figure(words.figures.sales, total, words.figures.all),
     ...(known.length === 0

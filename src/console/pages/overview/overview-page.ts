@@ -5,7 +5,7 @@ import { type StateCounts, sumOf, totalOf } from '../../../operators/reports/cou
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
-import { factsHtml, refreshes } from '../../layout/elements.ts'
+import { factsHtml, figureHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
@@ -179,10 +179,10 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
       state !== 'pre_enrolled' || count === 0 || period.from > weekAgo
         ? ''
         : html`<br><a href="~/deliveries${queryText({ sales: 'only', state, to: weekAgo })}">${words.older}</a>`
-    return tile({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
+    return figureHtml({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
   })
   const all = html`<strong>${numberText(totalOf(counts))}</strong>`
-  const first = tile({ name: words.tiles.sales, number: all, more: html`${today}`, look: '' })
+  const first = figureHtml({ name: words.tiles.sales, number: all, more: html`${today}`, look: '' })
   return html`<dl class="figures">!${[first, ...tiles].join('\n')}</dl>`
 }
 
@@ -195,9 +195,6 @@ function othersHtml({ sold: counts, period }: View): string {
   })
   return html`<p class="also quiet">${fillCount(words.others.also, totalOf(counts))} !${parts.join(', ')}. ${words.others.uncounted}</p>`
 }
-
-const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
-  html`<div class="${look}"><dt>${name}</dt><dd>!${number}</dd><dd class="quiet">!${more}</dd></div>`
 
 /** From how many causes the deliveries of the period are; '' if some of the causes are from another time. */
 function causesText(causes: View['causes'], count: number): string {

@@ -8,7 +8,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { type Buyers, buyersOf } from '../changes-page.ts'
+import { type Buyers, buyerHtml, buyersOf } from '../changes-page.ts'
 import { queryText, readQuery } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.shopEvents
@@ -133,6 +133,5 @@ function subjectHtml(
 ): string {
   if (deliveryId === null) return html`<div>!${courseNameHtml(course ?? '', request.courseName)}</div>`
   const buyer = buyers.get(deliveryId)
-  const name = buyer?.name ? html`<bdi>${buyer.name}</bdi> ` : ''
-  return html`<a href="~/deliveries/${deliveryId}">!${name}<small><bdi>${buyer?.email ?? deliveryId}</bdi></small></a>`
+  return html`<a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer ?? { name: null, email: deliveryId })}</a>`
 }
