@@ -32,9 +32,7 @@ export async function joinAsGuest({
   const { lease } = replicas
   const removed = new AbortController()
   const beat = async (): Promise<void> => {
-    const sentAt = performance.now()
     if (!(await replicas.beat())) return removed.abort(lost())
-    lease.extend(sentAt)
     await replicas.findDead()
   }
   await replicas.join()

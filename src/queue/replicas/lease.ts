@@ -1,24 +1,14 @@
 import { AppError } from '../../service/lib/errors.ts'
 
+export type Lease = ReturnType<typeof createLease>
+
 /**
  * This replica's right to call the LMS. Others end its holds when it has sent no heartbeat for `forMs`, so its own right
  * ends by then, counted from when the last confirmed heartbeat was sent.
- */
-export interface Lease {
-  /** Call it when the database confirms a heartbeat that was sent at `sentAt` (ms of the monotonic clock). */
-  extend(sentAt: number): void
-  /** The others have pruned this replica: aborts the calls in flight. Heartbeats that were sent before don't extend it. */
-  cut(): void
-  /** For a call that begins now: a signal that is aborted when the lease ends. Throws AppError lease.lost if it has ended. */
-  signal(): AbortSignal
-  isValid(): boolean
-}
-
-/**
  * @param from.forMs how long a replica may send no heartbeat before others end its holds, ms
  * @param from.clock the monotonic clock, ms; it advances while the process is stopped
  */
-export function createLease({ forMs, clock }: { forMs: number; clock: () => number }): Lease {
+export function createLease({ forMs, clock }: { forMs: number; clock: () => number }) {
   let endsAt = Number.NEGATIVE_INFINITY
   let cutAt = Number.NEGATIVE_INFINITY
   let ending = new AbortController()
@@ -31,7 +21,8 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
   }
 
   return {
-    extend: (sentAt) => {
+    /** Call it when the database confirms a heartbeat that was sent at `sentAt` (ms of the monotonic clock). */
+    extend: (sentAt: number): void => {
       if (sentAt < cutAt) return
       if (clock() >= endsAt) ending.abort(lost()) // ends the calls of the old lease, even if the timer is late
       endsAt = Math.max(endsAt, sentAt + forMs)
@@ -40,19 +31,21 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
       clearTimeout(timer)
       watch()
     },
-    cut: () => {
+    /** The others have pruned this replica: aborts the calls in flight. Heartbeats that were sent before don't extend it. */
+    cut: (): void => {
       cutAt = clock()
       endsAt = Number.NEGATIVE_INFINITY
       clearTimeout(timer)
       ending.abort(lost())
     },
-    signal: () => {
+    /** For a call that begins now: a signal that is aborted when the lease ends. Throws AppError lease.lost if it has ended. */
+    signal: (): AbortSignal => {
       // After a pause of the whole process, this may run before the timer does.
       if (clock() >= endsAt) ending.abort(lost())
       ending.signal.throwIfAborted()
       return ending.signal
     },
-    isValid: () => clock() < endsAt,
+    isValid: (): boolean => clock() < endsAt,
   }
 }
 

@@ -101,9 +101,7 @@ export function createMembership(parts: MembershipParts): Membership {
 async function join({ database, replicas, clock }: MembershipParts): Promise<number> {
   await clock.measure()
   await migrate({ database, now: clock.now })
-  const sentAt = performance.now()
   await replicas.join()
-  replicas.lease.extend(sentAt)
   await replicas.findDead() // counts the live replicas: of those that start together, only the first counts itself alone
   if (database.dialect.exclusive) await replicas.removeOthers()
   await replicas.holds.sweep()
@@ -112,11 +110,9 @@ async function join({ database, replicas, clock }: MembershipParts): Promise<num
 }
 
 async function beat({ database, replicas, availability, clock, onPruned }: MembershipParts): Promise<void> {
-  const sentAt = performance.now()
   // On SQLite the lock on the file keeps others out. The lease still ends if the whole process is paused for long.
-  if (database.dialect.exclusive) replicas.lease.extend(sentAt)
-  if (await replicas.beat()) replicas.lease.extend(sentAt)
-  else await replicas.rejoin()
+  if (database.dialect.exclusive) replicas.lease.extend(performance.now())
+  if (!(await replicas.beat())) await replicas.rejoin()
   // On a full disk, a heartbeat may find room where a sale doesn't.
   if (availability.reason() === null || (database.place?.hasRoom() ?? true)) availability.note(null)
   await clock.measure()
