@@ -30,22 +30,6 @@ export const answersSender =
 
 type Waiter<News> = (news: News | null) => void
 
-export interface Waiters<News, Of extends WaitsFor> {
-  /**
-   * Resolves to the first news that answers this request. Resolves to null when the deadline is over, `giveUp` is called,
-   * or at once if too many wait already.
-   */
-  wait(of: Of): Promise<News | null>
-  notify(id: string, news: News): void
-  /** How many requests wait. */
-  count(): number
-  isAwaited(id: string): boolean
-  /** What requests wait for, in the order in which the waiting began. */
-  awaited(): Iterable<string>
-  /** Ends all waiting at once, without an answer. */
-  giveUp(): void
-}
-
 /**
  * The requests that wait for news of what the queue does, in this process.
  * @param from.max how many may wait at the same time
@@ -57,12 +41,16 @@ export function createWaiters<News, Of extends WaitsFor>({
 }: {
   max: number
   isAnswer: (news: News, of: Of) => boolean
-}): Waiters<News, Of> {
+}) {
   const waiting = new Map<string, Set<Waiter<News>>>()
   let count = 0
 
   return {
-    wait: (of) =>
+    /**
+     * Resolves to the first news that answers this request. Resolves to null when the deadline is over, `giveUp` is called,
+     * or at once if too many wait already.
+     */
+    wait: (of: Of): Promise<News | null> =>
       new Promise((resolve) => {
         if (count >= max) return resolve(null)
         count++
@@ -78,14 +66,18 @@ export function createWaiters<News, Of extends WaitsFor>({
         const timer = setTimeout(() => waiter(null), Math.max(0, deadline - performance.now()))
         waiting.set(id, waiters.add(waiter))
       }),
-    notify: (id, news) => {
+    notify: (id: string, news: News): void => {
       for (const waiter of [...(waiting.get(id) ?? [])]) waiter(news)
     },
+    /** How many requests wait. */
     count: () => count,
-    isAwaited: (id) => waiting.has(id),
-    awaited: () => waiting.keys(),
-    giveUp: () => {
+    isAwaited: (id: string) => waiting.has(id),
+    /** What requests wait for, in the order in which the waiting began. */
+    awaited: (): Iterable<string> => waiting.keys(),
+    /** Ends all waiting at once, without an answer. */
+    giveUp: (): void => {
       for (const waiters of [...waiting.values()]) for (const waiter of [...waiters]) waiter(null)
     },
   }
 }
+export type Waiters<News, Of extends WaitsFor> = ReturnType<typeof createWaiters<News, Of>>
