@@ -4,7 +4,7 @@ import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { type Page, waited } from '../find/filter.ts'
-import { countsOf, type StateCounts, totalOf } from '../reports/counts.ts'
+import { countsOf, totalOf } from '../reports/counts.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */
@@ -182,29 +182,10 @@ export function createLook({ context, lms, database, onLms }: Watched): () => ((
 const PAGE = 20
 const BANDS_MAX = 200
 
-/** A time in which the LMS or the database was away. Times are ms since 1970. */
-export interface Band {
-  readonly id: string
-  readonly kind: IncidentKind
-  /** What the replica said that reported it last. */
-  readonly cause: string
-  readonly from: number
-  /** null: it has not ended. */
-  readonly to: number | null
-}
-
+/** A time in which the LMS or the database was away: see IncidentRow. */
 const BAND = ['id', 'kind', 'cause', 'started_at as from', 'ended_at as to'] as const
-
-/** The sales that waited in a time; see waited in filter.ts. */
-export interface WaitedSales {
-  readonly sales: number
-  /** What they are now. */
-  readonly counts: StateCounts
-  /** When the last of them was enrolled or pre-enrolled; null if none was. */
-  readonly lastEnrolledAt: number | null
-}
-
-export interface Incident extends Band, WaitedSales {}
+export type Band = Awaited<ReturnType<typeof incidentsBetween>>[number]
+export type Incident = Band & WaitedSales
 
 /** Lists incidents, the latest first: 20 before `after`, the `next` of the page before. `now` is in ms since 1970. */
 export async function listIncidents(
@@ -233,10 +214,7 @@ export async function listIncidents(
 }
 
 /** Returns the incidents that overlap the time between two times (ms since 1970), the latest 200, oldest first. */
-export async function incidentsBetween(
-  db: Kysely<Tables>,
-  { from, to }: { from: number; to: number },
-): Promise<Band[]> {
+export async function incidentsBetween(db: Kysely<Tables>, { from, to }: { from: number; to: number }) {
   const rows = await db
     .selectFrom('incidents')
     .select(BAND)
@@ -248,11 +226,11 @@ export async function incidentsBetween(
   return rows.reverse()
 }
 
-/** Counts the sales that waited between two times (ms since 1970), by what they are now. */
-export async function waitedSales(
-  db: Kysely<Tables>,
-  span: { from: number; to?: number | undefined },
-): Promise<WaitedSales> {
+/**
+ * Counts the sales that waited between two times (ms since 1970), by what they are now: see waited in filter.ts. Tells when
+ * the last of them was enrolled or pre-enrolled; null if none was.
+ */
+export async function waitedSales(db: Kysely<Tables>, span: { from: number; to?: number | undefined }) {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn }) => ['state', fn.countAll<number>().as('count'), fn.max('enrolled_at').as('last')])
@@ -267,3 +245,4 @@ export async function waitedSales(
     lastEnrolledAt: last.length === 0 ? null : Math.max(...last),
   }
 }
+export type WaitedSales = Awaited<ReturnType<typeof waitedSales>>
