@@ -63,14 +63,13 @@ export async function orderWithdrawal(
     const change = await changedSince(writing, { ...order, as: 'withdrawal_requested' })
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const { result, drafts: own } = await storeWithdrawal(writing, order)
-    const drafts = [...own]
+    const drafts = [...own] // all by the operator: an order takes no course from one that is open
     if (result.kind === 'ordered') {
       for (const other of await readOtherSales(writing.trx, { id: order.id, courses: result.withdrawal.courses })) {
         drafts.push(...(await storeWithdrawal(writing, { ...order, ...other })).drafts)
       }
     }
-    const isOperators = ({ actor }: EventDraft): boolean => actor !== undefined
-    return { result, listed: drafts.filter(isOperators), others: drafts.filter((draft) => !isOperators(draft)) }
+    return { result, listed: drafts }
   })
 }
 
