@@ -8,23 +8,11 @@ const NEWS_MS = 7 * 24 * 3_600_000
 /** How many of the latest lines are read. */
 const READ_MAX = 500
 
-/** A withdrawal that left a course as it was, and that nobody has taken care of since. */
-export interface FailedWithdrawal extends Pick<Withdrawal, 'deliveryId' | 'by' | 'isRefund'> {
-  /** What was done, and what was left alone and why. */
-  readonly result: string
-}
-
 /**
  * Returns the withdrawals that failed in the week before `now` (ms since 1970), the latest first. Without those whose
- * delivery was withdrawn, handled, replayed or sent again since.
+ * delivery was withdrawn, handled, replayed or sent again since. `result`: what was done, and what was left alone and why.
  */
-export async function readFailedWithdrawals({
-  db,
-  now,
-}: {
-  db: Kysely<Tables>
-  now: number
-}): Promise<FailedWithdrawal[]> {
+export async function readFailedWithdrawals({ db, now }: { db: Kysely<Tables>; now: number }) {
   const failed = await readFailed(db, { after: now - NEWS_MS, limit: READ_MAX })
   if (failed.length === 0) return []
   const ids = failed.map(({ deliveryId }) => deliveryId)
