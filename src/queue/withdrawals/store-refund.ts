@@ -103,8 +103,8 @@ async function readRefundable(
   const sales = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   const rows = await withLines(trx, sales)
   const newest = rows.at(-1)?.id ?? ''
-  const same = await concernedBy(trx, { rows: rows.filter((row) => row.digest === digest), courseIds })
-  if (same.length > 0) return { found: same, newest }
+  const same = rows.filter((row) => row.digest === digest)
+  if (same.length > 0) return { found: await concernedBy(trx, { rows: same, courseIds }), newest }
   if (sale !== undefined) {
     const id = (await readSaleId(trx, sale)) ?? sale
     // The shop learns the id of a correction from an event or the answer to a repeat, but refunds the payload that it sold.

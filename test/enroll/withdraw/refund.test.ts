@@ -288,6 +288,20 @@ describe('a refund of what was never sold: 404 with what to do, and nothing is w
     assert.equal(status, 404)
   })
 
+  test('a handled sale without an effect, whose payload it is, also if another sale gave the course', async () => {
+    await lms.faults([BULK, UNENROLL].map((path) => ({ path, method: 'POST', status: 500, body: 'no' })))
+    const id = await sold(ALICE)
+    assert.equal(await stateOf(id), 'queued')
+    await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+    await lms.noFaults()
+    // As if it had waited for an LMS that was down
+    await product.context.database.db.updateTable('deliveries').set({ may_have_effect: 0 }).execute()
+    await sell({ email: ALICE, name: 'Other' })
+    await isEnrolledIn(DEMO)
+    const { status, json } = await refund({ email: ALICE })
+    assert.deepEqual([status, json, await activeIn(ALICE)], [404, refused(DEMO), [DEMO]])
+  })
+
   test('and the sale may come afterwards, with the refund under the same id again', async () => {
     assert.equal((await refund({ email: ALICE, id: 'msg_early' })).status, 404)
     await sold(ALICE)
