@@ -7,7 +7,7 @@ import { reasonText } from '../sale/words.ts'
 import { auditedChange, type EventDraft, type WriteContext } from './events.ts'
 import { withLines } from './lines.ts'
 import { isDue, LONGEST_WAIT_MS } from './retry-schedule.ts'
-import { PROGRESS_COLUMNS, personOf, reasonColumns, toDelivery, toProgress, unreadable } from './rows.ts'
+import { PROGRESS_COLUMNS, personOf, reasonColumns, toDelivery, toProgress, unreadable, withWithdrawn } from './rows.ts'
 
 /** A position in the list of due rows, which is sorted by age, then by id. `person`: see personOf. */
 export interface DueRow {
@@ -157,7 +157,8 @@ export async function progressOf({
     .select(['id', ...PROGRESS_COLUMNS])
     .where('id', 'in', ids)
     .execute()
-  return rows.map((row) => ({ id: row.id, progress: toProgress(row) }))
+  const sales = await withLines(db, rows)
+  return sales.map((row) => ({ id: row.id, progress: withWithdrawn(toProgress(row), row.lines) }))
 }
 
 /** When a delivery was last received, attempted or settled (ms since 1970); null if there is none. */

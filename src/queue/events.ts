@@ -46,8 +46,6 @@ export interface Change {
   readonly id: string
   readonly progress: Progress
   readonly drafts: readonly EventDraft[]
-  /** The webhook is a retry that came after this course of its sale was withdrawn. It starts only the other ones. */
-  readonly withdrawnCourse?: string
   /** The webhook came under the webhook-id of a refund, or of another sale, whose id is `id`. It was not stored. */
   readonly misusedId?: 'refund_id' | 'sale_reused'
 }

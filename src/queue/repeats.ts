@@ -1,5 +1,5 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
-import { isTakenOut, isWanted, isWithdrawing } from '../sale/line.ts'
+import { isWanted, withdrawnOf } from '../sale/line.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
 import { lockDeliveries, readCorrections } from './change-deliveries.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
@@ -63,8 +63,8 @@ export async function readLateRetries(
   const rows = await linesOf(trx, ids)
   return new Map(
     rows.flatMap(({ id, lines }) => {
-      const out = lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)
-      return out === undefined ? [] : [[id, { withdrawnCourse: out.sent, hasRest: lines.some(isWanted) }] as const]
+      const withdrawnCourse = withdrawnOf(lines)
+      return withdrawnCourse === undefined ? [] : [[id, { withdrawnCourse, hasRest: lines.some(isWanted) }] as const]
     }),
   )
 }
@@ -72,8 +72,7 @@ export async function readLateRetries(
 /** A late retry starts what no withdrawal names, and is told which course it didn't start. */
 export const lateRetry = (id: string, { withdrawnCourse, hasRest }: LateRetry): Change => ({
   id,
-  withdrawnCourse,
-  progress: { state: 'withdrawn', reason: null, dueAt: null, generation: 0 },
+  progress: { state: 'withdrawn', reason: null, dueAt: null, generation: 0, withdrawnCourse },
   drafts: [
     {
       deliveryId: id,

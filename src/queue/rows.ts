@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
-import type { Line } from '../sale/line.ts'
+import { type Line, withdrawnOf } from '../sale/line.ts'
 import {
   courseOfReason,
   type Delivery,
   type DeliveryState,
   type EnrollmentRequest,
+  isDone,
   type Progress,
   REASON_CODES,
   type Reason,
@@ -87,6 +88,12 @@ export function toDelivery(row: WithLines<DeliveryRow>): Delivery {
 export const PROGRESS_COLUMNS = ['state', 'due_at', 'generation', ...REASON_COLUMNS] as const
 export function toProgress(row: Pick<DeliveryRow, (typeof PROGRESS_COLUMNS)[number]>): Progress {
   return { state: row.state, dueAt: row.due_at, reason: readReason(row), generation: row.generation }
+}
+
+/** The progress of a delivery with these lines. */
+export function withWithdrawn(progress: Progress, lines: readonly Line[]): Progress {
+  const withdrawnCourse = isDone(progress.state) ? withdrawnOf(lines) : undefined
+  return withdrawnCourse === undefined ? progress : { ...progress, withdrawnCourse }
 }
 
 /** The reason for a row that this program can't have written. It quotes no content, because the log gets it. */

@@ -4,9 +4,9 @@ import { isWanted, type Line, withFacts } from '../sale/line.ts'
 import { isDone, isStopped, type Progress, type Settlement, STOPPED_STATES, stateAfter } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change, TransactionContext } from './events.ts'
-import { storeLines, withLines } from './lines.ts'
+import { storeLines, type WithLines, withLines } from './lines.ts'
 import type { Holds } from './replicas/holds.ts'
-import { PROGRESS_COLUMNS, reasonColumns, toProgress } from './rows.ts'
+import { PROGRESS_COLUMNS, reasonColumns, toProgress, withWithdrawn } from './rows.ts'
 import { orderAgain } from './withdrawals/keepers.ts'
 
 /** `person`: the buyer, whose hold this replica took for the attempt. */
@@ -40,13 +40,13 @@ export async function settle(
   })
   const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
-  await writeLines(context, judged)
+  const linesIn = await writeLines(context, judged)
   for (const { effect, settlement, person } of judged) {
     const { id, outcome, dueAt } = settlement
     if (effect !== 'final' || dueAt !== null || outcome.reason === null) continue
     await orderAgain(context, { id, address: person, done: Object.keys(outcome.courses) })
   }
-  return judged.map((one) => changeOf(context, one))
+  return judged.map((one) => changeOf(context, { ...one, lines: linesIn.get(one.settlement.id) ?? [] }))
 }
 
 /** Ends the holds. Resolves to those that were still this replica's. */
@@ -98,21 +98,26 @@ async function readRows({ trx }: TransactionContext, requests: readonly SettleRe
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** Stores what the results tell of the courses. Their deliveries are locked by now, so nobody else changes the lines. */
-async function writeLines({ trx }: TransactionContext, judged: readonly Judged[]): Promise<void> {
+/**
+ * Stores what the results tell of the courses. Their deliveries are locked by now, so nobody else changes the lines. Resolves to
+ * the lines, by the ids of the deliveries.
+ */
+async function writeLines(
+  { trx }: TransactionContext,
+  judged: readonly Judged[],
+): Promise<ReadonlyMap<string, readonly Line[]>> {
   const stored = judged.filter(({ effect }) => effect !== 'lost')
   const rows = await withLines(
     trx,
     stored.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement })),
   )
-  await storeLines(
-    trx,
-    rows.map(({ id, effect, settlement, lines }) => ({
-      id,
-      before: lines,
-      lines: linesAfter(lines, { effect, settlement }),
-    })),
-  )
+  const changed = rows.map(({ id, effect, settlement, lines }) => ({
+    id,
+    before: lines,
+    lines: linesAfter(lines, { effect, settlement }),
+  }))
+  await storeLines(trx, changed)
+  return new Map(changed.map(({ id, lines }) => [id, lines]))
 }
 
 /**
@@ -179,9 +184,12 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
 const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
   landsUntil === undefined ? {} : { lands_until: landsUntil }
 
-function changeOf({ at }: TransactionContext, { effect, settlement, row, isFirstSuccess }: Judged): Change {
+function changeOf(
+  { at }: TransactionContext,
+  { effect, settlement, row, isFirstSuccess, lines }: WithLines<Judged>,
+): Change {
   const { id, detail, dueAt, calls = [] } = settlement
-  const progress = progressOf(settlement)
+  const progress = withWithdrawn(progressOf(settlement), lines)
   const { state } = progress
   if (row === undefined) return { id, progress, drafts: [] }
   if (effect === 'lost' || effect === 'stopped') return { id, progress: toProgress(row), drafts: [] }

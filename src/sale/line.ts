@@ -151,6 +151,10 @@ export const isWanted = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
   withdrawal === null ||
   (withdrawal.endedAt !== null && withdrawal.result?.kind === 'kept' && withdrawal.result.mode !== null)
 
+/** The first course that the buyer was taken out of, or is to be, or that was refunded in vain, as it was sent. */
+export const withdrawnOf = (lines: readonly Line[]): string | undefined =>
+  lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)?.sent
+
 /** The line of a course, by any spelling of its key. */
 export const lineOf = (lines: readonly Line[], course: string): Line | undefined =>
   lines.find((line) => line.course === course) ?? lines.find(({ sent }) => isSameCourse(sent, course))

@@ -208,6 +208,8 @@ export const stateAfter = ({ outcome, dueAt }: Pick<Settlement, 'outcome' | 'due
 export interface Progress extends Pick<Settlement, 'dueAt' | 'generation'> {
   readonly state: DeliveryState
   readonly reason: Reason | null
+  /** The buyer was taken out of this course of the sale, or is to be. Then the result is about the other courses. */
+  readonly withdrawnCourse?: string
 }
 
 export type EventKind =

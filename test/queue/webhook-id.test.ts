@@ -145,7 +145,7 @@ test('a late retry starts nothing while an operator’s withdrawal is carried ou
   const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
   await bench.store.write([settled(succeeded(id))])
   await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  const retried = async () => only(await bench.store.write([accepted(named('msg_1'))])).withdrawnCourse
+  const retried = async () => only(await bench.store.write([accepted(named('msg_1'))])).progress.withdrawnCourse
   assert.equal(await retried(), COURSE)
   const order = await claimOrder(bench)
   assert(order)
@@ -161,7 +161,7 @@ test('what a late retry starts reads first if an attempt may have had an effect'
   const { id } = only(await bench.store.write([accepted(sale)]))
   await bench.store.write([settled({ ...retry(id, START + 5000), effectUnknown: true })])
   await bench.operations.withdraw({ id, courses: [COURSE], paid: false, by: 'alice' })
-  assert.equal(only(await bench.store.write([accepted(sale)])).withdrawnCourse, COURSE)
+  assert.equal(only(await bench.store.write([accepted(sale)])).progress.withdrawnCourse, COURSE)
   assert.deepEqual([(await bench.row(id)).state, (await bench.row(id)).effect_unknown], ['queued', 1])
 })
 

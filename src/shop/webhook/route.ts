@@ -40,17 +40,11 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: W
     const submitted = await inbox.submit(webhook, deadline)
     if (submitted.misusedId === 'refund_id') onRefundId(webhook.webhookId ?? '')
     if (submitted.misusedId !== undefined) return misusedId(submitted.misusedId)
-    const { id, progress, eventId, withdrawnCourse } = submitted
+    const { id, progress, eventId } = submitted
     const courseCount = webhook.request?.courseIds.length ?? 0
     const waits = deadline !== null || progress !== null
-    const given =
-      withdrawnCourse !== undefined
-        ? withdrawn(withdrawnCourse)
-        : waits
-          ? answer(progress, courseCount)
-          : accepted(courseCount)
     return {
-      ...given,
+      ...(waits ? answer(progress, courseCount) : accepted(courseCount)),
       headers: { 'x-lernito-delivery': id },
       events: eventId === undefined ? [] : [{ deliveryId: id, id: eventId }],
     }
@@ -63,6 +57,9 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: W
  * number of course keys in the payload, including repeated ones. Pure; the answer is never stored.
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
+  if (progress?.withdrawnCourse !== undefined) {
+    return refusal({ status: 400, message: `Course ${progress.withdrawnCourse} was withdrawn` })
+  }
   if (progress === null || isStopped(progress.state)) return refusal(NOT_YET)
   const { state, reason } = progress
   if (reason !== null) return refusalFor(reason)
@@ -70,9 +67,6 @@ export function answer(progress: Progress | null, courseCount: number): Answer {
   const done = state === 'enrolled' ? 'User enrollment status' : 'Enrollment allowance'
   return { status: 200, body: { success: true, message: `${done} verified for ${courseCount} course(s)` } }
 }
-
-/** The answer to a retry that came after a course of its sale was withdrawn: it starts only the other courses. */
-const withdrawn = (course: string): Answer => refusal({ status: 400, message: `Course ${course} was withdrawn` })
 
 /** The answer with LERNITO_ANSWER_WITHIN_MS=0, where the sender doesn't wait for the enrollment. */
 const accepted = (courseCount: number): Answer => ({

@@ -329,6 +329,25 @@ describe('what is still to be done goes on without what is refunded', () => {
     assert.equal((await refund({ email: ALICE })).status, 200)
   })
 
+  for (const during of [true, false]) {
+    test(`a sender that waits ${during ? 'during' : 'before'} the call is told which course the sale has lost`, async () => {
+      await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+      if (!during) void sell({ email: ALICE, name: 'Another', courseIds: ['course-v1:Lernito+Honor+2026'] })
+      const arrived = hold.arrived()
+      if (!during) await arrived
+      const answered = sell({ email: ALICE, courseIds: [DEMO, PYTHON] })
+      await arrived
+      await until('the sale', async () => (await queued()) === (during ? 1 : 2) || undefined)
+      const refunded = refund({ email: ALICE })
+      await until('the order', async () => (await withdrawals()).length > 0 || undefined)
+      hold.release()
+      const { status, json } = await answered
+      await refunded
+      assert.deepEqual([status, json], [400, { success: false, message: `Course ${DEMO} was withdrawn` }])
+      await isEnrolledIn(PYTHON)
+    })
+  }
+
   test('the other courses of a queued sale are still enrolled', async () => {
     await lms.faults(FAILING)
     const id = await sold(ALICE, [DEMO, PYTHON])
