@@ -126,13 +126,10 @@ export async function readCorrections(
 export const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
 
 /**
- * Whether a delivery that starts is a new sale, because the buyer was taken out of all its courses: what it once gave, such as
+ * Whether a line that starts is sold anew, because the buyer was taken out of its course: what the sale once gave there, such as
  * a paid mode, it then gives again.
  */
-const isSoldAgain = ({ before, lines }: { before: readonly Line[]; lines: readonly Line[] }): boolean =>
-  before.every(isTakenOut) && lines.every(isWanted)
-
-const withoutAccount = (line: Line): Line => ({ ...line, account: null })
+const isSoldAgain = (before: Line, line: Line): boolean => isTakenOut(before) && isWanted(line)
 
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
@@ -183,10 +180,11 @@ export async function startAgain(
     .execute()
   const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', sorted).execute()
   const started = (await withLines(trx, rows)).map(({ lines: before, ...row }) => {
-    const lines = before.map((line) => lineOf(line, row.id))
-    return { ...row, before, lines: isSoldAgain({ before, lines }) ? lines.map(withoutAccount) : lines }
+    const all = before.map((old) => ({ old, line: lineOf(old, row.id) }))
+    const lines = all.map(({ old, line }): Line => (isSoldAgain(old, line) ? { ...line, account: null } : line))
+    return { ...row, before, lines, isNewSale: all.every(({ old, line }) => isSoldAgain(old, line)) }
   })
-  const soldAgain = started.filter(isSoldAgain).map(({ id }) => id)
+  const soldAgain = started.filter(({ isNewSale }) => isNewSale).map(({ id }) => id)
   if (soldAgain.length > 0) {
     await trx.updateTable('deliveries').set({ enrolled_at: null }).where('id', 'in', soldAgain).execute()
   }

@@ -102,6 +102,18 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
     })
 
+    test('of a sale that was refunded in part and comes again, the refunded course comes back in its paid mode, and no other', async () => {
+      const sale = { email: ACTIVE, courseIds: [HONOR, PRO], name: 'In part' }
+      assert.equal((await sell(sale)).status, 200)
+      assert.equal((await refund({ url: product.url, ...sale, courseIds: [PRO] })).status, 200)
+      await lms.seed({ enrollments: [row(ACTIVE, HONOR, 'verified', false)] })
+      assert.equal((await sell(sale)).status, 200)
+      assert.deepEqual(await rowsOf(ACTIVE), [
+        [HONOR, 'honor', true],
+        [PRO, 'professional', true],
+      ])
+    })
+
     test('a sale that comes again after its buyer has activated, and before the follow-up, gives the paid mode', async () => {
       const sale = { email: NEW, courseIds: [HONOR] }
       assert.equal((await sell(sale)).status, 200)
