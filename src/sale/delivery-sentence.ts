@@ -16,6 +16,8 @@ export interface Told {
   readonly state: DeliveryState
   readonly reason: Reason | null
   readonly lines: readonly Line[]
+  /** When it was first enrolled or pre-enrolled, ms since 1970; null: never, or all of it was withdrawn since. */
+  readonly enrolledAt: number | null
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
   /** The delivery that corrects it; null: none. */
@@ -77,7 +79,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     case 'queued':
       return tell({
         situation: state,
-        facts: [[reason === null ? 'Not enrolled yet.' : reasonShort(reason)], ...partFacts(lines, BUYER)],
+        facts: [[reason === null ? undecided(told) : reasonShort(reason)], ...partFacts(lines, BUYER)],
         next: 'The service is attempting the delivery, or retries it automatically.',
         courses: left.filter((course) => !inside.includes(course)),
       })
@@ -177,6 +179,10 @@ function waitingOf(lines: readonly CourseLine[]): Telling {
       : (['not_registered', 'Waits for the buyer’s account', REGISTERS] as const)
   return { situation, facts: [...partFacts(lines), [fact]], next, courses: coursesOf(waiting) }
 }
+
+/** What is known of a delivery that has no result. One that came again may have all of its courses. */
+const undecided = ({ enrolledAt }: Told): string =>
+  enrolledAt === null ? 'Not enrolled yet.' : 'Enrolled or pre-enrolled before, and not confirmed again yet.'
 
 /** Who is in the courses, after a sentence that is about something else: a number alone would seem to belong to that. */
 const BUYER = 'The buyer is in'

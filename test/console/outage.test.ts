@@ -71,6 +71,20 @@ test('while the LMS is down, the page of a delivery does not say that it is atte
   assert.match(text, /Queued Not enrolled yet\. LMS down for [\w ]+, so this delivery waits/)
 })
 
+test('the page of an enrolled sale that comes again while the LMS is down does not say that it is not enrolled', async (t) => {
+  t.after(() => product.lms.noFaults())
+  const sale = { email: 'alice@example.com', name: 'Repeated' }
+  const { headers } = await until('the end of the outage', async () => {
+    const answered = await product.sell(sale)
+    return answered.status === 200 ? answered : undefined
+  })
+  await product.lms.faults([{ status: 503 }])
+  await product.sell(sale)
+  const text = readable(await someone.see(`/deliveries/${headers['x-lernito-delivery']}`))
+  assert.match(text, /Queued Enrolled or pre-enrolled before, and not confirmed again yet\./)
+  assert.doesNotMatch(text, /Not enrolled yet/)
+})
+
 test('everybody who signs in within a second shares one heartbeat', async (t) => {
   // The circuit breaker is open since the tests before, and its probe is a heartbeat too.
   const logged = (text: string): number => product.log.filter(({ msg }) => String(msg).startsWith(text)).length

@@ -40,6 +40,7 @@ const told = ({
       : { ...line, withdrawal: { ...order, result: order.courses[line.course] ?? null } }
   }),
   reason: outcome.reason,
+  enrolledAt: null,
   handled: null,
   replacedBy: null,
   ...of,
@@ -202,6 +203,12 @@ test('a buyer whose account was retired is not said to get the course by a repla
     `Access ended in ${DEMO} (the account is retired), found 09:31. A replay can’t enroll this address. Ask the buyer for another one, and correct the delivery.`,
   )
   assert.equal(deliverySentence(told(sold)).unusable, 'person.retired')
+})
+
+test('a queued sale that was enrolled before is not said to be not enrolled yet', () => {
+  const before = /^Enrolled or pre-enrolled before, and not confirmed again yet\. The service is attempting/
+  assert.match(say({ state: 'queued', enrolledAt: AT }), before)
+  assert.match(say({ state: 'queued' }), /^Not enrolled yet\. The service is attempting/)
 })
 
 test('a queued sale is about the courses that no withdrawal names, whether it has ended or not', () => {

@@ -42,7 +42,7 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
   const rows = await db
     .selectFrom('deliveries')
     .select(['id', 'state', 'source', 'received_at as receivedAt', 'settled_at as settledAt', 'request'])
-    .select(['replaced_by as replacedBy', ...REASON_COLUMNS])
+    .select(['enrolled_at as enrolledAt', 'replaced_by as replacedBy', ...REASON_COLUMNS])
     .where('email', '=', emailTerm(email))
     .orderBy('id', 'desc') // ids are made in the order of receiving
     .limit(SALES_MAX + 1)

@@ -66,7 +66,7 @@ type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
 
 /** Makes what the sentence is made of from a delivery and its timeline (oldest first). */
 export function toldOf(
-  delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'settledAt' | 'replacedBy'>,
+  delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'enrolledAt' | 'settledAt' | 'replacedBy'>,
   events: readonly DeliveryEvent[],
 ): Told {
   return { ...delivery, handled: noteOf({ ...delivery, notes: events.filter(({ kind }) => kind === 'handled') }) }
