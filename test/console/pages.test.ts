@@ -22,8 +22,8 @@ describe('the overview', () => {
 
   test('shows that everything works, the counts, and the time to enrollment', async () => {
     assert.equal((await product.sell({ email: 'alice@example.com' })).status, 200)
-    const text = await readUntil('/', /Sales 1 1 today Enrolled 1 /)
-    assert.match(text, /All quiet/)
+    // Each of the two is a count of its own, and shows the one before if the machine is slow.
+    const text = await readUntil('/', /All quiet.* Sales 1 1 today Enrolled 1 /s)
     assert.match(text, /Enrolled 1 95% within /)
     assert.match(text, /Now LMS available, 0 queued/)
   })

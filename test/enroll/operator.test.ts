@@ -51,6 +51,7 @@ test('a batch call names nobody whose hold another replica has taken since the a
   await lms.faults([{ path: SEARCH, delayMs: 1, times: 1 }]) // after the attempt has begun, before the batch
   const [lost] = await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived()])
   const { db } = context.database
+  await db.insertInto('replicas').values({ id: 'another', seen_at: Date.now() }).execute() // it lives
   await db.updateTable('holds').set({ replica: 'another' }).where('name', '=', 'lost@example.com').execute()
   await lms.forgetCalls()
   hold.release()
@@ -60,7 +61,8 @@ test('a batch call names nobody whose hold another replica has taken since the a
     (await lms.state()).allowances.map(({ email }) => email),
     ['next@example.com'],
   )
-  await untilPreEnrolled(idOf(lost)) // since nobody called `another` lives
+  await db.deleteFrom('replicas').where('id', '=', 'another').execute()
+  await untilPreEnrolled(idOf(lost)) // since its replica lives no more
 })
 
 for (const [what, end] of Object.entries({
