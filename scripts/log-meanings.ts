@@ -35,7 +35,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
     'the database file was deleted, moved or replaced; the service stops':
       'The service has saved a copy and stopped. [Put the copy back](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start':
-      'During a stop, a call got no answer within 6 seconds. Nothing. The service goes on when it starts again.',
+      'During a stop, a call got no answer within 6 seconds. The service goes on when it starts again.',
     'database unavailable; webhooks are refused':
       'Webhooks get 503 because of `reason`, and the shop sends them again. Bring the database back.',
     'request could not be served':
