@@ -25,6 +25,13 @@ export function timeHtml(ms: number, to: Look = 'minutes'): string {
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
 export const agoHtml = (ms: number): string => timeHtml(ms, 'ago')
 
+/** A count of this age is not the one that was asked for, ms. */
+const AGED_MS = 2_000
+
+/** Says how old a count is, if it took so long that the page shows the one before. Both times are ms since 1970. */
+export const countedHtml = (at: number, now: number): string =>
+  now - at < AGED_MS ? '' : html`<p class="quiet">${TEXTS.counted} !${agoHtml(at)}.</p>`
+
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
 const saidHtml = (ms: number): string =>
   html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${UTC.format('clock', ms)}</time> on !${timeHtml(ms, 'date')}`

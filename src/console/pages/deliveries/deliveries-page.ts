@@ -8,7 +8,7 @@ import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import type { Line } from '../../../sale/line.ts'
 import { hiddenFields, refreshes } from '../../layout/elements.ts'
-import { timeHtml } from '../../layout/format.ts'
+import { countedHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { isUpdate, queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
@@ -38,6 +38,7 @@ export function addDeliveries(parts: PageParts): void {
   const path = '/deliveries'
 
   scope.get(path, async (request, reply) => {
+    const asked = now()
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) {
@@ -53,7 +54,8 @@ export function addDeliveries(parts: PageParts): void {
     ])
     const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited)
     const place = readPlace(parameters)
-    const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, place, became })
+    const counted = counts === null ? '' : countedHtml(counts.at, asked)
+    const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, counted, place, became })
     const main = html`<div class="list-page">!${form}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: query.q, main })
@@ -104,11 +106,13 @@ interface ListView extends Paged {
   readonly request: FastifyRequest
   /** What became of the sales that waited in the time that the query names, as escaped HTML. */
   readonly became: string
+  /** How old the counts are, as escaped HTML; '' if they are new. */
+  readonly counted: string
 }
 
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
 function resultsHtml(of: ListView): string {
-  const { parts, request, found, query, counts, place, became } = of
+  const { parts, request, found, query, counts, counted, place, became } = of
   const { items, searchedBackTo } = found
   const poll = html`<div !${refreshes({ url: `~/deliveries${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
   const searched =
@@ -121,7 +125,7 @@ function resultsHtml(of: ListView): string {
     rows === ''
       ? ''
       : html`<form method="get" action="~/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml()}</form>`
-  return html`<div id="results">!${tabsHtml({ query, counts })}
+  return html`<div id="results">!${tabsHtml({ query, counts })}!${counted}
 !${chipsHtml(filterOf(query, request.zone), request.courseName, query)}!${toolsHtml(of)}
 <div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }

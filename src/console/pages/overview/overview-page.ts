@@ -6,7 +6,7 @@ import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml, figureHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
+import { agoHtml, countedHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
@@ -21,8 +21,6 @@ import { chartHtml } from './chart.ts'
 import { type Problem, problemsOf } from './problems.ts'
 
 const words = TEXTS.overview
-/** A count of this age is not the one that was asked for: ms. */
-const AGED_MS = 2_000
 const WEEK_MS = 7 * DAY_MS
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
@@ -103,7 +101,7 @@ function overviewHtml(view: View): string {
 <div aria-live="polite" aria-relevant="additions">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
-!${countedHtml(view)}
+!${countedHtml(Math.min(view.states.at, view.sales.at, view.byCourse.at), view.now)}
 <h2>${TEXTS.chart.title[view.by]}</h2>
 !${chartHtml({ ...view, bars: sales.value })}
 !${last === null ? '' : html`<p>!${lastIncidentHtml(last)}</p>`}
@@ -113,12 +111,6 @@ function overviewHtml(view: View): string {
 function periodText({ firstDay, lastDay, zone }: View): string {
   const [from, to] = [firstDay, lastDay].map((day) => zone.format('day', dayIn(day, zone).from))
   return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
-}
-
-/** Says how old the oldest of the counts is, if one took so long that the page shows the one before. */
-function countedHtml({ states, sales, byCourse, now }: View): string {
-  const at = Math.min(states.at, sales.at, byCourse.at)
-  return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
 function problemsHtml(problems: readonly Problem[], view: View): string {
