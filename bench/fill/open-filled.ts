@@ -62,7 +62,7 @@ async function openFilled(url: string): Promise<FilledStore> {
     random: Math.random,
   })
   await replicas.join()
-  const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox: false }
+  const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox: false, publish: () => {} }
   return {
     url,
     database,
@@ -70,7 +70,6 @@ async function openFilled(url: string): Promise<FilledStore> {
     operations: createOperations({
       context,
       guard: (work) => work(),
-      publish: () => {},
     }),
     close: database.close,
   }

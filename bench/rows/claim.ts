@@ -76,7 +76,7 @@ async function alternating(from: {
 async function timeOfClaim(store: Store): Promise<number> {
   const began = performance.now()
   const due = await store.due({ limit: PAGE })
-  const { deliveries: rows } = await store.readClaimed(due.map(({ id }) => id))
+  const rows = await store.readClaimed(due.map(({ id }) => id))
   const ms = performance.now() - began
   if (rows.length !== PAGE) throw new Error(`a claim gave ${rows.length} deliveries`)
   return ms
@@ -98,7 +98,7 @@ async function timeOfAccept(store: Store, round: number): Promise<number> {
 /** The time of a group commit of results for the oldest due deliveries, with its fsync, in ms. */
 async function timeOfSettle(store: Store): Promise<number> {
   const due = await store.due({ limit: GROUP })
-  const { deliveries } = await store.readClaimed(due.map(({ id }) => id))
+  const deliveries = await store.readClaimed(due.map(({ id }) => id))
   await store.beginAttempt(deliveries)
   const writes = deliveries.map(({ id, lines, person }): Write => {
     const courses = Object.fromEntries(lines.map(({ course }) => [course, 'enrolled' as const]))

@@ -18,7 +18,7 @@ import { plain } from './plain.ts'
 const INSPECT_MS = 10_000
 
 /** What a command gets of the inbox: what a service has of it, but nobody hears of the events. */
-export interface Opened extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
+export interface Opened extends Pick<AppContext, 'context' | 'guard'> {
   readonly operations: Operations
   readonly settings: InboxSettings
   readonly vacuum: ReturnType<typeof openDatabase>['vacuum']
@@ -37,8 +37,8 @@ export async function withOperations<Result>(use: (opened: Opened) => Promise<Re
   const database = openDatabase({ url, ca, serve: false })
   const { now, measure } = createDatabaseClock({ database, wall: Date.now })
   const hasOutbox = settings.LERNITO_EVENTS_URL !== undefined
-  const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox }
-  const shared: Pick<Opened, 'context' | 'guard' | 'publish'> = { context, guard: (work) => work(), publish: () => {} }
+  const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox, publish: () => {} }
+  const shared: Pick<Opened, 'context' | 'guard'> = { context, guard: (work) => work() }
   const operations = createOperations(shared)
   try {
     await measure()

@@ -27,6 +27,9 @@ interface Step {
   readonly run: () => Promise<unknown>
 }
 
+/** Nobody is told what happened in the past. */
+const UNHEARD = { hasOutbox: false, publish: (): void => {} }
+
 /**
  * Writes past sales into a new inbox, by the writers of the service with a clock of the past, so that rows, timelines,
  * answers and the incident are what the service would have left. Throws AppError of the database.* codes.
@@ -39,7 +42,7 @@ export async function writePast(of: { url: string; sales: readonly PastSale[]; s
     let at = sales[0]?.at ?? 0
     const now = (): number => at
     await migrate({ database, now: Date.now })
-    const context = { database, now, newId: createIds({ now }), random: randomOf(seed), hasOutbox: false }
+    const context = { database, now, newId: createIds({ now }), random: randomOf(seed), ...UNHEARD }
     const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000, random: context.random })
     await replicas.join()
     const store = createStore({ ...context, replicas })

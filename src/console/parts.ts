@@ -16,7 +16,7 @@ import { formsLately, type SendersView } from '../shop/senders/view.ts'
 import { createLmsCalls } from './lms-calls.ts'
 
 /** What the service gives the console. Each page takes from it what it needs. */
-export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guard' | 'publish' | 'databaseReason'> {
+export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guard' | 'databaseReason'> {
   readonly app: FastifyInstance
   /** Sends a text to operators; null: LERNITO_NOTIFY_URL is not set. */
   readonly post: PostText | null

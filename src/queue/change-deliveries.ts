@@ -2,13 +2,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { isTakenOut, isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState, EventKind } from '../sale/types.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  type TransactionContext,
-  type WriteContext,
-} from './events.ts'
+import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
 import { reasonColumns } from './rows.ts'
 import { endedEarly } from './withdrawals/withdrawal.ts'
@@ -207,7 +201,7 @@ type Handled = { readonly kind: 'handled' | 'already' | 'unknown' } | Outdated
 export async function markHandled(
   context: WriteContext,
   { id, note, by, seen }: Seen & { id: string; note: string; by: string },
-): Promise<AuditedResult<Handled>> {
+): Promise<Handled> {
   return auditedChange<Handled>(context, async (writing) => {
     await lockDelivery(writing, id)
     const change = await changedSince(writing, { id, seen, by, as: 'handled' })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Delivery, DeliveryEvent } from '../sale/types.ts'
+import type { Delivery } from '../sale/types.ts'
 import type { Claimed } from './claimed.ts'
 import type { DueRow } from './due.ts'
 import type { Store } from './store.ts'
@@ -14,8 +14,6 @@ interface ClaimParts {
   readonly store: Pick<Store, 'me' | 'live' | 'due' | 'readClaimed'>
   readonly claimed: Claimed
   readonly waiters: Pick<Waiters<unknown, WaitsFor>, 'awaited' | 'isAwaited'>
-  /** Called with each event after it is stored. */
-  readonly publish: (event: DeliveryEvent) => void
 }
 
 /**
@@ -85,9 +83,8 @@ function claimInto(
 }
 
 /** Reads the full rows, and releases the claims on those that are no longer due. */
-async function readAll({ store, claimed, publish }: ClaimParts, ids: readonly string[]): Promise<Delivery[]> {
-  const { deliveries, events } = await store.readClaimed(ids)
-  for (const event of events) publish(event)
+async function readAll({ store, claimed }: ClaimParts, ids: readonly string[]): Promise<Delivery[]> {
+  const deliveries = await store.readClaimed(ids)
   const found = new Set(deliveries.map(({ id }) => id))
   claimed.release(ids.filter((id) => !found.has(id)))
   for (const delivery of deliveries) claimed.read(delivery)

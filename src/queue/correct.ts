@@ -15,13 +15,7 @@ import {
   type Seen,
   setHandled,
 } from './change-deliveries.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  type TransactionContext,
-  type WriteContext,
-} from './events.ts'
+import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { readDeliveries, type WithLines, withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
 import { courseTerm, fold } from './search-terms.ts'
@@ -63,7 +57,7 @@ type Corrected =
  * See Operations.correct. The corrected sale is stored as the webhook's are, by its digest. If a delivery has that digest
  * already, as after the shop has sent the corrected sale itself, that one starts again and replaces the old one.
  */
-export async function correct(context: WriteContext, correction: Correction): Promise<AuditedResult<Corrected>> {
+export async function correct(context: WriteContext, correction: Correction): Promise<Corrected> {
   const { id, withdraw, by, seen } = correction
   return auditedChange<Corrected>(context, async (writing) => {
     await lockDelivery(writing, id)

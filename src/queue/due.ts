@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { hasCourse } from '../sale/course-key.ts'
 import { isWanted } from '../sale/line.ts'
-import type { Delivery, DeliveryEvent, Progress, Reason } from '../sale/types.ts'
+import type { Delivery, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
 import { auditedChange, type EventDraft, type WriteContext } from './events.ts'
 import { withLines } from './lines.ts'
@@ -63,13 +63,10 @@ async function dueRange(
 
 /**
  * The full rows, in the order of `ids`, without those that are no longer due. A row that can't be read leaves the queue and
- * needs attention, so that it delays no other; `events` record that.
+ * needs attention, so that it delays no other.
  */
-export async function readClaimed({
-  ids,
-  ...context
-}: WriteContext & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: readonly DeliveryEvent[] }> {
-  if (ids.length === 0) return { deliveries: [], events: [] }
+export async function readClaimed({ ids, ...context }: WriteContext & { ids: readonly string[] }): Promise<Delivery[]> {
+  if (ids.length === 0) return []
   const rows = await context.database.db
     .selectFrom('deliveries')
     .selectAll()
@@ -87,8 +84,8 @@ export async function readClaimed({
       reasons.set(row.id, unreadable(error))
     }
   }
-  const events = reasons.size === 0 ? [] : await removeUnreadable(context, reasons)
-  return { deliveries: ids.flatMap((id) => byId.get(id) ?? []), events }
+  if (reasons.size > 0) await removeUnreadable(context, reasons)
+  return ids.flatMap((id) => byId.get(id) ?? [])
 }
 
 /** A delivery without the courses that its buyer is taken out of while it goes on: see continueWithout. */
@@ -102,11 +99,8 @@ function withoutUnwanted(delivery: Delivery): Delivery {
 
 const NO_REQUEST: Reason = { code: 'row.unreadable', subject: 'it holds no request' }
 
-async function removeUnreadable(
-  context: WriteContext,
-  reasons: ReadonlyMap<string, Reason>,
-): Promise<readonly DeliveryEvent[]> {
-  const { events } = await auditedChange(context, async ({ trx, at }) => {
+async function removeUnreadable(context: WriteContext, reasons: ReadonlyMap<string, Reason>): Promise<void> {
+  await auditedChange(context, async ({ trx, at }) => {
     const others: EventDraft[] = []
     for (const [id, reason] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const { numUpdatedRows } = await trx
@@ -120,7 +114,6 @@ async function removeUnreadable(
     }
     return { result: null, listed: [], others }
   })
-  return events
 }
 
 /**

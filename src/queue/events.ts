@@ -17,6 +17,8 @@ export interface WriteContext {
   readonly random: () => number
   /** Whether the shop gets events: each change then stores those that it causes, in its own transaction. */
   readonly hasOutbox: boolean
+  /** Called with each event after it is stored. */
+  readonly publish: (event: DeliveryEvent) => void
 }
 
 /** The same within an open transaction. All that it writes has the time `at`, ms since 1970. */
@@ -80,23 +82,17 @@ export async function insertEvents(
   return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
 }
 
-/** The result of a change, and the events that were stored with it. */
-export interface AuditedResult<Result> {
-  readonly result: Result
-  readonly events: readonly DeliveryEvent[]
-}
-
 /**
- * Makes a change and stores its events in one transaction. The events in `listed` become entries of the audit; those in
- * `others` appear only in the timelines of their deliveries.
+ * Makes a change and stores its events in one transaction, then publishes them. The events in `listed` become entries of the
+ * audit; those in `others` appear only in the timelines of their deliveries. Resolves to the result of the change.
  */
 export async function auditedChange<Result>(
-  { database, now, newId, random, hasOutbox }: WriteContext,
+  { database, now, newId, random, hasOutbox, publish }: WriteContext,
   change: (
     context: TransactionContext,
   ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
-): Promise<AuditedResult<Result>> {
-  return inTransaction({
+): Promise<Result> {
+  const stored = await inTransaction({
     database,
     random,
     body: async (trx) => {
@@ -106,6 +102,8 @@ export async function auditedChange<Result>(
     },
     isStored: (trx, { events }) => areStored(trx, events),
   })
+  for (const event of stored.events) publish(event)
+  return stored.result
 }
 
 /** Whether the transaction that inserted these events was committed: it stored all of them or none. */

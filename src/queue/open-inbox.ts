@@ -2,7 +2,6 @@ import { createAvailability } from '../database/availability.ts'
 import { openDatabase } from '../database/database.ts'
 import { createDatabaseClock, type Database } from '../database/dialect.ts'
 import { createIds } from '../sale/ids.ts'
-import type { DeliveryEvent } from '../sale/types.ts'
 import type { Background } from '../service/lib/loop.ts'
 import type { WriteContext } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
@@ -29,11 +28,11 @@ export interface AppContext extends Background {
   readonly databaseReason: () => string | null
   /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
   readonly landsMs: number
-  /** To be called with each event after it is stored. */
-  readonly publish: (event: DeliveryEvent) => void
 }
 
-interface InboxOptions extends Pick<AppContext, 'random' | 'publish' | 'onError' | 'signal'> {
+interface InboxOptions
+  extends Pick<AppContext, 'random' | 'onError' | 'signal'>,
+    Pick<WriteContext, 'hasOutbox' | 'publish'> {
   url: string
   ca?: string | undefined
   timing?: Timing
@@ -41,8 +40,6 @@ interface InboxOptions extends Pick<AppContext, 'random' | 'publish' | 'onError'
   newName: () => string
   /** This machine's clock, ms since 1970. */
   now: () => number
-  /** Whether the shop gets events. */
-  hasOutbox: boolean
   /** Called with the reason when the database becomes unavailable, and with null when it is available again. */
   onAvailability: (reason: string | null) => void
   /** Called with the number of replicas that were pruned. */
@@ -73,7 +70,7 @@ export function openInbox({
   const database = openDatabase({ url, ca, serve: true, idleTimeoutMs })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
-  const context = { database, now, newId: createIds({ now }), random, hasOutbox }
+  const context = { database, now, newId: createIds({ now }), random, hasOutbox, publish }
   const availability = createAvailability({
     database,
     onChange: (reason) => {
@@ -93,6 +90,6 @@ export function openInbox({
     onPruned,
   })
   const { guard, reason: databaseReason } = availability
-  const shared = { publish, onError, signal }
-  return { ...shared, database, context, now, random, inbox, replicas, membership, guard, databaseReason, landsMs }
+  const shared = { onError, signal, database, context, now, random, guard }
+  return { ...shared, inbox, replicas, membership, databaseReason, landsMs }
 }

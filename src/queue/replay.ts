@@ -10,13 +10,7 @@ import {
   startAgain,
   wantedAsNew,
 } from './change-deliveries.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  type TransactionContext,
-  type WriteContext,
-} from './events.ts'
+import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { withLines } from './lines.ts'
 
 const REPLAY_MAX = 500
@@ -39,7 +33,7 @@ type ReplayedOne = { readonly kind: 'due' | 'unknown' | 'payload.invalid' } | Ou
 export async function replayOne(
   context: WriteContext,
   { id, seen, by }: Seen & { id: string; by: string },
-): Promise<AuditedResult<ReplayedOne>> {
+): Promise<ReplayedOne> {
   return auditedChange<ReplayedOne>(context, async (writing) => {
     await lockDelivery(writing, id)
     const change = await changedSince(writing, { id, seen, by, as: 'replayed' })
@@ -54,7 +48,7 @@ export async function replayOne(
 export async function replay(
   context: WriteContext,
   { ids, by }: { ids: readonly string[]; by: string },
-): Promise<AuditedResult<Replayed>> {
+): Promise<Replayed> {
   if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
   return auditedChange(context, async (writing) => {
     const { others, ...result } = await makeDue(writing, { ids })

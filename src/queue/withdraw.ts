@@ -14,14 +14,7 @@ import {
   setHandled,
   startAgain,
 } from './change-deliveries.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  MAX_ACTOR,
-  type TransactionContext,
-  type WriteContext,
-} from './events.ts'
+import { auditedChange, type EventDraft, MAX_ACTOR, type TransactionContext, type WriteContext } from './events.ts'
 import { readDeliveries, storeLines, withLines } from './lines.ts'
 import { type Withdrawable, type WithdrawableRow, withdrawableOf } from './withdrawals/withdrawable.ts'
 import { endedEarly, type Withdrawal, withdrawalsOf } from './withdrawals/withdrawal.ts'
@@ -53,7 +46,7 @@ export type WithdrawalOrdered =
 export async function orderWithdrawal(
   context: WriteContext,
   order: WithdrawalOrder,
-): Promise<AuditedResult<WithdrawalOrdered | Outdated>> {
+): Promise<WithdrawalOrdered | Outdated> {
   // Read before the transaction, which has to lock before it reads. A delivery keeps its address until it is erased.
   const mine = context.database.db.selectFrom('deliveries').select('email').where('id', '=', order.id)
   const address = (await mine.executeTakeFirst())?.email ?? null

@@ -12,7 +12,7 @@ const OPERATOR_WAITS_MS = 10_000
  * Looks up deliveries in the LMS for an operator; see checkNow. It uses the client that the circuit breaker doesn't watch,
  * but not while the circuit breaker is open.
  */
-export function createCheckNow({ context, guard, lms, isLmsUnavailable, budget, modeOf, publish, signal }: Parts) {
+export function createCheckNow({ context, guard, lms, isLmsUnavailable, budget, modeOf, signal }: Parts) {
   return async (order: { ids: readonly string[]; by: string }): Promise<CheckedNow[]> => {
     const fail = (failure: string): CheckedNow[] => order.ids.map((id) => ({ id, failure }))
     if (isLmsUnavailable()) return fail('the LMS is not available')
@@ -23,7 +23,7 @@ export function createCheckNow({ context, guard, lms, isLmsUnavailable, budget, 
         throw error
       })
     try {
-      return await guard(() => checkNow({ context, lms, modeOf, publish, ...order, acquire }))
+      return await guard(() => checkNow({ context, lms, modeOf, ...order, acquire }))
     } catch (error) {
       if (isBusy) return fail('the call budget is used up: try again in a minute')
       throw error

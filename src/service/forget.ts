@@ -4,7 +4,6 @@ import type { CallContext } from '../enroll/pair.ts'
 import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
 import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
 import type { WriteContext } from '../queue/events.ts'
-import type { DeliveryEvent } from '../sale/types.ts'
 import { AppError } from './lib/errors.ts'
 import { within } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
@@ -12,7 +11,7 @@ import type { Parts } from './parts.ts'
 /** How long a page waits. Proxies give up after 30 s or more. */
 const WAIT_MS = 20_000
 
-interface ForgetParts extends Pick<Parts, 'context' | 'database' | 'guard' | 'calls' | 'publish'> {
+interface ForgetParts extends Pick<Parts, 'context' | 'database' | 'guard' | 'calls'> {
   /** Called with the error of a job that failed after its page had been answered. */
   readonly onLateError: (error: unknown) => void
   readonly waitMs?: number
@@ -44,7 +43,7 @@ const refused = (error: unknown): Extract<ForgetAnswer, { kind: 'refused' }> => 
 }
 
 function runJob(
-  { context, database, guard, calls, publish }: ForgetParts,
+  { context, database, guard, calls }: ForgetParts,
   { email, by, allowances }: ForgetOrder,
 ): Promise<ForgottenPerson> {
   const vacuum: Database['vacuum'] = (options) =>
@@ -52,7 +51,7 @@ function runJob(
       if (error instanceof AppError && error.code === 'database.busy') return false
       throw error
     })
-  const how = { context, publish, vacuum, compact: false, calls: allowances ? calls : null }
+  const how = { context, vacuum, compact: false, calls: allowances ? calls : null }
   return guard(() => forgetPerson({ ...how, email, by }))
 }
 
@@ -66,15 +65,14 @@ function runJob(
  */
 export async function forgetPerson(of: {
   context: WriteContext
-  publish: (event: DeliveryEvent) => void
   vacuum: Database['vacuum']
   email: string
   by: string
   compact: boolean
   calls: CallContext | null
 }): Promise<ForgottenPerson> {
-  const { context, publish, vacuum, email, by, compact, calls } = of
-  const { deliveries, traces } = await forget(context, { email, by, publish })
+  const { context, vacuum, email, by, compact, calls } = of
+  const { deliveries, traces } = await forget(context, { email, by })
   const clean = await vacuum({ traces, evenIfLarge: compact })
   const deleted = calls === null ? null : await withdrawAllowances({ ...calls, email: email.trim() })
   return {

@@ -10,7 +10,7 @@ test('the bench fills a database of today’s schema, in which the due deliverie
   const { database, store, close } = await filledSqlite({ folder, stored: 210, due: 2, apartMs: 1000 })
   t.after(close)
   const due = await store.due({ limit: 10 })
-  const { deliveries } = await store.readClaimed(due.map(({ id }) => id))
+  const deliveries = await store.readClaimed(due.map(({ id }) => id))
   assert.deepEqual(
     deliveries.map(({ state, person }) => [state, person]),
     [208, 209].map((n) => ['queued', `buyer${n}@example.com`]),

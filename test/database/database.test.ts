@@ -85,7 +85,7 @@ test('a killed service releases the file at once, and the next one has what it l
   await exit
   const next = await storeOn(url, 'next', true)
   const { id } = only(await next.store.due({ limit: 10 }))
-  assert.deepEqual(only((await next.store.readClaimed([id])).deliveries).request, arrival().request)
+  assert.deepEqual(only(await next.store.readClaimed([id])).request, arrival().request)
   await next.close()
 })
 

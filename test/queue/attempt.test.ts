@@ -46,7 +46,7 @@ test('the effect of an attempt is unknown from its start until it is settled', a
   await begin(bench, id)
   await bench.inbox.settle([{ ...retry(id, START), effectUnknown: true }])
   assert.equal(await effectOf(bench, id), 1)
-  assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
+  assert.equal(only(await bench.store.readClaimed([id])).effectUnknown, true)
 })
 
 test('a delivery may have an effect for ever since an attempt with a call began, but not for a result without one', async (t) => {
@@ -148,7 +148,7 @@ test('no attempt begins that was read before the one in which another replica di
   assert.deepEqual(await begin(other, id), new Set([id]))
   await pruneAlone(bench, 'replica-2')
   assert.deepEqual(await begin(bench, id), new Set())
-  assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
+  assert.equal(only(await bench.store.readClaimed([id])).effectUnknown, true)
 })
 
 test('an attempt goes on only at the replica that has the hold of its buyer', async (t) => {
@@ -158,7 +158,7 @@ test('an attempt goes on only at the replica that has the hold of its buyer', as
   assert.deepEqual(await bench.inbox.mayContinue([id]), new Set([id]))
   const other = await bench.replica('replica-2')
   await pruneAlone(other, 'replica-1')
-  const { deliveries } = await other.store.readClaimed([id])
+  const deliveries = await other.store.readClaimed([id])
   assert.deepEqual(await other.store.beginAttempt(deliveries), new Set([id]))
   assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
 })

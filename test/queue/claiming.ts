@@ -20,6 +20,6 @@ export async function claimNow(bench: Replica): Promise<string[]> {
 
 /** Begins the attempt of a delivery. */
 export async function begin({ store }: Replica, id: string): Promise<void> {
-  const { deliveries } = await store.readClaimed([id])
+  const deliveries = await store.readClaimed([id])
   assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
 }

@@ -90,24 +90,24 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
     const { db, close } = database
     await migrate({ database, now })
     const newId = createIds({ now })
-    const { replicas, store, raw } = await joined({ database, me, now, newId, hasOutbox, monotonic })
     const published: DeliveryEvent[] = []
+    const publish = (event: DeliveryEvent): void => void published.push(event)
+    const context = { database, now, newId, random: () => 0.5, hasOutbox, publish }
+    const { replicas, store, raw } = await joined({ ...context, me, monotonic })
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
     const inbox = createInbox({
       store: wrap(raw),
       now,
-      publish: (event) => published.push(event),
+      publish,
       onError: (error) => {
         errors.push(error)
         failed.resolve()
       },
     })
-    const context = { database, now, newId, random: () => 0.5, hasOutbox }
     const operations = createOperations({
       context,
       guard: (work) => work(),
-      publish: (event) => published.push(event),
       silentMs: 0, // no replica of these tests sends heartbeats
     })
     closers.push(async () => {
@@ -145,6 +145,7 @@ export async function joined({
   now,
   newId = createIds({ now }),
   hasOutbox = false,
+  publish = () => {},
   monotonic = { at: 1000 },
 }: {
   database: Database
@@ -152,6 +153,7 @@ export async function joined({
   now: () => number
   newId?: () => string
   hasOutbox?: boolean
+  publish?: (event: DeliveryEvent) => void
   /** The monotonic clock of the replicas, ms. */
   monotonic?: { at: number }
 }) {
@@ -165,7 +167,7 @@ export async function joined({
     clock: () => monotonic.at,
   })
   await replicas.join()
-  const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox })
+  const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox, publish })
   return { replicas, store: beginning({ db: database.db, store }), raw: store, monotonic }
 }
 

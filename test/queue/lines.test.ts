@@ -29,7 +29,7 @@ test('what is known of a course is stored under the key of the LMS, and read bac
     },
   } as const
   await setFacts(db, id, known)
-  const [line] = (await store.readClaimed([id])).deliveries.flatMap(({ lines }) => lines)
+  const [line] = (await store.readClaimed([id])).flatMap(({ lines }) => lines)
   assert.deepEqual(line, {
     sent: COURSE.toLowerCase(),
     course: COURSE,

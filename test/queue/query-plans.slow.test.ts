@@ -33,6 +33,7 @@ test('with thousands of deliveries', async (t) => {
           newId: bench.context.newId,
           random: () => 0.5,
           hasOutbox: false,
+          publish: () => {},
         })
         const [after = null] = await due({ limit: 1, after: null })
         assert(after)
@@ -65,7 +66,7 @@ test('with thousands of deliveries', async (t) => {
       await store.readClaimed([id])
       await store.progress([id])
       await store.due({ limit: 10, among: [id] })
-      const { deliveries } = await store.readClaimed([id])
+      const deliveries = await store.readClaimed([id])
       await store.beginAttempt(deliveries)
       await store.mayContinue([id])
       await replicas.holds.sweep()

@@ -44,13 +44,13 @@ test('only rows that are due and waiting are listed, whichever replica stored th
   await store.write([settled(succeeded(done.id)), settled(retry(later.id, START + 1))])
   const ids = [foreign.id, due.id, later.id, done.id]
   const listed = async (): Promise<string[]> => (await store.due({ limit: 10 })).map(({ id }) => id)
-  const read = async (): Promise<string[]> => (await store.readClaimed(ids)).deliveries.map(({ id }) => id)
+  const read = async (): Promise<string[]> => (await store.readClaimed(ids)).map(({ id }) => id)
   assert.deepEqual((await listed()).sort(), [due.id, foreign.id].sort())
   assert.deepEqual(await read(), [foreign.id, due.id])
   clock.at += 1
   assert.deepEqual((await listed()).at(-1), later.id)
   assert.deepEqual(await read(), [foreign.id, due.id, later.id])
-  assert.deepEqual(await store.readClaimed([]), { deliveries: [], events: [] })
+  assert.deepEqual(await store.readClaimed([]), [])
 })
 
 test('what is due for a person whose hold somebody has is not listed', async (t) => {

@@ -42,7 +42,7 @@ test('a webhook-id is stored with its delivery, and the event names it', async (
   const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
   assert.equal((await bench.row(id)).webhook_id, 'msg_1')
   assert.deepEqual(await events(bench), [['received', 'signed over: standard, webhook-id msg_1']])
-  assert.equal(only((await bench.store.readClaimed([id])).deliveries).webhookId, 'msg_1')
+  assert.equal(only(await bench.store.readClaimed([id])).webhookId, 'msg_1')
 })
 
 test('the same sale under the same id is a repeat: it is processed again on its row', async (t) => {

@@ -14,7 +14,7 @@ test('an attempt that was read before a withdrawal ended does not bring its cour
   const { id } = only(await bench.store.write([accepted(arrival({ courseIds: [DEMO, PYTHON, CLEAN] }))]))
   await setFacts(bench.db, id, { courses: { [DEMO]: 'enrolled', [CLEAN]: 'enrolled' } })
   await bench.operations.withdraw({ id, courses: [DEMO], paid: false, by: 'op' })
-  const { deliveries } = await bench.store.readClaimed([id])
+  const deliveries = await bench.store.readClaimed([id])
   const [delivery] = deliveries
   assert(delivery)
   assert.deepEqual(delivery.request?.courseIds, [PYTHON, CLEAN])

@@ -39,6 +39,7 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
     newId: createIds({ now: Date.now }),
     random: Math.random,
     hasOutbox: false,
+    publish: () => {},
   }
   const { guard } = createAvailability({ database, onChange: () => {} })
   const errors: unknown[] = []
@@ -47,7 +48,6 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
     context,
     guard,
     calls: { lms, acquire: async () => assert.fail('no order is about allowances') },
-    publish: () => {},
     onLateError: (error) => errors.push(error),
     waitMs,
   })

@@ -1,7 +1,7 @@
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { WriteContext } from '../../queue/events.ts'
-import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
+import type { Delivery } from '../../sale/types.ts'
 import { type Asking, lookUpAll } from './look-up.ts'
 import { type Reported, readReported, type Sought } from './reported.ts'
 import { storeChecks } from './store-checks.ts'
@@ -27,7 +27,6 @@ export async function checkNow({
   ids,
   by,
   modeOf,
-  publish = () => {},
 }: {
   context: WriteContext
   lms: Asking['lms']
@@ -35,8 +34,6 @@ export async function checkNow({
   modeOf: Asking['modeOf']
   ids: readonly string[]
   by: string
-  /** Called with each event after it is stored. */
-  publish?: (event: DeliveryEvent) => void
 }): Promise<CheckedNow[]> {
   if (ids.length > CHECK_MAX) throw new Error(`check at most ${CHECK_MAX} deliveries at once, not ${ids.length}`)
   const asking = { lms, acquire, modeOf, beforeCall: async () => {}, now: context.now }
@@ -45,7 +42,7 @@ export async function checkNow({
   const sought = await soughtOf(asking, settled)
   const checks = sought.ok ? await lookUpAll(asking, { sought: sought.value, follows: true }) : sought
   if (!checks.ok) return ids.map((id) => ({ id, failure: checks.failure.message }))
-  const stored = await storeChecks(context, { checks: checks.value, by, guard: (work) => work(), publish })
+  const stored = await storeChecks(context, { checks: checks.value, by, guard: (work) => work() })
   return ids.map((id) => {
     const after = stored.get(id)
     return after ? { id, ...after } : { id, failure: failureOf(found.get(id)) }

@@ -5,7 +5,6 @@ import { auditedChange, type WriteContext } from '../../queue/events.ts'
 import { endedAtOf, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { coursesWith, resultsOf } from '../../sale/line.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import type { Acquire } from '../pair.ts'
 import { type PairResult, refused } from '../work.ts'
@@ -45,7 +44,6 @@ export async function deleteDangling({
   reported: { id, generation, email },
   course,
   by,
-  publish,
 }: {
   context: WriteContext
   lms: Pick<Lms, 'disallow'>
@@ -53,12 +51,11 @@ export async function deleteDangling({
   reported: Reported
   course: string
   by: string
-  publish: (event: DeliveryEvent) => void
 }): Promise<PairResult> {
   const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
   if (!deleted.ok) return { kind: 'failure', failure: deleted.failure }
   const isGone = { code: 'course.missing', subject: course } as const
-  const { events } = await auditedChange<null>(context, async (writing) => {
+  await auditedChange<null>(context, async (writing) => {
     const repaired = { deliveryId: id, kind: 'repaired', detail: deletedText(course), actor: by } as const
     const [row] = await lockReported(writing, [id])
     const isOpen = row?.state === 'pre_enrolled' || row?.state === 'needs_attention'
@@ -75,6 +72,5 @@ export async function deleteDangling({
     } as const
     return { result: null, listed: [repaired], others: [moved] }
   })
-  for (const event of events) publish(event)
   return refused(isGone)
 }

@@ -5,7 +5,6 @@ import type { Lms } from '../../lms/lms.ts'
 import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { coursesWith, lineOf } from '../../sale/line.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { applyMode } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
@@ -30,7 +29,7 @@ const FAILURES_IN_A_ROW = 3
 interface FollowUpOptions
   extends Background,
     Pick<CallContext, 'acquire'>,
-    Pick<AppContext, 'context' | 'publish' | 'landsMs'>,
+    Pick<AppContext, 'context' | 'landsMs'>,
     Pick<Asking, 'modeOf'> {
   readonly lms: Lms
   readonly replicas: Pick<AppContext['replicas'], 'holds' | 'isLeader'>
@@ -93,7 +92,6 @@ export interface RoundResult {
 export interface RoundOptions extends Omit<Changing, 'acquire'> {
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking & Pick<FollowUpOptions, 'lms'>
-  readonly publish: (event: DeliveryEvent) => void
 }
 
 /** Rejects a call of a round that has to stop. What it has stored until then stays. */
@@ -158,12 +156,15 @@ export async function makeRound(
   let failedInARow = 0
   const counting: Round = {
     ...options,
+    context: {
+      ...options.context,
+      publish: (event) => {
+        made.events++
+        options.context.publish(event)
+      },
+    },
     looked: (deliveries) => {
       made.deliveries += deliveries
-    },
-    publish: (event) => {
-      made.events++
-      options.publish(event)
     },
     note: (judged) => {
       failedInARow = judged.ok ? 0 : failedInARow + 1

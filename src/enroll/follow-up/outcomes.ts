@@ -155,11 +155,11 @@ function addressOf(url: string | null, lmsUrl: string): string | null {
 }
 
 async function store(
-  { context, guard, publish }: Round,
+  { context, guard }: Round,
   found: readonly { learner: Learner; fact: Fact }[],
   askedAt: number,
 ): Promise<void> {
   if (found.length === 0) return
   const facts = found.map(({ learner: { reported, course }, fact }) => ({ reported, course, fact }))
-  for (const event of await guard(() => storeFacts(context, { facts, askedAt }))) publish(event)
+  await guard(() => storeFacts(context, { facts, askedAt }))
 }

@@ -3,7 +3,7 @@ import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/events.ts'
 import { type CourseResult, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
-import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
+import type { DeliveryState } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
 import type { ModeOf } from '../course-mode.ts'
@@ -59,8 +59,6 @@ interface ReconcileOptions extends Changing {
   readonly by: string
   /** Waits `ms`, or until the signal is aborted. */
   readonly sleep: (ms: number) => Promise<void>
-  /** Called with each event after it is stored. */
-  readonly publish: (event: DeliveryEvent) => void
   /** Only deliveries with activity since then (ms since 1970), or null for all. */
   readonly since: number | null
   /** Receives each course that needs an operator. */
@@ -144,7 +142,7 @@ async function reconcileChunk(
 
 /** Looks up what the LMS has for these people, and stores it. */
 async function checkPatiently(
-  { context, guard, lms, modeOf, signal, sleep, publish, ...options }: ReconcileOptions,
+  { context, guard, lms, modeOf, signal, sleep, ...options }: ReconcileOptions,
   deliveries: readonly Reported[],
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
@@ -154,7 +152,7 @@ async function checkPatiently(
   for (;;) {
     const checks = await lookUpAll(asking, { sought, follows: false })
     if (checks.ok) {
-      await storeChecks(context, { checks: checks.value, guard, publish })
+      await storeChecks(context, { checks: checks.value, guard })
       return checks
     }
     if (checks.failure.kind !== 'throttled' || signal.aborted) return checks
@@ -196,8 +194,7 @@ async function repairOne(options: ReconcileOptions, reported: Reported, finding:
   const attempted = { ...finding, ...attemptOf(finding, await changeFor(options, { reported, course, change })) }
   if (attempted.repaired && standing !== 'dangling') {
     const event = { deliveryId: reported.id, kind: 'repaired', detail: attempted.words, actor: options.by } as const
-    const { events } = await auditedChange(options.context, async () => ({ result: null, listed: [event] }))
-    for (const event of events) options.publish(event)
+    await auditedChange(options.context, async () => ({ result: null, listed: [event] }))
   }
   return attempted
 }

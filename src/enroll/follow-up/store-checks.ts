@@ -3,7 +3,7 @@ import { type Found, storeFound } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
 import { endedAtOf, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isWithdrawing } from '../../sale/line.ts'
-import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
+import type { Delivery } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
 import { blockedBy, readSales } from './access.ts'
 import { type Locked, lockReported } from './reported.ts'
@@ -29,13 +29,10 @@ export async function storeChecks(
     checks,
     by = null,
     guard,
-    publish,
   }: {
     checks: readonly Check[]
     by?: string | null
     guard: Background['guard']
-    /** Called with each event after it is stored. */
-    publish: (event: DeliveryEvent) => void
   },
 ): Promise<ReadonlyMap<string, Stored>> {
   const all = new Map<string, Stored>()
@@ -43,9 +40,8 @@ export async function storeChecks(
   for (let from = 0; from < worthIt.length; from += STEP) {
     if (from > 0) await delay(REST_MS)
     const step = worthIt.slice(from, from + STEP)
-    const { result, events } = await guard(() => auditedChange(context, (writing) => storeStep(writing, step, by)))
-    for (const event of events) publish(event)
-    for (const [id, stored] of result) all.set(id, stored)
+    const stored = await guard(() => auditedChange(context, (writing) => storeStep(writing, step, by)))
+    for (const [id, one] of stored) all.set(id, one)
   }
   return all
 }

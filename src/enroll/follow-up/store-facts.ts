@@ -1,7 +1,7 @@
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
 import { storeLines } from '../../queue/lines.ts'
 import { type Achievement, lineOf } from '../../sale/line.ts'
-import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
+import type { EventKind } from '../../sale/types.ts'
 import { blockedBy, isWatched, readSales } from './access.ts'
 import { type Locked, lockReported, type Reported } from './reported.ts'
 
@@ -47,23 +47,22 @@ interface Found {
 }
 
 /**
- * Stores what is new in these facts with their events, in one transaction, and returns the events: so each fact is told
- * once, and none is lost. Nothing is stored of a delivery that has changed since it was read, nor of a course that the
+ * Stores what is new in these facts with their events, in one transaction: so each fact is told once, and none is
+ * lost. Nothing is stored of a delivery that has changed since it was read, nor of a course that the
  * buyer has lost or was taken out of, by this delivery or another one.
  * @param of.askedAt when the LMS was asked, ms since 1970
  */
 export async function storeFacts(
   context: WriteContext,
   { facts, askedAt }: { facts: readonly Found[]; askedAt: number },
-): Promise<readonly DeliveryEvent[]> {
+): Promise<void> {
   const byId = Map.groupBy(facts, ({ reported }) => reported.id)
-  const { events } = await auditedChange<null>(context, async (writing) => {
+  await auditedChange<null>(context, async (writing) => {
     const others: EventDraft[] = []
     for (const row of await lockReported(writing, [...byId.keys()]))
       others.push(...(await storeOne(writing, row, { found: byId.get(row.id) ?? [], askedAt })))
     return { result: null, listed: [], others }
   })
-  return events
 }
 
 async function storeOne(

@@ -36,7 +36,7 @@ const POLL_MS = 1000
 /** How many orders a replica carries out at a time: one whose calls hang delays no other buyer's. The LMS may hang, too. */
 const AT_A_TIME = 3
 
-interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs' | 'publish'> {
+interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs'> {
   readonly replicas: Pick<AppContext['replicas'], 'holds'>
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
@@ -207,11 +207,8 @@ const write = (
   body: (trx: TransactionContext['trx']) => Promise<void>,
 ): Promise<void> => guard(() => inTransaction({ database, random, body }))
 
-async function end(
-  { context, guard, publish }: Withdrawals,
+const end = (
+  { context, guard }: Withdrawals,
   order: ClaimedOrder,
   of: { attempted: Attempted; isLate: boolean },
-): Promise<void> {
-  const { events } = await guard(() => endOrder(context, { order, ...of }))
-  for (const event of events) publish(event)
-}
+): Promise<void> => guard(() => endOrder(context, { order, ...of }))

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { BulkReplayRow, Tables } from '../../database/schema.ts'
 import type { CourseSwap } from '../../queue/correct.ts'
-import { type AuditedResult, auditedChange, type EventDraft, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
+import { auditedChange, type EventDraft, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
@@ -64,7 +64,7 @@ export function replayable(order: { filter: DeliveryFilter; enrolled?: boolean }
 export async function startReplay(
   context: WriteContext,
   { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
-): Promise<AuditedResult<BulkReplay>> {
+): Promise<BulkReplay> {
   const { count: total } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
   // Without the filter: it may name a person, and the event outlives the person's data.
   return start(context, { filter, enrolled, corrects: null, by, total }, '')
@@ -95,7 +95,7 @@ export async function previewCorrections(
 export async function startCorrection(
   context: WriteContext,
   { filter, corrects, by }: { filter: DeliveryFilter; corrects: CourseSwap; by: string },
-): Promise<AuditedResult<BulkReplay>> {
+): Promise<BulkReplay> {
   const wrong = wrongSales(filter, corrects.from)
   const total = totalOf(await countFound(context.database.reports, wrong))
   // Without what was sent in the place of a course key: it may hold an address, and the event outlives the person's data.
@@ -111,7 +111,7 @@ function start(
   context: WriteContext,
   order: Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>,
   detail: string,
-): Promise<AuditedResult<BulkReplay>> {
+): Promise<BulkReplay> {
   const { filter, enrolled, corrects, by, total } = order
   const said = {
     filter: JSON.stringify(filter),
@@ -148,7 +148,7 @@ function start(
 export async function stopReplay(
   context: WriteContext,
   { id, by }: { id: string; by: string },
-): Promise<AuditedResult<BulkReplay | null>> {
+): Promise<BulkReplay | null> {
   return auditedChange(context, async ({ trx, at }) => {
     const { numUpdatedRows } = await trx
       .updateTable('bulk_replays')

@@ -5,7 +5,7 @@ import { type CourseSwap, correctCourse } from '../../queue/correct.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
-import type { DeliveryEvent, DeliveryState } from '../../sale/types.ts'
+import type { DeliveryState } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { search } from '../find/search.ts'
 import { type BulkReplay, bulkReplayOf, replayable, runningReplays, wrongSales } from './bulk-replay.ts'
@@ -21,13 +21,13 @@ const BETWEEN_STEPS_MS = 100
 /**
  * Makes the next deliveries of a bulk replay due, or corrects them, and stores the position reached, in one transaction. It
  * reads only deliveries that were last active before the start, from the latest to the oldest. So it replays none twice, no
- * matter which replicas run it and how often it is interrupted. Returns the events that it stored; null if the bulk replay
- * has ended, or if another replica made this step.
+ * matter which replicas run it and how often it is interrupted. Returns false if the bulk replay has ended, or if another
+ * replica made this step.
  */
-export async function stepReplay(context: WriteContext, id: string): Promise<readonly DeliveryEvent[] | null> {
+export async function stepReplay(context: WriteContext, id: string): Promise<boolean> {
   const { db } = context.database
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
-  if (row === undefined || row.state !== 'running') return null
+  if (row === undefined || row.state !== 'running') return false
   const order = bulkReplayOf(row)
   const { corrects } = order
   const filter = corrects === null ? replayable(order) : wrongSales(order.filter, corrects.from)
@@ -35,7 +35,7 @@ export async function stepReplay(context: WriteContext, id: string): Promise<rea
   const { found, next } = await search(db, { filter, after, limit: corrects === null ? STEP : CORRECTED_STEP })
   const reached = next ?? found.at(-1) ?? after
   const ids = found.map((one) => one.id)
-  const { result: isMine, events } = await auditedChange(context, async (writing) => {
+  return auditedChange(context, async (writing) => {
     if (!(await advance(writing, { row, reached, isLast: next === null }))) return { result: false, listed: [] }
     const { due, ...drafts } =
       corrects === null
@@ -44,7 +44,6 @@ export async function stepReplay(context: WriteContext, id: string): Promise<rea
     await addMembers(writing, { id, due })
     return { result: true, ...drafts }
   })
-  return isMine ? events : null
 }
 
 /** What a step made due, and the events to store; see auditedChange. */
@@ -120,12 +119,12 @@ async function advance(
  * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
  * run them at once, and a replica can die in the middle of one.
  */
-export function runBulkReplays(from: Background & Pick<AppContext, 'context' | 'publish'>): Promise<void> {
-  const { context, guard, publish } = from
+export function runBulkReplays(from: Background & Pick<AppContext, 'context'>): Promise<void> {
+  const { context, guard } = from
   const step = async (): Promise<number> => {
     const next = (await runningReplays(context.database.db)).at(-1)
     if (next === undefined) return POLL_MS
-    for (const event of (await stepReplay(context, next.id)) ?? []) publish(event)
+    await stepReplay(context, next.id)
     return BETWEEN_STEPS_MS
   }
   return runBackgroundLoop({ ...from, round: () => guard(step), againMs: POLL_MS })

@@ -7,7 +7,7 @@ import { readWithdrawing } from '../../queue/lines.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
-import { type DeliveryEvent, STOPPED_STATES } from '../../sale/types.ts'
+import { STOPPED_STATES } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
 import { search } from '../find/search.ts'
@@ -38,17 +38,11 @@ export interface ForgottenPerson {
  * index entry that SQLite left behind begins with one of them, because SQLite stores columns one after the other, with
  * nothing in between.
  * @param order.silentMs a replica that is silent for this long may no longer call the LMS
- * @param order.publish called with each event after it is stored
  * @throws AppError withdrawal.open; if a refund came in the meantime, a part may be erased
  */
 export async function forget(
   context: WriteContext,
-  {
-    email,
-    by,
-    silentMs = TIMING.deadAfterMs,
-    publish = () => {},
-  }: { email: string; by: string; silentMs?: number; publish?: (event: DeliveryEvent) => void },
+  { email, by, silentMs = TIMING.deadAfterMs }: { email: string; by: string; silentMs?: number },
 ): Promise<Pick<ForgottenPerson, 'deliveries'> & { traces: readonly string[] }> {
   const { db } = context.database
   const address = emailTerm(email)
@@ -57,17 +51,16 @@ export async function forget(
   const texts = new Set<string>()
   let erased = 0
   await readErasable(db, address) // throws withdrawal.open
-  await stopWork(context, { address, by, publish })
+  await stopWork(context, { address, by })
   const eraseAll = async (ids: readonly string[]): Promise<void> => {
     for (;;) {
       const silent = await untilFree(db, { names: [address], silentMs })
-      const { result, events } = await auditedChange(context, async (writing) => {
+      const result = await auditedChange(context, async (writing) => {
         await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
         if (await isHeld(writing, { address, silent })) return HELD
         await writing.trx.deleteFrom('holds').where('name', '=', address).execute() // nobody acts under it
         return erase(writing, { ids, address, by })
       })
-      for (const event of events) publish(event)
       if (result === null) continue
       for (const row of result) {
         for (const text of row.traces) traces.add(text)
@@ -107,11 +100,7 @@ export async function countForgettable({ database: { db } }: WriteContext, email
 }
 
 /** Marks queued deliveries as handled, so that no replica makes a further call. */
-async function stopWork(
-  context: WriteContext,
-  of: { address: string; by: string; publish: (event: DeliveryEvent) => void },
-): Promise<void> {
-  const { address, by, publish } = of
+async function stopWork(context: WriteContext, { address, by }: { address: string; by: string }): Promise<void> {
   for (;;) {
     const rows = await context.database.db
       .selectFrom('deliveries')
@@ -121,10 +110,7 @@ async function stopWork(
       .limit(STEP)
       .execute()
     if (rows.length === 0) return
-    for (const { id } of rows) {
-      const { events } = await markHandled(context, { id, note: 'to be erased', by })
-      for (const event of events) publish(event)
-    }
+    for (const { id } of rows) await markHandled(context, { id, note: 'to be erased', by })
   }
 }
 

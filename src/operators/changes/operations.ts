@@ -3,7 +3,7 @@ import type { Tables } from '../../database/schema.ts'
 import { accept } from '../../queue/accept.ts'
 import { markHandled } from '../../queue/change-deliveries.ts'
 import { type Changes, correct, planCorrection } from '../../queue/correct.ts'
-import { type AuditedResult, auditedChange, type WriteContext } from '../../queue/events.ts'
+import { auditedChange, type WriteContext } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { sendAgain, sendFailedAgain } from '../../queue/outbox/send-again.ts'
 import { replay, replayOne } from '../../queue/replay.ts'
@@ -34,7 +34,7 @@ import {
   stopReplay,
 } from './bulk-replay.ts'
 
-interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
+interface Parts extends Pick<AppContext, 'context' | 'guard'> {
   /** A replica that is silent for this long may no longer call the LMS. */
   readonly silentMs?: number
 }
@@ -59,15 +59,12 @@ const reading =
   (...args: Args): Promise<Result> =>
     guard(() => read(context.database[from], ...args))
 
-/** Returns a function that makes an operation of a change, which publishes its events. */
+/** Returns a function that makes an operation of a change. */
 const changing =
-  ({ context, guard, publish }: Parts) =>
-  <Order, Result>(make: (context: WriteContext, order: Order) => Promise<AuditedResult<Result>>) =>
-  async (order: Order): Promise<Result> => {
-    const { result, events } = await guard(() => make(context, order))
-    for (const event of events) publish(event)
-    return result
-  }
+  ({ context, guard }: Parts) =>
+  <Order, Result>(make: (context: WriteContext, order: Order) => Promise<Result>) =>
+  (order: Order): Promise<Result> =>
+    guard(() => make(context, order))
 
 function finding(parts: Parts) {
   const read = reading(parts)
@@ -189,9 +186,9 @@ type TestSold =
 async function sellTest(
   context: WriteContext,
   { by, ...of }: Parameters<typeof testSale>[0] & { by: string },
-): Promise<AuditedResult<TestSold>> {
+): Promise<TestSold> {
   const sale = testSale(of)
-  if ('errors' in sale) return { result: { kind: 'invalid', errors: sale.errors }, events: [] }
+  if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
   return auditedChange<TestSold>(context, async (writing) => {
     const [change] = await accept(writing, [sale.webhook])
     if (change === undefined) throw new Error('the test sale was not stored')

@@ -53,17 +53,16 @@ function causeOf(error: unknown): string {
 
 /**
  * Returns a function that sends a test notification for an operator. Each test is an entry of the audit, with what the
- * receiver answered; `publish` gets that event. Throws AppError database.unreachable while the database is unavailable.
+ * receiver answered. Throws AppError database.unreachable while the database is unavailable.
  */
 export function createTestNotification(
-  from: Pick<AppContext, 'context' | 'guard' | 'publish'> & { post: PostText; console: ConsoleUrl },
+  from: Pick<AppContext, 'context' | 'guard'> & { post: PostText; console: ConsoleUrl },
 ) {
-  const { context, guard, post, console, publish } = from
+  const { context, guard, post, console } = from
   return async ({ by }: { by: string }): Promise<PostedText> => {
     const posted = await post(testText(console))
     const event = { deliveryId: '', kind: 'notification_tested', detail: answerOf(posted), actor: by } as const
-    const { events } = await guard(() => auditedChange(context, async () => ({ result: null, listed: [event] })))
-    for (const one of events) publish(one)
+    await guard(() => auditedChange(context, async () => ({ result: null, listed: [event] })))
     return posted
   }
 }

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { type AuditedResult, auditedChange, type WriteContext } from '../../queue/events.ts'
+import { auditedChange, type WriteContext } from '../../queue/events.ts'
 import { isCourseKey, plainKey } from '../../sale/course-key.ts'
 import type { ReasonCode } from '../../sale/types.ts'
 import { type Cause, readCauses } from './overview.ts'
@@ -92,10 +92,10 @@ export interface MarkOrder {
 export async function markCause(
   context: WriteContext,
   { kind, by, ...of }: MarkOrder,
-): Promise<AuditedResult<'marked' | 'already' | 'unknown'>> {
+): Promise<'marked' | 'already' | 'unknown'> {
   const cause = (await markedCauses(context.database.db)).find((one) => keyOf(nameOf(one)) === keyOf(nameOf(of)))
-  if (cause === undefined || !isMarkable(cause)) return { result: 'unknown', events: [] }
-  if (cause.mark?.kind === kind && !cause.cameBack) return { result: 'already', events: [] }
+  if (cause === undefined || !isMarkable(cause)) return 'unknown'
+  if (cause.mark?.kind === kind && !cause.cameBack) return 'already'
   const detail = `${nameOf(cause)}, first seen ${new Date(cause.firstAt).toISOString()}`
   return auditedChange(context, async () => ({
     result: 'marked',

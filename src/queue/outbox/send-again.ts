@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import { type AuditedResult, auditedChange, type EventDraft, nextPlaces, type WriteContext } from '../events.ts'
+import { auditedChange, type EventDraft, nextPlaces, type WriteContext } from '../events.ts'
 import { resumeEndpoint } from './endpoint.ts'
 import { eventOf, learnerEvents, outboxRow, readRows } from './outbox.ts'
 
@@ -20,10 +20,7 @@ export type SentAgain = { readonly kind: 'sent' | 'nothing' | 'unknown' }
  * course, in one event each. The events that the shop has missed are not repeated: they would tell of states that are
  * over. Also ends a stop after a 410.
  */
-export async function sendAgain(
-  context: WriteContext,
-  { id, by }: { id: string; by: string },
-): Promise<AuditedResult<SentAgain>> {
+export async function sendAgain(context: WriteContext, { id, by }: { id: string; by: string }): Promise<SentAgain> {
   return auditedChange<SentAgain>(context, async (writing) => {
     const { trx, at, newId } = writing
     await lockDelivery(writing, id)
@@ -52,7 +49,7 @@ export async function sendAgain(
 export async function sendFailedAgain(
   context: WriteContext,
   { by }: { by: string },
-): Promise<AuditedResult<{ readonly events: number }>> {
+): Promise<{ readonly events: number }> {
   return auditedChange(context, async (writing) => {
     const { trx, at } = writing
     const waiting = await countUnsent(trx, 'waiting')

@@ -1,13 +1,7 @@
 import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf, resultsOf } from '../../sale/line.ts'
 import { type DeliveryState, isDone, stateOfOutcome } from '../../sale/types.ts'
 import { lockDelivery } from '../change-deliveries.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  type TransactionContext,
-  type WriteContext,
-} from '../events.ts'
+import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../events.ts'
 import { readDeliveries, storeLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
 import { type Attempted, type ClaimedOrder, endHolds, isOf, linesAfterAttempt, resultAfter } from './claimed-order.ts'
@@ -22,8 +16,8 @@ import { describeWithdrawal, type WithdrawalResult } from './withdrawal.ts'
 export async function endOrder(
   context: WriteContext,
   { order, attempted, isLate }: { order: ClaimedOrder; attempted: Attempted; isLate: boolean },
-): Promise<AuditedResult<null>> {
-  return auditedChange<null>(context, async (writing) => {
+): Promise<void> {
+  await auditedChange<null>(context, async (writing) => {
     const delivery = await lockFor(writing, order, { isLate })
     if (delivery === null) return UNCHANGED
     const { trx, at } = writing

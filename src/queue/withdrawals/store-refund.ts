@@ -4,13 +4,7 @@ import { ROW_CHANGED } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
 import { DELIVERY_STATES, type EnrollmentRequest } from '../../sale/types.ts'
 import { lockAddress, lockDeliveries, readCorrected } from '../change-deliveries.ts'
-import {
-  type AuditedResult,
-  auditedChange,
-  type EventDraft,
-  type TransactionContext,
-  type WriteContext,
-} from '../events.ts'
+import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../events.ts'
 import { readDeliveries, type WithLines, withLines } from '../lines.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { readSaleId } from '../webhook-ids.ts'
@@ -38,7 +32,7 @@ export interface Refund {
  * - `never_sold`: no delivery sold these courses to the buyer. Nothing is withdrawn, not even from the others.
  * - `sale_id`: its webhook-id is that of a sale, and nothing is stored. `refund_reused`: that of another refund.
  */
-type StoredRefund =
+export type StoredRefund =
   | {
       readonly kind: 'accepted'
       readonly deliveries: readonly string[]
@@ -54,7 +48,7 @@ type StoredRefund =
  * corrects such a delivery, paid course modes included. Deliveries that are still to be done go on with the courses that
  * the refund leaves. Throws what the database throws.
  */
-export function storeRefund(context: WriteContext, refund: Refund): Promise<AuditedResult<StoredRefund>> {
+export function storeRefund(context: WriteContext, refund: Refund): Promise<StoredRefund> {
   return auditedChange<StoredRefund>(context, async (writing) => {
     const { digest, webhookId } = refund
     const known = webhookId === undefined ? null : await storeRefundId(writing, { webhookId, ...refund.request })

@@ -1,13 +1,13 @@
 import { maskAddress } from '../../lms/apis/accounts.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { readKept } from '../../queue/withdrawals/keepers.ts'
-import { type Refund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
+import { type Refund, type StoredRefund, storeRefund } from '../../queue/withdrawals/store-refund.ts'
 import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { digestOf } from '../../sale/json/canonical.ts'
 import { isObject, type Json } from '../../sale/json/json.ts'
 import { aboutOf, readOptionalId, readPayload } from '../../sale/payload/rules.ts'
-import { NOT_YET } from '../../sale/types.ts'
+import { type DeliveryEvent, NOT_YET } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
 import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
@@ -16,7 +16,7 @@ import type { Answer } from '../webhook/route.ts'
 
 export const REFUND_PATH = '/api/lernito/refund/'
 
-interface Refunds extends OfShop, Pick<AppContext, 'context' | 'guard' | 'publish' | 'inbox'> {
+interface Refunds extends OfShop, Pick<AppContext, 'context' | 'guard' | 'inbox'> {
   /** Woken when a refund was stored. */
   readonly withdrawalsWakeUp: WakeUp
   /** How long the sender waits for the withdrawals, in ms; 0: it doesn't wait. */
@@ -97,23 +97,28 @@ function readDespiteAddress(json: Json): Refund['request'] | null {
   return 'errors' in payload ? null : { ...payload.request, email }
 }
 
-/** Throws AppError database.unreachable if nothing was stored. */
+/** Stores a refund; `events`: what was stored of it. Throws AppError database.unreachable if nothing was stored. */
 async function store(
-  { context, guard, publish, inbox, withdrawalsWakeUp }: Omit<Refunds, 'answerWithinMs' | 'onRefund'>,
+  { context, guard, inbox, withdrawalsWakeUp }: Omit<Refunds, 'answerWithinMs' | 'onRefund'>,
   refund: Refund,
-): ReturnType<typeof storeRefund> {
-  const stored = await guard(() => storeRefund(context, refund)).catch((cause: unknown) => {
+): Promise<{ result: StoredRefund; events: readonly DeliveryEvent[] }> {
+  const events: DeliveryEvent[] = []
+  const publish = (event: DeliveryEvent): void => {
+    events.push(event)
+    context.publish(event)
+  }
+  const result = await guard(() => storeRefund({ ...context, publish }, refund)).catch((cause: unknown) => {
     throw new AppError(
       'database.unreachable',
       'A refund could not be stored, so it was not accepted, and the shop has to send it again.',
       { cause },
     )
   })
-  for (const event of stored.events) publish(event)
-  if (stored.result.kind !== 'accepted') return stored
-  withdrawalsWakeUp.wake()
-  inbox.claimSoon() // for the courses that the refund leaves of a delivery
-  return stored
+  if (result.kind === 'accepted') {
+    withdrawalsWakeUp.wake()
+    inbox.claimSoon() // for the courses that the refund leaves of a delivery
+  }
+  return { result, events }
 }
 
 const wrong = (message: unknown): Answer => refusal({ status: 400, message })

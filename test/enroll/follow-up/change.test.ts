@@ -42,7 +42,7 @@ async function withdraw(bench: FollowUp, id: string, courses: string[] | null = 
   const stop = new AbortController()
   const errors: unknown[] = []
   const running = runWithdrawals({
-    context,
+    context: { ...context, publish: () => stop.abort() },
     replicas,
     lms,
     acquire,
@@ -50,7 +50,6 @@ async function withdraw(bench: FollowUp, id: string, courses: string[] | null = 
     landsMs: LANDS_MS,
     wakeUp: createWakeUp(),
     isLmsUnavailable: () => false,
-    publish: () => stop.abort(),
     onError: (error) => void errors.push(error),
     signal: stop.signal,
   })
@@ -175,7 +174,6 @@ async function repaired(
     by: 'ada',
     signal,
     sleep: async () => {},
-    publish: () => {},
     onFinding: (finding) => void findings.push(finding),
     onProgress: () => {},
   })
@@ -428,7 +426,7 @@ test('an operator who marks a delivery as handled waits for the change that is i
   const happened: string[] = []
   let looks = 0
   const context = watched(bench, () => looks++)
-  const operations = createOperations({ context, guard, publish: () => {} })
+  const operations = createOperations({ context, guard })
   let handled: Promise<unknown> = Promise.resolve()
   await bench.change(async () => {
     handled = operations.markHandled({ id, note: '', by: 'ada' }).then(() => happened.push('handled'))

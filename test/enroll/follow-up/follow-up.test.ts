@@ -23,7 +23,7 @@ function started(
   const rounds: RoundResult[] = []
   const errors: unknown[] = []
   const running = runFollowUp({
-    context: replica.context,
+    context: { ...replica.context, publish: (event) => void bench.events.push(event) },
     guard: (work) => work(),
     replicas: { ...replica.replicas, isLeader },
     landsMs: 60_000,
@@ -33,7 +33,6 @@ function started(
     isLmsUnavailable,
     makeRound: followUpRound,
     intervalMs: 100,
-    publish: (event) => void bench.events.push(event),
     onRound: (result) => void rounds.push(result),
     onError: (error) => void errors.push(error),
     signal: stop.signal,

@@ -81,14 +81,13 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     (changed: Partial<Asking & { lms: Lms }> = {}, at: WriteContext = context) => {
       const asking = { lms, acquire, modeOf: () => null, beforeCall: async () => {}, ...changed }
       return make({
-        context: at,
+        context: { ...at, publish },
         replicas,
         landsMs: 60_000,
         signal: new AbortController().signal,
         asking: { ...asking, acquire: () => acquireChecked(asking.acquire, asking.beforeCall) },
         guard: (work) => work(),
         onError: unexpected,
-        publish,
       })
     }
 
@@ -116,7 +115,8 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
       clock.at += ms
     },
     check: async (ids: readonly string[], asked: Partial<Lms> = {}, modeOf: Asking['modeOf'] = () => null) => {
-      const checked = await checkNow({ context, lms: { ...lms, ...asked }, acquire, modeOf, ids, by: 'ada', publish })
+      const listening = { ...context, publish }
+      const checked = await checkNow({ context: listening, lms: { ...lms, ...asked }, acquire, modeOf, ids, by: 'ada' })
       return checked.map((one) => ('lines' in one ? { id: one.id, state: one.state, ...factsOf(one.lines) } : one))
     },
   }

@@ -15,10 +15,7 @@ const allowance = (email: string, auto_enroll: boolean, course = DEMO) => ({ ema
 type Options = Partial<Parameters<typeof reconcile>[0]>
 
 /** Runs reconcile. Gives the result, the findings that need an operator, and how long it slept, in ms. */
-async function reconciled(
-  { context, replicas, lms, publish }: FollowUp & { publish?: () => void },
-  options: Options = {},
-) {
+async function reconciled({ context, replicas, lms }: FollowUp, options: Options = {}) {
   const findings: Finding[] = []
   const slept: number[] = []
   const result = await reconcile({
@@ -36,7 +33,6 @@ async function reconciled(
     by: 'ada',
     signal: new AbortController().signal,
     sleep: async (ms) => void slept.push(ms),
-    publish: publish ?? (() => {}),
     onFinding: (finding) => void findings.push(finding),
     onProgress: () => {},
     ...options,

@@ -43,10 +43,7 @@ async function storedDuring(t: TestContext, change: (trx: Transaction<Tables>, i
   const storing = Promise.withResolvers<unknown>()
   await other.db.transaction().execute(async (trx) => {
     await change(trx, id)
-    const stored = storeChecks(
-      { ...context, database },
-      { checks: [check], guard: (work) => work(), publish: () => {} },
-    )
+    const stored = storeChecks({ ...context, database }, { checks: [check], guard: (work) => work() })
     stored.then(storing.resolve, storing.reject)
     if (!onSqlite()) await read.promise
   })
@@ -85,7 +82,7 @@ test('a check is not stored once the delivery is sent again', async (t) => {
   const check = await checkOf(bench, id)
   await bench.db.updateTable('deliveries').set({ generation: 1 }).where('id', '=', id).execute()
   const { context } = bench
-  const stored = await storeChecks(context, { checks: [check], guard: (work) => work(), publish: () => {} })
+  const stored = await storeChecks(context, { checks: [check], guard: (work) => work() })
   assert.equal(stored.get(id), null)
   assert.equal((await bench.row(id)).state, 'pre_enrolled')
 })

@@ -20,11 +20,11 @@ export function operationsOn(url: string) {
     newId: createIds({ now: Date.now }),
     random: Math.random,
     hasOutbox: false,
+    publish: () => {},
   }
   const operations = createOperations({
     context,
     guard: (work) => work(),
-    publish: () => {},
   })
   return { context, operations, close: () => database.close() }
 }

@@ -93,7 +93,7 @@ test('with thousands of deliveries', async (t) => {
   const [one = '', two = ''] = await fill(bench, bench.clock)
   const operationsOn = (db: Replica['db']) => {
     const context = { ...bench.context, database: { ...bench.database, db } }
-    return { context, operations: createOperations({ context, guard: (work) => work(), publish: () => {} }) }
+    return { context, operations: createOperations({ context, guard: (work) => work() }) }
   }
 
   for (const [name, filter] of Object.entries(FILTERS)) {

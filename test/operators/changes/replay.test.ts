@@ -186,7 +186,7 @@ if (!onSqlite()) {
         return result
       },
     })
-    const { result } = await replay({ ...bench.context, database: { ...bench.database, db } }, { ids: [id], by })
+    const result = await replay({ ...bench.context, database: { ...bench.database, db } }, { ids: [id], by })
     assert.deepEqual(result.due, [id])
     await settling
     assert.equal((await bench.row(id)).state, 'enrolled')

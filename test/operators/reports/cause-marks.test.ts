@@ -27,7 +27,7 @@ async function start(t: Parameters<typeof setUp>[0]) {
   const mark = async (
     kind: 'cause_acknowledged' | 'cause_resolved',
     of: Omit<Parameters<typeof markCause>[1], 'kind' | 'by'> = MISSING,
-  ) => (await markCause(context, { kind, ...of, by: 'ada' })).result
+  ) => markCause(context, { kind, ...of, by: 'ada' })
   const cause = async () => only(await markedCauses(db))
   const handle = (id: string) => markHandled(context, { id, note: 'refunded', by: 'ada', seen: undefined })
   return { db, clock, fail, failAgain, mark, cause, handle }

@@ -209,7 +209,6 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   const { countByState, sales, salesByCourse, replayResults, ...bulk } = createOperations({
     context: { ...context, database },
     guard: (work) => work(),
-    publish: () => {},
   })
   const bounds = [START, START + HOUR_MS]
   assert.equal((await countByState({})).value.queued, 1)

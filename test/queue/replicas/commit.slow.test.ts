@@ -70,7 +70,7 @@ await onMariaDb('connections lost in a commit', (server) => {
   }
 
   async function begin(store: Store, id: string): Promise<void> {
-    const { deliveries } = await store.readClaimed([id])
+    const deliveries = await store.readClaimed([id])
     assert.deepEqual(await store.beginAttempt(deliveries), new Set([id]))
   }
 

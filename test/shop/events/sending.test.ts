@@ -51,7 +51,7 @@ test('an event is given up when its last attempt fails, after about three days, 
   assert.ok(Math.abs(bench.clock.at - began - 3 * DAY) < HOUR)
   assert.equal(loop.reports.at(-1)?.retryAt, null)
   receiver.answer(null)
-  const { result } = await sendFailedAgain(bench.context, { by: 'alice' })
+  const result = await sendFailedAgain(bench.context, { by: 'alice' })
   assert.deepEqual(result, { events: 1 })
   loop.wake()
   await bench.untilSent()

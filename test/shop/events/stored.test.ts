@@ -124,7 +124,7 @@ test('a sale with wrong fields that comes again has an event, but not after an o
 test('an operator sends the state of a delivery again, as a new event', async (t) => {
   const bench = await setUp(t, { hasOutbox: true })
   const { id } = only(await bench.store.write([accepted(arrival())]))
-  const again = async () => (await sendAgain(bench.context, { id, by: 'alice' })).result.kind
+  const again = async () => (await sendAgain(bench.context, { id, by: 'alice' })).kind
   assert.equal(await again(), 'nothing')
   await bench.store.write([settled(needsAttention(id))])
   assert.equal(await again(), 'sent')
@@ -134,7 +134,7 @@ test('an operator sends the state of a delivery again, as a new event', async (t
   assert.deepEqual(JSON.parse(second.body).data, JSON.parse(first.body).data)
   await bench.operations.markHandled({ id, note: 'done', by: 'alice' })
   assert.equal(await again(), 'nothing')
-  assert.equal((await sendAgain(bench.context, { id: 'x', by: 'alice' })).result.kind, 'unknown')
+  assert.equal((await sendAgain(bench.context, { id: 'x', by: 'alice' })).kind, 'unknown')
   assert.deepEqual(
     (await bench.operations.audit({})).items.map(({ kind, actor }) => [kind, actor]),
     [
