@@ -50,7 +50,7 @@ export async function forget(
   const usernames = new Set<string>()
   const texts = new Set<string>()
   let erased = 0
-  await readErasable(db, address) // throws withdrawal.open
+  await refuseOpenWithdrawals(db, address)
   await stopWork(context, { address, by })
   const eraseAll = async (ids: readonly string[]): Promise<void> => {
     for (;;) {
@@ -94,7 +94,10 @@ export async function forget(
  */
 export async function countForgettable({ database: { db } }: WriteContext, email: string): Promise<number> {
   const address = emailTerm(email)
-  const ids = new Set(await readErasable(db, address))
+  await refuseOpenWithdrawals(db, address)
+  const own = db.selectFrom('deliveries').select('id').where('email', '=', address)
+  const ids = new Set((await own.execute()).map(({ id }) => id))
+  for (const id of await readCorrectedTo(db, address)) ids.add(id)
   for await (const mentioning of rejectedMentioning(db, address)) for (const id of mentioning) ids.add(id)
   return ids.size
 }
@@ -146,7 +149,7 @@ async function erase(
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
-  await readErasable(trx, address) // again, because a refund may have come before the lock
+  await refuseOpenWithdrawals(trx, address) // again, because a refund may have come before the lock
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'digest', 'email', 'username', 'search_text'])
@@ -243,14 +246,15 @@ async function findsAny(db: Kysely<Tables>, filter: DeliveryFilter): Promise<boo
 const NAMED = 5
 
 /**
- * The deliveries to an address (as it is stored: see emailTerm), and those that they correct. Throws AppError withdrawal.open
- * if the buyer of one of them is still to be taken out of a course: erased now, the buyer would keep it.
+ * Throws AppError withdrawal.open if the buyer of one of these deliveries is still to be taken out of a course: erased now,
+ * the buyer would keep it.
+ * @param address as it is stored: see emailTerm
  */
-async function readErasable(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<readonly string[]> {
+async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
   const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
   const ids = [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
   const open = [...(await readWithdrawing(db, ids))].sort()
-  if (open.length === 0) return ids
+  if (open.length === 0) return
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
   const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`
   throw new AppError(
