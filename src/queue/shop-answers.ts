@@ -56,6 +56,13 @@ export interface EventPlace {
   readonly id: string
 }
 
+export interface ShopAnswers {
+  /** Keeps an answer in memory until the next flush, for each event of its request. */
+  note(answer: ShopAnswer & { readonly events: readonly EventPlace[] }): void
+  /** Stores what was noted since the last time. It keeps that only if the database can't be reached. */
+  flush(): Promise<void>
+}
+
 /**
  * Stores what the shop was answered, with the event of each request: no row is added. It is not worth a write for each
  * webhook, so that all answers of a second share one transaction, after the answers were sent.
@@ -66,7 +73,7 @@ export function createShopAnswers({
 }: {
   context: Pick<WriteContext, 'database' | 'random'>
   guard: Availability['guard']
-}) {
+}): ShopAnswers {
   let pending: Noted[] = []
   let flushing: Promise<void> = Promise.resolve()
 
@@ -83,13 +90,11 @@ export function createShopAnswers({
   }
 
   return {
-    /** Keeps an answer in memory until the next flush, for each event of its request. */
-    note: ({ events, at, status, ms, from }: ShopAnswer & { readonly events: readonly EventPlace[] }): void => {
+    note: ({ events, at, status, ms, from }) => {
       const text = JSON.stringify({ at, status, ms, from })
       for (const event of events) if (pending.length < PENDING_MAX) pending.push({ ...event, text })
     },
-    /** Stores what was noted since the last time. It keeps that only if the database can't be reached. */
-    flush: (): Promise<void> => {
+    flush: () => {
       flushing = flushing.catch(() => {}).then(store)
       return flushing
     },
@@ -135,17 +140,21 @@ const keyOf = ({ deliveryId, id }: EventPlace): string => `${deliveryId} ${id}`
  * and those that a killed process had not stored.
  */
 export async function readAnswers({ db, id }: { db: Kysely<Tables>; id: string }): Promise<GivenAnswers> {
-  const rows = await db
+  const answered = db
     .selectFrom('events')
-    .select(['kind', 'answer'])
     .where('delivery_id', '=', id)
     .where('kind', 'in', ANSWERED_EVENTS)
     .where('answer', 'is not', null)
-    .orderBy('id')
-    .execute()
-  const answers = answersOf(rows)
-  const [first, rest] = [answers.slice(0, SHOWN), answers.slice(SHOWN)]
-  return { first, omitted: Math.max(0, rest.length - SHOWN), last: rest.slice(-SHOWN) }
+  const rows = answered.select(['id', 'kind', 'answer']).limit(SHOWN)
+  const first = await rows.orderBy('id').execute()
+  const after = first.at(-1)?.id ?? ''
+  if (first.length < SHOWN) return { first: answersOf(first), omitted: 0, last: [] }
+  const last = await rows.where('id', '>', after).orderBy('id', 'desc').execute()
+  const { count } = await answered
+    .where('id', '>', after)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return { first: answersOf(first), omitted: Number(count) - last.length, last: answersOf(last.reverse()) }
 }
 
 const answersOf = (rows: readonly { readonly kind: string; readonly answer: string | null }[]): GivenAnswer[] =>
