@@ -98,20 +98,24 @@ export async function readKept(
 }
 
 /**
- * Makes orders due again that left a course to a sale, of those to its address, because it has ended without the course. They
- * look again for what keeps it.
- * @param sale.done the courses that it reports
+ * Makes orders due again that left a course to one of these sales, of those to its address, because it has ended without the
+ * course. They look again for what keeps it.
+ * @param sales.done the courses that the sale reports
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  sale: { readonly id: string; readonly address: string; readonly done: readonly string[] },
+  sales: readonly { readonly id: string; readonly address: string; readonly done: readonly string[] }[],
 ): Promise<void> {
+  if (sales.length === 0) return
+  const doneBy = new Map(sales.map(({ id, done }) => [id, done]))
+  const addresses = sales.map(({ address }) => address)
   const found = await trx
     .selectFrom('deliveries')
     .innerJoin('delivery_lines', 'delivery_lines.delivery_id', 'deliveries.id')
     .select('deliveries.id')
-    .where('deliveries.email', '=', sale.address)
-    .where('delivery_lines.withdrawal_kept_by', '=', sale.id)
+    .distinct()
+    .where('deliveries.email', 'in', addresses)
+    .where('delivery_lines.withdrawal_kept_by', 'in', [...doneBy.keys()])
     .execute()
   const ids = found.map(({ id }) => id)
   if (ids.length === 0) return
@@ -119,7 +123,8 @@ export async function orderAgain(
   const rows = (await linesOf(trx, ids)).map(({ id, lines: before }) => {
     const lines = before.map((line): Line => {
       const { course, withdrawal } = line
-      if (withdrawal === null || withdrawal.result?.keptBy !== sale.id || hasCourse(sale.done, course)) return line
+      const done = doneBy.get(withdrawal?.result?.keptBy ?? '')
+      if (withdrawal === null || done === undefined || hasCourse(done, course)) return line
       return { ...line, withdrawal: { ...withdrawal, dueAt: at, endedAt: null, result: null } }
     })
     return { id, before, lines }
