@@ -97,8 +97,8 @@ async function stopLost(
   works: readonly Work[],
   call?: Parameters<Acquire>[0],
 ): Promise<readonly Work[]> {
-  const idsOf = works.map(({ delivery }) => delivery.id)
-  const ids = await inbox.mayContinue(idsOf, call).catch((error: unknown) => {
+  const all = works.map(({ delivery }) => delivery.id)
+  const ids = await inbox.mayContinue(all, call).catch((error: unknown) => {
     if (!isUnreachable(error)) onError(error)
     return new Set<string>() // nobody can tell whether the holds last
   })

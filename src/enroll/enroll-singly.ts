@@ -116,7 +116,7 @@ async function enrollAccount(pair: Pair, { username }: RegisteredAccount): Promi
   }
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
   if (mode !== null && mayName(pair, mode, row)) {
-    const named = await enrollInMode(pair, { username, course, mode }, row === null)
+    const named = await enrollInMode(pair, { username, course, mode, isFirst: row === null })
     if (named.ok) return done('enrolled')
     if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, mode)) return failed(named.failure)
   }
@@ -143,8 +143,7 @@ function mayName({ stored }: Pick<Pair, 'stored'>, mode: string, row: Enrollment
  */
 async function enrollInMode(
   { lms, acquire }: Pair,
-  named: PersonInCourse & { readonly mode: string },
-  isFirst: boolean,
+  { isFirst, ...named }: PersonInCourse & { readonly mode: string; readonly isFirst: boolean },
 ): Promise<Judged<unknown>> {
   if (isFirst) {
     const open = await lms.enroll(await acquire(), { ...named, force: false })

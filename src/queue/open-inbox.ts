@@ -90,6 +90,6 @@ export function openInbox({
     onPruned,
   })
   const { guard, reason: databaseReason } = availability
-  const shared = { onError, signal, database, context, now, random, guard }
-  return { ...shared, inbox, replicas, membership, databaseReason, landsMs }
+  const shared = { onError, signal, guard }
+  return { ...shared, database, context, now, random, inbox, replicas, membership, databaseReason, landsMs }
 }

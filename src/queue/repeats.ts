@@ -1,5 +1,5 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
-import { isWanted, withdrawnOf } from '../sale/line.ts'
+import { firstWithdrawn, isWanted } from '../sale/line.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
 import { lockDeliveries, readCorrections } from './change-deliveries.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
@@ -63,7 +63,7 @@ export async function readLateRetries(
   const rows = await linesOf(trx, ids)
   return new Map(
     rows.flatMap(({ id, lines }) => {
-      const withdrawnCourse = withdrawnOf(lines)
+      const withdrawnCourse = firstWithdrawn(lines)
       return withdrawnCourse === undefined ? [] : [[id, { withdrawnCourse, hasRest: lines.some(isWanted) }] as const]
     }),
   )

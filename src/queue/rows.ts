@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
-import { type Line, withdrawnOf } from '../sale/line.ts'
+import { firstWithdrawn, type Line } from '../sale/line.ts'
 import {
   courseOfReason,
   type Delivery,
@@ -92,7 +92,7 @@ export function toProgress(row: Pick<DeliveryRow, (typeof PROGRESS_COLUMNS)[numb
 
 /** The progress of a delivery with these lines. */
 export function withWithdrawn(progress: Progress, lines: readonly Line[]): Progress {
-  const withdrawnCourse = isDone(progress.state) ? withdrawnOf(lines) : undefined
+  const withdrawnCourse = isDone(progress.state) ? firstWithdrawn(lines) : undefined
   return withdrawnCourse === undefined ? progress : { ...progress, withdrawnCourse }
 }
 

@@ -152,7 +152,7 @@ export const isWanted = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
   (withdrawal.endedAt !== null && withdrawal.result?.kind === 'kept' && withdrawal.result.mode !== null)
 
 /** The first course that the buyer was taken out of, or is to be, or that was refunded in vain, as it was sent. */
-export const withdrawnOf = (lines: readonly Line[]): string | undefined =>
+export const firstWithdrawn = (lines: readonly Line[]): string | undefined =>
   lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)?.sent
 
 /** The line of a course, by any spelling of its key. */

@@ -11,12 +11,13 @@ import type { Locked, Reported } from './reported.ts'
 export const isWatched = ({ state, lines }: Pick<Reported, 'state' | 'lines'>, course: string): boolean =>
   isDone(state) && lineOf(lines, course)?.result === 'enrolled'
 
-/** The courses whose access has ended or come back between two looks at a delivery. */
+/** The courses whose access has ended or come back. */
 export interface Changes {
   readonly ended: readonly string[]
   readonly restored: readonly string[]
 }
 
+/** Compares the lines of a delivery from before and after a look at it. */
 export function changesOf(before: readonly Line[], after: readonly Line[]): Changes {
   const hasEnded = (lines: readonly Line[], course: string): boolean =>
     lineOf(lines, course)?.standing?.endedAt !== undefined
