@@ -149,9 +149,15 @@ function addAchievementRoute({ app, lms: { state, achievements } }: Parts): void
 }
 
 function addFaultRoutes({ app, lms }: Parts): void {
+  const patterns = new Set<string>()
+  app.addHook('onRoute', ({ config }) => {
+    if (config?.pattern !== undefined) patterns.add(config.pattern)
+  })
   app.post(
     '/sandbox/faults',
     handle(faultsSchema, ({ faults }) => {
+      const unknown = faults.find(({ path }) => path?.includes('{') === true && !patterns.has(path))?.path
+      if (unknown !== undefined) return invalid(`${unknown} is none of the routes: ${[...patterns].sort().join(' ')}`)
       lms.faults.add(faults)
       return done
     }),

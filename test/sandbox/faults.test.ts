@@ -46,6 +46,15 @@ test('a fault names a path or a route’s pattern', async () => {
   assert.equal((await get(lms, `${path}?username=alice`)).status, 504)
 })
 
+test('a fault that names no route of the stand-in is refused with the routes, because it would never apply', async () => {
+  await using lms = await startRecordedWorld()
+  const path = '/api/courses/v1/courses/{course_id}'
+  const refused = await control(lms, 'faults', { faults: [{ status: 500 }, { path, status: 502 }] })
+  assert.equal(refused.status, 400)
+  assert.match(await refused.text(), /\{course_id\} is none of the routes: .*\/api\/courses\/v1\/courses\/\{id\}/)
+  assert.equal((await get(lms, '/heartbeat')).status, 200)
+})
+
 test('a fault may have its own body: HTML instead of JSON, or the wrong JSON', async () => {
   await using lms = await startRecordedWorld()
   const html = { path: '/heartbeat', body: '<p>maintenance</p>', times: 1 }

@@ -175,7 +175,7 @@ test('a key in another letter case: the refund of a repeat takes out the account
   await lms.people({ email: OLD, username: 'second', active: true })
   await lms.seed({ enrollments: [{ email: OLD, course: DEMO, mode: 'audit', active: true }] })
   await lms.faults([
-    { path: '/api/courses/v1/courses/{course_id}', status: 500, body: 'no', times: 1 },
+    { path: '/api/courses/v1/courses/{id}', status: 500, body: 'no', times: 1 },
     { path: '/api/user/v1/accounts', status: 500, body: 'no', times: 3 },
     { path: '/api/user/v1/accounts/search_emails', status: 500, body: 'no', times: 3 },
   ])
