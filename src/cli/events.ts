@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
+import { unsentText } from '../console/layout/format.ts'
 import type { EndpointState, UnsentEvent } from '../operators/reports/outbox.ts'
 import type { SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
@@ -37,7 +38,7 @@ const list = command({
       if (opened.settings.LERNITO_EVENTS_URL === undefined)
         process.stderr.write('LERNITO_EVENTS_URL is not set, so the shop gets no events.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
-      process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
+      process.stdout.write(`waiting: ${unsentText(outbox.pending)}, given up: ${unsentText(outbox.failed)}\n`)
       const lines = outbox.events.map((event) =>
         line(event, { state: outbox.endpoint?.state ?? 'up', now: Date.now() }),
       )

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
 import { signStandard } from '../../src/shop/signature/standard.ts'
@@ -14,7 +15,9 @@ async function setUp(t: TestContext) {
   t.after(() => product.stop())
   const env = { ...serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl }), ...events }
   const sold = async (email: string) => String((await product.sell({ email })).headers['x-lernito-delivery'])
-  return { receiver, env, sold, command: (...args: string[]) => run({ args: ['events', ...args], env }) }
+  const database = new DatabaseSync(`${product.folder}/lernito.db`)
+  t.after(() => database.close())
+  return { receiver, env, sold, database, command: (...args: string[]) => run({ args: ['events', ...args], env }) }
 }
 
 test('events list shows the endpoint and what waits, and resend sends again', async (t) => {
@@ -47,6 +50,17 @@ test('events list shows the endpoint and what waits, and resend sends again', as
     'the end of the backlog',
     async () => JSON.parse((await command('list', '--json')).stdout).pending === 0 || undefined,
   )
+})
+
+test('events list does not call more events than are counted 10,000', async (t) => {
+  const { receiver, command, sold, database } = await setUp(t)
+  receiver.answer(statusAnswer(410))
+  await sold('alice@example.com')
+  const list = async () => (await command('list')).stdout
+  await until('the stop', async () => /^waiting: 1,/m.test(await list()) || undefined)
+  database.exec(`with recursive n(i) as (select 10000 union all select i + 1 from n where i < 20000)
+    insert into outbox select 'COPY' || i, about, seq, type, body, created_at, due_at, 0, null, null from outbox, n`)
+  assert.match(await list(), /^waiting: 10,000\+, given up: 0$/m)
 })
 
 test('events resend tells the shop of deliveries again, and names what it could not send', async (t) => {
