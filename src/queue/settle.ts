@@ -41,9 +41,9 @@ export async function settle(
   const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
   const linesIn = await writeLines(context, judged)
-  const ended = judged.flatMap(({ effect, settlement: { id, outcome, dueAt }, person }) => {
+  const ended = judged.flatMap(({ effect, settlement: { id, outcome, dueAt } }) => {
     const hasEnded = effect === 'final' && dueAt === null && outcome.reason !== null
-    return hasEnded ? [{ id, address: person, done: Object.keys(outcome.courses) }] : []
+    return hasEnded ? [{ id, done: Object.keys(outcome.courses) }] : []
   })
   await orderAgain(context, ended)
   return judged.map((one) => changeOf(context, { ...one, lines: linesIn.get(one.settlement.id) ?? [] }))

@@ -4,7 +4,18 @@ import { sql } from 'kysely'
 import { purgeAuditStep, purgeStep } from '../../src/queue/retention.ts'
 import { createStore } from '../../src/queue/store.ts'
 import { plansOf } from '../database/dialects.ts'
-import { accepted, arrival, joined, only, onSqlite, type Replica, START, settled, setUp, succeeded } from './harness.ts'
+import {
+  accepted,
+  arrival,
+  joined,
+  needsAttention,
+  onSqlite,
+  type Replica,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from './harness.ts'
 
 const ROWS = 2000
 
@@ -15,7 +26,7 @@ async function fill({ db, store }: Replica): Promise<void> {
     const written = await store.write(emails.map((email) => accepted(arrival({ email }))))
     await store.write(written.slice(0, 190).map(({ id }) => settled(succeeded(id))))
   }
-  await sql.raw(onSqlite() ? 'analyze' : 'analyze table deliveries, events, replicas').execute(db)
+  await sql.raw(onSqlite() ? 'analyze' : 'analyze table deliveries, delivery_lines, events, replicas').execute(db)
 }
 
 test('with thousands of deliveries', async (t) => {
@@ -55,11 +66,14 @@ test('with thousands of deliveries', async (t) => {
   )
 
   await t.test('every statement of the inbox finds its rows by an index', async () => {
-    const { id } = only(await bench.store.due({ limit: 1, after: null }))
+    const [first, second] = await bench.store.due({ limit: 2, after: null })
+    assert(first && second)
+    const { id } = first
     const plans = await plansOf(bench.database, async (db) => {
       const database = { ...bench.database, db }
       const { replicas, store } = await joined({ database, me: 'replica-1', now: () => START })
       await store.write([accepted(arrival({ email: 'new@x.example' })), settled(succeeded(id))])
+      await store.write([settled(needsAttention(second.id))])
       await store.write([accepted(arrival({ email: 'new@x.example' })), accepted(arrival({ email: 'p0@x.example' }))])
       const named = { ...arrival({ email: 'p0@x.example' }), webhookId: 'msg_1' }
       await store.write([accepted(named), accepted({ ...arrival({ order: 2 }), webhookId: 'msg_1' })])
@@ -72,7 +86,7 @@ test('with thousands of deliveries', async (t) => {
       await replicas.holds.sweep()
       await replicas.leave()
     })
-    const found = plans.filter(({ sql }) => !/^insert/.test(sql) && /deliveries|events/.test(sql))
+    const found = plans.filter(({ sql }) => !/^insert/.test(sql) && /deliveries|delivery_lines|events/.test(sql))
     assert(found.length >= 15, `${found.length} statements`)
     for (const { sql, plan } of found) {
       for (const line of plan) {

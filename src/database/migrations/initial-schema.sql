@@ -87,6 +87,7 @@ create table if not exists delivery_lines (
 create index delivery_lines_user_id on delivery_lines (user_id) where user_id is not null;
 create index delivery_lines_withdrawal on delivery_lines (withdrawal_state, withdrawal_at, withdrawal_id)
   where withdrawal_state is not null;
+create index delivery_lines_kept_by on delivery_lines (withdrawal_kept_by) where withdrawal_kept_by is not null;
 
 create table if not exists events (
   delivery_id varchar(26) not null,

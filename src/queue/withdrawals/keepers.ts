@@ -98,26 +98,22 @@ export async function readKept(
 }
 
 /**
- * Makes orders due again that left a course to one of these sales, of those to its address, because it has ended without the
- * course. They look again for what keeps it.
+ * Makes orders due again that left a course to one of these sales, because it has ended without the course. They look again
+ * for what keeps it.
  * @param sales.done the courses that the sale reports
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  sales: readonly { readonly id: string; readonly address: string; readonly done: readonly string[] }[],
+  sales: readonly { readonly id: string; readonly done: readonly string[] }[],
 ): Promise<void> {
   if (sales.length === 0) return
   const doneBy = new Map(sales.map(({ id, done }) => [id, done]))
-  const addresses = sales.map(({ address }) => address)
   const found = await trx
-    .selectFrom('deliveries')
-    .innerJoin('delivery_lines', 'delivery_lines.delivery_id', 'deliveries.id')
-    .select('deliveries.id')
-    .distinct()
-    .where('deliveries.email', 'in', addresses)
-    .where('delivery_lines.withdrawal_kept_by', 'in', [...doneBy.keys()])
+    .selectFrom('delivery_lines')
+    .select('delivery_id')
+    .where('withdrawal_kept_by', 'in', [...doneBy.keys()])
     .execute()
-  const ids = found.map(({ id }) => id)
+  const ids = [...new Set(found.map((line) => line.delivery_id))]
   if (ids.length === 0) return
   await lockDeliveries({ trx }, ids)
   const rows = (await linesOf(trx, ids)).map(({ id, lines: before }) => {

@@ -103,6 +103,20 @@ test('a course that a refund left to a queued sale is taken away when that sale 
   assert.deepEqual(await activeIn(), [], await log(single))
 })
 
+test('so is one that was left to a sale to the buyer’s new address', async () => {
+  await register()
+  const single = await sold(OLD)
+  await move()
+  await lms.faults([{ path: '/api/courses/v1/courses/{id}', status: 500, body: 'no' }])
+  const bundle = await sold(NEW, [DEMO, 'course-v1:No+Such+Course', 'no key'])
+  const { json } = await refund({ email: OLD, courseIds: [DEMO], sale: single })
+  assert.deepEqual([json, await stateOf(bundle), await activeIn()], [verified(bundle), 'queued', [`${NEW} ${DEMO}`]])
+  await lms.noFaults()
+  await allEnded()
+  assert.deepEqual([await stateOf(bundle), await stateOf(single)], ['needs_attention', 'withdrawn'])
+  assert.deepEqual(await activeIn(), [], await log(single))
+})
+
 test('a refund that comes again names no sale that was taken out of the course, or handled, since', async () => {
   await register()
   const [first, second, other] = [await sold(OLD), await sold(OLD, [DEMO, PYTHON]), await sold(OLD, [PYTHON])]
