@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Kysely, sql } from 'kysely'
 import { reasonOf } from './availability.ts'
@@ -129,6 +130,9 @@ async function traitsOf(db: Database['db']) {
 }
 
 const BUSY_TIMEOUT_MS = 1000
+/** A file that is locked at every try of this time is called locked. Its busy service leaves gaps between its groups. */
+const LOCKED_MS = 2000
+const LOCK_AGAIN_MS = 20
 
 async function inspectSqlite(name: string, triesLock: boolean): Promise<Inspected> {
   const obstacle = writeObstacle(resolve(name))
@@ -153,7 +157,7 @@ async function contentOfFile(file: string, triesLock: boolean): Promise<Content 
     dialect: sqliteDialect({ read: createStatements(connection), write: refuseToWrite }),
   })
   try {
-    return { ...(await contentOf(db)), locked: triesLock && isLocked(file) }
+    return { ...(await contentOf(db)), locked: triesLock && (await isLocked(file)) }
   } finally {
     connection.close()
   }
@@ -171,12 +175,19 @@ function openReadOnly(file: string): DatabaseSync {
 }
 
 /**
- * Whether the right to write can't be had. It takes that right, if a process may have the file open, and gives it back. To be
- * called while a connection that only reads is open: the last one to be closed would carry out the log of a killed service.
+ * Whether the right to write can't be had for a while. It takes that right, if a process may have the file open, and gives it
+ * back. It never blocks, because in the service, a transaction that holds the right may wait for this thread. To be called
+ * while a connection that only reads is open: the last one to be closed would carry out the log of a killed service.
  */
-const isLocked = (file: string): boolean =>
-  existsSync(`${file}-wal`) &&
-  isBusyFor(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }), 'begin immediate; rollback')
+async function isLocked(file: string): Promise<boolean> {
+  if (!existsSync(`${file}-wal`)) return false
+  const tries = (): boolean => isBusyFor(new DatabaseSync(file, { timeout: 0 }), 'begin immediate; rollback')
+  for (let waited = 0; tries(); waited += LOCK_AGAIN_MS) {
+    if (waited >= LOCKED_MS) return true
+    await setTimeout(LOCK_AGAIN_MS)
+  }
+  return false
+}
 
 /** Whether a service holds FILE.lock. A starting service waits for the lock longer than this check takes. */
 const isServed = (file: string): boolean =>

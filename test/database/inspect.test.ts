@@ -126,6 +126,16 @@ describe('a SQLite file', () => {
     assert.deepEqual(readFileSync(join(folder, 'lernito.db-wal')), log)
   })
 
+  test('is not locked while a transaction of this process goes on, which may need this thread to end', async (t) => {
+    const folder = temporaryFolder(t)
+    await migrated(`sqlite:${join(folder, 'lernito.db')}`)
+    const writer = new DatabaseSync(join(folder, 'lernito.db'))
+    t.after(() => writer.close())
+    writer.exec('begin immediate')
+    setTimeout(() => writer.exec('commit'), 200)
+    assert.equal(found(await inFolder(folder)).locked, false)
+  })
+
   test('is locked while another program keeps it from being written to', async (t) => {
     const folder = temporaryFolder(t)
     await migrated(`sqlite:${join(folder, 'lernito.db')}`)
