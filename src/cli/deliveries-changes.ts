@@ -206,7 +206,7 @@ const describe = (stands: readonly LiveCourse[]): string =>
   columns(
     stands.map(({ course, standing, mode, since, moved }) => [
       plain(course),
-      standing,
+      TEXTS.standings[standing],
       mode === null ? '' : `mode ${plain(mode)}`,
       since === null ? '' : `first enrolled ${timeText(since)}`,
       moved ? MOVED : '',

@@ -40,6 +40,12 @@ describe('withdraw', () => {
     assert.deepEqual(JSON.parse(stdout).others, [other])
   })
 
+  test('says that a buyer has not registered yet, who may have an allowance', async () => {
+    const id = await sold('new@example.com')
+    const { stdout } = await command('withdraw', id, '--dry-run')
+    assert.equal(stdout, `${DEMO}  not registered yet\n`)
+  })
+
   test('takes a paid course mode away only with --paid', async () => {
     const id = await sold('erin@example.com', [HONOR])
     await lms.seed({ enrollments: [{ email: 'erin@example.com', course: HONOR, mode: 'verified', active: true }] })
