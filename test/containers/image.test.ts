@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { z } from 'zod'
 import { watchLog } from '../log-watch.ts'
 import { openFolder } from '../package/installing.ts'
 import { ROOT } from '../service/process.ts'
@@ -72,6 +73,21 @@ describe('the image', { skip: skipWithoutEngine }, () => {
     assert.equal(await docker(['diff', container]), '')
     await assert.rejects(docker(['exec', container, 'touch', '/app/file']), /Read-only file system/)
     assert.match(await docker(['exec', container, 'ls', '/data']), /^lernito\.db$/m)
+  })
+
+  test('it has the built code and production packages, and no source, test or tool', async () => {
+    const inside = async (...command: string[]) => (await docker(['exec', container, ...command])).split('\n')
+    assert.deepEqual(await inside('ls', '-A', '/app'), ['bin', 'dist', 'node_modules', 'package.json'])
+    const folders = await inside('find', '/app/node_modules', '-mindepth', '1', '-maxdepth', '2', '-type', 'd')
+    const isInstalled = (name: string): boolean => folders.includes(`/app/node_modules/${name}`)
+    const names = z.record(z.string(), z.string()).transform((versions) => Object.keys(versions))
+    const { dependencies, devDependencies } = z
+      .object({ dependencies: names, devDependencies: names })
+      .parse(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
+    assert.deepEqual(dependencies.filter(isInstalled), dependencies)
+    // mysql2 needs @types/node.
+    assert.deepEqual(devDependencies.filter(isInstalled), ['@types/node'])
+    assert.deepEqual(await inside('find', '/app/node_modules', '-name', '*.ts', '-o', '-name', '*.map'), [''])
   })
 
   test('frozen, it becomes unhealthy, and healthy again when it continues', async () => {

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
-import { z } from 'zod'
-import { ROOT, start } from '../service/process.ts'
-import { sell, serveEnv, startLms } from '../service/serving.ts'
-import { assignments, build, contextFiles, execForm, instructionsOf, stagesOf } from './dockerfile.ts'
-import { makeReadOnly, openFolder } from './installing.ts'
-import { freePort } from './ports.ts'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ROOT } from '../service/process.ts'
+import { assignments, contextFiles, execForm, instructionsOf, stagesOf } from './dockerfile.ts'
 import { check, skipWithoutTools } from './tools.ts'
 
 const instructions = instructionsOf(readFileSync(join(ROOT, 'deploy/docker/Dockerfile'), 'utf8'))
@@ -69,64 +64,4 @@ test('the build context has only the files of the image', () => {
     files.filter((file) => /^(docs|scripts)\//.test(file)),
     ['docs/reference/openapi.json', 'scripts/build.ts'],
   )
-})
-
-describe('the result of the steps of the Dockerfile', () => {
-  const { folder, remove } = openFolder('lernito-image-')
-  let root: string
-  before(() => {
-    root = build({ stages, folder })
-  })
-  after(() => {
-    execFileSync('chmod', ['-R', 'u+w', folder])
-    remove()
-  })
-
-  test('the image has the built code and production packages, and no source, test or tool', () => {
-    assert.deepEqual(readdirSync(root).sort(), ['app', 'data'])
-    assert.deepEqual(readdirSync(join(root, 'app')).sort(), ['bin', 'dist', 'node_modules', 'package.json'])
-    const { dependencies, devDependencies } = z
-      .object({ dependencies: z.record(z.string(), z.string()), devDependencies: z.record(z.string(), z.string()) })
-      .parse(JSON.parse(readFileSync(join(root, 'app/package.json'), 'utf8')))
-    // mysql2 needs @types/node.
-    const installed = (name: string): boolean => existsSync(join(root, 'app/node_modules', name))
-    assert.deepEqual(
-      Object.keys(dependencies).filter((name) => !installed(name)),
-      [],
-    )
-    assert.deepEqual(
-      Object.keys(devDependencies).filter((name) => name !== '@types/node' && installed(name)),
-      [],
-    )
-    assert.ok(lstatSync(join(root, 'app/bin/lernito-openedx')).isSymbolicLink())
-  })
-
-  test('it starts as its user from a read-only folder, is healthy, enrolls, and stops on SIGTERM', async (t) => {
-    makeReadOnly(join(root, 'app'))
-    const inRoot = (text: string): string => text.replace(/(^|[:"])\/(app|data)\b/g, `$1${root}/$2`)
-    const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` }
-    const image = Object.fromEntries(
-      Object.entries(assignments(only('ENV'), env)).map(([name, value]) => [name, inRoot(value)]),
-    )
-    const lms = await startLms(t)
-    const port = await freePort()
-    const { LERNITO_DATABASE_URL: _, ...settings } = serveEnv({ folder: 'unused', lmsUrl: lms.url })
-    const given = { ...settings, ...image, LERNITO_PORT: String(port) }
-    const [uid, gid] = only('USER').split(':')
-    const asUser = process.getuid?.() === 0 ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : []
-    const [program = '', ...args] = [...asUser, ...execForm(only('ENTRYPOINT')), ...execForm(only('CMD'))]
-    const healthy = (): number | null => {
-      const [node = '', ...how] = execForm(only('HEALTHCHECK').replace(/^.*?CMD /, ''))
-      return spawnSync(node, how, { env: { ...image, LERNITO_PORT: String(port) } }).status
-    }
-    assert.equal(healthy(), 1)
-    const running = start({ t, command: [program], args, env: given, cwd: join(root, 'app') })
-    await running.logged(({ msg }) => msg === 'ready for webhooks')
-    assert.equal(healthy(), 0)
-    const answered = await sell({ url: `http://127.0.0.1:${port}`, email: 'alice@example.com' })
-    assert.equal(answered?.status, 200)
-    assert.ok(existsSync(join(root, 'data/lernito.db')))
-    running.child.kill('SIGTERM')
-    assert.equal((await running.ended).code, 0)
-  })
 })
