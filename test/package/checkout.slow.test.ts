@@ -32,6 +32,7 @@ describe('the guide’s way from a checkout', () => {
     assert.equal(status, 0, stderr)
   }
 
+  // As in the image of the Tutor plugin, the packages are installed in the folder of the unpacked package.
   test('it builds the package and installs it with the tested versions', async () => {
     mkdirSync(repository)
     copyCheckout(repository)

@@ -112,15 +112,6 @@ export async function install({ tarball, folder }: { tarball: string; folder: st
   return join(folder, 'node_modules', registry.name)
 }
 
-/** Unpacks a tarball and installs its packages in its own folder, as the Tutor plugin's image does. Gives the folder. */
-export async function unpack({ tarball, folder }: { tarball: string; folder: string }): Promise<string> {
-  mkdirSync(folder)
-  execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder])
-  const options = ['--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-  await runFile('npm', ['install', ...options], { cwd: folder, env: ENV })
-  return folder
-}
-
 /**
  * What runs a program as somebody who owns none of our files: nobody where we are root. Elsewhere we stay who we are,
  * and only the missing write permission counts.

@@ -17,7 +17,6 @@ import {
   pack,
   packagesOf,
   theirFolder,
-  unpack,
 } from './installing.ts'
 
 const { folder, remove } = openFolder('lernito-package-')
@@ -52,12 +51,6 @@ describe('the installed dependencies', () => {
     const present = packagesOf(join(folder, 'site/node_modules/.package-lock.json'))
     assert.deepEqual(present, packagesOf(join(ROOT, 'package-lock.json')))
     assert.ok(present.length > 50)
-  })
-
-  test('they are the same if the package is unpacked and installed in its own folder', async () => {
-    const unpacked = await unpack({ tarball: packed.tarball, folder: join(folder, 'unpacked') })
-    const present = packagesOf(join(unpacked, 'node_modules/.package-lock.json'))
-    assert.deepEqual(present, packagesOf(join(ROOT, 'package-lock.json')))
   })
 
   test('npm-shrinkwrap.json has no download addresses, and is removed from the checkout', () => {
