@@ -91,7 +91,11 @@ export function deliverySentence(told: Told): DeliverySentence {
         ...(left.length === 0 ? {} : { courses: left }),
       })
     case 'handled':
-      return tell({ situation: state, facts: [handledFact(told), ...partFacts(lines, BUYER)] })
+      return tell({
+        situation: state,
+        facts: [handledFact(told), ...partFacts(lines, BUYER)],
+        ...(left.length === 0 ? {} : { courses: left }),
+      })
     case 'withdrawn':
       return tell({
         situation: state,

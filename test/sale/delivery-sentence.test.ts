@@ -147,6 +147,10 @@ test('a handled delivery says by whom, when and how; a replaced and a withdrawn 
   )
 })
 
+test('a handled sale is about the courses that were not withdrawn from it', () => {
+  assert.deepEqual(deliverySentence(told({ state: 'handled', withdrawals: [order()] })).courses, [OTHER])
+})
+
 test('a withdrawal in progress, and one that left a course, are part of the sentence', () => {
   const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
   assert.match(say({ outcome: all, withdrawals: [open] }), /in progress\./)

@@ -1,4 +1,4 @@
-import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf, resultsOf } from '../../sale/line.ts'
+import { isTakenOut, type Line, lineOf, resultsOf } from '../../sale/line.ts'
 import { type DeliveryState, isDone, stateOfOutcome } from '../../sale/types.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../events.ts'
@@ -27,8 +27,8 @@ export async function endOrder(
     const lines = ended.map((line) => (line.withdrawal?.id === order.id ? lineAfter(line, at) : line))
     const result = resultOf(order, attempted)
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
-    const isOut = lines.every((line) => line.result === null && !isWithdrawing(line))
-    const isWithdrawn = isOut && !kept && !isStillWanted(state, lines)
+    // Where no order has taken the buyer out, a person may have put them in, or an order has left them there.
+    const isWithdrawn = !kept && lines.every(isTakenOut)
     const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfLines(lines) : state
     await trx
       .updateTable('deliveries')
@@ -62,10 +62,6 @@ function resultOf({ lines }: ClaimedOrder, { results, message }: Attempted): Wit
   })
   return { courses: Object.fromEntries(found), message }
 }
-
-/** Whether a delivery has a course that no order names, and that is still to be attempted or waits for a person. */
-const isStillWanted = (state: DeliveryState, lines: readonly Line[]): boolean =>
-  (state === 'queued' || state === 'needs_attention') && lines.some(isWanted)
 
 /** The state of a delivery with these lines, which has no further attempt and no reason against it. */
 const stateOfLines = (lines: readonly Line[]): DeliveryState =>

@@ -5,10 +5,23 @@ import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { CourseWithdrawal } from '../../../src/sale/line.ts'
 import { setFacts, withdrawalsShown } from '../../lines.ts'
-import { accepted, arrival, COURSE, only, type Replica, START, settled, setUp, succeeded } from '../../queue/harness.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  only,
+  type Replica,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
 
 const EMAIL = 'ada@x.example'
 const REFUND = { request: { email: EMAIL, courseIds: [COURSE] }, digest: 'refund', webhookId: 'r_1' }
+const OTHER = 'course-v1:edX+Other+2026'
+const REFUND_OF_OTHER = { request: { email: EMAIL, courseIds: [OTHER] }, digest: 'other', webhookId: 'r_2' }
 const KEPT: CourseWithdrawal = { kind: 'kept', mode: null, why: 'the LMS forbids it' }
 const TAKEN: CourseWithdrawal = { kind: 'unenrolled', mode: 'audit', why: '' }
 
@@ -46,7 +59,6 @@ test('no access of a sale has ended once the buyer is taken out of that course',
 
 test('the refund of a course does not wait for a failed order that has taken the buyer out of it', async (t) => {
   const bench = await setUp(t)
-  const OTHER = 'course-v1:edX+Other+2026'
   const { id } = only(await bench.store.write([accepted(arrival({ email: EMAIL, courseIds: [COURSE, OTHER] }))]))
   const courses = { [COURSE]: 'enrolled', [OTHER]: 'enrolled' } as const
   await bench.store.write([settled({ ...succeeded(id), outcome: { courses, reason: null } })])
@@ -76,4 +88,38 @@ test('a refund that is tried again is tried again for a correction, too, whose o
   const orders = 'orders' in result ? result.orders.map(({ delivery }) => delivery) : []
   assert.deepEqual(orders.sort(), [id, correction])
   assert.equal((await withdrawalsShown(bench.operations, correction))[0]?.endedAt, null)
+})
+
+/** A sale of two courses, of which the LMS has refused the second one, or has not answered for any. */
+async function soldBoth({ store }: Replica, isRefused: boolean): Promise<string> {
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [COURSE, OTHER] }))]))
+  const reason = { code: 'lms.refused', subject: 'full', course: OTHER } as const
+  const refused = { ...succeeded(id), outcome: { courses: { [COURSE]: 'enrolled' as const }, reason } }
+  await store.write([settled(isRefused ? refused : retry(id, START))])
+  return id
+}
+
+test('a handled sale of which one course was refunded is still handled, and the refund of the other one looks at it', async (t) => {
+  const bench = await setUp(t)
+  const id = await soldBoth(bench, true)
+  await bench.operations.markHandled({ id, note: 'enrolled by hand', by: 'alice' })
+  await storeRefund(bench.context, REFUND)
+  await endNext(bench, TAKEN)
+  assert.equal((await bench.row(id)).state, 'handled')
+  const result = await storeRefund(bench.context, REFUND_OF_OTHER)
+  assert.deepEqual('orders' in result && result.orders.map(({ course }) => course), [OTHER])
+  await endNext(bench, TAKEN)
+  assert.equal((await bench.row(id)).state, 'withdrawn')
+})
+
+test('a sale is not withdrawn while an earlier refund has left one of its courses, and that refund is tried again', async (t) => {
+  const bench = await setUp(t)
+  const id = await soldBoth(bench, false)
+  await storeRefund(bench.context, REFUND)
+  await endNext(bench, KEPT)
+  await storeRefund(bench.context, REFUND_OF_OTHER)
+  await endNext(bench, TAKEN)
+  assert.equal((await bench.row(id)).state, 'handled')
+  const again = await storeRefund(bench.context, REFUND)
+  assert.deepEqual('orders' in again && again.orders.map(({ course }) => course), [COURSE])
 })
