@@ -119,5 +119,8 @@ export function refundableOf({ row, named }: { row: WithdrawableRow; named: read
   }
 }
 
-/** Whether a withdrawal takes the buyer out of a course, or has done so, as a refund would. */
-const does = (line: Line): boolean => (isWithdrawing(line) ? line.withdrawal?.paid === true : isTakenOut(line))
+/**
+ * Whether a refund takes the buyer out of a course, or any withdrawal has done so. If one that an operator ordered failed later,
+ * nobody would tell the shop.
+ */
+const does = (line: Line): boolean => (isWithdrawing(line) ? line.withdrawal?.isRefund === true : isTakenOut(line))

@@ -263,6 +263,25 @@ test('an operator’s open withdrawal in whose place a refund comes says so, and
   assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
 })
 
+test('a refund that comes while an operator’s withdrawal with paid modes is open counts as one if that fails', async () => {
+  const body = payload({ email: ALICE })
+  const sale = () => post({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_1') })
+  const id = String((await sale()).headers['x-lernito-delivery'])
+  await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no' }])
+  await operations.withdraw({ id, courses: null, paid: true, by: 'alice' })
+  await until('an attempt', async () => ((await openOrders())[0]?.attempts ? true : undefined))
+  assert.equal((await refund({ id: 'r_1' })).status, 202)
+  await until('the last attempt', async () => {
+    await lastAttempt()
+    return (await openOrders()).length === 0 || undefined
+  })
+  await lms.noFaults()
+  assert.ok((await product.kinds(id)).includes('refund_failed'), await log(id))
+  assert.deepEqual((await sale()).json, { success: false, message: `Course ${DEMO} was withdrawn` })
+  assert.equal((await refund({ id: 'r_1' })).status, 200)
+  assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
+})
+
 test('that nothing was found proves nothing if the order fails later: the refund is 500, and its repeat looks again', async () => {
   const id = await sold(ALICE)
   await db
