@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { Line } from '../../sale/line.ts'
+import { isTakenOut, type Line } from '../../sale/line.ts'
 import type { WithLines } from '../lines.ts'
 import { readRequest } from '../rows.ts'
 
@@ -22,13 +22,15 @@ export const mayHave = (
 
 /**
  * What a delivery can be withdrawn from: what it may have, see mayHave. Courses that it did not report and that the buyer is
- * known to be out of are left out. null if its row has no readable request.
+ * known to be out of are left out, and those that it was taken out of before: another sale may have them. null if its row has
+ * no readable request.
  */
 export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
     const { email } = readRequest(row.request)
-    const courses = row.lines.filter((line) => mayHave(row, line) && (line.result !== null || !isOut(line.standing)))
+    const mayBeIn = (line: Line): boolean => line.result !== null || !(isTakenOut(line) || isOut(line.standing))
+    const courses = row.lines.filter((line) => mayHave(row, line) && mayBeIn(line))
     return { email, courses }
   } catch {
     return null

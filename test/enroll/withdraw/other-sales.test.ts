@@ -4,6 +4,7 @@ import { DEMO } from '../../harness.ts'
 import { factsIn, setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
+import { refund } from './refunding.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
@@ -31,6 +32,15 @@ test('another sale loses only the courses that the operator chose', async () => 
   assert.deepEqual(await activeIn(), [PYTHON])
   const { state, outcome } = await show(bundle)
   assert.deepEqual([state, outcome?.courses], ['enrolled', { [PYTHON]: 'enrolled' }], await log(bundle))
+})
+
+test('a course that was refunded and left to another sale is not withdrawn with what the refunded sale still has', async () => {
+  const [single, bundle] = [await sold(ALICE), await soldAs('Bundle', [DEMO, PYTHON])]
+  assert.equal((await refund({ url: product.url, email: ALICE, courseIds: [DEMO], sale: bundle })).status, 200)
+  await withdraw(bundle)
+  await allEnded()
+  assert.deepEqual(await activeIn(), [DEMO])
+  assert.deepEqual([await stateOf(single), await stateOf(bundle)], ['enrolled', 'withdrawn'], await log(single))
 })
 
 test('an older sale that comes again while the withdrawal waits keeps the course', async () => {
