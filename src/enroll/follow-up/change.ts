@@ -7,7 +7,7 @@ import type { WriteContext } from '../../queue/events.ts'
 import { withLines } from '../../queue/lines.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
-import { isWithdrawing, lineOf } from '../../sale/line.ts'
+import { isWanted, isWithdrawing, lineOf } from '../../sale/line.ts'
 import { isDone } from '../../sale/types.ts'
 import { type Background, untilStored } from '../../service/lib/loop.ts'
 import type { Acquire } from '../pair.ts'
@@ -107,7 +107,10 @@ async function endHold(
   holds.ended([person])
 }
 
-/** Whether the delivery has the same generation, still reports the course, and nobody is to be taken out of it. */
+/**
+ * Whether the delivery has the same generation, still reports and wants the course, and nobody is to be taken out of any: a
+ * withdrawal that failed is the newest statement, too.
+ */
 async function wantsCourse(
   on: Pick<Kysely<Tables>, 'selectFrom'>,
   { id, generation, course }: { id: string; generation: number; course: string },
@@ -121,5 +124,6 @@ async function wantsCourse(
   const [row] = await withLines(on, rows)
   if (row === undefined || row.lines.some(isWithdrawing)) return false
   const mayWant = isDone(row.state) || row.state === 'needs_attention'
-  return mayWant && (lineOf(row.lines, course)?.result ?? null) !== null
+  const line = lineOf(row.lines, course)
+  return mayWant && line !== undefined && line.result !== null && isWanted(line)
 }

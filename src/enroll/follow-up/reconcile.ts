@@ -2,7 +2,7 @@ import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/events.ts'
-import { type CourseResult, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
+import { type CourseResult, isWanted, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
 import type { DeliveryState } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
@@ -162,12 +162,13 @@ async function checkPatiently(
 
 function findingsOf({ id, email, lines }: Reported, seen: Seen, dangling: readonly string[]): Finding[] {
   const hasAccount = 'username' in seen.account
+  const wanted = lines.filter(isWanted)
   return Object.entries(resultsOf(lines)).map(([course, reported]) => {
     const standing = dangling.includes(course) ? 'dangling' : standingIn(course, seen).standing
-    // What is missing of an account that left the address is not made for whoever has it now.
-    const isThere = !seen.left.has(course)
+    // What is missing of an account that left the address is not made for whoever has it now, nor what was to be withdrawn.
+    const mayBeMade = !seen.left.has(course) && wanted.some((line) => line.course === course)
     const repairable =
-      standing === 'dangling' || (standing === 'missing' && isThere && (hasAccount || reported === 'allowed'))
+      standing === 'dangling' || (standing === 'missing' && mayBeMade && (hasAccount || reported === 'allowed'))
     return { deliveryId: id, email, course, reported, standing, repairable, repaired: null, words: '' }
   })
 }

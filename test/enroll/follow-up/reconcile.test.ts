@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
+import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
+import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { CourseResult } from '../../../src/sale/line.ts'
 import { DEMO } from '../../harness.ts'
 import { setFacts } from '../../lines.ts'
@@ -86,6 +89,18 @@ test('what a sale that needs attention has enrolled is checked and repaired, too
   const fixed = await reconciled(bench, { fix: true })
   assert.deepEqual([fixed.repaired, await enrolledIn(bench, ALICE)], [1, [true]])
   assert.equal((await bench.delivery(id)).state, 'needs_attention')
+})
+
+test('a course whose refund has failed is not given back when its enrollment is missing', async (t) => {
+  const { run, ...bench } = await soldTo(t, ALICE, 'enrolled')
+  const { context } = bench
+  await storeRefund(context, { request: { email: ALICE, courseIds: [DEMO] }, digest: 'refund' })
+  const order = await claimOrder(bench)
+  assert(order)
+  await endOrder(context, { order, attempted: { results: new Map(), message: 'no answer' }, isLate: false })
+  order.holds.ended([order.person])
+  const { repaired, counts, unrepaired } = await run({ fix: true })
+  assert.deepEqual([repaired, counts, unrepaired, await enrolledIn(bench, ALICE)], [0, { missing: 1 }, 0, []])
 })
 
 test('an inactive row means that someone unenrolled the person, and is not repaired', async (t) => {
