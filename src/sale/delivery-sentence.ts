@@ -210,7 +210,7 @@ function partFacts(lines: readonly CourseLine[], inside = 'In', told: Reason | n
     const found = standing === null ? 'not found in the LMS' : STANDING_TEXTS[standing].fact
     return [`${course}: ${found} since `, { at: since }, '.']
   })
-  const taken = lines.flatMap(({ course, taken: order }) => (order === null ? [] : [takenFact(course, order)]))
+  const taken = lines.flatMap(takenFacts)
   if (count === 0) return [...lost, ...taken]
   return [[`${inside} ${countText(count, lines.length)}.`], ...lost, ...taken]
 }
@@ -227,14 +227,17 @@ const countText = (count: number, all: number): string => {
 const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
   isRefund ? 'by a refund of the shop' : `by ${by}`
 
-const takenFact = (course: string, order: LineWithdrawal, end = '.'): Fact => [
-  `${course} was withdrawn ${whoOf(order)} at `,
-  { at: order.endedAt ?? 0 },
-  end,
-]
-
 /** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
 const keeperIn = ({ taken }: CourseLine): string | null => taken?.result?.keptBy ?? null
+
+/** Who took the buyer out of a course, and what has it now; none if nobody did. */
+function takenFacts(line: CourseLine): Fact[] {
+  const { course, taken } = line
+  if (taken === null) return []
+  const keeper = keeperIn(line)
+  const end = keeper === null ? '.' : ` and left to delivery ${keeper}.`
+  return [[`${course} was withdrawn ${whoOf(taken)} at `, { at: taken.endedAt ?? 0 }, end]]
+}
 
 /** The courses that the buyer was taken out of, of a withdrawn delivery; all if nothing is known of any. */
 function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
@@ -248,18 +251,10 @@ function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told,
   if (first === undefined) return [['Taken out of every course.']]
   const other = replacedBy !== null ? 'went to the delivery that replaces this one' : 'was never enrolled'
   if (outOf(lines).length < lines.length)
-    return lines.map((line): Fact => {
-      const { course, taken: order } = line
-      if (order === null) return [`${course} ${other}.`]
-      const keeper = keeperIn(line)
-      return takenFact(course, order, keeper === null ? '.' : ` and left to delivery ${keeper}.`)
-    })
+    return lines.flatMap((line) => (line.taken === null ? [[`${line.course} ${other}.`]] : takenFacts(line)))
   if (taken.every(({ id }) => id === first.id))
     return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]
-  return [
-    ['Taken out of every course.'],
-    ...lines.flatMap(({ course, taken: order }) => (order === null ? [] : [takenFact(course, order)])),
-  ]
+  return [['Taken out of every course.'], ...lines.flatMap(takenFacts)]
 }
 
 /** How the note begins that a correction leaves on the delivery that it replaces. */

@@ -114,6 +114,18 @@ test('a refunded sale whose course another sale keeps: the buyer still has it', 
   assert.doesNotMatch(JSON.stringify(again.json), /kept/, 'nothing is kept any more')
 })
 
+test('a refunded course of a bundle that another sale keeps: the page of the bundle says which', async () => {
+  const email = 'a14@example.com'
+  await person(email)
+  const one = await sold(email, [DEMO])
+  const two = await sold(email, [DEMO, PYTHON])
+  await refund({ email, courseIds: [DEMO], sale: two })
+  const text = await page(two)
+  assert.match(text, new RegExp(`was withdrawn by a refund of the shop at [^.]* and left to delivery ${one}\\.`))
+  assert.match(text, new RegExp(`left as it is: delivery ${one} keeps it`))
+  assert.doesNotMatch(text, /there was nothing to withdraw/)
+})
+
 test('an operator withdraws one of two sales: the page names the other one, which says so itself afterwards', async () => {
   const email = 'a9@example.com'
   await person(email)

@@ -167,6 +167,6 @@ function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {
 }
 
 function kindText({ kind, why, mode }: NonNullable<Withdrawal['result']>['courses'][string]): string {
-  const text = kind === 'kept' ? fill(withdrawWords.kinds.kept, { why }) : withdrawWords.kinds[kind]
+  const text = kind === 'kept' || why !== '' ? fill(withdrawWords.kinds.kept, { why }) : withdrawWords.kinds[kind]
   return kind === 'unenrolled' && mode !== null ? `${text} (${mode})` : text
 }
