@@ -146,11 +146,12 @@ async function readSales(db: Pick<Kysely<Tables>, 'selectFrom'>, of: readonly st
 }
 
 /**
- * Whether a live delivery wants a course. One that needs attention only wants what it reported: the rest waits for a
- * person. None wants a course that a withdrawal names, or that the buyer has lost in the LMS since it was enrolled.
+ * Whether a live delivery wants a course. One that needs attention only wants what it reported, unless the buyer was
+ * unenrolled since: the rest waits for a person. None wants a course that a withdrawal names, or that the buyer has lost in
+ * the LMS since it was enrolled.
  */
 function wants({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
   const line = lineOf(lines, course)
   if (line === undefined || !isWanted(line) || line.standing?.endedAt !== undefined) return false
-  return state !== 'needs_attention' || line.result !== null
+  return state !== 'needs_attention' || (line.result !== null && line.standing?.standing !== 'unenrolled')
 }

@@ -109,6 +109,21 @@ test('a sale whose access has ended doesn’t keep the course after a newer sale
   assert.deepEqual([await activeIn(), order?.result?.courses[DEMO]?.keptBy], [[], undefined], await log(single))
 })
 
+test('nor does a sale that needs attention because its buyer was unenrolled', async () => {
+  const waiting = await sold(OLD)
+  await lms.people({ email: OLD, username: 'ada', active: false })
+  await lms.activate(OLD)
+  await lms.seed({ enrollments: [{ email: OLD, course: DEMO, mode: 'audit', active: false }] })
+  await checkNow({ context: product.context, lms: direct, acquire, modeOf: () => null, ids: [waiting], by: 'alice' })
+  assert.equal(await stateOf(waiting), 'needs_attention')
+  const { headers } = await sell({ email: OLD, name: 'Again' })
+  const again = String(headers['x-lernito-delivery'])
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`])
+  const { json } = await refund({ email: OLD, sale: again })
+  await allEnded()
+  assert.deepEqual(await activeIn(), [], JSON.stringify([json, await log(again)]))
+})
+
 test('a repeat of a sale to an address that the buyer has left waits for a refund under the new one', async () => {
   await register()
   const first = await sold(OLD)
