@@ -41,9 +41,10 @@ export async function settle(
   const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
   const linesIn = await writeLines(context, judged)
-  const ended = judged.flatMap(({ effect, settlement: { id, outcome, dueAt } }) => {
+  const ended = judged.flatMap(({ effect, settlement }) => {
+    const { id, outcome, dueAt } = settlement
     const hasEnded = effect === 'final' && dueAt === null && outcome.reason !== null
-    return hasEnded ? [{ id, done: Object.keys(outcome.courses) }] : []
+    return hasEnded ? [{ id, state: stateAfter(settlement), lines: linesIn.get(id) ?? [] }] : []
   })
   await orderAgain(context, ended)
   return judged.map((one) => changeOf(context, { ...one, lines: linesIn.get(one.settlement.id) ?? [] }))

@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { hasCourse } from '../../sale/course-key.ts'
 import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
@@ -98,20 +97,19 @@ export async function readKept(
 }
 
 /**
- * Makes orders due again that left a course to one of these sales, because it has ended without the course. They look again
- * for what keeps it.
- * @param sales.done the courses that the sale reports
+ * Makes orders due again that left a course to one of these sales, if it has ended without the course. They look again for
+ * what keeps it.
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  sales: readonly { readonly id: string; readonly done: readonly string[] }[],
+  sales: readonly WithLines<Pick<DeliveryRow, 'id' | 'state'>>[],
 ): Promise<void> {
   if (sales.length === 0) return
-  const doneBy = new Map(sales.map(({ id, done }) => [id, done]))
+  const keepers = new Map(sales.map((sale) => [sale.id, sale]))
   const found = await trx
     .selectFrom('delivery_lines')
     .select('delivery_id')
-    .where('withdrawal_kept_by', 'in', [...doneBy.keys()])
+    .where('withdrawal_kept_by', 'in', [...keepers.keys()])
     .execute()
   const ids = [...new Set(found.map((line) => line.delivery_id))]
   if (ids.length === 0) return
@@ -119,8 +117,8 @@ export async function orderAgain(
   const rows = (await linesOf(trx, ids)).map(({ id, lines: before }) => {
     const lines = before.map((line): Line => {
       const { course, withdrawal } = line
-      const done = doneBy.get(withdrawal?.result?.keptBy ?? '')
-      if (withdrawal === null || done === undefined || hasCourse(done, course)) return line
+      const keeper = keepers.get(withdrawal?.result?.keptBy ?? '')
+      if (withdrawal === null || keeper === undefined || (isLive(keeper) && wants(keeper, course))) return line
       return { ...line, withdrawal: { ...withdrawal, dueAt: at, endedAt: null, result: null } }
     })
     return { id, before, lines }
@@ -146,12 +144,13 @@ async function readSales(db: Pick<Kysely<Tables>, 'selectFrom'>, of: readonly st
 }
 
 /**
- * Whether a live delivery wants a course. One that needs attention only wants what it reported, unless the buyer was
+ * Whether a live delivery wants a course. One that needs attention only wants what it has given, unless the buyer was
  * unenrolled since: the rest waits for a person. None wants a course that a withdrawal names, or that the buyer has lost in
  * the LMS since it was enrolled.
  */
 function wants({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
   const line = lineOf(lines, course)
   if (line === undefined || !isWanted(line) || line.standing?.endedAt !== undefined) return false
-  return state !== 'needs_attention' || (line.result !== null && line.standing?.standing !== 'unenrolled')
+  const hasGiven = line.result !== null || line.account !== null // to an account before it came again
+  return state !== 'needs_attention' || (hasGiven && line.standing?.standing !== 'unenrolled')
 }

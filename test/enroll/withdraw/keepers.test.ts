@@ -66,6 +66,13 @@ test('a refund that comes again without an id still says which course is kept', 
   )
 })
 
+/** No look-up of a person succeeds. */
+const NO_ACCOUNTS = ['/api/user/v1/accounts', '/api/user/v1/accounts/search_emails'].map((path) => ({
+  path,
+  status: 500,
+  body: 'no',
+}))
+
 /** The answer to a refund of one course, with the delivery that keeps it. */
 const verified = (delivery?: string) => ({
   success: true,
@@ -101,6 +108,26 @@ test('a course that a refund left to a queued sale is taken away when that sale 
   await allEnded()
   assert.deepEqual([await stateOf(bundle), await stateOf(single)], ['needs_attention', 'withdrawn'])
   assert.deepEqual(await activeIn(), [], await log(single))
+})
+
+test('but not if that sale had given it before, and only a repeat of it has failed', async () => {
+  await register()
+  const [single, bundle] = [await sold(OLD), await sold(OLD, [DEMO, PYTHON])]
+  const { json } = await refund({ email: OLD, courseIds: [DEMO], sale: single })
+  assert.deepEqual(json, verified(bundle))
+  await lms.faults(NO_ACCOUNTS)
+  await product.sell({ email: OLD, courseIds: [DEMO, PYTHON] })
+  await until('the last attempt', async () => {
+    const last = { attempts: 1000, due_at: 0 }
+    await db.updateTable('deliveries').set(last).where('state', '=', 'queued').execute()
+    return (await stateOf(bundle)) === 'needs_attention' || undefined
+  })
+  await lms.noFaults()
+  await allEnded()
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`, `${OLD} ${PYTHON}`].sort(), await log(single))
+  const again = await sold(OLD, [DEMO, DEMO])
+  assert.deepEqual((await refund({ email: OLD, courseIds: [DEMO], sale: again })).json, verified(bundle))
+  assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`, `${OLD} ${PYTHON}`].sort(), await log(again))
 })
 
 test('so is one that was left to a sale to the buyer’s new address', async () => {
