@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import { isTakenOut, isWanted, type Line } from '../sale/line.ts'
+import { hasTaken, isTakenOut, isWanted, type Line } from '../sale/line.ts'
 import type { DeliveryState, EventKind } from '../sale/types.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
@@ -120,10 +120,11 @@ export async function readCorrections(
 export const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
 
 /**
- * Whether a line that starts is sold anew, because the buyer was taken out of its course: what the sale once gave there, such as
- * a paid mode, it then gives again.
+ * Whether a line that starts is sold anew, because the buyer was taken out of its course, if only by an order that is open for
+ * another one: what the sale once gave there, such as a paid mode, it then gives again.
  */
-const isSoldAgain = (before: Line, line: Line): boolean => isTakenOut(before) && isWanted(line)
+const isSoldAgain = (before: Line, line: Line): boolean =>
+  (isTakenOut(before) || hasTaken(before.withdrawal?.result ?? null)) && isWanted(line)
 
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)

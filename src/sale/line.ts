@@ -130,6 +130,10 @@ export const newLine = (sent: string): Line => ({
   withdrawal: null,
 })
 
+/** Whether an attempt of a withdrawal has taken something away. */
+export const hasTaken = (result: CourseWithdrawal | null): boolean =>
+  result?.kind === 'unenrolled' || result?.kind === 'disallowed'
+
 /** Whether a withdrawal of the line is still to be carried out. */
 export const isWithdrawing = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean => withdrawal?.endedAt === null
 

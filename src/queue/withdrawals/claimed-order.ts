@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import {
   type CourseWithdrawal,
+  hasTaken,
   isWithdrawing,
   type Line,
   type LineWithdrawal,
@@ -187,9 +188,8 @@ export function resultAfter(
   before: CourseWithdrawal | null,
   now: CourseWithdrawal | undefined,
 ): CourseWithdrawal | null {
-  const wasDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
   const isGone = now === undefined || (now.kind === 'nothing' && now.why === '')
-  return wasDone && isGone ? before : (now ?? before)
+  return hasTaken(before) && isGone ? before : (now ?? before)
 }
 
 /**
