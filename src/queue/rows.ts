@@ -7,6 +7,7 @@ import {
   type DeliveryState,
   type EnrollmentRequest,
   isDone,
+  isStopped,
   type Progress,
   REASON_CODES,
   type Reason,
@@ -90,9 +91,10 @@ export function toProgress(row: Pick<DeliveryRow, (typeof PROGRESS_COLUMNS)[numb
   return { state: row.state, dueAt: row.due_at, reason: readReason(row), generation: row.generation }
 }
 
-/** The progress of a delivery with these lines. */
+/** The progress of a delivery with these lines. One that waits for an attempt or a person isn't told by its withdrawals. */
 export function withWithdrawn(progress: Progress, lines: readonly Line[]): Progress {
-  const withdrawnCourse = isDone(progress.state) ? firstWithdrawn(lines) : undefined
+  const { state } = progress
+  const withdrawnCourse = isDone(state) || isStopped(state) ? firstWithdrawn(lines) : undefined
   return withdrawnCourse === undefined ? progress : { ...progress, withdrawnCourse }
 }
 

@@ -193,7 +193,9 @@ function changeOf(
   const progress = withWithdrawn(progressOf(settlement), lines)
   const { state } = progress
   if (row === undefined) return { id, progress, drafts: [] }
-  if (effect === 'lost' || effect === 'stopped') return { id, progress: toProgress(row), drafts: [] }
+  if (effect === 'lost' || effect === 'stopped') {
+    return { id, progress: withWithdrawn(toProgress(row), lines), drafts: [] }
+  }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
   return {
     id,

@@ -348,6 +348,19 @@ describe('what is still to be done goes on without what is refunded', () => {
     })
   }
 
+  test('a sender that waits while its whole sale is refunded is told so, and not that the service goes on', async () => {
+    await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+    const arrived = hold.arrived()
+    const answered = sell({ email: ALICE })
+    await arrived
+    const refunded = refund({ email: ALICE })
+    await until('the order', async () => (await withdrawals()).length > 0 || undefined)
+    hold.release()
+    const { status, json } = await answered
+    assert.deepEqual([status, json], [400, { success: false, message: `Course ${DEMO} was withdrawn` }])
+    await refunded
+  })
+
   test('the other courses of a queued sale are still enrolled', async () => {
     await lms.faults(FAILING)
     const id = await sold(ALICE, [DEMO, PYTHON])
