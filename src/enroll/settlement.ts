@@ -50,7 +50,13 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown, attempts: delivery.attempts }
   const reasons = inOrder(work)
   const outcome = { courses, reason: reasons[0] ?? null }
-  const again = { ...base, outcome }
+  // A course that was done despite a reason, such as a missing mode, is attempted again: else the reason would be forgotten.
+  const clear = [...done].filter(([course]) => !reasons.some((reason) => courseOfReason(reason) === course))
+  const again = {
+    ...base,
+    effectUnknown: effectUnknown || clear.length < done.size,
+    outcome: { ...outcome, courses: Object.fromEntries(clear) },
+  }
   if (work.stopped) return { ...again, effectUnknown: true, dueAt: now, detail: 'stopped between two calls' }
   if (failure === undefined) return final(base, outcome, reasons)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
