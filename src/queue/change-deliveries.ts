@@ -117,7 +117,7 @@ export async function readCorrections(
 }
 
 /** A line of a delivery that starts from the beginning: the shop wants the course, whatever was ordered before. */
-export const asNew = (line: Line): Line => ({ ...line, result: null, standing: null, withdrawal: null })
+export const asNew = (line: Line): Line => ({ ...unreported(line), withdrawal: null })
 
 /**
  * Whether a line that starts is sold anew, because the buyer was taken out of its course, if only by an order that is open for
@@ -127,7 +127,18 @@ const isSoldAgain = (before: Line, line: Line): boolean =>
   (isTakenOut(before) || hasTaken(before.withdrawal?.result ?? null)) && isWanted(line)
 
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
-export const wantedAsNew = (line: Line): Line => (isWanted(line) ? { ...line, result: null, standing: null } : line)
+export const wantedAsNew = (line: Line): Line => (isWanted(line) ? unreported(line) : line)
+
+/**
+ * A line without its result. Who has used an allowance is known by that, and a check may have found them before they got the
+ * course as it was sold: an account would say that they did.
+ */
+const unreported = (line: Line): Line => ({
+  ...line,
+  result: null,
+  standing: null,
+  account: line.result === 'allowed' ? null : line.account,
+})
 
 /** A delivery that starts again. `ended`: the events of withdrawals that this ends, because the sale is the newer statement. */
 interface Started {

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { checkNow } from '../../src/enroll/follow-up/check-now.ts'
+import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
+import { lmsAt } from './lms-at.ts'
+import { operationsOn } from './withdraw/withdrawing.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
 const PYTHON = 'course-v1:Lernito+PY101+2026' // audit
 const ENROLL = '/api/enrollment/v1/enrollment'
 const MODES = `${HONOR}=verified,${PYTHON}=verified`
-const ACTIVE = 'erin@example.com'
+const [ACTIVE, NEW] = ['erin@example.com', 'new@example.com']
 const row = (email: string, course: string, mode: string, active: boolean) => ({ email, course, mode, active })
+const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
 const rowsIn = async ({ lms }: Product, course: string) =>
   (await lms.state()).enrollments.filter((one) => one.course === course)
 
@@ -25,4 +30,23 @@ test('a course that lacks the mode is told of, also if another course of the sal
   })
   assert.equal(event, 'needs_attention', String(detail))
   assert.deepEqual(await rowsIn(product, DEMO), [row(ACTIVE, DEMO, 'audit', true)])
+})
+
+test('a sale that was checked while the mode was still to be given, and comes again, gives it', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: MODES } })
+  const { context, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
+  const checking = lmsAt(product.lmsUrl)
+  t.after(async () => {
+    await checking.close()
+    await close()
+    await product.stop()
+  })
+  const { lms, sell } = product
+  const sale = { email: NEW, courseIds: [HONOR] }
+  const id = String((await sell(sale)).headers['x-lernito-delivery'])
+  await lms.people({ email: NEW, username: 'new', active: false })
+  await lms.activate(NEW)
+  await checkNow({ context, lms: checking, acquire, ids: [id], by: 'ada', modeOf: () => 'verified' })
+  assert.equal((await sell(sale)).status, 200)
+  assert.deepEqual(await rowsIn(product, HONOR), [row(NEW, HONOR, 'verified', true)])
 })
