@@ -164,7 +164,10 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
   const state = stateAfter(settlement)
   if (effect === 'lost') return lateCall(settlement)
   if (effect === 'stopped') return { ...reasonColumns(null), ...lateCall(settlement) }
-  const known = { ...lateCall(settlement), active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
+  // A sale whose mode is missing was never enrolled as it was sold, so its next attempt may still give that.
+  const isUngiven = outcome.reason?.code === 'course.mode_missing'
+  const first = isFirstSuccess ? { enrolled_at: at } : isUngiven ? { enrolled_at: null } : {}
+  const known = { ...lateCall(settlement), active_at: at, ...first }
   // Nobody stores what the attempt has done, so the next one has to read it.
   const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0
   if (effect === 'outdated') return { ...known, effect_unknown: effectUnknown || hasEffect ? 1 : 0 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultWorld } from '../../sandbox/default-world.ts'
 import { checkNow } from '../../src/enroll/follow-up/check-now.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
@@ -47,6 +48,41 @@ test('a sale that was checked while the mode was still to be given, and comes ag
   await lms.people({ email: NEW, username: 'new', active: false })
   await lms.activate(NEW)
   await checkNow({ context, lms: checking, acquire, ids: [id], by: 'ada', modeOf: () => 'verified' })
+  assert.equal((await sell(sale)).status, 200)
+  assert.deepEqual(await rowsIn(product, HONOR), [row(NEW, HONOR, 'verified', true)])
+})
+
+test('a sale whose buyer activated, and that then found the mode missing, gives it when it is attempted again', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  const { lms, sell } = product
+  const sale = { email: NEW, courseIds: [PYTHON] }
+  assert.equal((await sell(sale)).status, 200)
+  const person = { email: NEW, username: 'new', active: false }
+  await lms.people(person)
+  await lms.activate(NEW)
+  assert.equal((await sell(sale)).status, 400)
+  await lms.reset({
+    ...defaultWorld,
+    people: [...defaultWorld.people, { ...person, active: true }],
+    courses: [{ id: PYTHON, name: 'Python', modes: ['audit', 'verified'] }],
+    enrollments: [row(NEW, PYTHON, 'audit', true)],
+  })
+  assert.equal((await sell(sale)).status, 200)
+  assert.deepEqual(await rowsIn(product, PYTHON), [row(NEW, PYTHON, 'verified', true)])
+})
+
+test('a mode that the LMS refused to the follow-up is given when the sale is attempted again', async (t) => {
+  const product = await startProduct({ followUpMs: 200, env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  const { lms, sell, log } = product
+  const sale = { email: NEW, courseIds: [HONOR] }
+  assert.equal((await sell(sale)).status, 200)
+  await lms.faults([{ naming: 'verified', path: ENROLL, method: 'POST', status: 400, body: { message: 'no' } }])
+  await lms.people({ email: NEW, username: 'new', active: false })
+  await lms.activate(NEW)
+  await until('the follow-up', async () => log.some(({ event }) => event === 'needs_attention') || undefined)
+  await lms.noFaults()
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual(await rowsIn(product, HONOR), [row(NEW, HONOR, 'verified', true)])
 })

@@ -95,7 +95,8 @@ async function writeOf(
   const stored = { state: after.state, lines: after.lines }
   if (after.lines === lines && after.reason === of.reason) return { found: null, drafts: after.drafts, stored }
   const columns = { state: after.state, ...reasonColumns(after.reason), ended_at: endedAtOf(after.lines) }
-  // A sale whose mode is missing was never enrolled as it was sold, so its next attempt may still give that.
-  const set = after.reason?.code === 'course.mode_missing' ? { ...columns, enrolled_at: null } : columns
+  // A sale whose mode was not given was never enrolled as it was sold, so its next attempt may still give that.
+  const isUngiven = [...check.seen.rows.values()].some(({ against }) => against !== null)
+  const set = isUngiven ? { ...columns, enrolled_at: null } : columns
   return { found: { id, from: state, set, before: lines, lines: after.lines }, drafts: after.drafts, stored }
 }
