@@ -60,14 +60,23 @@ async function knownBuyer(pair: Pair): Promise<Judged<KnownAccount | null>> {
  * The result for a sale that comes again for an address that its buyer has left: the buyer is still in the course, so nobody
  * else gets it. null if the buyer is not: the sale then goes to the address, like every sale.
  */
-async function stillEnrolled({ lms, acquire, course }: Pair, known: KnownAccount): Promise<PairResult | null> {
+async function stillEnrolled(pair: Pair, known: KnownAccount): Promise<PairResult | null> {
+  const { lms, acquire, course } = pair
   const account = await lms.accountById(known)
   if (!account.ok) return failed(account.failure)
   if (account.value.status !== 'registered') return null
   const { username } = account.value
   const row = await lms.enrollment(await acquire(), { username, course })
   if (!row.ok) return failed(row.failure)
-  return row.value?.active ? byAccount(account.value, done('enrolled')) : null
+  return row.value?.active ? byAccount(account.value, await keepEnrolled(pair, username, row.value)) : null
+}
+
+/** Gives who is enrolled the mode of the setting, unless the sale had given the course before. */
+function keepEnrolled(pair: Pair, username: string, row: Enrollment): PairResult | Promise<PairResult> {
+  const { mode, stored, wasDone } = pair
+  const wasGiven = wasDone && stored !== null
+  const mayChange = mode !== null && (!wasGiven || FREE_MODES.includes(mode))
+  return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled')
 }
 
 async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<PairResult> {
@@ -109,11 +118,7 @@ async function enrollAccount(pair: Pair, { username }: RegisteredAccount): Promi
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value
-  if (row?.active) {
-    const wasGiven = pair.wasDone && pair.stored !== null
-    const mayChange = mode !== null && (!wasGiven || FREE_MODES.includes(mode))
-    return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled')
-  }
+  if (row?.active) return keepEnrolled(pair, username, row)
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
   if (mode !== null && mayName(pair, mode, row)) {
     const named = await enrollInMode(pair, { username, course, mode, isFirst: row === null })

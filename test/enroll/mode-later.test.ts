@@ -86,3 +86,16 @@ test('a mode that the LMS refused to the follow-up is given when the sale is att
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual(await rowsIn(product, HONOR), [row(NEW, HONOR, 'verified', true)])
 })
+
+test('a buyer who activated and left the address gets the mode when the sale is attempted again', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  const { lms, sell } = product
+  const sale = { email: NEW, courseIds: [HONOR] }
+  assert.equal((await sell(sale)).status, 200)
+  await lms.people({ email: NEW, username: 'new', active: false })
+  await lms.activate(NEW)
+  await lms.address({ formerly: NEW, email: 'moved@example.com' })
+  assert.equal((await sell(sale)).status, 200)
+  assert.deepEqual(await rowsIn(product, HONOR), [row('moved@example.com', HONOR, 'verified', true)])
+})
