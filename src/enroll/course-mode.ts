@@ -37,7 +37,7 @@ interface ModeChange extends CallContext {
  * @throws what `acquire` rejects with
  */
 export async function applyMode(change: ModeChange): Promise<PairResult> {
-  const { lms, acquire, course, username, mode } = change
+  const { lms, acquire, course, username } = change
   const toRead = await acquire()
   const toChange = await acquire().catch((error: unknown) => {
     toRead.release()
@@ -47,11 +47,7 @@ export async function applyMode(change: ModeChange): Promise<PairResult> {
     const read = await lms.enrollment(toRead, { username, course })
     if (!read.ok) return failed(read.failure)
     if (!read.value?.active) return unenrolled(course)
-    const kept = resultWithoutChange(change, read.value)
-    if (kept !== null) return kept
-    const changed = await lms.changeMode(toChange, { username, course, mode })
-    if (!changed.ok) return failed(changed.failure)
-    return changed.value.active ? done('enrolled') : unenrolled(course)
+    return await changeMode({ ...change, acquire: async () => toChange }, read.value)
   } finally {
     toChange.release()
   }
@@ -59,13 +55,17 @@ export async function applyMode(change: ModeChange): Promise<PairResult> {
 
 const unenrolled = (course: string): PairResult => refused({ code: 'person.unenrolled', subject: course })
 
-/** Changes an active enrollment that an attempt has just read to the course mode of the setting, if it may. */
+/**
+ * Changes an active enrollment that was just read to the course mode of the setting, if it may. Enrolls nobody who was
+ * unenrolled since, because the wait for the permit can be long.
+ */
 export async function changeMode(change: ModeChange, row: Enrollment): Promise<PairResult> {
   const { lms, acquire, course, username, mode } = change
   const kept = resultWithoutChange(change, row)
   if (kept !== null) return kept
-  const changed = await lms.enroll(await acquire(), { username, course, mode })
-  return changed.ok ? done('enrolled') : inDoubt(failed(changed.failure))
+  const changed = await lms.changeMode(await acquire(), { username, course, mode })
+  if (!changed.ok) return inDoubt(failed(changed.failure))
+  return changed.value.active ? done('enrolled') : unenrolled(course)
 }
 
 /**

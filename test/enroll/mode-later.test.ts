@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultWorld } from '../../sandbox/default-world.ts'
+import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import { checkNow } from '../../src/enroll/follow-up/check-now.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { lmsAt } from './lms-at.ts'
+import { startSingly } from './singly.ts'
 import { operationsOn } from './withdraw/withdrawing.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
@@ -98,4 +100,21 @@ test('a buyer who activated and left the address gets the mode when the sale is 
   await lms.address({ formerly: NEW, email: 'moved@example.com' })
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual(await rowsIn(product, HONOR), [row('moved@example.com', HONOR, 'verified', true)])
+})
+
+test('who is unenrolled after the sale has read the enrollment, and before it changes the mode, stays unenrolled', async (t) => {
+  const { lms, seed, enrollmentsOf } = await startSingly(t)
+  await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', true)] })
+  let calls = 0
+  const unenrolling = async () => {
+    if (++calls === 2) await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', false)] })
+    return acquire()
+  }
+  const buyer = { lms, email: ACTIVE, course: HONOR, stored: null, wasDone: false, mode: 'verified' }
+  const result = await enrollSingly({ ...buyer, acquire: unenrolling, prior: 'effect_unknown' })
+  assert.deepEqual(result, { kind: 'reason', reason: { code: 'person.unenrolled', subject: HONOR } })
+  assert.deepEqual(
+    (await enrollmentsOf(ACTIVE)).map(({ active }) => active),
+    [false],
+  )
 })
