@@ -1,5 +1,6 @@
 import { modifyCanName } from '../lms/apis/instructor-enrollments.ts'
 import type { Budget, Permit } from '../lms/client/budget.ts'
+import type { Judged } from '../lms/client/failure.ts'
 import type { Lms } from '../lms/lms.ts'
 import { pause } from '../service/lib/loop.ts'
 import {
@@ -48,13 +49,14 @@ interface Choosing {
  * - With modify only, all batches go there.
  * - With bulk_enroll only, they go there, at the pace of the budget.
  * - With neither, everybody goes singly, at the pace of the budget.
- * An API counts as missing while the LMS doesn't tell whether it has it. If the LMS is down, the next call shows it.
+ * While the LMS doesn't tell whether it has an API, what it told last counts, because the single APIs refuse some courses for
+ * good; an API that it never told of counts as missing. If the LMS is down, the next call shows it.
  */
 export async function chooseCall(choosing: Choosing): Promise<Call | null> {
   const { breaker, chooser } = choosing
   const [bulk, modify] = await Promise.all([breaker.lms.bulkAvailable(), breaker.lms.modifyAvailable()])
-  const hasBulk = bulk.ok && bulk.value
-  if (modify.ok && modify.value) return withModify(choosing, hasBulk)
+  const hasBulk = chooser.has('bulk', bulk)
+  if (chooser.has('modify', modify)) return withModify(choosing, hasBulk)
   return hasBulk ? withBulk(choosing) : single(chooser.choose({ scope: 'singles' }))
 }
 
@@ -131,6 +133,7 @@ export function createCallChooser({ inFlight, breakers, isAwaited, now }: Choose
   let doubtfulCalls = 0
   let singleCalls = 0
   let doubtfulAt = performance.now()
+  const has = { bulk: false, modify: false }
 
   /** The next call to make; null if there is none, or if it has to wait for one in flight. */
   const peek = (wanted: Wanted): Batch | null =>
@@ -145,6 +148,11 @@ export function createCallChooser({ inFlight, breakers, isAwaited, now }: Choose
 
   return {
     peek,
+    /** Whether the LMS has an API, by what it tells now, or else by what it told last. */
+    has: (api: keyof typeof has, told: Judged<boolean>): boolean => {
+      if (told.ok) has[api] = told.value
+      return has[api]
+    },
     /** How many calls in flight go through the single APIs. */
     singleCalls: (): number => singleCalls,
     /** Chooses the next call and reserves its works in the same step, so that no other call can take them. */

@@ -20,7 +20,7 @@ const BOTH: Apis = { bulk: true, modify: true }
 const MODIFY: Apis = { bulk: false, modify: true }
 
 /** The works of one process, with a call budget of `permits`, which gets no more in these tests. */
-function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
+function setUp(works: readonly Work[], apis: Apis, permits = 30) {
   const inbox = {
     hasBegun: () => false,
     mayContinue: async () => new Set<string>(),
@@ -41,8 +41,8 @@ function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
   budget.beginAgain(null)
   const { signal } = new AbortController()
   for (let spent = 30; spent > permits; spent--) budget.tryAcquire(0)?.spend()
-  const has = (there: Apis['bulk']) => async () => (there === 'fails' ? DOWN : succeeded(there))
-  const breaker = { lms: { bulkAvailable: has(bulk), modifyAvailable: has(modify) } }
+  const has = (api: keyof Apis) => async () => (apis[api] === 'fails' ? DOWN : succeeded(apis[api]))
+  const breaker = { lms: { bulkAvailable: has('bulk'), modifyAvailable: has('modify') } }
   return () => chooseCall({ chooser, breaker, budget, signal })
 }
 
@@ -115,4 +115,25 @@ test('an LMS that does not tell whether it has an API is used without it', async
   assert.deepEqual(routeOf(await setUp(works, { bulk: true, modify: 'fails' })()), ['bulk', [A], works])
   assert.deepEqual(routeOf(await setUp(works, { bulk: 'fails', modify: true })()), ['modify', [A], works])
   assert.deepEqual(routeOf(await setUp(works, { bulk: 'fails', modify: 'fails' })()), ['single', [A], works])
+})
+
+test('an API that the LMS has told of is used while the LMS does not tell, until it tells that it has none', async () => {
+  for (const [has, route] of [
+    [{ bulk: true, modify: false }, 'bulk'],
+    [{ bulk: false, modify: true }, 'modify'],
+  ] as const) {
+    const apis: { bulk: Apis['bulk']; modify: Apis['modify'] } = { ...has }
+    const works = [aWork({ courses: [A] })]
+    const choose = setUp(works, apis)
+    const routeNow = async () => {
+      const call = await choose()
+      call?.end()
+      return call?.route.kind
+    }
+    assert.equal(await routeNow(), route)
+    Object.assign(apis, { bulk: 'fails', modify: 'fails' })
+    assert.equal(await routeNow(), route)
+    Object.assign(apis, { bulk: false, modify: false })
+    assert.equal(await routeNow(), 'single')
+  }
 })
