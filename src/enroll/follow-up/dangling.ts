@@ -14,19 +14,20 @@ import type { Seen } from './standing.ts'
 /**
  * Tells in which courses of a delivery the allowance dangles: the LMS has no such course. Nobody can activate an account
  * with the address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation
- * with a dangling allowance …'). Each course is looked up once.
+ * with a dangling allowance …'). Looks each course up now, because somebody may have just created it again.
  */
-export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
-  const exists = new Map<string, boolean>()
-  return async ({ lines }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> => {
-    const waiting = coursesWith('allowed', lines).filter((course) => !rows.has(course) && allowed?.has(course))
-    for (const course of waiting.filter((one) => !exists.has(one))) {
-      const found = await lms.course(course)
-      if (!found.ok) return found
-      exists.set(course, found.value !== null)
-    }
-    return succeeded(waiting.filter((course) => exists.get(course) === false))
+export async function danglingIn(
+  lms: Pick<Lms, 'course'>,
+  { lines }: Reported,
+  { allowed, rows }: Seen,
+): Promise<Judged<string[]>> {
+  const dangling: string[] = []
+  for (const course of coursesWith('allowed', lines).filter((one) => !rows.has(one) && allowed?.has(one))) {
+    const found = await lms.course(course)
+    if (!found.ok) return found
+    if (found.value === null) dangling.push(course)
   }
+  return succeeded(dangling)
 }
 
 /** What is told of a dangling allowance that was deleted. */

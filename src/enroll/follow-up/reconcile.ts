@@ -11,7 +11,7 @@ import { enrollSingly } from '../enroll-singly.ts'
 import type { Acquire } from '../pair.ts'
 import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
-import { createDanglingCheck, deleteDangling, deletedText } from './dangling.ts'
+import { danglingIn, deleteDangling, deletedText } from './dangling.ts'
 import { lookUpAll } from './look-up.ts'
 import { type Reported, readReported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
@@ -73,7 +73,7 @@ interface ReconcileOptions extends Changing {
  * with the findings so far. A course that a person bought twice is counted once.
  */
 export async function reconcile(options: ReconcileOptions): Promise<Reconciliation> {
-  const { lms, since, signal } = options
+  const { since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
   let [passed, deliveries, repaired, unrepaired] = [0, 0, 0, 0]
@@ -87,14 +87,13 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
     if (!isAsExpected(finding)) options.onFinding(finding)
   }
   const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repaired, unrepaired, failure })
-  const danglingIn = createDanglingCheck({ lms })
   try {
     for (const state of RECONCILED) {
       for await (const chunk of reportedInState(options, { state, since })) {
         if (signal.aborted) return ended(null)
         // One that needs attention may have enrolled its buyer in another course.
         const mine = chunk.filter(({ lines }) => lines.some(({ result }) => result !== null))
-        const { findings, failure } = await reconcileChunk(options, mine, danglingIn)
+        const { findings, failure } = await reconcileChunk(options, mine)
         findings.forEach(count)
         if (failure !== null) return ended(failure)
         deliveries += mine.length
@@ -121,14 +120,13 @@ const isAsExpected = ({ standing }: Finding): boolean =>
 async function reconcileChunk(
   options: ReconcileOptions,
   deliveries: readonly Reported[],
-  danglingIn: ReturnType<typeof createDanglingCheck>,
 ): Promise<{ findings: Finding[]; failure: Failure | null }> {
   const checks = await checkPatiently(options, deliveries)
   if (!checks.ok) return { findings: [], failure: checks.failure }
   const findings: Finding[] = []
   const repaired = new Set<string>()
   for (const { reported, seen } of checks.value) {
-    const gone = await danglingIn(reported, seen)
+    const gone = await danglingIn(options.lms, reported, seen)
     if (!gone.ok) return { findings, failure: gone.failure }
     for (const finding of findingsOf(reported, seen, gone.value)) {
       const attempted = mayRepair(options, finding) ? await repairOne(options, reported, finding) : finding

@@ -291,6 +291,18 @@ test('an allowance for a course that the LMS no longer has is found, and deleted
   assert.deepEqual(await enrolledIn(bench, NOBODY), [true])
 })
 
+test('an allowance whose course is back by its turn is left to its buyer', async (t) => {
+  const bench = await setUp(t)
+  await bench.sell([NOBODY, 'other@example.com'].map((email) => ({ email, courses: { [PYTHON]: 'allowed' as const } })))
+  await bench.seed({ allowances: [allowance(NOBODY, true, PYTHON), allowance('other@example.com', true, PYTHON)] })
+  let asked = 0
+  const course: FollowUp['lms']['course'] = async (key) =>
+    ++asked === 1 ? { ok: true, value: null } : bench.lms.course(key)
+  const { counts, repaired } = await reconciled(bench, { fix: true, lms: { ...bench.lms, course } })
+  assert.deepEqual([counts, repaired], [{ dangling: 1, no_account: 1 }, 1])
+  assert.equal((await bench.state()).allowances.length, 1)
+})
+
 test('of two courses that the LMS no longer has, both allowances go, and the sale reports neither', async (t) => {
   const bench = await setUp(t)
   const gone = [GONE, 'course-v1:No+Such+Course2']
