@@ -135,9 +135,13 @@ const lookAt = (
 export interface Round extends RoundOptions {
   /** Counts deliveries that were looked up. */
   readonly looked: (deliveries: number) => void
-  /** Counts a call that failed. @throws ROUND_OVER where going on is no use */
+  /**
+   * Counts a call that failed. `isForOne`: it can be about one buyer, who must not keep those who come after from their turn.
+   * @throws ROUND_OVER where going on is no use
+   */
   readonly note: (
     judged: { readonly ok: true } | { readonly ok: false; readonly failure: NonNullable<RoundResult['failure']> },
+    of?: { readonly isForOne: boolean },
   ) => void
 }
 
@@ -166,8 +170,8 @@ export async function makeRound(
     looked: (deliveries) => {
       made.deliveries += deliveries
     },
-    note: (judged) => {
-      failedInARow = judged.ok ? 0 : failedInARow + 1
+    note: (judged, { isForOne } = { isForOne: false }) => {
+      if (!isForOne) failedInARow = judged.ok ? 0 : failedInARow + 1
       if (judged.ok) return
       failure ??= judged.failure
       if (!local.includes(judged.failure.kind) || failedInARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
@@ -221,7 +225,7 @@ async function withModes(round: Round, check: Check): Promise<Check> {
       change: (acquire) => applyMode({ lms: asking.lms, acquire, username, course, mode }),
     })
     if (result === null) continue
-    if (result.kind === 'failure') note({ ok: false, failure: result.failure })
+    if (result.kind === 'failure') note({ ok: false, failure: result.failure }, { isForOne: true })
     else rows.set(course, rowAfter(row, mode, result))
   }
   return { ...check, seen: { ...seen, rows } }

@@ -385,6 +385,24 @@ test('a course that lacks the mode of the setting leaves the buyer enrolled, and
   assert.deepEqual(await modesIn(bench), ['audit'])
 })
 
+test('buyers whose course mode the LMS fails to change delay nobody else', async (t) => {
+  const bench = await setUp(t)
+  const emails = Array.from({ length: 6 }, (_, n) => `buyer${n}@x.example`)
+  const ids = await bench.sell(emails.map((email) => ({ email, courses: { [HONOR]: 'allowed' as const } })))
+  for (const email of emails) {
+    await register(bench, email)
+    await bench.seed({ enrollments: [enrollment(email, { course: HONOR })] })
+  }
+  const failing = failed({ kind: 'server_error', endpoint: ENROLL, status: 500, message: 'The LMS failed' })
+  const changeMode: Lms['changeMode'] = async (permit, of) =>
+    /[1-4]/.test(of.username) ? failing : bench.lms.changeMode(permit, of)
+  const { complete, failure } = await bench.round({ ...asking, lms: { ...bench.lms, changeMode } })
+  assert.deepEqual([complete, failure?.kind], [true, 'server_error'])
+  const states = await Promise.all(ids.map(async (id) => (await bench.row(id)).state))
+  const waits = Array.from({ length: 4 }, () => 'pre_enrolled')
+  assert.deepEqual(states, ['enrolled', ...waits, 'enrolled'])
+})
+
 test('that the buyer was unenrolled from one course comes before the mode that another one lacks', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'allowed', [PYTHON]: 'allowed' } })
