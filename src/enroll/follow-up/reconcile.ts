@@ -205,8 +205,9 @@ function attemptOf({ course, standing }: Finding, result: PairResult | null): Pi
     const isDeleted = result.kind !== 'failure'
     return { repaired: isDeleted, words: isDeleted ? deletedText(course) : result.failure.message }
   }
-  if (result.kind === 'done') {
-    return { repaired: true, words: describeOutcome({ courses: { [course]: result.result }, reason: null }) }
+  if (result.kind !== 'failure' && result.result !== undefined) {
+    const reason = result.kind === 'reason' ? result.reason : null
+    return { repaired: true, words: describeOutcome({ courses: { [course]: result.result }, reason }) }
   }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()

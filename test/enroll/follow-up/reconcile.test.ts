@@ -132,6 +132,16 @@ test('an account without a row is repaired, in this course only, and is known to
   ])
 })
 
+test('a repair in a course that lacks the mode of the setting enrolls the person, and says so', async (t) => {
+  const bench = await soldTo(t, ALICE, 'enrolled')
+  const { repaired, unrepaired, findings } = await bench.run({ fix: true, modeOf: () => 'verified' })
+  const words = `enrolled in ${DEMO}; ${DEMO} does not have the course mode that LERNITO_COURSE_MODE names`
+  assert.deepEqual([repaired, unrepaired, findings[0]?.words], [1, 0, words])
+  assert.deepEqual(await enrolledIn(bench, ALICE), [true])
+  assert.ok((await history(bench, bench.id)).includes(`repaired: ${words}`))
+  assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'enrolled' })
+})
+
 test('an allowance that is gone or enrolls nobody is made again only for a named person', async (t) => {
   for (const allowances of [[], [allowance(NOBODY, false)]]) {
     const bench = await soldTo(t, NOBODY, 'allowed')
