@@ -61,7 +61,9 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
   if (failure === undefined) return final(base, outcome, reasons)
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
-    return { ...again, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
+    // The inbox has its pause during an outage, and may go on through a short throttle.
+    const waitMs = free.kind === 'throttled' ? (free.retryAfterMs ?? 0) : 0
+    return { ...again, dueAt: now + waitMs, detail: `no attempt counted: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
   const { message: subject, course } = failure

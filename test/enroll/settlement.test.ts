@@ -173,6 +173,12 @@ test('a failure costs no attempt while the circuit breaker is open; a throttle o
   assert.deepEqual([held.state, held.attempts, held.dueAt], ['queued', 12, 0])
 })
 
+test('once an outage is over, a sale waits no longer, however long the LMS asked it to', () => {
+  const work = aWork({ courses: [A] })
+  record({ work, course: A, result: failed({ ...UNREACHABLE, retryAfterMs: 3_600_000 }) })
+  assert.equal(settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000, isOpen: true }).dueAt, 0)
+})
+
 test('a paused course costs an attempt and waits for the next probe, or for the schedule if that is later', () => {
   const paused = { course: A, since: 0, probeAt: 1_600_000, message: 'The LMS failed (500)' }
   for (const [attempts, dueAt] of [
