@@ -1,5 +1,5 @@
 import { isWanted, type Line } from '../sale/line.ts'
-import type { DeliveryState } from '../sale/types.ts'
+import { type DeliveryState, isStopped } from '../sale/types.ts'
 import {
   asNew,
   changedSince,
@@ -70,7 +70,8 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
  * sender; one that needs attention does so without the courses that are withdrawn from it, unless these are all.
  * `others`: the events of withdrawals that this ends.
  * @param of.states of a bulk replay, in which nobody has looked at each delivery: those that are now in another state are
- *   left out, and no course is given back that a withdrawal names, but of a delivery that is withdrawn as a whole
+ *   left out, and so are those that a correction replaces, which is the sale by now; and no course is given back that a
+ *   withdrawal names, but of a delivery that is withdrawn as a whole
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
@@ -82,10 +83,12 @@ export async function makeDue(
   await lockDeliveries(writing, sorted)
   const rows = await trx
     .selectFrom('deliveries')
-    .select((eb) => ['id', 'state', eb('request', 'is', null).as('empty')])
+    .select((eb) => ['id', 'state', 'replaced_by', eb('request', 'is', null).as('empty')])
     .where('id', 'in', sorted)
     .execute()
-  const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
+  const isReplaced = ({ state, replaced_by }: (typeof rows)[number]): boolean =>
+    isStopped(state) && replaced_by !== null
+  const wanted = rows.filter((row) => states === undefined || (states.includes(row.state) && !isReplaced(row)))
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const sales = await withLines(
     trx,

@@ -319,3 +319,25 @@ test('a bulk replay gives back no course that a withdrawal names, but of what is
     [true, true, true, false],
   )
 })
+
+test('a bulk replay leaves what a correction replaces, because the correction is the sale; a replay of it alone does not', async (t) => {
+  const bench = await setUp(t)
+  const { operations, store, row } = bench
+  const emails = ['typo@x.example', 'wrong@x.example', 'helped@x.example']
+  const ids = (await store.write(emails.map((email) => accepted(arrival({ email }))))).map(({ id }) => id)
+  const [typo = '', wrong = '', helped = ''] = ids
+  await store.write(ids.map((id) => settled(succeeded(id))))
+  for (const id of [typo, wrong]) {
+    const right = `right-${id}@x.example`
+    assert.equal((await operations.correct({ id, email: right, withdraw: null, by })).kind, 'corrected')
+  }
+  await bench.db.updateTable('deliveries').set({ state: 'withdrawn' }).where('id', '=', wrong).execute()
+  await operations.markHandled({ id: helped, note: '', by })
+  bench.clock.at += HOUR_MS
+  const { id } = await operations.startReplay({ filter: { states: ['handled', 'withdrawn'] }, by })
+  await stepReplay(bench.context, id)
+  const statesOf = () => Promise.all(ids.map(async (one) => (await row(one)).state))
+  assert.deepEqual(await statesOf(), ['handled', 'withdrawn', 'queued'])
+  await operations.replay({ ids: [typo], by })
+  assert.deepEqual(await statesOf(), ['queued', 'withdrawn', 'queued'])
+})
