@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { hasTaken, isTakenOut, isWanted, type Line } from '../sale/line.ts'
-import type { DeliveryState, EventKind } from '../sale/types.ts'
+import type { EventKind } from '../sale/types.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
 import { reasonColumns } from './rows.ts'
@@ -76,30 +76,6 @@ export async function changedSince(
   const last = others.sort((a, b) => a.seq - b.seq).at(-1)
   if (last === undefined) return null
   return { number: last.seq, kind: last.kind, by: last.actor ?? '', at: last.at, detail: last.detail }
-}
-
-/**
- * The deliveries that these correct, those that those correct, and so on: without one that is not in these states, and what
- * leads on from it.
- */
-export async function readCorrected(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  { ids, states }: { ids: readonly string[]; states: readonly DeliveryState[] },
-): Promise<ReadonlySet<string>> {
-  const found = new Set<string>()
-  for (let next = ids; next.length > 0; ) {
-    const rows = await db
-      .selectFrom('deliveries as correction')
-      .innerJoin('deliveries as corrected', 'corrected.id', 'correction.replaces')
-      .select('corrected.id')
-      .where('correction.id', 'in', next)
-      .whereRef('corrected.replaced_by', '=', 'correction.id')
-      .where('corrected.state', 'in', states)
-      .execute()
-    next = rows.flatMap(({ id }) => (found.has(id) ? [] : id))
-    for (const id of next) found.add(id)
-  }
-  return found
 }
 
 /** The delivery that corrects this one, that which corrects that one, and so on, as far as they are stored. */

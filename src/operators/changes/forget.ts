@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { lockDeliveries, markHandled, readCorrected, remove } from '../../queue/change-deliveries.ts'
+import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
-import { type Position, readInOrder } from '../../queue/in-order.ts'
+import { along, type Position, readInOrder } from '../../queue/in-order.ts'
 import { readWithdrawing } from '../../queue/lines.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
@@ -121,10 +121,17 @@ async function stopWork(context: WriteContext, { address, by }: { address: strin
  * The deliveries at other addresses that deliveries of this one correct: they hold the same person, and without what corrects
  * them, a repeat would start what was wrong. Not those that an operator has replayed since, which are sales to their address.
  */
-async function readCorrectedTo(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<readonly string[]> {
+async function readCorrectedTo(db: Kysely<Tables>, address: string): Promise<readonly string[]> {
   const corrections = db.selectFrom('deliveries').select('id').where('email', '=', address)
-  const ids = (await corrections.where('replaces', 'is not', null).execute()).map(({ id }) => id)
-  return [...(await readCorrected(db, { ids, states: STOPPED_STATES }))]
+  const found = new Set<string>()
+  for (let next = await corrections.where('replaces', 'is not', null).execute(); next.length > 0; ) {
+    const ids = next.map(({ id }) => id)
+    // By the index of states alone. A correction names only the last delivery that it replaces.
+    const corrected = along(db, 'deliveries_state').select('id').where('state', 'in', STOPPED_STATES)
+    next = (await corrected.where('replaced_by', 'in', ids).execute()).filter(({ id }) => !found.has(id))
+    for (const { id } of next) found.add(id)
+  }
+  return [...found]
 }
 
 const HELD = { result: null, listed: [] }
@@ -250,7 +257,7 @@ const NAMED = 5
  * the buyer would keep it.
  * @param address as it is stored: see emailTerm
  */
-async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
+async function refuseOpenWithdrawals(db: Kysely<Tables>, address: string): Promise<void> {
   const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
   const ids = [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
   const open = [...(await readWithdrawing(db, ids))].sort()

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { DeliveryRow } from '../../database/schema.ts'
 import { ROW_CHANGED } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
-import { DELIVERY_STATES, type EnrollmentRequest } from '../../sale/types.ts'
-import { lockAddress, lockDeliveries, readCorrected } from '../change-deliveries.ts'
+import type { EnrollmentRequest } from '../../sale/types.ts'
+import { lockAddress, lockDeliveries, readCorrections } from '../change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../events.ts'
 import { readDeliveries, type WithLines, withLines } from '../lines.ts'
 import { digestOfAddress, emailTerm } from '../search-terms.ts'
@@ -100,10 +100,13 @@ async function readRefundable(
   const same = rows.filter((row) => row.digest === digest)
   if (same.length > 0) return { found: await concernedBy(trx, { rows: same, courseIds }), newest }
   if (sale !== undefined) {
-    const id = (await readSaleId(trx, sale)) ?? sale
+    const named = [sale, await readSaleId(trx, sale)]
+    const ofSale: typeof rows = []
     // The shop learns the id of a correction from an event or the answer to a repeat, but refunds the payload that it sold.
-    const ids = new Set([sale, id, ...(await readCorrected(trx, { ids: [id], states: DELIVERY_STATES }))])
-    const ofSale = rows.filter((row) => ids.has(row.id))
+    for (const row of rows) {
+      const ids = [row.id, ...(await readCorrections(trx, row))]
+      if (ids.some((id) => named.includes(id))) ofSale.push(row)
+    }
     return { found: await concernedBy(trx, { rows: ofSale, courseIds }), newest }
   }
   return { found: await concernedBy(trx, { rows, courseIds }), newest }

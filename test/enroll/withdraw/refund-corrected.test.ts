@@ -97,6 +97,13 @@ test('a refund may name a sale by what corrects it: the shop knows its id from a
   assert.deepEqual([await access(), await stateOf(ofKey)], [[], 'withdrawn'])
 })
 
+test('each of two sales that were corrected to the same one may be named by that', async () => {
+  const right = await corrected({ id: await sold(WRONG), email: ALICE })
+  assert.equal(await corrected({ id: await sold('alicia@example.com'), email: ALICE }), right)
+  const { status } = await post({ url: product.url, email: WRONG, sale: right })
+  assert.deepEqual([status, await stateOf(right)], [200, 'withdrawn'])
+})
+
 test('corrections are followed to the end, and what was sold besides is left alone', async () => {
   const others = [await sold(ERIN, [PYTHON]), await sold(ALICE)]
   const first = await corrected({

@@ -290,6 +290,19 @@ test('a sale that was corrected to the person’s address is erased too, so a re
   assert.notEqual(id, first.id)
 })
 
+test('two sales that were corrected to the same one are both erased with it', async (t) => {
+  const bench = await setUp(t)
+  const { store, operations, context } = bench
+  for (const email of ['typo@x.example', 'tipo@x.example']) {
+    const { id } = only(await store.write([accepted(arrival({ email, username: 'countess' }))]))
+    await store.write([settled(succeeded(id))])
+    assert.equal((await operations.correct({ id, email: EMAIL, withdraw: null, by })).kind, 'corrected')
+  }
+  assert.equal(await countForgettable(context, EMAIL), 3)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 3)
+  assert.ok(!(await everything(bench)).includes('countess'))
+})
+
 test('a sale that was corrected to somebody else since is not erased with whom it was corrected to first', async (t) => {
   const { store, operations, context, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: 'typo@x.example' }))]))
