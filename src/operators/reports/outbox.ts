@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { COURSE_CHANGED } from '../../queue/outbox/outbox.ts'
-import { countUnsent } from '../../queue/outbox/send-again.ts'
+import { countUnsent, UNSENT_MAX } from '../../queue/outbox/send-again.ts'
 
 const LISTED = 100
 
@@ -25,6 +25,11 @@ export async function readOutboxBacklog(db: Kysely<Tables>) {
     oldestAt: await readOldestWaiting(db),
   }
 }
+
+/** Writes how many events the shop does not have, which is the sum of these counts: `10,000+` where one of them stopped. */
+export const unsentText = (...counts: readonly number[]): string =>
+  counts.reduce((sum, count) => sum + count, 0).toLocaleString('en') +
+  (counts.some((count) => count >= UNSENT_MAX) ? '+' : '')
 
 /** When the oldest event that waits was stored, ms since 1970; null if none waits. */
 export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {
