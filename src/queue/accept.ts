@@ -112,20 +112,27 @@ interface Sale {
   readonly isNew: boolean
 }
 
-/** Stores the sales that are new. Results are in the order of `arrivals`. */
+/**
+ * Stores the sales that are new. One that comes again takes the place of a row that can't be read. Results are in the order
+ * of `arrivals`.
+ */
 async function storeSales({ trx }: TransactionContext, arrivals: readonly Arrival[]): Promise<Sale[]> {
   const sales = arrivals.flatMap((one) => (one.kind === 'sale' ? one : []))
   const rows = sales.map(({ row }) => row)
   const sorted = rows.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
   const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, existing: 'ignore' })
   const digests = [...new Set(rows.map(({ digest }) => digest))]
-  const select = trx.selectFrom('deliveries').select(['id', 'digest', 'state']).where('digest', 'in', digests)
+  const select = trx.selectFrom('deliveries').select(['id', 'digest', 'state', 'reason']).where('digest', 'in', digests)
   const stored = new Map((inserted === rows.length ? rows : await select.execute()).map((row) => [row.digest, row]))
   const isNew = ({ row }: NewDelivery): boolean => stored.get(row.digest)?.id === row.id
   await storeLines(
     trx,
     sales.filter(isNew).map(({ row, lines }) => ({ id: row.id, lines })),
   )
+  for (const { digest, request, body } of rows) {
+    if (request === null || stored.get(digest)?.reason !== 'row.unreadable') continue
+    await trx.updateTable('deliveries').set({ request, body }).where('digest', '=', digest).execute()
+  }
   return sales.map(({ row, holder }) => {
     const found = stored.get(row.digest)
     if (found === undefined) throw new Error(`delivery ${row.id} was not stored`)

@@ -51,6 +51,21 @@ test('after a repair, a replay attempts it', quick, async (t) => {
   assert.deepEqual(await claimNow(bench), [id])
 })
 
+test('the same sale, sent again, takes the place of a row that can’t be read', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'ada@x.example')
+  const { request, body } = await bench.row(id)
+  await bench.db
+    .updateTable('deliveries')
+    .set({ request: '{', body: Buffer.from('?') })
+    .execute()
+  assert.deepEqual(await claimNow(bench), [])
+  assert.equal(await submit(bench, 'ada@x.example'), id)
+  assert.deepEqual(await claimNow(bench), [id])
+  const row = await bench.row(id)
+  assert.deepEqual([row.request, Buffer.from(row.body)], [request, Buffer.from(body)])
+})
+
 test('the events of a test sale say so, also if its row can’t be read', quick, async (t) => {
   const bench = await setUp(t)
   await bench.operations.testSale({ email: 'ada@x.example', courseIds: [COURSE], nonce: '1', by: 'alice' })
