@@ -70,11 +70,12 @@ export function resultOfCheck(of: Of): Checked {
   const asked = by === null ? [] : [{ ...checked, actor: by }]
   const next = isOutdated ? null : nextState(of, seen)
   const changes = changesOf(before, seen)
+  const access = accessEvents(id, changes, seen)
   if (next === null || next.state === state) {
-    const news = [...accessEvents(id, changes, seen), ...(by === null ? newsOf(of, changes, seen) : [])]
+    const news = [...access, ...(by === null ? newsOf(of, changes, seen) : [])]
     return { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen, changes, drafts: [...asked, ...news] }
   }
-  return { ...next, changes, drafts: [...asked, moveOf(of, next)] }
+  return { ...next, changes, drafts: [...asked, ...access, moveOf(of, next)] }
 }
 
 /** Whether there is nothing to store, by the delivery as it was read. */

@@ -124,6 +124,19 @@ test('a course is watched while another one of the sale still waits for an accou
   assert.equal((await bench.standings(id))[DEMO], 'unenrolled')
 })
 
+test('a course that ended is told although the same check finds the other one of the sale claimed', async (t) => {
+  const bench = await begun(t)
+  await bench.people({ email: ADA, username: 'ada', active: true })
+  const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'enrolled', [PYTHON]: 'allowed' } })
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false }), enrollment(ADA, { course: PYTHON })] })
+  bench.later(1)
+  await bench.check([id])
+  assert.deepEqual(
+    (await history(bench, id)).map((line) => line.split(':')[0]),
+    ['checked', 'access_ended', 'claimed'],
+  )
+})
+
 test('the look at what was enrolled before gives nobody a course mode, and decides nothing about what waits', async (t) => {
   const bench = await begun(t)
   const modeOf = () => 'honor'
