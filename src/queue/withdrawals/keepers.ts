@@ -84,7 +84,7 @@ export async function readKept(
     accountIds: [...new Set(buyers.flatMap(({ lines }) => lines.flatMap(({ account }) => account?.id ?? [])))],
   })
   const sales = await readSales(db, [...ids, ...ordered.flatMap((one) => leftTo(one) ?? [])])
-  return ordered.flatMap((one) => {
+  const kept = ordered.flatMap((one) => {
     const { course } = one
     const keeper = sales.get(leftTo(one) ?? '')
     if (keeper !== undefined && keeps(keeper, course)) return { course, delivery: keeper.id }
@@ -94,6 +94,8 @@ export async function readKept(
     const delivery = keepersAmong([...sales.values()], of).at(-1)
     return delivery === undefined ? [] : { course, delivery }
   })
+  // A refund of several sales may have left a course once for each.
+  return [...new Map(kept.map((one) => [`${one.delivery} ${one.course}`, one])).values()]
 }
 
 /**

@@ -138,6 +138,15 @@ describe('a course that was sold alone and in a bundle', () => {
     })
   }
 
+  test('is named once, also if the refund of two sales leaves it to a third one', async () => {
+    await sold(ALICE)
+    await sold(ALICE, BUNDLE)
+    await lms.address({ formerly: ALICE, email: 'alice.new@example.com' })
+    const third = await sold('alice.new@example.com')
+    const { json } = await refund({ email: ALICE, name: 'Other' })
+    assert.deepEqual(json, { ...DONE, kept: [{ course: DEMO, delivery: third }] })
+  })
+
   test('goes when the other sale is refunded too', async () => {
     const [single, bundle] = [await sold(ALICE), await sold(ALICE, BUNDLE)]
     await refund({ email: ALICE, courseIds: BUNDLE })
