@@ -1,7 +1,8 @@
 import { isSameCourse } from './course-key.ts'
 import { type CourseLine, courseLines } from './course-lines.ts'
-import { isWanted, isWithdrawing, type Line, type LineWithdrawal, type Standing } from './line.ts'
-import { courseOfReason, type DeliveryState, type Reason, type ReasonCode } from './types.ts'
+import { isWanted, type Line, type Standing } from './line.ts'
+import { courseOfReason, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
+import { type Fact, keeperOf, keptFacts, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'
 
 /** Who marked a delivery as handled, and how. `at`: ms since 1970. */
@@ -37,9 +38,6 @@ export type Situation =
   | 'not_activated'
   | 'lost'
 
-/** A piece of a sentence. A time (ms since 1970) is written in the reader's zone by what shows it. */
-type Piece = string | { readonly at: number }
-
 /** What is true of a delivery, in one or two sentences, the same for everybody who is told. */
 export interface DeliverySentence {
   readonly situation: Situation
@@ -66,10 +64,13 @@ export function deliverySentence(told: Told): DeliverySentence {
   const lines = courseLines(told)
   const left = told.lines.filter(isWanted).map(({ course }) => course)
   const inside = coursesOf(having(lines, 'in'))
+  const [open, kept] = [openFacts(told), keptFacts(told)]
+  // While an order is open, or if it has failed, what would follow otherwise is untrue.
+  const nextAfter = (next: string): string => (kept.length > 0 ? WITHDRAW_AGAIN : open.length > 0 ? '' : next)
   const tell = ({ situation, facts, next = '', courses, unusable = null }: Telling): DeliverySentence => ({
     situation,
-    fact: joined([...facts, ...pendingFacts(told)]),
-    next,
+    fact: joined([...facts, ...open, ...kept]),
+    next: isDone(state) ? nextAfter(next) : next,
     courses: courses ?? lines.map(({ course }) => course),
     inside,
     isMoved: told.lines.some(({ standing }) => standing?.moved),
@@ -122,9 +123,13 @@ export function sentenceText({ fact, next }: DeliverySentence, write: (at: numbe
 /** What follows the fact, with what separates them. A fact that isn't a whole sentence continues after a colon. */
 export function nextText({ fact, next }: Pick<DeliverySentence, 'fact' | 'next'>): string {
   if (next === '') return ''
+  return isWhole(fact) ? ` ${next}` : `: ${next.charAt(0).toLowerCase()}${next.slice(1)}`
+}
+
+/** Whether a fact is a whole sentence. */
+function isWhole(fact: readonly Piece[]): boolean {
   const last = fact.at(-1)
-  const isWhole = typeof last === 'string' && last.endsWith('.')
-  return isWhole ? ` ${next}` : `: ${next.charAt(0).toLowerCase()}${next.slice(1)}`
+  return typeof last === 'string' && last.endsWith('.')
 }
 
 interface Telling {
@@ -134,10 +139,12 @@ interface Telling {
   readonly courses?: readonly string[]
   readonly unusable?: ReasonCode | null
 }
-type Fact = readonly Piece[]
 
 const joined = (facts: readonly Fact[]): Piece[] =>
-  facts.flatMap((fact, index) => (index === 0 ? [...fact] : [' ', ...fact]))
+  facts.flatMap((fact, index) => {
+    const before = facts[index - 1]
+    return before === undefined ? [...fact] : [isWhole(before) ? ' ' : '. ', ...fact]
+  })
 
 const having = (lines: readonly CourseLine[], is: CourseLine['is']): CourseLine[] =>
   lines.filter((line) => line.is === is)
@@ -167,6 +174,7 @@ const OF_ADDRESS: Partial<Record<Standing, ReasonCode>> = {
 }
 
 const NEVER_AGAIN = 'A replay can’t enroll this address. Ask the buyer for another one, and correct the delivery.'
+const WITHDRAW_AGAIN = 'Withdraw the delivery again, or take the buyer out in the LMS and mark the delivery as handled.'
 const NOT_AGAIN = 'The service enrolls the buyer again only if you replay the delivery or the shop repeats the sale.'
 
 const ACTIVATES = 'The enrollment takes effect when the buyer activates the account.'
@@ -224,25 +232,13 @@ const countText = (count: number, all: number): string => {
   return all === 1 ? 'the course' : all === 2 ? 'both courses' : `all ${all} courses`
 }
 
-const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
-  isRefund ? 'by a refund of the shop' : `by ${by}`
-
-/** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
-const keeperIn = ({ taken }: CourseLine): string | null => taken?.result?.keptBy ?? null
-
 /** Who took the buyer out of a course, and what has it now; none if nobody did. */
-function takenFacts(line: CourseLine): Fact[] {
-  const { course, taken } = line
-  if (taken === null) return []
-  const keeper = keeperIn(line)
-  const end = keeper === null ? '.' : ` and left to delivery ${keeper}.`
-  return [[`${course} was withdrawn ${whoOf(taken)} at `, { at: taken.endedAt ?? 0 }, end]]
-}
+const takenFacts = ({ course, taken }: CourseLine): Fact[] => (taken === null ? [] : [takenFact(course, taken)])
 
 /** The courses that the buyer was taken out of, of a withdrawn delivery; all if nothing is known of any. */
 function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
   if (lines.every(({ taken }) => taken === null)) return lines
-  return lines.filter((line) => line.taken !== null && keeperIn(line) === null)
+  return lines.filter(({ taken }) => taken !== null && keeperOf(taken) === null)
 }
 
 function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told, 'replacedBy'>): Fact[] {
@@ -274,20 +270,4 @@ function handledFact({ handled, replacedBy, lines }: Told): Fact {
   // The note comes first, because a list cuts what is long.
   const done = handled.note === '' ? 'Handled' : `“${handled.note}”, noted`
   return [`${done}${by} at `, { at: handled.at }, '.']
-}
-
-/** What the service still has to take away, and what an ended order left. */
-function pendingFacts({ state, lines }: Told): Fact[] {
-  const open = Object.values(Object.groupBy(lines.filter(isWithdrawing), ({ withdrawal }) => withdrawal?.id ?? ''))
-  const inProgress = open.flatMap((some = []): Fact[] => {
-    const [order] = some.flatMap(({ withdrawal }) => withdrawal ?? [])
-    const courses = some.map(({ course }) => course).join(', ')
-    return order === undefined ? [] : [[`A withdrawal ${whoOf(order)} from ${courses} is in progress.`]]
-  })
-  if (state === 'withdrawn') return inProgress
-  const kept = lines.flatMap(({ course, withdrawal }): Fact[] => {
-    const isKept = withdrawal?.result?.kind === 'kept' && withdrawal.endedAt !== null
-    return isKept ? [[`A withdrawal left ${course} as it is: ${withdrawal.result.why}.`]] : []
-  })
-  return [...inProgress, ...kept]
 }

@@ -158,6 +158,44 @@ test('a withdrawal in progress, and one that left a course, are part of the sent
   assert.match(say({ outcome: all, withdrawals: [kept] }), /left .*DemoX.* as it is: it is in a paid course mode\./)
 })
 
+test('a withdrawal that failed is part of the sentence, which then says what to do, and not that nothing is to be done', () => {
+  const again = 'Withdraw the delivery again, or take the buyer out in the LMS and mark the delivery as handled.'
+  const courseIds = [DEMO]
+  const enrolled = { courseIds, outcome: done({ [DEMO]: 'enrolled' }) }
+  const failed = order({
+    courses: { [DEMO]: null },
+    isRefund: true,
+    message: 'retries exhausted: The LMS failed (500).',
+  })
+  assert.equal(
+    say({ ...enrolled, withdrawals: [failed] }),
+    `In the course. A withdrawal by a refund of the shop from ${DEMO} failed: retries exhausted: The LMS failed (500). ${again}`,
+  )
+  const kept = order({ courses: { [DEMO]: { ...OUT, kind: 'kept', why: 'it is in a paid course mode' } } })
+  assert.match(say({ ...enrolled, withdrawals: [kept] }), new RegExp(`paid course mode\\. ${again}$`))
+  const waits = { state: 'pre_enrolled', courseIds, outcome: done({ [DEMO]: 'allowed' }) } as const
+  assert.equal(
+    say({ ...waits, withdrawals: [kept] }),
+    `Waits for the buyer’s account. A withdrawal left ${DEMO} as it is: it is in a paid course mode. ${again}`,
+  )
+})
+
+test('a buyer who waits for an account and is being withdrawn is not said to be enrolled on registering', () => {
+  const waits = { state: 'pre_enrolled', courseIds: [DEMO], outcome: done({ [DEMO]: 'allowed' }) } as const
+  assert.equal(
+    say({ ...waits, standings: found({ [DEMO]: 'no_account' }), withdrawals: [open] }),
+    `Not registered yet. A withdrawal by admin from ${DEMO} is in progress.`,
+  )
+})
+
+test('a course that a withdrawal left to another sale is not said to be gone, in whatever state the delivery is', () => {
+  const left = order({ courses: { [DEMO]: { kind: 'nothing', mode: null, why: 'delivery B keeps it', keptBy: 'B' } } })
+  const half = { outcome: done({ [OTHER]: 'enrolled' }), withdrawals: [left] } as const
+  const said = `${DEMO} was withdrawn by admin at 09:31 and left to delivery B.`
+  assert.equal(say(half), `In 1 of 2 courses. ${said}`)
+  assert.match(say({ ...half, state: 'queued' }), new RegExp(said.replaceAll('+', '\\+')))
+})
+
 test('a delivery that failed in one course says so, and that the buyer is in the other', () => {
   const reason = { code: 'course.missing', subject: DEMO } as const
   const sentence = say({ state: 'needs_attention', outcome: { courses: { [OTHER]: 'enrolled' }, reason } })

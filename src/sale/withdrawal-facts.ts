@@ -1,0 +1,49 @@
+import { isTakenOut, isWithdrawing, type Line, type LineWithdrawal } from './line.ts'
+import type { DeliveryState } from './types.ts'
+
+/** A piece of a sentence. A time (ms since 1970) is written in the reader's zone by what shows it. */
+export type Piece = string | { readonly at: number }
+/** A sentence, or what begins one. */
+export type Fact = readonly Piece[]
+
+/** What decides how the orders to take a buyer out again stand. */
+interface Told {
+  readonly state: DeliveryState
+  readonly lines: readonly Line[]
+}
+
+/** Who ordered a withdrawal. */
+export const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
+  isRefund ? 'by a refund of the shop' : `by ${by}`
+
+/** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
+export const keeperOf = (order: LineWithdrawal): string | null => order.result?.keptBy ?? null
+
+/** That an order has taken the buyer out of a course, or left it to another delivery. */
+export function takenFact(course: string, order: LineWithdrawal): Fact {
+  const keeper = keeperOf(order)
+  const end = keeper === null ? '.' : ` and left to delivery ${keeper}.`
+  return [`${course} was withdrawn ${whoOf(order)} at `, { at: order.endedAt ?? 0 }, end]
+}
+
+/** What the service still has to take away. */
+export function openFacts({ lines }: Told): Fact[] {
+  const open = Object.values(Object.groupBy(lines.filter(isWithdrawing), ({ withdrawal }) => withdrawal?.id ?? ''))
+  return open.flatMap((some = []): Fact[] => {
+    const [order] = some.flatMap(({ withdrawal }) => withdrawal ?? [])
+    const courses = some.map(({ course }) => course).join(', ')
+    return order === undefined ? [] : [[`A withdrawal ${whoOf(order)} from ${courses} is in progress.`]]
+  })
+}
+
+/** What an order that has ended did not take away, and why. */
+export function keptFacts({ state, lines }: Told): Fact[] {
+  if (state === 'withdrawn') return []
+  return lines.flatMap((line): Fact[] => {
+    const { course, withdrawal } = line
+    if (withdrawal === null || isWithdrawing(line) || isTakenOut(line)) return []
+    const { result, message } = withdrawal
+    if (result?.kind === 'kept') return [[`A withdrawal left ${course} as it is: ${result.why}.`]]
+    return [[`A withdrawal ${whoOf(withdrawal)} from ${course} failed: ${message.replace(/\.$/, '')}.`]]
+  })
+}
