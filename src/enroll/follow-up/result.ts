@@ -140,9 +140,10 @@ function nextState({ check: { reported, courses, seen }, reason: before }: Of, l
   return claimed.length === 0 ? null : { state, reason: null, lines: after }
 }
 
-/** The event of a delivery that changes its state. */
+/** The event of a delivery that changes its state. It names no course that the buyer has lost. */
 function moveOf({ check: { reported }, receivedAt, at }: Of, { state, reason, lines }: Next): EventDraft {
-  const detail = describeOutcome({ courses: resultsOf(lines), reason })
+  const kept = lines.filter(({ standing }) => standing?.endedAt === undefined)
+  const detail = describeOutcome({ courses: resultsOf(kept), reason })
   if (state !== 'enrolled') return { deliveryId: reported.id, kind: 'needs_attention', detail }
   const timeToClaimMs = Math.max(0, at - receivedAt)
   return {

@@ -121,6 +121,7 @@ test('a course is watched while another one of the sale still waits for an accou
     ['enrolled', 1],
     'claimed, and ended',
   )
+  assert.equal((await history(bench, id)).at(-1), `claimed: enrolled in ${PYTHON}, 2 d 0 h after the sale`)
   assert.equal((await bench.standings(id))[DEMO], 'unenrolled')
 })
 
