@@ -2,7 +2,13 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
-import { type EndpointState, type UnsentEvent, unsentText } from '../operators/reports/outbox.ts'
+import {
+  type EndpointState,
+  hasFailedLast,
+  type OutboxHealth,
+  type UnsentEvent,
+  unsentText,
+} from '../operators/reports/outbox.ts'
 import type { SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
@@ -36,7 +42,7 @@ const list = command({
       }
       if (opened.settings.LERNITO_EVENTS_URL === undefined)
         process.stderr.write('LERNITO_EVENTS_URL is not set, so the shop gets no events.\n')
-      if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
+      process.stdout.write(endpointText(outbox))
       process.stdout.write(`waiting: ${unsentText(outbox.pending)}, given up: ${unsentText(outbox.failed)}\n`)
       const lines = outbox.events.map((event) =>
         line(event, { state: outbox.endpoint?.state ?? 'up', now: Date.now() }),
@@ -56,13 +62,16 @@ const STATES = {
 /** When an event is sent that waits for the endpoint. */
 const WAITS = { down: 'once it works', gone: 'on resend' } as const
 
-function endpointText({ state, failures, since, error, errorAt, sentAt }: EndpointState): string {
+function endpointText(outbox: OutboxHealth): string {
+  if (outbox.endpoint === null) return ''
+  const { state, since, error, errorAt, sentAt } = outbox.endpoint
   const from = since === null ? '' : ` (since ${timeText(since)})`
   const sent = sentAt === null ? '' : `last accepted: ${timeText(sentAt)}\n`
   const last = error === null || errorAt === null ? '' : `last error: ${plain(error)} (${timeText(errorAt)})\n`
   // One that has answered nothing yet neither works nor fails.
-  const unsure = failures > 0 ? 'failed at the last attempt; the event is sent again' : 'has not been heard from yet'
-  const text = state === 'up' && (failures > 0 || sentAt === null) ? unsure : STATES[state]
+  const hasFailed = hasFailedLast(outbox)
+  const unsure = hasFailed ? 'failed at the last attempt; the event is sent again' : 'has not been heard from yet'
+  const text = state === 'up' && (hasFailed || sentAt === null) ? unsure : STATES[state]
   return `the endpoint ${text}${from}\n${sent}${last}`
 }
 

@@ -52,6 +52,20 @@ test('events list shows the endpoint and what waits, and resend sends again', as
   )
 })
 
+test('an endpoint that was to be tried again after a 410 is not said to work before it has answered', async (t) => {
+  const { receiver, command, sold, database } = await setUp(t)
+  await sold('alice@example.com')
+  const list = async () => (await command('list')).stdout
+  await until('an accepted event', async () => /^the endpoint works/.test(await list()) || undefined)
+  receiver.answer(statusAnswer(410))
+  await sold('bob@example.com')
+  await until('the stop', async () => /answered 410/.test(await list()) || undefined)
+  // As the order leaves it, before the service sends the event.
+  database.exec('update outbox set due_at = due_at + 60000')
+  database.exec("update endpoints set state = 'up', failures = 0, since = null")
+  assert.match(await list(), /^the endpoint failed at the last attempt; the event is sent again/)
+})
+
 test('events list does not call more events than are counted 10,000', async (t) => {
   const { receiver, command, sold, database } = await setUp(t)
   receiver.answer(statusAnswer(410))

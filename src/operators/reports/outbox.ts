@@ -26,21 +26,10 @@ export async function readOutboxBacklog(db: Kysely<Tables>) {
   }
 }
 
-/** Writes how many events the shop does not have, which is the sum of these counts: `10,000+` where one of them stopped. */
-export const unsentText = (...counts: readonly number[]): string =>
-  counts.reduce((sum, count) => sum + count, 0).toLocaleString('en') +
-  (counts.some((count) => count >= UNSENT_MAX) ? '+' : '')
-
 /** When the oldest event that waits was stored, ms since 1970; null if none waits. */
 export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {
-  const oldest = await db
-    .selectFrom('outbox')
-    .select('created_at')
-    .where('failed_at', 'is', null)
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirst()
-  return oldest?.created_at ?? null
+  const [oldest] = await listUnsent(db, 'is', 1)
+  return oldest?.createdAt ?? null
 }
 
 /** Whether the shop gets its events. `endpoint` is null before events were first turned on. */
@@ -57,6 +46,16 @@ const LONG_WAIT_MS = 10 * 60_000
 export const isFailing = ({ endpoint, failed, oldestAt }: OutboxHealth, now: number): boolean =>
   (endpoint !== null && endpoint.state !== 'up') || failed > 0 || (oldestAt !== null && now - oldestAt > LONG_WAIT_MS)
 
+/** Writes how many events the shop does not have, which is the sum of these counts: `10,000+` where one of them stopped. */
+export function unsentText(...counts: readonly number[]): string {
+  const sum = counts.reduce((all, count) => all + count, 0)
+  return sum.toLocaleString('en') + (counts.some((count) => count >= UNSENT_MAX) ? '+' : '')
+}
+
+/** Whether the endpoint has failed once or twice, or has not answered an order to send again yet, and so can't be said to work. */
+export const hasFailedLast = ({ endpoint, pending }: Pick<OutboxHealth, 'endpoint' | 'pending'>): boolean =>
+  endpoint !== null && (endpoint.failures > 0 || (pending > 0 && (endpoint.errorAt ?? 0) > (endpoint.sentAt ?? 0)))
+
 /** The same with the oldest 100 events of each kind: first those that were given up, then those that wait. */
 export async function readOutbox(db: Kysely<Tables>) {
   const [failed, pending] = [await listUnsent(db, 'is not'), await listUnsent(db, 'is')]
@@ -64,8 +63,9 @@ export async function readOutbox(db: Kysely<Tables>) {
 }
 export type Outbox = Awaited<ReturnType<typeof readOutbox>>
 
-async function listUnsent(db: Kysely<Tables>, is: 'is' | 'is not') {
-  const rows = db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED)
+/** The oldest events that wait (`is`), or that were given up (`is not`). */
+export async function listUnsent(db: Kysely<Tables>, is: 'is' | 'is not', most = LISTED) {
+  const rows = db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(most)
   return (await rows.execute()).map(({ about, ...event }) => ({ ...event, ...subjectOf({ about, type: event.type }) }))
 }
 /** An event that the shop does not have, see OutboxRow. */

@@ -1,6 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type EndpointState, type Outbox, type UnsentEvent, unsentText } from '../../../operators/reports/outbox.ts'
+import {
+  type EndpointState,
+  hasFailedLast,
+  type Outbox,
+  type UnsentEvent,
+  unsentText,
+} from '../../../operators/reports/outbox.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml, refreshes } from '../../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
@@ -90,12 +96,12 @@ function pageHtml(outbox: Outbox, of: Shown): string {
   return html`!${done}<div id="events">!${poll}!${endpointHtml(outbox, now)}!${facts}!${form}!${list}!${cut}</div>`
 }
 
-function endpointHtml({ endpoint, pending }: Outbox, now: number): string {
+function endpointHtml(outbox: Outbox, now: number): string {
+  const { endpoint } = outbox
   if (endpoint === null) return html`<p class="note">${words.notStarted}</p>`
-  const { state, failures, since, probeAt, sentAt, errorAt } = endpoint
-  // One that has only just begun, has failed once or twice, or has not answered an operator's order yet neither works nor fails.
-  const hasFailed = failures > 0 || (pending > 0 && (errorAt ?? 0) > (sentAt ?? 0))
-  const unsure = hasFailed ? words.lastFailed : sentAt === null ? words.notTried : null
+  const { state, since, probeAt, sentAt } = endpoint
+  // One that has only just begun neither works nor fails.
+  const unsure = hasFailedLast(outbox) ? words.lastFailed : sentAt === null ? words.notTried : null
   const { grade, text } = state === 'up' && unsure !== null ? { grade: '', text: unsure } : words.states[state]
   const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
   const probe =
