@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { SAME_MS } from '../incidents/incidents.ts'
-import { readOldestWaiting } from '../reports/outbox.ts'
+import { listUnsent, readOldestWaiting } from '../reports/outbox.ts'
 import { faultId, isFault } from './notices.ts'
 
 /** The LMS must be unavailable for this long before a text. */
@@ -52,15 +52,19 @@ async function faultOfLms(db: Kysely<Tables>, at: number): Promise<Fault | null>
   return at - since < PATIENCE_MS ? null : { kind: 'lms', code: last.kind, detail: last.cause, since }
 }
 
-/** The shop's endpoint wants no more events, or events wait for long. */
+/** The shop's endpoint wants no more events, or events wait for long, or none waits because they were given up. */
 async function faultOfEvents(db: Kysely<Tables>, at: number): Promise<Fault | null> {
   const endpoint = await readEndpoint(db)
   if (endpoint === undefined) return null
   const { state, error, since } = endpoint
   if (state === 'gone') return { kind: 'events', code: 'gone', detail: '', since: since ?? at }
   const oldestAt = await readOldestWaiting(db)
-  if (oldestAt === null || at - oldestAt < LATE_MS) return null
-  return { kind: 'events', code: 'late', detail: error ?? '', since: oldestAt }
+  if (oldestAt !== null && at - oldestAt >= LATE_MS)
+    return { kind: 'events', code: 'late', detail: error ?? '', since: oldestAt }
+  const [givenUp] = await listUnsent(db, 'is not', 1)
+  return givenUp === undefined
+    ? null
+    : { kind: 'events', code: 'given_up', detail: givenUp.error ?? '', since: givenUp.failedAt ?? at }
 }
 
 /** A fault that lasts is told once. An endpoint that first was late and then answers 410 is told again. */

@@ -94,6 +94,9 @@ function eventsText({ code, first_at: since, detail }: NoticeRow, console: Conso
     return `the shop’s endpoint answered 410 Gone: it wants no more events. Nothing is sent until you send again. ${where}`
   }
   const last = detail === '' ? '' : ` Last error: ${quiet(detail)}.`
+  if (code === 'given_up') {
+    return `an event for the shop was given up after three days.${last} Find out why the shop refuses it, then send again. ${where}`
+  }
   return `events have been waiting for the shop’s endpoint since ${timeText(since)}.${last} ${where}`
 }
 

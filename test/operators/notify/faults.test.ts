@@ -160,3 +160,19 @@ test('an endpoint that answered 410 gives a text within a minute, even if its ev
   await pass(60)
   assert.equal(chat.texts.length, 2)
 })
+
+test('an event that was given up is told after it was late, and its end only when there is none any more', async (t) => {
+  const { db, clock, chat, pass } = await setUpNotifier(t)
+  await openEndpoint(db, 'https://shop.example.com/events')
+  await db.insertInto('outbox').values(event(clock.at)).execute()
+  await pass(61)
+  assert.match(only(chat.texts), /events have been waiting/)
+  await db.updateTable('outbox').set({ failed_at: clock.at, error: 'the endpoint answered 400' }).execute()
+  await pass(60)
+  assert.deepEqual(chat.texts.slice(1), [
+    'lernito-openedx: an event for the shop was given up after three days. Last error: the endpoint answered 400. Find out why the shop refuses it, then send again. See https://lms.example.com/lernito/console/events',
+  ])
+  await db.deleteFrom('outbox').execute()
+  await pass(3)
+  assert.deepEqual(chat.texts.slice(2), ['lernito-openedx: no event waits for the shop’s endpoint for long any more.'])
+})
