@@ -166,13 +166,14 @@ export const withdraw = command({
       }
       const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
       if (paidCourses.length > 0) {
+        if (json) printJson({ kind: 'refused', why: 'paid', course: paidCourses[0]?.course, stands, others })
         process.stderr.write(
           `Nothing changed. Paid course mode: ${paidCourses.map(describePaid).join(', ')}. Add --paid to take it away\n`,
         )
         return 1
       }
       const ordered = await operations.withdraw({ id, courses, paid, by: operator() })
-      if (json) printJson({ ...ordered, stands, others })
+      if (json) printJson({ ...ordered, stands, others, ...failed })
       else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(ordered)}\n`)
       return ordered.kind === 'ordered' ? 0 : 1
     })

@@ -54,6 +54,9 @@ describe('withdraw', () => {
       [refused.code, refused.stderr],
       [1, `Nothing changed. Paid course mode: ${HONOR} (verified). Add --paid to take it away\n`],
     )
+    const json = await command('withdraw', id, '--json')
+    const { kind, why, stands } = JSON.parse(json.stdout)
+    assert.deepEqual([json.code, kind, why, stands[0].mode], [1, 'refused', 'paid', 'verified'])
     assert.equal((await command('withdraw', id, '--paid')).code, 0)
     await ended(product, id)
     assert.equal(await stateOf(id), 'withdrawn')
@@ -84,7 +87,9 @@ describe('withdraw', () => {
     const id = await sold('heidi@example.com')
     await lms.faults([{ status: 503 }])
     const { code, stdout, stderr } = await command('withdraw', id, '--dry-run', '--json')
+    const ordered = JSON.parse((await command('withdraw', id, '--json')).stdout)
     await lms.noFaults()
+    assert.deepEqual([ordered.kind, ordered.failure], ['ordered', JSON.parse(stdout).failure])
     const { stands, failure } = JSON.parse(stdout)
     assert.deepEqual([code, stands, stderr], [1, [], `The LMS can't be read now: ${failure}\n`])
   })
