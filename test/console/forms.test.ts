@@ -81,6 +81,21 @@ test('the preview of a replay offers to include enrolled deliveries where the se
   ])
 })
 
+test('the preview of a replay says that it takes back what a person has ended, where the search is for that', async () => {
+  const read = (state: string) => someone.read(`/replay?state=${state}`)
+  const keepsOut = /nobody in a course from which they were withdrawn/
+  const withdrawn = await read('withdrawn')
+  assert.match(withdrawn, /These buyers were taken out of the courses\. A replay undoes that, and enrolls them again\./)
+  assert.doesNotMatch(withdrawn, keepsOut)
+  const handled = await read('handled')
+  assert.match(
+    handled,
+    /An operator has taken care of these deliveries\. A replay undoes that, and enrolls the buyers\./,
+  )
+  for (const text of [handled, await read('needs_attention')]) assert.match(text, keepsOut)
+  assert.doesNotMatch(await read('needs_attention'), /A replay undoes that/)
+})
+
 test('while the LMS can’t be asked, the preview of a correction doesn’t say that an enrollment is paid', async (t) => {
   t.after(() => product.lms.noFaults())
   await product.lms.faults([{ status: 503 }])

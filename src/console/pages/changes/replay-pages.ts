@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Preview } from '../../../operators/changes/bulk-replay.ts'
-import { isDone } from '../../../sale/types.ts'
+import { isDone, isStopped } from '../../../sale/types.ts'
 import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -24,7 +24,7 @@ export function addReplayPages(parts: PageParts): void {
     const preview = await operations.previewReplay({ filter, enrolled })
     const list = tableHtml(preview.sample, { parts, request })
     const found = foundHtml({ preview, query, enrolled, list })
-    const main = html`<p>${words.intro}</p>!${chipsHtml(filter, request.courseName) || html`<p>${words.all}</p>`}
+    const main = html`!${introHtml(query)}!${chipsHtml(filter, request.courseName) || html`<p>${words.all}</p>`}
 <p><a href="~/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
@@ -36,6 +36,12 @@ export function addReplayPages(parts: PageParts): void {
     const { id } = await operations.startReplay({ ...order, by: sessionOf(request).username })
     return reply.redirect(`${request.site.base}/replays/${id}`, 303)
   })
+}
+
+/** What a replay does. Where the search is for what a person has ended, it takes that back. */
+function introHtml({ state }: ListQuery): string {
+  const intro = html`<p>${fill(words.intro, { kept: state === 'withdrawn' ? '' : words.kept })}</p>`
+  return state !== '' && isStopped(state) ? html`!${intro}<p class="note warning">${words.reopens[state]}</p>` : intro
 }
 
 /** The choice of what a replay includes, and what it finds. `list`: some of that, as escaped HTML. */
