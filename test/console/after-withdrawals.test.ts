@@ -7,6 +7,7 @@ import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { type Buyer, DEMO } from '../harness.ts'
 import { setFacts, withFactsOf } from '../lines.ts'
 import { until } from '../service/process.ts'
+import { UNENROLL } from '../service/serving.ts'
 import { operator, startWithConsole } from './harness.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -303,4 +304,42 @@ test('the answer to a refund that a newer sale has overtaken says that the sale 
   const again = await refund({ email, courseIds: [DEMO], sale: id, id: 'a13-1' })
   assert.deepEqual(await activeOf(email), [DEMO])
   assert.match(JSON.stringify([first.status, again.status, again.json]), new RegExp(`^.202,200,.*"kept":.*${id}`))
+})
+
+test('the notice of a withdrawal says what came of the withdrawal, also in place of a refund that had failed', async (t) => {
+  const email = 'a14@example.com'
+  await person(email)
+  const id = await sold(email)
+  t.after(() => lms.noFaults())
+  await lms.faults([{ method: 'POST', path: UNENROLL, status: 400, body: { message: 'no' } }])
+  await refund({ email, courseIds: [DEMO], sale: id })
+  await noOrders()
+  const sent = await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO, paid: 'yes' })
+  await noOrders()
+  assert.match(await someone.read(sent.location), /Ordered at [\d:]+ UTC ?: failed again, same cause\. Dismiss/)
+})
+
+test('the notice of a withdrawal from one course of a queued bundle is not that the other one was enrolled', async (t) => {
+  const email = 'a15@example.com'
+  await person(email)
+  t.after(() => lms.noFaults())
+  await lms.faults(FAILING)
+  const id = await sold(email, [DEMO, PYTHON])
+  const sent = await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
+  await lms.noFaults()
+  await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
+  await noOrders()
+  await operations.replay({ ids: [id], by: 'x' })
+  assert.equal((await settled(id)).state, 'enrolled')
+  assert.match(await someone.read(sent.location), /Ordered at [\d:]+ UTC ?: withdrawn\. Dismiss/)
+})
+
+test('a sale with a withdrawal that failed says so in the list and on the page of the person, also if the buyer is in every course', async () => {
+  const email = 'a16@example.com'
+  await person(email)
+  const id = await sold(email)
+  await modeOf(email, DEMO, 'verified')
+  await withdrawn(id, [DEMO])
+  for (const path of [`/deliveries?q=${email}`, `/people/${id}`])
+    assert.match(await someone.read(path), /A withdrawal left \S+Demo_Course as it is: enrolled in the paid mode/, path)
 })

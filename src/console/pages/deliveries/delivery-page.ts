@@ -149,7 +149,11 @@ const ENDED = {
   rejected: 'bad',
   withdrawn: 'good',
   withdrawal_failed: 'bad',
+  refund_failed: 'bad',
 } as const satisfies Partial<Record<EventKind, string>>
+
+/** Of those, the ones of an order to take the buyer out. Meanwhile, the sale may go on with its other courses. */
+const ENDS_OF_ORDER: readonly EventKind[] = ['withdrawn', 'withdrawal_failed', 'refund_failed']
 
 /** The result of the form that led to a delivery's page: first what the service is going to do, then what came of it. */
 function deliveryNoticeHtml(of: {
@@ -177,7 +181,8 @@ function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
   const endOf = (all: readonly DeliveryEvent[]) =>
     all.flatMap((event) => {
       const grade = textNamed(ENDED, event.kind)
-      return grade === undefined ? [] : [{ kind: event.kind, grade, detail: event.detail }]
+      const isEnd = kind !== 'withdrawal_requested' || ENDS_OF_ORDER.includes(event.kind)
+      return grade === undefined || !isEnd ? [] : [{ kind: event.kind, grade, detail: event.detail }]
     })
   const [begun, after] = [events[start], endOf(events.slice(start + 1)).at(-1)]
   if (begun === undefined || after === undefined) return null

@@ -8,6 +8,7 @@ import { isSameCourse } from '../../../sale/course-key.ts'
 import { type CourseLine, courseLines } from '../../../sale/course-lines.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
+import { hasOrder } from '../../../sale/withdrawal-facts.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { agoHtml, durationText, factHtml, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
@@ -166,7 +167,7 @@ function waitHtml({ attempts, dueAt }: Summary, { breaker: { state }, now }: Tab
  */
 function enrolledHtml(item: Summary, write: (text: string) => string): string {
   const sentence = deliverySentence(item)
-  if (sentence.situation !== 'enrolled') return factHtml(sentence, write)
+  if (sentence.situation !== 'enrolled' || hasOrder(item)) return factHtml(sentence, write)
   const { receivedAt, settledAt, enrolledAt, replayedAt, generation } = item
   const at = replayedAt === null && generation === 0 ? settledAt : enrolledAt
   if (at === null) return ''

@@ -5,6 +5,7 @@ import { isWholeAddress, type Person, type Sale } from '../../../operators/find/
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { LmsAccount } from '../../../sale/line.ts'
 import { isStopped } from '../../../sale/types.ts'
+import { hasOrder } from '../../../sale/withdrawal-facts.ts'
 import { type CourseLinks, type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { doneHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
@@ -244,7 +245,7 @@ function whyHtml(sale: Sale, courseName: CourseName): string {
   if (replacedBy !== null && isStopped(state))
     return html`${TEXTS.delivery.replacedNote} <a href="~/deliveries/${replacedBy}">${replacedBy}</a>.`
   const sentence = deliverySentence(sale)
-  return sentence.situation === 'enrolled' || isWaiting(sentence)
+  return (sentence.situation === 'enrolled' || isWaiting(sentence)) && !hasOrder(sale)
     ? ''
     : factHtml(sentence, (text) => namedHtml(text, courseName))
 }
