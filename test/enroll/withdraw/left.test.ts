@@ -14,12 +14,7 @@ const [OLD, NEW, NEWEST] = ['ada@example.com', 'ada@example.org', 'ada@example.n
 const ROW = { course: DEMO, mode: 'audit', active: true }
 const ACCOUNTS = '/api/user/v1/accounts'
 const FULL = 'course-v1:Lernito+Full+2026'
-const ENROLLING = [
-  BULK,
-  '/api/instructor/v2/courses/{course_id}/enrollments/modify',
-  '/api/enrollment/v1/enrollment',
-  '/api/enrollment/v1/enrollment_allowed/',
-]
+const ENROLLING = [BULK, '/api/enrollment/v1/enrollment', '/api/enrollment/v1/enrollment_allowed/']
 /** No call that names one of them enrolls anybody. */
 const failingFor = (...names: readonly string[]) =>
   ENROLLING.flatMap((path) => names.map((naming) => ({ naming, method: 'POST', path, status: 500 })))
