@@ -24,7 +24,8 @@ export async function endOrder(
     const { id, state } = delivery
     const change = { dueAt: null, endedAt: at }
     const ended = linesAfterAttempt(delivery.lines, { order, attempted, change })
-    const lines = ended.map((line) => (line.withdrawal?.id === order.id ? lineAfter(line, at) : line))
+    // Not those whose part of the order ended before: see orderAgain.
+    const lines = ended.map((line, index) => (line === delivery.lines[index] ? line : lineAfter(line, at)))
     const result = resultOf(order, attempted)
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
     // Where no order has taken the buyer out, a person may have put them in, or an order has left them there.

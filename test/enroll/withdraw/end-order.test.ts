@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
+import { orderAgain } from '../../../src/queue/withdrawals/keepers.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { CourseWithdrawal } from '../../../src/sale/line.ts'
-import { setFacts, withdrawalsShown } from '../../lines.ts'
+import { linesIn, setFacts, withdrawalsShown } from '../../lines.ts'
 import {
   accepted,
   arrival,
@@ -110,6 +111,28 @@ test('a handled sale of which one course was refunded is still handled, and the 
   assert.deepEqual('orders' in result && result.orders.map(({ course }) => course), [OTHER])
   await endNext(bench, TAKEN)
   assert.equal((await bench.row(id)).state, 'withdrawn')
+})
+
+test('an order that is due again for one course leaves what is known of the other one', async (t) => {
+  const bench = await setUp(t)
+  const id = await soldBoth(bench, false)
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const order = await claimOrder(bench)
+  assert(order)
+  const keptBy = only(await bench.store.write([accepted(arrival({ email: EMAIL, order: 2 }))])).id
+  const left: CourseWithdrawal = { kind: 'nothing', mode: null, why: 'kept', keptBy }
+  const results = new Map([[COURSE, TAKEN] as const, [OTHER, left] as const])
+  await endOrder(bench.context, { order, attempted: { results, message: '' }, isLate: false })
+  bench.replicas.holds.ended([order.person])
+  await bench.db
+    .transaction()
+    .execute((trx) => orderAgain({ trx, at: START }, [{ id: keptBy, state: 'needs_attention', lines: [] }]))
+  bench.clock.at += 60_000
+  await endNext(bench, TAKEN)
+  assert.deepEqual(
+    (await linesIn(bench.db, id)).map(({ standing }) => standing?.checkedAt),
+    [START, START + 60_000],
+  )
 })
 
 test('a sale is not withdrawn while an earlier refund has left one of its courses, and that refund is tried again', async (t) => {
