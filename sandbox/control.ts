@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { readBody } from './api/bodies.ts'
 import { send } from './api/serve.ts'
+import type { View } from './api/view.ts'
 import { type Answer, timestamp } from './lms/answers.ts'
 import { changeAccount, retiredEmail } from './lms/enrollment-rules.ts'
 import { SandboxError } from './lms/error.ts'
@@ -63,13 +64,15 @@ interface Parts {
   readonly lms: Lms
 }
 
-/** The control API, with which tests and operators inspect the stand-in and make it fail. */
-export function addControl({ app, lms }: Parts): void {
+/**
+ * The control API, with which tests and operators inspect the stand-in and make it fail. `views`: all that an LMS can have.
+ */
+export function addControl({ app, lms, views }: Parts & { views: readonly View[] }): void {
   addStateRoutes({ app, lms })
   addPeopleRoutes({ app, lms })
   addAccountRoutes({ app, lms })
   addAchievementRoute({ app, lms })
-  addFaultRoutes({ app, lms })
+  addFaultRoutes({ app, lms, views })
   addCallRoutes({ app, lms })
   addTraceRoutes({ app, lms })
 }
@@ -148,8 +151,9 @@ function addAchievementRoute({ app, lms: { state, achievements } }: Parts): void
   )
 }
 
-function addFaultRoutes({ app, lms }: Parts): void {
-  const patterns = new Set<string>()
+/** A fault for a view that only this LMS lacks is accepted, so that one set of faults suits every kind of LMS. */
+function addFaultRoutes({ app, lms, views }: Parts & { views: readonly View[] }): void {
+  const patterns = new Set(views.flatMap(({ pattern }) => pattern ?? []))
   app.addHook('onRoute', ({ config }) => {
     if (config?.pattern !== undefined) patterns.add(config.pattern)
   })

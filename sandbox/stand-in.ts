@@ -56,6 +56,24 @@ const appOptions = {
   schemaController: noCompilers,
 }
 
+const enrollmentV1 = [...enrollmentViews, enrollmentListView, allowanceView]
+/** In the order in which they are added. */
+const everyView = [
+  tokenView,
+  authorizeView,
+  registrationView,
+  ...courseViews,
+  courseModesView,
+  ...accountViews,
+  ...achievementViews,
+  ...enrollmentV1,
+  enrollmentV2View,
+  searchEmailsView,
+  dashboardEnrollmentView,
+  bulkView,
+  modifyView,
+]
+
 /** Builds the stand-in LMS: a Fastify app that listens to nothing yet. */
 function createStandIn(options: StandInOptions = {}): FastifyInstance {
   const lms = createLms({
@@ -87,26 +105,17 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     if (line.length > maxRequestLine) return send(reply, tooLongRequest)
   })
   addFaultHooks({ app, lms })
-  addControl({ app, lms })
+  addControl({ app, lms, views: everyView })
   addHeartbeat({ app })
   for (const addPages of [addStartPage, addRegistration, addSignIn, addDashboard, addMails, addSupportPages])
     addPages({ app, lms })
-  const views = [
-    tokenView,
-    authorizeView,
-    registrationView,
-    ...courseViews,
-    courseModesView,
-    ...accountViews,
-    ...achievementViews,
-    ...(lms.enrollment === 'v2' ? [] : [...enrollmentViews, enrollmentListView, allowanceView]),
-    ...(lms.enrollment === 'v1' ? [] : [enrollmentV2View]),
-    searchEmailsView,
-    dashboardEnrollmentView,
-    ...(lms.bulk ? [bulkView] : []),
-    ...(lms.modify ? [modifyView] : []),
-  ]
-  for (const view of views) addView({ app, lms, view })
+  const missing = new Set([
+    ...(lms.enrollment === 'v2' ? enrollmentV1 : []),
+    ...(lms.enrollment === 'v1' ? [enrollmentV2View] : []),
+    ...(lms.bulk ? [] : [bulkView]),
+    ...(lms.modify ? [] : [modifyView]),
+  ])
+  for (const view of everyView) if (!missing.has(view)) addView({ app, lms, view })
   for (const path of slashless) {
     app.all(path, (request, reply) => {
       const location = request.url.replace(path, `${path}/`)

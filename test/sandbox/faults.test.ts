@@ -55,6 +55,12 @@ test('a fault that names no route of the stand-in is refused with the routes, be
   assert.equal((await get(lms, '/heartbeat')).status, 200)
 })
 
+test('a fault may name a route that only this LMS lacks', async () => {
+  await using lms = await startRecordedWorld({ modify: false })
+  const path = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+  assert.equal((await control(lms, 'faults', { faults: [{ path, status: 500 }] })).status, 200)
+})
+
 test('a fault may have its own body: HTML instead of JSON, or the wrong JSON', async () => {
   await using lms = await startRecordedWorld()
   const html = { path: '/heartbeat', body: '<p>maintenance</p>', times: 1 }
