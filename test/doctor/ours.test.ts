@@ -89,6 +89,11 @@ const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.ours, Case>> = {
     found: 'webhook.secret',
     broken: alone(() => ({ LERNITO_WEBHOOK_SECRET: 'x'.repeat(15) })),
   },
+  'secret.short_key': {
+    rule: 'a secret of Standard Webhooks with a key of 23 bytes',
+    found: 'webhook.secret',
+    broken: alone(() => ({ LERNITO_WEBHOOK_SECRET: `whsec_${Buffer.alloc(23).toString('base64')}` })),
+  },
   'secret.space': {
     rule: 'a secret with a line break at its end',
     found: 'webhook.secret',

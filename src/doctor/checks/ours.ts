@@ -7,7 +7,7 @@ import type { Settings } from '../../service/settings/settings.ts'
 import { type Doubt, doubtsAbout } from '../../service/settings/warnings.ts'
 import { type CauseId, check, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 
-/** The cause for each doubt about settings; a short key has none. */
+/** The cause for each doubt about settings. */
 const CAUSE_OF = {
   unknown: 'settings.unknown',
   plain_database: 'settings.plain_database',
@@ -15,14 +15,14 @@ const CAUSE_OF = {
   plain_notify: 'settings.plain_http',
   sample: 'settings.sample_secret',
   short: 'secret.short',
-  short_key: null,
+  short_key: 'secret.short_key',
   space: 'secret.space',
-} as const satisfies Record<Doubt['kind'], CauseId | null>
+} as const satisfies Record<Doubt['kind'], CauseId>
 
 const problemsOf = (topic: 'settings' | 'secret', of: Parameters<typeof doubtsAbout>[0]): Problem[] =>
   doubtsAbout(of).flatMap(({ kind, name }) => {
     const cause = CAUSE_OF[kind]
-    return cause?.startsWith(`${topic}.`) ? [problem(cause, { name })] : []
+    return cause.startsWith(`${topic}.`) ? [problem(cause, { name })] : []
   })
 
 const APPLICATIONS = [
