@@ -66,6 +66,14 @@ test('a reply about a course that the LMS refused names that course, because the
   assert.match(text, /couldn’t enroll you in course-v1:D\+E\+F yet/)
 })
 
+test('a reply about a course that lacks the mode does not say that the buyer can start with another one', () => {
+  const [mine = '', other = ''] = request.courseIds
+  const reason = { code: 'course.mode_missing', subject: mine } as const
+  const text = answer({ state: 'needs_attention', outcome: { courses: { [mine]: 'enrolled' }, reason } })[0]?.text ?? ''
+  assert.match(text, /You can start with course-v1:A\+B\+C at /)
+  assert.ok(!text.includes(other))
+})
+
 test('a reply joins the names of several courses as a sentence does', () => {
   assert.match(ofState('enrolled')[0]?.text ?? '', /You are enrolled in course-v1:A\+B\+C and course-v1:D\+E\+F\. /)
 })
