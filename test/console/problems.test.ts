@@ -52,6 +52,7 @@ const look = (of: {
   refusedSenders?: readonly RefusedSender[]
   idsReused?: SendersView['idsReused']
   events?: OutboxHealth
+  outageEndedAt?: number
 }): Problem[] =>
   problemsOf({
     databaseReason: of.databaseReason ?? null,
@@ -62,6 +63,7 @@ const look = (of: {
     budget: of.budget ?? 1,
     senders: { refused: of.refusedSenders ?? [], idsReused: of.idsReused ?? null },
     events: of.events ?? null,
+    outageEndedAt: of.outageEndedAt ?? null,
     now,
   })
 const titles = (problems: readonly Problem[]): string[] => problems.map(({ title }) => title)
@@ -129,6 +131,14 @@ test('a long wait is a problem, unless the LMS or the call budget explains it', 
   assert.equal(look({ overview })[0]?.path, '/deliveries/ID')
   assert.deepEqual(titles(look({ overview, budget: 0.01 })), ['The call budget is used up'])
   assert.deepEqual(titles(look({ overview, breaker: open('down') })), ['LMS down for 1 h 30 min'])
+})
+
+test('a sale that waited for an outage is not said to fail before it has had time since', () => {
+  const overview = waitingSince(90)
+  assert.deepEqual(look({ overview, outageEndedAt: now - 9 * MINUTE_MS }), [])
+  assert.deepEqual(titles(look({ overview, outageEndedAt: now - 11 * MINUTE_MS })), [
+    'A delivery has been queued for 1 h 30 min',
+  ])
 })
 
 test('wrong signatures that keep arriving are a problem; few, old, or other refusals are not', () => {

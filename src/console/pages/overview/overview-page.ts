@@ -95,7 +95,7 @@ type View = Awaited<ReturnType<typeof readView>>
 function overviewHtml(view: View): string {
   const { states, sales, last } = view
   const { queued, needs_attention, rejected } = states.value
-  const problems = problemsOf({ ...view, queued })
+  const problems = problemsOf({ ...view, queued, outageEndedAt: last?.to ?? null })
   const attention = causesHtml({ ...view, count: needs_attention + rejected })
   return html`<p class="intro">${periodText(view)}</p>
 <div aria-live="polite" aria-relevant="additions">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>

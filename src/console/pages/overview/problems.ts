@@ -43,15 +43,17 @@ export function problemsOf(of: {
   senders: Pick<SendersView, 'refused' | 'idsReused'>
   /** null: the shop gets no events. */
   events: OutboxHealth | null
+  /** When the last incident ended; null: none has. */
+  outageEndedAt: number | null
   /** In ms since 1970. */
   now: number
 }): Problem[] {
-  const { databaseReason, overview, queued, breaker, pausedCourses, budget, senders, events, now } = of
+  const { databaseReason, breaker, pausedCourses, overview, senders, events, now } = of
   return [
     ...databaseProblems(databaseReason),
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
-    ...(isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
+    ...(isOpen(breaker) ? [] : waitingProblems(of)),
     ...withdrawalProblems(overview),
     ...eventProblems(events, now),
     ...signatureProblems(senders, now),
@@ -94,16 +96,25 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
   return more === 0 ? named : [...named, { id: 'more-courses', grade: 'bad', ...others }]
 }
 
-/** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
-function waitingProblems(of: { overview: Overview; queued: number; budget: number; now: number }): Problem[] {
-  const { queued, budget, now } = of
+/**
+ * While the LMS answers: either the call budget explains the wait, or a delivery waits too long. What waited for an outage
+ * needs some time after it.
+ */
+function waitingProblems(of: {
+  overview: Overview
+  queued: number
+  budget: number
+  outageEndedAt: number | null
+  now: number
+}): Problem[] {
+  const { queued, budget, outageEndedAt, now } = of
   const { oldestQueued } = of.overview
   if (budget < BUDGET_EMPTY && queued > 0) {
     const text = fillBoth(words.budget, { queued: numberText(queued) })
     return [{ id: 'budget', grade: 'warning', ...text }]
   }
   const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
-  if (oldestQueued === null || waits <= LONG_WAIT_MS) return []
+  if (oldestQueued === null || Math.min(waits, now - (outageEndedAt ?? 0)) <= LONG_WAIT_MS) return []
   const text = fillBoth(words.queued, { waits: durationText(waits) })
   return [{ id: 'queued', grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
 }
