@@ -1,16 +1,18 @@
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
 import type { Enrollment } from '../lms/apis/enrollment.ts'
+import { courseIdentity } from '../sale/course-key.ts'
 import type { CallContext } from './pair.ts'
 import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /** The slug of the course mode that LERNITO_COURSE_MODE names for a course; null if the LMS chooses. */
 export type ModeOf = (course: string) => string | null
 
-/** Tells the mode for each course from the parsed LERNITO_COURSE_MODE; undefined if it isn't set. */
+/** Tells the mode for each course, by any spelling of its key, from the parsed LERNITO_COURSE_MODE; undefined if it isn't set. */
 export function modesFrom(
   setting: { readonly all: string | null; readonly byCourse: ReadonlyMap<string, string> } | undefined,
 ): ModeOf {
-  return (course) => setting?.byCourse.get(course) ?? setting?.all ?? null
+  const byCourse = new Map([...(setting?.byCourse ?? [])].map(([key, mode]) => [courseIdentity(key), mode]))
+  return (course) => byCourse.get(courseIdentity(course)) ?? setting?.all ?? null
 }
 
 /**

@@ -296,3 +296,13 @@ test('a free mode of the setting is given with each repeat of a sale, also back 
     assert.deepEqual((await lms.state()).enrollments, [row(ACTIVE, course, 'honor', true)])
   }
 })
+
+test('a course whose key the setting spells in another letter case gets its mode', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: `${HONOR.toLowerCase()}=verified` } })
+  t.after(() => product.stop())
+  assert.equal((await product.sell({ email: ACTIVE, courseIds: [HONOR] })).status, 200)
+  assert.deepEqual(
+    (await product.lms.state()).enrollments.filter(({ email }) => email === ACTIVE),
+    [row(ACTIVE, HONOR, 'verified', true)],
+  )
+})

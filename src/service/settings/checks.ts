@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isCourseKey } from '../../sale/course-key.ts'
+import { courseIdentity, isCourseKey } from '../../sale/course-key.ts'
 import { isPrivateAddress } from '../lib/network.ts'
 import { keyOf } from '../lib/standard-key.ts'
 
@@ -51,10 +51,15 @@ export const httpUrl = z
   .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
   .transform((text) => new URL(text).href.replace(/\/+$/, ''))
 
-/** An address that is called unchanged: the path and query of a chat's webhook are its secret. */
-export const httpUrlWithQuery = z.string().refine(isHttpUrl, {
-  error: 'must be a URL that begins with https:// or http://',
-})
+const hasUser = (text: string): boolean => new URL(text).username !== '' || new URL(text).password !== ''
+
+/** An address that is called unchanged: the path and query of a chat's webhook are its secret. `fetch` takes no user name. */
+export const httpUrlWithQuery = z
+  .string()
+  .refine(isHttpUrl, { error: 'must be a URL that begins with https:// or http://', abort: true })
+  .refine((text) => !hasUser(text), {
+    error: 'must be a URL without user name and password, such as https://chat.example.com/hooks/…',
+  })
 
 /**
  * The address that gets events: https, or http to a host on this machine or in a private network that is written as an
@@ -66,7 +71,7 @@ export const eventsUrl = z
     error: 'must be a URL that begins with https://, for example https://shop.example.com/lernito-events',
     abort: true,
   })
-  .refine((text) => new URL(text).username === '' && new URL(text).password === '' && !text.includes('#'), {
+  .refine((text) => !hasUser(text) && !text.includes('#'), {
     error: 'must be a URL without user name, password and #',
     abort: true,
   })
@@ -167,7 +172,7 @@ export const courseModes = z
     error:
       'must be a course mode such as honor, or entries such as course-v1:Org+Course+Run=verified, with commas between',
   })
-  .refine((text) => new Set(entriesOf(text).map(([key]) => key)).size === entriesOf(text).length, {
+  .refine((text) => new Set(entriesOf(text).map(([key]) => courseIdentity(key))).size === entriesOf(text).length, {
     error: 'names a course twice',
   })
   .transform((text) => {

@@ -338,6 +338,13 @@ test('the address for notifications can have a query, which is its secret', () =
   assert.match(refusal({ ...GOOD, LERNITO_NOTIFY_URL: 'chat' })[0] ?? '', /^LERNITO_NOTIFY_URL must be a URL/)
 })
 
+test('an address for notifications with a user name or a password is refused, because nothing can be posted to it', () => {
+  for (const user of ['ada@', 'ada:pw@', ':pw@']) {
+    const wrong = refusal({ ...GOOD, LERNITO_NOTIFY_URL: `https://${user}chat.example.com/hooks` })
+    assert.match(wrong[0] ?? '', /^LERNITO_NOTIFY_URL must be a URL without user name and password/, user)
+  }
+})
+
 test('http:// over the public internet, to the LMS or for notifications, gets a warning', () => {
   const warned = (name: string, url: string): boolean => {
     const { warnings } = read({ [name]: url })
@@ -399,8 +406,10 @@ test('LERNITO_COURSE_MODE is one mode for all courses, or a mode for each course
       bad,
     )
   }
-  const twice = 'course-v1:a+b+c=audit,course-v1:a+b+c=honor'
-  assert.match(refusal({ ...GOOD, LERNITO_COURSE_MODE: twice }).join(), /LERNITO_COURSE_MODE names a course twice/)
+  for (const same of ['course-v1:a+b+c', 'course-v1:A+B+c']) {
+    const twice = `course-v1:a+b+c=audit,${same}=honor`
+    assert.match(refusal({ ...GOOD, LERNITO_COURSE_MODE: twice }).join(), /LERNITO_COURSE_MODE names a course twice/)
+  }
 })
 
 test('events need both settings, an address that is safe to call, and a secret as Standard Webhooks writes it', () => {
