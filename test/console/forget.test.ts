@@ -44,6 +44,16 @@ test('it erases all deliveries from the tables and the files, and the audit says
   assert.ok(product.log.some(({ event, actor }) => event === 'forgotten' && actor === 'admin'))
 })
 
+test('it says that it also erases a sale to another address that one of these corrects', async () => {
+  const [typo, email] = ['corrcet@example.com', 'correct@example.com']
+  const wrong = await idOf(typo)
+  await someone.send(`/deliveries/${wrong}/correct`, { email, courses: '', step: 'correct' })
+  const asked = readable(await forget({ email }))
+  assert.match(asked, /Sales of this address.*: 1\..*Sales to another address that one of these corrects\./)
+  assert.match(readable(await forget({ email, confirm: email })), /Deliveries erased: 2\./)
+  assert.equal(await isStored(wrong), false)
+})
+
 test('repeated, it finds nothing to do, and the service still accepts sales', async () => {
   const email = 'again@example.com'
   await idOf(email)
