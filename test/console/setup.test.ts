@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { exchange, payload, SECRET, signed } from '../harness.ts'
-import { run } from '../service/process.ts'
+import { run, until } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
@@ -91,6 +91,15 @@ test('shows what came of the last test sale', async () => {
   const page = await someone.see('/setup')
   assert.match(readable(page), /Last test sale: .* UTC (Queued|Enrolled|Waiting for buyer)/)
   assert.ok(linksOf(page).includes(sold.location.replace('?done=sold', '')))
+})
+
+test('a test sale that was withdrawn afterwards, as the page asks, stays done', async () => {
+  const isDone = async () => /id="test-sale" class="step done"/.test((await someone.see('/setup')).text)
+  await until('the test sale', async () => (await isDone()) || undefined)
+  const path = linksOf(await someone.see('/setup')).find((link) => /\/deliveries\/\w{26}$/.test(link)) ?? ''
+  await someone.send(`${path}/withdraw`, { course: 'course-v1:edX+DemoX+Demo_Course' })
+  await someone.readUntil('/setup', /Last test sale: .* UTC Withdrawn/)
+  assert.ok(await isDone())
 })
 
 describe('the checks', () => {

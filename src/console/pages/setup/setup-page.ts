@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
+import { isDone } from '../../../sale/types.ts'
 import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -152,7 +153,8 @@ function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
 }
 
 function testSale({ last: { sale }, catalogue }: View): Step {
-  const done = sale !== null && (sale.state === 'enrolled' || sale.state === 'pre_enrolled')
+  // It is to be withdrawn afterwards.
+  const done = sale !== null && (isDone(sale.state) || (sale.state === 'withdrawn' && sale.enrolledAt !== null))
   const result =
     sale === null
       ? ''
