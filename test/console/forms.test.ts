@@ -103,3 +103,11 @@ test('while the LMS can’t be asked, the preview of a correction doesn’t say 
   assert.match(text, /Also take away the paid course modes A learner who loses a paid course mode/)
   assert.doesNotMatch(text, /At least one enrollment is in a paid course mode/)
 })
+
+test('a withdrawal that lacks a course keeps the choice to take away paid modes', async (t) => {
+  t.after(() => product.lms.noFaults())
+  await product.lms.faults([{ status: 503 }])
+  const text = (await someone.send(`/deliveries/${sold}/withdraw`, { paid: 'yes', note: 'order 7' })).text
+  assert.match(text, /Select at least one course/)
+  assert.match(text, /id="paid" name="paid" value="yes" checked/)
+})

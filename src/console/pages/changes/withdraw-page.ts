@@ -104,7 +104,7 @@ async function orderHtml({ lms, operations }: PageParts, { request, delivery, se
   const stands = await lms.whatStands(withdrawable)
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
-  const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"!${invalidMark(sent?.get('problem') === 'paidUnconfirmed')}> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
+  const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"!${sent?.get('paid') === 'yes' ? ' checked' : ''}!${invalidMark(sent?.get('problem') === 'paidUnconfirmed')}> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
   const isChosen = (course: string): boolean => sent === null || sent.getAll('course').includes(course)
   const items = courses.map((one, index) => {
     const isChecked = isChosen(one.course)
