@@ -231,3 +231,16 @@ describe('what a sender wrote can’t disguise a page', () => {
     assert.ok((await someone.see('/deliveries.csv?q=erin')).text.includes('erin@example.com'))
   })
 })
+
+test('a sale that is being attempted is not said to have its next attempt at a time that has passed', async (t) => {
+  t.after(() => product.lms.noFaults())
+  await product.lms.faults([{ path: '/api/bulk_enroll/v1/bulk_enroll', method: 'POST', delayMs: 3000 }])
+  const sold = idOf('slow@example.com')
+  const row = await until('the sale', async () =>
+    /id="row-(\w{26})"/.exec((await someone.see('/deliveries?q=slow@example.com')).text)?.at(1),
+  )
+  const page = await read(`/deliveries/${row}`)
+  assert.match(page, /Queued Not enrolled yet\. The service is attempting the delivery/)
+  assert.doesNotMatch(page, /Next attempt/)
+  assert.equal(await sold, row)
+})

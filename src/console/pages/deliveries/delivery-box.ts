@@ -88,7 +88,9 @@ function waitHtml({ delivery, parts, failure }: Box): string {
   }
   const { dueAt } = delivery
   const why = failure === null ? '' : html`${fill(outcomeWords.lastFailed, { failure: failure.replace(/\.$/, '') })} `
-  const next = dueAt === null ? '' : html`${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.`
+  // In the past, it is being attempted, or has its turn soon.
+  const next =
+    dueAt === null || dueAt <= parts.now() ? '' : html`${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.`
   return why + next === '' ? '' : html`<p>!${why}!${next}</p>`
 }
 
