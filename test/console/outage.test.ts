@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { until } from '../service/process.ts'
 import { LEARNER, linksOf, operator, readable, signIn, startWithConsole } from './harness.ts'
@@ -151,4 +152,22 @@ test('an outage that paused for a moment has lasted as long on the overview as u
   const again = Date.now()
   await until('its beginning', async () => (/LMS down for ([45]\d s|1 min)/.test(await overview()) ? true : undefined))
   assert.ok(Date.now() - again < 30_000, 'it did not begin anew')
+})
+
+test('the page of older incidents does not say that there is none now', async () => {
+  const row = (id: string, at: number, ended: number | null): string =>
+    `('${id}', 'down', ${ended === null ? "'down'" : 'null'}, 'away', ${at}, ${ended ?? 'null'}, ${Date.now() + clock.offset})`
+  const old = Array.from({ length: 25 }, (_, i) => row(`OLD${i}`, 1000 + i, 1001 + i))
+  const db = new DatabaseSync(`${product.folder}/lernito.db`)
+  db.exec('delete from incidents')
+  db.exec(
+    `insert into incidents (id, kind, open_kind, cause, started_at, ended_at, seen_at) values ${[row('NOW', Date.now() + clock.offset, null), ...old].join(',')}`,
+  )
+  db.close()
+  const first = await someone.see('/incidents')
+  assert.match(readable(first), /An incident is not over yet\./)
+  const [older = ''] = linksOf(first).filter((link) => link.includes('after='))
+  const text = await someone.read(older)
+  assert.match(text, /LMS down/)
+  assert.doesNotMatch(text, /No incident now/)
 })

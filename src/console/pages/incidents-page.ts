@@ -14,11 +14,14 @@ const words = TEXTS.incidents
 export function addIncidents({ scope, operations, now }: PageParts): void {
   const path = '/incidents'
   scope.get(path, async (request, reply) => {
-    const { items, next } = await operations.incidents(queryOf(request).get('after'))
+    const after = queryOf(request).get('after')
+    const { items, next } = await operations.incidents(after)
     const rows = items.map((item) => cellsOf(item, now()))
     const list = listTable({ columns: words.columns, rows, ids: items.map(({ id }) => id), none: words.none })
     const older = olderHtml({ url: `~${path}`, next })
-    const main = html`<div id="incidents" !${refreshes({ url: `~${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
+    // One that isn't over is on the first page.
+    const status = html`<p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>`
+    const main = html`<div id="incidents" !${refreshes({ url: `~${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${after === null ? status : ''}!${list}!${older}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
   })
 }
