@@ -1,6 +1,6 @@
 import { isSameCourse } from './course-key.ts'
 import { type CourseLine, courseLines } from './course-lines.ts'
-import { isWanted, type Line, type Standing } from './line.ts'
+import { isWanted, isWithdrawing, type Line, type Standing } from './line.ts'
 import { courseOfReason, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
 import { type Fact, keeperOf, keptFacts, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'
@@ -45,7 +45,10 @@ export interface DeliverySentence {
   readonly fact: readonly Piece[]
   /** What follows from it; '' if nothing does. */
   readonly next: string
-  /** The courses that the situation is about: those that the buyer is in, or waits for, or lost; else all. */
+  /**
+   * The courses that the situation is about: those that the buyer is in, or waits for, or lost, without those that are
+   * being withdrawn; else all.
+   */
   readonly courses: readonly string[]
   /** The courses that the buyer is in. */
   readonly inside: readonly string[]
@@ -64,6 +67,7 @@ export function deliverySentence(told: Told): DeliverySentence {
   const lines = courseLines(told)
   const left = told.lines.filter(isWanted).map(({ course }) => course)
   const inside = coursesOf(having(lines, 'in'))
+  const going = isDone(state) ? told.lines.filter(isWithdrawing).map(({ course }) => course) : []
   const [open, kept] = [openFacts(told), keptFacts(told)]
   // While an order is open, or if it has failed, what would follow otherwise is untrue.
   const nextAfter = (next: string): string => (kept.length > 0 ? WITHDRAW_AGAIN : open.length > 0 ? '' : next)
@@ -71,7 +75,7 @@ export function deliverySentence(told: Told): DeliverySentence {
     situation,
     fact: joined([...facts, ...open, ...kept]),
     next: isDone(state) ? nextAfter(next) : next,
-    courses: courses ?? lines.map(({ course }) => course),
+    courses: (courses ?? coursesOf(lines)).filter((course) => !going.includes(course)),
     inside,
     isMoved: told.lines.some(({ standing }) => standing?.moved),
     unusable,

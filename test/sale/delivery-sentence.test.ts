@@ -188,6 +188,16 @@ test('a buyer who waits for an account and is being withdrawn is not said to be 
   )
 })
 
+test('a reply to the buyer is about no course that is being withdrawn', () => {
+  const outcome = done({ [DEMO]: 'allowed', [OTHER]: 'allowed' })
+  const of = (withdrawal: Order) =>
+    deliverySentence(told({ state: 'pre_enrolled', outcome, withdrawals: [withdrawal] })).courses
+  assert.deepEqual(of(open), [OTHER])
+  assert.deepEqual(of(order({ ...open, courses: { [DEMO]: null, [OTHER]: null } })), [])
+  const enrolled = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
+  assert.deepEqual(deliverySentence(told({ outcome: enrolled, withdrawals: [open] })).courses, [OTHER])
+})
+
 test('a course that a withdrawal left to another sale is not said to be gone, in whatever state the delivery is', () => {
   const left = order({ courses: { [DEMO]: { kind: 'nothing', mode: null, why: 'delivery B keeps it', keptBy: 'B' } } })
   const half = { outcome: done({ [OTHER]: 'enrolled' }), withdrawals: [left] } as const
