@@ -2,13 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
-import {
-  type EndpointState,
-  hasFailedLast,
-  type OutboxHealth,
-  type UnsentEvent,
-  unsentText,
-} from '../operators/reports/outbox.ts'
+import { unsentText } from '../console/layout/format.ts'
+import { type EndpointState, hasFailedLast, type OutboxHealth, type UnsentEvent } from '../operators/reports/outbox.ts'
 import type { SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'

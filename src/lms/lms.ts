@@ -1,3 +1,4 @@
+import { canBeCourse } from '../sale/course-key.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
 import type { BatchAnswer } from './apis/batch-answer.ts'
@@ -98,7 +99,7 @@ function createLookUps(parts: Parts) {
      * after this call begins.
      */
     course: async (key: string, since?: number): Promise<Judged<coursesApi.Course | null>> =>
-      coursesApi.canBeCourse(key) ? courses.get(key, since) : succeeded(null),
+      canBeCourse(key) ? courses.get(key, since) : succeeded(null),
     account: (email: string) => ask(accountsApi.accountCall({ email })),
     accountById: (known: accountsApi.KnownAccount) => ask(accountsApi.accountByIdCall(known)),
     /**

@@ -28,6 +28,21 @@ export function isCourseKey(text: string): boolean {
   return isNamespacedKey(text) || OLD_STYLE.test(text)
 }
 
+/** The LMS stores a key in a column of this many characters, so no course has a longer one. */
+const MAX_KEY = 255
+
+/** The three parts that the LMS's route for a course needs. Other keys get its page for unknown addresses. */
+const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
+
+/**
+ * Whether a course of the LMS can have this key. A part `.` or `..` would lead to another path, and edx-opaque-keys
+ * accepts both.
+ */
+export function canBeCourse(key: string): boolean {
+  if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
+  return !key.split('/').some((part) => part === '.' || part === '..')
+}
+
 /**
  * The course that a CCX (a coach's copy) was made from: `course-v1:…`. null if the key isn't a CCX's or doesn't say.
  */

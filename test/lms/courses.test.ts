@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { COURSE, canBeCourse, courseCall, courseInPath } from '../../src/lms/apis/courses.ts'
+import { COURSE, courseCall, courseInPath } from '../../src/lms/apis/courses.ts'
+import { canBeCourse } from '../../src/sale/course-key.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const demo = { key: 'course-v1:edX+DemoX+Demo_Course' }

@@ -9,7 +9,7 @@ import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.t
 import { certificateCall, certificateCanNameUser } from '../../src/lms/apis/certificates.ts'
 import { courseListCall } from '../../src/lms/apis/course-catalogue.ts'
 import { addedModesCall } from '../../src/lms/apis/course-modes.ts'
-import { COURSE, canBeCourse, courseCall, courseModesCall } from '../../src/lms/apis/courses.ts'
+import { COURSE, courseCall, courseModesCall } from '../../src/lms/apis/courses.ts'
 import {
   changeModeCall,
   courseEnrollmentListCall,
@@ -26,6 +26,7 @@ import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
 import { MODIFY_AVAILABLE, modifyCall, modifyCanName } from '../../src/lms/apis/instructor-enrollments.ts'
 import { tokenRequest } from '../../src/lms/client/token.ts'
 import type { LmsRequest } from '../../src/lms/client/transport.ts'
+import { canBeCourse } from '../../src/sale/course-key.ts'
 import { ENROLL } from './calls.ts'
 import { answer } from './recorded.ts'
 

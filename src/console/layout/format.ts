@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
-import { canBeCourse } from '../../lms/apis/courses.ts'
+import { UNSENT_MAX } from '../../queue/outbox/send-again.ts'
+import { canBeCourse } from '../../sale/course-key.ts'
 import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
@@ -44,6 +45,10 @@ export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, write: (text:
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)
+
+/** Writes how many events the shop does not have, which is the sum of these counts: `10,000+` where one of them stopped. */
+export const unsentText = (...counts: readonly number[]): string =>
+  numberText(counts.reduce((sum, count) => sum + count, 0)) + (counts.some((count) => count >= UNSENT_MAX) ? '+' : '')
 
 /** Fills a text with a number, its `count`: one text for every number, or one for one of something and one for others. */
 export const fillCount = (

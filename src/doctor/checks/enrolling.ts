@@ -1,6 +1,7 @@
 import { BULK_AVAILABLE } from '../../lms/apis/bulk-enroll.ts'
-import { canBeCourse, courseModesCall } from '../../lms/apis/courses.ts'
+import { courseModesCall } from '../../lms/apis/courses.ts'
 import { MODIFY_AVAILABLE } from '../../lms/apis/instructor-enrollments.ts'
+import { canBeCourse } from '../../sale/course-key.ts'
 import { check, type Facts, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { call } from './api.ts'
 

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { canBeCourse } from '../../sale/course-key.ts'
 import { lmsTime, readOk } from '../client/answer.ts'
 import type { Endpoint } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
-import { canBeCourse, courseKey } from './courses.ts'
+import { courseKey } from './courses.ts'
 
 const LIST: Endpoint = '/api/courses/v1/courses/'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { courseIdentity, isCourseKey, parentOfCcx } from '../../sale/course-key.ts'
+import { canBeCourse, courseIdentity, parentOfCcx } from '../../sale/course-key.ts'
 import { hasShape, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import type { Ask } from '../client/token.ts'
@@ -13,21 +13,6 @@ export const courseKey = z.string().refine(canBeCourse)
 export const COURSE = z.object({ course_id: courseKey }).transform(({ course_id: key }) => ({ key }))
 export type Course = Readonly<z.output<typeof COURSE>>
 const missing = z.object({ developer_message: z.string() })
-
-/** The LMS stores a key in a column of this many characters, so no course has a longer one. */
-const MAX_KEY = 255
-
-/** The three parts that the LMS's route for a course needs. Other keys get its page for unknown addresses. */
-const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
-
-/**
- * Whether a course of the LMS can have this key. A part `.` or `..` would lead to another path, and edx-opaque-keys
- * accepts both.
- */
-export function canBeCourse(key: string): boolean {
-  if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
-  return !key.split('/').some((part) => part === '.' || part === '..')
-}
 
 /**
  * A course key in a path. The slashes of an old-style key stay (recorded: courses.json, 'an old-style key'). All other

@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { canBeCourse } from '../../sale/course-key.ts'
 import { type Answer, hasShape, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
 import { type BatchAnswer, type BatchCall, batchAnswer, identifiersOf, people } from './batch-answer.ts'
-import { canBeCourse, courseInPath } from './courses.ts'
+import { courseInPath } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
 const ENDPOINT: Endpoint = '/api/instructor/v2/courses/{course}/enrollments/modify'

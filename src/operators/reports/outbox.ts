@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { COURSE_CHANGED } from '../../queue/outbox/outbox.ts'
-import { countUnsent, UNSENT_MAX } from '../../queue/outbox/send-again.ts'
+import { countUnsent } from '../../queue/outbox/send-again.ts'
 
 const LISTED = 100
 
@@ -45,12 +45,6 @@ const LONG_WAIT_MS = 10 * 60_000
 /** Whether the shop lacks events for another reason than that they are new. `now`: ms since 1970. */
 export const isFailing = ({ endpoint, failed, oldestAt }: OutboxHealth, now: number): boolean =>
   (endpoint !== null && endpoint.state !== 'up') || failed > 0 || (oldestAt !== null && now - oldestAt > LONG_WAIT_MS)
-
-/** Writes how many events the shop does not have, which is the sum of these counts: `10,000+` where one of them stopped. */
-export function unsentText(...counts: readonly number[]): string {
-  const sum = counts.reduce((all, count) => all + count, 0)
-  return sum.toLocaleString('en') + (counts.some((count) => count >= UNSENT_MAX) ? '+' : '')
-}
 
 /** Whether the endpoint has failed once or twice, or has not answered an order to send again yet, and so can't be said to work. */
 export const hasFailedLast = ({ endpoint, pending }: Pick<OutboxHealth, 'endpoint' | 'pending'>): boolean =>

@@ -1,9 +1,9 @@
 import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
-import { isFailing, type OutboxHealth, unsentText } from '../../../operators/reports/outbox.ts'
+import { isFailing, type OutboxHealth } from '../../../operators/reports/outbox.ts'
 import type { Overview } from '../../../operators/reports/overview.ts'
 import { type SendersView, wrongNow } from '../../../shop/senders/view.ts'
-import { durationText, fillCount, numberText } from '../../layout/format.ts'
+import { durationText, fillCount, numberText, unsentText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
 

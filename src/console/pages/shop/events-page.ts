@@ -1,15 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import {
-  type EndpointState,
-  hasFailedLast,
-  type Outbox,
-  type UnsentEvent,
-  unsentText,
-} from '../../../operators/reports/outbox.ts'
+import { type EndpointState, hasFailedLast, type Outbox, type UnsentEvent } from '../../../operators/reports/outbox.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml, refreshes } from '../../layout/elements.ts'
-import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, timeHtml, unsentText } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
