@@ -251,7 +251,9 @@ function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told,
   if (first === undefined) return [['Taken out of every course.']]
   const other = replacedBy !== null ? 'went to the delivery that replaces this one' : 'was never enrolled'
   if (outOf(lines).length < lines.length)
-    return lines.flatMap((line) => (line.taken === null ? [[`${line.course} ${other}.`]] : takenFacts(line)))
+    return lines.map(
+      ({ course, taken: order }): Fact => (order === null ? [`${course} ${other}.`] : takenFact(course, order)),
+    )
   if (taken.every(({ id }) => id === first.id))
     return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]
   return [['Taken out of every course.'], ...lines.flatMap(takenFacts)]

@@ -16,11 +16,15 @@ import type { Seen } from './standing.ts'
  * with the address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation
  * with a dangling allowance …'). Looks each course up now, because somebody may have just created it again.
  */
-export async function danglingIn(
-  lms: Pick<Lms, 'course'>,
-  { lines }: Reported,
-  { allowed, rows }: Seen,
-): Promise<Judged<string[]>> {
+export async function danglingIn({
+  lms,
+  reported: { lines },
+  seen: { allowed, rows },
+}: {
+  lms: Pick<Lms, 'course'>
+  reported: Reported
+  seen: Seen
+}): Promise<Judged<string[]>> {
   const dangling: string[] = []
   for (const course of coursesWith('allowed', lines).filter((one) => !rows.has(one) && allowed?.has(one))) {
     const found = await lms.course(course)

@@ -126,7 +126,7 @@ async function reconcileChunk(
   const findings: Finding[] = []
   const repaired = new Set<string>()
   for (const { reported, seen } of checks.value) {
-    const gone = await danglingIn(options.lms, reported, seen)
+    const gone = await danglingIn({ lms: options.lms, reported, seen })
     if (!gone.ok) return { findings, failure: gone.failure }
     for (const finding of findingsOf(reported, seen, gone.value)) {
       const attempted = mayRepair(options, finding) ? await repairOne(options, reported, finding) : finding
