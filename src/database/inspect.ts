@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Kysely, sql } from 'kysely'
 import { reasonOf } from './availability.ts'
@@ -184,7 +184,7 @@ async function isLocked(file: string): Promise<boolean> {
   const tries = (): boolean => isBusyFor(new DatabaseSync(file, { timeout: 0 }), 'begin immediate; rollback')
   for (let waited = 0; tries(); waited += LOCK_AGAIN_MS) {
     if (waited >= LOCKED_MS) return true
-    await setTimeout(LOCK_AGAIN_MS)
+    await delay(LOCK_AGAIN_MS)
   }
   return false
 }
