@@ -7,7 +7,7 @@ import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { until } from '../service/process.ts'
-import { startSingly } from './singly.ts'
+import { addVerified, startSingly } from './singly.ts'
 import { refund } from './withdraw/refunding.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
@@ -196,16 +196,10 @@ test('a buyer who activated while the course lacked the mode gets it when it is 
   const { lms, sell, log } = product
   const sale = { email: NEW, courseIds: [PYTHON] }
   assert.equal((await sell(sale)).status, 200)
-  const person = { email: NEW, username: 'new', active: false }
-  await lms.people(person)
+  await lms.people({ email: NEW, username: 'new', active: false })
   await lms.activate(NEW)
   await until('the follow-up', async () => log.some(({ event }) => event === 'needs_attention') || undefined)
-  await lms.reset({
-    ...defaultWorld,
-    people: [...defaultWorld.people, { ...person, active: true }],
-    courses: [{ id: PYTHON, name: 'Python', modes: ['audit', 'verified'] }],
-    enrollments: [row(NEW, PYTHON, 'audit', true)],
-  })
+  await addVerified(lms, { course: PYTHON, email: NEW, username: 'new' })
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual((await lms.state()).enrollments, [row(NEW, PYTHON, 'verified', true)])
 })

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultWorld } from '../../sandbox/default-world.ts'
 import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import { checkNow } from '../../src/enroll/follow-up/check-now.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { lmsAt } from './lms-at.ts'
-import { startSingly } from './singly.ts'
+import { addVerified, startSingly } from './singly.ts'
 import { operationsOn } from './withdraw/withdrawing.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
@@ -60,16 +59,10 @@ test('a sale whose buyer activated, and that then found the mode missing, gives 
   const { lms, sell } = product
   const sale = { email: NEW, courseIds: [PYTHON] }
   assert.equal((await sell(sale)).status, 200)
-  const person = { email: NEW, username: 'new', active: false }
-  await lms.people(person)
+  await lms.people({ email: NEW, username: 'new', active: false })
   await lms.activate(NEW)
   assert.equal((await sell(sale)).status, 400)
-  await lms.reset({
-    ...defaultWorld,
-    people: [...defaultWorld.people, { ...person, active: true }],
-    courses: [{ id: PYTHON, name: 'Python', modes: ['audit', 'verified'] }],
-    enrollments: [row(NEW, PYTHON, 'audit', true)],
-  })
+  await addVerified(lms, { course: PYTHON, email: NEW, username: 'new' })
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual(await rowsIn(product, PYTHON), [row(NEW, PYTHON, 'verified', true)])
 })

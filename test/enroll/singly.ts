@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { defaultWorld } from '../../sandbox/default-world.ts'
 import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
 import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import type { PriorKnowledge } from '../../src/enroll/pair.ts'
@@ -52,4 +53,16 @@ export async function startSingly(t: TestContext, options: StandInOptions = {}) 
       (await sandbox.state()).enrollments.filter((row) => row.email === email),
   }
 }
+/** Adds the mode `verified` to a course that had only `audit`, in which a person is enrolled who registered since. */
+export const addVerified = (
+  lms: Pick<ReturnType<typeof control>, 'reset'>,
+  { course, ...person }: { course: string; email: string; username: string },
+) =>
+  lms.reset({
+    ...defaultWorld,
+    people: [...defaultWorld.people, { ...person, active: true }],
+    courses: [{ id: course, name: 'Python', modes: ['audit', 'verified'] }],
+    enrollments: [{ email: person.email, course, mode: 'audit', active: true }],
+  })
+
 export type Singly = Awaited<ReturnType<typeof startSingly>>
