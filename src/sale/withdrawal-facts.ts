@@ -47,6 +47,7 @@ export function keptFacts({ state, lines }: Told): Fact[] {
     if (withdrawal === null || isWithdrawing(line) || isTakenOut(line)) return []
     const { result, message } = withdrawal
     if (result?.kind === 'kept') return [[`A withdrawal left ${course} as it is: ${result.why}.`]]
-    return [[`A withdrawal ${whoOf(withdrawal)} from ${course} failed: ${message.replace(/\.$/, '')}.`]]
+    // The failure first, because a list cuts the sentence.
+    return [[`A withdrawal failed in ${course}, ordered ${whoOf(withdrawal)}: ${message.replace(/\.$/, '')}.`]]
   })
 }

@@ -169,7 +169,7 @@ test('a withdrawal that failed is part of the sentence, which then says what to 
   })
   assert.equal(
     say({ ...enrolled, withdrawals: [failed] }),
-    `In the course. A withdrawal by a refund of the shop from ${DEMO} failed: retries exhausted: The LMS failed (500). ${again}`,
+    `In the course. A withdrawal failed in ${DEMO}, ordered by a refund of the shop: retries exhausted: The LMS failed (500). ${again}`,
   )
   const kept = order({ courses: { [DEMO]: { ...OUT, kind: 'kept', why: 'it is in a paid course mode' } } })
   assert.match(say({ ...enrolled, withdrawals: [kept] }), new RegExp(`paid course mode\\. ${again}$`))
