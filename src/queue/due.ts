@@ -144,14 +144,14 @@ export async function progressOf({
 }: {
   db: Kysely<Tables>
   ids: readonly string[]
-}): Promise<{ id: string; progress: Progress }[]> {
+}): Promise<ReadonlyMap<string, Progress>> {
   const rows = await db
     .selectFrom('deliveries')
     .select(['id', ...PROGRESS_COLUMNS])
     .where('id', 'in', ids)
     .execute()
   const sales = await withLines(db, rows)
-  return sales.map((row) => ({ id: row.id, progress: withWithdrawn(toProgress(row), row.lines) }))
+  return new Map(sales.map((row) => [row.id, withWithdrawn(toProgress(row), row.lines)]))
 }
 
 /** When a delivery was last received, attempted or settled (ms since 1970); null if there is none. */

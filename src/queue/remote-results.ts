@@ -9,9 +9,25 @@ const DELIVERIES_MAX = 1000
 /** For how many withdrawals requests may wait at the same time, each course counted. */
 const WITHDRAWALS_MAX = 10_000
 
+/** Reads what requests wait for, `max` of it, and answers those that have news of it. */
+async function tellNews<News>({
+  waiters,
+  read,
+  max,
+}: {
+  waiters: Pick<Waiters<News, WaitsFor>, 'awaited' | 'notify'>
+  read: (ids: readonly string[]) => Promise<ReadonlyMap<string, News>>
+  max: number
+}): Promise<void> {
+  const ids = [...waiters.awaited()].slice(0, max)
+  if (ids.length === 0) return
+  for (const [id, news] of await read(ids)) waiters.notify(id, news)
+}
+
 /**
- * Follows what other replicas do, for the requests that wait for it here: deliveries, which another replica may attempt, and
- * withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
+ * Follows what others do, for the requests that wait for it here: deliveries, which another replica may attempt, and a refund
+ * or an operator may end, and withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms
+ * reads all of them.
  * @param from.waiters the senders that wait for deliveries
  * @param from.onError called with each error of a poll
  * @param from.signal aborted when nobody waits any longer
@@ -22,7 +38,7 @@ export function createRemoteResults({
   onError,
   signal,
 }: {
-  store: Pick<Store, 'isAlone' | 'progress' | 'withdrawn'>
+  store: Pick<Store, 'progress' | 'withdrawn'>
   waiters: Pick<Waiters<Progress, WaitsFor>, 'awaited' | 'count' | 'notify'>
   onError: (error: unknown) => void
   signal: AbortSignal
@@ -31,25 +47,13 @@ export function createRemoteResults({
   signal.addEventListener('abort', refunds.giveUp)
   let isPolling = false
 
-  /** Whether another process may settle what is waited for here. */
-  const isFollowing = (): boolean => !store.isAlone && waiters.count() > 0
-
-  const pollDeliveries = async (): Promise<void> => {
-    const ids = isFollowing() ? [...waiters.awaited()].slice(0, DELIVERIES_MAX) : []
-    if (ids.length === 0) return
-    for (const { id, progress } of await store.progress(ids)) waiters.notify(id, progress)
-  }
-
-  const pollWithdrawals = async (): Promise<void> => {
-    const ids = [...refunds.awaited()]
-    if (ids.length === 0) return
-    for (const [id, withdrawn] of await store.withdrawn(ids)) refunds.notify(id, withdrawn)
-  }
-
   const poll = async (): Promise<void> => {
-    await Promise.all([pollDeliveries().catch(onError), pollWithdrawals().catch(onError)])
+    await Promise.all([
+      tellNews({ waiters, read: store.progress, max: DELIVERIES_MAX }).catch(onError),
+      tellNews({ waiters: refunds, read: store.withdrawn, max: WITHDRAWALS_MAX }).catch(onError),
+    ])
     isPolling = false
-    if (isFollowing() || refunds.count() > 0) pollSoon()
+    if (waiters.count() > 0 || refunds.count() > 0) pollSoon()
   }
   const pollSoon = (): void => {
     if (!isPolling) setTimeout(poll, POLL_MS).unref()
@@ -58,9 +62,7 @@ export function createRemoteResults({
 
   return {
     /** Call it when a sender begins to wait for a delivery. */
-    follow: (): void => {
-      if (isFollowing()) pollSoon()
-    },
+    follow: pollSoon,
 
     /** See Inbox. */
     withdrawn: async ({ ids, deadline }: { ids: readonly string[]; deadline: number | null }) => {

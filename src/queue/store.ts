@@ -35,8 +35,6 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
     /** This replica's name, and those of all that are alive. */
     me,
     live,
-    /** Whether no other process attempts anything. */
-    isAlone: database.dialect.exclusive,
     /**
      * Stores verified webhooks and results of attempts in one transaction. Resolves to what was written, in the order of
      * `writes`; if it throws, nothing is stored.

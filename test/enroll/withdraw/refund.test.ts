@@ -370,6 +370,20 @@ describe('what is still to be done goes on without what is refunded', () => {
     await refunded
   })
 
+  test('so is a sender whose attempt has not begun, before the refund has ended', async () => {
+    await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+    const arrived = hold.arrived()
+    const other = sell({ email: ALICE, name: 'Another', courseIds: [PYTHON] })
+    await arrived
+    const answered = sell({ email: ALICE })
+    await until('the sale', async () => (await queued()) === 2 || undefined)
+    const refunded = refund({ email: ALICE, courseIds: [DEMO] })
+    const { status, json } = await answered
+    hold.release()
+    assert.deepEqual([status, json], [400, { success: false, message: `Course ${DEMO} was withdrawn` }])
+    await Promise.all([other, refunded])
+  })
+
   test('the other courses of a queued sale are still enrolled', async () => {
     await lms.faults(FAILING)
     const id = await sold(ALICE, [DEMO, PYTHON])
