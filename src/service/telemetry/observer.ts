@@ -159,7 +159,7 @@ const statusClass = (status: number | null): string => (status === null ? 'none'
 function observeSending({ log, metrics }: ObserverParts) {
   return {
     /** An event for the shop. */
-    onEventSent: ({ event: { id, about, type, attempts }, posted, ms, retryAt, change }: SentReport): void => {
+    onEventSent: ({ event: { id, about, type }, posted, ms, attempts, retryAt, change }: SentReport): void => {
       metrics.sent.inc({ status: statusClass(posted.status) })
       const fields = {
         ...(type === COURSE_CHANGED ? { course: about } : { delivery: about }),

@@ -3,10 +3,13 @@ import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
-import { isDue } from '../../queue/retry-schedule.ts'
+import { isDue, LONGEST_WAIT_MS } from '../../queue/retry-schedule.ts'
 
 /** An event that this replica sends. It has the hold for the events about the same delivery or course. */
-export type ClaimedEvent = Pick<OutboxRow, 'id' | 'about' | 'type' | 'body' | 'attempts'>
+export interface ClaimedEvent extends Pick<OutboxRow, 'id' | 'about' | 'type' | 'body' | 'attempts'> {
+  /** When it was due, ms since 1970, if it is a probe before that time; null if it was due. */
+  readonly earlyFor: number | null
+}
 
 interface Claim {
   readonly context: WriteContext
@@ -19,7 +22,7 @@ interface Claim {
  * Claims due events, the oldest first, and of each delivery or course only its first event, so that the shop gets them in
  * order.
  * While the endpoint is down it claims one at a time, the newest, so that an event that the endpoint can't take doesn't
- * stand for all others.
+ * stand for all others. It needn't be due: the few events of a quiet shop would otherwise wait for hours after the outage.
  */
 export async function claimEvents({ context, holds, max }: Claim): Promise<ClaimedEvent[]> {
   const { database, now } = context
@@ -28,28 +31,27 @@ export async function claimEvents({ context, holds, max }: Claim): Promise<Claim
   if (endpoint === undefined || endpoint.state === 'gone') return []
   const isProbe = endpoint.state === 'down'
   if (isProbe && !mayProbe(endpoint, now())) return []
-  const due = await dueHeads(db, { now: now(), newestFirst: isProbe, limit: isProbe ? 1 : max })
-  if (due.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
-  return takeRows({ holds, rows: due, state: endpoint.state })
+  const rows = await (isProbe ? heads(db).orderBy('id', 'desc').limit(1) : dueHeads(db, now()).limit(max)).execute()
+  if (rows.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
+  return takeRows({ holds, rows, state: endpoint.state, now: now() })
 }
 
-type DueRow = Pick<OutboxRow, 'id' | 'about' | 'due_at'>
+type HeadRow = Pick<OutboxRow, 'id' | 'about' | 'due_at'>
+
+const dueHeads = (db: Kysely<Tables>, now: number) =>
+  heads(db).where(isDue('due_at', now)).orderBy('due_at').orderBy('id')
 
 /**
- * Due events that nobody sends just now. Each is the first about its delivery or course that the shop doesn't have. Those
+ * The events that nobody sends just now. Each is the first about its delivery or course that the shop doesn't have. Those
  * that were given up are passed over.
  */
-function dueHeads(
-  db: Kysely<Tables>,
-  { now, newestFirst, limit }: { now: number; newestFirst: boolean; limit: number },
-): Promise<DueRow[]> {
-  let query = db
+const heads = (db: Kysely<Tables>) =>
+  db
     .selectFrom('outbox as event')
     .leftJoin('holds', (join) => join.on('holds.name', '=', sql`concat('event:', event.about)`))
     .select(['event.id', 'event.about', 'event.due_at'])
     .where('holds.name', 'is', null)
     .where('failed_at', 'is', null)
-    .where(isDue('due_at', now))
     .where((eb) =>
       eb.not(
         eb.exists(
@@ -62,9 +64,6 @@ function dueHeads(
         ),
       ),
     )
-  query = newestFirst ? query.orderBy('id', 'desc') : query.orderBy('due_at').orderBy('id')
-  return query.limit(limit).execute()
-}
 
 /**
  * An event that another replica sends at the same time, or has attempted since it was read, is left out; all are if the
@@ -74,11 +73,14 @@ function takeRows({
   holds,
   rows,
   state,
+  now,
 }: {
   holds: Holds
-  rows: readonly DueRow[]
+  rows: readonly HeadRow[]
   state: EndpointRow['state']
+  now: number
 }): Promise<ClaimedEvent[]> {
+  const earlyFor = (dueAt: number): number | null => (dueAt > now && dueAt <= now + LONGEST_WAIT_MS ? dueAt : null)
   const dueAt = new Map(rows.map(({ id, due_at }) => [id, due_at]))
   return holds.take(
     rows.map(({ about }) => holdOf(about)),
@@ -90,7 +92,9 @@ function takeRows({
         .where('id', 'in', [...dueAt.keys()])
         .where('failed_at', 'is', null)
         .execute()
-      const result = unchanged.filter(({ id, about, due_at }) => taken.has(holdOf(about)) && dueAt.get(id) === due_at)
+      const result = unchanged
+        .filter(({ id, about, due_at }) => taken.has(holdOf(about)) && dueAt.get(id) === due_at)
+        .map(({ due_at, ...event }) => ({ ...event, earlyFor: earlyFor(due_at) }))
       return { result, kept: new Set(result.map(({ about }) => holdOf(about))) }
     },
   )

@@ -14,7 +14,7 @@ const STOP_GRACE_MS = 3000
 
 /** An attempt and what was stored for it. */
 export interface SentReport extends Stored {
-  readonly event: Pick<ClaimedEvent, 'id' | 'about' | 'type'> & { readonly attempts: number }
+  readonly event: Pick<ClaimedEvent, 'id' | 'about' | 'type'>
   readonly posted: Exclude<Posted, { kind: 'stopped' }>
   readonly ms: number
 }
@@ -95,8 +95,8 @@ async function send(
     guard(() => storeResult({ ...context, holds: replicas.holds }, { event, posted }))
   const stored = await untilStored(store, from)
   if (stored === null || posted.kind === 'stopped') return
-  const { id, about, type, attempts } = event
-  from.onSent({ ...stored, event: { id, about, type, attempts: attempts + 1 }, posted, ms })
+  const { id, about, type } = event
+  from.onSent({ ...stored, event: { id, about, type }, posted, ms })
 }
 
 /** The signal that ends this replica's right to send; null if it has none now. */

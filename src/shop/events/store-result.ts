@@ -9,6 +9,8 @@ import type { Posted } from './post-event.ts'
 
 /** What was stored for an event. `retryAt`: when it is sent again, ms since 1970; null: no more, or it was sent. */
 export interface Stored {
+  /** How many attempts the event has had, this one included. */
+  readonly attempts: number
   readonly retryAt: number | null
   /** The endpoint's new state, if the attempt has changed it. `reason`: the failure; null if it is up again. */
   readonly change: { readonly state: EndpointRow['state']; readonly reason: string | null } | null
@@ -16,7 +18,8 @@ export interface Stored {
 
 /**
  * Stores how an attempt ended. An event that was sent is deleted: even if another replica sends it meanwhile, the shop has
- * it. One that failed is due again later, or is given up after its last attempt.
+ * it. One that failed is due again later, or is given up after its last attempt. A probe before its time that proves only
+ * that the endpoint is still down costs it no attempt.
  */
 export async function storeResult(
   { database, now, random, holds }: WriteContext & { readonly holds: Holds },
@@ -29,17 +32,20 @@ export async function storeResult(
     body: async (trx): Promise<Stored> => {
       const at = now()
       const isHeld = (await holds.end(trx, [name])).has(name)
-      if (posted.kind === 'stopped') return { retryAt: null, change: null }
+      const counted = event.attempts + 1
+      if (posted.kind === 'stopped') return { attempts: counted, retryAt: null, change: null }
       if (posted.kind === 'sent') {
         await trx.deleteFrom('outbox').where('id', '=', event.id).execute()
         const state = await noteAnswer(trx, { accepted: true, at })
-        return { retryAt: null, change: state && { state, reason: null } }
+        return { attempts: counted, retryAt: null, change: state && { state, reason: null } }
       }
       const isGone = posted.kind === 'gone'
+      const isAnswer = !isGone && posted.isRefusal
       const { message: error } = posted
-      const attempts = event.attempts + 1
+      const early = isAnswer ? null : event.earlyFor
+      const attempts = early === null ? counted : event.attempts
       // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
-      const retryAt = isGone ? at : nextAttemptAt({ failures: attempts, now: at, random })
+      const retryAt = isGone ? at : (early ?? nextAttemptAt({ failures: attempts, now: at, random }))
       if (isHeld) {
         const next = retryAt === null ? { failed_at: at } : { due_at: retryAt }
         await trx
@@ -48,11 +54,10 @@ export async function storeResult(
           .where('id', '=', event.id)
           .execute()
       }
-      const isAnswer = !isGone && posted.isRefusal
       const state = isAnswer
         ? await noteAnswer(trx, { accepted: false, at })
         : await noteFailure(trx, { isGone, error, at })
-      return { retryAt, change: state && { state, reason: isAnswer ? null : error } }
+      return { attempts, retryAt, change: state && { state, reason: isAnswer ? null : error } }
     },
   })
   holds.ended([name])

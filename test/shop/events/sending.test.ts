@@ -8,7 +8,8 @@ import { accepted, arrival, needsAttention, only, settled } from '../../queue/ha
 import { receiverAt, setUpOutbox, startLoop } from './outbox.ts'
 import { startReceiver, statusAnswer } from './receiver.ts'
 
-const HOUR = 3_600_000
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const [A, B] = ['01KGA00000000000000000000A', '01KGA00000000000000000000B'] as const
 
@@ -169,6 +170,52 @@ test('while the endpoint is down, the newest event is the probe, so that an even
   bench.advance(3_600_000, [loop])
   await receiver.received(({ data }) => data.id === B)
   await bench.untilState('up')
+})
+
+test('after an outage the one event that waits is sent within a minute, and the probes of the outage cost it no attempt', async (t) => {
+  const bench = await setUpOutbox(t)
+  const receiver = await receiverAt(t, bench)
+  receiver.answer(statusAnswer(500))
+  await bench.insert(A)
+  const loop = startLoop(t, bench, receiver)
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    await loop.reported(attempt)
+    const [row] = await bench.unsent()
+    if (attempt < 3) bench.advance(Number(row?.due_at) - bench.clock.at, [loop])
+  }
+  const [waiting] = await bench.unsent()
+  assert.equal((await bench.endpoint()).state, 'down')
+  for (let probe = 1; probe <= 3; probe++) {
+    bench.advance((await bench.endpoint()).probe_at - bench.clock.at, [loop])
+    await loop.reported(3 + probe)
+  }
+  const [after] = await bench.unsent()
+  assert.deepEqual([after?.attempts, after?.due_at], [3, waiting?.due_at])
+  assert.deepEqual(
+    loop.reports.map(({ attempts }) => attempts),
+    [1, 2, 3, 3, 3, 3],
+  )
+  receiver.answer(null)
+  bench.advance(MINUTE, [loop])
+  assert.ok(bench.clock.at < Number(waiting?.due_at))
+  await bench.untilSent()
+})
+
+test('an event that is refused as a probe before its time has had an attempt', async (t) => {
+  const bench = await setUpOutbox(t)
+  const receiver = await receiverAt(t, bench)
+  receiver.answer(statusAnswer(500))
+  await bench.insert(A)
+  const loop = startLoop(t, bench, receiver)
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    await loop.reported(attempt)
+    const [row] = await bench.unsent()
+    if (attempt < 3) bench.advance(Number(row?.due_at) - bench.clock.at, [loop])
+  }
+  receiver.answer(statusAnswer(422))
+  bench.advance(MINUTE, [loop])
+  await loop.reported(4)
+  assert.deepEqual([loop.reports[3]?.attempts, loop.reports[3]?.change?.state], [4, 'up'])
 })
 
 test('a slow endpoint gets at most four events at once, each times out, and nothing is lost', async (t) => {
