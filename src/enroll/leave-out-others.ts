@@ -1,7 +1,7 @@
-import { type FoundAccounts, isThere, type NamedAccount, SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
+import { type FoundAccounts, isThere, SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, type Judged, succeeded } from '../lms/client/failure.ts'
-import { lineOf } from '../sale/line.ts'
+import { type LmsAccount, lineOf } from '../sale/line.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
@@ -75,7 +75,7 @@ async function findAccounts({ works, waiting, lms }: Looking & { waiting: readon
 
 /** What a search finds, while it fails: 9 to 12 ms of the LMS's time for each person (recorded: costs-lists.json). */
 async function lookUpEach({ works, lms }: Looking): Promise<Judged<FoundAccounts>> {
-  const [accounts, others] = [new Map<string, NamedAccount>(), new Map<string, string>()]
+  const [accounts, others] = [new Map<string, LmsAccount>(), new Map<string, string>()]
   const emails = works.map((work) => work.request.email)
   const asked = await Promise.all(emails.map(async (email) => ({ email, account: await lms.account(email) })))
   for (const { email, account } of asked) {
@@ -94,7 +94,7 @@ const hasLeft = ({ account, open, delivery: { lines, enrolledAt } }: Work): bool
   [...open].some((course) => {
     const known = lineOf(lines, course)?.account ?? null
     if (known === null) return enrolledAt !== null && account !== null
-    return account?.id === undefined || !isThere(account, known)
+    return account === null || !isThere(account, known)
   })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */

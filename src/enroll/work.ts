@@ -1,4 +1,3 @@
-import type { NamedAccount } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
@@ -58,7 +57,7 @@ export interface Work {
   readonly failures: (WorkFailure & { readonly course?: string })[]
   grouping: Grouping
   /** The account that the LMS has for the address, as of `searchedAt`; null if there is none, and before that. */
-  account: NamedAccount | null
+  account: LmsAccount | null
   /** Courses about which the LMS may have mailed the person in this attempt. */
   readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
@@ -103,10 +102,10 @@ export const refused = (reason: Reason, result?: CourseResult): PairResult =>
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
-/** The same result, with the account if it is enrolled, and the LMS has told its id. */
-export function byAccount(account: NamedAccount | null, result: PairResult): PairResult {
+/** The same result, with the account if it is enrolled. */
+export function byAccount(account: LmsAccount | null, result: PairResult): PairResult {
   const isEnrolled = result.kind !== 'failure' && result.result === 'enrolled'
-  if (!isEnrolled || account?.id === undefined) return result
+  if (!isEnrolled || account === null) return result
   const { id, username } = account
   return { ...result, account: { id, username } }
 }

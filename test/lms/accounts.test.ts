@@ -105,9 +105,13 @@ test('an account by id is retired if its address is that of a retired one', () =
 
 test('an answer of another shape never means that the person is unknown', () => {
   assert.equal(judgedFor('a@x.com', 200, []), 'server_error')
-  assert.equal(judgedFor('a@x.com', 200, [{ username: 'a', is_active: true }]), 'server_error')
-  assert.equal(judgedFor('a@x.com', 200, [{ username: 'a', email: 'a@x.com', is_active: 'yes' }]), 'server_error')
-  const two = [1, 2].map((n) => ({ username: `twin${n}`, email: 'a@x.com', is_active: true }))
+  assert.equal(judgedFor('a@x.com', 200, [{ username: 'a', id: 6, is_active: true }]), 'server_error')
+  assert.equal(
+    judgedFor('a@x.com', 200, [{ username: 'a', email: 'a@x.com', id: 6, is_active: 'yes' }]),
+    'server_error',
+  )
+  assert.equal(judgedFor('a@x.com', 200, [{ username: 'a', email: 'a@x.com', is_active: true }]), 'server_error')
+  const two = [1, 2].map((n) => ({ username: `twin${n}`, email: 'a@x.com', id: n, is_active: true }))
   assert.equal(judgedFor('a@x.com', 200, two), 'server_error')
   assert.equal(judgedFor('a@x.com', 404, '<html>Page not found</html>'), 'misconfigured')
   assert.equal(judgedFor('a@x.com', 404, { detail: 'Not found.' }), 'server_error')
@@ -115,7 +119,7 @@ test('an answer of another shape never means that the person is unknown', () => 
 
 test('an account with another address is another account, and its address is masked', () => {
   const other = (address: string) => ({ status: 'other_account', address })
-  const account = (email: string) => [{ username: 'a', email, is_active: true }]
+  const account = (email: string) => [{ username: 'a', email, id: 6, is_active: true }]
   for (const email of ['alice@exämple.com', 'alice@ｅxample.com', 'alıce@example.com', 'älice@example.com']) {
     assert.deepEqual(judgedFor(email, 200, account('alice@example.com')), other('a***@example.com'), email)
   }
@@ -125,13 +129,13 @@ test('an account with another address is another account, and its address is mas
 })
 
 test('neither letter case nor Unicode normalization makes another account', () => {
-  const same = { status: 'active', username: 'a' }
+  const same = { status: 'active', username: 'a', id: 6 }
   for (const [email, stored] of [
     ['alice@example.com', 'Alice@Example.COM'],
     ['alice@exÄmple.com', 'ALICE@exämple.com'],
     ['alice@exa\u0308mple.com', 'alice@exämple.com'],
   ] as const) {
-    assert.deepEqual(judgedFor(email, 200, [{ username: 'a', email: stored, is_active: true }]), same, email)
+    assert.deepEqual(judgedFor(email, 200, [{ username: 'a', email: stored, id: 6, is_active: true }]), same, email)
   }
 })
 

@@ -70,7 +70,7 @@ const key = fc.oneof(
 const isTakenKey = (text: string): boolean =>
   courseCall({ key: 'course-v1:a+b+c', username: 'u', shape: COURSE }).judge(answer(200, { course_id: text })).ok
 const isTakenName = (text: string): boolean => {
-  const account = { username: text, email: 'a@x.com', is_active: true }
+  const account = { username: text, id: 6, email: 'a@x.com', is_active: true }
   return accountCall(account).judge(answer(200, [account])).ok
 }
 const takenKey = key.filter(isTakenKey)

@@ -49,12 +49,12 @@ test('a request to search addresses is as recorded', () => {
 test('if it can’t be told for whom the LMS takes a stranger, it may be anyone without an account', () => {
   const emails = ['alice@example.com', 'new1@example.com', 'new2@example.com']
   const rows = [
-    { email: 'alice@example.com', username: 'alice' },
-    { email: 'nеw1@example.com', username: 'cyrillic' },
+    { email: 'alice@example.com', username: 'alice', id: 6 },
+    { email: 'nеw1@example.com', username: 'cyrillic', id: 7 },
   ]
   const found = searchEmailsCall({ emails }).judge(answer(200, rows))
   assert.ok(found.ok)
-  assert.deepEqual([...found.value.accounts], [['alice@example.com', { username: 'alice' }]])
+  assert.deepEqual([...found.value.accounts], [['alice@example.com', { username: 'alice', id: 6 }]])
   assert.deepEqual(
     [...found.value.others],
     [
@@ -65,6 +65,6 @@ test('if it can’t be told for whom the LMS takes a stranger, it may be anyone 
 })
 
 test('a user name that could lead out of its segment of a path is not understood', () => {
-  const rows = [{ email: 'alice@example.com', username: '../../evil' }]
+  const rows = [{ email: 'alice@example.com', username: '../../evil', id: 6 }]
   assert.equal(verdict(searchEmailsCall({ emails: ['alice@example.com'] }).judge(answer(200, rows))), 'server_error')
 })

@@ -18,7 +18,7 @@ const BOB = 'bob.bay@example.org'
 /** Each buyer has an account, with a user name that is no address. */
 const account: Reply = (response, seen) => {
   const email = new URLSearchParams(seen.url.split('?')[1]).get('email')
-  const found = [{ username: email?.split('.')[0], is_active: true, name: MARK, email }]
+  const found = [{ username: email?.split('.')[0], id: 6, is_active: true, name: MARK, email }]
   json(email === null ? 404 : 200, email === null ? '' : found)(response, seen)
 }
 
@@ -141,7 +141,7 @@ const echo: Reply = (response, seen) => {
 test('if the LMS echoes requests, no token or secret gets into a row or an answer', async (t) => {
   const { lms, sellAll, folder, log } = await setUp(t)
   lms.on(`GET ${BULK}`, page(404, ''))
-  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true, email: ALICE }]))
+  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', id: 6, is_active: true, email: ALICE }]))
   lms.on(`GET /api/enrollment/v1/enrollment/alice,${encodeURIComponent(DEMO)}`, json(200, ''))
   lms.on('POST /api/enrollment/v1/enrollment', echo)
   const [refused] = await sellAll([{ email: ALICE }])
@@ -168,7 +168,7 @@ test('a message of the LMS of a megabyte with terminal control characters become
   const { lms, sellAll, folder, log } = await setUp(t)
   const words = `\u001b[31m\r\n{"level":"error"}\u2028\u009b\u202e${'x'.repeat(1_000_000)}`
   lms.on(`GET ${BULK}`, page(404, ''))
-  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true, email: ALICE }]))
+  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', id: 6, is_active: true, email: ALICE }]))
   lms.on(`GET /api/enrollment/v1/enrollment/alice,${encodeURIComponent(DEMO)}`, json(200, ''))
   lms.on('POST /api/enrollment/v1/enrollment', json(406, { message: words }))
   const [refused] = await sellAll([{ email: ALICE }])

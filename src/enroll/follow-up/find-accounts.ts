@@ -4,10 +4,10 @@ import {
   isSameAddress,
   isThere,
   type KnownAccount,
-  type NamedAccount,
 } from '../../lms/apis/accounts.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
+import type { LmsAccount } from '../../sale/line.ts'
 import type { SeenAccount } from './standing.ts'
 
 /** What the look for accounts needs. */
@@ -36,11 +36,7 @@ export async function accountAt(
 }
 
 /** Whether it is active is asked again where it matters: the person may have activated it since. */
-const registered = ({ username, id }: NamedAccount): SeenAccount => ({
-  status: 'registered',
-  username,
-  ...(id === undefined ? {} : { id }),
-})
+const registered = ({ username, id }: LmsAccount): SeenAccount => ({ status: 'registered', username, id })
 
 /**
  * The accounts that courses were given to and that are not at the address any more: one call for each. For one that the

@@ -95,7 +95,7 @@ function linesSeen(of: Of): readonly Line[] {
     if (line === undefined || standing === null) continue
     const found = buyerIn(course, check.seen)
     const isBuyer = line.account === null && standing.standing === 'enrolled' && 'username' in found
-    const account = isBuyer && found.id !== undefined ? { id: found.id, username: found.username } : line.account
+    const account = isBuyer ? { id: found.id, username: found.username } : line.account
     seen.set(line, { ...line, course, standing, account })
   }
   return seen.size === 0 ? lines : lines.map((line) => seen.get(line) ?? line)

@@ -1,5 +1,5 @@
-import type { Account, NamedAccount } from '../../lms/apis/accounts.ts'
-import { type CourseStanding, lineOf, type Standing } from '../../sale/line.ts'
+import type { Account } from '../../lms/apis/accounts.ts'
+import { type CourseStanding, type LmsAccount, lineOf, type Standing } from '../../sale/line.ts'
 import type { Reason } from '../../sale/types.ts'
 import { isWatched } from './access.ts'
 import type { Reported } from './reported.ts'
@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000
 const STORE_AGAIN_MS = 6 * 3_600_000
 
 /** The account that the LMS has for an address. `registered`: there is one, and it is not known whether it is active. */
-export type SeenAccount = Account | ({ readonly status: 'registered' } & NamedAccount)
+export type SeenAccount = Account | ({ readonly status: 'registered' } & LmsAccount)
 
 export interface SeenRow {
   readonly active: boolean

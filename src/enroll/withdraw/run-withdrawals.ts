@@ -171,9 +171,7 @@ function newAccounts(
   for (const [i, { account, given }] of buyers.entries()) {
     const line = lines[i]
     if (line === undefined || line.account !== null || given === null) continue
-    if ('username' in account && account.id !== undefined) {
-      accounts.set(line.sent, { id: account.id, username: account.username })
-    }
+    if ('username' in account) accounts.set(line.sent, { id: account.id, username: account.username })
   }
   return accounts
 }

@@ -46,27 +46,17 @@ export function maskAddress(address: string): string {
 
 const ENDPOINT = '/api/user/v1/accounts'
 
-/** An account by its username. `id`: the LMS's number of it; absent if the answer leaves it out. */
-export interface NamedAccount {
-  readonly username: string
-  readonly id?: number
-}
-
 /**
  * The account that has an address. `inactive`: the person registered and has not activated. `retired`: the person had the
  * account deleted. `other_account`: the LMS matches the address to an account with another address, masked here.
  */
 export type Account =
-  | ({ readonly status: 'active' | 'inactive' } & NamedAccount)
+  | ({ readonly status: 'active' | 'inactive' } & LmsAccount)
   | { readonly status: 'unknown' }
   | { readonly status: 'retired' }
   | { readonly status: 'other_account'; readonly address: string }
 
-const named = z.object({
-  username: z.string().refine(isUsername),
-  email: z.string(),
-  id: z.int().exactOptional(),
-})
+const named = z.object({ username: z.string().refine(isUsername), email: z.string(), id: z.int() })
 const accounts = z.tuple([named.extend({ is_active: z.boolean() })])
 const namesakes = z.array(z.object({ username: z.string(), email: z.string() }))
 const retired = z.object({ error_msg: z.string() })
@@ -106,18 +96,13 @@ export const accountCall = (of: { email: string }): LmsCall<Account> => ({
  * somebody else's.
  */
 export type AccountById =
-  | {
-      readonly status: 'registered' | 'retired'
-      readonly username: string
-      readonly id: number
-      readonly address: string
-    }
+  | ({ readonly status: 'registered' | 'retired'; readonly address: string } & LmsAccount)
   | { readonly status: 'gone' }
 
 /** An account by its number. Its username is absent if only an allowance names it. */
 export type KnownAccount = Pick<LmsAccount, 'id'> & Partial<LmsAccount>
 
-const byId = z.tuple([named.extend({ id: z.int() })])
+const byId = z.tuple([named])
 
 /**
  * Requests a known account by its id, which the LMS looks at only if the query has no username and no email (quoted:
@@ -139,7 +124,7 @@ export const accountByIdCall = (of: KnownAccount): LmsCall<AccountById> => ({
 })
 
 /** Whether the account that was found at an address is a known one. In another LMS, only its username is the same. */
-export const isThere = (account: { readonly status: string } | NamedAccount, known: KnownAccount): boolean =>
+export const isThere = (account: { readonly status: string } | LmsAccount, known: KnownAccount): boolean =>
   'username' in account && (account.id === known.id || account.username === known.username)
 
 /** By RETIRED_EMAIL_PREFIX and RETIRED_EMAIL_DOMAIN in lms/envs/common.py, which sites leave as they are. */
@@ -183,7 +168,7 @@ export const SEARCH_ADDRESSES = 1000
 /** The accounts of the requested addresses. Retired ones are left out, and nothing tells whether one is active. */
 export interface FoundAccounts {
   /** By the address as it was requested. */
-  readonly accounts: ReadonlyMap<string, NamedAccount>
+  readonly accounts: ReadonlyMap<string, LmsAccount>
   /**
    * Requested addresses without an account of their own that the LMS's database takes, or may take, for another
    * person's. The value is the masked address of that person.
@@ -216,7 +201,7 @@ function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judg
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
   const byKey = new Map(read.value.map(({ email, ...account }) => [addressKey(email), account]))
-  const found = new Map<string, NamedAccount>()
+  const found = new Map<string, LmsAccount>()
   for (const email of asked.emails) {
     const account = byKey.get(addressKey(email))
     if (account !== undefined) found.set(email, account)

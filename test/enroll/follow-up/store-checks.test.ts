@@ -15,7 +15,7 @@ const ADA = 'ada@x.example'
 /** What a check has seen: the buyer of this delivery is enrolled. */
 async function checkOf(bench: FollowUp, id: string) {
   const row = { active: true, mode: 'audit', modePending: false, against: null }
-  const account = { status: 'registered', username: 'ada' } as const
+  const account = { status: 'registered', username: 'ada', id: 7 } as const
   const seen = { account, left: new Map(), rows: new Map([[DEMO, row]]), allowed: null }
   return { reported: await bench.delivery(id), courses: [DEMO], seen, askedAt: bench.clock.at }
 }

@@ -29,8 +29,8 @@ test('a sale whose paid mode an operator’s withdrawal left keeps the course', 
 test('a sale keeps no course that an operator’s withdrawal of it left for another reason', async () => {
   await register()
   const single = await sold(OLD)
-  await setFacts(db, single, { accounts: {} }) // as if the LMS had not told the account's id: it would be found by that
-  const body = [{ username: 'x', email: 'b@x.example', is_active: true }]
+  await setFacts(db, single, { accounts: {} }) // or it would be found by the account’s id
+  const body = [{ username: 'x', email: 'b@x.example', id: 900, is_active: true }]
   await lms.faults([{ path: '/api/user/v1/accounts', method: 'GET', status: 200, body }])
   const { result } = await withdraw(single)
   assert.deepEqual([result?.courses[DEMO]?.kind, result?.courses[DEMO]?.mode], ['kept', null])

@@ -101,7 +101,7 @@ test('a failed refund whose sale was corrected since follows the correction when
     path: '/api/user/v1/accounts',
     method: 'GET',
     status: 200,
-    body: [{ username: 'x', email: 'b@x.example', is_active: true }],
+    body: [{ username: 'x', email: 'b@x.example', id: 900, is_active: true }],
   }
   await lms.faults([refusing])
   assert.equal((await refund({ id: 'r_1' })).status, 400)

@@ -494,13 +494,13 @@ describe('a sale that comes after the refund enrolls again', () => {
 
 test('what the LMS keeps is refused, and the shop learns nothing about other people', async () => {
   const id = await sold(ALICE)
-  // As if the LMS had not told the account's id: it would be found by that.
+  // Otherwise it would be found by the account’s id.
   await setFacts(product.context.database.db, id, { accounts: {} })
   const answer = {
     path: '/api/user/v1/accounts',
     method: 'GET',
     status: 200,
-    body: [{ username: 'x', email: 'b@x.example', is_active: true }],
+    body: [{ username: 'x', email: 'b@x.example', id: 900, is_active: true }],
   }
   await lms.faults([answer])
   const { status, json } = await refund({ email: ALICE, name: payload({ email: ALICE }).slice(0, 5) })
@@ -522,7 +522,7 @@ describe('a refund that failed', () => {
     path: '/api/user/v1/accounts',
     method: 'GET',
     status: 200,
-    body: [{ username: 'x', email: 'b@x.example', is_active: true }],
+    body: [{ username: 'x', email: 'b@x.example', id: 900, is_active: true }],
   }
   /** Sold, and refunded while the LMS takes the address for another person's. */
   const failed = async (): Promise<string> => {
