@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { EVENTS } from '../src/sale/types.ts'
 import { table, withPart } from './generated-parts.ts'
 import { logCalls } from './log-calls.ts'
-import { EVENT_MEANINGS, MEANINGS, QUIET, UNWRITTEN } from './log-meanings.ts'
+import { MEANINGS, QUIET, UNWRITTEN } from './log-meanings.ts'
 
 const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
 
@@ -35,8 +36,8 @@ function messages(): string {
 }
 
 function events(): string {
-  const rows = Object.entries(EVENT_MEANINGS).flatMap(([kind, meaning]) =>
-    meaning === null ? [] : [[code(kind), meaning]],
+  const rows = Object.entries(EVENTS).flatMap(([kind, { meaning }]) =>
+    meaning === undefined ? [] : [[code(kind), meaning]],
   )
   return `\n${table(['`event`', 'meaning'], rows)}\n`
 }

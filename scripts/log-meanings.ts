@@ -1,5 +1,3 @@
-import type { EventKind } from '../src/sale/types.ts'
-
 /** What the messages to act on mean, and what to do, by topic. A message has … for its variable parts. `npm run docs` fails if one is missing. */
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'The LMS': {
@@ -96,46 +94,6 @@ export const QUIET: readonly string[] = [
   'signed out of the console',
   'notification sent',
 ]
-
-/** The meaning of each event of a delivery; null if its name says all. A line with an event has the message `delivery` and the event. */
-export const EVENT_MEANINGS: Readonly<Record<EventKind, string | null>> = {
-  received: 'A sale was stored. `detail` names the form of its signature, and its `webhook-id`.',
-  id_reused:
-    'Another sale came under the `webhook-id` of this one and was refused. Have the shop send it under an id of its own.',
-  claimed: 'A pre-enrolled buyer is now enrolled in every course.',
-  retry_scheduled: '`detail` is the number of the attempt and its failure.',
-  standing_changed: 'The follow-up found a change in the LMS, which `detail` names.',
-  access_ended: 'The buyer lost the courses in `detail` in the LMS, without an order here.',
-  withdrawal_failed: 'The buyer could not be taken out of a course. `detail` says why.',
-  refund_failed: 'A refund could not take the buyer out of a course. `detail` says why, and the shop gets an event.',
-  kept: 'Another sale was refunded or withdrawn, but this delivery keeps the buyer in the course in `detail`.',
-  repeated: null,
-  enrolled: null,
-  pre_enrolled: null,
-  rejected: null,
-  needs_attention: null,
-  repaired: null,
-  access_restored: null,
-  passed: null,
-  certificate_issued: null,
-  certificate_revoked: null,
-  withdrawn: null,
-  // What an operator does:
-  replayed: null,
-  handled: null,
-  checked: null,
-  corrected: null,
-  withdrawal_requested: null,
-  sent_again: null,
-  forgotten: null,
-  bulk_replay_started: null,
-  bulk_replay_stopped: null,
-  bulk_correction_started: null,
-  bulk_correction_stopped: null,
-  cause_acknowledged: null,
-  cause_resolved: null,
-  notification_tested: null,
-}
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
 export const UNWRITTEN: Readonly<Record<string, string>> = {

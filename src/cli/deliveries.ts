@@ -8,7 +8,7 @@ import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/sho
 import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../queue/withdrawals/withdrawal.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { resultsOf } from '../sale/line.ts'
-import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
+import { DELIVERY_STATES, type DeliveryEvent, EVENTS } from '../sale/types.ts'
 import {
   describeAchievements,
   describeOutcome,
@@ -242,7 +242,7 @@ function describe(of: {
     ['payload', body.replace(/\s+/g, ' ')],
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))
-  const events = timeline.map((event) => [timeText(event.at), TEXTS.events[event.kind], eventText(event)])
+  const events = timeline.map((event) => [timeText(event.at), EVENTS[event.kind].name, eventText(event)])
   return [rows, describeAnswers(answers), events]
     .map((part) => columns(part))
     .filter((text) => text !== '')

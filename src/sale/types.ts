@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { CallNote } from './calls.ts'
+import events from './events.json' with { type: 'json' }
 import type { CourseResult, Line, LmsAccount } from './line.ts'
 import rows from './reasons.json' with { type: 'json' }
 
@@ -212,41 +213,21 @@ export interface Progress extends Pick<Settlement, 'dueAt' | 'generation'> {
   readonly withdrawnCourse?: string
 }
 
-export type EventKind =
-  | 'received'
-  | 'repeated'
-  | 'id_reused'
-  | 'enrolled'
-  | 'pre_enrolled'
-  | 'claimed'
-  | 'rejected'
-  | 'needs_attention'
-  | 'retry_scheduled'
-  | 'replayed'
-  | 'handled'
-  | 'repaired'
-  | 'checked'
-  | 'standing_changed'
-  | 'access_ended'
-  | 'access_restored'
-  | 'passed'
-  | 'certificate_issued'
-  | 'certificate_revoked'
-  | 'corrected'
-  | 'withdrawal_requested'
-  | 'withdrawal_failed'
-  | 'refund_failed'
-  | 'withdrawn'
-  | 'kept'
-  | 'sent_again'
-  | 'forgotten'
-  | 'bulk_replay_started'
-  | 'bulk_replay_stopped'
-  | 'bulk_correction_started'
-  | 'bulk_correction_stopped'
-  | 'cause_acknowledged'
-  | 'cause_resolved'
-  | 'notification_tested'
+/** What can happen to a delivery, or be done to many. */
+export type EventKind = keyof typeof events
+
+/** What is said of an event, to everyone who meets it. */
+interface EventRow {
+  /** For operators. */
+  readonly name: string
+  /** After the word delivery in the log, if that isn't the kind with spaces. */
+  readonly log?: string
+  /** Whether somebody has to act, so that the log warns. `needs_attention` has a message of its own there. */
+  readonly warns?: boolean
+  /** For the documents, if the kind doesn't say all. */
+  readonly meaning?: string
+}
+export const EVENTS: Readonly<Record<EventKind, EventRow>> = events
 
 /** One thing that happened to a delivery: timeline row, log line, metric and, with an actor, audit log. */
 export interface DeliveryEvent {

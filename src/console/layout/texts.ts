@@ -1,8 +1,8 @@
 import words from './texts.json' with { type: 'json' }
 
 /**
- * All texts of the console are in texts.json, except those about reasons: src/sale/reasons.json. `fill` fills the
- * placeholders in braces.
+ * All texts of the console are in texts.json, except those about reasons and events: src/sale/reasons.json and
+ * events.json. `fill` fills the placeholders in braces.
  */
 export const TEXTS = words
 

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../operators/find/listing.ts'
-import { type DeliveryEvent, REASON_CODES } from '../../sale/types.ts'
+import { type DeliveryEvent, EVENTS, REASON_CODES } from '../../sale/types.ts'
 import { reasonName } from '../../sale/words.ts'
 import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
@@ -53,7 +53,7 @@ function changeHtml(event: DeliveryEvent, buyers: Buyers, courseName: CourseName
   const [, bulk] = deliveryId === '' ? (BULK.exec(detail) ?? []) : []
   const text = html`<bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi>`
   const more = bulk === undefined ? text : html`<a href="~/replays/${bulk}">!${text}</a>`
-  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>!${more}</p>`}</li>`
+  return html`<li><strong>${actor ?? ''}</strong> ${EVENTS[kind].name}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>!${more}</p>`}</li>`
 }
 
 /** A bulk replay or correction is named by its id. */

@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
+import { type DeliveryEvent, EVENTS } from '../../sale/types.ts'
 import { escapeInvisible, sanitize, sanitizeFields } from '../lib/sanitize.ts'
 
 export type Log = Logger
@@ -50,28 +50,15 @@ function standardOutput(): DestinationStream {
   }
 }
 
-/** The words of the events whose kind is not a sentence with underscores for spaces. */
-const WORDS: Partial<Record<EventKind, string>> = {
-  pre_enrolled: 'pre-enrolled',
-  standing_changed: 'changed in the LMS',
-  access_ended: 'access ended in the LMS',
-  access_restored: 'access is back in the LMS',
-  passed: 'has a buyer who passed',
-  checked: 'checked in the LMS',
-  id_reused: 'has a webhook-id that another sale came under',
-}
-
-/** Events after which somebody has to act, beside `needs_attention`. */
-const WARNINGS: readonly EventKind[] = ['withdrawal_failed', 'refund_failed', 'id_reused']
-
 /** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
   const { deliveryId, kind, detail, actor, isTest } = event
   const of = deliveryId === '' ? {} : { delivery: deliveryId }
   const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
-  const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${WORDS[kind] ?? kind.replaceAll('_', ' ')}`
+  const { log: words = kind.replaceAll('_', ' '), warns } = EVENTS[kind]
+  const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${words}`
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
-  else log[WARNINGS.includes(kind) ? 'warn' : 'info'](fields, message)
+  else log[warns ? 'warn' : 'info'](fields, message)
 }
 
 /** Returns an error as fields of a log line; `cause` is the message of its cause. */

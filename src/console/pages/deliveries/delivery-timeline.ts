@@ -5,6 +5,7 @@ import type { TimelineEvent } from '../../../operators/find/timeline.ts'
 import type { ShopAnswer } from '../../../queue/shop-answers.ts'
 import { LATE, type Withdrawal, withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import type { CallNote } from '../../../sale/calls.ts'
+import { EVENTS } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
 import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml } from '../../layout/elements.ts'
@@ -48,7 +49,7 @@ function entryHtml(timeline: Timeline, event: TimelineEvent): string {
   const { at, kind, actor, id } = event
   const by = actor === null ? '' : html` <span class="quiet">${fill(TEXTS.delivery.by, { actor })}</span>`
   const short = shortText(timeline, event)
-  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${TEXTS.events[kind]}</strong>!${by}!${short === '' ? '' : html` <span class="quiet">· <bdi>!${namedHtml(short, timeline.request.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
+  const line = html`<span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${EVENTS[kind].name}</strong>!${by}!${short === '' ? '' : html` <span class="quiet">· <bdi>!${namedHtml(short, timeline.request.courseName)}</bdi></span>`}</span> <span class="took quiet">${tookText(event)}</span>`
   const more = unfoldedHtml(timeline, event)
   const entry =
     more === ''

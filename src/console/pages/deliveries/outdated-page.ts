@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { z } from 'zod'
+import { EVENTS } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
 import { sameFields, seenField } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -75,7 +76,7 @@ async function send(
   const delivery = await operations.show(request.params.id)
   const here = `~${deliveryPath(request)}`
   const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
-  const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${textNamed(TEXTS.events, kind) ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
+  const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${textNamed(EVENTS, kind)?.name ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${words.look}</p><div class="actions"><a class="button" href="${here}">${TEXTS.operatorForm.back}</a>
 <form method="post" action="${here}/${action}">!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
   return sendPage({
