@@ -17,8 +17,8 @@ interface CacheOptions<T> {
 }
 
 interface Request<T> {
-  /** Its place among all requests that were sent; null before it is sent. */
-  sentAs: number | null
+  /** Whether it is sent: until then it rests. */
+  isSent: boolean
   readonly result: Promise<Judged<T>>
 }
 
@@ -32,7 +32,6 @@ export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer =
   /** The oldest first. A value that may not be kept is here only for the time of its request. */
   const entries = new Map<string, Entry<T>>()
   const requests = new Map<string, Request<T>>()
-  let sent = 0
 
   async function ask(key: string): Promise<Judged<T>> {
     const askedAt = now()
@@ -48,9 +47,9 @@ export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer =
   /** Sends a request, after the rest that is left of the one before: at most `restMs`, even if the clock was set back. */
   function begin(key: string): Request<T> {
     const answered = Promise.withResolvers<Judged<T>>()
-    const request: Request<T> = { sentAs: null, result: answered.promise.finally(() => requests.delete(key)) }
+    const request: Request<T> = { isSent: false, result: answered.promise.finally(() => requests.delete(key)) }
     const send = (): void => {
-      request.sentAs = ++sent
+      request.isSent = true
       ask(key).then(answered.resolve, answered.reject)
     }
     requests.set(key, request)
@@ -69,18 +68,16 @@ export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer =
      * before the request was sent.
      */
     async get(key: string, since = 0): Promise<Judged<T>> {
-      const sentBefore = sent
-      for (;;) {
-        const kept = entries.get(key)
-        const ttl = kept === undefined ? 0 : ttlMs(kept.value)
-        const age = kept === undefined ? 0 : now() - kept.askedAt
-        const isValid = kept !== undefined && age >= 0 && age < ttl // a clock that was set back ends it
-        if (isValid && kept.askedAt >= since) return succeeded(kept.value)
-        const request = requests.get(key) ?? begin(key)
-        const isLater = request.sentAs === null || request.sentAs > sentBefore
-        const judged = await request.result
-        if (isLater || !judged.ok || ttlMs(judged.value) > 0) return judged
+      const kept = entries.get(key)
+      const age = kept === undefined ? 0 : now() - kept.askedAt
+      const isValid = kept !== undefined && age >= 0 && age < ttlMs(kept.value) // a clock that was set back ends it
+      if (isValid && kept.askedAt >= since) return succeeded(kept.value)
+      const earlier = requests.get(key)
+      if (earlier?.isSent) {
+        const judged = await earlier.result
+        if (!judged.ok || ttlMs(judged.value) > 0) return judged
       }
+      return (requests.get(key) ?? begin(key)).result
     },
     /** Drops the kept value of a key, so that the next caller asks the LMS. */
     forget: (key: string): void => void entries.delete(key),
