@@ -8,13 +8,7 @@ import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.t
 import { CATALOGUE_COURSE, courseListCall } from '../../src/lms/apis/course-catalogue.ts'
 import { addedModesCall } from '../../src/lms/apis/course-modes.ts'
 import { COURSE as COURSE_SHAPE, courseCall, courseModesCall } from '../../src/lms/apis/courses.ts'
-import {
-  courseEnrollmentListCall,
-  enrollCall,
-  enrollmentCall,
-  enrollmentListCall,
-  unenrollCall,
-} from '../../src/lms/apis/enrollment.ts'
+import { courseEnrollmentListCall, enrollCall, enrollmentCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
 import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
 import { MODIFY_AVAILABLE, modifyCall } from '../../src/lms/apis/instructor-enrollments.ts'
@@ -49,7 +43,6 @@ const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Prom
   allowances: allowancesCall({ email: EMAIL }).judge,
   disallow: disallowCall({ email: EMAIL, course: COURSE }).judge,
   unenroll: unenrollCall(person).judge,
-  'enrollment list': enrollmentListCall({ email: EMAIL }).judge,
   'enrollment list of a course': courseEnrollmentListCall({ course: COURSE, usernames: ['alice'] }).judge,
   heartbeat: HEARTBEAT.judge,
   token: judgeToken,

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { certificateCall, certificateCanNameUser } from '../../src/lms/apis/certificates.ts'
-import { GRADES, gradeCall, gradesCall, groupsForGrades } from '../../src/lms/apis/grades.ts'
+import {
+  certificateCall,
+  certificateCanNameUser,
+  GRADES,
+  gradeCall,
+  gradesCall,
+  groupsForGrades,
+} from '../../src/lms/apis/achievements.ts'
 import { DEMO } from '../harness.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 

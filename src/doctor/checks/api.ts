@@ -1,10 +1,9 @@
 import { accountCall } from '../../lms/apis/accounts.ts'
-import { certificateCall } from '../../lms/apis/certificates.ts'
+import { certificateCall, gradesCall } from '../../lms/apis/achievements.ts'
 import { courseListCall } from '../../lms/apis/course-catalogue.ts'
 import { COURSE, courseCall } from '../../lms/apis/courses.ts'
-import { enrollmentCall, enrollmentListCall, enrollmentVersionCall } from '../../lms/apis/enrollment.ts'
+import { courseEnrollmentListCall, enrollmentCall, enrollmentVersionCall } from '../../lms/apis/enrollment.ts'
 import { allowancesCall } from '../../lms/apis/enrollment-allowed.ts'
-import { gradesCall } from '../../lms/apis/grades.ts'
 import type { Endpoint, Failure } from '../../lms/client/failure.ts'
 import type { LmsCall } from '../../lms/client/transport.ts'
 import { canBeCourse } from '../../sale/course-key.ts'
@@ -46,6 +45,9 @@ export function callProblem({ kind, endpoint, status, message }: Failure): Probl
 
 /** An address that nobody has: .invalid is reserved (RFC 2606). */
 const NOBODY = { email: 'lernito-doctor@example.invalid' }
+/** A person and a course that no LMS has: it then answers who may read, and tells nothing of anybody. */
+const STRANGER = { username: 'lernito-doctor', course: 'course-v1:Lernito+Doctor+Nobody' }
+const STRANGERS = { course: STRANGER.course, usernames: [STRANGER.username] }
 /** The number of courses that are read, and of course keys that are shown. */
 const PAGE_SIZE = 50
 const SHOWN = 5
@@ -113,7 +115,7 @@ const readsOfNobody = <const Id extends string>(
     needs: ['settings', 'lms.token', 'lms.staff', ...(of.version ? (['lms.enrollment_version'] as const) : [])],
     examine: async (facts, tools) => {
       const read = await call({ facts, tools, request: of.request })
-      return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
+      return read.ok ? passed('read for a person that nobody is') : failed([read.problem])
     },
   })
 
@@ -139,9 +141,9 @@ const ENROLLMENT = check({
 
 const ENROLLMENT_LIST = readsOfNobody({
   id: 'lms.enrollment_list',
-  about: 'whether the service user may list the enrollments of an address, as reconcile does',
+  about: 'whether the service user may list the enrollments of people in a course, as reconcile does',
   version: true,
-  request: enrollmentListCall(NOBODY),
+  request: courseEnrollmentListCall(STRANGERS),
 })
 
 const ENROLLMENT_ALLOWED = readsOfNobody({
@@ -178,12 +180,7 @@ const ALLOWANCES = check({
   },
 })
 
-/** A person and a course that no LMS has: it then answers who may read, and tells nothing of anybody. */
-const STRANGER = { username: 'lernito-doctor', course: 'course-v1:Lernito+Doctor+Nobody' }
-const READS: readonly LmsCall<unknown>[] = [
-  gradesCall({ course: STRANGER.course, usernames: [STRANGER.username] }),
-  certificateCall(STRANGER),
-]
+const READS: readonly LmsCall<unknown>[] = [gradesCall(STRANGERS), certificateCall(STRANGER)]
 
 /** The LMS lets its own user read, so a learner reads their own certificate without being staff. */
 const OUTCOMES = check({

@@ -1,6 +1,11 @@
-import { type Certificate, certificateCanNameUser } from '../../lms/apis/certificates.ts'
+import {
+  type Certificate,
+  certificateCanNameUser,
+  GRADES,
+  type Grade,
+  groupsForGrades,
+} from '../../lms/apis/achievements.ts'
 import { listCanNameUser } from '../../lms/apis/enrollment.ts'
-import { GRADES, type Grade, groupsForGrades } from '../../lms/apis/grades.ts'
 import type { Judged } from '../../lms/client/failure.ts'
 import { type Achievement, type LmsAccount, lineOf } from '../../sale/line.ts'
 import { learners, sinceLastRound } from './enrolled.ts'

@@ -161,11 +161,8 @@ function refusalOf(answer: Answer, { username }: PersonInCourse): string | null 
 
 /** Without a slash at the end, as recorded. */
 const LIST_ENDPOINT = '/api/enrollment/v1/enrollments'
-/** The most that the LMS puts on a page. */
-const PAGE_SIZE = 100
-
-/** The most people of one course in a call: the LMS refuses more (recorded: people-lists.json, '101 user names'). */
-const USERNAMES = 100
+/** The most people in a call, because the LMS refuses more (recorded: people-lists.json, '101 user names'), and on a page. */
+const PEOPLE = 100
 /**
  * The longest path, in bytes. gunicorn refuses a request line of more than 4,094 (recorded there, '100 long addresses');
  * the difference is for a path in LERNITO_LMS_URL.
@@ -182,30 +179,8 @@ const row = common
  * in ms since 1970.
  */
 export type EnrollmentRow = Readonly<z.output<typeof row>>
-const page = z.object({ next: z.string().nullable(), results: z.array(row) })
-
-/** Rows of the list. `whole` is false if there are more than 100: these are then the newest ones. */
-interface EnrollmentList {
-  readonly rows: readonly EnrollmentRow[]
-  readonly whole: boolean
-}
-
-/**
- * Requests all enrollments of the account that the LMS finds for this address, regardless of letter case. The list is empty
- * if no account has the address (recorded: sequence.json, 396).
- */
-export const enrollmentListCall = (of: { email: string }): LmsCall<EnrollmentList> => ({
-  ...getRequest(LIST_ENDPOINT, { query: { email: of.email, page_size: String(PAGE_SIZE) } }),
-  judge: judgeList,
-})
-
-function judgeList(answer: Answer): Judged<EnrollmentList> {
-  const read = readOk(answer, LIST_ENDPOINT, page)
-  if (!read.ok) return read
-  const { next, results } = read.value
-  if (results.length > PAGE_SIZE) return notUnderstood(answer, LIST_ENDPOINT)
-  return succeeded({ rows: results, whole: next === null })
-}
+/** The only page: everybody who is asked for fits on it. */
+const page = z.object({ next: z.null(), results: z.array(row) })
 
 /**
  * Whether a call about several people can have a user name. For one name with other characters, the LMS refuses the whole
@@ -253,7 +228,7 @@ export function peopleRequests(of: { endpoint: Endpoint; most: number; query?: R
   }
 }
 
-const LIST = peopleRequests({ endpoint: LIST_ENDPOINT, most: USERNAMES, query: { page_size: String(PAGE_SIZE) } })
+const LIST = peopleRequests({ endpoint: LIST_ENDPOINT, most: PEOPLE, query: { page_size: String(PEOPLE) } })
 
 /** Divides people into groups that each fit in one call for this course. All have names that listCanNameUser accepts. */
 export const groupsForCourseList = LIST.groups
@@ -266,11 +241,11 @@ export const groupsForCourseList = LIST.groups
 export const courseEnrollmentListCall = (of: PeopleOfCourse): LmsCall<readonly EnrollmentRow[]> => ({
   ...LIST.request(of),
   judge: (answer) => {
-    const listed = judgeList(answer)
-    if (!listed.ok) return listed
-    const { rows, whole } = listed.value
+    const read = readOk(answer, LIST_ENDPOINT, page)
+    if (!read.ok) return read
+    const rows = read.value.results
     const names = new Set(of.usernames)
     const isAsked = rows.every(({ username, course }) => names.has(username) && course === of.course)
-    return whole && isAsked ? succeeded(rows) : notUnderstood(answer, LIST_ENDPOINT)
+    return isAsked ? succeeded(rows) : notUnderstood(answer, LIST_ENDPOINT)
   },
 })

@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { type Answer, hasShape, lmsTime, notUnderstood, readOk } from '../client/answer.ts'
+import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import { getRequest, type LmsCall } from '../client/transport.ts'
+import { courseInPath } from './courses.ts'
+import { type PeopleOfCourse, type PersonInCourse, peopleRequests } from './enrollment.ts'
+
+const GRADES_ENDPOINT: Endpoint = '/api/grades/v1/section_grades_breakdown/'
+const GRADE_ENDPOINT: Endpoint = '/api/grades/v1/courses/{course}/'
+const CERTIFICATE_ENDPOINT: Endpoint = '/api/certificates/v0/certificates/{username}/courses/{course}/'
+
+/**
+ * The people of a call, and of a page: what the LMS puts on one by itself. It would take 100 names, but computes the grade
+ * of each section for each of them.
+ */
+export const GRADES = 50
+
+/** How far somebody has come in a course. */
+export interface Grade {
+  /** By the grading policy of the course, now. */
+  readonly passed: boolean
+  /** A whole number from 0, and as the LMS gives it: it can exceed 100. */
+  readonly percent: number
+}
+
+const row = z.object({ course_id: z.string(), username: z.string(), passed: z.boolean(), current_grade: z.number() })
+/** The only page: everybody who is asked for fits on it. */
+const page = z.object({ next: z.null(), results: z.array(row) })
+const one = z.tuple([
+  z.object({ course_id: z.string(), username: z.string(), passed: z.boolean(), percent: z.number() }),
+])
+const refusal = z.object({ error_code: z.string() })
+
+const LIST = peopleRequests({ endpoint: GRADES_ENDPOINT, most: GRADES })
+
+/** Divides people into groups that each fit in one call for this course. All have names that listCanNameUser accepts. */
+export const groupsForGrades = LIST.groups
+
+/**
+ * Requests the grades of these people in one course, by user name. Only staff may, and the LMS doesn't throttle it (quoted:
+ * outcomes.json). Who has no active enrollment has none, and neither has somebody whose grade the LMS can't compute
+ * (quoted: 'grades: nobody in it').
+ * @throws Error for a name that listCanNameUser rejects, and for more than fit: see groupsForGrades
+ */
+export const gradesCall = (of: PeopleOfCourse): LmsCall<ReadonlyMap<string, Grade>> => ({
+  ...LIST.request(of),
+  judge: (answer) => {
+    const read = readOk(answer, GRADES_ENDPOINT, page)
+    if (!read.ok) return read
+    const { results } = read.value
+    const isAsked = results.every(
+      ({ username, course_id: course }) => of.usernames.includes(username) && course === of.course,
+    )
+    if (!isAsked) return notUnderstood(answer, GRADES_ENDPOINT)
+    return succeeded(
+      new Map(results.map(({ username, passed, current_grade: percent }) => [username, { passed, percent }])),
+    )
+  },
+})
+
+/**
+ * Requests the grade of one person, whatever the user name. null for who was never enrolled, and for no such person or
+ * course (quoted: 'grade: not enrolled', 'grade: unknown').
+ */
+export const gradeCall = (of: PersonInCourse): LmsCall<Grade | null> => ({
+  ...getRequest(GRADE_ENDPOINT, { at: { course: courseInPath(of.course) }, query: { username: of.username } }),
+  judge: (answer) => {
+    if (hasShape(answer, 404, refusal)) return succeeded(null)
+    const read = readOk(answer, GRADE_ENDPOINT, one)
+    if (!read.ok) return read
+    const [{ username, course_id: course, passed, percent }] = read.value
+    if (username !== of.username || course !== of.course) return notUnderstood(answer, GRADE_ENDPOINT)
+    return succeeded({ passed, percent: Math.floor(percent * 100) })
+  },
+})
+
+/**
+ * The certificate of a person in a course.
+ * - `issued`: the person can see it. `url` is as the LMS gives it, mostly a path; null if it gives none.
+ * - `invalid`: there is one, and it doesn't count: it was invalidated, or the person no longer passes.
+ * - `none`: the LMS has none for this user name.
+ * - `unclear`: one that is being made, or that nobody can see because the course has no certificate now.
+ */
+export type Certificate =
+  | { readonly status: 'issued'; readonly url: string | null; readonly createdAt: number }
+  | { readonly status: 'invalid' | 'none' | 'unclear' }
+
+const certificate = z.object({
+  username: z.string(),
+  course_id: z.string(),
+  created_date: lmsTime,
+  status: z.string(),
+  is_passing: z.boolean(),
+  download_url: z.string().nullable(),
+})
+const noCertificate = z.object({ error_code: z.literal('no_certificate_for_user') })
+const hidden = z.object({ error_code: z.literal('no_certificate_configuration_for_course') })
+
+/** Whether the LMS's route takes a user name (quoted: outcomes.json, USERNAME_PATTERN), and no proxy leads it elsewhere. */
+export const certificateCanNameUser = (username: string): boolean =>
+  /^[\p{L}\p{N}_ .@+-]+$/u.test(username) && !/^\.+$/.test(username)
+
+/**
+ * Requests the certificate of one person in one course. Only staff may ask for others, and the LMS doesn't throttle it
+ * (quoted: outcomes.json). A certificate that is being made counts as passing (quoted: 'certificate: being made').
+ * @throws Error for a name that certificateCanNameUser rejects
+ */
+export function certificateCall(of: PersonInCourse): LmsCall<Certificate> {
+  if (!certificateCanNameUser(of.username)) throw new Error('the LMS has no address for this user name')
+  const at = { username: encodeURIComponent(of.username), course: courseInPath(of.course) }
+  return { ...getRequest(CERTIFICATE_ENDPOINT, { at }), judge: (answer) => judgeCertificate(answer, of) }
+}
+
+function judgeCertificate(answer: Answer, asked: PersonInCourse): Judged<Certificate> {
+  if (hasShape(answer, 404, noCertificate)) return succeeded({ status: 'none' })
+  if (hasShape(answer, 404, hidden)) return succeeded({ status: 'unclear' })
+  const read = readOk(answer, CERTIFICATE_ENDPOINT, certificate)
+  if (!read.ok) return read
+  const { username, course_id: course, status, is_passing: isPassing, download_url: url, created_date } = read.value
+  if (username !== asked.username || course !== asked.course) return notUnderstood(answer, CERTIFICATE_ENDPOINT)
+  if (status === 'downloadable') return succeeded({ status: 'issued', url, createdAt: created_date })
+  return succeeded({ status: isPassing ? 'unclear' : 'invalid' })
+}
