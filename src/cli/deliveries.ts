@@ -2,7 +2,6 @@ import { fill, TEXTS } from '../console/layout/texts.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import { type Found, listAll, type Shown, type Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
-import { toldOf } from '../operators/find/timeline.ts'
 import { type StateCounts, totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../queue/withdrawals/withdrawal.ts'
@@ -202,7 +201,7 @@ async function outageText({ operations, context: { now } }: Opened): Promise<str
 /** A delivery, without what only the service uses. */
 function withoutInternals(shown: Shown) {
   const { digest: _digest, person: _person, generation: _generation, effectUnknown: _unknown, ...told } = shown
-  const { lastEvent: _lastEvent, withdrawable: _withdrawable, ...delivery } = told
+  const { lastEvent: _lastEvent, withdrawable: _withdrawable, handled: _handled, ...delivery } = told
   return delivery
 }
 
@@ -227,7 +226,7 @@ function describe(of: {
     ['name', request === null ? null : `${request.name} ${request.family}`],
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
-    ['now', unreadable === null ? sentenceText(deliverySentence(toldOf(shown, timeline)), timeText) : null],
+    ['now', unreadable === null ? sentenceText(deliverySentence(shown), timeText) : null],
     ['waits', outage],
     ['outcome', describeOutcome({ courses: resultsOf(lines), reason }) || null],
     ['in the LMS', describeStandings(lines) || null],

@@ -102,7 +102,10 @@ function nameOfUser(): string {
 }
 
 /** A delivery of a list as JSON, without what only the service uses. */
-export const itemOf = ({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) => item
+export function itemOf({ lastEvent: _lastEvent, generation: _generation, ...item }: Summary) {
+  const { request: _request, unreadable: _unreadable, ...told } = item
+  return told
+}
 
 /** Of the deliveries whose ids begin alike, the message names so many. */
 const NAMED = 5

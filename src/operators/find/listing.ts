@@ -8,13 +8,13 @@ import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import type { Delivery } from '../../sale/types.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { search } from './search.ts'
-import { noteOf, readNotes } from './timeline.ts'
+import { readNotes } from './timeline.ts'
 
 const PAGE = 50
 /** A page where all pages are read. */
 const LONG_PAGE = 500
 
-/** A delivery as one line of a list. */
+/** A delivery as one line of a list, without its payload, which can be large. `unreadable` is as in Shown. */
 export type Summary = ReturnType<typeof summaryOf>
 
 /**
@@ -30,6 +30,8 @@ export interface Shown extends Delivery {
   readonly activeAt: number
   /** The number of its last event. */
   readonly lastEvent: number
+  /** The note of the operator who handled it; null: it isn't handled, or without a note. */
+  readonly handled: ToldNote | null
   /** What it can be withdrawn from; null if it has no request that can be read. */
   readonly withdrawable: Withdrawable | null
   readonly unreadable: string | null
@@ -92,6 +94,7 @@ export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null
   return {
     ...toDelivery({ ...row, request: null }),
     ...requestOrNothing(row),
+    handled: (await readNotes(db, [row])).get(id) ?? null,
     withdrawable: withdrawableOf(row),
     activeAt: row.active_at,
     lastEvent: row.last_event,
@@ -99,7 +102,7 @@ export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null
 }
 
 /** Parses a stored request. If it can't be read, `unreadable` says why, and there is none. */
-export function requestOrNothing({ request }: Pick<DeliveryRow, 'request'>) {
+function requestOrNothing({ request }: Pick<DeliveryRow, 'request'>) {
   try {
     return { request: request === null ? null : readRequest(request), unreadable: null }
   } catch (error) {
@@ -131,15 +134,11 @@ const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
 export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Promise<Summary[]> {
   if (ids.length === 0) return []
   const rows = await withLines(db, await readRows(db, ids))
-  const notes = await readNotes(
-    db,
-    rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
-  )
+  const notes = await readNotes(db, rows)
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
-    if (row === undefined) return []
-    return [summaryOf(row, noteOf({ ...row, notes: notes.get(id) ?? [] }))]
+    return row === undefined ? [] : [summaryOf(row, notes.get(id) ?? null)]
   })
 }
 
@@ -156,9 +155,11 @@ function summaryOf(
   }: WithLines<Awaited<ReturnType<typeof readRows>>[number]>,
   handled: ToldNote | null,
 ) {
-  const { request: sale } = requestOrNothing({ request })
+  const read = requestOrNothing({ request })
+  const { request: sale } = read
   return {
     ...row,
+    ...read,
     /** As the shop sent them; in lower case if it was refused for its payload, and null where that had none. */
     email: sale?.email ?? email,
     username: sale?.username ?? (username === '' ? null : username),
@@ -167,7 +168,6 @@ function summaryOf(
     courseIds: sale?.courseIds ?? row.lines.map((line) => line.sent),
     reason: readReason({ reason, reason_text, reason_course }),
     replacedBy: replaced_by,
-    /** Of a delivery that an operator marked as handled. */
     handled,
   }
 }

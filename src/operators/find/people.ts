@@ -1,27 +1,22 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { salesTo, withLines } from '../../queue/lines.ts'
-import { REASON_COLUMNS, readReason } from '../../queue/rows.ts'
+import { salesTo } from '../../queue/lines.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
-import type { Told } from '../../sale/delivery-sentence.ts'
 import { totalOf } from '../reports/counts.ts'
 import { ADDRESS_MAX } from './filter.ts'
-import { requestOrNothing, type Shown } from './listing.ts'
+import { type Summary, summaries } from './listing.ts'
 import { countFound } from './search.ts'
-import { type TimelineEvent, timeline, toldOf } from './timeline.ts'
+import { type TimelineEvent, timeline } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
-
-/** One sale of a person, without its payload: 100 payloads can be large. `unreadable` as in Shown. */
-export type Sale = Pick<Shown, 'id' | 'source' | 'receivedAt' | 'request' | 'unreadable'> & Told
 
 /** The owner of an address, as the deliveries show them. */
 export interface Person {
   /** As the newest sale has it; as it was asked for if there is no sale. */
   readonly email: string
   /** At most 100, the latest received first. */
-  readonly sales: readonly Sale[]
+  readonly sales: readonly Summary[]
   /** How many there are. */
   readonly salesCount: number
   /** What happened to these sales, oldest first: at most the last 500 events. */
@@ -41,24 +36,14 @@ export const isWholeAddress = (text: string): boolean => text.length <= ADDRESS_
 export async function person(db: Kysely<Tables>, email: string): Promise<Person> {
   const rows = await db
     .selectFrom('deliveries')
-    .select(['id', 'state', 'source', 'received_at as receivedAt', 'settled_at as settledAt', 'request'])
-    .select(['enrolled_at as enrolledAt', 'replaced_by as replacedBy', ...REASON_COLUMNS])
+    .select('id')
     .where('email', '=', emailTerm(email))
     .orderBy('id', 'desc') // ids are made in the order of receiving
     .limit(SALES_MAX + 1)
     .execute()
-  const shown = await withLines(db, rows.slice(0, SALES_MAX))
-  const events = await eventsOf(
-    db,
-    shown.map(({ id }) => id),
-  )
-  const ofSale = Map.groupBy(events, ({ deliveryId }) => deliveryId)
-  const sales = shown.map((row) => ({
-    ...row,
-    ...toldOf({ ...row, reason: readReason(row) }, ofSale.get(row.id) ?? []),
-    // One row that can't be read must not hide the person's other sales.
-    ...requestOrNothing(row),
-  }))
+  const ids = rows.slice(0, SALES_MAX).map(({ id }) => id)
+  const sales = await summaries(db, ids)
+  const events = await eventsOf(db, ids)
   return {
     email: sales.find(({ request }) => request !== null)?.request?.email ?? email.trim(),
     sales,

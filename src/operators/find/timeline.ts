@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../../database/schema.ts'
 import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
 import { readCalls } from '../../sale/calls.ts'
-import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
+import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
 import type { Page } from './filter.ts'
 
@@ -61,36 +61,24 @@ function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'
   return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
 }
 
-/** An event that records a note, oldest first among those of its delivery. */
-type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
-
-/** Makes what the sentence is made of from a delivery and its timeline (oldest first). */
-export function toldOf(
-  delivery: Pick<Delivery, 'state' | 'reason' | 'lines' | 'enrolledAt' | 'settledAt' | 'replacedBy'>,
-  events: readonly DeliveryEvent[],
-): Told {
-  return { ...delivery, handled: noteOf({ ...delivery, notes: events.filter(({ kind }) => kind === 'handled') }) }
-}
-
 /**
- * The note that made a delivery handled; null if it isn't, or became so without one. One that was handled, replayed and
- * stopped since has a note of an earlier state.
+ * The notes that made deliveries handled, by their ids. One that became so without a note has none: a note of an earlier
+ * state, from before it was replayed and stopped again, has another time.
  */
-export function noteOf(of: Pick<Delivery, 'state' | 'settledAt'> & { notes: readonly Noted[] }): ToldNote | null {
-  if (of.state !== 'handled') return null
-  const noted = of.notes.findLast(({ at }) => at === of.settledAt)
-  return noted === undefined ? null : { note: noted.detail, by: noted.actor, at: noted.at }
-}
-
-/** Reads the notes of each of these deliveries, for noteOf. */
-export async function readNotes(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, Noted[]>> {
+export async function readNotes(
+  db: Kysely<Tables>,
+  of: readonly Pick<Delivery, 'id' | 'state'>[],
+): Promise<ReadonlyMap<string, ToldNote>> {
+  const ids = of.filter(({ state }) => state === 'handled').map(({ id }) => id)
   if (ids.length === 0) return new Map()
   const rows = await db
-    .selectFrom('events')
-    .select(['id', 'seq', 'at', 'delivery_id', 'detail', 'actor'])
-    .where('delivery_id', 'in', ids)
+    .selectFrom('deliveries')
+    .innerJoin('events', 'delivery_id', 'deliveries.id')
+    .select(['delivery_id', 'seq', 'events.id as event', 'detail as note', 'actor as by', 'at'])
+    .where('deliveries.id', 'in', ids)
     .where('kind', '=', 'handled')
+    .whereRef('at', '=', 'settled_at')
     .execute()
-  rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
-  return Map.groupBy(rows, ({ delivery_id }) => delivery_id)
+  rows.sort((a, b) => a.seq - b.seq || (a.event < b.event ? -1 : 1)) // the last one counts
+  return new Map(rows.map(({ delivery_id, note, by, at }) => [delivery_id, { note, by, at }]))
 }

@@ -85,6 +85,8 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     replayedAt: null,
     replacedBy: null,
     handled: null,
+    request: arrival({ email: 'Ada@Example.com', username: 'Ada' }).request,
+    unreadable: null,
     source: 'shop',
     webhookId: null,
   })

@@ -4,7 +4,6 @@ import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-stat
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
-import { toldOf } from '../../../operators/find/timeline.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { isWithdrawing } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
@@ -96,7 +95,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const done = begunBy(request)
   const url = `${here}${queryText({ ...query, ...(done === undefined ? {} : { done }) })}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
-  const sentence = deliverySentence(toldOf(delivery, events))
+  const sentence = deliverySentence(delivery)
   const last = events.at(-1)
   const failure = last?.kind === 'retry_scheduled' ? detailText(last.detail) : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type Account, type AccountById, isSameAddress, isThere } from '../../../lms/apis/accounts.ts'
-import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
+import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import type { LmsAccount } from '../../../sale/line.ts'
 import { isStopped } from '../../../sale/types.ts'
@@ -177,7 +178,7 @@ function accountIdsOf({ sales }: Person, account: Answered<Account>): number[] {
   return [...new Set(id === undefined ? given : [id, ...given])]
 }
 
-const accountsIn = (sales: readonly Sale[]): LmsAccount[] =>
+const accountsIn = (sales: readonly Summary[]): LmsAccount[] =>
   sales.flatMap(({ lines }) => lines.flatMap(({ account }) => account ?? []))
 
 function elsewhereHtml(found: Awaited<ReturnType<PageParts['operations']['boughtAs']>>): string {
@@ -228,7 +229,7 @@ function salesHtml({ email, sales, salesCount }: Person, links: CourseLinks): st
   return html`<h2>${words.sales} <span class="n">${numberText(salesCount)}</span></h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }
 
-function cellsOf(sale: Sale, links: CourseLinks): string[] {
+function cellsOf(sale: Summary, links: CourseLinks): string[] {
   const { id, state, source, receivedAt } = sale
   const why = whyHtml(sale, links.courseName)
   return [
@@ -239,7 +240,7 @@ function cellsOf(sale: Sale, links: CourseLinks): string[] {
 }
 
 /** What is true of a sale, where its state and its courses don't say it. */
-function whyHtml(sale: Sale, courseName: CourseName): string {
+function whyHtml(sale: Summary, courseName: CourseName): string {
   const { state, unreadable, replacedBy } = sale
   if (unreadable !== null) return html`${unreadable}`
   if (replacedBy !== null && isStopped(state))

@@ -1,7 +1,6 @@
 import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
-import type { Shown } from '../../../operators/find/listing.ts'
-import type { Sale } from '../../../operators/find/people.ts'
+import type { Shown, Summary } from '../../../operators/find/listing.ts'
 import { type DeliverySentence, deliverySentence, type Situation } from '../../../sale/delivery-sentence.ts'
 import { courseOfReason, isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
@@ -92,7 +91,7 @@ export function accountReply({
   sales,
   status,
   ...links
-}: { sales: readonly Sale[]; status: Account['status'] } & Pick<Answering, 'lmsUrl' | 'courseName'>): Reply | null {
+}: { sales: readonly Summary[]; status: Account['status'] } & Pick<Answering, 'lmsUrl' | 'courseName'>): Reply | null {
   const kept = KEPT_OUT[status]
   const bought = sales
     .filter(({ request }) => request !== null)
