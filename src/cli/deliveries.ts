@@ -1,6 +1,5 @@
 import { fill, TEXTS } from '../console/layout/texts.ts'
-import type { DeliveryFilter } from '../operators/find/filter.ts'
-import { type Found, listAll, type Shown, type Summary } from '../operators/find/listing.ts'
+import { listAll, type Shown, type Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
 import { type StateCounts, totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
@@ -21,7 +20,6 @@ import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { itemOf, needDelivery, type Opened, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
 
-const PAGE = 500
 const LIMIT_MAX = 999_999_999
 
 const list = command({
@@ -53,7 +51,7 @@ const list = command({
         return 0
       }
       let shown = 0
-      for await (const items of pages(opened, { filter, limit })) {
+      for await (const items of listAll({ read: opened.operations.list, filter, now: Date.now, most: limit })) {
         if (values.json) process.stdout.write(items.map((item) => `${plainJson(itemOf(item))}\n`).join(''))
         else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0, now: Date.now() }))
         shown += items.length
@@ -90,19 +88,6 @@ function describeCounts(states: StateCounts): string {
   })
   const noun = total === 1 ? 'delivery' : 'deliveries'
   return `${total} ${noun}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}\n`
-}
-
-/** A page may be empty: a search reads a bounded number of rows. */
-async function* pages({ operations }: Opened, { filter, limit }: { filter: DeliveryFilter; limit: number }) {
-  if (limit === Number.POSITIVE_INFINITY) return yield* listAll({ read: operations.list, filter, now: Date.now })
-  let left = limit
-  for (let after: string | null = null; ; ) {
-    const { items, next }: Found = await operations.list({ filter, limit: Math.min(left, PAGE), after })
-    left -= items.length
-    yield items
-    if (next === null || left <= 0) return
-    after = next
-  }
 }
 
 const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'EMAIL', 'COURSES', 'OUTCOME']

@@ -65,22 +65,24 @@ const APART_MS = 60_000
  * to the top of the list before it was read. So what was active since the start is read again, and comes last.
  * @param of.read Operations.list
  * @param of.now ms since 1970
+ * @param of.most after so many deliveries, it ends
  */
 export async function* listAll(of: {
   read: (page: { filter: DeliveryFilter; limit: number; after: string | null }) => Promise<Found>
   filter: DeliveryFilter
   now: () => number
+  most?: number
 }): AsyncGenerator<readonly Summary[]> {
-  const { read, filter, now } = of
+  const { read, filter, now, most = Number.POSITIVE_INFINITY } = of
   const from = Math.max(filter.from ?? 0, now() - APART_MS)
   const ids = new Set<string>()
   for (const one of [filter, { ...filter, from }]) {
     for (let after: string | null = null; ; ) {
-      const { items, next } = await read({ filter: one, limit: LONG_PAGE, after })
+      const { items, next } = await read({ filter: one, limit: Math.min(LONG_PAGE, most - ids.size), after })
       const further = items.filter(({ id }) => !ids.has(id))
       for (const { id } of further) ids.add(id)
       yield further
-      if (next === null && after === null) return // all of them were on one page
+      if (ids.size >= most || (next === null && after === null)) return // the latter: all of them were on one page
       if (next === null) break
       after = next
     }

@@ -61,6 +61,18 @@ test('all deliveries of a list are read once each, also those that are active me
   assert.deepEqual(read.toSorted(), ids.toSorted())
 })
 
+test('of all deliveries of a list, as many as are wanted are read, also over several pages', async (t) => {
+  const bench = await setUp(t)
+  const people = Array.from({ length: 600 }, (_, n) => accepted(arrival({ email: `p${n}@x.example` })))
+  const ids = (await bench.store.write(people)).map(({ id }) => id)
+  const parts = { read: bench.operations.list, filter: {}, now: () => bench.clock.at }
+  for (const most of [2, 500, 503]) {
+    const read: string[] = []
+    for await (const items of listAll({ ...parts, most })) read.push(...items.map(({ id }) => id))
+    assert.deepEqual(read, ids.toSorted().toReversed().slice(0, most), `${most}`)
+  }
+})
+
 test('a summary has the data and the progress of a delivery', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await storeAll(bench, [arrival({ email: 'Ada@Example.com', username: 'Ada' })])
