@@ -71,21 +71,11 @@ async function faultOfEvents(db: Kysely<Tables>, at: number): Promise<Fault | nu
 async function noteFault(db: Kysely<Tables>, { kind, code, detail, since }: Fault, at: number): Promise<void> {
   const id = faultId(kind)
   const anew = { code, detail, first_at: since, last_at: at, count: 1, sent_at: null }
-  const row = await db.selectFrom('notices').select('code').where('id', '=', id).executeTakeFirst()
-  if (row === undefined) {
-    await db
-      .insertInto('notices')
-      .ignore()
-      .values({ id, kind, subject: '', texts: 0, ...anew })
-      .execute()
-    return
-  }
-  const isOther = kind === 'events' && row.code !== code
-  await db
-    .updateTable('notices')
-    .set(isOther ? anew : { last_at: at })
-    .where('id', '=', id)
-    .execute()
+  const row = { id, kind, subject: '', texts: 0, ...anew }
+  await db.insertInto('notices').ignore().values(row).execute()
+  const stored = db.updateTable('notices').where('id', '=', id)
+  if (kind === 'events') await stored.set(anew).where('code', '!=', code).execute()
+  await stored.set({ last_at: at }).execute()
 }
 
 /** The faults that there have not been for a minute. */

@@ -46,8 +46,6 @@ interface Sender {
   failures: number
   /** No text is sent before this time of the monotonic clock, ms. */
   pausedUntil: number
-  /** What a text told of, until the database has stored that. */
-  unstored: News | null
 }
 
 /**
@@ -66,17 +64,16 @@ export async function runNotifier(from: NotifierOptions & Background): Promise<v
 
 /**
  * Tells operators, in texts, what they have to act on. The leader among the replicas looks every 10 seconds. What was told
- * is stored, so another replica continues after it dies. A text may come twice if the process dies, or stops leading,
- * after the receiver accepted it and before that is stored. Nothing is told never.
+ * is stored, so another replica continues after it dies. A text may come twice if the process dies or stops leading, or the
+ * database fails, after the receiver accepted it and before that is stored. Nothing is told never.
  * @returns a function that looks once; it throws what the database throws
  */
 export function createNotifier(from: NotifierOptions): () => Promise<void> {
   const { context, guard, isLeader, timing, clock } = from
   const { database, now, hasOutbox } = context
-  const sender: Sender = { failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
+  const sender: Sender = { failures: 0, pausedUntil: Number.NEGATIVE_INFINITY }
   return async () => {
     if (!isLeader()) return
-    await storeNews(from, sender)
     await guard(() => countNew(context, now() - timing.lagMs))
     await guard(() => noteFaults(database.db, { at: now(), hasOutbox }))
     if (clock() < sender.pausedUntil) return
@@ -106,23 +103,14 @@ async function readNews({ context, guard, isLmsBack }: NotifierOptions): Promise
 }
 
 async function send(from: NotifierOptions, sender: Sender, news: News): Promise<void> {
-  const { post, console, onNotified, timing, clock, signal } = from
+  const { context, guard, post, console, onNotified, timing, clock, signal } = from
+  const { db } = context.database
   const posted = await post(newsText(news, console), signal)
   sender.failures = posted.ok ? 0 : sender.failures + 1
   const retryInMs = posted.ok ? null : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (sender.failures - 1))
   sender.pausedUntil = clock() + (retryInMs ?? timing.gapMs)
-  if (posted.ok) sender.unstored = news
   if (!signal.aborted) onNotified({ posted, causes: news.notices.length + news.over.length, retryInMs })
-  await storeNews(from, sender)
-}
-
-/** Kept until the database has stored it, so that a failure of the database doesn't send the text again. */
-async function storeNews({ context, guard }: NotifierOptions, sender: Sender): Promise<void> {
-  const { unstored } = sender
-  if (unstored === null) return
-  const { db } = context.database
-  // One after the other: each may be stored twice without harm, and is again if the next one fails.
-  await guard(() => storeTold(db, { told: unstored.notices, at: context.now() }))
-  await guard(() => forgetFaults(db, unstored.over))
-  sender.unstored = null
+  if (!posted.ok) return
+  await guard(() => storeTold(db, { told: news.notices, at: context.now() }))
+  await guard(() => forgetFaults(db, news.over))
 }
