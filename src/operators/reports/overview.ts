@@ -81,12 +81,10 @@ export interface Cause {
 
 /** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
 export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
-  const rows = await db
+  const groups = db
     .selectFrom('deliveries')
     .select(({ fn }) => [
       'state',
-      'reason',
-      'subject',
       fn.countAll<number>().as('count'),
       fn.min('id').as('first'),
       fn.max('settled_at').as('last_at'),
@@ -95,35 +93,20 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
     .where('state', 'in', UNSOLVED)
     .where('reason', 'is not', null)
     .groupBy(['state', 'reason', 'subject'])
+    .as('groups')
+  // The column that groups them has the same for all spellings of a key, so that of the latest one is shown.
+  const rows = await db
+    .selectFrom(groups)
+    .innerJoin('deliveries', 'deliveries.id', 'groups.latest')
+    .select(['groups.state', 'count', 'first', 'last_at', 'latest', ...REASON_COLUMNS])
     .execute()
-  const spelled = await spell(db, rows)
-  const causes = rows.flatMap(({ state: stored, reason, subject, count, first, last_at, latest }): Cause[] => {
+  const causes = rows.flatMap(({ state: stored, count, first, last_at, latest, ...row }): Cause[] => {
     const state = UNSOLVED.find((one) => one === stored)
-    const code = readReason({ reason, reason_text: null, reason_course: null })?.code
-    if (code === undefined || state === undefined) return []
-    const course = spelled.get(latest) ?? subject
+    const reason = readReason(row)
+    if (reason === null || state === undefined) return []
+    const { code } = reason
+    const course = courseOfReason(reason)
     return [{ state, code, course, count: Number(count), firstAt: idTime(first), lastAt: last_at ?? 0, latest }]
   })
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
-}
-
-/** The course keys as the shop sent them, by the ids of the deliveries: the column has the same for all spellings. */
-async function spell(
-  db: Kysely<Tables>,
-  causes: readonly { subject: string | null; latest: string }[],
-): Promise<ReadonlyMap<string, string>> {
-  const ids = causes.filter(({ subject }) => subject !== null).map(({ latest }) => latest)
-  if (ids.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('deliveries')
-    .select(['id', ...REASON_COLUMNS])
-    .where('id', 'in', ids)
-    .execute()
-  return new Map(
-    rows.flatMap(({ id, ...row }): [string, string][] => {
-      const reason = readReason(row)
-      const course = reason === null ? null : courseOfReason(reason)
-      return course === null ? [] : [[id, course]]
-    }),
-  )
 }
