@@ -65,9 +65,9 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
 }
 
 /** The circuit breaker's state for operators, who compare since when it is open with the incidents. */
-function sinceRecorded({ breaker, lmsIncident }: Parts): BreakerState {
+function sinceRecorded({ breaker, incidents }: Parts): BreakerState {
   const state = breaker.state()
-  return isOpen(state) ? { ...state, since: lmsIncident.since(state) } : state
+  return isOpen(state) ? { ...state, since: incidents.since(state) } : state
 }
 
 function missingSetting(settings: Settings): string | null {

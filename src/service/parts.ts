@@ -6,7 +6,7 @@ import { modesFrom } from '../enroll/course-mode.ts'
 import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
 import { createBudget } from '../lms/client/budget.ts'
 import { createLms } from '../lms/lms.ts'
-import { createLmsIncident } from '../operators/incidents/incidents.ts'
+import { createIncidentWatch } from '../operators/incidents/incidents.ts'
 import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
 import { createTextPoster } from '../operators/notify/post-text.ts'
 import { type AppContext, openInbox } from '../queue/open-inbox.ts'
@@ -143,7 +143,14 @@ function createLmsParts(of: { settings: Settings; observer: Observer; shared: Ap
     /** The client of the LMS that no circuit breaker watches. */
     lms,
     breaker,
-    lmsIncident: createLmsIncident(),
+    incidents: createIncidentWatch({
+      context: shared.context,
+      lms: () => {
+        const state = breaker.state()
+        return isOpen(state) ? { kind: state.kind, cause: state.failure.message, since: state.since } : null
+      },
+      database: shared.databaseReason,
+    }),
     isLmsUnavailable: () => isOpen(breaker.state()),
     breakers: createCourseBreakers({ now, onChange: observer.onCourse }),
     budget,

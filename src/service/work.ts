@@ -1,12 +1,11 @@
 import { SESSION_MS } from '../console/session/sessions.ts'
-import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { outcomesRound } from '../enroll/follow-up/outcomes.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
 import { type Budget, createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
-import { watchIncidents } from '../operators/incidents/incidents.ts'
+import { runIncidents } from '../operators/incidents/incidents.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
 import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
@@ -46,7 +45,7 @@ export async function runWork(parts: Parts): Promise<void> {
     runCatalogue({ ...parts, intervalMs: parts.catalogueMs, onFailed: observer.onCatalogueFailed }),
     sendEvents(parts),
     notify(parts),
-    recordIncidents(parts),
+    runIncidents(parts),
     runBulkReplays(parts),
     runRetention({
       ...parts,
@@ -118,18 +117,5 @@ async function notify(parts: Parts): Promise<void> {
     onNotified: observer.onNotified,
     timing: parts.notifyTiming,
     clock: () => performance.now(),
-  })
-}
-
-/** Records when the LMS or the database is away. */
-function recordIncidents(parts: Parts): Promise<void> {
-  return watchIncidents({
-    ...parts,
-    lms: () => {
-      const state = parts.breaker.state()
-      return isOpen(state) ? { kind: state.kind, cause: state.failure.message, since: state.since } : null
-    },
-    database: parts.databaseReason,
-    onLms: parts.lmsIncident.note,
   })
 }

@@ -35,29 +35,25 @@ export async function reportIncident({ database, random, now, newId }: WriteCont
     random,
     body: async (trx) => {
       const at = now()
-      const began = await touch(trx, { kind, cause, since, at })
+      const report = { kind, cause, since, at }
+      const began = await touch(trx, report)
       if (began !== null) return began
       const last = await trx
         .selectFrom('incidents')
-        .select(['id', 'started_at'])
+        .select('id')
         .where('kind', '=', kind)
         .where('ended_at', '>=', since - SAME_MS)
         .orderBy('started_at', 'desc')
         .limit(1)
         .executeTakeFirst()
-      if (last !== undefined) {
-        const reopened = { ended_at: null, open_kind: kind, cause, seen_at: at }
+      if (last === undefined) {
+        const row = { id, kind, open_kind: kind, cause, started_at: since, seen_at: at, ended_at: null }
+        await trx.insertInto('incidents').ignore().values(row).execute() // another replica may make it at the same time
+      } else {
+        const reopened = { ended_at: null, open_kind: kind }
         await trx.updateTable('incidents').set(reopened).where('id', '=', last.id).execute()
-        return last.started_at
       }
-      const row = { id, kind, open_kind: kind, cause, started_at: since, seen_at: at }
-      await trx
-        .insertInto('incidents')
-        .ignore()
-        .values({ ...row, ended_at: null })
-        .execute()
-      // Another replica may have made it at the same time.
-      return (await touch(trx, { kind, cause, since, at })) ?? since
+      return (await touch(trx, report)) ?? since
     },
   })
 }
@@ -101,53 +97,21 @@ export async function endSilent({ database: { db }, now }: Pick<WriteContext, 'd
 /** How often to look, in memory. An outage that is shorter may not be recorded. */
 const LOOK_MS = 1000
 
-interface Watched {
-  readonly context: WriteContext
-  /** What is wrong with the LMS now; null if nothing is. */
-  readonly lms: () => Seen | null
-  /** Why the database can't be used now; null if it can. */
-  readonly database: () => string | null
-  /** Gets the incident of the LMS as it is recorded, and null when it is over. */
-  readonly onLms: (recorded: Beginning | null) => void
-}
-
-type Beginning = Pick<Seen, 'kind' | 'since'>
-
 /**
- * Remembers since when the LMS has been away, as all replicas recorded it. This one may have been started since then, or
- * its circuit breaker may have closed for a moment.
+ * Watches what this replica sees of the LMS and of the database. An outage of the database is recorded when it is over.
+ * @param of.lms what is wrong with the LMS now; null if nothing is
+ * @param of.database why the database can't be used now; null if it can
  */
-export function createLmsIncident() {
-  let recorded: Beginning | null = null
-  return {
-    note: (next: Beginning | null): void => {
-      recorded = next
-    },
-    /** Since when something lasts that began on this replica at `since`. */
-    since: ({ kind, since }: Beginning): number => (recorded?.kind === kind ? Math.min(recorded.since, since) : since),
-  }
-}
-
-/**
- * Records the incidents that this replica sees, until the signal is aborted. It looks at the circuit breaker and at the
- * database each second, and writes when an incident begins or ends, and every 10 s in between. An outage of the
- * database is recorded when it is over.
- */
-export function watchIncidents({ guard, ...parts }: Watched & Background): Promise<void> {
-  const look = createLook(parts)
-  const round = async (): Promise<number> => {
-    const write = look()
-    if (write !== null) await guard(write)
-    return LOOK_MS
-  }
-  return runBackgroundLoop({ ...parts, round, againMs: LOOK_MS })
-}
-
-/** Returns what is to be written at each look; null: nothing. Call it again after a write that failed. */
-export function createLook({ context, lms, database, onLms }: Watched): () => (() => Promise<void>) | null {
+export function createIncidentWatch(of: {
+  context: WriteContext
+  lms: () => Seen | null
+  database: () => string | null
+}) {
+  const { context, lms, database } = of
   const { now } = context
   let lost: Seen | null = null
-  let open: Seen | null = null
+  /** The open incident of the LMS, as all replicas have recorded it. */
+  let open: Pick<Seen, 'kind' | 'since'> | null = null
   let writtenAt = Number.NEGATIVE_INFINITY
 
   /** Each step remembers what it has done, so that a failed write is repeated. */
@@ -161,22 +125,45 @@ export function createLook({ context, lms, database, onLms }: Watched): () => ((
       await endIncident(context, { kind: open.kind, at: now() })
       open = null
     }
-    onLms(seen === null ? null : { kind: seen.kind, since: await reportIncident(context, seen) })
-    open = seen
+    if (seen !== null) open = { kind: seen.kind, since: await reportIncident(context, seen) }
     await endSilent(context)
     writtenAt = now()
   }
 
-  return () => {
-    const reason = database()
-    if (reason !== null) {
-      lost ??= { kind: 'database', cause: reason, since: now() }
-      return null
-    }
-    const seen = lms()
-    const hasChanged = lost !== null || open?.kind !== seen?.kind
-    return hasChanged || now() - writtenAt >= HEARTBEAT_MS ? () => write(seen) : null
+  return {
+    /** Returns what is to be written at this look; null: nothing. Call it again after a write that failed. */
+    look: (): (() => Promise<void>) | null => {
+      const reason = database()
+      if (reason !== null) {
+        lost ??= { kind: 'database', cause: reason, since: now() }
+        return null
+      }
+      const seen = lms()
+      const hasChanged = lost !== null || open?.kind !== seen?.kind
+      return hasChanged || now() - writtenAt >= HEARTBEAT_MS ? () => write(seen) : null
+    },
+    /**
+     * Since when the LMS has been away: this replica may have been started since then, or its circuit breaker may have closed
+     * for a moment. `since`: as this replica sees it.
+     */
+    since: ({ kind, since }: Pick<Seen, 'kind' | 'since'>): number =>
+      open?.kind === kind ? Math.min(open.since, since) : since,
   }
+}
+
+/**
+ * Records the incidents that this replica sees, until the signal is aborted. It looks each second, and writes when an
+ * incident begins or ends, and every 10 s in between.
+ */
+export function runIncidents(
+  of: Background & { incidents: Pick<ReturnType<typeof createIncidentWatch>, 'look'> },
+): Promise<void> {
+  const round = async (): Promise<number> => {
+    const write = of.incidents.look()
+    if (write !== null) await of.guard(write)
+    return LOOK_MS
+  }
+  return runBackgroundLoop({ ...of, round, againMs: LOOK_MS })
 }
 
 const PAGE = 20

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { list } from '../../../src/operators/find/listing.ts'
 import {
-  createLmsIncident,
-  createLook,
+  createIncidentWatch,
   endIncident,
   endSilent,
   incidentsBetween,
@@ -78,9 +77,9 @@ test('a replica that was started meanwhile learns since when the LMS has been do
   const { context, clock } = await setUp(t)
   await reportIncident(context, DOWN)
   clock.at += 30_000
-  const incident = createLmsIncident()
   const sees: { lms: Seen | null } = { lms: { ...DOWN, since: clock.at } }
-  const look = createLook({ context, lms: () => sees.lms, database: () => null, onLms: incident.note })
+  const incident = createIncidentWatch({ context, lms: () => sees.lms, database: () => null })
+  const { look } = incident
   assert.equal(incident.since({ kind: 'down', since: clock.at }), clock.at)
   await look()?.()
   assert.equal(incident.since({ kind: 'down', since: clock.at }), START)
@@ -182,7 +181,7 @@ test('the bands of a chart are the incidents that overlap it', async (t) => {
 test('a replica writes when an incident begins and ends, every 10 seconds meanwhile, and a lost database afterwards', async (t) => {
   const { db, context, clock } = await setUp(t)
   const sees: { lms: Seen | null; database: string | null } = { lms: null, database: null }
-  const look = createLook({ context, lms: () => sees.lms, database: () => sees.database, onLms: () => {} })
+  const { look } = createIncidentWatch({ context, lms: () => sees.lms, database: () => sees.database })
   const read = async () =>
     (await listIncidents(db, { now: clock.at })).items.map(({ kind, from, to }) => [kind, from, to])
   await look()?.()

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import { createLook, type Seen } from '../../../src/operators/incidents/incidents.ts'
+import { createIncidentWatch, type Seen } from '../../../src/operators/incidents/incidents.ts'
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
 import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
 import type { Reason } from '../../../src/sale/types.ts'
@@ -21,7 +21,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
   const notifierOf = ({ context, replicas }: Replica) => {
     const notified: Notified[] = []
     let seen: Seen | null = null
-    const watch = createLook({ context, lms: () => seen, database: () => null, onLms: () => {} })
+    const { look: watch } = createIncidentWatch({ context, lms: () => seen, database: () => null })
     const options = {
       context: { ...context, hasOutbox: true },
       guard: <T>(work: () => Promise<T>): Promise<T> => work(),
