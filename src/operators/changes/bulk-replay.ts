@@ -22,13 +22,37 @@ export type BulkReplay = ReturnType<typeof bulkReplayOf>
 /** A filter that names its states. */
 type WithStates = DeliveryFilter & { states: DeliveryState[] }
 
+/** What an order is about. `corrects`: of a bulk correction, the wrong course key. */
+interface Selection {
+  readonly filter: DeliveryFilter
+  readonly enrolled?: boolean
+  readonly corrects?: Pick<CourseSwap, 'from'> | null
+}
+
 /**
- * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is
- * true, and handled and withdrawn ones unless the filter names that state.
+ * Returns the filter of what an order selects. A bulk replay excludes enrolled and pre-enrolled deliveries unless `enrolled`
+ * is true, and handled and withdrawn ones unless the filter names that state. A bulk correction selects what failed because
+ * of the wrong key.
  */
-export function selected({ filter, enrolled = false }: { filter: DeliveryFilter; enrolled?: boolean }): WithStates {
-  const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
+export function selected({ filter, enrolled = false, corrects = null }: Selection): WithStates {
+  const { states } = filter
+  if (corrects !== null) {
+    return { ...filter, about: corrects.from, states: UNSOLVED.filter((state) => states?.includes(state) ?? true) }
+  }
+  const named = states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
+}
+
+/** The same without what a replay can't help: what the shop sent does not change, so it would be rejected again. */
+export function workable(order: Selection): WithStates {
+  const { states, ...rest } = selected(order)
+  return { ...rest, states: order.corrects ? states : states.filter((state) => state !== 'rejected') }
+}
+
+/** Counts what an order makes due, and what is left: see Preview. */
+async function countSelected(db: Kysely<Tables>, order: Selection): Promise<{ count: number; left: number }> {
+  const filter = selected(order)
+  return order.corrects ? { count: totalOf(await countFound(db, filter)), left: 0 } : countReplayable(db, filter)
 }
 
 /**
@@ -41,80 +65,32 @@ export interface Preview {
   readonly sample: readonly Summary[]
 }
 
-/** Shows what a bulk replay of this filter makes due, the latest activity first. */
+/** Shows what an order of this filter makes due, or corrects, the latest activity first. */
 export async function previewReplay(
   db: Kysely<Tables>,
-  order: { filter: DeliveryFilter; enrolled?: boolean },
+  { limit = SAMPLE, ...order }: Selection & { limit?: number },
 ): Promise<Preview> {
-  const counted = await countReplayable(db, selected(order))
-  const { items } = await list(db, { filter: replayable(order), limit: SAMPLE })
+  const counted = await countSelected(db, order)
+  const { items } = await list(db, { filter: workable(order), limit })
   return { ...counted, sample: items }
-}
-
-/** What the shop sent does not change, so a replay would reject the rejected ones again. */
-export function replayable(order: { filter: DeliveryFilter; enrolled?: boolean }): WithStates {
-  const { states, ...rest } = selected(order)
-  return { ...rest, states: states.filter((state) => state !== 'rejected') }
-}
-
-/**
- * Stores a bulk replay of what previewReplay shows. Any replica of the service runs it in steps, even after a restart. A
- * second click gets the first one: a further one would find nothing, and its page would say that nothing was changed.
- */
-export async function startReplay(
-  context: WriteContext,
-  { filter, enrolled = false, by }: { filter: DeliveryFilter; enrolled?: boolean; by: string },
-): Promise<BulkReplay> {
-  const { count: total } = await countReplayable(context.database.reports, selected({ filter, enrolled }))
-  // Without the filter: it may name a person, and the event outlives the person's data.
-  return start(context, { filter, enrolled, corrects: null, by, total }, '')
-}
-
-/** Returns the filter of what a bulk correction selects: what failed because of the wrong key. */
-export const wrongSales = (filter: DeliveryFilter, from: string): WithStates => ({
-  ...filter,
-  about: from,
-  states: (filter.states ?? UNSOLVED).filter((state) => UNSOLVED.some((one) => one === state)),
-})
-
-/** What a bulk correction of this filter selects: how many, and the first of them as lines of a list. */
-export async function previewCorrections(
-  db: Kysely<Tables>,
-  { filter, from, limit }: { filter: DeliveryFilter; from: string; limit: number },
-): Promise<{ total: number; items: readonly Summary[] }> {
-  const wrong = wrongSales(filter, from)
-  const { items } = await list(db, { filter: wrong, limit })
-  return { total: totalOf(await countFound(db, wrong)), items }
-}
-
-/**
- * Stores a bulk correction: what failed because of a wrong course key is sold again with the right one. It is run, read,
- * listed and stopped as a bulk replay is. The same order of the same operator again, as a second click sends it, is the
- * first one.
- */
-export async function startCorrection(
-  context: WriteContext,
-  { filter, corrects, by }: { filter: DeliveryFilter; corrects: CourseSwap; by: string },
-): Promise<BulkReplay> {
-  const wrong = wrongSales(filter, corrects.from)
-  const total = totalOf(await countFound(context.database.reports, wrong))
-  // Without what was sent in the place of a course key: it may hold an address, and the event outlives the person's data.
-  const from = isCourseKey(corrects.from) ? `${corrects.from} ` : ''
-  return start(context, { filter: wrong, enrolled: false, corrects, by, total }, `: ${from}to ${corrects.to}`)
 }
 
 /** A replay that is ordered again so soon after the first time is a second click, ms. */
 const SECOND_CLICK_MS = 10_000
 
-/** Stores an order, unless it is the second click of one. `detail`: what the audit says of it at the end. */
-function start(
+/**
+ * Stores an order for what previewReplay shows: a bulk replay, or a bulk correction, which sells again with the right course.
+ * Any replica of the service runs it in steps, even after a restart. A second click gets the first order: a further one
+ * would find nothing, and its page would say that nothing was changed.
+ */
+export async function startReplay(
   context: WriteContext,
-  order: Pick<BulkReplay, 'filter' | 'enrolled' | 'corrects' | 'by' | 'total'>,
-  detail: string,
+  order: { filter: DeliveryFilter; enrolled?: boolean; corrects?: CourseSwap | null; by: string },
 ): Promise<BulkReplay> {
-  const { filter, enrolled, corrects, by, total } = order
+  const { enrolled = false, corrects = null, by } = order
+  const { count: total } = await countSelected(context.database.reports, order)
   const said = {
-    filter: JSON.stringify(filter),
+    filter: JSON.stringify(corrects === null ? order.filter : selected(order)),
     enrolled: enrolled ? 1 : 0,
     corrects: corrects === null ? null : JSON.stringify(corrects),
     actor: by.slice(0, MAX_ACTOR),
@@ -139,10 +115,17 @@ function start(
       came_to_id: '',
     }
     await trx.insertInto('bulk_replays').values(row).execute()
-    const { kind, what } = wordsFor(order, 'started')
-    return { result: bulkReplayOf(row), listed: [eventOfNone(kind, `${what} ${row.id} of ${total}${detail}`, by)] }
+    const { kind, what } = wordsFor({ corrects }, 'started')
+    const detail = `${what} ${row.id} of ${total}${corrects === null ? '' : `: ${swapText(corrects)}`}`
+    return { result: bulkReplayOf(row), listed: [eventOfNone(kind, detail, by)] }
   })
 }
+
+/**
+ * An event outlives a person's data. So it has no filter, which may name a person, and nothing that was sent in the place of
+ * a course key, which may be an address.
+ */
+const swapText = ({ from, to }: CourseSwap): string => `${isCourseKey(from) ? `${from} ` : ''}to ${to}`
 
 /** Stops a bulk replay; deliveries that are already due stay due. Returns null if it does not exist. */
 export async function stopReplay(

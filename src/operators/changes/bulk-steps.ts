@@ -8,7 +8,7 @@ import { makeDue, replayed } from '../../queue/replay.ts'
 import type { DeliveryState } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { search } from '../find/search.ts'
-import { type BulkReplay, bulkReplayOf, replayable, runningReplays, wrongSales } from './bulk-replay.ts'
+import { type BulkReplay, bulkReplayOf, runningReplays, workable } from './bulk-replay.ts'
 
 /** The number of deliveries that one transaction makes due. */
 const STEP = 200
@@ -30,7 +30,7 @@ export async function stepReplay(context: WriteContext, id: string): Promise<boo
   if (row === undefined || row.state !== 'running') return false
   const order = bulkReplayOf(row)
   const { corrects } = order
-  const filter = corrects === null ? replayable(order) : wrongSales(order.filter, corrects.from)
+  const filter = workable(order)
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
   const { found, next } = await search(db, { filter, after, limit: corrects === null ? STEP : CORRECTED_STEP })
   const reached = next ?? found.at(-1) ?? after

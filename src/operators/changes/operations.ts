@@ -24,15 +24,7 @@ import { markCause, markedCauses } from '../reports/cause-marks.ts'
 import { countBacklog, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
 import { readOutbox, readOutboxHealth } from '../reports/outbox.ts'
 import { overview } from '../reports/overview.ts'
-import {
-  previewCorrections,
-  previewReplay,
-  readReplay,
-  runningReplays,
-  startCorrection,
-  startReplay,
-  stopReplay,
-} from './bulk-replay.ts'
+import { previewReplay, readReplay, runningReplays, startReplay, stopReplay } from './bulk-replay.ts'
 
 interface Parts extends Pick<AppContext, 'context' | 'guard'> {
   /** A replica that is silent for this long may no longer call the LMS. */
@@ -106,7 +98,6 @@ function reports(parts: Parts) {
     sales: createCounting({ count: count(salesBySpan), now }),
     salesByCourse: createCounting({ count: count(salesByCourse), now }),
     previewReplay: count(previewReplay),
-    previewCorrections: count(previewCorrections),
     /** What a correction would store, or why it is refused. */
     previewCorrection: read((db, of: Changes & { id: string }) => planCorrection({ trx: db }, of)),
     bulkReplay: read(readReplay),
@@ -160,7 +151,6 @@ function changes(parts: Parts) {
     markCause: change(markCause),
     testSale: change(sellTest),
     startReplay: change(startReplay),
-    startCorrection: change(startCorrection),
     stopReplay: change(stopReplay),
   }
 }

@@ -48,7 +48,7 @@ test('a bulk correction sells each failed sale again with the right course, and 
   const [two = ''] = await failed(bench, ['c'], [COURSE.toLowerCase(), OTHER])
   await bench.operations.markHandled({ id: ids[1] ?? '', note: 'refunded', by: 'bob' })
   bench.clock.at += 1000
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.deepEqual([order.total, order.corrects, order.state], [2, corrects, 'running'])
   assert.equal(await runAll(bench, order.id), 2)
   assert.deepEqual(await corrections(bench), { [ids[0] ?? '']: [RIGHT], [two]: [RIGHT, OTHER] })
@@ -65,7 +65,7 @@ test('two sales that differ in the spelling of the wrong key alone have one corr
   const bench = await start(t)
   const [id = ''] = await failed(bench, ['a'])
   const [spelled = ''] = await failed(bench, ['a'], [COURSE.toLowerCase()])
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.equal(await runAll(bench, order.id), 2)
   assert.equal((await bench.row(id)).replaced_by, (await bench.row(spelled)).replaced_by)
   const done = await bench.operations.bulkReplay(order.id)
@@ -92,7 +92,7 @@ test('a correction counts when the sale came, and is found by the webhook-id tha
 test('each correction of many is in the audit with the operator who ordered it', async (t) => {
   const bench = await start(t)
   const [id = ''] = await failed(bench, ['a'])
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   await runAll(bench, order.id)
   const made = (await bench.row(id)).replaced_by
   const { items } = await bench.operations.audit({})
@@ -109,7 +109,7 @@ test('each correction of many is in the audit with the operator who ordered it',
 test('a process that dies anywhere in a step has corrected nothing, and the next one corrects each sale once', async (t) => {
   const bench = await start(t)
   const ids = await failed(bench, ['a', 'b'])
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   const before = await bench.rows('deliveries')
   for (let dies = 1; ; dies++) {
     let count = 0
@@ -136,10 +136,10 @@ test('a process that dies anywhere in a step has corrected nothing, and the next
 test('several replicas, several orders and a second click correct each sale once', async (t) => {
   const bench = await start(t)
   const ids = await failed(bench, ['a', 'b', 'c'])
-  const order = await bench.operations.startCorrection({ filter: { ...filter, to: bench.clock.at }, corrects, by })
-  const again = await bench.operations.startCorrection({ filter: { ...filter, to: bench.clock.at }, corrects, by })
+  const order = await bench.operations.startReplay({ filter: { ...filter, to: bench.clock.at }, corrects, by })
+  const again = await bench.operations.startReplay({ filter: { ...filter, to: bench.clock.at }, corrects, by })
   assert.equal(again.id, order.id, 'a second click')
-  const other = await bench.operations.startCorrection({ filter, corrects, by: 'bob' })
+  const other = await bench.operations.startReplay({ filter, corrects, by: 'bob' })
   const counts = await Promise.all([order, order, other].map(({ id }) => runAll(bench, id)))
   assert.equal(
     counts.reduce((sum, count) => sum + count, 0),
@@ -153,7 +153,7 @@ test('a sale that failed for another reason than the key is left as it is, thoug
   const [wrong = '', refused = ''] = await failed(bench, ['a', 'b'])
   const reason = { reason: 'lms.refused', reason_text: 'full', reason_course: COURSE } as const
   await bench.db.updateTable('deliveries').set(reason).where('id', '=', refused).execute()
-  const { id } = await bench.operations.startCorrection({ filter: {}, corrects, by })
+  const { id } = await bench.operations.startReplay({ filter: {}, corrects, by })
   await runAll(bench, id)
   assert.deepEqual(Object.keys(await corrections(bench)), [wrong])
 })
@@ -161,7 +161,7 @@ test('a sale that failed for another reason than the key is left as it is, thoug
 test('the same order to another course is no second click', async (t) => {
   const { operations } = await start(t)
   const [first, second] = [RIGHT, OTHER].map((to) =>
-    operations.startCorrection({ filter, corrects: { from: COURSE, to }, by }),
+    operations.startReplay({ filter, corrects: { from: COURSE, to }, by }),
   )
   assert.notEqual((await first)?.id, (await second)?.id)
 })
@@ -171,7 +171,7 @@ test('a sale that fails after the preview is not corrected: nobody has seen it',
   await failed(bench, ['a'])
   const seenAt = bench.clock.at
   await failed(bench, ['late'])
-  const order = await bench.operations.startCorrection({ filter: { ...filter, to: seenAt }, corrects, by })
+  const order = await bench.operations.startReplay({ filter: { ...filter, to: seenAt }, corrects, by })
   assert.deepEqual([order.total, await runAll(bench, order.id)], [1, 1])
 })
 
@@ -185,7 +185,7 @@ test('a buyer who was taken out of a course is left to a person: the corrected s
   const gone = { ...standing, standing: 'missing' } as const
   await setFacts(bench.db, lost, { courses: { [OTHER]: 'enrolled' }, standings: { [OTHER]: gone } })
   bench.clock.at += 1000
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.deepEqual([order.total, await runAll(bench, order.id)], [3, 0])
   assert.equal((await bench.row(withdrawn)).state, 'needs_attention')
 })
@@ -197,7 +197,7 @@ test('a corrected sale that the shop sent itself, and that was refunded since, d
   assert(planned.kind === 'planned')
   const sent = only(await bench.store.write([accepted({ ...planned.webhook, source: 'shop' })])).id
   await bench.operations.markHandled({ id: sent, note: 'refunded', by: 'bob' })
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.equal(await runAll(bench, order.id), 0)
   assert.deepEqual([(await bench.row(sent)).state, (await bench.row(id)).state], ['handled', 'needs_attention'])
 })
@@ -211,7 +211,7 @@ test('nor does one of which only a course was refunded: as a repeat, it would gi
   await setFacts(bench.db, sent, { courses: { [RIGHT]: 'enrolled', [OTHER]: 'enrolled' } })
   await bench.db.updateTable('deliveries').set({ state: 'enrolled', due_at: null }).where('id', '=', sent).execute()
   await bench.operations.withdraw({ id: sent, courses: [OTHER], paid: true, by: 'bob' })
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.equal(await runAll(bench, order.id), 0)
   assert.deepEqual([(await bench.row(sent)).state, (await bench.row(id)).state], ['enrolled', 'needs_attention'])
 })
@@ -222,7 +222,7 @@ test('a stop ends a bulk correction; what is corrected stays corrected', async (
     bench,
     Array.from({ length: 25 }, (_, i) => `p${i}`),
   )
-  const { id } = await bench.operations.startCorrection({ filter, corrects, by })
+  const { id } = await bench.operations.startReplay({ filter, corrects, by })
   await stepReplay(bench.context, id)
   await bench.operations.stopReplay({ id, by: 'bob' })
   assert.equal(await runAll(bench, id), 0)
@@ -240,7 +240,7 @@ test('the correction of a test sale is a test too', async (t) => {
   assert(sold.kind === 'sold')
   await bench.store.write([settled(needsAttention(sold.id))])
   bench.clock.at += 1000
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.equal(await runAll(bench, order.id), 1)
   const made = (await bench.row(sold.id)).replaced_by ?? ''
   assert.equal((await bench.row(made)).source, 'test')
@@ -251,7 +251,7 @@ test('the correction of a test sale is a test too', async (t) => {
 test('a sale that an operator handles while a step begins is left as it is', async (t) => {
   const bench = await start(t)
   const [id = ''] = await failed(bench, ['a'])
-  const order = await bench.operations.startCorrection({ filter, corrects, by })
+  const order = await bench.operations.startReplay({ filter, corrects, by })
   let looks = 0
   const db = bench.db.withPlugin({
     transformQuery: ({ node }) => node,

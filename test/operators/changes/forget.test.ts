@@ -256,7 +256,7 @@ test('a bulk correction of an address that was sent as a course key keeps nothin
   await store.write([settled({ ...needsAttention(id), outcome: { courses: {}, reason } })])
   const filter = { cause: reason.code, about: reason.subject }
   const corrects = { from: 'Ada@x.example', to: COURSE }
-  assert.equal((await operations.startCorrection({ filter, corrects, by: 'alice' })).total, 1)
+  assert.equal((await operations.startReplay({ filter, corrects, by: 'alice' })).total, 1)
   await forget(context, { email: EMAIL, by, silentMs: 0 })
   assert.ok(!(await everything(bench)).toLowerCase().includes('ada@x.example'))
 })

@@ -218,10 +218,10 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   assert.equal((await salesByCourse({ from: START, to: null })).value.sales, 3, 'what a page shows agrees')
   assert.equal((await countByState({})).value.queued, 2)
   assert.equal((await bulk.previewReplay({ filter: {} })).count, 3)
-  assert.equal((await bulk.previewCorrections({ filter: {}, from: OTHER, limit: 1 })).total, 1)
+  assert.equal((await bulk.previewReplay({ filter: {}, corrects: { from: OTHER }, limit: 1 })).count, 1)
   assert.equal((await bulk.startReplay({ filter: {}, by: 'alice' })).total, 3)
   const corrects = { from: OTHER, to: COURSE }
-  assert.equal((await bulk.startCorrection({ filter: {}, corrects, by: 'alice' })).total, 1)
+  assert.equal((await bulk.startReplay({ filter: {}, corrects, by: 'alice' })).total, 1)
   const { id } = await other.operations.startReplay({ filter: {}, by: 'alice' })
   await stepReplay(other.context, id)
   assert.equal(totalOf(await replayResults(id)), 2)

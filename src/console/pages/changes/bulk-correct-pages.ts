@@ -68,7 +68,7 @@ export function addBulkCorrection(parts: PageParts): void {
     }
     const filter = { ...filterOf(query, request.zone), to: until }
     const corrects = { from: query.about, to: course.value.key }
-    const { id } = await operations.startCorrection({ filter, corrects, by: sessionOf(request).username })
+    const { id } = await operations.startReplay({ filter, corrects, by: sessionOf(request).username })
     return reply.redirect(`${request.site.base}/replays/${id}`, 303)
   })
 }
@@ -118,7 +118,8 @@ async function readPreview(
   const course = await lms.findCourse(written === '' ? from : written)
   // The wrong key itself may exist by now: then a replay helps.
   const to = course.ok ? (course.value?.key ?? (written === '' ? request.closestCourse(from) : null)) : null
-  const { total, items } = await operations.previewCorrections({ filter, from, limit: SHOWN })
+  const preview = await operations.previewReplay({ filter, corrects: { from }, limit: SHOWN })
+  const { count: total, sample: items } = preview
   const emails = [...new Set(items.flatMap(({ email }) => (email === null ? [] : [email])))]
   const accounts = emails.length === 0 ? null : await lms.accountsOf(emails)
   const running = (await operations.runningReplays()).find(
