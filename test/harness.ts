@@ -10,7 +10,7 @@ import { type RunningStandIn, type StandInOptions, startStandIn } from '../sandb
 import { isBusy } from '../src/database/sqlite/connection.ts'
 import { TIMING, type Timing } from '../src/queue/replicas/timing.ts'
 import { buildService } from '../src/service/service.ts'
-import { readSettings } from '../src/service/settings/read.ts'
+import { readSettings, SETTINGS_SCHEMA } from '../src/service/settings/settings.ts'
 import { sign } from '../src/shop/signature/signature.ts'
 import { watchedLog } from './log-watch.ts'
 import { until } from './service/process.ts'
@@ -161,7 +161,7 @@ export async function startProduct({
     LERNITO_LMS_CALLS_PER_MINUTE: '0', // no call budget, because the stand-in doesn't throttle
     ...env,
   }
-  const { settings } = readSettings({ env: given })
+  const settings = readSettings({ env: given, schema: SETTINGS_SCHEMA })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
   const service = await closingOnError(standIn, () =>
     buildService({ settings, env: given, log, now, random, timing, followUpMs, catalogueMs }),

@@ -7,8 +7,7 @@ import { type EndpointState, hasFailedLast, type OutboxHealth, type UnsentEvent 
 import type { SentAgain } from '../queue/outbox/send-again.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
-import { readSecret } from '../service/settings/read.ts'
-import type { Env } from '../service/settings/settings.ts'
+import { type Env, readSecret } from '../service/settings/settings.ts'
 import { STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
 import {
   command,

@@ -1,13 +1,12 @@
 import { type Permit, unlimitedBudget } from '../lms/client/budget.ts'
 import { createLms, type Lms } from '../lms/lms.ts'
-import { readSome } from '../service/settings/read.ts'
-import { LMS_SETTINGS, type LmsSettings } from '../service/settings/settings.ts'
+import { LMS_SETTINGS, type LmsSettings, readSettings } from '../service/settings/settings.ts'
 import { loadDotEnv } from './command.ts'
 
 /** The settings for calls to the LMS. Throws AppError settings.invalid if one is missing or wrong. */
 export function readLmsSettings(): LmsSettings {
   loadDotEnv()
-  return readSome({ env: process.env, schema: LMS_SETTINGS })
+  return readSettings({ env: process.env, schema: LMS_SETTINGS })
 }
 
 /**

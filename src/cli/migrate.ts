@@ -2,7 +2,7 @@ import { reasonOf } from '../database/availability.ts'
 import { openDatabase } from '../database/database.ts'
 import { migrate as migrateDatabase } from '../database/migrations/migrations.ts'
 import { AppError } from '../service/lib/errors.ts'
-import { readSettings } from '../service/settings/read.ts'
+import { readSettings, SETTINGS_SCHEMA } from '../service/settings/settings.ts'
 import { command, loadDotEnv } from './command.ts'
 
 export const migrate = command({
@@ -10,7 +10,7 @@ export const migrate = command({
   options: {},
   run: async () => {
     loadDotEnv()
-    const { settings } = readSettings({ env: process.env })
+    const settings = readSettings({ env: process.env, schema: SETTINGS_SCHEMA })
     const { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } = settings
     const database = openDatabase({ url, ca, serve: false })
     try {

@@ -10,8 +10,7 @@ import type { AppContext } from '../queue/open-inbox.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { createIds } from '../sale/ids.ts'
 import { AppError } from '../service/lib/errors.ts'
-import { readSome } from '../service/settings/read.ts'
-import { INBOX_SETTINGS, type InboxSettings } from '../service/settings/settings.ts'
+import { INBOX_SETTINGS, type InboxSettings, readSettings } from '../service/settings/settings.ts'
 import { loadDotEnv } from './command.ts'
 import { plain } from './plain.ts'
 
@@ -31,7 +30,7 @@ export interface Opened extends Pick<AppContext, 'context' | 'guard'> {
  */
 export async function withOperations<Result>(use: (opened: Opened) => Promise<Result>): Promise<Result> {
   loadDotEnv()
-  const settings = readSome({ env: process.env, schema: INBOX_SETTINGS })
+  const settings = readSettings({ env: process.env, schema: INBOX_SETTINGS })
   const { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } = settings
   await assertUsable({ url, ca })
   const database = openDatabase({ url, ca, serve: false })

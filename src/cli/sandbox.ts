@@ -11,7 +11,8 @@ import { startStandIn } from '../../sandbox/stand-in.ts'
 import { welcome, writeEnvironment } from '../../sandbox/welcome.ts'
 import { AppError, messageOf } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
-import { readSecret, readSettings } from '../service/settings/read.ts'
+import { readSecret, readSettings, SETTINGS_SCHEMA } from '../service/settings/settings.ts'
+import { warningsFor } from '../service/settings/warnings.ts'
 import { createLog } from '../service/telemetry/log.ts'
 import { choiceIn, command, namingOption, numberIn, portIn, runUntilSignal, usageError } from './command.ts'
 import { eventsSecret } from './events.ts'
@@ -116,14 +117,14 @@ async function runSandboxService(at: Sandbox): Promise<number> {
   const chosen = { ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
   const files = Object.fromEntries(Object.keys(chosen).map((name) => [`${name}_FILE`, '']))
   const env = { ...process.env, ...files, ...chosen }
-  const { settings, warnings } = readSettings({ env })
+  const settings = readSettings({ env, schema: SETTINGS_SCHEMA })
   if (past !== null) {
     if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
     await writePast({ url: own.LERNITO_DATABASE_URL, sales: past, seed: DEMO_SEED })
   }
   const lines = new PassThrough() // holds the log back: the welcome comes first
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: lines })
-  for (const warning of warnings) log.warn(warning)
+  for (const warning of warningsFor({ env, settings })) log.warn(warning)
   const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS, catalogueMs: CATALOGUE_MS })
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())

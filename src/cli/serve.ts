@@ -1,6 +1,6 @@
 import { buildService } from '../service/service.ts'
-import { readSettings } from '../service/settings/read.ts'
-import { type LmsSettings, SETTINGS } from '../service/settings/settings.ts'
+import { type LmsSettings, readSettings, SETTINGS, SETTINGS_SCHEMA } from '../service/settings/settings.ts'
+import { warningsFor } from '../service/settings/warnings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
 import { command, loadDotEnv, runUntilSignal } from './command.ts'
 import { openLms } from './lms.ts'
@@ -12,10 +12,11 @@ export const serve = command({
   parts: { settings: settingsHelp },
   run: async () => {
     loadDotEnv()
-    const { settings, warnings } = readSettings({ env: process.env })
+    const { env } = process
+    const settings = readSettings({ env, schema: SETTINGS_SCHEMA })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
-    for (const warning of warnings) log.warn(warning)
-    const { start, stop, failed } = buildService({ settings, env: process.env, log })
+    for (const warning of warningsFor({ env, settings })) log.warn(warning)
+    const { start, stop, failed } = buildService({ settings, env, log })
     const stopping = new AbortController()
     return runUntilSignal({
       start: async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { globSync } from 'node:fs'
 import { test } from 'node:test'
-import { readSettings } from '../../src/service/settings/read.ts'
-import { isSampleSecret, sampleSecrets } from '../../src/service/settings/warnings.ts'
+import { readSettings, SETTINGS_SCHEMA } from '../../src/service/settings/settings.ts'
+import { isSampleSecret, sampleSecrets, warningsFor } from '../../src/service/settings/warnings.ts'
 import { DOCUMENTS, ROOT, readDocument } from './documents.ts'
 
 /** How the documents write the value of a secret: assigned, as an option, and as the fallback of a program. */
@@ -36,10 +36,10 @@ test('a sample secret gets a warning, and the sandbox’s own only with an LMS e
       LERNITO_LMS_CLIENT_ID: 'lernito',
       LERNITO_LMS_CLIENT_SECRET: 'CHOOSE-ONE',
     }
-    const { settings, warnings } = readSettings({ env })
+    const settings = readSettings({ env, schema: SETTINGS_SCHEMA })
     const names = sampleSecrets(settings)
     assert.ok(names.includes('LERNITO_LMS_CLIENT_SECRET'))
-    assert.equal(warnings.filter((text) => text.includes('is a sample')).length, names.length)
+    assert.equal(warningsFor({ env, settings }).filter((text) => text.includes('is a sample')).length, names.length)
     return names.includes('LERNITO_WEBHOOK_SECRET')
   }
   assert.equal(warned("'The secret of the shop'", 'http://127.0.0.1:8791'), true)

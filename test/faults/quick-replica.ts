@@ -1,6 +1,6 @@
 import { runUntilSignal } from '../../src/cli/command.ts'
 import { buildService } from '../../src/service/service.ts'
-import { readSettings } from '../../src/service/settings/read.ts'
+import { readSettings, SETTINGS_SCHEMA } from '../../src/service/settings/settings.ts'
 import { createLog } from '../../src/service/telemetry/log.ts'
 
 /**
@@ -8,7 +8,7 @@ import { createLog } from '../../src/service/telemetry/log.ts'
  * time from one round of the follow-up to the next, CATALOGUE_MS the age at which the catalogue is read anew, and LANDS_MS
  * how late the LMS carries out a call.
  */
-const { settings } = readSettings({ env: process.env })
+const settings = readSettings({ env: process.env, schema: SETTINGS_SCHEMA })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const { DEAD_AFTER_MS = '1000', LANDS_MS = '1000' } = process.env
 const timing = { heartbeatMs: 250, deadAfterMs: Number(DEAD_AFTER_MS), landsMs: Number(LANDS_MS) }

@@ -4,8 +4,8 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { z } from 'zod'
-import { readSettings } from '../../src/service/settings/read.ts'
-import { SETTINGS } from '../../src/service/settings/settings.ts'
+import { readSettings, SETTINGS, SETTINGS_SCHEMA } from '../../src/service/settings/settings.ts'
+import { warningsFor } from '../../src/service/settings/warnings.ts'
 import { codeBlocks, readDocument, section } from '../docs/documents.ts'
 import { exchange } from '../harness.ts'
 import { ROOT, start, temporaryFolder, until } from '../service/process.ts'
@@ -68,7 +68,8 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
     const { names, service } = await configOf(t, filled())
     assert.deepEqual(names, ['caddy', 'lernito', 'mysql'])
     const { environment } = service('lernito')
-    assert.deepEqual(readSettings({ env: environment }).warnings, [])
+    const settings = readSettings({ env: environment, schema: SETTINGS_SCHEMA })
+    assert.deepEqual(warningsFor({ env: environment, settings }), [])
   })
 
   test('every setting in .env reaches the service, but for those that Caddy and the database need', async (t) => {

@@ -9,9 +9,11 @@ import pytest
 from support.places import NEWEST, NODE, OLDEST, REPOSITORY
 
 READ_SETTINGS = """
-import { readSettings } from './src/service/settings/read.ts'
-import { SETTINGS } from './src/service/settings/settings.ts'
-const { settings, warnings } = readSettings({ env: JSON.parse(process.argv[1]) })
+import { readSettings, SETTINGS, SETTINGS_SCHEMA } from './src/service/settings/settings.ts'
+import { warningsFor } from './src/service/settings/warnings.ts'
+const env = JSON.parse(process.argv[1])
+const settings = readSettings({ env, schema: SETTINGS_SCHEMA })
+const warnings = warningsFor({ env, settings })
 console.log(JSON.stringify({ settings, warnings, names: SETTINGS.map(({ name }) => name) }))
 """
 

@@ -2,28 +2,12 @@ import { type Inspection, inspectDatabase } from '../../database/inspect.ts'
 import { KNOWN_LEVEL } from '../../database/migrations/migrations.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { AppError } from '../../service/lib/errors.ts'
-import { readSettings } from '../../service/settings/read.ts'
-import type { Settings } from '../../service/settings/settings.ts'
-import { type Doubt, doubtsAbout } from '../../service/settings/warnings.ts'
-import { type CauseId, check, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
-
-/** The cause for each doubt about settings. */
-const CAUSE_OF = {
-  unknown: 'settings.unknown',
-  plain_database: 'settings.plain_database',
-  plain_lms: 'settings.plain_http',
-  plain_notify: 'settings.plain_http',
-  sample: 'settings.sample_secret',
-  short: 'secret.short',
-  short_key: 'secret.short_key',
-  space: 'secret.space',
-} as const satisfies Record<Doubt['kind'], CauseId>
+import { readSettings, SETTINGS_SCHEMA, type Settings } from '../../service/settings/settings.ts'
+import { doubtsAbout } from '../../service/settings/warnings.ts'
+import { check, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 
 const problemsOf = (topic: 'settings' | 'secret', of: Parameters<typeof doubtsAbout>[0]): Problem[] =>
-  doubtsAbout(of).flatMap(({ kind, name }) => {
-    const cause = CAUSE_OF[kind]
-    return cause.startsWith(`${topic}.`) ? [problem(cause, { name })] : []
-  })
+  doubtsAbout(of).flatMap(({ cause, name }) => (cause.startsWith(`${topic}.`) ? [problem(cause, { name })] : []))
 
 const APPLICATIONS = [
   'LERNITO_LMS_CLIENT_ID',
@@ -55,7 +39,7 @@ const SETTINGS = check({
 /** The settings, or a line for each wrong one. */
 function settingsOrLines(env: Tools['env']): Settings | string[] {
   try {
-    return readSettings({ env }).settings
+    return readSettings({ env, schema: SETTINGS_SCHEMA })
   } catch (error) {
     if (error instanceof AppError) return error.message.split('\n')
     throw error

@@ -11,27 +11,30 @@ const GOOD_SECRET_LENGTH = 16
 /** What Standard Webhooks asks for of a secret that begins with whsec_. */
 const GOOD_KEY_BYTES = 24
 
-/** What is doubtful about a setting that is accepted. The log warns of it at the start, and so does doctor. */
+/**
+ * What is doubtful about a setting that is accepted. The log warns of it at the start, and so does doctor, whose cause it
+ * is.
+ */
 export interface Doubt {
-  readonly kind: keyof typeof texts
+  readonly cause: keyof typeof texts
   /** The name of the setting. */
   readonly name: string
 }
 
-/** All doubts: first about the secrets of the webhook, then by kind. */
+/** All doubts: first about the secrets of the webhook, then by cause. */
 export function doubtsAbout({ env, settings }: { env: Env; settings: Settings }): Doubt[] {
   const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS } = settings
   const { LERNITO_LMS_URL: lms, LERNITO_NOTIFY_URL: notify, LERNITO_DATABASE_URL: database } = settings
-  const all: [Doubt['kind'], readonly string[]][] = [
-    ['unknown', unknownSettings(env)],
-    ['plain_database', isPlainDatabaseOnPublicHost(database) ? ['LERNITO_DATABASE_URL'] : []],
-    ['plain_lms', isPlainHttpToPublicHost(lms) ? ['LERNITO_LMS_URL'] : []],
-    ['plain_notify', notify !== undefined && isPlainHttpToPublicHost(notify) ? ['LERNITO_NOTIFY_URL'] : []],
-    ['sample', sampleSecrets(settings)],
+  const all: [Doubt['cause'], readonly string[]][] = [
+    ['settings.unknown', unknownSettings(env)],
+    ['settings.plain_database', isPlainDatabaseOnPublicHost(database) ? ['LERNITO_DATABASE_URL'] : []],
+    ['settings.plain_http', isPlainHttpToPublicHost(lms) ? ['LERNITO_LMS_URL'] : []],
+    ['settings.plain_http', notify !== undefined && isPlainHttpToPublicHost(notify) ? ['LERNITO_NOTIFY_URL'] : []],
+    ['settings.sample_secret', sampleSecrets(settings)],
   ]
   return [
     ...Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS }).flatMap(doubtsAboutSecret),
-    ...all.flatMap(([kind, names]) => names.map((name) => ({ kind, name }))),
+    ...all.flatMap(([cause, names]) => names.map((name) => ({ cause, name }))),
   ]
 }
 
@@ -39,15 +42,15 @@ function doubtsAboutSecret([name, secret]: [string, string | undefined]): Doubt[
   if (secret === undefined) return []
   const isShortKey = secret.startsWith('whsec_') && keyLength(secret) < GOOD_KEY_BYTES
   return [
-    ...(secret.length < GOOD_SECRET_LENGTH ? [{ kind: 'short', name } as const] : []),
-    ...(isShortKey ? [{ kind: 'short_key', name } as const] : []),
-    ...(secret.trim() !== secret ? [{ kind: 'space', name } as const] : []),
+    ...(secret.length < GOOD_SECRET_LENGTH ? [{ cause: 'secret.short', name } as const] : []),
+    ...(isShortKey ? [{ cause: 'secret.short_key', name } as const] : []),
+    ...(secret.trim() !== secret ? [{ cause: 'secret.space', name } as const] : []),
   ]
 }
 
 /** Warnings about settings that are accepted: a sentence or two each, without a secret. */
 export const warningsFor = (of: { env: Env; settings: Settings }): string[] =>
-  doubtsAbout(of).map(({ kind, name }) => texts[kind].replace('{name}', () => name))
+  doubtsAbout(of).map(({ cause, name }) => texts[cause].replace('{name}', () => name))
 
 /** What the programs in examples/ read: a developer of the shop may have them beside the sandbox. */
 const OF_EXAMPLES = ['LERNITO_URL', 'LERNITO_QUEUE', 'LERNITO_STATES']

@@ -1,13 +1,13 @@
 import { runUntilSignal } from '../../../src/cli/command.ts'
 import { buildService } from '../../../src/service/service.ts'
-import { readSettings } from '../../../src/service/settings/read.ts'
+import { readSettings, SETTINGS_SCHEMA } from '../../../src/service/settings/settings.ts'
 import { createLog } from '../../../src/service/telemetry/log.ts'
 
 /**
  * `serve`, but a silent replica is pruned after one second instead of twenty, or after DEAD_AFTER_MS, and its machine's
  * clock is TEST_CLOCK_AHEAD_MS ahead. On a busy machine, one that lives may be silent for a second too.
  */
-const { settings } = readSettings({ env: process.env })
+const settings = readSettings({ env: process.env, schema: SETTINGS_SCHEMA })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const ahead = Number(process.env.TEST_CLOCK_AHEAD_MS ?? 0)
 const now = (): number => Date.now() + ahead

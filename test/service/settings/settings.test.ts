@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { rootCertificates } from 'node:tls'
 import { AppError } from '../../../src/service/lib/errors.ts'
-import { readSettings } from '../../../src/service/settings/read.ts'
-import { SETTINGS } from '../../../src/service/settings/settings.ts'
+import { readSettings, SETTINGS, SETTINGS_SCHEMA } from '../../../src/service/settings/settings.ts'
+import { warningsFor } from '../../../src/service/settings/warnings.ts'
 
 const GOOD = {
   LERNITO_WEBHOOK_SECRET: 'a-secret-of-this-shop-alone',
@@ -16,12 +16,17 @@ const GOOD = {
 }
 type Env = Readonly<Record<string, string | undefined>>
 
-const read = (env: Env) => readSettings({ env: { ...GOOD, ...env } })
+/** The settings of an environment, and the warnings about them. */
+function readAll(env: Env) {
+  const settings = readSettings({ env, schema: SETTINGS_SCHEMA })
+  return { settings, warnings: warningsFor({ env, settings }) }
+}
+const read = (env: Env) => readAll({ ...GOOD, ...env })
 
 /** The lines of the error; none if the settings are valid. */
 function refusal(env: Env): string[] {
   try {
-    readSettings({ env })
+    readAll(env)
     return []
   } catch (error) {
     assert(error instanceof AppError)
@@ -39,7 +44,7 @@ async function secretFile(t: TestContext, content: string): Promise<string> {
 }
 
 test('the required settings are enough, and the others have the documented defaults', () => {
-  const { settings, warnings } = readSettings({ env: { ...GOOD, PATH: '/bin', LERNITO: 'no prefix' } })
+  const { settings, warnings } = readAll({ ...GOOD, PATH: '/bin', LERNITO: 'no prefix' })
   assert.deepEqual(warnings, [])
   assert.deepEqual(settings, {
     ...GOOD,
@@ -230,7 +235,7 @@ test('a secret with its file, an unreadable file and an empty file each get one 
 
 test('an empty setting counts as not set', () => {
   const empty = Object.fromEntries(SETTINGS.map(({ name }) => [name, '']))
-  const { settings, warnings } = readSettings({ env: { ...empty, LERNITO_WEBHOOK_SECRET_FILE: '', ...GOOD } })
+  const { settings, warnings } = readAll({ ...empty, LERNITO_WEBHOOK_SECRET_FILE: '', ...GOOD })
   assert.deepEqual(settings, read({}).settings)
   assert.deepEqual(warnings, [])
 })
