@@ -1,12 +1,9 @@
 import { Kysely, MysqlDialect, sql } from 'kysely'
-import { AppError } from '../../service/lib/errors.ts'
+import { mysqlServerOf } from '../../service/settings/checks.ts'
 import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
-import type { Server } from './connection.ts'
 import { serverErrorOf } from './errors.ts'
 import type { Limits } from './pool.ts'
-
-const DEFAULT_PORT = 3306
 
 /**
  * A count of a million deliveries takes seconds, and must neither fail for that nor take the connections of the webhooks.
@@ -37,7 +34,10 @@ export function openMysql({
   ca: string | null
   idleTimeoutMs: number
 }): Database {
-  const server = readServer({ url, ca })
+  const named = mysqlServerOf(url)
+  if (named === null) throw new Error('the URL of the database was not checked') // it may hold the password
+  const { hasTls, ...place } = named
+  const server = { ...place, tls: hasTls ? { ca } : null }
   const open = (limits?: Limits): Kysely<Tables> =>
     new Kysely<Tables>({
       dialect: new MysqlDialect({
@@ -59,25 +59,5 @@ export function openMysql({
     close: async () => {
       await Promise.all([db.destroy(), reports.destroy()])
     },
-  }
-}
-
-/** The error quotes nothing of the URL, which may hold the password. */
-function readServer({ url, ca }: { url: string; ca: string | null }): Server {
-  try {
-    const { hostname, port, username, password, pathname, searchParams } = new URL(url)
-    return {
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: port === '' ? DEFAULT_PORT : Number(port),
-      user: decodeURIComponent(username),
-      password: decodeURIComponent(password),
-      database: decodeURIComponent(pathname.slice(1)),
-      tls: searchParams.get('tls') === 'verify' ? { ca } : null,
-    }
-  } catch {
-    throw new AppError(
-      'database.unreachable',
-      'LERNITO_DATABASE_URL is not of the form mysql://user:password@host:port/name. Write special characters of the password as %XX.',
-    )
   }
 }

@@ -117,28 +117,31 @@ export const databaseUrl = z
       'has another value of tls than verify and off. End it with ?tls=verify, or with ?tls=off inside your own network',
     abort: true,
   })
-  .refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
+  .refine((text) => /^sqlite:.+/.test(text) || mysqlServerOf(text) !== null, {
     error:
       'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX, and nothing but ?tls=verify or ?tls=off after it',
   })
 
-function isMysqlUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
-  const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
-  const isPlain = /^(\?tls=(verify|off))?$/.test(search) && hash === ''
-  return protocol === 'mysql:' && named && isPlain && [username, password, pathname].every(isDecodable)
-}
-
-/** Whether each %XX of a part of a URL belongs to a character in UTF-8. */
-function isDecodable(part: string): boolean {
+/** The MySQL or MariaDB server that a URL names, with the user and the database there; null if it isn't such a URL. */
+export function mysqlServerOf(url: string) {
+  if (!URL.canParse(url)) return null
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(url)
+  if (protocol !== 'mysql:' || hostname === '' || username === '' || !/^\/[^/]+$/.test(pathname)) return null
+  if (!/^(\?tls=(verify|off))?$/.test(search) || hash !== '') return null
   try {
-    decodeURIComponent(part)
-    return true
+    return {
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? MYSQL_PORT : Number(port),
+      user: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+      database: decodeURIComponent(pathname.slice(1)),
+      hasTls: search === '?tls=verify',
+    }
   } catch {
-    return false
+    return null // some %XX belongs to no character in UTF-8
   }
 }
+const MYSQL_PORT = 3306
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
