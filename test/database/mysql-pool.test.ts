@@ -105,7 +105,9 @@ describe('the pool of connections to MariaDB', { skip: NO_MARIADB }, async () =>
     await ask(reading, 'commit')
     writing.release()
     reading.release()
+    const began = performance.now()
     await until('the end of all', async () => (await ids()).length === 0 || undefined)
+    assert.ok(performance.now() - began < 10_000) // and not after 30 s, when those that nobody uses take their leave
     const known = before.map(({ threadId }) => threadId)
     const after = await take()
     assert.ok(!known.includes(after.threadId))

@@ -23,19 +23,15 @@ export interface Server {
  * Opens a connection to a MySQL or MariaDB server. Calls `onReady` once when statements can be sent, and `onLost` once
  * with the error when the connection is lost or could not be made. See sslOptionsFor for `ssl`.
  */
-export function openConnection({
-  server: { tls, ...server },
-  ssl,
-  idleTimeoutMs,
-  onReady,
-  onLost,
-}: {
+export function openConnection(of: {
   server: Server
   ssl: SslOptions | null
   idleTimeoutMs: number
   onReady: () => void
   onLost: (error: Error) => void
 }) {
+  const { ssl, idleTimeoutMs, onReady, onLost } = of
+  const { tls, ...server } = of.server
   const socket = connect({ host: server.host, port: server.port, noDelay: true, keepAlive: true })
   const driver = createConnection({
     ...server,
@@ -72,6 +68,8 @@ export function openConnection({
   })
   return {
     driver,
+    /** Whether to close it after its use: see retire in pool.ts. */
+    isRetired: false,
     /** Resolves when the socket is closed. */
     closed,
     /** Cuts the connection at once, and its transaction with it. The statement in progress fails. */

@@ -60,16 +60,16 @@ export function createBoundedPool({ server, idleTimeoutMs, limits }: PoolParts):
     })
     all.add(connection)
   }
-  const { isRetired, retire } = createRetirement({ all, idle })
   const release = (connection: ServerConnection): void => {
     if (isClosed || !all.has(connection)) return
-    const next = isRetired(connection) ? null : waiting.takeFirst()
+    const next = connection.isRetired ? null : waiting.takeFirst()
     if (next !== null) next(null, use(connection))
     // `onLost` then opens another one for those who wait.
-    else if (isRetired(connection)) connection.leave()
+    else if (connection.isRetired) connection.leave()
     else idle.add(connection)
   }
-  const use = (connection: ServerConnection): MysqlPoolConnection => useOf({ connection, statementMs, release, retire })
+  const use = (connection: ServerConnection): MysqlPoolConnection =>
+    useOf({ connection, statementMs, release, retireAll: () => retire({ all, idle }) })
   return {
     getConnection: (callback) => {
       const latest = idle.takeLast() // the one that was used last: so those that aren't needed are closed
@@ -80,11 +80,9 @@ export function createBoundedPool({ server, idleTimeoutMs, limits }: PoolParts):
     },
     end: async (callback) => {
       isClosed = true
-      for (let next = waiting.takeFirst(); next !== null; next = waiting.takeFirst()) next(closed(), NONE)
-      for (const connection of all) {
-        idle.remove(connection)
-        connection.leave()
-      }
+      for (const next of waiting.takeAll()) next(closed(), NONE)
+      idle.takeAll()
+      for (const connection of all) connection.leave()
       await Promise.all([...all].map((connection) => connection.closed)) // an open socket would keep the process alive
       callback(null)
     },
@@ -95,19 +93,9 @@ export function createBoundedPool({ server, idleTimeoutMs, limits }: PoolParts):
  * After a failover, the connections from before all lead to the old server. It still answers reads, with what is no longer
  * true. So all are closed: those in use at the end of their use, because a commit may be in progress.
  */
-function createRetirement({ all, idle }: { all: ReadonlySet<ServerConnection>; idle: Line<ServerConnection> }) {
-  const retired = new WeakSet<ServerConnection>()
-  const isRetired = (connection: ServerConnection): boolean => retired.has(connection)
-  return {
-    isRetired,
-    retire: (connection: ServerConnection): void => {
-      if (isRetired(connection)) return
-      for (const one of all) {
-        retired.add(one)
-        if (idle.remove(one)) one.leave()
-      }
-    },
-  }
+function retire({ all, idle }: { all: ReadonlySet<ServerConnection>; idle: Line<ServerConnection> }): void {
+  for (const one of all) one.isRetired = true
+  for (const one of idle.takeAll()) one.leave()
 }
 
 /** Those who wait, in their order. Who has waited for `ms` leaves the line, and `expire` gets it. */
@@ -130,6 +118,7 @@ function createLine<One>({ ms, expire }: { ms: number; expire: (one: One) => voi
     },
     takeFirst: (): One | null => take(timers.keys().next().value),
     takeLast: (): One | null => take([...timers.keys()].at(-1)),
+    takeAll: (): One[] => [...timers.keys()].filter(remove),
   }
 }
 type Line<One> = ReturnType<typeof createLine<One>>
@@ -162,13 +151,13 @@ function useOf({
   connection,
   statementMs,
   release,
-  retire,
+  retireAll,
 }: {
   connection: ServerConnection
   statementMs: number
   release: (connection: ServerConnection) => void
   /** Called when the server serves no writes any more. */
-  retire: (connection: ServerConnection) => void
+  retireAll: () => void
 }): MysqlPoolConnection {
   const { driver, cut } = connection
   let isReleased = false
@@ -185,7 +174,7 @@ function useOf({
     query: (sql, values, callback) => {
       const end = (error: unknown, result: RowDataPacket[] | ResultSetHeader): void => {
         clearTimeout(timer)
-        if (serverErrorOf(error)?.retired) retire(connection)
+        if (serverErrorOf(error)?.retired && !connection.isRetired) retireAll()
         // Cutting a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
         if (error && sql === 'rollback') cut(new Error('the transaction could not be rolled back'))
         callback?.(sql === 'rollback' ? null : error, error ? [] : result)
