@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { markedHtml } from '../../src/console/pages/search/hits.ts'
+import { markedHtml } from '../../src/console/pages/search.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { holdCalls } from '../service/serving.ts'
