@@ -4,6 +4,7 @@ import { type AppError, isUnreachable } from '../service/lib/errors.ts'
 import { addCourseNames } from './layout/course-names.ts'
 import { addGuard } from './layout/guard.ts'
 import { sendMessage } from './layout/layout.ts'
+import { decoratePages } from './layout/pages.ts'
 import { decorateRequests } from './layout/request.ts'
 import { addStaticFiles } from './layout/static-files.ts'
 import { addStatus } from './layout/status.ts'
@@ -81,6 +82,7 @@ export function consoleRoutes(parts: ConsoleParts): void {
       await scope.register(cookie)
       acceptFormsOnly(scope)
       decorateRequests({ scope, publicUrl })
+      decoratePages(scope)
       addGuard({ scope, findSession: sessions.find })
       answerErrors(scope, parts)
       const page = pageParts(parts, scope)

@@ -25,8 +25,7 @@ export interface Crumb {
 }
 
 /** What a page has besides what its request tells. */
-interface Page {
-  readonly reply: FastifyReply
+export interface Page {
   /** 200 if there is none. */
   readonly status?: number
   readonly title: string
@@ -44,8 +43,12 @@ interface Page {
   readonly search?: string
 }
 
+interface Sent extends Page {
+  readonly reply: FastifyReply
+}
+
 /** The menu beside the page, and the search above it. Without a session, only the name of the product. */
-function frameHtml({ reply, current, search }: Page): { side: string; top: string } {
+function frameHtml({ reply, current, search }: Sent): { side: string; top: string } {
   const { session, status } = reply.request
   if (session === null) {
     return { side: '', top: html`<header class="plain"><a class="name" href="~/">${TEXTS.product}</a></header>` }
@@ -103,7 +106,7 @@ function keysHtml(): string {
 <p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
 }
 
-function pageHtml(of: Page): string {
+function pageHtml(of: Sent): string {
   const { reply, title, main, crumbs = [], intro, aside } = of
   const { session, zone, method } = reply.request
   const file = (name: string): string => `~${fileUrl(name)}`
@@ -139,13 +142,13 @@ function pageHtml(of: Page): string {
 }
 
 /** Answers with a complete page. */
-export function sendPage(of: Page): FastifyReply {
+export function sendPage(of: Sent): FastifyReply {
   const { reply, status = 200 } = of
   return sendHtml(reply.code(status), pageHtml(of))
 }
 
 /** Answers with a message, and a link to the next step. */
-export function sendMessage(of: Omit<Page, 'main'> & { text: string; action: string; link: string }): FastifyReply {
+export function sendMessage(of: Omit<Sent, 'main'> & { text: string; action: string; link: string }): FastifyReply {
   const { text, action, link, ...page } = of
   return sendPage({ ...page, main: html`<p>${text}</p><p><a class="button" href="${link}">${action}</a></p>` })
 }

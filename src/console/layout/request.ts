@@ -13,9 +13,6 @@ declare module 'fastify' {
   }
 }
 
-/** The parameters of a route whose address names one delivery, person or replay. */
-export type WithId = { Params: { id: string } }
-
 /** A script sets it, so it has no protection, and its value is checked. */
 const ZONE_COOKIE = 'lernito_zone'
 
@@ -38,10 +35,6 @@ export function sessionOf({ session }: FastifyRequest): Session {
   if (session === null) throw new Error('a page of the console was reached without a session')
   return session
 }
-
-/** Returns the path of the page of the delivery that a request's address names, below the console's base. */
-export const deliveryPath = ({ params: { id } }: FastifyRequest<WithId>): string =>
-  `/deliveries/${encodeURIComponent(id)}`
 
 /** Whether htmx asks for parts of a page, and not the browser for a page. */
 export const isUpdate = ({ headers }: FastifyRequest): boolean => headers['hx-request'] === 'true'

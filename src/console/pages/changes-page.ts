@@ -6,7 +6,6 @@ import { reasonName } from '../../sale/words.ts'
 import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../layout/format.ts'
-import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
@@ -17,7 +16,7 @@ const PAGE = 50
 /** Adds the page that lists who changed what: the events that have an actor. The bulk replays that still run come first. */
 export function addChanges(parts: PageParts): void {
   const { scope, operations } = parts
-  scope.get('/changes', async (request, reply) => {
+  scope.page('/changes', async ({ request }) => {
     const after = queryOf(request).get('after')
     const [{ items, next }, running] = await Promise.all([
       operations.audit({ limit: PAGE, after }),
@@ -30,7 +29,7 @@ export function addChanges(parts: PageParts): void {
         ? html`<p>${words.none}</p>`
         : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, request.courseName)).join('')}</ol>`
     const main = html`<p>${words.intro}</p>!${running.length === 0 ? '' : html`<h2>${words.running}</h2>!${runningHtml(running)}<h2>${words.all}</h2>`}!${list}!${older}`
-    return sendPage({ reply, title: words.title, current: '/changes', main })
+    return { title: words.title, current: '/changes', main }
   })
 }
 

@@ -7,7 +7,6 @@ import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
 import { agoHtml, courseUrl, durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
-import { sendPage } from '../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
@@ -22,14 +21,14 @@ const UNSOLD_MAX = 200
 /** Adds the page with the courses that were sold here, and what the LMS says about each; it updates itself. */
 export function addCourses(parts: PageParts): void {
   const { scope, now } = parts
-  scope.get(PATH, async (request, reply) => {
+  scope.page(PATH, async ({ request }) => {
     const { from, to } = readQuery(queryOf(request))
     const href = (period: Period): string => `~${PATH}${queryText({ ...period })}`
     const view = await readView(parts, request, { from, to })
     const page = { ...view, now: now(), lmsUrl: parts.lmsUrl }
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `~${PATH}` })
     const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
-    return sendPage({ reply, title: words.title, aside, current: PATH, main })
+    return { title: words.title, aside, current: PATH, main }
   })
 }
 

@@ -2,7 +2,6 @@ import { html } from 'ghtml'
 import type { Band, Incident, WaitedSales } from '../../operators/incidents/incidents.ts'
 import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
 import { durationText, fillCount, timeHtml } from '../layout/format.ts'
-import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
@@ -13,7 +12,7 @@ const words = TEXTS.incidents
 /** Adds the page that lists when the LMS or the database was away, and what that meant for sales. */
 export function addIncidents({ scope, operations, now }: PageParts): void {
   const path = '/incidents'
-  scope.get(path, async (request, reply) => {
+  scope.page(path, async ({ request }) => {
     const after = queryOf(request).get('after')
     const { items, next } = await operations.incidents(after)
     const rows = items.map((item) => cellsOf(item, now()))
@@ -22,7 +21,7 @@ export function addIncidents({ scope, operations, now }: PageParts): void {
     // One that isn't over is on the first page.
     const status = html`<p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>`
     const main = html`<div id="incidents" !${refreshes({ url: `~${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${after === null ? status : ''}!${list}!${older}</div>`
-    return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
+    return { title: words.title, intro: words.intro, current: path, main }
   })
 }
 

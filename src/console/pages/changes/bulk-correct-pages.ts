@@ -8,8 +8,7 @@ import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { differenceHtml, figureHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { queryOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
@@ -41,35 +40,33 @@ export function addBulkCorrection(parts: PageParts): void {
   const { scope, operations, now } = parts
   const crumbs = [{ path: '/', label: TEXTS.overview.title }]
 
-  scope.get('/correct', async (request, reply) => {
+  scope.page('/correct', async ({ request }) => {
     const parameters = queryOf(request)
     const query = readQuery(parameters)
     const wrong = await wrongKeysOf(parts, request, query)
     const [first] = wrong
     if (first === undefined || wrong.length > 1) {
       const main = choiceHtml(query, wrong)
-      return sendPage({ reply, title: words.untitled, crumbs, current: '/deliveries', main })
+      return { title: words.untitled, crumbs, current: '/deliveries', main }
     }
     const view = await readPreview(parts, { request, query: { ...query, ...first }, written: targetOf(parameters) })
     const title = view.to === null ? words.untitled : correctionTitle(view.total, view.to, request.courseName)
-    return sendPage({ reply, title, crumbs, current: '/deliveries', main: previewHtml(view) })
+    return { title, crumbs, current: '/deliveries', main: previewHtml(view) }
   })
 
-  scope.post('/correct', async (request, reply) => {
-    const form = formOf(request)
+  scope.form('/correct', async ({ request, form, by }) => {
     const query = readQuery(form)
     const until = Number(form.get('until') ?? Number.NaN)
     const course = await parts.lms.findCourse(targetOf(form))
     const isOurs = WRONG_KEYS.some((code) => code === query.cause) && query.about !== '' && until <= now()
     // Without the course in the LMS, all of them would fail again: the preview says so.
     if (!isOurs || !course.ok || course.value === null) {
-      const again = queryText({ ...query, enroll_in: targetOf(form) })
-      return reply.redirect(`${request.site.base}/correct${again}`, 303)
+      return `/correct${queryText({ ...query, enroll_in: targetOf(form) })}`
     }
     const filter = { ...filterOf(query, request.zone), to: until }
     const corrects = { from: query.about, to: course.value.key }
-    const { id } = await operations.startReplay({ filter, corrects, by: sessionOf(request).username })
-    return reply.redirect(`${request.site.base}/replays/${id}`, 303)
+    const { id } = await operations.startReplay({ filter, corrects, by })
+    return `/replays/${id}`
   })
 }
 

@@ -1,14 +1,11 @@
-import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { hiddenFields, invalidMark, problemHtml } from '../../layout/elements.ts'
 import { fillCount } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { queryOf } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { readQuery } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
 import { keepsCourse } from '../deliveries/next-steps.ts'
@@ -27,36 +24,31 @@ export function addBulkHandled(parts: PageParts): void {
         .filter((id) => id !== ''),
     )
 
-  /** @param sent the selection and what its form came to; null: no form was sent */
-  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
-    const { request } = reply
+  // What is sent is the selection, and what its form came to.
+  scope.page('/handled', async ({ request, sent }) => {
     const items = await selectedOf(sent ?? queryOf(request))
     const above = sent?.has('handled') ? resultsHtml(sent) : orderHtml(sent, items)
     const main = above + (items.length === 0 ? '' : tableHtml(items, { parts, request }))
-    return sendPage({ reply, title: fillCount(words.title, items.length), crumbs, current: '/deliveries', main })
-  }
+    return { title: fillCount(words.title, items.length), crumbs, current: '/deliveries', main }
+  })
 
-  scope.get('/handled', (request, reply) => send(reply, sentForm(request)))
-
-  scope.post('/handled', async (request, reply) => {
-    const form = formOf(request)
+  scope.form('/handled', async ({ form, by }) => {
     const items = await selectedOf(form)
     const values = new URLSearchParams({ ids: items.map(({ id }) => id).join(',') })
-    const lead = () => leadToPage({ reply, path: '/handled', values }, () => send(reply, values))
     const note = (form.get('note') ?? '').trim()
     if (note === '') {
       values.set('problem', 'noNote')
-      return lead()
+      return { values }
     }
     const results = { handled: 0, already: 0, unknown: 0, outdated: 0 }
     // One after the other: each is a change of its own, so what is done when the service stops stays done.
     for (const { id } of items) {
       const seen = Number(form.get(`seen_${id}`) ?? 0)
-      const { kind } = await operations.markHandled({ id, note, seen, by: sessionOf(request).username })
+      const { kind } = await operations.markHandled({ id, note, seen, by })
       results[kind] += 1
     }
     for (const [name, count] of Object.entries(results)) values.set(name, `${count}`)
-    return lead()
+    return { values }
   })
 }
 

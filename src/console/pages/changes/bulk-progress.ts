@@ -7,8 +7,6 @@ import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES, isDone, REASONS } from '../../../sale/types.ts'
 import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { chipsHtml, queryText } from '../deliveries/list-filters.ts'
@@ -27,22 +25,20 @@ export function addBulkProgress(parts: PageParts): void {
   const { scope, operations } = parts
   const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
 
-  scope.get<WithId>('/replays/:id', async (request, reply) => {
-    const { id } = request.params
+  scope.page('/replays/:id', async ({ request, id }) => {
     const [bulk, results] = await Promise.all([operations.bulkReplay(id), operations.replayResults(id)])
-    if (bulk === null) return reply.callNotFound()
+    if (bulk === null) return null
     const { corrects, total, replayed } = bulk
     const { items } =
       replayed > LISTED ? { items: [] } : await operations.list({ filter: { replay: id }, limit: LISTED })
     const main = progressHtml({ parts, request, bulk, results, items: failedFirst(items) })
     const title = corrects === null ? words.title : correctionTitle(total, corrects.to, request.courseName)
-    return sendPage({ reply, title, crumbs, current: '/deliveries', main })
+    return { title, crumbs, current: '/deliveries', main }
   })
 
-  scope.post<WithId>('/replays/:id/stop', async (request, reply) => {
-    const stopped = await operations.stopReplay({ id: request.params.id, by: sessionOf(request).username })
-    if (stopped === null) return reply.callNotFound()
-    return reply.redirect(`${request.site.base}/replays/${stopped.id}`, 303)
+  scope.form('/replays/:id/stop', async ({ id, by }) => {
+    const stopped = await operations.stopReplay({ id, by })
+    return stopped === null ? null : `/replays/${id}`
   })
 }
 

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
@@ -7,12 +7,9 @@ import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { EnrollmentRequest } from '../../../sale/types.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { hiddenFields, seenField, seenOf, seenValue } from '../../layout/elements.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Answered, LmsCalls } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 import { accountStateHtml } from '../deliveries/people-page.ts'
 import { courseIdsOf, errorsHtml, errorTexts, readSaleForm, type SaleForm, saleFields } from './test-sale-page.ts'
@@ -27,51 +24,36 @@ export function addCorrection(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/correct'
 
-  /** @param sent the form to preview; null: the page is opened */
-  const send = async (
-    reply: FastifyReply,
-    { delivery, seen, sent }: { delivery: Shown; seen: number; sent: SaleForm | null },
-  ): Promise<FastifyReply> => {
-    const here = { request: reply.request, id: delivery.id, seen }
-    const form = sent ?? formOfDelivery(delivery)
+  scope.page(path, async ({ request, id, sent }) => {
+    const delivery = await operations.show(id)
+    if (delivery === null) return null
+    const here = { request, id, seen: (sent === null ? undefined : seenOf(sent)) ?? delivery.lastEvent }
+    const form = sent === null ? formOfDelivery(delivery) : readSaleForm(sent)
     const { above, invalid = [] } =
       sent === null
         ? { above: await missingHtml(lms, here, delivery) }
         : await previewHtml(parts, here, { form, delivery })
     const main = formHtml(here, { form, above, invalid })
-    return sendPage({ reply, title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main })
-  }
-
-  scope.get<WithId>(path, async (request, reply) => {
-    const delivery = await operations.show(request.params.id)
-    if (delivery === null) return reply.callNotFound()
-    const sent = sentForm(request)
-    const seen = (sent === null ? undefined : seenOf(sent)) ?? delivery.lastEvent
-    return send(reply, { delivery, seen, sent: sent === null ? null : readSaleForm(sent) })
+    return { title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main }
   })
 
-  scope.post<WithId>(path, async (request, reply) => {
-    const delivery = await operations.show(request.params.id)
-    if (delivery === null) return reply.callNotFound()
-    const { id } = delivery
-    const fields = formOf(request)
+  scope.form(path, async ({ id, form: fields, by }) => {
+    const delivery = await operations.show(id)
+    if (delivery === null) return null
     const form = readSaleForm(fields)
     // What the operator saw when they opened the form, however many previews they made since.
     const seen = seenOf(fields) ?? delivery.lastEvent
     if (fields.get('step') === 'correct') {
       const changes = changesOf(delivery, form)
       const withdraw = fields.get('withdraw') === 'yes' ? { paid: fields.get('paid') === 'yes' } : null
-      const done = await operations.correct({ id, ...changes, seen, withdraw, by: sessionOf(request).username })
-      if (done.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'correct', ...done })
+      const done = await operations.correct({ id, ...changes, seen, withdraw, by })
+      if (done.kind === 'outdated') return leadToOutdated('correct', fields, done)
       if (done.kind === 'corrected') {
         const result = done.withdrawal?.kind === 'ordered' ? 'correctedWithdrawing' : 'corrected'
-        return reply.redirect(`${request.site.base}/deliveries/${done.id}?done=${result}`, 303)
+        return `/deliveries/${done.id}?done=${result}`
       }
     }
-    const values = new URLSearchParams({ ...form, ...seenValue(seen) })
-    return leadToPage({ reply, path: `/deliveries/${id}/correct`, values }, () =>
-      send(reply, { delivery, seen, sent: form }),
-    )
+    return { values: new URLSearchParams({ ...form, ...seenValue(seen) }) }
   })
 }
 

@@ -1,13 +1,9 @@
-import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
 import { hiddenFields, invalidMark, problemHtml } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { ForgetAnswer, PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { readEmail } from '../deliveries/people-page.ts'
 
 const words = TEXTS.forget
@@ -17,28 +13,24 @@ export function addForget({ scope, operations, forget }: PageParts): void {
   const crumbs = [{ path: '/people', label: TEXTS.people.title }]
   const path = '/people/forget'
 
-  /** @param sent the order, and if it was carried out, what it came to */
-  const send = async (reply: FastifyReply, sent: URLSearchParams): Promise<FastifyReply> => {
-    const { request } = reply
-    const [email, allowances] = [readEmail(sent), sent.get('allowances') === 'yes']
-    if (!isWholeAddress(email)) return reply.redirect(`${request.site.base}/people`, 303)
-    const page = { email, allowances }
+  // What is sent is the order, and if it was carried out, what it came to.
+  scope.page(path, async ({ sent }) => {
+    const email = sent === null ? '' : readEmail(sent)
+    if (sent === null || !isWholeAddress(email)) return '/people'
+    const page = { email, allowances: sent.get('allowances') === 'yes' }
     const main = sent.has('kind')
       ? answerHtml({ ...page, answer: sent })
       : orderHtml({ ...page, person: await operations.person(email), isWrong: sent.has('confirm') })
-    return sendPage({ reply, title: words.title, crumbs, current: '/people', main })
-  }
+    return { title: words.title, crumbs, current: '/people', main }
+  })
 
-  scope.get(path, (request, reply) => send(reply, sentForm(request) ?? new URLSearchParams()))
-
-  scope.post(path, async (request, reply) => {
-    const form = formOf(request)
+  scope.form(path, async ({ form, by }) => {
     const [email, typed, allowances] = [readEmail(form), form.get('confirm'), form.get('allowances') === 'yes']
     const values = new URLSearchParams({ email, ...(allowances ? { allowances: 'yes' } : {}) })
     if (typed !== null) values.set('confirm', 'typed')
     const isConfirmed = isWholeAddress(email) && typed?.trim().toLowerCase() === email.toLowerCase()
-    if (isConfirmed) addAnswer(values, await forget({ email, by: sessionOf(request).username, allowances }))
-    return leadToPage({ reply, path, values }, () => send(reply, values))
+    if (isConfirmed) addAnswer(values, await forget({ email, by, allowances }))
+    return { values }
   })
 }
 

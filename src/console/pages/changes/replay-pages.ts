@@ -3,8 +3,7 @@ import type { Preview } from '../../../operators/changes/bulk-replay.ts'
 import { isDone, isStopped } from '../../../sale/types.ts'
 import { hiddenFields } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { queryOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { chipsHtml, filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
@@ -17,7 +16,7 @@ export function addReplayPages(parts: PageParts): void {
   const { scope, operations } = parts
   const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
 
-  scope.get('/replay', async (request, reply) => {
+  scope.page('/replay', async ({ request }) => {
     const parameters = queryOf(request)
     const [query, enrolled] = [readQuery(parameters), parameters.get('enrolled') === 'yes']
     const filter = filterOf(query, request.zone)
@@ -27,14 +26,13 @@ export function addReplayPages(parts: PageParts): void {
     const main = html`!${introHtml(query)}!${chipsHtml(filter, request.courseName) || html`<p>${words.all}</p>`}
 <p><a href="~/deliveries${queryText(query)}">${words.change}</a></p>
 !${found}`
-    return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
+    return { title: words.title, crumbs, current: '/deliveries', main }
   })
 
-  scope.post('/replay', async (request, reply) => {
-    const form = formOf(request)
+  scope.form('/replay', async ({ request, form, by }) => {
     const order = { filter: filterOf(readQuery(form), request.zone), enrolled: form.get('enrolled') === 'yes' }
-    const { id } = await operations.startReplay({ ...order, by: sessionOf(request).username })
-    return reply.redirect(`${request.site.base}/replays/${id}`, 303)
+    const { id } = await operations.startReplay({ ...order, by })
+    return `/replays/${id}`
   })
 }
 

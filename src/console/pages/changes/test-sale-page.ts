@@ -1,14 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { FieldErrors } from '../../../sale/payload/rules.ts'
 import type { Course } from '../../../shop/courses/catalogue.ts'
 import { hiddenFields, invalidMark, PROBLEM_ID } from '../../layout/elements.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 
 const words = TEXTS.testSale
 const formWords = TEXTS.operatorForm
@@ -20,33 +16,29 @@ const COURSES_MAX = 20_000
 /** Adds the page on which an operator makes a test sale. */
 export function addTestSale({ scope, operations, readCatalogue }: PageParts): void {
   const path = '/test-sale'
-  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
+  scope.page(path, async ({ sent }) => {
     const form = readSaleForm(sent ?? new URLSearchParams())
     const [nonce, errors] = [sent?.get('nonce') ?? randomUUID(), sent?.getAll('error') ?? []]
     const above = errors.length === 0 ? '' : errorsHtml(errors)
     const { courses } = await readCatalogue()
     const page = { form, nonce, courses, chosen: sent?.get('course') ?? '', invalid: sent?.getAll('invalid') ?? [] }
     const main = html`<p>${words.intro}</p>!${above}!${testSaleForm(page)}`
-    return sendPage({ reply, title: words.title, current: '/deliveries', main })
-  }
+    return { title: words.title, current: '/deliveries', main }
+  })
 
-  scope.get(path, (request, reply) => send(reply, sentForm(request)))
-
-  scope.post(path, async (request, reply) => {
-    const fields = formOf(request)
+  scope.form(path, async ({ form: fields, by }) => {
     const form = readSaleForm(fields)
     const course = (fields.get('course') ?? '').slice(0, COURSES_MAX)
     // The same form sent twice is one sale.
     const nonce = (fields.get('nonce') ?? '').slice(0, NONCE_MAX)
     const courseIds = [...(course === '' ? [] : [course]), ...courseIdsOf(form)]
-    const sale = { email: form.email, courseIds, nonce, by: sessionOf(request).username }
-    const sold = await operations.testSale(sale)
-    if (sold.kind === 'sold') return reply.redirect(`${request.site.base}/deliveries/${sold.id}?done=sold`, 303)
+    const sold = await operations.testSale({ email: form.email, courseIds, nonce, by })
+    if (sold.kind === 'sold') return `/deliveries/${sold.id}?done=sold`
     const values = new URLSearchParams({ ...form, course, nonce })
     for (const text of errorTexts(sold.errors)) values.append('error', text)
     // Of a whole sale, only the lack of a course is said.
     for (const field of Object.keys(sold.errors)) values.append('invalid', field === 'email' ? field : 'courseIds')
-    return leadToPage({ reply, path, values }, () => send(reply, values))
+    return { values }
   })
 }
 

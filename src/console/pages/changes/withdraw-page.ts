@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
@@ -8,12 +8,10 @@ import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { deliveryPath, formOf, sessionOf, type WithId } from '../../layout/request.ts'
+import type { Page } from '../../layout/layout.ts'
 import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { standingHtml } from '../deliveries/delivery-facts.ts'
 import { withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
@@ -29,27 +27,17 @@ export function addWithdrawal(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/withdraw'
 
-  scope.get<WithId>(path, async (request, reply) => {
-    const delivery = await operations.show(request.params.id)
-    if (delivery === null) return reply.callNotFound()
-    return sendForm(parts, reply, { request, delivery, sent: sentForm(request) })
+  scope.page(path, async ({ request, id, sent }) => {
+    const delivery = await operations.show(id)
+    return delivery === null ? null : pageOf(parts, { request, delivery, sent })
   })
 
-  scope.post<WithId>(path, async (request, reply) => {
-    const { id } = request.params
-    const form = formOf(request)
+  scope.form(path, async ({ id, form, by }) => {
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
-    const here = deliveryPath(request)
     const delivery = await operations.show(id)
-    if (delivery === null) return reply.callNotFound()
-    const again = (problem: Problem) => {
-      const values = new URLSearchParams(form)
-      values.set('problem', problem)
-      return leadToPage({ reply, path: `${here}/withdraw`, values }, () =>
-        sendForm(parts, reply, { request, delivery, sent: values }),
-      )
-    }
+    if (delivery === null) return null
+    const again = (problem: Problem) => ({ values: new URLSearchParams([...form, ['problem', problem]]) })
     if (courses.length === 0) return again('noCourse')
     const { withdrawable } = delivery
     const chosen = withdrawable?.courses.filter(({ course }) => hasCourse(courses, course)) ?? []
@@ -57,34 +45,24 @@ export function addWithdrawal(parts: PageParts): void {
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
     if (isPaid) return again('paidUnconfirmed')
-    const ordered = await operations.withdraw({
-      id,
-      courses,
-      paid,
-      note: (form.get('note') ?? '').trim(),
-      seen: seenOf(form),
-      by: sessionOf(request).username,
-    })
-    if (ordered.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'withdraw', ...ordered })
-    if (ordered.kind === 'unknown') return reply.callNotFound()
+    const note = (form.get('note') ?? '').trim()
+    const ordered = await operations.withdraw({ id, courses, paid, note, seen: seenOf(form), by })
+    if (ordered.kind === 'outdated') return leadToOutdated('withdraw', form, ordered)
+    if (ordered.kind === 'unknown') return null
     if (ordered.kind === 'refused') return again(ordered.why)
-    return reply.redirect(
-      `${request.site.base}${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`,
-      303,
-    )
+    return `/deliveries/${id}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`
   })
 }
 
 interface Order {
-  readonly request: FastifyRequest<WithId>
+  readonly request: FastifyRequest
   readonly delivery: Shown
   /** The form that was not carried out, with its problem; null: the page is opened. */
   readonly sent: URLSearchParams | null
 }
 
-async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promise<FastifyReply> {
+async function pageOf(parts: PageParts, of: Order): Promise<Page> {
   const { request, delivery, sent } = of
-  const here = `~${deliveryPath(request)}`
   const crumbs = crumbsOf(delivery)
   const pending = withdrawalsOf(delivery).filter(({ endedAt }) => endedAt === null)
   const text = textNamed(words.problems, sent?.get('problem'))
@@ -93,8 +71,8 @@ async function sendForm(parts: PageParts, reply: FastifyReply, of: Order): Promi
     pending.length > 0
       ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
       : await orderHtml(parts, of)
-  const main = html`!${warning}!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
-  return sendPage({ reply, title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main })
+  const main = html`!${warning}!${body}<p><a href="~/deliveries/${delivery.id}">${TEXTS.operatorForm.back}</a></p>`
+  return { title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main }
 }
 
 async function orderHtml({ lms, operations }: PageParts, { request, delivery, sent }: Order): Promise<string> {
@@ -118,7 +96,7 @@ async function orderHtml({ lms, operations }: PageParts, { request, delivery, se
   // What the operator saw when they opened the form, however often they sent it since.
   const seen = (sent === null ? undefined : seenOf(sent)) ?? lastEvent
   return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
-<form method="post" action="~${deliveryPath(request)}/withdraw" class="stack">!${seenField(seen)}
+<form method="post" action="~/deliveries/${id}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`

@@ -9,7 +9,6 @@ import { WRONG_KEYS } from '../../../queue/correct.ts'
 import type { Line } from '../../../sale/line.ts'
 import { hiddenFields, refreshes } from '../../layout/elements.ts'
 import { countedHtml, timeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
 import { isUpdate, queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
 import { TEXTS } from '../../layout/texts.ts'
@@ -37,13 +36,13 @@ export function addDeliveries(parts: PageParts): void {
   const { scope, operations, now } = parts
   const path = '/deliveries'
 
-  scope.get(path, async (request, reply) => {
+  scope.page(path, async ({ request }) => {
     const asked = now()
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     if (hasIgnored(query, parameters)) {
       // What is in the address is what the list shows.
-      return reply.redirect(`${request.site.base}${path}${queryText({ ...query, ...placeOf(parameters) })}`, 303)
+      return `${path}${queryText({ ...query, ...placeOf(parameters) })}`
     }
     const filter = filterOf(query, request.zone)
     const [found, counts, waited, form] = await Promise.all([
@@ -58,7 +57,7 @@ export function addDeliveries(parts: PageParts): void {
     const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, counted, place, became })
     const main = html`<div class="list-page">!${form}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
-    return sendPage({ reply, title: words.title, current, search: query.q, main })
+    return { title: words.title, current, search: query.q, main }
   })
 
   scope.get(`${path}.csv`, (request, reply) => {

@@ -11,8 +11,7 @@ import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
 import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { deliveryPath, formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { queryOf } from '../../layout/request.ts'
 import { TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { boxHtml } from './delivery-box.ts'
@@ -30,45 +29,41 @@ export function addDelivery(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = (request: FastifyRequest<WithId>, done: Done): string =>
-    `${request.site.base}${deliveryPath(request)}${queryText({ ...readQuery(queryOf(request)), done })}`
+  const resultUrl = ({ request, id }: { request: FastifyRequest; id: string }, done: Done): string =>
+    `/deliveries/${id}${queryText({ ...readQuery(queryOf(request)), done })}`
 
-  scope.get<WithId>(path, async (request, reply) => {
+  scope.page(path, async ({ request, id }) => {
     const query = readQuery(queryOf(request))
     const filter = filterOf(query, request.zone)
-    const read = await readDelivery(parts, { id: request.params.id, filter })
-    if (read === null) return reply.callNotFound()
+    const read = await readDelivery(parts, { id, filter })
+    if (read === null) return null
     const { delivery, neighbors } = read
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const aside = neighborsHtml(neighbors, queryText(query))
     const main = deliveryHtml(parts, request, read)
     const title = nameOf(delivery)
-    return sendPage({ reply, title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main })
+    return { title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main }
   })
 
-  scope.post<WithId>(`${path}/replay`, async (request, reply) => {
-    const { id } = request.params
-    const seen = seenOf(formOf(request))
-    const done = await operations.replayOne({ id, seen, by: sessionOf(request).username })
-    if (done.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'replay', ...done })
-    return reply.redirect(resultUrl(request, done.kind === 'due' ? 'replayed' : 'left'), 303)
+  scope.form(`${path}/replay`, async (order) => {
+    const { id, form, by } = order
+    const done = await operations.replayOne({ id, seen: seenOf(form), by })
+    if (done.kind === 'outdated') return leadToOutdated('replay', form, done)
+    return resultUrl(order, done.kind === 'due' ? 'replayed' : 'left')
   })
 
-  scope.post<WithId>(`${path}/check`, async (request, reply) => {
-    const [checked] = await checkNow({ ids: [request.params.id], by: sessionOf(request).username })
-    const found = checked !== undefined && !('failure' in checked)
-    return reply.redirect(resultUrl(request, found ? 'checked' : 'unchecked'), 303)
+  scope.form(`${path}/check`, async (order) => {
+    const [checked] = await checkNow({ ids: [order.id], by: order.by })
+    return resultUrl(order, checked !== undefined && !('failure' in checked) ? 'checked' : 'unchecked')
   })
 
-  scope.post<WithId>(`${path}/handled`, async (request, reply) => {
-    const { id } = request.params
-    const note = (formOf(request).get('note') ?? '').trim()
-    if (note === '') return reply.redirect(resultUrl(request, 'noNote'), 303)
-    const seen = seenOf(formOf(request))
-    const done = await operations.markHandled({ id, note, seen, by: sessionOf(request).username })
-    if (done.kind === 'unknown') return reply.callNotFound()
-    if (done.kind === 'outdated') return leadToOutdated(parts, { request, reply, action: 'handled', ...done })
-    return reply.redirect(resultUrl(request, done.kind), 303)
+  scope.form(`${path}/handled`, async (order) => {
+    const { id, form, by } = order
+    const note = (form.get('note') ?? '').trim()
+    if (note === '') return resultUrl(order, 'noNote')
+    const done = await operations.markHandled({ id, note, seen: seenOf(form), by })
+    if (done.kind === 'unknown') return null
+    return done.kind === 'outdated' ? leadToOutdated('handled', form, done) : resultUrl(order, done.kind)
   })
 }
 

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type Account, type AccountById, isSameAddress, isThere } from '../../../lms/apis/accounts.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
@@ -10,12 +10,9 @@ import { hasOrder } from '../../../sale/withdrawal-facts.ts'
 import { type CourseLinks, type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { doneHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { courseListHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
 import { queryText } from './list-filters.ts'
@@ -36,49 +33,43 @@ export function addPeople(parts: PageParts): void {
   const { scope, operations, checkNow } = parts
   const path = '/people'
   const crumbs = [{ path, label: words.title }]
-  const hereOf = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
-    `${site.base}${path}/${encodeURIComponent(id)}`
 
-  /** @param sent what an operator searched for; null: nothing yet */
-  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
-    const { request } = reply
+  scope.page(path, async ({ request, sent }) => {
     if (sent === null) {
       const main = html`<p>${words.intro}</p>!${searchHtml('')}`
-      return sendPage({ reply, title: words.title, current: path, main })
+      return { title: words.title, current: path, main }
     }
     const email = readEmail(sent)
     if (!isWholeAddress(email)) {
       const main = problemHtml(words.notWhole) + searchHtml(email, true)
-      return sendPage({ reply, title: words.title, current: path, main })
+      return { title: words.title, current: path, main }
     }
     const person = await operations.person(email)
     const [newest] = person.sales
-    if (newest !== undefined) return reply.redirect(`${request.site.base}${path}/${newest.id}`, 303)
+    if (newest !== undefined) return `${path}/${newest.id}`
     const main = await personHtml(parts, { request, person, here: null })
-    return sendPage({ reply, ...headOf(person), crumbs, current: path, main })
-  }
-
-  scope.get(path, (request, reply) => send(reply, sentForm(request)))
+    return { ...headOf(person), crumbs, current: path, main }
+  })
 
   // It changes nothing, so it works while the LMS can't confirm the operator.
-  scope.post(path, { config: { unconfirmed: true } }, async (request, reply) => {
-    const values = new URLSearchParams({ email: readEmail(formOf(request)) })
-    return leadToPage({ reply, path, values }, () => send(reply, values))
+  scope.form(path, async ({ form }) => ({ values: new URLSearchParams({ email: readEmail(form) }) }), {
+    unconfirmed: true,
   })
 
-  scope.get<WithId>(`${path}/:id`, async (request, reply) => {
-    const person = await operations.buyerOf(request.params.id)
-    if (person === null) return reply.callNotFound()
-    const main = doneHtml(request, words.done) + (await personHtml(parts, { request, person, here: hereOf(request) }))
-    return sendPage({ reply, ...headOf(person), crumbs, current: path, main })
+  scope.page(`${path}/:id`, async ({ request, id }) => {
+    const person = await operations.buyerOf(id)
+    if (person === null) return null
+    const here = `~${path}/${id}`
+    const main = doneHtml(request, words.done) + (await personHtml(parts, { request, person, here }))
+    return { ...headOf(person), crumbs, current: path, main }
   })
 
-  scope.post<WithId>(`${path}/:id/check`, async (request, reply) => {
-    const person = await operations.buyerOf(request.params.id)
-    if (person === null) return reply.callNotFound()
-    const checked = await checkNow({ ids: checkable(person), by: sessionOf(request).username })
+  scope.form(`${path}/:id/check`, async ({ id, by }) => {
+    const person = await operations.buyerOf(id)
+    if (person === null) return null
+    const checked = await checkNow({ ids: checkable(person), by })
     const done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
-    return reply.redirect(`${hereOf(request)}?done=${done}`, 303)
+    return `${path}/${id}?done=${done}`
   })
 }
 

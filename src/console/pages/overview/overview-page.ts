@@ -7,9 +7,8 @@ import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml, figureHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, countedHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { queryOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { DAY_MS, dayIn, dayText } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
@@ -26,25 +25,23 @@ const WEEK_MS = 7 * DAY_MS
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {
   const { scope, operations, now } = parts
-  scope.get('/', async (request, reply) => {
+  scope.page('/', async ({ request }) => {
     const { from, to } = readQuery(queryOf(request))
     const view = await readView(parts, request, { from, to })
     const href = (period: Period): string => `~/${queryText({ ...period })}`
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: '~/' })
     const main = html`<div id="overview" !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
 !${overviewHtml(view)}</div>`
-    return sendPage({ reply, title: words.title, aside, current: '/', main })
+    return { title: words.title, aside, current: '/', main }
   })
 
-  scope.post('/causes', async (request, reply) => {
-    const form = formOf(request)
+  scope.form('/causes', async ({ request, form, by }) => {
     const kind = CAUSE_MARKS.find((one) => one === form.get('kind'))
     const code = REASON_CODES.find((one) => one === form.get('code'))
-    const by = sessionOf(request).username
     if (kind !== undefined && code !== undefined)
       await operations.markCause({ kind, code, course: form.get('course'), by })
     const { from, to } = readQuery(queryOf(request))
-    return reply.redirect(`${request.site.base}/${queryText({ from, to })}`, 303)
+    return `/${queryText({ from, to })}`
   })
 }
 

@@ -1,14 +1,12 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { isDone } from '../../../sale/types.ts'
 import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { isUpdate, sessionOf } from '../../layout/request.ts'
+import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { CHECK_STATUSES, type ChecksRun, type PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { callbackOf, serviceUrl } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
 import { connectShop, type Step } from './connect-shop.ts'
@@ -26,29 +24,28 @@ const SALES = 5
  */
 export function addSetup(parts: PageParts): void {
   const { scope, checks, testNotification } = parts
-  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
-    const { request } = reply
+  scope.page(PATH, async ({ request, sent }) => {
     const [text, grade] = [sent?.get('notice') ?? null, sent?.get('grade') ?? '']
     const notice = text === null ? '' : noticeHtml({ request, grade, html: html`${text}` })
     const main = notice + (await pageHtml(parts, request, checks.last()))
-    return sendPage({ reply, title: words.title, current: PATH, main })
-  }
-  scope.get(PATH, (request, reply) => send(reply, sentForm(request)))
-
-  // They change nothing.
-  scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (request, reply) => {
-    await checks.run()
-    return isUpdate(request) ? send(reply, null) : reply.redirect(`${request.site.base}${PATH}`, 303)
+    return { title: words.title, current: PATH, main }
   })
 
-  scope.post('/test-notification', async (request, reply) => {
-    if (testNotification === null) return reply.callNotFound()
-    const posted = await testNotification({ by: sessionOf(request).username })
+  // They change nothing.
+  const runChecks = async () => {
+    await checks.run()
+    return { page: PATH, values: new URLSearchParams() }
+  }
+  scope.form(`${PATH}/checks`, runChecks, { unconfirmed: true })
+
+  scope.form('/test-notification', async ({ by }) => {
+    if (testNotification === null) return null
+    const posted = await testNotification({ by })
     const notice = posted.ok
       ? fill(TEXTS.testNotification.sent, { status: String(posted.status) })
       : fill(TEXTS.testNotification.failed, { reason: posted.message })
     const values = new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' })
-    return leadToPage({ reply, path: PATH, values }, () => send(reply, values))
+    return { page: PATH, values }
   })
 }
 

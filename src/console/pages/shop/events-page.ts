@@ -4,8 +4,7 @@ import { type EndpointState, hasFailedLast, type Outbox, type UnsentEvent } from
 import { courseNameHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable, noticeHtml, refreshes } from '../../layout/elements.ts'
 import { fillCount, numberText, timeHtml, unsentText } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { deliveryPath, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
+import { queryOf } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { type Buyers, buyerHtml, buyersOf } from '../changes-page.ts'
@@ -21,29 +20,26 @@ const SECONDS = 5
  */
 export function addEvents(parts: PageParts): void {
   const { scope, shopEvents, now } = parts
-  scope.get(PATH, async (request, reply) => {
+  scope.page(PATH, async ({ request }) => {
     const outbox = (await shopEvents?.read()) ?? null
     const main =
       outbox === null
         ? html`<p>${words.off}</p>`
         : pageHtml(outbox, { request, buyers: await buyersOf(parts, outbox.events), now: now() })
-    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: PATH, main })
+    return { title: words.title, intro: html`${words.intro}`, current: PATH, main }
   })
 
-  scope.post(`${PATH}/send-again`, async (request, reply) => {
-    if (shopEvents === null) return reply.callNotFound()
-    const { events } = await shopEvents.sendFailedAgain({ by: sessionOf(request).username })
-    return reply.redirect(`${request.site.base}${PATH}?again=${events}`, 303)
+  scope.form(`${PATH}/send-again`, async ({ by }) => {
+    if (shopEvents === null) return null
+    const { events } = await shopEvents.sendFailedAgain({ by })
+    return `${PATH}?again=${events}`
   })
 
-  scope.post<WithId>('/deliveries/:id/send-again', async (request, reply) => {
-    const { id } = request.params
-    if (shopEvents === null) return reply.callNotFound()
-    const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
-    if (kind === 'unknown') return reply.callNotFound()
-    const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    const query = queryText({ ...readQuery(queryOf(request)), done })
-    return reply.redirect(`${request.site.base}${deliveryPath(request)}${query}`, 303)
+  scope.form('/deliveries/:id/send-again', async ({ request, id, by }) => {
+    const sent = await shopEvents?.sendAgain({ id, by })
+    if (sent === undefined || sent.kind === 'unknown') return null
+    const done = sent.kind === 'sent' ? 'sentAgain' : 'nothingToSend'
+    return `/deliveries/${id}${queryText({ ...readQuery(queryOf(request)), done })}`
   })
 }
 

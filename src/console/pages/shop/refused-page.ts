@@ -2,7 +2,6 @@ import { html } from 'ghtml'
 import { isAcceptedAgain, type RefusedSender, wrongSignatures } from '../../../shop/senders/view.ts'
 import { listTable } from '../../layout/elements.ts'
 import { numberText, timeHtml, withCodeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
 import { TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 
@@ -14,12 +13,12 @@ const REPAIRED = 3
 /** Adds the page that shows where refused webhooks came from: the shop with a wrong secret, or a stranger. */
 export function addRefused({ scope, readSenders }: PageParts): void {
   const path = '/refused'
-  scope.get(path, async (_request, reply) => {
+  scope.page(path, async () => {
     const { refused } = await readSenders()
     const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
     const list = listTable({ columns: words.columns, rows, numbers: [4], none: words.none })
     const main = html`!${repairHtml(refused)}!${list}`
-    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
+    return { title: words.title, intro: html`${words.intro}`, current: path, main }
   })
 }
 

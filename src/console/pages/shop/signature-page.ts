@@ -1,13 +1,9 @@
-import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { formText } from '../../../sale/words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
 import { withCodeHtml } from '../../layout/format.ts'
-import { sendPage } from '../../layout/layout.ts'
-import { formOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { leadToPage, sentForm } from '../../session/sent-form.ts'
 
 const words = TEXTS.signature
 const CONTEXT = 60
@@ -18,7 +14,7 @@ const CONTEXT = 60
  */
 export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   const path = '/signature'
-  const send = (reply: FastifyReply, sent: URLSearchParams | null): FastifyReply => {
+  scope.page(path, async ({ sent }) => {
     const action = `~${path}`
     const field = (name: keyof Fields): string => sent?.get(name) ?? ''
     // In HTTP, spaces around a header's value are no part of it.
@@ -27,15 +23,10 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
     const examined = (body: string): Examined => examine({ ...fields, body, secrets, now: now() })
     const result = sent === null ? '' : resultHtml(fields.body, examined)
     const main = formHtml({ ...fields, action, result })
-    return sendPage({ reply, title: words.title, intro: html`${words.intro}`, current: path, main })
-  }
-
-  scope.get(path, (request, reply) => send(reply, sentForm(request)))
-
-  scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
-    const values = formOf(request)
-    return leadToPage({ reply, path, values }, () => send(reply, values))
+    return { title: words.title, intro: html`${words.intro}`, current: path, main }
   })
+
+  scope.form(path, async ({ form }) => ({ values: form }), { unconfirmed: true })
 }
 
 type Fields = Readonly<Record<'body' | 'header' | 'id' | 'timestamp', string>>
