@@ -11,7 +11,6 @@ import { addStatus } from './layout/status.ts'
 import { TEXTS } from './layout/texts.ts'
 import { addBulkCorrection } from './pages/changes/bulk-correct-pages.ts'
 import { addBulkHandled } from './pages/changes/bulk-handled-page.ts'
-import { addBulkProgress } from './pages/changes/bulk-progress.ts'
 import { addCorrection } from './pages/changes/correct-page.ts'
 import { addForget } from './pages/changes/forget-page.ts'
 import { addReplayPages } from './pages/changes/replay-pages.ts'
@@ -57,7 +56,6 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
   addTestSale,
   addReplayPages,
   addBulkCorrection,
-  addBulkProgress,
   addBulkHandled,
   addEvents,
   addChanges,

@@ -34,7 +34,7 @@ export function stepsHtml(current: (typeof STEPS)[number]): string {
 
 /**
  * Adds the page that corrects a course key for many sales at once: it shows the buyers, and starts the correction after one
- * confirmation. Then see addBulkProgress.
+ * confirmation. Then see addReplayPages.
  */
 export function addBulkCorrection(parts: PageParts): void {
   const { scope, operations, now } = parts
