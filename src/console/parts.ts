@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { isOpen, type OpenState } from '../enroll/breakers/breaker-state.ts'
 import type { CircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
 import type { CourseBreakers } from '../enroll/breakers/course-breakers.ts'
 import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
@@ -60,7 +61,7 @@ export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guar
 
 /** What a page is added with: the parts, what they make for pages, and the part of the server that is the console's own. */
 export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
-  const { context, guard, post, calls } = parts
+  const { context, guard, post, calls, breaker } = parts
   const { db } = context.database
   const operations = createOperations(parts)
   return {
@@ -71,6 +72,11 @@ export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
     shopEvents: context.hasOutbox ? operations.shopEvents : null,
     testNotification: post === null ? null : createTestNotification({ ...parts, post }),
     lms: createLmsCalls(calls),
+    /** Why and since when the LMS is called for no sale; null: it is. */
+    outage: (): OpenState | null => {
+      const state = breaker.state()
+      return isOpen(state) ? state : null
+    },
     formsLately: () => guard(() => formsLately(db)),
     readCatalogue: () => guard(parts.readCatalogue),
     refusedCourses: () => guard(() => refusedCourses(db)),

@@ -1,6 +1,5 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../enroll/breakers/breaker-state.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Person } from '../../lms/sign-in.ts'
 import { shareReads } from '../../service/lib/share-reads.ts'
@@ -120,12 +119,11 @@ interface LmsOutage {
 }
 
 /** Returns a function that finds out whether people can sign in now: null if the LMS answers. It waits 2 s at most. */
-function createOutageCheck({ signIn, breaker, operations, now }: PageParts): () => Promise<LmsOutage | null> {
+function createOutageCheck({ signIn, outage, operations, now }: PageParts): () => Promise<LmsOutage | null> {
   const check = async (): Promise<LmsOutage | null> => {
     if (await signIn.isLmsUp()) return null
-    const view = breaker.state()
     const counts = await operations.backlog().catch(() => null)
-    return { since: isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
+    return { since: outage()?.since ?? null, queued: counts?.queued ?? null }
   }
   return shareReads({ read: check, forMs: SHARED_MS, now })
 }

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { BulkReplay, Preview } from '../../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
@@ -181,9 +180,9 @@ function resultsHtml({ bulk, results: states }: ProgressView): string {
 
 /** Why those that are queued don't move. */
 function waitingHtml({ parts, results }: ProgressView): string {
-  const breaker = parts.breaker.state()
-  if (!isOpen(breaker) || results.queued === 0) return ''
-  return html`<p>${words.waiting} ${TEXTS.status.lms[breaker.kind]} ${TEXTS.status.since} !${timeHtml(breaker.since)}.</p>`
+  const outage = parts.outage()
+  if (outage === null || results.queued === 0) return ''
+  return html`<p>${words.waiting} ${TEXTS.status.lms[outage.kind]} ${TEXTS.status.since} !${timeHtml(outage.since)}.</p>`
 }
 
 /** What a correction left as it is, and the way to it. */

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
@@ -41,7 +40,7 @@ export function boxHtml(of: Box): string {
   const isQueued = state === 'queued'
   const next = isQueued ? waitHtml(of) : ''
   // While the LMS can't be called, it isn't attempted, and what it waits for stands below.
-  const follows = isQueued && isOpen(of.parts.breaker.state()) ? '' : nextText(sentence)
+  const follows = isQueued && of.parts.outage() !== null ? '' : nextText(sentence)
   const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
@@ -80,9 +79,9 @@ function similarHtml(of: Box): string {
 }
 
 function waitHtml({ delivery, parts, failure }: Box): string {
-  const breaker = parts.breaker.state()
-  if (isOpen(breaker)) {
-    const { kind, since, probeAt, failure } = breaker
+  const outage = parts.outage()
+  if (outage !== null) {
+    const { kind, since, probeAt, failure } = outage
     const time = durationText(Math.max(0, parts.now() - since))
     return html`<p>${fill(outcomeWords.waits[kind], { time, reason: failure.message })} ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { type BreakerState, isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
@@ -82,7 +81,6 @@ type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
   const { lmsUrl, now } = parts
   const { delivery, events } = read
-  const breaker = parts.breaker.state()
   const here = `~/deliveries/${delivery.id}`
   const query = readQuery(queryOf(request))
   const list = queryText(query)
@@ -95,7 +93,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const failure = last?.kind === 'retry_scheduled' ? detailText(last.detail) : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
   const box = { parts, request, delivery, sentence, here, list, failure }
-  return html`!${deliveryNoticeHtml({ request, events, breaker })}<div id="delivery" class="columns">
+  return html`!${deliveryNoticeHtml({ request, events, isWaiting: parts.outage() !== null })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery)}
 <div class="head"><h2>${words.courses}</h2>!${checkHtml(delivery, `${here}/check${list}`)}</div>!${coursesHtml(delivery, { lmsUrl, courseName: request.courseName })}
@@ -153,15 +151,16 @@ const ENDS_OF_ORDER: readonly EventKind[] = ['withdrawn', 'withdrawal_failed', '
 function deliveryNoticeHtml(of: {
   request: FastifyRequest
   events: readonly DeliveryEvent[]
-  breaker: BreakerState
+  /** Whether the work waits for the LMS. */
+  isWaiting: boolean
 }): string {
-  const { request, events, breaker } = of
+  const { request, events, isWaiting } = of
   const name = begunBy(request)
   if (name === undefined) return doneHtml(request, words.done)
   const { text, next } = words.begun[name]
   const result = resultOf(events, BEGUN[name])
   if (result === null) {
-    const [grade, then] = isOpen(breaker) ? ['warning', words.waits] : ['good', next]
+    const [grade, then] = isWaiting ? ['warning', words.waits] : ['good', next]
     return noticeHtml({ request, grade, html: html`${text} ${then}` })
   }
   const at = timeHtml(result.at, 'clock')

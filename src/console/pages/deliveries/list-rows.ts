@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import { UNSOLVED } from '../../../queue/rows.ts'
@@ -22,7 +21,7 @@ const PREFIX = 'course-v1:'
 const MINUTE_MS = 60_000
 
 interface Table {
-  readonly parts: Pick<PageParts, 'breaker' | 'now'>
+  readonly parts: Pick<PageParts, 'outage' | 'now'>
   readonly request: FastifyRequest
   /** The filters of the list as the end of an address: the delivery's page then knows its neighbors in this list. */
   readonly list?: string
@@ -152,10 +151,10 @@ function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
 const reasonLine = (reason: Reason): string =>
   REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
 
-function waitHtml({ attempts, dueAt }: Summary, { breaker: { state }, now }: Table['parts']): string {
-  const breaker = state()
-  if (isOpen(breaker)) {
-    return html`<span title="${breaker.failure.message}">${TEXTS.status.lms[breaker.kind]}; ${outcomeWords.continues}</span>`
+function waitHtml({ attempts, dueAt }: Summary, { outage, now }: Table['parts']): string {
+  const down = outage()
+  if (down !== null) {
+    return html`<span title="${down.failure.message}">${TEXTS.status.lms[down.kind]}; ${outcomeWords.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now()) return html`${outcomeWords.attempting}`
   return html`${outcomeWords.next} !${agoHtml(dueAt)}; ${outcomeWords.failed}`

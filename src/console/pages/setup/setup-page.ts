@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { isDone } from '../../../sale/types.ts'
 import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
 import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
@@ -94,7 +93,7 @@ async function readView(parts: PageParts, run: ChecksRun | null) {
     readCatalogue(),
     shopEvents?.health() ?? null,
   ])
-  return { run, senders, forms, last, catalogue, outbox, breaker: parts.breaker.state() }
+  return { run, senders, forms, last, catalogue, outbox, outage: parts.outage() }
 }
 type View = Awaited<ReturnType<typeof readView>>
 
@@ -111,24 +110,24 @@ async function readLastTests({ operations }: PageParts) {
 }
 
 /** The LMS is connected if the checks say so, or if it has told its courses and answers now. */
-function connectLms({ lmsUrl }: PageParts, { run, catalogue, breaker }: View): Step {
+function connectLms({ lmsUrl }: PageParts, { run, catalogue, outage }: View): Step {
   const wrong = run?.results.filter(({ id, status }) => id.startsWith('lms') && status === 'failure').length ?? 0
-  const isDown = isOpen(breaker)
   const hasAnswered = run !== null || (catalogue.checkedAt !== null && catalogue.failure === null)
-  const done = hasAnswered && wrong === 0 && !isDown
+  const done = hasAnswered && wrong === 0 && outage === null
   const { courses, checkedAt } = catalogue
   const read = checkedAt === null ? '' : html` ${fillCount(words.lms.courses, courses.length)}`
   return {
     id: 'connect-lms',
     title: words.lms.title,
     done,
-    aside: isDown
-      ? TEXTS.status.lms[breaker.kind]
-      : wrong > 0
-        ? words.lms.wrong
-        : done
-          ? words.lms.done
-          : words.lms.unchecked,
+    aside:
+      outage !== null
+        ? TEXTS.status.lms[outage.kind]
+        : wrong > 0
+          ? words.lms.wrong
+          : done
+            ? words.lms.done
+            : words.lms.unchecked,
     body: html`<p class="quiet"><a href="${lmsUrl}/">${lmsUrl}</a>.!${read}</p>!${done ? '' : html`<p>${words.lms.check}</p>`}`,
   }
 }
