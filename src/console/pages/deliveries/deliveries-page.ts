@@ -4,18 +4,18 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/filter.ts'
 import { listAll, type Summary } from '../../../operators/find/listing.ts'
-import type { WaitedSales } from '../../../operators/incidents/incidents.ts'
 import { WRONG_KEYS } from '../../../queue/correct.ts'
 import type { Line } from '../../../sale/line.ts'
 import { hiddenFields, refreshes } from '../../layout/elements.ts'
-import { countedHtml, timeHtml } from '../../layout/format.ts'
+import { countedHtml, numberText, timeHtml } from '../../layout/format.ts'
 import { isUpdate, queryOf } from '../../layout/request.ts'
 import { menuPath } from '../../layout/status.ts'
-import { TEXTS } from '../../layout/texts.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { becameHtml } from '../incidents-page.ts'
 import {
   chipsHtml,
+  countOf,
   filterOf,
   formHtml,
   isEmpty,
@@ -24,7 +24,6 @@ import {
   readQuery,
   tabsHtml,
 } from './list-filters.ts'
-import { type Paged, pagerHtml, placeOf, readPlace } from './list-pages.ts'
 import { tableHtml } from './list-rows.ts'
 import { personButton } from './people-page.ts'
 
@@ -33,29 +32,19 @@ const PAGE = 50
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
 export function addDeliveries(parts: PageParts): void {
-  const { scope, operations, now } = parts
+  const { scope, now } = parts
   const path = '/deliveries'
 
   scope.page(path, async ({ request }) => {
-    const asked = now()
     const parameters = queryOf(request)
-    const [query, after] = [readQuery(parameters), parameters.get('after')]
-    if (hasIgnored(query, parameters)) {
-      // What is in the address is what the list shows.
-      return `${path}${queryText({ ...query, ...placeOf(parameters) })}`
-    }
-    const filter = filterOf(query, request.zone)
-    const [found, counts, waited, form] = await Promise.all([
-      operations.list({ filter, limit: PAGE, after }),
-      countsOf(parts, query, filter),
-      filter.waited === undefined ? null : operations.waitedSales(filter.waited),
+    const query = readQuery(parameters)
+    // What is in the address is what the list shows.
+    if (hasIgnored(query, parameters)) return `${path}${queryText({ ...query, ...placeOf(parameters) })}`
+    const [view, form] = await Promise.all([
+      readView(parts, request, query),
       takesForm(request) ? filtersHtml(parts, query, request) : '',
     ])
-    const became = filter.waited === undefined || waited === null ? '' : waitedHtml(filter.waited, waited)
-    const place = readPlace(parameters)
-    const counted = counts === null ? '' : countedHtml(counts.at, asked)
-    const results = resultsHtml({ parts, request, found, query, counts: counts?.value ?? null, counted, place, became })
-    const main = html`<div class="list-page">!${form}!${results}</div>`
+    const main = html`<div class="list-page">!${form}!${resultsHtml(view)}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return { title: words.title, current, search: query.q, main }
   })
@@ -83,6 +72,28 @@ async function filtersHtml(
   return formHtml(query, { causes, courses, request, now: now() })
 }
 
+/** Reads what changes with the filters and with time. */
+async function readView(parts: PageParts, request: FastifyRequest, query: ListQuery) {
+  const { operations, now } = parts
+  const asked = now()
+  const place = readPlace(queryOf(request))
+  const filter = filterOf(query, request.zone)
+  const [found, counts, waited] = await Promise.all([
+    operations.list({ filter, limit: PAGE, after: place.after }),
+    countsOf(parts, query, filter),
+    filter.waited === undefined ? null : operations.waitedSales(filter.waited),
+  ])
+  return {
+    ...{ parts, request, query, filter, place, found },
+    counts: counts?.value ?? null,
+    /** How old the counts are, as escaped HTML; '' if they are new. */
+    counted: counts === null ? '' : countedHtml(counts.at, asked),
+    /** What became of all sales that waited in the time that the query names, in whatever state the list shows. */
+    became: filter.waited === undefined || waited === null ? '' : becameHtml(filter.waited, waited),
+  }
+}
+type View = Awaited<ReturnType<typeof readView>>
+
 /** Counts all deliveries or sales of a period by their state; null if the query has other conditions. */
 async function countsOf({ operations }: PageParts, query: ListQuery, { received, receivedTo }: DeliveryFilter) {
   if (!isEmpty({ ...query, state: '', sales: '', from: '', to: '', received: '' })) return null
@@ -93,40 +104,29 @@ async function countsOf({ operations }: PageParts, query: ListQuery, { received,
 const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
   Object.entries(query).some(([name, value]) => parameters.has(name) && value === '')
 
-/** Says what became of all sales that waited in a time without the LMS or the database, in whatever state the list shows. */
-const waitedHtml = ({ from }: { from: number }, waited: WaitedSales): string =>
-  html`<p class="became"><strong>!${becameHtml({ from }, waited)}</strong> <a href="~/incidents">${TEXTS.incidents.title}</a></p>`
-
 /** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
 const personHtml = ({ q }: ListQuery): string => (isTypedAddress(q) ? personButton(q) : '')
 
-interface ListView extends Paged {
-  readonly parts: PageParts
-  readonly request: FastifyRequest
-  /** What became of the sales that waited in the time that the query names, as escaped HTML. */
-  readonly became: string
-  /** How old the counts are, as escaped HTML; '' if they are new. */
-  readonly counted: string
-}
-
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
-function resultsHtml(of: ListView): string {
-  const { parts, request, found, query, counts, counted, place, became } = of
+function resultsHtml(of: View): string {
+  const { parts, request, found, query, filter, counts, counted, place, became } = of
   const { items, searchedBackTo } = found
   const poll = html`<div !${refreshes({ url: `~/deliveries${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
   const searched =
     searchedBackTo === null
       ? ''
       : html`<p class="note">${words.searched} !${timeHtml(searchedBackTo)}. ${words.searchedMore}</p>`
-  const rows =
-    items.length === 0 ? '' : tableHtml(items, { parts, request, list: queryText(query), isSelectable: true })
   const table =
-    rows === ''
+    items.length === 0
       ? ''
-      : html`<form method="get" action="~/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${rows}!${selectionHtml()}</form>`
+      : html`<form method="get" action="~/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${tableHtml(items, { parts, request, list: queryText(query), isSelectable: true })}!${selectionHtml()}</form>`
+  const waited =
+    became === ''
+      ? ''
+      : html`<p class="became"><strong>!${became}</strong> <a href="~/incidents">${TEXTS.incidents.title}</a></p>`
   return html`<div id="results">!${tabsHtml({ query, counts })}!${counted}
-!${chipsHtml(filterOf(query, request.zone), request.courseName, query)}!${toolsHtml(of)}
-<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${became}!${personHtml(query)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+!${chipsHtml(filter, request.courseName, query)}!${toolsHtml(of)}
+<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${waited}!${personHtml(query)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /**
@@ -144,7 +144,7 @@ function selectionHtml(): string {
   return html`<div class="selection" role="group" aria-label="${label}"><strong class="selected">${count}</strong> !${buttons.join(' ')}</div>`
 }
 
-function toolsHtml({ found: { items }, query }: ListView): string {
+function toolsHtml({ found: { items }, query }: View): string {
   const filter = queryText(query)
   const all =
     items.length === 0
@@ -153,6 +153,70 @@ function toolsHtml({ found: { items }, query }: ListView): string {
   const wrong = items.length > 0 && query.about !== '' && WRONG_KEYS.some((code) => code === query.cause)
   const correct = wrong ? html` <a class="button second" href="~/correct${filter}">${words.correct}</a>` : ''
   return html`<p class="tools"><a href="~/test-sale">${TEXTS.testSale.title}</a>!${correct}!${all}</p>`
+}
+
+/** Nobody goes back further page by page, and the address would be long. */
+const PASSED_MAX = 20
+
+/** Reads from the address which page of the list is shown. */
+function readPlace(parameters: URLSearchParams) {
+  const after = parameters.get('after')
+  const text = parameters.get('skip') ?? ''
+  const skip = after === null ? 0 : /^\d{1,9}$/.test(text) ? Number(text) : null
+  return {
+    /** Where it begins: the cursor of the page before it; null on the first page. */
+    after,
+    /** How many deliveries the earlier pages have; 0 on the first page, null if that is not known. */
+    skip,
+    /** The pages between the first one and this one, the nearest last, each as `SKIP.AFTER`. */
+    passed: (parameters.get('passed') ?? '').match(/\d*\.[\w-]+/g) ?? [],
+  }
+}
+
+/** The parameters of such an address, which queryText writes again. */
+function placeOf(parameters: URLSearchParams): { after: string; skip: string; passed: string } {
+  const given = (name: string): string => parameters.get(name) ?? ''
+  return { after: given('after'), skip: given('skip'), passed: given('passed') }
+}
+
+/** Returns which part of how many this is, and the way to the other pages. */
+function pagerHtml(of: View): string {
+  const { found, query, place } = of
+  const { after, skip } = place
+  const { items, next, searchedBackTo } = found
+  const here = '~/deliveries'
+  const passed = after === null ? [] : [...place.passed, `${skip ?? ''}.${after}`].slice(-PASSED_MAX)
+  const further = { passed: passed.join('~'), ...(skip === null ? {} : { skip: `${skip + items.length}` }) }
+  const older =
+    next === null
+      ? ''
+      : html`<a href="${here}${queryText({ ...query, after: next, ...further })}">!${searchedBackTo === null ? words.older : words.searchFurther}</a>`
+  const newest = skip === 0 ? '' : html`<a href="${here}${queryText(query)}">${words.newest}</a>`
+  const live = skip === 0 ? html`<span class="quiet" data-scripted hidden>${words.live}</span>` : ''
+  return html`<p class="pager"><span role="status">!${rangeHtml(of)}</span> !${newest} !${newerHtml(of)} !${older} !${live}</p>`
+}
+
+function newerHtml({ place: { passed }, query }: View): string {
+  const [skip = '', after = ''] = (passed.at(-1) ?? '').split('.')
+  if (after === '') return ''
+  const newer = { ...query, after, skip, passed: passed.slice(0, -1).join('~') }
+  return html`<a href="~/deliveries${queryText(newer)}">${words.newer}</a>`
+}
+
+function rangeHtml({ found, query, counts, place: { skip } }: View): string {
+  const { items, next } = found
+  if (items.length === 0) {
+    if (skip !== 0 || next !== null) return html`${words.noneHere}`
+    if (isEmpty(query)) return html`${words.noneYet}`
+    return html`${words.noneFound}!${query.q === '' ? '' : html` <span class="quiet">${words.help}</span>`}`
+  }
+  if (skip === null) return ''
+  const [from, to] = [skip + 1, skip + items.length].map(numberText)
+  const range = fill(words.range, { from: from ?? '', to: to ?? '' })
+  if (counts === null && next !== null) return html`${range}`
+  const counted = counts === null ? 0 : countOf(counts, query.state)
+  const total = numberText(Math.max(counted, skip + items.length))
+  return html`${fill(words.of, { range, total })}`
 }
 
 /** Without it, Excel reads the file in its legacy code page. */
