@@ -23,7 +23,7 @@ export type BulkReplay = ReturnType<typeof bulkReplayOf>
 type WithStates = DeliveryFilter & { states: DeliveryState[] }
 
 /** What an order is about. `corrects`: of a bulk correction, the wrong course key. */
-interface Selection {
+export interface Selection {
   readonly filter: DeliveryFilter
   readonly enrolled?: boolean
   readonly corrects?: Pick<CourseSwap, 'from'> | null
