@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
-import { readOutboxBacklog } from '../operators/reports/outbox.ts'
+import { readOutboxHealth } from '../operators/reports/outbox.ts'
 import { readBacklog } from '../operators/reports/overview.ts'
 import { COURSES_PATH, coursesRoute } from '../shop/courses/route.ts'
 import { REFUND_PATH, refundRoute } from '../shop/refund/route.ts'
@@ -62,7 +62,7 @@ function healthRoutes(app: FastifyInstance, { leaving: { signal: leaving }, data
 function metricsRoute(app: FastifyInstance, parts: Parts): void {
   const { guard, database, metrics } = parts
   const { db } = database
-  const backlog = () => guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxBacklog(db) }))
+  const backlog = () => guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxHealth(db) }))
   addGauges(metrics.registry, { ...parts, backlog })
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),

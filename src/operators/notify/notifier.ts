@@ -1,8 +1,7 @@
 import type { NoticeRow } from '../../database/schema.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
-import { ended, forgetFaults, noteFaults } from './faults.ts'
-import { countNew, forgetQuiet, isUntold, readNotices, storeTold } from './notices.ts'
+import { countNew, ended, forgetFaults, forgetQuiet, isUntold, noteFaults, readNotices, storeTold } from './notices.ts'
 import type { PostedText, PostText } from './post-text.ts'
 import { type ConsoleUrl, type News, newsText } from './words.ts'
 

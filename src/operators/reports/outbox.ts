@@ -17,25 +17,19 @@ const LISTED_COLUMNS = [
   'error',
 ] as const
 
-/** How many events wait, how many were given up, and when the oldest that waits was stored. The counts stop at UNSENT_MAX. */
-export async function readOutboxBacklog(db: Kysely<Tables>) {
+/**
+ * Whether the shop gets its events: how many wait, how many were given up (the counts stop at UNSENT_MAX), and when the oldest
+ * that waits was stored, ms since 1970; null if none waits. `endpoint` is null before events were first turned on.
+ */
+export async function readOutboxHealth(db: Kysely<Tables>) {
+  const endpoint = await readEndpoint(db)
+  const [oldest] = await listUnsent(db, 'is', 1)
   return {
     pending: await countUnsent(db, 'waiting'),
     failed: await countUnsent(db, 'failed'),
-    oldestAt: await readOldestWaiting(db),
+    oldestAt: oldest?.createdAt ?? null,
+    endpoint: endpoint === undefined ? null : endpointOf(endpoint),
   }
-}
-
-/** When the oldest event that waits was stored, ms since 1970; null if none waits. */
-export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {
-  const [oldest] = await listUnsent(db, 'is', 1)
-  return oldest?.createdAt ?? null
-}
-
-/** Whether the shop gets its events. `endpoint` is null before events were first turned on. */
-export async function readOutboxHealth(db: Kysely<Tables>) {
-  const endpoint = await readEndpoint(db)
-  return { ...(await readOutboxBacklog(db)), endpoint: endpoint === undefined ? null : endpointOf(endpoint) }
 }
 export type OutboxHealth = Awaited<ReturnType<typeof readOutboxHealth>>
 

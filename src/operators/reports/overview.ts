@@ -39,9 +39,8 @@ async function paceOf(db: Kysely<Tables>, since: number): Promise<{ median: numb
 
 /** Returns the backlog for the metrics. The time is null if no delivery is queued. */
 export async function readBacklog(db: Kysely<Tables>) {
-  const { queued, pre_enrolled, needs_attention, rejected } = await countBacklog(db)
   const oldest = await oldestQueued(db)
-  return { queued, pre_enrolled, needs_attention, rejected, oldestReceivedAt: oldest?.receivedAt ?? null }
+  return { ...(await countBacklog(db)), oldestReceivedAt: oldest?.receivedAt ?? null }
 }
 
 /**

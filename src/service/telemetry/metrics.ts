@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { BreakerState } from '../../enroll/breakers/breaker-state.ts'
 import type { Budget } from '../../lms/client/budget.ts'
-import type { readOutboxBacklog } from '../../operators/reports/outbox.ts'
+import type { OutboxHealth } from '../../operators/reports/outbox.ts'
 import type { readBacklog } from '../../operators/reports/overview.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { DELIVERY_STATES, type EventKind } from '../../sale/types.ts'
@@ -75,7 +75,7 @@ export type Metrics = ReturnType<typeof createMetrics>
 
 /** The backlog in the database. */
 export type Backlog = Awaited<ReturnType<typeof readBacklog>> & {
-  readonly outbox: Awaited<ReturnType<typeof readOutboxBacklog>>
+  readonly outbox: Omit<OutboxHealth, 'endpoint'>
 }
 
 /** What each scrape reads. */
