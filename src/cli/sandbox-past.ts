@@ -4,17 +4,16 @@ import { migrate } from '../database/migrations/migrations.ts'
 import { endIncident, reportIncident } from '../operators/incidents/incidents.ts'
 import { markHandled } from '../queue/change-deliveries.ts'
 import type { WriteContext } from '../queue/events.ts'
-import { withLines } from '../queue/lines.ts'
+import { readDeliveries } from '../queue/lines.ts'
 import { createReplicas } from '../queue/replicas/replicas.ts'
 import { toDelivery } from '../queue/rows.ts'
 import { createShopAnswers, type ShopAnswer } from '../queue/shop-answers.ts'
 import { createStore } from '../queue/store.ts'
 import { createIds } from '../sale/ids.ts'
-import { digestOf } from '../sale/json/canonical.ts'
 import { readJson } from '../sale/json/json.ts'
-import { aboutOf, readPayload } from '../sale/payload/rules.ts'
 import type { Outcome, Reason, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
+import { readSale } from '../shop/webhook/receive.ts'
 
 const OPERATOR = 'admin'
 const HANDLED_AFTER_MS = 2 * 3_600_000
@@ -51,8 +50,7 @@ export async function writePast(of: { url: string; sales: readonly PastSale[]; s
     type Result = Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>
     const settle = async (sale: PastSale, result: Result): Promise<void> => {
       const id = ids.get(sale) ?? ''
-      const rows = await database.db.selectFrom('deliveries').selectAll().where('id', '=', id).execute()
-      const [row] = await withLines(database.db, rows)
+      const [row] = await readDeliveries(database.db, [id])
       if (row === undefined) throw new Error(`delivery ${id} was not stored`)
       const delivery = toDelivery(row)
       await store.beginAttempt([delivery])
@@ -112,12 +110,7 @@ function incidentOf(context: WriteContext, sales: readonly PastSale[]): Step[] {
 /** The webhook as the service reads it. */
 function webhookOf(payload: PastSale['payload']): VerifiedWebhook {
   const text = JSON.stringify(payload)
-  const json = readJson(text)
-  const verified = { digest: digestOf(json), form: 'original', body: new TextEncoder().encode(text) }
-  const read = readPayload(json)
-  if ('request' in read) return { ...verified, request: read.request, reason: null }
-  const reason = { code: 'payload.invalid', subject: JSON.stringify(read.errors) } as const
-  return { ...verified, request: null, about: aboutOf(json), reason }
+  return readSale({ json: readJson(text), body: new TextEncoder().encode(text), form: 'original', secretIndex: 0 })
 }
 
 function resultOf({ end, payload }: PastSale): Pick<Settlement, 'outcome' | 'dueAt' | 'detail'> {

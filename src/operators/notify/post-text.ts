@@ -32,7 +32,8 @@ export function createTextPoster({ url, timeoutMs = POST_TIMEOUT_MS }: { url: st
       await body?.cancel()
       return ok ? { ok, status } : { ok, status, message: refusalText(status) }
     } catch (error) {
-      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : causeOf(error)
+      const cause = error instanceof Error ? error.cause : undefined
+      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : connectionCause(cause)
       return { ok: false, status: null, message: `the receiver can’t be reached: ${why}` }
     } finally {
       deadline.clear()
@@ -44,12 +45,6 @@ const refusalText = (status: number): string =>
   status >= 300 && status < 400
     ? `the receiver redirects (${status}), and redirects are not followed: set LERNITO_NOTIFY_URL to the address that answers itself`
     : `the receiver answered ${status}`
-
-/** Only an error with a code: the message of another one may hold the address. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error && 'code' in cause ? connectionCause(cause) : 'the connection failed'
-}
 
 /**
  * Returns a function that sends a test notification for an operator. Each test is an entry of the audit, with what the
