@@ -4,8 +4,8 @@ import { resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { AppError, messageOf } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/settings.ts'
-import { signStandardWebhook } from '../shop/signature/published.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
+import { signStandardWebhook } from '../shop/signature/standard.ts'
 import { choiceIn, command, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000

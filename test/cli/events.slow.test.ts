@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
-import { signStandard } from '../../src/shop/signature/standard.ts'
 import { exchange, startProduct } from '../harness.ts'
 import { type Running, run, start, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
+import { signStandard } from '../shop/signature/sign-standard.ts'
 
 async function setUp(t: TestContext) {
   const receiver = await startReceiver(t)

@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 import { examine } from '../../src/shop/signature/examine.ts'
 import { sign } from '../../src/shop/signature/signature.ts'
-import { signStandard } from '../../src/shop/signature/standard.ts'
 import { SECRET } from '../harness.ts'
+import { signStandard } from '../shop/signature/sign-standard.ts'
 import { operator, startWithConsole } from './harness.ts'
 
 const PREVIOUS = `whsec_${Buffer.from('the key of the shop, in bytes').toString('base64')}`

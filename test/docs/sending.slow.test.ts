@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
 import { sign } from '../../src/shop/signature/signature.ts'
-import { signStandard } from '../../src/shop/signature/standard.ts'
 import { exchange, type Product, payload, signed, startProduct } from '../harness.ts'
+import { signStandard } from '../shop/signature/sign-standard.ts'
 import { codeBlocks, codes, readDocument, section, tables } from './documents.ts'
 
 const run = promisify(execFile)

@@ -5,7 +5,7 @@ import { RETRY_SCHEDULE_MS } from '../../src/queue/retry-schedule.ts'
 import { canonicalJson } from '../../src/sale/json/canonical.ts'
 import { readJson } from '../../src/sale/json/json.ts'
 import { sign } from '../../src/shop/signature/signature.ts'
-import { signStandard } from '../../src/shop/signature/standard.ts'
+import { signStandard } from '../shop/signature/sign-standard.ts'
 import { ARTIFACT, DIFFERENCES } from '../shop/webhook/intended-differences.ts'
 import { codeBlocks, readDocument, section, tables } from './documents.ts'
 

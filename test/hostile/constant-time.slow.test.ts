@@ -3,7 +3,7 @@ import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { mock, test } from 'node:test'
 import { SIGNATURE_FORMS, sign } from '../../src/shop/signature/signature.ts'
-import { signStandard } from '../../src/shop/signature/standard.ts'
+import { signStandard } from '../shop/signature/sign-standard.ts'
 import { receive } from '../shop/webhook/receive.ts'
 
 // Observed, not replaced: the real function still compares. The time is not measured, because on a shared machine it

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { signStandard } from '../../src/shop/signature/standard.ts'
 import { type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { storedDeliveries } from '../service/serving.ts'
+import { signStandard } from '../shop/signature/sign-standard.ts'
 import { askRaw, chunked, type Header, requestBytes, signedHeaders } from './raw.ts'
 
 // test/shop/signature/standard.test.ts tests what else is refused; test/shop/webhook/standard.test.ts tests the causes in the log.

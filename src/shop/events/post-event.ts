@@ -12,7 +12,7 @@ import {
   startDeadline,
 } from '../../service/lib/outgoing-call.ts'
 import { VERSION } from '../../service/lib/version.ts'
-import { signStandardWebhook } from '../signature/published.ts'
+import { signStandardWebhook } from '../signature/standard.ts'
 
 /** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
 export const CONCURRENCY = 4

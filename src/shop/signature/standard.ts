@@ -91,19 +91,32 @@ export function verifyStandard(of: {
 }
 
 /**
- * Returns the value of webhook-signature: `v1,` and base64.
- * @param of.timestamp whole seconds since 1970
- * @throws an Error with the reason for an id or a timestamp that no receiver accepts, and for a secret that begins with
- * whsec_ without base64 after it
+ * Returns the three headers of Standard Webhooks 1.0 for a body. `body` must be exactly what you send. `id` is your name
+ * for this webhook, of 1 to 256 printable ASCII characters without spaces: keep it when you send the same webhook again.
+ * `now` is the time in ms since 1970, which you take anew each time. What follows `whsec_` in the secret is read as
+ * base64; another secret is used as UTF-8. Throws an Error with the reason for an id or a secret that can't be used.
  */
-export function signStandard(of: { id: string; timestamp: number; body: string | Uint8Array; secret: string }): string {
-  const { id, body, secret } = of
-  const timestamp = String(of.timestamp)
+export function signStandardWebhook({
+  id,
+  body,
+  secret,
+  now = Date.now(),
+}: {
+  id: string
+  body: string | Uint8Array
+  secret: string
+  now?: number
+}): { 'webhook-id': string; 'webhook-timestamp': string; 'webhook-signature': string } {
+  const timestamp = String(Math.floor(now / 1000))
   if (!ID.test(id)) throw new Error(`The id must have 1 to ${ID_MAX} printable ASCII characters and no space`)
   if (!TIMESTAMP.test(timestamp)) throw new Error('The timestamp must be a whole number of seconds since 1970')
   const key = keyOf(secret)
   if (key === null) throw new Error('The secret begins with whsec_, but the rest is not base64')
-  return `v1,${hmac({ id, timestamp, key, body })}`
+  return {
+    [STANDARD_HEADERS.id]: id,
+    [STANDARD_HEADERS.timestamp]: timestamp,
+    [STANDARD_HEADERS.signature]: `v1,${hmac({ id, timestamp, key, body })}`,
+  }
 }
 
 /** The signature in base64. */

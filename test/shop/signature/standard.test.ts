@@ -10,10 +10,10 @@ import {
   ID_MAX,
   SIGNATURES_MAX,
   type StandardFault,
-  signStandard,
   TOLERANCE_S,
   verifyStandard,
 } from '../../../src/shop/signature/standard.ts'
+import { signStandard } from './sign-standard.ts'
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const PREVIOUS = 'the-secret-before-it'

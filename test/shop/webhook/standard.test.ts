@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { sign } from '../../../src/shop/signature/signature.ts'
-import { signStandard } from '../../../src/shop/signature/standard.ts'
 import { operator, readable, startWithConsole } from '../../console/harness.ts'
 import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../../harness.ts'
 import { EVERY_LINE } from '../../hostile/raw.ts'
 import { run } from '../../service/process.ts'
 import { serveEnv, storedDeliveries } from '../../service/serving.ts'
+import { signStandard } from '../signature/sign-standard.ts'
 
 const PREVIOUS = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const INVALID = { status: 401, text: '{"success":false,"message":"Invalid signature"}' }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { sign } from '../../../src/shop/signature/signature.ts'
-import { signStandard } from '../../../src/shop/signature/standard.ts'
 import { type Answered, exchange, type Product, payload, startProduct } from '../../harness.ts'
+import { signStandard } from '../signature/sign-standard.ts'
 import { receive } from './receive.ts'
 
 /** Services that differ in their secrets alone. */
