@@ -2,11 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { isOpen, type OpenState } from '../enroll/breakers/breaker-state.ts'
 import type { CircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
 import type { CourseBreakers } from '../enroll/breakers/course-breakers.ts'
-import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import type { Budget } from '../lms/client/budget.ts'
+import type { Lms } from '../lms/lms.ts'
 import type { SignIn } from '../lms/sign-in.ts'
-import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import { createOperations } from '../operators/changes/operations.ts'
 import { createTestNotification, type PostText } from '../operators/notify/post-text.ts'
 import type { ConsoleUrl } from '../operators/notify/words.ts'
@@ -17,7 +16,8 @@ import { formsLately, type SendersView } from '../shop/senders/view.ts'
 import { createLmsCalls } from './lms-calls.ts'
 
 /** What the service gives the console. Each page takes from it what it needs. */
-export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guard' | 'databaseReason'> {
+export interface ConsoleParts
+  extends Pick<AppContext, 'context' | 'database' | 'now' | 'guard' | 'databaseReason' | 'signal'> {
   readonly app: FastifyInstance
   /** Sends a text to operators; null: LERNITO_NOTIFY_URL is not set. */
   readonly post: PostText | null
@@ -26,15 +26,13 @@ export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guar
   /** The worker's circuit breaker on this replica, and those of single courses. */
   readonly breaker: Pick<CircuitBreaker, 'state'>
   readonly breakers: Pick<CourseBreakers, 'paused'>
-  readonly budget: Pick<Budget, 'fullness'>
+  readonly budget: Pick<Budget, 'fullness' | 'acquire'>
   /** The calls to the LMS that an operator asks for: within the call budget, and watched by the circuit breaker. */
   readonly calls: CallContext
-  /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */
-  readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
+  /** The client that the circuit breaker doesn't watch. */
+  readonly unwatchedLms: Lms
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
-  /** Erases a person; see src/service/forget.ts. */
-  readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
   /** Who sent webhooks lately, and what was refused. */
   readonly readSenders: () => Promise<SendersView>
   /** The courses of the LMS, as they were last read. */
@@ -55,6 +53,8 @@ export interface ConsoleParts extends Pick<AppContext, 'context' | 'now' | 'guar
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
   readonly onSignIn: (event: SignInEvent) => void
+  /** Called with the error of erasing a person, if the page had been answered before. */
+  readonly onForgetFailed: (error: unknown) => void
   /** Called with an error that is this service's own fault. */
   readonly onError: (error: unknown) => void
 }
@@ -84,22 +84,6 @@ export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
   }
 }
 export type PageParts = Readonly<ReturnType<typeof pageParts>>
-
-/** `allowances`: whether to delete the LMS's unused allowances for the address too. */
-export interface ForgetOrder {
-  readonly email: string
-  readonly by: string
-  readonly allowances: boolean
-}
-
-/**
- * `in_progress`: it takes longer than a page waits, and continues. `refused`: a refund or a withdrawal for the person is to
- * be carried out first, as `message` says.
- */
-export type ForgetAnswer =
-  | ({ readonly kind: 'forgotten' } & ForgottenPerson)
-  | { readonly kind: 'in_progress' }
-  | { readonly kind: 'refused'; readonly message: string }
 
 /** The checks of doctor, run by the service. */
 export interface Checks {

@@ -1,14 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import type { SignInEvent } from '../console/parts.ts'
+import type { Checks, ChecksRun, SignInEvent } from '../console/parts.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
+import { examine } from '../doctor/examine.ts'
 import { type BreakerState, isOpen } from '../enroll/breakers/breaker-state.ts'
 import { createSignIn } from '../lms/sign-in.ts'
-import { createCheckNow, createChecks } from './console-lms.ts'
-import { createForget } from './forget.ts'
 import { isLoopback } from './lib/network.ts'
 import type { Parts } from './parts.ts'
-import type { Settings } from './settings/settings.ts'
+import type { Env, Settings } from './settings/settings.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
 
 /** The console, if the settings turn it on. The log has its addresses, or says how to turn it on. */
@@ -42,12 +41,7 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
     clientSecret,
     readSenders: parts.senders.read,
     breaker: { state: () => sinceRecorded(parts) },
-    checkNow: createCheckNow(parts),
-    forget: createForget({
-      ...parts,
-      onLateError: (error) =>
-        log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
-    }),
+    unwatchedLms: parts.lms,
     isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
     refunds: settings.LERNITO_REFUNDS,
     checks: createChecks({ ...parts, env: () => ({ ...parts.env, LERNITO_PUBLIC_URL: publicUrl() }) }),
@@ -60,6 +54,8 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
       onCall: parts.observer.onCall,
     }),
     onSignIn: (event) => logSignIn(log, event),
+    onForgetFailed: (error) =>
+      log.error(errorFields(error), 'a person could not be erased; erase them again in the console'),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
 }
@@ -83,6 +79,38 @@ function ownUrl(app: FastifyInstance, host: string): string {
   const address = app.server.address()
   const port = address !== null && typeof address === 'object' ? address.port : 0
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/**
+ * The checks of doctor, run by this service for the console. One run at a time: who asks during a run gets its results.
+ * A call that the LMS throttles takes its permit from the call budget of the service.
+ * @param from.env the environment variables that the settings were read from, with the address at which this service is open
+ */
+function createChecks(of: { env: () => Env } & Pick<Parts, 'now' | 'budget' | 'signal'>): Checks {
+  const { env, now, budget, signal } = of
+  let running: Promise<ChecksRun> | null = null
+  let last: ChecksRun | null = null
+
+  /** False if there was no permit before `over` was aborted. */
+  const acquire = async (over: AbortSignal): Promise<boolean> => {
+    const permit = await budget.acquire(AbortSignal.any([signal, over])).catch(() => null)
+    permit?.spend()
+    return permit !== null
+  }
+  const start = async (): Promise<ChecksRun> => {
+    const results = await examine({ env: env(), now, acquire })
+    last = { at: now(), results }
+    return last
+  }
+  return {
+    run: () => {
+      running ??= start().finally(() => {
+        running = null
+      })
+      return running
+    },
+    last: () => last,
+  }
 }
 
 const SIGN_IN_MESSAGES = {

@@ -1,15 +1,17 @@
 import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
+import { createForget, type ForgetAnswer } from '../../forget.ts'
 import { hiddenFields, invalidMark, problemHtml } from '../../layout/elements.ts'
 import { fillCount, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { ForgetAnswer, PageParts } from '../../parts.ts'
+import type { PageParts } from '../../parts.ts'
 import { readEmail } from '../deliveries/people-page.ts'
 
 const words = TEXTS.forget
 
 /** Adds the page on which an operator erases a person. The operator confirms it by typing the address. */
-export function addForget({ scope, operations, forget }: PageParts): void {
+export function addForget({ scope, operations, ...parts }: PageParts): void {
+  const forget = createForget(parts)
   const crumbs = [{ path: '/people', label: TEXTS.people.title }]
   const path = '/people/forget'
 

@@ -13,6 +13,7 @@ import { timeHtml } from '../../layout/format.ts'
 import { queryOf } from '../../layout/request.ts'
 import { TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
+import { checkForOperator } from './check-now.ts'
 import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
@@ -25,7 +26,7 @@ const FOLLOWED_MS = 5_000
 
 /** Adds the page of one delivery: its result and the reason, its timeline, and the actions of an operator. */
 export function addDelivery(parts: PageParts): void {
-  const { scope, operations, checkNow } = parts
+  const { scope, operations } = parts
   const path = '/deliveries/:id'
 
   const resultUrl = ({ request, id }: { request: FastifyRequest; id: string }, done: Done): string =>
@@ -52,8 +53,8 @@ export function addDelivery(parts: PageParts): void {
   })
 
   scope.form(`${path}/check`, async (order) => {
-    const [checked] = await checkNow({ ids: [order.id], by: order.by })
-    return resultUrl(order, checked !== undefined && !('failure' in checked) ? 'checked' : 'unchecked')
+    const found = await checkForOperator(parts, { ids: [order.id], by: order.by })
+    return resultUrl(order, found ? 'checked' : 'unchecked')
   })
 
   scope.form(`${path}/handled`, async (order) => {

@@ -13,6 +13,7 @@ import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeH
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
+import { checkForOperator } from './check-now.ts'
 import { courseListHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
 import { queryText } from './list-filters.ts'
@@ -30,7 +31,7 @@ const EMAIL_MAX = 400
  * address, so that no address of a person gets into the access log of a proxy.
  */
 export function addPeople(parts: PageParts): void {
-  const { scope, operations, checkNow } = parts
+  const { scope, operations } = parts
   const path = '/people'
   const crumbs = [{ path, label: words.title }]
 
@@ -67,9 +68,8 @@ export function addPeople(parts: PageParts): void {
   scope.form(`${path}/:id/check`, async ({ id, by }) => {
     const person = await operations.buyerOf(id)
     if (person === null) return null
-    const checked = await checkNow({ ids: checkable(person), by })
-    const done = checked.some((one) => 'failure' in one) ? 'unchecked' : 'checked'
-    return `${path}/${id}?done=${done}`
+    const found = await checkForOperator(parts, { ids: checkable(person), by })
+    return `${path}/${id}?done=${found ? 'checked' : 'unchecked'}`
   })
 }
 

@@ -1,19 +1,33 @@
-import type { ForgetAnswer, ForgetOrder } from '../console/parts.ts'
-import type { Database } from '../database/dialect.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
 import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
-import type { WriteContext } from '../queue/events.ts'
-import { AppError } from './lib/errors.ts'
-import { within } from './lib/loop.ts'
-import type { Parts } from './parts.ts'
+import type { AppContext } from '../queue/open-inbox.ts'
+import { AppError } from '../service/lib/errors.ts'
+import { within } from '../service/lib/loop.ts'
 
 /** How long a page waits. Proxies give up after 30 s or more. */
 const WAIT_MS = 20_000
 
-interface ForgetParts extends Pick<Parts, 'context' | 'database' | 'guard' | 'calls'> {
+/** `allowances`: whether to delete the LMS's unused allowances for the address too. */
+interface ForgetOrder {
+  readonly email: string
+  readonly by: string
+  readonly allowances: boolean
+}
+
+/**
+ * `in_progress`: it takes longer than a page waits, and continues. `refused`: a refund or a withdrawal for the person is to
+ * be carried out first, as `message` says.
+ */
+export type ForgetAnswer =
+  | ({ readonly kind: 'forgotten' } & ForgottenPerson)
+  | { readonly kind: 'in_progress' }
+  | { readonly kind: 'refused'; readonly message: string }
+
+interface ForgetParts extends Pick<AppContext, 'context' | 'database' | 'guard'> {
+  readonly calls: CallContext
   /** Called with the error of a job that failed after its page had been answered. */
-  readonly onLateError: (error: unknown) => void
+  readonly onForgetFailed: (error: unknown) => void
   readonly waitMs?: number
 }
 
@@ -32,7 +46,7 @@ export function createForget({ waitMs = WAIT_MS, ...parts }: ForgetParts) {
     jobs.set(key, job)
     const forgotten = await within(waitMs, job).catch(refused)
     if (forgotten !== null) return 'message' in forgotten ? forgotten : { kind: 'forgotten', ...forgotten }
-    if (before === undefined) job.catch(parts.onLateError)
+    if (before === undefined) job.catch(parts.onForgetFailed)
     return { kind: 'in_progress' }
   }
 }
@@ -42,11 +56,8 @@ const refused = (error: unknown): Extract<ForgetAnswer, { kind: 'refused' }> => 
   throw error
 }
 
-function runJob(
-  { context, database, guard, calls }: ForgetParts,
-  { email, by, allowances }: ForgetOrder,
-): Promise<ForgottenPerson> {
-  const vacuum: Database['vacuum'] = (options) =>
+function runJob({ context, database, guard, calls }: ForgetParts, { email, by, allowances }: ForgetOrder) {
+  const vacuum: Vacuum = (options) =>
     database.vacuum(options).catch((error: unknown) => {
       if (error instanceof AppError && error.code === 'database.busy') return false
       throw error
@@ -54,6 +65,8 @@ function runJob(
   const how = { context, vacuum, compact: false, calls: allowances ? calls : null }
   return guard(() => forgetPerson({ ...how, email, by }))
 }
+
+type Vacuum = AppContext['database']['vacuum']
 
 /**
  * Erases a person: first from the tables, then from the files of a SQLite database, and last their unused allowances in
@@ -64,8 +77,8 @@ function runJob(
  * @throws AppError database.busy, and what the database throws; the person may be erased in part
  */
 export async function forgetPerson(of: {
-  context: WriteContext
-  vacuum: Database['vacuum']
+  context: AppContext['context']
+  vacuum: Vacuum
   email: string
   by: string
   compact: boolean

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { createForget } from '../../src/console/forget.ts'
 import { createAvailability } from '../../src/database/availability.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import { storeRefund } from '../../src/queue/withdrawals/store-refund.ts'
 import { createIds } from '../../src/sale/ids.ts'
-import { createForget } from '../../src/service/forget.ts'
 import { AppError } from '../../src/service/lib/errors.ts'
 import { lmsAt } from '../enroll/lms-at.ts'
 import { DEMO, startProduct } from '../harness.ts'
-import { BULK } from './serving.ts'
+import { BULK } from '../service/serving.ts'
 
 const EMAIL = 'ada@x.example'
 const order = { email: EMAIL, by: 'admin', allowances: false }
@@ -48,7 +48,7 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
     context,
     guard,
     calls: { lms, acquire: async () => assert.fail('no order is about allowances') },
-    onLateError: (error) => errors.push(error),
+    onForgetFailed: (error) => errors.push(error),
     waitMs,
   })
   const holdCall = async (): Promise<void> => {
