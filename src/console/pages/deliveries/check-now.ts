@@ -1,4 +1,3 @@
-import { isOpen } from '../../../enroll/breakers/breaker-state.ts'
 import { checkNow } from '../../../enroll/follow-up/check-now.ts'
 import type { PageParts } from '../../parts.ts'
 
@@ -10,10 +9,10 @@ const OPERATOR_WAITS_MS = 10_000
  * but not while the circuit breaker is open. Resolves to whether all of them could be looked up.
  */
 export async function checkForOperator(
-  { context, guard, unwatchedLms: lms, breaker, budget, modeOf, signal }: PageParts,
+  { context, guard, unwatchedLms: lms, outage, budget, modeOf, signal }: PageParts,
   order: { ids: readonly string[]; by: string },
 ): Promise<boolean> {
-  if (isOpen(breaker.state())) return false
+  if (outage() !== null) return false
   let isBusy = false
   const acquire = () =>
     budget.acquire(AbortSignal.any([signal, AbortSignal.timeout(OPERATOR_WAITS_MS)])).catch((error: unknown) => {
