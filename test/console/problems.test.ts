@@ -13,6 +13,7 @@ const quiet: Overview = {
   pace: null,
   oldestQueued: null,
   failedWithdrawals: [],
+  isUnused: false,
 }
 const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerState => ({
   kind,

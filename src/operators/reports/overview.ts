@@ -17,6 +17,8 @@ export const overview = async (db: Kysely<Tables>, now: number) => ({
   pace: await paceOf(db, now - PACED_MS),
   oldestQueued: await oldestQueued(db),
   failedWithdrawals: await readFailedWithdrawals({ db, now }),
+  /** Whether no delivery is stored. */
+  isUnused: (await db.selectFrom('deliveries').select('id').limit(1).executeTakeFirst()) === undefined,
 })
 export type Overview = Awaited<ReturnType<typeof overview>>
 

@@ -50,9 +50,9 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
   const { operations, readSenders, shopEvents } = parts
   const now = parts.now()
   const { bounds, from, to, ...span } = boundsOf(asked, { now, zone })
-  const [overview, states, causes, sales, byCourse, bands, senders, events] = await Promise.all([
+  const [overview, backlog, causes, sales, byCourse, bands, senders, events] = await Promise.all([
     operations.overview(),
-    operations.countByState({}),
+    operations.backlog(),
     operations.causes(),
     operations.sales(bounds),
     operations.salesByCourse({ from, to }),
@@ -81,7 +81,7 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
     breaker: parts.breaker.state(),
     budget: parts.budget.fullness(),
     pausedCourses: parts.breakers.paused(),
-    states,
+    backlog,
     sold: sumOf(sales.value.map(({ counts }) => counts)),
     sales,
     byCourse,
@@ -90,15 +90,15 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
 type View = Awaited<ReturnType<typeof readView>>
 
 function overviewHtml(view: View): string {
-  const { states, sales, last } = view
-  const { queued, needs_attention, rejected } = states.value
+  const { sales, last } = view
+  const { queued, needs_attention, rejected } = view.backlog
   const problems = problemsOf({ ...view, queued, outageEndedAt: last?.to ?? null })
   const attention = causesHtml({ ...view, count: needs_attention + rejected })
   return html`<p class="intro">${periodText(view)}</p>
 <div aria-live="polite" aria-relevant="additions">!${problems.length === 0 && attention !== '' ? '' : problemsHtml(problems, view)}</div>
 !${attention}
 !${tilesHtml(view)}!${othersHtml(view)}
-!${countedHtml(Math.min(view.states.at, view.sales.at, view.byCourse.at), view.now)}
+!${countedHtml(Math.min(sales.at, view.byCourse.at), view.now)}
 <h2>${TEXTS.chart.title[view.by]}</h2>
 !${chartHtml({ ...view, bars: sales.value })}
 !${last === null ? '' : html`<p>!${lastIncidentHtml(last)}</p>`}
@@ -111,7 +111,7 @@ function periodText({ firstDay, lastDay, zone }: View): string {
 }
 
 function problemsHtml(problems: readonly Problem[], view: View): string {
-  const { states, site } = view
+  const { overview, site } = view
   if (problems.length > 0) {
     return problems
       .map(
@@ -127,19 +127,19 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
       )
       .join('')
   }
-  const isUnused = totalOf(states.value) === 0
+  const { isUnused } = overview
   const webhook = `${serviceUrl(site)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good" id="no-problem"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
 }
 
 /** What proves that nothing is wrong: the last webhook, the last result that the shop took, and the LMS. */
-function quietHtml({ senders, events, breaker, states }: View): string {
+function quietHtml({ senders, events, breaker, backlog }: View): string {
   const { current, previous } = senders.signedAt
   const signed = Math.max(current ?? 0, previous ?? 0)
   const sent = events?.endpoint?.sentAt ?? null
   const { facts } = words.healthy
-  const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fillCount(TEXTS.counts.queued, states.value.queued)}`
+  const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fillCount(TEXTS.counts.queued, backlog.queued)}`
   return factsHtml([
     [facts.webhook, signed === 0 ? '' : html`!${agoHtml(signed)}, ${facts.signed}`],
     [facts.result, sent === null ? '' : html`!${agoHtml(sent)}, ${facts.accepted}`],
