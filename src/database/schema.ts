@@ -1,3 +1,4 @@
+import type { Kysely } from 'kysely'
 import type { CertificateStatus, CourseResult, CourseWithdrawal, Standing } from '../sale/line.ts'
 import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
 
@@ -325,3 +326,6 @@ export interface Tables {
   console_sessions: ConsoleSessionRow
   migrations: MigrationRow
 }
+
+/** The database, or a transaction in it, for statements about these tables. */
+export type Db = Kysely<Tables>

@@ -1,6 +1,5 @@
-import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type { BulkReplayRow, Tables } from '../../database/schema.ts'
+import type { BulkReplayRow, Db } from '../../database/schema.ts'
 import type { CourseSwap } from '../../queue/correct.ts'
 import { auditedChange, type EventDraft, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
@@ -50,7 +49,7 @@ export function workable(order: Selection): WithStates {
 }
 
 /** Counts what an order makes due, and what is left: see Preview. */
-async function countSelected(db: Kysely<Tables>, order: Selection): Promise<{ count: number; left: number }> {
+async function countSelected(db: Db, order: Selection): Promise<{ count: number; left: number }> {
   const filter = selected(order)
   return order.corrects ? { count: totalOf(await countFound(db, filter)), left: 0 } : countReplayable(db, filter)
 }
@@ -67,7 +66,7 @@ export interface Preview {
 
 /** Shows what an order of this filter makes due, or corrects, the latest activity first. */
 export async function previewReplay(
-  db: Kysely<Tables>,
+  db: Db,
   { limit = SAMPLE, ...order }: Selection & { limit?: number },
 ): Promise<Preview> {
   const counted = await countSelected(db, order)
@@ -160,7 +159,7 @@ const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): E
 })
 
 /** Reads a bulk replay; null if it does not exist, or only a newer version can read it. */
-export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
+export async function readReplay(db: Db, id: string): Promise<BulkReplay | null> {
   const [bulk = null] = readable(await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).execute())
   return bulk
 }
@@ -187,7 +186,7 @@ export function bulkReplayOf({ id, filter, enrolled, corrects, ...row }: BulkRep
 }
 
 /** Returns the bulk replays and corrections that still run, newest first. */
-export async function runningReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
+export async function runningReplays(db: Db): Promise<BulkReplay[]> {
   const running = db.selectFrom('bulk_replays').selectAll().where('state', '=', 'running')
   return readable(await running.orderBy('id', 'desc').execute())
 }

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Db, DeliveryRow } from '../../database/schema.ts'
 import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
 import { along, type Position, readInOrder } from '../../queue/in-order.ts'
@@ -121,7 +120,7 @@ async function stopWork(context: WriteContext, { address, by }: { address: strin
  * The deliveries at other addresses that deliveries of this one correct: they hold the same person, and without what corrects
  * them, a repeat would start what was wrong. Not those that an operator has replayed since, which are sales to their address.
  */
-async function readCorrectedTo(db: Kysely<Tables>, address: string): Promise<readonly string[]> {
+async function readCorrectedTo(db: Db, address: string): Promise<readonly string[]> {
   const corrections = db.selectFrom('deliveries').select('id').where('email', '=', address)
   const found = new Set<string>()
   for (let next = await corrections.where('replaces', 'is not', null).execute(); next.length > 0; ) {
@@ -188,7 +187,7 @@ async function erase(
 }
 
 /** Yields the ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
-async function* rejectedMentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
+async function* rejectedMentioning(db: Db, address: string): AsyncGenerator<string[]> {
   for (let after: Position | null = null; ; ) {
     const page = await readInOrder({ db, range: { states: ['rejected'] }, after, limit: STEP })
     const ids = page.map(({ id }) => id)
@@ -221,7 +220,7 @@ export function mentions(body: Uint8Array, address: string): boolean {
  * @param of.texts what the shop sent of each delivery
  */
 async function forgetBulkReplays(
-  db: Kysely<Tables>,
+  db: Db,
   of: { address: string; usernames: ReadonlySet<string>; texts: ReadonlySet<string> },
 ): Promise<void> {
   const { address, usernames, texts } = of
@@ -244,7 +243,7 @@ async function forgetBulkReplays(
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
 }
 
-async function findsAny(db: Kysely<Tables>, filter: DeliveryFilter): Promise<boolean> {
+async function findsAny(db: Db, filter: DeliveryFilter): Promise<boolean> {
   const { found } = await search(db, { filter, after: null, limit: 1, withinMs: Number.POSITIVE_INFINITY })
   return found.length > 0
 }
@@ -257,7 +256,7 @@ const NAMED = 5
  * the buyer would keep it.
  * @param address as it is stored: see emailTerm
  */
-async function refuseOpenWithdrawals(db: Kysely<Tables>, address: string): Promise<void> {
+async function refuseOpenWithdrawals(db: Db, address: string): Promise<void> {
   const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
   const ids = [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
   const open = [...(await readWithdrawing(db, ids))].sort()

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { accept } from '../../queue/accept.ts'
 import { markHandled } from '../../queue/change-deliveries.ts'
 import { type Changes, correct, planCorrection } from '../../queue/correct.ts'
@@ -47,7 +46,7 @@ export type Operations = ReturnType<typeof createOperations>
 /** Returns a function that makes an operation of one that reads the database. `from`: see Database. */
 const reading =
   ({ context, guard }: Parts, from: 'db' | 'reports' = 'db') =>
-  <Args extends readonly unknown[], Result>(read: (db: Kysely<Tables>, ...args: Args) => Promise<Result>) =>
+  <Args extends readonly unknown[], Result>(read: (db: Db, ...args: Args) => Promise<Result>) =>
   (...args: Args): Promise<Result> =>
     guard(() => read(context.database[from], ...args))
 

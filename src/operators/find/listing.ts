@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Db, DeliveryRow } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { readDeliveries, type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
@@ -43,7 +42,7 @@ export interface Shown extends Delivery {
  * @param of.after the `next` of the previous page
  */
 export async function list(
-  db: Kysely<Tables>,
+  db: Db,
   { filter, limit = PAGE, after = null }: { filter: DeliveryFilter; limit?: number; after?: string | null },
 ): Promise<Found> {
   const { found, next, cut } = await search(db, { filter, after: readCursor(after), limit })
@@ -90,7 +89,7 @@ export async function* listAll(of: {
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
-export async function show(db: Kysely<Tables>, id: string): Promise<Shown | null> {
+export async function show(db: Db, id: string): Promise<Shown | null> {
   const [row] = await readDeliveries(db, [id])
   if (row === undefined) return null
   return {
@@ -113,7 +112,7 @@ function requestOrNothing({ request }: Pick<DeliveryRow, 'request'>) {
 }
 
 /** What a line has as its row has it, and what else it is made of. */
-const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
+const readRows = (db: Db, ids: readonly string[]) =>
   db
     .selectFrom('deliveries')
     .select([
@@ -133,7 +132,7 @@ const readRows = (db: Kysely<Tables>, ids: readonly string[]) =>
     .execute()
 
 /** Returns these deliveries in this order, at most some hundred, without those that don't exist any more. */
-export async function summaries(db: Kysely<Tables>, ids: readonly string[]): Promise<Summary[]> {
+export async function summaries(db: Db, ids: readonly string[]): Promise<Summary[]> {
   if (ids.length === 0) return []
   const rows = await withLines(db, await readRows(db, ids))
   const notes = await readNotes(db, rows)

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { salesTo } from '../../queue/lines.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import { totalOf } from '../reports/counts.ts'
@@ -33,7 +32,7 @@ const ADDRESS = /^[^\s,]+@[^\s,]+$/
 export const isWholeAddress = (text: string): boolean => text.length <= ADDRESS_MAX && ADDRESS.test(text)
 
 /** Returns the sales of an address, in any letter case, with what happened to them. */
-export async function person(db: Kysely<Tables>, email: string): Promise<Person> {
+export async function person(db: Db, email: string): Promise<Person> {
   const rows = await db
     .selectFrom('deliveries')
     .select('id')
@@ -54,7 +53,7 @@ export async function person(db: Kysely<Tables>, email: string): Promise<Person>
 }
 
 /** Returns the same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
-export async function buyerOf(db: Kysely<Tables>, id: string): Promise<Person | null> {
+export async function buyerOf(db: Db, id: string): Promise<Person | null> {
   const row = await db.selectFrom('deliveries').select('email').where('id', '=', id).executeTakeFirst()
   const email = row?.email ?? ''
   return isWholeAddress(email) ? person(db, email) : null
@@ -70,7 +69,7 @@ const ADDRESSES_MAX = 10
  * @returns each address with the id of its newest sale to such an account, and how many these are
  */
 export async function boughtAs(
-  db: Kysely<Tables>,
+  db: Db,
   { accountIds, email }: { accountIds: readonly number[]; email: string },
 ): Promise<{ email: string; newest: string; count: number }[]> {
   const sold = await salesTo(db, { addresses: [], accountIds })
@@ -88,7 +87,7 @@ export async function boughtAs(
 }
 
 /** Merges the timelines, oldest first. One query for all would sort every event of every sale in the database. */
-async function eventsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<TimelineEvent[]> {
+async function eventsOf(db: Db, ids: readonly string[]): Promise<TimelineEvent[]> {
   const events: TimelineEvent[] = []
   for (const id of ids) events.push(...(await timeline(db, id)))
   return events.sort((a, b) => (a.id < b.id ? -1 : 1))

@@ -1,5 +1,5 @@
-import type { Kysely, SelectQueryBuilder } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { SelectQueryBuilder } from 'kysely'
+import type { Db, Tables } from '../../database/schema.ts'
 import {
   along,
   between,
@@ -39,7 +39,7 @@ interface Matches {
  * @param of.withinMs how long it walks
  */
 export async function search(
-  db: Kysely<Tables>,
+  db: Db,
   of: { filter: DeliveryFilter; after: Position | null; limit: number; withinMs?: number },
 ): Promise<Matches> {
   const { after, limit, withinMs = WITHIN_MS } = of
@@ -65,17 +65,14 @@ export async function search(
 }
 
 /** Counts the deliveries that a filter finds, by state: exactly, however long it takes. */
-export const countFound = async (db: Kysely<Tables>, filter: DeliveryFilter): Promise<StateCounts> =>
+export const countFound = async (db: Db, filter: DeliveryFilter): Promise<StateCounts> =>
   countsOf(await tally(db, filter))
 
 /**
  * Counts those that a replay can help, and the others that a filter finds: they were rejected for their payload. Some of
  * these were handled since, and contain no sale.
  */
-export async function countReplayable(
-  db: Kysely<Tables>,
-  filter: DeliveryFilter,
-): Promise<{ count: number; left: number }> {
+export async function countReplayable(db: Db, filter: DeliveryFilter): Promise<{ count: number; left: number }> {
   const all = await countFound(db, filter)
   const withSale = (from: Deliveries) => from.where('request', 'is not', null)
   const handled = all.handled === 0 ? [] : await tally(db, { ...filter, states: ['handled'] }, withSale)
@@ -84,7 +81,7 @@ export async function countReplayable(
 }
 
 /** How many there are by state, in stretches. `among`: of those with a further condition. */
-async function tally(db: Kysely<Tables>, wanted: DeliveryFilter, among = (from: Deliveries) => from) {
+async function tally(db: Db, wanted: DeliveryFilter, among = (from: Deliveries) => from) {
   const filter = narrowed(wanted)
   if (isNone(filter)) return []
   const { kind, from } = await planOf(db, filter)
@@ -108,7 +105,7 @@ interface Plan {
 }
 type Deliveries = SelectQueryBuilder<Tables, 'deliveries', object>
 
-async function planOf(db: Kysely<Tables>, filter: DeliveryFilter): Promise<Plan> {
+async function planOf(db: Db, filter: DeliveryFilter): Promise<Plan> {
   const { find, ...rest } = filter
   if (find !== undefined) {
     const ids = await idsOf(db, find)
@@ -144,7 +141,7 @@ function indexFor({ ids, replay, email, username, cause, states }: DeliveryFilte
 }
 
 /** The deliveries whose own id begins with a text, or whose webhook-id it is. */
-async function idsOf(db: Kysely<Tables>, text: string): Promise<string[]> {
+async function idsOf(db: Db, text: string): Promise<string[]> {
   const named = await readSaleId(db, text)
   const low = text.toUpperCase()
   const begun = ID_BEGINNING.test(low)
@@ -175,10 +172,7 @@ export interface Neighbors {
 }
 
 /** Returns the neighbors of a delivery in the list with this filter. A delivery that isn't in the list has none. */
-export async function neighborsOf(
-  db: Kysely<Tables>,
-  { id, filter }: { id: string; filter: DeliveryFilter },
-): Promise<Neighbors> {
+export async function neighborsOf(db: Db, { id, filter }: { id: string; filter: DeliveryFilter }): Promise<Neighbors> {
   const { found } = await search(db, { filter, after: null, limit: LISTED })
   const at = found.findIndex((one) => one.id === id)
   return { previous: found[at - 1]?.id ?? null, next: at < 0 ? null : (found[at + 1]?.id ?? null) }

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { emailTerm, fold } from '../../queue/search-terms.ts'
 import { type Summary, summaries } from './listing.ts'
 import { search } from './search.ts'
@@ -43,7 +42,7 @@ export function isNear(a: string, b: string): boolean {
  * address, with the same part before the @, or at the same domain with a typing error. Newest first of each kind, one for
  * each address, at most four.
  */
-export async function similarBuyers(db: Kysely<Tables>, email: string): Promise<readonly Summary[]> {
+export async function similarBuyers(db: Db, email: string): Promise<readonly Summary[]> {
   const { texts, domain } = textsLike(email)
   const found = new Map<string, string>()
   const add = async (find: string, isLike: (address: string) => boolean): Promise<void> => {
@@ -63,7 +62,7 @@ export async function similarBuyers(db: Kysely<Tables>, email: string): Promise<
 }
 
 /** The addresses of these deliveries as they are stored, in this order, without those that have none. */
-async function addressesOf(db: Kysely<Tables>, ids: readonly string[]) {
+async function addressesOf(db: Db, ids: readonly string[]) {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(['id', 'email']).where('id', 'in', ids).execute()
   const byId = new Map(rows.map((row) => [row.id, row.email]))

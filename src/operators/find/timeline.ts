@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { EventRow, Tables } from '../../database/schema.ts'
+import type { Db, EventRow } from '../../database/schema.ts'
 import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
 import { readCalls } from '../../sale/calls.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
@@ -15,7 +14,7 @@ export interface TimelineEvent extends DeliveryEvent {
 }
 
 /** Returns the last 500 events of a delivery in the order of their numbers, which no clock decides. */
-export async function timeline(db: Kysely<Tables>, id: string): Promise<TimelineEvent[]> {
+export async function timeline(db: Db, id: string): Promise<TimelineEvent[]> {
   const rows = await db
     .selectFrom('events')
     .select(['id', 'seq', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls', 'answer'])
@@ -36,7 +35,7 @@ export async function timeline(db: Kysely<Tables>, id: string): Promise<Timeline
  * have '' as deliveryId. `after`: the `next` of the previous page, which is the id of its last entry.
  */
 export async function audit(
-  db: Kysely<Tables>,
+  db: Db,
   { limit = PAGE, after = null }: { limit?: number; after?: string | null },
 ): Promise<Page<DeliveryEvent>> {
   let query = db
@@ -66,7 +65,7 @@ function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'
  * state, from before it was replayed and stopped again, has another time.
  */
 export async function readNotes(
-  db: Kysely<Tables>,
+  db: Db,
   of: readonly Pick<Delivery, 'id' | 'state'>[],
 ): Promise<ReadonlyMap<string, ToldNote>> {
   const ids = of.filter(({ state }) => state === 'handled').map(({ id }) => id)

@@ -1,5 +1,5 @@
-import type { Kysely, Transaction } from 'kysely'
-import type { IncidentRow, Tables } from '../../database/schema.ts'
+import type { Transaction } from 'kysely'
+import type { Db, IncidentRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
@@ -176,7 +176,7 @@ export type Incident = Band & WaitedSales
 
 /** Lists incidents, the latest first: 20 before `after`, the `next` of the page before. `now` is in ms since 1970. */
 export async function listIncidents(
-  db: Kysely<Tables>,
+  db: Db,
   { now, after = null }: { now: number; after?: string | null },
 ): Promise<Page<Incident>> {
   const last =
@@ -201,7 +201,7 @@ export async function listIncidents(
 }
 
 /** Returns the incidents that overlap the time between two times (ms since 1970), the latest 200, oldest first. */
-export async function incidentsBetween(db: Kysely<Tables>, { from, to }: { from: number; to: number }) {
+export async function incidentsBetween(db: Db, { from, to }: { from: number; to: number }) {
   const rows = await db
     .selectFrom('incidents')
     .select(BAND)
@@ -217,7 +217,7 @@ export async function incidentsBetween(db: Kysely<Tables>, { from, to }: { from:
  * Counts the sales that waited between two times (ms since 1970), by what they are now: see waited in filter.ts. Tells when
  * the last of them was enrolled or pre-enrolled; null if none was.
  */
-export async function waitedSales(db: Kysely<Tables>, span: { from: number; to?: number | undefined }) {
+export async function waitedSales(db: Db, span: { from: number; to?: number | undefined }) {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn }) => ['state', fn.countAll<number>().as('count'), fn.max('enrolled_at').as('last')])

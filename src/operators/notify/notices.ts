@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Kysely, sql } from 'kysely'
-import type { NoticeRow, Tables } from '../../database/schema.ts'
+import { sql } from 'kysely'
+import type { Db, NoticeRow } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { along } from '../../queue/in-order.ts'
@@ -38,14 +38,14 @@ const noticeId = ({ kind, code, subject }: Cause): string =>
 export const isFault = ({ kind }: Pick<NoticeRow, 'kind'>): boolean => kind === 'lms' || kind === 'events'
 
 /** All causes, the oldest first. */
-export const readNotices = (db: Kysely<Tables>): Promise<NoticeRow[]> =>
+export const readNotices = (db: Db): Promise<NoticeRow[]> =>
   db.selectFrom('notices').selectAll().orderBy('first_at').orderBy('id').execute()
 
 /** The name of the row that says up to when deliveries and withdrawals were counted. */
 const COUNTED = 'notices'
 
 /** Returns the time up to which was counted, ms since 1970. Before anything was, it begins at `start`. */
-async function readPosition(db: Kysely<Tables>, start: number): Promise<number> {
+async function readPosition(db: Db, start: number): Promise<number> {
   const query = db.selectFrom('rounds').select('came_to').where('name', '=', COUNTED)
   const found = await query.executeTakeFirst()
   if (found !== undefined) return found.came_to
@@ -54,7 +54,7 @@ async function readPosition(db: Kysely<Tables>, start: number): Promise<number> 
 }
 
 /** Returns false if another replica has moved it meanwhile. */
-async function movePosition(trx: Kysely<Tables>, { from, to }: { from: number; to: number }): Promise<boolean> {
+async function movePosition(trx: Db, { from, to }: { from: number; to: number }): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('rounds')
     .set({ came_to: to })
@@ -69,7 +69,7 @@ interface Counted extends Cause {
 }
 
 /** Counts deliveries or withdrawals of a cause. `at`: ms since 1970. */
-async function addCount(trx: Kysely<Tables>, counted: Counted, at: number): Promise<void> {
+async function addCount(trx: Db, counted: Counted, at: number): Promise<void> {
   const own = { ...counted, subject: counted.subject.slice(0, SUBJECT_MAX) }
   if (await raise(trx, own, at)) return
   const isFull = (await readNotices(trx)).length >= MAX_CAUSES
@@ -79,7 +79,7 @@ async function addCount(trx: Kysely<Tables>, counted: Counted, at: number): Prom
   await trx.insertInto('notices').values(row).execute()
 }
 
-async function raise(trx: Kysely<Tables>, { count, ...cause }: Counted, at: number): Promise<boolean> {
+async function raise(trx: Db, { count, ...cause }: Counted, at: number): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('notices')
     .set((eb) => ({ count: eb('count', '+', count), last_at: at }))
@@ -122,7 +122,7 @@ export async function countNew({ database, random }: WriteContext, upTo: number)
  * A delivery may be active again after its result, such as by a failed withdrawal, but never before it. The plus keeps
  * SQLite from another index, which would lead to the old ones too.
  */
-async function readDeliveries(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
+async function readDeliveries(db: Db, { after, upTo }: Range): Promise<Counted[]> {
   const groups = await along(db, 'deliveries_state')
     .select(({ fn }) => ['reason', 'subject', fn.countAll<number>().as('count')])
     .select(({ fn }) => [fn.max('reason_text').as('reason_text'), fn.max('reason_course').as('reason_course')])
@@ -142,7 +142,7 @@ function causeOf(of: ReasonRow): Cause {
   return { kind: 'delivery', code, subject: isKey ? (courseOfReason({ code, ...about }) ?? '') : '' }
 }
 
-async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Promise<Counted[]> {
+async function readWithdrawals(db: Db, { after, upTo }: Range): Promise<Counted[]> {
   const failed = await readFailed(db, { after, upTo, limit: WITHDRAWALS_MAX })
   return failed.map(({ deliveryId }) => ({ kind: 'withdrawal', code: 'failed', subject: deliveryId, count: 1 }))
 }
@@ -165,10 +165,7 @@ export function isUntold({ count, texts, sent_at: sentAt, ...row }: NoticeRow, n
  * Stores that a text told of these rows. What came since they were read stays counted. Where it is stored already, or
  * another replica has told of the row, nothing changes.
  */
-export async function storeTold(
-  db: Kysely<Tables>,
-  { told, at }: { told: readonly NoticeRow[]; at: number },
-): Promise<void> {
+export async function storeTold(db: Db, { told, at }: { told: readonly NoticeRow[]; at: number }): Promise<void> {
   for (const { id, count, texts } of told) {
     await db
       .updateTable('notices')
@@ -180,7 +177,7 @@ export async function storeTold(
 }
 
 /** Forgets causes without a delivery for an hour: the next one gives a text at once again. */
-export async function forgetQuiet(db: Kysely<Tables>, now: number): Promise<void> {
+export async function forgetQuiet(db: Db, now: number): Promise<void> {
   await db
     .deleteFrom('notices')
     .where('kind', 'in', ['delivery', 'withdrawal'])
@@ -205,10 +202,7 @@ interface Fault extends Pick<NoticeRow, 'code' | 'detail'> {
 }
 
 /** Stores the faults that there are now. `at` is in ms since 1970; without `hasOutbox`, the shop gets no events. */
-export async function noteFaults(
-  db: Kysely<Tables>,
-  { at, hasOutbox }: { at: number; hasOutbox: boolean },
-): Promise<void> {
+export async function noteFaults(db: Db, { at, hasOutbox }: { at: number; hasOutbox: boolean }): Promise<void> {
   for (const fault of [await faultOfLms(db, at), hasOutbox ? await faultOfEvents(db, at) : null]) {
     if (fault !== null) await noteFault(db, fault, at)
   }
@@ -218,7 +212,7 @@ export async function noteFaults(
  * The LMS has been down or misconfigured for 10 minutes, as the incidents of all replicas say. A throttle is no fault: it
  * ends without an operator.
  */
-async function faultOfLms(db: Kysely<Tables>, at: number): Promise<Fault | null> {
+async function faultOfLms(db: Db, at: number): Promise<Fault | null> {
   const rows = await db
     .selectFrom('incidents')
     .select(['kind', 'cause', 'started_at', 'ended_at'])
@@ -237,7 +231,7 @@ async function faultOfLms(db: Kysely<Tables>, at: number): Promise<Fault | null>
 }
 
 /** The shop's endpoint wants no more events, or events wait for long, or none waits because they were given up. */
-async function faultOfEvents(db: Kysely<Tables>, at: number): Promise<Fault | null> {
+async function faultOfEvents(db: Db, at: number): Promise<Fault | null> {
   const endpoint = await readEndpoint(db)
   if (endpoint === undefined) return null
   const { state, error, since } = endpoint
@@ -252,7 +246,7 @@ async function faultOfEvents(db: Kysely<Tables>, at: number): Promise<Fault | nu
 }
 
 /** A fault that lasts is told once. An endpoint that first was late and then answers 410 is told again. */
-async function noteFault(db: Kysely<Tables>, { kind, code, detail, since }: Fault, at: number): Promise<void> {
+async function noteFault(db: Db, { kind, code, detail, since }: Fault, at: number): Promise<void> {
   const id = noticeId({ kind, code: '', subject: '' }) // one row for whatever of this kind lasts
   const anew = { code, detail, first_at: since, last_at: at, count: 1, sent_at: null }
   const row = { id, kind, subject: '', texts: 0, ...anew }
@@ -267,7 +261,7 @@ export const ended = (notices: readonly NoticeRow[], now: number): NoticeRow[] =
   notices.filter((notice) => isFault(notice) && (now - notice.last_at >= RECOVERY_MS || notice.last_at > now))
 
 /** Forgets faults that have ended: those that no text told of, or those that a text says have ended. */
-export async function forgetFaults(db: Kysely<Tables>, faults: readonly NoticeRow[]): Promise<void> {
+export async function forgetFaults(db: Db, faults: readonly NoticeRow[]): Promise<void> {
   for (const { id, last_at } of faults) {
     await db.deleteFrom('notices').where('id', '=', id).where('last_at', '=', last_at).execute()
   }

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { auditedChange, type WriteContext } from '../../queue/events.ts'
 import { isCourseKey, plainKey } from '../../sale/course-key.ts'
 import type { ReasonCode } from '../../sale/types.ts'
@@ -42,7 +41,7 @@ const nameOf = ({ code, course }: Pick<Cause, 'code' | 'course'>): string =>
 const keyOf = (name: string): string => name.toLowerCase()
 
 /** Returns the causes with the latest mark of each, in their order. */
-export async function markedCauses(db: Kysely<Tables>): Promise<MarkedCause[]> {
+export async function markedCauses(db: Db): Promise<MarkedCause[]> {
   const [causes, marks] = await Promise.all([readCauses(db), readMarks(db)])
   return causes.map((cause) => {
     const mark = marks.get(keyOf(nameOf(cause))) ?? null
@@ -59,7 +58,7 @@ const hasReturned = (cause: Pick<Cause, 'firstAt' | 'lastAt'>, { kind, at }: Cau
   (kind === 'cause_resolved' ? cause.lastAt : cause.firstAt) > at
 
 /** The events of no delivery are few, and their index leads to them. */
-async function readMarks(db: Kysely<Tables>): Promise<ReadonlyMap<string, CauseMark>> {
+async function readMarks(db: Db): Promise<ReadonlyMap<string, CauseMark>> {
   const rows = await db
     .selectFrom('events')
     .select(['kind', 'detail', 'actor', 'at'])

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import { sql } from 'kysely'
+import type { Db } from '../../database/schema.ts'
 import { foldKey } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
 import { within } from '../../service/lib/loop.ts'
@@ -11,7 +11,7 @@ export type StateCounts = Readonly<Record<DeliveryState, number>>
 const BACKLOG = ['queued', 'pre_enrolled', 'needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]
 export type BacklogCounts = Pick<StateCounts, (typeof BACKLOG)[number]>
 
-const deliveriesIn = (db: Kysely<Tables>, states: readonly DeliveryState[]) =>
+const deliveriesIn = (db: Db, states: readonly DeliveryState[]) =>
   db.selectFrom('deliveries').where('state', 'in', states)
 
 /** Which deliveries are counted: those received from `from` to `to` (ms since 1970, exclusive), or all; `sales`: only the sales. */
@@ -22,17 +22,17 @@ export interface CountedSpan {
 }
 
 /** Counts deliveries by their state, each once, in an index alone. */
-export function countByState(db: Kysely<Tables>, { from, to, sales = false }: CountedSpan = {}): Promise<StateCounts> {
+export function countByState(db: Db, { from, to, sales = false }: CountedSpan = {}): Promise<StateCounts> {
   const isAll = from === undefined && (to ?? null) === null
   const some = isAll ? deliveriesIn(db, DELIVERY_STATES) : receivedIn(db, { from: from ?? 0, to: to ?? null })
   return countStates(sales ? some.where(isSale) : some)
 }
 
 /** Counts the deliveries in the states that need the service, the buyer or an operator. */
-export const countBacklog = (db: Kysely<Tables>): Promise<BacklogCounts> => countStates(deliveriesIn(db, BACKLOG))
+export const countBacklog = (db: Db): Promise<BacklogCounts> => countStates(deliveriesIn(db, BACKLOG))
 
 /** The deliveries that were received from `from` to `to` (exclusive; null: until now). */
-function receivedIn(db: Kysely<Tables>, { from, to }: { from: number; to: number | null }) {
+function receivedIn(db: Db, { from, to }: { from: number; to: number | null }) {
   const some = db.selectFrom('deliveries').where('received_at', '>=', from)
   return to === null ? some : some.where('received_at', '<', to)
 }
@@ -68,7 +68,7 @@ export interface Bar {
  * @param bounds the beginning of each span, and the end of the last one: ms since 1970, ascending. The offsets of all
  *   time zones are whole quarters of an hour, so the bounds are too.
  */
-export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[]): Promise<readonly Bar[]> {
+export async function salesBySpan(db: Db, bounds: readonly number[]): Promise<readonly Bar[]> {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn, ref }) => [
@@ -92,7 +92,7 @@ export async function salesBySpan(db: Kysely<Tables>, bounds: readonly number[])
  * several courses counts for each of them. Returns the courses, those with the most sales first; the sales that name no
  * course; and how many sales there are, each once.
  */
-export async function salesByCourse(db: Kysely<Tables>, { from, to }: { from: number; to: number | null }) {
+export async function salesByCourse(db: Db, { from, to }: { from: number; to: number | null }) {
   const sales = receivedIn(db, { from, to }).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { linesOf } from '../../queue/lines.ts'
 import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../../queue/withdrawals/withdrawal.ts'
 
@@ -12,7 +11,7 @@ const READ_MAX = 500
  * Returns the withdrawals that failed in the week before `now` (ms since 1970), the latest first. Without those whose
  * delivery was withdrawn, handled, replayed or sent again since. `result`: what was done, and what was left alone and why.
  */
-export async function readFailedWithdrawals({ db, now }: { db: Kysely<Tables>; now: number }) {
+export async function readFailedWithdrawals({ db, now }: { db: Db; now: number }) {
   const failed = await readFailed(db, { after: now - NEWS_MS, limit: READ_MAX })
   if (failed.length === 0) return []
   const ids = failed.map(({ deliveryId }) => deliveryId)
@@ -34,7 +33,7 @@ export async function readFailedWithdrawals({ db, now }: { db: Kysely<Tables>; n
  * was sent again or replayed since, or whose courses are all ordered again, is none any more.
  */
 export async function readFailed(
-  db: Kysely<Tables>,
+  db: Db,
   { after, upTo = Number.MAX_SAFE_INTEGER, limit }: { after: number; upTo?: number; limit: number },
 ): Promise<Withdrawal[]> {
   const failed = await db

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
+import type { Db, EndpointRow, OutboxRow } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { COURSE_CHANGED } from '../../queue/outbox/outbox.ts'
 import { countUnsent } from '../../queue/outbox/send-again.ts'
@@ -21,7 +20,7 @@ const LISTED_COLUMNS = [
  * Whether the shop gets its events: how many wait, how many were given up (the counts stop at UNSENT_MAX), and when the oldest
  * that waits was stored, ms since 1970; null if none waits. `endpoint` is null before events were first turned on.
  */
-export async function readOutboxHealth(db: Kysely<Tables>) {
+export async function readOutboxHealth(db: Db) {
   const endpoint = await readEndpoint(db)
   const [oldest] = await listUnsent(db, 'is', 1)
   return {
@@ -45,14 +44,14 @@ export const hasFailedLast = ({ endpoint, pending }: Pick<OutboxHealth, 'endpoin
   endpoint !== null && (endpoint.failures > 0 || (pending > 0 && (endpoint.errorAt ?? 0) > (endpoint.sentAt ?? 0)))
 
 /** The same with the oldest 100 events of each kind: first those that were given up, then those that wait. */
-export async function readOutbox(db: Kysely<Tables>) {
+export async function readOutbox(db: Db) {
   const [failed, pending] = [await listUnsent(db, 'is not'), await listUnsent(db, 'is')]
   return { ...(await readOutboxHealth(db)), events: [...failed, ...pending] }
 }
 export type Outbox = Awaited<ReturnType<typeof readOutbox>>
 
 /** The oldest events that wait (`is`), or that were given up (`is not`). */
-export async function listUnsent(db: Kysely<Tables>, is: 'is' | 'is not', most = LISTED) {
+export async function listUnsent(db: Db, is: 'is' | 'is not', most = LISTED) {
   const rows = db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(most)
   return (await rows.execute()).map(({ about, ...event }) => ({ ...event, ...subjectOf({ about, type: event.type }) }))
 }

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { REASON_COLUMNS, readReason, UNSOLVED } from '../../queue/rows.ts'
 import { idTime } from '../../sale/ids.ts'
 import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
@@ -13,7 +12,7 @@ const PACED_MS = 24 * 3_600_000
 const COUNT_MAX = 10_000
 
 /** Returns the figures of the console's overview. `now`: ms since 1970. */
-export const overview = async (db: Kysely<Tables>, now: number) => ({
+export const overview = async (db: Db, now: number) => ({
   pace: await paceOf(db, now - PACED_MS),
   oldestQueued: await oldestQueued(db),
   failedWithdrawals: await readFailedWithdrawals({ db, now }),
@@ -23,7 +22,7 @@ export const overview = async (db: Kysely<Tables>, now: number) => ({
 export type Overview = Awaited<ReturnType<typeof overview>>
 
 /** From receiving to the first success, in ms, for the latest 1,000 sales since then; null if none of them was enrolled. */
-async function paceOf(db: Kysely<Tables>, since: number): Promise<{ median: number; p95: number } | null> {
+async function paceOf(db: Db, since: number): Promise<{ median: number; p95: number } | null> {
   const latest = await db
     .selectFrom('deliveries')
     .select(['received_at', 'enrolled_at'])
@@ -40,7 +39,7 @@ async function paceOf(db: Kysely<Tables>, since: number): Promise<{ median: numb
 }
 
 /** Returns the backlog for the metrics. The time is null if no delivery is queued. */
-export async function readBacklog(db: Kysely<Tables>) {
+export async function readBacklog(db: Db) {
   const oldest = await oldestQueued(db)
   return { ...(await countBacklog(db)), oldestReceivedAt: oldest?.receivedAt ?? null }
 }
@@ -49,7 +48,7 @@ export async function readBacklog(db: Kysely<Tables>) {
  * The queued delivery that was received first; null if there is none. Ids sort by the time of arrival. If more than 10,000
  * deliveries are queued, it reads those with the oldest activity.
  */
-async function oldestQueued(db: Kysely<Tables>): Promise<{ id: string; receivedAt: number } | null> {
+async function oldestQueued(db: Db): Promise<{ id: string; receivedAt: number } | null> {
   const { id } = await db
     .selectFrom(
       db
@@ -81,7 +80,7 @@ export interface Cause {
 }
 
 /** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
-export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
+export async function readCauses(db: Db): Promise<Cause[]> {
   const groups = db
     .selectFrom('deliveries')
     .select(({ fn }) => [
