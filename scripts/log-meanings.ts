@@ -48,7 +48,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
     'request refused':
       'A request other than a webhook got `status`, for the reason `code`. If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops':
-      '`webhooks` counts the webhooks with the old secret since the last such line. See [Rotate a secret](../how-to/rotate-a-secret.md).',
+      '`webhooks` counts the webhooks with the old secret in the last minute. See [Rotate a secret](../how-to/rotate-a-secret.md).',
     'load shedding started; some webhooks are answered 503':
       'Large bodies arrive too fast, or thousands of webhooks or slow senders came at once. If it is an attack, block the sender in the proxy.',
     'too many connections; those that have not sent a whole request are closed':

@@ -59,7 +59,7 @@ export function createParts({
   const [leaving, stopping] = [new AbortController(), new AbortController()]
   const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
   const metrics = createMetrics()
-  const observer = createObserver({ log, metrics, now })
+  const observer = createObserver({ log, metrics })
   const newName = createIds({ now })
   const shared = openInbox({
     url: settings.LERNITO_DATABASE_URL,

@@ -10,7 +10,6 @@ import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../shop/webhook/route.
 import { createApp } from './http/app.ts'
 import { shedLoad } from './http/load-shedding.ts'
 import type { Parts } from './parts.ts'
-import { createFloodLog, type Flood, type FloodLog } from './telemetry/floods.ts'
 import { addGauges } from './telemetry/metrics.ts'
 
 /** The same bytes for everyone: a text for each answer would stay in memory until its client has taken it. */
@@ -19,16 +18,14 @@ const OPEN_API = Buffer.from(JSON.stringify(openApi))
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
 export function buildServer(parts: Parts): FastifyInstance {
   const { settings, log, observer, stopping } = parts
-  const requests = createFloodLog({ of: 'requests' })
-  const webhooks = createFloodLog({ of: 'webhooks' })
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,
     trustedProxies: settings.LERNITO_TRUSTED_PROXIES,
     stopping: stopping.signal,
-    onRefused: (refused) => observer.onRequestRefused(refused, requests.refuse(refused)),
+    onRefused: observer.onRequestRefused,
   })
-  reportFloods({ app, logs: [requests, webhooks], onFlood: observer.onFlood })
+  everyMinute(app, observer.endMinute)
   shedLoad({
     app,
     paths: [...WEBHOOK_PATHS, STATUS_PATH, COURSES_PATH, REFUND_PATH],
@@ -38,7 +35,7 @@ export function buildServer(parts: Parts): FastifyInstance {
   healthRoutes(app, parts)
   app.get('/lernito/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(OPEN_API))
   metricsRoute(app, parts)
-  shopRoutes(app, parts, webhooks)
+  shopRoutes(app, parts)
   return app
 }
 
@@ -70,7 +67,7 @@ function metricsRoute(app: FastifyInstance, parts: Parts): void {
 }
 
 /** The routes for the shop. Each of its requests, refused or signed, is counted by its sender. */
-function shopRoutes(app: FastifyInstance, parts: Parts, floods: FloodLog): void {
+function shopRoutes(app: FastifyInstance, parts: Parts): void {
   const { settings, senders, observer } = parts
   const ofShop: Parts & OfShop = {
     ...parts,
@@ -78,7 +75,7 @@ function shopRoutes(app: FastifyInstance, parts: Parts, floods: FloodLog): void 
     replica: parts.replicas.me,
     onRefused: (refused) => {
       senders.count({ ip: refused.ip, result: refused.code })
-      observer.onRefused(refused, floods.refuse(refused))
+      observer.onRefused(refused)
     },
     onSigned: ({ ip, isPrevious }) => {
       if (isPrevious) observer.onPreviousSecret()
@@ -103,18 +100,11 @@ function shopRoutes(app: FastifyInstance, parts: Parts, floods: FloodLog): void 
 
 const MINUTE_MS = 60_000
 
-/** Reports the floods of refused requests once a minute while the app runs, and once more when it closes. */
-function reportFloods(from: {
-  app: FastifyInstance
-  logs: readonly FloodLog[]
-  onFlood: (flood: Flood) => void
-}): void {
-  const report = (): void => {
-    for (const log of from.logs) log.endMinute().forEach(from.onFlood)
-  }
-  const everyMinute = setInterval(report, MINUTE_MS).unref()
-  from.app.addHook('onClose', async () => {
-    clearInterval(everyMinute)
+/** Calls `report` once a minute while the app runs, and once more when it closes. */
+function everyMinute(app: FastifyInstance, report: () => void): void {
+  const timer = setInterval(report, MINUTE_MS).unref()
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
     report()
   })
 }

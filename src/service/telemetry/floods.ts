@@ -51,7 +51,7 @@ export function createFloodLog({ of }: { of: 'webhooks' | 'requests' }) {
      * Ends a minute; call it once a minute. Returns the networks with refusals that got no log line, the largest number
      * first, and one more entry for all networks beyond the first ten.
      */
-    endMinute: (): Flood[] => {
+    endMinute: () => {
       const floods = [...entries.values()]
         .filter((entry) => entry.refused > entry.singles)
         .toSorted((a, b) => b.refused - a.refused)
@@ -63,7 +63,6 @@ export function createFloodLog({ of }: { of: 'webhooks' | 'requests' }) {
     },
   }
 }
-export type FloodLog = ReturnType<typeof createFloodLog>
 
 /** What was refused from one network, or from several together (`address` is null). `text` is for the log. */
 function floodOf(of: string, entries: readonly Entry[]) {
@@ -78,4 +77,3 @@ function floodOf(of: string, entries: readonly Entry[]) {
   const sender = address ?? 'other addresses'
   return { address, refused, text: `refused ${refused} ${of} from ${sender} in the last minute: ${byCode.join(', ')}` }
 }
-export type Flood = Readonly<ReturnType<typeof floodOf>>

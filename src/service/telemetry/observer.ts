@@ -8,14 +8,13 @@ import type { DeliveryEvent } from '../../sale/types.ts'
 import type { SentReport } from '../../shop/events/run-outbox.ts'
 import type { ReceivedRefund } from '../../shop/refund/route.ts'
 import { isLeaseLost } from '../lib/errors.ts'
+import { createFloodLog } from './floods.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 interface ObserverParts {
   readonly log: Log
   readonly metrics: Metrics
-  /** In ms since 1970. */
-  readonly now: () => number
 }
 
 /** Creates the callbacks of the other parts. Each one writes a log line, counts a metric, or both. */
@@ -51,31 +50,42 @@ function observeDeliveries({ log, metrics }: ObserverParts) {
   }
 }
 
-function observeRequests({ log, metrics, now }: ObserverParts) {
-  const warn = warnOfPreviousSecret({ log, now })
+function observeRequests({ log, metrics }: ObserverParts) {
+  const [webhooks, requests] = [createFloodLog({ of: 'webhooks' }), createFloodLog({ of: 'requests' })]
+  let withPrevious = 0
   return {
     /** The status of each answer of the webhook, refusals included. */
     onAnswer: (status: number): void => metrics.answers.inc({ status }),
     onRefundAnswer: (status: number): void => metrics.refunds.inc({ status }),
-    /** `isFlood`: there are too many for a line each. The line of onFlood counts it, and its own is for debugging. */
-    onRefused: (refused: { code: string; status: number; ip: string }, isFlood: boolean): void => {
-      log[isFlood ? 'debug' : 'info'](refused, 'webhook refused')
+    /** If there are too many for a line each, the line of the minute counts it, and its own is for debugging. */
+    onRefused: (refused: { code: string; status: number; ip: string }): void => {
+      log[webhooks.refuse(refused) ? 'debug' : 'info'](refused, 'webhook refused')
       metrics.refused.inc({ reason: refused.code })
     },
     /** The same for a request that is refused before it reaches a route. */
-    onRequestRefused: (refused: object, isFlood: boolean): void =>
-      log[isFlood ? 'debug' : 'info'](refused, 'request refused'),
+    onRequestRefused: (refused: Parameters<typeof requests.refuse>[0]): void =>
+      log[requests.refuse(refused) ? 'debug' : 'info'](refused, 'request refused'),
     /** A signed refund, and what it means. `deliveries`: those that it concerns. */
     onRefund: (refund: ReceivedRefund): void =>
       log[refund.result === 'accepted' || refund.result === 'repeat' ? 'info' : 'warn'](refund, 'refund received'),
     onRefundId: (webhookId: string): void =>
       log.warn({ webhookId }, 'sale refused, because a refund came under the same webhook-id'),
+    /** A webhook that was signed with LERNITO_WEBHOOK_SECRET_PREVIOUS. */
     onPreviousSecret: (): void => {
       metrics.previousSecret.inc()
-      warn()
+      withPrevious++
     },
-    onFlood: ({ address, refused, text }: { address: string | null; refused: number; text: string }): void =>
-      log.warn({ address, refused }, text),
+    /** Call it once a minute. Reports what would be too much for the log one by one. */
+    endMinute: (): void => {
+      const floods = [...requests.endMinute(), ...webhooks.endMinute()]
+      for (const { address, refused, text } of floods) log.warn({ address, refused }, text)
+      if (withPrevious > 0)
+        log.warn(
+          { webhooks: withPrevious },
+          'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops',
+        )
+      withPrevious = 0
+    },
     /** `shortage`: what is too little for all webhooks that arrive. */
     onBusy: (shortage: 'time' | 'memory'): void =>
       log.warn({ shortage }, 'load shedding started; some webhooks are answered 503'),
@@ -128,27 +138,6 @@ function observeReplica({ log }: ObserverParts) {
       if (isLeaseLost(error)) log.warn(error.message)
       else log.error(errorFields(error), 'unexpected error; the work is retried')
     },
-  }
-}
-
-const EVERY_MS = 60_000
-
-/**
- * Returns the function to call for each webhook that was signed with LERNITO_WEBHOOK_SECRET_PREVIOUS. It warns at most
- * once a minute, so that the operator can see when the shop has switched to the current secret.
- */
-function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): () => void {
-  let webhooks = 0
-  let warnedAt = Number.NEGATIVE_INFINITY
-  return () => {
-    webhooks++
-    if (now() - warnedAt < EVERY_MS) return
-    warnedAt = now()
-    log.warn(
-      { webhooks },
-      'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops',
-    )
-    webhooks = 0
   }
 }
 

@@ -43,7 +43,7 @@ function setUp() {
   const lines = async (prefix: string): Promise<string[]> =>
     (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith(prefix))
   const { log } = watchedLog({ level: 'info', env: {} })
-  const observer = createObserver({ log, metrics, now: () => state.at })
+  const observer = createObserver({ log, metrics })
   return { metrics, observer, state, lines }
 }
 
@@ -53,7 +53,7 @@ async function names(): Promise<Set<string>> {
   observer.onRefundAnswer(200)
   observer.onNotified({ posted: { ok: true, status: 200 }, causes: 1, retryInMs: null })
   observer.onAnswer(200)
-  observer.onRefused(REFUSED, false)
+  observer.onRefused(REFUSED)
   observer.onCall({ endpoint: '/heartbeat', method: 'GET', status: 200, ms: 3 })
   return new Set((await lines('')).flatMap((line) => /^[a-z_0-9]+/.exec(line)?.[0] ?? []))
 }
@@ -111,7 +111,7 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
 test('events are counted with a few fixed labels', async () => {
   const { observer, lines } = setUp()
   observer.onAnswer(200)
-  observer.onRefused(REFUSED, false)
+  observer.onRefused(REFUSED)
   observer.onPreviousSecret()
   observer.onEvent({
     id: 'e',
