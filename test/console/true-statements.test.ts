@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { CHALLENGE_HEADER, challengeOf } from '../../src/service/lib/identity.ts'
+import { CHALLENGE_HEADER, challengeOf } from '../../src/shop/signature/identity.ts'
 import { DEMO, exchange, SECRET } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'

@@ -1,8 +1,8 @@
 import { Agent, request } from 'undici'
 import { type Answer, headerOf, readAnswer } from '../../lms/client/answer.ts'
 import type { LmsRequest } from '../../lms/client/transport.ts'
-import { PROOF_HEADER } from '../../service/lib/identity.ts'
 import { codeOf, connectionOptions } from '../../service/lib/outgoing-call.ts'
+import { PROOF_HEADER } from '../../shop/signature/identity.ts'
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
 /** A connection may take this share of the time, so that a slow connection differs from a slow answer. */

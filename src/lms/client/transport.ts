@@ -5,8 +5,8 @@ import {
   connectionCause,
   connectionOptions,
   startDeadline,
+  USER_AGENT,
 } from '../../service/lib/outgoing-call.ts'
-import { VERSION } from '../../service/lib/version.ts'
 import { type Answer, readAnswer } from './answer.ts'
 import { type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
 
@@ -166,7 +166,7 @@ function rightToCall(mayCall: () => AbortSignal, release: ReleaseSlot): AbortSig
 function headersOf({ body }: LmsRequest, authorization: string | null): Record<string, string> {
   return {
     accept: 'application/json',
-    'user-agent': `lernito-openedx/${VERSION}`,
+    'user-agent': USER_AGENT,
     ...(authorization === null ? {} : { authorization }),
     ...(body === null ? {} : { 'content-type': body.contentType }),
   }

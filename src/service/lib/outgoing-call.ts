@@ -1,6 +1,10 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { isPrivateAddress } from './network.ts'
+import { VERSION } from './version.ts'
+
+/** How this service names itself to those whom it calls. */
+export const USER_AGENT = `lernito-openedx/${VERSION}`
 
 /** The time limit of one call. */
 interface Deadline {

@@ -10,8 +10,8 @@ import {
   publicLookup,
   type Resolve,
   startDeadline,
+  USER_AGENT,
 } from '../../service/lib/outgoing-call.ts'
-import { VERSION } from '../../service/lib/version.ts'
 import { signStandardWebhook } from '../signature/standard.ts'
 
 /** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
@@ -67,7 +67,7 @@ export function createPoster(from: {
         path: url.pathname + url.search,
         headers: {
           'content-type': 'application/json',
-          'user-agent': `lernito-openedx/${VERSION}`,
+          'user-agent': USER_AGENT,
           ...signStandardWebhook({ id, body, secret, now: now() }),
         },
         body,

@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
-import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../../service/lib/identity.ts'
 import {
   type Headers,
   headerOf,
@@ -13,6 +12,7 @@ import {
   type Verified,
   verifyRequest,
 } from '../webhook/receive.ts'
+import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from './identity.ts'
 
 /** What the routes for the shop's requests need. */
 export interface OfShop {
