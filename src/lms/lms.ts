@@ -58,10 +58,8 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
       return succeeded({ username, administrator })
     },
     ...createLookUps(parts),
-    ...createLearningCalls(ask),
-    ...createCatalogueCalls(parts),
-    ...createBatchCalls(parts),
-    ...createSingleCalls(ask),
+    ...createEnrollingCalls(parts),
+    ...createBackgroundCalls(parts),
     /** Waits for no slot, so that it works while calls hang. */
     heartbeat: () => transport.ask(HEARTBEAT, { queued: false }),
     /** Cuts the calls in flight. */
@@ -70,9 +68,7 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
 }
 export type Lms = ReturnType<typeof createLms>
 /** What enrolls and withdraws, and looks up what that needs. */
-export type EnrollingLms = ReturnType<typeof createLookUps> &
-  ReturnType<typeof createBatchCalls> &
-  ReturnType<typeof createSingleCalls>
+export type EnrollingLms = ReturnType<typeof createLookUps> & ReturnType<typeof createEnrollingCalls>
 
 interface Parts {
   readonly ask: Ask
@@ -118,79 +114,70 @@ function createLookUps(parts: Parts) {
   }
 }
 
-/** What the LMS tells about how people learn. It throttles none of it, and tells it to staff only. */
-const createLearningCalls = (ask: Ask) => ({
-  grades: (of: enrollmentApi.PeopleOfCourse) => ask(gradesCall(of)),
-  grade: (of: enrollmentApi.PersonInCourse) => ask(gradeCall(of)),
-  certificate: (of: enrollmentApi.PersonInCourse) => ask(certificateCall(of)),
-})
-
-/** What the LMS tells about all of its courses, for the catalogue. Nothing of it is kept here. */
-function createCatalogueCalls({ ask, tokens }: Parts) {
-  return {
-    /**
-     * A page of the courses that the service user sees, from 1, with up to COURSE_PAGE courses. Takes a permit: the LMS
-     * throttles the list at 40 calls a minute, in which it counts the calls that enroll too (see sandbox/lms/throttle.ts).
-     */
-    async coursePage(permit: Permit, page: number) {
-      const user = await tokens.get()
-      if (!user.ok) return user
-      const { username } = user.value
-      permit.spend()
-      return ask(courseListCall({ username, pageSize: COURSE_PAGE, page }))
-    },
-    catalogueCourse: (key: string) =>
-      coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: CATALOGUE_COURSE }),
-    addedModes: (course: string) => ask(addedModesCall({ course })),
-  }
-}
-
-/** The APIs that enroll several people in a call. */
-function createBatchCalls({ ask, askWithoutToken, now }: Parts) {
+/**
+ * The calls that enroll and withdraw, and what they read before. All but `modify` take a permit, because the LMS throttles
+ * them.
+ */
+function createEnrollingCalls({ ask, askWithoutToken, now }: Parts) {
   const availability = (call: LmsCall<boolean>) =>
     createCache({ now, max: 1, ttlMs: () => AVAILABILITY_MS, load: () => askWithoutToken(call) })
   const bulk = availability(bulkApi.BULK_AVAILABLE)
   const modify = availability(modifyApi.MODIFY_AVAILABLE)
-  return {
-    /** These two are kept for 5 min, or until a call shows that the LMS has no such API. */
-    bulkAvailable: () => bulk.get(''),
-    modifyAvailable: () => modify.get(''),
-    async bulkEnroll(permit: Permit, of: bulkApi.BulkCall): Promise<Judged<BatchAnswer>> {
-      const call = bulkApi.bulkEnrollCall(of)
-      permit.spend()
-      const judged = await ask(call)
-      if (!judged.ok && judged.failure.status === 404) bulk.forget('')
-      return judged
-    },
-    /** Needs no permit, since the LMS doesn't throttle it (recorded: enrollments-modify.json, 'THROTTLE: …'). */
-    async modify(of: modifyApi.ModifyCall): Promise<Judged<BatchAnswer | null>> {
-      const judged = await ask(modifyApi.modifyCall(of))
-      if (!judged.ok && judged.failure.status === 404) modify.forget('')
-      return judged
-    },
-  }
-}
-
-/**
- * The enrollment API, version 1. The LMS throttles all of it, so each call takes a permit. Each is documented where it is
- * built.
- */
-function createSingleCalls(ask: Ask) {
-  function single<Of, T>(callOf: (of: Of) => LmsCall<T>) {
+  function throttled<Of, T>(callOf: (of: Of) => LmsCall<T>) {
     return (permit: Permit, of: Of): Promise<Judged<T>> => {
       const call = callOf(of)
       permit.spend()
       return ask(call)
     }
   }
+  const bulkEnroll = throttled(bulkApi.bulkEnrollCall)
   return {
-    enrollment: single(enrollmentApi.enrollmentCall),
-    enrollmentsOfCourse: single(enrollmentApi.courseEnrollmentListCall),
-    enroll: single(enrollmentApi.enrollCall),
-    changeMode: single(enrollmentApi.changeModeCall),
-    unenroll: single(enrollmentApi.unenrollCall),
-    allow: single(allowedApi.allowCall),
-    allowances: single(allowedApi.allowancesCall),
-    disallow: single(allowedApi.disallowCall),
+    /** These two are kept for 5 min, or until a call shows that the LMS has no such API. */
+    bulkAvailable: () => bulk.get(''),
+    modifyAvailable: () => modify.get(''),
+    async bulkEnroll(permit: Permit, of: bulkApi.BulkCall): Promise<Judged<BatchAnswer>> {
+      const judged = await bulkEnroll(permit, of)
+      if (!judged.ok && judged.failure.status === 404) bulk.forget('')
+      return judged
+    },
+    /** The LMS doesn't throttle it (recorded: enrollments-modify.json, 'THROTTLE: …'). */
+    async modify(of: modifyApi.ModifyCall): Promise<Judged<BatchAnswer | null>> {
+      const judged = await ask(modifyApi.modifyCall(of))
+      if (!judged.ok && judged.failure.status === 404) modify.forget('')
+      return judged
+    },
+    // The enrollment API, version 1. Each call is documented where it is built.
+    enrollment: throttled(enrollmentApi.enrollmentCall),
+    enrollmentsOfCourse: throttled(enrollmentApi.courseEnrollmentListCall),
+    enroll: throttled(enrollmentApi.enrollCall),
+    changeMode: throttled(enrollmentApi.changeModeCall),
+    unenroll: throttled(enrollmentApi.unenrollCall),
+    allow: throttled(allowedApi.allowCall),
+    allowances: throttled(allowedApi.allowancesCall),
+    disallow: throttled(allowedApi.disallowCall),
   }
 }
+
+/**
+ * How people learn, which the LMS tells to staff only, and all of its courses, for the catalogue. Nothing of it is kept
+ * here.
+ */
+const createBackgroundCalls = ({ ask, tokens }: Parts) => ({
+  grades: (of: enrollmentApi.PeopleOfCourse) => ask(gradesCall(of)),
+  grade: (of: enrollmentApi.PersonInCourse) => ask(gradeCall(of)),
+  certificate: (of: enrollmentApi.PersonInCourse) => ask(certificateCall(of)),
+  /**
+   * A page of the courses that the service user sees, from 1, with up to COURSE_PAGE courses. Takes a permit: the LMS
+   * throttles the list at 40 calls a minute, in which it counts the calls that enroll too (see sandbox/lms/throttle.ts).
+   */
+  async coursePage(permit: Permit, page: number) {
+    const user = await tokens.get()
+    if (!user.ok) return user
+    const { username } = user.value
+    permit.spend()
+    return ask(courseListCall({ username, pageSize: COURSE_PAGE, page }))
+  },
+  catalogueCourse: (key: string) =>
+    coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: CATALOGUE_COURSE }),
+  addedModes: (course: string) => ask(addedModesCall({ course })),
+})

@@ -161,7 +161,7 @@ function refusalOf(answer: Answer, { username }: PersonInCourse): string | null 
 
 /** Without a slash at the end, as recorded. */
 const LIST_ENDPOINT = '/api/enrollment/v1/enrollments'
-/** The most people in a call, because the LMS refuses more (recorded: people-lists.json, '101 user names'), and on a page. */
+/** The most people in a call, because the LMS refuses more (recorded: people-lists.json, '101 user names'); and on a page. */
 const PEOPLE = 100
 /**
  * The longest path, in bytes. gunicorn refuses a request line of more than 4,094 (recorded there, '100 long addresses');
