@@ -8,7 +8,6 @@ import { hasCourse } from '../../../sale/course-key.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
-import type { Page } from '../../layout/layout.ts'
 import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import type { LmsCalls } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
@@ -29,7 +28,17 @@ export function addWithdrawal(parts: PageParts): void {
 
   scope.page(path, async ({ request, id, sent }) => {
     const delivery = await operations.show(id)
-    return delivery === null ? null : pageOf(parts, { request, delivery, sent })
+    if (delivery === null) return null
+    const pending = withdrawalsOf(delivery).filter(({ endedAt }) => endedAt === null)
+    const text = textNamed(words.problems, sent?.get('problem'))
+    const warning = text === undefined ? '' : problemHtml(text)
+    const body =
+      pending.length > 0
+        ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
+        : await orderHtml(parts, { request, delivery, sent })
+    const main = html`!${warning}!${body}<p><a href="~/deliveries/${id}">${TEXTS.operatorForm.back}</a></p>`
+    const crumbs = crumbsOf(delivery)
+    return { title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main }
   })
 
   scope.form(path, async ({ id, form, by }) => {
@@ -54,28 +63,11 @@ export function addWithdrawal(parts: PageParts): void {
   })
 }
 
-interface Order {
-  readonly request: FastifyRequest
-  readonly delivery: Shown
-  /** The form that was not carried out, with its problem; null: the page is opened. */
-  readonly sent: URLSearchParams | null
-}
-
-async function pageOf(parts: PageParts, of: Order): Promise<Page> {
-  const { request, delivery, sent } = of
-  const crumbs = crumbsOf(delivery)
-  const pending = withdrawalsOf(delivery).filter(({ endedAt }) => endedAt === null)
-  const text = textNamed(words.problems, sent?.get('problem'))
-  const warning = text === undefined ? '' : problemHtml(text)
-  const body =
-    pending.length > 0
-      ? html`<p class="note">${words.pending}</p>!${pending.map((one) => withdrawalHtml(one, request.courseName)).join('')}`
-      : await orderHtml(parts, of)
-  const main = html`!${warning}!${body}<p><a href="~/deliveries/${delivery.id}">${TEXTS.operatorForm.back}</a></p>`
-  return { title: words.title, intro: html`${words.intro}`, crumbs, current: '/deliveries', main }
-}
-
-async function orderHtml({ lms, operations }: PageParts, { request, delivery, sent }: Order): Promise<string> {
+/** @param of.sent the form that was not carried out, with its problem; null: the page is opened */
+async function orderHtml(
+  { lms, operations }: PageParts,
+  { request, delivery, sent }: { request: FastifyRequest; delivery: Shown; sent: URLSearchParams | null },
+): Promise<string> {
   const { id, withdrawable, state, lastEvent } = delivery
   const courses = withdrawable?.courses ?? []
   if (withdrawable === null || courses.length === 0) return html`<p class="note">${words.nothing}</p>`

@@ -42,7 +42,7 @@ export function addDeliveries(parts: PageParts): void {
     if (hasIgnored(query, parameters)) return `${path}${queryText({ ...query, ...placeOf(parameters) })}`
     const [view, form] = await Promise.all([
       readView(parts, request, query),
-      takesForm(request) ? filtersHtml(parts, query, request) : '',
+      takesForm(request) ? formHtml(parts, query, request) : '',
     ])
     const main = html`<div class="list-page">!${form}!${resultsHtml(view)}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
@@ -62,15 +62,6 @@ export function addDeliveries(parts: PageParts): void {
 /** Whether an answer is a whole page, or what the form of the filters asks for. The list updates itself without the form. */
 const takesForm = (request: FastifyRequest): boolean =>
   !isUpdate(request) || request.headers['hx-source'] === 'form#filters'
-
-async function filtersHtml(
-  { operations, readCatalogue, now }: PageParts,
-  query: ListQuery,
-  request: FastifyRequest,
-): Promise<string> {
-  const [causes, { courses }] = await Promise.all([operations.causes(), readCatalogue()])
-  return formHtml(query, { causes, courses, request, now: now() })
-}
 
 /** Reads what changes with the filters and with time. */
 async function readView(parts: PageParts, request: FastifyRequest, query: ListQuery) {

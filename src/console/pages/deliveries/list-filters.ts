@@ -3,16 +3,15 @@ import { html } from 'ghtml'
 import { z } from 'zod'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import type { Cause } from '../../../operators/reports/overview.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { reasonName } from '../../../sale/words.ts'
-import type { Course } from '../../../shop/courses/catalogue.ts'
 import { type CourseName, courseInLineHtml } from '../../layout/course-names.ts'
 import { hiddenFields } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { dateFields, periodLinks } from '../../layout/period.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { dayIn, type Zone } from '../../layout/zone.ts'
+import type { PageParts } from '../../parts.ts'
 import { shortKey } from './list-rows.ts'
 
 const words = TEXTS.deliveries
@@ -130,12 +129,6 @@ const TABS: readonly (DeliveryState | '')[] = [
   'withdrawn',
 ]
 
-interface Choices {
-  /** All that need someone now, the most frequent first. */
-  readonly causes: readonly Pick<Cause, 'state' | 'code' | 'course' | 'count'>[]
-  readonly courses: readonly Pick<Course, 'key' | 'name'>[]
-}
-
 /** The parts of the form that are links, and so have to name what a reader has typed since. */
 const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
 
@@ -146,18 +139,19 @@ const COURSES_SHOWN = 200
  * The form of the filters. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
  */
-export function formHtml(
+export async function formHtml(
+  { operations, readCatalogue, now }: PageParts,
   query: ListQuery,
-  { request, now, causes, courses }: Choices & { request: FastifyRequest; now: number },
-): string {
-  const { zone, courseName } = request
+  { zone, courseName }: FastifyRequest,
+): Promise<string> {
+  const [causes, { courses }] = await Promise.all([operations.causes(), readCatalogue()])
   const { q: _q, from, to, ...hidden } = query
   const action = '~/deliveries'
   const brought = LINKS.map((id) => `#${id}:outerMorph`).join(',')
   const periods = periodLinks({
     period: query,
     zone,
-    now,
+    now: now(),
     href: (period) => action + queryText({ ...query, ...period, received: '' }),
   })
   const courseLinks = courses

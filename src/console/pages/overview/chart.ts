@@ -84,29 +84,20 @@ const barUrl = ({ by, zone }: Pick<Chart, 'by' | 'zone'>, bar: Pick<Bar, 'from' 
 function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
   const { bars, by, zone } = chart
   const bar = bars[index]
-  if (bar === undefined) return ''
+  const total = bar === undefined ? 0 : totalOf(bar.counts)
+  if (bar === undefined || total === 0) return ''
   const step = stepOf(chart)
   const name = zone.format(by, bar.from)
-  const stack = stackHtml(bar, { name, x: (index + 0.15) * step, width: step * 0.7, y })
-  if (stack === '') return ''
-  const label = fillCount(words.sales, totalOf(bar.counts), { day: name })
-  return html`<a href="${barUrl(chart, bar)}" tabindex="-1" aria-hidden="true"><rect class="day" x="${round(index * step)}%" y="${TOP}" width="${round(step)}%" height="${PLOT}"><title>${label}</title></rect>!${stack}</a>`
-}
-
-/** @param of.name the time at which the bar begins */
-function stackHtml(
-  bar: Bar,
-  { name, x, width, y }: { name: string; x: number; width: number; y: (value: number) => number },
-): string {
   let below = 0
-  const parts = SERIES.map((series: Series) => {
+  const stack = SERIES.map((series: Series) => {
     const value = countOf(bar, series)
     if (value === 0) return ''
     const [upper, lower] = [y(below + value), y(below)]
     below += value
-    return html`<rect class="bar ${series.name}" x="${round(x)}%" y="${round(upper)}" width="${round(width)}%" height="${round(Math.max(1, lower - upper))}"><title>${name}: ${words[series.name]} ${numberText(value)}</title></rect>`
+    return html`<rect class="bar ${series.name}" x="${round((index + 0.15) * step)}%" y="${round(upper)}" width="${round(step * 0.7)}%" height="${round(Math.max(1, lower - upper))}"><title>${name}: ${words[series.name]} ${numberText(value)}</title></rect>`
   })
-  return parts.join('')
+  const label = fillCount(words.sales, total, { day: name })
+  return html`<a href="${barUrl(chart, bar)}" tabindex="-1" aria-hidden="true"><rect class="day" x="${round(index * step)}%" y="${TOP}" width="${round(step)}%" height="${PLOT}"><title>${label}</title></rect>!${stack.join('')}</a>`
 }
 
 /** A strip below the bars over each time without the LMS or the database. */

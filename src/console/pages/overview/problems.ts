@@ -30,24 +30,26 @@ const REUSED_MS = 48 * 60 * 60_000
 /** At most this many paused courses are named, which then have a common cause, and withdrawals. The others are counted. */
 const NAMED_MAX = 5
 
-/** Returns what is wrong, the most serious first; empty if nothing is wrong. */
-export function problemsOf(of: {
+/** What shows whether something is wrong. Times are ms since 1970. */
+interface Facts {
   /** Why the database can't be used now; null if it can. */
-  databaseReason: string | null
-  overview: Overview
-  queued: number
-  breaker: BreakerState
+  readonly databaseReason: string | null
+  readonly overview: Overview
+  readonly queued: number
+  readonly breaker: BreakerState
   /** The longest paused first. */
-  pausedCourses: readonly PausedCourse[]
-  budget: number
-  senders: Pick<SendersView, 'refused' | 'idsReused'>
+  readonly pausedCourses: readonly PausedCourse[]
+  readonly budget: number
+  readonly senders: Pick<SendersView, 'refused' | 'idsReused'>
   /** null: the shop gets no events. */
-  events: OutboxHealth | null
+  readonly events: OutboxHealth | null
   /** When the last incident ended; null: none has. */
-  outageEndedAt: number | null
-  /** In ms since 1970. */
-  now: number
-}): Problem[] {
+  readonly outageEndedAt: number | null
+  readonly now: number
+}
+
+/** Returns what is wrong, the most serious first; empty if nothing is wrong. */
+export function problemsOf(of: Facts): Problem[] {
   const { databaseReason, breaker, pausedCourses, overview, senders, events, now } = of
   return [
     ...databaseProblems(databaseReason),
@@ -100,15 +102,7 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
  * While the LMS answers: either the call budget explains the wait, or a delivery waits too long. What waited for an outage
  * needs some time after it.
  */
-function waitingProblems(of: {
-  overview: Overview
-  queued: number
-  budget: number
-  outageEndedAt: number | null
-  now: number
-}): Problem[] {
-  const { queued, budget, outageEndedAt, now } = of
-  const { oldestQueued } = of.overview
+function waitingProblems({ overview: { oldestQueued }, queued, budget, outageEndedAt, now }: Facts): Problem[] {
   if (budget < BUDGET_EMPTY && queued > 0) {
     const text = fillBoth(words.budget, { queued: numberText(queued) })
     return [{ id: 'budget', grade: 'warning', ...text }]
