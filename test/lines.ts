@@ -53,7 +53,7 @@ export const linesOf = (courses: readonly string[], facts: Partial<Facts> = {}):
   linesWith(courses.map(newLine), facts)
 
 /** The lines of a delivery. */
-export const linesIn = async (db: Pick<Kysely<Tables>, 'selectFrom'>, id: string) =>
+export const linesIn = async (db: Kysely<Tables>, id: string) =>
   (await withLines(db, [{ id }])).flatMap(({ lines }) => lines)
 
 /** What the lines of a delivery tell. */

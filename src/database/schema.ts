@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { CertificateStatus, CourseResult, CourseWithdrawal, Standing } from '../sale/line.ts'
 import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
 
@@ -329,3 +329,5 @@ export interface Tables {
 
 /** The database, or a transaction in it, for statements about these tables. */
 export type Db = Kysely<Tables>
+/** A transaction, for what must not run outside of one. */
+export type Trx = Transaction<Tables>

@@ -1,5 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { Db, Trx } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
 import type { Delivery } from '../sale/types.ts'
 
@@ -12,7 +11,7 @@ export type Attempt = Pick<Delivery, 'id' | 'person' | 'generation' | 'dueAt' | 
  * attempted since: its due time is another one now. `calls`: whether a call to the LMS follows, or only the result.
  */
 export async function markBegun(
-  trx: Transaction<Tables>,
+  trx: Trx,
   { attempts, held, calls }: { attempts: readonly Attempt[]; held: ReadonlySet<string>; calls: boolean },
 ): Promise<Set<string>> {
   const wanted = new Map(attempts.filter(({ person }) => held.has(person)).map((attempt) => [attempt.id, attempt]))
@@ -48,7 +47,7 @@ export async function markBegun(
  * or erased them.
  */
 export async function mayContinue(
-  db: Kysely<Tables>,
+  db: Db,
   { replica, ids }: { replica: string; ids: readonly string[] },
 ): Promise<ReadonlyMap<string, string>> {
   if (ids.length === 0) return new Map()

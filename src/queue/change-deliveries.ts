@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { Db, DeliveryRow, Trx } from '../database/schema.ts'
 import { hasTaken, isTakenOut, isWanted, type Line } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
@@ -28,8 +27,7 @@ export async function lockAddress({ trx }: Pick<TransactionContext, 'trx'>, addr
 }
 
 /** Changes nothing, and locks what it finds. */
-const locking = (trx: TransactionContext['trx']) =>
-  trx.updateTable('deliveries').set((eb) => ({ generation: eb.ref('generation') }))
+const locking = (trx: Trx) => trx.updateTable('deliveries').set((eb) => ({ generation: eb.ref('generation') }))
 
 /** What an operator, or a refund by the shop, did to a delivery: event `number` of it, at `at` (ms since 1970). */
 interface LaterChange {
@@ -80,7 +78,7 @@ export async function changedSince(
 
 /** The delivery that corrects this one, that which corrects that one, and so on, as far as they are stored. */
 export async function readCorrections(
-  trx: Pick<Kysely<Tables>, 'selectFrom'>,
+  trx: Db,
   { replaced_by }: Pick<DeliveryRow, 'replaced_by'>,
 ): Promise<readonly string[]> {
   const found: string[] = []
@@ -247,7 +245,7 @@ export async function storeFound(
 }
 
 /** Stores that the LMS can't carry out a call of these deliveries after `until` (ms since 1970) that nobody waits for. */
-export async function boundLateCalls(db: Kysely<Tables>, ids: readonly string[], until: number): Promise<void> {
+export async function boundLateCalls(db: Db, ids: readonly string[], until: number): Promise<void> {
   if (ids.length === 0) return
   await db.updateTable('deliveries').set({ lands_until: until }).where('id', 'in', ids).execute()
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { DeliveryRow } from '../database/schema.ts'
+import type { Db, DeliveryRow } from '../database/schema.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { isWanted, type Line } from '../sale/line.ts'
@@ -88,7 +88,7 @@ type Planned = PlannedSale | Extract<Corrected, { kind: 'already' | 'ended' | 'i
 
 /** What a correction would store. Changes nothing. */
 export async function planCorrection(
-  { trx }: { trx: Pick<TransactionContext['trx'], 'selectFrom'> },
+  { trx }: { trx: Db },
   { id, email, courseIds }: Changes & { id: string },
 ): Promise<Planned> {
   const [row] = await readDeliveries(trx, [id])
@@ -113,10 +113,7 @@ export async function planCorrection(
  * The delivery that a corrected sale is stored as, if a refund or an operator has ended a part of it: as a repeat, all of it
  * would start again. null if there is none, or if delivery `id` corrects it, so that this takes the correction back.
  */
-async function readEnded(
-  trx: Pick<TransactionContext['trx'], 'selectFrom'>,
-  { id, digest }: { id: string; digest: string },
-): Promise<string | null> {
+async function readEnded(trx: Db, { id, digest }: { id: string; digest: string }): Promise<string | null> {
   const columns = ['id', 'state', 'replaced_by'] as const
   const rows = await trx.selectFrom('deliveries').select(columns).where('digest', '=', digest).execute()
   const [stored] = await withLines(trx, rows)

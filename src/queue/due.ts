@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { Db } from '../database/schema.ts'
 import { hasCourse } from '../sale/course-key.ts'
 import { isWanted } from '../sale/line.ts'
 import type { Delivery, Progress, Reason } from '../sale/types.ts'
@@ -31,7 +30,7 @@ export interface DueQuery {
  * The due rows, oldest first, without those of people for whom some replica acts just now. `now`: ms since 1970. The two
  * ranges of isDue are read one after the other, because a database would read all that lies between them.
  */
-export async function dueRows(query: DueQuery & { db: Kysely<Tables>; now: number }): Promise<DueRow[]> {
+export async function dueRows(query: DueQuery & { db: Db; now: number }): Promise<DueRow[]> {
   const { now, limit, forMs = 0 } = query
   const due = await dueRange(query, { until: now - forMs })
   if (due.length === limit) return due
@@ -39,7 +38,7 @@ export async function dueRows(query: DueQuery & { db: Kysely<Tables>; now: numbe
 }
 
 async function dueRange(
-  { db, limit, after = null, among }: DueQuery & { db: Kysely<Tables> },
+  { db, limit, after = null, among }: DueQuery & { db: Db },
   { until, later }: { until?: number; later?: number },
 ): Promise<DueRow[]> {
   if (among?.length === 0) return []
@@ -121,7 +120,7 @@ async function removeUnreadable(context: WriteContext, reasons: ReadonlyMap<stri
  * how much. Resolves to how many deliveries are queued. Call it while no other process can use this database. `now`: ms
  * since 1970.
  */
-export async function recover(db: Kysely<Tables>, now: number): Promise<number> {
+export async function recover(db: Db, now: number): Promise<number> {
   await db
     .updateTable('deliveries')
     .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', now)) }))
@@ -142,7 +141,7 @@ export async function progressOf({
   db,
   ids,
 }: {
-  db: Kysely<Tables>
+  db: Db
   ids: readonly string[]
 }): Promise<ReadonlyMap<string, Progress>> {
   const rows = await db
@@ -155,7 +154,7 @@ export async function progressOf({
 }
 
 /** When a delivery was last received, attempted or settled (ms since 1970); null if there is none. */
-export async function lastActivityAt(db: Kysely<Tables>): Promise<number | null> {
+export async function lastActivityAt(db: Db): Promise<number | null> {
   const last = await db.selectFrom('deliveries').select('active_at').orderBy('active_at', 'desc').limit(1).execute()
   return last[0]?.active_at ?? null
 }

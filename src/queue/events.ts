@@ -1,6 +1,5 @@
-import type { Kysely, Transaction } from 'kysely'
 import type { Database } from '../database/dialect.ts'
-import type { Tables } from '../database/schema.ts'
+import type { Db, Trx } from '../database/schema.ts'
 import { insertRows, inTransaction } from '../database/transaction.ts'
 import { type CallNote, writeCalls } from '../sale/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
@@ -23,7 +22,7 @@ export interface WriteContext {
 
 /** The same within an open transaction. All that it writes has the time `at`, ms since 1970. */
 export interface TransactionContext extends Pick<WriteContext, 'newId' | 'hasOutbox'> {
-  readonly trx: Transaction<Tables>
+  readonly trx: Trx
   readonly at: number
 }
 
@@ -107,7 +106,7 @@ export async function auditedChange<Result>(
 }
 
 /** Whether the transaction that inserted these events was committed: it stored all of them or none. */
-export async function areStored(trx: Transaction<Tables>, events: readonly DeliveryEvent[]): Promise<boolean> {
+export async function areStored(trx: Trx, events: readonly DeliveryEvent[]): Promise<boolean> {
   const [event] = events
   if (event === undefined) return false
   const row = await trx
@@ -125,7 +124,7 @@ export async function areStored(trx: Transaction<Tables>, events: readonly Deliv
  * the clocks said. Tells of each, too, whether it is a test sale.
  */
 export async function nextPlaces(
-  trx: Kysely<Tables>,
+  trx: Db,
   ids: readonly string[],
 ): Promise<{ readonly number: number; readonly isTest: boolean }[]> {
   const counts = new Map([...Map.groupBy(ids, (id) => id)].map(([id, { length }]) => [id, length]))

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { Db } from '../database/schema.ts'
 import { type Background, pause } from '../service/lib/loop.ts'
 
 /** A call is put off while a sale is waited for, but no longer than this, so that a busy shop doesn't end what can wait. */
@@ -16,7 +15,7 @@ const WAITED_FOR_MS = 10_000
  * @throws what `guard` and `assertMay` throw
  */
 export async function giveWay(of: {
-  db: Kysely<Tables>
+  db: Db
   now: () => number
   guard: Background['guard']
   assertMay: () => void
@@ -34,7 +33,7 @@ export async function giveWay(of: {
  * Whether a shop probably waits for the result of a delivery, at any replica: one is being processed, and came in or
  * was last attempted within the last 10 s. `now`: ms since 1970.
  */
-export async function areSalesWaitedFor({ db, now }: { db: Kysely<Tables>; now: number }): Promise<boolean> {
+export async function areSalesWaitedFor({ db, now }: { db: Db; now: number }): Promise<boolean> {
   const row = await db
     .selectFrom('deliveries')
     .select('id')

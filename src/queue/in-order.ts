@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
-import type { DeliveryRow, Tables } from '../database/schema.ts'
+import { type SelectQueryBuilder, sql } from 'kysely'
+import type { Db, DeliveryRow, Tables } from '../database/schema.ts'
 
 /** A position in the list of deliveries: newest activity first, then by id, the later id first. */
 export interface Position {
@@ -32,12 +32,8 @@ interface Range {
  * Returns up to `limit` deliveries in these states and times after a position, in the order of the list. It reads the
  * indexes by state or by time alone, and no more entries than it returns for each state.
  */
-export const readInOrder = (of: {
-  db: Kysely<Tables>
-  range: Range
-  after: Position | null
-  limit: number
-}): Promise<Listed[]> => inOrder(of).execute()
+export const readInOrder = (of: { db: Db; range: Range; after: Position | null; limit: number }): Promise<Listed[]> =>
+  inOrder(of).execute()
 
 /** As readInOrder, as a query. Each state has its own part, because no index has the order of several states. */
 function inOrder({
@@ -46,7 +42,7 @@ function inOrder({
   after,
   limit,
 }: {
-  db: Kysely<Tables>
+  db: Db
   range: Range
   after: Position | null
   limit: number
@@ -78,7 +74,7 @@ export async function* stretches({
   range,
   after,
 }: {
-  db: Kysely<Tables>
+  db: Db
   range: Range
   after: Position | null
 }): AsyncGenerator<Stretch> {
@@ -99,7 +95,7 @@ export async function* stretches({
  * Starts a query of deliveries along an index; null: the primary key. MySQL otherwise prefers another one in some cases,
  * and reads every newer delivery too. The other databases choose the right one, and read the hint as a comment.
  */
-export const along = (db: Kysely<Tables>, index: string | null) =>
+export const along = (db: Db, index: string | null) =>
   db.selectFrom('deliveries').modifyFront(index === null ? sql`` : sql.raw(`/*+ INDEX(deliveries ${index}) */`))
 
 /** The index that has the order of the list. */

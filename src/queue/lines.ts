@@ -1,5 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
-import type { DeliveryRow, LineRow, Tables } from '../database/schema.ts'
+import type { Db, DeliveryRow, LineRow, Trx } from '../database/schema.ts'
 import { insertRows } from '../database/transaction.ts'
 import { courseIdentity } from '../sale/course-key.ts'
 import { type Achievement, type CourseStanding, type Line, type LineWithdrawal, newLine } from '../sale/line.ts'
@@ -31,7 +30,7 @@ const NEEDED: readonly string[] = ['delivery_id', 'position', 'sent', 'course_ke
  * Stores the lines that have changed, in a transaction that has locked their deliveries before it read them. Writes only the
  * columns that change, because most lines have nothing in most of the others.
  */
-export async function storeLines(trx: Transaction<Tables>, changed: readonly Changed[]): Promise<void> {
+export async function storeLines(trx: Trx, changed: readonly Changed[]): Promise<void> {
   const columns = new Set(NEEDED)
   const rows = changed.flatMap(({ id, before = [], lines }) =>
     lines.flatMap((line, position) => {
@@ -52,7 +51,7 @@ export type WithLines<Row> = Row & { readonly lines: readonly Line[] }
 
 /** Reads the lines of deliveries. */
 export async function withLines<Row extends { readonly id: string }>(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  db: Db,
   rows: readonly Row[],
 ): Promise<WithLines<Row>[]> {
   const ids = rows.map(({ id }) => id)
@@ -67,7 +66,7 @@ export async function withLines<Row extends { readonly id: string }>(
 
 /** The same of deliveries of which nothing else is needed. */
 export const linesOf = (
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  db: Db,
   ids: readonly string[],
 ): Promise<{ readonly id: string; readonly lines: readonly Line[] }[]> =>
   withLines(
@@ -76,10 +75,7 @@ export const linesOf = (
   )
 
 /** Reads deliveries with all that is stored of them, as far as they exist. */
-export const readDeliveries = async (
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  ids: readonly string[],
-): Promise<WithLines<DeliveryRow>[]> =>
+export const readDeliveries = async (db: Db, ids: readonly string[]): Promise<WithLines<DeliveryRow>[]> =>
   ids.length === 0 ? [] : withLines(db, await db.selectFrom('deliveries').selectAll().where('id', 'in', ids).execute())
 
 /**
@@ -87,7 +83,7 @@ export const readDeliveries = async (
  * accounts. Two statements: one with an `or` between two tables reads all deliveries.
  */
 export async function salesTo(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  db: Db,
   { addresses, accountIds }: { addresses: readonly (string | null)[]; accountIds: readonly number[] },
 ): Promise<string[]> {
   const named = db.selectFrom('deliveries').select('id').where('email', 'in', addresses)
@@ -100,10 +96,7 @@ export async function salesTo(
 }
 
 /** The addresses (as they are stored) of the deliveries that gave a course to one of these accounts. */
-export async function addressesOfSalesTo(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  accountIds: readonly number[],
-): Promise<string[]> {
+export async function addressesOfSalesTo(db: Db, accountIds: readonly number[]): Promise<string[]> {
   if (accountIds.length === 0) return []
   const rows = await db
     .selectFrom('delivery_lines')
@@ -116,10 +109,7 @@ export async function addressesOfSalesTo(
 }
 
 /** Those of these deliveries whose buyers are to be taken out of courses. */
-export async function readWithdrawing(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  ids: readonly string[],
-): Promise<ReadonlySet<string>> {
+export async function readWithdrawing(db: Db, ids: readonly string[]): Promise<ReadonlySet<string>> {
   if (ids.length === 0) return new Set()
   const lines = db.selectFrom('delivery_lines').select('delivery_id').where('delivery_id', 'in', ids)
   const open = await lines.where('withdrawal_state', '=', 'open').execute()

@@ -1,5 +1,5 @@
-import type { ExpressionBuilder, Kysely, Transaction } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { ExpressionBuilder } from 'kysely'
+import type { Db, Tables, Trx } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
@@ -56,7 +56,7 @@ interface Purge extends Pick<WriteContext, 'database' | 'random'> {
 export async function purgeStep({ database, random, before }: Purge): Promise<number> {
   const ids = await findOld({ db: database.db, before })
   if (ids.length === 0) return 0
-  const body = async (trx: Transaction<Tables>): Promise<number> => {
+  const body = async (trx: Trx): Promise<number> => {
     await lockDeliveries({ trx }, ids)
     // A repeat may have requeued one meanwhile: delete only those that are still old and finished.
     const old = await trx
@@ -77,7 +77,7 @@ export async function purgeStep({ database, random, before }: Purge): Promise<nu
 }
 
 /** One state after the other, each by its part of the index, so that rows that are kept are never read. */
-async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): Promise<string[]> {
+async function findOld({ db, before }: { db: Db; before: number }): Promise<string[]> {
   const ids: string[] = []
   for (const state of FINISHED) {
     const rows = await along(db, 'deliveries_state')
@@ -115,7 +115,7 @@ export async function purgeAuditStep({ database, random, before }: Purge): Promi
     .execute()
   if (old.length === 0) return 0
   const ids = old.map(({ id }) => id)
-  const body = async (trx: Transaction<Tables>): Promise<void> => {
+  const body = async (trx: Trx): Promise<void> => {
     await trx.deleteFrom('events').where('delivery_id', '=', '').where('id', 'in', ids).execute()
     await trx.updateTable('events').set({ audited: null }).where('audited', '=', 1).where('id', 'in', ids).execute()
   }
@@ -130,7 +130,7 @@ const UNSENT_MS = 7 * DAY_MS
  * Deletes events that the shop never got and that are older than `before` (ms since 1970): one step of at most 200. They
  * were given up, or nothing sends them any more.
  */
-export async function purgeOutboxStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+export async function purgeOutboxStep({ db, before }: { db: Db; before: number }): Promise<number> {
   const old = await db
     .selectFrom('outbox')
     .select('id')
@@ -148,7 +148,7 @@ export async function purgeOutboxStep({ db, before }: { db: Kysely<Tables>; befo
  * Deletes what is known of the deliveries of bulk replays that started before `before` (ms since 1970): one step of at
  * most 200. They are deleted in steps, because one bulk replay can have all deliveries.
  */
-export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+export async function purgeReplayedStep({ db, before }: { db: Db; before: number }): Promise<number> {
   const old = await db
     .selectFrom('replayed_deliveries')
     .select(['replay_id', 'delivery_id'])
@@ -165,7 +165,7 @@ export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; be
 }
 
 /** Deletes the sessions of the console that have ended by now, so that the names in them don't wait for the next sign-in. */
-async function purgeSessions(db: Kysely<Tables>, before: number): Promise<void> {
+async function purgeSessions(db: Db, before: number): Promise<void> {
   await db.deleteFrom('console_sessions').where('started_at', '<=', before).execute()
 }
 

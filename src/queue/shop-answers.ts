@@ -1,7 +1,7 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Availability } from '../database/availability.ts'
-import type { Tables } from '../database/schema.ts'
+import type { Db, Trx } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { EventKind } from '../sale/types.ts'
 import { isUnreachable } from '../service/lib/errors.ts'
@@ -121,7 +121,7 @@ function storeAnswers(
   })
 }
 
-async function storeChunk(trx: Transaction<Tables>, noted: readonly Noted[]): Promise<void> {
+async function storeChunk(trx: Trx, noted: readonly Noted[]): Promise<void> {
   const texts = sql.join(
     noted.map(({ id, text }) => sql`when ${id} then ${text}`),
     sql` `,
@@ -139,7 +139,7 @@ const keyOf = ({ deliveryId, id }: EventPlace): string => `${deliveryId} ${id}`
  * Returns the first 20 answers that the shop was given about a delivery and the last 20. Without those of the last second
  * and those that a killed process had not stored.
  */
-export async function readAnswers({ db, id }: { db: Kysely<Tables>; id: string }): Promise<GivenAnswers> {
+export async function readAnswers({ db, id }: { db: Db; id: string }): Promise<GivenAnswers> {
   const answered = db
     .selectFrom('events')
     .where('delivery_id', '=', id)

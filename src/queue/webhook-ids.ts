@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { Db, DeliveryRow } from '../database/schema.ts'
 import { insertRows } from '../database/transaction.ts'
 import type { TransactionContext } from './events.ts'
 
@@ -90,7 +89,7 @@ export async function giveToDeliveries({ trx }: Pick<Writing, 'trx'>, renamed: r
 }
 
 /** The delivery whose sale, or a repeat of it, came under this webhook-id; null if none did. */
-export async function readSaleId(db: Pick<Kysely<Tables>, 'selectFrom'>, webhookId: string): Promise<string | null> {
+export async function readSaleId(db: Db, webhookId: string): Promise<string | null> {
   const row = await db
     .selectFrom('webhook_ids')
     .select('delivery_id')

@@ -1,5 +1,4 @@
-import type { Transaction } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { Db } from '../database/schema.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../sale/line.ts'
 import { DONE_STATES } from '../sale/types.ts'
@@ -73,7 +72,7 @@ export async function orderWithdrawal(
  * after an account had got the course, to none yet.
  */
 export async function readOtherSales(
-  trx: Pick<Transaction<Tables>, 'selectFrom'>,
+  trx: Db,
   { id, courses }: { id: string; courses: readonly string[] },
 ): Promise<readonly { readonly id: string; readonly courses: readonly string[] }[]> {
   const [mine] = await readDeliveries(trx, [id])

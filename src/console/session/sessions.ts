@@ -1,6 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import type { Kysely } from 'kysely'
-import type { ConsoleSessionRow, Tables } from '../../database/schema.ts'
+import type { ConsoleSessionRow, Db } from '../../database/schema.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Person, SignIn } from '../../lms/sign-in.ts'
 import type { Background } from '../../service/lib/loop.ts'
@@ -34,7 +33,7 @@ export interface Session {
 }
 
 interface SessionsContext {
-  readonly db: Kysely<Tables>
+  readonly db: Db
   readonly guard: Background['guard']
   readonly signIn: Pick<SignIn, 'renew'>
   /** In ms since 1970. */
@@ -113,7 +112,7 @@ async function renew(
 }
 
 /** Returns false if another request, of this or another replica, renews the session. */
-async function claimRenewal(db: Kysely<Tables>, row: ConsoleSessionRow, until: number): Promise<boolean> {
+async function claimRenewal(db: Db, row: ConsoleSessionRow, until: number): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('console_sessions')
     .set({ renew_at: until })
@@ -123,15 +122,15 @@ async function claimRenewal(db: Kysely<Tables>, row: ConsoleSessionRow, until: n
   return numUpdatedRows > 0n
 }
 
-async function read(db: Kysely<Tables>, id: string): Promise<ConsoleSessionRow | null> {
+async function read(db: Db, id: string): Promise<ConsoleSessionRow | null> {
   return (await db.selectFrom('console_sessions').selectAll().where('id', '=', id).executeTakeFirst()) ?? null
 }
 
-async function change(db: Kysely<Tables>, id: string, values: Partial<ConsoleSessionRow>): Promise<void> {
+async function change(db: Db, id: string, values: Partial<ConsoleSessionRow>): Promise<void> {
   await db.updateTable('console_sessions').set(values).where('id', '=', id).execute()
 }
 
-async function remove(db: Kysely<Tables>, id: string): Promise<void> {
+async function remove(db: Db, id: string): Promise<void> {
   await db.deleteFrom('console_sessions').where('id', '=', id).execute()
 }
 

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { boundLateCalls, lockDelivery } from '../../queue/change-deliveries.ts'
@@ -112,7 +111,7 @@ async function endHold(
  * withdrawal that failed is the newest statement, too.
  */
 async function wantsCourse(
-  on: Pick<Kysely<Tables>, 'selectFrom'>,
+  on: Db,
   { id, generation, course }: { id: string; generation: number; course: string },
 ): Promise<boolean> {
   const rows = await on

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { along } from '../../queue/in-order.ts'
 import { coursesWith } from '../../sale/line.ts'
 import { DONE_STATES } from '../../sale/types.ts'
@@ -69,7 +68,7 @@ export async function* learners(
 }
 
 /** The deliveries with such courses, along the index by time. As a plain column, the state would lead to the one by state. */
-const enrolled = (db: Kysely<Tables>) =>
+const enrolled = (db: Db) =>
   along(db, 'deliveries_received').where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), 'in', DONE_STATES))
 
 /** The courses of deliveries with such courses that were received until `upTo`, each once: a week of sales a statement. */

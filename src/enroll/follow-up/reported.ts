@@ -1,6 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Db, DeliveryRow } from '../../database/schema.ts'
 import { lockDeliveries } from '../../queue/change-deliveries.ts'
 import type { TransactionContext, WriteContext } from '../../queue/events.ts'
 import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
@@ -26,7 +25,7 @@ export interface Sought {
 const COLUMNS = ['id', 'state', 'generation', 'request', ...REASON_COLUMNS] as const
 
 /** The deliveries with these ids, without those that hold no request or can't be read. */
-export async function readReported(db: Kysely<Tables>, ids: readonly string[]): Promise<Reported[]> {
+export async function readReported(db: Db, ids: readonly string[]): Promise<Reported[]> {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   return (await withLines(db, rows)).flatMap((row) => reportedOf(row) ?? [])

@@ -1,3 +1,4 @@
+import type { Trx } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { Account } from '../../lms/apis/accounts.ts'
 import { acquireChecked } from '../../lms/client/budget.ts'
@@ -202,7 +203,7 @@ async function again(
 /** Changes what no event tells of. */
 const write = (
   { guard, context: { database, random } }: Withdrawals,
-  body: (trx: TransactionContext['trx']) => Promise<void>,
+  body: (trx: Trx) => Promise<void>,
 ): Promise<void> => guard(() => inTransaction({ database, random, body }))
 
 const end = (

@@ -1,5 +1,4 @@
-import type { Transaction } from 'kysely'
-import type { Db, IncidentRow, Tables } from '../../database/schema.ts'
+import type { Db, IncidentRow, Trx } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
@@ -59,10 +58,7 @@ export async function reportIncident({ database, random, now, newId }: WriteCont
 }
 
 /** Returns since when the open incident of the kind lasts; null if none is open. */
-async function touch(
-  trx: Transaction<Tables>,
-  { kind, cause, since, at }: Seen & { at: number },
-): Promise<number | null> {
+async function touch(trx: Trx, { kind, cause, since, at }: Seen & { at: number }): Promise<number | null> {
   await trx
     .updateTable('incidents')
     .set(({ eb, ref }) => ({

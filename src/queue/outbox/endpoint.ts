@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Kysely } from 'kysely'
-import type { EndpointRow, Tables } from '../../database/schema.ts'
+import type { Db, EndpointRow } from '../../database/schema.ts'
 
 /** The name of the one row. */
 const SHOP = 'shop'
@@ -17,14 +16,14 @@ const LONGEST_PROBE_WAIT_MS = 60_000
 const START = { state: 'up', failures: 0, since: null, probe_at: 0 } as const
 
 /** What is known of the endpoint; undefined before events were first turned on. */
-export const readEndpoint = (db: Kysely<Tables>): Promise<EndpointRow | undefined> =>
+export const readEndpoint = (db: Db): Promise<EndpointRow | undefined> =>
   db.selectFrom('endpoints').selectAll().where('name', '=', SHOP).executeTakeFirst()
 
 /** By what the row knows the address of the endpoint, which may hold a secret. */
 export const digestOfUrl = (url: string): string => createHash('sha256').update(url).digest('hex')
 
 /** Makes sure that the row exists. An address that differs from the one before starts anew, even if that one was gone. */
-export async function openEndpoint(db: Kysely<Tables>, url: string): Promise<void> {
+export async function openEndpoint(db: Db, url: string): Promise<void> {
   const url_digest = digestOfUrl(url)
   const row = { name: SHOP, url_digest, ...START, error: null, error_at: null, sent_at: null }
   if ((await readEndpoint(db)) === undefined) await db.insertInto('endpoints').ignore().values(row).execute()
@@ -36,14 +35,14 @@ export async function openEndpoint(db: Kysely<Tables>, url: string): Promise<voi
  * An operator wants events to be sent again, now: ends a stop after a 410, and the waits for the next probe and for the next
  * attempts. An endpoint that fails does so since it first did, until it answers.
  */
-export async function resumeEndpoint(trx: Kysely<Tables>, { at }: { at: number }): Promise<void> {
+export async function resumeEndpoint(trx: Db, { at }: { at: number }): Promise<void> {
   await endWaits(trx, at)
   await trx.updateTable('endpoints').set({ probe_at: 0 }).where('name', '=', SHOP).where('state', '=', 'down').execute()
   await trx.updateTable('endpoints').set(START).where('name', '=', SHOP).where('state', '!=', 'down').execute()
 }
 
 /** Makes what waits for its next attempt due: that attempts failed was the endpoint's fault, and says nothing of the next. */
-async function endWaits(trx: Kysely<Tables>, at: number): Promise<void> {
+async function endWaits(trx: Db, at: number): Promise<void> {
   await trx.updateTable('outbox').set({ due_at: at }).where('failed_at', 'is', null).where('due_at', '>', at).execute()
 }
 
@@ -52,7 +51,7 @@ export const mayProbe = ({ probe_at: at }: EndpointRow, now: number): boolean =>
   at <= now || at > now + LONGEST_PROBE_WAIT_MS
 
 /** Takes the right to send the next probe. false: another replica has it. */
-export async function takeProbe(db: Kysely<Tables>, endpoint: EndpointRow, now: number): Promise<boolean> {
+export async function takeProbe(db: Db, endpoint: EndpointRow, now: number): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('endpoints')
     .set({ probe_at: now + PROBE_MS })
@@ -67,10 +66,7 @@ export async function takeProbe(db: Kysely<Tables>, endpoint: EndpointRow, now: 
  * Stores that the endpoint answered, and with `accepted` that it took an event. Cheap if that is no news. After an outage,
  * what waits is due at once. Resolves to the state that follows, if it is another; else null.
  */
-export async function noteAnswer(
-  trx: Kysely<Tables>,
-  { accepted, at }: { accepted: boolean; at: number },
-): Promise<'up' | null> {
+export async function noteAnswer(trx: Db, { accepted, at }: { accepted: boolean; at: number }): Promise<'up' | null> {
   const wasDown = (await readEndpoint(trx))?.state === 'down'
   await trx
     .updateTable('endpoints')
@@ -90,7 +86,7 @@ export async function noteAnswer(
 
 /** Stores a failure. `isGone`: the endpoint answered 410. Resolves as noteAnswer does. */
 export async function noteFailure(
-  trx: Kysely<Tables>,
+  trx: Db,
   { isGone, error, at }: { isGone: boolean; error: string; at: number },
 ): Promise<'down' | 'gone' | null> {
   // The update comes first: it locks the row, so that attempts count one after the other.

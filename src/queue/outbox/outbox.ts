@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
+import type { Db, DeliveryRow, EventRow, OutboxRow } from '../../database/schema.ts'
 import { type CourseResult, isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import {
   courseOfReason,
@@ -105,7 +104,7 @@ const COLUMNS = [
 type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
 
 interface Reading {
-  readonly trx: Pick<Kysely<Tables>, 'selectFrom'>
+  readonly trx: Db
 }
 
 /**
@@ -114,7 +113,7 @@ interface Reading {
  * during the attempt, and the next attempt has the result. But a withdrawal may end while its sale goes on without it.
  */
 export async function insertShopEvents(
-  context: { readonly trx: Kysely<Tables>; readonly at: number },
+  context: { readonly trx: Db; readonly at: number },
   events: readonly Pick<EventRow, 'id' | 'delivery_id' | 'kind' | 'detail' | 'seq'>[],
 ): Promise<void> {
   const told = events.flatMap(({ kind, ...event }) => (isShopEvent(kind) ? [{ ...event, kind }] : []))

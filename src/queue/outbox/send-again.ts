@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { auditedChange, type EventDraft, nextPlaces, type WriteContext } from '../events.ts'
 import { resumeEndpoint } from './endpoint.ts'
@@ -79,7 +78,7 @@ export async function sendFailedAgain(
 export const UNSENT_MAX = 10_000
 
 /** How many events wait, or were given up: at most UNSENT_MAX. */
-export async function countUnsent(db: Kysely<Tables>, which: 'waiting' | 'failed'): Promise<number> {
+export async function countUnsent(db: Db, which: 'waiting' | 'failed'): Promise<number> {
   const is = which === 'waiting' ? 'is' : 'is not'
   const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(UNSENT_MAX).as('some')
   const { count } = await db

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kysely, Transaction } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
-import type { HoldRow, Tables } from '../../database/schema.ts'
+import type { Db, HoldRow, Trx } from '../../database/schema.ts'
 import { insertRows, inTransaction, ROW_CHANGED } from '../../database/transaction.ts'
 import { createSilenceWatch } from './silence.ts'
 
@@ -25,7 +24,7 @@ export interface Holds {
   take<Result>(
     names: readonly string[],
     body: (
-      trx: Transaction<Tables>,
+      trx: Trx,
       taken: ReadonlySet<string>,
     ) => Promise<{ readonly result: Result; readonly kept: ReadonlySet<string> }>,
   ): Promise<Result>
@@ -40,11 +39,7 @@ export interface Holds {
    * Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. `isLate`: a
    * call of mayLandLate got no answer. Then the holds last as nobody's until the LMS can't carry it out any more.
    */
-  end(
-    trx: Transaction<Tables>,
-    names: readonly string[],
-    of?: { readonly isLate: boolean },
-  ): Promise<ReadonlySet<string>>
+  end(trx: Trx, names: readonly string[], of?: { readonly isLate: boolean }): Promise<ReadonlySet<string>>
   /** Memory forgets these holds: they have ended, or the heartbeat is to end what the database still has of them. */
   ended(names: readonly string[]): void
   /**
@@ -76,7 +71,7 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
       const wanted = [...new Set(names)].filter((name) => !mine.has(name)).sort() // unsorted, two replicas deadlock on MySQL
       for (const name of wanted) mine.add(name)
       let kept: ReadonlySet<string> = new Set()
-      const attempt = async (trx: Transaction<Tables>) => {
+      const attempt = async (trx: Trx) => {
         const replica = me()
         const taken = await insertHolds(trx, { names: wanted, replica })
         const done = await body(trx, taken)
@@ -95,7 +90,7 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
     has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).has(name),
 
     mayLandLate: async (names) => {
-      const mark = async (trx: Transaction<Tables>) => {
+      const mark = async (trx: Trx) => {
         const holds = trx.updateTable('holds').set({ late_at: dialect.clock })
         await holds.where('name', 'in', names).where('replica', '=', me()).execute()
       }
@@ -127,7 +122,7 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
 }
 
 /** The holds of this replica, and those of replicas that are gone. */
-async function goneOrMine(db: Kysely<Tables>, me: string) {
+async function goneOrMine(db: Db, me: string) {
   const rows = await db
     .selectFrom('holds')
     .leftJoin('replicas', 'replicas.id', 'holds.replica')
@@ -138,7 +133,7 @@ async function goneOrMine(db: Kysely<Tables>, me: string) {
 }
 
 async function insertHolds(
-  trx: Transaction<Tables>,
+  trx: Trx,
   { names, replica }: { names: readonly string[]; replica: string },
 ): Promise<Set<string>> {
   const member = await trx.selectFrom('replicas').select('id').where('id', '=', replica).executeTakeFirst()
@@ -150,7 +145,7 @@ async function insertHolds(
 }
 
 async function heldAmong(
-  db: Kysely<Tables>,
+  db: Db,
   { names, replica }: { names: readonly string[]; replica: string },
 ): Promise<Set<string>> {
   const rows = await db
@@ -163,7 +158,7 @@ async function heldAmong(
 }
 
 async function deleteHolds(
-  trx: Transaction<Tables>,
+  trx: Trx,
   { names, replica }: { names: readonly string[]; replica: string },
 ): Promise<number> {
   if (names.length === 0) return 0
@@ -177,7 +172,7 @@ async function deleteHolds(
 
 /** Ends holds, but leaves those to nobody whose last call may be carried out from now on. Returns how many there were. */
 async function endOrLeave(
-  trx: Transaction<Tables>,
+  trx: Trx,
   { dialect, names, replica }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string },
 ): Promise<number> {
   if (names.length === 0) return 0
@@ -193,7 +188,7 @@ async function endOrLeave(
 
 /** Ends nobody's holds that have been so for long enough, and were not left once more since they were read. Returns how many. */
 async function endLate(
-  db: Kysely<Tables>,
+  db: Db,
   { late, rows }: { late: ReturnType<typeof createSilenceWatch>; rows: readonly HoldRow[] },
 ): Promise<number> {
   const nobodys = rows.filter(({ replica }) => replica === NOBODY)
@@ -210,7 +205,7 @@ async function endLate(
  * may still carry out the last call that enrolls, which began no later than now: what was sold to the person says so.
  */
 async function endDead(
-  trx: Transaction<Tables>,
+  trx: Trx,
   {
     dialect,
     names,
@@ -235,7 +230,7 @@ async function endDead(
  * @param of.silentMs measured here, whatever the clocks say
  */
 export async function untilFree(
-  db: Kysely<Tables>,
+  db: Db,
   { names, silentMs }: { names: readonly string[]; silentMs: number },
 ): Promise<readonly string[]> {
   if (names.length === 0) return []

@@ -1,6 +1,5 @@
-import type { Kysely } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
-import type { ReplicaRow, Tables } from '../../database/schema.ts'
+import type { Db, ReplicaRow } from '../../database/schema.ts'
 import { createHolds, type Holds } from './holds.ts'
 import { createLease, type Lease } from './lease.ts'
 import { createSilenceWatch } from './silence.ts'
@@ -77,15 +76,7 @@ export function createReplicas({
 export type Replicas = ReturnType<typeof createReplicas>
 
 /** The other replicas. */
-function createOthers({
-  db,
-  me,
-  watch,
-}: {
-  db: Kysely<Tables>
-  me: () => string
-  watch: ReturnType<typeof createSilenceWatch>
-}) {
+function createOthers({ db, me, watch }: { db: Db; me: () => string; watch: ReturnType<typeof createSilenceWatch> }) {
   let live: readonly string[] = [me()]
   return {
     /** The names of the live replicas as of the last `findDead`, in the same order everywhere; this one is among them. */

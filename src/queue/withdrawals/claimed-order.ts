@@ -1,5 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Db, DeliveryRow, Trx } from '../../database/schema.ts'
 import {
   type CourseWithdrawal,
   hasTaken,
@@ -77,7 +76,7 @@ export async function claimOrder({
 
 /** The order, unless another replica has attempted it since it was read: its due time is another one then. */
 async function readUnchanged(
-  trx: Transaction<Tables>,
+  trx: Trx,
   { id, order, dueAt }: { id: string; order: string | null; dueAt: number | null },
 ): Promise<Pick<ClaimedOrder, 'id' | 'lines' | 'attempts' | 'delivery'> | undefined> {
   await lockDelivery({ trx }, id)
@@ -112,7 +111,7 @@ export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]
  * before the order deletes the allowances that tell it: another attempt may follow.
  */
 export async function storeBuyers(
-  trx: Transaction<Tables>,
+  trx: Trx,
   { order, accounts }: { order: ClaimedOrder; accounts: ReadonlyMap<string, LmsAccount> },
 ): Promise<void> {
   const { id } = order.delivery
@@ -128,11 +127,7 @@ export async function storeBuyers(
  * Ends the holds of an order in a transaction. false if that of the buyer was this replica's no more. `isLate`: its last
  * call got no answer, see Holds.end. What wants the opposite of the order then waits, so the call can undo nothing.
  */
-export async function endHolds(
-  trx: Transaction<Tables>,
-  order: ClaimedOrder,
-  { isLate }: { isLate: boolean },
-): Promise<boolean> {
+export async function endHolds(trx: Trx, order: ClaimedOrder, { isLate }: { isLate: boolean }): Promise<boolean> {
   return (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
 }
 
@@ -140,7 +135,7 @@ export async function endHolds(
  * Whether the order may go on: this replica still has its holds, the order has not ended, and the delivery was neither sent
  * again nor replayed since it was ordered.
  */
-export async function mayContinue(db: Kysely<Tables>, order: ClaimedOrder): Promise<boolean> {
+export async function mayContinue(db: Db, order: ClaimedOrder): Promise<boolean> {
   const { id, delivery, holds } = order
   for (const name of holdsOf(order)) if (!(await holds.has(name))) return false
   const open = await db
@@ -197,7 +192,7 @@ export function resultAfter(
  * attempt changed; absent: it did not begin. `isLate`: see endHolds.
  */
 export async function releaseOrder(
-  trx: Transaction<Tables>,
+  trx: Trx,
   of: {
     order: ClaimedOrder
     dueAt: number

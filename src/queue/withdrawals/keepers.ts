@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { Db, DeliveryRow } from '../../database/schema.ts'
 import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
@@ -32,7 +31,7 @@ interface Buyer {
  * @param of.addresses the sold address, and those that the buyer's accounts have by now
  * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
  */
-export async function keepersOf(db: Pick<Kysely<Tables>, 'selectFrom'>, of: Buyer): Promise<string[]> {
+export async function keepersOf(db: Db, of: Buyer): Promise<string[]> {
   const accountId = accountOf(of)
   const ids = await salesTo(db, { addresses: of.addresses, accountIds: accountId === undefined ? [] : [accountId] })
   return keepersAmong([...(await readSales(db, ids)).values()], of)
@@ -66,7 +65,7 @@ function keepersAmong(sales: readonly Sale[], of: Buyer): string[] {
  * depend on that of the courses.
  */
 export async function readKept(
-  db: Kysely<Tables>,
+  db: Db,
   ordered: readonly Ordered[],
 ): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
   const refunded = await readSales(
@@ -138,7 +137,7 @@ function keeps(keeper: Sale, course: string): boolean {
 export const isLive = ({ state }: Pick<Sale, 'state'>): boolean => LIVE.some((live) => live === state)
 
 /** Deliveries with what decides whether they keep a course, by their ids. */
-async function readSales(db: Pick<Kysely<Tables>, 'selectFrom'>, of: readonly string[]): Promise<Map<string, Sale>> {
+async function readSales(db: Db, of: readonly string[]): Promise<Map<string, Sale>> {
   const ids = [...new Set(of)]
   if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('deliveries').select(['id', 'state', 'email']).where('id', 'in', ids).execute()

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { hasCourse } from '../../sale/course-key.ts'
 import { boundLateCalls } from '../change-deliveries.ts'
 import { withLines } from '../lines.ts'
@@ -18,7 +17,7 @@ const CLOCKS_DIFFER_MS = 1000
  * @param of.now ms since 1970
  */
 export async function lateEnrolling(
-  db: Kysely<Tables>,
+  db: Db,
   { order, landsMs, now }: { order: ClaimedOrder; landsMs: number; now: number },
 ): Promise<number> {
   const { id: mine } = order.delivery

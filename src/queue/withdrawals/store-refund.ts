@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DeliveryRow } from '../../database/schema.ts'
+import type { DeliveryRow, Trx } from '../../database/schema.ts'
 import { ROW_CHANGED } from '../../database/transaction.ts'
 import { hasCourse } from '../../sale/course-key.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
@@ -114,7 +114,7 @@ async function readRefundable(
 
 /** Those of these deliveries that sold one of the courses, with those that correct them. */
 async function concernedBy(
-  trx: TransactionContext['trx'],
+  trx: Trx,
   { rows, courseIds }: { rows: readonly WithLines<DeliveryRow>[]; courseIds: readonly string[] },
 ): Promise<readonly Found[]> {
   if (rows.length === 0) return []

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../../sale/line.ts'
 import { MOVED } from '../../sale/words.ts'
 import type { EventDraft } from '../events.ts'
@@ -80,10 +79,7 @@ export const orderId = ({ delivery, order, course }: Ordered): string => `${deli
  * The results of those of these lines (see orderId) whose orders have ended, by their ids. One whose sale came again since is
  * done.
  */
-export async function readWithdrawn(
-  db: Pick<Kysely<Tables>, 'selectFrom'>,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, Withdrawn>> {
+export async function readWithdrawn(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, Withdrawn>> {
   const named = ids.map((id) => {
     const [delivery = '', order = '', ...course] = id.split('/')
     return { id, delivery, order, course: course.join('/') }

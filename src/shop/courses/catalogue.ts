@@ -1,6 +1,5 @@
-import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type { CatalogueRow, Tables } from '../../database/schema.ts'
+import type { CatalogueRow, Db } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import { closestCourse } from './closest-course.ts'
 import { courseOfLms, obstacles, type ReasonCode } from './sellable.ts'
@@ -55,7 +54,7 @@ export const FIRST_ROW: CatalogueRow = {
  * Returns a function that reads the catalogue. It reads and parses the courses only if they have changed since it last
  * did, so it is cheap enough for every page.
  */
-export function createCatalogueReader(db: Kysely<Tables>): () => Promise<Catalogue> {
+export function createCatalogueReader(db: Db): () => Promise<Catalogue> {
   let known: Catalogue | null = null
   return async () => {
     const state = await db
@@ -70,7 +69,7 @@ export function createCatalogueReader(db: Kysely<Tables>): () => Promise<Catalog
 }
 
 /** The stored row, or the first one. */
-export async function readRow(db: Pick<Kysely<Tables>, 'selectFrom'>): Promise<CatalogueRow> {
+export async function readRow(db: Db): Promise<CatalogueRow> {
   const row = await db.selectFrom('catalogue').selectAll().where('name', '=', CATALOGUE).executeTakeFirst()
   return row ?? FIRST_ROW
 }

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import type { ReasonCode } from '../../sale/types.ts'
 
@@ -10,7 +9,7 @@ export const SOLD_MS = 90 * 24 * 3_600_000
  * The keys of the courses that were sold since a time (ms since 1970), as the shop sent them, each course once. Test sales
  * and what a correction replaces don't count.
  */
-export async function soldCourses(db: Kysely<Tables>, since: number): Promise<readonly string[]> {
+export async function soldCourses(db: Db, since: number): Promise<readonly string[]> {
   const sales = db
     .selectFrom('deliveries')
     .where('received_at', '>=', since)
@@ -31,16 +30,14 @@ export async function soldCourses(db: Kysely<Tables>, since: number): Promise<re
  * Tells which courses the LMS refuses: a sale needs attention for that reason, and for this course. The LMS names no cause,
  * so an operator who replays the sale or marks it as handled ends it.
  */
-export const refusedCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> =>
-  coursesOf(db, 'lms.refused', 'reason_course')
+export const refusedCourses = (db: Db): ReturnType<typeof coursesOf> => coursesOf(db, 'lms.refused', 'reason_course')
 
 /** Tells which courses the LMS did not have when they were sold. The catalogue knows it only after its next reading. */
-export const missingCourses = (db: Kysely<Tables>): ReturnType<typeof coursesOf> =>
-  coursesOf(db, 'course.missing', 'reason_text')
+export const missingCourses = (db: Db): ReturnType<typeof coursesOf> => coursesOf(db, 'course.missing', 'reason_text')
 
 /** The courses for which a sale needs attention for this reason. `column` has their keys. */
 async function coursesOf(
-  db: Kysely<Tables>,
+  db: Db,
   reason: ReasonCode,
   column: 'reason_course' | 'reason_text',
 ): Promise<(key: string) => boolean> {

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { Db } from '../../database/schema.ts'
 import { insertRows, inTransaction } from '../../database/transaction.ts'
 import type { TransactionContext, WriteContext } from '../../queue/events.ts'
 import { COURSE_CHANGED, newRow } from '../../queue/outbox/outbox.ts'
@@ -55,7 +54,7 @@ export async function storeFailure({ database: { db }, now }: WriteContext, fail
   await db.updateTable('catalogue').set({ failed_at: now(), failure }).where('name', '=', CATALOGUE).execute()
 }
 
-const insertFirst = (db: Kysely<Tables>) => db.insertInto('catalogue').ignore().values(FIRST_ROW).execute()
+const insertFirst = (db: Db) => db.insertInto('catalogue').ignore().values(FIRST_ROW).execute()
 
 /** What of a course can change. */
 type Facts = Omit<Known, 'was'>

@@ -1,5 +1,5 @@
-import { type Kysely, sql } from 'kysely'
-import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
+import { sql } from 'kysely'
+import type { Db, EndpointRow, OutboxRow } from '../../database/schema.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import type { Holds } from '../../queue/replicas/holds.ts'
@@ -38,14 +38,13 @@ export async function claimEvents({ context, holds, max }: Claim): Promise<Claim
 
 type HeadRow = Pick<OutboxRow, 'id' | 'about' | 'due_at'>
 
-const dueHeads = (db: Kysely<Tables>, now: number) =>
-  heads(db).where(isDue('due_at', now)).orderBy('due_at').orderBy('id')
+const dueHeads = (db: Db, now: number) => heads(db).where(isDue('due_at', now)).orderBy('due_at').orderBy('id')
 
 /**
  * The events that nobody sends just now. Each is the first about its delivery or course that the shop doesn't have. Those
  * that were given up are passed over.
  */
-const heads = (db: Kysely<Tables>) =>
+const heads = (db: Db) =>
   db
     .selectFrom('outbox as event')
     .leftJoin('holds', (join) => join.on('holds.name', '=', sql`concat('event:', event.about)`))

@@ -1,6 +1,5 @@
-import type { Kysely } from 'kysely'
 import type { Availability } from '../../database/availability.ts'
-import type { SenderRow, Tables } from '../../database/schema.ts'
+import type { Db, SenderRow } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { networkOf } from '../../service/lib/network.ts'
@@ -96,7 +95,7 @@ export type Senders = ReturnType<typeof createSenders>
  * Adds counts to the stored ones. `rows` hold what came since the last time, at most one for each network and result.
  * Several replicas may do it at the same time. Resolves to whether there is a new row.
  */
-async function addRows(trx: Kysely<Tables>, rows: readonly SenderRow[]): Promise<boolean> {
+async function addRows(trx: Db, rows: readonly SenderRow[]): Promise<boolean> {
   let isNew = false
   // In one order, so that two replicas don't deadlock.
   for (const row of rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))) {
@@ -108,7 +107,7 @@ async function addRows(trx: Kysely<Tables>, rows: readonly SenderRow[]): Promise
   return isNew
 }
 
-async function raise(trx: Kysely<Tables>, { address, result, last_at: at, count }: SenderRow): Promise<boolean> {
+async function raise(trx: Db, { address, result, last_at: at, count }: SenderRow): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('senders')
     .set((eb) => ({
@@ -125,7 +124,7 @@ async function raise(trx: Kysely<Tables>, { address, result, last_at: at, count 
  * Deletes the rows that were raised least recently, where there are too many. Refusals of a network that also sent
  * signed webhooks are kept: strangers can't displace those of the shop.
  */
-async function deleteSurplus(db: Kysely<Tables>): Promise<void> {
+async function deleteSurplus(db: Db): Promise<void> {
   const rows = (await readRows(db)).toSorted((a, b) => b.last_at - a.last_at)
   const signed = rows.filter(isSigned)
   const oldest = signed[SIGNED_MAX]?.last_at ?? BEFORE_ALL
@@ -141,4 +140,4 @@ async function deleteSurplus(db: Kysely<Tables>): Promise<void> {
 }
 
 /** All rows. */
-export const readRows = (db: Kysely<Tables>): Promise<SenderRow[]> => db.selectFrom('senders').selectAll().execute()
+export const readRows = (db: Db): Promise<SenderRow[]> => db.selectFrom('senders').selectAll().execute()

@@ -1,5 +1,4 @@
-import type { Kysely } from 'kysely'
-import type { SenderRow, Tables } from '../../database/schema.ts'
+import type { Db, SenderRow } from '../../database/schema.ts'
 import { STANDARD_FAULTS } from '../signature/standard.ts'
 
 /** The results of webhooks with a valid signature; every other result is the code of a refusal. */
@@ -109,7 +108,7 @@ export interface FormLately {
 }
 
 /** The signature forms of the newest deliveries that came from the shop, the latest first. */
-export async function formsLately(db: Kysely<Tables>): Promise<FormLately[]> {
+export async function formsLately(db: Db): Promise<FormLately[]> {
   const newest = await db
     .selectFrom('deliveries')
     .select(['form', 'source', 'received_at'])
