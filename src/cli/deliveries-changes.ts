@@ -9,7 +9,7 @@ import type { WithdrawalOrdered } from '../queue/withdraw.ts'
 import type { Withdrawable } from '../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../sale/course-key.ts'
 import { isStopped } from '../sale/types.ts'
-import { MOVED } from '../sale/words.ts'
+import { MOVED, STANDING_TEXTS } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { command, interruption, misused, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
@@ -207,7 +207,7 @@ const describe = (stands: readonly LiveCourse[]): string =>
   columns(
     stands.map(({ course, standing, mode, since, moved }) => [
       plain(course),
-      TEXTS.standings[standing],
+      STANDING_TEXTS[standing].name,
       mode === null ? '' : `mode ${plain(mode)}`,
       since === null ? '' : `first enrolled ${timeText(since)}`,
       moved ? MOVED : '',

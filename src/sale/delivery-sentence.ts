@@ -1,6 +1,5 @@
 import { isSameCourse } from './course-key.ts'
-import { type CourseLine, courseLines } from './course-lines.ts'
-import { isWanted, isWithdrawing, type Line, type Standing } from './line.ts'
+import { type CourseLine, courseLines, isWanted, isWithdrawing, type Line, type Standing } from './line.ts'
 import { courseOfReason, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
 import { type Fact, keeperOf, keptFacts, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'

@@ -137,6 +137,10 @@ export const hasTaken = (result: CourseWithdrawal | null): boolean =>
 /** Whether a withdrawal of the line is still to be carried out. */
 export const isWithdrawing = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean => withdrawal?.endedAt === null
 
+/** Whether the buyer of one of these lines was to be taken out of its course. */
+export const hasOrder = ({ lines }: { readonly lines: readonly Line[] }): boolean =>
+  lines.some(({ withdrawal }) => withdrawal !== null)
+
 /**
  * Whether a withdrawal has taken the buyer out of the course. That it found nothing proves nothing if it failed later, because
  * an earlier call could still be carried out until then.
@@ -191,4 +195,33 @@ export function withFacts<Fact>(
   const [other] = byCourse.values()
   if (other !== undefined) throw new Error(`the delivery does not name the course ${other.key}`)
   return changed
+}
+
+/** What the buyer has in one course of a delivery. */
+export interface CourseLine {
+  readonly course: string
+  /** `lost`: reported, and the LMS does not have it. `out`: not reported, or the buyer was taken out. */
+  readonly is: 'in' | 'waits' | 'lost' | 'out'
+  /** What the last check found; null: not checked. */
+  readonly standing: Standing | null
+  readonly since: number
+  /** When a check found that the buyer has lost it; null if they have not. */
+  readonly endedAt: number | null
+  /** The withdrawal that took the buyer out, if one did. */
+  readonly taken: LineWithdrawal | null
+}
+
+const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activated']
+
+/** What the buyer has in each course of a delivery. */
+export function courseLines({ lines }: { readonly lines: readonly Line[] }): CourseLine[] {
+  return lines.map((one) => {
+    const { course, result, standing: found } = one
+    const { standing = null, since = 0, endedAt = null } = found ?? {}
+    const line = { course, standing, since, endedAt, taken: null }
+    if (result === null) return { ...line, is: 'out', taken: isTakenOut(one) ? one.withdrawal : null }
+    if (endedAt !== null) return { ...line, is: 'lost' }
+    if (standing === 'enrolled' || (result === 'enrolled' && standing === null)) return { ...line, is: 'in' }
+    return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost' }
+  })
 }

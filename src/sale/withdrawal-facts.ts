@@ -26,9 +26,6 @@ export function takenFact(course: string, order: LineWithdrawal): Fact {
   return [`${course} was withdrawn ${whoOf(order)} at `, { at: order.endedAt ?? 0 }, end]
 }
 
-/** Whether there is an order, so that the sentence tells of one. */
-export const hasOrder = ({ lines }: Pick<Told, 'lines'>): boolean => lines.some(({ withdrawal }) => withdrawal !== null)
-
 /** What the service still has to take away. */
 export function openFacts({ lines }: Told): Fact[] {
   const open = Object.values(Object.groupBy(lines.filter(isWithdrawing), ({ withdrawal }) => withdrawal?.id ?? ''))

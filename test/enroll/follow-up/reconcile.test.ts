@@ -126,7 +126,7 @@ test('an account without a row is repaired, in this course only, and is known to
   assert.deepEqual(await enrolledIn(bench, ALICE), [true])
   assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'enrolled' })
   assert.deepEqual(await history(bench, bench.id), [
-    `access_ended: ${DEMO}: no enrollment`,
+    `access_ended: ${DEMO}: not enrolled`,
     `repaired: enrolled in ${DEMO}`,
     `access_restored: ${DEMO}: enrolled (audit)`,
   ])

@@ -84,7 +84,7 @@ test('a buyer who has registered and not activated is one change in the timeline
   }
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'not_activated' })
   assert.equal((await bench.delivery(id)).state, 'pre_enrolled')
-  assert.deepEqual(await history(bench, id), [`standing_changed: ${DEMO}: account not activated`])
+  assert.deepEqual(await history(bench, id), [`standing_changed: ${DEMO}: registered, not activated`])
 })
 
 test('a day after an account was first seen without an enrollment, the LMS is asked once a day whether it is active', async (t) => {

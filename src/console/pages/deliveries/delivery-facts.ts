@@ -3,6 +3,7 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { type Achievement, type CourseStanding, isTakenOut, isWanted } from '../../../sale/line.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
+import { STANDING_TEXTS } from '../../../sale/words.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
 import { signatureHtml, supportUrl, timeHtml } from '../../layout/format.ts'
@@ -154,5 +155,5 @@ export function standingHtml(
     when,
   ]
   const known = more.filter((text) => text !== '').join(' · ')
-  return html`<span class="state ${look}">${TEXTS.standings[standing]}</span>!${known === '' ? '' : html` <small class="quiet">!${known}</small>`}`
+  return html`<span class="state ${look}">${STANDING_TEXTS[standing].name}</span>!${known === '' ? '' : html` <small class="quiet">!${known}</small>`}`
 }
