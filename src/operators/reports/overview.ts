@@ -40,8 +40,9 @@ async function paceOf(db: Db, since: number): Promise<{ median: number; p95: num
 
 /** Returns the backlog for the metrics. The time is null if no delivery is queued. */
 export async function readBacklog(db: Db) {
+  const { queued, pre_enrolled, needs_attention, rejected } = await countBacklog(db)
   const oldest = await oldestQueued(db)
-  return { ...(await countBacklog(db)), oldestReceivedAt: oldest?.receivedAt ?? null }
+  return { queued, pre_enrolled, needs_attention, rejected, oldestReceivedAt: oldest?.receivedAt ?? null }
 }
 
 /**
