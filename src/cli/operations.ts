@@ -6,6 +6,7 @@ import { inspectDatabase } from '../database/inspect.ts'
 import { KNOWN_LEVEL } from '../database/migrations/migrations.ts'
 import { createOperations, type Operations } from '../operators/changes/operations.ts'
 import type { Shown, Summary } from '../operators/find/listing.ts'
+import { idsBeginning } from '../operators/find/search.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import { createIds } from '../sale/ids.ts'
@@ -108,7 +109,6 @@ export function itemOf({ lastEvent: _lastEvent, generation: _generation, ...item
 
 /** Of the deliveries whose ids begin alike, the message names so many. */
 const NAMED = 5
-const ID_LENGTH = 26
 
 /**
  * The id of the delivery whose id begins so, in any letter case; null if there is none.
@@ -117,15 +117,7 @@ const ID_LENGTH = 26
 async function findId({ context }: Opened, given: string): Promise<string | null> {
   const prefix = given.toUpperCase()
   if (!/^[0-9A-Z]{1,26}$/.test(prefix)) return null
-  const rows = await context.database.db
-    .selectFrom('deliveries')
-    .select('id')
-    .where('id', '>=', prefix.padEnd(ID_LENGTH, '0'))
-    .where('id', '<=', prefix.padEnd(ID_LENGTH, 'Z'))
-    .orderBy('id')
-    .limit(NAMED + 1)
-    .execute()
-  const [found, ...more] = rows.map(({ id }) => id)
+  const [found, ...more] = await idsBeginning(context.database.db, { text: prefix, limit: NAMED + 1 })
   if (found === undefined || more.length === 0) return found ?? null
   const named = [found, ...more].slice(0, NAMED).join(', ')
   const others = more.length < NAMED ? '' : ', and others'

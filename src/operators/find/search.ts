@@ -143,17 +143,19 @@ function indexFor({ ids, replay, email, username, cause, states }: DeliveryFilte
 /** The deliveries whose own id begins with a text, or whose webhook-id it is. */
 async function idsOf(db: Db, text: string): Promise<string[]> {
   const named = await readSaleId(db, text)
-  const low = text.toUpperCase()
-  const begun = ID_BEGINNING.test(low)
-    ? await db
-        .selectFrom('deliveries')
-        .select('id')
-        .where('id', '>=', low)
-        .where('id', '<=', low + LAST)
-        .limit(IDS_MAX)
-        .execute()
-    : []
-  return [...(named === null ? [] : [named]), ...begun.map(({ id }) => id)]
+  const begun = ID_BEGINNING.test(text.toUpperCase()) ? await idsBeginning(db, { text, limit: IDS_MAX }) : []
+  return [...(named === null ? [] : [named]), ...begun]
+}
+
+/** The ids that begin with a text, in any letter case, in their order. */
+export async function idsBeginning(db: Db, { text, limit }: { text: string; limit: number }): Promise<string[]> {
+  const first = text.toUpperCase()
+  const ids = db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', '>=', first)
+    .where('id', '<=', first + LAST)
+  return (await ids.orderBy('id').limit(limit).execute()).map(({ id }) => id)
 }
 
 function page(found: readonly Listed[], limit: number): Matches {

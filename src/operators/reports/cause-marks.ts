@@ -1,7 +1,6 @@
 import type { Db } from '../../database/schema.ts'
 import { auditedChange, type WriteContext } from '../../queue/events.ts'
 import { isCourseKey, plainKey } from '../../sale/course-key.ts'
-import type { ReasonCode } from '../../sale/types.ts'
 import { type Cause, readCauses } from './overview.ts'
 
 /** What an operator says about a cause: that they work on it, or that it is gone. */
@@ -77,20 +76,13 @@ async function readMarks(db: Db): Promise<ReadonlyMap<string, CauseMark>> {
   )
 }
 
-export interface MarkOrder {
-  readonly kind: CauseMarkKind
-  readonly code: ReasonCode
-  readonly course: string | null
-  readonly by: string
-}
-
 /**
  * Records what an operator says about a cause, as an entry of the audit. `unknown`: no sale fails for it any more;
  * `already`: that is its latest mark.
  */
 export async function markCause(
   context: WriteContext,
-  { kind, by, ...of }: MarkOrder,
+  { kind, by, ...of }: Pick<Cause, 'code' | 'course'> & { kind: CauseMarkKind; by: string },
 ): Promise<'marked' | 'already' | 'unknown'> {
   const cause = (await markedCauses(context.database.db)).find((one) => keyOf(nameOf(one)) === keyOf(nameOf(of)))
   if (cause === undefined || !isMarkable(cause)) return 'unknown'
