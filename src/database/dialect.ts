@@ -1,5 +1,5 @@
-import { type Kysely, MysqlAdapter, type RawBuilder, sql } from 'kysely'
-import type { Tables } from './schema.ts'
+import { MysqlAdapter, type RawBuilder, sql } from 'kysely'
+import type { Db } from './schema.ts'
 import type { Place } from './sqlite/file.ts'
 
 /**
@@ -21,13 +21,12 @@ export interface Dialect {
 }
 
 /** Whether statements go to MySQL or MariaDB, where two kinds of databases need different ones. */
-export const isMysql = (db: Pick<Kysely<Tables>, 'getExecutor'>): boolean =>
-  db.getExecutor().adapter instanceof MysqlAdapter
+export const isMysql = (db: Pick<Db, 'getExecutor'>): boolean => db.getExecutor().adapter instanceof MysqlAdapter
 
 export interface Database {
-  readonly db: Kysely<Tables>
+  readonly db: Db
   /** For reads that may take long, such as counts: on SQLite they hold up nothing else, which `db` does. */
-  readonly reports: Kysely<Tables>
+  readonly reports: Db
   readonly dialect: Dialect
   /** For operators and logs: without the password. */
   readonly name: string

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { CompiledQuery, type Insertable, type Transaction } from 'kysely'
+import { CompiledQuery, type Insertable } from 'kysely'
 import { type Database, isMysql } from './dialect.ts'
-import type { Tables } from './schema.ts'
+import type { Tables, Trx } from './schema.ts'
 
 /** How often a transaction runs at most. */
 const MAX_ATTEMPTS = { conflict: 10, unavailable: 3 } as const
@@ -28,8 +28,8 @@ export async function inTransaction<Result>({
   database: Pick<Database, 'db' | 'dialect'>
   /** From 0 to 1, as Math.random gives it. */
   random: () => number
-  body: (trx: Transaction<Tables>) => Promise<Result>
-  isStored?: (trx: Transaction<Tables>, result: Result) => Promise<boolean>
+  body: (trx: Trx) => Promise<Result>
+  isStored?: (trx: Trx, result: Result) => Promise<boolean>
 }): Promise<Result> {
   const began = performance.now()
   let uncertain: Attempt<Result> | null = null
@@ -78,7 +78,7 @@ export async function insertRows<Table extends keyof Tables & string>({
   columns = Object.keys(rows[0] ?? {}),
   existing,
 }: {
-  trx: Transaction<Tables>
+  trx: Trx
   into: Table
   rows: readonly Insertable<Tables[Table]>[]
   columns?: readonly string[]
@@ -102,7 +102,7 @@ export async function insertRows<Table extends keyof Tables & string>({
 }
 
 /** The end of an insert whose rows give these columns their values where the key exists. */
-function updating(trx: Transaction<Tables>, columns: readonly string[]): string {
+function updating(trx: Trx, columns: readonly string[]): string {
   if (columns.length === 0) return ''
   if (isMysql(trx)) {
     return `on duplicate key update ${columns.map((column) => `\`${column}\` = values(\`${column}\`)`).join(', ')}`

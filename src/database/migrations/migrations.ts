@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { sql } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
 import { type Database, isMysql } from '../dialect.ts'
-import type { Tables } from '../schema.ts'
+import type { Db, Trx } from '../schema.ts'
 
 interface Migration {
   /** The lowest number of migrations that code must know to work with a database that has this one. */
@@ -22,7 +22,7 @@ export function statementsOf(file: 'initial-schema.sql'): string[] {
  * A statement as the database understands it. MySQL has options at the end of a table, and no index that leaves out rows
  * by a WHERE at its end.
  */
-export function statementFor(statement: string, db: Kysely<Tables>) {
+export function statementFor(statement: string, db: Db) {
   if (!isMysql(db)) return sql.raw(statement)
   if (!statement.startsWith('create table')) return sql.raw(statement.replace(/\s+where\s[^)]*$/, ''))
   return sql.raw(`${statement} engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`)
@@ -70,7 +70,7 @@ export function migrate({
 const MIGRATIONS_TABLE =
   'create table if not exists migrations (id integer not null primary key, oldest_code integer not null, applied_at bigint not null)'
 
-async function readApplied(trx: Transaction<Tables>): Promise<Set<number>> {
+async function readApplied(trx: Trx): Promise<Set<number>> {
   await statementFor(MIGRATIONS_TABLE, trx).execute(trx)
   const applied = await trx.selectFrom('migrations').select(['id', 'oldest_code']).execute()
   const needed = Math.max(0, ...applied.map((row) => row.oldest_code))

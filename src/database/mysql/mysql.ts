@@ -1,7 +1,7 @@
 import { Kysely, MysqlDialect, sql } from 'kysely'
 import { mysqlServerOf } from '../../service/settings/checks.ts'
 import type { Database, Dialect } from '../dialect.ts'
-import type { Tables } from '../schema.ts'
+import type { Db, Tables } from '../schema.ts'
 import { serverErrorOf } from './errors.ts'
 import type { Limits } from './pool.ts'
 
@@ -38,7 +38,7 @@ export function openMysql({
   if (named === null) throw new Error('the URL of the database was not checked') // it may hold the password
   const { hasTls, ...place } = named
   const server = { ...place, tls: hasTls ? { ca } : null }
-  const open = (limits?: Limits): Kysely<Tables> =>
+  const open = (limits?: Limits): Db =>
     new Kysely<Tables>({
       dialect: new MysqlDialect({
         pool: async () => {

@@ -15,9 +15,9 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
-import type { Tables } from '../schema.ts'
+import type { Db } from '../schema.ts'
 
 /**
  * Follows all symbolic links to the real path of a file, as SQLite does. SQLite names its write-ahead log and shared
@@ -140,7 +140,7 @@ const full = (folder: string): string | null => (hasRoom(folder) ? null : `the d
  * Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. Call it while `db`
  * has the file open. `given`: the path in the settings. `file`: the same without symbolic links.
  */
-export function placeOf({ given, file, db }: { given: string; file: string; db: Kysely<Tables> }) {
+export function placeOf({ given, file, db }: { given: string; file: string; db: Db }) {
   const path = resolve(given)
   const opened = identityOf(file)
   let openedLog: string | null = null // SQLite creates it later

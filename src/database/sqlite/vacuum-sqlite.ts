@@ -1,8 +1,8 @@
 import { createReadStream, statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
-import type { Tables } from '../schema.ts'
+import type { Db } from '../schema.ts'
 
 /** Files up to this size are always rewritten: it takes about a second, during which webhooks wait. */
 const SMALL_BYTES = 64 * 1024 * 1024
@@ -22,7 +22,7 @@ export async function vacuumSqlite({
   traces,
   evenIfLarge,
 }: {
-  db: Kysely<Tables>
+  db: Db
   file: string
   traces: readonly string[]
   evenIfLarge: boolean
@@ -40,7 +40,7 @@ export async function vacuumSqlite({
 }
 
 /** Moves the content of the write-ahead log into the file, and truncates the log to zero bytes. */
-async function truncateLog(db: Kysely<Tables>): Promise<void> {
+async function truncateLog(db: Db): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(truncate)`.execute(db)
     if (rows[0]?.busy === 0) return
