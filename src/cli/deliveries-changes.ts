@@ -8,7 +8,6 @@ import type { Replayed } from '../queue/replay.ts'
 import type { WithdrawalOrdered } from '../queue/withdraw.ts'
 import type { Withdrawable } from '../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../sale/course-key.ts'
-import { isStopped } from '../sale/types.ts'
 import { MOVED, STANDING_TEXTS } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { command, interruption, misused, usageError } from './command.ts'
@@ -60,14 +59,12 @@ async function replayIds(
   const { operations } = opened
   const ids = await idsOf(opened, given)
   const due: string[] = []
-  const left: { id: string; why: keyof typeof WHY | 'unknown' }[] = []
+  const left: Replayed['left'][number][] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
     const some = ids.slice(from, from + IDS_AT_ONCE)
-    const ended = reopen ? [] : (await operations.summaries(some)).filter(({ state }) => isStopped(state))
-    const isEnded = (id: string): boolean => ended.some((one) => one.id === id)
-    const replayed = await operations.replay({ ids: some.filter((id) => !isEnded(id)), by: operator() })
+    const replayed = await operations.replay({ ids: some, leavesEnded: !reopen, by: operator() })
     due.push(...replayed.due)
-    left.push(...ended.map(({ id }) => ({ id, why: 'ended' as const })), ...replayed.left)
+    left.push(...replayed.left)
   }
   if (json) printJson({ due, left })
   else for (const id of due) process.stdout.write(`${id} is due\n`)
@@ -79,7 +76,7 @@ const WHY = {
   'payload.invalid':
     'was rejected for its payload and stays rejected. Correct it in the console, or have the shop send a corrected sale',
   ended: 'was handled or withdrawn, so a replay may enroll a buyer who was refunded. To replay it, add --reopen',
-} as const satisfies Record<Exclude<Replayed['left'][number]['why'], 'unknown'> | 'ended', string>
+} as const satisfies Record<Exclude<Replayed['left'][number]['why'], 'unknown'>, string>
 
 interface Order {
   readonly filter: DeliveryFilter

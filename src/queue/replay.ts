@@ -21,13 +21,13 @@ export interface Replayed {
   readonly due: readonly string[]
   /**
    * Unchanged: no delivery has this id, or the delivery was rejected for its payload, which contains no sale. The shop
-   * must correct it and send it again.
+   * must correct it and send it again. `ended`: it was handled or withdrawn, and the replay leaves what was.
    */
-  readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
+  readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' | 'ended' }[]
 }
 
 /** See Operations.replayOne. */
-type ReplayedOne = { readonly kind: 'due' | 'unknown' | 'payload.invalid' } | Outdated
+type ReplayedOne = { readonly kind: 'due' | Replayed['left'][number]['why'] } | Outdated
 
 /** See Operations.replayOne. */
 export async function replayOne(
@@ -47,11 +47,12 @@ export async function replayOne(
 /** See Operations.replay. Throws Error for more than 500 ids. */
 export async function replay(
   context: WriteContext,
-  { ids, by }: { ids: readonly string[]; by: string },
+  { by, ...order }: { ids: readonly string[]; leavesEnded?: boolean; by: string },
 ): Promise<Replayed> {
+  const { ids } = order
   if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
   return auditedChange(context, async (writing) => {
-    const { others, ...result } = await makeDue(writing, { ids })
+    const { others, ...result } = await makeDue(writing, order)
     return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })), others }
   })
 }
@@ -72,10 +73,15 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
  * @param of.states of a bulk replay, in which nobody has looked at each delivery: those that are now in another state are
  *   left out, and so are those that a correction replaces, which is the sale by now; and no course is given back that a
  *   withdrawal names, but of a delivery that is withdrawn as a whole
+ * @param of.leavesEnded whether to leave what a person has ended: a replay may enroll a buyer who was refunded
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
-  { ids, states }: { ids: readonly string[]; states?: readonly DeliveryState[] },
+  {
+    ids,
+    states,
+    leavesEnded = false,
+  }: { ids: readonly string[]; states?: readonly DeliveryState[]; leavesEnded?: boolean },
 ): Promise<Replayed & { readonly others: readonly EventDraft[] }> {
   const { trx } = writing
   const sorted = [...new Set(ids)].sort()
@@ -88,7 +94,9 @@ export async function makeDue(
     .execute()
   const isReplaced = ({ state, replaced_by }: (typeof rows)[number]): boolean =>
     isStopped(state) && replaced_by !== null
-  const wanted = rows.filter((row) => states === undefined || (states.includes(row.state) && !isReplaced(row)))
+  const ended = rows.filter(({ state }) => leavesEnded && isStopped(state)).map(({ id }) => id)
+  const selected = rows.filter((row) => states === undefined || (states.includes(row.state) && !isReplaced(row)))
+  const wanted = selected.filter(({ id }) => !ended.includes(id))
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const sales = await withLines(
     trx,
@@ -108,6 +116,7 @@ export async function makeDue(
     due,
     left: [
       ...sorted.filter((id) => !known.has(id)).map((id) => ({ id, why: 'unknown' as const })),
+      ...ended.map((id) => ({ id, why: 'ended' as const })),
       ...wanted
         .filter(({ state, empty }) => state !== 'queued' && empty)
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),

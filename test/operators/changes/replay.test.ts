@@ -88,6 +88,22 @@ test('a delivery that was rejected for its payload stays rejected, and an unknow
   assert.deepEqual(await timeline(bench, wrong), ['received', 'rejected'])
 })
 
+test('a replay that leaves what a person has ended looks at the state when it starts the others', async (t) => {
+  const { store, operations, row } = await setUp(t)
+  const ids: string[] = []
+  for (const email of ['handled@x.example', 'open@x.example']) {
+    const { id } = only(await store.write([accepted(arrival({ email }))]))
+    await store.write([settled(needsAttention(id))])
+    ids.push(id)
+  }
+  const [handled = '', open = ''] = ids
+  await operations.markHandled({ id: handled, note: 'refunded by hand', by })
+  const result = await operations.replay({ ids, leavesEnded: true, by })
+  assert.deepEqual(result, { due: [open], left: [{ id: handled, why: 'ended' }] })
+  assert.deepEqual([(await row(handled)).state, (await row(open)).state], ['handled', 'queued'])
+  assert.deepEqual((await operations.replay({ ids: [handled], by })).due, [handled])
+})
+
 test('a change and its events are stored together, or not at all', async (t) => {
   const { store, operations, database, row, published, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
