@@ -127,13 +127,14 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
     if (!isUnreachable(error)) onError(error)
   }
   const waiters = createWaiters({ max: WAITING_MAX, isAnswer: answersSender(now) })
+  const claimed = createClaimed()
   const closing = new AbortController()
   return {
     store,
     publish,
     report,
     waiters,
-    claimed: createClaimed(),
+    claimed,
     wakeUp: createWakeUp(),
     write: createGroupCommit<Write, Written>({
       write: store.write,
@@ -142,7 +143,7 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
       maxSize: GROUP_BYTES,
       isHopeless: isUnreachable,
     }),
-    remote: createRemoteResults({ store, waiters, onError: report, signal: closing.signal }),
+    remote: createRemoteResults({ store, waiters, claimed, onError: report, signal: closing.signal }),
     closing,
     paused: false,
   }

@@ -1,10 +1,11 @@
 import type { Progress } from '../sale/types.ts'
+import type { Claimed } from './claimed.ts'
 import type { Store } from './store.ts'
 import { createWaiters, type Waiters, type WaitsFor } from './waiters.ts'
 import { type Withdrawn, worstOf } from './withdrawals/withdrawal.ts'
 
 const POLL_MS = 250
-/** How many deliveries a poll reads: of those that are waited for, the first ones. Almost all of them are settled here. */
+/** How many deliveries a poll reads: of those that are waited for, and not claimed here, the first ones. */
 const DELIVERIES_MAX = 1000
 /** For how many withdrawals requests may wait at the same time, each course counted. */
 const WITHDRAWALS_MAX = 10_000
@@ -14,12 +15,14 @@ async function tellNews<News>({
   waiters,
   read,
   max,
+  isToldHere = () => false,
 }: {
   waiters: Pick<Waiters<News, WaitsFor>, 'awaited' | 'notify'>
   read: (ids: readonly string[]) => Promise<ReadonlyMap<string, News>>
   max: number
+  isToldHere?: (id: string) => boolean
 }): Promise<void> {
-  const ids = [...waiters.awaited()].slice(0, max)
+  const ids = [...waiters.awaited()].filter((id) => !isToldHere(id)).slice(0, max)
   if (ids.length === 0) return
   for (const [id, news] of await read(ids)) waiters.notify(id, news)
 }
@@ -29,17 +32,20 @@ async function tellNews<News>({
  * or an operator may end, and withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms
  * reads all of them.
  * @param from.waiters the senders that wait for deliveries
+ * @param from.claimed what this process attempts, and tells of when it is settled
  * @param from.onError called with each error of a poll
  * @param from.signal aborted when nobody waits any longer
  */
 export function createRemoteResults({
   store,
   waiters,
+  claimed,
   onError,
   signal,
 }: {
   store: Pick<Store, 'progress' | 'withdrawn'>
   waiters: Pick<Waiters<Progress, WaitsFor>, 'awaited' | 'count' | 'notify'>
+  claimed: Pick<Claimed, 'has'>
   onError: (error: unknown) => void
   signal: AbortSignal
 }) {
@@ -49,7 +55,7 @@ export function createRemoteResults({
 
   const poll = async (): Promise<void> => {
     await Promise.all([
-      tellNews({ waiters, read: store.progress, max: DELIVERIES_MAX }).catch(onError),
+      tellNews({ waiters, read: store.progress, max: DELIVERIES_MAX, isToldHere: claimed.has }).catch(onError),
       tellNews({ waiters: refunds, read: store.withdrawn, max: WITHDRAWALS_MAX }).catch(onError),
     ])
     isPolling = false

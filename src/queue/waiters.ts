@@ -1,4 +1,5 @@
 import type { Progress } from '../sale/types.ts'
+import { LONGEST_WAIT_MS } from './retry-schedule.ts'
 
 /**
  * How many senders may wait at the same time. Each uses about 32 KiB and waits for 8 seconds. The fastest LMS that was
@@ -19,13 +20,16 @@ interface WaitsForAttempt extends WaitsFor {
 
 /**
  * Whether the result of an attempt answers a sender: not if it began before the webhook, nor if another attempt fits in
- * before the deadline and may still change the answer. `now`: ms since 1970.
+ * before the deadline and may still change the answer. One that lies further ahead than the longest wait is due, see isDue.
+ * `now`: ms since 1970.
  */
 export const answersSender =
   (now: () => number) =>
   ({ generation, dueAt, reason }: Progress, waits: WaitsForAttempt): boolean => {
-    const endsAt = now() + waits.deadline - performance.now()
-    return generation >= waits.generation && (dueAt === null || dueAt >= endsAt || reason !== null)
+    const at = now()
+    const endsAt = at + waits.deadline - performance.now()
+    const isInTime = dueAt !== null && (dueAt < endsAt || dueAt > at + LONGEST_WAIT_MS)
+    return generation >= waits.generation && (!isInTime || reason !== null)
   }
 
 type Waiter<News> = (news: News | null) => void

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LONGEST_WAIT_MS } from '../../src/queue/retry-schedule.ts'
 import { answersSender, createWaiters, WAITING_MAX } from '../../src/queue/waiters.ts'
 import type { Progress } from '../../src/sale/types.ts'
 import { bytesKept } from './memory.ts'
@@ -46,6 +47,16 @@ test('a refused course answers a sender at once, even if the rest is tried again
   const refused = { ...retryAt(NOW), reason }
   waiters.notify('a', refused)
   assert.deepEqual(await answered, refused)
+})
+
+test('an attempt further ahead than any wait is due, so it answers nobody: the clock was set back since', {
+  timeout: 30_000,
+}, async () => {
+  const waiters = create()
+  const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', retryAt(NOW + 2 * LONGEST_WAIT_MS))
+  waiters.notify('a', done)
+  assert.deepEqual(await answered, done)
 })
 
 test('when too many senders wait, the next one is answered at once, until one of them has its answer', {
