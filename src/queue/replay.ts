@@ -92,11 +92,11 @@ export async function makeDue(
     .select((eb) => ['id', 'state', 'replaced_by', eb('request', 'is', null).as('empty')])
     .where('id', 'in', sorted)
     .execute()
-  const isReplaced = ({ state, replaced_by }: (typeof rows)[number]): boolean =>
-    isStopped(state) && replaced_by !== null
-  const ended = rows.filter(({ state }) => leavesEnded && isStopped(state)).map(({ id }) => id)
-  const selected = rows.filter((row) => states === undefined || (states.includes(row.state) && !isReplaced(row)))
-  const wanted = selected.filter(({ id }) => !ended.includes(id))
+  type Row = (typeof rows)[number]
+  const isReplaced = ({ state, replaced_by }: Row): boolean => isStopped(state) && replaced_by !== null
+  const isSelected = (row: Row): boolean => states === undefined || (states.includes(row.state) && !isReplaced(row))
+  const isLeft = ({ state }: Row): boolean => leavesEnded && isStopped(state)
+  const wanted = rows.filter((row) => isSelected(row) && !isLeft(row))
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const sales = await withLines(
     trx,
@@ -116,7 +116,7 @@ export async function makeDue(
     due,
     left: [
       ...sorted.filter((id) => !known.has(id)).map((id) => ({ id, why: 'unknown' as const })),
-      ...ended.map((id) => ({ id, why: 'ended' as const })),
+      ...rows.filter(isLeft).map(({ id }) => ({ id, why: 'ended' as const })),
       ...wanted
         .filter(({ state, empty }) => state !== 'queued' && empty)
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),

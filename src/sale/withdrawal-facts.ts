@@ -1,16 +1,10 @@
-import { isTakenOut, isWithdrawing, type Line, type LineWithdrawal } from './line.ts'
-import type { DeliveryState } from './types.ts'
+import { isTakenOut, isWithdrawing, type LineWithdrawal } from './line.ts'
+import type { Delivery } from './types.ts'
 
 /** A piece of a sentence. A time (ms since 1970) is written in the reader's zone by what shows it. */
 export type Piece = string | { readonly at: number }
 /** A sentence, or what begins one. */
 export type Fact = readonly Piece[]
-
-/** What decides how the orders to take a buyer out again stand. */
-interface Told {
-  readonly state: DeliveryState
-  readonly lines: readonly Line[]
-}
 
 /** Who ordered a withdrawal. */
 export const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>): string =>
@@ -27,7 +21,7 @@ export function takenFact(course: string, order: LineWithdrawal): Fact {
 }
 
 /** What the service still has to take away. */
-export function openFacts({ lines }: Told): Fact[] {
+export function openFacts({ lines }: Pick<Delivery, 'lines'>): Fact[] {
   const open = Object.values(Object.groupBy(lines.filter(isWithdrawing), ({ withdrawal }) => withdrawal?.id ?? ''))
   return open.flatMap((some = []): Fact[] => {
     const [order] = some.flatMap(({ withdrawal }) => withdrawal ?? [])
@@ -37,7 +31,7 @@ export function openFacts({ lines }: Told): Fact[] {
 }
 
 /** What an order that has ended did not take away, and why. */
-export function keptFacts({ state, lines }: Told): Fact[] {
+export function keptFacts({ state, lines }: Pick<Delivery, 'state' | 'lines'>): Fact[] {
   if (state === 'withdrawn') return []
   return lines.flatMap((line): Fact[] => {
     const { course, withdrawal } = line

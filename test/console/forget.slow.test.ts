@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createForget } from '../../src/console/forget.ts'
 import { createAvailability } from '../../src/database/availability.ts'
-import { openDatabase } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import { storeRefund } from '../../src/queue/withdrawals/store-refund.ts'
-import { createIds } from '../../src/sale/ids.ts'
 import { AppError } from '../../src/service/lib/errors.ts'
 import { lmsAt } from '../enroll/lms-at.ts'
+import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { DEMO, startProduct } from '../harness.ts'
 import { BULK } from '../service/serving.ts'
 
@@ -25,22 +24,15 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
     await held.promise
   }
   const product = await startProduct({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
-  const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
+  const { context, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
+  const { database } = context
   const lms = lmsAt(product.lmsUrl)
   t.after(async () => {
     held.resolve()
     await lms.close()
-    await database.close()
+    await close()
     await product.stop()
   })
-  const context = {
-    database,
-    now: Date.now,
-    newId: createIds({ now: Date.now }),
-    random: Math.random,
-    hasOutbox: false,
-    publish: () => {},
-  }
   const { guard } = createAvailability({ database, onChange: () => {} })
   const errors: unknown[] = []
   const forget = createForget({

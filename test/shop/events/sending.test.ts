@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { sendAgain, sendFailedAgain } from '../../../src/queue/outbox/send-again.ts'
 import { RETRY_SCHEDULE_MS } from '../../../src/queue/retry-schedule.ts'
 import { listening } from '../../listening.ts'
@@ -172,7 +172,8 @@ test('while the endpoint is down, the newest event is the probe, so that an even
   await bench.untilState('up')
 })
 
-test('after an outage the one event that waits is sent within a minute, and the probes of the outage cost it no attempt', async (t) => {
+/** An endpoint that is down after three attempts of event A, which waits for the fourth. */
+async function setUpDown(t: TestContext) {
   const bench = await setUpOutbox(t)
   const receiver = await receiverAt(t, bench)
   receiver.answer(statusAnswer(500))
@@ -183,6 +184,11 @@ test('after an outage the one event that waits is sent within a minute, and the 
     const [row] = await bench.unsent()
     if (attempt < 3) bench.advance(Number(row?.due_at) - bench.clock.at, [loop])
   }
+  return { bench, receiver, loop }
+}
+
+test('after an outage the one event that waits is sent within a minute, and the probes of the outage cost it no attempt', async (t) => {
+  const { bench, receiver, loop } = await setUpDown(t)
   const [waiting] = await bench.unsent()
   assert.equal((await bench.endpoint()).state, 'down')
   for (let probe = 1; probe <= 3; probe++) {
@@ -202,16 +208,7 @@ test('after an outage the one event that waits is sent within a minute, and the 
 })
 
 test('an event that is refused as a probe before its time has had an attempt', async (t) => {
-  const bench = await setUpOutbox(t)
-  const receiver = await receiverAt(t, bench)
-  receiver.answer(statusAnswer(500))
-  await bench.insert(A)
-  const loop = startLoop(t, bench, receiver)
-  for (let attempt = 1; attempt <= 3; attempt++) {
-    await loop.reported(attempt)
-    const [row] = await bench.unsent()
-    if (attempt < 3) bench.advance(Number(row?.due_at) - bench.clock.at, [loop])
-  }
+  const { bench, receiver, loop } = await setUpDown(t)
   receiver.answer(statusAnswer(422))
   bench.advance(MINUTE, [loop])
   await loop.reported(4)
