@@ -20,6 +20,7 @@ import { readDeliveries, type WithLines, withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
 import { courseTerm, fold } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
+import { orderAgain } from './withdrawals/keepers.ts'
 import { isOut } from './withdrawals/withdrawable.ts'
 
 /**
@@ -160,12 +161,16 @@ export async function correctCourse(
   return { id: replacedBy, listed: await replaceEvents(writing, { ...planned, by, replacedBy }), others: drafts }
 }
 
-/** Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so. */
+/**
+ * Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so.
+ * It keeps no course any more that a refund of another sale has left to it.
+ */
 async function replaceEvents(
   writing: TransactionContext,
-  { old: { id, state }, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
+  { old: { id, state, lines }, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
 ): Promise<EventDraft[]> {
   const isHandled = state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
+  if (state !== 'withdrawn') await orderAgain(writing, [{ id, state: 'handled', lines }])
   return [
     { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
     { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },

@@ -98,8 +98,8 @@ export async function readKept(
 }
 
 /**
- * Makes orders due again that left a course to one of these sales, if it has ended without the course. They look again for
- * what keeps it.
+ * Makes orders due again that left a course to one of these sales, if it has ended without the course, or if a correction has
+ * taken its place. They look again for what keeps it. Not called when an operator handles a sale (see decision 22).
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
@@ -127,10 +127,10 @@ export async function orderAgain(
   await storeLines(trx, rows)
 }
 
-/** Whether a delivery has a course that it was left. */
+/** Whether a delivery has a course that it was left, if only because whoever handled it since left the buyer there. */
 function keeps(keeper: Sale, course: string): boolean {
   const line = lineOf(keeper.lines, course)
-  return line !== undefined && isLive(keeper) && !isWithdrawing(line) && !isTakenOut(line)
+  return line !== undefined && !isWithdrawing(line) && !isTakenOut(line)
 }
 
 /** Whether a delivery in this state keeps its courses. */
