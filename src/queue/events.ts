@@ -33,6 +33,8 @@ export interface EventDraft {
   readonly deliveryId: string
   readonly kind: EventKind
   readonly detail: string
+  /** The courses of a refund that ended early: no line tells of it any more. */
+  readonly refundFailed?: readonly string[]
   /** The operator, if one caused the event. It is cut to 254 characters. */
   readonly actor?: string
   readonly calls?: readonly CallNote[]
@@ -68,16 +70,24 @@ export async function insertEvents(
     trx,
     events.map(({ deliveryId }) => deliveryId),
   )
-  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, calls = [], ...event }, index) => ({
-    ...event,
-    calls: writeCalls(calls),
-    delivery_id: deliveryId,
-    seq: places[index]?.number ?? 0,
-    audited: index < audited ? 1 : null,
-  }))
+  const rows = events.map(
+    ({ deliveryId, timeToEnrollmentMs, timeToClaimMs, refundFailed, calls = [], ...event }, i) => ({
+      ...event,
+      calls: writeCalls(calls),
+      delivery_id: deliveryId,
+      seq: places[i]?.number ?? 0,
+      audited: i < audited ? 1 : null,
+    }),
+  )
   const kept = rows.filter(({ delivery_id, seq }) => delivery_id === '' || seq > 0)
   await insertRows({ trx, into: 'events', rows: kept })
-  if (hasOutbox) await insertShopEvents({ trx, at }, kept)
+  const failed = new Map(events.map(({ id, refundFailed }) => [id, refundFailed]))
+  if (hasOutbox) {
+    await insertShopEvents(
+      { trx, at },
+      kept.map((row) => ({ ...row, refundFailed: failed.get(row.id) })),
+    )
+  }
   return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
 }
 

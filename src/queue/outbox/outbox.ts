@@ -107,6 +107,11 @@ interface Reading {
   readonly trx: Db
 }
 
+/** See EventDraft. */
+interface EndedEarly {
+  readonly refundFailed?: readonly string[] | undefined
+}
+
 /**
  * Stores the events for the shop that these events cause, in their transaction and after the changes of the deliveries,
  * so that exactly what is committed is sent. A result of a delivery that is queued again is none: the sale came again
@@ -114,18 +119,18 @@ interface Reading {
  */
 export async function insertShopEvents(
   context: { readonly trx: Db; readonly at: number },
-  events: readonly Pick<EventRow, 'id' | 'delivery_id' | 'kind' | 'detail' | 'seq'>[],
+  events: readonly (Pick<EventRow, 'id' | 'delivery_id' | 'kind' | 'detail' | 'seq'> & EndedEarly)[],
 ): Promise<void> {
   const told = events.flatMap(({ kind, ...event }) => (isShopEvent(kind) ? [{ ...event, kind }] : []))
   const rows = await readRows(
     context,
     told.map((event) => event.delivery_id),
   )
-  const drafts = told.flatMap(({ id, seq, delivery_id, kind, detail }) => {
+  const drafts = told.flatMap(({ delivery_id, kind, ...event }) => {
     const row = rows.get(delivery_id)
     return row === undefined || (row.state === 'queued' && kind !== 'withdrawn' && kind !== 'refund_failed')
       ? []
-      : [outboxRow({ id, seq, kind, detail, at: context.at, row })]
+      : [outboxRow({ ...event, kind, at: context.at, row })]
   })
   if (drafts.length > 0) await context.trx.insertInto('outbox').values(drafts).execute()
 }
@@ -140,19 +145,22 @@ export async function readShopViews(context: Reading, ids: readonly string[]): P
  * A new row of the outbox that is due at once. `seq`: see nextPlaces. `at`: ms since 1970. `detail`: of our own event; an
  * event about a learner has the true course key there.
  */
-export function outboxRow(of: {
-  id: string
-  seq: number
-  kind: ShopEventKind
-  detail: string
-  at: number
-  row: Row
-}): OutboxRow {
-  const { id, seq, kind, detail, at, row } = of
+export function outboxRow(
+  of: EndedEarly & {
+    id: string
+    seq: number
+    kind: ShopEventKind
+    detail: string
+    at: number
+    row: Row
+  },
+): OutboxRow {
+  const { id, seq, kind, detail, at, row, refundFailed } = of
   const type = SHOP_EVENT_TYPES[kind]
   const sinceSale =
     kind === 'claimed' ? { secondsSinceSale: Math.max(0, Math.floor((at - row.received_at) / 1000)) } : {}
-  const data = type.startsWith('learner.') ? learnerView(row, detail) : { ...shopView(row), ...sinceSale }
+  const early = refundFailed === undefined ? {} : { refundFailed }
+  const data = type.startsWith('learner.') ? learnerView(row, detail) : { ...shopView(row), ...sinceSale, ...early }
   return newRow({ id, about: row.id, type, seq, at, data })
 }
 

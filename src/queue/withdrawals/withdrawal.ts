@@ -100,11 +100,16 @@ export function endedEarly(
   id: string,
   of: { before: readonly Line[]; after: readonly Line[]; why: string },
 ): EventDraft[] {
-  const openIn = (lines: readonly Line[]): string[] =>
-    lines.filter(isWithdrawing).flatMap(({ withdrawal }) => withdrawal?.id ?? [])
-  const left = new Set(openIn(of.after))
-  const ended = [...new Set(openIn(of.before))].filter((order) => !left.has(order))
-  return ended.map(() => ({ deliveryId: id, kind: 'withdrawal_failed', detail: of.why }))
+  const openIn = (lines: readonly Line[]) => Map.groupBy(lines.filter(isWithdrawing), (line) => line.withdrawal?.id)
+  const left = openIn(of.after)
+  const ended = [...openIn(of.before)].filter(([order]) => !left.has(order))
+  return ended.map(([, lines]) => {
+    const refundFailed = lines.filter(({ withdrawal }) => withdrawal?.isRefund).map(({ course }) => course)
+    const event = { deliveryId: id, detail: of.why }
+    return refundFailed.length === 0
+      ? { ...event, kind: 'withdrawal_failed' }
+      : { ...event, kind: 'refund_failed', refundFailed }
+  })
 }
 
 /** The result of several withdrawals together; null if one of them has none. */

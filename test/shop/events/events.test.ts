@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
+import { replayOne } from '../../../src/queue/replay.ts'
 import { createCatalogueReader } from '../../../src/shop/courses/catalogue.ts'
 import { acquire } from '../../enroll/follow-up/harness.ts'
 import { lmsAt } from '../../enroll/lms-at.ts'
@@ -9,6 +10,7 @@ import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../../harness.ts'
 import { checkOf, DESCRIBED } from '../../openapi/described.ts'
 import { until } from '../../service/process.ts'
+import { UNENROLL } from '../../service/serving.ts'
 import { worldOf } from '../courses/harness.ts'
 import { EVENTS_SECRET, PLAIN, startReceiver } from './receiver.ts'
 
@@ -83,6 +85,29 @@ test('a refund by the shop gets its event, as a withdrawal by an operator does',
     ],
   )
 })
+
+for (const how of ['a repeat of its sale', 'an operator’s replay of its sale']) {
+  test(`an open refund that ${how} ends has failed, and the event names its courses`, async (t) => {
+    const refunds = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1000' }
+    const { sold, receiver, allSent, url, lms, context } = await setUp(t, refunds)
+    const email = 'alice@example.com'
+    const id = await sold(email)
+    await lms.faults([{ path: UNENROLL, status: 500, body: 'no' }])
+    assert.equal((await refund({ url, email })).status, 202)
+    if (how.startsWith('a repeat')) assert.equal(await sold(email), id)
+    else await replayOne({ ...context, hasOutbox: true }, { id, by: 'ada' })
+    await until('the next result', () => receiver.got.filter(({ type }) => type === 'delivery.enrolled')[1])
+    await allSent()
+    assert.deepEqual(
+      receiver.got.map(({ type, data }) => [type, data.state, data.courses.length, data.refundFailed]),
+      [
+        ['delivery.enrolled', 'enrolled', 1, []],
+        ['delivery.refund_failed', 'queued', 0, [DEMO]],
+        ['delivery.enrolled', 'enrolled', 1, []],
+      ],
+    )
+  })
+}
 
 test('access that ended and came back reaches the shop in this order, and the course moves to `ended` and back', async (t) => {
   const { sold, receiver, allSent, context, lms, lmsUrl } = await setUp(t)
