@@ -64,9 +64,14 @@ function resultOf({ lines }: ClaimedOrder, { results, message }: Attempted): Wit
   return { courses: Object.fromEntries(found), message }
 }
 
-/** The state of a delivery with these lines, which has no further attempt and no reason against it. */
-const stateOfLines = (lines: readonly Line[]): DeliveryState =>
-  stateOfOutcome({ courses: resultsOf(lines), reason: null })
+/**
+ * The state of a delivery with these lines, which has no further attempt and no reason against it. Without a course that is
+ * done, it is one that a refund has stopped: an order for another course is still open, or has failed.
+ */
+function stateOfLines(lines: readonly Line[]): DeliveryState {
+  const courses = resultsOf(lines)
+  return Object.keys(courses).length === 0 ? 'handled' : stateOfOutcome({ courses, reason: null })
+}
 
 const UNCHANGED = { result: null, listed: [] }
 

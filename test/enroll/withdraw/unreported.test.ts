@@ -14,7 +14,7 @@ const FULL = 'course-v1:Lernito+Full+2026'
 const ALICE = 'alice@example.com'
 
 const product = await startWithHeldCalls({ answerWithinMs: 2000 })
-const { lms, sell, sold, stateOf, operations, activeIn, log, allEnded } = product
+const { lms, db, sell, sold, stateOf, operations, activeIn, log, allEnded } = product
 const refund = (buyer: Buyer & { sale?: unknown }) => post({ url: product.url, ...buyer })
 
 /** No look-up of a person succeeds, so attempts fail before they change anything. */
@@ -101,3 +101,21 @@ test('what an earlier attempt may have done is looked at, even if the rest of it
   await allEnded()
   assert.deepEqual(await activeIn(ALICE), [], await log(id))
 })
+
+for (const fails of [false, true]) {
+  const result = fails ? 'fails' : 'is carried out'
+  test(`a sale whose buyer has none of its courses is not enrolled while a refund of it is open, which ${result}`, async () => {
+    await lms.faults([{ path: BULK, naming: PYTHON, status: 500, body: 'no' }])
+    const id = await sold(ALICE, [DEMO, PYTHON])
+    assert.equal(await stateOf(id), 'queued')
+    await lms.faults([{ method: 'GET', naming: 'PY101', status: 500, body: 'no' }])
+    assert.equal((await refund({ email: ALICE, courseIds: [PYTHON], sale: id })).status, 202)
+    await until('the other course', async () => (await stateOf(id)) === 'enrolled' || undefined)
+    assert.equal((await refund({ email: ALICE, courseIds: [DEMO], sale: id })).status, 200)
+    assert.deepEqual([await activeIn(ALICE), await stateOf(id)], [[], 'handled'], await log(id))
+    if (fails) await db.updateTable('delivery_lines').set({ withdrawal_attempts: 1000 }).execute()
+    else await lms.noFaults()
+    await allEnded()
+    assert.equal(await stateOf(id), fails ? 'handled' : 'withdrawn', await log(id))
+  })
+}
