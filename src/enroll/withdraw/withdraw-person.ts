@@ -19,12 +19,12 @@ export interface AttemptedPerson extends Pick<Attempted, 'results'> {
  * @throws what `acquire` and `onFound` reject with, and ZodError or SyntaxError for an unreadable row
  */
 export async function withdrawPerson({
-  order: { delivery, lines },
+  order: { delivery, lines, taken },
   keeperOf,
   onFound,
   ...context
 }: CallContext & {
-  order: Pick<ClaimedOrder, 'delivery' | 'lines'>
+  order: Pick<ClaimedOrder, 'delivery' | 'lines' | 'taken'>
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
   keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
   /** Called with the buyers of the lines, in their order, before the courses are read. Rejects if the order must wait. */
@@ -47,7 +47,8 @@ export async function withdrawPerson({
       continue
     }
     const wasEnrolled = result === 'enrolled'
-    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid }
+    const onTaken = (): void => void taken.add(sent)
+    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid, onTaken }
     const withdrawn = await withdrawCourse({ ...context, ...order })
     if (withdrawn.ok) results.set(sent, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return { results, failure: withdrawn.failure }
@@ -65,6 +66,8 @@ interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly wasEnrolled: boolean
   /** Whether to take away a paid course mode too. */
   readonly paid: boolean
+  /** Called when the LMS has said that the person is out: what follows may end early. */
+  readonly onTaken: () => void
 }
 
 const STILL_THERE = failed({
@@ -101,6 +104,7 @@ export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseW
   if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
   const failure = await takeOut(order, read.value.key ?? order.course, { isActive, isAllowed })
   if (failure !== null) return { ok: false, failure }
+  order.onTaken()
   return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '', ...moved })
 }
 

@@ -36,6 +36,8 @@ export interface ClaimedOrder {
    * too. So no sale to such an address is attempted between what the order reads and what it changes.
    */
   readonly others: Set<string>
+  /** The courses that this attempt has taken the buyer out of, by the key as it was sent. */
+  readonly taken: Set<string>
   readonly holds: Replicas['holds']
 }
 
@@ -69,7 +71,7 @@ export async function claimOrder({
       const open = taken.has(person) ? await readUnchanged(trx, one) : undefined
       return { result: open, kept: open === undefined ? new Set() : taken }
     })
-    if (claimed !== undefined) return { ...claimed, person, others: new Set(), holds }
+    if (claimed !== undefined) return { ...claimed, person, others: new Set(), taken: new Set(), holds }
   }
   return null
 }
@@ -128,7 +130,22 @@ export async function storeBuyers(
  * call got no answer, see Holds.end. What wants the opposite of the order then waits, so the call can undo nothing.
  */
 export async function endHolds(trx: Trx, order: ClaimedOrder, { isLate }: { isLate: boolean }): Promise<boolean> {
-  return (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
+  const isOurs = (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
+  if (isOurs && order.taken.size > 0) await sellAnew(trx, order)
+  return isOurs
+}
+
+/** If the sale came again during the order, its courses that this attempt has taken are sold anew: see isSoldAgain. */
+async function sellAnew(trx: Trx, { taken, delivery: { id } }: ClaimedOrder): Promise<void> {
+  await lockDelivery({ trx }, id)
+  const [{ lines: before = [] } = {}] = await linesOf(trx, [id])
+  const isAnew = ({ sent, withdrawal }: Line): boolean => taken.has(sent) && withdrawal === null
+  if (!before.some(isAnew)) return
+  const lines = before.map((line) => (isAnew(line) ? { ...line, account: null } : line))
+  await storeLines(trx, [{ id, before, lines }])
+  // An attempt that was read before must not begin: see markBegun.
+  const queued = trx.updateTable('deliveries').where('id', '=', id).where('state', '=', 'queued')
+  await queued.set((eb) => ({ due_at: eb('due_at', '+', 1) })).execute()
 }
 
 /**

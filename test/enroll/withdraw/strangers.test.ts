@@ -75,6 +75,7 @@ const UNKNOWN = {
   course: DEMO,
   wasEnrolled: false,
   paid: true,
+  onTaken: () => {},
 } as const
 
 test('a buyer who activates an account before the allowance is deleted is not taken for withdrawn', async (t) => {
