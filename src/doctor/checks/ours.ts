@@ -9,20 +9,6 @@ import { check, failed, type Problem, passed, problem, skipped, type Tools } fro
 const problemsOf = (topic: 'settings' | 'secret', of: Parameters<typeof doubtsAbout>[0]): Problem[] =>
   doubtsAbout(of).flatMap(({ cause, name }) => (cause.startsWith(`${topic}.`) ? [problem(cause, { name })] : []))
 
-const APPLICATIONS = [
-  'LERNITO_LMS_CLIENT_ID',
-  'LERNITO_LMS_CLIENT_SECRET',
-  'LERNITO_CONSOLE_CLIENT_ID',
-  'LERNITO_CONSOLE_CLIENT_SECRET',
-] as const
-const SECRETS = ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS'] as const
-
-/** Those of the named settings that are in quotation marks, as in a file that Docker reads. */
-const quotedIn = <Name extends (typeof APPLICATIONS | typeof SECRETS)[number]>(
-  settings: Settings,
-  names: readonly Name[],
-): Name[] => names.filter((name) => /^(["']).*\1$/.test(settings[name] ?? ''))
-
 const SETTINGS = check({
   id: 'settings',
   about: 'whether all settings are present and valid',
@@ -30,8 +16,7 @@ const SETTINGS = check({
   examine: (_facts, { env }) => {
     const settings = settingsOrLines(env)
     if (Array.isArray(settings)) return failed(settings.map((line) => problem('settings.invalid', { line })))
-    const quoted = quotedIn(settings, APPLICATIONS).map((name) => problem('settings.quoted', { name }))
-    const problems = [...problemsOf('settings', { env, settings }), ...quoted]
+    const problems = problemsOf('settings', { env, settings })
     return problems.length > 0 ? failed(problems, { settings }) : passed('all settings are valid', { settings })
   },
 })
@@ -53,7 +38,6 @@ const SECRET = check({
   examine: ({ settings }, { env }) => {
     const problems = [
       ...problemsOf('secret', { env, settings }),
-      ...quotedIn(settings, SECRETS).map((name) => problem('secret.quoted', { name })),
       ...(settings.LERNITO_WEBHOOK_SECRET_PREVIOUS === undefined ? [] : [problem('secret.previous', {})]),
     ]
     return problems.length > 0 ? failed(problems) : passed('one secret, of sufficient length')

@@ -46,7 +46,7 @@ const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.t
 export const httpUrl = z
   .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
   .refine(isHttpUrl, {
-    error: 'must be a URL that begins with https:// or http://, for example https://lms.example.com',
+    error: 'must be a URL that begins with https:// or http://, such as https://host.example.com',
   })
   .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
   .transform((text) => new URL(text).href.replace(/\/+$/, ''))

@@ -11,6 +11,14 @@ const GOOD_SECRET_LENGTH = 16
 /** What Standard Webhooks asks for of a secret that begins with whsec_. */
 const GOOD_KEY_BYTES = 24
 
+/** What the LMS gives out for an application. */
+const APPLICATIONS = [
+  'LERNITO_LMS_CLIENT_ID',
+  'LERNITO_LMS_CLIENT_SECRET',
+  'LERNITO_CONSOLE_CLIENT_ID',
+  'LERNITO_CONSOLE_CLIENT_SECRET',
+] as const
+
 /**
  * What is doubtful about a setting that is accepted. The log warns of it at the start, and so does doctor, whose cause it
  * is.
@@ -27,6 +35,7 @@ export function doubtsAbout({ env, settings }: { env: Env; settings: Settings })
   const { LERNITO_LMS_URL: lms, LERNITO_NOTIFY_URL: notify, LERNITO_DATABASE_URL: database } = settings
   const all: [Doubt['cause'], readonly string[]][] = [
     ['settings.unknown', unknownSettings(env)],
+    ['settings.quoted', APPLICATIONS.filter((name) => isQuoted(settings[name] ?? ''))],
     ['settings.plain_database', isPlainDatabaseOnPublicHost(database) ? ['LERNITO_DATABASE_URL'] : []],
     ['settings.plain_http', isPlainHttpToPublicHost(lms) ? ['LERNITO_LMS_URL'] : []],
     ['settings.plain_http', notify !== undefined && isPlainHttpToPublicHost(notify) ? ['LERNITO_NOTIFY_URL'] : []],
@@ -45,8 +54,12 @@ function doubtsAboutSecret([name, secret]: [string, string | undefined]): Doubt[
     ...(secret.length < GOOD_SECRET_LENGTH ? [{ cause: 'secret.short', name } as const] : []),
     ...(isShortKey ? [{ cause: 'secret.short_key', name } as const] : []),
     ...(secret.trim() !== secret ? [{ cause: 'secret.space', name } as const] : []),
+    ...(isQuoted(secret) ? [{ cause: 'secret.quoted', name } as const] : []),
   ]
 }
+
+/** As in a file for Docker's --env-file, which keeps the marks as part of the value. */
+const isQuoted = (text: string): boolean => /^(["']).*\1$/.test(text)
 
 /** Warnings about settings that are accepted: a sentence or two each, without a secret. */
 export const warningsFor = (of: { env: Env; settings: Settings }): string[] =>

@@ -92,7 +92,12 @@ const WRONG = [
   {
     name: 'LERNITO_LMS_URL',
     texts: ['lms.example.com', 'ftp://lms.example.com', '/lms'],
-    says: 'must be a URL that begins with https:// or http://, for example https://lms.example.com.',
+    says: 'must be a URL that begins with https:// or http://, such as https://host.example.com.',
+  },
+  {
+    name: 'LERNITO_PUBLIC_URL',
+    texts: ['lernito.example.com'],
+    says: 'must be a URL that begins with https:// or http://, such as https://host.example.com.',
   },
   {
     name: 'LERNITO_LMS_URL',
@@ -246,6 +251,23 @@ test('a misspelled name gets a warning, and so does a file for a setting that is
     'LERNITO_LMS_ULR is not a setting of this version. Check its spelling.',
     'LERNITO_LMS_URL_FILE is not a setting of this version. Check its spelling.',
   ])
+})
+
+test('a secret or a client id in quotation marks gets a warning, because Docker keeps them in the value', () => {
+  for (const name of [
+    'LERNITO_WEBHOOK_SECRET',
+    'LERNITO_WEBHOOK_SECRET_PREVIOUS',
+    'LERNITO_LMS_CLIENT_ID',
+    'LERNITO_LMS_CLIENT_SECRET',
+    'LERNITO_CONSOLE_CLIENT_ID',
+    'LERNITO_CONSOLE_CLIENT_SECRET',
+  ]) {
+    for (const mark of ['"', "'"]) {
+      const { warnings } = read({ [name]: `${mark}a text of good length${mark}` })
+      assert.match(warnings.join('\n'), new RegExp(`^${name} is in quotation marks, .*without them\\.$`))
+    }
+    assert.deepEqual(read({ [name]: 'a text of "good" length' }).warnings, [])
+  }
 })
 
 test('slashes at the end of the LMS’s address are removed, and a path is kept', () => {
