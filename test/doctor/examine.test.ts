@@ -106,6 +106,12 @@ test('the commands of a fix hold nothing from outside', () => {
   }
 })
 
+test('no command of a fix reads a variable of the service, because the shell of the LMS has none', () => {
+  for (const [id, { message: _, ...fix }] of Object.entries<{ message: string }>(CAUSES)) {
+    assert.doesNotMatch(JSON.stringify(fix), /\$\{?LERNITO_/, id)
+  }
+})
+
 test('every blank of a message has a name that the compiler asks for, and no other has', () => {
   for (const [id, { message, ...cause }] of Object.entries(CAUSES)) {
     const names = [...message.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
