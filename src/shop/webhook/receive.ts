@@ -122,7 +122,7 @@ export function headerOf(headers: Headers, name: string): string | undefined {
 const MISUSED_IDS = {
   refund_id: 'This webhook-id is that of a refund. Send the sale under an id of its own',
   sale_id: 'This webhook-id is that of a sale. Send the refund under an id of its own',
-  sale_reused: 'This webhook-id is that of another sale. Send each sale under an id of its own',
+  sale_reused: 'This webhook-id is that of another sale. Send each sale and each correction under an id of its own',
   refund_reused: 'This webhook-id is that of another refund. Send each refund under an id of its own',
 } as const
 

@@ -220,7 +220,7 @@ describe('the webhook-id', () => {
     for (const { delivery } of answers) assert.equal(delivery, without.headers['x-lernito-delivery'])
   })
 
-  const REUSED = 'This webhook-id is that of another sale. Send each sale under an id of its own'
+  const REUSED = 'This webhook-id is that of another sale. Send each sale and each correction under an id of its own'
 
   test('another sale under a known id is refused, and logged as a warning of the first one', async () => {
     const id = newId()
