@@ -35,7 +35,9 @@ export function command<const Of extends Options>(of: {
     try {
       given = parseArgs({ args: [...args], options, allowPositionals })
     } catch (cause) {
-      throw usageError(`${plain(messageOf(cause).replaceAll('\n', ' ')).replace(/\.?$/, '.')} ${seeHelp(name)}`, cause)
+      // Node.js goes on about arguments that begin with a dash, which nobody means who mistypes an option.
+      const [what = ''] = messageOf(cause).replaceAll('\n', ' ').split('. To specify a positional argument')
+      throw usageError(`${plain(what).replace(/\.?$/, '.')} ${seeHelp(name)}`, cause)
     }
     return run(given)
   }

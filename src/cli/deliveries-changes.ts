@@ -171,7 +171,7 @@ export const withdraw = command({
       }
       const ordered = await operations.withdraw({ id, courses, paid, by: operator() })
       if (json) printJson({ ...ordered, stands, others, ...failed })
-      else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(ordered)}\n`)
+      else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(id, ordered)}\n`)
       return ordered.kind === 'ordered' ? 0 : 1
     })
   },
@@ -211,10 +211,10 @@ const describe = (stands: readonly LiveCourse[]): string =>
     ]),
   )
 
-function resultOf(ordered: WithdrawalOrdered | Outdated): string {
+function resultOf(id: string, ordered: WithdrawalOrdered | Outdated): string {
   switch (ordered.kind) {
     case 'ordered':
-      return 'The withdrawal is stored; the service carries it out. See: lernito-openedx deliveries show ID'
+      return `The withdrawal is stored; the service carries it out. See: lernito-openedx deliveries show ${id}`
     case 'pending':
       return 'Nothing changed. A withdrawal of this delivery is already in progress.'
     case 'unknown':

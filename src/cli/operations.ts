@@ -65,7 +65,7 @@ async function assertUsable({ url, ca }: { url: string; ca: string | undefined }
   if (level === 0) {
     throw new AppError(
       'database.unreachable',
-      `There is no inbox in ${name}. Run the command where the service runs and with the same settings; LERNITO_DATABASE_URL says where the inbox is.`,
+      `No service has used the database ${name} yet. Run the command where the service runs and with the same LERNITO_DATABASE_URL.`,
     )
   }
   if (oldestCode > KNOWN_LEVEL) {

@@ -119,7 +119,8 @@ async function runSandboxService(at: Sandbox): Promise<number> {
   const env = { ...process.env, ...files, ...chosen }
   const settings = readSettings({ env, schema: SETTINGS_SCHEMA })
   if (past !== null) {
-    if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
+    if (existsSync(join(data, 'lernito.db')))
+      throw usageError(`--demo needs a folder without a database: ${data} has one already.`)
     await writePast({ url: own.LERNITO_DATABASE_URL, sales: past, seed: DEMO_SEED })
   }
   const lines = new PassThrough() // holds the log back: the welcome comes first

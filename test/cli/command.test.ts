@@ -29,6 +29,14 @@ test('wrong arguments get a message that names them and the command’s help', a
   }
 })
 
+test('an unknown option is named with the help alone, also where a command takes arguments', async () => {
+  const show = command({ name: 'deliveries show', options: {}, positionals: true, run: async () => 0 })
+  await assert.rejects(show(['--jsno']), {
+    code: 'usage.invalid',
+    message: "Unknown option '--jsno'. See: lernito-openedx deliveries show --help",
+  })
+})
+
 test('an unknown command gets a message that names it and the help', async () => {
   const program = commandGroup({
     name: '',

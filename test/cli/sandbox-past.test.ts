@@ -109,5 +109,5 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
   assert.equal((await running.ended).code, 0)
   const again = await run({ args })
   assert.deepEqual([again.code, again.stdout], [2, ''])
-  assert.match(again.stderr, /^--demo needs a new inbox: .* has one already\.\n$/)
+  assert.match(again.stderr, /^--demo needs a folder without a database: .* has one already\.\n$/)
 })

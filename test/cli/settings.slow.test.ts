@@ -28,3 +28,15 @@ test('a command demands only the settings that it needs', async (t) => {
     assert.deepEqual(await demanded(line), LMS, line)
   }
 })
+
+test('a command beside a database that no service has used names the database and the setting', async (t) => {
+  const { folder } = await inboxOf(t)
+  const file = join(folder, 'other.db')
+  const env = { LERNITO_DATABASE_URL: `sqlite:${file}` }
+  const { code, stderr } = await run({ args: ['deliveries', 'list'], env, cwd: folder })
+  assert.equal(code, 1)
+  assert.equal(
+    stderr,
+    `No service has used the database ${file} yet. Run the command where the service runs and with the same LERNITO_DATABASE_URL.\n`,
+  )
+})

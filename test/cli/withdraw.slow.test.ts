@@ -22,7 +22,9 @@ describe('withdraw', () => {
       new RegExp(`^${DEMO.replaceAll('+', '\\+')}  enrolled  mode audit  first enrolled 20.*\n$`),
     )
     assert.equal(await stateOf(id), 'enrolled')
-    assert.equal((await command('withdraw', id)).code, 0)
+    const { code, stdout } = await command('withdraw', id)
+    assert.equal(code, 0)
+    assert.ok(stdout.endsWith(` See: lernito-openedx deliveries show ${id}\n`), stdout)
     await ended(product, id)
     assert.equal(await stateOf(id), 'withdrawn')
     assert.match(
