@@ -30,6 +30,9 @@ test('with a full disk a sale gets 503 and is not stored; sent again once there 
   assert.match(refused.headers['retry-after'] ?? '', /^[1-9]\d*$/)
   assert.equal(refused.headers['x-lernito-delivery'], undefined)
   assert.match(refused.text, /^{"success":false,"message":"The delivery could not be stored/)
+  // A shop repeats what is refused, so the line about each is short: nothing but what an operator needs.
+  const line = await full.logged(({ msg }) => msg === 'request could not be served')
+  assert.deepEqual(Object.keys(line), ['level', 'time', 'msg', 'error', 'cause', 'path'])
   assert.ok(accepted > 0)
   const emails = (await storedDeliveries(folder)).map(({ email }) => email)
   assert.equal(emails.length, accepted)

@@ -170,7 +170,9 @@ function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log;
   const refuse = refuserOf(onRefused)
   app.setErrorHandler<FastifyError | AppError>((error, request, reply) => {
     if (isUnreachable(error)) {
-      log.error({ ...errorFields(error), path: request.routeOptions.url }, 'request could not be served')
+      // Each repeat of the shop gets this line until the database is back, so it is short: no stack explains a full disk.
+      const { stack: _stack, ...fields } = errorFields(error)
+      log.error({ ...fields, path: request.routeOptions.url }, 'request could not be served')
       return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: UNAVAILABLE })
     }
     const { destroyed, complete } = request.raw
