@@ -33,15 +33,13 @@ const list = command({
     json: { type: 'boolean', default: false },
   },
   run: async ({ values, positionals }) => {
-    const [search = '', ...more] = positionals
-    if (more.length > 0) throw misused('deliveries list', 'takes one SEARCH')
     if (values.all && values.limit !== undefined) throw usageError('--limit and --all contradict each other.')
     if (values.count && (values.all || values.limit !== undefined)) {
       throw usageError('--count lists nothing, so it takes neither --limit nor --all.')
     }
     const { limit: text = '50' } = values
     const limit = values.all ? Number.POSITIVE_INFINITY : numberIn({ option: 'limit', text, least: 1, most: LIMIT_MAX })
-    const filter = readFilter({ values, search, now: Date.now() })
+    const filter = readFilter({ values, search: positionals.join(' '), now: Date.now() })
     return withOperations(async (opened) => {
       const count = () => countFound(opened.context.database.db, filter)
       if (values.count) {
