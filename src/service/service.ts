@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { mountConsole } from './console.ts'
 import { AppError, messageOf } from './lib/errors.ts'
 import { pause, within } from './lib/loop.ts'
+import { codeOf } from './lib/outgoing-call.ts'
 import { createParts, type Parts, type ServiceOptions } from './parts.ts'
 import { buildServer } from './server.ts'
 import { runWork } from './work.ts'
@@ -97,9 +98,11 @@ async function listen(app: FastifyInstance, { settings }: Parts): Promise<string
   try {
     return await app.listen({ host, port })
   } catch (cause) {
+    // Otherwise it is an address of another machine, or a port below 1024, and no program is in the way.
+    const set = codeOf(cause) === 'EADDRINUSE' ? 'Stop the program that listens there, or set' : 'Set'
     throw new AppError(
       'address.in_use',
-      `The service can't listen on ${host} port ${port} (${messageOf(cause)}). Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT to something else.`,
+      `The service can't listen on ${host} port ${port} (${messageOf(cause)}). ${set} LERNITO_HOST and LERNITO_PORT to something else.`,
       { cause },
     )
   }

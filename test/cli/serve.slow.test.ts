@@ -100,7 +100,15 @@ describe('serve', { concurrency: 2 }, () => {
     const env = { ...serveEnv({ folder: cwd, lmsUrl: NOBODY }), LERNITO_PORT: port }
     const [line = '', ...more] = await failing({ env, cwd })
     assert.deepEqual(more, [])
-    assert.match(line, new RegExp(`127\\.0\\.0\\.1 port ${port}.*LERNITO_PORT`))
+    assert.match(line, new RegExp(`127\\.0\\.0\\.1 port ${port}.* Stop the program that listens there.*LERNITO_PORT`))
+  })
+
+  test('an address that this machine doesn’t have is no program that could be stopped', async (t) => {
+    const cwd = temporaryFolder(t)
+    const env = { ...serveEnv({ folder: cwd, lmsUrl: NOBODY }), LERNITO_HOST: '192.0.2.1' }
+    const [line = '', ...more] = await failing({ env, cwd })
+    assert.deepEqual(more, [])
+    assert.match(line, /^The service can't listen on 192\.0\.2\.1 port \d+ \(.*\)\. Set LERNITO_HOST and LERNITO_PORT/)
   })
 
   test('a second service on the same SQLite file is refused in one line; the first continues', async (t) => {
