@@ -86,7 +86,7 @@ async function assertUsable({ url, ca }: { url: string; ca: string | undefined }
 function unusable({ url, name, reason }: { url: string; name: string; reason: string }): AppError {
   const remedy = url.startsWith('mysql:')
     ? 'Run lernito-openedx doctor, which says what to do.'
-    : 'Make room if the disk is full. Otherwise run the command as the user of the service, and check LERNITO_DATABASE_URL.'
+    : 'Remove that cause, run the command as the user of the service, or correct LERNITO_DATABASE_URL.'
   return new AppError('database.unreachable', `The database ${name} can't be used: ${reason}. ${remedy}`)
 }
 

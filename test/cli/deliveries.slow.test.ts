@@ -166,7 +166,10 @@ describe('another user', { skip: process.getuid?.() !== 0 }, () => {
     chmodSync(folder, 0o755)
     const { code, stdout, stderr } = await asStranger(['deliveries', 'list'], env)
     assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
-    assert.match(stderr, /^The database .* can't be used: .* run the command as the user of the service/)
+    assert.match(
+      stderr,
+      /^The database .* can't be used: .*\. Remove that cause, run the command as the user of the service, or /,
+    )
   })
 
   test('who has no name on this machine is stored by the number', async (t) => {
