@@ -4,10 +4,10 @@ import type { CourseSwap } from '../../queue/correct.ts'
 import { auditedChange, type EventDraft, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
-import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
+import { type DeliveryState, DONE_STATES, isDone, isStopped } from '../../sale/types.ts'
 import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
 import { list, type Summary } from '../find/listing.ts'
-import { countFound, countReplayable } from '../find/search.ts'
+import { countFound, countRefused } from '../find/search.ts'
 import { totalOf } from '../reports/counts.ts'
 
 const SAMPLE = 10
@@ -42,17 +42,20 @@ export function selected({ filter, enrolled = false, corrects = null }: Selectio
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
 }
 
-/** The same without what a replay can't help: what the shop sent does not change, so it would be rejected again. */
+/**
+ * The same without what a replay doesn't start. What the shop sent does not change, so what was rejected would be again.
+ */
 export function workable(order: Selection): WithStates {
-  const { states, ...rest } = selected(order)
-  return { ...rest, states: order.corrects ? states : states.filter((state) => state !== 'rejected') }
+  const all = selected(order)
+  if (order.corrects) return all
+  const states = all.states.filter((state) => state !== 'rejected')
+  // Only what a person has ended can be replaced. Without that, the count is in an index.
+  return states.some(isStopped) ? { ...all, states, startable: true } : { ...all, states }
 }
 
-/** Counts what an order makes due, and what is left: see Preview. */
-async function countSelected(db: Db, order: Selection): Promise<{ count: number; left: number }> {
-  const filter = selected(order)
-  return order.corrects ? { count: totalOf(await countFound(db, filter)), left: 0 } : countReplayable(db, filter)
-}
+/** Counts what an order makes due, or corrects. */
+const countWorkable = async (db: Db, order: Selection): Promise<number> =>
+  totalOf(await countFound(db, workable(order)))
 
 /**
  * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
@@ -69,9 +72,10 @@ export async function previewReplay(
   db: Db,
   { limit = SAMPLE, ...order }: Selection & { limit?: number },
 ): Promise<Preview> {
-  const counted = await countSelected(db, order)
+  const count = await countWorkable(db, order)
+  const left = order.corrects ? 0 : await countRefused(db, selected(order))
   const { items } = await list(db, { filter: workable(order), limit })
-  return { ...counted, sample: items }
+  return { count, left, sample: items }
 }
 
 /** A replay that is ordered again so soon after the first time is a second click, ms. */
@@ -87,7 +91,7 @@ export async function startReplay(
   order: { filter: DeliveryFilter; enrolled?: boolean; corrects?: CourseSwap | null; by: string },
 ): Promise<BulkReplay> {
   const { enrolled = false, corrects = null, by } = order
-  const { count: total } = await countSelected(context.database.reports, order)
+  const total = await countWorkable(context.database.reports, order)
   const said = {
     filter: JSON.stringify(corrects === null ? order.filter : selected(order)),
     enrolled: enrolled ? 1 : 0,

@@ -2,7 +2,7 @@ import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import type { Tables } from '../../database/schema.ts'
 import { courseLine, courseTerm, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
-import { DELIVERY_STATES, REASON_CODES } from '../../sale/types.ts'
+import { DELIVERY_STATES, REASON_CODES, STOPPED_STATES } from '../../sale/types.ts'
 
 /**
  * Selects deliveries. All given conditions must be true; without a condition, it selects all deliveries. Letter case does
@@ -34,6 +34,8 @@ export const filterSchema = z.strictObject({
   /** These deliveries: at most some hundred. */
   ids: z.array(z.string()).optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
+  /** Of what a person has ended, only what a bulk replay starts; see isStartable. */
+  startable: z.literal(true).optional(),
   /** `from` is inclusive, `to` is exclusive. */
   from: z.number().optional(),
   to: z.number().optional(),
@@ -67,6 +69,10 @@ export const wordsOf = (find: string): string[] => (fold(find).match(/\S+/g) ?? 
 export const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
   eb.and([eb('source', '!=', 'test'), eb('replaced_by', 'is', null)])
 
+/** What a bulk replay starts of what a person has ended: a sale, in whose place no correction stands. */
+const isStartable = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+  eb.or([eb('state', 'not in', STOPPED_STATES), eb.and([eb('request', 'is not', null), eb('replaced_by', 'is', null)])])
+
 /** A sale that came this long before an incident and had no result by then waited for it too. */
 export const BEFORE_MS = 60_000
 
@@ -94,7 +100,7 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { email, username, course, find, cause, about, replay, sales, ended, ids, states } = filter
+  const { email, username, course, find, cause, about, replay, sales, ended, ids, states, startable } = filter
   const { received, receivedTo, waited: span, from, to } = filter
   let met = query
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
@@ -103,6 +109,7 @@ export function meeting<Output>(
   if (about !== undefined) met = met.where('subject', '=', courseTerm(about))
   if (sales) met = met.where(isSale)
   if (ended) met = met.where('ended_at', 'is not', null)
+  if (startable) met = met.where(isStartable)
   if (received !== undefined) met = met.where('received_at', '>=', received)
   if (receivedTo !== undefined) met = met.where('received_at', '<', receivedTo)
   if (span !== undefined) met = met.where((eb) => waited(eb, span))

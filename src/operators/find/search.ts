@@ -68,16 +68,12 @@ export async function search(
 export const countFound = async (db: Db, filter: DeliveryFilter): Promise<StateCounts> =>
   countsOf(await tally(db, filter))
 
-/**
- * Counts those that a replay can help, and the others that a filter finds: they were rejected for their payload. Some of
- * these were handled since, and contain no sale.
- */
-export async function countReplayable(db: Db, filter: DeliveryFilter): Promise<{ count: number; left: number }> {
-  const all = await countFound(db, filter)
-  const withSale = (from: Deliveries) => from.where('request', 'is not', null)
-  const handled = all.handled === 0 ? [] : await tally(db, { ...filter, states: ['handled'] }, withSale)
-  const left = all.rejected + all.handled - totalOf(countsOf(handled))
-  return { count: totalOf(all) - left, left }
+/** Counts those that were rejected for their payload. Some of these were handled since, and contain no sale. */
+export async function countRefused(db: Db, { states, ...filter }: DeliveryFilter): Promise<number> {
+  const among = (['rejected', 'handled'] as const).filter((state) => states?.includes(state) ?? true)
+  const refused = (from: Deliveries) =>
+    from.where((eb) => eb.or([eb('state', '=', 'rejected'), eb('request', 'is', null)]))
+  return totalOf(countsOf(await tally(db, { ...filter, states: among }, refused)))
 }
 
 /** How many there are by state, in stretches. `among`: of those with a further condition. */
@@ -114,8 +110,8 @@ async function planOf(db: Db, filter: DeliveryFilter): Promise<Plan> {
   const known = find !== undefined && isTypedAddress(find) ? { ...rest, email: find } : filter
   const index = indexFor(known)
   if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
-  const { course, cause, sales, ended, received, receivedTo, waited } = known
-  const isText = [known.find, course, cause, sales, ended, received, receivedTo, waited].some(
+  const { course, cause, sales, ended, received, receivedTo, waited, startable } = known
+  const isText = [known.find, course, cause, sales, ended, received, receivedTo, waited, startable].some(
     (one) => one !== undefined,
   )
   return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }

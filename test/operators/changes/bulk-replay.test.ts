@@ -320,7 +320,7 @@ test('a bulk replay gives back no course that a withdrawal names, but of what is
   )
 })
 
-test('a bulk replay leaves what a correction replaces, because the correction is the sale; a replay of it alone does not', async (t) => {
+test('a bulk replay counts, shows and starts nothing that a correction replaces, because that is the sale; a replay of it alone does', async (t) => {
   const bench = await setUp(t)
   const { operations, store, row } = bench
   const emails = ['typo@x.example', 'wrong@x.example', 'helped@x.example']
@@ -334,7 +334,11 @@ test('a bulk replay leaves what a correction replaces, because the correction is
   await bench.db.updateTable('deliveries').set({ state: 'withdrawn' }).where('id', '=', wrong).execute()
   await operations.markHandled({ id: helped, note: '', by })
   bench.clock.at += HOUR_MS
-  const { id } = await operations.startReplay({ filter: { states: ['handled', 'withdrawn'] }, by })
+  const filter: DeliveryFilter = { states: ['handled', 'withdrawn'] }
+  const { count, left, sample } = await operations.previewReplay({ filter })
+  assert.deepEqual([count, left, sample.map((one) => one.id)], [1, 0, [helped]])
+  const { id, total } = await operations.startReplay({ filter, by })
+  assert.equal(total, 1)
   await stepReplay(bench.context, id)
   const statesOf = () => Promise.all(ids.map(async (one) => (await row(one)).state))
   assert.deepEqual(await statesOf(), ['handled', 'withdrawn', 'queued'])

@@ -85,6 +85,7 @@ const FILTERS: Readonly<Record<string, DeliveryFilter>> = {
   'a state': { states: ['needs_attention'] },
   'several states': { states: ['queued', 'needs_attention', 'rejected'] },
   'a bulk replay': { replay: 'X' },
+  'what a bulk replay starts': { states: ['handled'], startable: true },
   'a course and a state': { course: COURSE, states: ['needs_attention'] },
 }
 
