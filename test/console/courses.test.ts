@@ -102,6 +102,15 @@ test('a button corrects or replays as many sales as it says: those of the period
   }
 })
 
+test('the button of a wrong key counts the sales that failed for it alone, as the page it leads to does', async () => {
+  // It failed for the first of its wrong keys.
+  await product.sell({ email: 'heidi@example.com', courseIds: ['course-v1:No+Such+2026', TYPO] })
+  const page = await seen('/courses', /no such course looks like Python 101 4 0 0 3/)
+  assert.match(readable(page), /looks like Python 101 4 0 0 3 Correct 2…/)
+  const correct = linksOf(page).find((link) => link.includes('/correct?'))
+  assert.match(await seller.read(correct ?? ''), /Correct 2 sales to Python 101/)
+})
+
 test('an LMS that can’t be asked leaves the courses, and the page says why and since when', async () => {
   await product.lms.faults([{ path: '/api/courses/v1/courses/', status: 500 }])
   const page = await seen('/courses', /could not be asked/)

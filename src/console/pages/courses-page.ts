@@ -11,7 +11,7 @@ import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
-import { queryText, readQuery } from './deliveries/list-filters.ts'
+import { filterOf, queryText, readQuery } from './deliveries/list-filters.ts'
 
 const words = TEXTS.courses
 const PATH = '/courses'
@@ -91,7 +91,22 @@ async function readView(
         : { kind: obstacle ?? 'open', course, wanted: modeOf(course.key) }
     return { key: course.key, name, counts, change, status }
   })
-  return { lines: lines.toSorted(byName), catalogue, period, since, until: period.to === '' ? null : to }
+  const corrections = new Map<string, Correction>()
+  for (const { key, status, counts } of lines) {
+    if (status.kind !== 'missing' || status.similar === null || counts.needs_attention === 0) continue
+    // Some of its sales may have failed for another reason.
+    const asked = { sales: 'only', state: 'needs_attention', ...period, cause: 'course.missing', about: key } as const
+    const filter = filterOf(readQuery(new URLSearchParams(asked)), of.zone)
+    const { count } = await operations.previewReplay({ filter, corrects: { from: key }, limit: 0 })
+    if (count > 0) corrections.set(key, { count, query: queryText({ ...asked, enroll_in: status.similar }) })
+  }
+  return { lines: lines.toSorted(byName), corrections, catalogue, period, since, until: period.to === '' ? null : to }
+}
+
+/** The correction of a wrong key: of how many sales, and the query of its page. */
+interface Correction {
+  readonly count: number
+  readonly query: string
 }
 
 interface View extends Awaited<ReturnType<typeof readView>> {
@@ -235,18 +250,17 @@ function changeHtml(change: Change | null, { since }: View): string {
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
   const stopped = counts.needs_attention
-  const counted = { sales: 'only', state: 'needs_attention', ...view.period } as const
   if (status.kind === 'missing') {
-    if (status.similar === null || stopped === 0) return ''
-    const query = { ...counted, cause: 'course.missing', about: key } as const
-    const url = `~/correct${queryText({ ...query, enroll_in: status.similar })}`
-    return html`<a class="button" href="${url}">${fillCount(words.correct, stopped)}</a>`
+    const correction = view.corrections.get(key)
+    if (correction === undefined) return ''
+    const { count, query } = correction
+    return html`<a class="button" href="~/correct${query}">${fillCount(words.correct, count)}</a>`
   }
   const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)
   const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`
   if (!isKnownShut(line) || stopped === 0) return about
   // A replay helps only after what keeps buyers out was changed in the LMS.
-  const query = queryText({ ...counted, course: key })
+  const query = queryText({ sales: 'only', state: 'needs_attention', ...view.period, course: key })
   return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(TEXTS.overview.attention.replay, stopped)}</a></div>`
 }
 
