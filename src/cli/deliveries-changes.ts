@@ -8,6 +8,7 @@ import type { Replayed } from '../queue/replay.ts'
 import type { WithdrawalOrdered } from '../queue/withdraw.ts'
 import type { Withdrawable } from '../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../sale/course-key.ts'
+import { isDone } from '../sale/types.ts'
 import { MOVED, STANDING_TEXTS } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
 import { command, interruption, misused, usageError } from './command.ts'
@@ -41,6 +42,12 @@ export const replay = command({
     }
     if (filtered && values.reopen) {
       throw usageError('--reopen needs IDs; a filter names the states. See: lernito-openedx deliveries replay --help')
+    }
+    if ((filter.ended || filter.states?.some(isDone)) && !values.enrolled) {
+      throw misused(
+        'deliveries replay',
+        'starts enrolled and pre-enrolled deliveries only with --enrolled, because that enrolls again whoever was unenrolled since',
+      )
     }
     const order = { filter, enrolled: values.enrolled, json: values.json }
     return withOperations(async (opened) => {
@@ -97,9 +104,11 @@ async function preview({ operations }: Opened, { json, ...order }: Order): Promi
 
 function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
   if (left === 0) return `${count} can be replayed`
-  const rejected = `${left} ${left === 1 ? 'was' : 'were'} rejected for ${left === 1 ? 'its' : 'their'} payload`
-  return `${count + left} selected: ${rejected}, ${count} can be replayed`
+  return `${count + left} selected: ${leftText(left)}, ${count} can be replayed`
 }
+
+const leftText = (left: number): string =>
+  left === 1 ? '1 was rejected for its payload' : `${left} were rejected for their payload`
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
 async function replayAll({ operations, context }: Opened, { json, ...order }: Order): Promise<number> {
@@ -116,8 +125,12 @@ async function replayAll({ operations, context }: Opened, { json, ...order }: Or
     }
   }
   const replayed = replay?.replayed ?? 0
+  const whyNone = async (): Promise<string> => {
+    const { left } = replayed > 0 ? { left: 0 } : await operations.previewReplay({ ...order, limit: 0 })
+    return left === 0 ? '' : `: ${leftText(left)}`
+  }
   if (json) printJson(replay)
-  else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : ''}\n`)
+  else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : await whyNone()}\n`)
   return replay?.state === 'done' ? 0 : 1
 }
 

@@ -114,6 +114,9 @@ describe('deliveries list', { concurrency: 2 }, () => {
       [['replay'], /IDs, or a filter/],
       [['replay', 'X', '--state', 'queued'], /IDs, or a filter/],
       [['replay', 'X', '--dry-run'], /need a filter, not IDs/],
+      [['replay', '--state', 'enrolled'], /starts enrolled and pre-enrolled deliveries only with --enrolled/],
+      [['replay', '--state', 'queued', '--state', 'pre_enrolled', '--dry-run'], /only with --enrolled/],
+      [['replay', '--ended', '--since', '7d'], /only with --enrolled/],
     ] as const) {
       const { code, stdout, stderr } = await command('deliveries', ...args)
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' }, args.join(' '))
@@ -325,6 +328,8 @@ describe('deliveries replay', { concurrency: 2 }, () => {
       withRejected.stdout,
       /^231 selected: 1 was rejected for its payload, 230 can be replayed, for example:\n/,
     )
+    const none = await command('deliveries', 'replay', '--state', 'rejected')
+    assert.equal(none.stdout, '0 due: 1 was rejected for its payload\n')
     const { code, stdout, stderr } = await command('deliveries', 'replay', '--course', COURSE)
     assert.deepEqual([code, stdout], [0, '230 due\n'])
     assert.equal(stderr, '200 of 230\n230 of 230\n')
