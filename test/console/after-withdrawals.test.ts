@@ -115,6 +115,20 @@ test('a refunded sale whose course another sale keeps: the buyer still has it', 
   assert.doesNotMatch(JSON.stringify(again.json), /kept/, 'nothing is kept any more')
 })
 
+test('a withdrawal that left the course as it is makes the box red until the sale is handled', async () => {
+  const email = 'boxed@example.com'
+  await person(email)
+  const id = await sold(email)
+  const boxOf = async () => /class="note box (\w*)"/.exec((await someone.see(`/deliveries/${id}`)).text)?.[1]
+  assert.equal(await boxOf(), 'good')
+  await modeOf(email, DEMO, 'verified')
+  await withdrawn(id, null)
+  assert.match(await page(id), /A withdrawal left .* as it is/)
+  assert.equal(await boxOf(), 'bad')
+  await operations.markHandled({ id, note: 'refunded by hand', by: 'alice' })
+  assert.equal(await boxOf(), '')
+})
+
 test('a refunded course of a bundle that another sale keeps: the page of the bundle says which', async () => {
   const email = 'a14@example.com'
   await person(email)

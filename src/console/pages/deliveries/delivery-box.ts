@@ -4,7 +4,8 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
-import { isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
+import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
+import { keptFacts } from '../../../sale/withdrawal-facts.ts'
 import { namedHtml } from '../../layout/course-names.ts'
 import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
@@ -41,7 +42,9 @@ export function boxHtml(of: Box): string {
   const next = isQueued ? waitHtml(of) : ''
   // While the LMS can't be called, it isn't attempted, and what it waits for stands below.
   const follows = isQueued && of.parts.outage() !== null ? '' : nextText(sentence)
-  const look = sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
+  // As on the overview: the buyer may still have what was to be taken away.
+  const hasKept = isDone(state) && keptFacts(delivery).length > 0
+  const look = hasKept ? 'bad' : sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
