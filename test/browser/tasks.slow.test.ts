@@ -200,7 +200,7 @@ task('the shop has another secret: since when, from where, and what to do', 1, a
   const headers = signed(body, 'another-secret')
   for (let i = 0; i < 6; i++) assert.equal((await exchange({ url: product.webhook, headers, body })).status, 401)
   await page.reload()
-  const problem = page.locator('.note', { hasText: 'Webhooks with a wrong signature keep arriving' })
+  const problem = page.locator('.note', { hasText: 'Webhooks came with a wrong signature' })
   await problem.getByRole('link').click()
   await page.getByRole('heading', { level: 1, name: /^Refused/ }).waitFor()
   await seen(page, /127\.0\.0\.1.*send again/)

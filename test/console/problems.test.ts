@@ -109,13 +109,16 @@ test('five paused courses are named, and the others are counted', () => {
   assert.equal(problems.at(-1)?.title, 'Enrollment is failing in 4 more courses')
 })
 
-test('a failed withdrawal is a problem with its result and its delivery; five are named, and the others are counted', () => {
+test('a failed withdrawal is a problem with its result, which begins no sentence, and its delivery; five are named, and the others are counted', () => {
   const failed = (isRefund: boolean) => ({ deliveryId: 'ID', by: 'alice', isRefund, result: 'course-v1:a+b+c: kept' })
   const of = (...failedWithdrawals: ReturnType<typeof failed>[]): Problem[] => look({ overview: { failedWithdrawals } })
   const [refund, order] = of(failed(true), failed(false))
   assert.deepEqual([refund?.title, refund?.path], ['A withdrawal failed', '/deliveries/ID'])
-  assert.match(refund?.text ?? '', /^The shop sent a refund\. course-v1:a\+b\+c: kept\. The buyer may still have/)
-  assert.match(order?.text ?? '', /^alice requested it\. course-v1/)
+  assert.match(
+    refund?.text ?? '',
+    /^The shop sent a refund\. What came of it: course-v1:a\+b\+c: kept\. The buyer may still have/,
+  )
+  assert.match(order?.text ?? '', /^alice requested it\. What came of it: course-v1/)
   const many = of(...Array.from({ length: 8 }, () => failed(true)))
   assert.deepEqual([many.length, many.at(-1)?.title], [6, '3 more withdrawals failed'])
 })
@@ -142,19 +145,22 @@ test('a sale that waited for an outage is not said to fail before it has had tim
   ])
 })
 
-test('wrong signatures that keep arriving are a problem; few, old, or other refusals are not', () => {
+test('several wrong signatures are a problem, with the time in which they came; few, old, or other refusals are not', () => {
   const [problem] = look({
     refusedSenders: [sender({ causes: [cause('json', 50)] }), sender({ address: '198.51.100.7' })],
   })
   assert.equal(problem?.path, '/refused')
-  assert.match(problem?.text ?? '', /^9 came from 198\.51\.100\.7\./)
+  assert.match(problem?.text ?? '', /^9 from 198\.51\.100\.7 within 59 min, the last 1 min ago\./)
+  const old = { ...cause('signature', 6), firstAt: now - 300 * 24 * HOUR_MS }
+  const [late] = look({ refusedSenders: [sender({ causes: [old] })] })
+  assert.match(late?.text ?? '', /^6 from 192\.0\.2\.1 within 299 d 23 h, the last 1 min ago\./)
   assert.deepEqual(look({ refusedSenders: [sender({ causes: [cause('signature', 4)] })] }), [])
   assert.deepEqual(look({ refusedSenders: [sender({ causes: [cause('signature', 9, now - HOUR_MS)] })] }), [])
 })
 
 test('wrong signatures are no problem any more once the same sender has signed rightly again', () => {
   const of = (signedAt: number) => titles(look({ refusedSenders: [sender({ signedAt })] }))
-  assert.deepEqual(of(now - 2 * MINUTE_MS), ['Webhooks with a wrong signature keep arriving'])
+  assert.deepEqual(of(now - 2 * MINUTE_MS), ['Webhooks came with a wrong signature'])
   assert.deepEqual(of(now - MINUTE_MS / 2), [])
 })
 
@@ -164,7 +170,7 @@ test('the most serious problem comes first', () => {
     breaker: open('down'),
     refusedSenders: [sender({})],
   })
-  assert.deepEqual(titles(all), ['LMS down for 1 h 30 min', 'Webhooks with a wrong signature keep arriving'])
+  assert.deepEqual(titles(all), ['LMS down for 1 h 30 min', 'Webhooks came with a wrong signature'])
 })
 
 test('events that the shop does not get are a problem: a failing endpoint, events given up, or a long wait', () => {

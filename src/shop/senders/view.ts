@@ -85,15 +85,18 @@ export const isAcceptedAgain = ({ signedAt }: RefusedSender, { lastAt }: Refusal
 const MANY_REFUSED = 5
 const RECENT_MS = 60 * 60_000
 
-/** The address whose webhooks keep arriving with a wrong signature, and their number; null if there is none. */
+/**
+ * The address from which several webhooks came with a wrong signature, the last of them lately; null if there is none. The
+ * others may be old: their times say whether they keep arriving.
+ */
 export function wrongNow(
   refused: readonly RefusedSender[],
   now: number,
-): { readonly address: string; readonly count: number } | null {
+): (Refusals & { readonly address: string }) | null {
   for (const sender of refused) {
     const wrong = sender.address === '' ? null : wrongSignatures(sender)
     if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
-    if (!isAcceptedAgain(sender, wrong)) return { address: sender.address, count: wrong.count }
+    if (!isAcceptedAgain(sender, wrong)) return { address: sender.address, ...wrong }
   }
   return null
 }

@@ -150,7 +150,8 @@ test('several networks together are not named as the sender of wrong signatures'
   assert.equal(refused.find(({ address }) => address === '')?.causes[0]?.count, 100)
   assert.equal(wrongNow(refused, clock.at), null)
   send(senders, 'signature', { count: 5, ip: '10.0.0.1' })
-  assert.deepEqual(wrongNow((await senders.read()).refused, clock.at), { address: '10.0.0.1', count: 6 })
+  const wrong = wrongNow((await senders.read()).refused, clock.at)
+  assert.deepEqual([wrong?.address, wrong?.count], ['10.0.0.1', 6])
 })
 
 test('sales under known webhook-ids are counted over all senders', async (t) => {

@@ -145,7 +145,9 @@ function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
 function signatureProblems({ refused }: Pick<SendersView, 'refused'>, now: number): Problem[] {
   const wrong = wrongNow(refused, now)
   if (wrong === null) return []
-  const text = fillBoth(words.refused, { count: numberText(wrong.count), address: wrong.address })
+  const { address, count, firstAt, lastAt } = wrong
+  const [span, ago] = [durationText(lastAt - firstAt), durationText(Math.max(0, now - lastAt))]
+  const text = fillBoth(words.refused, { count: numberText(count), address, span, ago })
   return [{ id: 'refused', grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
 
