@@ -7,7 +7,7 @@ import { ROOT } from '../service/process.ts'
 import { askRaw, EVERY_LINE, type Header, requestBytes } from './raw.ts'
 
 /** The address in the log for an unsigned webhook from 127.0.0.1 with these headers. */
-async function addressSeen(product: Product, values: readonly string[]): Promise<unknown> {
+async function addressSeen(product: Pick<Product, 'log' | 'url'>, values: readonly string[]): Promise<unknown> {
   product.log.splice(0)
   const headers: Header[] = [
     ['Host', 'x'],
@@ -29,6 +29,8 @@ const CASES: readonly { proxies: string; seen: Readonly<Record<string, string>> 
       '10.0.0.1, 203.0.113.5': '203.0.113.5',
       '127.0.0.1, 203.0.113.5': '203.0.113.5',
       '2001:db8::5': '2001:db8::5',
+      '::ffff:203.0.113.5': '203.0.113.5',
+      '::FFFF:cb00:7105': '203.0.113.5',
       '203.0.113.5, ': '203.0.113.5',
     },
   },
@@ -43,6 +45,7 @@ const CASES: readonly { proxies: string; seen: Readonly<Record<string, string>> 
       '203.0.113.5, 10.0.0.1': '203.0.113.5',
       '10.0.0.1, 203.0.113.5, 10.0.0.1': '203.0.113.5',
       '203.0.113.5, 10.0.0.2': '10.0.0.2',
+      '::ffff:203.0.113.5, ::ffff:10.0.0.1': '203.0.113.5',
     },
   },
   { proxies: '192.0.2.1', seen: { '203.0.113.5': '127.0.0.1', '203.0.113.5, 192.0.2.1': '127.0.0.1' } },
@@ -73,6 +76,24 @@ for (const { proxies, seen } of CASES) {
     for (const value of NO_ADDRESSES) assert.equal(await addressSeen(product, [value]), '127.0.0.1', value)
   })
 }
+
+test('who sends by IPv4 to a socket for both kinds of addresses is known by the IPv4 address, and trusted by it', async (t) => {
+  for (const proxies of ['0', '127.0.0.1', '::ffff:127.0.0.1']) {
+    const product = await startProduct({ env: { ...EVERY_LINE, LERNITO_HOST: '::', LERNITO_TRUSTED_PROXIES: proxies } })
+    t.after(() => product.stop())
+    const ipv4 = { log: product.log, url: `http://127.0.0.1:${new URL(product.url).port}` }
+    assert.equal(await addressSeen(ipv4, []), '127.0.0.1', proxies)
+    const forwarded = proxies === '0' ? '127.0.0.1' : '203.0.113.5'
+    assert.equal(await addressSeen(ipv4, ['203.0.113.5']), forwarded, proxies)
+    product.log.splice(0)
+    assert.equal((await askRaw({ ...ipv4, bytes: Buffer.from('nonsense\r\n\r\n') })).status, 400)
+    assert.deepEqual(
+      product.log.map(({ ip }) => ip),
+      ['127.0.0.1'],
+      'what no route gets',
+    )
+  }
+})
 
 test('no address is made from what a request says of its host or protocol', () => {
   const files = globSync('src/**/*.ts', { cwd: ROOT })

@@ -1,4 +1,4 @@
-import { type IncomingMessage, METHODS } from 'node:http'
+import { type IncomingMessage, METHODS, type Server } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import {
   type FastifyError,
@@ -9,6 +9,7 @@ import {
   fastify,
 } from 'fastify'
 import { type AppError, isUnreachable } from '../lib/errors.ts'
+import { plainAddress } from '../lib/network.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import { createConnections } from './connections.ts'
 import {
@@ -81,6 +82,7 @@ export function createApp({
     clientErrorHandler: connections.onClientError,
     frameworkErrors: (_error, request, reply) => refuse('bad_url', request, reply),
   })
+  takeAddresses(app.server)
   connections.watch(app.server)
   app.server.maxHeadersCount = MAX_HEADERS + 1 // Node drops the rest; one too many is enough to notice
   app.removeAllContentTypeParsers()
@@ -105,6 +107,27 @@ export function createApp({
   })
   answerErrors({ app, log, onRefused })
   return app
+}
+
+/**
+ * Takes the addresses of senders as they are written everywhere else: a socket for both kinds of addresses writes that of
+ * an IPv4 sender as an IPv6 address, and so does a proxy with such a socket.
+ */
+function takeAddresses(server: Server): void {
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress } = socket
+    if (remoteAddress === undefined) return // the other side is gone
+    const value = plainAddress(remoteAddress)
+    if (value !== remoteAddress) Object.defineProperty(socket, 'remoteAddress', { value })
+  })
+  server.prependListener('request', ({ headers }: IncomingMessage) => {
+    const forwarded = headers['x-forwarded-for']
+    if (typeof forwarded !== 'string') return
+    headers['x-forwarded-for'] = forwarded
+      .split(',')
+      .map((one) => plainAddress(one.trim()))
+      .join(', ')
+  })
 }
 
 function limitUnreadBody(request: IncomingMessage): void {

@@ -1,6 +1,13 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import networks from './networks.json' with { type: 'json' }
 
+/** An IPv4 address that is written as an IPv6 address (::ffff:192.0.2.7), as such; any other text as it is. */
+export function plainAddress(text: string): string {
+  if (!/ffff:/i.test(text) || !isIPv6(text)) return text
+  const groups = groupsOf(text)
+  return groups.slice(0, 6).join() === MAPPED ? dotted(groups.slice(6)) : text
+}
+
 /**
  * The network that an address belongs to: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one
  * customer has a network of at least that size. `unknown` if the text is not an address.
@@ -8,10 +15,9 @@ import networks from './networks.json' with { type: 'json' }
 export function networkOf(ip: string): string {
   if (isIPv4(ip)) return ip
   if (!isIPv6(ip)) return 'unknown'
-  const groups = groupsOf(ip)
-  const [a = 0, b = 0] = groups.slice(6)
-  if (groups.slice(0, 6).join() === '0,0,0,0,0,65535') return [a >> 8, a & 0xff, b >> 8, b & 0xff].join('.')
-  const prefix = groups.slice(0, 4).map((group) => group.toString(16))
+  const prefix = groupsOf(ip)
+    .slice(0, 4)
+    .map((group) => group.toString(16))
   return `${prefix.join(':')}::/64`
 }
 
@@ -48,11 +54,16 @@ function listOf(networks: readonly string[]): BlockList {
 /** The IPv4 address that an IPv6 address contains: mapped, compatible, NAT64 (RFC 6052) or 6to4 (RFC 3056). Else null. */
 function embeddedIPv4(groups: readonly number[]): string | null {
   const prefix = groups.slice(0, 6).join()
-  const isLast = prefix === '0,0,0,0,0,65535' || prefix === '100,65435,0,0,0,0'
+  const isLast = prefix === MAPPED || prefix === '100,65435,0,0,0,0'
   const isCompatible = prefix === '0,0,0,0,0,0' && (groups[6] ?? 0) > 0
   const pair = isLast || isCompatible ? groups.slice(6) : groups[0] === 0x2002 ? groups.slice(1, 3) : null
-  return pair === null ? null : pair.flatMap((group) => [group >> 8, group & 0xff]).join('.')
+  return pair === null ? null : dotted(pair)
 }
+
+/** The first six groups of an IPv4 address that is written as an IPv6 address. */
+const MAPPED = '0,0,0,0,0,65535'
+
+const dotted = (pair: readonly number[]): string => pair.flatMap((group) => [group >> 8, group & 0xff]).join('.')
 
 /** The eight numbers of an IPv6 address, without its zone. A URL has it in hexadecimal, also the part in IPv4 notation. */
 function groupsOf(ip: string): number[] {

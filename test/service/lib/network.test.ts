@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { networkOf } from '../../../src/service/lib/network.ts'
+import { networkOf, plainAddress } from '../../../src/service/lib/network.ts'
 
-test('an IPv4 address is its own network, even if it is written as an IPv6 address', () => {
-  assert.equal(networkOf('192.0.2.7'), '192.0.2.7')
-  for (const ip of ['::ffff:192.0.2.7', '::FFFF:c000:207', '0:0:0:0:0:ffff:192.0.2.7']) {
-    assert.equal(networkOf(ip), '192.0.2.7', ip)
+test('an IPv4 address that is written as an IPv6 address is plain again, and no other text changes', () => {
+  for (const ip of ['192.0.2.7', '::ffff:192.0.2.7', '::FFFF:c000:207', '0:0:0:0:0:ffff:192.0.2.7']) {
+    assert.equal(plainAddress(ip), '192.0.2.7', ip)
   }
+  const others = ['', 'ffff:', '::ffff:192.0.2', '::ffff:0:192.0.2.7', '1::ffff:192.0.2.7', '2001:db8:ffff::1', '::1']
+  for (const text of others) assert.equal(plainAddress(text), text)
+})
+
+test('an IPv4 address is its own network', () => {
+  assert.equal(networkOf('192.0.2.7'), '192.0.2.7')
 })
 
 test('the network of an IPv6 address is its first 64 bits, however it is written', () => {
