@@ -57,6 +57,42 @@ test('each state is a tab with its count, and a row says in one line what came o
   assert.deepEqual(wrong, [])
 })
 
+test('at 1280 px, all tabs are seen, whichever is open, with the counts of a usual month', async () => {
+  const { page } = await openConsole(browser, product, { viewport: { width: 1280, height: 900 } })
+  for (const state of ['', 'needs_attention', 'pre_enrolled']) {
+    await open(page, `/deliveries?state=${state}`)
+    const tabs = page.getByRole('navigation', { name: 'States' })
+    const [seen, all] = await tabs.evaluate((nav) => {
+      const month = [400, 30, 0, 60, 300, 10, 10, 0]
+      for (const link of nav.querySelectorAll('a'))
+        link.innerHTML = link.innerHTML.replace(/\d+/, () => `${month.shift()}`)
+      return [nav.clientWidth, nav.scrollWidth]
+    })
+    assert.equal(all, seen, state)
+  }
+})
+
+test('what the buyer has in a course begins at the left edge if it goes on in the next line', async () => {
+  const { page } = await openConsole(browser, product, { viewport: { width: 390, height: 844 } })
+  await open(page, '/deliveries?q=typo-1')
+  const indents: number[] = []
+  for (let width = 320; width <= 390; width += 10) {
+    await page.setViewportSize({ width, height: 844 })
+    const found = await row(page, 'typo-1@example.org')
+      .locator('li')
+      .evaluateAll((lines) =>
+        lines.flatMap((line) => {
+          const [name, word] = [...line.children].map((one) => one.getBoundingClientRect())
+          if (name === undefined || word === undefined || word.top < name.bottom) return []
+          return [word.left - line.getBoundingClientRect().left]
+        }),
+      )
+    indents.push(...found)
+  }
+  assert.ok(indents.length > 0)
+  assert.deepEqual([...new Set(indents)], [0])
+})
+
 test('rows are low at 1280 px and short cards at 390 px', async () => {
   for (const { colorScheme, viewport } of LOOKS.filter((one) => one.colorScheme === 'light')) {
     const { page } = await openConsole(browser, product, { colorScheme, viewport })
