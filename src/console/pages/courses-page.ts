@@ -15,7 +15,8 @@ import { filterOf, queryText, readQuery } from './deliveries/list-filters.ts'
 
 const words = TEXTS.courses
 const PATH = '/courses'
-/** More courses than these are only counted. */
+/** More courses than these are only counted: those of which the fewest were sold, and those of which none was. */
+const SOLD_MAX = 500
 const UNSOLD_MAX = 200
 
 /** Adds the page with the courses that were sold here, and what the LMS says about each; it updates itself. */
@@ -73,7 +74,7 @@ async function readView(
   ])
   const selling = { modeOf, isRefused, at: now() }
   const paused = new Map(breakers.paused().map(({ course, since: at }) => [course, at]))
-  const lines = sold.value.courses.map(({ course: key, counts }): Line => {
+  const lines = sold.value.courses.slice(0, SOLD_MAX).map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)
     const known = catalogue.known(key)
@@ -100,7 +101,8 @@ async function readView(
     const { count } = await operations.previewReplay({ filter, corrects: { from: key }, limit: 0 })
     if (count > 0) corrections.set(key, { count, query: queryText({ ...asked, enroll_in: status.similar }) })
   }
-  return { lines: lines.toSorted(byName), corrections, catalogue, period, since, until: period.to === '' ? null : to }
+  const until = period.to === '' ? null : to
+  return { lines: lines.toSorted(byName), all: sold.value.courses, corrections, catalogue, period, since, until }
 }
 
 /** The correction of a wrong key: of how many sales, and the query of its page. */
@@ -135,9 +137,9 @@ function pageHtml(view: View): string {
     others.length === 0
       ? ''
       : html`<h2>${words.others} <span class="quiet">${numberText(others.length)}</span></h2>!${tableHtml(words.others, others, view)}`
-  const all = sumOf(lines.map(({ counts }) => counts))
+  const all = sumOf(view.all.map(({ counts }) => counts))
   const total = fill(words.total, {
-    courses: numberText(lines.length),
+    courses: numberText(view.all.length),
     sold: numberText(totalOf(all)),
     enrolled: numberText(all.enrolled),
     waiting: numberText(totalOf(all, WAITING)),
@@ -145,7 +147,9 @@ function pageHtml(view: View): string {
     handled: numberText(all.handled),
     withdrawn: numberText(all.withdrawn),
   })
-  return html`!${leadHtml(view)}!${shutHtml}!${othersHtml}<p>${total}</p>!${unsoldHtml(view)}`
+  const unlisted = view.all.length - lines.length
+  const more = unlisted === 0 ? '' : html`<p>${fillCount(words.unlisted, unlisted)}</p>`
+  return html`!${leadHtml(view)}!${shutHtml}!${othersHtml}!${more}<p>${total}</p>!${unsoldHtml(view)}`
 }
 
 function leadHtml({ catalogue, since, until }: View): string {
@@ -264,8 +268,8 @@ function actionHtml(line: Line, view: View): string {
   return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(TEXTS.overview.attention.replay, stopped)}</a></div>`
 }
 
-function unsoldHtml({ catalogue, lines }: View): string {
-  const sold = new Set(lines.map(({ key }) => key))
+function unsoldHtml({ catalogue, all }: View): string {
+  const sold = new Set(all.map(({ course }) => catalogue.find(course)?.key))
   const unsold = catalogue.courses.filter(({ key }) => !sold.has(key))
   if (unsold.length === 0) return ''
   const items = unsold

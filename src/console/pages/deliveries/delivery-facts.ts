@@ -6,7 +6,7 @@ import type { DeliveryState } from '../../../sale/types.ts'
 import { STANDING_TEXTS } from '../../../sale/words.ts'
 import { type CourseLinks, courseLinkHtml } from '../../layout/course-names.ts'
 import { factsHtml, listTable } from '../../layout/elements.ts'
-import { signatureHtml, supportUrl, timeHtml } from '../../layout/format.ts'
+import { fillCount, signatureHtml, supportUrl, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.delivery
@@ -79,7 +79,7 @@ const CLOSING = /^[}\]]$/
  * what the last check found in the LMS.
  */
 export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
-  return listTable({
+  const list = listTable({
     columns: outcomeWords.columns,
     none: outcomeWords.noCourses,
     rows: rowsOf(delivery).map(({ key, result, live }) => [
@@ -88,6 +88,7 @@ export function coursesHtml(delivery: WithCourses, of: CourseLinks): string {
       html`<div>!${live}</div>`,
     ]),
   })
+  return list + moreHtml(delivery)
 }
 
 /** Returns the same as a short list, for a cell of a table. */
@@ -96,15 +97,24 @@ export function courseListHtml(delivery: WithCourses, of: CourseLinks): string {
     ({ key, result, live }) =>
       html`<li><div>!${courseLinkHtml(key, of)}</div><div>${fill(outcomeWords.reported, { result })} !${live}</div></li>`,
   )
-  return items.length === 0 ? html`<p>${outcomeWords.noCourses}</p>` : html`<ul class="courses">!${items.join('')}</ul>`
+  if (items.length === 0) return html`<p>${outcomeWords.noCourses}</p>`
+  return html`<ul class="courses">!${items.join('')}</ul>!${moreHtml(delivery)}`
 }
+
+/** No shop sells more at once, but a wrong payload can name thousands, and the page is read again every two seconds. */
+const COURSES_SHOWN = 200
+
+const moreHtml = ({ lines }: Pick<WithCourses, 'lines'>): string =>
+  lines.length <= COURSES_SHOWN
+    ? ''
+    : html`<p class="quiet">${fillCount(outcomeWords.moreCourses, lines.length - COURSES_SHOWN)}</p>`
 
 type WithCourses = Pick<Shown, 'request' | 'state' | 'reason' | 'lines'>
 
-/** Each course of a sale that could be read, with what was reported, and as HTML what the LMS has. */
+/** The first courses of a sale that could be read, with what was reported, and as HTML what the LMS has. */
 function rowsOf({ request, state, reason, lines }: WithCourses): { key: string; result: string; live: string }[] {
   if (request === null) return []
-  return lines.map((line) => {
+  return lines.slice(0, COURSES_SHOWN).map((line) => {
     const { course: key, result, standing, achievement } = line
     const isOut = isTakenOut(line) || (state === 'withdrawn' && standing !== null)
     const rest = state === 'queued' && isWanted(line) ? outcomeWords.pending : outcomeWords.notDone
