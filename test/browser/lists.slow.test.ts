@@ -93,6 +93,13 @@ test('what the buyer has in a course begins at the left edge if it goes on in th
   assert.deepEqual([...new Set(indents)], [0])
 })
 
+test('on a phone, the key of a cause has a line of its own rather than a break after “course-”', async () => {
+  const { page } = await openConsole(browser, product, { viewport: { width: 390, height: 844 } })
+  const keys = page.locator('.need code').filter({ hasText: MISSING })
+  const heights = await keys.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().height))
+  assert.ok(heights.length > 0 && heights.every((height) => height < 25), `${heights}`)
+})
+
 test('rows are low at 1280 px and short cards at 390 px', async () => {
   for (const { colorScheme, viewport } of LOOKS.filter((one) => one.colorScheme === 'light')) {
     const { page } = await openConsole(browser, product, { colorScheme, viewport })
