@@ -34,7 +34,7 @@ test('the page of courses has what was sold by name, and what the LMS says; who 
   assert.match(shut, /Buyers can’t get in 2 courses, 3 sales/)
   assert.match(
     shut,
-    /Not in the LMS course-v1:Lernito\+PY1 O 1\+2026 no such course looks like Python 101 2 0 0 2 Correct 2…/,
+    /Not in the LMS course-v1:Lernito\+PY1 O 1\+2026 no such course looks like Python 101 2 0 0 2 Correct…/,
   )
   assert.match(
     shut,
@@ -73,7 +73,7 @@ test('the figures lead to their sales, and the wrong key to the correction of al
 
 test('a figure of two states leads nowhere, because no list has exactly these sales', async () => {
   const { headers } = await product.sell({ email: 'not an address', courseIds: [TYPO] })
-  const page = await seen('/courses', /PY1 O 1\+2026 no such course looks like Python 101 3 0 0 3 Correct 2…/)
+  const page = await seen('/courses', /PY1 O 1\+2026 no such course looks like Python 101 3 0 0 3 Correct…/)
   assert.match(page.text, /<span class="bad">3<\/span>/)
   await seller.send(`/deliveries/${headers['x-lernito-delivery']}/handled`, { note: 'tried' })
 })
@@ -92,9 +92,9 @@ test('another period counts its own sales, and its figures lead to the sales of 
   assert.deepEqual([from, to], [day, day])
 })
 
-test('a button corrects or replays as many sales as it says: those of the period', async () => {
+test('a button corrects or replays the sales of the period', async () => {
   const [day = ''] = new Date().toISOString().split('T')
-  const links = linksOf(await seen(`/courses?from=${day}&to=${day}`, /Correct 2….*Replay 1…/))
+  const links = linksOf(await seen(`/courses?from=${day}&to=${day}`, /Correct….*Replay 1…/))
   for (const path of ['/correct?', '/replay?']) {
     const link = links.find((one) => one.includes(path)) ?? ''
     const { from, to, sales } = Object.fromEntries(new URL(link, product.console).searchParams)
@@ -102,11 +102,10 @@ test('a button corrects or replays as many sales as it says: those of the period
   }
 })
 
-test('the button of a wrong key counts the sales that failed for it alone, as the page it leads to does', async () => {
+test('the button of a wrong key leads to the sales that failed for it alone, which are counted there', async () => {
   // It failed for the first of its wrong keys.
   await product.sell({ email: 'heidi@example.com', courseIds: ['course-v1:No+Such+2026', TYPO] })
   const page = await seen('/courses', /no such course looks like Python 101 4 0 0 3/)
-  assert.match(readable(page), /looks like Python 101 4 0 0 3 Correct 2…/)
   const correct = linksOf(page).find((link) => link.includes('/correct?'))
   assert.match(await seller.read(correct ?? ''), /Correct 2 sales to Python 101/)
 })

@@ -29,6 +29,6 @@ test('a sale that names thousands of courses leaves every page small and quick t
   assert.match(courses, /Demo_Course .* 2 1 0 1/, 'the most sold are listed')
   assert.match(
     courses,
-    /5,200 more courses have fewer sales\. Search the deliveries for them\. Courses: 5,700\. Sold: 5,701/,
+    /5,199 more courses have fewer sales\. Search the deliveries for them\. Courses: 5,700\. Sold: 5,701/,
   )
 })

@@ -11,12 +11,12 @@ import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
-import { filterOf, queryText, readQuery } from './deliveries/list-filters.ts'
+import { queryText, readQuery } from './deliveries/list-filters.ts'
 
 const words = TEXTS.courses
 const PATH = '/courses'
-/** More courses than these are only counted: those of which the fewest were sold, and those of which none was. */
-const SOLD_MAX = 500
+/** More courses than these are only counted: in each table, those of which the most were sold are listed. */
+const LISTED_MAX = 500
 const UNSOLD_MAX = 200
 
 /** Adds the page with the courses that were sold here, and what the LMS says about each; it updates itself. */
@@ -74,7 +74,7 @@ async function readView(
   ])
   const selling = { modeOf, isRefused, at: now() }
   const paused = new Map(breakers.paused().map(({ course, since: at }) => [course, at]))
-  const lines = sold.value.courses.slice(0, SOLD_MAX).map(({ course: key, counts }): Line => {
+  const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
     const name = of.courseName(key)
     const known = catalogue.known(key)
@@ -92,23 +92,7 @@ async function readView(
         : { kind: obstacle ?? 'open', course, wanted: modeOf(course.key) }
     return { key: course.key, name, counts, change, status }
   })
-  const corrections = new Map<string, Correction>()
-  for (const { key, status, counts } of lines) {
-    if (status.kind !== 'missing' || status.similar === null || counts.needs_attention === 0) continue
-    // Some of its sales may have failed for another reason.
-    const asked = { sales: 'only', state: 'needs_attention', ...period, cause: 'course.missing', about: key } as const
-    const filter = filterOf(readQuery(new URLSearchParams(asked)), of.zone)
-    const { count } = await operations.previewReplay({ filter, corrects: { from: key }, limit: 0 })
-    if (count > 0) corrections.set(key, { count, query: queryText({ ...asked, enroll_in: status.similar }) })
-  }
-  const until = period.to === '' ? null : to
-  return { lines: lines.toSorted(byName), all: sold.value.courses, corrections, catalogue, period, since, until }
-}
-
-/** The correction of a wrong key: of how many sales, and the query of its page. */
-interface Correction {
-  readonly count: number
-  readonly query: string
+  return { lines, catalogue, period, since, until: period.to === '' ? null : to }
 }
 
 interface View extends Awaited<ReturnType<typeof readView>> {
@@ -137,9 +121,9 @@ function pageHtml(view: View): string {
     others.length === 0
       ? ''
       : html`<h2>${words.others} <span class="quiet">${numberText(others.length)}</span></h2>!${tableHtml(words.others, others, view)}`
-  const all = sumOf(view.all.map(({ counts }) => counts))
+  const all = sumOf(lines.map(({ counts }) => counts))
   const total = fill(words.total, {
-    courses: numberText(view.all.length),
+    courses: numberText(lines.length),
     sold: numberText(totalOf(all)),
     enrolled: numberText(all.enrolled),
     waiting: numberText(totalOf(all, WAITING)),
@@ -147,9 +131,7 @@ function pageHtml(view: View): string {
     handled: numberText(all.handled),
     withdrawn: numberText(all.withdrawn),
   })
-  const unlisted = view.all.length - lines.length
-  const more = unlisted === 0 ? '' : html`<p>${fillCount(words.unlisted, unlisted)}</p>`
-  return html`!${leadHtml(view)}!${shutHtml}!${othersHtml}!${more}<p>${total}</p>!${unsoldHtml(view)}`
+  return html`!${leadHtml(view)}!${shutHtml}!${othersHtml}<p>${total}</p>!${unsoldHtml(view)}`
 }
 
 function leadHtml({ catalogue, since, until }: View): string {
@@ -166,8 +148,14 @@ function leadHtml({ catalogue, since, until }: View): string {
 }
 
 /** Between a phone, which shows cards, and a desktop, the columns don't fit. */
-const tableHtml = (title: string, lines: readonly Line[], view: View): string =>
-  html`<div class="sideways" role="region" aria-label="${title}" tabindex="0">!${listTable({ columns: words.columns, numbers: [2, 3, 4, 5, 6], rows: lines.map((line) => cellsOf(line, view)), ids: lines.map(({ key }) => key) })}</div>`
+function tableHtml(title: string, lines: readonly Line[], view: View): string {
+  const listed = lines.slice(0, LISTED_MAX).toSorted(byName)
+  const rows = listed.map((line) => cellsOf(line, view))
+  const table = listTable({ columns: words.columns, numbers: [2, 3, 4, 5, 6], rows, ids: listed.map(({ key }) => key) })
+  const rest = lines.length - listed.length
+  const more = rest === 0 ? '' : html`<p>${fillCount(words.unlisted, rest)}</p>`
+  return html`<div class="sideways" role="region" aria-label="${title}" tabindex="0">!${table}</div>!${more}`
+}
 
 function cellsOf(line: Line, view: View): string[] {
   const { counts } = line
@@ -254,22 +242,23 @@ function changeHtml(change: Change | null, { since }: View): string {
 function actionHtml(line: Line, view: View): string {
   const { key, status, counts } = line
   const stopped = counts.needs_attention
+  const counted = { sales: 'only', state: 'needs_attention', ...view.period } as const
   if (status.kind === 'missing') {
-    const correction = view.corrections.get(key)
-    if (correction === undefined) return ''
-    const { count, query } = correction
-    return html`<a class="button" href="~/correct${query}">${fillCount(words.correct, count)}</a>`
+    if (status.similar === null || stopped === 0) return ''
+    // Some of them may have failed for another reason, so the page behind it counts.
+    const query = queryText({ ...counted, cause: 'course.missing', about: key, enroll_in: status.similar })
+    return html`<a class="button" href="~/correct${query}">${TEXTS.delivery.correct}</a>`
   }
   const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)
   const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`
   if (!isKnownShut(line) || stopped === 0) return about
   // A replay helps only after what keeps buyers out was changed in the LMS.
-  const query = queryText({ sales: 'only', state: 'needs_attention', ...view.period, course: key })
+  const query = queryText({ ...counted, course: key })
   return html`<div>!${about}<br><a class="button second" href="~/replay${query}">${fillCount(TEXTS.overview.attention.replay, stopped)}</a></div>`
 }
 
-function unsoldHtml({ catalogue, all }: View): string {
-  const sold = new Set(all.map(({ course }) => catalogue.find(course)?.key))
+function unsoldHtml({ catalogue, lines }: View): string {
+  const sold = new Set(lines.map(({ key }) => key))
   const unsold = catalogue.courses.filter(({ key }) => !sold.has(key))
   if (unsold.length === 0) return ''
   const items = unsold
