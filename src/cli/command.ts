@@ -109,7 +109,7 @@ export async function namingOption<Started>(option: string, starting: Promise<St
     if (!(system instanceof Error && 'syscall' in system && system.syscall === 'listen')) throw cause
     throw new AppError(
       'address.in_use',
-      `The port of ${option} can't be used (${system.message}). Stop the program that listens there, or choose another port with ${option}.`,
+      `The port can't be used (${system.message}). Stop the program that listens there, or choose another port with ${option}.`,
       { cause },
     )
   }
