@@ -125,12 +125,12 @@ async function replayAll({ operations, context }: Opened, { json, ...order }: Or
     }
   }
   const replayed = replay?.replayed ?? 0
-  const whyNone = async (): Promise<string> => {
-    const { left } = replayed > 0 ? { left: 0 } : await operations.previewReplay({ ...order, limit: 0 })
-    return left === 0 ? '' : `: ${leftText(left)}`
-  }
   if (json) printJson(replay)
-  else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : await whyNone()}\n`)
+  else if (replay?.state === 'stopped') process.stdout.write(`${replayed} due; stopped\n`)
+  else {
+    const left = replayed > 0 ? 0 : (await operations.previewReplay({ ...order, limit: 0 })).left
+    process.stdout.write(`${replayed} due${left === 0 ? '' : `: ${leftText(left)}`}\n`)
+  }
   return replay?.state === 'done' ? 0 : 1
 }
 

@@ -70,24 +70,19 @@ export async function insertEvents(
     trx,
     events.map(({ deliveryId }) => deliveryId),
   )
-  const rows = events.map(
-    ({ deliveryId, timeToEnrollmentMs, timeToClaimMs, refundFailed, calls = [], ...event }, i) => ({
-      ...event,
-      calls: writeCalls(calls),
-      delivery_id: deliveryId,
-      seq: places[i]?.number ?? 0,
-      audited: i < audited ? 1 : null,
-    }),
-  )
-  const kept = rows.filter(({ delivery_id, seq }) => delivery_id === '' || seq > 0)
-  await insertRows({ trx, into: 'events', rows: kept })
-  const failed = new Map(events.map(({ id, refundFailed }) => [id, refundFailed]))
-  if (hasOutbox) {
-    await insertShopEvents(
-      { trx, at },
-      kept.map((row) => ({ ...row, refundFailed: failed.get(row.id) })),
-    )
-  }
+  const numbered = events.map((event, index) => ({
+    ...event,
+    delivery_id: event.deliveryId,
+    seq: places[index]?.number ?? 0,
+    audited: index < audited ? 1 : null,
+  }))
+  const kept = numbered.filter(({ delivery_id, seq }) => delivery_id === '' || seq > 0)
+  const rows = kept.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, refundFailed, calls = [], ...row }) => ({
+    ...row,
+    calls: writeCalls(calls),
+  }))
+  await insertRows({ trx, into: 'events', rows })
+  if (hasOutbox) await insertShopEvents({ trx, at }, kept)
   return events.map((event, index) => (places[index]?.isTest ? { ...event, isTest: true } : event))
 }
 

@@ -109,7 +109,7 @@ interface Reading {
 
 /** See EventDraft. */
 interface EndedEarly {
-  readonly refundFailed?: readonly string[] | undefined
+  readonly refundFailed?: readonly string[]
 }
 
 /**
