@@ -107,9 +107,12 @@ export async function namingOption<Started>(option: string, starting: Promise<St
   } catch (cause) {
     const system = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
     if (!(system instanceof Error && 'syscall' in system && system.syscall === 'listen')) throw cause
+    // As when serve can't listen: only a port that is taken has a program in the way.
+    const isTaken = 'code' in system && system.code === 'EADDRINUSE'
+    const choose = isTaken ? 'Stop the program that listens there, or choose' : 'Choose'
     throw new AppError(
       'address.in_use',
-      `The port can't be used (${system.message}). Stop the program that listens there, or choose another port with ${option}.`,
+      `The port can't be used (${system.message}). ${choose} another port with ${option}.`,
       { cause },
     )
   }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { command, commandGroup } from '../../src/cli/command.ts'
+import { command, commandGroup, namingOption } from '../../src/cli/command.ts'
 import { columns, plainJson } from '../../src/cli/plain.ts'
 import { AppError } from '../../src/service/lib/errors.ts'
 
@@ -74,4 +76,23 @@ test('the times in a result are ISO 8601, and other numbers and texts stay', () 
     since: iso,
     timeline: [{ at: iso }],
   })
+})
+
+test('a port that can’t be used blames a program only if one listens there', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.after(() => taken.close())
+  await once(taken, 'listening')
+  const address = taken.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  for (const { host, remedy } of [
+    { host: '127.0.0.1', remedy: 'Stop the program that listens there, or choose another port with --port.' },
+    { host: '192.0.2.1', remedy: 'Choose another port with --port.' },
+  ]) {
+    const listening = once(createServer().listen(port, host), 'listening')
+    await assert.rejects(namingOption('--port', listening), ({ message }: Error) => {
+      assert.match(message, /^The port can't be used \(listen E\w+.*\)\. /)
+      assert.ok(message.endsWith(`). ${remedy}`), message)
+      return true
+    })
+  }
 })
