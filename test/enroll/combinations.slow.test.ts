@@ -79,6 +79,7 @@ const deliveries = ({ product }: Bench) => product.context.database.db.updateTab
 async function sellBefore(bench: Bench, statement: Statement): Promise<void> {
   await bench.product.lms.reset(worldBefore())
   await sell(bench)
+  await untilSettled(bench)
   if (statement === 'repeat') return
   await deliveries(bench).set({ effect_unknown: 1 }).execute()
 }
@@ -94,7 +95,7 @@ async function arrange({ product: { lms }, wait }: Bench): Promise<void> {
 
 /** Makes the newest statement about each sale, and waits until all are settled. */
 async function make(bench: Bench, statement: Statement): Promise<void> {
-  const { product, wait } = bench
+  const { product } = bench
   if (statement === 'first' || statement.startsWith('repeat')) await sell(bench)
   if (statement === 'replay_in_doubt') {
     const rows = await product.context.database.db.selectFrom('deliveries').select('id').execute()
@@ -107,6 +108,11 @@ async function make(bench: Bench, statement: Statement): Promise<void> {
       .set({ ...never, due_at: 0, attempts: 1 })
       .execute()
   }
+  await untilSettled(bench)
+}
+
+/** A slow machine may settle a sale after its sender has given up. */
+async function untilSettled({ product, wait }: Bench): Promise<void> {
   const { db } = product.context.database
   const isQueued = async () =>
     (await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').execute()).length > 0
