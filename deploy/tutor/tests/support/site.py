@@ -39,12 +39,10 @@ class Site:
         docker = programs / "docker"
         docker.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("docker.py")}" "$@"\n')
         docker.chmod(0o755)
-        # A copy of the plugin that is broken on purpose goes before the one that is installed.
-        sources = [os.environ.get("LERNITO_BROKEN_PLUGIN", ""), str(PLUGIN), str(VENV / f"tutor-{version}")]
         self.environment = {
             "PATH": f"{programs}:{TOOLS}:{os.environ['PATH']}",
             "HOME": str(folder),
-            "PYTHONPATH": os.pathsep.join(filter(None, sources)),
+            "PYTHONPATH": os.pathsep.join([str(PLUGIN), str(VENV / f"tutor-{version}")]),
             "TUTOR_ROOT": str(self.root),
             "TUTOR_PLUGINS_ROOT": str(folder / "plugins"),
             "DOCKER_LOG": str(self._log),
