@@ -6,19 +6,19 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
     'LMS unavailable; deliveries wait':
       'The LMS is `down`, `throttled` or `misconfigured`, for `reason`. Run `lernito-openedx doctor`, or see [Errors](errors.md#the-lms).',
     'LMS fails for everyone in a course; its deliveries wait':
-      'Calls for three people in `course` failed. The course is tried again at `probeAt`. Find the cause in the log of the LMS.',
+      'Calls for three people in `course` failed. The service tries again at `probeAt`. Find the cause in the log of the LMS.',
     'courses of the LMS could not be read; the catalogue stays as it is':
-      "The LMS did not list its courses, for `reason`, so the service goes on with those that it read before. If the console's page **Courses** says so for an hour, see [Errors](errors.md#the-lms).",
+      'The LMS did not list its courses, for `reason`, so the service goes on with its earlier list. If the page **Courses** of the console says so for an hour, see [Errors](errors.md#the-lms).',
   },
   'Sales and refunds': {
     'delivery needs attention':
-      'The service can do no more for this sale, and `detail` is the reason. See [States and reasons](states-and-reasons.md#reasons).',
+      'The service can do no more for this sale. Look up `detail` in [Reasons](states-and-reasons.md#reasons).',
     'follow-up of buyers failed in part':
-      'A look-up in the LMS failed for `reason`. The next round includes those who were left out. If the line repeats, see [Errors](errors.md#the-lms).',
+      'A look-up in the LMS failed for `reason`, so some buyers wait for the next round. If the line repeats, see [Errors](errors.md#the-lms).',
     'refund received':
-      'At the level `warn`: the service did nothing, for the reason `result`. For `never_sold`, compare the order `webhookId` with the deliveries. For `refund_reused` and `sale_id`, see [Errors](errors.md#answers-to-the-shop).',
+      'At the level `warn`, the service did nothing, for the reason `result`. For `never_sold`, look for the order of `webhookId` among the deliveries. For `refund_reused` and `sale_id`, see [Errors](errors.md#answers-to-the-shop).',
     'sale refused, because a refund came under the same webhook-id':
-      'Nothing was stored. See `refund_id` in [Errors](errors.md#answers-to-the-shop).',
+      'The sale was not stored. See `refund_id` in [Errors](errors.md#answers-to-the-shop).',
   },
   'Events for the shop': {
     'event for the shop failed; it waits to be sent again':
@@ -27,21 +27,21 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
       'All attempts in three days failed. Remove the cause, then run `lernito-openedx events resend --failed`.',
     "the shop's endpoint fails; events wait": 'Three attempts in a row failed. Tell the developers of the shop.',
     "the shop's endpoint answered 410 Gone; it gets no events until an operator resends some":
-      'The shop wants no more events there. Ask its developers. To resume, run `lernito-openedx events resend --failed`.',
+      'Ask the developers of the shop whether they want no more events there. To resume, run `lernito-openedx events resend --failed`.',
   },
   'The service and its database': {
     'the database file was deleted, moved or replaced; the service stops':
-      'The service has saved a copy and stopped. [Put the copy back](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
+      '[Put back the copy that the service has saved](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start':
-      'During a stop, a call got no answer within 6 seconds. The service goes on when it starts again.',
+      'During a stop, a call got no answer within 6 seconds. Nothing to do: the service goes on when it starts again.',
     'database unavailable; webhooks are refused':
-      'Webhooks get 503 because of `reason`, and the shop sends them again. Bring the database back.',
+      'Webhooks get 503 for `reason`, and the shop sends them again. Bring the database back.',
     'request could not be served':
-      'A webhook could not be stored and got 503. `cause` says why, for example a full disk. Remove the cause.',
+      'A webhook could not be stored and got 503. Remove the `cause`, for example a full disk.',
     'a replica fell silent; the others take over its deliveries':
-      'A replica sent no heartbeat for 20 seconds. Find out why that replica stopped.',
+      'A replica sent no heartbeat for 20 seconds. Find out why it stopped.',
     'unexpected error; the work is retried':
-      'Usually, the database did not store a result, and `error` says why. Correct what `error` says, for example make room on the disk. Report any other error.',
+      'Usually, the database did not store a result. Correct what `error` says, for example make room on the disk, or report it.',
   },
   'Webhooks and requests': {
     'webhook refused': 'The sender got `status`, for the reason `code`. See [Errors](errors.md#answers-to-the-shop).',
@@ -50,23 +50,21 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops':
       '`webhooks` counts the webhooks with the old secret in the last minute. See [Rotate a secret](../how-to/rotate-a-secret.md).',
     'load shedding started; some webhooks are answered 503':
-      'Large bodies arrive too fast, or thousands of webhooks or slow senders came at once. If it is an attack, block the sender in the proxy.',
+      'Large bodies arrive too fast, or thousands of webhooks or slow senders came at once. If this is an attack, block the sender in the proxy.',
     'too many connections; those that have not sent a whole request are closed':
-      '`ip` is one of the senders. This is usually an attack. Block that address in the proxy.',
-    'unexpected error': 'A request met a fault in the service and got 500. Report it with `stack`.',
+      'This is usually an attack. Block `ip`, one of the senders, in the proxy.',
+    'unexpected error': 'The service has a fault, and the request got 500. Report it with `stack`.',
   },
   'Console and messages': {
     'the console is off: set …, or remove LERNITO_CONSOLE_CLIENT_ID':
-      'The console lacks a setting. The service accepts webhooks all the same. Set what is missing and restart the service.',
-    'turned away from the console: not staff':
-      '`actor` has an account in the LMS. To let this person in, make them active staff there.',
-    'console sign-in failed':
-      '`reason` is the cause. If it names the OAuth application, correct the application in the LMS.',
+      'The console lacks a setting, but the service accepts webhooks. Set what is missing, and restart the service.',
+    'turned away from the console: not staff': 'To let `actor` in, make them active staff in the LMS.',
+    'console sign-in failed': 'If `reason` names the OAuth application, correct it in the LMS.',
     'a person could not be erased; erase them again in the console':
       'The service may have erased only a part. Remove the cause that `error` names, then erase the person again.',
-    'unexpected error in the console': 'A page met a fault in the service. Report it with `stack`.',
+    'unexpected error in the console': 'The console has a fault. Report it with `stack`.',
     'notification failed; the service sends it again':
-      '`LERNITO_NOTIFY_URL` did not accept a message, for `reason`. If the line repeats, send a test under **Setup** in the console.',
+      'The chat did not accept a message, for `reason`. If the line repeats, send a test under **Setup** in the console.',
   },
 }
 

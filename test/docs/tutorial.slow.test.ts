@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { before, test } from 'node:test'
 import { createVisitor } from '../console/visitor.ts'
 import { control, DEMO } from '../harness.ts'
-import { cleanupOfFile, ROOT, run, start, temporaryFolder, until } from '../service/process.ts'
+import { cleanupOfFile, ROOT, run, temporaryFolder, until } from '../service/process.ts'
 import { readDocument, section } from './documents.ts'
 import { startSandbox } from './running-sandbox.ts'
 
@@ -102,22 +102,6 @@ if (missing.length === 0) {
 
   test('the README’s first sale prints what the README says', () => follow('## Try it', readDocument('README.md')))
 }
-
-test('the tutorial’s listener shows the event as the tutorial prints it', async (t) => {
-  const text = section(page, '## Let the shop hear the result')
-  const shown = /^```text\n(.*)\n```$/m.exec(text)?.[1] ?? ''
-  const [listen, sandbox, send] = stepsIn(text).map(({ commands }) => commands.split(' ').slice(2))
-  assert.ok(listen !== undefined && sandbox !== undefined && send !== undefined)
-  const listener = start({ t, args: [...listen, '--port', '0'] })
-  const url = await until('the endpoint', () => /http:\S+/.exec(listener.stdout())?.[0])
-  const args = ['sandbox', '--port', '0', '--service-port', '0', '--events', url]
-  const service = start({ t, args, env: { TMPDIR: temporaryFolder(t) } })
-  const webhook = await until('the webhook', () => /Webhook +(http:\S+)/.exec(service.stdout())?.[1])
-  await run({ args: [...send, '--url', webhook], env: { LERNITO_WEBHOOK_SECRET: 'lernito-sandbox-secret' } })
-  const printed = await until('the event', () => /^.*delivery\.enrolled.*$/m.exec(listener.stdout())?.[0])
-  const alike = (line: string): string => line.replace(/^\S+ \S+Z/, 'TIME').replaceAll(ID, 'ID')
-  assert.equal(alike(printed), alike(shown))
-})
 
 test('the tutorial starts with the commands of the README', () => {
   const [start] = stepsIn(section(page, '## Start'))

@@ -141,7 +141,7 @@ const ENROLLMENT = check({
 
 const ENROLLMENT_LIST = readsOfNobody({
   id: 'lms.enrollment_list',
-  about: 'whether the service user may list the enrollments of people in a course, as reconcile does',
+  about: 'whether the service user may list enrollments, as reconcile does',
   version: true,
   request: courseEnrollmentListCall(STRANGERS),
 })

@@ -8,7 +8,7 @@ import { call } from './api.ts'
 /** The fix names two settings: a flat one since Willow, a key of FEATURES before. Each is harmless in every release. */
 const BULK = check({
   id: 'lms.bulk_enroll',
-  about: 'whether the LMS can enroll several people in a call, with bulk_enroll or enrollments/modify',
+  about: 'whether the LMS can enroll several people in a call (bulk_enroll or enrollments/modify)',
   needs: ['settings', 'lms'],
   examine: async ({ settings }, tools) => {
     const bulk = await call({ facts: { settings }, tools, request: BULK_AVAILABLE })
@@ -47,7 +47,7 @@ const MODES_READ = 20
 
 const COURSE_MODE = check({
   id: 'lms.course_mode',
-  about: 'whether the courses have the modes of LERNITO_COURSE_MODE, of at most 20 courses',
+  about: 'whether the courses, at most 20 of them, have the modes of LERNITO_COURSE_MODE',
   needs: ['settings', 'lms.courses'],
   examine: async ({ settings, 'lms.courses': known }, tools) => {
     const { LERNITO_COURSE_MODE: setting } = settings

@@ -112,7 +112,7 @@ const PLUGIN = check({
 
 const ENDPOINT = check({
   id: 'events.endpoint',
-  about: "whether the service can connect to the shop's endpoint for events, and the endpoint takes them",
+  about: "whether the shop's endpoint can be reached and takes events",
   needs: ['settings', 'database'],
   examine: async ({ settings: { LERNITO_EVENTS_URL: url }, database: { endpoint } }, { callMs, resolve }) => {
     if (url === undefined) return skipped('LERNITO_EVENTS_URL is not set, so the shop gets no events')
