@@ -233,7 +233,7 @@ function resultOf(id: string, ordered: WithdrawalOrdered | Outdated): string {
     case 'unknown':
       return 'Nothing changed. The delivery is gone.'
     case 'outdated':
-      return `Nothing changed. ${plain(ordered.change.by)} changed the delivery meanwhile.`
+      return `Nothing changed. ${plain(ordered.change.by)} has changed the delivery in the meantime.`
     case 'refused':
       return `Nothing changed. ${REFUSALS[ordered.why](plain(ordered.course))}`
   }

@@ -25,7 +25,7 @@ export const forget = command({
     const [given, ...more] = positionals
     const email = given?.trim() ?? ''
     if (given === undefined || more.length > 0) throw misused('forget', 'takes one email address')
-    if (!isWholeAddress(email)) throw misused('forget', `takes one email address, and "${plain(email)}" is none`)
+    if (!isWholeAddress(email)) throw misused('forget', `takes one email address, and "${plain(email)}" is not one`)
     const { compact, json, 'dry-run': isDry } = values
     if (!values.yes && !isDry && !process.stdin.isTTY) {
       throw usageError(
@@ -46,7 +46,7 @@ export const forget = command({
             else process.stdout.write(`${describeFound(found)} would be erased.\n`)
             return 'failure' in found ? 1 : 0
           }
-          if (!(await isConfirmed(`${describeFound(found)} of ${email} will be erased for good. Go on?`))) {
+          if (!(await isConfirmed(`${describeFound(found)} of ${email} will be erased for good. Continue?`))) {
             process.stderr.write('Nothing was erased.\n')
             return 1
           }
@@ -108,7 +108,7 @@ function describe({ deliveries, allowances, clean, failure }: ForgottenPerson): 
     ...(failure === null ? [] : [`The allowances could not be deleted: ${failure}. Repeat the command.`]),
     ...(clean
       ? []
-      : ['Something of it can still be read in the free space of the file. Repeat the command with --compact.']),
+      : ['Some of it can still be read in the free space of the file. Repeat the command with --compact.']),
   ]
     .map((line) => `${line}\n`)
     .join('')

@@ -82,7 +82,9 @@ export const reconcile = command({
           by: operator(),
           signal,
           onError: (error) =>
-            process.stderr.write(`The end of a repair could not be stored: ${reasonOf(error)}. It is tried again.\n`),
+            process.stderr.write(
+              `The result of a repair could not be stored: ${reasonOf(error)}. It is tried again.\n`,
+            ),
           sleep: (ms) => pause(ms, signal),
           onFinding: (finding) => {
             if (values.json) findings.push(finding)
@@ -110,7 +112,7 @@ export const reconcile = command({
 const unsold = (email: string): AppError =>
   new AppError(
     'delivery.unknown',
-    `Nothing was changed. No delivery that reconcile checks is of ${plain(email)}. Correct the address of --allow, or the time of --since.`,
+    `Nothing was changed. Reconcile checks no delivery of ${plain(email)}. Correct the address of --allow, or the time of --since.`,
   )
 
 /**

@@ -112,7 +112,7 @@ test('a notice says what came of a replay, and stays until it is dismissed', asy
   const id = await idOf('again@example.com', [MISSING])
   await open(page, `/deliveries/${id}`)
   await press(page, 'Replay')
-  const notice = page.getByText(/Replayed at \d\d:\d\d: failed again, same cause\./)
+  const notice = page.getByText(/Replayed at \d\d:\d\d: failed again, for the same reason\./)
   await notice.waitFor()
   await page.waitForURL(`${product.console}/deliveries/${id}`) // a reload repeats no notice
   await page.locator('#notice:focus').waitFor()

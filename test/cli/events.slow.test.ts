@@ -148,8 +148,8 @@ test('events listen prints an event whose signature verifies, and refuses the ot
     .map((line) => line.replace(/^\S+ \S+ {2}/, ''))
   assert.deepEqual(lines, [
     'delivery.enrolled  D1  enrolled (test)  enrolled in course-v1:A+B+C',
-    'course.changed  course-v1:A+B+C  A course  can not be sold  closed: Enrollment is not open now',
-    'learner.certificate  D1  passed course-v1:A+B+C with 83 %  certificate issued  https://lms.example/certificates/1',
+    'course.changed  course-v1:A+B+C  A course  cannot be sold  closed: Enrollment is not open now',
+    'learner.certificate  D1  passed course-v1:A+B+C with 83%  certificate issued  https://lms.example/certificates/1',
     'refused: the signature does not verify (signature)',
     'refused: the signature does not verify (too_old)',
     'refused: the signature does not verify (webhook_id)',

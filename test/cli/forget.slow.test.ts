@@ -104,7 +104,7 @@ describe('forget', { concurrency: 2 }, () => {
     for (const one of others) await store([accepted(one)])
     const left = await command('forget', '--yes', EMAIL)
     assert.equal(left.code, 3)
-    assert.match(left.stdout, /^1 delivery erased\nSomething of it can still be read .*--compact\.\n$/)
+    assert.match(left.stdout, /^1 delivery erased\nSome of it can still be read .*--compact\.\n$/)
     const before = readFileSync(file).length
     const { code } = await command('forget', '--yes', EMAIL, '--compact')
     assert.equal(code, 0)
@@ -149,7 +149,7 @@ describe('forget', { concurrency: 2 }, () => {
     const [ctrlC, ctrlD] = ['\u0003', '\u0004']
     for (const text of ['n\n', ctrlC, ctrlD]) {
       const no = await answer(text)
-      assert.match(no.stdout, /1 delivery of ada@x\.example will be erased for good\. Go on\? \[y\/N\]/)
+      assert.match(no.stdout, /1 delivery of ada@x\.example will be erased for good\. Continue\? \[y\/N\]/)
       assert.match(no.stdout, /\nNothing was erased\.\r\n$/)
       assert.deepEqual([no.code, Object.keys(await states()).length], [1, 1])
     }

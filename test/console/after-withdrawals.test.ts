@@ -147,7 +147,7 @@ test('an operator withdraws one of two sales: the page names the other one, whic
   const one = await sold(email, [DEMO])
   const two = await sold(email, [DEMO, PYTHON])
   const form = await someone.read(`/deliveries/${one}/withdraw`)
-  assert.match(form, new RegExp(`Other sales of these courses to this address are withdrawn from them, too: ${two}`))
+  assert.match(form, new RegExp(`Other sales of these courses to this address are withdrawn too: ${two}`))
   await withdrawn(one, null)
   assert.deepEqual(await activeOf(email), [PYTHON])
   assert.match(await page(two), /In 1 of 2 courses\. .*was withdrawn by alice at/)
@@ -330,7 +330,10 @@ test('the notice of a withdrawal says what came of the withdrawal, also in place
   await noOrders()
   const sent = await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO, paid: 'yes' })
   await noOrders()
-  assert.match(await someone.read(sent.location), /Ordered at [\d:]+ UTC ?: failed again, same cause\. Dismiss/)
+  assert.match(
+    await someone.read(sent.location),
+    /Ordered at [\d:]+ UTC ?: failed again, for the same reason\. Dismiss/,
+  )
 })
 
 test('the notice of a withdrawal from one course of a queued bundle is not that the other one was enrolled', async (t) => {

@@ -326,7 +326,7 @@ describe('refused webhooks', () => {
       new RegExp(`Wrong or missing signature 127\\.0\\.0\\.1 last valid signature ${time} ${time} ${time} 6`),
     )
     assert.match(text, /Invalid JSON or UTF-8 127\.0\.0\.1 .* 1 Times and days: UTC $/)
-    assert.match(text, /127\.0\.0\.1 : have the shop send again .* No valid signature came since then/)
+    assert.match(text, /127\.0\.0\.1 : have the shop send again .* No valid signature has come since then/)
     assert.match(await read('/'), /Webhooks came with a wrong signature 6 from 127\.0\.0\.1 within a second/)
     await product.sell({ email: 'alice@example.com' })
     assert.doesNotMatch(await read('/'), /with a wrong signature/)

@@ -75,7 +75,7 @@ describe('unusual but valid HTTP', () => {
     test(`the path ${path} gets 400, and the answer does not repeat it`, async () => {
       const { status, text } = await ask(requestBytes({ path, headers, body }))
       assert.equal(status, 400)
-      assert.match(text, /^{"success":false,"message":"The path is not a valid one\./)
+      assert.match(text, /^{"success":false,"message":"The path is not valid\./)
       assert.deepEqual(
         product.log.map(({ code, status: logged }) => ({ code, logged })),
         [{ code: 'bad_url', logged: 400 }],
@@ -89,7 +89,7 @@ describe('unusual but valid HTTP', () => {
     connection.send(requestBytes({ headers: [...headers, ...add], body }))
     const [answer] = await connection.untilClosed()
     assert.equal(answer?.status, 431)
-    assert.match(answer.text, /^{"success":false,"message":"The headers are more than 16 KiB or 100 headers/)
+    assert.match(answer.text, /^{"success":false,"message":"The request has more than 16 KiB or 100 headers/)
   })
 
   for (const [name, bytes] of Object.entries({
@@ -125,7 +125,7 @@ describe('unusual but valid HTTP', () => {
   test('any other Expect gets 417 in JSON', async () => {
     const { status, text } = await ask(requestBytes({ headers: [...headers, ['Expect', 'a-miracle']], body }))
     assert.equal(status, 417)
-    assert.match(text, /^{"success":false,"message":"The only Expect is 100-continue/)
+    assert.match(text, /^{"success":false,"message":"The only Expect allowed is 100-continue/)
     assert.deepEqual(
       product.log.map(({ code, status: logged }) => ({ code, logged })),
       [{ code: 'expectation', logged: 417 }],

@@ -229,7 +229,7 @@ test('a course that the reason is about is not named again as lost', () => {
       outcome: { courses: { [DEMO]: 'allowed' }, reason: missing },
       standings: found({ [DEMO]: 'missing' }),
     }),
-    `The buyer has an active account, and the LMS has no enrollment in ${DEMO}.`,
+    `The buyer has an active account, but no enrollment in ${DEMO}.`,
   )
   const retired = { code: 'person.retired', subject: '' } as const
   assert.equal(

@@ -115,7 +115,7 @@ const readsOfNobody = <const Id extends string>(
     needs: ['settings', 'lms.token', 'lms.staff', ...(of.version ? (['lms.enrollment_version'] as const) : [])],
     examine: async (facts, tools) => {
       const read = await call({ facts, tools, request: of.request })
-      return read.ok ? passed('read for a person that nobody is') : failed([read.problem])
+      return read.ok ? passed('read for an account that does not exist') : failed([read.problem])
     },
   })
 
@@ -194,7 +194,7 @@ const OUTCOMES = check({
       const read = await call({ facts, tools, request })
       if (!read.ok) problems.push(problemWith(read.problem, request.endpoint))
     }
-    return problems.length > 0 ? failed(problems) : passed('read both for a person that nobody is')
+    return problems.length > 0 ? failed(problems) : passed('read both for an account that does not exist')
   },
 })
 

@@ -70,5 +70,5 @@ async function soughtOf({ lms }: Pick<Asking, 'lms'>, deliveries: readonly Repor
 function failureOf(reported: Reported | undefined): string {
   if (reported === undefined) return 'there is no such delivery, or it holds no sale'
   if (reported.state === 'queued') return 'it is queued: the next attempt checks it'
-  return 'it changed meanwhile: check it again'
+  return 'it has changed in the meantime: check it again'
 }

@@ -200,7 +200,7 @@ async function repairOne(options: ReconcileOptions, reported: Reported, finding:
 
 /** What came of a repair; of null, see changeFor. */
 function attemptOf({ course, standing }: Finding, result: PairResult | null): Pick<Finding, 'repaired' | 'words'> {
-  if (result === null) return { repaired: false, words: 'it has changed meanwhile: run reconcile again' }
+  if (result === null) return { repaired: false, words: 'it has changed in the meantime: run reconcile again' }
   if (standing === 'dangling') {
     const isDeleted = result.kind !== 'failure'
     return { repaired: isDeleted, words: isDeleted ? deletedText(course) : result.failure.message }

@@ -129,7 +129,7 @@ function judgeChange(answer: Answer, asked: PersonInCourse & Change): Judged<Cha
   // An LMS ignores a field that it doesn't know, and enrolls the caller if it finds no user
   // (recorded: enrollment-v1.json, 'neither user nor e-mail: the caller is enrolled').
   if (user !== asked.username) {
-    const message = 'The LMS enrolled another user than requested: this service does not support its version'
+    const message = 'The LMS enrolled a different user than requested: this service does not support its version'
     return failed({ kind: 'misconfigured', endpoint, status, message })
   }
   const isAsked = course.course_id === asked.course && active === (asked.is_active ?? active)

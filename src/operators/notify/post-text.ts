@@ -43,7 +43,7 @@ export function createTextPoster({ url, timeoutMs = POST_TIMEOUT_MS }: { url: st
 
 const refusalText = (status: number): string =>
   status >= 300 && status < 400
-    ? `the receiver redirects (${status}), and redirects are not followed: set LERNITO_NOTIFY_URL to the address that answers itself`
+    ? `the receiver redirects (${status}), and redirects are not followed: set LERNITO_NOTIFY_URL to the address that does not redirect`
     : `the receiver answered ${status}`
 
 /**

@@ -33,7 +33,7 @@ export function newsText({ notices, over }: News, console: ConsoleUrl): string {
 /** The text of a test. */
 export function testText(console: ConsoleUrl): string {
   const where = console === null ? '' : ` The console is at ${console}`
-  return `${NAME}: this is a test notification. You need to do nothing.${where}`
+  return `${NAME}: this is a test notification. You don’t need to do anything.${where}`
 }
 
 function noticeText(notice: NoticeRow, console: ConsoleUrl): string {
@@ -103,7 +103,7 @@ function eventsText({ code, first_at: since, detail }: NoticeRow, console: Conso
 const endText = ({ kind }: NoticeRow): string =>
   kind === 'lms'
     ? 'the LMS is available again, and queued deliveries are retried.'
-    : 'no event waits for the shop’s endpoint for long any more.'
+    : 'events no longer wait long for the shop’s endpoint.'
 
 function moreText(more: readonly NoticeRow[], console: ConsoleUrl): string {
   const deliveries = more.reduce((sum, { kind, count }) => sum + (kind === 'delivery' ? count : 0), 0)

@@ -55,5 +55,5 @@ export async function joinAsGuest({
 const lost = (): AppError =>
   new AppError(
     'lease.lost',
-    'The command stopped calling the LMS, because a service started meanwhile, or the database got no heartbeat from the command in time. Run it again.',
+    'The command stopped calling the LMS, because a service started in the meantime, or the database got no heartbeat from the command in time. Run it again.',
   )

@@ -114,7 +114,7 @@ export const databaseUrl = z
   .string()
   .refine((text) => !/^mysql:.*\?tls=(?!(verify|off)$)/s.test(text), {
     error:
-      'has another value of tls than verify and off. End it with ?tls=verify, or with ?tls=off inside your own network',
+      'has a value of tls other than verify or off. End it with ?tls=verify, or with ?tls=off inside your own network',
     abort: true,
   })
   .refine((text) => /^sqlite:.+/.test(text) || mysqlServerOf(text) !== null, {

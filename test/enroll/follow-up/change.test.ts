@@ -123,7 +123,7 @@ for (const [happens, act] of [...ORDERED, ...CARRIED_OUT]) {
     const findings = await repaired(bench, () => act(bench, id))
     assert.deepEqual(
       findings.map((finding) => [finding.course, finding.repaired, finding.words]),
-      [[HONOR, false, 'it has changed meanwhile: run reconcile again']],
+      [[HONOR, false, 'it has changed in the meantime: run reconcile again']],
     )
     assert.deepEqual(await rowsOf(bench), [])
   })

@@ -153,7 +153,9 @@ test('a delivery that is replayed during its check stays queued', async (t) => {
     await bench.operations.replay({ ids: [id], by: 'ada' })
     return found
   }
-  assert.deepEqual(await bench.check([id], { account }), [{ id, failure: 'it changed meanwhile: check it again' }])
+  assert.deepEqual(await bench.check([id], { account }), [
+    { id, failure: 'it has changed in the meantime: check it again' },
+  ])
   const { standings } = await factsIn(bench.db, id)
   assert.deepEqual([(await bench.row(id)).state, standings], ['queued', {}])
 })

@@ -143,7 +143,7 @@ test('events that wait for an hour give one text with the last error and a link,
   await pass(60)
   await db.deleteFrom('outbox').execute()
   await pass(3)
-  assert.deepEqual(chat.texts.slice(1), ['lernito-openedx: no event waits for the shop’s endpoint for long any more.'])
+  assert.deepEqual(chat.texts.slice(1), ['lernito-openedx: events no longer wait long for the shop’s endpoint.'])
 })
 
 test('an endpoint that answered 410 gives a text within a minute, even if its events were late before', async (t) => {
@@ -174,5 +174,5 @@ test('an event that was given up is told after it was late, and its end only whe
   ])
   await db.deleteFrom('outbox').execute()
   await pass(3)
-  assert.deepEqual(chat.texts.slice(2), ['lernito-openedx: no event waits for the shop’s endpoint for long any more.'])
+  assert.deepEqual(chat.texts.slice(2), ['lernito-openedx: events no longer wait long for the shop’s endpoint.'])
 })

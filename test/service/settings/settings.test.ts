@@ -127,7 +127,7 @@ const WRONG = [
     texts: ['require', 'on', '', 'verify&ssl=true', 'off#'].map(
       (tls) => `mysql://lernito:secret@db/lernito?tls=${tls}`,
     ),
-    says: 'has another value of tls than verify and off. End it with ?tls=verify, or with ?tls=off inside your own network.',
+    says: 'has a value of tls other than verify or off. End it with ?tls=verify, or with ?tls=off inside your own network.',
   },
   { name: 'LERNITO_LOG_LEVEL', texts: ['loud', 'INFO'], says: 'must be debug, info, warn or error.' },
 ]
@@ -168,7 +168,7 @@ for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']
       assert.match(warnings[0] ?? '', new RegExp(`^${name} is shorter than 16 characters`))
     }
     assert.deepEqual(read({ [name]: 'sixteen-letters!' }).warnings, [])
-    assert.match(read({ [name]: 'a-secret-of-this-shop ' }).warnings.join('\n'), new RegExp(`^${name} .*white space`))
+    assert.match(read({ [name]: 'a-secret-of-this-shop ' }).warnings.join('\n'), new RegExp(`^${name} .*whitespace`))
   })
 }
 
@@ -192,7 +192,7 @@ for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']
     assert.match(read({ [name]: key(23) }).warnings.join('\n'), new RegExp(`^${name} .*fewer than 24 bytes`))
     for (const text of [key(24), key(64), key(25), 'WHSEC_is-no-prefix', ' whsec_no-prefix']) {
       assert.deepEqual(
-        read({ [name]: text }).warnings.filter((one) => !one.includes('white space')),
+        read({ [name]: text }).warnings.filter((one) => !one.includes('whitespace')),
         [],
       )
     }
