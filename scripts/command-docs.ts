@@ -13,9 +13,9 @@ const INTRODUCTION = `# Commands
 Run a command [where the service runs](../how-to/install.md#run-a-command), as the same user and with the same
 [settings](settings.md), because it works on the service's database.
 
-With \`--help\`, each command prints the text below and examples. Unless that says otherwise, the exit code is 0 if
-everything was done, 1 if something was not, and 2 for wrong usage. With \`--json\`, a command that has the option prints
-a JSON object. The results of reconcile are [standings](states-and-reasons.md#standings).
+With \`--help\`, a command prints the text below and examples. Unless that says otherwise, the exit code is 0 if
+everything was done, 1 if something was not, and 2 for wrong usage. Most take \`--json\`, which prints a JSON object. The
+results of reconcile are [standings](states-and-reasons.md#standings).
 
 Not listed here are \`serve\` and \`migrate\`, which the installation runs for you, [\`doctor\`](doctor.md), and
 \`sandbox\`, \`send\` and \`events listen\` for [development](sandbox.md).

@@ -57,7 +57,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
   },
   'Console and messages': {
     'the console is off: set …, or remove LERNITO_CONSOLE_CLIENT_ID':
-      'The console lacks a setting, but the service accepts webhooks. Set what is missing, and restart the service.',
+      'The service accepts webhooks all the same. Set what is missing, and restart the service.',
     'turned away from the console: not staff': 'To let `actor` in, make them active staff in the LMS.',
     'console sign-in failed': 'If `reason` names the OAuth application, correct it in the LMS.',
     'a person could not be erased; erase them again in the console':
