@@ -104,6 +104,14 @@ test('the index names every page of docs except single decisions', () => {
   )
 })
 
+test('every table begins with its header, so none is cut by an empty line', () => {
+  const cut = PAGES.flatMap((page) => {
+    const text = readDocument(page).replace(/^```.*?^```$/gms, '')
+    return [...text.matchAll(/(?<!^ *\|.*\n)^\|.*\n(?!\| *:?-)/gm)].map(([row]) => `${page}: ${row}`)
+  })
+  assert.deepEqual(cut, [])
+})
+
 test('every picture of docs is shown on a page', () => {
   const shown = new Set(LINKS.map(({ target }) => target))
   const pictures = globSync('docs/pictures/*', { cwd: ROOT })
