@@ -153,7 +153,7 @@ for (const { kind, replicas, skip } of [
     const { seed, random } = seededRandom()
     await sell({ url: running[0]?.url ?? '', email: 'nobody@example.com', courseIds: [DEMO] })
     await until('the catalogue', () => storedCourse(url))
-    const rounds = createRounds({ withinMs: 60_000, most: 25 })
+    const rounds = createRounds({ withinMs: 30_000, most: 25 })
     while (rounds.next()) {
       const name = `Name ${rounds.done()}`
       names.push(name)

@@ -38,7 +38,7 @@ test('when the service on SQLite is killed again and again, the shop gets every 
   moody(receiver, random)
   const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0', ...eventsEnv(receiver) }
   const serve = () => startServe({ t, folder, lmsUrl: lms.url, env })
-  const rounds = createRounds({ withinMs: 120_000, most: KILLS })
+  const rounds = createRounds({ withinMs: 60_000, most: KILLS })
   let serving = await serve()
   while (rounds.next()) {
     const loading = sales({ name: `round${rounds.done()}`, count: SALES, random }).map((sale) =>
@@ -73,7 +73,7 @@ test('when one of three replicas on MariaDB is killed again and again, the shop 
   const folder = temporaryFolder(t)
   const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
   const replicas = await Promise.all(Array.from({ length: REPLICAS }, serve))
-  const rounds = createRounds({ withinMs: 120_000, most: KILLS })
+  const rounds = createRounds({ withinMs: 60_000, most: KILLS })
   while (rounds.next()) {
     const loading = sales({ name: `round${rounds.done()}`, count: SALES, random }).map((sale, i) =>
       sell({ url: replicas[i % REPLICAS]?.url ?? '', ...sale }),

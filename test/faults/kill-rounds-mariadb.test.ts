@@ -28,7 +28,7 @@ test('when one of three replicas on MariaDB is killed under load, again and agai
   const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
 
   const replicas = await Promise.all(Array.from({ length: REPLICAS }, serve))
-  const rounds = createRounds({ withinMs: 120_000 })
+  const rounds = createRounds({ withinMs: 60_000 })
   let cutShort = 0
   let freed = 0
   const note = (replica: (typeof replicas)[number] | undefined): void => {

@@ -31,7 +31,7 @@ test('when the service on SQLite is killed under load, again and again, every ac
   let undisturbedMs = (await load(serving, 'undisturbed')) ?? 0
   assert.equal(ledger.counts(await lms.state()).answered(200), SALES)
 
-  const rounds = createRounds({ withinMs: 120_000 })
+  const rounds = createRounds({ withinMs: 60_000 })
   let cutShort = 0
   while (rounds.next()) {
     const loading = load(serving, `round${rounds.done()}`)
