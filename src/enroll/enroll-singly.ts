@@ -97,7 +97,7 @@ async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<
  */
 async function disallowAnd(result: PairResult, pair: Pair): Promise<PairResult> {
   const deleted = await pair.lms.disallow(await pair.acquire(), pair)
-  return deleted.ok ? result : failed(deleted.failure)
+  return deleted.ok ? result : inDoubt(failed(deleted.failure))
 }
 
 /** The account of a person, activated or not. */

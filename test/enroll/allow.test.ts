@@ -80,6 +80,16 @@ test('a failure after making the allowance leaves the effect unknown; one before
   }
 })
 
+test('a failure to delete the allowance after enrolling who has not activated leaves the effect unknown', async (t) => {
+  const singly = await startSingly(t)
+  await singly.people({ email: NEW, username: 'newcomer', active: false })
+  const path = '/api/enrollment/v1/enrollment_allowed/'
+  await singly.faults([{ method: 'DELETE', path, status: 429, retryAfter: 1 }])
+  const { result } = await singly.enroll(NEW)
+  assert.equal((await singly.enrollmentsOf(NEW)).length, 1)
+  assert.equal(result.kind === 'failure' && result.failure.mayHaveTakenEffect, true)
+})
+
 test('a failure after deleting an allowance to make it again leaves the effect unknown', async (t) => {
   const singly = await startSingly(t)
   await singly.seed({ allowances: [{ ...open, auto_enroll: false }] })
