@@ -5,6 +5,7 @@ import { auditedChange, type EventDraft, type TransactionContext, type WriteCont
 import { readDeliveries, storeLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
 import { type Attempted, type ClaimedOrder, endHolds, isOf, linesAfterAttempt, resultAfter } from './claimed-order.ts'
+import { orderAgain } from './keepers.ts'
 import type { WithdrawableRow } from './withdrawable.ts'
 import { describeWithdrawal, type WithdrawalResult } from './withdrawal.ts'
 
@@ -46,6 +47,8 @@ export async function endOrder(
       .execute()
     await storeLines(trx, [{ id, before: delivery.lines, lines }])
     await markKeepers(writing, result)
+    // It has ended in the courses of its orders only: in others, it may still be kept for what an operator did.
+    await orderAgain(writing, [{ id, state: 'queued', lines }])
     const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
     const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
     const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }

@@ -98,8 +98,10 @@ export async function readKept(
 }
 
 /**
- * Makes orders due again that left a course to one of these sales, if it has ended without the course, or if a correction has
- * taken its place. They look again for what keeps it. Not called when an operator handles a sale (see decision 22).
+ * Makes orders due again that left a course to one of these sales, if it has ended without the course, if a correction has
+ * taken its place, or if it was withdrawn: its own order may have looked at another account. They look again for what keeps
+ * it, and until their ends, their deliveries are no longer withdrawn. Not called when an operator handles a sale (see
+ * decision 22).
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
@@ -115,16 +117,24 @@ export async function orderAgain(
   const ids = [...new Set(found.map((line) => line.delivery_id))]
   if (ids.length === 0) return
   await lockDeliveries({ trx }, ids)
-  const rows = (await linesOf(trx, ids)).map(({ id, lines: before }) => {
+  const isLeft = ({ course, withdrawal }: Line): boolean => {
+    const keeper = keepers.get(withdrawal?.result?.keptBy ?? '')
+    return keeper !== undefined && !(isLive(keeper) && wants(keeper, course))
+  }
+  const reopened = (await linesOf(trx, ids)).filter(({ lines }) => lines.some(isLeft))
+  const rows = reopened.map(({ id, lines: before }) => {
     const lines = before.map((line): Line => {
-      const { course, withdrawal } = line
-      const keeper = keepers.get(withdrawal?.result?.keptBy ?? '')
-      if (withdrawal === null || keeper === undefined || (isLive(keeper) && wants(keeper, course))) return line
+      const { withdrawal } = line
+      if (withdrawal === null || !isLeft(line)) return line
       return { ...line, withdrawal: { ...withdrawal, dueAt: at, endedAt: null, result: null } }
     })
     return { id, before, lines }
   })
   await storeLines(trx, rows)
+  for (const { id } of rows) {
+    const withdrawn = trx.updateTable('deliveries').where('id', '=', id).where('state', '=', 'withdrawn')
+    await withdrawn.set({ state: 'handled' }).execute()
+  }
 }
 
 /** Whether a delivery has a course that it was left, if only because whoever handled it since left the buyer there. */

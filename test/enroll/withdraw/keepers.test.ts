@@ -130,6 +130,26 @@ test('but not if that sale had given it before, and only a repeat of it has fail
   assert.deepEqual(await activeIn(), [`${OLD} ${DEMO}`, `${OLD} ${PYTHON}`].sort(), await log(again))
 })
 
+test('but if that fails, the refunded sale is not withdrawn, and a refund of it takes the buyer out', async () => {
+  await register()
+  const single = await sold(OLD)
+  await lms.faults([{ path: '/api/courses/v1/courses/{id}', status: 500, body: 'no' }])
+  const bundle = await sold(OLD, [DEMO, 'course-v1:No+Such+Course', 'no key'])
+  assert.deepEqual((await refund({ email: OLD, courseIds: [DEMO], sale: single })).json, verified(bundle))
+  await lms.noFaults()
+  await lms.faults(FAILING)
+  await until('the last attempt', async () => {
+    await db.updateTable('deliveries').set({ due_at: 0 }).where('state', '=', 'queued').execute()
+    await db.updateTable('delivery_lines').set({ withdrawal_attempts: 1000 }).execute()
+    await bringForward()
+    return (await operations.timeline(single)).some(({ kind }) => kind === 'refund_failed') || undefined
+  })
+  assert.deepEqual([await stateOf(bundle), await stateOf(single)], ['needs_attention', 'handled'], await log(single))
+  await lms.noFaults()
+  const { status } = await refund({ email: OLD, courseIds: [DEMO], sale: single })
+  assert.deepEqual([status, await activeIn(), await stateOf(single)], [200, [], 'withdrawn'], await log(single))
+})
+
 test('so is one that was left to a sale to the buyer’s new address', async () => {
   await register()
   const single = await sold(OLD)
@@ -142,6 +162,21 @@ test('so is one that was left to a sale to the buyer’s new address', async () 
   await allEnded()
   assert.deepEqual([await stateOf(bundle), await stateOf(single)], ['needs_attention', 'withdrawn'])
   assert.deepEqual(await activeIn(), [], await log(single))
+})
+
+test('the buyer’s account loses a course that a refund left to a sale to the address before, when that is refunded', async () => {
+  await register()
+  const single = await sold(OLD)
+  await move()
+  const { headers } = await product.sell({ email: OLD, name: 'Again' })
+  const again = String(headers['x-lernito-delivery'])
+  assert.equal(await stateOf(again), 'pre_enrolled')
+  assert.deepEqual((await refund({ email: OLD, sale: single })).json, verified(again))
+  assert.deepEqual(await activeIn(), [`${NEW} ${DEMO}`])
+  await refund({ email: OLD, sale: again })
+  await ordersEnded()
+  assert.deepEqual([await stateOf(single), await stateOf(again)], ['withdrawn', 'withdrawn'])
+  assert.deepEqual(await activeIn(), [], await log(again))
 })
 
 test('a refund that comes again names no sale that was taken out of the course since', async () => {
