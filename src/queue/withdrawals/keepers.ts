@@ -99,13 +99,14 @@ export async function readKept(
 
 /**
  * Makes orders due again that left a course to one of these sales, if it has ended without the course, if a correction has
- * taken its place, or if it was withdrawn: its own order may have looked at another account. They look again for what keeps
- * it, and until their ends, their deliveries are no longer withdrawn. Not called when an operator handles a sale (see
- * decision 22).
+ * taken its place, or if it was withdrawn. They look again for what keeps it, and until their ends, their deliveries are no
+ * longer withdrawn. Not called when an operator handles a sale (see decision 22).
+ * @param isSeen whether the end of the sale has taken care of a line that was left to it
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   sales: readonly WithLines<Pick<DeliveryRow, 'id' | 'state'>>[],
+  isSeen: (line: Line) => boolean = () => false,
 ): Promise<void> {
   if (sales.length === 0) return
   const keepers = new Map(sales.map((sale) => [sale.id, sale]))
@@ -117,9 +118,9 @@ export async function orderAgain(
   const ids = [...new Set(found.map((line) => line.delivery_id))]
   if (ids.length === 0) return
   await lockDeliveries({ trx }, ids)
-  const isLeft = ({ course, withdrawal }: Line): boolean => {
-    const keeper = keepers.get(withdrawal?.result?.keptBy ?? '')
-    return keeper !== undefined && !(isLive(keeper) && wants(keeper, course))
+  const isLeft = (line: Line): boolean => {
+    const keeper = keepers.get(line.withdrawal?.result?.keptBy ?? '')
+    return keeper !== undefined && !(isLive(keeper) && wants(keeper, line.course)) && !isSeen(line)
   }
   const reopened = (await linesOf(trx, ids)).filter(({ lines }) => lines.some(isLeft))
   const rows = reopened.map(({ id, lines: before }) => {
