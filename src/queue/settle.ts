@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
-import { isWanted, type Line, withFacts } from '../sale/line.ts'
+import { hasOrder, isWanted, type Line, withFacts } from '../sale/line.ts'
 import { isDone, isStopped, type Progress, type Settlement, STOPPED_STATES, stateAfter } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change, TransactionContext } from './events.ts'
@@ -118,6 +118,11 @@ async function writeLines(
     lines: linesAfter(lines, { effect, settlement }),
   }))
   await storeLines(trx, changed)
+  // That goes on without what is to be withdrawn: the shop has not sold the rest anew, so the next attempt reads it first.
+  const parts = rows.filter((row) => row.effect === 'outdated' && hasOrder(row)).map(({ id }) => id)
+  if (parts.length > 0) {
+    await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', 'in', parts).execute()
+  }
   return new Map(changed.map(({ id, lines }) => [id, lines]))
 }
 

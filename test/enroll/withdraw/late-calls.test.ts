@@ -171,6 +171,23 @@ describe('a sale after an unenrolling call that the LMS carries out late', () =>
   })
 })
 
+test('a refund of a part during the call forgets nothing of the rest: who is unenrolled there since stays out', async () => {
+  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1, times: 1 }])
+  const selling = sold(ALICE, [DEMO, PYTHON])
+  await hold.arrived()
+  const refunding = refund()
+  await until('the refund', async () => (await openOrders()).length === 1 || undefined)
+  const [id = ''] = (await openOrders()).map(({ deliveryId }) => deliveryId)
+  await lms.faults([{ method: 'POST', path: BULK, status: 429, retryAfter: 2, times: 1 }])
+  land()
+  await isActiveIn([DEMO, PYTHON])
+  await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'audit', active: false }] })
+  await Promise.all([selling, refunding])
+  await ordersEnded()
+  await until('the end', async () => (await stateOf(id)) !== 'queued' || undefined)
+  assert.deepEqual(await activeIn(), [], await product.log(id))
+})
+
 describe('what comes while a sale waits for an unenrolling call is the newest statement', () => {
   /** A refund whose call may still land, and the same sale once more, which waits. Gives its id. */
   async function waiting(courseIds: readonly string[]): Promise<string> {
