@@ -1,6 +1,7 @@
 import { connect, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Pool } from 'undici'
+import type { Posted } from '../../queue/outbox/store-result.ts'
 import {
   codeOf,
   connectionCause,
@@ -22,19 +23,6 @@ const SEND_TIMEOUT_MS = 15_000
 const ANSWER_BYTES = 16 * 1024
 /** These statuses refuse the event, and say nothing about the next one. */
 const REFUSALS = [400, 409, 413, 422]
-
-/**
- * How an attempt ended.
- * - `sent`: the endpoint answered 2xx.
- * - `failed`: it did not, and `message` says why. `isRefusal`: it refused this event, and may accept others.
- * - `gone`: it answered 410: it wants no more events.
- * - `stopped`: this service ended the attempt. It doesn't count.
- */
-export type Posted =
-  | { readonly kind: 'sent'; readonly status: number }
-  | { readonly kind: 'failed'; readonly status: number | null; readonly message: string; readonly isRefusal: boolean }
-  | { readonly kind: 'gone'; readonly status: number; readonly message: string }
-  | { readonly kind: 'stopped' }
 
 /**
  * Posts events to the shop's endpoint, signed by Standard Webhooks. It follows no redirect, checks certificates, and

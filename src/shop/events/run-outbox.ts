@@ -1,11 +1,11 @@
 import type { AppContext } from '../../queue/open-inbox.ts'
+import { type ClaimedEvent, claimEvents } from '../../queue/outbox/claim.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
+import { type Posted, type Stored, storeResult } from '../../queue/outbox/store-result.ts'
 import type { Lease } from '../../queue/replicas/lease.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, untilStored, type WakeUp } from '../../service/lib/loop.ts'
-import { type ClaimedEvent, claimEvents } from './claim.ts'
-import { CONCURRENCY, createPoster, type Posted, type Poster } from './post-event.ts'
-import { type Stored, storeResult } from './store-result.ts'
+import { CONCURRENCY, createPoster, type Poster } from './post-event.ts'
 
 /** Commands and other replicas store events too. An idle look costs two statements. */
 const POLL_MS = 1000

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { claimEvents } from '../../../src/queue/outbox/claim.ts'
 import { openEndpoint } from '../../../src/queue/outbox/endpoint.ts'
-import { claimEvents } from '../../../src/shop/events/claim.ts'
-import type { Posted } from '../../../src/shop/events/post-event.ts'
-import { storeResult } from '../../../src/shop/events/store-result.ts'
+import { type Posted, storeResult } from '../../../src/queue/outbox/store-result.ts'
 import { only, type Replica } from '../../queue/harness.ts'
 import { setUpOutbox } from './outbox.ts'
 

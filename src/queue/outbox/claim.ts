@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Db, EndpointRow, OutboxRow } from '../../database/schema.ts'
-import type { WriteContext } from '../../queue/events.ts'
-import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
-import type { Holds } from '../../queue/replicas/holds.ts'
-import { isDue, LONGEST_WAIT_MS } from '../../queue/retry-schedule.ts'
+import type { WriteContext } from '../events.ts'
+import type { Holds } from '../replicas/holds.ts'
+import { isDue, LONGEST_WAIT_MS } from '../retry-schedule.ts'
+import { mayProbe, readEndpoint, takeProbe } from './endpoint.ts'
 
 /** An event that this replica sends. It has the hold for the events about the same delivery or course. */
 export interface ClaimedEvent extends Pick<OutboxRow, 'id' | 'about' | 'type' | 'body' | 'attempts'> {

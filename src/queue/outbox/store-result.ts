@@ -1,11 +1,23 @@
 import type { EndpointRow } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../queue/events.ts'
-import { noteAnswer, noteFailure } from '../../queue/outbox/endpoint.ts'
-import type { Holds } from '../../queue/replicas/holds.ts'
-import { nextAttemptAt } from '../../queue/retry-schedule.ts'
+import type { WriteContext } from '../events.ts'
+import type { Holds } from '../replicas/holds.ts'
+import { nextAttemptAt } from '../retry-schedule.ts'
 import { type ClaimedEvent, holdOf } from './claim.ts'
-import type { Posted } from './post-event.ts'
+import { noteAnswer, noteFailure } from './endpoint.ts'
+
+/**
+ * How an attempt ended.
+ * - `sent`: the endpoint answered 2xx.
+ * - `failed`: it did not, and `message` says why. `isRefusal`: it refused this event, and may accept others.
+ * - `gone`: it answered 410: it wants no more events.
+ * - `stopped`: this service ended the attempt. It doesn't count.
+ */
+export type Posted =
+  | { readonly kind: 'sent'; readonly status: number }
+  | { readonly kind: 'failed'; readonly status: number | null; readonly message: string; readonly isRefusal: boolean }
+  | { readonly kind: 'gone'; readonly status: number; readonly message: string }
+  | { readonly kind: 'stopped' }
 
 /** What was stored for an event. `retryAt`: when it is sent again, ms since 1970; null: no more, or it was sent. */
 export interface Stored {
