@@ -100,15 +100,35 @@ test('on a phone, the key of a cause has a line of its own rather than a break a
   assert.ok(heights.length > 0 && heights.every((height) => height < 25), `${heights}`)
 })
 
-test('rows are low at 1280 px and short cards at 390 px', async () => {
+test('the times of a cause begin at the left edge if they go on in the next line', async () => {
+  const { page } = await openConsole(browser, product)
+  const begins: number[] = []
+  for (let width = 730; width <= 1000; width += 30) {
+    await page.setViewportSize({ width, height: 900 })
+    const found = await page
+      .locator('.need small')
+      .evaluateAll((all) =>
+        all.map((one) => (one.getClientRects()[0]?.left ?? 0) - (one.parentElement?.getBoundingClientRect().left ?? 0)),
+      )
+    begins.push(...found.filter((left) => left < 20)) // those further right stand behind a title
+  }
+  assert.ok(begins.length > 0)
+  assert.deepEqual([...new Set(begins)], [0])
+})
+
+test('rows are low at 1280 px; at 390 px they are short cards, which cut no outcome', async () => {
   for (const { colorScheme, viewport } of LOOKS.filter((one) => one.colorScheme === 'light')) {
     const { page } = await openConsole(browser, product, { colorScheme, viewport })
     await open(page, '/deliveries')
     const heights = await page
       .locator('tbody tr:not(.day)')
       .evaluateAll((rows) => rows.map((one) => one.getBoundingClientRect().height))
-    const most = viewport.width === 390 ? 80 : 49.5
+    const most = viewport.width === 390 ? 100 : 49.5
     assert.ok(heights.length === 50 && heights.every((height) => height <= most), `${Math.max(...heights)}`)
+    const cut = await page
+      .locator('td:has(> .outcome)')
+      .evaluateAll((cells) => cells.map((one) => one.scrollWidth - one.clientWidth))
+    assert.deepEqual([...new Set(cut)], [0])
   }
 })
 

@@ -45,7 +45,10 @@ test('the page of courses has what was sold by name, and what the LMS says; who 
     /Closed for enrolment course-v1:Lernito\+Closed\+2026 closed enrollment ended .* 1 1 0 0 Page in the LMS/,
   )
   assert.match(others, /Demonstration Course course-v1:edX\+DemoX\+Demo_Course open no end 2 1 0 1 Page in the LMS/)
-  assert.match(others, /Courses: 4\. Sold: 6, of which 2 are enrolled, 0 wait, 4 have problems/)
+  assert.match(
+    others,
+    /Courses: 4\. Sold: 6, of which enrolled: 2, waiting: 0, with problems: 4, handled: 0, withdrawn: 0\./,
+  )
   assert.match(others, /8 more courses of the LMS were not sold in this time/)
 })
 
