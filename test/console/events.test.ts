@@ -37,7 +37,7 @@ test('the page shows what waits and why, and an operator sends again after a 410
   receiver.answer(null)
   const answered = await someone.send('/events/send-again')
   assert.equal(answered.status, 303)
-  assert.match(answered.location, /\/events\?again=0$/)
+  assert.match(answered.location, /\/events\?done=again$/)
   await receiver.received(({ data }) => data.id === id)
   await pageWith(/The shop has every event/)
   assert.match(await someone.read('/changes'), /Sent to the shop again .* events that waited: 1, given up before: 0/)
@@ -54,7 +54,7 @@ test('while events wait, the page updates itself, and does not say that an endpo
   await pageWith(/answered 410 Gone/)
   receiver.answer(() => {}) // never answers
   await someone.send('/events/send-again')
-  const page = await someone.see('/events?again=0')
+  const page = await someone.see('/events?done=again')
   assert.match(readable(page), /Trying now: one event\. Dismiss .*The last attempt to reach the shop’s endpoint failed/)
   assert.match(page.text, /<span role="status">The last attempt/, 'a screen reader says when it works again')
   assert.match(page.text, /id="events"[\s\S]*hx-get="[^"]*\/events" hx-trigger="every 5s"[^>]* hx-target="#events"/)

@@ -31,7 +31,7 @@ export const ownPath = ({ base }: Site, url: string): string =>
 export const signInUrl = ({ base }: Site, next: string): string => `${base}/sign-in?next=${encodeURIComponent(next)}`
 
 /** What an address says of a form that was sent: another session can't read it, or it was shown before. */
-const PASSING = ['kept', 'done', 'again']
+const PASSING = ['kept', 'done']
 
 /** The longest page to return to, in bytes: the browser keeps it in a cookie. */
 const PAGE_MAX = 1024

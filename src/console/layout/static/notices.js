@@ -5,7 +5,7 @@
 const notice = document.querySelector('#notice')
 if (notice !== null) {
   const address = new URL(location.href)
-  for (const name of ['done', 'again']) address.searchParams.delete(name)
+  address.searchParams.delete('done')
   history.replaceState(history.state, '', address)
 }
 const said = notice ?? document.querySelector('main [role=alert]')

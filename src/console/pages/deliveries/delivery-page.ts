@@ -26,7 +26,7 @@ const FOLLOWED_MS = 5_000
 
 /** Adds the page of one delivery: its result and the reason, its timeline, and the actions of an operator. */
 export function addDelivery(parts: PageParts): void {
-  const { scope, operations } = parts
+  const { scope, operations, shopEvents } = parts
   const path = '/deliveries/:id'
 
   const resultUrl = ({ request, id }: { request: FastifyRequest; id: string }, done: Done): string =>
@@ -65,6 +65,12 @@ export function addDelivery(parts: PageParts): void {
     if (done.kind === 'unknown') return null
     return done.kind === 'outdated' ? leadToOutdated('handled', form, done) : resultUrl(order, done.kind)
   })
+
+  scope.form(`${path}/send-again`, async (order) => {
+    const sent = await shopEvents?.sendAgain({ id: order.id, by: order.by })
+    if (sent === undefined || sent.kind === 'unknown') return null
+    return resultUrl(order, sent.kind === 'sent' ? 'sentAgain' : 'nothingToSend')
+  })
 }
 
 /** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led to it. */
@@ -85,9 +91,9 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const here = `~/deliveries/${delivery.id}`
   const query = readQuery(queryOf(request))
   const list = queryText(query)
-  // With what was done, so that an update also brings what it came to.
-  const done = begunBy(request)
-  const url = `${here}${queryText({ ...query, ...(done === undefined ? {} : { done }) })}`
+  // With what was begun, so that an update also brings what it came to.
+  const done = queryOf(request).get('done') ?? ''
+  const url = `${here}${queryText({ ...query, done: Object.hasOwn(BEGUN, done) ? done : '' })}`
   const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const sentence = deliverySentence(delivery)
   const last = events.at(-1)
@@ -127,12 +133,6 @@ const BEGUN: Readonly<Record<keyof typeof words.begun, EventKind>> = {
   sold: 'received',
   withdrawing: 'withdrawal_requested',
 }
-const isBegun = (name: string | null): name is keyof typeof BEGUN => name !== null && Object.hasOwn(BEGUN, name)
-
-function begunBy(request: FastifyRequest): keyof typeof BEGUN | undefined {
-  const name = queryOf(request).get('done')
-  return isBegun(name) ? name : undefined
-}
 
 /** The events with which it ends, and how good each is. */
 const ENDED = {
@@ -156,10 +156,11 @@ function deliveryNoticeHtml(of: {
   isWaiting: boolean
 }): string {
   const { request, events, isWaiting } = of
-  const name = begunBy(request)
-  if (name === undefined) return doneHtml(request, words.done)
-  const { text, next } = words.begun[name]
-  const result = resultOf(events, BEGUN[name])
+  const name = queryOf(request).get('done')
+  const [begun, kind] = [textNamed(words.begun, name), textNamed(BEGUN, name)]
+  if (begun === undefined || kind === undefined) return doneHtml(request, words.done)
+  const { text, next } = begun
+  const result = resultOf(events, kind)
   if (result === null) {
     const [grade, then] = isWaiting ? ['warning', words.waits] : ['good', next]
     return noticeHtml({ request, grade, html: html`${text} ${then}` })

@@ -8,16 +8,12 @@ import { queryOf } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { type Buyers, buyerHtml, buyersOf } from '../changes-page.ts'
-import { queryText, readQuery } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.shopEvents
 const PATH = '/events'
 const SECONDS = 5
 
-/**
- * Adds the page about the events for the shop: what it does not have yet, and why. Also adds the form of a delivery's page
- * that tells the shop of it again.
- */
+/** Adds the page about the events for the shop: what it does not have yet, and why. */
 export function addEvents(parts: PageParts): void {
   const { scope, shopEvents, now } = parts
   scope.page(PATH, async ({ request }) => {
@@ -31,15 +27,8 @@ export function addEvents(parts: PageParts): void {
 
   scope.form(`${PATH}/send-again`, async ({ by }) => {
     if (shopEvents === null) return null
-    const { events } = await shopEvents.sendFailedAgain({ by })
-    return `${PATH}?again=${events}`
-  })
-
-  scope.form('/deliveries/:id/send-again', async ({ request, id, by }) => {
-    const sent = await shopEvents?.sendAgain({ id, by })
-    if (sent === undefined || sent.kind === 'unknown') return null
-    const done = sent.kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    return `/deliveries/${id}${queryText({ ...readQuery(queryOf(request)), done })}`
+    await shopEvents.sendFailedAgain({ by })
+    return `${PATH}?done=again`
   })
 }
 
@@ -53,9 +42,9 @@ interface Shown {
 function pageHtml(outbox: Outbox, of: Shown): string {
   const { request, now } = of
   const { endpoint, pending, failed, oldestAt, events } = outbox
-  const again = queryOf(request).get('again')
   const tried = pending === 0 ? words.againNone : fillCount(words.again, pending, { count: unsentText(pending) })
-  const done = again === null ? '' : noticeHtml({ request, grade: 'good', html: html`${tried}` })
+  const isDone = queryOf(request).get('done') === 'again'
+  const done = isDone ? noticeHtml({ request, grade: 'good', html: html`${tried}` }) : ''
   const oldest = oldestAt === null ? '' : html`, ${words.oldest} !${timeHtml(oldestAt)}`
   const { sentAt = null, error = null, errorAt = null } = endpoint ?? {}
   const sent = sentAt === null ? html`${words.neverSent}` : timeHtml(sentAt)
