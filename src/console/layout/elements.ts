@@ -96,24 +96,21 @@ export function olderHtml({ url, next }: { url: string; next: string | null }): 
 }
 
 /** Returns the fields of a form that its reader doesn't see: those with a value. */
-export const hiddenFields = (fields: Readonly<Record<string, string>>): string =>
-  Object.entries(fields)
+export const hiddenFields = (fields: Readonly<Record<string, string>> | URLSearchParams): string =>
+  [...new URLSearchParams(fields)]
     .map(([name, value]) => (value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`))
     .join('')
 
 /**
- * The number of the delivery's last event, as the page shows it. A form with it is not carried out after an operator has
- * changed the delivery since.
+ * The field with the number of the delivery's last event, as the page shows it. A form with it is not carried out after an
+ * operator has changed the delivery since.
  */
-export const seenField = (lastEvent: number): string => hiddenFields(seenValue(lastEvent))
-const SEEN = 'last_event'
+export const SEEN = 'last_event'
+export const seenField = (lastEvent: number): string => hiddenFields({ [SEEN]: `${lastEvent}` })
 
-/** The same as a value of a form. */
-export const seenValue = (lastEvent: number): Record<string, string> => ({ [SEEN]: `${lastEvent}` })
-
-/** Reads it from a posted form; undefined if the form has none. */
-export function seenOf(form: URLSearchParams): number | undefined {
-  const text = form.get(SEEN) ?? ''
+/** Reads it from a posted form; undefined if there is no form, or it has none. */
+export function seenOf(form: URLSearchParams | null): number | undefined {
+  const text = form?.get(SEEN) ?? ''
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
@@ -127,10 +124,6 @@ export const invalidMark = (isInvalid: boolean): string =>
 /** Returns what is wrong with a form that was sent. The script notices.js gives it the focus. */
 export const problemHtml = (text: string): string =>
   html`<p class="note warning" role="alert" id="${PROBLEM_ID}">${text}</p>`
-
-/** Returns the fields of a posted form again, except the one that a new form has of its own. */
-export const sameFields = (form: URLSearchParams): string =>
-  [...form].map(([name, value]) => (name === SEEN ? '' : hiddenFields({ [name]: value }))).join('')
 
 /**
  * Shows the result of the form that led to this page. The address can select only one of these texts.

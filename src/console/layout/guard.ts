@@ -142,10 +142,10 @@ function textHtml(request: FastifyRequest, page: string): string {
     return html`<label for="kept-${name}">${label}</label><textarea id="kept-${name}" name="${name}" rows="${rows}" cols="60" readonly>
 ${value}</textarea>`
   })
-  const choices = [...form].flatMap(([name, value]) => (CHOICES.includes(name) ? hiddenFields({ [name]: value }) : []))
-  if (fields.length + choices.length === 0) return ''
+  const choices = hiddenFields(new URLSearchParams([...form].filter(([name]) => CHOICES.includes(name))))
+  if (fields.length === 0 && choices === '') return ''
   const intro = html`<h2>${words.title}</h2><p>${words.copy} <span data-scripted hidden>${words.returns}</span></p>`
   const { pathname } = new URL(page, site.origin)
   const [action = ''] = ownPath(site, url).split('?')
-  return html`<section id="kept" class="stack" data-page="${pathname}" data-action="${action}">!${fields.length === 0 ? '' : intro}!${fields.join('\n')}!${choices.join('')}</section>`
+  return html`<section id="kept" class="stack" data-page="${pathname}" data-action="${action}">!${fields.length === 0 ? '' : intro}!${fields.join('\n')}!${choices}</section>`
 }

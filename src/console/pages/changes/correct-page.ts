@@ -6,7 +6,7 @@ import type { Changes } from '../../../queue/correct.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { EnrollmentRequest } from '../../../sale/types.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
-import { hiddenFields, seenField, seenOf, seenValue } from '../../layout/elements.ts'
+import { hiddenFields, SEEN, seenField, seenOf } from '../../layout/elements.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Answered, LmsCalls } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
@@ -27,7 +27,7 @@ export function addCorrection(parts: PageParts): void {
   scope.page(path, async ({ request, id, sent }) => {
     const delivery = await operations.show(id)
     if (delivery === null) return null
-    const here = { request, id, seen: (sent === null ? undefined : seenOf(sent)) ?? delivery.lastEvent }
+    const here = { request, id, seen: seenOf(sent) ?? delivery.lastEvent }
     const form = sent === null ? formOfDelivery(delivery) : readSaleForm(sent)
     const { above, invalid = [] } =
       sent === null
@@ -53,7 +53,7 @@ export function addCorrection(parts: PageParts): void {
         return `/deliveries/${done.id}?done=${result}`
       }
     }
-    return { values: new URLSearchParams({ ...form, ...seenValue(seen) }) }
+    return { values: new URLSearchParams({ ...form, [SEEN]: `${seen}` }) }
   })
 }
 

@@ -86,7 +86,7 @@ async function orderHtml(
     courses.map(({ course }) => course),
   )
   // What the operator saw when they opened the form, however often they sent it since.
-  const seen = (sent === null ? undefined : seenOf(sent)) ?? lastEvent
+  const seen = seenOf(sent) ?? lastEvent
   return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
 <form method="post" action="~/deliveries/${id}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>

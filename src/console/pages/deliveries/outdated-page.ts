@@ -2,7 +2,7 @@ import { html } from 'ghtml'
 import { z } from 'zod'
 import { EVENTS } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
-import { sameFields, seenField } from '../../layout/elements.ts'
+import { hiddenFields, SEEN } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import type { Crumb } from '../../layout/layout.ts'
 import type { CameTo } from '../../layout/pages.ts'
@@ -11,7 +11,6 @@ import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.outdated
 
-const ACTIONS = ['replay', 'handled', 'correct', 'withdraw'] as const satisfies (keyof typeof words.again)[]
 /** The fields that the page gets besides those of the order. */
 const [ORDER, CHANGE] = ['outdated_order', 'outdated_by']
 const changeSchema = z.object({
@@ -34,24 +33,26 @@ const PATH = '/deliveries/:id/changed'
 export function addOutdated({ scope, operations }: PageParts): void {
   scope.page(PATH, async ({ id, sent }) => {
     const here = `/deliveries/${id}`
-    const action = ACTIONS.find((one) => one === sent?.get(ORDER))
+    const action = sent?.get(ORDER)
+    const again = textNamed(words.again, action)
     // Another session can't read what was sent, and another version of the service may write something else.
     const change = changeSchema.safeParse(JSON.parse(sent?.get(CHANGE) ?? 'null')).data
-    if (sent === null || action === undefined || change === undefined) return here
+    if (sent === null || again === undefined || change === undefined) return here
     const { number, kind, by, at, detail } = change
     const form = new URLSearchParams([...sent].filter(([name]) => name !== ORDER && name !== CHANGE))
+    form.set(SEEN, `${number}`)
     const delivery = await operations.show(id)
     const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
     const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${textNamed(EVENTS, kind)?.name ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
 <p>${words.look}</p><div class="actions"><a class="button" href="~${here}">${TEXTS.operatorForm.back}</a>
-<form method="post" action="~${here}/${action}">!${sameFields(form)}!${seenField(number)}<button class="second">${words.again[action]}</button></form></div>`
+<form method="post" action="~${here}/${action}">!${hiddenFields(form)}<button class="second">${again}</button></form></div>`
     return { title: words.title, crumbs: delivery === null ? [] : crumbsOf(delivery), current: '/deliveries', main }
   })
 }
 
 /** Leads from such an order to the page about it. */
 export const leadToOutdated = (
-  action: (typeof ACTIONS)[number],
+  action: keyof typeof words.again,
   form: URLSearchParams,
   { change }: { change: Change },
 ): CameTo => ({
