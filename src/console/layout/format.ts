@@ -16,21 +16,18 @@ const NUMBER = new Intl.NumberFormat('en')
 /**
  * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day (`clock`, and to the second `time`,
  * which stands in a list that names the day), or only the day (`date`). The page is sent with it in the reader's zone; see
- * timesIn. The script times.js adds the full time on hover.
+ * timesIn. The script times.js adds the full time on hover, and writes `ago` as the time since then: `4 min ago`.
  */
 export function timeHtml(ms: number, to: Look = 'minutes'): string {
   return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${UTC.format(to, ms)}${to === 'time' ? '' : ' UTC'}</time>`
 }
-
-/** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
-export const agoHtml = (ms: number): string => timeHtml(ms, 'ago')
 
 /** A count of this age is not the one that was asked for, ms. */
 const AGED_MS = 2_000
 
 /** Says how old a count is, if it took so long that the page shows the one before. Both times are ms since 1970. */
 export const countedHtml = (at: number, now: number): string =>
-  now - at < AGED_MS ? '' : html`<p class="quiet">${TEXTS.counted} !${agoHtml(at)}.</p>`
+  now - at < AGED_MS ? '' : html`<p class="quiet">${TEXTS.counted} !${timeHtml(at, 'ago')}.</p>`
 
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
 const saidHtml = (ms: number): string =>

@@ -6,7 +6,7 @@ import type { DeliveryState } from '../../sale/types.ts'
 import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
-import { agoHtml, courseUrl, durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
+import { courseUrl, durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
 import { boundsOf, type Period, periodHtml } from '../layout/period.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
@@ -139,11 +139,11 @@ function leadHtml({ catalogue, since, until }: View): string {
   const lead =
     checkedAt === null
       ? html`<p class="intro">${words.unasked}</p>`
-      : html`<p class="intro">${words.sold} !${timeHtml(since)} !${until === null ? '' : html`${words.soldUntil} !${timeHtml(until)} `}${words.said} !${agoHtml(checkedAt)}.</p>`
+      : html`<p class="intro">${words.sold} !${timeHtml(since)} !${until === null ? '' : html`${words.soldUntil} !${timeHtml(until)} `}${words.said} !${timeHtml(checkedAt, 'ago')}.</p>`
   const failed =
     failure === null
       ? ''
-      : html`<p class="note warning">${words.failed} !${agoHtml(failure.at)}: ${failure.message}. ${words.stays}</p>`
+      : html`<p class="note warning">${words.failed} !${timeHtml(failure.at, 'ago')}: ${failure.message}. ${words.stays}</p>`
   return lead + failed
 }
 
@@ -235,7 +235,7 @@ function changeHtml(change: Change | null, { since }: View): string {
   const called = was.name === null || was.name === name ? [] : [html`${words.called} <bdi>${was.name}</bdi>`]
   const state = was.reason === reason ? [] : [html`${words.states[was.reason ?? 'open']}`]
   if (called.length + state.length === 0) return ''
-  return html`<small class="quiet">${words.changed} !${agoHtml(was.until)}, ${words.before} !${[...called, ...state].join(', ')}</small>`
+  return html`<small class="quiet">${words.changed} !${timeHtml(was.until, 'ago')}, ${words.before} !${[...called, ...state].join(', ')}</small>`
 }
 
 /** What an operator can do about the problems of a course in the time of this page; else, its page in the LMS. */

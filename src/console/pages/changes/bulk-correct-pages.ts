@@ -7,7 +7,7 @@ import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { differenceHtml, figureHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
-import { agoHtml, fillCount, numberText } from '../../layout/format.ts'
+import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { queryOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
@@ -242,6 +242,6 @@ function buyerCells(item: Summary, view: Preview): string[] {
     html`<div>!${has}</div>`,
     html`<div>!${sold}</div>`,
     html`<div>${then}</div>`,
-    html`<div>!${agoHtml(receivedAt)}</div>`,
+    html`<div>!${timeHtml(receivedAt, 'ago')}</div>`,
   ]
 }

@@ -9,9 +9,9 @@ import { type CourseLine, courseLines, hasOrder } from '../../../sale/line.ts'
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
-import { agoHtml, durationText, factHtml, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
+import { durationText, factHtml, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { dayAt, dayName } from '../../layout/zone.ts'
+import { dayAt, dayName, type Look } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.deliveries
@@ -55,16 +55,14 @@ function daysHtml(items: readonly Summary[], of: Table): string {
     const name = dayName({ day, now, zone })
     const heading = html`<tr role="row" class="day"><th class="day-name" role="rowheader" scope="rowgroup" colspan="${words.columns.length}">${name}</th></tr>`
     const isToday = day === dayAt(now, zone)
-    const rows = ofDay.map((item) => rowHtml(item, of, isToday ? agoHtml : timeOfDayHtml))
+    const rows = ofDay.map((item) => rowHtml(item, of, isToday ? 'ago' : 'clock'))
     return html`<tbody role="rowgroup" id="day-${day}">!${heading}!${rows.join('\n')}</tbody>`
   })
   return groups.join('\n')
 }
 
-const timeOfDayHtml = (at: number): string => timeHtml(at, 'clock')
-
 /** The id of a row lets an update keep the rows that are still there. */
-function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = agoHtml): string {
+function rowHtml(item: Summary, of: Table, look: Look = 'ago'): string {
   const { list = '', isSelectable = false } = of
   const { courseName } = of.request
   const { id, state, email, name, activeAt, source, reason } = item
@@ -79,7 +77,7 @@ function rowHtml(item: Summary, of: Table, whenHtml: (at: number) => string = ag
 <td role="cell"><a class="row-link" href="~/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a>!${pick}</td>
 <td role="cell">!${coursesHtml(item, courseName)}</td>
 <td role="cell"!${why}><span class="outcome">!${outcomeLineHtml(item, of)}</span></td>
-<td role="cell">!${whenHtml(activeAt)}</td></tr>`
+<td role="cell">!${timeHtml(activeAt, look)}</td></tr>`
 }
 
 /** A course key without the beginning that all new keys share. */
@@ -156,7 +154,7 @@ function waitHtml({ attempts, dueAt }: Summary, { outage, now }: Table['parts'])
     return html`<span title="${down.failure.message}">${TEXTS.status.lms[down.kind]}; ${outcomeWords.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now()) return html`${outcomeWords.attempting}`
-  return html`${outcomeWords.next} !${agoHtml(dueAt)}; ${outcomeWords.failed}`
+  return html`${outcomeWords.next} !${timeHtml(dueAt, 'ago')}; ${outcomeWords.failed}`
 }
 
 /**

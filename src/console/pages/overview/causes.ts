@@ -4,7 +4,7 @@ import { isMarkable, type MarkedCause } from '../../../operators/reports/cause-m
 import { REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { differenceHtml, hiddenFields } from '../../layout/elements.ts'
-import { agoHtml, fillCount, numberText, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import type { Period } from '../../layout/period.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { queryText } from '../deliveries/list-filters.ts'
@@ -63,9 +63,9 @@ function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Con
     waitsFor !== null || state === 'rejected'
       ? html`<a class="button second" href="${list}">${fillCount(words.attention.open, count)}</a>`
       : correct + replay
-  const first = count === 1 ? '' : html`${words.attention.first} !${agoHtml(firstAt)}, `
+  const first = count === 1 ? '' : html`${words.attention.first} !${timeHtml(firstAt, 'ago')}, `
   return html`<li class="need" id="cause-${state}-${code}-${course ?? ''}"><strong class="figure">${numberText(count)}</strong>
-<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${agoHtml(lastAt)}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, asked)}</div>
+<div><h3><a href="${list}">${title}!${key}</a></h3> <small class="quiet">!${first}${words.attention.last} !${timeHtml(lastAt, 'ago')}</small><p class="quiet">!${looksLike}${todoMany}</p>!${markHtml(cause, asked)}</div>
 <div class="actions">!${action}</div></li>`
 }
 

@@ -6,7 +6,7 @@ import type { Overview } from '../../../operators/reports/overview.ts'
 import { type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
 import { courseNameHtml, namedHtml } from '../../layout/course-names.ts'
 import { factsHtml, figureHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, countedHtml, durationText, fillCount, numberText } from '../../layout/format.ts'
+import { countedHtml, durationText, fillCount, numberText, timeHtml } from '../../layout/format.ts'
 import { boundsOf, type Period, periodHtml } from '../../layout/period.ts'
 import { queryOf } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
@@ -141,8 +141,8 @@ function quietHtml({ senders, events, breaker, backlog }: View): string {
   const { facts } = words.healthy
   const lms = html`${TEXTS.status.lms[breaker.kind]}, ${fillCount(TEXTS.counts.queued, backlog.queued)}`
   return factsHtml([
-    [facts.webhook, signed === 0 ? '' : html`!${agoHtml(signed)}, ${facts.signed}`],
-    [facts.result, sent === null ? '' : html`!${agoHtml(sent)}, ${facts.accepted}`],
+    [facts.webhook, signed === 0 ? '' : html`!${timeHtml(signed, 'ago')}, ${facts.signed}`],
+    [facts.result, sent === null ? '' : html`!${timeHtml(sent, 'ago')}, ${facts.accepted}`],
     [facts.now, lms],
   ])
 }

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { type FormLately, isAcceptedAgain, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
 import { copyButton, copyHtml, factsHtml, refreshes } from '../../layout/elements.ts'
-import { agoHtml, fillCount, signatureHtml, timeHtml } from '../../layout/format.ts'
+import { fillCount, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.connectShop
@@ -91,7 +91,7 @@ function refusedHtml({ senders: { refused } }: Shop): string {
   if (latest === undefined) return ''
   const { count, lastAt, address } = latest
   const from = address === '' ? '' : html` ${words.from} <code>${address}</code>`
-  return html`<p><span class="state needs-attention">${fillCount(words.refused, count)}</span> !${agoHtml(lastAt)}!${from}: ${words.refusedWhy} <a href="~/refused">${words.findCause}</a></p>`
+  return html`<p><span class="state needs-attention">${fillCount(words.refused, count)}</span> !${timeHtml(lastAt, 'ago')}!${from}: ${words.refusedWhy} <a href="~/refused">${words.findCause}</a></p>`
 }
 
 /** A command that sends a signed sale. The bytes of the body are signed as they are. */

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isDone } from '../../../sale/types.ts'
 import { copyHtml, factsHtml, listTable, noticeHtml } from '../../layout/elements.ts'
-import { agoHtml, fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../layout/format.ts'
 import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { CHECK_STATUSES, type ChecksRun, type PageParts } from '../../parts.ts'
@@ -202,7 +202,7 @@ function countsHtml({ at, results }: ChecksRun): string {
     if (count === 0 && status !== 'failure') return []
     return [fillCount(checkWords.counts[status], count)]
   })
-  return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${agoHtml(at)}.</span>`
+  return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${timeHtml(at, 'ago')}.</span>`
 }
 
 const CHECK_LOOKS = { failure: 'needs-attention', warning: 'pre-enrolled', ok: 'enrolled', skipped: 'handled' }
