@@ -79,7 +79,7 @@ test('a click elsewhere, and Tab, close the results', async () => {
 test('an address without a sale leads to its account and to a similar buyer; everyone can use the results', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await type(page, 'palette@nora.example')
-  await page.getByText('No sale with this address.').first().waitFor()
+  await page.getByText('No sale to this address is stored.').first().waitFor()
   for (const { name, ...look } of LOOKS) {
     await page.setViewportSize(look.viewport)
     await page.emulateMedia({ colorScheme: look.colorScheme })

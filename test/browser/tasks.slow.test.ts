@@ -105,7 +105,7 @@ task(
     await sell({ email: 'martin.lopez@firma.example', name: 'Martin' })
     await lms.people({ email: 'martin.lopez@example.com', username: 'martinl', active: true })
     await search('martin.lopez@example.com')
-    await seen(page, 'No sale with this address.')
+    await seen(page, 'No sale to this address is stored.')
     await page
       .getByRole('group', { name: /^Similar/ })
       .getByRole('option', { name: /firma/ })

@@ -100,7 +100,7 @@ test('while the LMS can’t be asked, the preview of a correction doesn’t say 
   t.after(() => product.lms.noFaults())
   await product.lms.faults([{ status: 503 }])
   const text = readable(await someone.send(`/deliveries/${sold}/correct`, { email: 'other@example.com', courses: '' }))
-  assert.match(text, /Also take away the paid course modes A learner who loses a paid course mode/)
+  assert.match(text, /Also take away paid course modes A learner who loses a paid course mode/)
   assert.doesNotMatch(text, /At least one enrollment is in a paid course mode/)
 })
 

@@ -97,7 +97,7 @@ describe('an address without a sale', () => {
   test('shows its account in the LMS, and similar addresses that bought', async () => {
     const seen = await search('martin@lopez.example')
     const text = readable(seen)
-    assert.match(text, /^ ?No sale with this address\. In the LMS: nobody has registered with this address/)
+    assert.match(text, /^ ?No sale to this address is stored\. In the LMS: nobody has registered with this address/)
     assert.match(
       text,
       /Similar: perhaps bought with another address Martín López Comer martin \. lopez @firma\.example/,
@@ -117,7 +117,7 @@ describe('an address without a sale', () => {
   test('is not looked up while it is still being typed', async () => {
     await product.lms.forgetCalls()
     for (const text of ['frank@', 'frank@example', 'frank@example.c']) {
-      assert.doesNotMatch(readable(await search(text)), /No sale with this address/)
+      assert.doesNotMatch(readable(await search(text)), /No sale to this address is stored/)
     }
     assert.deepEqual(
       (await product.lms.calls()).filter(({ path }) => path.includes('/accounts')),

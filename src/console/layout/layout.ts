@@ -76,9 +76,9 @@ function updatesHtml({ site, url }: FastifyRequest): string {
  * deliveries, also without JavaScript. On that list, the field belongs to the list's own form, and the list follows it.
  */
 function searchHtml({ session, search }: { session: Session; search: Page['search'] }): string {
-  const { label, everything, hint, hintEverything, key } = TEXTS.search
+  const { label, everything, hint, key } = TEXTS.search
   const own = search === undefined ? paletteAttributes(session) : ' form="filters"'
-  const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search ?? ''}" placeholder="${search === undefined ? hintEverything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
+  const field = html`<label for="q" class="unseen">${search === undefined ? everything : label}</label><input type="search" id="q" name="q" value="${search ?? ''}" placeholder="${search === undefined ? everything : hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${own}><kbd>${key}</kbd>`
   if (search !== undefined) {
     return html`<div role="search">!${field}</div><a class="skip" href="#found">${TEXTS.search.skip}</a>`
   }

@@ -40,7 +40,12 @@ interface ConsoleStatus {
 const PAGES = [
   { path: '/', label: TEXTS.overview.title },
   { path: '/deliveries', label: TEXTS.deliveries.title },
-  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention', sub: true },
+  {
+    path: '/deliveries?state=needs_attention',
+    label: TEXTS.states.needs_attention,
+    count: 'needs_attention',
+    sub: true,
+  },
   { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled', sub: true },
   { path: '/people', label: TEXTS.people.title },
   { path: '/courses', label: TEXTS.courses.title },

@@ -120,13 +120,13 @@ function hitsHtml(hits: Hits): string {
       : [{ title: words.similar, hits: noSale.similar.map((one) => similarHit(one, hits)) }]
   const more = [...(noSale?.person ? [personPageHit(text, noSale.person)] : []), listHit(hits)]
   const found = groups.filter((group) => group.hits.length > 0)
-  const said = noSale === null ? saidOf(found) : words.noSale
+  const said = noSale === null ? saidOf(found) : TEXTS.people.noSales
   const above =
     noSale === null
       ? found.length > 0
         ? ''
         : html`<div class="none"><p>${words.nothing}</p></div>`
-      : html`<div class="none"><p><strong>${words.noSale}</strong></p><p>${words.inLms} !${accountStateHtml(noSale.account)}</p></div>`
+      : html`<div class="none"><p><strong>${TEXTS.people.noSales}</strong></p><p>${words.inLms} !${accountStateHtml(noSale.account)}</p></div>`
   const list = [...found, { title: words.more, hits: more }].map(groupHtml).join('')
   return html`<div class="found-now" data-for="${text}" data-said="${said}">!${above}
 <div id="hit-list" role="listbox" aria-label="${words.results}">!${list}</div></div>`

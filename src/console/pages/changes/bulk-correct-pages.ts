@@ -95,7 +95,7 @@ async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, 
 
 /** Says that nothing selected can be corrected together; or, if several keys are wrong, which of them is next. */
 function choiceHtml(query: ListQuery, wrong: readonly WrongKey[]): string {
-  const back = html`<p><a href="~/deliveries${queryText({ ...query, ids: '' })}">${words.none.back}</a></p>`
+  const back = html`<p><a href="~/deliveries${queryText({ ...query, ids: '' })}">${TEXTS.deliveries.back}</a></p>`
   if (wrong.length === 0) return html`<p>${words.none.text}</p>!${back}`
   const links = wrong.map(
     (one) =>

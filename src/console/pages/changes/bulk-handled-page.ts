@@ -74,5 +74,5 @@ function resultsHtml(results: URLSearchParams): string {
     const text = fillCount(words.results[name], count)
     return count === 0 ? '' : html`<p class="note ${GRADES[name]}" role="status">${text}</p>`
   })
-  return html`!${notes.join('')}<p><a href="~/deliveries">${words.back}</a></p>`
+  return html`!${notes.join('')}<p><a href="~/deliveries">${TEXTS.deliveries.back}</a></p>`
 }

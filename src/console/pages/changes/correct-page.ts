@@ -133,7 +133,7 @@ async function plannedHtml(
     withdrawable === null || concerned.length === 0
       ? html`<p>${words.nothingToWithdraw}</p>`
       : html`<div><input type="checkbox" id="withdraw" name="withdraw" value="yes"> <label for="withdraw">${fill(words.withdraw, { email: withdrawable.email })}</label></div>
-!${mayBePaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${paidHelp}</p></div>` : ''}`
+!${mayBePaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${TEXTS.withdraw.paid}</label><p class="quiet">${paidHelp}</p></div>` : ''}`
   return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
 !${courses.map((course) => courseHtml(here, form, course)).join('')}!${accountHtml(account, email)}<p>${words.oldDelivery}</p>
 <form method="post" action="~/deliveries/${here.id}/correct" class="stack">!${seenField(here.seen)}!${hiddenFields({ ...form })}

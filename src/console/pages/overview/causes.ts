@@ -21,10 +21,10 @@ const SHOWN = 12
 export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count: number }): string {
   const { causes, count } = of
   if (count === 0 || causes.length === 0) return ''
-  const from = fillCount(words.attention.causes, causes.length)
   const isMixed = causes.some(({ state }) => state === 'rejected')
-  const many = fillCount(isMixed ? words.attention.unpaid : words.attention.many, count, { causes: from })
-  const title = count > 1 ? many : isMixed ? words.attention.oneRejected : words.attention.one
+  const title = fillCount(isMixed ? words.attention.unpaid : words.attention.needs, count, {
+    causes: fillCount(words.attention.causes, causes.length),
+  })
   const rows = causes.slice(0, SHOWN).map((cause) => causeHtml(cause, of))
   const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
   return html`<section class="needs" aria-labelledby="causes"><div class="needs-head"><h2 id="causes">${words.attention.title}</h2><p>${title}</p></div>
@@ -73,7 +73,7 @@ function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Con
 function looksLikeHtml(similar: string, course: string, courseName: CourseName): string {
   const name = courseName(similar)
   const key = differenceHtml(similar, course, 'good')
-  return html`${words.attention.looksLike} !${name === null ? key : html`<strong><bdi>${name}</bdi></strong>, !${key}`}.`
+  return html`${TEXTS.delivery.looksLike} !${name === null ? key : html`<strong><bdi>${name}</bdi></strong>, !${key}`}.`
 }
 
 /** Who works on a cause, or has removed it, and whether it came back; and the buttons to say so. */

@@ -155,10 +155,10 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
   const weekAgo = dayText(now - WEEK_MS, zone)
   const today = isNow ? fillCount(words.tiles.today, totalOf(ofToday)) : ''
   const byState = [
-    { state: 'enrolled', name: words.tiles.enrolled, more: isNow ? paceText(overview.pace) : '' },
-    { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
-    { state: 'needs_attention', name: words.tiles.needsAttention, more: causesText(causes, counts.needs_attention) },
-    { state: 'rejected', name: words.tiles.rejected, more: words.tiles.wrongData },
+    { state: 'enrolled', name: TEXTS.chart.enrolled, more: isNow ? paceText(overview.pace) : '' },
+    { state: 'pre_enrolled', name: TEXTS.chart.preEnrolled, more: words.tiles.followed },
+    { state: 'needs_attention', name: TEXTS.chart.attention, more: causesText(causes, counts.needs_attention) },
+    { state: 'rejected', name: TEXTS.chart.rejected, more: words.tiles.wrongData },
   ] as const
   const tiles = byState.map(({ state, name, more }) => {
     const count = counts[state]

@@ -161,7 +161,7 @@ function testSale({ last: { sale }, catalogue }: View): Step {
     title: words.test.title,
     done,
     aside: sale === null ? words.test.none : TEXTS.states[sale.state],
-    body: html`<p class="quiet">${words.test.text}</p>!${result}!${form}<p><a href="~/test-sale">${words.test.other}</a></p>`,
+    body: html`<p class="quiet">${TEXTS.testSale.intro}</p>!${result}!${form}<p><a href="~/test-sale">${words.test.other}</a></p>`,
   }
 }
 
