@@ -128,8 +128,10 @@ export interface CourseSwap {
   readonly to: string
 }
 
-/** What a bulk correction can put right: the key of the course is wrong, so a replay can't help. */
-export const WRONG_KEYS = ['course.missing', 'course_key.malformed'] as const satisfies readonly ReasonCode[]
+const WRONG_KEYS: readonly unknown[] = ['course.missing', 'course_key.malformed'] satisfies ReasonCode[]
+
+/** Whether a bulk correction can put right what failed for this reason: the key is wrong, so a replay can't help. */
+export const isWrongKey = (code: string | null | undefined): boolean => WRONG_KEYS.includes(code)
 
 /**
  * Whether somebody took the buyer out of the course of a line, or is to. That a check found no enrollment means nothing where
@@ -152,7 +154,7 @@ export async function correctCourse(
 ): Promise<{ readonly id: string; readonly listed: EventDraft[]; readonly others: readonly EventDraft[] } | null> {
   const [row] = await readDeliveries(writing.trx, [id])
   if (row === undefined || !UNSOLVED.some((state) => state === row.state)) return null
-  if (!WRONG_KEYS.some((code) => code === row.reason) || row.subject !== courseTerm(from)) return null
+  if (!isWrongKey(row.reason) || row.subject !== courseTerm(from)) return null
   if (row.lines.some(mayBeOut)) return null
   const courseIds = [...new Set(row.lines.map(({ sent }) => (isSameCourse(sent, from) ? to : sent)))]
   const planned = await planCorrection(writing, { id, courseIds })

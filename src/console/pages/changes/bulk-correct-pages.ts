@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { mayBeOut, WRONG_KEYS } from '../../../queue/correct.ts'
+import { isWrongKey, mayBeOut } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
@@ -12,6 +12,7 @@ import { queryOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-filters.ts'
+import { hasWrongKey } from '../deliveries/list-rows.ts'
 
 const words = TEXTS.bulkCorrection
 /** The preview lists this many buyers, and asks the LMS for their accounts. */
@@ -58,7 +59,7 @@ export function addBulkCorrection(parts: PageParts): void {
     const query = readQuery(form)
     const until = Number(form.get('until') ?? Number.NaN)
     const course = await parts.lms.findCourse(targetOf(form))
-    const isOurs = WRONG_KEYS.some((code) => code === query.cause) && query.about !== '' && until <= now()
+    const isOurs = isWrongKey(query.cause) && query.about !== '' && until <= now()
     // Without the course in the LMS, all of them would fail again: the preview says so.
     if (!isOurs || !course.ok || course.value === null) {
       return `/correct${queryText({ ...query, enroll_in: targetOf(form) })}`
@@ -80,15 +81,14 @@ interface WrongKey {
 /** The wrong keys of what the query names: that of its cause, or those of the selected deliveries. */
 async function wrongKeysOf({ operations }: PageParts, { zone }: FastifyRequest, query: ListQuery): Promise<WrongKey[]> {
   const { cause, about } = query
-  if (cause !== '' && about !== '') return WRONG_KEYS.some((code) => code === cause) ? [{ cause, about }] : []
+  if (cause !== '' && about !== '') return isWrongKey(cause) ? [{ cause, about }] : []
   if (query.ids === '') return []
   const { items } = await operations.list({ filter: filterOf(query, zone), limit: SHOWN })
   const found = new Map<string, WrongKey>()
-  for (const { state, reason } of items) {
-    const isOpen = state === 'needs_attention' || state === 'rejected'
-    if (!isOpen || reason === null || !WRONG_KEYS.some((code) => code === reason.code)) continue
-    const course = courseOfReason(reason)
-    if (course !== null) found.set(`${reason.code} ${courseIdentity(course)}`, { cause: reason.code, about: course })
+  for (const { reason } of items.filter(hasWrongKey)) {
+    const course = reason === null ? null : courseOfReason(reason)
+    if (reason !== null && course !== null)
+      found.set(`${reason.code} ${courseIdentity(course)}`, { cause: reason.code, about: course })
   }
   return [...found.values()]
 }

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { type DeliveryFilter, isTypedAddress } from '../../../operators/find/filter.ts'
 import { listAll, type Summary } from '../../../operators/find/listing.ts'
-import { WRONG_KEYS } from '../../../queue/correct.ts'
+import { isWrongKey } from '../../../queue/correct.ts'
 import type { Line } from '../../../sale/line.ts'
 import { hiddenFields, refreshes } from '../../layout/elements.ts'
 import { countedHtml, numberText, timeHtml } from '../../layout/format.ts'
@@ -141,7 +141,7 @@ function toolsHtml({ found: { items }, query }: View): string {
     items.length === 0
       ? ''
       : html` <a class="button second" href="~/replay${filter}">${words.replay}</a> <a class="button second" href="~/deliveries.csv${filter}">${words.csv}</a>`
-  const wrong = items.length > 0 && query.about !== '' && WRONG_KEYS.some((code) => code === query.cause)
+  const wrong = items.length > 0 && query.about !== '' && isWrongKey(query.cause)
   const correct = wrong ? html` <a class="button second" href="~/correct${filter}">${words.correct}</a>` : ''
   return html`<p class="tools"><a href="~/test-sale">${TEXTS.testSale.title}</a>!${correct}!${all}</p>`
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { WRONG_KEYS } from '../../../queue/correct.ts'
+import { isWrongKey } from '../../../queue/correct.ts'
 import { UNSOLVED } from '../../../queue/rows.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
@@ -83,9 +83,9 @@ function rowHtml(item: Summary, of: Table, look: Look = 'ago'): string {
 /** A course key without the beginning that all new keys share. */
 export const shortKey = (key: string): string => (key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key)
 
-/** Whether the selection can be corrected to another course if this one is in it. */
-const hasWrongKey = ({ state, reason }: Summary): boolean =>
-  UNSOLVED.some((one) => one === state) && WRONG_KEYS.some((code) => code === reason?.code)
+/** Whether a selection can be corrected to another course because this delivery is in it. */
+export const hasWrongKey = ({ state, reason }: Summary): boolean =>
+  UNSOLVED.some((one) => one === state) && isWrongKey(reason?.code)
 
 /** Of a sale of more courses, a row names this many. */
 const COURSES_SHOWN = 3
