@@ -66,12 +66,10 @@ export function periodLinks(of: { period: Period; now: number; zone: Zone; href:
   return html`<ul class="periods" aria-label="${words.label}">!${links.join('')}</ul>`
 }
 
-/**
- * Returns the same links with a form for any other period.
- * @param of.action the address of the form
- */
-export function periodHtml(of: Parameters<typeof periodLinks>[0] & { action: string }): string {
-  const { period, zone, action } = of
+/** Returns the same links with a form for any other period. */
+export function periodHtml(of: Parameters<typeof periodLinks>[0]): string {
+  const { period, zone, href } = of
+  const action = href({ from: '', to: '' })
   return html`<div class="period">!${periodLinks(of)}<details class="dates"><summary class="button second">${words.other}</summary><div class="dates-panel"><form method="get" action="${action}" class="stack">!${dateFields(period, zone)}<button>${words.apply}</button></form></div></details></div>`
 }
 

@@ -24,10 +24,10 @@ export function addCourses(parts: PageParts): void {
   const { scope, now } = parts
   scope.page(PATH, async ({ request }) => {
     const { from, to } = readQuery(queryOf(request))
-    const href = (period: Period): string => `~${PATH}${queryText({ ...period })}`
+    const href = (period: Period): string => `~${PATH}${queryText(period)}`
     const view = await readView(parts, request, { from, to })
     const page = { ...view, now: now(), lmsUrl: parts.lmsUrl }
-    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: `~${PATH}` })
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href })
     const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
     return { title: words.title, aside, current: PATH, main }
   })

@@ -6,7 +6,7 @@ import { fillCount } from '../../layout/format.ts'
 import { queryOf } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { readQuery } from '../deliveries/list-filters.ts'
+import { idsOf } from '../deliveries/list-filters.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
 import { keepsCourse } from '../deliveries/next-steps.ts'
 
@@ -17,23 +17,16 @@ export function addBulkHandled(parts: PageParts): void {
   const { scope, operations } = parts
   const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
 
-  const selectedOf = (parameters: URLSearchParams): Promise<Summary[]> =>
-    operations.summaries(
-      readQuery(parameters)
-        .ids.split(',')
-        .filter((id) => id !== ''),
-    )
-
   // What is sent is the selection, and what its form came to.
   scope.page('/handled', async ({ request, sent }) => {
-    const items = await selectedOf(sent ?? queryOf(request))
+    const items = await operations.summaries(idsOf(sent ?? queryOf(request)))
     const above = sent?.has('handled') ? resultsHtml(sent) : orderHtml(sent, items)
     const main = above + (items.length === 0 ? '' : tableHtml(items, { parts, request }))
     return { title: fillCount(words.title, items.length), crumbs, current: '/deliveries', main }
   })
 
   scope.form('/handled', async ({ form, by }) => {
-    const items = await selectedOf(form)
+    const items = await operations.summaries(idsOf(form))
     const values = new URLSearchParams({ ids: items.map(({ id }) => id).join(',') })
     const note = (form.get('note') ?? '').trim()
     if (note === '') {

@@ -38,8 +38,10 @@ export function addDeliveries(parts: PageParts): void {
   scope.page(path, async ({ request }) => {
     const parameters = queryOf(request)
     const query = readQuery(parameters)
-    // What is in the address is what the list shows.
-    if (hasIgnored(query, parameters)) return `${path}${queryText({ ...query, ...placeOf(parameters) })}`
+    // What is in the address is what the list shows: no filter that is empty, as a form sends it, or means nothing.
+    const ignored = Object.entries(query).filter(([name, value]) => value === '' && parameters.has(name))
+    for (const [name] of ignored) parameters.delete(name)
+    if (ignored.length > 0) return `${path}${parameters.size === 0 ? '' : `?${parameters}`}`
     const [view, form] = await Promise.all([
       readView(parts, request, query),
       takesForm(request) ? formHtml(parts, query, request) : '',
@@ -75,7 +77,12 @@ async function readView(parts: PageParts, request: FastifyRequest, query: ListQu
     filter.waited === undefined ? null : operations.waitedSales(filter.waited),
   ])
   return {
-    ...{ parts, request, query, filter, place, found },
+    parts,
+    request,
+    query,
+    filter,
+    place,
+    found,
     counts: counts?.value ?? null,
     /** How old the counts are, as escaped HTML; '' if they are new. */
     counted: counts === null ? '' : countedHtml(counts.at, asked),
@@ -91,13 +98,6 @@ async function countsOf({ operations }: PageParts, query: ListQuery, { received,
   return operations.countByState({ from: received, to: receivedTo, sales: query.sales !== '' })
 }
 
-/** Whether an address has a filter that is empty, as a form sends it, or that does not mean anything. */
-const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
-  Object.entries(query).some(([name, value]) => parameters.has(name) && value === '')
-
-/** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
-const personHtml = ({ q }: ListQuery): string => (isTypedAddress(q) ? personButton(q) : '')
-
 /** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
 function resultsHtml(of: View): string {
   const { parts, request, found, query, filter, counts, counted, place, became } = of
@@ -111,13 +111,15 @@ function resultsHtml(of: View): string {
     items.length === 0
       ? ''
       : html`<form method="get" action="~/replay" id="selection">!${hiddenFields({ selected: 'yes' })}!${tableHtml(items, { parts, request, list: queryText(query), isSelectable: true })}!${selectionHtml()}</form>`
+  // A search for a whole address leads to its owner, even if nothing was sold to it.
+  const person = isTypedAddress(query.q) ? personButton(query.q) : ''
   const waited =
     became === ''
       ? ''
       : html`<p class="became"><strong>!${became}</strong> <a href="~/incidents">${TEXTS.incidents.title}</a></p>`
   return html`<div id="results">!${tabsHtml({ query, counts })}!${counted}
 !${chipsHtml(filter, request.courseName, query)}!${toolsHtml(of)}
-<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${waited}!${personHtml(query)}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+<div class="found" id="found" tabindex="-1">!${place.skip === 0 ? poll : ''}!${waited}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
 }
 
 /**
@@ -162,12 +164,6 @@ function readPlace(parameters: URLSearchParams) {
     /** The pages between the first one and this one, the nearest last, each as `SKIP.AFTER`. */
     passed: (parameters.get('passed') ?? '').match(/\d*\.[\w-]+/g) ?? [],
   }
-}
-
-/** The parameters of such an address, which queryText writes again. */
-function placeOf(parameters: URLSearchParams): { after: string; skip: string; passed: string } {
-  const given = (name: string): string => parameters.get(name) ?? ''
-  return { after: given('after'), skip: given('skip'), passed: given('passed') }
 }
 
 /** Returns which part of how many this is, and the way to the other pages. */

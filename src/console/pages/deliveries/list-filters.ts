@@ -61,7 +61,8 @@ export function readQuery(parameters: URLSearchParams) {
 const IDS_MAX = 500
 const NO_ID = '0'.repeat(26)
 
-function idsOf(parameters: URLSearchParams): string[] {
+/** Returns the ids of the deliveries that an address or a form selects. */
+export function idsOf(parameters: URLSearchParams): string[] {
   const named = [...parameters.getAll('id'), ...(parameters.get('ids') ?? '').split(',')]
   const ids = [...new Set(named.filter((id) => /^[0-9A-Z]{26}$/.test(id)))].slice(0, IDS_MAX)
   // The form of a selection in which nothing is selected means no delivery, and not all of them.

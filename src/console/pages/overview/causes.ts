@@ -91,8 +91,6 @@ function markHtml(cause: MarkedCause, asked: Period): string {
       ? html`<button class="plain" name="kind" value="cause_resolved">${words.attention.resolve}</button>`
       : ''
   const form =
-    button === ''
-      ? ''
-      : html`<form method="post" action="~/causes${queryText({ ...asked })}">!${fields}!${button}</form>`
+    button === '' ? '' : html`<form method="post" action="~/causes${queryText(asked)}">!${fields}!${button}</form>`
   return html`<div class="mark">!${back}!${who === '' ? '' : html`<span class="quiet">!${who}</span> `}!${form}</div>`
 }

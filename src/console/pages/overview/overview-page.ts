@@ -28,8 +28,8 @@ export function addOverview(parts: PageParts): void {
   scope.page('/', async ({ request }) => {
     const { from, to } = readQuery(queryOf(request))
     const view = await readView(parts, request, { from, to })
-    const href = (period: Period): string => `~/${queryText({ ...period })}`
-    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href, action: '~/' })
+    const href = (period: Period): string => `~/${queryText(period)}`
+    const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href })
     const main = html`<div id="overview" !${refreshes({ url: href({ from, to }), id: 'overview', seconds: 10 })}>
 !${overviewHtml(view)}</div>`
     return { title: words.title, aside, current: '/', main }
