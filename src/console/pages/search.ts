@@ -44,7 +44,7 @@ async function findHits(parts: PageParts, of: { request: FastifyRequest; text: s
   const month = boundsOf({ from: '', to: '' }, { now: now(), zone: request.zone })
   const [{ items }, sold, catalogue] = await Promise.all([
     operations.list({ filter: { find: text }, limit: READ }),
-    operations.salesByCourse({ from: month.from, to: null }),
+    operations.salesByCourse({ from: month.from, to: month.to }),
     readCatalogue(),
   ])
   const { courseName } = request

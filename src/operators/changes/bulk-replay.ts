@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { BulkReplayRow, Db } from '../../database/schema.ts'
 import type { CourseSwap } from '../../queue/correct.ts'
-import { auditedChange, type EventDraft, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
+import { auditedChange, MAX_ACTOR, type WriteContext } from '../../queue/events.ts'
 import { UNSOLVED } from '../../queue/rows.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { type DeliveryState, DONE_STATES, isDone, isStopped } from '../../sale/types.ts'
@@ -120,7 +120,7 @@ export async function startReplay(
     await trx.insertInto('bulk_replays').values(row).execute()
     const { kind, what } = wordsFor({ corrects }, 'started')
     const detail = `${what} ${row.id} of ${total}${corrects === null ? '' : `: ${swapText(corrects)}`}`
-    return { result: bulkReplayOf(row), listed: [eventOfNone(kind, detail, by)] }
+    return { result: bulkReplayOf(row), listed: [{ deliveryId: '', kind, detail, actor: by }] }
   })
 }
 
@@ -145,7 +145,8 @@ export async function stopReplay(
     const result = await readReplay(trx, id)
     if (result === null || numUpdatedRows === 0n) return { result, listed: [] }
     const { kind, what } = wordsFor(result, 'stopped')
-    return { result, listed: [eventOfNone(kind, `${what} ${id} after ${result.replayed}`, by)] }
+    const detail = `${what} ${id} after ${result.replayed}`
+    return { result, listed: [{ deliveryId: '', kind, detail, actor: by }] }
   })
 }
 
@@ -154,13 +155,6 @@ const wordsFor = ({ corrects }: Pick<BulkReplay, 'corrects'>, done: 'started' | 
   corrects === null
     ? ({ kind: `bulk_replay_${done}`, what: 'bulk replay' } as const)
     : ({ kind: `bulk_correction_${done}`, what: 'bulk correction' } as const)
-
-const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): EventDraft => ({
-  deliveryId: '',
-  kind,
-  detail,
-  actor,
-})
 
 /** Reads a bulk replay; null if it does not exist, or only a newer version can read it. */
 export async function readReplay(db: Db, id: string): Promise<BulkReplay | null> {

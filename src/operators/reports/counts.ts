@@ -14,27 +14,28 @@ export type BacklogCounts = Pick<StateCounts, (typeof BACKLOG)[number]>
 const deliveriesIn = (db: Db, states: readonly DeliveryState[]) =>
   db.selectFrom('deliveries').where('state', 'in', states)
 
-/** Which deliveries are counted: those received from `from` to `to` (ms since 1970, exclusive), or all; `sales`: only the sales. */
-export interface CountedSpan {
+/** When deliveries were received: from `from` to `to` (exclusive), ms since 1970. */
+export interface Received {
   readonly from?: number | undefined
-  readonly to?: number | null | undefined
-  readonly sales?: boolean
+  readonly to?: number | undefined
 }
 
-/** Counts deliveries by their state, each once, in an index alone. */
-export function countByState(db: Db, { from, to, sales = false }: CountedSpan = {}): Promise<StateCounts> {
-  const isAll = from === undefined && (to ?? null) === null
-  const some = isAll ? deliveriesIn(db, DELIVERY_STATES) : receivedIn(db, { from: from ?? 0, to: to ?? null })
+/** Counts deliveries by their state, each once, in an index alone: all, or those received in a time; `sales`: only the sales. */
+export function countByState(
+  db: Db,
+  { from, to, sales = false }: Received & { sales?: boolean } = {},
+): Promise<StateCounts> {
+  const isAll = from === undefined && to === undefined
+  const some = isAll ? deliveriesIn(db, DELIVERY_STATES) : receivedIn(db, { from, to })
   return countStates(sales ? some.where(isSale) : some)
 }
 
 /** Counts the deliveries in the states that need the service, the buyer or an operator. */
 export const countBacklog = (db: Db): Promise<BacklogCounts> => countStates(deliveriesIn(db, BACKLOG))
 
-/** The deliveries that were received from `from` to `to` (exclusive; null: until now). */
-function receivedIn(db: Db, { from, to }: { from: number; to: number | null }) {
+function receivedIn(db: Db, { from = 0, to }: Received) {
   const some = db.selectFrom('deliveries').where('received_at', '>=', from)
-  return to === null ? some : some.where('received_at', '<', to)
+  return to === undefined ? some : some.where('received_at', '<', to)
 }
 
 async function countStates(deliveries: ReturnType<typeof deliveriesIn>): Promise<StateCounts> {
@@ -88,12 +89,11 @@ export async function salesBySpan(db: Db, bounds: readonly number[]): Promise<re
 }
 
 /**
- * Counts the sales received from `from` to `to` (ms since 1970, exclusive; null: until now) by course and state. A sale of
- * several courses counts for each of them. Returns the courses, those with the most sales first; the sales that name no
- * course; and how many sales there are, each once.
+ * Counts the sales received in a time by course and state. A sale of several courses counts for each of them. Returns the
+ * courses, those with the most sales first; the sales that name no course; and how many sales there are, each once.
  */
-export async function salesByCourse(db: Db, { from, to }: { from: number; to: number | null }) {
-  const sales = receivedIn(db, { from, to }).where(isSale)
+export async function salesByCourse(db: Db, received: Received) {
+  const sales = receivedIn(db, received).where(isSale)
   const firsts = await sales
     .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
     .groupBy(['course', 'state'])

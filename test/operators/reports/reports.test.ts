@@ -123,7 +123,7 @@ test('sales are counted by the time of receiving and by their state now', async 
     all.value.map(({ counts }) => counts),
     [counted({}), counted({ enrolled: 1 }), counted({ enrolled: 1, queued: 1, rejected: 1 })],
   )
-  const { value } = await operations.salesByCourse({ from: 0, to: null })
+  const { value } = await operations.salesByCourse({ from: 0 })
   assert.deepEqual(value, {
     courses: [
       { course: COURSE, counts: counted({ enrolled: 2 }) },
@@ -132,7 +132,7 @@ test('sales are counted by the time of receiving and by their state now', async 
     unnamed: counted({ rejected: 1 }),
     sales: 4,
   })
-  assert.equal((await operations.salesByCourse({ from: START + 1, to: null })).value.sales, 3)
+  assert.equal((await operations.salesByCourse({ from: START + 1 })).value.sales, 3)
 })
 
 test('each course of a sale counts once, however it is spelled, and each figure is that of the list behind it', async (t) => {
@@ -143,13 +143,13 @@ test('each course of a sale counts once, however it is spelled, and each figure 
   const ids = (await store.write(courses.map((courseIds, n) => accepted(person(n, courseIds))))).map(({ id }) => id)
   await store.write([settled(succeeded(ids[0] ?? '')), settled(needsAttention(ids[1] ?? ''))])
   await operations.markHandled({ id: ids[2] ?? '', note: '', by: 'alice' })
-  const { value } = await operations.salesByCourse({ from: START, to: null })
+  const { value } = await operations.salesByCourse({ from: START })
   assert.deepEqual(value.courses, [
     { course: COURSE, counts: counted({ enrolled: 1, needs_attention: 1, handled: 1 }) },
     { course: OTHER, counts: counted({ enrolled: 1, needs_attention: 1, queued: 1 }) },
   ])
   assert.equal(value.sales, 4)
-  for (const { course, counts } of (await operations.salesByCourse({ from: START, to: null })).value.courses) {
+  for (const { course, counts } of (await operations.salesByCourse({ from: START })).value.courses) {
     for (const state of DELIVERY_STATES) {
       const filter = { course, sales: true, received: START, states: [state] } as const
       const { items } = await operations.list({ filter: { ...filter, states: [...filter.states] } })
@@ -165,7 +165,7 @@ test('a corrected sale counts once, as its correction, and a test sale never', a
     const [{ value: states }, { value: bars }, { value: byCourse }] = await Promise.all([
       operations.countByState({ sales: true }),
       operations.sales([START - (START % 900_000), START + HOUR_MS]),
-      operations.salesByCourse({ from: START, to: null }),
+      operations.salesByCourse({ from: START }),
     ])
     const listed = (await operations.list({ filter: { sales: true } })).items.length
     return [totalOf(states), totalOf(bars[0]?.counts ?? counted({})), byCourse.sales, listed]
@@ -175,7 +175,7 @@ test('a corrected sale counts once, as its correction, and a test sale never', a
   await operations.correct({ id: sold?.id ?? '', courseIds: [OTHER], withdraw: null, by: 'alice' })
   await operations.testSale({ email: 'test@x.example', courseIds: [COURSE], nonce: 'n', by: 'alice' })
   assert.deepEqual(await totals(), [1, 1, 1, 1])
-  assert.deepEqual((await operations.salesByCourse({ from: START, to: null })).value.courses, [
+  assert.deepEqual((await operations.salesByCourse({ from: START })).value.courses, [
     { course: OTHER, counts: counted({ queued: 1 }) },
   ])
 })
@@ -213,9 +213,9 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   const bounds = [START, START + HOUR_MS]
   assert.equal((await countByState({})).value.queued, 1)
   assert.equal((await sales(bounds)).value[0]?.counts.queued, 1)
-  assert.equal((await salesByCourse({ from: START, to: null })).value.sales, 2)
+  assert.equal((await salesByCourse({ from: START })).value.sales, 2)
   await other.store.write([accepted(person(3))])
-  assert.equal((await salesByCourse({ from: START, to: null })).value.sales, 3, 'what a page shows agrees')
+  assert.equal((await salesByCourse({ from: START })).value.sales, 3, 'what a page shows agrees')
   assert.equal((await countByState({})).value.queued, 2)
   assert.equal((await bulk.previewReplay({ filter: {} })).count, 3)
   assert.equal((await bulk.previewReplay({ filter: {}, corrects: { from: OTHER }, limit: 1 })).count, 1)
