@@ -119,8 +119,8 @@ test('last month, its courses and a file with names: two clicks from the overvie
 test('a period without a right beginning is that of 30 days, and one of many years the last 366 days', () => {
   const at = { now: Date.UTC(2026, 10, 11, 12), zone: zoneOf('UTC') }
   const days = (from: string, to: string) => {
-    const { firstDay, lastDay, bounds } = boundsOf({ from, to }, at)
-    return [firstDay, lastDay, bounds.length - 1]
+    const { period, lastDay, bounds } = boundsOf({ from, to }, at)
+    return [period.from, lastDay, bounds.length - 1]
   }
   assert.deepEqual(days('', ''), ['2026-10-13', '2026-11-11', 30])
   assert.deepEqual(days('2026-11-12', ''), ['2026-10-13', '2026-11-11', 30])

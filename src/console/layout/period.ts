@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import { fill, TEXTS } from './texts.ts'
-import { DAY_MS, dayIn, daysFrom, dayText, hoursBetween, type Zone } from './zone.ts'
+import { dayIn, daysFrom, dayText, hoursBetween, later, type Zone } from './zone.ts'
 
 const words = TEXTS.period
 /** The overview shows no more, since it draws a bar for each day. */
@@ -14,10 +14,6 @@ export interface Period {
   readonly from: string
   readonly to: string
 }
-
-/** The day that is `days` after another one; negative: before it. */
-const later = (day: string, days: number): string =>
-  new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10)
 
 /** The periods to choose from. Those that last until now are open, so that sales of tomorrow are in them tomorrow. */
 function periodsOf({ now, zone }: { now: number; zone: Zone }) {
@@ -48,7 +44,7 @@ export function boundsOf(asked: Period, { now, zone }: { now: number; zone: Zone
   const [from, to] = [dayIn(first, zone).from, dayIn(end, zone).to]
   const by = days.length - 1 > DAYS_BY_HOUR ? ('day' as const) : ('hour' as const)
   const bounds = by === 'day' ? days : hoursBetween(from, to)
-  return { period, firstDay: first, lastDay: end, by, bounds, from, to }
+  return { period, lastDay: end, by, bounds, from, to }
 }
 
 /**

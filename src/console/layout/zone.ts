@@ -83,47 +83,43 @@ function readOffset(text: string): number {
   return sign === '-' ? -ahead : ahead
 }
 
-/** The day of a time (ms since 1970) in a zone, counted from 1970. */
-export const dayAt = (at: number, { offsetAt }: Zone): number => Math.floor((at + offsetAt(at)) / DAY_MS)
+/** Returns the day of a time (ms since 1970) in a zone as `YYYY-MM-DD`, as all functions below have days. */
+export const dayText = (at: number, zone: Zone): string => new Date(at + zone.offsetAt(at)).toISOString().slice(0, 10)
+
+/** The day that is `days` after another one; negative: before it. */
+export const later = (day: string, days: number): string =>
+  new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10)
 
 /**
  * Names a day for a heading: `Today, Fri 27 Nov`, `Sat 21 Nov`, or with the year if it isn't this one.
- * @param of.day counted from 1970, see dayAt
  * @param of.now ms since 1970
  */
-export function dayName({ day, now, zone }: { day: number; now: number; zone: Zone }): string {
+export function dayName({ day, now, zone }: { day: string; now: number; zone: Zone }): string {
   const words = TEXTS.timeline.days
-  const at = startOf(day, zone)
-  const yearOf = (time: number): string => new Date(time + zone.offsetAt(time)).toISOString().slice(0, 4)
-  const name = zone.format(yearOf(at) === yearOf(now) ? 'weekday' : 'weekdayOfYear', at).replace(',', '')
-  const ago = dayAt(now, zone) - day
-  return ago === 0 ? `${words.today}, ${name}` : ago === 1 ? `${words.yesterday}, ${name}` : name
+  const today = dayText(now, zone)
+  const look = day.slice(0, 4) === today.slice(0, 4) ? 'weekday' : 'weekdayOfYear'
+  const name = zone.format(look, startOf(day, zone)).replace(',', '')
+  return day === today ? `${words.today}, ${name}` : day === later(today, -1) ? `${words.yesterday}, ${name}` : name
 }
-
-/** Returns the day of a time (ms since 1970) in a zone as `YYYY-MM-DD`. */
-export const dayText = (at: number, zone: Zone): string => new Date(at + zone.offsetAt(at)).toISOString().slice(0, 10)
 
 /** If the clocks skip midnight, the day begins with the first time that it has. */
-function startOf(day: number, zone: Zone): number {
-  const utc = day * DAY_MS
+function startOf(day: string, zone: Zone): number {
+  const utc = Date.parse(day)
   const [before, after] = [utc - zone.offsetAt(utc - DAY_MS), utc - zone.offsetAt(utc + DAY_MS)]
   const candidates = [Math.min(before, after), Math.max(before, after)]
-  return candidates.find((at) => dayAt(at, zone) >= day) ?? before
+  return candidates.find((at) => dayText(at, zone) >= day) ?? before
 }
 
-/**
- * Returns when a day begins in a zone, and when the next one does, in ms since 1970. It has 23 to 25 hours.
- * @param day `YYYY-MM-DD`
- */
-export function dayIn(day: string, zone: Zone): { from: number; to: number } {
-  const number = Date.parse(day) / DAY_MS
-  return { from: startOf(number, zone), to: startOf(number + 1, zone) }
-}
+/** Returns when a day begins in a zone, and when the next one does, in ms since 1970. It has 23 to 25 hours. */
+export const dayIn = (day: string, zone: Zone): { from: number; to: number } => ({
+  from: startOf(day, zone),
+  to: startOf(later(day, 1), zone),
+})
 
-/** Returns the bounds of the days from one to another (`YYYY-MM-DD`), with the end of the last one: ms since 1970. */
+/** Returns the bounds of the days from one to another, with the end of the last one: ms since 1970. */
 export function daysFrom({ first, last, zone }: { first: string; last: string; zone: Zone }): number[] {
-  const [from, to] = [Date.parse(first) / DAY_MS, Date.parse(last) / DAY_MS]
-  return Array.from({ length: to - from + 2 }, (_, i) => startOf(from + i, zone))
+  const count = (Date.parse(last) - Date.parse(first)) / DAY_MS + 1
+  return Array.from({ length: count + 1 }, (_, i) => startOf(later(first, i), zone))
 }
 
 /** Returns the bounds of the hours between two times, ms since 1970. The last hour is shorter where the clocks change by less. */

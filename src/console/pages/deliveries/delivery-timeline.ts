@@ -11,7 +11,7 @@ import { type CourseName, courseNameHtml, namedHtml } from '../../layout/course-
 import { factsHtml } from '../../layout/elements.ts'
 import { durationText, fillCount, numberText, signatureHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { dayAt, dayName } from '../../layout/zone.ts'
+import { dayName, dayText } from '../../layout/zone.ts'
 import { formatJson } from './delivery-facts.ts'
 
 const words = TEXTS.timeline
@@ -36,7 +36,7 @@ interface Timeline {
 export function timelineHtml(timeline: Timeline): string {
   const { events, request, now } = timeline
   const { zone } = request
-  const days = Map.groupBy(events.toReversed(), ({ at }) => dayAt(at, zone))
+  const days = Map.groupBy(events.toReversed(), ({ at }) => dayText(at, zone))
   const groups = [...days].map(([day, ofDay]) => {
     const items = ofDay.map((event) => entryHtml(timeline, event))
     const name = dayName({ day, now, zone })

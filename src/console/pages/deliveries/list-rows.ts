@@ -11,7 +11,7 @@ import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, namedHtml } from '../../layout/course-names.ts'
 import { durationText, factHtml, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { dayAt, dayName, type Look } from '../../layout/zone.ts'
+import { dayName, dayText, type Look } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.deliveries
@@ -50,11 +50,11 @@ function bodyHtml(items: readonly Summary[], of: Table): string {
 function daysHtml(items: readonly Summary[], of: Table): string {
   const { zone } = of.request
   const now = of.parts.now()
-  const days = Map.groupBy(items, ({ activeAt }) => dayAt(activeAt, zone))
+  const days = Map.groupBy(items, ({ activeAt }) => dayText(activeAt, zone))
   const groups = [...days].map(([day, ofDay]) => {
     const name = dayName({ day, now, zone })
     const heading = html`<tr role="row" class="day"><th class="day-name" role="rowheader" scope="rowgroup" colspan="${words.columns.length}">${name}</th></tr>`
-    const isToday = day === dayAt(now, zone)
+    const isToday = day === dayText(now, zone)
     const rows = ofDay.map((item) => rowHtml(item, of, isToday ? 'ago' : 'clock'))
     return html`<tbody role="rowgroup" id="day-${day}">!${heading}!${rows.join('\n')}</tbody>`
   })

@@ -105,8 +105,8 @@ function overviewHtml(view: View): string {
 !${courseSalesHtml(view)}`
 }
 
-function periodText({ firstDay, lastDay, zone }: View): string {
-  const [from, to] = [firstDay, lastDay].map((day) => zone.format('day', dayIn(day, zone).from))
+function periodText({ period, lastDay, zone }: View): string {
+  const [from, to] = [period.from, lastDay].map((day) => zone.format('day', dayIn(day, zone).from))
   return fill(from === to ? words.receivedOn : words.received, { first: from ?? '', last: to ?? '' })
 }
 
