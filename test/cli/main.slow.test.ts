@@ -86,6 +86,9 @@ describe('the command line', { concurrency: 2 }, () => {
       const subcommands = subcommandsOf(help)
       assert.equal(subcommands.length > 0, name === 'deliveries' || name === 'events', name)
       for (const subcommand of subcommands) assert.notEqual(await helpOf([name, subcommand]), help)
+      if (subcommands.length === 0) continue
+      const { stderr } = await run({ args: [name] })
+      assert.ok(stderr.startsWith(`${name} needs a subcommand: ${subcommands.join(', ')}.`), stderr)
     }
   })
 
