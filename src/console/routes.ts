@@ -32,7 +32,7 @@ import { addSignaturePage } from './pages/shop/signature-page.ts'
 import { type ConsoleParts, type PageParts, pageParts } from './parts.ts'
 import { createSessions } from './session/sessions.ts'
 import { addSignInPages } from './session/sign-in-pages.ts'
-import { CONSOLE_PATH, type Site } from './session/site.ts'
+import { CONSOLE_PATH } from './session/site.ts'
 
 /** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
@@ -103,19 +103,19 @@ function acceptFormsOnly(scope: FastifyInstance): void {
   )
 }
 
-const toOverview = ({ base }: Site) => ({ action: TEXTS.refusals.toOverview, link: `${base}/` })
+const TO_OVERVIEW = { action: TEXTS.refusals.toOverview, link: '~/' }
 
 function answerErrors(scope: FastifyInstance, { onError }: ConsoleParts): void {
-  scope.setNotFoundHandler(({ site }, reply) =>
-    sendMessage({ reply, status: 404, ...TEXTS.refusals.notFound, ...toOverview(site) }),
+  scope.setNotFoundHandler((_request, reply) =>
+    sendMessage({ reply, status: 404, ...TEXTS.refusals.notFound, ...TO_OVERVIEW }),
   )
-  scope.setErrorHandler<FastifyError | AppError>((error, { site }, reply) => {
+  scope.setErrorHandler<FastifyError | AppError>((error, _request, reply) => {
     // The log has its own line about the database, and anyone with a made up cookie can cause this.
     const isAway = isUnreachable(error)
     const status = isAway ? 503 : 'statusCode' in error ? (error.statusCode ?? 500) : 500
     if (status >= 500 && !isAway) onError(error)
     const { database, unexpected, request } = TEXTS.refusals
     const message = status === 503 ? database : status < 500 ? request : unexpected
-    return sendMessage({ reply, status, ...message, ...toOverview(site) })
+    return sendMessage({ reply, status, ...message, ...TO_OVERVIEW })
   })
 }

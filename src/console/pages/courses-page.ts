@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { PausedCourse } from '../../enroll/breakers/course-breakers.ts'
 import { type StateCounts, sumOf, totalOf } from '../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../sale/types.ts'
-import type { Course, Known, Past } from '../../shop/courses/catalogue.ts'
+import type { Course, Known } from '../../shop/courses/catalogue.ts'
 import { modesAt, type Obstacle, obstacleOf } from '../../shop/courses/sellable.ts'
 import { differenceHtml, listTable, refreshes } from '../layout/elements.ts'
 import { courseUrl, durationText, fillCount, numberText, timeHtml } from '../layout/format.ts'
@@ -49,15 +49,9 @@ interface Line {
   readonly key: string
   readonly name: string | null
   readonly status: Status
-  readonly change: Change | null
+  /** How the catalogue has it now, and what last changed; null: it never had it. */
+  readonly known: Known | null
   readonly counts: StateCounts
-}
-
-/** What last changed, and how the catalogue has it now. */
-type Change = Known & { readonly was: Past }
-
-function changeOf(known: Known | null): Change | null {
-  return known === null || known.was === null ? null : { ...known, was: known.was }
 }
 
 async function readView(
@@ -78,11 +72,10 @@ async function readView(
     const course = catalogue.find(key)
     const name = of.courseName(key)
     const known = catalogue.known(key)
-    const change = changeOf(known)
     if (course === undefined) {
       const status: Status =
         known !== null || isMissing(key) ? { kind: 'missing', similar: catalogue.closest(key) } : { kind: 'unknown' }
-      return { key, name, counts, change, status }
+      return { key, name, counts, known, status }
     }
     const obstacle = obstacleOf(course, selling)
     const failsSince = paused.get(course.key)
@@ -90,7 +83,7 @@ async function readView(
       obstacle === null && failsSince !== undefined
         ? { kind: 'paused', since: failsSince }
         : { kind: obstacle ?? 'open', course, wanted: modeOf(course.key) }
-    return { key: course.key, name, counts, change, status }
+    return { key: course.key, name, counts, known, status }
   })
   return { lines, catalogue, period, since, until: period.to === '' ? null : to }
 }
@@ -170,7 +163,7 @@ function cellsOf(line: Line, view: View): string[] {
   }
   return [
     titleHtml(line),
-    html`<div>!${statusHtml(line, view)}!${changeHtml(line.change, view)}</div>`,
+    html`<div>!${statusHtml(line, view)}!${changeHtml(line, view)}</div>`,
     link(undefined),
     link(['enrolled']),
     link(WAITING),
@@ -229,9 +222,9 @@ function statusOf({ status }: Line, { catalogue, now }: View): readonly [look: s
 }
 
 /** What differed before the latest change, if that was in the time of this page. */
-function changeHtml(change: Change | null, { since }: View): string {
-  if (change === null || change.was.until < since) return ''
-  const { was, name, reason } = change
+function changeHtml({ known }: Line, { since }: View): string {
+  if (known === null || known.was === null || known.was.until < since) return ''
+  const { was, name, reason } = known
   const called = was.name === null || was.name === name ? [] : [html`${words.called} <bdi>${was.name}</bdi>`]
   const state = was.reason === reason ? [] : [html`${words.states[was.reason ?? 'open']}`]
   if (called.length + state.length === 0) return ''

@@ -11,7 +11,7 @@ import type { ConsoleParts, PageParts } from '../parts.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from './cookies.ts'
 import type { Sessions } from './sessions.ts'
 import { createSignInLimit, knownBrowser, rememberBrowser, type SignInLimit } from './sign-in-limit.ts'
-import { callbackOf, pageOf, type Site } from './site.ts'
+import { callbackOf, pageOf, type Site, signInUrl } from './site.ts'
 
 const words = TEXTS.signIn
 const outageWords = TEXTS.lmsOutage
@@ -36,7 +36,7 @@ export function addSignInPages(parts: SignInParts): void {
     const next = pageOf(site, query.get('next') ?? '')
     const outage = query.has('anyway') ? null : await outageNow()
     if (outage !== null) {
-      const main = outageHtml(outage, `${site.base}/sign-in?next=${encodeURIComponent(next)}`)
+      const main = outageHtml(outage, signInUrl(site, next))
       reply.header('retry-after', 10)
       return sendPage({ reply, status: 503, title: outageWords.title, main })
     }

@@ -102,7 +102,7 @@ export const courseIdsOf = ({ courses }: SaleForm): string[] =>
  * The fields in which an operator writes a sale.
  * @param invalid what the payload rules refuse, by the names of their fields
  */
-export const saleFields = (form: SaleForm, invalid: readonly string[] = []): string =>
+export const saleFields = (form: SaleForm, invalid: readonly string[]): string =>
   emailField(form, invalid) + keysField(form, invalid)
 
 const emailField = ({ email }: SaleForm, invalid: readonly string[]): string =>

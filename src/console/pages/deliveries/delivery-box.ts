@@ -7,7 +7,7 @@ import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence
 import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { keptFacts } from '../../../sale/withdrawal-facts.ts'
 import { namedHtml } from '../../layout/course-names.ts'
-import { copyButton, differenceHtml, hiddenFields, seenField } from '../../layout/elements.ts'
+import { copyButton, differenceHtml, factsHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
@@ -78,7 +78,10 @@ function similarHtml(of: Box): string {
   const [sold, similar] = [differenceHtml(keys.sold, keys.closest), differenceHtml(keys.closest, keys.sold, 'good')]
   const name = of.request.courseName(keys.closest)
   const named = name === null ? '' : html` <strong><bdi>${name}</bdi></strong>`
-  return html`<dl class="facts"><div><dt>${words.soldAs}</dt><dd>!${sold}</dd></div><div><dt>${words.looksLike}</dt><dd>!${similar}!${named}</dd></div></dl>`
+  return factsHtml([
+    [words.soldAs, sold],
+    [words.looksLike, similar + named],
+  ])
 }
 
 function waitHtml({ delivery, parts, failure }: Box): string {

@@ -7,7 +7,7 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { hasOrder, type LmsAccount } from '../../../sale/line.ts'
 import { isStopped } from '../../../sale/types.ts'
 import { type CourseLinks, type CourseName, namedHtml } from '../../layout/course-names.ts'
-import { doneHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
+import { copyButton, doneHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
 import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../lms-calls.ts'
@@ -17,7 +17,7 @@ import { courseListHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
 import { queryText } from './list-filters.ts'
 import { tableHtml } from './list-rows.ts'
-import { accountReply, copyReplyHtml, isWaiting, type Reply } from './replies.ts'
+import { accountReply, isWaiting, type Reply, replyHtml } from './replies.ts'
 
 const words = TEXTS.people
 /** So many accounts of one address are asked for: more than one is rare. */
@@ -73,13 +73,10 @@ export function addPeople(parts: PageParts): void {
 }
 
 function headOf({ email, sales }: Person): { title: string; intro?: string } {
-  const sold = sales.find(({ request }) => request !== null)?.request
-  const name = `${sold?.name ?? ''} ${sold?.family ?? ''}`.trim()
-  if (sold === undefined || sold === null || name === '') return { title: email }
-  return {
-    title: name,
-    intro: html`<bdi>${email}</bdi> · <bdi>${fill(words.buyer, { username: sold.username })}</bdi>`,
-  }
+  const sold = sales.find(({ request }) => request !== null)
+  if (!sold?.name) return { title: email }
+  const username = sold.username ?? ''
+  return { title: sold.name, intro: html`<bdi>${email}</bdi> · <bdi>${fill(words.buyer, { username })}</bdi>` }
 }
 
 /** Returns the address in a form as it was posted, without white space around it. It may be none. */
@@ -144,7 +141,11 @@ function accountHtml(
   const then = waits && 'waits' in about ? ` ${about.waits}` : ''
   const address = 'address' in account.value ? account.value.address : ''
   const link = 'username' in account.value ? usernameHtml(account.value, lmsUrl) : ''
-  return html`<div class="note box ${about.grade}"><h2>${about.title}</h2><p>${fill(words.accounts[status].text, { address })}${then}</p>!${link}!${reply === null ? '' : copyReplyHtml(reply)}</div>`
+  const answer =
+    reply === null
+      ? ''
+      : html`<div class="actions">!${copyButton({ copies: `reply-${reply.to}`, label: TEXTS.delivery.copyReply[reply.to] })}</div>!${replyHtml(reply)}`
+  return html`<div class="note box ${about.grade}"><h2>${about.title}</h2><p>${fill(words.accounts[status].text, { address })}${then}</p>!${link}!${answer}</div>`
 }
 
 /** Returns the same as accountHtml in a few words, for a line in which an address is named. */

@@ -5,7 +5,6 @@ import { type DeliverySentence, deliverySentence, type Situation } from '../../.
 import { courseOfReason, isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import type { CourseName } from '../../layout/course-names.ts'
-import { copyButton } from '../../layout/elements.ts'
 import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
 
@@ -102,10 +101,6 @@ export function accountReply({
   const sentence = { situation: kept.situation, courses: [...new Set(bought.flatMap(({ is }) => is.courses))] }
   return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
 }
-
-/** Shows a reply with a button that copies it. */
-export const copyReplyHtml = (reply: Reply): string =>
-  html`<div class="actions">!${copyButton({ copies: `reply-${reply.to}`, label: TEXTS.delivery.copyReply[reply.to] })}</div>!${replyHtml(reply)}`
 
 /** Shows a reply, to read and to copy. Without JavaScript, the text can be selected. */
 export function replyHtml({ to, text }: Reply): string {
