@@ -76,11 +76,6 @@ describe('the list', () => {
     test(`?${query} finds ${names.length}`, async () => assert.deepEqual(await found(query), names))
   }
 
-  test('finds a delivery by its id', async () => {
-    const [, id = ''] = (await someone.see('/deliveries?q=lost@')).text.match(/deliveries\/([0-9A-Z]{26})[?"]/) ?? []
-    assert.deepEqual(await found(`q=${id}`), ['lost@example.com'])
-  })
-
   test('has pages, each with a link to the next, and none is left out', async () => {
     const emails = Array.from({ length: 60 }, (_, index) => `many-${index}@example.com`)
     await Promise.all(emails.map((email) => product.sell({ email })))

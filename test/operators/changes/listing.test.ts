@@ -118,13 +118,14 @@ test('a summary of a handled delivery has the latest note and its author', async
   )
 })
 
-test('a delivery is found by address, username, course, and id, in any letter case', async (t) => {
+test('a delivery is found by address, username, and each of its courses, as a whole and in any letter case', async (t) => {
   const bench = await setUp(t)
   const other = 'course-v1:edX+Other+2026'
   const [ada = '', alan = '', grace = ''] = await storeAll(bench, [
     arrival({ email: 'Ada@x.example', username: 'Countess', courseIds: [COURSE, other] }),
     arrival({ email: 'alan@x.example', username: 'alan', courseIds: [other] }),
     arrival({ email: 'grace@y.example', username: 'grace', courseIds: [COURSE] }),
+    arrival({ email: 'longer@y.example', username: 'longer', courseIds: [`${COURSE}_2`] }),
   ])
   assert.deepEqual(await find(bench, { email: 'ADA@X.example' }), [ada])
   assert.deepEqual(await find(bench, { email: 'ada@x' }), [])
@@ -138,9 +139,11 @@ test('a delivery is found by address, username, course, and id, in any letter ca
 
 test('a delivery that was rejected for its payload is found by its readable fields', async (t) => {
   const bench = await setUp(t)
-  const about = { email: ' Ada@x ', username: 'Countess', courseIds: [COURSE, '', 'x'.repeat(1000)] }
+  const courseIds = [COURSE, '', 'x'.repeat(1000)]
+  const about = { email: ' Ada@x ', username: 'Countess', name: 'Grace', family: 'Hopper', courseIds }
   const [id = ''] = await storeAll(bench, [{ ...rejectedArrival(), about }])
-  const filters: DeliveryFilter[] = [{ find: 'ada@' }, { username: 'countess' }, { course: COURSE }]
+  const texts = ['ada@', 'grace hopper', COURSE.slice(12).toUpperCase()].map((find) => ({ find }))
+  const filters: DeliveryFilter[] = [...texts, { username: 'countess' }, { course: COURSE }]
   for (const filter of filters) assert.deepEqual(await find(bench, filter), [id])
 })
 

@@ -3,16 +3,7 @@ import { test } from 'node:test'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
 import { purgeStep } from '../../../src/queue/retention.ts'
-import {
-  accepted,
-  arrival,
-  only,
-  type Replica,
-  rejectedArrival,
-  settled,
-  setUp,
-  succeeded,
-} from '../../queue/harness.ts'
+import { accepted, arrival, only, type Replica, settled, setUp, succeeded } from '../../queue/harness.ts'
 
 const DEMO = 'course-v1:ExampleX+Demo+2026'
 const OTHER = 'course-v1:Other+Python+2025'
@@ -75,19 +66,6 @@ test('marks that nobody sees change nothing about what a search finds', async (t
   for (const text of ['\u0301', '\u200f']) assert.deepEqual(await finding(bench, text), [], JSON.stringify(text))
 })
 
-test('a filter by course finds each course of a sale, and no longer key', async (t) => {
-  const bench = await setUp(t)
-  const { id } = only(await bench.store.write([accepted(maria())]))
-  await bench.store.write([accepted(arrival({ courseIds: [`${DEMO}_2`] }))])
-  for (const course of [DEMO, OTHER, DEMO.toLowerCase()]) {
-    const { items } = await bench.operations.list({ filter: { course } })
-    assert.deepEqual(
-      items.map((one) => one.id),
-      [id],
-    )
-  }
-})
-
 test('a search finds nothing of a delivery that was deleted or erased, nor does a bulk replay keep its name', async (t) => {
   const bench = await setUp(t)
   const write = async (webhook: ReturnType<typeof arrival>) => only(await bench.store.write([accepted(webhook)])).id
@@ -108,11 +86,4 @@ test('a search finds nothing of a delivery that was deleted or erased, nor does 
     (await bench.operations.runningReplays()).map(({ filter }) => filter.find),
     ['lovelace'],
   )
-})
-
-test('a rejected delivery is found by what could be read', async (t) => {
-  const bench = await setUp(t)
-  const about = { email: 'not-an-address', name: 'Grace', family: 'Hopper', courseIds: [DEMO] }
-  const { id } = only(await bench.store.write([accepted({ ...rejectedArrival(), about })]))
-  for (const text of ['grace hopper', 'not-an', 'X+demo']) assert.deepEqual(await finding(bench, text), [id], text)
 })
