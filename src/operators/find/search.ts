@@ -42,17 +42,14 @@ export async function search(
   db: Db,
   of: { filter: DeliveryFilter; after: Position | null; limit: number; withinMs?: number },
 ): Promise<Matches> {
-  const { after, limit, withinMs = WITHIN_MS } = of
-  const filter = narrowed(of.filter)
-  if (isNone(filter)) return page([], limit)
-  const { kind, from } = await planOf(db, filter)
-  if (kind === 'order') return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
+  const { filter, after, limit, withinMs = WITHIN_MS } = of
+  const plan = await planOf(db, filter)
+  if (plan === null) return page([], limit)
+  if (plan.isInOrder) return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
   const began = performance.now()
   const found: Listed[] = []
-  for await (const stretch of kind === 'walk'
-    ? stretches({ db, range: rangeOf(filter), after })
-    : [{ after, last: null }]) {
-    const rows = await between(from().select(LISTED_COLUMNS), stretch)
+  for await (const stretch of plan.stretches(after)) {
+    const rows = await between(plan.from().select(LISTED_COLUMNS), stretch)
       .orderBy('active_at', 'desc')
       .orderBy('id', 'desc')
       .limit(limit + 1 - found.length)
@@ -77,14 +74,12 @@ export async function countRefused(db: Db, { states, ...filter }: DeliveryFilter
 }
 
 /** How many there are by state, in stretches. `among`: of those with a further condition. */
-async function tally(db: Db, wanted: DeliveryFilter, among = (from: Deliveries) => from) {
-  const filter = narrowed(wanted)
-  if (isNone(filter)) return []
-  const { kind, from } = await planOf(db, filter)
-  const whole = [{ after: null, last: null }]
+async function tally(db: Db, filter: DeliveryFilter, among = (from: Deliveries) => from) {
+  const plan = await planOf(db, filter)
+  if (plan === null) return []
   const tallied = []
-  for await (const stretch of kind === 'walk' ? stretches({ db, range: rangeOf(filter), after: null }) : whole) {
-    const counted = among(from()).select(({ fn }) => ['state', fn.countAll<number>().as('count')])
+  for await (const stretch of plan.stretches(null)) {
+    const counted = among(plan.from()).select(({ fn }) => ['state', fn.countAll<number>().as('count')])
     tallied.push(...(await between(counted, stretch).groupBy('state').execute()))
   }
   return tallied
@@ -94,27 +89,32 @@ async function tally(db: Db, wanted: DeliveryFilter, among = (from: Deliveries) 
 const isNone = ({ states, ids, find }: DeliveryFilter): boolean =>
   states?.length === 0 || ids?.length === 0 || (find !== undefined && wordsOf(find).length === 0)
 
-/** Where a search looks: in the list as it is, in an index, or in the texts of the list; and a query with its conditions. */
-interface Plan {
-  readonly kind: 'order' | 'index' | 'walk'
-  readonly from: () => Deliveries
-}
 type Deliveries = SelectQueryBuilder<Tables, 'deliveries', object>
 
-async function planOf(db: Db, filter: DeliveryFilter): Promise<Plan> {
+/**
+ * Decides where a search looks: in the list as it is, in an index as a whole, or in stretches of the list, whose texts it
+ * walks through. Returns a query with the conditions; null if the filter can find nothing.
+ */
+async function planOf(db: Db, wanted: DeliveryFilter) {
+  const filter = narrowed(wanted)
+  if (isNone(filter)) return null
+  const whole = (after: Position | null) => [{ after, last: null }]
   const { find, ...rest } = filter
   if (find !== undefined) {
     const ids = await idsOf(db, find)
-    if (ids.length > 0) return { kind: 'index', from: () => meeting(along(db, null), rest).where('id', 'in', ids) }
+    const from = () => meeting(along(db, null), rest).where('id', 'in', ids)
+    if (ids.length > 0) return { isInOrder: false, from, stretches: whole }
   }
   const known = find !== undefined && isTypedAddress(find) ? { ...rest, email: find } : filter
   const index = indexFor(known)
-  if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
+  if (index !== undefined) return { isInOrder: false, from: () => meeting(along(db, index), known), stretches: whole }
   const { course, cause, sales, ended, received, receivedTo, waited, startable } = known
   const isText = [known.find, course, cause, sales, ended, received, receivedTo, waited, startable].some(
     (one) => one !== undefined,
   )
-  return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
+  const walk = (after: Position | null) => stretches({ db, range: rangeOf(filter), after })
+  const from = () => meeting(along(db, indexOfOrder(known)), known)
+  return { isInOrder: !isText, from, stretches: isText ? walk : whole }
 }
 
 /** Access ends only where all courses are done, also if one of them waits, so a walk can read the index of these states. */
