@@ -18,9 +18,10 @@ export function addIncidents({ scope, operations, now }: PageParts): void {
     const rows = items.map((item) => cellsOf(item, now()))
     const list = listTable({ columns: words.columns, rows, ids: items.map(({ id }) => id), none: words.none })
     const older = olderHtml({ url: `~${path}`, next })
+    const url = `~${path}${queryText({ after: after ?? '' })}`
     // One that isn't over is on the first page.
     const status = html`<p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>`
-    const main = html`<div id="incidents" !${refreshes({ url: `~${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${after === null ? status : ''}!${list}!${older}</div>`
+    const main = html`<div id="incidents" !${refreshes({ url, id: 'incidents', seconds: 10 })}>!${after === null ? status : ''}!${list}!${older}</div>`
     return { title: words.title, intro: words.intro, current: path, main }
   })
 }
@@ -68,7 +69,6 @@ export function lastIncidentHtml(last: Incident): string {
   const { kind, from, to } = last
   const text = html`<a href="~/incidents">${words.kinds[kind]}</a> !${timeHtml(from)}`
   const sales = last.sales === 0 ? '' : html` !${waitedHtml(last)}.`
-  return to === null
-    ? html`${words.last} !${text}, ${words.ongoing}.!${sales}`
-    : html`${words.last} !${text}, ${fill(words.lasted, { time: durationText(to - from) })}.!${sales}`
+  const lasted = to === null ? words.ongoing : fill(words.lasted, { time: durationText(to - from) })
+  return html`${words.last} !${text}, ${lasted}.!${sales}`
 }

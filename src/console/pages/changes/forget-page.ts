@@ -2,7 +2,7 @@ import { html } from 'ghtml'
 import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
 import { createForget, type ForgetAnswer } from '../../forget.ts'
 import { hiddenFields, invalidMark, problemHtml } from '../../layout/elements.ts'
-import { fillCount, numberText } from '../../layout/format.ts'
+import { fillCount } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { readEmail } from '../deliveries/people-page.ts'
@@ -58,11 +58,10 @@ interface FormOf {
 
 function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   const { email, allowances, person, isWrong } = of
-  const count = numberText(person.salesCount)
   const list = (items: readonly string[]): string =>
     html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`
   return html`<p class="note bad">${fill(words.intro, { email })}</p>
-<h2>${words.erased}</h2>!${list([fill(words.sales, { count }), ...words.items])}
+<h2>${words.erased}</h2>!${list([fillCount(words.sales, person.salesCount), ...words.items])}
 <h2>${words.kept}</h2>!${list(words.keptItems)}
 <form method="post" action="~/people/forget" class="stack">!${hiddenFields({ email })}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
