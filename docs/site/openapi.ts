@@ -79,16 +79,22 @@ const schemaIn = (of: Json | undefined): string => {
   return content.map((one) => typeOf(fieldsOf(one).schema)).join(', ') || '—'
 }
 
-function operation({ title, json }: { title: string; json: Fields }): string {
+/** A part of an operation, or the component that it refers to. */
+function resolved(document: Fields, json: Json | undefined): Fields {
+  const fields = fieldsOf(json)
+  const path = textOf(fields.$ref).split('/').slice(1)
+  return path.length === 0 ? fields : path.reduce((found, name) => fieldsOf(found[name]), document)
+}
+
+function operation({ document, title, json }: { document: Fields; title: string; json: Fields }): string {
   const parameters = listOf(json.parameters).map((one) => {
-    const { name, in: place, description, schema } = fieldsOf(one)
+    const { name, in: place, description, schema } = resolved(document, one)
     return [code(textOf(name)), textOf(place), typeOf(schema), escaped(textOf(description)) || '—']
   })
-  const responses = Object.entries(fieldsOf(json.responses)).map(([status, one]) => [
-    status,
-    schemaIn(one),
-    escaped(textOf(fieldsOf(one).description)),
-  ])
+  const responses = Object.entries(fieldsOf(json.responses)).map(([status, one]) => {
+    const response = resolved(document, one)
+    return [status, schemaIn(response), escaped(textOf(response.description))]
+  })
   const schemes = listOf(json.security).flatMap((one) => Object.keys(fieldsOf(one)))
   return [
     `### ${title}\n\n`,
@@ -112,7 +118,9 @@ function operations(document: Fields): string {
         const json = fieldsOf(one)
         const first = told.get(sameness(json))
         told.set(sameness(json), first ?? title)
-        return first === undefined ? operation({ title, json }) : `### ${title}\n\nThe same as ${code(first)}.\n\n`
+        return first === undefined
+          ? operation({ document, title, json })
+          : `### ${title}\n\nThe same as ${code(first)}.\n\n`
       }),
     )
     .join('')
@@ -120,7 +128,7 @@ function operations(document: Fields): string {
 
 const webhooks = (document: Fields): string =>
   Object.entries(fieldsOf(document.webhooks))
-    .map(([name, methods]) => operation({ title: name, json: fieldsOf(fieldsOf(methods).post) }))
+    .map(([name, methods]) => operation({ document, title: name, json: fieldsOf(fieldsOf(methods).post) }))
     .join('')
 
 function schemas(document: Fields): string {
