@@ -39,9 +39,9 @@ export function addDeliveries(parts: PageParts): void {
     const parameters = queryOf(request)
     const query = readQuery(parameters)
     // What is in the address is what the list shows: no filter that is empty, as a form sends it, or means nothing.
-    const ignored = Object.entries(query).filter(([name, value]) => value === '' && parameters.has(name))
-    for (const [name] of ignored) parameters.delete(name)
-    if (ignored.length > 0) return `${path}${parameters.size === 0 ? '' : `?${parameters}`}`
+    const ignored = Object.entries(query).flatMap(([name, value]) => (value === '' ? name : []))
+    const kept = [...parameters].filter(([name, value]) => value !== '' && !ignored.includes(name))
+    if (kept.length < parameters.size) return kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`
     const [view, form] = await Promise.all([
       readView(parts, request, query),
       takesForm(request) ? formHtml(parts, query, request) : '',
