@@ -18,9 +18,8 @@ const DAY_MS = 24 * HOUR_MS
 const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 
 /**
- * That nothing needs the row: no withdrawal is still to be carried out, whose order is in the lines, nor has one left a course
- * to a sale that is stored: it looks again when that ends (see orderAgain). And what corrects the delivery is gone: a refund
- * of what the shop sold finds the correction by it, and a repeat would start what was wrong.
+ * That nothing needs the row: no withdrawal is still to be carried out, whose order is in the lines, and what corrects the
+ * delivery is gone. A refund of what the shop sold finds the correction by it, and a repeat would start what was wrong.
  */
 const isUnneeded = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
   eb.and([
@@ -28,10 +27,9 @@ const isUnneeded = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
       eb.exists(
         eb
           .selectFrom('delivery_lines')
-          .leftJoin('deliveries as keeper', 'keeper.id', 'withdrawal_kept_by')
           .select('position')
           .whereRef('delivery_id', '=', 'deliveries.id')
-          .where((line) => line.or([line('withdrawal_state', '=', 'open'), line('keeper.id', 'is not', null)])),
+          .where('withdrawal_state', '=', 'open'),
       ),
     ),
     // For an exists, MariaDB reads the ids of all deliveries.
@@ -52,8 +50,8 @@ interface Purge extends Pick<WriteContext, 'database' | 'random'> {
 
 /**
  * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
- * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those that something
- * stored needs: see isUnneeded. Resolves to how many deliveries were deleted.
+ * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those with an open
+ * withdrawal or a stored correction. Resolves to how many deliveries were deleted.
  */
 export async function purgeStep({ database, random, before }: Purge): Promise<number> {
   const ids = await findOld({ db: database.db, before })

@@ -66,32 +66,6 @@ test('a corrected sale is kept as long as its correction, by which a refund of i
   assert.deepEqual([await purgeStep({ ...context, before }), await purgeStep({ ...context, before })], [1, 1])
 })
 
-test('a refunded sale is kept as long as one to which its refund has left a course, because the refund looks again', async (t) => {
-  const { store, context } = await setUp(t)
-  const sales = await store.write(['a@example.com', 'b@example.com'].map((email) => accepted(arrival({ email }))))
-  await store.write(sales.map(({ id }) => settled(succeeded(id))))
-  const [refunded, keeper] = sales.map(({ id }) => id)
-  const { db } = context.database
-  const before = START + 1000 * DAY_MS
-  await db
-    .updateTable('delivery_lines')
-    .set({ withdrawal_kept_by: keeper })
-    .where('delivery_id', '=', refunded ?? '')
-    .execute()
-  await db
-    .updateTable('deliveries')
-    .set({ state: 'pre_enrolled' })
-    .where('id', '=', keeper ?? '')
-    .execute()
-  assert.equal(await purgeStep({ ...context, before }), 0)
-  await db
-    .updateTable('deliveries')
-    .set({ state: 'enrolled' })
-    .where('id', '=', keeper ?? '')
-    .execute()
-  assert.deepEqual([await purgeStep({ ...context, before }), await purgeStep({ ...context, before })], [1, 1])
-})
-
 test('a repeat counts as activity', async (t) => {
   const { store, db, clock, context } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
