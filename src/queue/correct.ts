@@ -128,10 +128,10 @@ export interface CourseSwap {
   readonly to: string
 }
 
-const WRONG_KEYS: readonly unknown[] = ['course.missing', 'course_key.malformed'] satisfies ReasonCode[]
+const WRONG_KEYS = ['course.missing', 'course_key.malformed'] as const satisfies readonly ReasonCode[]
 
 /** Whether a bulk correction can put right what failed for this reason: the key is wrong, so a replay can't help. */
-export const isWrongKey = (code: string | null | undefined): boolean => WRONG_KEYS.includes(code)
+export const isWrongKey = (code: string | null | undefined): boolean => WRONG_KEYS.some((one) => one === code)
 
 /**
  * Whether somebody took the buyer out of the course of a line, or is to. That a check found no enrollment means nothing where

@@ -118,7 +118,7 @@ async function writeLines(
     lines: linesAfter(lines, { effect, settlement }),
   }))
   await storeLines(trx, changed)
-  // That goes on without what is to be withdrawn: the shop has not sold the rest anew, so the next attempt reads it first.
+  // One with an order goes on without those courses, but the shop has not sold the rest anew: the next attempt reads first.
   const parts = rows.filter((row) => row.effect === 'outdated' && hasOrder(row)).map(({ id }) => id)
   if (parts.length > 0) {
     await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', 'in', parts).execute()

@@ -101,11 +101,13 @@ export const hiddenFields = (fields: Readonly<Record<string, string>> | URLSearc
     .map(([name, value]) => (value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`))
     .join('')
 
-/**
- * The field with the number of the delivery's last event, as the page shows it. A form with it is not carried out after an
- * operator has changed the delivery since.
- */
+/** The name of the field that seenField returns. */
 export const SEEN = 'last_event'
+
+/**
+ * Returns the field with the number of the delivery's last event, as the page shows it. A form with it is not carried out
+ * after an operator has changed the delivery since.
+ */
 export const seenField = (lastEvent: number): string => hiddenFields({ [SEEN]: `${lastEvent}` })
 
 /** Reads it from a posted form; undefined if there is no form, or it has none. */

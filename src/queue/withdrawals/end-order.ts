@@ -47,11 +47,8 @@ export async function endOrder(
       .execute()
     await storeLines(trx, [{ id, before: delivery.lines, lines }])
     await markKeepers(writing, result)
-    // Of a buyer with a new address, the sale may have had only an allowance for the old one, and not the account.
-    const isSeen = ({ course, account }: Line): boolean =>
-      account === null || account.id === lineOf(lines, course)?.account?.id
-    // It has ended in the courses of its orders alone: others may be kept for what an operator did.
-    await orderAgain(writing, [{ id, state: 'queued', lines }], isSeen)
+    // As if it were live: it has ended in the courses of its orders alone, and may keep others for what an operator did.
+    await orderAgain(writing, [{ id, state: 'queued', lines }])
     const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
     const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
     const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }

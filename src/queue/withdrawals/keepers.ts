@@ -99,14 +99,13 @@ export async function readKept(
 
 /**
  * Makes orders due again that left a course to one of these sales, if it has ended without the course, if a correction has
- * taken its place, or if it was withdrawn. They look again for what keeps it, and until their ends, their deliveries are no
- * longer withdrawn. Not called when an operator handles a sale (see decision 22).
- * @param isSeen whether the end of the sale has taken care of a line that was left to it
+ * taken its place, or if it was withdrawn and had given the course to another account or to none: its own order looks at the
+ * same account. They look again for what keeps it, and until their ends, their deliveries are no longer withdrawn. Not called
+ * when an operator handles a sale (see decision 22).
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   sales: readonly WithLines<Pick<DeliveryRow, 'id' | 'state'>>[],
-  isSeen: (line: Line) => boolean = () => false,
 ): Promise<void> {
   if (sales.length === 0) return
   const keepers = new Map(sales.map((sale) => [sale.id, sale]))
@@ -118,9 +117,12 @@ export async function orderAgain(
   const ids = [...new Set(found.map((line) => line.delivery_id))]
   if (ids.length === 0) return
   await lockDeliveries({ trx }, ids)
-  const isLeft = (line: Line): boolean => {
-    const keeper = keepers.get(line.withdrawal?.result?.keptBy ?? '')
-    return keeper !== undefined && !(isLive(keeper) && wants(keeper, line.course)) && !isSeen(line)
+  const isLeft = ({ course, account, withdrawal }: Line): boolean => {
+    const keeper = keepers.get(withdrawal?.result?.keptBy ?? '')
+    if (keeper === undefined || (isLive(keeper) && wants(keeper, course))) return false
+    const kept = lineOf(keeper.lines, course)
+    const isSame = account === null || account.id === kept?.account?.id
+    return !isSame || (kept?.withdrawal ?? null) === null
   }
   const reopened = (await linesOf(trx, ids)).filter(({ lines }) => lines.some(isLeft))
   const rows = reopened.map(({ id, lines: before }) => {

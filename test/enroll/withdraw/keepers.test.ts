@@ -179,6 +179,16 @@ test('the buyer’s account loses a course that a refund left to a sale to the a
   assert.deepEqual(await activeIn(), [], await log(again))
 })
 
+test('two sales of a course to one account, refunded one after the other: the first is told as withdrawn once', async () => {
+  await register()
+  const [first, second] = [await sold(OLD), await sold(OLD, [DEMO, PYTHON])]
+  await refund({ email: OLD, sale: first })
+  await refund({ email: OLD, courseIds: [DEMO], sale: second })
+  await ordersEnded()
+  const told = (await operations.timeline(first)).filter(({ kind }) => kind === 'withdrawn')
+  assert.deepEqual([told.length, await stateOf(first), await activeIn()], [1, 'withdrawn', [`${OLD} ${PYTHON}`]])
+})
+
 test('a refund that comes again names no sale that was taken out of the course since', async () => {
   await register()
   const [first, second, other] = [await sold(OLD), await sold(OLD, [DEMO, PYTHON]), await sold(OLD, [PYTHON])]
