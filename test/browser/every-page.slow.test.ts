@@ -213,6 +213,15 @@ async function check({ name, path, steps }: Case): Promise<void> {
 
 for (const one of PAGES) test(`everyone can use ${one.name}`, () => check(one))
 
+test('the note of a handled sale has at most three lines in the list, however long it is', async () => {
+  for (const { viewport } of EACH_ONCE) {
+    await page.setViewportSize(viewport)
+    await page.goto(`${product.console}/deliveries?state=handled`)
+    const heights = await page.locator('.outcome').evaluateAll((all) => all.map((one) => one.clientHeight))
+    assert.ok(heights.length > 0 && heights.every((height) => height < 70), `${heights} at ${viewport.width} px`)
+  }
+})
+
 test('everyone can use the refusal of who is not staff', async (t) => {
   const context = await browser.newContext()
   t.after(() => context.close())
