@@ -1,4 +1,3 @@
-import { reasonOf } from '../database/availability.ts'
 import { modesFrom } from '../enroll/course-mode.ts'
 import {
   type Finding,
@@ -8,15 +7,12 @@ import {
 } from '../enroll/follow-up/reconcile.ts'
 import { createBudget } from '../lms/client/budget.ts'
 import { createLms } from '../lms/lms.ts'
-import { isWholeAddress } from '../operators/find/people.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
-import { TIMING } from '../queue/replicas/timing.ts'
 import { STANDINGS } from '../sale/line.ts'
-import { AppError } from '../service/lib/errors.ts'
 import { pause } from '../service/lib/loop.ts'
-import { command, interruption, misused, usageError } from './command.ts'
+import { command, interruption } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { readLmsSettings } from './lms.ts'
 import { operator, withOperations } from './operations.ts'
@@ -30,24 +26,16 @@ export const reconcile = command({
   options: {
     since: { type: 'string' },
     fix: { type: 'boolean', default: false },
-    allow: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
   },
   run: async ({ values }) => {
-    if (values.allow.length > 0 && !values.fix) throw misused('reconcile', 'takes --allow with --fix')
-    for (const email of values.allow) {
-      if (!isWholeAddress(email)) throw usageError(`--allow ${plain(email)} is not an email address.`)
-    }
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const signal = interruption()
     const settings = readLmsSettings()
     return withOperations(async (opened) => {
       const { context } = opened
-      const since = from === null ? {} : { from }
-      const countChecked = async (of: { email?: string } = {}): Promise<number> =>
-        totalOf(await countFound(context.database.db, { ...since, ...of, states: [...RECONCILED] }))
-      for (const email of values.allow) if ((await countChecked({ email })) === 0) throw unsold(email)
-      const total = await countChecked()
+      const range = { ...(from === null ? {} : { from }), states: [...RECONCILED] }
+      const total = totalOf(await countFound(context.database.db, range))
       const guest = await joinAsGuest({
         database: context.database,
         name: `reconcile-${context.newId()}`,
@@ -71,20 +59,13 @@ export const reconcile = command({
       try {
         const result = await reconcileAll({
           ...opened,
-          replicas,
-          landsMs: TIMING.landsMs,
           lms,
           acquire,
           since: from,
           fix: values.fix,
           modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
-          named: new Set(values.allow.map((email) => email.toLowerCase())),
           by: operator(),
           signal,
-          onError: (error) =>
-            process.stderr.write(
-              `The result of a repair could not be stored: ${reasonOf(error)}. It is tried again.\n`,
-            ),
           sleep: (ms) => pause(ms, signal),
           onFinding: (finding) => {
             if (values.json) findings.push(finding)
@@ -109,12 +90,6 @@ export const reconcile = command({
   },
 })
 
-const unsold = (email: string): AppError =>
-  new AppError(
-    'delivery.unknown',
-    `Nothing was changed. Reconcile checks no delivery of ${plain(email)}. Correct the address of --allow, or the time of --since.`,
-  )
-
 /**
  * One line. What is left is estimated from the pace so far, and not before a first part is done. `ms`: since the start.
  */
@@ -130,17 +105,16 @@ function durationText(ms: number): string {
   return ms < 5_400_000 ? `${Math.ceil(ms / 60_000)} min` : `${Math.ceil(ms / 3_600_000)} h`
 }
 
-function line({ deliveryId, email, course, standing, repaired, words }: Finding): string {
-  const result = repaired === null ? '' : `  ${repaired ? 'repaired' : 'not repaired'}: ${plain(words)}`
-  return `${deliveryId}  ${standing}  ${plain(email)}  ${plain(course)}${result}\n`
+function line({ deliveryId, email, course, standing, repairing }: Finding): string {
+  return `${deliveryId}  ${standing}  ${plain(email)}  ${plain(course)}${repairing ? '  repair started' : ''}\n`
 }
 
-function summary({ deliveries, counts, repaired }: Reconciliation): string {
+function summary({ deliveries, counts, repairing }: Reconciliation): string {
   const found = [...STANDINGS, 'dangling' as const].flatMap((standing) => {
     const count = counts[standing] ?? 0
     return count > 0 ? [`${standing} ${count}`] : []
   })
-  const fixed = repaired > 0 ? `; repaired ${repaired}` : ''
+  const fixed = repairing > 0 ? `; the service repairs ${repairing}` : ''
   return `${deliveries} deliveries checked; courses: ${found.join(', ') || 'none'}${fixed}\n`
 }
 

@@ -32,29 +32,6 @@ interface ModeChange extends CallContext {
   readonly mode: string
 }
 
-/**
- * Gives an enrolled person the course mode of the setting, after an allowance has become an enrollment. Enrolls nobody: a
- * person who is no longer enrolled gets the reason person.unenrolled. Waits for both permits first, so that nothing comes
- * between reading and changing.
- * @throws what `acquire` rejects with
- */
-export async function applyMode(change: ModeChange): Promise<PairResult> {
-  const { lms, acquire, course, username } = change
-  const toRead = await acquire()
-  const toChange = await acquire().catch((error: unknown) => {
-    toRead.release()
-    throw error
-  })
-  try {
-    const read = await lms.enrollment(toRead, { username, course })
-    if (!read.ok) return failed(read.failure)
-    if (!read.value?.active) return unenrolled(course)
-    return await changeMode({ ...change, acquire: async () => toChange }, read.value)
-  } finally {
-    toChange.release()
-  }
-}
-
 const unenrolled = (course: string): PairResult => refused({ code: 'person.unenrolled', subject: course })
 
 /**

@@ -1,5 +1,5 @@
 import { isInDoubt } from '../lms/client/failure.ts'
-import { lineOf } from '../sale/line.ts'
+import { lacksMode, lineOf } from '../sale/line.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
@@ -32,13 +32,15 @@ export async function enrollOneByOne({ batch, breakers, isUp, options, ...contex
     for (const course of batch.courses) {
       const { email } = work.request
       const { lines, enrolledAt } = work.delivery
+      const line = lineOf(lines, course)
       const began = performance.now()
       const result = await enrollSingly({
         ...context,
         email,
         course,
-        stored: lineOf(lines, course)?.account ?? null,
+        stored: line?.account ?? null,
         wasDone: enrolledAt !== null,
+        lacksMode: line !== undefined && lacksMode(line),
         prior: priorOf(work, course),
         mode: options.modeOf(course),
       }).catch(noneIfStopped)

@@ -73,8 +73,8 @@ async function stillEnrolled(pair: Pair, known: KnownAccount): Promise<PairResul
 
 /** Gives who is enrolled the mode of the setting, unless the sale had given the course before. */
 function keepEnrolled(pair: Pair, username: string, row: Enrollment): PairResult | Promise<PairResult> {
-  const { mode, stored, wasDone } = pair
-  const wasGiven = wasDone && stored !== null
+  const { mode, stored, wasDone, lacksMode = false } = pair
+  const wasGiven = wasDone && stored !== null && !lacksMode
   const mayChange = mode !== null && (!wasGiven || FREE_MODES.includes(mode))
   return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled')
 }

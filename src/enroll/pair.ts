@@ -23,6 +23,8 @@ export interface Pair extends CallContext {
   readonly stored: LmsAccount | null
   /** Whether the sale was done before: then a used allowance is its own, and whoever has used it is its buyer. */
   readonly wasDone: boolean
+  /** Whether that account is known to lack the mode that was sold: see lacksMode. */
+  readonly lacksMode?: boolean
   /** The slug of the course mode that LERNITO_COURSE_MODE names; null if the LMS chooses. */
   readonly mode: string | null
   readonly prior: PriorKnowledge

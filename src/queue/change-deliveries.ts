@@ -1,9 +1,9 @@
 import type { Db, DeliveryRow, Trx } from '../database/schema.ts'
-import { hasTaken, isTakenOut, isWanted, type Line } from '../sale/line.ts'
+import { hasTaken, isTakenOut, isWanted, type Line, lacksMode } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
-import { reasonColumns } from './rows.ts'
+import { endedAtOf, reasonColumns } from './rows.ts'
 import { endedEarly } from './withdrawals/withdrawal.ts'
 
 /**
@@ -111,7 +111,7 @@ const unreported = (line: Line): Line => ({
   ...line,
   result: null,
   standing: null,
-  account: line.result === 'allowed' ? null : line.account,
+  account: line.result === 'allowed' || lacksMode(line) ? null : line.account,
 })
 
 /** A delivery that starts again. `ended`: the events of withdrawals that this ends, because the sale is the newer statement. */
@@ -125,19 +125,20 @@ interface Started {
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in
  * progress from answering for it.
- * @param of.isReplay an operator's, which enrolls whatever an earlier attempt did. Otherwise what that did stays unknown, and
- *   the next attempt reads first.
+ * @param of.effect what is known of the effect of earlier attempts from now on. `forgotten`: an operator replays it, which
+ *   enrolls whatever they did. `kept`: the shop sends it again, so what was unknown stays that. `unknown`: nobody has sold
+ *   anything anew, so the next attempt reads first, and enrolls nobody who was unenrolled.
  * @param of.lineOf what each line of delivery `id` is from now on
  */
 export async function startAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   {
     ids,
-    isReplay,
+    effect,
     lineOf,
   }: {
     ids: readonly string[]
-    isReplay: boolean
+    effect: 'forgotten' | 'kept' | 'unknown'
     lineOf: (line: Line, id: string) => Line
   },
 ): Promise<Started[]> {
@@ -154,7 +155,7 @@ export async function startAgain(
       ended_at: null,
       active_at: at,
       generation: eb('generation', '+', 1),
-      ...(isReplay ? { replayed_at: at, effect_unknown: 0 } : {}),
+      ...EFFECTS[effect](at),
     }))
     .where('id', 'in', sorted)
     .execute()
@@ -168,11 +169,22 @@ export async function startAgain(
   if (soldAgain.length > 0) {
     await trx.updateTable('deliveries').set({ enrolled_at: null }).where('id', 'in', soldAgain).execute()
   }
+  for (const { id, lines } of started) {
+    const ended = endedAtOf(lines.filter(({ result }) => result !== null))
+    if (ended !== null) await trx.updateTable('deliveries').set({ ended_at: ended }).where('id', '=', id).execute()
+  }
   await storeLines(trx, started)
   return started.map(({ before, ...one }) => {
     return { ...one, ended: endedEarly(one.id, { before, after: one.lines, why: SUPERSEDED }) }
   })
 }
+
+/** The columns that say what is known of the effect of earlier attempts. */
+const EFFECTS = {
+  forgotten: (at: number) => ({ replayed_at: at, effect_unknown: 0 }),
+  kept: () => ({}),
+  unknown: () => ({ effect_unknown: 1 }),
+} as const
 
 /** How the timeline says that a withdrawal has ended because its sale came again. */
 const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
@@ -219,8 +231,7 @@ export interface Found {
   readonly id: string
   /** The delivery has this state until now. */
   readonly from: DeliveryRow['state']
-  readonly set: Pick<DeliveryRow, 'state' | 'ended_at'> &
-    Partial<ReturnType<typeof reasonColumns> & Pick<DeliveryRow, 'enrolled_at'>>
+  readonly set: Pick<DeliveryRow, 'state' | 'ended_at'> & Partial<ReturnType<typeof reasonColumns>>
   readonly before: readonly Line[]
   readonly lines: readonly Line[]
 }

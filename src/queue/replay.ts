@@ -1,3 +1,4 @@
+import { isSameCourse } from '../sale/course-key.ts'
 import { isWanted, type Line } from '../sale/line.ts'
 import { type DeliveryState, isStopped } from '../sale/types.ts'
 import {
@@ -109,7 +110,7 @@ export async function makeDue(
   const leaves = again.filter(({ state, lines }) => (isBulk || state === 'needs_attention') && isPart(lines))
   const parts = new Set(leaves.map(({ id }) => id))
   const lineOf = (line: Line, id: string): Line => (parts.has(id) ? wantedAsNew(line) : asNew(line))
-  const started = await startAgain(writing, { ids: settled, isReplay: true, lineOf })
+  const started = await startAgain(writing, { ids: settled, effect: 'forgotten', lineOf })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -143,4 +144,22 @@ async function bringForward(
     }))
     .where('id', 'in', ids)
     .execute()
+}
+
+/**
+ * Starts a delivery again, in a transaction that has locked it, for the courses in which a look at the LMS found less than
+ * was sold. The others keep their results. The next attempt reads first, so it enrolls nobody who was unenrolled. That the
+ * buyer is in a course, if not in the mode that was sold, stays known until then: see lacksMode.
+ * @param of.courses true course keys
+ */
+export async function startRepair(
+  writing: Pick<TransactionContext, 'trx' | 'at'>,
+  { id, courses }: { id: string; courses: readonly string[] },
+): Promise<void> {
+  const isLacking = (line: Line): boolean => courses.some((course) => isSameCourse(line.course, course))
+  const lineOf = (line: Line): Line => {
+    if (!isLacking(line)) return line
+    return { ...line, result: null, standing: line.standing?.standing === 'enrolled' ? line.standing : null }
+  }
+  await startAgain(writing, { ids: [id], effect: 'unknown', lineOf })
 }

@@ -1,10 +1,10 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
-import { hasOrder, isWanted, type Line, withFacts } from '../sale/line.ts'
+import { hasOrder, isWanted, type Line, lacksMode, withFacts } from '../sale/line.ts'
 import { isDone, isStopped, type Progress, type Settlement, STOPPED_STATES, stateAfter } from '../sale/types.ts'
 import { boundLateCalls } from './change-deliveries.ts'
 import type { Change, TransactionContext } from './events.ts'
-import { storeLines, type WithLines, withLines } from './lines.ts'
+import { storeLines, withLines } from './lines.ts'
 import type { Holds } from './replicas/holds.ts'
 import { PROGRESS_COLUMNS, reasonColumns, toProgress, withWithdrawn } from './rows.ts'
 import { orderAgain } from './withdrawals/keepers.ts'
@@ -40,14 +40,14 @@ export async function settle(
   })
   const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
-  const linesIn = await writeLines(context, judged)
+  const changed = await writeLines(context, judged)
   const ended = judged.flatMap(({ effect, settlement }) => {
     const { id, outcome, dueAt } = settlement
     const hasEnded = effect === 'final' && dueAt === null && outcome.reason !== null
-    return hasEnded ? [{ id, state: stateAfter(settlement), lines: linesIn.get(id) ?? [] }] : []
+    return hasEnded ? [{ id, state: stateAfter(settlement), lines: changed.get(id)?.lines ?? [] }] : []
   })
   await orderAgain(context, ended)
-  return judged.map((one) => changeOf(context, { ...one, lines: linesIn.get(one.settlement.id) ?? [] }))
+  return judged.map((one) => changeOf(context, { ...one, ...(changed.get(one.settlement.id) ?? UNREAD) }))
 }
 
 /** Ends the holds. Resolves to those that were still this replica's. */
@@ -99,14 +99,21 @@ async function readRows({ trx }: TransactionContext, requests: readonly SettleRe
   return new Map(rows.map((row) => [row.id, row]))
 }
 
+interface ChangedLines {
+  readonly before: readonly Line[]
+  readonly lines: readonly Line[]
+}
+/** Of a delivery that is not this replica's any more. */
+const UNREAD: ChangedLines = { before: [], lines: [] }
+
 /**
  * Stores what the results tell of the courses. Their deliveries are locked by now, so nobody else changes the lines. Resolves to
- * the lines, by the ids of the deliveries.
+ * the lines before and after, by the ids of the deliveries.
  */
 async function writeLines(
   { trx }: TransactionContext,
   judged: readonly Judged[],
-): Promise<ReadonlyMap<string, readonly Line[]>> {
+): Promise<ReadonlyMap<string, ChangedLines>> {
   const stored = judged.filter(({ effect }) => effect !== 'lost')
   const rows = await withLines(
     trx,
@@ -123,12 +130,12 @@ async function writeLines(
   if (parts.length > 0) {
     await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', 'in', parts).execute()
   }
-  return new Map(changed.map(({ id, lines }) => [id, lines]))
+  return new Map(changed.map((one) => [one.id, one]))
 }
 
 /**
  * The lines of a delivery after an attempt. A course that has only an allowance now has no account, so that the buyer is
- * again whoever has the address. What a withdrawal found in its course stays known: the attempt was not about that.
+ * again whoever has the address. What a look found in a course that the attempt was not about stays known.
  */
 export function linesAfter(
   lines: readonly Line[],
@@ -141,9 +148,11 @@ export function linesAfter(
   return withFacts(withAccounts, outcome.courses, (line, result) => ({
     account: result === 'allowed' ? null : line.account,
     ...(effect === 'outdated' ? {} : { result: result ?? null }),
-    ...(effect === 'final' && isWanted(line) ? { standing: null } : {}),
+    ...(effect === 'final' && isAttempted(line) && result !== undefined ? { standing: null } : {}),
   }))
 }
+
+const isAttempted = (line: Line): boolean => line.result === null && isWanted(line)
 
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
   const [first] = group
@@ -182,7 +191,6 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
     effect_unknown: effectUnknown ? 1 : 0,
     state,
     ...reasonColumns(outcome.reason),
-    ended_at: null,
     due_at: dueAt,
     attempts,
     settled_at: final ? at : null,
@@ -195,7 +203,7 @@ const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
 
 function changeOf(
   { at }: TransactionContext,
-  { effect, settlement, row, isFirstSuccess, lines }: WithLines<Judged>,
+  { effect, settlement, row, isFirstSuccess, before, lines }: Judged & ChangedLines,
 ): Change {
   const { id, detail, dueAt, calls = [] } = settlement
   const progress = withWithdrawn(progressOf(settlement), lines)
@@ -204,11 +212,14 @@ function changeOf(
   if (effect === 'lost' || effect === 'stopped') {
     return { id, progress: withWithdrawn(toProgress(row), lines), drafts: [] }
   }
-  const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
+  const sinceSaleMs = Math.max(0, at - row.received_at)
+  const isClaimed = state === 'enrolled' && before.some(lacksMode)
+  const kind = state === 'queued' ? 'retry_scheduled' : isClaimed ? 'claimed' : state
+  const time = isFirstSuccess ? { timeToEnrollmentMs: sinceSaleMs } : isClaimed ? { timeToClaimMs: sinceSaleMs } : {}
   return {
     id,
     progress: effect === 'final' || dueAt === null ? progress : toProgress(row),
-    drafts: [{ deliveryId: id, kind: state === 'queued' ? 'retry_scheduled' : state, detail, calls, ...time }],
+    drafts: [{ deliveryId: id, kind, detail, calls, ...time }],
   }
 }
 

@@ -183,18 +183,15 @@ async function continueWithout(
   writing: TransactionContext,
   { row, courses }: { row: WithdrawableRow; courses: readonly string[] },
 ): Promise<readonly Line[]> {
-  const { trx } = writing
   const { id, lines } = row
   if (lines.filter(isWanted).every(({ course }) => hasCourse(courses, course))) {
     await setHandled(writing, id)
     return lines
   }
   const unchecked = (line: Line): Line => ({ ...line, standing: null })
-  const [started] = await startAgain(writing, { ids: [id], isReplay: false, lineOf: unchecked })
-  // One that has ended may have done what nobody knows of: the next attempt reads first.
-  if (row.state !== 'queued') {
-    await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', '=', id).execute()
-  }
+  // One that has ended may have done what nobody knows of.
+  const effect = row.state === 'queued' ? 'kept' : 'unknown'
+  const [started] = await startAgain(writing, { ids: [id], effect, lineOf: unchecked })
   return started?.lines ?? lines
 }
 

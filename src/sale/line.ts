@@ -159,6 +159,13 @@ export const isWanted = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
   withdrawal === null ||
   (withdrawal.endedAt !== null && withdrawal.result?.kind === 'kept' && withdrawal.result.mode !== null)
 
+/**
+ * Whether a look has found the buyer in the course, but not in the mode that was sold: the delivery has started again to give
+ * it. See startRepair.
+ */
+export const lacksMode = ({ result, standing }: Pick<Line, 'result' | 'standing'>): boolean =>
+  result === null && standing?.standing === 'enrolled'
+
 /** The first course that the buyer was taken out of, or is to be, or that was refunded in vain, as it was sent. */
 export const firstWithdrawn = (lines: readonly Line[]): string | undefined =>
   lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)?.sent

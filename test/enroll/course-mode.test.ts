@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { defaultWorld } from '../../sandbox/default-world.ts'
-import { applyMode } from '../../src/enroll/course-mode.ts'
 import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { type Product, startProduct } from '../harness.ts'
@@ -14,7 +13,6 @@ import { refund } from './withdraw/refunding.ts'
 const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
 const PRO = 'course-v1:Lernito+Pro+2026' // professional only
 const PYTHON = 'course-v1:Lernito+PY101+2026' // audit
-const OLD = 'edX/Old/2014' // audit
 const ENROLL = '/api/enrollment/v1/enrollment'
 const MODES = `${HONOR}=verified, ${PRO}=professional,${PYTHON}=verified`
 const [ACTIVE, INACTIVE, NEW] = ['erin@example.com', 'bob@example.com', 'new@example.com']
@@ -250,35 +248,6 @@ test('while the search fails, each account is looked up, and who has one goes si
   assert.equal(await batches(), 1)
   const { enrollments } = await product.lms.state()
   assert.ok(enrollments.some(({ email, mode }) => email === ACTIVE && mode === 'verified'))
-})
-
-test('the mode can be applied after an allowance has become an enrollment, but not for a person who has left', async (t) => {
-  const { lms, seed, enrollmentsOf } = await startSingly(t)
-  const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
-  const apply = (course: string, mode: string) => applyMode({ lms, acquire, course, username: 'erin', mode })
-  await seed({
-    enrollments: [
-      row(ACTIVE, HONOR, 'honor', true),
-      row(ACTIVE, PYTHON, 'audit', true),
-      row(ACTIVE, PRO, 'audit', false),
-      row(ACTIVE, OLD, 'honor', true),
-    ],
-  })
-  assert.deepEqual(await apply(HONOR, 'verified'), { kind: 'done', result: 'enrolled' })
-  assert.deepEqual(await apply(PYTHON, 'verified'), {
-    kind: 'reason',
-    reason: { code: 'course.mode_missing', subject: PYTHON },
-    result: 'enrolled',
-  })
-  assert.deepEqual(await apply(PRO, 'professional'), {
-    kind: 'reason',
-    reason: { code: 'person.unenrolled', subject: PRO },
-  })
-  assert.deepEqual(await apply(OLD, 'honor'), { kind: 'done', result: 'enrolled' }, 'the course lacks it by now')
-  assert.deepEqual(
-    new Set((await enrollmentsOf(ACTIVE)).map(({ course, mode, active }) => `${course} ${mode} ${active}`)),
-    new Set([`${HONOR} verified true`, `${PYTHON} audit true`, `${PRO} audit false`, `${OLD} honor true`]),
-  )
 })
 
 test('a buyer whose allowance has become an enrollment right before the batch is changed to the mode, too', async (t) => {

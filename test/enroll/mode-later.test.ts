@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { enrollSingly } from '../../src/enroll/enroll-singly.ts'
 import { checkNow } from '../../src/enroll/follow-up/check-now.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
-import { DEMO, type Product, startProduct } from '../harness.ts'
+import { DEMO, exchange, type Product, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { lmsAt } from './lms-at.ts'
 import { addVerified, startSingly } from './singly.ts'
@@ -65,6 +65,61 @@ test('a sale whose buyer activated, and that then found the mode missing, gives 
   await addVerified(lms, { course: PYTHON, email: NEW, username: 'new' })
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual(await rowsIn(product, PYTHON), [row(NEW, PYTHON, 'verified', true)])
+})
+
+test('a buyer who activates gets the mode of the setting soon after the next round of the follow-up, as a claim', async (t) => {
+  const product = await startProduct({ followUpMs: 200, env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  const { lms, sell, log } = product
+  assert.equal((await sell({ email: NEW, courseIds: [HONOR, DEMO] })).status, 200)
+  await lms.people({ email: NEW, username: 'new', active: false })
+  await lms.activate(NEW)
+  await until('the claim', async () => log.find(({ event }) => event === 'claimed'))
+  assert.deepEqual(await rowsIn(product, HONOR), [row(NEW, HONOR, 'verified', true)])
+  const happened = log.flatMap(({ event, detail }) => (typeof event === 'string' ? [`${event}: ${detail}`] : []))
+  assert.deepEqual(happened.slice(-3), [
+    `standing_changed: ${HONOR}: enrolled (honor); ${DEMO}: enrolled (audit)`,
+    `repair_started: another course mode in ${HONOR}`,
+    `claimed: enrolled in ${DEMO}; enrolled in ${HONOR}`,
+  ])
+  const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
+  assert.match(text, /^lernito_claim_seconds_count 1$/m)
+})
+
+test('a buyer who activates is told of and stays enrolled where the course lacks the mode of the setting', async (t) => {
+  const product = await startProduct({ followUpMs: 200, env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  const { lms, sell, log } = product
+  assert.equal((await sell({ email: NEW, courseIds: [PYTHON] })).status, 200)
+  await lms.people({ email: NEW, username: 'new', active: false })
+  await lms.activate(NEW)
+  const { detail } = await until('the result', async () => log.find(({ event }) => event === 'needs_attention'))
+  assert.match(String(detail), /does not have the course mode/)
+  assert.deepEqual(await rowsIn(product, PYTHON), [row(NEW, PYTHON, 'audit', true)])
+})
+
+test('the mode goes to the account that used the allowance, and not to whoever has its address by now', async (t) => {
+  const clock = { ahead: 0 }
+  const now = () => Date.now() + clock.ahead
+  const product = await startProduct({ followUpMs: 200, env: { LERNITO_COURSE_MODE: MODES }, now })
+  t.after(() => product.stop())
+  const { lms, sell, log } = product
+  assert.equal((await sell({ email: NEW, courseIds: [HONOR] })).status, 200)
+  await lms.faults([{ method: 'POST', path: ENROLL, status: 500, times: 1 }])
+  await lms.people({ email: NEW, username: 'new', active: false })
+  await lms.activate(NEW)
+  await until('the first attempt', async () => log.find(({ event }) => event === 'retry_scheduled'))
+  await lms.address({ formerly: NEW, email: 'moved@example.com' })
+  await lms.people({ email: NEW, username: 'second', active: true })
+  await lms.seed({ enrollments: [row(NEW, HONOR, 'honor', true)] })
+  await until('the claim', async () => {
+    clock.ahead += 1_000
+    return log.find(({ event }) => event === 'claimed')
+  })
+  assert.deepEqual(
+    new Set((await rowsIn(product, HONOR)).map(({ email, mode }) => `${email} ${mode}`)),
+    new Set([`${NEW} honor`, 'moved@example.com verified']),
+  )
 })
 
 test('a mode that the LMS refused to the follow-up is given when the sale is attempted again', async (t) => {

@@ -40,7 +40,7 @@ export async function checkNow({
   const found = new Map((await readReported(context.database.db, ids)).map((one) => [one.id, one]))
   const settled = [...found.values()].filter(({ state }) => state !== 'queued')
   const sought = await soughtOf(asking, settled)
-  const checks = sought.ok ? await lookUpAll(asking, { sought: sought.value, follows: true }) : sought
+  const checks = sought.ok ? await lookUpAll(asking, sought.value) : sought
   if (!checks.ok) return ids.map((id) => ({ id, failure: checks.failure.message }))
   const stored = await storeChecks(context, { checks: checks.value, by, guard: (work) => work() })
   return ids.map((id) => {

@@ -4,17 +4,11 @@ import type { Failure } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { coursesWith, lineOf } from '../../sale/line.ts'
+import { coursesWith } from '../../sale/line.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
-import { applyMode } from '../course-mode.ts'
-import type { CallContext } from '../pair.ts'
-import type { PairResult } from '../work.ts'
-import { type Changing, changeFor } from './change.ts'
 import { enrolledBuyers, sinceLastRound } from './enrolled.ts'
 import { type Asking, lookUp } from './look-up.ts'
 import { reportedInState, type Sought } from './reported.ts'
-import type { Check } from './result.ts'
-import { buyerIn, type SeenRow } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The time from the start of a round to the next one. */
@@ -26,13 +20,9 @@ const AGAIN_MS = 60_000
 /** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
-interface FollowUpOptions
-  extends Background,
-    Pick<CallContext, 'acquire'>,
-    Pick<AppContext, 'context' | 'landsMs'>,
-    Pick<Asking, 'modeOf'> {
+interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<Asking, 'modeOf' | 'acquire'> {
   readonly lms: Lms
-  readonly replicas: Pick<AppContext['replicas'], 'holds' | 'isLeader'>
+  readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
   /** One round: see RoundResult. */
@@ -89,7 +79,7 @@ export interface RoundResult {
   readonly complete: boolean
 }
 
-export interface RoundOptions extends Omit<Changing, 'acquire'> {
+export interface RoundOptions extends Pick<Background, 'guard'>, Pick<AppContext, 'context'> {
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking & Pick<FollowUpOptions, 'lms'>
 }
@@ -98,9 +88,9 @@ export interface RoundOptions extends Omit<Changing, 'acquire'> {
 export const ROUND_OVER = new Error('the round has to stop')
 
 /**
- * Looks up all pre-enrolled buyers in the LMS, gives those who have enrolled since the course mode of the setting, and
- * stores their standings. A call that fails leaves its people to the next round. A failure that isn't about some people,
- * such as an LMS that is down, ends the round.
+ * Looks up all pre-enrolled buyers in the LMS, and stores their standings: see storeChecks. It changes nothing in the LMS. A
+ * call that fails leaves its people to the next round. A failure that isn't about some people, such as an LMS that is
+ * down, ends the round.
  */
 export const followUpRound = (options: RoundOptions): Promise<RoundResult> =>
   lookAt(options, 'pre_enrolled', waitingBuyers(options))
@@ -120,14 +110,12 @@ const lookAt = (
 ): Promise<RoundResult> =>
   makeRound(options, { round }, async (steps) => {
     const { context, asking, note } = steps
-    const looking = { ...asking, thorough: null, now: context.now }
+    const looking = { ...asking, allowancesOf: null, now: context.now }
     for await (const found of lookUp(looking, inPages(buyers))) {
       note(found)
       if (!found.ok) continue
       steps.looked(found.value.length)
-      const checks: Check[] = []
-      for (const check of found.value) checks.push(await withModes(steps, check))
-      await storeChecks(context, { ...steps, checks })
+      await storeChecks(context, { ...steps, checks: found.value })
     }
   })
 
@@ -136,12 +124,11 @@ export interface Round extends RoundOptions {
   /** Counts deliveries that were looked up. */
   readonly looked: (deliveries: number) => void
   /**
-   * Counts a call that failed. `isForOne`: it can be about one buyer, who must not keep those who come after from their turn.
+   * Counts a call, and whether it failed.
    * @throws ROUND_OVER where going on is no use
    */
   readonly note: (
     judged: { readonly ok: true } | { readonly ok: false; readonly failure: NonNullable<RoundResult['failure']> },
-    of?: { readonly isForOne: boolean },
   ) => void
 }
 
@@ -170,8 +157,8 @@ export async function makeRound(
     looked: (deliveries) => {
       made.deliveries += deliveries
     },
-    note: (judged, { isForOne } = { isForOne: false }) => {
-      if (!isForOne) failedInARow = judged.ok ? 0 : failedInARow + 1
+    note: (judged) => {
+      failedInARow = judged.ok ? 0 : failedInARow + 1
       if (judged.ok) return
       failure ??= judged.failure
       if (!local.includes(judged.failure.kind) || failedInARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
@@ -201,40 +188,6 @@ async function* waitingBuyers(options: RoundOptions): AsyncGenerator<Sought[]> {
   for await (const chunk of reportedInState(options, { state: 'pre_enrolled' })) {
     yield chunk.map((reported) => ({ reported, courses: coursesWith('allowed', reported.lines) }))
   }
-}
-
-/**
- * The check after the change to the course mode of the setting. Where that fails, or something else is done for the
- * delivery, the next round tries again.
- */
-async function withModes(round: Round, check: Check): Promise<Check> {
-  const { reported, courses, seen } = check
-  const { asking, note } = round
-  const rows = new Map(seen.rows)
-  const changing = { ...round, acquire: asking.acquire }
-  for (const [course, row] of seen.rows) {
-    const waits = reported.state === 'pre_enrolled' && lineOf(reported.lines, course)?.result === 'allowed'
-    const isPending = row.modePending && courses.includes(course) && waits
-    const mode = isPending ? asking.modeOf(course) : null
-    const account = buyerIn(course, seen)
-    if (mode === null || !('username' in account)) continue
-    const { username } = account
-    const result = await changeFor(changing, {
-      reported,
-      course,
-      change: (acquire) => applyMode({ lms: asking.lms, acquire, username, course, mode }),
-    })
-    if (result === null) continue
-    if (result.kind === 'failure') note({ ok: false, failure: result.failure }, { isForOne: true })
-    else rows.set(course, rowAfter(row, mode, result))
-  }
-  return { ...check, seen: { ...seen, rows } }
-}
-
-function rowAfter(row: SeenRow, mode: string, result: Exclude<PairResult, { kind: 'failure' }>): SeenRow {
-  if (result.kind === 'done') return { ...row, mode, modePending: false }
-  if (result.reason.code === 'person.unenrolled') return { ...row, active: false, modePending: false }
-  return { ...row, modePending: false, against: result.reason }
 }
 
 /** The failures that may be about some people or one course. */

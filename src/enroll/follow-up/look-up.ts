@@ -25,18 +25,11 @@ export interface Asking extends AskingAccounts {
 interface LookingUp extends Asking {
   /**
    * To find out all that a standing depends on: whether the account is active or retired, and, where it matters, the
-   * allowances. null: that is asked only where it is due; see isDueToAsk.
+   * allowances, here of an address. null: that is asked only where it is due; see isDueToAsk.
    */
-  readonly thorough: Thorough | null
+  readonly allowancesOf: ((email: string) => Promise<Judged<readonly Allowance[]>>) | null
   /** ms since 1970 */
   readonly now: () => number
-}
-
-interface Thorough {
-  /** All allowances of an address. */
-  readonly allowancesOf: (email: string) => Promise<Judged<readonly Allowance[]>>
-  /** Whether to ask for a buyer who has used an allowance, and left the address before a round saw them. */
-  readonly follows: boolean
 }
 
 /**
@@ -83,16 +76,14 @@ export async function* lookUp(
 /**
  * Looks up everything about the buyers of these deliveries (at most SEARCH_ADDRESSES). Gives the checks in the order of
  * the deliveries. The first failure of the LMS ends it. Nothing is asked twice about an address with several of them.
- * @param of.follows whether to ask for a buyer who has used an allowance and left the address: reconcile doesn't, because
- *   it repairs for the address
  */
 export async function lookUpAll(
-  asking: Omit<LookingUp, 'thorough'>,
-  { sought, follows }: { sought: readonly Sought[]; follows: boolean },
+  asking: Omit<LookingUp, 'allowancesOf'>,
+  sought: readonly Sought[],
 ): Promise<Judged<Check[]>> {
   const { lms } = asking
   const allowancesOf = once(async (email) => lms.allowances(await asking.acquire(), { email }))
-  const thorough = { ...asking, lms: { ...lms, account: once(lms.account) }, thorough: { allowancesOf, follows } }
+  const thorough = { ...asking, lms: { ...lms, account: once(lms.account) }, allowancesOf }
   const checks = new Map<string, Check>()
   for await (const found of lookUp(thorough, [sought])) {
     if (!found.ok) return found
@@ -187,10 +178,10 @@ async function* complete(asking: LookingUp, people: readonly Person[]): AsyncGen
 /** What was seen of a person. Asks for what the standings of a person without an enrollment depend on. */
 async function seenOf(asking: LookingUp, person: Person): Promise<Judged<Seen>> {
   const { reported, courses, left, askedAt, rows } = person
-  const { thorough } = asking
+  const { allowancesOf } = asking
   const missing = courses.filter((course) => !left.has(course) && !rows.has(course))
   const isDue = missing.some((course) => isDueToAsk(reported, { course, account: person.account, at: askedAt }))
-  const isKnown = missing.length === 0 || !(thorough !== null || isDue)
+  const isKnown = missing.length === 0 || !(allowancesOf !== null || isDue)
   if (isKnown) return succeeded({ account: person.account, left, rows, allowed: null })
   // search_emails tells neither whether the account is active nor whether it is retired.
   await asking.beforeCall()
@@ -202,17 +193,17 @@ async function seenOf(asking: LookingUp, person: Person): Promise<Judged<Seen>> 
     const read = await addRows(asking, rows, new Map(missing.map((course) => [course, account])))
     if (!read.ok) return read
   }
-  if (thorough === null) return succeeded({ account, left, rows, allowed: null })
+  if (allowancesOf === null) return succeeded({ account, left, rows, allowed: null })
   // An allowance enrolls only on activation, so those of an active person mean nothing.
   if (account.status !== 'unknown' && account.status !== 'inactive') {
     return succeeded({ account, left, rows, allowed: new Set() })
   }
-  const listed = await thorough.allowancesOf(reported.email)
+  const listed = await allowancesOf(reported.email)
   if (!listed.ok) return listed
   const allowed = new Set(listed.value.filter(enrollsOnActivation).map(({ course }) => course))
   const waiting = missing.filter((course) => lineOf(reported.lines, course)?.result === 'allowed')
   const given = waiting.flatMap((course) => {
-    const to = thorough.follows ? userOfAllowance(listed.value, course) : null
+    const to = userOfAllowance(listed.value, course)
     return to === null ? [] : [{ course, to }]
   })
   const users = await findLeft(asking, { email: reported.email, given, account })
@@ -245,12 +236,7 @@ async function readRows(
 ): Promise<Judged<Map<string, SeenRow>>> {
   const rows = new Map<string, SeenRow>()
   const add = (username: string, { active, mode }: Pick<SeenRow, 'active' | 'mode'>): void => {
-    rows.set(username, {
-      active,
-      mode,
-      modePending: active && isModePending({ ...asking, course, mode }),
-      against: null,
-    })
+    rows.set(username, { active, mode, modePending: active && isModePending({ ...asking, course, mode }) })
   }
   const distinct = [...new Set(usernames)]
   for (const group of groupsForCourseList({ course, usernames: distinct.filter(listCanNameUser) })) {

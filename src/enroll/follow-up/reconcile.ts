@@ -1,19 +1,15 @@
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
-import type { Failure, Judged } from '../../lms/client/failure.ts'
+import { type Failure, type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/events.ts'
-import { type CourseResult, isWanted, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
-import type { DeliveryState } from '../../sale/types.ts'
-import { describeOutcome } from '../../sale/words.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
+import { startRepair } from '../../queue/replay.ts'
+import { type CourseResult, coursesWith, isWanted, isWithdrawing, resultsOf, type Standing } from '../../sale/line.ts'
+import { type DeliveryState, isStopped } from '../../sale/types.ts'
+import type { Background } from '../../service/lib/loop.ts'
 import { throttledFor } from '../breakers/breaker-state.ts'
-import type { ModeOf } from '../course-mode.ts'
-import { enrollSingly } from '../enroll-singly.ts'
-import type { Acquire } from '../pair.ts'
-import type { PairResult } from '../work.ts'
-import { type Changing, changeFor } from './change.ts'
-import { danglingIn, deleteDangling, deletedText } from './dangling.ts'
-import { lookUpAll } from './look-up.ts'
-import { type Reported, readReported, reportedInState } from './reported.ts'
+import { type Asking, lookUpAll } from './look-up.ts'
+import { lockReported, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
 import { type Seen, standingIn } from './standing.ts'
 import { storeChecks } from './store-checks.ts'
@@ -31,30 +27,29 @@ export interface Finding {
   readonly course: string
   readonly reported: CourseResult
   readonly standing: Found
-  /** Whether a repair could help. */
+  /** Whether an operator can give the buyer what is lacking. */
   readonly repairable: boolean
-  /** null if there was no repair. */
-  readonly repaired: boolean | null
-  /** A description of the result of the repair. */
-  readonly words: string
+  /** Whether a repair was started, which the service carries out. */
+  readonly repairing: boolean
 }
 
 export interface Reconciliation {
   readonly deliveries: number
   readonly counts: Readonly<Partial<Record<Found, number>>>
-  readonly repaired: number
-  /** How many could be repaired, and were not. */
+  /** How many are repaired now. */
+  readonly repairing: number
+  /** How many could be repaired, and are not. */
   readonly unrepaired: number
   /** The failure that ended it early; null if it checked all deliveries. */
   readonly failure: Failure | null
 }
 
-interface ReconcileOptions extends Changing {
+interface ReconcileOptions
+  extends Pick<Background, 'guard' | 'signal'>,
+    Pick<AppContext, 'context'>,
+    Pick<Asking, 'acquire' | 'modeOf'> {
   readonly lms: Lms
-  readonly modeOf: ModeOf
   readonly fix: boolean
-  /** Lowercase addresses of people who may be enrolled or allowed whatever was reported. */
-  readonly named: ReadonlySet<string>
   /** The actor of the repairs. */
   readonly by: string
   /** Waits `ms`, or until the signal is aborted. */
@@ -68,25 +63,25 @@ interface ReconcileOptions extends Changing {
 }
 
 /**
- * Checks everything that was reported as done with the LMS, and stores the standings that it finds. With `fix`, repairs
- * what may be repaired; see reconcileChunk. Waits while the LMS throttles. Any other failure of the LMS ends it early,
- * with the findings so far. A course that a person bought twice is counted once.
+ * Checks everything that was reported as done with the LMS, and stores the standings that it finds. With `fix`, starts the
+ * repair of what may be repaired; see reconcileChunk. Waits while the LMS throttles. Any other failure of the LMS ends it
+ * early, with the findings so far. A course that a person bought twice is counted once.
  */
 export async function reconcile(options: ReconcileOptions): Promise<Reconciliation> {
   const { since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
-  let [passed, deliveries, repaired, unrepaired] = [0, 0, 0, 0]
+  let [passed, deliveries, repairing, unrepaired] = [0, 0, 0, 0]
   const count = (finding: Finding): void => {
     const key = `${finding.email.toLowerCase()} ${finding.course}`
     if (counted.has(key)) return
     counted.add(key)
     counts[finding.standing] = (counts[finding.standing] ?? 0) + 1
-    if (finding.repaired) repaired++
+    if (finding.repairing) repairing++
     else if (finding.repairable) unrepaired++
     if (!isAsExpected(finding)) options.onFinding(finding)
   }
-  const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repaired, unrepaired, failure })
+  const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repairing, unrepaired, failure })
   try {
     for (const state of RECONCILED) {
       for await (const chunk of reportedInState(options, { state, since })) {
@@ -112,10 +107,8 @@ const isAsExpected = ({ standing }: Finding): boolean =>
   standing === 'enrolled' || standing === 'no_account' || standing === 'not_activated'
 
 /**
- * Checks deliveries, stores what it finds and, with `fix`, repairs: it enrolls who was reported as enrolled and has an
- * account without an enrollment, or whom the operator named, and deletes dangling allowances. It leaves everybody else
- * alone: an allowance may have been deleted as a refund. A delivery that doesn't want the course any more is left alone
- * too; see changeFor.
+ * Checks deliveries, stores what it finds and, with `fix`, starts the repair of who was reported as enrolled and has an
+ * account without an enrollment. It leaves everybody else alone: an allowance may have been deleted as a refund.
  */
 async function reconcileChunk(
   options: ReconcileOptions,
@@ -124,17 +117,16 @@ async function reconcileChunk(
   const checks = await checkPatiently(options, deliveries)
   if (!checks.ok) return { findings: [], failure: checks.failure }
   const findings: Finding[] = []
-  const repaired = new Set<string>()
   for (const { reported, seen } of checks.value) {
-    const gone = await danglingIn({ lms: options.lms, reported, seen })
+    const gone = await danglingIn(options.lms, reported, seen)
     if (!gone.ok) return { findings, failure: gone.failure }
-    for (const finding of findingsOf(reported, seen, gone.value)) {
-      const attempted = mayRepair(options, finding) ? await repairOne(options, reported, finding) : finding
-      if (attempted.repaired && finding.standing !== 'dangling') repaired.add(reported.id)
-      findings.push(attempted)
-    }
+    const found = findingsOf(reported, seen, gone.value)
+    const isLacking = (one: (typeof found)[number]): boolean =>
+      one.repairable && one.standing === 'missing' && one.reported === 'enrolled'
+    const courses = found.filter(isLacking).map(({ course }) => course)
+    const isStarted = options.fix && courses.length > 0 && (await repair(options, reported, courses))
+    findings.push(...found.map((one) => ({ ...one, repairing: isStarted && isLacking(one) })))
   }
-  if (repaired.size > 0) await checkPatiently(options, await readReported(options.context.database.db, [...repaired]))
   return { findings, failure: null }
 }
 
@@ -148,7 +140,7 @@ async function checkPatiently(
   const asking = { lms, acquire, modeOf, beforeCall, now: context.now }
   const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(resultsOf(reported.lines)) }))
   for (;;) {
-    const checks = await lookUpAll(asking, { sought, follows: false })
+    const checks = await lookUpAll(asking, sought)
     if (checks.ok) {
       await storeChecks(context, { checks: checks.value, guard })
       return checks
@@ -158,7 +150,30 @@ async function checkPatiently(
   }
 }
 
-function findingsOf({ id, email, lines }: Reported, seen: Seen, dangling: readonly string[]): Finding[] {
+/**
+ * The courses of a delivery whose allowance dangles: the LMS has no such course. Nobody can activate an account with the
+ * address of such an allowance, because the LMS fails (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a
+ * dangling allowance …'). Looks each course up now, because somebody may have just created it again.
+ */
+async function danglingIn(
+  lms: Pick<Lms, 'course'>,
+  { lines }: Reported,
+  { allowed, rows }: Seen,
+): Promise<Judged<string[]>> {
+  const dangling: string[] = []
+  for (const course of coursesWith('allowed', lines).filter((one) => !rows.has(one) && allowed?.has(one))) {
+    const found = await lms.course(course)
+    if (!found.ok) return found
+    if (found.value === null) dangling.push(course)
+  }
+  return succeeded(dangling)
+}
+
+function findingsOf(
+  { id, email, lines }: Reported,
+  seen: Seen,
+  dangling: readonly string[],
+): Omit<Finding, 'repairing'>[] {
   const hasAccount = 'username' in seen.account
   const wanted = lines.filter(isWanted)
   return Object.entries(resultsOf(lines)).map(([course, reported]) => {
@@ -167,49 +182,24 @@ function findingsOf({ id, email, lines }: Reported, seen: Seen, dangling: readon
     const mayBeMade = !seen.left.has(course) && wanted.some((line) => line.course === course)
     const repairable =
       standing === 'dangling' || (standing === 'missing' && mayBeMade && (hasAccount || reported === 'allowed'))
-    return { deliveryId: id, email, course, reported, standing, repairable, repaired: null, words: '' }
+    return { deliveryId: id, email, course, reported, standing, repairable }
   })
 }
 
-/** A missing allowance may have been deleted on purpose, even before the person registered: only the operator knows. */
-function mayRepair({ fix, named }: ReconcileOptions, { repairable, standing, reported, email }: Finding): boolean {
-  if (!fix || !repairable) return false
-  return standing === 'dangling' || reported === 'enrolled' || named.has(email.toLowerCase())
-}
-
 /**
- * Enrolls the person of a finding again, or deletes the dangling allowance. A person who was unenrolled stays unenrolled,
- * unless an allowance was reported: that is repaired only for people whom the operator named. A paid mode isn't given back.
+ * Starts the repair of these courses, unless the delivery was sent again, replayed, handled, withdrawn or erased since it was
+ * read, or somebody is to be taken out of one of its courses.
  */
-async function repairOne(options: ReconcileOptions, reported: Reported, finding: Finding): Promise<Finding> {
-  const { lms, modeOf } = options
-  const { course, email, standing } = finding
-  const person = { lms, email, course, stored: lineOf(reported.lines, course)?.account ?? null, wasDone: true }
-  const prior = finding.reported === 'allowed' ? 'unasked' : 'effect_unknown'
-  const change = (acquire: Acquire): Promise<PairResult> =>
-    standing === 'dangling'
-      ? deleteDangling({ ...options, acquire, reported, course })
-      : enrollSingly({ ...person, acquire, mode: modeOf(course), prior })
-  const attempted = { ...finding, ...attemptOf(finding, await changeFor(options, { reported, course, change })) }
-  if (attempted.repaired && standing !== 'dangling') {
-    const event = { deliveryId: reported.id, kind: 'repaired', detail: attempted.words, actor: options.by } as const
-    await auditedChange(options.context, async () => ({ result: null, listed: [event] }))
-  }
-  return attempted
-}
-
-/** What came of a repair; of null, see changeFor. */
-function attemptOf({ course, standing }: Finding, result: PairResult | null): Pick<Finding, 'repaired' | 'words'> {
-  if (result === null) return { repaired: false, words: 'it has changed in the meantime: run reconcile again' }
-  if (standing === 'dangling') {
-    const isDeleted = result.kind !== 'failure'
-    return { repaired: isDeleted, words: isDeleted ? deletedText(course) : result.failure.message }
-  }
-  if (result.kind !== 'failure' && result.result !== undefined) {
-    const reason = result.kind === 'reason' ? result.reason : null
-    return { repaired: true, words: describeOutcome({ courses: { [course]: result.result }, reason }) }
-  }
-  const why =
-    result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()
-  return { repaired: false, words: `${course}: ${why}` }
+function repair(
+  { context, by }: ReconcileOptions,
+  { id, generation }: Reported,
+  courses: readonly string[],
+): Promise<boolean> {
+  return auditedChange(context, async (writing) => {
+    const [row] = await lockReported(writing, [id])
+    const isSame = row !== undefined && row.generation === generation && row.state !== 'queued' && !isStopped(row.state)
+    if (!isSame || row.lines.some(isWithdrawing)) return { result: false, listed: [] }
+    await startRepair(writing, { id, courses })
+    return { result: true, listed: [{ deliveryId: id, kind: 'repair_started', detail: courses.join(', '), actor: by }] }
+  })
 }

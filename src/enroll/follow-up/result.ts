@@ -37,6 +37,8 @@ export interface Check extends Sought {
 }
 
 interface Checked extends Pick<Reported, 'state' | 'reason'> {
+  /** The courses in which a buyer who was pre-enrolled is by now, but not in the mode that was sold. */
+  readonly lacking: readonly string[]
   /** The same list as before if nothing of it has to be stored. */
   readonly lines: readonly Line[]
   readonly changes: Changes
@@ -57,8 +59,8 @@ const NO_COURSE = 'the LMS has none of its courses'
 
 /**
  * What a check makes of a delivery. Only the state of a pre-enrolled buyer follows from what the LMS has: `enrolled` as
- * soon as every course is, or `needs_attention` if waiting can't help. A buyer whose enrollment was missing becomes
- * enrolled too. In any other state, a check stores the standings, and of an enrolled delivery, whose access has ended.
+ * soon as every course is, or `needs_attention` if waiting can't help; it stays `pre_enrolled` while the mode that was sold is
+ * lacking. A buyer whose enrollment was missing becomes enrolled too. In any other state, a check stores the standings, and of an enrolled delivery, whose access has ended.
  * `at` is the time of storing, ms since 1970.
  */
 export function resultOfCheck(of: Of): Checked {
@@ -73,16 +75,21 @@ export function resultOfCheck(of: Of): Checked {
   const access = accessEvents(id, changes, seen)
   if (next === null || next.state === state) {
     const news = [...access, ...(by === null ? newsOf(of, changes, seen) : [])]
-    return { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen, changes, drafts: [...asked, ...news] }
+    const lacking = isOutdated || state !== 'pre_enrolled' ? [] : lackingIn(of)
+    const after = { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen }
+    return { ...after, lacking, changes, drafts: [...asked, ...news] }
   }
-  return { ...next, changes, drafts: [...asked, ...access, moveOf(of, next)] }
+  return { ...next, lacking: [], changes, drafts: [...asked, ...access, moveOf(of, next)] }
 }
+
+const lackingIn = ({ check: { courses, seen }, lines }: Of): string[] =>
+  courses.filter((course) => lineOf(lines, course)?.result === 'allowed' && seen.rows.get(course)?.modePending)
 
 /** Whether there is nothing to store, by the delivery as it was read. */
 export function changesNothing(check: Check): boolean {
   const { reason, lines } = check.reported
   const after = resultOfCheck({ check, reason, lines, receivedAt: 0, at: 0, by: null })
-  return after.lines === lines && after.reason === reason
+  return after.lines === lines && after.reason === reason && after.lacking.length === 0
 }
 
 /** The lines with what was seen of them. Who is first seen enrolled in a course is its buyer from then on. */
@@ -130,12 +137,11 @@ function nextState({ check: { reported, courses, seen }, reason: before }: Of, l
     line.result === 'allowed' && line.standing?.standing === 'enrolled' && (wasMissing || !rowOf(line)?.modePending)
   const claimed = waiting.filter(isClaimed)
   const after = lines.map((line) => (isClaimed(line) ? { ...line, result: 'enrolled' as const } : line))
-  const [against = null] = waiting.flatMap((line) => rowOf(line)?.against ?? [])
-  if (claimed.length > 0 && claimed.length === waiting.length && against === null) {
+  if (claimed.length > 0 && claimed.length === waiting.length) {
     return { state: 'enrolled', reason: null, lines: after }
   }
   if (wasMissing && claimed.length === 0) return null
-  const reason = reasonAgainst({ waiting, account: seen.account }) ?? against ?? before
+  const reason = reasonAgainst({ waiting, account: seen.account }) ?? before
   if (reason !== null) return { state: 'needs_attention', reason, lines: after }
   return claimed.length === 0 ? null : { state, reason: null, lines: after }
 }

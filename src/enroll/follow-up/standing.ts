@@ -1,6 +1,5 @@
 import type { Account } from '../../lms/apis/accounts.ts'
 import { type CourseStanding, type LmsAccount, lineOf, type Standing } from '../../sale/line.ts'
-import type { Reason } from '../../sale/types.ts'
 import { isWatched } from './access.ts'
 import type { Reported } from './reported.ts'
 
@@ -16,8 +15,6 @@ export interface SeenRow {
   readonly mode: string
   /** The person is enrolled, but not yet in the mode of the setting. */
   readonly modePending: boolean
-  /** Why the person does not get that mode; null if they do, or if nobody has tried. */
-  readonly against: Reason | null
 }
 
 /** What the LMS has for the buyer of one delivery. */

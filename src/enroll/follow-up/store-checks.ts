@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Found, storeFound } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
+import { startRepair } from '../../queue/replay.ts'
 import { endedAtOf, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isWithdrawing } from '../../sale/line.ts'
 import type { Delivery } from '../../sale/types.ts'
@@ -19,7 +20,7 @@ export type Stored = Pick<Delivery, 'state' | 'lines'> | null
 /**
  * Stores what checks have found, in steps of one transaction each. A check changes its delivery only if that is still in
  * the state and the generation in which it was read, no later check was stored, and no withdrawal is pending. So a late
- * writer overwrites nothing newer.
+ * writer overwrites nothing newer. Where a buyer who was pre-enrolled lacks the mode that was sold, the delivery starts again.
  * @param of.by the operator who asked for the checks: each delivery then gets an event `checked`
  * @param of.guard runs what needs the database
  */
@@ -49,6 +50,8 @@ export async function storeChecks(
 interface Write {
   /** null: nothing changes. */
   readonly found: Found | null
+  /** See Checked. */
+  readonly lacking: readonly string[]
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
 }
@@ -72,6 +75,7 @@ async function storeStep(
     writing,
     [...writes.values()].flatMap(({ found }) => found ?? []),
   )
+  for (const [id, { lacking: courses }] of writes) if (courses.length > 0) await startRepair(writing, { id, courses })
   const drafts = [...writes.values()].flatMap((write) => write.drafts)
   return {
     result: new Map(checks.map(({ reported: { id } }) => [id, writes.get(id)?.stored ?? null])),
@@ -92,11 +96,19 @@ async function writeOf(
   const sales = ended.length + restored.length > 0 ? await readSales(writing, row) : []
   const blocked = blockedBy(sales, { row, seenAt: check.askedAt, ended, restored })
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
-  const stored = { state: after.state, lines: after.lines }
-  if (after.lines === lines && after.reason === of.reason) return { found: null, drafts: after.drafts, stored }
-  const columns = { state: after.state, ...reasonColumns(after.reason), ended_at: endedAtOf(after.lines) }
-  // A sale whose mode was not given was never enrolled as it was sold, so its next attempt may still give that.
-  const isUngiven = [...check.seen.rows.values()].some(({ against }) => against !== null)
-  const set = isUngiven ? { ...columns, enrolled_at: null } : columns
-  return { found: { id, from: state, set, before: lines, lines: after.lines }, drafts: after.drafts, stored }
+  const { lacking } = after
+  const isRepaired = lacking.length > 0
+  const started = {
+    deliveryId: id,
+    kind: 'repair_started',
+    detail: `another course mode in ${lacking.join(', ')}`,
+  } as const
+  const written = {
+    drafts: isRepaired ? [...after.drafts, started] : after.drafts,
+    lacking,
+    stored: { state: isRepaired ? 'queued' : after.state, lines: after.lines },
+  } as const
+  if (after.lines === lines && after.reason === of.reason) return { ...written, found: null }
+  const set = { state: after.state, ...reasonColumns(after.reason), ended_at: endedAtOf(after.lines) }
+  return { ...written, found: { id, from: state, set, before: lines, lines: after.lines } }
 }

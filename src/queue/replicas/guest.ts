@@ -5,7 +5,7 @@ import { TIMING, type Timing } from './timing.ts'
 
 /** A command that makes many calls to the LMS, as one of the replicas: they share the call budget with it. */
 interface Guest {
-  readonly replicas: Pick<Replicas, 'me' | 'holds' | 'liveCount'>
+  readonly replicas: Pick<Replicas, 'me' | 'liveCount'>
   /** The right to call the LMS: see createLms. */
   mayCall(): AbortSignal
   leave(): Promise<void>

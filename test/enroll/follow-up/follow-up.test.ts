@@ -26,7 +26,6 @@ function started(
     context: { ...replica.context, publish: (event) => void bench.events.push(event) },
     guard: (work) => work(),
     replicas: { ...replica.replicas, isLeader },
-    landsMs: 60_000,
     lms: bench.lms,
     acquire,
     modeOf: () => null,

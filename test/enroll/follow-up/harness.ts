@@ -49,7 +49,7 @@ const ALLOWED = { [DEMO]: 'allowed' } as const
 /** A database, a stand-in LMS, and the follow-up between them. The clock of the database stands still. */
 export async function setUp(t: TestContext, options: StandInOptions = {}) {
   const bench = await setUpInbox(t)
-  const { context, clock, db, replicas } = bench
+  const { context, clock, db } = bench
   const standIn = await startStandIn({ throttle: 'off', ...options })
   const lms = lmsAt(standIn.url)
   t.after(async () => {
@@ -82,12 +82,8 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
       const asking = { lms, acquire, modeOf: () => null, beforeCall: async () => {}, ...changed }
       return make({
         context: { ...at, publish },
-        replicas,
-        landsMs: 60_000,
-        signal: new AbortController().signal,
         asking: { ...asking, acquire: () => acquireChecked(asking.acquire, asking.beforeCall) },
         guard: (work) => work(),
-        onError: unexpected,
       })
     }
 
@@ -133,16 +129,6 @@ export async function history({ db }: Pick<FollowUp, 'db'>, id: string): Promise
 export async function callsTo({ calls }: Pick<FollowUp, 'calls'>, ...paths: string[]): Promise<number[]> {
   const made = await calls()
   return paths.map((path) => made.filter((call) => call.path === path).reduce((sum, { count }) => sum + count, 0))
-}
-
-/** The LMS, where this happens right before the repair of the first person without an enrollment. */
-export function withRepair(lms: Lms, happens: () => Promise<unknown>): Lms {
-  let lookUps = 0
-  const account: Lms['account'] = async (email) => {
-    if (++lookUps === 2) await happens() // the first one belongs to the check
-    return lms.account(email)
-  }
-  return { ...lms, account }
 }
 
 export const register = async (lms: Pick<FollowUp, 'people' | 'activate'>, email: string, active = true) => {

@@ -95,27 +95,3 @@ test('Check now finds a buyer who activated and left the address between two rou
   assert.deepEqual([state, standings[DEMO]?.standing, standings[DEMO]?.moved], ['enrolled', 'enrolled', true])
   assert.equal(typeof accounts[DEMO]?.id, 'number')
 })
-
-test('a buyer who leaves the address before the follow-up gives the course mode still gets it, and nobody else', async (t) => {
-  const bench = await setUp(t)
-  const course = 'course-v1:Lernito+Honor+2026'
-  const id = await bench.sellOne({ email: ADA, courses: { [course]: 'allowed' } })
-  await register(bench, ADA)
-  await bench.seed({ enrollments: [{ ...enrollment(ADA, { course }), mode: 'honor' }] })
-  await bench.check([id], {}, () => 'verified')
-  await bench.address({ formerly: ADA, email: NEW })
-  await bench.people({ email: ADA, username: 'second', active: true })
-  await bench.seed({ enrollments: [{ ...enrollment(ADA, { course }), mode: 'honor' }] })
-  bench.later(1)
-  await bench.round({ modeOf: () => 'verified' })
-  const { enrollments } = await bench.state()
-  const modes = enrollments.filter((row) => row.course === course && row.email.startsWith('ada'))
-  assert.deepEqual(
-    modes.map(({ email, mode }) => [email, mode]),
-    [
-      [ADA, 'honor'],
-      [NEW, 'verified'],
-    ],
-  )
-  assert.equal((await bench.delivery(id)).state, 'enrolled')
-})

@@ -4,7 +4,6 @@ import { useDatabases } from '../../queue/harness.ts'
 /** Runs the tests of the follow-up again, on a server. */
 await onMariaDb('test/enroll/follow-up on MariaDB', async (server) => {
   useDatabases(server.newDatabase)
-  await import('./change.test.ts')
   await import('./store-checks.test.ts')
   await import('./check-now.test.ts')
   await import('./ended.test.ts')

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Finding, reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
+import { forget } from '../../../src/operators/changes/forget.ts'
 import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { CourseResult } from '../../../src/sale/line.ts'
 import { DEMO } from '../../harness.ts'
 import { setFacts } from '../../lines.ts'
-import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp, unexpected, withRepair } from './harness.ts'
+import { accepted, arrival, settled, succeeded } from '../../queue/harness.ts'
+import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp } from './harness.ts'
 
 const ALICE = 'alice@example.com'
 const NOBODY = 'nobody@example.com'
@@ -18,21 +20,17 @@ const allowance = (email: string, auto_enroll: boolean, course = DEMO) => ({ ema
 type Options = Partial<Parameters<typeof reconcile>[0]>
 
 /** Runs reconcile. Gives the result, the findings that need an operator, and how long it slept, in ms. */
-async function reconciled({ context, replicas, lms }: FollowUp, options: Options = {}) {
+async function reconciled({ context, lms }: FollowUp, options: Options = {}) {
   const findings: Finding[] = []
   const slept: number[] = []
   const result = await reconcile({
     context,
-    replicas,
     guard: (work) => work(),
-    onError: unexpected,
-    landsMs: 60_000,
     lms,
     acquire,
     modeOf: () => null,
     since: null,
     fix: false,
-    named: new Set(),
     by: 'ada',
     signal: new AbortController().signal,
     sleep: async (ms) => void slept.push(ms),
@@ -42,6 +40,9 @@ async function reconciled({ context, replicas, lms }: FollowUp, options: Options
   })
   return { ...result, findings, slept }
 }
+
+/** One that starts again for the courses that have no result yet. */
+const QUEUED = ['queued', { courses: {}, reason: null }]
 
 /** A sale to this person with this result, and a way to reconcile it. */
 async function soldTo(t: TestContext, email: string, result: CourseResult) {
@@ -72,7 +73,7 @@ test('what stands is counted and stored, and is no finding', async (t) => {
   assert.deepEqual(await bench.standings(third), { [DEMO]: 'not_activated' })
 })
 
-test('what a sale that needs attention has enrolled is checked and repaired, too', async (t) => {
+test('what a sale that needs attention has enrolled is checked, and its repair is started, too', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ALICE, courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' } })
   // One course was refused, the other enrolled.
@@ -87,8 +88,8 @@ test('what a sale that needs attention has enrolled is checked and repaired, too
   const found = await reconciled(bench)
   assert.deepEqual([found.deliveries, found.counts, found.unrepaired], [1, { missing: 1 }, 1])
   const fixed = await reconciled(bench, { fix: true })
-  assert.deepEqual([fixed.repaired, await enrolledIn(bench, ALICE)], [1, [true]])
-  assert.equal((await bench.delivery(id)).state, 'needs_attention')
+  assert.equal(fixed.repairing, 1)
+  assert.deepEqual([(await bench.row(id)).state, (await bench.delivery(id)).outcome], QUEUED)
 })
 
 test('a course whose refund has failed is not given back when its enrollment is missing', async (t) => {
@@ -99,75 +100,106 @@ test('a course whose refund has failed is not given back when its enrollment is 
   assert(order)
   await endOrder(context, { order, attempted: { results: new Map(), message: 'no answer' }, isLate: false })
   order.holds.ended([order.person])
-  const { repaired, counts, unrepaired } = await run({ fix: true })
-  assert.deepEqual([repaired, counts, unrepaired, await enrolledIn(bench, ALICE)], [0, { missing: 1 }, 0, []])
+  const { repairing, counts, unrepaired } = await run({ fix: true })
+  assert.deepEqual([repairing, counts, unrepaired], [0, { missing: 1 }, 0])
 })
 
 test('an inactive row means that someone unenrolled the person, and is not repaired', async (t) => {
   const { seed, run, delivery, id, state } = await soldTo(t, ALICE, 'enrolled')
   await seed({ enrollments: [enrollment(ALICE, false)] })
-  const { findings, unrepaired } = await run({ fix: true, named: new Set([ALICE]) })
+  const { findings, unrepaired } = await run({ fix: true })
   assert.deepEqual(
-    findings.map(({ standing, repaired }) => [standing, repaired]),
-    [['unenrolled', null]],
+    findings.map(({ standing, repairing }) => [standing, repairing]),
+    [['unenrolled', false]],
   )
   assert.equal(unrepaired, 0)
   assert.equal((await delivery(id)).state, 'enrolled', 'only the buyers who wait change their state')
   assert.deepEqual(await enrolledIn({ state }, ALICE), [false])
 })
 
-test('an account without a row is repaired, in this course only, and is known to be enrolled afterwards', async (t) => {
-  const bench = await soldTo(t, ALICE, 'enrolled')
-  const first = await bench.run()
-  assert.deepEqual([first.counts, first.unrepaired], [{ missing: 1 }, 1])
-  assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'missing' })
-  const { repaired, unrepaired, findings } = await bench.run({ fix: true })
-  assert.deepEqual([repaired, unrepaired, findings[0]?.words], [1, 0, `enrolled in ${DEMO}`])
-  assert.deepEqual(await enrolledIn(bench, ALICE), [true])
-  assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'enrolled' })
-  assert.deepEqual(await history(bench, bench.id), [
-    `access_ended: ${DEMO}: not enrolled`,
-    `repaired: enrolled in ${DEMO}`,
-    `access_restored: ${DEMO}: enrolled (audit)`,
+test('with fix, a sale whose buyer has an account without a row starts again for this course, and reads first', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ALICE, courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' } })
+  await bench.seed({ enrollments: [{ ...enrollment(ALICE, true), course: PYTHON }] })
+  const first = await reconciled(bench)
+  assert.deepEqual([first.counts, first.unrepaired], [{ enrolled: 1, missing: 1 }, 1])
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'missing', [PYTHON]: 'enrolled' })
+  const { repairing, unrepaired } = await reconciled(bench, { fix: true })
+  assert.deepEqual([repairing, unrepaired], [1, 0])
+  const { state, effect_unknown, due_at, attempts, generation } = await bench.row(id)
+  assert.deepEqual([state, effect_unknown, due_at, attempts, generation], ['queued', 1, bench.clock.at, 0, 1])
+  assert.deepEqual((await bench.delivery(id)).outcome.courses, { [PYTHON]: 'enrolled' })
+  assert.deepEqual(await history(bench, id), [`access_ended: ${DEMO}: not enrolled`, `repair_started: ${DEMO}`])
+  assert.deepEqual(await enrolledIn(bench, ALICE), [true], 'reconcile itself changes nothing in the LMS')
+})
+
+test('a repair leaves what is known of the other courses, also that the buyer has lost one', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ALICE, courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' } })
+  await bench.seed({ enrollments: [enrollment(ALICE, false)] })
+  assert.equal((await reconciled(bench, { fix: true })).repairing, 1)
+  const outcome = { courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' }, reason: null } as const
+  await bench.store.write([settled({ ...succeeded(id, 'enrolled', 1), outcome })])
+  const { standings } = await bench.delivery(id)
+  const endedAt = standings[DEMO]?.endedAt
+  assert.ok(endedAt !== undefined)
+  assert.deepEqual([(await bench.row(id)).ended_at, Object.keys(standings)], [endedAt, [DEMO]])
+})
+
+/** The shop sends the sale again, and it is attempted with success. */
+async function enrolledAgain({ store }: FollowUp, id: string): Promise<void> {
+  await store.write([accepted(arrival({ email: ALICE, courseIds: [DEMO] }))])
+  await store.write([
+    settled({ ...succeeded(id, 'enrolled', 1), outcome: { courses: { [DEMO]: 'enrolled' }, reason: null } }),
   ])
-})
+}
 
-test('a repair in a course that lacks the mode of the setting enrolls the person, and says so', async (t) => {
-  const bench = await soldTo(t, ALICE, 'enrolled')
-  const { repaired, unrepaired, findings } = await bench.run({ fix: true, modeOf: () => 'verified' })
-  const words = `enrolled in ${DEMO}; ${DEMO} does not have the course mode that LERNITO_COURSE_MODE names`
-  assert.deepEqual([repaired, unrepaired, findings[0]?.words], [1, 0, words])
-  assert.deepEqual(await enrolledIn(bench, ALICE), [true])
-  assert.ok((await history(bench, bench.id)).includes(`repaired: ${words}`))
-  assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'enrolled' })
-})
+/** What can come between the check of a delivery and its repair. */
+const MEANWHILE: readonly (readonly [string, (bench: FollowUp, id: string) => Promise<unknown>])[] = [
+  ['is to be withdrawn', ({ operations }, id) => operations.withdraw({ id, courses: null, paid: true, by: 'ada' })],
+  ['is handled', ({ operations }, id) => operations.markHandled({ id, note: 'by hand', by: 'ada' })],
+  ['is sent again', ({ store }) => store.write([accepted(arrival({ email: ALICE, courseIds: [DEMO] }))])],
+  ['is sent again and enrolled', enrolledAgain],
+  ['is erased', ({ context }) => forget(context, { email: ALICE, by: 'ada', silentMs: 0 })],
+]
+for (const [happens, act] of MEANWHILE) {
+  test(`no repair is started for a delivery that ${happens} after it was checked`, async (t) => {
+    const bench = await soldTo(t, ALICE, 'enrolled')
+    const stored = () => bench.db.selectFrom('deliveries').selectAll().execute()
+    let after: unknown
+    let steps = 0
+    const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+      const result = await work()
+      // The third step stores the check, after the two that read the delivery.
+      if (++steps !== 3) return result
+      await act(bench, bench.id)
+      after = await stored()
+      return result
+    }
+    const { repairing, unrepaired } = await bench.run({ fix: true, guard })
+    assert.deepEqual([repairing, unrepaired], [0, 1])
+    assert.deepEqual(await stored(), after)
+  })
+}
 
-test('an allowance that is gone or enrolls nobody is made again only for a named person', async (t) => {
+test('a missing allowance is a finding, and its repair is not started: it may have been deleted for a refund', async (t) => {
   for (const allowances of [[], [allowance(NOBODY, false)]]) {
     const bench = await soldTo(t, NOBODY, 'allowed')
     await bench.seed({ allowances })
     const found = await bench.run({ fix: true })
-    assert.deepEqual([found.counts, found.repaired, found.unrepaired], [{ missing: 1 }, 0, 1])
-    assert.deepEqual((await bench.state()).allowances, allowances)
+    assert.deepEqual([found.counts, found.repairing, found.unrepaired], [{ missing: 1 }, 0, 1])
     assert.equal((await bench.delivery(bench.id)).state, 'pre_enrolled')
-    const named = await bench.run({ fix: true, named: new Set([NOBODY]) })
-    assert.deepEqual([named.repaired, named.unrepaired], [1, 0])
-    assert.deepEqual((await bench.state()).allowances, [allowance(NOBODY, true)])
-    assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'no_account' })
   }
 })
 
-test('an allowance that the buyer has used is made again for a named person only after the buyer left the course', async (t) => {
+test('who has used the allowance, and left the address since, has the course', async (t) => {
   const bench = await soldTo(t, NOBODY, 'allowed')
-  const [open, moved] = [allowance(NOBODY, true), 'moved@example.com']
-  await bench.seed({ allowances: [open] })
+  await bench.seed({ allowances: [allowance(NOBODY, true)] })
   await register(bench, NOBODY)
-  await bench.address({ formerly: NOBODY, email: moved })
-  await bench.run({ fix: true, named: new Set([NOBODY]) })
-  assert.deepEqual((await bench.state()).allowances, [{ ...open, used: true }])
-  await bench.seed({ enrollments: [enrollment(moved, false)] })
-  await bench.run({ fix: true, named: new Set([NOBODY]) })
-  assert.deepEqual((await bench.state()).allowances, [open])
+  await bench.address({ formerly: NOBODY, email: 'moved@example.com' })
+  const { counts, findings } = await bench.run({ fix: true })
+  assert.deepEqual([counts, findings], [{ enrolled: 1 }, []])
+  assert.equal((await bench.delivery(bench.id)).state, 'enrolled')
 })
 
 test('a round of the follow-up, which does not read allowances, keeps the finding that one is missing', async (t) => {
@@ -181,22 +213,19 @@ test('a round of the follow-up, which does not read allowances, keeps the findin
   assert.deepEqual(await bench.standings(bench.id), { [DEMO]: 'missing' })
 })
 
-test('a person who registered after a refund deleted the allowance is enrolled only if named, and the delivery follows', async (t) => {
+test('a person who registered after a refund deleted the allowance needs attention, and is not repaired', async (t) => {
   const bench = await soldTo(t, NOBODY, 'allowed')
   await register(bench, NOBODY)
   const found = await bench.run({ fix: true })
-  assert.deepEqual([found.counts, found.repaired], [{ missing: 1 }, 0])
+  assert.deepEqual([found.counts, found.repairing], [{ missing: 1 }, 0])
   const { state, outcome } = await bench.delivery(bench.id)
   assert.deepEqual([state, outcome.reason?.code], ['needs_attention', 'enrollment.missing'])
-  const named = await bench.run({ fix: true, named: new Set([NOBODY]) })
-  assert.deepEqual([named.deliveries, named.findings[0]?.words], [1, `enrolled in ${DEMO}`])
-  assert.equal((await bench.delivery(bench.id)).state, 'enrolled')
 })
 
 test('an account without a row whose owner changed its address since is not enrolled under the old address', async (t) => {
   const bench = await soldTo(t, NOBODY, 'enrolled')
   const found = await bench.run({ fix: true })
-  assert.deepEqual([found.counts, found.repaired, found.unrepaired], [{ missing: 1 }, 0, 0])
+  assert.deepEqual([found.counts, found.repairing, found.unrepaired], [{ missing: 1 }, 0, 0])
   assert.deepEqual((await bench.state()).allowances, [])
 })
 
@@ -209,8 +238,8 @@ test('what an account that left its address has lost is not made for whoever has
   await bench.sellOne({ email: NOBODY, courses: { [DEMO]: 'enrolled' }, accounts: { [DEMO]: { id, username } } })
   await bench.address({ formerly: NOBODY, email: 'moved@example.com' })
   await bench.people({ email: NOBODY, username: 'second', active: true })
-  const { counts, repaired, unrepaired } = await reconciled(bench, { fix: true })
-  assert.deepEqual([counts, repaired, unrepaired], [{ missing: 1 }, 0, 0])
+  const { counts, repairing, unrepaired } = await reconciled(bench, { fix: true })
+  assert.deepEqual([counts, repairing, unrepaired], [{ missing: 1 }, 0, 0])
   assert.deepEqual(await enrolledIn(bench, NOBODY), [])
 })
 
@@ -220,22 +249,11 @@ test('an allowance for another address that the LMS takes for this one does not 
   assert.deepEqual((await bench.run()).counts, { missing: 1 })
 })
 
-test('a person who was unenrolled between the check and the repair stays unenrolled', async (t) => {
-  const bench = await soldTo(t, ALICE, 'enrolled')
-  const lms = withRepair(bench.lms, () => bench.seed({ enrollments: [enrollment(ALICE, false)] }))
-  const { findings } = await bench.run({ fix: true, lms })
-  assert.deepEqual(
-    findings.map(({ repaired, words }) => [repaired, words]),
-    [[false, `${DEMO}: person.unenrolled ${DEMO}`]],
-  )
-  assert.deepEqual(await enrolledIn(bench, ALICE), [false])
-})
-
 test('the enrollment of another account that the LMS matches to the address is not this buyer’s', async (t) => {
   const bench = await soldTo(t, 'alice@exämple.com', 'enrolled')
   await bench.seed({ enrollments: [enrollment(ALICE, true)] })
-  const { counts, repaired } = await bench.run({ fix: true, named: new Set(['alice@exämple.com']) })
-  assert.deepEqual([counts, repaired], [{ other_account: 1 }, 0])
+  const { counts, repairing } = await bench.run({ fix: true })
+  assert.deepEqual([counts, repairing], [{ other_account: 1 }, 0])
 })
 
 test('a retired account is told from one that never was', async (t) => {
@@ -282,62 +300,15 @@ test('two sales to one person that are checked together keep their own courses',
   assert.deepEqual(await bench.standings(two), { [PYTHON]: 'missing' })
 })
 
-test('an allowance for a course that the LMS no longer has is found, and deleted with --fix', async (t) => {
+test('an allowance for a course that the LMS no longer has is found, and is left to an operator', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: NOBODY, courses: { [GONE]: 'allowed', [DEMO]: 'allowed' } })
   await bench.seed({ allowances: [allowance(NOBODY, true, GONE), allowance(NOBODY, true)] })
   await bench.people({ email: NOBODY, username: 'newcomer', active: false })
   await assert.rejects(bench.activate(NOBODY), /allowance for/)
-  const found = await reconciled(bench)
-  assert.deepEqual([found.counts, found.unrepaired], [{ dangling: 1, not_activated: 1 }, 1])
+  const found = await reconciled(bench, { fix: true })
+  assert.deepEqual([found.counts, found.repairing, found.unrepaired], [{ dangling: 1, not_activated: 1 }, 0, 1])
   assert.equal((await bench.delivery(id)).state, 'pre_enrolled')
-  const { repaired } = await reconciled(bench, { fix: true })
-  assert.equal(repaired, 1)
-  assert.deepEqual((await bench.state()).allowances, [allowance(NOBODY, true)])
-  const { state, outcome } = await bench.delivery(id)
-  const reason = { code: 'course.missing', subject: GONE }
-  assert.deepEqual([state, outcome], ['needs_attention', { courses: { [DEMO]: 'allowed' }, reason }])
-  await bench.activate(NOBODY)
-  assert.deepEqual(await enrolledIn(bench, NOBODY), [true])
-})
-
-test('an allowance whose course is back by its turn is left to its buyer', async (t) => {
-  const bench = await setUp(t)
-  await bench.sell([NOBODY, 'other@example.com'].map((email) => ({ email, courses: { [PYTHON]: 'allowed' as const } })))
-  await bench.seed({ allowances: [allowance(NOBODY, true, PYTHON), allowance('other@example.com', true, PYTHON)] })
-  let asked = 0
-  const course: FollowUp['lms']['course'] = async (key) =>
-    ++asked === 1 ? { ok: true, value: null } : bench.lms.course(key)
-  const { counts, repaired } = await reconciled(bench, { fix: true, lms: { ...bench.lms, course } })
-  assert.deepEqual([counts, repaired], [{ dangling: 1, no_account: 1 }, 1])
-  assert.equal((await bench.state()).allowances.length, 1)
-})
-
-test('of two courses that the LMS no longer has, both allowances go, and the sale reports neither', async (t) => {
-  const bench = await setUp(t)
-  const gone = [GONE, 'course-v1:No+Such+Course2']
-  const id = await bench.sellOne({ email: NOBODY, courses: Object.fromEntries(gone.map((one) => [one, 'allowed'])) })
-  await bench.seed({ allowances: gone.map((one) => allowance(NOBODY, true, one)) })
-  const { repaired } = await reconciled(bench, { fix: true })
-  assert.deepEqual([repaired, (await bench.state()).allowances], [2, []])
-  const { state, outcome } = await bench.delivery(id)
-  assert.deepEqual([state, outcome.courses], ['needs_attention', {}])
-})
-
-test('a sale that needs attention loses such an allowance, too, and keeps its reason', async (t) => {
-  const bench = await setUp(t)
-  const id = await bench.sellOne({ email: NOBODY, courses: { [GONE]: 'allowed', [PYTHON]: 'allowed' } })
-  await setFacts(bench.db, id, { courses: { [GONE]: 'allowed' } })
-  const reason = { reason: 'lms.refused', reason_text: 'full', reason_course: PYTHON } as const
-  await bench.db
-    .updateTable('deliveries')
-    .set({ state: 'needs_attention', ...reason })
-    .execute()
-  await bench.seed({ allowances: [allowance(NOBODY, true, GONE)] })
-  const { repaired } = await reconciled(bench, { fix: true })
-  assert.deepEqual([repaired, (await bench.state()).allowances], [1, []])
-  const { outcome } = await bench.delivery(id)
-  assert.deepEqual([outcome.courses, outcome.reason?.code], [{}, 'lms.refused'])
 })
 
 test('a failed call to the LMS ends the check with the failure', async (t) => {

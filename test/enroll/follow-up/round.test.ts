@@ -2,16 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
 import { failed } from '../../../src/lms/client/failure.ts'
-import type { Lms } from '../../../src/lms/lms.ts'
 import { DEMO } from '../../harness.ts'
-import { factsIn } from '../../lines.ts'
+import { factsIn, setFacts } from '../../lines.ts'
 import { only, START } from '../../queue/harness.ts'
 import {
   ACCOUNTS,
   callsTo,
   DAY_MS,
   ENROLL,
-  type FollowUp,
   HONOR,
   history,
   LIST,
@@ -350,57 +348,34 @@ test('a round that stops before any of its calls loses nothing and repeats nothi
 /** The setting wants this mode in every course. */
 const asking = { modeOf: () => 'honor' }
 
-test('a buyer who was pre-enrolled gets the course mode of the setting before the delivery is enrolled', async (t) => {
+test('a buyer who was pre-enrolled and lacks the mode of the setting is told of, and the sale starts again for this course', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'enrolled', [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA), enrollment(ADA, { course: HONOR })] })
+  await bench.forgetCalls()
+  await bench.round(asking)
+  assert.deepEqual(await callsTo(bench, ENROLL), [0], 'a round itself changes nothing in the LMS')
+  const { outcome, standings } = await bench.delivery(id)
+  assert.deepEqual([outcome.courses, standings[HONOR]?.standing], [{ [DEMO]: 'enrolled' }, 'enrolled'])
+  const { state, due_at, effect_unknown, generation } = await bench.row(id)
+  assert.deepEqual([state, due_at, effect_unknown, generation], ['queued', bench.clock.at, 1, 1])
+  assert.deepEqual(await history(bench, id), [
+    `standing_changed: ${HONOR}: enrolled (audit)`,
+    `repair_started: another course mode in ${HONOR}`,
+  ])
+})
+
+test('a buyer who lacks the mode of the setting starts the sale again, also if an earlier look could not', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
   await register(bench, ADA)
   await bench.seed({ enrollments: [enrollment(ADA, { course: HONOR })] })
-  await bench.check([id], {}, asking.modeOf)
-  assert.equal((await bench.row(id)).state, 'pre_enrolled', 'a check alone changes no mode')
-  bench.later(1)
-  const changeMode: Lms['changeMode'] = async (...asked) => {
-    await bench.lms.changeMode(...asked)
-    const unreachable = { kind: 'unreachable', endpoint: ENROLL, status: null, message: 'no answer' } as const
-    return failed({ ...unreachable, mayHaveTakenEffect: true })
-  }
-  const cut = await bench.round({ ...asking, lms: { ...bench.lms, changeMode } })
-  assert.deepEqual([cut.complete, (await bench.row(id)).state], [false, 'pre_enrolled'])
-  assert.deepEqual(await modesIn(bench), ['honor'])
-  await bench.forgetCalls()
+  const at = bench.clock.at
+  const standing = { standing: 'enrolled', mode: 'audit', checkedAt: at, since: at } as const
+  await setFacts(bench.db, id, { courses: { [HONOR]: 'allowed' }, standings: { [HONOR]: standing } })
   await bench.round(asking)
-  assert.deepEqual(await callsTo(bench, ENROLL), [0], 'the mode is there')
-  const { state, standings } = await bench.delivery(id)
-  assert.deepEqual([state, standings[HONOR]?.mode], ['enrolled', 'honor'])
-})
-
-test('a course that lacks the mode of the setting leaves the buyer enrolled, and needs attention', async (t) => {
-  const bench = await setUp(t)
-  const id = await bench.sellOne({ email: ADA })
-  await register(bench, ADA)
-  await bench.seed({ enrollments: [enrollment(ADA)] })
-  await bench.round(asking)
-  const { state, outcome } = await bench.delivery(id)
-  const reason = { code: 'course.mode_missing', subject: DEMO }
-  assert.deepEqual([state, outcome], ['needs_attention', { courses: { [DEMO]: 'enrolled' }, reason }])
-  assert.deepEqual(await modesIn(bench), ['audit'])
-})
-
-test('buyers whose course mode the LMS fails to change delay nobody else', async (t) => {
-  const bench = await setUp(t)
-  const emails = Array.from({ length: 6 }, (_, n) => `buyer${n}@x.example`)
-  const ids = await bench.sell(emails.map((email) => ({ email, courses: { [HONOR]: 'allowed' as const } })))
-  for (const email of emails) {
-    await register(bench, email)
-    await bench.seed({ enrollments: [enrollment(email, { course: HONOR })] })
-  }
-  const failing = failed({ kind: 'server_error', endpoint: ENROLL, status: 500, message: 'The LMS failed' })
-  const changeMode: Lms['changeMode'] = async (permit, of) =>
-    /[1-4]/.test(of.username) ? failing : bench.lms.changeMode(permit, of)
-  const { complete, failure } = await bench.round({ ...asking, lms: { ...bench.lms, changeMode } })
-  assert.deepEqual([complete, failure?.kind], [true, 'server_error'])
-  const states = await Promise.all(ids.map(async (id) => (await bench.row(id)).state))
-  const waits = Array.from({ length: 4 }, () => 'pre_enrolled')
-  assert.deepEqual(states, ['enrolled', ...waits, 'enrolled'])
+  assert.equal((await bench.row(id)).state, 'queued')
 })
 
 test('that the buyer was unenrolled from one course comes before the mode that another one lacks', async (t) => {
@@ -419,8 +394,4 @@ test('a paid mode that the buyer has by now stays', async (t) => {
   await bench.seed({ enrollments: [{ ...enrollment(ADA, { course: HONOR }), mode: 'verified' }] })
   await bench.round(asking)
   assert.equal((await bench.row(id)).state, 'enrolled')
-  assert.deepEqual(await modesIn(bench), ['verified'])
 })
-
-const modesIn = async ({ state }: FollowUp): Promise<string[]> =>
-  (await state()).enrollments.filter(({ email }) => email === ADA).map(({ mode }) => mode)

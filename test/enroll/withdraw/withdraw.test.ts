@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
+import { defaultWorld } from '../../../sandbox/default-world.ts'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { BULK } from '../../service/serving.ts'
@@ -42,6 +43,18 @@ test('a buyer who registered and has not activated loses the enrollment and the 
   await withdraw(id)
   const { allowances } = await lms.state()
   assert.deepEqual([allowances, (await rowOf('bob@example.com', DEMO))?.active], [[], false])
+})
+
+test('a withdrawal deletes an allowance for a course that the LMS has lost, so that its buyer can activate', async () => {
+  const buyer = { email: 'new@example.com', course: PYTHON, auto_enroll: true, used: false }
+  const id = await sold(buyer.email, [PYTHON])
+  await lms.reset({ ...defaultWorld, courses: defaultWorld.courses.filter((course) => course.id !== PYTHON) })
+  await lms.seed({ allowances: [buyer] })
+  await lms.people({ email: buyer.email, username: 'new', active: false })
+  await assert.rejects(lms.activate(buyer.email), /allowance for/)
+  const { result } = await withdraw(id)
+  assert.deepEqual(result?.courses[PYTHON]?.kind, 'disallowed')
+  await lms.activate(buyer.email)
 })
 
 test('a withdrawal from one of two courses leaves the other one, and the state follows', async () => {
