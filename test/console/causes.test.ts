@@ -50,7 +50,7 @@ test('rejected sales are causes too: their buyers have paid', () => {
   })
   assert.match(html, /999 sales are paid for, but not enrolled as sold, from 2 causes/)
   assert.match(html, /state&#61;rejected&#38;cause&#61;payload\.invalid">Rejected: Invalid fields/)
-  assert.match(html, /Correct the address or course keys here, or have the shop send the sales corrected\./)
+  assert.match(html, /Correct the address or the course keys, or have the shop send the sales corrected\./)
   assert.doesNotMatch(html, />Replay 9…</, 'a replay can’t help')
 })
 

@@ -196,14 +196,12 @@ test('no event quotes what the LMS or our own database says, because that may na
     } as const
     return shopView(row).reason?.message.includes(secret)
   })
-  // The subjects of these are course keys as the shop sent them.
-  assert.deepEqual(quoting, [
-    'course_key.malformed',
-    'course.missing',
-    'person.unenrolled',
-    'enrollment.missing',
-    'course.mode_missing',
-  ])
+  assert.ok(quoting.length > 0)
+  const sentByShop: readonly string[] = ['course_key', 'malformed_key']
+  assert.deepEqual(
+    quoting.filter((code) => !sentByShop.includes(REASONS[code].subject)),
+    [],
+  )
 })
 
 test('a sale that waits for an account is told as such, even if the access to its other course has ended', () => {
