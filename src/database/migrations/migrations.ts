@@ -28,7 +28,10 @@ export function statementFor(statement: string, db: Db) {
   return sql.raw(`${statement} engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`)
 }
 
-/** In order. A released migration never changes; the next one is appended. */
+/**
+ * In order. A released migration never changes; the next one is appended. Its statements are in a file of its own, and each
+ * makes one table, column or index, because a process may die after any of them.
+ */
 const MIGRATIONS: readonly Migration[] = [{ oldestCode: 1, statements: statementsOf('initial-schema.sql') }]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */
