@@ -11,7 +11,7 @@ const code = (text: string): string => `\`${text}\``
 /** A text that is shown as it is elsewhere, with its settings as code. */
 const prose = (text: string): string => text.replace(/LERNITO_\w+/g, code)
 
-const checks = (): string[][] => CHECKS.map(({ id, about }) => [code(id), about])
+const checks = (): string[][] => CHECKS.map(({ id, about }) => [code(id), prose(about)])
 
 const reasons = (): string[][] =>
   REASON_CODES.map((reason) => [
