@@ -3,8 +3,7 @@ import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { REASON_CODES, REASONS } from '../../src/sale/types.ts'
-import { codeBlocks, codes, firstCodes, ROOT, readDocument, section, tables } from './documents.ts'
+import { codeBlocks, codes, ROOT, readDocument, tables } from './documents.ts'
 
 const contributing = readDocument('CONTRIBUTING.md')
 const ofTests = readDocument('test/README.md')
@@ -58,14 +57,6 @@ test('the page of the source and the picture of CONTRIBUTING name each folder of
   const folders = globSync('src/*/', { cwd: ROOT }).map((path) => `${path.replace(/^src\/|\/$/g, '')}/`)
   assert.deepEqual(rows.map(([folder = '']) => codes(folder)[0]).sort(), folders.sort())
   assert.deepEqual(inPicture.sort(), folders)
-})
-
-test('the decision about refusals has the same states as the code', () => {
-  const decision = section(readDocument('docs/decisions/0006-rejected-or-needs-attention.md'), '## Decision')
-  const [sentence = ''] = /`rejected` if what.*?\)/s.exec(decision) ?? []
-  const inState = (state: string): string[] => REASON_CODES.filter((code) => REASONS[code].state === state)
-  assert.deepEqual(codes(sentence).slice(1), inState('rejected'))
-  assert.deepEqual(firstCodes(decision).sort(), inState('needs_attention').sort())
 })
 
 test('every file that the page of the source names exists', () => {
