@@ -59,9 +59,9 @@ const NO_COURSE = 'the LMS has none of its courses'
 
 /**
  * What a check makes of a delivery. Only the state of a pre-enrolled buyer follows from what the LMS has: `enrolled` as
- * soon as every course is, or `needs_attention` if waiting can't help; it stays `pre_enrolled` while the mode that was sold is
- * lacking. A buyer whose enrollment was missing becomes enrolled too. In any other state, a check stores the standings, and of an enrolled delivery, whose access has ended.
- * `at` is the time of storing, ms since 1970.
+ * soon as every course is, or `needs_attention` if waiting can't help. Where only the mode that was sold is lacking, the
+ * delivery has to start again. A buyer whose enrollment was missing becomes enrolled too. In any other state, a check
+ * stores the standings, and of an enrolled delivery, whose access has ended. `at` is the time of storing, ms since 1970.
  */
 export function resultOfCheck(of: Of): Checked {
   const { check, reason, lines: before, by } = of
@@ -76,8 +76,10 @@ export function resultOfCheck(of: Of): Checked {
   if (next === null || next.state === state) {
     const news = [...access, ...(by === null ? newsOf(of, changes, seen) : [])]
     const lacking = isOutdated || state !== 'pre_enrolled' ? [] : lackingIn(of)
+    const detail = `another course mode in ${lacking.join(', ')}`
+    const started = lacking.length === 0 ? [] : [{ deliveryId: id, kind: 'repair_started', detail } as const]
     const after = { state, reason: next?.reason ?? reason, lines: next?.lines ?? seen }
-    return { ...after, lacking, changes, drafts: [...asked, ...news] }
+    return { ...after, lacking, changes, drafts: [...asked, ...news, ...started] }
   }
   return { ...next, lacking: [], changes, drafts: [...asked, ...access, moveOf(of, next)] }
 }

@@ -96,18 +96,9 @@ async function writeOf(
   const sales = ended.length + restored.length > 0 ? await readSales(writing, row) : []
   const blocked = blockedBy(sales, { row, seenAt: check.askedAt, ended, restored })
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
-  const { lacking } = after
-  const isRepaired = lacking.length > 0
-  const started = {
-    deliveryId: id,
-    kind: 'repair_started',
-    detail: `another course mode in ${lacking.join(', ')}`,
-  } as const
-  const written = {
-    drafts: isRepaired ? [...after.drafts, started] : after.drafts,
-    lacking,
-    stored: { state: isRepaired ? 'queued' : after.state, lines: after.lines },
-  } as const
+  const { lacking, drafts } = after
+  const stored = { state: lacking.length > 0 ? ('queued' as const) : after.state, lines: after.lines }
+  const written = { lacking, drafts, stored }
   if (after.lines === lines && after.reason === of.reason) return { ...written, found: null }
   const set = { state: after.state, ...reasonColumns(after.reason), ended_at: endedAtOf(after.lines) }
   return { ...written, found: { id, from: state, set, before: lines, lines: after.lines } }
