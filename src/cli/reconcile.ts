@@ -97,7 +97,7 @@ export function progressText(of: { checked: number; total: number; calls: number
   const { checked, total, calls, ms } = of
   const all = Math.max(checked, total) // more may have come meanwhile
   const left = checked === 0 ? '' : `, about ${durationText((ms / checked) * (all - checked))} left`
-  return `${checked} of ${all} deliveries done with ${calls} calls in ${durationText(ms)}${left}\n`
+  return `deliveries done: ${checked} of ${all}, with ${calls} calls in ${durationText(ms)}${left}\n`
 }
 
 function durationText(ms: number): string {
@@ -114,8 +114,8 @@ function summary({ deliveries, counts, repairing }: Reconciliation): string {
     const count = counts[standing] ?? 0
     return count > 0 ? [`${standing} ${count}`] : []
   })
-  const fixed = repairing > 0 ? `; the service repairs ${repairing}` : ''
-  return `${deliveries} deliveries checked; courses: ${found.join(', ') || 'none'}${fixed}\n`
+  const fixed = repairing > 0 ? `; repairs started: ${repairing}` : ''
+  return `deliveries checked: ${deliveries}; courses: ${found.join(', ') || 'none'}${fixed}\n`
 }
 
 const isComplete = ({ unrepaired, failure }: Reconciliation): boolean => failure === null && unrepaired === 0
