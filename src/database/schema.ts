@@ -299,6 +299,8 @@ export interface SenderRow {
   first_at: number
   last_at: number
   count: number
+  /** Those since the last time that an hour passed without any. */
+  lately: number
 }
 
 /** How far the work `name` came, that is done in rounds: what was due until `came_to` (ms since 1970) is done. */

@@ -37,6 +37,7 @@ const cause = (code: string, count = 9, lastAt = now - MINUTE_MS): RefusedSender
   count,
   firstAt: now - HOUR_MS,
   lastAt,
+  lately: count,
 })
 const sender = (of: Partial<RefusedSender>): RefusedSender => ({
   address: '192.0.2.1',
@@ -155,6 +156,7 @@ test('several wrong signatures are a problem, with the time in which they came; 
   const [late] = look({ refusedSenders: [sender({ causes: [old] })] })
   assert.match(late?.text ?? '', /^6 from 192\.0\.2\.1 within 299 d 23 h, the last 1 min ago\./)
   assert.deepEqual(look({ refusedSenders: [sender({ causes: [cause('signature', 4)] })] }), [])
+  assert.deepEqual(look({ refusedSenders: [sender({ causes: [{ ...old, lately: 4 }] })] }), [])
   assert.deepEqual(look({ refusedSenders: [sender({ causes: [cause('signature', 9, now - HOUR_MS)] })] }), [])
 })
 

@@ -203,6 +203,7 @@ create table if not exists senders (
   first_at bigint not null,
   last_at bigint not null,
   `count` bigint not null,
+  lately bigint not null,
   primary key (address, result)
 );
 

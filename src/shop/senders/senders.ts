@@ -4,7 +4,7 @@ import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../queue/events.ts'
 import { networkOf } from '../../service/lib/network.ts'
 import type { RefusalCode } from '../webhook/receive.ts'
-import { isSigned, type SendersView, SIGNED, viewOf } from './view.ts'
+import { isSigned, RECENT_MS, type SendersView, SIGNED, viewOf } from './view.ts'
 
 /** How many rows are counted until they are stored, so that a sender with more networks can't fill the memory. */
 const COUNTED_MAX = 200
@@ -23,12 +23,13 @@ const keyOf = ({ address, result }: Pick<SenderRow, 'address' | 'result'>): stri
 
 /** Adds a row to those of its network and result. */
 function putRow(rows: Rows, row: SenderRow): void {
-  const known = rows.get(keyOf(row)) ?? { ...row, count: 0 }
+  const known = rows.get(keyOf(row)) ?? { ...row, count: 0, lately: 0 }
   rows.set(keyOf(row), {
     ...known,
     first_at: Math.min(known.first_at, row.first_at),
     last_at: Math.max(known.last_at, row.last_at),
     count: known.count + row.count,
+    lately: row.lately + (known.last_at > row.first_at - RECENT_MS ? known.lately : 0),
   })
 }
 
@@ -76,7 +77,7 @@ export function createSenders({
     /** Counts one webhook, in memory only. `ip` is '' if its sender doesn't matter; `result`: see SenderRow. */
     count: ({ ip, result }: { ip: string; result: RefusalCode | (typeof SIGNED)[number] }): void => {
       const at = now()
-      add({ address: networkOf(ip), result, first_at: at, last_at: at, count: 1 })
+      add({ address: networkOf(ip), result, first_at: at, last_at: at, count: 1, lately: 1 })
     },
     /** Stores what was counted since the last time. If that fails, it stays counted. */
     flush: (): Promise<void> => inTurn(store),
@@ -107,11 +108,19 @@ async function addRows(trx: Db, rows: readonly SenderRow[]): Promise<boolean> {
   return isNew
 }
 
-async function raise(trx: Db, { address, result, last_at: at, count }: SenderRow): Promise<boolean> {
+async function raise(trx: Db, row: SenderRow): Promise<boolean> {
+  const { address, result, last_at: at, count, lately } = row
   const { numUpdatedRows } = await trx
     .updateTable('senders')
     .set((eb) => ({
       count: eb('count', '+', count),
+      // Before last_at: MySQL sets one after the other, and a later one sees what an earlier one has set.
+      lately: eb
+        .case()
+        .when('last_at', '>', row.first_at - RECENT_MS)
+        .then(eb('lately', '+', lately))
+        .else(lately)
+        .end(),
       last_at: eb.case().when('last_at', '<', at).then(at).else(eb.ref('last_at')).end(),
     }))
     .where('address', '=', address)

@@ -21,8 +21,8 @@ export interface Refusals {
 export interface RefusedSender {
   /** '' stands for several networks. */
   readonly address: string
-  /** By cause, the most frequent first. `code`: see REFUSAL_CODES. */
-  readonly causes: readonly (Refusals & { readonly code: string })[]
+  /** By cause, the most frequent first. `code`: see REFUSAL_CODES; `lately`: see SenderRow. */
+  readonly causes: readonly (Refusals & { readonly code: string; readonly lately: number })[]
   /** When a webhook with a valid signature came from there last; null if none did. */
   readonly signedAt: number | null
 }
@@ -57,23 +57,25 @@ export function viewOf(rows: readonly SenderRow[]): SendersView {
 
 const rankOf = ({ signedAt }: RefusedSender): number => (signedAt === null ? 0 : 1)
 
-const causeOf = ({ result, count, first_at: firstAt, last_at: lastAt }: SenderRow) => {
-  return { code: result, count, firstAt, lastAt }
+const causeOf = ({ result, count, first_at: firstAt, last_at: lastAt, lately }: SenderRow) => {
+  return { code: result, count, firstAt, lastAt, lately }
 }
 
 const latest = (rows: readonly SenderRow[]): number | null =>
   rows.reduce<number | null>((last, { last_at: at }) => (last === null || at > last ? at : last), null)
 
 /** All that was refused from a network. */
-const allOf = ({ causes }: Pick<RefusedSender, 'causes'>): Refusals => ({
+const allOf = ({ causes }: { readonly causes: readonly Refusals[] }): Refusals => ({
   count: causes.reduce((sum, { count }) => sum + count, 0),
   firstAt: Math.min(...causes.map(({ firstAt }) => firstAt)),
   lastAt: Math.max(...causes.map(({ lastAt }) => lastAt)),
 })
 
+const isWrongSignature = ({ code }: { readonly code: string }): boolean => SIGNATURE_FAULTS.includes(code)
+
 /** What was refused from a network for its signature; null if nothing was. */
 export function wrongSignatures({ causes }: Pick<RefusedSender, 'causes'>): Refusals | null {
-  const wrong = causes.filter(({ code }) => SIGNATURE_FAULTS.includes(code))
+  const wrong = causes.filter(isWrongSignature)
   return wrong.length === 0 ? null : allOf({ causes: wrong })
 }
 
@@ -81,13 +83,13 @@ export function wrongSignatures({ causes }: Pick<RefusedSender, 'causes'>): Refu
 export const isAcceptedAgain = ({ signedAt }: RefusedSender, { lastAt }: Refusals): boolean =>
   signedAt !== null && signedAt >= lastAt
 
-/** This many wrong signatures from one address, the last of them within RECENT_MS, are no accident. */
+/** This many wrong signatures from one address, without an hour between two of them or since, are no accident. */
 const MANY_REFUSED = 5
-const RECENT_MS = 60 * 60_000
+export const RECENT_MS = 60 * 60_000
 
 /**
- * The address from which several webhooks came with a wrong signature, the last of them lately; null if there is none. The
- * others may be old: their times say whether they keep arriving.
+ * The address from which several webhooks came with a wrong signature lately; null if there is none. It has all that came
+ * from there, because the shop has to send those before a pause again too.
  */
 export function wrongNow(
   refused: readonly RefusedSender[],
@@ -95,7 +97,8 @@ export function wrongNow(
 ): (Refusals & { readonly address: string }) | null {
   for (const sender of refused) {
     const wrong = sender.address === '' ? null : wrongSignatures(sender)
-    if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
+    const recent = sender.causes.filter((cause) => isWrongSignature(cause) && cause.lastAt > now - RECENT_MS)
+    if (wrong === null || recent.reduce((sum, { lately }) => sum + lately, 0) < MANY_REFUSED) continue
     if (!isAcceptedAgain(sender, wrong)) return { address: sender.address, ...wrong }
   }
   return null

@@ -38,8 +38,8 @@ test('refusals outlast a restart: cause, sender, first, last and count', async (
     {
       address: SHOP,
       causes: [
-        { code: 'signature', count: 5, firstAt: START, lastAt: START + MINUTE },
-        { code: 'json', count: 1, firstAt: START + MINUTE, lastAt: START + MINUTE },
+        { code: 'signature', count: 5, firstAt: START, lastAt: START + MINUTE, lately: 5 },
+        { code: 'json', count: 1, firstAt: START + MINUTE, lastAt: START + MINUTE, lately: 1 },
       ],
       signedAt: null,
     },
@@ -57,7 +57,7 @@ test('the counts of several replicas add up, with those that are not stored yet'
   send(two, 'signed')
   await two.flush()
   const { refused, signedAt } = await one.read()
-  const cause = { code: 'signature', count: 8, firstAt: START, lastAt: START + MINUTE }
+  const cause = { code: 'signature', count: 8, firstAt: START, lastAt: START + MINUTE, lately: 8 }
   assert.deepEqual(refused, [{ address: SHOP, causes: [cause], signedAt: START + MINUTE }])
   assert.deepEqual(signedAt, { current: START + MINUTE, previous: null })
 })
@@ -153,6 +153,27 @@ test('several networks together are not named as the sender of wrong signatures'
   const wrong = wrongNow((await senders.read()).refused, clock.at)
   assert.deepEqual([wrong?.address, wrong?.count], ['10.0.0.1', 6])
 })
+
+for (const [kept, isFlushed] of [
+  ['stored', true],
+  ['not stored yet', false],
+] as const) {
+  test(`one wrong signature a day is no problem, and five of an hour are one: ${kept}`, async (t) => {
+    const { clock, replica, send } = await setUpSenders(t)
+    const senders = replica()
+    const wrongAfter = async (ms: number) => {
+      clock.at += ms
+      send(senders, clock.at % 2 === 0 ? 'signature' : 'too_old')
+      if (isFlushed) await senders.flush()
+      return wrongNow((await senders.read()).refused, clock.at)
+    }
+    for (let day = 0; day < 7; day++) assert.equal(await wrongAfter(24 * 60 * MINUTE), null)
+    for (let i = 0; i < 3; i++) assert.equal(await wrongAfter(10 * MINUTE + 1), null)
+    const wrong = await wrongAfter(10 * MINUTE)
+    assert.deepEqual([wrong?.address, wrong?.count], [SHOP, 11])
+    assert.equal(wrongNow((await senders.read()).refused, clock.at + 60 * MINUTE), null)
+  })
+}
 
 test('sales under known webhook-ids are counted over all senders', async (t) => {
   const { clock, replica, send } = await setUpSenders(t)
