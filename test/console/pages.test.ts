@@ -148,6 +148,25 @@ describe('a cause', () => {
 })
 
 describe('a delivery', () => {
+  test('whose key the shop URL-encoded says so, names the course that was meant, and offers to correct it to that', async (t) => {
+    const other = await startWithConsole({ catalogueMs: 200 })
+    t.after(() => other.stop())
+    const staff = await operator(other)
+    const sold = await other.sell({ email: 'encoded@example.com', courseIds: [DEMO.replaceAll('+', '%2B')] })
+    assert.equal(JSON.parse(sold.text).message, 'Invalid course key format: course-v1:edX%2BDemoX%2BDemo_Course')
+    const path = `/deliveries/${sold.headers['x-lernito-delivery']}`
+    const text = await until('the course that exists', async () => {
+      const page = await staff.read(path)
+      return page.includes('Looks like') ? page : undefined
+    })
+    assert.match(
+      text,
+      /If its plus signs came as %2B or as spaces, the shop URL-encoded the key, or decoded it twice\./,
+    )
+    assert.match(text, /Looks like course-v1:edX .* Demonstration Course/)
+    assert.match(text, /Correct to Demonstration Course…/)
+  })
+
   test('that is enrolled shows the result of each course, and links to the person in the LMS', async () => {
     const id = await idOf('erin@example.com', [DEMO, 'course-v1:Lernito+PY101+2026'])
     const text = await read(`/deliveries/${id}`)

@@ -8,16 +8,24 @@ import { plainKey } from '../../sale/course-key.ts'
  * @param of.keys the keys of the existing courses
  */
 export function closestCourse({ key, keys }: { key: string; keys: readonly string[] }): string | null {
-  const wanted = partsOf(key)
+  const written = withoutUrlCode(key)
+  const wanted = partsOf(written)
   let best: { key: string; distance: number } | null = null
   for (const candidate of keys) {
     const other = partsOf(candidate)
     if (!isOtherRun(wanted, other) && !areSimilar(wanted, other)) continue
-    const distance = editDistance(key.toLowerCase(), candidate.toLowerCase())
+    const distance = editDistance(written.toLowerCase(), candidate.toLowerCase())
     if (best === null || distance < best.distance) best = { key: candidate, distance }
   }
   return best?.key ?? null
 }
+
+/** The key as it was before a shop encoded it for a URL, or decoded it, which makes a plus a space. */
+const withoutUrlCode = (key: string): string =>
+  key
+    .replace(/%2b|%20| /gi, '+')
+    .replace(/%3a/gi, ':')
+    .replace(/%2f/gi, '/')
 
 /** Organization, number and run, and what comes before them. */
 const partsOf = (key: string): string[] => plainKey(key).toLowerCase().split(/[:+/]/)

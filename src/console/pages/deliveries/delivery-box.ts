@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
+import { isWrongKey } from '../../../queue/correct.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
@@ -64,10 +65,10 @@ function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
 const reasonOf = ({ state, reason }: Pick<Shown, 'state' | 'reason'>): Reason | null =>
   isStopped(state) ? null : reason
 
-/** The key of a missing course that was sold, and that of the existing one which it looks like; null if none does. */
+/** The wrong key that was sold, and that of the existing one which it looks like; null if none does. */
 function mistyped({ request, delivery }: Box): { readonly sold: string; readonly closest: string } | null {
   const reason = reasonOf(delivery)
-  const closest = reason?.code === 'course.missing' ? request.closestCourse(reason.subject) : null
+  const closest = isWrongKey(reason?.code) ? request.closestCourse(reason?.subject ?? '') : null
   return reason === null || closest === null ? null : { sold: reason.subject, closest }
 }
 
