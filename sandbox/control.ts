@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { readBody } from './api/bodies.ts'
-import { send } from './api/serve.ts'
 import type { View } from './api/view.ts'
 import { type Answer, timestamp } from './lms/answers.ts'
 import { changeAccount, retiredEmail } from './lms/enrollment-rules.ts'
@@ -33,6 +32,13 @@ const achievementSchema = z.strictObject({
 })
 const addressSchema = z.strictObject({ email: z.string().min(1), formerly: z.string().min(1) })
 const faultsSchema = z.strictObject({ faults: z.array(faultSchema) })
+
+/** Unlike an answer of the LMS, it ends with a line break: people call these addresses in a shell. */
+const send = (reply: FastifyReply, { status, body }: Answer): FastifyReply =>
+  reply
+    .code(status)
+    .header('content-type', 'application/json')
+    .send(Buffer.from(`${JSON.stringify(body)}\n`))
 
 const done: Answer = { status: 200, body: { ok: true } }
 const invalid = (message: string): Answer => ({ status: 400, body: { error: message } })

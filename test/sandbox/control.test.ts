@@ -30,6 +30,16 @@ test('state shows enrollments and allowances by e-mail, then course, letter case
   )
 })
 
+test('an answer ends with a line break, so that the prompt of a shell starts on a line of its own', async () => {
+  await using lms = await startRecordedWorld()
+  for (const [path, body] of [
+    ['seed', {}],
+    ['seed', { nobody: 1 }],
+  ] as const) {
+    assert.match(await (await control(lms, path, body)).text(), /^[^\n]+\n$/)
+  }
+})
+
 test('seed adds rows and replaces existing ones', async () => {
   await using lms = await startRecordedWorld()
   const alice = { email: 'ALICE@example.com', course: demo, mode: 'verified', active: false }
