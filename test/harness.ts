@@ -137,6 +137,7 @@ export async function startProduct({
   random = Math.random,
   followUpMs,
   catalogueMs,
+  retentionMs,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
@@ -149,6 +150,8 @@ export async function startProduct({
   followUpMs?: number
   /** The age at which the catalogue of courses is read anew, ms. */
   catalogueMs?: number
+  /** From the start to the first round of the retention, ms. */
+  retentionMs?: number
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -164,7 +167,7 @@ export async function startProduct({
   const settings = readSettings({ env: given, schema: SETTINGS_SCHEMA })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
   const service = await closingOnError(standIn, () =>
-    buildService({ settings, env: given, log, now, random, timing, followUpMs, catalogueMs }),
+    buildService({ settings, env: given, log, now, random, timing, followUpMs, catalogueMs, retentionMs }),
   )
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`

@@ -169,11 +169,15 @@ async function purgeSessions(db: Db, before: number): Promise<void> {
   await db.deleteFrom('console_sessions').where('started_at', '<=', before).execute()
 }
 
-/** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
-export function runRetention({
+/**
+ * Deletes what is older than `days`, every hour from an hour after the start, until the signal is aborted. Replicas may do it
+ * at the same time.
+ */
+export async function runRetention({
   context,
   days,
   sessionMs,
+  everyMs = HOUR_MS,
   onPurged,
   ...background
 }: Background & {
@@ -181,6 +185,8 @@ export function runRetention({
   days: number
   /** How long a session of the console lasts. */
   sessionMs: number
+  /** From the start to the first round, and from each round to the next: ms. */
+  everyMs?: number | undefined
   /** Called with the number of deleted deliveries, if any. */
   onPurged: (deliveries: number) => void
 }): Promise<void> {
@@ -207,7 +213,9 @@ export function runRetention({
     } finally {
       if (purged > 0) onPurged(purged)
     }
-    return HOUR_MS
+    return everyMs
   }
-  return runBackgroundLoop({ ...background, round, againMs: HOUR_MS })
+  // A machine may start with a clock that is months ahead. NTP sets it right within minutes; until then, all seems too old.
+  await pause(everyMs, signal)
+  await runBackgroundLoop({ ...background, round, againMs: everyMs })
 }

@@ -37,6 +37,8 @@ export interface ServiceOptions {
   readonly followUpMs?: number | undefined
   /** The age at which the catalogue of courses is read anew, ms. */
   readonly catalogueMs?: number | undefined
+  /** From the start to the first round of the retention, and from each to the next, ms. */
+  readonly retentionMs?: number | undefined
   /** Of the notifications for operators. */
   readonly notifyTiming?: NotifyTiming | undefined
 }
@@ -54,6 +56,7 @@ export function createParts({
   timing = TIMING,
   followUpMs = FOLLOW_UP_MS,
   catalogueMs = CATALOGUE_MS,
+  retentionMs,
   notifyTiming = NOTIFY_TIMING,
 }: ServiceOptions) {
   const [leaving, stopping] = [new AbortController(), new AbortController()]
@@ -95,6 +98,7 @@ export function createParts({
     timing,
     followUpMs,
     catalogueMs,
+    retentionMs,
     notifyTiming,
     /** The courses of the LMS, as they were last read. */
     readCatalogue: createCatalogueReader(shared.database.db),

@@ -51,6 +51,7 @@ export async function runWork(parts: Parts): Promise<void> {
       ...parts,
       days,
       sessionMs: SESSION_MS,
+      everyMs: parts.retentionMs,
       onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
     }),
     flushEvery(SENDERS_MS, parts.senders, parts),

@@ -72,7 +72,8 @@ test('a copy after a restart is the same delivery; after retention deleted it, a
   await second.stop({ keep: true })
   assert.deepEqual([again.status, idOf(again)], [200, id])
 
-  const late = await startProduct({ folder, env: { LERNITO_RETENTION_DAYS: '1' }, now: () => Date.now() + 3 * DAY_MS })
+  const env = { LERNITO_RETENTION_DAYS: '1' }
+  const late = await startProduct({ folder, env, now: () => Date.now() + 3 * DAY_MS, retentionMs: 100 })
   t.after(() => late.stop())
   await until('the deletion', () => late.log.some(({ msg }) => msg === 'old deliveries deleted') || undefined)
   assert.deepEqual(await storedDeliveries(folder), [])

@@ -92,6 +92,7 @@ test('retention deletes in small steps until nothing is too old, and keeps the r
     context,
     days: 90,
     sessionMs: 8 * HOUR_MS,
+    everyMs: 10,
     guard: (work) => work(),
     onPurged: (deliveries) => {
       purged = deliveries
@@ -113,6 +114,31 @@ test('retention deletes in small steps until nothing is too old, and keeps the r
   assert.equal((await rows('events')).length, 1)
 })
 
+test('a clock that is ahead at the start and set right within the hour deletes nothing', async (t) => {
+  const { store, clock, rows, context } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  const stopping = new AbortController()
+  clock.at += 400 * DAY_MS
+  let uses = 0
+  const running = runRetention({
+    context,
+    days: 90,
+    sessionMs: 8 * HOUR_MS,
+    everyMs: 10,
+    guard: (work) => {
+      if (++uses === 20) stopping.abort() // some rounds
+      return work()
+    },
+    onPurged: () => assert.fail('deleted'),
+    onError: (error) => assert.fail(String(error)),
+    signal: stopping.signal,
+  })
+  clock.at -= 400 * DAY_MS
+  await running
+  assert.equal((await rows('deliveries')).length, 1)
+})
+
 test('a session of the console that has ended is deleted even if nobody signs in again', async (t) => {
   const { db, clock, rows, context } = await setUp(t)
   const session = { username: 'alice', refresh_token: null, confirmed_at: START, renew_at: START }
@@ -126,6 +152,7 @@ test('a session of the console that has ended is deleted even if nobody signs in
     context,
     days: 90,
     sessionMs: 8 * HOUR_MS,
+    everyMs: 10,
     guard: (work) => work(),
     onPurged: () => {},
     onError: (error) => assert.fail(String(error)),
@@ -208,6 +235,7 @@ test('an event that the shop does not have is kept for a week, even if its deliv
     context,
     days: 1,
     sessionMs: 8 * HOUR_MS,
+    everyMs: 10,
     guard: (work) => work(),
     onPurged: () => stopping.abort(),
     onError: (error) => assert.fail(String(error)),
