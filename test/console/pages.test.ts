@@ -38,7 +38,7 @@ describe('the overview', () => {
 
   test('the figures of a past period say nothing about today', async () => {
     const text = await read('/?from=2026-01-01&to=2026-01-31')
-    assert.match(text, /Enrolled 0 Waiting for buyers 0 paid, not registered yet Need attention 0 nothing to do/)
+    assert.match(text, /Enrolled 0 Waiting for buyers 0 paid, not registered yet Need attention 0 none in this period/)
   })
 })
 
