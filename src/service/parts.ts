@@ -7,7 +7,7 @@ import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
 import { createBudget } from '../lms/client/budget.ts'
 import { createLms } from '../lms/lms.ts'
 import { createIncidentWatch } from '../operators/incidents/incidents.ts'
-import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
+import type { NotifyTiming } from '../operators/notify/notifier.ts'
 import { createTextPoster } from '../operators/notify/post-text.ts'
 import { type AppContext, openInbox } from '../queue/open-inbox.ts'
 import { isShopEvent } from '../queue/outbox/outbox.ts'
@@ -15,7 +15,6 @@ import { TIMING, type Timing } from '../queue/replicas/timing.ts'
 import { createShopAnswers } from '../queue/shop-answers.ts'
 import { createIds } from '../sale/ids.ts'
 import { createCatalogueReader } from '../shop/courses/catalogue.ts'
-import { CATALOGUE_MS } from '../shop/courses/refresh.ts'
 import { createSenders } from '../shop/senders/senders.ts'
 import { createWakeUp } from './lib/loop.ts'
 import type { Env, Settings } from './settings/settings.ts'
@@ -55,9 +54,7 @@ export function createParts({
   random = Math.random,
   timing = TIMING,
   followUpMs = FOLLOW_UP_MS,
-  catalogueMs = CATALOGUE_MS,
-  retentionMs,
-  notifyTiming = NOTIFY_TIMING,
+  ...intervals
 }: ServiceOptions) {
   const [leaving, stopping] = [new AbortController(), new AbortController()]
   const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
@@ -97,9 +94,7 @@ export function createParts({
     withdrawalsWakeUp,
     timing,
     followUpMs,
-    catalogueMs,
-    retentionMs,
-    notifyTiming,
+    ...intervals,
     /** The courses of the LMS, as they were last read. */
     readCatalogue: createCatalogueReader(shared.database.db),
     ...readOnce(settings),

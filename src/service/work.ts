@@ -6,10 +6,10 @@ import { runWorker } from '../enroll/worker.ts'
 import { type Budget, createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
 import { runIncidents } from '../operators/incidents/incidents.ts'
-import { runNotifier } from '../operators/notify/notifier.ts'
+import { NOTIFY_TIMING, runNotifier } from '../operators/notify/notifier.ts'
 import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
-import { runCatalogue } from '../shop/courses/refresh.ts'
+import { CATALOGUE_MS, runCatalogue } from '../shop/courses/refresh.ts'
 import { runOutbox } from '../shop/events/run-outbox.ts'
 import { runBackgroundLoop } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
@@ -42,7 +42,7 @@ export async function runWork(parts: Parts): Promise<void> {
     followUp(parts, { makeRound: followUpRound, share: shareOf(parts, WAITING_PART), intervalMs: parts.followUpMs }),
     followUpEnrolled(parts),
     // With the client that the circuit breaker doesn't watch: the catalogue must not stop sales.
-    runCatalogue({ ...parts, intervalMs: parts.catalogueMs, onFailed: observer.onCatalogueFailed }),
+    runCatalogue({ ...parts, intervalMs: parts.catalogueMs ?? CATALOGUE_MS, onFailed: observer.onCatalogueFailed }),
     sendEvents(parts),
     notify(parts),
     runIncidents(parts),
@@ -116,7 +116,7 @@ async function notify(parts: Parts): Promise<void> {
     isLeader: replicas.isLeader,
     isLmsBack: breaker.probe,
     onNotified: observer.onNotified,
-    timing: parts.notifyTiming,
+    timing: parts.notifyTiming ?? NOTIFY_TIMING,
     clock: () => performance.now(),
   })
 }
