@@ -1,12 +1,6 @@
 import { Pool } from 'undici'
 import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
-import {
-  CONNECT_TIMEOUT_MS,
-  connectionCause,
-  connectionOptions,
-  startDeadline,
-  USER_AGENT,
-} from '../../service/lib/outgoing-call.ts'
+import { CONNECT_TIMEOUT_MS, connectionCause, connectionOptions, USER_AGENT } from '../../service/lib/outgoing-call.ts'
 import { type Answer, readAnswer } from './answer.ts'
 import { type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
 
@@ -113,25 +107,24 @@ export function createTransport(from: TransportOptions) {
     const { timeoutMs = from.timeoutMs, authorization = null, queued = true } = options
     const release = queued ? await takeSlot() : () => {}
     const right = queued && mayCall !== undefined ? rightToCall(mayCall, release) : null
-    const deadline = startDeadline({ ms: timeoutMs, signal: right })
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const signal = right === null ? timeout : AbortSignal.any([timeout, right])
     const startedAt = performance.now()
     let outcome: Judged<Answer>
     try {
       const headers = headersOf(request, authorization)
       const path = prefix + request.path
-      const { signal } = deadline
       const response = await pool.request({ method, path, headers, body: body?.text ?? null, signal })
       outcome = succeeded(await readAnswer({ response, receivedAt: now() }))
     } catch (error) {
-      const reason = deadline.isOver()
+      const reason = timeout.aborted
         ? `no complete answer within ${timeoutMs / 1000} s`
         : connectionCause(error, url.protocol === 'https:' ? CAUSES_WITH_TLS : CAUSES)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
       const mayHaveTakenEffect = request.changes && !neverSent(error)
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
-    deadline.clear()
-    release(!outcome.ok && deadline.isOver() ? KEEP_SLOT_MS : 0)
+    release(!outcome.ok && timeout.aborted ? KEEP_SLOT_MS : 0)
     onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
     if (!outcome.ok) right?.throwIfAborted()
     return outcome

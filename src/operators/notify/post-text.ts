@@ -1,6 +1,6 @@
 import { auditedChange } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { connectionCause, startDeadline } from '../../service/lib/outgoing-call.ts'
+import { connectionCause } from '../../service/lib/outgoing-call.ts'
 import { type ConsoleUrl, testText } from './words.ts'
 
 const POST_TIMEOUT_MS = 10_000
@@ -20,23 +20,21 @@ export type PostText = (text: string, stop?: AbortSignal) => Promise<PostedText>
  */
 export function createTextPoster({ url, timeoutMs = POST_TIMEOUT_MS }: { url: string; timeoutMs?: number }): PostText {
   return async (text, stop) => {
-    const deadline = startDeadline({ ms: timeoutMs, signal: stop ?? null })
+    const timeout = AbortSignal.timeout(timeoutMs)
     try {
       const { ok, status, body } = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ text }),
         redirect: 'manual',
-        signal: deadline.signal,
+        signal: stop === undefined ? timeout : AbortSignal.any([timeout, stop]),
       })
       await body?.cancel()
       return ok ? { ok, status } : { ok, status, message: refusalText(status) }
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined
-      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : connectionCause(cause)
+      const why = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : connectionCause(cause)
       return { ok: false, status: null, message: `the receiver can’t be reached: ${why}` }
-    } finally {
-      deadline.clear()
     }
   }
 }

@@ -10,7 +10,6 @@ import {
   PrivateAddressError,
   publicLookup,
   type Resolve,
-  startDeadline,
   USER_AGENT,
 } from '../../service/lib/outgoing-call.ts'
 import { signStandardWebhook } from '../signature/standard.ts'
@@ -47,8 +46,8 @@ export function createPoster(from: {
   /** Sends an event once. Throws nothing. `stop` ends the attempt. */
   const post = async (event: { readonly id: string; readonly body: string }, stop: AbortSignal): Promise<Posted> => {
     const { id, body } = event
-    const deadline = startDeadline({ ms: timeoutMs, signal: stop })
-    const { signal } = deadline
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const signal = AbortSignal.any([timeout, stop])
     try {
       const answer = await pool.request({
         method: 'POST',
@@ -65,10 +64,8 @@ export function createPoster(from: {
       return postedOf(answer.statusCode, answer.headers.location)
     } catch (error) {
       if (stop.aborted) return { kind: 'stopped' }
-      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)
+      const why = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)
       return { kind: 'failed', status: null, message: `${url.host} can't be reached: ${why}`, isRefusal: false }
-    } finally {
-      deadline.clear()
     }
   }
   return { post, close: () => pool.destroy() }
