@@ -1,5 +1,3 @@
-import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
-
 /**
  * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
  * share one count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
@@ -76,14 +74,19 @@ interface BucketOptions {
   readonly now: () => number
   /** The monotonic clock, ms, which fills the bucket: a step of the clock `now` would fill it at once. */
   readonly clock?: () => number
+  /** Calls `then` after `ms`. */
+  readonly startTimer?: (ms: number, then: () => void) => void
 }
+
+/** It doesn't keep the process alive. */
+const unrefTimer = (ms: number, then: () => void): void => void setTimeout(then, ms).unref()
 
 /**
  * The call budget of one replica: its share of the bucket. All buckets together hold at most 30 permits and get at most
  * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
  * left are enough for that. The bucket is empty at first, as if the budget had just been used: see `beginAgain`.
  */
-export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): Budget {
+export function createBudget(from: BucketOptions): Budget {
   const { callsPerMinute, startTimer = unrefTimer } = from
   if (callsPerMinute === 0) return unlimitedBudget()
   const bucket = createBucket(from)

@@ -1,4 +1,3 @@
-import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
 import { type Judged, succeeded } from './failure.ts'
 
 interface CacheOptions<T> {
@@ -12,8 +11,6 @@ interface CacheOptions<T> {
   readonly max: number
   /** The clock, in ms. */
   readonly now: () => number
-  /** The timer for `restMs`. */
-  readonly startTimer?: StartTimer
 }
 
 interface Request<T> {
@@ -28,7 +25,7 @@ interface Entry<T> {
 }
 
 /** Keeps answers of the LMS that stay valid for a while. Failures are never kept. */
-export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer = unrefTimer }: CacheOptions<T>) {
+export function createCache<T>({ load, ttlMs, restMs = 0, max, now }: CacheOptions<T>) {
   /** The oldest first. A value that may not be kept is here only for the time of its request. */
   const entries = new Map<string, Entry<T>>()
   const requests = new Map<string, Request<T>>()
@@ -56,7 +53,7 @@ export function createCache<T>({ load, ttlMs, restMs = 0, max, now, startTimer =
     const before = entries.get(key)
     const rests = before !== undefined && ttlMs(before.value) === 0
     const rest = rests ? Math.min(restMs, before.askedAt + restMs - now()) : 0
-    if (rest > 0) startTimer(rest, send)
+    if (rest > 0) setTimeout(send, rest).unref()
     else send()
     return request
   }

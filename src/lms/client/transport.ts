@@ -1,5 +1,4 @@
 import { Pool } from 'undici'
-import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
 import { CONNECT_TIMEOUT_MS, connectionCause, connectionOptions, USER_AGENT } from '../../service/lib/outgoing-call.ts'
 import { type Answer, readAnswer } from './answer.ts'
 import { type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
@@ -52,8 +51,6 @@ export interface TransportOptions {
   readonly now: () => number
   /** Receives every call after it has ended. */
   readonly onCall: (call: Call) => void
-  /** The timer for a slot that a timed-out call keeps. */
-  readonly startTimer?: StartTimer
 }
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
@@ -97,8 +94,8 @@ export function jsonRequest(of: {
  * not travel to another host.
  */
 export function createTransport(from: TransportOptions) {
-  const { url, mayCall, now, onCall, startTimer = unrefTimer } = from
-  const takeSlot = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
+  const { url, mayCall, now, onCall } = from
+  const takeSlot = createConcurrencyLimiter(from.concurrency)
   const pool = new Pool(url.origin, { ...connectionOptions(), maxResponseSize: MAX_ANSWER_BYTES })
   const prefix = url.pathname.replace(/\/+$/, '')
 
@@ -186,10 +183,9 @@ type ReleaseSlot = (afterMs: number) => void
 
 /**
  * Limits how many calls are in flight at once. The returned function waits for a slot, in the order of the calls.
- * @param from.slots how many calls may be in flight at once, at least 1; read each time, since it may change
- * @param from.startTimer the timer for slots that are given back later
+ * @param slots how many calls may be in flight at once, at least 1; read each time, since it may change
  */
-export function createConcurrencyLimiter({ slots, startTimer }: { slots: () => number; startTimer: StartTimer }) {
+export function createConcurrencyLimiter(slots: () => number) {
   const waiting: (() => void)[] = []
   let inFlight = 0
 
@@ -208,6 +204,9 @@ export function createConcurrencyLimiter({ slots, startTimer }: { slots: () => n
       waiting.push(resolve)
       admit()
     })
-    return (afterMs) => (afterMs > 0 ? startTimer(afterMs, release) : release())
+    return (afterMs) => {
+      if (afterMs > 0) setTimeout(release, afterMs).unref()
+      else release()
+    }
   }
 }

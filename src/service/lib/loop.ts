@@ -66,14 +66,6 @@ export async function within<Value>(ms: number, work: Promise<Value>): Promise<V
   return Promise.race([work, late]).finally(() => timer.abort())
 }
 
-/** Calls `then` after `ms`. */
-export type StartTimer = (ms: number, then: () => void) => void
-
-/** A timer that doesn't keep the process alive. */
-export const startTimer: StartTimer = (ms, then) => {
-  setTimeout(then, ms).unref()
-}
-
 /**
  * A signal that wakes a loop before its next poll. A loop starts to listen before it checks for work, so that it misses
  * no signal. This doesn't use Promise.race: a pending promise keeps everything that was raced against it in memory, and
