@@ -58,15 +58,19 @@ export function plainKey(key: string): string {
 }
 
 /**
- * A text that two keys share if they mean the same course: without what may follow the plain parts, and in lowercase. The
- * LMS's database also takes Ä for A and full-width digits for digits, but a key is never read that generously.
- * JavaScript takes the Kelvin sign for k, so an ASCII key never equals one that isn't ASCII.
+ * A text that two texts share if they differ at most in their letter case. JavaScript takes the Kelvin sign for k, so an
+ * ASCII text never equals one that isn't ASCII.
  */
-export function courseIdentity(key: string): string {
-  const plain = plainKey(key)
-  const isAscii = /^[\0-\x7f]*$/.test(plain)
-  return `${isAscii ? 'ascii' : 'other'} ${plain.normalize('NFC').toLowerCase()}`
+export function caseless(text: string): string {
+  const isAscii = /^[\0-\x7f]*$/.test(text)
+  return `${isAscii ? 'ascii' : 'other'} ${text.normalize('NFC').toLowerCase()}`
 }
+
+/**
+ * A text that two keys share if they mean the same course: without what may follow the plain parts, letter case aside. The
+ * LMS's database also takes Ä for A and full-width digits for digits, but a key is never read that generously.
+ */
+export const courseIdentity = (key: string): string => caseless(plainKey(key))
 
 /**
  * Whether a course key as it was sent means this true key. The LMS finds a course by a key in another letter case, or

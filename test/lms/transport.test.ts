@@ -185,11 +185,12 @@ test('a call that timed out keeps its slot for another 60 s, since the LMS still
   assert.equal(failureOf(await heartbeat()).kind, 'unreachable')
   const patient = { authorization: null, timeoutMs: 10_000 }
   const waiting = transport.send(HEARTBEAT, { ...patient, queued: true })
-  const passing = await transport.send(HEARTBEAT, { ...patient, queued: false })
-  assert.equal(passing.ok, true)
   t.mock.timers.tick(59_999)
-  await new Promise(setImmediate)
-  assert.equal(lms.seen.length, 2)
+  // In the time of three calls that need no slot, one that had got the slot would have come, too.
+  for (let passed = 0; passed < 3; passed++) {
+    assert.equal((await transport.send(HEARTBEAT, { ...patient, queued: false })).ok, true)
+  }
+  assert.equal(lms.seen.length, 4)
   t.mock.timers.tick(1)
   assert.equal((await waiting).ok, true)
 })

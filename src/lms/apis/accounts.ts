@@ -1,25 +1,17 @@
 import { z } from 'zod'
+import { caseless } from '../../sale/course-key.ts'
 import type { LmsAccount } from '../../sale/line.ts'
 import { type Answer, hasShape, jsonOf, notStaff, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, failed, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { groupsThatFit, PATH_BYTES } from './enrollment.ts'
 
-const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
-
 /**
  * Whether two addresses belong to the same person. Letter case doesn't count, as everywhere in the LMS. Its database
  * also takes ä for a, ｅ for e and ı for i (recorded: lms-newer/people-lists.json, 'search_emails: SURPRISE an unknown
- * address that the database takes for another …'), but those are other mailboxes. JavaScript takes the Kelvin sign for
- * k, so an ASCII address never equals one that isn't ASCII.
+ * address that the database takes for another …'), but those are other mailboxes.
  */
-export function isSameAddress(a: string, b: string): boolean {
-  return addressKey(a) === addressKey(b)
-}
-
-/** A text that two addresses share if they belong to the same person; see isSameAddress. */
-const addressKey = (address: string): string =>
-  `${isAscii(address) ? 'ascii' : 'other'} ${address.normalize('NFC').toLowerCase()}`
+export const isSameAddress = (a: string, b: string): boolean => caseless(a) === caseless(b)
 
 /**
  * A text that two addresses share if the LMS's database most likely takes them for each other: without accents, and with
@@ -200,14 +192,14 @@ function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judg
   }
   const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
-  const byKey = new Map(read.value.map(({ email, ...account }) => [addressKey(email), account]))
+  const byKey = new Map(read.value.map(({ email, ...account }) => [caseless(email), account]))
   const found = new Map<string, LmsAccount>()
   for (const email of asked.emails) {
-    const account = byKey.get(addressKey(email))
+    const account = byKey.get(caseless(email))
     if (account !== undefined) found.set(email, account)
   }
-  const requested = new Set(asked.emails.map(addressKey))
-  const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(addressKey(email)))
+  const requested = new Set(asked.emails.map(caseless))
+  const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(caseless(email)))
   // The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
   // any address that has no account.
   const others = new Map<string, string>()
