@@ -44,7 +44,7 @@ export function createLms({ settings, now = Date.now, onCall = () => {}, ...opti
   const { LERNITO_LMS_CLIENT_ID: clientId, LERNITO_LMS_CLIENT_SECRET: clientSecret } = settings
   const url = new URL(settings.LERNITO_LMS_URL)
   const transport = createTransport({ ...options, url, timeoutMs: TIMEOUT_MS, now, onCall })
-  const askWithoutToken: Ask = (call) => transport.ask(call)
+  const { ask: askWithoutToken } = transport
   const tokens = createTokens({ clientId, clientSecret, now, ask: askWithoutToken })
   const ask = createAsk({ transport, tokens })
   const parts = { ask, tokens, askWithoutToken, now }

@@ -6,7 +6,6 @@ import { courseEnrollmentListCall, enrollmentCall, enrollmentVersionCall } from 
 import { allowancesCall } from '../../lms/apis/enrollment-allowed.ts'
 import type { Endpoint, Failure } from '../../lms/client/failure.ts'
 import type { LmsCall } from '../../lms/client/transport.ts'
-import { canBeCourse } from '../../sale/course-key.ts'
 import { isInPeriod } from '../../shop/courses/sellable.ts'
 import { type Check, check, type Facts, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 import type { Unreached } from './probe.ts'
@@ -168,10 +167,9 @@ const ALLOWANCES = check({
     const courses = facts.database.preEnrolled.filter((key) => !CCX.test(key))
     const gone: string[] = []
     for (const key of courses.slice(0, MAX_COURSES)) {
-      const request = canBeCourse(key) ? courseCall({ key, username, shape: COURSE }) : null
-      const read = request === null ? null : await call({ facts, tools, request })
-      if (read !== null && !read.ok) return failed([read.problem])
-      if (read === null || read.value === null) gone.push(key)
+      const read = await call({ facts, tools, request: courseCall({ key, username, shape: COURSE }) })
+      if (!read.ok) return failed([read.problem])
+      if (read.value === null) gone.push(key)
     }
     if (gone.length > 0) return failed(gone.map((course) => problem('allowances.dangling', { course })))
     if (courses.length === 0) return passed('no buyer waits')
