@@ -78,7 +78,7 @@ for (const javaScriptEnabled of [true, false]) {
       await until('the state', async () => (await page.reload()) && ((await withdrawn.count()) > 0 || undefined))
     }
     await withdrawn.waitFor()
-    await page.locator('li.withdrawal-requested').getByText('by admin').waitFor()
+    await page.locator('li.withdrawal_requested').getByText('by admin').waitFor()
   })
 
   test(`an operator makes a test sale, checks it in the LMS, and sees the mark${without}`, async () => {

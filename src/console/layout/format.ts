@@ -77,7 +77,7 @@ export function durationText(ms: number): string {
 
 /** The word carries the meaning; the color only helps to find it. */
 export const stateHtml = (state: DeliveryState): string =>
-  html`<span class="state ${state.replace('_', '-')}">${TEXTS.states[state]}</span>`
+  html`<span class="state ${state}">${TEXTS.states[state]}</span>`
 
 /** Marks a test sale; '' for all others. */
 export const testHtml = (source: Source): string =>

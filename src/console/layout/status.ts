@@ -46,7 +46,7 @@ const PAGES = [
     count: 'needs_attention',
     sub: true,
   },
-  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled', sub: true },
+  { path: '/deliveries?state=pre_enrolled', label: TEXTS.chart.pre_enrolled, count: 'pre_enrolled', sub: true },
   { path: '/people', label: TEXTS.people.title },
   { path: '/courses', label: TEXTS.courses.title },
   { path: '/refused', label: TEXTS.refused.title, count: 'refused', group: TEXTS.nav.connection },

@@ -189,7 +189,7 @@ function statusHtml(line: Line, view: View): string {
 /** The look of the state of a course, its name, and more about it as escaped HTML. */
 function statusOf({ status }: Line, { catalogue, now }: View): readonly [look: string, text: string, more?: string] {
   if (status.kind === 'unknown') return ['handled', words.states.unknown]
-  const look = status.kind === 'open' ? 'enrolled' : 'needs-attention'
+  const look = status.kind === 'open' ? 'enrolled' : 'needs_attention'
   if (status.kind === 'paused')
     return [
       look,

@@ -189,9 +189,9 @@ function figuresHtml({ total, items, accounts }: Preview): string {
       ? []
       : [
           figure(words.figures.having, having, isCut ? listed : words.figures.soon),
-          figure(words.figures.without, known.length - having, isCut ? listed : words.figures.later, 'pre-enrolled'),
+          figure(words.figures.without, known.length - having, isCut ? listed : words.figures.later, 'pre_enrolled'),
         ]),
-    ...(left === 0 ? [] : [figure(words.figures.left, left, isCut ? listed : words.figures.why, 'needs-attention')]),
+    ...(left === 0 ? [] : [figure(words.figures.left, left, isCut ? listed : words.figures.why, 'needs_attention')]),
   ]
   const unread = known.length > 0 ? '' : html`<p class="quiet">${words.noAccounts}</p>`
   return html`<dl class="figures">!${figures.join('')}</dl>!${unread}`
@@ -227,7 +227,7 @@ function buyerCells(item: Summary, view: Preview): string[] {
     account === null
       ? html`<span class="quiet">${words.accounts.unknown}</span>`
       : account.username === null
-        ? html`<span class="state pre-enrolled">${words.accounts.none}</span>`
+        ? html`<span class="state pre_enrolled">${words.accounts.none}</span>`
         : html`<span class="state enrolled">${words.accounts.one} <bdi>${account.username}</bdi></span>`
   const then = isLeft(item)
     ? words.then.left

@@ -158,12 +158,11 @@ export function standingHtml(
   { standing, mode, moved }: Pick<CourseStanding, 'standing' | 'mode' | 'moved'>,
   when: string,
 ): string {
-  const look = STANDING_LOOKS[standing].replace('_', '-')
   const more = [
     mode === null ? '' : html`${fill(outcomeWords.mode, { mode })}`,
     moved ? html`${outcomeWords.moved}` : '',
     when,
   ]
   const known = more.filter((text) => text !== '').join(' · ')
-  return html`<span class="state ${look}">${STANDING_TEXTS[standing].name}</span>!${known === '' ? '' : html` <small class="quiet">!${known}</small>`}`
+  return html`<span class="state ${STANDING_LOOKS[standing]}">${STANDING_TEXTS[standing].name}</span>!${known === '' ? '' : html` <small class="quiet">!${known}</small>`}`
 }

@@ -55,7 +55,7 @@ function entryHtml(timeline: Timeline, event: TimelineEvent): string {
     more === ''
       ? html`<div class="entry">!${line}</div>`
       : html`<details id="event-${id}"><summary class="entry">!${line}</summary>!${more}</details>`
-  return html`<li class="${kind.replaceAll('_', '-')}">!${entry}</li>`
+  return html`<li class="${kind}">!${entry}</li>`
 }
 
 /** What an entry says beside its name. How a sale was signed is among what it unfolds. */

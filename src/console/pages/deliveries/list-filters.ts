@@ -205,7 +205,7 @@ export function tabsHtml({ query, counts }: { query: ListQuery; counts: StateCou
   }
   const tabs = TABS.map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
-    const name = state === '' ? words.all : state === 'pre_enrolled' ? TEXTS.nav.preEnrolled : TEXTS.states[state]
+    const name = state === '' ? words.all : state === 'pre_enrolled' ? TEXTS.chart.pre_enrolled : TEXTS.states[state]
     return tab({ state, ended: '' }, name, count)
   })
   tabs.push(tab({ state: '', ended: 'only' }, words.ended))

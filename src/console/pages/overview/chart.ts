@@ -23,9 +23,9 @@ const STRIP = { top: TOP + PLOT + 3, height: 2, narrowest: 0.1 }
  */
 const SERIES = [
   { name: 'enrolled', states: ['enrolled'], isMain: true },
-  { name: 'preEnrolled', states: ['pre_enrolled'], isMain: true },
-  { name: 'waiting', states: ['queued'], isMain: false },
-  { name: 'attention', states: ['needs_attention'], isMain: true },
+  { name: 'pre_enrolled', states: ['pre_enrolled'], isMain: true },
+  { name: 'queued', states: ['queued'], isMain: false },
+  { name: 'needs_attention', states: ['needs_attention'], isMain: true },
   { name: 'rejected', states: ['rejected'], isMain: false },
   { name: 'closed', states: ['handled', 'withdrawn'], isMain: false },
 ] as const

@@ -155,12 +155,13 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
   const weekAgo = dayText(now - WEEK_MS, zone)
   const today = isNow ? fillCount(words.tiles.today, totalOf(ofToday)) : ''
   const byState = [
-    { state: 'enrolled', name: TEXTS.chart.enrolled, more: isNow ? paceText(overview.pace) : '' },
-    { state: 'pre_enrolled', name: TEXTS.chart.preEnrolled, more: words.tiles.followed },
-    { state: 'needs_attention', name: TEXTS.chart.attention, more: causesText(causes, counts.needs_attention) },
-    { state: 'rejected', name: TEXTS.chart.rejected, more: words.tiles.wrongData },
+    { state: 'enrolled', more: isNow ? paceText(overview.pace) : '' },
+    { state: 'pre_enrolled', more: words.tiles.followed },
+    { state: 'needs_attention', more: causesText(causes, counts.needs_attention) },
+    { state: 'rejected', more: words.tiles.wrongData },
   ] as const
-  const tiles = byState.map(({ state, name, more }) => {
+  const tiles = byState.map(({ state, more }) => {
+    const name = TEXTS.chart[state]
     const count = counts[state]
     const number = html`<a href="~/deliveries${queryText({ sales: 'only', state, ...period })}"><strong>${numberText(count)}</strong></a>`
     // Who paid a week ago and has not registered may need a reminder. Of a shorter period, none did.
@@ -168,7 +169,7 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
       state !== 'pre_enrolled' || count === 0 || period.from > weekAgo
         ? ''
         : html`<br><a href="~/deliveries${queryText({ sales: 'only', state, to: weekAgo })}">${words.older}</a>`
-    return figureHtml({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state.replace('_', '-') })
+    return figureHtml({ name, number, more: html`${more} !${older}`, look: count === 0 ? '' : state })
   })
   const all = html`<strong>${numberText(totalOf(counts))}</strong>`
   const first = figureHtml({ name: words.tiles.sales, number: all, more: html`${today}`, look: '' })

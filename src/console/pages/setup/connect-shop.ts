@@ -91,7 +91,7 @@ function refusedHtml({ senders: { refused } }: Shop): string {
   if (latest === undefined) return ''
   const { count, lastAt, address } = latest
   const from = address === '' ? '' : html` ${words.from} <code>${address}</code>`
-  return html`<p><span class="state needs-attention">${fillCount(words.refused, count)}</span> !${timeHtml(lastAt, 'ago')}!${from}: ${words.refusedWhy} <a href="~/refused">${words.findCause}</a></p>`
+  return html`<p><span class="state needs_attention">${fillCount(words.refused, count)}</span> !${timeHtml(lastAt, 'ago')}!${from}: ${words.refusedWhy} <a href="~/refused">${words.findCause}</a></p>`
 }
 
 /** A command that sends a signed sale. The bytes of the body are signed as they are. */

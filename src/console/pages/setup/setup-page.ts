@@ -205,7 +205,7 @@ function countsHtml({ at, results }: ChecksRun): string {
   return html`${counts.join(', ')}. <span class="quiet">${checkWords.checked} !${timeHtml(at, 'ago')}.</span>`
 }
 
-const CHECK_LOOKS = { failure: 'needs-attention', warning: 'pre-enrolled', ok: 'enrolled', skipped: 'handled' }
+const CHECK_LOOKS = { failure: 'needs_attention', warning: 'pre_enrolled', ok: 'enrolled', skipped: 'handled' }
 
 function checksHtml(run: ChecksRun): string {
   const found = run.results.flatMap(({ problems }) => problems)
