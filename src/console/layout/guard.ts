@@ -21,17 +21,28 @@ declare module 'fastify' {
 const words = TEXTS.kept
 const READS: readonly string[] = ['GET', 'HEAD']
 
-/** Allows only the console's own files and forms; no inline script or style applies. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
+/** The headers of every answer of the console. Pages hold personal data, so no cache may store them. */
+const HEADERS = {
+  // Only the console's own files and forms; no inline script or style applies.
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  // Not no-referrer: with it, browsers send "Origin: null" with a form.
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+  'x-robots-tag': 'noindex',
+}
 
 /**
  * Guards every route of the console, even one that declares nothing: only open pages work without a session, and a change
@@ -39,38 +50,26 @@ const POLICY = [
  */
 export function addGuard({ scope, findSession }: { scope: FastifyInstance; findSession: Sessions['find'] }): void {
   scope.addHook('onRequest', async (request, reply) => {
-    setHeaders(reply)
+    reply.headers(HEADERS)
     if (request.routeOptions.config.open) return
     const token = readSession(request)
     request.session = token === null ? null : await findSession(token)
-    // The refusal of a form shows the text in it, which is read after this.
-    if (request.session === null && !(isForm(request) && isFromHere(request))) return sendToSignIn(request, reply)
+    // A change is refused after this, because the refusal shows the text in its form.
+    if (request.session === null && READS.includes(request.method)) return sendToSignIn(request, reply)
   })
 
   scope.addHook('preHandler', async (request, reply) => {
     if (READS.includes(request.method)) return
     const { session } = request
-    const showsText = isFromHere(request)
-    if (session === null) return sendRefusal({ reply, status: 401, message: TEXTS.refusals.signedOut, showsText })
-    if (!showsText || !hasToken(request, session)) {
-      return sendRefusal({ reply, status: 403, message: TEXTS.refusals.form, showsText })
-    }
-    if (!session.confirmed && !request.routeOptions.config.unconfirmed) {
-      return sendRefusal({ reply, status: 503, message: TEXTS.refusals.unconfirmed, showsText })
-    }
+    if (session === null) return sendRefusal(reply, 401, 'signedOut')
+    if (!isFromHere(request) || !hasToken(request, session)) return sendRefusal(reply, 403, 'form')
+    if (!session.confirmed && !request.routeOptions.config.unconfirmed) return sendRefusal(reply, 503, 'unconfirmed')
   })
 }
 
-const isForm = ({ method, headers }: FastifyRequest): boolean =>
-  !READS.includes(method) && headers['content-type'] === 'application/x-www-form-urlencoded'
-
-/** After the sign-in, the browser returns to the page that it asked for. It can't send a form again, so a form gets an answer. */
+/** After the sign-in, the browser returns to the page that it asked for. */
 function sendToSignIn(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { site, url, method } = request
-  const signIn = signInUrl(site, ownPath(site, url))
-  if (!READS.includes(method)) {
-    return sendRefusal({ reply, status: 401, message: TEXTS.refusals.signedOut, showsText: false })
-  }
+  const signIn = signInUrl(request.site, ownPath(request.site, request.url))
   if (isUpdate(request)) return reply.code(401).header('hx-redirect', signIn).send()
   return reply.redirect(signIn, 303)
 }
@@ -86,38 +85,18 @@ function hasToken(request: FastifyRequest, { csrf }: Session): boolean {
   return given.length === right.length && timingSafeEqual(given, right)
 }
 
-/** Sets the headers of every answer of the console. Pages hold personal data, so no cache may store them. */
-function setHeaders(reply: FastifyReply): void {
-  reply.headers({
-    'content-security-policy': POLICY,
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    // Not no-referrer: with it, browsers send "Origin: null" with a form.
-    'referrer-policy': 'same-origin',
-    'cross-origin-opener-policy': 'same-origin',
-    'cross-origin-resource-policy': 'same-origin',
-    'cache-control': 'no-store',
-    'x-robots-tag': 'noindex',
-  })
-}
-
 /**
  * Refuses a form, and leads back to the page that it is on; if there is no session, by way of the sign-in. The text that
- * an operator typed is shown to be copied, and keep.js puts it back into the page.
- * @param of.showsText whether the form came from the console. Another site could otherwise have its text put into a form.
+ * an operator typed is shown to be copied, and keep.js puts it back into the page. The text of another site's form is not:
+ * it would get into a form of the console.
  */
-function sendRefusal(of: {
-  reply: FastifyReply
-  status: number
-  message: { readonly title: string; readonly text: string; readonly action: string }
-  showsText: boolean
-}): FastifyReply {
-  const { reply, status, message, showsText } = of
+function sendRefusal(reply: FastifyReply, status: number, why: 'signedOut' | 'form' | 'unconfirmed'): FastifyReply {
   const { request } = reply
+  const { title, text, action } = TEXTS.refusals[why]
   const page = pageBefore(request)
-  const main = html`<p>${message.text}</p>!${showsText ? textHtml(request, page) : ''}
-<p><a class="button" href="${request.site.origin}${page}">${message.action}</a></p>`
-  return sendPage({ reply, status, title: message.title, main })
+  const main = html`<p>${text}</p>!${isFromHere(request) ? textHtml(request, page) : ''}
+<p><a class="button" href="${request.site.origin}${page}">${action}</a></p>`
+  return sendPage({ reply, status, title, main })
 }
 
 /** The page that the form is on, as path and query; the overview if the browser does not tell. */
