@@ -126,7 +126,7 @@ function isMoving({ delivery, events }: DeliveryRead, now: number): boolean {
 type Done = keyof typeof words.begun | keyof typeof words.done.good | keyof typeof words.done.warning
 
 /** What a form began, by its name in the address: the event with which the work starts. */
-const BEGUN: Readonly<Record<keyof typeof words.begun, EventKind>> = {
+const BEGUN: Readonly<Record<keyof typeof words.begun, keyof typeof words.beganAt>> = {
   replayed: 'replayed',
   corrected: 'received',
   correctedWithdrawing: 'received',
@@ -134,18 +134,7 @@ const BEGUN: Readonly<Record<keyof typeof words.begun, EventKind>> = {
   withdrawing: 'withdrawal_requested',
 }
 
-/** The events with which it ends, and how good each is. */
-const ENDED = {
-  enrolled: 'good',
-  pre_enrolled: 'good',
-  needs_attention: 'bad',
-  rejected: 'bad',
-  withdrawn: 'good',
-  withdrawal_failed: 'bad',
-  refund_failed: 'bad',
-} as const satisfies Partial<Record<EventKind, string>>
-
-/** Of those, the ones of an order to take the buyer out. Meanwhile, the sale may go on with its other courses. */
+/** The events that end an order to take the buyer out. Meanwhile, the sale may go on with its other courses. */
 const ENDS_OF_ORDER: readonly EventKind[] = ['withdrawn', 'withdrawal_failed', 'refund_failed']
 
 /** The result of the form that led to a delivery's page: first what the service is going to do, then what came of it. */
@@ -166,7 +155,7 @@ function deliveryNoticeHtml(of: {
     return noticeHtml({ request, grade, html: html`${text} ${then}` })
   }
   const at = timeHtml(result.at, 'clock')
-  return noticeHtml({ request, grade: result.grade, html: html`${text} ${result.began} !${at}: ${result.text}` })
+  return noticeHtml({ request, grade: result.grade, html: html`${text} ${words.beganAt[kind]} !${at}: ${result.text}` })
 }
 
 /** What came of the latest thing of this kind that began; null if it is in progress. `at`: when it began, ms since 1970. */
@@ -175,21 +164,16 @@ function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
   const start = events.findLastIndex((one) => kinds.includes(one.kind))
   const endOf = (all: readonly DeliveryEvent[]) =>
     all.flatMap((event) => {
-      const grade = textNamed(ENDED, event.kind)
+      const end = textNamed(words.ended, event.kind)
       const isEnd = kind !== 'withdrawal_requested' || ENDS_OF_ORDER.includes(event.kind)
-      return grade === undefined || !isEnd ? [] : [{ kind: event.kind, grade, detail: event.detail }]
+      return end === undefined || !isEnd ? [] : [{ ...end, detail: event.detail }]
     })
   const [begun, after] = [events[start], endOf(events.slice(start + 1)).at(-1)]
   if (begun === undefined || after === undefined) return null
   const before = endOf(events.slice(0, start)).at(-1)
   const failedAgain = after.grade === 'bad' && before?.grade === 'bad'
-  const again = before?.detail === after.detail ? words.results.sameCause : words.results.otherCause
-  return {
-    at: begun.at,
-    began: textNamed(words.results, kind) ?? '',
-    grade: after.grade,
-    text: failedAgain ? again : (textNamed(words.results, after.kind) ?? ''),
-  }
+  const again = before?.detail === after.detail ? words.sameCause : words.otherCause
+  return { at: begun.at, grade: after.grade, text: failedAgain ? again : after.text }
 }
 
 /** The buyer's name, or else what the shop sent as the address, also of a sale whose payload was rejected. */
