@@ -1,8 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { Catalogue } from '../../shop/courses/catalogue.ts'
 import type { PageParts } from '../parts.ts'
-import { courseUrl } from './format.ts'
+import { courseUrl, saidHtml } from './format.ts'
 
 /** The name of the course that a key means; null if the catalogue has none. */
 export type CourseName = (key: string) => string | null
@@ -58,6 +59,10 @@ export function namedHtml(text: string, courseName: CourseName): string {
   })
   return parts.join('') + html`${text.slice(end)}`
 }
+
+/** Returns what is the case with a delivery, with its times and the names of its courses. */
+export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, courseName: CourseName): string =>
+  fact.map((piece) => (typeof piece === 'string' ? namedHtml(piece, courseName) : saidHtml(piece.at))).join('')
 
 /** What links to courses in the LMS need. */
 export interface CourseLinks {

@@ -1,7 +1,6 @@
 import { html } from 'ghtml'
 import { UNSENT_MAX } from '../../queue/outbox/send-again.ts'
 import { canBeCourse } from '../../sale/course-key.ts'
-import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { formText } from '../../sale/words.ts'
 import { fill, TEXTS, textNamed } from './texts.ts'
@@ -30,15 +29,8 @@ export const countedHtml = (at: number, now: number): string =>
   now - at < AGED_MS ? '' : html`<p class="quiet">${TEXTS.counted} !${timeHtml(at, 'ago')}.</p>`
 
 /** A time within a sentence: `09:31 on 28 Nov 2026`. */
-const saidHtml = (ms: number): string =>
+export const saidHtml = (ms: number): string =>
   html`<time datetime="${new Date(ms).toISOString()}" data-look="clock">${UTC.format('clock', ms)}</time> on !${timeHtml(ms, 'date')}`
-
-/**
- * Returns what is the case with a delivery, with its times.
- * @param write how to write the texts between them, as escaped HTML
- */
-export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, write: (text: string) => string): string =>
-  fact.map((piece) => (typeof piece === 'string' ? write(piece) : saidHtml(piece.at))).join('')
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)

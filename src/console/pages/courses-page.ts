@@ -26,9 +26,8 @@ export function addCourses(parts: PageParts): void {
     const { from, to } = readQuery(queryOf(request))
     const href = (period: Period): string => `~${PATH}${queryText(period)}`
     const view = await readView(parts, request, { from, to })
-    const page = { ...view, now: now(), lmsUrl: parts.lmsUrl }
     const aside = periodHtml({ period: view.period, now: now(), zone: request.zone, href })
-    const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(page)}</div>`
+    const main = html`<div id="courses" !${refreshes({ url: href({ from, to }), id: 'courses', seconds: 10 })}>!${pageHtml(view)}</div>`
     return { title: words.title, aside, current: PATH, main }
   })
 }
@@ -55,18 +54,19 @@ interface Line {
 }
 
 async function readView(
-  { operations, readCatalogue, refusedCourses, missingCourses, breakers, modeOf, now }: PageParts,
+  { operations, readCatalogue, refusedCourses, missingCourses, breakers, modeOf, lmsUrl, ...parts }: PageParts,
   of: FastifyRequest,
   asked: Period,
 ) {
-  const { period, from: since, to } = boundsOf(asked, { now: now(), zone: of.zone })
+  const now = parts.now()
+  const { period, from: since, to } = boundsOf(asked, { now, zone: of.zone })
   const [sold, catalogue, isRefused, isMissing] = await Promise.all([
     operations.salesByCourse({ from: since, to }),
     readCatalogue(),
     refusedCourses(),
     missingCourses(),
   ])
-  const selling = { modeOf, isRefused, at: now() }
+  const selling = { modeOf, isRefused, at: now }
   const paused = new Map(breakers.paused().map(({ course, since: at }) => [course, at]))
   const lines = sold.value.courses.map(({ course: key, counts }): Line => {
     const course = catalogue.find(key)
@@ -85,13 +85,9 @@ async function readView(
         : { kind: obstacle ?? 'open', course, wanted: modeOf(course.key) }
     return { key: course.key, name, counts, known, status }
   })
-  return { lines, catalogue, period, since, until: period.to === '' ? null : to }
+  return { lines, catalogue, period, since, until: period.to === '' ? null : to, lmsUrl, now }
 }
-
-interface View extends Awaited<ReturnType<typeof readView>> {
-  readonly lmsUrl: string
-  readonly now: number
-}
+type View = Awaited<ReturnType<typeof readView>>
 
 const byName = (a: Line, b: Line): number => (a.name ?? a.key).localeCompare(b.name ?? b.key, 'en')
 

@@ -7,9 +7,9 @@ import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { keptFacts } from '../../../sale/withdrawal-facts.ts'
-import { namedHtml } from '../../layout/course-names.ts'
+import { factHtml } from '../../layout/course-names.ts'
 import { copyButton, differenceHtml, factsHtml, hiddenFields, seenField } from '../../layout/elements.ts'
-import { durationText, factHtml, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
+import { durationText, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 import { keepsCourse, nextSteps } from './next-steps.ts'
@@ -33,7 +33,6 @@ interface Box {
 /** Returns the box at the top of a delivery's page: what is true of it, what an operator has to do, and the means. */
 export function boxHtml(of: Box): string {
   const { delivery, sentence } = of
-  const { courseName } = of.request
   const { state, source, unreadable } = delivery
   const actions = actionsHtml(of)
   if (unreadable !== null) {
@@ -47,7 +46,7 @@ export function boxHtml(of: Box): string {
   const hasKept = isDone(state) && keptFacts(delivery).length > 0
   const look = hasKept ? 'bad' : sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
-<p class="truth"><strong>!${factHtml(sentence, (text) => namedHtml(text, courseName))}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
+<p class="truth"><strong>!${factHtml(sentence, of.request.courseName)}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
 
 function todoHtml({ delivery, parts: { followUpMs } }: Box): string {

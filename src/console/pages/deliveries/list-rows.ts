@@ -8,8 +8,8 @@ import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { type CourseLine, courseLines, hasOrder } from '../../../sale/line.ts'
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
-import { type CourseName, namedHtml } from '../../layout/course-names.ts'
-import { durationText, factHtml, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
+import { type CourseName, factHtml } from '../../layout/course-names.ts'
+import { durationText, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { dayName, dayText, type Look } from '../../layout/zone.ts'
 import type { PageParts } from '../../parts.ts'
@@ -128,16 +128,15 @@ function wordOf({ course, is, taken }: CourseLine, { state, reason }: Summary): 
 
 function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
   const { state, reason } = item
-  const write = (text: string): string => namedHtml(text, request.courseName)
   switch (state) {
     case 'queued':
       return waitHtml(item, parts)
     case 'enrolled':
-      return enrolledHtml(item, write)
+      return enrolledHtml(item, request.courseName)
     case 'pre_enrolled':
     case 'handled':
     case 'withdrawn':
-      return factHtml(deliverySentence(item), write)
+      return factHtml(deliverySentence(item), request.courseName)
     case 'needs_attention':
     case 'rejected':
       return html`${reason === null ? '' : reasonLine(reason)}`
@@ -161,9 +160,9 @@ function waitHtml({ attempts, dueAt }: Summary, { outage, now }: Table['parts'])
  * How long the enrollment took, if the buyer is in every course. After a replay or a repeat, the first success counts, as
  * the buyer saw it.
  */
-function enrolledHtml(item: Summary, write: (text: string) => string): string {
+function enrolledHtml(item: Summary, courseName: CourseName): string {
   const sentence = deliverySentence(item)
-  if (sentence.situation !== 'enrolled' || hasOrder(item)) return factHtml(sentence, write)
+  if (sentence.situation !== 'enrolled' || hasOrder(item)) return factHtml(sentence, courseName)
   const { receivedAt, settledAt, enrolledAt, replayedAt, generation } = item
   const at = replayedAt === null && generation === 0 ? settledAt : enrolledAt
   if (at === null) return ''

@@ -33,12 +33,6 @@ interface Decided {
   readonly replies: readonly Step[]
 }
 
-interface NextSteps {
-  readonly first: Step | null
-  readonly second: Step | null
-  readonly more: readonly Step[]
-}
-
 /**
  * Whether marking a sale as handled leaves its buyer with a course or an allowance. One that is queued may still give one,
  * and is stopped.
@@ -47,11 +41,10 @@ export const keepsCourse = ({ state, lines }: { state: DeliveryState; lines: rea
   state !== 'queued' && lines.some(({ result }) => result !== null)
 
 /** Chooses what the page of a delivery offers an operator. A step that is not possible is left out. */
-export function nextSteps(of: Decided): NextSteps {
+export function nextSteps(of: Decided) {
   const possible = STEPS.filter((step) => isPossible(step, of))
-  const [first, second] = wanted(of).map((step) => (step !== null && possible.includes(step) ? step : null))
-  const more = possible.filter((step) => step !== first && step !== second)
-  return { first: first ?? null, second: second ?? null, more }
+  const [first = null, second = null] = wanted(of).map((step) => possible.find((one) => one === step))
+  return { first, second, more: possible.filter((step) => step !== first && step !== second) }
 }
 
 function wanted({ situation, reason }: Decided): Next {

@@ -6,9 +6,9 @@ import { isWholeAddress, type Person } from '../../../operators/find/people.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { hasOrder, type LmsAccount } from '../../../sale/line.ts'
 import { isStopped } from '../../../sale/types.ts'
-import { type CourseLinks, type CourseName, namedHtml } from '../../layout/course-names.ts'
+import { type CourseLinks, type CourseName, factHtml } from '../../layout/course-names.ts'
 import { copyButton, doneHtml, hiddenFields, invalidMark, listTable, problemHtml } from '../../layout/elements.ts'
-import { factHtml, fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { fillCount, numberText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
@@ -239,5 +239,5 @@ function whyHtml(sale: Summary, courseName: CourseName): string {
   const sentence = deliverySentence(sale)
   return (sentence.situation === 'enrolled' || isWaiting(sentence)) && !hasOrder(sale)
     ? ''
-    : factHtml(sentence, (text) => namedHtml(text, courseName))
+    : factHtml(sentence, courseName)
 }
