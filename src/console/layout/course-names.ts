@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliverySentence } from '../../sale/delivery-sentence.ts'
 import type { Catalogue } from '../../shop/courses/catalogue.ts'
@@ -16,18 +15,15 @@ declare module 'fastify' {
   }
 }
 
-const UNKNOWN = { courseName: () => null, closestCourse: () => null }
-
 /** Gives each page of a signed-in operator what the catalogue knows of keys. While the database is away, that is nothing. */
 export function addCourseNames({ scope, readCatalogue }: PageParts): void {
-  const read = async (): Promise<Pick<FastifyRequest, keyof typeof UNKNOWN>> => {
-    const { known, closest } = await readCatalogue()
-    return { courseName: (key) => known(key)?.name ?? null, closestCourse: closest }
-  }
-  scope.decorateRequest('courseName', UNKNOWN.courseName)
-  scope.decorateRequest('closestCourse', UNKNOWN.closestCourse)
+  scope.decorateRequest('courseName', () => null)
+  scope.decorateRequest('closestCourse', () => null)
   scope.addHook('preHandler', async (request) => {
-    if (request.session !== null) Object.assign(request, await read().catch(() => UNKNOWN))
+    const catalogue = request.session === null ? null : await readCatalogue().catch(() => null)
+    if (catalogue === null) return
+    request.courseName = (key) => catalogue.known(key)?.name ?? null
+    request.closestCourse = catalogue.closest
   })
 }
 

@@ -81,12 +81,10 @@ export function navigationHtml(of: { session: Session; current: MenuPath | undef
 <form method="post" action="~/sign-out" class="who"><span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button> <button type="button" class="plain" popovertarget="keys" data-scripted hidden>${TEXTS.keys.title}</button></form></nav>`
 }
 
-/** These are faults; buyers who have not registered yet are none. */
-const FAULTS: readonly (keyof Badges)[] = ['needs_attention', 'refused', 'events']
-
+/** That buyers have not registered yet is no fault. */
 const countHtml = (count: number | string, of: keyof Badges): string => {
   const text = typeof count === 'string' ? count : numberText(count)
-  return text === '0' ? '' : html` <span class="count ${FAULTS.includes(of) ? 'bad' : ''}">${text}</span>`
+  return text === '0' ? '' : html` <span class="count ${of === 'pre_enrolled' ? '' : 'bad'}">${text}</span>`
 }
 
 /**

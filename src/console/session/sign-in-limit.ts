@@ -11,13 +11,6 @@ const EACH_MAX = 6
 /** How long a browser is known. */
 const KNOWN_MS = 180 * 24 * 3_600_000
 
-/** Where a browser that returns from the LMS comes from. */
-interface SignInOrigin {
-  readonly ip: string
-  /** The browser's id, if an operator has signed in with it before; see rememberBrowser. */
-  readonly browser: string | null
-}
-
 /**
  * Limits the failed sign-ins that reach the LMS. Anyone can begin one, and the LMS counts them by the address that calls
  * it, which is this service's: a stranger could use up the calls with which the service gets its own token.
@@ -27,14 +20,16 @@ interface SignInOrigin {
  * with many networks can use it up.
  *
  * Returns a function that counts one more sign-in as failed, and returns how to undo that; null if there were too many
- * from this origin within the minute, or too many in all.
+ * from this origin within the minute, or too many in all. `browser`: its id, if an operator has signed in with it before;
+ * see rememberBrowser.
  *
  * @param from.now in ms since 1970
  */
 export function createSignInLimit({ now }: { now: () => number }) {
   const strangers = createCounts(now)
   const known = createCounts(now)
-  return ({ ip, browser }: SignInOrigin) => (browser === null ? strangers(networkOf(ip)) : known(browser))
+  return ({ ip, browser }: { ip: string; browser: string | null }) =>
+    browser === null ? strangers(networkOf(ip)) : known(browser)
 }
 export type SignInLimit = ReturnType<typeof createSignInLimit>
 

@@ -1,6 +1,5 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import type { Failure } from '../../lms/client/failure.ts'
 import type { Person } from '../../lms/sign-in.ts'
 import { shareReads } from '../../service/lib/share-reads.ts'
 import { fillCount, timeHtml } from '../layout/format.ts'
@@ -78,7 +77,12 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
     // Without a call to the LMS, nothing limits how many of them a stranger can cause, and each would be a line in the log.
     if (kind === 'refused' && status === null) undo()
     else onSignIn({ kind: 'failed', reason })
-    return sendMessage({ reply, status: statusOf(kind), ...fillBoth(words.failed, { reason }), ...again })
+    return sendMessage({
+      reply,
+      status: kind === 'refused' ? 400 : 502,
+      ...fillBoth(words.failed, { reason }),
+      ...again,
+    })
   }
   const { username, administrator } = judged.value
   if (!administrator) {
@@ -109,8 +113,6 @@ async function signOut({ sessions, onSignIn }: SignInParts, reply: FastifyReply)
   if (request.session !== null) onSignIn({ kind: 'signed_out', username: request.session.username })
   return reply.redirect(`${request.site.base}/signed-out`, 303)
 }
-
-const statusOf = (kind: Failure['kind']): number => (kind === 'refused' ? 400 : 502)
 
 /** The LMS does not answer. `since`: ms since 1970, null if unknown. `queued`: null if the database can't be read. */
 interface LmsOutage {

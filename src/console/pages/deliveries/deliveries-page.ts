@@ -228,21 +228,16 @@ const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[]
   ['received', ({ one }) => iso(one.receivedAt)],
   ['last_activity', ({ one }) => iso(one.activeAt)],
   ['attempts', ({ one }) => String(one.attempts)],
-  ['next_try', ({ one }) => (one.dueAt === null ? '' : iso(one.dueAt))],
+  ['next_try', ({ one }) => iso(one.dueAt)],
   ['done', ({ line }) => line?.result ?? ''],
   ['source', ({ one }) => one.source],
   ['reason', ({ one }) => one.reason?.code ?? ''],
   ['reason_about', ({ one }) => one.reason?.subject ?? ''],
-  ['access_ended', ({ line }) => endedAt(line)],
+  // When a check found that the buyer has lost the course.
+  ['access_ended', ({ line }) => iso(line?.standing?.endedAt)],
   ['replaced_by', ({ one }) => one.replacedBy ?? ''],
   ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]
-
-/** When a check found that the buyer has lost the course. */
-function endedAt(line: Line | null): string {
-  const at = line?.standing?.endedAt
-  return at === undefined ? '' : iso(at)
-}
 
 /**
  * Yields a row for each course of all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page
@@ -264,7 +259,7 @@ async function* csvPages({ operations, readCatalogue, now }: PageParts, filter: 
   }
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString()
+const iso = (ms: number | null | undefined): string => (typeof ms === 'number' ? new Date(ms).toISOString() : '')
 
 const csvLine = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
 

@@ -37,13 +37,9 @@ interface Table {
  */
 export function tableHtml(items: readonly Summary[], of: Table): string {
   const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
+  const rows = (): string => items.map((item) => rowHtml(item, of)).join('\n')
   return html`<table class="deliveries" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
-!${of.isSelectable ? daysHtml(items, of) : bodyHtml(items, of)}</table>`
-}
-
-function bodyHtml(items: readonly Summary[], of: Table): string {
-  const rows = items.map((item) => rowHtml(item, of))
-  return html`<tbody role="rowgroup">!${rows.join('\n')}</tbody>`
+!${of.isSelectable ? daysHtml(items, of) : html`<tbody role="rowgroup">!${rows()}</tbody>`}</table>`
 }
 
 /** The rows below the names of their days. Of other days than today, a row has only the time. */
