@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
-import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+import { decode, linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const TYPO = 'course-v1:edX+DemoX+Demo_C0urse'
 const FAR = 'course-v1:Nobody+Knows+Ever'
@@ -16,10 +16,7 @@ const { read, readUntil } = someone
 const fieldsOf = ({ text }: { text: string }): Record<string, string> =>
   Object.fromEntries(
     [...(text.split('id="confirm"')[1] ?? '').matchAll(/name="(\w+)" value="([^"]*)"/g)].map(
-      ([, name = '', value = '']) => [
-        name,
-        value.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code))),
-      ],
+      ([, name = '', value = '']) => [name, decode(value)],
     ),
   )
 /** The way from the overview to the preview, which the page offers once the service has read the courses of the LMS. */

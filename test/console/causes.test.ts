@@ -16,38 +16,17 @@ const cause: MarkedCause = {
   latest: 'ID',
 }
 
-test('a cause has its number of deliveries, and the box the number of all', () => {
-  const html = causesHtml({
-    causes: [cause],
-    count: 1200,
-    closestCourse: () => null,
-    courseName: () => null,
-    asked: { from: '', to: '' },
-  })
-  assert.match(html, />Replay 990…</)
-  assert.match(html, /1,200 deliveries need attention/)
-})
+const box = (causes: readonly MarkedCause[], count: number): string =>
+  causesHtml({ causes, count, closestCourse: () => null, courseName: () => null, asked: { from: '', to: '' } })
 
-test('a cause of one delivery leads to it', () => {
-  const html = causesHtml({
-    causes: [{ ...cause, count: 1 }],
-    count: 1,
-    closestCourse: () => null,
-    courseName: () => null,
-    asked: { from: '', to: '' },
-  })
-  assert.match(html, /href="~\/deliveries\/ID"/)
+test('a cause has its number of deliveries, and the box the number of all; a cause of one delivery leads to it', () => {
+  assert.match(box([cause], 1200), />Replay 990…</)
+  assert.match(box([cause], 1200), /1,200 deliveries need attention/)
+  assert.match(box([{ ...cause, count: 1 }], 1), /href="~\/deliveries\/ID"/)
 })
 
 test('rejected sales are causes too: their buyers have paid', () => {
-  const rejected: MarkedCause = { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }
-  const html = causesHtml({
-    causes: [cause, rejected],
-    count: 999,
-    closestCourse: () => null,
-    courseName: () => null,
-    asked: { from: '', to: '' },
-  })
+  const html = box([cause, { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }], 999)
   assert.match(html, /999 sales are paid for, but not enrolled as sold, from 2 causes/)
   assert.match(html, /state&#61;rejected&#38;cause&#61;payload\.invalid">Rejected: Invalid fields/)
   assert.match(html, /Correct the address or the course keys, or have the shop send the sales corrected\./)

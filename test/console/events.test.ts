@@ -89,7 +89,7 @@ test('an event about a course names the course, and leads to no delivery', async
   receiver.answer(statusAnswer(410))
   const id = await sold('alice@example.com')
   await pageWith(/answered 410 Gone: it wants no more events/)
-  await until('the catalogue', async () => /open no end/.test(await someone.read('/courses')) || undefined)
+  await someone.readUntil('/courses', /open no end/)
   await lms.reset(worldOf([{ id: DEMO, name: 'Another name' }]))
   await pageWith(/course\.changed Another name course-v1:edX\+DemoX\+Demo_Course/)
   const leads = linksOf(await someone.see('/events')).filter((link) => /\/deliveries\/./.test(link))

@@ -54,14 +54,6 @@ test('it says that it also erases a sale to another address that one of these co
   assert.equal(await isStored(wrong), false)
 })
 
-test('repeated, it finds nothing to do, and the service still accepts sales', async () => {
-  const email = 'again@example.com'
-  await idOf(email)
-  await forget({ email, confirm: email })
-  assert.match(readable(await forget({ email, confirm: email })), /Deliveries erased: 0\./)
-  assert.equal((await product.sell({ email })).status, 200)
-})
-
 test('it deletes the LMS’s unused allowances if asked, and says so if that fails', async () => {
   const email = 'leaves@example.com'
   await idOf(email)

@@ -65,7 +65,9 @@ export async function signIn(
 /** Returns the CSRF token in the forms of a page. */
 export const csrfOf = ({ text }: Pick<Seen, 'text'>): string => text.match(/name="csrf" value="([\w-]+)"/)?.[1] ?? ''
 
-const decode = (text: string): string => text.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
+/** Returns a text of a page as a browser reads it. */
+export const decode = (text: string): string =>
+  text.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
 
 /** Returns the addresses of the links and files of a page. */
 export const linksOf = ({ text }: Pick<Seen, 'text'>): string[] =>

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { lockDatabase } from '../harness.ts'
-import { until } from '../service/process.ts'
 import { operator, readable, signIn, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 
@@ -21,5 +20,5 @@ test('while another program locks the database, the overview says that webhooks 
   assert.ok(product.log.every(({ msg }) => msg !== 'unexpected error in the console'))
   other.exec('rollback')
   other.close()
-  await until('the end', async () => (/nothing can be stored/.test(await someone.read('/')) ? undefined : true))
+  await someone.readUntil('/', /^(?!.*nothing can be stored)/)
 })

@@ -51,10 +51,7 @@ test('while the LMS is down, the notice of a form says that what it began waits 
   const path = `/deliveries/${headers['x-lernito-delivery']}`
   await someone.send(`${path}/replay`)
   for (const done of ['replayed', 'withdrawing']) {
-    await until(`the notice of ${done}`, async () => {
-      const text = await someone.read(`${path}?done=${done}`)
-      return /The service attempts this as soon as the LMS answers\. Dismiss/.test(text) ? true : undefined
-    })
+    await someone.readUntil(`${path}?done=${done}`, /The service attempts this as soon as the LMS answers\. Dismiss/)
   }
   const waiting = /LMS down for (\d+ s|a second), so this delivery waits: .* The service tries the LMS again at/
   assert.match(await someone.read(path), waiting)
@@ -64,11 +61,7 @@ test('while the LMS is down, the page of a delivery does not say that it is atte
   t.after(() => product.lms.noFaults())
   await product.lms.faults([{ status: 503 }])
   const { headers } = await product.sell({ email: 'queued@example.com' })
-  const path = `/deliveries/${headers['x-lernito-delivery']}`
-  const text = await until('the outage', async () => {
-    const page = await someone.read(path)
-    return page.includes('so this delivery waits') ? page : undefined
-  })
+  const text = await someone.readUntil(`/deliveries/${headers['x-lernito-delivery']}`, /so this delivery waits/)
   assert.match(text, /Queued Not enrolled yet\. LMS down for [\w ]+, so this delivery waits/)
 })
 
@@ -139,18 +132,17 @@ test('the page after signing out has links to the console and to the sign-out of
 
 test('an outage that paused for a moment has lasted as long on the overview as under incidents', async (t) => {
   t.after(() => product.lms.noFaults())
-  const overview = async () => await someone.read('/')
   for (const email of ['first@example.com', 'second@example.com']) {
     await product.lms.faults([{ status: 503 }])
     await product.sell({ email })
-    await until('the incident', async () => (/not over yet/.test(await overview()) ? true : undefined))
+    await someone.readUntil('/', /not over yet/)
     if (email.startsWith('second')) break
     await product.lms.noFaults()
-    await until('its end', async () => (/not over yet/.test(await overview()) ? undefined : true))
+    await someone.readUntil('/', /^(?!.*not over yet)/)
     clock.offset += 40_000
   }
   const again = Date.now()
-  await until('its beginning', async () => (/LMS down for ([45]\d s|1 min)/.test(await overview()) ? true : undefined))
+  await someone.readUntil('/', /LMS down for ([45]\d s|1 min)/)
   assert.ok(Date.now() - again < 30_000, 'it did not begin anew')
 })
 

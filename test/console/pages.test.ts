@@ -107,10 +107,7 @@ describe('a cause', () => {
     const typo = 'course-v1:edX+DemoX+Demo_Curse'
     for (const name of ['typo-1', 'typo-2']) await other.sell({ email: `${name}@example.com`, courseIds: [typo] })
     await other.sell({ email: 'lost@example.com', courseIds: [MISSING] })
-    const text = await until('the course that exists', async () => {
-      const page = await staff.read('/')
-      return page.includes('Looks like') ? page : undefined
-    })
+    const text = await staff.readUntil('/', /Looks like/)
     assert.match(text, /Looks like Demonstration Course , course-v1:edX\+DemoX\+Demo_C o urse/)
     assert.match(text, /2 No such course: course-v1:edX\+DemoX\+Demo_Curse .*Looks like .* Replay 2…/)
     const query = `state=needs_attention&cause=course.missing&about=${encodeURIComponent(typo)}`

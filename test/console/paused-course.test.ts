@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEMO } from '../harness.ts'
-import { until } from '../service/process.ts'
 import { operator, readable, startWithConsole } from './harness.ts'
 
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
@@ -12,11 +11,7 @@ test('the overview and the page of courses name a course for which the LMS fails
   const product = await startWithConsole({ now, catalogueMs: 1_000, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
   t.after(() => product.stop())
   const someone = await operator(product, now)
-  const pageWith = (path: string, words: RegExp): Promise<string> =>
-    until(`${path} with ${words}`, async () => {
-      const text = await someone.read(path)
-      return words.test(text) ? text : undefined
-    })
+  const { readUntil: pageWith } = someone
 
   await product.lms.faults([{ method: 'POST', path: BULK, naming: DEMO, status: 500 }])
   const sold = Promise.all(['a', 'b', 'c'].map((name) => product.sell({ email: `${name}@example.com` })))

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { DEMO, exchange, signed } from '../harness.ts'
-import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const MISSING = 'course-v1:No+Such+Course'
@@ -154,8 +153,7 @@ describe('the page of a person', () => {
     await product.lms.people({ email, username: 'ursula', active: false })
     assert.match(await read(`/people/${id}`), waits)
     await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
-    await until('the withdrawal', async () => /Withdrawn/.test(await read(`/people/${id}`)) || undefined)
-    assert.doesNotMatch(await read(`/people/${id}`), waits)
+    assert.doesNotMatch(await someone.readUntil(`/people/${id}`, /Withdrawn/), waits)
   })
 
   test('leads from a replaced sale to its replacement, and says nothing else of it', async () => {
@@ -263,11 +261,7 @@ describe('while the LMS is down', () => {
     const checked = await someone.send(`/people/${id}/check`)
     assert.ok(checked.location.endsWith('?done=unchecked'))
     ahead += 70 * 60_000
-    const text = await until('an unconfirmed session', async () => {
-      const seen = await read(`/people/${id}`)
-      return seen.includes('cannot confirm') ? seen : undefined
-    })
-    assert.match(text, /Sales .* Waiting for buyer/)
+    assert.match(await someone.readUntil(`/people/${id}`, /cannot confirm/), /Sales .* Waiting for buyer/)
     assert.equal(
       (await someone.send('/people', { email: 'oleg@example.com' })).location,
       `/lernito/console/people/${id}`,

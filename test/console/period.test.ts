@@ -4,7 +4,6 @@ import { boundsOf, periodLinks } from '../../src/console/layout/period.ts'
 import { zoneOf } from '../../src/console/layout/zone.ts'
 import { filterOf, readQuery } from '../../src/console/pages/deliveries/list-filters.ts'
 import { DEMO } from '../harness.ts'
-import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -25,9 +24,7 @@ const [failed = ''] = linksOf(await someone.see('/deliveries?q=october@')).flatM
   (link) => /deliveries\/(\w{26})/.exec(link)?.[1] ?? [],
 )
 await someone.send(`/deliveries/${failed}/correct`, { step: 'correct', email: '', courses: DEMO })
-await until('the results', async () =>
-  /Queued 0 .*(Pre-enrolled|Waiting for buyers?) 3/.test(await someone.read('/deliveries')) ? true : undefined,
-)
+await someone.readUntil('/deliveries', /Queued 0 .*Waiting for buyers 3/)
 ahead += DAY_MS
 someone = await operator(product, now) // the session has ended
 

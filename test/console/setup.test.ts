@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { exchange, payload, SECRET, signed } from '../harness.ts'
 import { run, until } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
-import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+import { decode, linksOf, operator, readable, startWithConsole } from './harness.ts'
 
 const PREVIOUS = 'the-secret-before-the-change'
 const product = await startWithConsole({ env: { LERNITO_WEBHOOK_SECRET_PREVIOUS: PREVIOUS, LERNITO_REFUNDS: 'on' } })
@@ -68,15 +68,13 @@ test('no page shows the secret, and the command that sends a sale by hand is acc
   const page = await (await operator(first)).see('/setup')
   assert.ok(!page.text.includes(SECRET) && !page.text.includes(PREVIOUS))
   const [, shown = ''] = /<pre id="copy-command"[^>]*>([\s\S]*?)<\/pre>/.exec(page.text) ?? []
-  const command = shown.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
-  const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('THE-SECRET', SECRET)])
+  const { stdout } = await promisify(execFile)('sh', ['-c', decode(shown).replace('THE-SECRET', SECRET)])
   assert.match(stdout, /200 OK[\s\S]*"success":true/)
 })
 
 test('the secret for the events is a command that prints a setting which the service accepts', async () => {
   const [, shown = ''] = /<code id="copy-events-secret">([^<]*)</.exec((await someone.see('/setup')).text) ?? []
-  const command = shown.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
-  const { stdout } = await promisify(execFile)('sh', ['-c', command])
+  const { stdout } = await promisify(execFile)('sh', ['-c', decode(shown)])
   assert.match(stdout, /^LERNITO_EVENTS_SECRET=whsec_[\w+/]{43}=\n$/)
 })
 
