@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
+import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { operator, readable, startWithConsole } from './harness.ts'
 
@@ -77,4 +78,16 @@ test('a text that is no whole address leads back to the search for a person', as
     const seen = await forget({ email, confirm: email })
     assert.deepEqual([seen.status, seen.location], [303, '/lernito/console/people'])
   }
+})
+
+test('while the person is still to be taken out of a course, it erases nothing, and says for which delivery', async (t) => {
+  t.after(() => product.lms.noFaults())
+  const email = 'stays@example.com'
+  const id = await idOf(email)
+  await product.lms.faults([{ status: 503 }])
+  await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
+  const seen = await forget({ email, confirm: email })
+  assert.match(seen.text, /<div class="note warning" role="alert"><h2>Not erased<\/h2>/)
+  assert.match(readable(seen), new RegExp(id))
+  assert.ok(await isStored(id))
 })

@@ -33,7 +33,11 @@ export function addCorrection(parts: PageParts): void {
       sent === null
         ? { above: await missingHtml(lms, here, delivery) }
         : await previewHtml(parts, here, { form, delivery })
-    const main = formHtml(here, { form, above, invalid })
+    const back = `~/deliveries/${id}`
+    const main = html`<p>${words.intro}</p>!${above}
+<form method="post" action="${back}/correct" class="stack">!${seenField(here.seen)}!${saleFields(form, invalid)}
+<button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
+<p><a href="${back}">${TEXTS.operatorForm.back}</a></p>`
     return { title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main }
   })
 
@@ -84,15 +88,6 @@ interface Here {
   readonly id: string
   /** The number of the delivery's last event when the operator opened the form. */
   readonly seen: number
-}
-
-function formHtml({ id, seen }: Here, of: { form: SaleForm; above: string; invalid: readonly string[] }): string {
-  const { form, above, invalid } = of
-  const here = `~/deliveries/${id}`
-  return html`<p>${words.intro}</p>!${above}
-<form method="post" action="${here}/correct" class="stack">!${seenField(seen)}!${saleFields(form, invalid)}
-<button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
-<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
 }
 
 /** Returns what a correction would do, or why there is none, and what is wrong with the form: see saleFields. */

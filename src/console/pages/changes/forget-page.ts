@@ -19,10 +19,7 @@ export function addForget({ scope, operations, ...parts }: PageParts): void {
   scope.page(path, async ({ sent }) => {
     const email = sent === null ? '' : readEmail(sent)
     if (sent === null || !isWholeAddress(email)) return '/people'
-    const page = { email, allowances: sent.get('allowances') === 'yes' }
-    const main = sent.has('kind')
-      ? answerHtml({ ...page, answer: sent })
-      : orderHtml({ ...page, person: await operations.person(email), isWrong: sent.has('confirm') })
+    const main = sent.has('kind') ? answerHtml(sent) : orderHtml(sent, await operations.person(email))
     return { title: words.title, crumbs, current: '/people', main }
   })
 
@@ -31,54 +28,47 @@ export function addForget({ scope, operations, ...parts }: PageParts): void {
     const values = new URLSearchParams({ email, ...(allowances ? { allowances: 'yes' } : {}) })
     if (typed !== null) values.set('confirm', 'typed')
     const isConfirmed = isWholeAddress(email) && typed?.trim().toLowerCase() === email.toLowerCase()
-    if (isConfirmed) addAnswer(values, await forget({ email, by, allowances }))
+    if (isConfirmed)
+      for (const [name, text] of answerOf(await forget({ email, by, allowances }))) values.append(name, text)
     return { values }
   })
 }
 
-/** Adds what an order came to: its kind, how good it is, and what to say. */
-function addAnswer(values: URLSearchParams, answer: ForgetAnswer): void {
-  values.set('kind', answer.kind)
-  if (answer.kind === 'refused') values.append('line', answer.message)
-  if (answer.kind !== 'forgotten') return
-  values.set('grade', answer.failure === null && answer.clean ? 'good' : 'warning')
-  const lines = [
-    fillCount(words.done.deliveries, answer.deliveries),
-    ...(answer.allowances === null ? [] : [fillCount(words.done.allowances, answer.allowances)]),
-    ...(answer.failure === null ? [] : [fill(words.done.failure, { reason: answer.failure })]),
-    ...(answer.clean ? [] : [words.done.traces]),
+/** What an order came to, for its page: how good it is, a title, and lines. */
+function answerOf(answer: ForgetAnswer): [name: string, text: string][] {
+  const said = (grade: string, title: string, lines: readonly string[]): [string, string][] => [
+    ['kind', answer.kind],
+    ['grade', grade],
+    ['title', title],
+    ...lines.map((line): [string, string] => ['line', line]),
   ]
-  for (const line of lines) values.append('line', line)
+  if (answer.kind === 'in_progress') return said('', words.running.title, [words.running.text])
+  if (answer.kind === 'refused') return said('warning', words.refused, [answer.message])
+  const { deliveries, allowances, failure, clean } = answer
+  return said(failure === null && clean ? 'good' : 'warning', words.done.title, [
+    fillCount(words.done.deliveries, deliveries),
+    ...(allowances === null ? [] : [fillCount(words.done.allowances, allowances)]),
+    ...(failure === null ? [] : [fill(words.done.failure, { reason: failure })]),
+    ...(clean ? [] : [words.done.traces]),
+  ])
 }
 
-interface FormOf {
-  readonly email: string
-  readonly allowances: boolean
-}
-
-function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
-  const { email, allowances, person, isWrong } = of
+function orderHtml(sent: URLSearchParams, person: Person): string {
+  const [email, isWrong] = [readEmail(sent), sent.has('confirm')]
   const list = (items: readonly string[]): string =>
     html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`
   return html`<p class="note bad">${fill(words.intro, { email })}</p>
 <h2>${words.erased}</h2>!${list([fillCount(words.sales, person.salesCount), ...words.items])}
 <h2>${words.kept}</h2>!${list(words.keptItems)}
 <form method="post" action="~/people/forget" class="stack">!${hiddenFields({ email })}
-<div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
+<div><input type="checkbox" id="allowances" name="allowances" value="yes"!${sent.has('allowances') ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
 !${isWrong ? problemHtml(fill(words.wrong, { email })) : ''}<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required!${invalidMark(isWrong)}>
 <button class="danger">${words.confirm}</button></form>`
 }
 
-function answerHtml({ answer, email, allowances }: FormOf & { answer: URLSearchParams }): string {
-  const [kind, lines] = [answer.get('kind'), answer.getAll('line').map((line) => html`<p>${line}</p>`)]
-  const changes = html`<p><a href="~/changes">${words.changes}</a></p>`
-  if (kind === 'in_progress') {
-    const { title, text } = words.running
-    const again = html`<form method="post" action="~/people/forget">!${hiddenFields({ email, confirm: email, allowances: allowances ? 'yes' : '' })}<button>${words.repeat}</button></form>`
-    return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
-  }
-  if (kind === 'refused') {
-    return html`<div class="note warning" role="alert"><h2>${words.refused}</h2>!${lines.join('')}</div>!${changes}`
-  }
-  return html`<div class="note ${answer.get('grade') ?? ''}" role="status"><h2>${words.done.title}</h2>!${lines.join('')}</div>!${changes}`
+function answerHtml(sent: URLSearchParams): string {
+  const [email, allowances, kind] = [readEmail(sent), sent.get('allowances') ?? '', sent.get('kind')]
+  const lines = sent.getAll('line').map((line) => html`<p>${line}</p>`)
+  const again = html`<form method="post" action="~/people/forget">!${hiddenFields({ email, confirm: email, allowances })}<button>${words.repeat}</button></form>`
+  return html`<div class="note ${sent.get('grade')}" role="${kind === 'refused' ? 'alert' : 'status'}"><h2>${sent.get('title')}</h2>!${lines.join('')}</div>!${kind === 'in_progress' ? again : ''}<p><a href="~/changes">${words.changes}</a></p>`
 }

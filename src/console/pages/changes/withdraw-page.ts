@@ -2,22 +2,18 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
-import type { Withdrawable } from '../../../queue/withdrawals/withdrawable.ts'
 import { withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
-import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
+import { courseNameHtml } from '../../layout/course-names.ts'
 import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
-import type { LmsCalls } from '../../lms-calls.ts'
 import type { PageParts } from '../../parts.ts'
 import { standingHtml } from '../deliveries/delivery-facts.ts'
 import { withdrawalHtml } from '../deliveries/delivery-timeline.ts'
 import { crumbsOf, leadToOutdated } from '../deliveries/outdated-page.ts'
 
 const words = TEXTS.withdraw
-
-type Stands = Awaited<ReturnType<LmsCalls['whatStands']>>
 
 type Problem = keyof typeof words.problems
 
@@ -75,11 +71,14 @@ async function orderHtml(
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"!${sent?.get('paid') === 'yes' ? ' checked' : ''}!${invalidMark(sent?.get('problem') === 'paidUnconfirmed')}> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
-  const isChosen = (course: string): boolean => sent === null || sent.getAll('course').includes(course)
-  const items = courses.map((one, index) => {
-    const isChecked = isChosen(one.course)
-    const isInvalid = sent?.get('problem') === 'noCourse'
-    return html`<li>!${choiceHtml(one, { index, isChecked, isInvalid, stands, courseName: request.courseName })}</li>`
+  const items = courses.map(({ course, result }, index) => {
+    const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
+    const since = found === undefined || found.since === null ? '' : html`${words.since} !${timeHtml(found.since)}`
+    const live = found === undefined ? '' : html`${TEXTS.palette.inLms} !${standingHtml(found, since)}`
+    const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
+    const isChosen = sent === null || sent.getAll('course').includes(course)
+    return html`<li><input type="checkbox" id="course${index}" name="course" value="${course}"!${isChosen ? ' checked' : ''}!${invalidMark(sent?.get('problem') === 'noCourse')}> <label for="course${index}">!${courseNameHtml(course, request.courseName)}</label>
+<div>${said} !${live}</div></li>`
   })
   const others = await operations.otherSales(
     id,
@@ -92,19 +91,6 @@ async function orderHtml(
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
-}
-
-function choiceHtml(
-  { course, result }: Withdrawable['courses'][number],
-  of: { index: number; isChecked: boolean; isInvalid: boolean; stands: Stands; courseName: CourseName },
-): string {
-  const { index, isChecked, isInvalid, stands, courseName } = of
-  const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
-  const since = found === undefined || found.since === null ? '' : html`${words.since} !${timeHtml(found.since)}`
-  const live = found === undefined ? '' : html`${TEXTS.palette.inLms} !${standingHtml(found, since)}`
-  const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
-  return html`<input type="checkbox" id="course${index}" name="course" value="${course}"!${isChecked ? ' checked' : ''}!${invalidMark(isInvalid)}> <label for="course${index}">!${courseNameHtml(course, courseName)}</label>
-<div>${said} !${live}</div>`
 }
 
 function othersHtml(others: readonly string[]): string {

@@ -119,16 +119,7 @@ export function queryText(
 /** Whether a query has no condition and so matches all deliveries. */
 export const isEmpty = (query: ListQuery): boolean => queryText(query) === ''
 
-const TABS: readonly (DeliveryState | '')[] = [
-  '',
-  'needs_attention',
-  'queued',
-  'pre_enrolled',
-  'enrolled',
-  'rejected',
-  'handled',
-  'withdrawn',
-]
+const TABS = ['needs_attention', 'queued', 'pre_enrolled', 'enrolled', 'rejected', 'handled', 'withdrawn'] as const
 
 /** The parts of the form that are links, and so have to name what a reader has typed since. */
 const LINKS = ['filter-course', 'filter-cause', 'filter-periods'] as const
@@ -203,7 +194,7 @@ export function tabsHtml({ query, counts }: { query: ListQuery; counts: StateCou
     const mark = change.state === query.state && change.ended === query.ended ? ' aria-current="page"' : ''
     return html`<li><a class="tab" href="~/deliveries${queryText({ ...query, ...change })}"!${mark}>${label}!${count}</a></li>`
   }
-  const tabs = TABS.map((state) => {
+  const tabs = (['', ...TABS] as const).map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
     const name = state === '' ? words.all : state === 'pre_enrolled' ? TEXTS.chart.pre_enrolled : TEXTS.states[state]
     return tab({ state, ended: '' }, name, count)

@@ -69,7 +69,7 @@ export function chartHtml(chart: Chart): string {
   })
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   return html`<figure class="chart"><figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-<div class="plot"><svg width="${AXIS}" height="${HEIGHT}" aria-hidden="true">!${numbers.join('')}</svg><svg width="100%" height="${HEIGHT}" role="group" aria-label="${words.label[by]}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((_, index) => barHtml(chart, { index, y })).join('')}!${stripsHtml(chart)}</svg></div>
+<div class="plot"><svg width="${AXIS}" height="${HEIGHT}" aria-hidden="true">!${numbers.join('')}</svg><svg width="100%" height="${HEIGHT}" role="group" aria-label="${words.label[by]}"><g aria-hidden="true">!${lines.join('')}!${labelsHtml(chart)}</g>!${bars.map((bar, index) => barHtml(chart, { bar, index, y })).join('')}!${stripsHtml(chart)}</svg></div>
 !${chartTableHtml(chart, shown)}
 </figure>`
 }
@@ -81,11 +81,11 @@ const barUrl = ({ by, zone }: Pick<Chart, 'by' | 'zone'>, bar: Pick<Bar, 'from' 
   return `~/deliveries${queryText({ sales: 'only', ...received })}`
 }
 
-function barHtml(chart: Chart, { index, y }: { index: number; y: (value: number) => number }): string {
-  const { bars, by, zone } = chart
-  const bar = bars[index]
-  const total = bar === undefined ? 0 : totalOf(bar.counts)
-  if (bar === undefined || total === 0) return ''
+function barHtml(chart: Chart, of: { bar: Bar; index: number; y: (value: number) => number }): string {
+  const { by, zone } = chart
+  const { bar, index, y } = of
+  const total = totalOf(bar.counts)
+  if (total === 0) return ''
   const step = stepOf(chart)
   const name = zone.format(by, bar.from)
   let below = 0

@@ -111,26 +111,18 @@ function periodText({ period, lastDay, zone }: View): string {
 }
 
 function problemsHtml(problems: readonly Problem[], view: View): string {
-  const { overview, site } = view
-  if (problems.length > 0) {
-    return problems
-      .map(
-        ({
-          id,
-          grade,
-          title,
-          text,
-          path,
-          action,
-        }) => html`<div class="note ${grade}" id="problem-${id}"><h2>!${namedHtml(title, view.courseName)}</h2><p>!${namedHtml(text, view.courseName)}</p>
-!${path === undefined ? '' : html`<p><a class="button" href="~${path}">${action}</a></p>`}</div>`,
-      )
-      .join('')
-  }
+  const { overview, site, courseName } = view
+  if (problems.length > 0) return problems.map((one) => problemHtml(one, courseName)).join('')
   const { isUnused } = overview
   const webhook = `${serviceUrl(site)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good" id="no-problem"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
+}
+
+function problemHtml({ id, grade, title, text, path, action }: Problem, courseName: View['courseName']): string {
+  const next = path === undefined ? '' : html`<p><a class="button" href="~${path}">${action}</a></p>`
+  return html`<div class="note ${grade}" id="problem-${id}"><h2>!${namedHtml(title, courseName)}</h2><p>!${namedHtml(text, courseName)}</p>
+!${next}</div>`
 }
 
 /** What proves that nothing is wrong: the last webhook, the last result that the shop took, and the LMS. */
