@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { LEARNER, PASSWORD } from '../console/harness.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { createVisitor } from '../console/visitor.ts'
 import { startChat } from '../operators/notify/chat.ts'
@@ -42,6 +41,22 @@ interface Case {
 }
 
 const press = (on: Page, name: string) => on.getByRole('button', { name, exact: true }).click()
+
+/** Shows an address to which nothing was sold. */
+async function showNobody(on: Page, email: string): Promise<void> {
+  await on.getByLabel('Email address').fill(email)
+  await press(on, 'Show the person')
+  await on.getByRole('heading', { name: 'No account in the LMS' }).waitFor()
+}
+
+/** Orders the erasure of an address, types one to confirm it, and waits for what it came to. */
+const erase = (typed: string, said: string) => async (on: Page) => {
+  await showNobody(on, 'nobody@example.com')
+  await press(on, 'Erase this person…')
+  await on.getByLabel(/^To confirm, type/).fill(typed)
+  await press(on, 'Erase')
+  await on.getByText(said).waitFor()
+}
 
 const PAGES: readonly Case[] = [
   { name: 'the overview', path: '/' },
@@ -119,12 +134,19 @@ const PAGES: readonly Case[] = [
   {
     name: 'a person without a sale',
     path: '/people',
+    steps: (on) => showNobody(on, `x${LONG_ADDRESS.slice(1)}`),
+  },
+  {
+    name: 'the search for a person by a part of the address',
+    path: '/people',
     steps: async (on) => {
-      await on.getByLabel('Email address').fill(`x${LONG_ADDRESS.slice(1)}`)
+      await on.getByLabel('Email address').fill('nobody')
       await press(on, 'Show the person')
-      await on.getByRole('heading', { name: 'No account in the LMS' }).waitFor()
+      await on.getByText('Enter one whole email address').waitFor()
     },
   },
+  { name: 'an erasure that is not confirmed', path: '/people', steps: erase('alice@example.com', 'Nothing changed.') },
+  { name: 'an erasure', path: '/people', steps: erase('nobody@example.com', 'Deliveries erased: 0.') },
   { name: 'a person', path: `/people/${states.pre_enrolled}` },
   {
     name: 'the order to forget a person',
@@ -219,23 +241,6 @@ test('the note of a handled sale has at most three lines in the list, however lo
     await page.goto(`${product.console}/deliveries?state=handled`)
     const heights = await page.locator('.outcome').evaluateAll((all) => all.map((one) => one.clientHeight))
     assert.ok(heights.length > 0 && heights.every((height) => height < 70), `${heights} at ${viewport.width} px`)
-  }
-})
-
-test('everyone can use the refusal of who is not staff', async (t) => {
-  const context = await browser.newContext()
-  t.after(() => context.close())
-  const learner = await context.newPage()
-  await learner.goto(`${product.console}/`)
-  await learner.getByLabel('E-mail address or username').fill(LEARNER)
-  await learner.getByLabel('Password').fill(PASSWORD)
-  await press(learner, 'Sign in')
-  await learner.getByRole('heading', { name: 'This account is not staff' }).waitFor()
-  await assertKeyboard(learner, 'the refusal')
-  for (const { name, viewport, colorScheme } of EACH_ONCE) {
-    await learner.setViewportSize(viewport)
-    await learner.emulateMedia({ colorScheme })
-    await assertAccessible(learner, `the refusal, ${name}`)
   }
 })
 

@@ -209,23 +209,13 @@ test('the first page updates itself, but not while something in it is focused or
   assert.deepEqual(wrong, [])
 })
 
-test('a handled sale shows the note of the operator, and a row is reached and opened with the keyboard', async () => {
+test('a row is reached and opened with the keyboard', async () => {
   const { page } = await openConsole(browser, product)
-  const id = (await sell('handled@example.com', [MISSING])).headers['x-lernito-delivery']
-  await open(page, `/deliveries/${id}`)
-  await page.getByText('More', { exact: true }).click()
-  await page.getByText('Mark as handled…').click()
-  await page.getByLabel('What was done').fill('refunded, order 1182')
-  await page.getByRole('button', { name: 'Mark as handled' }).click()
-  await page.getByText('Marked as handled.').waitFor()
-  await open(page, '/deliveries?state=handled')
-  await row(page, 'handled@example.com')
-    .getByText(/^“refunded, order 1182”, noted by admin at .*\.$/)
-    .waitFor()
+  await open(page, '/deliveries?q=typo-2')
   await page.getByRole('link', { name: 'Download CSV' }).focus()
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
-  await page.waitForURL(new RegExp(String(id)))
+  await page.waitForURL(/\/deliveries\/\w{26}/)
 })
 
 test('a queued sale says that the LMS is unreachable, and what the service does then', async () => {

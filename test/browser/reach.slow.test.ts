@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openConsole, startBrowsing } from './console.ts'
+import { assertAccessible, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
 const ABOVE = 'course-v1:Lernito+Above+2026'
@@ -23,6 +23,18 @@ for (const width of [1280, 390]) {
     }
   })
 }
+
+test('on a phone, the menu is behind a button, and Escape closes it', async () => {
+  const { page } = await openConsole(browser, product, { viewport: { width: 390, height: 844 } })
+  const menu = page.getByRole('button', { name: 'Menu' })
+  await menu.click()
+  await assertAccessible(page, 'the menu')
+  await page.keyboard.press('Escape')
+  assert.equal(await page.getByRole('link', { name: 'People' }).count(), 0)
+  await menu.click()
+  await page.getByRole('link', { name: 'People' }).click()
+  await page.getByRole('heading', { level: 1, name: 'People' }).waitFor()
+})
 
 test('from a search to its first row, the keyboard needs 8 presses of Tab at most', async () => {
   const { page } = await openConsole(browser, product)

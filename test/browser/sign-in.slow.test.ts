@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { LEARNER, PASSWORD, STAFF } from '../console/harness.ts'
 import { createVisitor } from '../console/visitor.ts'
 import { until } from '../service/process.ts'
+import { assertKeyboard } from './checks.ts'
 import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
 const { product, browser } = await startBrowsing()
@@ -36,6 +37,7 @@ for (const { name, ...look } of LOOKS) {
     await page.getByRole('link', { name: 'Try again' }).click()
     await signIn(LEARNER)
     await page.getByRole('heading', { name: 'This account is not staff' }).waitFor()
+    await assertKeyboard(page, `the refusal ${name}`)
     await assertAccessible(page, `the refusal ${name}`)
     await page.getByRole('link', { name: 'Sign out of the LMS and sign in again' }).click()
     await signIn(STAFF)

@@ -288,9 +288,11 @@ test('a new shop: what it needs is copied, its first webhook shows, and a test s
   const isCopied = async () => (await first.evaluate('navigator.clipboard.readText()')) === fresh.webhook
   await until('the copy', async () => (await isCopied()) || undefined)
   await shop.getByText('Waiting for the first signed webhook…').waitFor()
+  await first.getByLabel('Email').fill('tester@example.com')
   await fresh.sell({ email: 'first@example.com' })
   await first.locator('#connect-shop.done').waitFor()
-  await first.getByLabel('Email').fill('tester@example.com')
+  await seen(first, /^[34] of 6 done\./)
+  assert.equal(await first.getByLabel('Email').inputValue(), 'tester@example.com', 'what is typed elsewhere stays')
   await first.getByLabel('Course', { exact: true }).selectOption({ label: `Demonstration Course – ${DEMO}` })
   await first.getByRole('button', { name: 'Make the test sale' }).click()
   await seen(first, 'This is the test sale.')
