@@ -136,10 +136,9 @@ function accountHtml(
     const { title, text } = fillBoth(words.unread, { reason: account.message })
     return html`<div class="note warning"><h2>${title}</h2><p>${text}</p></div>`
   }
-  const { status } = account.value
+  const { status, address } = { address: '', ...account.value }
   const about = words.accounts[status]
   const then = waits && 'waits' in about ? ` ${about.waits}` : ''
-  const address = 'address' in account.value ? account.value.address : ''
   const link = 'username' in account.value ? usernameHtml(account.value, lmsUrl) : ''
   const answer =
     reply === null

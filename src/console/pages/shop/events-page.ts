@@ -88,10 +88,8 @@ function endpointHtml(outbox: Outbox, now: number): string {
   return html`<p class="note ${grade}"><span role="status">${text}</span>!${from}!${probe}</p>`
 }
 
-function cellsOf(
-  event: UnsentEvent,
-  { request, buyers, now, state }: Shown & { state: EndpointState['state'] },
-): string[] {
+function cellsOf(event: UnsentEvent, of: Shown & { state: EndpointState['state'] }): string[] {
+  const { now, state } = of
   const { type, createdAt, dueAt, attempts, failedAt, error } = event
   const next =
     failedAt !== null
@@ -104,7 +102,7 @@ function cellsOf(
   const why = error === null ? '' : html`<br><span class="quiet">${error}</span>`
   return [
     html`<div class="word"><code>${type}</code></div>`,
-    subjectHtml(event, { request, buyers }),
+    subjectHtml(event, of),
     timeHtml(createdAt),
     numberText(attempts),
     html`<div>!${next}!${why}</div>`,
@@ -112,10 +110,7 @@ function cellsOf(
 }
 
 /** The buyer, who leads to the delivery, or the course. */
-function subjectHtml(
-  { deliveryId, course }: UnsentEvent,
-  { request, buyers }: Pick<Shown, 'request' | 'buyers'>,
-): string {
+function subjectHtml({ deliveryId, course }: UnsentEvent, { request, buyers }: Shown): string {
   if (deliveryId === null) return html`<div>!${courseNameHtml(course ?? '', request.courseName)}</div>`
   const buyer = buyers.get(deliveryId)
   return html`<a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer ?? { name: null, email: deliveryId })}</a>`
