@@ -208,9 +208,6 @@ const IN_AN_OUTAGE: readonly Case[] = [
   { name: 'a person', path: `/people/${states.pre_enrolled}` },
 ]
 
-/** Each width and each color scheme once: what a page looks like depends on the two apart. */
-const EACH_ONCE = LOOKS.filter(({ name }) => name === 'light, desktop' || name === 'dark, phone')
-
 /** Checks a page in each width and color scheme, with the keyboard alone, without motion and without JavaScript. */
 async function check({ name, path, steps }: Case): Promise<void> {
   await page.setViewportSize(LOOKS[0].viewport)
@@ -223,7 +220,7 @@ async function check({ name, path, steps }: Case): Promise<void> {
   await plain.goto(product.console + path)
   await steps?.(plain)
   assert.deepEqual(await outlineOf(plain), outline, `${name} without JavaScript`)
-  for (const { name: look, viewport, colorScheme } of EACH_ONCE) {
+  for (const { name: look, viewport, colorScheme } of LOOKS) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
     await assertAccessible(page, `${name}, ${look}`)
@@ -236,7 +233,7 @@ async function check({ name, path, steps }: Case): Promise<void> {
 for (const one of PAGES) test(`everyone can use ${one.name}`, () => check(one))
 
 test('the note of a handled sale has at most three lines in the list, however long it is', async () => {
-  for (const { viewport } of EACH_ONCE) {
+  for (const { viewport } of LOOKS) {
     await page.setViewportSize(viewport)
     await page.goto(`${product.console}/deliveries?state=handled`)
     const heights = await page.locator('.outcome').evaluateAll((all) => all.map((one) => one.clientHeight))
