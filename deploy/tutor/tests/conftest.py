@@ -5,28 +5,29 @@ from support.site import Site
 #: A secret with all that YAML, compose, Jinja's neighbours and a shell could take for their own.
 NASTY = "wh$ec ${x} \"'\\q#: *&!%@/ü€"
 
+#: Few sets, because each costs seconds: what has nothing to do with one another is in the same one.
 SETTINGS = {
     "default": {},
-    "https": {"ENABLE_HTTPS": True, "LMS_HOST": "learn.example.org", "CMS_HOST": "studio.learn.example.org"},
-    "behind a proxy": {
+    "https, nasty secrets and a bind mount": {
+        "ENABLE_HTTPS": True,
+        "LMS_HOST": "learn.example.org",
+        "CMS_HOST": "studio.learn.example.org",
+        "LERNITO_WEBHOOK_SECRET": NASTY,
+        "LERNITO_MYSQL_PASSWORD": NASTY,
+        "LERNITO_LMS_CLIENT_SECRET": NASTY,
+        "LERNITO_CONSOLE_CLIENT_SECRET": NASTY,
+        "MOUNTS": ["/home/somebody/lernito-openedx"],
+    },
+    "behind a proxy with an external database": {
         "ENABLE_HTTPS": True,
         "ENABLE_WEB_PROXY": False,
         "CADDY_HTTP_PORT": 81,
         "LMS_HOST": "learn.example.org",
-    },
-    "external database": {
         "RUN_MYSQL": False,
         "MYSQL_HOST": "db.example.org",
         "MYSQL_PORT": 3307,
         "LERNITO_MYSQL_TLS": False,  # as YAML reads off
     },
-    "nasty secrets": {
-        "LERNITO_WEBHOOK_SECRET": NASTY,
-        "LERNITO_MYSQL_PASSWORD": NASTY,
-        "LERNITO_LMS_CLIENT_SECRET": NASTY,
-        "LERNITO_CONSOLE_CLIENT_SECRET": NASTY,
-    },
-    "bind mount": {"MOUNTS": ["/home/somebody/lernito-openedx"]},
     "everything set": {
         "LERNITO_WEBHOOK_SECRET": "the-secret-that-the-shop-has",
         "LERNITO_WEBHOOK_SECRET_PREVIOUS": "the-secret-that-the-shop-had",
@@ -75,10 +76,16 @@ def sites(tmp_path_factory):
     return site
 
 
+def pytest_collection_modifyitems(items):
+    """One process gets all tests of a version, so that what is made for one of them is made once."""
+    for item in items:
+        text = item.nodeid.partition("[")[2]
+        item.add_marker(pytest.mark.xdist_group(next((one for one in VERSIONS if one in text), NEWEST)))
+
+
 def each(values):
-    """As parameters of a fixture. What is made for one of them is made once: one process gets all tests of it."""
-    names = [f"{version}, {name}" for version, name in values]
-    return [pytest.param(value, id=name, marks=pytest.mark.xdist_group(name)) for value, name in zip(values, names)]
+    """As parameters of a fixture."""
+    return [pytest.param(value, id=f"{value[0]}, {value[1]}") for value in values]
 
 
 @pytest.fixture(params=each(SITES))

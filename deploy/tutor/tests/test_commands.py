@@ -55,7 +55,7 @@ def test_secrets_stay_when_settings_are_saved_again(new_site, version):
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-@pytest.mark.parametrize("name", ["default", "https", "nasty secrets"])
+@pytest.mark.parametrize("name", ["default", "https, nasty secrets and a bind mount"])
 def test_info_prints_what_to_enter_in_the_shop_and_where_the_console_is(sites, version, name):
     site = sites(version, name)
     config, printed = site.config, site.tutor("lernito", "info")
@@ -94,7 +94,7 @@ def test_doctor_is_there_on_kubernetes_too(sites, version):
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-@pytest.mark.parametrize("name", ["bind mount", "everything set"])
+@pytest.mark.parametrize("name", ["https, nasty secrets and a bind mount", "everything set"])
 def test_the_image_is_built_by_name_from_npm_or_a_checkout(sites, version, name):
     site = sites(version, name)
     site.docker_calls()

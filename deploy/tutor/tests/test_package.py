@@ -57,7 +57,7 @@ def last_stage(dockerfile):
 
 
 def test_the_image_that_tutor_builds_is_made_as_the_repository_s_own(sites):
-    for name in ("default", "bind mount"):
+    for name in ("default", "https, nasty secrets and a bind mount"):
         assert last_stage(dockerfile_of(sites(name=name))) == last_stage(DOCKERFILE.read_text())
 
 
