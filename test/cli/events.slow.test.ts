@@ -7,6 +7,7 @@ import { type Running, run, start, temporaryFolder, until } from '../service/pro
 import { serveEnv } from '../service/serving.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
 import { signStandard } from '../shop/signature/sign-standard.ts'
+import { runShared } from './commands.ts'
 
 async function setUp(t: TestContext) {
   const receiver = await startReceiver(t)
@@ -17,7 +18,13 @@ async function setUp(t: TestContext) {
   const sold = async (email: string) => String((await product.sell({ email })).headers['x-lernito-delivery'])
   const database = new DatabaseSync(`${product.folder}/lernito.db`)
   t.after(() => database.close())
-  return { receiver, env, sold, database, command: (...args: string[]) => run({ args: ['events', ...args], env }) }
+  return {
+    receiver,
+    env,
+    sold,
+    database,
+    command: (...args: string[]) => runShared({ args: ['events', ...args], env }),
+  }
 }
 
 test('events list shows the endpoint and what waits, and resend sends again', async (t) => {

@@ -4,8 +4,9 @@ import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
 import type { Write } from '../../src/queue/store.ts'
 import { joined } from '../queue/harness.ts'
-import { type Ended, run, temporaryFolder } from '../service/process.ts'
+import { type Ended, temporaryFolder } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
+import { runShared } from './commands.ts'
 
 const NOBODY = 'http://127.0.0.1:9'
 
@@ -39,7 +40,7 @@ export async function inboxOf(t: TestContext, { lmsUrl = NOBODY }: { lmsUrl?: st
         const rows = await db.selectFrom('deliveries').select(['id', 'state']).execute()
         return Object.fromEntries(rows.map(({ id, state }) => [id, state]))
       }),
-    command: (...args: string[]): Promise<Ended> => run({ args, env }),
+    command: (...args: string[]): Promise<Ended> => runShared({ args, env }),
   }
 }
 

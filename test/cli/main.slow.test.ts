@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { subcommandsOf } from '../../scripts/command-docs.ts'
 import { SETTINGS } from '../../src/service/settings/settings.ts'
 import { ROOT, run, start } from '../service/process.ts'
+import { runShared } from './commands.ts'
 
 const COMMANDS = ['serve', 'sandbox', 'send', 'doctor', 'deliveries', 'events', 'reconcile', 'forget', 'migrate']
 
@@ -87,7 +88,7 @@ describe('the command line', { concurrency: 2 }, () => {
       assert.equal(subcommands.length > 0, name === 'deliveries' || name === 'events', name)
       for (const subcommand of subcommands) assert.notEqual(await helpOf([name, subcommand]), help)
       if (subcommands.length === 0) continue
-      const { stderr } = await run({ args: [name] })
+      const { stderr } = await runShared({ args: [name], env: {} })
       assert.ok(stderr.startsWith(`${name} needs a subcommand: ${subcommands.join(', ')}.`), stderr)
     }
   })
@@ -123,7 +124,7 @@ describe('the command line', { concurrency: 2 }, () => {
 
 /** The help that a command prints, once it is found to be complete. */
 async function helpOf(command: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run({ args: [...command, '--help'] })
+  const { code, stdout, stderr } = await runShared({ args: [...command, '--help'], env: {} })
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
   const name = command.join(' ')
   assert.match(stdout, new RegExp(`^Usage: lernito-openedx ${name}`, 'm'))

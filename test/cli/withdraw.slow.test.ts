@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { ended, startWithOperations } from '../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../harness.ts'
-import { run } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
+import { runShared } from './commands.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const product = await startWithOperations()
@@ -11,7 +11,7 @@ after(() => product.stopAll())
 beforeEach(() => product.lms.reset())
 const { lms, sold, stateOf } = product
 const env = serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl })
-const command = (...args: string[]) => run({ args: ['deliveries', ...args], env })
+const command = (...args: string[]) => runShared({ args: ['deliveries', ...args], env })
 
 describe('withdraw', () => {
   test('shows what the LMS has, and stores the order', async () => {
