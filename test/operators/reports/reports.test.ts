@@ -17,6 +17,7 @@ import {
   setUp,
   succeeded,
 } from '../../queue/harness.ts'
+import { until } from '../../service/process.ts'
 
 const HOUR_MS = 3_600_000
 const OTHER = 'course-v1:edX+Other+2026'
@@ -215,8 +216,9 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   assert.equal((await sales(bounds)).value[0]?.counts.queued, 1)
   assert.equal((await salesByCourse({ from: START })).value.sales, 2)
   await other.store.write([accepted(person(3))])
-  assert.equal((await salesByCourse({ from: START })).value.sales, 3, 'what a page shows agrees')
-  assert.equal((await countByState({})).value.queued, 2)
+  // A count that takes longer than 50 ms, as on a busy machine, gives the last one.
+  await until('three sales', async () => (await salesByCourse({ from: START })).value.sales === 3 || undefined)
+  await until('two that wait', async () => (await countByState({})).value.queued === 2 || undefined)
   assert.equal((await bulk.previewReplay({ filter: {} })).count, 3)
   assert.equal((await bulk.previewReplay({ filter: {}, corrects: { from: OTHER }, limit: 1 })).count, 1)
   assert.equal((await bulk.startReplay({ filter: {}, by: 'alice' })).total, 3)
