@@ -6,6 +6,7 @@ import { createVisitor } from '../console/visitor.ts'
 import { control, DEMO, exchange, SECRET } from '../harness.ts'
 import { ROOT, type Running, run, start, temporaryFolder, until } from '../service/process.ts'
 import { startLms } from '../service/serving.ts'
+import { runShared } from './commands.ts'
 
 const FREE_PORTS = ['--port', '0', '--service-port', '0']
 
@@ -141,7 +142,7 @@ describe('sandbox', { concurrency: 2 }, () => {
   }
   for (const [option, value] of Object.entries(wrong)) {
     test(`${option} ${value} gets one line that names the option, and exit code 2`, async () => {
-      const { code, stdout, stderr } = await run({ args: ['sandbox', ...FREE_PORTS, option, value] })
+      const { code, stdout, stderr } = await runShared({ args: ['sandbox', ...FREE_PORTS, option, value], env: {} })
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
       assert.match(stderr, new RegExp(`^${option} [^\n]+\n$`))
     })
