@@ -8,7 +8,7 @@ export interface Passage {
 }
 
 /** What a proxy does with the bytes of one connection: it passes them on, or not. */
-export interface Passing {
+interface Passing {
   readonly up: (chunk: Buffer) => void
   readonly down: (chunk: Buffer) => void
 }

@@ -111,5 +111,4 @@ export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>,
       }),
   }
 }
-export type Operator = Awaited<ReturnType<typeof operator>>
 export type { Product }

@@ -1,6 +1,6 @@
 import type { Product } from '../harness.ts'
 
-export interface Route {
+interface Route {
   readonly path: string
   readonly methods: readonly string[]
 }

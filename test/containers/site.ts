@@ -8,8 +8,8 @@ import { startLmsContainers } from './lms.ts'
 import { createShop } from './shop.ts'
 
 /** Caddy's own authority issues certificates for names that end in this; for others it asks a public one. */
-export const DOMAIN = 'shop.lernito.internal'
-export const IMAGE = `${RUN}-compose`
+const DOMAIN = 'shop.lernito.internal'
+const IMAGE = `${RUN}-compose`
 
 /**
  * What differs from compose.yaml: ports that are free on any machine, and what a public name and certificate give

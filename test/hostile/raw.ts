@@ -111,7 +111,6 @@ export async function openRaw({ url }: { url: string }) {
     destroy: (): void => void socket.destroy(),
   }
 }
-export type RawConnection = Awaited<ReturnType<typeof openRaw>>
 
 /** Sends the bytes, returns the first answer, and cuts the connection. */
 export async function askRaw({ url, bytes }: { url: string; bytes: string | Uint8Array }): Promise<RawAnswer> {

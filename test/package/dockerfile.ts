@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ROOT } from '../service/process.ts'
 
-export interface Instruction {
+interface Instruction {
   readonly word: string
   /** As written, with continued lines joined. */
   readonly text: string

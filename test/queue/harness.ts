@@ -31,7 +31,7 @@ export const deadline = (): number => performance.now() + 60_000
 export const DEADLINE = START + 60_000
 export const COURSE = 'course-v1:edX+DemoX+Demo_Course'
 
-export interface EmptyDatabase {
+interface EmptyDatabase {
   readonly url: string
   readonly remove: () => Promise<void>
 }

@@ -43,7 +43,7 @@ const newerWorld = z.looseObject({
 const ENDED = ' (sale ended)'
 
 /** The world of the recordings in lms-newer, without the remarks in it that the stand-in has no use for. */
-export async function newerRecordedWorld() {
+async function newerRecordedWorld() {
   const {
     service_users: _,
     modulestore: __,

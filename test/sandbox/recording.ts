@@ -31,9 +31,9 @@ const recordingSchema = z.object({
   state_after: z.union([rows, z.object({ before_activation: rows, after_activation: rows })]).optional(),
   exchanges: z.array(exchangeSchema),
 })
-export type Recording = z.infer<typeof recordingSchema>
+type Recording = z.infer<typeof recordingSchema>
 export type Exchange = Recording['exchanges'][number]
-export type RecordedRequest = NonNullable<Exchange['request']>
+type RecordedRequest = NonNullable<Exchange['request']>
 export type Rows = z.infer<typeof rows>
 
 const folder = new URL('../recordings/lms/', import.meta.url)

@@ -31,7 +31,7 @@ export interface Ended {
 }
 
 const logLine = z.looseObject({ level: z.string(), time: z.string(), msg: z.string() })
-export type LogLine = z.infer<typeof logLine>
+type LogLine = z.infer<typeof logLine>
 
 interface Cleanup {
   readonly after: (done: () => void) => void

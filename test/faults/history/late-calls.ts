@@ -11,8 +11,6 @@ import type { Record } from './record.ts'
 const LEAST_MS = 5000
 export const MOST_MS = Number(process.env.HISTORY_LATE_MS ?? 20_000)
 
-export type LateCalls = ReturnType<typeof createLateCalls>
-
 /** The calls that the LMS carries out although the service no longer waits for them. */
 export function createLateCalls({ record }: { record: Record }) {
   const open = new Set<{ readonly call: LmsCall; readonly at: number; isCarriedOut: boolean }>()

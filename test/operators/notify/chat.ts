@@ -43,4 +43,3 @@ export async function startChat(t: { readonly after: (done: () => void) => void 
       until(`a text like ${fits}`, () => texts.find((text) => fits.test(text))),
   }
 }
-export type Chat = Awaited<ReturnType<typeof startChat>>

@@ -7,7 +7,7 @@ import { sell, serveEnv } from '../../service/serving.ts'
 
 const REPLICA = fileURLToPath(new URL('replica.ts', import.meta.url))
 
-export interface Notifying extends Running {
+interface Notifying extends Running {
   readonly url: string
   /** Sells a course that the LMS doesn't have, so that the delivery needs attention. */
   readonly fail: (course: string) => Promise<void>

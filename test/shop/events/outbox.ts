@@ -57,7 +57,7 @@ export async function setUpOutbox(t: TestContext) {
     untilSent: () => until('the end of the backlog', async () => (await unsent()).length === 0 || undefined),
   }
 }
-export type OutboxBench = Awaited<ReturnType<typeof setUpOutbox>>
+type OutboxBench = Awaited<ReturnType<typeof setUpOutbox>>
 
 /** A receiver whose clock is the bench's. */
 export const receiverAt = (t: TestContext, { clock }: Pick<OutboxBench, 'clock'>): Promise<Receiver> =>

@@ -1,7 +1,7 @@
 import type { Effect } from './recorded-cases.ts'
 
 /** What ours answers instead of the original, and what that changes in the LMS; docs/reference/webhook.md has the same rows. */
-export interface Difference {
+interface Difference {
   readonly reason: string
   readonly status: number
   readonly body: Readonly<Record<string, unknown>>
