@@ -10,9 +10,9 @@ import { type Ended, ROOT } from '../service/process.ts'
 const HOST = join(import.meta.dirname, 'command-host.ts')
 const endedSchema = z.object({ code: z.number(), signal: z.null(), stdout: z.string(), stderr: z.string() })
 
-let host: ChildProcess | null = null
+let host: { readonly process: ChildProcess; readonly gone: Promise<never> } | null = null
 let previous: Promise<unknown> = Promise.resolve()
-after(() => host?.kill('SIGKILL'))
+after(() => host?.process.kill('SIGKILL'))
 
 /**
  * Runs a command as `run` does, but one at a time in a process that the commands of a test file share: a start of its own
@@ -25,16 +25,22 @@ export function runShared({ args, env }: { args: readonly string[]; env: Record<
   return ended
 }
 
-async function send(order: { args: readonly string[]; env: Record<string, string> }): Promise<Ended> {
-  host ??= fork(HOST, {
+function startHost() {
+  const started = fork(HOST, {
     cwd: tmpdir(),
     execArgv: ['--preserve-symlinks'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const gone = once(host, 'exit').then(() => Promise.reject(new Error(`the command ended its process: ${order.args}`)))
-  const answer = once(host, 'message')
-  host.send({ ...order, main: join(ROOT, 'src/cli/main.ts') })
-  const [message] = await Promise.race([answer, gone])
+  const gone = once(started, 'exit').then(() => Promise.reject(new Error('a command ended the process of all')))
+  gone.catch(() => {}) // the end of the tests ends it
+  return { process: started, gone }
+}
+
+async function send(order: { args: readonly string[]; env: Record<string, string> }): Promise<Ended> {
+  host ??= startHost()
+  const answer = once(host.process, 'message')
+  host.process.send({ ...order, main: join(ROOT, 'src/cli/main.ts') })
+  const [message] = await Promise.race([answer, host.gone])
   const ended = endedSchema.parse(message)
   // The output of `deliveries` is not a log: the operator asked for it.
   if (order.args[0] !== 'deliveries') {

@@ -16,7 +16,7 @@ async function setUp(t: TestContext) {
   t.after(() => product.stop())
   const env = { ...serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl }), ...events }
   const sold = async (email: string) => String((await product.sell({ email })).headers['x-lernito-delivery'])
-  const database = new DatabaseSync(`${product.folder}/lernito.db`)
+  const database = new DatabaseSync(`${product.folder}/lernito.db`, { timeout: 10_000 }) // the service writes, too
   t.after(() => database.close())
   return {
     receiver,
