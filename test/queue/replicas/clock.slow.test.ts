@@ -21,7 +21,8 @@ await onMariaDb('a replica whose clock is ahead of the database’s', (server) =
       const { db, close } = openDatabase({ url: databaseUrl, serve: false })
       t.after(close)
       await db.updateTable('deliveries').set({ active_at: 1 }).where('email', '=', 'dave@example.com').execute()
-      const wrong = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env: ahead(100 * 24 * HOUR_MS) })
+      const env = { ...ahead(100 * 24 * HOUR_MS), RETENTION_MS: '200' }
+      const wrong = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
       await wrong.logged(({ msg }) => msg.startsWith('old deliveries deleted'))
       const left = await db.selectFrom('deliveries').select('email').execute()
       assert.deepEqual(

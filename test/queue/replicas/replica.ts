@@ -5,16 +5,18 @@ import { createLog } from '../../../src/service/telemetry/log.ts'
 
 /**
  * `serve`, but a silent replica is pruned after one second instead of twenty, or after DEAD_AFTER_MS, and its machine's
- * clock is TEST_CLOCK_AHEAD_MS ahead. On a busy machine, one that lives may be silent for a second too.
+ * clock is TEST_CLOCK_AHEAD_MS ahead. RETENTION_MS is the time from one round of the retention to the next. On a busy
+ * machine, one that lives may be silent for a second too.
  */
 const settings = readSettings({ env: process.env, schema: SETTINGS_SCHEMA })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
-const ahead = Number(process.env.TEST_CLOCK_AHEAD_MS ?? 0)
-const now = (): number => Date.now() + ahead
+const { TEST_CLOCK_AHEAD_MS: ahead = 0, RETENTION_MS } = process.env
+const now = (): number => Date.now() + Number(ahead)
 const service = buildService({
   settings,
   log,
   now,
+  retentionMs: RETENTION_MS === undefined ? undefined : Number(RETENTION_MS),
   timing: {
     heartbeatMs: 200,
     deadAfterMs: Number(process.env.DEAD_AFTER_MS ?? 1000),
