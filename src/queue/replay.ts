@@ -1,4 +1,4 @@
-import { isSameCourse } from '../sale/course-key.ts'
+import { hasCourse } from '../sale/course-key.ts'
 import { isWanted, type Line } from '../sale/line.ts'
 import { type DeliveryState, isStopped } from '../sale/types.ts'
 import {
@@ -156,9 +156,8 @@ export async function startRepair(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
   { id, courses }: { id: string; courses: readonly string[] },
 ): Promise<void> {
-  const isLacking = (line: Line): boolean => courses.some((course) => isSameCourse(line.course, course))
   const lineOf = (line: Line): Line => {
-    if (!isLacking(line)) return line
+    if (!hasCourse(courses, line.course)) return line
     return { ...line, result: null, standing: line.standing?.standing === 'enrolled' ? line.standing : null }
   }
   await startAgain(writing, { ids: [id], effect: 'unknown', lineOf })

@@ -11,8 +11,8 @@ const NOBODY = ''
 
 /**
  * The holds of one replica. A hold is the right to act for one name, which one replica has at a time: for a person, to
- * attempt, withdraw or change something in the LMS; for the events of a delivery, to send them; or to be the leader. What
- * waits is held by nobody, so nothing has to be released when a replica dies but what it was doing just then.
+ * attempt or withdraw a sale; for the events of a delivery, to send them; or to be the leader. What waits is held by nobody,
+ * so nothing has to be released when a replica dies but what it was doing just then.
  *
  * The table has a row for each hold. Within the process, memory keeps two parts from acting under the same hold.
  */

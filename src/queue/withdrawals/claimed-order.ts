@@ -43,7 +43,7 @@ export interface ClaimedOrder {
 
 /**
  * Claims the next due order, the oldest first; null if there is none. It takes the hold of the buyer, so an order waits
- * while an attempt, another order or a change for the same person is in a call.
+ * while an attempt or another order for the same person is in a call.
  */
 export async function claimOrder({
   context: { database, now },
