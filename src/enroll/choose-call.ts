@@ -23,7 +23,7 @@ import type { Work } from './work.ts'
 const SPARING_BELOW = 0.75
 const GOOD_BATCH = 40
 const GATHER_MS = 1500
-/** The part of the budget that bulk_enroll leaves to the single APIs if enrollments/modify can do its work. */
+/** The part of the budget that bulk_enroll leaves to the single APIs, and to createTurns, if enrollments/modify can do its work. */
 const RESERVE = 1 / 3
 
 /** How a call is made. `bulk` spends the permit. */

@@ -3,7 +3,6 @@ import { enrolledRound, followUpRound, runFollowUp } from '../enroll/follow-up/f
 import { outcomesRound } from '../enroll/follow-up/outcomes.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
-import { type Budget, createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
 import { runIncidents } from '../operators/incidents/incidents.ts'
 import { NOTIFY_TIMING, runNotifier } from '../operators/notify/notifier.ts'
@@ -14,12 +13,6 @@ import { runOutbox } from '../shop/events/run-outbox.ts'
 import { runBackgroundLoop } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
 
-/**
- * Looking for those who have registered spends at most a quarter of the call budget, and everything about those who are
- * enrolled, a tenth.
- */
-const WAITING_PART = 4
-const ENROLLED_PART = 10
 /** The enrolled buyers are looked at in every fourth of these rounds, each when they are due: hourly. */
 const ENROLLED_EVERY = 4
 /** A process that is killed loses who sent something in this time, and what the shop was answered. */
@@ -39,7 +32,7 @@ export async function runWork(parts: Parts): Promise<void> {
   await Promise.all([
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),
     runWithdrawals({ ...parts, ...parts.calls, wakeUp: parts.withdrawalsWakeUp }),
-    followUp(parts, { makeRound: followUpRound, share: shareOf(parts, WAITING_PART), intervalMs: parts.followUpMs }),
+    followUp(parts, { makeRound: followUpRound, intervalMs: parts.followUpMs }),
     followUpEnrolled(parts),
     // With the client that the circuit breaker doesn't watch: the catalogue must not stop sales.
     runCatalogue({ ...parts, intervalMs: parts.catalogueMs ?? CATALOGUE_MS, onFailed: observer.onCatalogueFailed }),
@@ -67,37 +60,19 @@ const flushEvery = (ms: number, { flush }: { flush: () => Promise<void> }, parts
 async function followUpEnrolled(parts: Parts): Promise<void> {
   const { lmsUrl, followUpMs } = parts
   const { LERNITO_OUTCOMES: outcomes } = parts.settings
-  const rounds = { share: shareOf(parts, ENROLLED_PART), intervalMs: ENROLLED_EVERY * followUpMs }
+  const intervalMs = ENROLLED_EVERY * followUpMs
   const told = { tellsPercent: outcomes === 'grades', lmsUrl }
   await Promise.all([
-    followUp(parts, { ...rounds, makeRound: enrolledRound }),
-    outcomes === 'off' ? null : followUp(parts, { ...rounds, makeRound: (of) => outcomesRound({ ...of, ...told }) }),
+    followUp(parts, { intervalMs, makeRound: enrolledRound }),
+    outcomes === 'off' ? null : followUp(parts, { intervalMs, makeRound: (of) => outcomesRound({ ...of, ...told }) }),
   ])
 }
 
-/** A part of the call budget. */
-const shareOf = ({ settings, replicas, now }: Parts, part: number): Budget =>
-  createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / part, replicas, now })
-
-/**
- * Follows up buyers, with a share of the call budget. It uses the client that the circuit breaker doesn't watch: a failure
- * of its calls must not stop sales.
- */
-function followUp(
+/** With the client that the circuit breaker doesn't watch: a failure of these calls must not stop sales. */
+const followUp = (
   parts: Parts,
-  { share, ...rounds }: Pick<Parameters<typeof runFollowUp>[0], 'makeRound' | 'intervalMs'> & { share: Budget },
-): Promise<void> {
-  const { signal, budget, observer } = parts
-  return runFollowUp({
-    ...parts,
-    ...rounds,
-    acquire: async () => {
-      ;(await share.acquire(signal)).spend()
-      return budget.acquire(signal)
-    },
-    onRound: observer.onFollowUp,
-  })
-}
+  rounds: Pick<Parameters<typeof runFollowUp>[0], 'makeRound' | 'intervalMs'>,
+): Promise<void> => runFollowUp({ ...parts, ...rounds, onRound: parts.observer.onFollowUp })
 
 /** Sends events to the shop, if LERNITO_EVENTS_URL is set. */
 async function sendEvents(parts: Parts): Promise<void> {

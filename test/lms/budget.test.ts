@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createBudget, type Permit, unlimitedBudget } from '../../src/lms/client/budget.ts'
+import { createBudget, createTurns, type Permit, unlimitedBudget } from '../../src/lms/client/budget.ts'
 
 const MINUTE = 60_000
 const { signal } = new AbortController()
@@ -324,5 +324,78 @@ test('a last call that becomes known after the start counts as one that was know
   ] as const) {
     budget.beginAgain(lastUsedAt)
     assert.equal(budget.tryAcquire(0) !== null, isFull, `${lastUsedAt}`)
+  }
+})
+
+test('a full bucket gives a permit despite a reserve, even if it holds only one', () => {
+  for (const callsPerMinute of [1, 5]) {
+    const budget = createBudget({ callsPerMinute, now: () => 0, replicas: ONE })
+    budget.beginAgain(null)
+    assert.notEqual(budget.tryAcquire(1 / 2), null)
+    assert.equal(budget.tryAcquire(1 / 2), null)
+  }
+})
+
+/** Work that can wait. `slept`: its rests, in which the clock goes on. */
+function turns({ time = clock(), budget = unlimitedBudget() } = {}) {
+  const slept: number[] = []
+  let isOver = false
+  const over = new Error('over')
+  const made = createTurns({
+    budget,
+    assertMay: () => {
+      if (isOver) throw over
+    },
+    signal,
+    clock: time.now,
+    sleep: async (ms) => {
+      slept.push(ms)
+      await time.pass(ms)
+    },
+  })
+  const end = (): void => {
+    isOver = true
+  }
+  return { ...made, time, slept, over, end }
+}
+
+test('a call that can wait comes after a rest as long as the last one took', async () => {
+  const { turn, acquire, time, slept } = turns()
+  for (const [wait, ms] of [
+    [turn, 300],
+    [acquire, 20],
+    [acquire, 1_000],
+    [turn, 0],
+  ] as const) {
+    await wait()
+    await time.pass(ms)
+  }
+  assert.deepEqual(slept, [300, 20, 1_000])
+})
+
+test('a throttled call that can wait leaves a quarter of the bucket, and waits until there is more', async () => {
+  const { time, budget } = start()
+  const { acquire, slept } = turns({ time, budget })
+  for (let call = 0; call < 22; call++) (await acquire()).spend()
+  assert.deepEqual(new Set(slept), new Set([0]))
+  ;(await acquire()).spend()
+  assert.deepEqual(slept.slice(-3), [0, 250, 250], 'until 375 ms have brought half a permit')
+  const left = Array.from({ length: 8 }, () => budget.tryAcquire(0))
+  assert.deepEqual(
+    left.map((permit) => permit !== null),
+    [true, true, true, true, true, true, true, false],
+  )
+})
+
+test('work that can wait may end in any of its waits', async () => {
+  for (const isEmpty of [true, false]) {
+    const { time, budget } = start()
+    while (isEmpty && budget.tryAcquire(0));
+    const { turn, acquire, end, over, slept } = turns({ time, budget })
+    await turn()
+    const waiting = isEmpty ? acquire() : turn()
+    end()
+    await assert.rejects(waiting, over)
+    assert.ok(slept.length > 0)
   }
 })

@@ -1,8 +1,7 @@
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
-import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
+import { type Budget, createTurns } from '../../lms/client/budget.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { coursesWith } from '../../sale/line.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
@@ -20,8 +19,9 @@ const AGAIN_MS = 60_000
 /** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
-interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<Asking, 'modeOf' | 'acquire'> {
+interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<Asking, 'modeOf'> {
   readonly lms: Lms
+  readonly budget: Pick<Budget, 'tryAcquire'>
   readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
@@ -36,7 +36,7 @@ interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<
 /**
  * Follows up buyers, in rounds, until the signal is aborted: what has changed in the LMS is found, and the delivery says
  * so. The leader among the replicas does it; after it dies, the next one begins a round. A round makes no call while the
- * LMS is unavailable, and gives way to sales that a shop waits for.
+ * LMS is unavailable, and its calls can wait: see createTurns.
  */
 export function runFollowUp(options: FollowUpOptions): Promise<void> {
   const { replicas, intervalMs, isLmsUnavailable, makeRound, onRound } = options
@@ -53,18 +53,19 @@ export function runFollowUp(options: FollowUpOptions): Promise<void> {
 }
 
 /** What each call of a round waits for. */
-function askingOf(options: FollowUpOptions): RoundOptions['asking'] {
-  const { context, guard, lms, modeOf, replicas, isLmsUnavailable, signal } = options
-  const { db } = context.database
+function askingOf({
+  lms,
+  modeOf,
+  budget,
+  replicas,
+  isLmsUnavailable,
+  signal,
+}: FollowUpOptions): RoundOptions['asking'] {
   const assertMay = (): void => {
     if (signal.aborted || isLmsUnavailable() || !replicas.isLeader()) throw ROUND_OVER
   }
-  const acquire = (): Promise<Permit> =>
-    options.acquire().catch((error: unknown) => {
-      throw signal.aborted ? ROUND_OVER : error
-    })
-  const beforeCall = (): Promise<void> => giveWay({ db, now: context.now, guard, assertMay, signal })
-  return { lms, modeOf, acquire: () => acquireChecked(acquire, beforeCall), beforeCall }
+  const { turn, acquire } = createTurns({ budget, assertMay, signal })
+  return { lms, modeOf, acquire, beforeCall: turn }
 }
 
 export interface RoundResult {

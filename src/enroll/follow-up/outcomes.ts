@@ -66,7 +66,7 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
 
 /** Makes a call when it may be made; null if it fails. */
 async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
-  ;(await asking.acquire()).spend()
+  await asking.beforeCall()
   const judged = await call()
   note(judged)
   return judged.ok ? judged.value : null

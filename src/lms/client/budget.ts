@@ -1,3 +1,5 @@
+import { pause } from '../../service/lib/loop.ts'
+
 /**
  * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
  * share one count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
@@ -35,6 +37,52 @@ export async function acquireChecked(acquire: () => Promise<Permit>, check: () =
     throw error
   }
   return permit
+}
+
+/** How much of the bucket is left to sales: less than bulk_enroll leaves, or a busy shop would end what can wait. */
+const SPARED = 1 / 4
+const SPARE_POLL_MS = 250
+
+/**
+ * The turns of work that can wait, such as the follow-up. Each call comes after a rest as long as the last one took, so the
+ * LMS has as much time for its learners, and a throttled one only while a quarter of the bucket is left.
+ * @param of.assertMay throws to end the work: called before and after each wait
+ * @param of.signal ends a wait
+ * @param of.clock the monotonic clock, ms
+ */
+export function createTurns({
+  budget,
+  assertMay,
+  signal,
+  clock = () => performance.now(),
+  sleep = pause,
+}: {
+  budget: Pick<Budget, 'tryAcquire'>
+  assertMay: () => void
+  signal: AbortSignal
+  clock?: () => number
+  sleep?: (ms: number, signal: AbortSignal) => Promise<void>
+}) {
+  let lastBegan: number | null = null
+  /** Waits for the turn of a call that the LMS doesn't throttle. */
+  const turn = async (): Promise<void> => {
+    assertMay()
+    if (lastBegan !== null) await sleep(clock() - lastBegan, signal)
+    assertMay()
+    lastBegan = clock()
+  }
+  /** Waits for the turn of a throttled call. */
+  const acquire = async (): Promise<Permit> => {
+    await turn()
+    for (;;) {
+      const permit = budget.tryAcquire(SPARED)
+      lastBegan = clock()
+      if (permit !== null) return permit
+      await sleep(SPARE_POLL_MS, signal)
+      assertMay()
+    }
+  }
+  return { turn, acquire }
 }
 
 /**
@@ -162,9 +210,12 @@ function createBucket({ callsPerMinute, replicas, now, clock = () => performance
       name = replicas.me()
       filledAt = at
     },
-    /** Takes a permit out; false if there is none, or if less than the part `reserve` of the bucket would be left. */
+    /**
+     * Takes a permit out; false if there is none, or if less than the part `reserve` of the bucket would be left. A full
+     * bucket gives one, however small it is.
+     */
     take: (reserve = 0): boolean => {
-      if (permits < 1 || permits - 1 < reserve * size()) return false
+      if (permits < 1 || permits - 1 < Math.min(reserve * size(), size() - 1)) return false
       permits--
       return true
     },

@@ -1,7 +1,6 @@
 import type { CatalogueRow } from '../../database/schema.ts'
-import type { Budget, Permit } from '../../lms/client/budget.ts'
+import { type Budget, createTurns, type Permit } from '../../lms/client/budget.ts'
 import type { Lms } from '../../lms/lms.ts'
-import { giveWay } from '../../queue/give-way.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { catalogueIn, readRow } from './catalogue.ts'
@@ -16,12 +15,8 @@ export const CATALOGUE_MS = 10 * 60_000
 const POLL_MS = 30_000
 /** The least rest after a failure. */
 const AGAIN_MS = 60_000
-/** Of the call budget, this part is left to sales and look-ups. */
-const RESERVE = 0.5
-/** The list allows 40 calls a minute, and one call of it takes as long as some enrollments. */
+/** The list allows 40 calls a minute. */
 const LIST_REST_MS = 2_000
-const REST_MS = 100
-const PERMIT_POLL_MS = 250
 
 interface Refreshing extends Background, Pick<AppContext, 'context'> {
   readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
@@ -40,8 +35,8 @@ interface Refreshing extends Background, Pick<AppContext, 'context'> {
 
 /**
  * Keeps the catalogue of courses up to date until the signal is aborted. The leader among the replicas asks the LMS as
- * soon as the catalogue is ten minutes old, whether or not somebody looks at it: a small LMS is asked with one call. It
- * gives way to everything else that calls the LMS. What the LMS answers replaces the old catalogue at once, or not at all.
+ * soon as the catalogue is ten minutes old, whether or not somebody looks at it: a small LMS is asked with one call. Its
+ * calls can wait: see createTurns. What the LMS answers replaces the old catalogue at once, or not at all.
  */
 export async function runCatalogue(options: Refreshing): Promise<void> {
   const { context, guard, intervalMs, signal, onFailed } = options
@@ -92,28 +87,20 @@ async function refresh(options: Refreshing, row: CatalogueRow) {
   }
 }
 
-/** What each call waits for. The first one of each kind doesn't rest. */
+/** What each call waits for. The first page of the list doesn't rest. */
 function turnsOf(options: Refreshing) {
-  const { budget, context, guard, signal } = options
+  const { budget, signal } = options
   const assertMay = (): void => {
     if (!mayAsk(options)) throw OVER
   }
-  const rested = { list: false, other: false }
-  const turn = async (kind: keyof typeof rested, restMs: number): Promise<void> => {
-    if (rested[kind]) await pause(restMs, signal)
-    rested[kind] = true
-    await giveWay({ db: context.database.db, now: context.now, guard, assertMay, signal })
-  }
+  const { turn, acquire } = createTurns({ budget, assertMay, signal })
+  let isFirst = true
   return {
-    turn: () => turn('other', REST_MS),
+    turn,
     acquire: async (): Promise<Permit> => {
-      await turn('list', LIST_REST_MS)
-      for (;;) {
-        assertMay()
-        const permit = budget.tryAcquire(RESERVE)
-        if (permit !== null) return permit
-        await pause(PERMIT_POLL_MS, signal)
-      }
+      if (!isFirst) await pause(LIST_REST_MS, signal)
+      isFirst = false
+      return acquire()
     },
   }
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { followUpRound, type RoundResult, runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
+import { type Budget, unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import { DEMO } from '../../harness.ts'
-import { accepted, arrival, type Replica } from '../../queue/harness.ts'
+import type { Replica } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
-import { acquire, callsTo, type FollowUp, register, SEARCH, setUp } from './harness.ts'
+import { callsTo, type FollowUp, LIST, register, SEARCH, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
 const enrollment = (email: string) => ({ email, course: DEMO, mode: 'audit', active: true })
@@ -17,7 +18,13 @@ function started(
     replica = bench,
     isLeader = () => true,
     isLmsUnavailable = () => false,
-  }: { replica?: Replica; isLeader?: () => boolean; isLmsUnavailable?: () => boolean } = {},
+    budget = unlimitedBudget(),
+  }: {
+    replica?: Replica
+    isLeader?: () => boolean
+    isLmsUnavailable?: () => boolean
+    budget?: Pick<Budget, 'tryAcquire'>
+  } = {},
 ) {
   const stop = new AbortController()
   const rounds: RoundResult[] = []
@@ -27,7 +34,7 @@ function started(
     guard: (work) => work(),
     replicas: { ...replica.replicas, isLeader },
     lms: bench.lms,
-    acquire,
+    budget,
     modeOf: () => null,
     isLmsUnavailable,
     makeRound: followUpRound,
@@ -69,28 +76,28 @@ test('no round begins while the LMS is unavailable', async (t) => {
   assert.ok(asked >= 5)
 })
 
-test('a call waits while a shop waits for a sale', async (t) => {
+test('a throttled call of a round waits while less than a quarter of the call budget is left', async (t) => {
   const bench = await setUp(t)
   await bench.sellOne({ email: ADA })
-  const [sale] = await bench.store.write([accepted(arrival({ email: 'bob@x.example' }))])
+  await register(bench, ADA)
   await bench.forgetCalls()
-  const looks: number[] = []
-  const { db } = bench
+  const { tryAcquire } = unlimitedBudget()
+  const asked: number[] = []
+  let isLeft = false
   const loop = started(t, bench, {
-    isLmsUnavailable: () => {
-      looks.push(0) // asked again before each look at the sales
-      return false
+    budget: {
+      tryAcquire: (reserve) => {
+        asked.push(reserve)
+        return isLeft ? tryAcquire(reserve) : null
+      },
     },
   })
-  await until('three looks', () => (looks.length >= 4 ? true : undefined))
-  assert.deepEqual(await callsTo(bench, SEARCH), [0])
-  await db
-    .updateTable('deliveries')
-    .set({ state: 'handled' })
-    .where('id', '=', sale?.id ?? '')
-    .execute()
+  await until('two looks at the budget', () => (asked.length >= 2 ? true : undefined))
+  assert.deepEqual(await callsTo(bench, SEARCH, LIST), [1, 0])
+  assert.deepEqual(new Set(asked), new Set([1 / 4]))
+  isLeft = true
   await someRounds(loop, 1)
-  assert.deepEqual(await callsTo(bench, SEARCH), [1])
+  assert.deepEqual(await callsTo(bench, LIST), [1])
 })
 
 test('of several replicas, the leader makes the rounds, and each buyer is claimed once', async (t) => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { areSalesWaitedFor } from '../../../src/queue/give-way.ts'
 import { plansOf } from '../../database/dialects.ts'
 import { DEMO } from '../../harness.ts'
 import { onSqlite } from '../../queue/harness.ts'
@@ -20,7 +19,6 @@ test('a round finds its rows by an index, and writes them by their ids, however 
   await register(bench, 'buyer1@x.example', false)
   const plans = await plansOf(bench.database, async (db) => {
     await bench.round({}, { ...bench.context, database: { ...bench.database, db } })
-    await areSalesWaitedFor({ db, now: bench.clock.at })
   })
   const found = plans.filter(({ sql: text }) => !/^insert/.test(text) && /deliveries/.test(text))
   assert.ok(found.length >= 10, `${found.length} statements`)

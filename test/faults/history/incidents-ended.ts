@@ -5,7 +5,7 @@ import { HEALTHY } from './lms.ts'
 import { type Sale, within } from './record.ts'
 import { refundByShop, type World } from './world.ts'
 
-/** The time for a round to find it and for the event to come: a tenth of the call budget is little. */
+/** The time for a round to find it and for the event to come: its calls wait while sales need the call budget. */
 const TOLD_MS = 25_000
 
 /** Somebody ends the buyer's access in the LMS, and restores it, while the rounds go on. Then all sorts of things happen. */
