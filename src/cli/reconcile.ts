@@ -36,14 +36,10 @@ export const reconcile = command({
       const { context } = opened
       const range = { ...(from === null ? {} : { from }), states: [...RECONCILED] }
       const total = totalOf(await countFound(context.database.db, range))
-      const guest = await joinAsGuest({
-        database: context.database,
-        name: `reconcile-${context.newId()}`,
-        random: context.random,
-      })
-      const { replicas, mayCall } = guest
+      const guest = await joinAsGuest({ ...context, newName: () => `reconcile-${context.newId()}` })
+      const { replicas } = guest
       const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now: context.now })
-      const lms = createLms({ settings, concurrency: () => 1, mayCall })
+      const lms = createLms({ settings, concurrency: () => 1 })
       const findings: Finding[] = []
       const began = performance.now()
       let [checked, calls] = [0, 0]
