@@ -36,7 +36,7 @@ const ROWS: readonly Row[] = [
 
 const USAGE = `Measures the figures of bench/README.md on this machine, each against its goal.
 
-Usage: npm run bench -- [--only NAME]... [--json FILE]
+Usage: npm run bench -- [NAME]... [--json FILE]
 
 ${ROWS.map(({ name, title, takes }) => `  ${name.padEnd(21)}${title} (about ${takes} s)`).join('\n')}
 
@@ -59,14 +59,14 @@ async function measure({ row, folder }: { row: Row; folder: string }): Promise<R
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals: only } = parseArgs({
+    allowPositionals: true,
     options: {
-      only: { type: 'string', multiple: true, default: [] },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
-  const unknown = values.only.find((name) => !ROWS.some((row) => row.name === name))
+  const unknown = only.find((name) => !ROWS.some((row) => row.name === name))
   if (values.help || unknown !== undefined) {
     process.stderr.write(unknown === undefined ? USAGE : `There is no row "${unknown}".\n\n${USAGE}`)
     return unknown === undefined ? 0 : 2
@@ -81,7 +81,7 @@ async function main(): Promise<number> {
       say('Other programs use the processors: expect times and rates that are worse than this machine can reach.\n')
     const results: Result[] = []
     const failures: { name: string; error: string }[] = []
-    for (const row of ROWS.filter(({ name }) => values.only.length === 0 || values.only.includes(name))) {
+    for (const row of ROWS.filter(({ name }) => only.length === 0 || only.includes(name))) {
       say(`${row.title} …`)
       try {
         const result = await measure({ row, folder: join(folder, row.name) })

@@ -2,7 +2,7 @@ import type { Stage } from './processes.ts'
 
 /** A figure: how the bench measures it, and its goal. */
 export interface Row {
-  /** The name for `--only`. */
+  /** The name by which it is run alone. */
   readonly name: string
   readonly title: string
   readonly goal: { readonly at: 'least' | 'most'; readonly value: number; readonly unit: string }
