@@ -64,7 +64,7 @@ export async function examine(from: {
       if (changes) throw new Error('doctor changes nothing')
       if (token !== undefined && THROTTLED.test(endpoint) && !(await acquire(over))) throw NO_PERMIT
       const headers = token === undefined ? {} : { authorization: `JWT ${token}` }
-      return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, headers })
+      return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, endpoint, body, headers })
     },
   }
   const facts: Partial<Facts> = {}

@@ -5,13 +5,12 @@ import { judgeOther, notUnderstood } from '../../src/lms/client/answer.ts'
 import { failed, oneLine } from '../../src/lms/client/failure.ts'
 import { answer, answerOf, asked, exchangeOf, verdict } from './recorded.ts'
 
-const endpoint = '/api/enrollment/v1/enrollment'
-const judge = (...made: Parameters<typeof answer>) => judgeOther(answer(...made), endpoint).failure
+const judge = (...made: Parameters<typeof answer>) => judgeOther(answer(...made)).failure
 const SECOND = 1_000
 
 test('throttle.json: the wait after a throttled call comes from the header or the text', () => {
   for (const name of ['the 121st call within a minute', 'another view, while throttled']) {
-    const { failure } = judgeOther(answerOf(exchangeOf('throttle', name)), endpoint)
+    const { failure } = judgeOther(answerOf(exchangeOf('throttle', name)))
     assert.deepEqual([failure.kind, failure.status, failure.retryAfterMs], ['throttled', 429, 58 * SECOND], name)
   }
 })
@@ -38,13 +37,13 @@ test('the answer of a gateway without an answer from the LMS counts as no answer
 })
 
 test('other 5xx answers are failures of the LMS itself', () => {
-  assert.equal(judgeOther(answerOf(exchangeOf('enrollment-allowed', 'malformed key')), endpoint).failure.status, 500)
+  assert.equal(judgeOther(answerOf(exchangeOf('enrollment-allowed', 'malformed key'))).failure.status, 500)
   for (const status of [500, 501, 505, 599]) assert.equal(judge(status, '<html>').kind, 'server_error')
   for (const status of [200, 204, 418]) assert.equal(judge(status, { any: 'thing' }).kind, 'server_error')
 })
 
 test('if a page answers instead of an API, the message names the setting', () => {
-  const unknown = judgeOther(answerOf(exchangeOf('bulk-enroll-off', 'an unknown API path')), endpoint).failure
+  const unknown = judgeOther(answerOf(exchangeOf('bulk-enroll-off', 'an unknown API path'))).failure
   assert.equal(unknown.kind, 'misconfigured')
   assert.match(unknown.message, /^There is no .*\(404\): LERNITO_LMS_URL must be the LMS's address, not Studio's$/)
   // Django's answer to a host that isn't in ALLOWED_HOSTS.
@@ -58,7 +57,7 @@ test('if a page answers instead of an API, the message names the setting', () =>
 })
 
 test('a redirect is not followed, and the message names its target', () => {
-  const recorded = judgeOther(answerOf(exchangeOf('enrollment-allowed', 'no trailing slash')), endpoint).failure
+  const recorded = judgeOther(answerOf(exchangeOf('enrollment-allowed', 'no trailing slash'))).failure
   assert.equal(recorded.kind, 'misconfigured')
   assert.doesNotMatch(recorded.message, / to http/)
   const secure = judge(301, '', { location: 'https://user:pw@lms.example.org/api/x?token=1' })
@@ -66,18 +65,9 @@ test('a redirect is not followed, and the message names its target', () => {
 })
 
 test('a 401 is about the token, and a 403 about the permissions of the service user', () => {
-  assert.equal(
-    judgeOther(answerOf(exchangeOf('oauth', 'call with a garbage JWT')), endpoint).failure.kind,
-    'unauthorized',
-  )
-  assert.equal(
-    judgeOther(answerOf(exchangeOf('oauth', 'call with no authorization')), endpoint).failure.kind,
-    'unauthorized',
-  )
-  const plain = judgeOther(
-    answerOf(exchangeOf('throttle', 'non-staff: the 41st call within a minute')),
-    endpoint,
-  ).failure
+  assert.equal(judgeOther(answerOf(exchangeOf('oauth', 'call with a garbage JWT'))).failure.kind, 'unauthorized')
+  assert.equal(judgeOther(answerOf(exchangeOf('oauth', 'call with no authorization'))).failure.kind, 'unauthorized')
+  const plain = judgeOther(answerOf(exchangeOf('throttle', 'non-staff: the 41st call within a minute'))).failure
   assert.equal(plain.kind, 'misconfigured')
   assert.match(plain.message, /LERNITO_LMS_CLIENT_ID a staff user/)
 })
@@ -97,9 +87,9 @@ test('the message of a failure is one safe line of at most 300 characters', () =
     'a\\u000d\\u000ab\\u202ec\\u2028d\\ud800 \\udb40\\udc01',
   )
   for (const text of ['x'.repeat(10_000), '\n'.repeat(10_000), '😀'.repeat(10_000)]) {
-    const { message } = failed({ kind: 'refused', endpoint, status: 400, message: text }).failure
+    const { message } = failed({ kind: 'refused', endpoint: '/heartbeat', status: 400, message: text }).failure
     assert.ok(message.length <= 300 && message.isWellFormed())
     assert.match(message, /^\P{C}*$/u)
   }
-  assert.match(notUnderstood(answer(200, '<secret>'), endpoint).failure.message, /^[^<]*200[^<]*$/)
+  assert.match(notUnderstood(answer(200, '<secret>')).failure.message, /^[^<]*200[^<]*$/)
 })

@@ -36,8 +36,8 @@ export function exchangeOf(file: string, name: string): Exchange {
 }
 
 /** A recorded response as the transport gives it. A text body stays as it is: it was a page, or empty. */
-export function answerOf({ response }: Exchange): Answer {
-  return answer(response.status, response.body, response.headers)
+export function answerOf({ request, response }: Exchange): Answer {
+  return { ...answer(response.status, response.body, response.headers), endpoint: request.path }
 }
 
 /** The same, with a JWT of the recorded claims in place of the omitted one. */
@@ -50,6 +50,7 @@ export function answerWithJwt(exchange: Exchange): Answer {
 /** An invented answer. A text body stays as it is; any other body becomes JSON. */
 export function answer(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
   return {
+    endpoint: '/api/some/',
     status,
     retryAfter: headers['retry-after'] ?? null,
     location: headers.location ?? null,

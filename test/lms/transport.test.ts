@@ -42,6 +42,7 @@ test('a request carries its body, its authorization and the name of this program
       location: null,
       text: '{"message":"no"}',
       receivedAt: 1_000,
+      endpoint: '/heartbeat',
     },
   })
   const [seen] = lms.seen

@@ -4,7 +4,7 @@ import { courseListCall } from '../../lms/apis/course-catalogue.ts'
 import { COURSE, courseCall } from '../../lms/apis/courses.ts'
 import { courseEnrollmentListCall, enrollmentCall, enrollmentVersionCall } from '../../lms/apis/enrollment.ts'
 import { allowancesCall } from '../../lms/apis/enrollment-allowed.ts'
-import type { Endpoint, Failure } from '../../lms/client/failure.ts'
+import type { Failure } from '../../lms/client/failure.ts'
 import type { LmsCall } from '../../lms/client/transport.ts'
 import { isInPeriod } from '../../shop/courses/sellable.ts'
 import { type Check, check, type Facts, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
@@ -28,7 +28,7 @@ export async function call<T>(of: {
 }
 
 /** The problem with an LMS that answers its heartbeat, but not this call. */
-export function unreachedCall({ obstacle, code }: Unreached, endpoint: Endpoint): Problem {
+export function unreachedCall({ obstacle, code }: Unreached, endpoint: string): Problem {
   if (obstacle === 'timeout') return problem('call.timeout', { endpoint })
   return problem('call.failed', { message: `The connection ends without an answer from ${endpoint} (${code})` })
 }

@@ -11,6 +11,8 @@ const CONNECT_SHARE = 0.75
 export interface ProbeRequest {
   readonly method: LmsRequest['method'] | 'OPTIONS'
   readonly url: string
+  /** The route, if it is one of the LMS's API. */
+  readonly endpoint?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: { readonly contentType: string; readonly text: string } | null
 }
@@ -48,7 +50,7 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
     maxResponseSize: MAX_ANSWER_BYTES,
   })
 
-  const probe: Probe = async ({ method, url, body = null, headers: further = {} }) => {
+  const probe: Probe = async ({ method, url, endpoint = '', body = null, headers: further = {} }) => {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(callMs)])
     const headers: Record<string, string> = {
       accept: 'application/json',
@@ -64,7 +66,7 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
         ok: true,
         proof: headerOf(response, PROOF_HEADER),
         clock: clockOf(headerOf(response, 'date'), (sentAt + receivedAt) / 2),
-        answer: await readAnswer({ response, receivedAt }),
+        answer: await readAnswer({ response, endpoint, receivedAt }),
       }
     } catch (error) {
       return timeout.aborted ? { ok: false, obstacle: 'timeout', code: 'no answer in time' } : unreached(codeOf(error))

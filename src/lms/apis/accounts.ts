@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { caseless } from '../../sale/course-key.ts'
 import type { LmsAccount } from '../../sale/line.ts'
-import { type Answer, hasShape, jsonOf, notStaff, notUnderstood, readOk } from '../client/answer.ts'
-import { type Endpoint, failed, type Judged, oneLine, succeeded } from '../client/failure.ts'
+import { type Answer, hasShape, jsonOf, judgeOk, notStaff, notUnderstood } from '../client/answer.ts'
+import { failed, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { groupsThatFit, PATH_BYTES } from './enrollment.ts'
 
@@ -72,13 +72,12 @@ export const accountCall = (of: { email: string }): LmsCall<Account> => ({
     if (answer.status === 404) {
       if (answer.text === '') return succeeded({ status: 'unknown' })
       if (hasShape(answer, 404, retired)) return succeeded({ status: 'retired' })
-      if (jsonOf(answer) !== undefined) return notUnderstood(answer, ENDPOINT)
+      if (jsonOf(answer) !== undefined) return notUnderstood(answer)
     }
-    const read = readOk(answer, ENDPOINT, accounts)
-    if (!read.ok) return read
-    const [{ email, is_active: isActive, ...account }] = read.value
-    if (!isSameAddress(email, of.email)) return succeeded({ status: 'other_account', address: maskAddress(email) })
-    return succeeded({ status: isActive ? 'active' : 'inactive', ...account })
+    return judgeOk(answer, accounts, ([{ email, is_active: isActive, ...account }]): Account => {
+      if (!isSameAddress(email, of.email)) return { status: 'other_account', address: maskAddress(email) }
+      return { status: isActive ? 'active' : 'inactive', ...account }
+    })
   },
 })
 
@@ -105,13 +104,12 @@ export const accountByIdCall = (of: KnownAccount): LmsCall<AccountById> => ({
   ...getRequest(ENDPOINT, { query: { lms_user_id: String(of.id) } }),
   judge: (answer) => {
     if (answer.status === 404 && answer.text === '') return succeeded({ status: 'gone' })
-    const read = readOk(answer, ENDPOINT, byId)
-    if (!read.ok) return read
-    const [{ id, username, email: address }] = read.value
-    if (id !== of.id) return notUnderstood(answer, ENDPOINT)
-    if (isRetiredAddress(address)) return succeeded({ status: 'retired', id, username, address })
-    const isKnown = of.username === undefined || of.username === username
-    return succeeded(isKnown ? { status: 'registered', id, username, address } : { status: 'gone' })
+    return judgeOk(answer, byId, ([{ id, username, email: address }]): AccountById | undefined => {
+      if (id !== of.id) return undefined
+      if (isRetiredAddress(address)) return { status: 'retired', id, username, address }
+      const isKnown = of.username === undefined || of.username === username
+      return isKnown ? { status: 'registered', id, username, address } : { status: 'gone' }
+    })
   },
 })
 
@@ -143,16 +141,13 @@ const namesakeRequest = (emails: readonly string[]): LmsRequest =>
  */
 function judgeNamesakes(answer: Answer, emails: readonly string[]): Judged<ReadonlySet<string>> {
   if (answer.status === 404 && answer.text === '') return succeeded(new Set())
-  const read = readOk(answer, ENDPOINT, namesakes)
-  if (!read.ok) return read
-  const taken = read.value.flatMap(({ username, email }) =>
-    takenFor(username, emails).filter((one) => !isSameAddress(one, email)),
-  )
-  return succeeded(new Set(taken))
+  const takenBy = ({ username, email }: z.infer<typeof namesakes>[number]): string[] =>
+    takenFor(username, emails).filter((one) => !isSameAddress(one, email))
+  return judgeOk(answer, namesakes, (accounts) => new Set(accounts.flatMap(takenBy)))
 }
 
 /** No slash at the end: with one, the LMS has no such page (recorded: 'search_emails with a trailing slash'). */
-const SEARCH_ENDPOINT: Endpoint = '/api/user/v1/accounts/search_emails'
+const SEARCH_ENDPOINT = '/api/user/v1/accounts/search_emails'
 
 /** The most addresses in a call: 65 ms of the LMS's time (recorded: costs-lists.json). */
 export const SEARCH_ADDRESSES = 1000
@@ -179,33 +174,31 @@ export function searchEmailsCall({ emails }: { emails: readonly string[] }): Lms
   if (emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
   return {
     ...jsonRequest({ endpoint: SEARCH_ENDPOINT, body: { emails }, changes: false }),
-    judge: (answer) => judgeSearch(answer, { emails }),
+    judge: (answer) => judgeSearch(answer, emails),
   }
 }
 
 /** The answer has another order than the call, and no trace of unknown addresses. */
-function judgeSearch(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts> {
-  const { status } = answer
-  if (status === 404) {
-    const message = notStaff(answer, SEARCH_ENDPOINT)
-    return failed({ kind: 'misconfigured', endpoint: SEARCH_ENDPOINT, status, message })
-  }
-  const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
-  if (!read.ok) return read
-  const byKey = new Map(read.value.map(({ email, ...account }) => [caseless(email), account]))
+function judgeSearch(answer: Answer, emails: readonly string[]): Judged<FoundAccounts> {
+  if (answer.status === 404) return failed({ kind: 'misconfigured', ...answer, message: notStaff(answer) })
+  return judgeOk(answer, foundAccounts, (accounts) => foundOf(accounts, emails))
+}
+
+function foundOf(accounts: z.infer<typeof foundAccounts>, emails: readonly string[]): FoundAccounts {
+  const byKey = new Map(accounts.map(({ email, ...account }) => [caseless(email), account]))
   const found = new Map<string, LmsAccount>()
-  for (const email of asked.emails) {
+  for (const email of emails) {
     const account = byKey.get(caseless(email))
     if (account !== undefined) found.set(email, account)
   }
-  const requested = new Set(asked.emails.map(caseless))
-  const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(caseless(email)))
+  const requested = new Set(emails.map(caseless))
+  const strangers = accounts.map(({ email }) => email).filter((email) => !requested.has(caseless(email)))
   // The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
   // any address that has no account.
   const others = new Map<string, string>()
-  const unknown = asked.emails.filter((email) => !found.has(email))
+  const unknown = emails.filter((email) => !found.has(email))
   for (const stranger of strangers) {
     for (const email of takenFor(stranger, unknown)) others.set(email, maskAddress(stranger))
   }
-  return succeeded({ accounts: found, others })
+  return { accounts: found, others }
 }

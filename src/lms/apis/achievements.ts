@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { type Answer, hasShape, lmsTime, notUnderstood, readOk } from '../client/answer.ts'
-import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import { hasShape, judgeOk, lmsTime } from '../client/answer.ts'
+import { succeeded } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 import { type PeopleOfCourse, type PersonInCourse, peopleRequests } from './enrollment.ts'
 
-const GRADES_ENDPOINT: Endpoint = '/api/grades/v1/section_grades_breakdown/'
-const GRADE_ENDPOINT: Endpoint = '/api/grades/v1/courses/{course}/'
-const CERTIFICATE_ENDPOINT: Endpoint = '/api/certificates/v0/certificates/{username}/courses/{course}/'
+const GRADES_ENDPOINT = '/api/grades/v1/section_grades_breakdown/'
+const GRADE_ENDPOINT = '/api/grades/v1/courses/{course}/'
+const CERTIFICATE_ENDPOINT = '/api/certificates/v0/certificates/{username}/courses/{course}/'
 
 /**
  * The people of a call, and of a page: what the LMS puts on one by itself. It would take 100 names, but computes the grade
@@ -44,18 +44,11 @@ export const groupsForGrades = LIST.groups
  */
 export const gradesCall = (of: PeopleOfCourse): LmsCall<ReadonlyMap<string, Grade>> => ({
   ...LIST.request(of),
-  judge: (answer) => {
-    const read = readOk(answer, GRADES_ENDPOINT, page)
-    if (!read.ok) return read
-    const { results } = read.value
-    const isAsked = results.every(
-      ({ username, course_id: course }) => of.usernames.includes(username) && course === of.course,
-    )
-    if (!isAsked) return notUnderstood(answer, GRADES_ENDPOINT)
-    return succeeded(
-      new Map(results.map(({ username, passed, current_grade: percent }) => [username, { passed, percent }])),
-    )
-  },
+  judge: (answer) =>
+    judgeOk(answer, page, ({ results }) => {
+      if (!results.every((row) => of.usernames.includes(row.username) && row.course_id === of.course)) return undefined
+      return new Map(results.map(({ username, passed, current_grade: percent }) => [username, { passed, percent }]))
+    }),
 })
 
 /**
@@ -66,13 +59,15 @@ export const gradeCall = (of: PersonInCourse): LmsCall<Grade | null> => ({
   ...getRequest(GRADE_ENDPOINT, { at: { course: courseInPath(of.course) }, query: { username: of.username } }),
   judge: (answer) => {
     if (hasShape(answer, 404, refusal)) return succeeded(null)
-    const read = readOk(answer, GRADE_ENDPOINT, one)
-    if (!read.ok) return read
-    const [{ username, course_id: course, passed, percent }] = read.value
-    if (username !== of.username || course !== of.course) return notUnderstood(answer, GRADE_ENDPOINT)
-    return succeeded({ passed, percent: Math.floor(percent * 100) })
+    return judgeOk(answer, one, ([row]) =>
+      isAbout(of, row) ? { passed: row.passed, percent: Math.floor(row.percent * 100) } : undefined,
+    )
   },
 })
+
+/** Whether the LMS answers about the person and the course that were asked for. */
+const isAbout = (asked: PersonInCourse, row: { readonly username: string; readonly course_id: string }): boolean =>
+  row.username === asked.username && row.course_id === asked.course
 
 /**
  * The certificate of a person in a course.
@@ -108,16 +103,18 @@ export const certificateCanNameUser = (username: string): boolean =>
 export function certificateCall(of: PersonInCourse): LmsCall<Certificate> {
   if (!certificateCanNameUser(of.username)) throw new Error('the LMS has no address for this user name')
   const at = { username: encodeURIComponent(of.username), course: courseInPath(of.course) }
-  return { ...getRequest(CERTIFICATE_ENDPOINT, { at }), judge: (answer) => judgeCertificate(answer, of) }
-}
-
-function judgeCertificate(answer: Answer, asked: PersonInCourse): Judged<Certificate> {
-  if (hasShape(answer, 404, noCertificate)) return succeeded({ status: 'none' })
-  if (hasShape(answer, 404, hidden)) return succeeded({ status: 'unclear' })
-  const read = readOk(answer, CERTIFICATE_ENDPOINT, certificate)
-  if (!read.ok) return read
-  const { username, course_id: course, status, is_passing: isPassing, download_url: url, created_date } = read.value
-  if (username !== asked.username || course !== asked.course) return notUnderstood(answer, CERTIFICATE_ENDPOINT)
-  if (status === 'downloadable') return succeeded({ status: 'issued', url, createdAt: created_date })
-  return succeeded({ status: isPassing ? 'unclear' : 'invalid' })
+  return {
+    ...getRequest(CERTIFICATE_ENDPOINT, { at }),
+    judge: (answer) => {
+      if (hasShape(answer, 404, noCertificate)) return succeeded({ status: 'none' })
+      if (hasShape(answer, 404, hidden)) return succeeded({ status: 'unclear' })
+      return judgeOk(answer, certificate, (row): Certificate | undefined => {
+        if (!isAbout(of, row)) return undefined
+        const { status, is_passing: isPassing, download_url: url, created_date: createdAt } = row
+        return status === 'downloadable'
+          ? { status: 'issued', url, createdAt }
+          : { status: isPassing ? 'unclear' : 'invalid' }
+      })
+    },
+  }
 }

@@ -110,13 +110,13 @@ export function identifiersOf({ emails }: { readonly emails: readonly string[] }
 }
 
 /**
- * What an answer says about the people of a call, by the rows of each course; null if it leaves out one of them, or if any
- * result is of a kind that was never recorded.
+ * What an answer says about the people of a call, by the rows of each course; undefined if it leaves out one of them, or if
+ * any result is of a kind that was never recorded.
  */
 export function batchAnswer(
   { emails }: Pick<BatchCall, 'emails'>,
   rowsOf: ReadonlyMap<string, readonly PersonRow[]>,
-): BatchAnswer | null {
+): BatchAnswer | undefined {
   const asked = new Set(emails)
   const words = new Map<string, string>()
   const results = new Map<string, Map<string, PersonResult>>()
@@ -125,12 +125,12 @@ export function batchAnswer(
     const found = new Map<string, PersonResult>()
     for (const row of rows) {
       const result = resultOf(row)
-      if (result === null) return null
+      if (result === null) return undefined
       if (row.kind === 'error') proof = false
       if (row.kind === 'error' && row.words !== null) words.set(row.identifier, row.words)
       if (asked.has(row.identifier)) found.set(row.identifier, result)
     }
-    if (found.size < asked.size) return null
+    if (found.size < asked.size) return undefined
     results.set(course, found)
   }
   return { proof, words, results }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type Answer, judgeAvailable, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
-import { failed, type Judged, succeeded } from '../client/failure.ts'
+import { type Answer, jsonOf, judgeAvailable, judgeOk, judgeOther } from '../client/answer.ts'
+import { failed, type Judged } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { type BatchAnswer, type BatchCall, batchAnswer, identifiersOf, people } from './batch-answer.ts'
 
@@ -22,10 +22,7 @@ const bulk = z.object({
  * Asks whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] on (recorded: bulk-enroll.json, 'GET, no authorization';
  * bulk-enroll-off.json, 'GET, when the flag is off, …'). Needs no authorization, so it doesn't count against the throttle.
  */
-export const BULK_AVAILABLE: LmsCall<boolean> = {
-  ...getRequest(ENDPOINT),
-  judge: (answer) => judgeAvailable(answer, ENDPOINT),
-}
+export const BULK_AVAILABLE: LmsCall<boolean> = { ...getRequest(ENDPOINT), judge: judgeAvailable }
 
 /**
  * Enrolls every person in every course. With auto_enroll, that gives people without an account an allowance, or repairs
@@ -47,11 +44,10 @@ export function bulkEnrollCall(of: BulkCall): LmsCall<BatchAnswer> {
 /** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
 export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BatchAnswer> {
   if (answer.status === 400) return judgeRefusal(answer)
-  const read = readOk(answer, ENDPOINT, bulk)
-  if (!read.ok) return read
-  const answered = new Map(Object.entries(read.value.courses))
-  const judged = batchAnswer(call, new Map(call.courses.map((key) => [key, answered.get(key)?.results ?? []])))
-  return judged === null ? notUnderstood(answer, ENDPOINT) : succeeded(judged)
+  return judgeOk(answer, bulk, ({ courses }) => {
+    const answered = new Map(Object.entries(courses))
+    return batchAnswer(call, new Map(call.courses.map((key) => [key, answered.get(key)?.results ?? []])))
+  })
 }
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })
@@ -61,11 +57,11 @@ const badCourses = z.object({ courses: z.array(z.string()).min(1) })
  * The message goes into the delivery of each person in the call, so an address in it would be shown to the others.
  */
 function judgeRefusal(answer: Answer): Judged<never> {
-  const read = readAs(answer, ENDPOINT, badCourses)
-  if (!read.ok) return judgeOther(answer, ENDPOINT)
-  const complaint = read.value.courses.join('; ')
+  const read = badCourses.safeParse(jsonOf(answer))
+  if (!read.success) return judgeOther(answer)
+  const complaint = read.data.courses.join('; ')
   const message = complaint.includes('@')
     ? 'bulk_enroll refuses the course, in a message that names a person'
     : complaint
-  return failed({ kind: 'refused', endpoint: ENDPOINT, status: answer.status, message })
+  return failed({ kind: 'refused', ...answer, message })
 }

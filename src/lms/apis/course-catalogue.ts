@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import { canBeCourse } from '../../sale/course-key.ts'
 import { lmsTime, readOk } from '../client/answer.ts'
-import type { Endpoint } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseKey } from './courses.ts'
 
-const LIST: Endpoint = '/api/courses/v1/courses/'
+const LIST = '/api/courses/v1/courses/'
 
 const NAME_MAX = 255
 const time = z.number().nullable()
@@ -65,7 +64,7 @@ export function courseListCall(of: {
 }): LmsCall<z.output<typeof page>> {
   const { username, pageSize, page: number = 1 } = of
   const query = { username, page_size: String(pageSize), ...(number > 1 ? { page: String(number) } : {}) }
-  return { ...getRequest(LIST, { query }), judge: (answer) => readOk(answer, LIST, page) }
+  return { ...getRequest(LIST, { query }), judge: (answer) => readOk(answer, page) }
 }
 
 /** A `start_type` of `empty` is a start that nobody has set (recorded: sequence.json, 68). */

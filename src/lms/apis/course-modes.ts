@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { lmsTime, readOk } from '../client/answer.ts'
-import type { Endpoint } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
-const ENDPOINT: Endpoint = '/api/course_modes/v1/courses/{course}/'
+const ENDPOINT = '/api/course_modes/v1/courses/{course}/'
 
 /** The course modes without a price, in the LMS's own order of preference. A person may have paid for any other. */
 export const FREE_MODES: readonly string[] = ['audit', 'honor']
@@ -55,5 +54,5 @@ const modes = z.array(
  */
 export const addedModesCall = (of: { course: string }): LmsCall<readonly CourseMode[]> => ({
   ...getRequest(ENDPOINT, { at: { course: courseInPath(of.course) } }),
-  judge: (answer) => readOk(answer, ENDPOINT, modes),
+  judge: (answer) => readOk(answer, modes),
 })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { canBeCourse, courseIdentity, parentOfCcx } from '../../sale/course-key.ts'
 import { hasShape, readOk } from '../client/answer.ts'
-import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import { type Judged, succeeded } from '../client/failure.ts'
 import type { Ask } from '../client/token.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 
@@ -36,7 +36,7 @@ export const courseCall = <Found>(of: {
   shape: z.ZodType<Found>
 }): LmsCall<Found | null> => ({
   ...getRequest(ENDPOINT, { at: { course: courseInPath(of.key) }, query: { username: of.username } }),
-  judge: (answer) => (hasShape(answer, 404, missing) ? succeeded(null) : readOk(answer, ENDPOINT, of.shape)),
+  judge: (answer) => (hasShape(answer, 404, missing) ? succeeded(null) : readOk(answer, of.shape)),
 })
 
 /**
@@ -72,7 +72,7 @@ export async function lookUpCourse<Found extends Course>(from: {
   return isBroken(again) ? succeeded(null) : again
 }
 
-const MODES_ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'
+const MODES_ENDPOINT = '/api/enrollment/v1/course/{course}'
 
 const details = z
   .object({ course_modes: z.array(z.object({ slug: z.string() })) })
@@ -85,5 +85,5 @@ const missingModes = z.object({ message: z.string().startsWith('No course found'
  */
 export const courseModesCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
   ...getRequest(MODES_ENDPOINT, { at: { course: courseInPath(of.course) } }),
-  judge: (answer) => (hasShape(answer, 400, missingModes) ? succeeded(null) : readOk(answer, MODES_ENDPOINT, details)),
+  judge: (answer) => (hasShape(answer, 400, missingModes) ? succeeded(null) : readOk(answer, details)),
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { hasShape, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
+import { hasShape, judgeOk, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
 import { succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress, type KnownAccount, maskAddress } from './accounts.ts'
@@ -52,7 +52,9 @@ export function userOfAllowance(allowances: readonly Allowance[], course: string
   return other !== null || usedBy === null ? null : { id: usedBy }
 }
 
-const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
+const allowances = z.array(
+  z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() }),
+)
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
 const message = z.object({ message: z.string() })
 
@@ -65,11 +67,11 @@ export const allowCall = (of: { email: string; course: string }): LmsCall<'creat
   ...jsonRequest({ endpoint: ENDPOINT, body: { email: of.email, course_id: of.course, auto_enroll: true } }),
   judge: (answer) => {
     if (answer.status === 201) {
-      const read = readAs(answer, ENDPOINT, created)
+      const read = readAs(answer, created)
       if (!read.ok) return read
-      return read.value.course_id === of.course ? succeeded('created') : notUnderstood(answer, ENDPOINT)
+      return read.value.course_id === of.course ? succeeded('created') : notUnderstood(answer)
     }
-    return hasShape(answer, 409, message) ? succeeded('exists') : judgeOther(answer, ENDPOINT)
+    return hasShape(answer, 409, message) ? succeeded('exists') : judgeOther(answer)
   },
 })
 
@@ -79,17 +81,14 @@ export const allowCall = (of: { email: string; course: string }): LmsCall<'creat
  */
 export const allowancesCall = (of: { email: string }): LmsCall<readonly Allowance[]> => ({
   ...getRequest(ENDPOINT, { query: { email: of.email } }),
-  judge: (answer) => {
-    const read = readOk(answer, ENDPOINT, z.array(allowance))
-    if (!read.ok) return read
-    return succeeded(
-      read.value.map(({ email, course_id, auto_enroll, user = null }) => {
+  judge: (answer) =>
+    judgeOk(answer, allowances, (found) =>
+      found.map(({ email, course_id, auto_enroll, user = null }) => {
         const other = isSameAddress(email, of.email) ? null : maskAddress(email)
         const usedBy = typeof user === 'number' ? user : null
         return { course: course_id, autoEnroll: auto_enroll, used: user !== null, usedBy, other }
       }),
-    )
-  },
+    ),
 })
 
 /**
@@ -100,6 +99,6 @@ export const disallowCall = (of: { email: string; course: string }): LmsCall<boo
   ...jsonRequest({ method: 'DELETE', endpoint: ENDPOINT, body: { email: of.email, course_id: of.course } }),
   judge: (answer) => {
     if (answer.status === 204) return succeeded(true)
-    return hasShape(answer, 404, message) ? succeeded(false) : judgeOther(answer, ENDPOINT)
+    return hasShape(answer, 404, message) ? succeeded(false) : judgeOther(answer)
   },
 })

@@ -1,6 +1,15 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeAvailable, lmsTime, notStaff, notUnderstood, readOk } from '../client/answer.ts'
-import { type Endpoint, failed, type Judged, succeeded } from '../client/failure.ts'
+import {
+  type Answer,
+  jsonOf,
+  judgeAvailable,
+  judgeOk,
+  lmsTime,
+  notStaff,
+  notUnderstood,
+  readOk,
+} from '../client/answer.ts'
+import { failed, type Judged, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
@@ -35,10 +44,10 @@ const enrollment = common.extend({
  * Asks whether the LMS has a version of the enrollment API (recorded: enrollment-v1.json, 'no authorization';
  * lms-next/next.json, 'v2: no authorization'). Needs no authorization, so it isn't throttled.
  */
-export function enrollmentVersionCall(version: 1 | 2): LmsCall<boolean> {
-  const endpoint = version === 1 ? ENROLL_ENDPOINT : V2_ENDPOINT
-  return { ...getRequest(endpoint), judge: (answer) => judgeAvailable(answer, endpoint) }
-}
+export const enrollmentVersionCall = (version: 1 | 2): LmsCall<boolean> => ({
+  ...getRequest(version === 1 ? ENROLL_ENDPOINT : V2_ENDPOINT),
+  judge: judgeAvailable,
+})
 
 /** One person in one course. */
 export interface PersonInCourse {
@@ -56,11 +65,10 @@ export const enrollmentCall = (of: PersonInCourse): LmsCall<Enrollment | null> =
   }),
   judge: (answer) => {
     if (answer.status === 200 && answer.text === '') return succeeded(null)
-    const read = readOk(answer, READ_ENDPOINT, enrollment)
-    if (!read.ok) return read
-    const { user, is_active: active, mode, created, course_details: course } = read.value
-    if (user !== of.username || course.course_id !== of.course) return notUnderstood(answer, READ_ENDPOINT)
-    return succeeded({ active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) })
+    return judgeOk(answer, enrollment, ({ user, is_active: active, mode, created, course_details: course }) => {
+      if (user !== of.username || course.course_id !== of.course) return undefined
+      return { active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) }
+    })
   },
 })
 
@@ -116,24 +124,23 @@ const changeCall = (of: PersonInCourse, change: Change): LmsCall<Changed> => ({
  */
 function judgeChange(answer: Answer, asked: PersonInCourse & Change): Judged<Changed> {
   const { status } = answer
-  const endpoint: Endpoint = ENROLL_ENDPOINT
   // Recorded: enrollment-v1.json, 'enrol another person as a non-staff application'. Staff never get a bare 404.
   if (status === 404 && answer.text === '') {
-    return failed({ kind: 'misconfigured', endpoint, status, message: notStaff(answer, endpoint) })
+    return failed({ kind: 'misconfigured', ...answer, message: notStaff(answer) })
   }
   const message = refusalOf(answer, asked)
-  if (message !== null) return failed({ kind: 'refused', endpoint, status, message })
-  const read = readOk(answer, endpoint, enrollment)
+  if (message !== null) return failed({ kind: 'refused', ...answer, message })
+  const read = readOk(answer, enrollment)
   if (!read.ok) return read
   const { user, is_active: active, mode, course_details: course } = read.value
   // An LMS ignores a field that it doesn't know, and enrolls the caller if it finds no user
   // (recorded: enrollment-v1.json, 'neither user nor e-mail: the caller is enrolled').
   if (user !== asked.username) {
     const message = 'The LMS enrolled a different user than requested: this service does not support its version'
-    return failed({ kind: 'misconfigured', endpoint, status, message })
+    return failed({ kind: 'misconfigured', ...answer, message })
   }
   const isAsked = course.course_id === asked.course && active === (asked.is_active ?? active)
-  return isAsked ? succeeded({ active, mode }) : notUnderstood(answer, endpoint)
+  return isAsked ? succeeded({ active, mode }) : notUnderstood(answer)
 }
 
 const refusal = z.object({ message: z.string() })
@@ -210,7 +217,7 @@ export interface PeopleOfCourse {
  * @param of.most how many people a call may have
  * @param of.query what it has besides them
  */
-export function peopleRequests(of: { endpoint: Endpoint; most: number; query?: Readonly<Record<string, string>> }) {
+export function peopleRequests(of: { endpoint: string; most: number; query?: Readonly<Record<string, string>> }) {
   const { endpoint, most, query = {} } = of
   const requestOf = ({ course, usernames }: PeopleOfCourse): LmsRequest =>
     getRequest(endpoint, { query: { course_id: course, username: usernames.join(','), ...query } })
@@ -240,12 +247,10 @@ export const groupsForCourseList = LIST.groups
  */
 export const courseEnrollmentListCall = (of: PeopleOfCourse): LmsCall<readonly EnrollmentRow[]> => ({
   ...LIST.request(of),
-  judge: (answer) => {
-    const read = readOk(answer, LIST_ENDPOINT, page)
-    if (!read.ok) return read
-    const rows = read.value.results
-    const names = new Set(of.usernames)
-    const isAsked = rows.every(({ username, course }) => names.has(username) && course === of.course)
-    return isAsked ? succeeded(rows) : notUnderstood(answer, LIST_ENDPOINT)
-  },
+  judge: (answer) =>
+    judgeOk(answer, page, ({ results }) =>
+      results.every(({ username, course }) => of.usernames.includes(username) && course === of.course)
+        ? results
+        : undefined,
+    ),
 })

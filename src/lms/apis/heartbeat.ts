@@ -17,7 +17,7 @@ const heartbeat = z
  */
 export const HEARTBEAT: LmsCall<true> = {
   ...getRequest(ENDPOINT),
-  judge: (answer) => readOk(answer, ENDPOINT, heartbeat),
+  judge: (answer) => readOk(answer, heartbeat),
 }
 
 /** Whether the LMS is up, by its heartbeat. One that is kept from this service, as by a firewall, shows no outage. */

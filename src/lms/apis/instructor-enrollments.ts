@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { canBeCourse } from '../../sale/course-key.ts'
-import { type Answer, hasShape, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
-import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import { type Answer, hasShape, jsonOf, judgeOk, judgeOther } from '../client/answer.ts'
+import { type Judged, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
 import { type BatchAnswer, type BatchCall, batchAnswer, identifiersOf, people } from './batch-answer.ts'
 import { courseInPath } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
-const ENDPOINT: Endpoint = '/api/instructor/v2/courses/{course}/enrollments/modify'
+const ENDPOINT = '/api/instructor/v2/courses/{course}/enrollments/modify'
 /** The LMS looks at the authorization first, so any key of the right form will do (recorded: 'a placeholder key …'). */
 const PLACEHOLDER = 'course-v1:x+y+z'
 
@@ -45,7 +45,7 @@ export const MODIFY_AVAILABLE: LmsCall<boolean> = {
     const { status } = answer
     if (status === 401 && jsonOf(answer) !== undefined) return succeeded(true)
     if (status >= 400 && status < 500 && status !== 429) return succeeded(false)
-    return judgeOther(answer, ENDPOINT)
+    return judgeOther(answer)
   },
 }
 
@@ -73,14 +73,12 @@ export function modifyCall(of: ModifyCall): LmsCall<BatchAnswer | null> {
  */
 export function judgeModify(answer: Answer, call: ModifyCall): Judged<BatchAnswer | null> {
   if (hasShape(answer, 404, missing)) return succeeded(null)
-  const read = readOk(answer, ENDPOINT, modified)
-  if (!read.ok) return read
-  const { results: rows } = read.value
   const emails = identifiersOf(call)
-  // An answer in another order was never recorded: it would give people the results of others.
-  const isInOrder =
-    rows.length === emails.length && rows.every((row, i) => isSameAddress(row.identifier, emails[i] ?? ''))
-  const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
-  const judged = isInOrder ? batchAnswer(call, new Map([[call.course, named]])) : null
-  return judged === null ? notUnderstood(answer, ENDPOINT) : succeeded(judged)
+  return judgeOk(answer, modified, ({ results: rows }) => {
+    // An answer in another order was never recorded: it would give people the results of others.
+    const isInOrder =
+      rows.length === emails.length && rows.every((row, i) => isSameAddress(row.identifier, emails[i] ?? ''))
+    const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
+    return isInOrder ? batchAnswer(call, new Map([[call.course, named]])) : undefined
+  })
 }

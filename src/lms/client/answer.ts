@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import { originOf } from '../../service/lib/outgoing-call.ts'
-import { type Endpoint, type Failed, failed, type Judged, succeeded } from './failure.ts'
+import { type Failed, failed, type Judged, succeeded } from './failure.ts'
 
 /** A complete answer of the LMS. */
 export interface Answer {
+  /** The route that was called: see Failure. */
+  readonly endpoint: string
   readonly status: number
   /** Headers as sent, or null if absent. */
   readonly retryAfter: string | null
@@ -36,14 +38,26 @@ function explanationOf(answer: Answer): string | null {
 }
 
 /** The answer's JSON if it has the recorded shape. Ignores other fields. Any other shape is never a success. */
-export function readAs<T>(answer: Answer, endpoint: Endpoint, shape: z.ZodType<T>): Judged<T> {
+export function readAs<T>(answer: Answer, shape: z.ZodType<T>): Judged<T> {
   const read = shape.safeParse(jsonOf(answer))
-  return read.success ? succeeded(read.data) : notUnderstood(answer, endpoint)
+  return read.success ? succeeded(read.data) : notUnderstood(answer)
 }
 
 /** The same of an answer with status 200. Any other status is judged by judgeOther. */
-export function readOk<T>(answer: Answer, endpoint: Endpoint, shape: z.ZodType<T>): Judged<T> {
-  return answer.status === 200 ? readAs(answer, endpoint, shape) : judgeOther(answer, endpoint)
+export function readOk<T>(answer: Answer, shape: z.ZodType<T>): Judged<T> {
+  return answer.status === 200 ? readAs(answer, shape) : judgeOther(answer)
+}
+
+/** What `resultOf` makes of such an answer; undefined if it is about something else than was asked. */
+export function judgeOk<T, Value>(
+  answer: Answer,
+  shape: z.ZodType<T>,
+  resultOf: (read: T) => Value | undefined,
+): Judged<Value> {
+  const read = readOk(answer, shape)
+  if (!read.ok) return read
+  const value = resultOf(read.value)
+  return value === undefined ? notUnderstood(answer) : succeeded(value)
 }
 
 /** Whether an answer has this status and shape, by which the LMS says that it lacks something. */
@@ -53,27 +67,27 @@ export const hasShape = (answer: Answer, status: number, shape: z.ZodType): bool
 /**
  * Judges whether the LMS has an API, by the answer to a call without authorization: it asks for that, or has no such page.
  */
-export function judgeAvailable(answer: Answer, endpoint: Endpoint): Judged<boolean> {
+export function judgeAvailable(answer: Answer): Judged<boolean> {
   if (answer.status === 401) return succeeded(true)
   if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
-  return judgeOther(answer, endpoint)
+  return judgeOther(answer)
 }
 
 /** A time in an answer, in ms since 1970. */
 export const lmsTime = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
 /** An answer with a status or shape that was never recorded. It proves nothing. */
-export function notUnderstood(answer: Answer, endpoint: Endpoint): Failed {
-  const message = `The LMS gave an answer that this version does not understand (${answer.status} from ${endpoint})`
-  return failed({ kind: 'server_error', endpoint, status: answer.status, message })
+export function notUnderstood({ endpoint, status }: Answer): Failed {
+  const message = `The LMS gave an answer that this version does not understand (${status} from ${endpoint})`
+  return failed({ kind: 'server_error', endpoint, status, message })
 }
 
 /**
  * Judges an answer that isn't the expected one and says nothing about a person or course. These rules are the same for
  * every endpoint. Each API file first checks for the answers that were recorded for its own endpoint.
  */
-export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
-  const { status } = answer
+export function judgeOther(answer: Answer): Failed {
+  const { endpoint, status } = answer
   const fail = (kind: Failed['failure']['kind'], message: string, retryAfterMs: number | null = null) =>
     failed({ kind, endpoint, status, message, retryAfterMs })
 
@@ -89,7 +103,7 @@ export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
   // An API answers an error in JSON. An HTML page or an empty answer comes from something else
   // (recorded: bulk-enroll-off.json, 'an unknown API path'), such as a firewall that answers 403.
   const isApi = jsonOf(answer) !== undefined
-  if (status === 403 && isApi) return fail('misconfigured', notStaff(answer, endpoint))
+  if (status === 403 && isApi) return fail('misconfigured', notStaff(answer))
   if (status === 404 && !isApi) {
     return fail(
       'misconfigured',
@@ -103,13 +117,13 @@ export function judgeOther(answer: Answer, endpoint: Endpoint): Failed {
       `The call did not get through to the LMS's API (${status} from ${endpoint}): ${remedy}`,
     )
   }
-  return notUnderstood(answer, endpoint)
+  return notUnderstood(answer)
 }
 
 /** The message for a 403, and for the 404 that some endpoints give instead: the cause and what to do. */
-export function notStaff(answer: Answer, endpoint: Endpoint): string {
+export function notStaff({ endpoint, status }: Answer): string {
   const remedy = 'make the user of the OAuth application LERNITO_LMS_CLIENT_ID a staff user in the LMS'
-  return `The LMS does not let our service user do this (${answer.status} from ${endpoint}): ${remedy}`
+  return `The LMS does not let our service user do this (${status} from ${endpoint}): ${remedy}`
 }
 
 function redirected(answer: Answer): string {
@@ -119,9 +133,12 @@ function redirected(answer: Answer): string {
 }
 
 /** Reads a response of undici to its end. `receivedAt` is when its headers arrived, in ms since 1970. */
-export async function readAnswer(of: { response: Dispatcher.ResponseData; receivedAt: number }): Promise<Answer> {
-  const { response, receivedAt } = of
+export async function readAnswer(
+  of: Pick<Answer, 'endpoint' | 'receivedAt'> & { response: Dispatcher.ResponseData },
+): Promise<Answer> {
+  const { response, endpoint, receivedAt } = of
   return {
+    endpoint,
     status: response.statusCode,
     retryAfter: headerOf(response, 'retry-after'),
     location: headerOf(response, 'location'),

@@ -54,7 +54,7 @@ export function judgeGrant(
 ): Judged<z.output<typeof granted>> {
   if (answer.status === 429) {
     const message = 'The LMS limits the token requests from this address (429)'
-    return failed({ ...judgeOther(answer, TOKEN_ENDPOINT).failure, message })
+    return failed({ ...judgeOther(answer).failure, message })
   }
   const error = oauthError(answer)
   if (error === null && (answer.status === 401 || answer.status === 403)) {
@@ -65,7 +65,7 @@ export function judgeGrant(
     const settings = `${application}_CLIENT_ID with ${application}_CLIENT_SECRET`
     return misconfigured(answer, `The LMS does not know ${settings} (invalid_client)`)
   }
-  return error === null ? readOk(answer, TOKEN_ENDPOINT, granted) : refusal(error)
+  return error === null ? readOk(answer, granted) : refusal(error)
 }
 
 /** The claims of a JWT, unverified: the LMS itself sent it to us. undefined if the text isn't a JWT. */
@@ -177,7 +177,7 @@ export function judgeToken(answer: Answer): Judged<Token> {
     )
   }
   const claimed = userClaims.safeParse(claimsOf(value))
-  if (!claimed.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
+  if (!claimed.success || seconds === undefined) return notUnderstood(answer)
   const { preferred_username: username, administrator = null, email_verified: active = null } = claimed.data
   return succeeded({ value, username, administrator, active, lifeMs: seconds * 1000 })
 }

@@ -1,11 +1,12 @@
 import { Pool } from 'undici'
 import { CONNECT_TIMEOUT_MS, connectionCause, connectionOptions, USER_AGENT } from '../../service/lib/outgoing-call.ts'
 import { type Answer, readAnswer } from './answer.ts'
-import { type Endpoint, failed, type Judged, neverSent, succeeded } from './failure.ts'
+import { failed, type Judged, neverSent, succeeded } from './failure.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
-  readonly endpoint: Endpoint
+  /** The route, see Failure. */
+  readonly endpoint: string
   /** The encoded path below LERNITO_LMS_URL, with its query. */
   readonly path: string
   readonly body: { readonly contentType: string; readonly text: string } | null
@@ -20,7 +21,7 @@ export interface LmsCall<T> extends LmsRequest {
 
 /** One HTTP request, for log and metrics. `status` is null if no answer came. */
 export interface Call {
-  readonly endpoint: Endpoint
+  readonly endpoint: string
   readonly method: LmsRequest['method']
   readonly status: number | null
   readonly ms: number
@@ -63,14 +64,11 @@ const KEEP_SLOT_MS = 60_000
 type Texts = Readonly<Record<string, string>>
 
 /** The path of an endpoint. `at`: encoded values for the {names} in it. */
-const pathOf = (endpoint: Endpoint, at: Texts): string =>
+const pathOf = (endpoint: string, at: Texts): string =>
   endpoint.replace(/\{(\w+)\}/g, (blank, name: string) => at[name] ?? blank)
 
 /** A request that reads. `at`: encoded values for the {names} in the endpoint. */
-export function getRequest(
-  endpoint: Endpoint,
-  { at = {}, query = {} }: { at?: Texts; query?: Texts } = {},
-): LmsRequest {
+export function getRequest(endpoint: string, { at = {}, query = {} }: { at?: Texts; query?: Texts } = {}): LmsRequest {
   const [path, search] = [pathOf(endpoint, at), new URLSearchParams(query).toString()]
   return { method: 'GET', endpoint, path: search === '' ? path : `${path}?${search}`, body: null, changes: false }
 }
@@ -78,7 +76,7 @@ export function getRequest(
 /** A request with a JSON body. `changes`: true if absent. */
 export function jsonRequest(of: {
   method?: 'POST' | 'DELETE'
-  endpoint: Endpoint
+  endpoint: string
   at?: Texts
   body: object
   changes?: false
@@ -112,7 +110,7 @@ export function createTransport(from: TransportOptions) {
       const headers = headersOf(request, authorization)
       const path = prefix + request.path
       const response = await pool.request({ method, path, headers, body: body?.text ?? null, signal })
-      outcome = succeeded(await readAnswer({ response, receivedAt: now() }))
+      outcome = succeeded(await readAnswer({ response, endpoint, receivedAt: now() }))
     } catch (error) {
       const reason = timeout.aborted
         ? `no complete answer within ${timeoutMs / 1000} s`
