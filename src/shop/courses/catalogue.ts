@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { CatalogueRow, Db } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import { closestCourse } from './closest-course.ts'
-import { courseOfLms, obstacles, type ReasonCode } from './sellable.ts'
+import { courseOfLms, obstacles } from './sellable.ts'
 
 /** The only row of the table. */
 export const CATALOGUE = 'lms'
@@ -17,24 +17,25 @@ const past = z.object({
 /** How a sold course was before it last changed. */
 export type Past = Readonly<z.infer<typeof past>>
 
+/** `was`: null if no change is known. */
 const course = courseOfLms.extend({
   /** Why it should not have been sold when the catalogue was stored; null if it could be. */
-  obstacle: obstacles.nullable(),
-  /** null: no change is known. */
+  reason: obstacles.nullable(),
   was: past.nullable(),
 })
 /** A course of the LMS, as the catalogue keeps it. */
 export type Course = Readonly<z.infer<typeof course>>
 
 /** A course that was sold and that the LMS doesn't have. `name`: that of the time when it had it. */
-const missingCourse = z.object({ key: z.string(), name: z.string().nullable(), was: past.nullable() })
-
+const missingCourse = z.object({
+  key: z.string(),
+  name: z.string().nullable(),
+  modes: z.null(),
+  reason: z.literal('missing'),
+  was: past.nullable(),
+})
 /** What is known of a course that the LMS has, or that was sold and that it doesn't have. */
-export interface Known extends Readonly<z.infer<typeof missingCourse>> {
-  readonly reason: ReasonCode | null
-  /** Whether the LMS was asked for its modes. */
-  readonly asked: boolean
-}
+export type Known = Course | Readonly<z.infer<typeof missingCourse>>
 
 const contents = z.object({ courses: z.array(course).readonly(), missing: z.array(missingCourse).readonly() })
 /** What the LMS has told about its courses, by key. */
@@ -79,21 +80,19 @@ const COMPARED_MAX = 200
 
 /** The same contents, in which courses can be found. */
 function indexed(of: Contents) {
-  const courses = new Map(of.courses.map((course) => [courseIdentity(course.key), course]))
-  const missing = new Map(of.missing.map((one) => [courseIdentity(one.key), one]))
-  const find = (key: string): Course | undefined => courses.get(courseIdentity(key))
+  const all = new Map<string, Known>([...of.missing, ...of.courses].map((one) => [courseIdentity(one.key), one]))
+  const known = (key: string): Known | null => all.get(courseIdentity(key)) ?? null
+  const find = (key: string): Course | undefined => {
+    const one = known(key)
+    return one === null || one.reason === 'missing' ? undefined : one
+  }
   const closest = new Map<string, string | null>()
   return {
     ...of,
     /** The course that a key means as the shop may send it: in any letter case, with a branch. */
     find,
     /** What is known of it, also if the LMS doesn't have it; null: nothing. */
-    known: (key: string): Known | null => {
-      const course = find(key)
-      if (course !== undefined) return { ...course, reason: course.obstacle, asked: course.modes !== null }
-      const one = missing.get(courseIdentity(key))
-      return one === undefined ? null : { ...one, reason: 'missing', asked: false }
-    },
+    known,
     /** The key of the course that a key which the LMS doesn't have was probably meant to be; null if none is similar. */
     closest: (key: string): string | null => {
       if (find(key) !== undefined) return null

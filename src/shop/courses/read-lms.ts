@@ -48,7 +48,7 @@ export async function readLms(reading: Reading): Promise<Judged<Read>> {
     const { value } = found
     if (value === 'unknown') continue
     if (value !== 'missing') courses.set(identity, value)
-    else missing.push({ key, name: before.known(key)?.name ?? null })
+    else missing.push({ key, name: before.known(key)?.name ?? null, modes: null, reason: 'missing' })
   }
   return succeeded({ courses: [...courses.values()].sort(byKey), missing: missing.sort(byKey) })
 }

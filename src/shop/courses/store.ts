@@ -57,7 +57,7 @@ export async function storeFailure({ database: { db }, now }: WriteContext, fail
 const insertFirst = (db: Db) => db.insertInto('catalogue').ignore().values(FIRST_ROW).execute()
 
 /** What of a course can change. */
-type Facts = Omit<Known, 'was'>
+type Facts = Pick<Known, 'key' | 'name' | 'modes' | 'reason'>
 interface Change {
   readonly before: Facts
   readonly after: Facts
@@ -69,7 +69,7 @@ interface Change {
  */
 function isFirstAsked(one: Facts, other: Facts): boolean {
   const reasons = [one.reason, other.reason]
-  return one.asked !== other.asked && reasons.includes('no_mode') && !reasons.includes('missing')
+  return (one.modes === null) !== (other.modes === null) && reasons.includes('no_mode') && !reasons.includes('missing')
 }
 
 /**
@@ -91,10 +91,10 @@ function compare(of: Compared, at: number): { readonly after: Contents; readonly
     return { until: at, name: change.before.name, reason: change.before.reason }
   }
   const courses = read.courses.map((course) => {
-    const obstacle = obstacleOf(course, selling)
-    return { ...course, obstacle, was: wasOf({ ...course, reason: obstacle, asked: course.modes !== null }) }
+    const facts = { ...course, reason: obstacleOf(course, selling) }
+    return { ...facts, was: wasOf(facts) }
   })
-  const missing = read.missing.map((one) => ({ ...one, was: wasOf({ ...one, reason: 'missing', asked: false }) }))
+  const missing = read.missing.map((facts) => ({ ...facts, was: wasOf(facts) }))
   return { after: { courses, missing }, changes }
 }
 

@@ -36,7 +36,7 @@ test('2,000 courses are read with 20 calls of the list, and one more for each co
   assert.deepEqual(await callsOf(bench), { [LIST]: 20, [MODES]: 7, [ONE]: 1 })
   const catalogue = await bench.read()
   assert.equal(catalogue.courses.length, 2000)
-  assert.deepEqual(catalogue.missing, [{ key: TYPO, name: null, was: null }])
+  assert.deepEqual(catalogue.missing, [{ key: TYPO, name: null, modes: null, reason: 'missing', was: null }])
   assert.deepEqual(
     catalogue.courses.filter(({ modes }) => modes !== null).map(({ key }) => key),
     sold,
@@ -68,7 +68,7 @@ test('a course has its name, times and modes; a key finds it in any letter case'
     enrollmentEnd: Date.UTC(2026, 0, 15),
     invitationOnly: false,
     modes: [{ slug: 'professional', name: 'professional', price: 100, currency: 'usd', until: Date.UTC(2026, 5, 1) }],
-    obstacle: 'closed', // the clock of the test stands at 31 January
+    reason: 'closed', // the clock of the test stands at 31 January
     was: null,
   })
 })

@@ -130,7 +130,7 @@ test('what is first known of a course that was sold, such as its modes, is no ch
     .where('id', '=', id)
     .execute()
   await refresh()
-  assert.equal((await read()).find(OTHER)?.obstacle, 'no_mode')
+  assert.equal((await read()).find(OTHER)?.reason, 'no_mode')
   assert.deepEqual(await told(), [])
   assert.deepEqual(
     (await readWith(python, other)).map(({ changes }) => changes),
@@ -143,7 +143,7 @@ test('a reading that failed, and a call for one course that failed, tell nothing
   const { db, faults, noFaults, refresh, told, reset, read } = await setUp(t, { first: [paid, other] })
   await faults([{ path: MODES, status: 500 }])
   await refresh()
-  assert.deepEqual((await read()).find(PYTHON)?.obstacle, 'no_mode', 'what was known of its modes stays')
+  assert.deepEqual((await read()).find(PYTHON)?.reason, 'no_mode', 'what was known of its modes stays')
   await reset(worldOf([other]))
   for (const path of [LIST, ONE]) {
     await noFaults()
