@@ -98,6 +98,7 @@ export interface LineRow {
   withdrawal_refund: number | null
   withdrawal_requested_at: number | null
   withdrawal_attempts: number | null
+  withdrawal_called: number | null
   withdrawal_kind: CourseWithdrawal['kind'] | null
   withdrawal_mode: string | null
   withdrawal_why: string | null

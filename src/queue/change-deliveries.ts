@@ -1,5 +1,5 @@
 import type { Db, DeliveryRow, Trx } from '../database/schema.ts'
-import { hasTaken, isTakenOut, isWanted, type Line, lacksMode } from '../sale/line.ts'
+import { isTakenOut, isWanted, type Line, lacksMode, mayHaveTaken } from '../sale/line.ts'
 import type { EventKind } from '../sale/types.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
@@ -94,11 +94,11 @@ export async function readCorrections(
 export const asNew = (line: Line): Line => ({ ...unreported(line), withdrawal: null })
 
 /**
- * Whether a line that starts is sold anew, because the buyer was taken out of its course, if only by an order that is open for
- * another one: what the sale once gave there, such as a paid mode, it then gives again.
+ * Whether a line that starts is sold anew, because the buyer was taken out of its course, or may have been, by an order that
+ * is still open or has failed: what the sale once gave there, such as a paid mode, it then gives again.
  */
 const isSoldAgain = (before: Line, line: Line): boolean =>
-  (isTakenOut(before) || hasTaken(before.withdrawal?.result ?? null)) && isWanted(line)
+  (isTakenOut(before) || mayHaveTaken(before)) && isWanted(line)
 
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? unreported(line) : line)

@@ -159,7 +159,9 @@ export async function insertOrder(
   const lines = before.map((line): Line => {
     if (!hasCourse(courses, line.course)) return line
     const paid = withdrawal.paid || line.withdrawal?.isRefund === true
-    return { ...line, withdrawal: { ...withdrawal, paid, isRefund: isRefund || line.withdrawal?.isRefund === true } }
+    const { called } = line.withdrawal ?? {}
+    const mine = { paid, isRefund: isRefund || line.withdrawal?.isRefund === true, ...(called ? { called } : {}) }
+    return { ...line, withdrawal: { ...withdrawal, ...mine } }
   })
   await storeLines(trx, [{ id, before, lines }])
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()

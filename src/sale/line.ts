@@ -92,6 +92,8 @@ export interface LineWithdrawal {
   readonly endedAt: number | null
   /** Failed attempts. */
   readonly attempts: number
+  /** A call that takes the buyer out of this course was about to be made, or was: only its result tells what came of it. */
+  readonly called?: true
   /** What came of it in this course so far; null: nothing. */
   readonly result: CourseWithdrawal | null
   /** Why the last attempt failed, why the order waits, or why it ended early; '' if it did nothing of this. */
@@ -150,6 +152,10 @@ export function isTakenOut({ withdrawal }: Pick<Line, 'withdrawal'>): boolean {
   if (endedAt === null || result === null || result.kind === 'kept') return false
   return result.kind !== 'nothing' || result.why !== '' || message === ''
 }
+
+/** Whether a withdrawal has made a call that may have taken the buyer out of the course. */
+export const mayHaveTaken = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
+  withdrawal?.called === true && withdrawal.result?.kind !== 'kept'
 
 /**
  * Whether the delivery wants the course. A withdrawal is the newest statement about it, even if it failed; but not if it

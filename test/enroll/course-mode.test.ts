@@ -6,7 +6,6 @@ import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { until } from '../service/process.ts'
-import { holdCalls } from '../service/serving.ts'
 import { addVerified, startSingly } from './singly.ts'
 import { refund } from './withdraw/refunding.ts'
 
@@ -201,29 +200,6 @@ test('a buyer who activated while the course lacked the mode gets it when it is 
   await addVerified(lms, { course: PYTHON, email: NEW, username: 'new' })
   assert.equal((await sell(sale)).status, 200)
   assert.deepEqual((await lms.state()).enrollments, [row(NEW, PYTHON, 'verified', true)])
-})
-
-test('a sale that comes again while its refund is in a call that unenrolls gives the paid mode anew', async (t) => {
-  const hold = holdCalls()
-  const env = { LERNITO_COURSE_MODE: MODES, LERNITO_REFUNDS: 'on' }
-  const { url, lms, sell, log, stop } = await startProduct({ lms: { sleep: hold.sleep }, env })
-  t.after(() => {
-    hold.release()
-    return stop()
-  })
-  const sale = { email: ACTIVE, courseIds: [HONOR] }
-  assert.equal((await sell(sale)).status, 200)
-  await lms.faults([{ path: ENROLL, delayMs: 1, times: 1 }])
-  const refunded = refund({ url, ...sale })
-  await hold.arrived()
-  const again = sell(sale)
-  await until('the repeat', () => log.find(({ event }) => event === 'repeated'))
-  hold.release()
-  assert.deepEqual([(await refunded).status, (await again).status], [200, 200])
-  assert.deepEqual(
-    (await lms.state()).enrollments.filter(({ email, course }) => email === ACTIVE && course === HONOR),
-    [row(ACTIVE, HONOR, 'verified', true)],
-  )
 })
 
 test('one mode for all courses needs no key', async (t) => {

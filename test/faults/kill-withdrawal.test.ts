@@ -8,6 +8,7 @@ import { temporaryFolder, until } from '../service/process.ts'
 import { BULK, sell, startHoldingLms, startServe, UNENROLL } from '../service/serving.ts'
 
 const ALICE = 'alice@example.com'
+const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
@@ -107,6 +108,34 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 600_
     await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
     await serve()
     await until('the end', async () => ((await operations.show(id))?.state === 'withdrawn' ? true : undefined))
+  })
+
+  test('during the call that unenrolls, after the sale came again: the next start gives its paid mode anew', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startHoldingLms(t)
+    const env = { LERNITO_REFUNDS: 'on', LERNITO_COURSE_MODE: 'verified', LERNITO_ANSWER_WITHIN_MS: '0' }
+    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
+    const first = await serve()
+    const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
+    t.after(close)
+    const sale = { url: first.url, email: ALICE, courseIds: [HONOR] }
+    const id = String((await sell(sale))?.headers['x-lernito-delivery'])
+    const enrolled = () => until('enrolled', async () => (await operations.show(id))?.state === 'enrolled' || undefined)
+    await enrolled()
+    await lms.faults([{ method: 'POST', path: UNENROLL, ...once }])
+    await refund(sale)
+    await lms.arrived
+    await sell(sale)
+    first.child.kill('SIGKILL')
+    await first.ended
+    lms.release()
+    await serve()
+    await enrolled()
+    const { enrollments } = await lms.state()
+    assert.deepEqual(
+      enrollments.filter(({ email, course }) => email === ALICE && course === HONOR),
+      [{ email: ALICE, course: HONOR, mode: 'verified', active: true }],
+    )
   })
 
   test('during a call for a sale that is refunded in part: the next start withdraws, and enrolls the rest', async (t) => {

@@ -76,6 +76,7 @@ create table if not exists delivery_lines (
   withdrawal_refund integer,
   withdrawal_requested_at bigint,
   withdrawal_attempts integer,
+  withdrawal_called integer,
   withdrawal_kind varchar(16),
   withdrawal_mode varchar(100),
   withdrawal_why mediumtext,

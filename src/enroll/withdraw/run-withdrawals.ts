@@ -17,6 +17,7 @@ import {
   mayContinue,
   releaseOrder,
   storeBuyers,
+  storeCalled,
 } from '../../queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
@@ -146,6 +147,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       const accounts = newAccounts(order, buyers)
       if (accounts.size > 0) await write(from, (trx) => storeBuyers(trx, { order, accounts }))
     },
+    onTaking: (sent) => write(from, (trx) => storeCalled(trx, { order, sent })),
     lms,
     acquire: (call) =>
       acquireChecked(acquire, async () => {

@@ -16,19 +16,22 @@ export interface AttemptedPerson extends Pick<Attempted, 'results'> {
 /**
  * Takes the buyer of a delivery out of the courses of an order, one after the other, reported or not. Nothing is looked at
  * if no attempt of the delivery can have had an effect.
- * @throws what `acquire` and `onFound` reject with, and ZodError or SyntaxError for an unreadable row
+ * @throws what `acquire`, `onFound` and `onTaking` reject with, and ZodError or SyntaxError for an unreadable row
  */
 export async function withdrawPerson({
-  order: { delivery, lines, taken },
+  order: { delivery, lines },
   keeperOf,
   onFound,
+  onTaking,
   ...context
 }: CallContext & {
-  order: Pick<ClaimedOrder, 'delivery' | 'lines' | 'taken'>
+  order: Pick<ClaimedOrder, 'delivery' | 'lines'>
   /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
   keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
   /** Called with the buyers of the lines, in their order, before the courses are read. Rejects if the order must wait. */
   onFound: (buyers: readonly Pick<Buyer, 'account' | 'given' | 'movedTo'>[]) => Promise<void>
+  /** Called before the calls that take the buyer out of a course, with its key as it was sent. */
+  onTaking: (sent: string) => Promise<void>
 }): Promise<AttemptedPerson> {
   const { email } = readRequest(delivery.request ?? 'null')
   const results = new Map<string, CourseWithdrawal>()
@@ -47,9 +50,8 @@ export async function withdrawPerson({
       continue
     }
     const wasEnrolled = result === 'enrolled'
-    const onTaken = (): void => void taken.add(sent)
-    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid, onTaken }
-    const withdrawn = await withdrawCourse({ ...context, ...order })
+    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid }
+    const withdrawn = await withdrawCourse({ ...context, ...order, onTaking: () => onTaking(sent) })
     if (withdrawn.ok) results.set(sent, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return { results, failure: withdrawn.failure }
     else results.set(sent, { kind: 'kept', mode: null, why: withdrawn.failure.message })
@@ -66,8 +68,8 @@ interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
   readonly wasEnrolled: boolean
   /** Whether to take away a paid course mode too. */
   readonly paid: boolean
-  /** Called when the LMS has said that the person is out: what follows may end early. */
-  readonly onTaken: () => void
+  /** Called before the calls that take the person out, which may end early. */
+  readonly onTaking: () => Promise<void>
 }
 
 const STILL_THERE = failed({
@@ -102,9 +104,9 @@ export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseW
   const isAllowed = allowance !== null && mayStillEnroll(allowance)
   const mode = enrollment?.mode ?? null
   if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
+  await order.onTaking()
   const failure = await takeOut(order, read.value.key ?? order.course, { isActive, isAllowed })
   if (failure !== null) return { ok: false, failure }
-  order.onTaken()
   return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '', ...moved })
 }
 

@@ -36,8 +36,6 @@ export interface ClaimedOrder {
    * too. So no sale to such an address is attempted between what the order reads and what it changes.
    */
   readonly others: Set<string>
-  /** The courses that this attempt has taken the buyer out of, by the key as it was sent. */
-  readonly taken: Set<string>
   readonly holds: Replicas['holds']
 }
 
@@ -71,7 +69,7 @@ export async function claimOrder({
       const open = taken.has(person) ? await readUnchanged(trx, one) : undefined
       return { result: open, kept: open === undefined ? new Set() : taken }
     })
-    if (claimed !== undefined) return { ...claimed, person, others: new Set(), taken: new Set(), holds }
+    if (claimed !== undefined) return { ...claimed, person, others: new Set(), holds }
   }
   return null
 }
@@ -129,23 +127,20 @@ export async function storeBuyers(
  * Ends the holds of an order in a transaction. false if that of the buyer was this replica's no more. `isLate`: its last
  * call got no answer, see Holds.end. What wants the opposite of the order then waits, so the call can undo nothing.
  */
-export async function endHolds(trx: Trx, order: ClaimedOrder, { isLate }: { isLate: boolean }): Promise<boolean> {
-  const isOurs = (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
-  if (isOurs && order.taken.size > 0) await sellAnew(trx, order)
-  return isOurs
-}
+export const endHolds = async (trx: Trx, order: ClaimedOrder, { isLate }: { isLate: boolean }): Promise<boolean> =>
+  (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
 
-/** If the sale came again during the order, its courses that this attempt has taken are sold anew: see isSoldAgain. */
-async function sellAnew(trx: Trx, { taken, delivery: { id } }: ClaimedOrder): Promise<void> {
+/**
+ * Stores that an order is about to call the LMS to take the buyer out of a course. Ask mayContinue after it, right before the
+ * call: a sale that comes again either comes before, and stops the order, or finds this. It is then sold anew even if nobody
+ * learns what came of the call: see isSoldAgain.
+ * @param of.sent the course key as it was sent
+ */
+export async function storeCalled(trx: Trx, { order, sent }: { order: ClaimedOrder; sent: string }): Promise<void> {
+  const { id } = order.delivery
   await lockDelivery({ trx }, id)
-  const [{ lines: before = [] } = {}] = await linesOf(trx, [id])
-  const isAnew = ({ sent, withdrawal }: Line): boolean => taken.has(sent) && withdrawal === null
-  if (!before.some(isAnew)) return
-  const lines = before.map((line) => (isAnew(line) ? { ...line, account: null } : line))
-  await storeLines(trx, [{ id, before, lines }])
-  // An attempt that was read before must not begin: see markBegun.
-  const queued = trx.updateTable('deliveries').where('id', '=', id).where('state', '=', 'queued')
-  await queued.set((eb) => ({ due_at: eb('due_at', '+', 1) })).execute()
+  const line = trx.updateTable('delivery_lines').where('delivery_id', '=', id).where('sent', '=', sent)
+  await line.where('withdrawal_id', '=', order.id).set({ withdrawal_called: 1 }).execute()
 }
 
 /**

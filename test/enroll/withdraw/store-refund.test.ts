@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { asNew, lockDelivery, markHandled, startAgain } from '../../../src/queue/change-deliveries.ts'
 import { orderWithdrawal } from '../../../src/queue/withdraw.ts'
-import { claimOrder, releaseOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { claimOrder, storeCalled } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import { worstOf } from '../../../src/queue/withdrawals/withdrawal.ts'
@@ -274,30 +274,30 @@ test('an operator’s withdrawal leaves another sale alone that comes again just
   )
 })
 
-test('a sale that comes again while a refund is open gives anew what that has taken away, and not what it has left', async (t) => {
-  const bench = await setUp(t)
-  const sale = accepted(arrival({ email: EMAIL, courseIds: [A, B] }))
-  const { id } = only(await bench.store.write([sale]))
-  const account = { id: 7, username: 'ada' }
-  const outcome = { courses: { [A]: 'enrolled', [B]: 'enrolled' }, reason: null } as const
-  await bench.store.write([
-    settled({ ...retry(id, 0), dueAt: null, outcome, accounts: { [A]: account, [B]: account } }),
-  ])
-  await storeRefund(bench.context, refundOf(A, B))
-  const order = await claimOrder(bench)
-  assert.ok(order)
-  const results = new Map([[A, { kind: 'unenrolled', mode: 'verified', why: '' } as const]])
-  const changed = { attempts: 1, attempted: { results, message: 'no answer' } }
-  await bench.db
-    .transaction()
-    .execute((trx) => releaseOrder(trx, { order, dueAt: START + 5000, isLate: false, changed }))
-  order.holds.ended([order.person])
-  await bench.store.write([sale])
-  assert.deepEqual(
-    (await linesIn(bench.db, id)).map((line) => line.account),
-    [null, account],
-  )
-})
+for (const isInPlace of [false, true]) {
+  const what = isInPlace ? 'a refund is open in the place of a withdrawal' : 'a refund is open'
+  test(`a sale that comes again while ${what} gives anew what may have been taken away, and no other course`, async (t) => {
+    const bench = await setUp(t)
+    const sale = accepted(arrival({ email: EMAIL, courseIds: [A, B] }))
+    const { id } = only(await bench.store.write([sale]))
+    const account = { id: 7, username: 'ada' }
+    const outcome = { courses: { [A]: 'enrolled', [B]: 'enrolled' }, reason: null } as const
+    await bench.store.write([
+      settled({ ...retry(id, 0), dueAt: null, outcome, accounts: { [A]: account, [B]: account } }),
+    ])
+    if (isInPlace) await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+    else await storeRefund(bench.context, refundOf(A, B))
+    const order = await claimOrder(bench)
+    assert.ok(order)
+    await bench.db.transaction().execute((trx) => storeCalled(trx, { order, sent: A }))
+    if (isInPlace) await storeRefund(bench.context, refundOf(A, B))
+    await bench.store.write([sale])
+    assert.deepEqual(
+      (await linesIn(bench.db, id)).map((line) => line.account),
+      [null, account],
+    )
+  })
+}
 
 test('a replay of what has failed of a sale leaves the refunded course alone, and a replay of all gives it back', async (t) => {
   const { store, context, operations, db } = await setUp(t)

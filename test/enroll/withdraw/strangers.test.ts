@@ -75,7 +75,7 @@ const UNKNOWN = {
   course: DEMO,
   wasEnrolled: false,
   paid: true,
-  onTaken: () => {},
+  onTaking: async () => {},
 } as const
 
 test('a buyer who activates an account before the allowance is deleted is not taken for withdrawn', async (t) => {
