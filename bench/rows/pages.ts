@@ -22,7 +22,7 @@ export const pages: Row = {
     const sqlite = await filledSqlite({ folder: join(stage.folder, 'sqlite'), ...AMOUNT })
     const onSqlite = await timesOfPages(stage, sqlite)
     sqlite.remove()
-    const mariaDb = await startMariaDb()
+    const mariaDb = await startMariaDb({ parent: stage.folder })
     try {
       const filled = await filledMariaDb({ folder: join(stage.folder, 'mariadb'), mariaDb, ...AMOUNT })
       const onMariaDb = await timesOfPages(stage, filled)
