@@ -1,12 +1,12 @@
 import { fill, TEXTS } from '../console/layout/texts.ts'
 import { listAll, type Shown, type Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
+import type { TimelineEvent } from '../operators/find/timeline.ts'
 import { type StateCounts, totalOf } from '../operators/reports/counts.ts'
-import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../queue/withdrawals/withdrawal.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { resultsOf } from '../sale/line.ts'
-import { DELIVERY_STATES, type DeliveryEvent, EVENTS } from '../sale/types.ts'
+import { DELIVERY_STATES, EVENTS } from '../sale/types.ts'
 import {
   describeAchievements,
   describeOutcome,
@@ -159,14 +159,12 @@ const show = command({
     return withOperations(async (opened) => {
       const { operations } = opened
       const shown = await needDelivery(opened, id)
-      // The answers to the shop are printed by themselves.
-      const timeline = (await operations.timeline(shown.id)).map(({ answer: _answer, ...event }) => event)
-      const answers = await operations.answers(shown.id)
+      const timeline = await operations.timeline(shown.id)
       const body = Buffer.from(shown.body).toString()
-      if (values.json) printJson({ ...withoutInternals(shown), body, timeline, answers })
+      if (values.json) printJson({ ...withoutInternals(shown), body, timeline })
       else {
         const outage = shown.state === 'queued' ? await outageText(opened) : null
-        process.stdout.write(describe({ shown, body, timeline, answers, outage }))
+        process.stdout.write(describe({ shown, body, timeline, outage }))
       }
       return 0
     })
@@ -191,11 +189,10 @@ function withoutInternals(shown: Shown) {
 function describe(of: {
   shown: Shown
   body: string
-  timeline: readonly DeliveryEvent[]
-  answers: GivenAnswers
+  timeline: readonly TimelineEvent[]
   outage: string | null
 }): string {
-  const { shown, body, timeline, answers, outage } = of
+  const { shown, body, timeline, outage } = of
   const { request, reason, lines, unreadable } = shown
   const [checkedAt] = lines.flatMap(({ standing }) => standing?.checkedAt ?? []).sort()
   const facts: [string, string | null][] = [
@@ -225,24 +222,11 @@ function describe(of: {
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))
   const events = timeline.map((event) => [timeText(event.at), EVENTS[event.kind].name, eventText(event)])
-  return [rows, describeAnswers(answers), events]
-    .map((part) => columns(part))
-    .filter((text) => text !== '')
-    .join('\n')
+  return `${columns(rows)}\n${columns(events)}`
 }
 
 const source = ({ source: from, form }: Shown): [string, string][] =>
   from === 'shop' ? [['signed text', formText(form)]] : [['source', from]]
-
-function describeAnswers({ first, omitted, last }: GivenAnswers): string[][] {
-  const line = ({ at, to, status, ms }: GivenAnswer): string[] => [
-    timeText(at),
-    status === null ? 'hung up' : `answered ${status}`,
-    `to ${REQUEST_WORDS[to]}, after ${ms} ms`,
-  ]
-  const gap = omitted === 0 ? [] : [['...', `${omitted} more`, '']]
-  return [...first.map(line), ...gap, ...last.map(line)]
-}
 
 /** The progress of a withdrawal. */
 function describeOrder({ by, isRefund, endedAt, dueAt, result }: Withdrawal): string {
@@ -252,9 +236,16 @@ function describeOrder({ by, isRefund, endedAt, dueAt, result }: Withdrawal): st
   return `${from}, ${when}${found}`
 }
 
-/** What an event of a timeline says beside its kind, and who caused it. */
-const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): string =>
-  plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', '))
+/** What an event of a timeline says beside its kind, who caused it, and what the shop was answered. */
+function eventText({ detail, actor, answer }: TimelineEvent): string {
+  const answered =
+    answer === undefined
+      ? ''
+      : `${answer.status === null ? 'the sender hung up' : `answered ${answer.status}`} after ${answer.ms} ms`
+  return plain(
+    [detailText(detail), actor === null ? '' : `by ${actor}`, answered].filter((text) => text !== '').join(', '),
+  )
+}
 
 export const deliveries = commandGroup({
   name: 'deliveries',

@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Availability } from '../database/availability.ts'
-import type { Db, Trx } from '../database/schema.ts'
+import type { Trx } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
-import type { EventKind } from '../sale/types.ts'
 import { isUnreachable } from '../service/lib/errors.ts'
 import type { WriteContext } from './events.ts'
 
@@ -11,18 +10,6 @@ import type { WriteContext } from './events.ts'
 const PENDING_MAX = 10_000
 /** One statement has at most this many answers. */
 const CHUNK = 100
-/** How many of the first answers are shown, and how many of the last. */
-const SHOWN = 20
-
-/** The events that record a request of the shop. */
-const ANSWERED_EVENTS = ['received', 'repeated', 'withdrawal_requested'] as const satisfies readonly EventKind[]
-
-/** What these requests were, for readers. */
-export const REQUEST_WORDS = {
-  received: 'the sale',
-  repeated: 'the sale again',
-  withdrawal_requested: 'a refund',
-} as const satisfies Record<(typeof ANSWERED_EVENTS)[number], string>
 
 const answerSchema = z.object({
   at: z.number(),
@@ -37,18 +24,6 @@ const answerSchema = z.object({
  * absent where none is known.
  */
 export type ShopAnswer = Readonly<z.infer<typeof answerSchema>>
-
-/** An answer and the event of the request that it answers. */
-export interface GivenAnswer extends ShopAnswer {
-  readonly to: (typeof ANSWERED_EVENTS)[number]
-}
-
-/** The first and the last answers about a delivery, oldest first. `omitted`: how many between them are left out. */
-export interface GivenAnswers {
-  readonly first: readonly GivenAnswer[]
-  readonly omitted: number
-  readonly last: readonly GivenAnswer[]
-}
 
 /** An event that is stored. */
 export interface EventPlace {
@@ -136,35 +111,9 @@ async function storeChunk(trx: Trx, noted: readonly Noted[]): Promise<void> {
 const keyOf = ({ deliveryId, id }: EventPlace): string => `${deliveryId} ${id}`
 
 /**
- * Returns the first 20 answers that the shop was given about a delivery and the last 20. Without those of the last second
- * and those that a killed process had not stored.
+ * Reads the column `answer` of an event; null if there is none, or if it can't be read. An answer of the last second, and
+ * one that a killed process had not stored, is missing.
  */
-export async function readAnswers({ db, id }: { db: Db; id: string }): Promise<GivenAnswers> {
-  const answered = db
-    .selectFrom('events')
-    .where('delivery_id', '=', id)
-    .where('kind', 'in', ANSWERED_EVENTS)
-    .where('answer', 'is not', null)
-  const rows = answered.select(['id', 'kind', 'answer']).limit(SHOWN)
-  const first = await rows.orderBy('id').execute()
-  const after = first.at(-1)?.id ?? ''
-  if (first.length < SHOWN) return { first: answersOf(first), omitted: 0, last: [] }
-  const last = await rows.where('id', '>', after).orderBy('id', 'desc').execute()
-  const { count } = await answered
-    .where('id', '>', after)
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow()
-  return { first: answersOf(first), omitted: Number(count) - last.length, last: answersOf(last.reverse()) }
-}
-
-const answersOf = (rows: readonly { readonly kind: string; readonly answer: string | null }[]): GivenAnswer[] =>
-  rows.flatMap(({ kind, answer }) => {
-    const to = ANSWERED_EVENTS.find((one) => one === kind)
-    const read = readAnswer(answer)
-    return to === undefined || read === null ? [] : [{ to, ...read }]
-  })
-
-/** Reads the column `answer` of an event; null if there is none, or if it can't be read. */
 export function readAnswer(text: string | null): ShopAnswer | null {
   try {
     return text === null ? null : answerSchema.parse(JSON.parse(text))

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
 import { forget } from '../../src/operators/changes/forget.ts'
-import { createShopAnswers, readAnswers } from '../../src/queue/shop-answers.ts'
+import { timeline } from '../../src/operators/find/timeline.ts'
+import { createShopAnswers } from '../../src/queue/shop-answers.ts'
 import type { Written } from '../../src/queue/store.ts'
 import { AppError } from '../../src/service/lib/errors.ts'
 import { plansOf } from '../database/dialects.ts'
@@ -25,14 +26,8 @@ async function setUpAnswers(t: TestContext) {
     answers.note({ events: events.slice(0, 1), at: clock.at + 5, status, ms: 5 })
     return id
   }
-  const statuses = async (id: string) => {
-    const { first, omitted, last } = await readAnswers({ db, id })
-    return [
-      ...first.map(({ status }) => status),
-      ...(omitted === 0 ? [] : [`+${omitted}`]),
-      ...last.map((one) => one.status),
-    ]
-  }
+  const statuses = async (id: string) =>
+    (await timeline(db, id)).flatMap(({ answer }) => (answer === undefined ? [] : [answer.status]))
   return { ...bench, guard, answers, fault, sell, statuses }
 }
 
@@ -42,24 +37,14 @@ test('an answer is stored with the event of its webhook, and adds no row', async
   assert.equal(await sell(null), id)
   assert.deepEqual(await statuses(id), [])
   await answers.flush()
-  assert.deepEqual(await readAnswers({ db, id }), {
-    first: [
-      { to: 'received', at: START + 1005, status: 500, ms: 5 },
-      { to: 'repeated', at: START + 2005, status: null, ms: 5 },
+  assert.deepEqual(
+    (await timeline(db, id)).map(({ kind, answer }) => [kind, answer]),
+    [
+      ['received', { at: START + 1005, status: 500, ms: 5 }],
+      ['repeated', { at: START + 2005, status: null, ms: 5 }],
     ],
-    omitted: 0,
-    last: [],
-  })
+  )
   assert.equal((await rows('events')).length, 2)
-})
-
-test('of many answers about a delivery, the first 20 and the last 20 are read', async (t) => {
-  const { answers, sell, statuses } = await setUpAnswers(t)
-  const all = Array.from({ length: 250 }, (_, i) => 200 + i)
-  let id = ''
-  for (const status of all) id = await sell(status)
-  await answers.flush()
-  assert.deepEqual(await statuses(id), [...all.slice(0, 20), '+210', ...all.slice(-20)])
 })
 
 test('an answer about a delivery that was erased meanwhile leaves no trace', async (t) => {
@@ -102,7 +87,7 @@ test('storing and reading answers finds each event by the primary key', async (t
     const answers = createShopAnswers({ context: { ...context, database: { ...database, db: noting } }, guard })
     answers.note({ events, at: START, status: STATUS, ms: 5 })
     await answers.flush()
-    await readAnswers({ db: noting, id: written[0]?.id ?? '' })
+    await timeline(noting, written[0]?.id ?? '')
   })
   assert.ok(plans.some(({ sql: text }) => /^update/.test(text)))
   for (const { sql: text, plan } of plans) {

@@ -9,7 +9,6 @@ import { replay, replayOne } from '../../queue/replay.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { personOf } from '../../queue/rows.ts'
-import { readAnswers } from '../../queue/shop-answers.ts'
 import { orderWithdrawal, readOtherSales } from '../../queue/withdraw.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
@@ -63,8 +62,6 @@ function finding(parts: Parts) {
     list: read(list),
     show: read(show),
     timeline: read(timeline),
-    /** What the shop was answered about a delivery. */
-    answers: read((db, id: string) => readAnswers({ db, id })),
     person: read(person),
     buyerOf: read(buyerOf),
     boughtAs: read(boughtAs),

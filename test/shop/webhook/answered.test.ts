@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { after, describe, test } from 'node:test'
-import type { GivenAnswer } from '../../../src/queue/shop-answers.ts'
 import { resultsOf } from '../../../src/sale/line.ts'
 import { operator, readable, startWithConsole } from '../../console/harness.ts'
 import { operationsOn } from '../../enroll/withdraw/withdrawing.ts'
@@ -23,10 +22,12 @@ after(async () => {
 })
 
 /** The answers about a delivery, once there are `count`. */
-const answersOf = (id: string, count: number): Promise<readonly GivenAnswer[]> =>
+const answersOf = (id: string, count: number) =>
   until(`${count} answers`, async () => {
-    const { first } = await operations.answers(id)
-    return first.length >= count ? first : undefined
+    const answers = (await operations.timeline(id)).flatMap(({ kind, answer }) =>
+      answer ? [{ to: kind, ...answer }] : [],
+    )
+    return answers.length >= count ? answers : undefined
   })
 const given = async (id: string, count: number) => (await answersOf(id, count)).map(({ to, status }) => [to, status])
 const sold = async (of: { email: string; courseIds?: readonly string[] }): Promise<string> =>
@@ -122,15 +123,14 @@ test('the console and the command line show the answers to the shop', async () =
   )
   const env = { LERNITO_DATABASE_URL: url }
   const shown = await run({ args: ['deliveries', 'show', id], env })
-  assert.match(shown.stdout, /^20\S+ \S+Z +answered 200 +to the sale, after \d+ ms\n/m)
+  assert.match(shown.stdout, /^20\S+ \S+Z +Received +.*, answered 200 after \d+ ms$/m)
   const json = await run({ args: ['deliveries', 'show', id, '--json'], env })
-  const { answers, timeline } = JSON.parse(json.stdout)
-  assert.deepEqual([answers.first.length, answers.first[0].status, answers.omitted, answers.last], [1, 200, 0, []])
-  assert.deepEqual(Object.keys(timeline[0]).includes('answer'), false)
+  const [received] = JSON.parse(json.stdout).timeline
+  assert.deepEqual([received.kind, received.answer.status], ['received', 200])
 })
 
 test('the answers of the last second are stored when the service stops', async () => {
   const id = await sold({ email: 'last@example.com' })
   await product.stop({ keep: true })
-  assert.equal((await operations.answers(id)).first.length, 1)
+  assert.equal((await operations.timeline(id)).filter(({ answer }) => answer).length, 1)
 })
