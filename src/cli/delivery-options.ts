@@ -2,7 +2,7 @@ import type { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { type DeliveryFilter, filterSchema } from '../operators/find/filter.ts'
 import { DELIVERY_STATES } from '../sale/types.ts'
-import { usageError } from './command.ts'
+import { choiceIn, usageError } from './command.ts'
 import { plain } from './plain.ts'
 
 /** The options that select deliveries, shared by several commands. */
@@ -25,14 +25,13 @@ type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
  */
 export function readFilter(of: { values: FilterValues; search?: string; now: number }): DeliveryFilter {
   const { values, search = '', now } = of
-  const { state: states, email, username, course, ended } = values
+  const { email, username, course, ended } = values
+  const states = values.state?.map((state) => choiceIn('state', state, DELIVERY_STATES))
   const timeOf = (option: 'since' | 'until'): number | undefined =>
     values[option] === undefined ? undefined : readTime({ option, text: values[option], now })
   const find = search.trim() || undefined
   const given = { find, email, username, course, states, ended, from: timeOf('since'), to: timeOf('until') }
-  const read = filterSchema.safeParse(Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined)))
-  if (read.success) return read.data
-  throw usageError(`--state must be one of ${DELIVERY_STATES.join(', ')}.`)
+  return filterSchema.parse(Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined)))
 }
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const

@@ -104,7 +104,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const { command } = await inboxOf(t)
     for (const [args, said] of [
       [[], /deliveries needs a subcommand: /],
-      [['list', '--state', 'done'], /--state must be one of queued, /],
+      [['list', '--state', 'done'], /--state must be one of queued, .*, not done\./],
       [['list', '--since', 'yesterday'], /--since yesterday/],
       [['list', '--since', '2026-02-31'], /--since 2026-02-31 is not valid/],
       [['list', '--until', '2026-01-31 or later'], /--until 2026-01-31 or later is not valid/],
