@@ -12,12 +12,21 @@ test('an endpoint that fails does so since it first did, also after an operator 
   clock.at += 60_000
   await resumeEndpoint(db, clock)
   const resumed = await readEndpoint(db)
-  assert.deepEqual([resumed?.state, resumed?.since, resumed?.probe_at], ['down', began, 0])
+  assert.deepEqual([resumed?.state, resumed?.since], ['down', began])
   await fail()
   assert.equal((await readEndpoint(db))?.since, began)
   await noteAnswer(db, { accepted: true, at: clock.at })
   const answered = await readEndpoint(db)
   assert.deepEqual([answered?.state, answered?.since], ['up', null])
+})
+
+test('the next probe of an endpoint that fails is due when an operator sends again', async (t) => {
+  const { db, clock } = await setUp(t)
+  await openEndpoint(db, 'https://shop.example/events')
+  for (let count = 0; count < 3; count++) await noteFailure(db, { isGone: false, error: 'refused', at: clock.at })
+  clock.at += 10
+  await resumeEndpoint(db, clock)
+  assert.equal((await readEndpoint(db))?.probe_at, clock.at)
 })
 
 test('an endpoint that wanted no more events gets all that wait once an operator sends again', async (t) => {

@@ -37,7 +37,12 @@ export async function openEndpoint(db: Db, url: string): Promise<void> {
  */
 export async function resumeEndpoint(trx: Db, { at }: { at: number }): Promise<void> {
   await endWaits(trx, at)
-  await trx.updateTable('endpoints').set({ probe_at: 0 }).where('name', '=', SHOP).where('state', '=', 'down').execute()
+  await trx
+    .updateTable('endpoints')
+    .set({ probe_at: at })
+    .where('name', '=', SHOP)
+    .where('state', '=', 'down')
+    .execute()
   await trx.updateTable('endpoints').set(START).where('name', '=', SHOP).where('state', '!=', 'down').execute()
 }
 
