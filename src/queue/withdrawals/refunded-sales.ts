@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import { isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
+import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
 import { readDeliveries, type WithLines } from '../lines.ts'
@@ -52,7 +52,10 @@ function addReplacements(of: {
   into: Map<string, string[]>
 }): boolean {
   const { row, next, from, into } = of
-  const [before = [], after = []] = [row, next].map(({ lines }) => lines.map(({ sent }) => sent))
+  const after = next.lines.map(({ sent }) => sent)
+  // What was withdrawn before the correction, and isn't sold again by it, has nothing in its place.
+  const isThere = (line: Line): boolean => isWanted(line) || (line.withdrawal?.id ?? '') > next.id
+  const before = row.lines.filter((line) => isThere(line) || hasCourse(after, line.sent)).map(({ sent }) => sent)
   let isNew = false
   for (const [named, keys] of from) {
     const known = into.get(named) ?? []

@@ -4,9 +4,10 @@ import { replacementsOf } from '../../../src/queue/withdrawals/refunded-sales.ts
 import { DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { refund as post, post as postTo, standard } from './refunding.ts'
-import { startWithOperations } from './withdrawing.ts'
+import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
+const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
 const [ALICE, ERIN] = ['alice@example.com', 'erin@example.com']
 const WRONG = 'alica@example.com'
 const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '5000' }
@@ -24,11 +25,16 @@ const refund = (email: string, courseIds: readonly string[] = [DEMO]) => post({ 
 const access = async () => {
   const { enrollments, allowances } = await lms.state()
   const active = [...enrollments.filter((row) => row.active), ...allowances]
-  const ours = active.filter(({ course }) => course === DEMO || course === PYTHON)
+  const ours = active.filter(({ course }) => [DEMO, PYTHON, CLEAN].includes(course))
   return ours.map(({ email, course }) => `${email} ${course}`).sort()
 }
 /** Corrects a delivery, and waits until the one that replaces it is done. */
-async function corrected(of: { id: string; email?: string; courseIds?: string[] }): Promise<string> {
+async function corrected(of: {
+  id: string
+  email?: string
+  courseIds?: string[]
+  withdraw?: { paid: boolean }
+}): Promise<string> {
   const done = await operations.correct({ withdraw: null, ...of, by: 'alice' })
   if (done.kind !== 'corrected') throw new Error(`not corrected: ${JSON.stringify(done)}`)
   await until('the corrected sale', async () => /enrolled|attention/.test(await stateOf(done.id)) || undefined)
@@ -116,6 +122,39 @@ test('corrections are followed to the end, and what was sold besides is left alo
   assert.deepEqual(await access(), [`${ALICE} ${DEMO}`, `${ERIN} ${PYTHON}`])
   assert.equal(await stateOf(last), 'withdrawn')
   for (const other of others) assert.equal(await stateOf(other), 'enrolled')
+})
+
+test('of a sale that was refunded in part and then corrected, a refund of the rest takes what replaces that', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  assert.equal((await refund(ALICE, [DEMO])).status, 200)
+  const right = await corrected({ id, courseIds: [CLEAN] })
+  assert.equal((await refund(ALICE, [PYTHON])).status, 200)
+  assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
+})
+
+test('a refund that comes again takes nothing that a correction has added since', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  assert.equal((await refund(ALICE, [DEMO])).status, 200)
+  await corrected({ id, courseIds: [PYTHON, CLEAN] })
+  assert.equal((await refund(ALICE, [DEMO])).status, 200)
+  assert.deepEqual(await access(), [`${ALICE} ${CLEAN}`, `${ALICE} ${PYTHON}`])
+})
+
+test('a correction that sells a refunded course again is refunded with it', async () => {
+  const id = await sold(WRONG)
+  assert.equal((await refund(WRONG)).status, 200)
+  const right = await corrected({ id, email: ALICE })
+  assert.equal((await refund(WRONG)).status, 200)
+  assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
+})
+
+test('a refund takes what replaces a course that the correction itself has withdrawn', async () => {
+  const id = await sold(ALICE)
+  const right = await corrected({ id, courseIds: [PYTHON], withdraw: { paid: false } })
+  await ended(product, id)
+  assert.deepEqual(await access(), [`${ALICE} ${PYTHON}`])
+  assert.equal((await refund(ALICE)).status, 200)
+  assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
 })
 
 test('a correction that was taken back makes no endless chain', async () => {
