@@ -241,6 +241,16 @@ test('an allowance that staff deleted doesn’t wait for the buyer’s account',
   assert.doesNotMatch(text, /purchase of \./)
 })
 
+test('the form of a correction names no course that was refunded, so it is not sold again by leaving it there', async () => {
+  const id = await sold('carl@example.com', [DEMO, PYTHON])
+  await settled(id)
+  assert.equal((await refund({ email: 'carl@example.com', courseIds: [DEMO] })).status, 200)
+  const form = await someone.read(`/deliveries/${id}/correct`)
+  assert.match(form, /one in each line course-v1:Lernito\+PY101\+2026 Preview/)
+  const unchanged = await operations.previewCorrection({ id, courseIds: [PYTHON] })
+  assert.equal(unchanged.kind, 'unchanged')
+})
+
 test('a correction that repeats a stored sale has no result before its attempt', async () => {
   const email = 'a9@example.com'
   await person(email)

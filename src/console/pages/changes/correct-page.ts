@@ -3,6 +3,8 @@ import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
+import { hasCourse } from '../../../sale/course-key.ts'
+import { isWanted } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { EnrollmentRequest } from '../../../sale/types.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
@@ -68,18 +70,25 @@ async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<
 }
 
 /** Of a sale that the payload rules refused, the form has what the shop sent, as far as that are texts. */
-function formOfDelivery({ request, body }: Pick<Shown, 'request' | 'body'>): SaleForm {
+function formOfDelivery({ request, body, lines }: Sold): SaleForm {
   const { email = '', courseIds = [] } = request ?? aboutOfBody(body)
-  return { email, courses: courseIds.join('\n') }
+  const withdrawn = lines.filter((line) => !isWanted(line)).map(({ sent }) => sent)
+  const left = courseIds.filter((course) => !hasCourse(withdrawn, course)) // as in Changes
+  return { email, courses: (left.length === 0 ? courseIds : left).join('\n') }
 }
 
+type Sold = Pick<Shown, 'request' | 'body' | 'lines'>
+
 /** A field that is empty or as it was changes nothing, so that the payload keeps what the shop sent there. */
-function changesOf({ request }: Pick<Shown, 'request'>, form: SaleForm): Changes {
+function changesOf(delivery: Sold, form: SaleForm): Changes {
+  const { request } = delivery
   const email = form.email.trim()
   const courseIds = courseIdsOf(form)
   return {
     ...(email === '' || email === request?.email ? {} : { email }),
-    ...(courseIds.length === 0 || courseIds.join('\n') === request?.courseIds.join('\n') ? {} : { courseIds }),
+    ...(courseIds.length === 0 || (request !== null && courseIds.join('\n') === formOfDelivery(delivery).courses)
+      ? {}
+      : { courseIds }),
   }
 }
 
