@@ -29,13 +29,17 @@ export async function joinAsGuest({
     await replicas.findDead()
   }
   await replicas.join()
-  await beat()
-  const timer = setInterval(() => void beat().catch(() => {}), heartbeatMs) // the work itself finds that the database fails
+  let last = beat()
+  await last
+  const timer = setInterval(() => {
+    last = last.then(beat).catch(() => {}) // the work itself finds that the database fails
+  }, heartbeatMs)
   return {
     replicas,
-    leave: () => {
+    leave: async () => {
       clearInterval(timer)
-      return replicas.leave()
+      await last // it could join again
+      await replicas.leave()
     },
   }
 }
