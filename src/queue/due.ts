@@ -1,6 +1,5 @@
 import type { Db } from '../database/schema.ts'
-import { hasCourse } from '../sale/course-key.ts'
-import { isWanted } from '../sale/line.ts'
+import { wantedAmong } from '../sale/line.ts'
 import type { Delivery, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
 import { auditedChange, type EventDraft, type WriteContext } from './events.ts'
@@ -90,10 +89,8 @@ export async function readClaimed({ ids, ...context }: WriteContext & { ids: rea
 /** A delivery without the courses that its buyer is taken out of while it goes on: see continueWithout. */
 function withoutUnwanted(delivery: Delivery): Delivery {
   const { request, lines } = delivery
-  const unwanted = lines.filter((line) => !isWanted(line)).map(({ course }) => course)
-  if (unwanted.length === 0 || request === null) return delivery
-  const courseIds = request.courseIds.filter((sent) => !hasCourse(unwanted, sent))
-  return { ...delivery, request: { ...request, courseIds } }
+  if (request === null) return delivery
+  return { ...delivery, request: { ...request, courseIds: wantedAmong(request.courseIds, lines) } }
 }
 
 const NO_REQUEST: Reason = { code: 'row.unreadable', subject: 'it holds no request' }

@@ -164,7 +164,7 @@ function withdrawalOf(row: LineRow): LineWithdrawal | null {
     dueAt: isOpen ? at : null,
     endedAt: isOpen ? null : at,
     attempts: row.withdrawal_attempts ?? 0,
-    ...(row.withdrawal_called === null ? {} : { called: true }),
+    called: row.withdrawal_called === 1,
     result: kind === null ? null : { kind, ...found, ...rest },
     message: row.withdrawal_message ?? '',
   }
@@ -181,7 +181,7 @@ function withdrawalColumns(order: LineWithdrawal | null) {
     withdrawal_refund: order === null ? null : Number(order.isRefund),
     withdrawal_requested_at: order?.requestedAt ?? null,
     withdrawal_attempts: order?.attempts ?? null,
-    withdrawal_called: order?.called ? 1 : null,
+    withdrawal_called: order === null ? null : Number(order.called),
     withdrawal_kind: result?.kind ?? null,
     withdrawal_mode: result?.mode ?? null,
     withdrawal_why: result?.why ?? null,

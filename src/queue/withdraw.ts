@@ -153,14 +153,14 @@ export async function insertOrder(
     dueAt: at,
     endedAt: null,
     attempts: 0,
+    called: false,
     result: null,
     message: '',
   }
   const lines = before.map((line): Line => {
     if (!hasCourse(courses, line.course)) return line
-    const paid = withdrawal.paid || line.withdrawal?.isRefund === true
-    const { called } = line.withdrawal ?? {}
-    const mine = { paid, isRefund: isRefund || line.withdrawal?.isRefund === true, ...(called ? { called } : {}) }
+    const { isRefund: wasRefund = false, called = false } = line.withdrawal ?? {}
+    const mine = { paid: withdrawal.paid || wasRefund, isRefund: isRefund || wasRefund, called }
     return { ...line, withdrawal: { ...withdrawal, ...mine } }
   })
   await storeLines(trx, [{ id, before, lines }])
@@ -168,7 +168,7 @@ export async function insertOrder(
   const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
   const why = order.note === undefined || order.note === '' ? '' : `: ${order.note.slice(0, NOTE_MAX)}`
   const detail = isRefund ? `refund from the shop: ${from}` : from + why
-  const { result: _result, message: _message, ...common } = withdrawal
+  const { called: _called, result: _result, message: _message, ...common } = withdrawal
   const requested = { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } as const
   return {
     withdrawal: { ...common, deliveryId: id, courses, result: null },

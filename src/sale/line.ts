@@ -1,4 +1,4 @@
-import { courseIdentity, isSameCourse } from './course-key.ts'
+import { courseIdentity, hasCourse, isSameCourse } from './course-key.ts'
 import standings from './standings.json' with { type: 'json' }
 
 export type CourseResult = 'enrolled' | 'allowed'
@@ -93,7 +93,7 @@ export interface LineWithdrawal {
   /** Failed attempts. */
   readonly attempts: number
   /** A call that takes the buyer out of this course was about to be made, or was: only its result tells what came of it. */
-  readonly called?: true
+  readonly called: boolean
   /** What came of it in this course so far; null: nothing. */
   readonly result: CourseWithdrawal | null
   /** Why the last attempt failed, why the order waits, or why it ended early; '' if it did nothing of this. */
@@ -164,6 +164,12 @@ export const mayHaveTaken = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean 
 export const isWanted = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean =>
   withdrawal === null ||
   (withdrawal.endedAt !== null && withdrawal.result?.kind === 'kept' && withdrawal.result.mode !== null)
+
+/** Those of these keys, as they were sent, whose course the delivery with these lines wants. */
+export function wantedAmong(keys: readonly string[], lines: readonly Line[]): string[] {
+  const unwanted = lines.filter((line) => !isWanted(line)).map(({ sent }) => sent)
+  return keys.filter((key) => !hasCourse(unwanted, key))
+}
 
 /**
  * Whether a look has found the buyer in the course, but not in the mode that was sold: the delivery has started again to give

@@ -48,6 +48,7 @@ const told = ({
 const OUT = { kind: 'unenrolled', mode: null, why: '' } as const
 const order = (of: Partial<Order> = {}): Order => ({
   id: 'W1',
+  called: true,
   paid: false,
   courses: { [DEMO]: OUT },
   by: 'admin',

@@ -13,7 +13,7 @@ export interface WithdrawalResult extends Pick<LineWithdrawal, 'message'> {
 }
 
 /** An order to take the buyer of a delivery out of courses again: what their lines have in common. */
-export interface Withdrawal extends Omit<LineWithdrawal, 'result' | 'message'> {
+export interface Withdrawal extends Omit<LineWithdrawal, 'called' | 'result' | 'message'> {
   readonly deliveryId: string
   readonly courses: readonly string[]
   /** null before the first attempt. */
@@ -26,7 +26,7 @@ export function withdrawalsOf({ id, lines }: { id: string; lines: readonly Line[
   const orders = [...Map.groupBy(ordered, (one) => one.id).values()].flatMap((all): Withdrawal[] => {
     const [first] = all
     if (first === undefined) return []
-    const { course: _course, result: _result, message, ...order } = first
+    const { course: _course, called: _called, result: _result, message, ...order } = first
     const common = { ...order, paid: all.some(({ paid }) => paid), isRefund: all.some(({ isRefund }) => isRefund) }
     const found = all.flatMap(({ course, result }) => (result === null ? [] : [[course, result] as const]))
     const result = found.length === 0 && message === '' ? null : { courses: Object.fromEntries(found), message }

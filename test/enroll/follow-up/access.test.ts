@@ -29,7 +29,16 @@ function isBlocked(of: 'ended' | 'restored', others: readonly Of[], unknown = 0)
 
 const order = (endedAt: number | null, kind?: CourseWithdrawal['kind']): LineWithdrawal => {
   const result = kind === undefined ? null : { kind, mode: null, why: '' }
-  const by = { id: 'w', paid: false, by: 'ada', isRefund: false, requestedAt: 0, attempts: 0, message: '' }
+  const by = {
+    id: 'w',
+    paid: false,
+    by: 'ada',
+    isRefund: false,
+    requestedAt: 0,
+    attempts: 0,
+    called: false,
+    message: '',
+  }
   return { ...by, dueAt: endedAt === null ? 0 : null, endedAt, result }
 }
 

@@ -191,7 +191,7 @@ test('a withdrawal that failed gives a text with a link to its delivery, and one
   const withdrawn = (n: number, message: string) => ({
     ...line,
     sent: `course-v1:A+B+${n}`,
-    withdrawal: { id: `W${n}`, ...order, result: null, message },
+    withdrawal: { id: `W${n}`, ...order, called: true, result: null, message },
   })
   const lines = [withdrawn(1, 'retries exhausted: the LMS answered 500'), withdrawn(2, '')]
   await db.transaction().execute((trx) => storeLines(trx, [{ id, lines }]))

@@ -3,8 +3,7 @@ import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
-import { hasCourse } from '../../../sale/course-key.ts'
-import { isWanted } from '../../../sale/line.ts'
+import { wantedAmong } from '../../../sale/line.ts'
 import { aboutOfBody } from '../../../sale/payload/rules.ts'
 import type { EnrollmentRequest } from '../../../sale/types.ts'
 import { courseNameHtml } from '../../layout/course-names.ts'
@@ -72,8 +71,7 @@ async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<
 /** Of a sale that the payload rules refused, the form has what the shop sent, as far as that are texts. */
 function formOfDelivery({ request, body, lines }: Sold): SaleForm {
   const { email = '', courseIds = [] } = request ?? aboutOfBody(body)
-  const withdrawn = lines.filter((line) => !isWanted(line)).map(({ sent }) => sent)
-  const left = courseIds.filter((course) => !hasCourse(withdrawn, course)) // as in Changes
+  const left = wantedAmong(courseIds, lines) // as in Changes
   return { email, courses: (left.length === 0 ? courseIds : left).join('\n') }
 }
 
