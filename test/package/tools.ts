@@ -20,6 +20,9 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
+/** Without the settings of the service, which a terminal has after the tutorial, and which win over those of a test. */
+const INHERITED = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LERNITO_')))
+
 /** Runs a program and returns its standard output. What it says on both streams is the error's message if it fails. */
 export async function runProgram(
   program: string,
@@ -27,7 +30,7 @@ export async function runProgram(
   { cwd = process.cwd(), env = {} }: ProgramOptions,
 ): Promise<string> {
   try {
-    return (await runFile(program, args, { cwd, env: { ...process.env, ...env }, maxBuffer: MOST_OUTPUT })).stdout
+    return (await runFile(program, args, { cwd, env: { ...INHERITED, ...env }, maxBuffer: MOST_OUTPUT })).stdout
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const said = ['stdout', 'stderr'].map((stream) => String(Reflect.get(error, stream) ?? '')).join('')
