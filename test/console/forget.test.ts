@@ -39,7 +39,7 @@ test('it erases all deliveries from the tables and the files, and the audit says
   for (const end of ['', '-wal'])
     assert.ok(!readFileSync(`${product.folder}/lernito.db${end}`).includes('countess'), end)
   const changes = await someone.read('/changes')
-  assert.match(changes, /admin Erased a person .* 2 deliveries/)
+  assert.match(changes, /Erased a person by admin .* 2 deliveries/)
   assert.ok(!changes.includes('countess'))
   assert.equal((await allowancesOf(email)).length, 1, 'the LMS is left alone')
   assert.ok(product.log.some(({ event, actor }) => event === 'forgotten' && actor === 'admin'))

@@ -138,7 +138,7 @@ describe('a cause', () => {
     assert.match(await row(), /^ .*? Came back\. Resolved by admin, [^.]+ UTC \. Acknowledge Replay 2… /)
     assert.match(
       await read('/changes'),
-      /admin Resolved a cause .*No such course: course-v1:Nobody\+Has\+This .*Acknowledged a cause/,
+      /Resolved a cause by admin .*No such course: course-v1:Nobody\+Has\+This .*Acknowledged a cause/,
     )
     assert.equal((await mark('nothing')).status, 303)
   })
@@ -231,7 +231,7 @@ describe('a delivery', () => {
     assert.ok(
       enrollments.some(({ email, course, active }) => email === 'grace@example.com' && course === FULL && active),
     )
-    assert.match((await staff.see('/changes')).text, /admin<\/strong> Replayed/)
+    assert.match((await staff.see('/changes')).text, /Replayed<\/strong> <span class="quiet">by admin/)
   })
 
   test('can be marked as handled with a note, once', async () => {
@@ -246,7 +246,7 @@ describe('a delivery', () => {
     assert.ok((await someone.send(`/deliveries/${id}/handled`, { note: 'again' })).location.endsWith('?done=already'))
     assert.match(
       await read('/changes'),
-      /admin Marked as handled · New Comer refunded@example\.com .* refunded by hand/,
+      /Marked as handled by admin · New Comer refunded@example\.com .* refunded by hand/,
     )
   })
 
@@ -293,7 +293,7 @@ describe('a bulk replay', () => {
     assert.match(failed, /1–3 of 3/)
     assert.match(text, /Started by admin/)
     const changes = await someone.see('/changes')
-    assert.match(readable(changes), /admin Started a bulk replay .*bulk replay \w{26} of 3/)
+    assert.match(readable(changes), /Started a bulk replay by admin .*bulk replay \w{26} of 3/)
     assert.ok(linksOf(changes).includes(sent.location))
   })
 

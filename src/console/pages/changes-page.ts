@@ -7,15 +7,16 @@ import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../layout/format.ts'
 import { queryOf } from '../layout/request.ts'
-import { TEXTS } from '../layout/texts.ts'
+import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
+import { daysHtml } from './deliveries/delivery-timeline.ts'
 
 const words = TEXTS.changes
 const PAGE = 50
 
 /** Adds the page that lists who changed what: the events that have an actor. The bulk replays that still run come first. */
 export function addChanges(parts: PageParts): void {
-  const { scope, operations } = parts
+  const { scope, operations, now } = parts
   scope.page('/changes', async ({ request }) => {
     const after = queryOf(request).get('after')
     const [{ items, next }, running] = await Promise.all([
@@ -24,11 +25,10 @@ export function addChanges(parts: PageParts): void {
     ])
     const buyers = await buyersOf(parts, items)
     const older = olderHtml({ url: '~/changes', next })
+    const itemHtml = (event: DeliveryEvent): string => changeHtml(event, buyers, request.courseName)
     const list =
-      items.length === 0
-        ? html`<p>${words.none}</p>`
-        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, request.courseName)).join('')}</ol>`
-    const main = html`<p>${words.intro}</p>!${running.length === 0 ? '' : html`<h2>${words.running}</h2>!${runningHtml(running)}<h2>${words.all}</h2>`}!${list}!${older}`
+      items.length === 0 ? html`<p>${words.none}</p>` : daysHtml({ events: items, request, now: now(), itemHtml })
+    const main = html`<p>${words.intro}</p>!${running.length === 0 ? '' : html`<h2>${words.running}</h2>!${runningHtml(running)}`}<h2>${words.all}</h2>!${list}!${older}`
     return { title: words.title, current: '/changes', main }
   })
 }
@@ -52,7 +52,8 @@ function changeHtml(event: DeliveryEvent, buyers: Buyers, courseName: CourseName
   const [, bulk] = deliveryId === '' ? (BULK.exec(detail) ?? []) : []
   const text = html`<bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi>`
   const more = bulk === undefined ? text : html`<a href="~/replays/${bulk}">!${text}</a>`
-  return html`<li><strong>${actor ?? ''}</strong> ${EVENTS[kind].name}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>!${more}</p>`}</li>`
+  const by = html`<span class="quiet">${fill(TEXTS.delivery.by, { actor: actor ?? '' })}</span>`
+  return html`<li><div class="entry"><span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${EVENTS[kind].name}</strong> !${by}!${link}!${detail === '' ? '' : html` <span class="quiet">· !${more}</span>`}</span></div></li>`
 }
 
 /** A bulk replay or correction is named by its id. */

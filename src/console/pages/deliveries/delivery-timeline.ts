@@ -34,14 +34,27 @@ interface Timeline {
  * it: the calls to the LMS with their answers, the sender and the answer to it, the payload, the course of a withdrawal.
  */
 export function timelineHtml(timeline: Timeline): string {
-  const { events, request, now } = timeline
-  const { zone } = request
-  const days = Map.groupBy(events.toReversed(), ({ at }) => dayText(at, zone))
-  const groups = [...days].map(([day, ofDay]) => {
-    const items = ofDay.map((event) => entryHtml(timeline, event))
-    const name = dayName({ day, now, zone })
-    return html`<h3>${name}</h3><ol class="timeline">!${items.join('\n')}</ol>`
+  return daysHtml({
+    ...timeline,
+    events: timeline.events.toReversed(),
+    itemHtml: (event) => entryHtml(timeline, event),
   })
+}
+
+/** Returns what happened, the latest first, under the days of the reader's zone. `itemHtml`: returns the `li` of an event. */
+export function daysHtml<Event extends Pick<TimelineEvent, 'at'>>(of: {
+  readonly events: readonly Event[]
+  readonly request: FastifyRequest
+  readonly now: number
+  readonly itemHtml: (event: Event) => string
+}): string {
+  const { events, request, now, itemHtml } = of
+  const { zone } = request
+  const days = Map.groupBy(events, ({ at }) => dayText(at, zone))
+  const groups = [...days].map(
+    ([day, ofDay]) =>
+      html`<h3>${dayName({ day, now, zone })}</h3><ol class="timeline">!${ofDay.map(itemHtml).join('\n')}</ol>`,
+  )
   return html`<div class="days">!${groups.join('\n')}</div>`
 }
 
