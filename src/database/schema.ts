@@ -74,6 +74,8 @@ export interface LineRow {
   /** The LMS account that the course was given to; null if none is known. */
   user_id: number | null
   username: string | null
+  /** 1 or null: see Line.claimed. */
+  claimed: number | null
   /** What the last check found since the last result, see CourseStanding; all are null before the first check. */
   standing: Standing | null
   mode: string | null

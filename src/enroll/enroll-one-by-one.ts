@@ -39,6 +39,7 @@ export async function enrollOneByOne({ batch, breakers, isUp, options, ...contex
         email,
         course,
         stored: line?.account ?? null,
+        claimed: line?.claimed ?? false,
         wasDone: enrolledAt !== null,
         lacksMode: line !== undefined && lacksMode(line),
         prior: priorOf(work, course),

@@ -50,10 +50,10 @@ async function enrollAs(pair: Pair): Promise<PairResult> {
 
 /** The account that the sale gave the course to before: as it is stored, or whoever has used the allowance. */
 async function knownBuyer(pair: Pair): Promise<Judged<KnownAccount | null>> {
-  const { lms, acquire, email, course, stored, wasDone } = pair
-  if (stored !== null || !wasDone) return succeeded(stored)
+  const { lms, acquire, email, course, stored, claimed, wasDone } = pair
+  if ((stored !== null && !claimed) || !wasDone) return succeeded(stored)
   const listed = await lms.allowances(await acquire(), { email })
-  return listed.ok ? succeeded(userOfAllowance(listed.value, course)) : listed
+  return listed.ok ? succeeded(userOfAllowance(listed.value, course) ?? stored) : listed
 }
 
 /**

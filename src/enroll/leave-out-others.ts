@@ -92,9 +92,9 @@ async function lookUpEach({ works, lms }: Looking): Promise<Judged<FoundAccounts
  */
 const hasLeft = ({ account, open, delivery: { lines, enrolledAt } }: Work): boolean =>
   [...open].some((course) => {
-    const known = lineOf(lines, course)?.account ?? null
+    const { account: known = null, claimed = false } = lineOf(lines, course) ?? {}
     if (known === null) return enrolledAt !== null && account !== null
-    return account === null || !isThere(account, known)
+    return claimed || account === null || !isThere(account, known)
   })
 
 /** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */

@@ -21,6 +21,8 @@ export interface Pair extends CallContext {
   readonly course: string
   /** The account that the sale gave the course to before; null if it gave it to none, or took it back since. */
   readonly stored: LmsAccount | null
+  /** Whether that account was found by a look, so that the allowance has to be asked: see Line.claimed. */
+  readonly claimed: boolean
   /** Whether the sale was done before: then a used allowance is its own, and whoever has used it is its buyer. */
   readonly wasDone: boolean
   /** Whether that account is known to lack the mode that was sold: see lacksMode. */

@@ -117,13 +117,14 @@ export async function readWithdrawing(db: Db, ids: readonly string[]): Promise<R
 }
 
 function toLine(row: LineRow): Line {
-  const { sent, course_key: course, result, user_id: id, username } = row
+  const { sent, course_key: course, result, user_id: id, username, claimed } = row
   return {
     sent,
     course,
     result,
     standing: standingOf(row),
     account: id === null || username === null ? null : { id, username },
+    claimed: claimed !== null,
     achievement: achievementOf(row),
     withdrawal: withdrawalOf(row),
   }
@@ -192,7 +193,7 @@ function withdrawalColumns(order: LineWithdrawal | null) {
 }
 
 function toRow({ id, position, line }: { id: string; position: number; line: Line }): LineRow {
-  const { sent, course, result, standing, account, achievement, withdrawal } = line
+  const { sent, course, result, standing, account, claimed, achievement, withdrawal } = line
   return {
     delivery_id: id,
     position,
@@ -201,6 +202,7 @@ function toRow({ id, position, line }: { id: string; position: number; line: Lin
     result,
     user_id: account?.id ?? null,
     username: account?.username ?? null,
+    claimed: claimed ? 1 : null,
     standing: standing?.standing ?? null,
     mode: standing?.mode ?? null,
     checked_at: standing?.checkedAt ?? null,

@@ -144,7 +144,9 @@ export function linesAfter(
     settlement: { outcome, accounts = {} },
   }: Pick<Judged, 'effect'> & { settlement: Pick<Settlement, 'outcome' | 'accounts'> },
 ): readonly Line[] {
-  const withAccounts = withFacts(lines, accounts, (line, account) => ({ account: account ?? line.account }))
+  const withAccounts = withFacts(lines, accounts, (_line, account) =>
+    account === undefined ? {} : { account, claimed: false },
+  )
   return withFacts(withAccounts, outcome.courses, (line, result) => ({
     account: result === 'allowed' ? null : line.account,
     ...(effect === 'outdated' ? {} : { result: result ?? null }),

@@ -115,6 +115,11 @@ export interface Line {
    * known: the buyer is whoever has the address, because until then nobody has the course.
    */
   readonly account: LmsAccount | null
+  /**
+   * Whether a look has found this account in the course, which the buyer was to get by an allowance. Only the LMS's allowance
+   * tells for certain who has used it: that account may have left the address before the look, to one that is in the course, too.
+   */
+  readonly claimed: boolean
   /** null if the buyer has not passed, as far as it is known. */
   readonly achievement: Achievement | null
   /** The newest order to take the buyer out of the course; null if there is none, or if the sale came again since. */
@@ -128,6 +133,7 @@ export const newLine = (sent: string): Line => ({
   result: null,
   standing: null,
   account: null,
+  claimed: false,
   achievement: null,
   withdrawal: null,
 })

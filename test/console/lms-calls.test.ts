@@ -9,7 +9,7 @@ test('why a call was not made has no full stop, because pages say it in the midd
   const { whatStands } = createLmsCalls({ lms: lmsAt('http://127.0.0.1:9'), acquire })
   const answered = await whatStands({
     email: 'alice@example.com',
-    courses: [{ course: 'course-v1:a+b+c', account: null, result: null }],
+    courses: [{ course: 'course-v1:a+b+c', account: null, claimed: false, result: null }],
   })
   assert.deepEqual(answered, { ok: false, message: 'This replica may not call the LMS now' })
 })

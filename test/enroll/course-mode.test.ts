@@ -230,7 +230,16 @@ test('a buyer whose allowance has become an enrollment right before the batch is
   const { lms, seed, enrollmentsOf } = await startSingly(t)
   await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', true)] })
   const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
-  const buyer = { lms, acquire, email: ACTIVE, course: HONOR, stored: null, wasDone: false, mode: 'verified' }
+  const buyer = {
+    lms,
+    acquire,
+    email: ACTIVE,
+    course: HONOR,
+    stored: null,
+    claimed: false,
+    wasDone: false,
+    mode: 'verified',
+  }
   await enrollSingly({ ...buyer, prior: 'enrolled_and_allowed' })
   assert.deepEqual(await enrollmentsOf(ACTIVE), [row(ACTIVE, HONOR, 'verified', true)])
 })

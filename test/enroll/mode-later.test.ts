@@ -158,7 +158,7 @@ test('who is unenrolled after the sale has read the enrollment, and before it ch
     if (++calls === 2) await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', false)] })
     return acquire()
   }
-  const buyer = { lms, email: ACTIVE, course: HONOR, stored: null, wasDone: false, mode: 'verified' }
+  const buyer = { lms, email: ACTIVE, course: HONOR, stored: null, claimed: false, wasDone: false, mode: 'verified' }
   const result = await enrollSingly({ ...buyer, acquire: unenrolling, prior: 'effect_unknown' })
   assert.deepEqual(result, { kind: 'reason', reason: { code: 'person.unenrolled', subject: HONOR } })
   assert.deepEqual(

@@ -41,6 +41,7 @@ export async function startSingly(t: TestContext, options: StandInOptions = {}) 
         email,
         course,
         stored: null,
+        claimed: false,
         wasDone: false,
         prior,
         mode: null,

@@ -36,6 +36,7 @@ test('what is known of a course is stored under the key of the LMS, and read bac
     result: 'enrolled',
     standing: known.standings[COURSE],
     account: known.accounts[COURSE],
+    claimed: false,
     achievement: known.achievements[COURSE],
     withdrawal: null,
   })

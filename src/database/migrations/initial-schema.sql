@@ -57,6 +57,7 @@ create table if not exists delivery_lines (
   result varchar(16),
   user_id bigint,
   username varchar(255),
+  claimed integer,
   standing varchar(16),
   mode varchar(100),
   checked_at bigint,

@@ -105,7 +105,8 @@ function linesSeen(of: Of): readonly Line[] {
     const found = buyerIn(course, check.seen)
     const isBuyer = line.account === null && standing.standing === 'enrolled' && 'username' in found
     const account = isBuyer ? { id: found.id, username: found.username } : line.account
-    seen.set(line, { ...line, course, standing, account })
+    const claimed = isBuyer ? line.result === 'allowed' : line.claimed
+    seen.set(line, { ...line, course, standing, account, claimed })
   }
   return seen.size === 0 ? lines : lines.map((line) => seen.get(line) ?? line)
 }

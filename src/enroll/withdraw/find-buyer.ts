@@ -59,15 +59,20 @@ export async function findBuyer({
 }
 
 /** A course, what the sale reported there, and the account that it was given to; null if none is known. */
-export type GivenCourse = Pick<Line, 'course' | 'account' | 'result'>
+export type GivenCourse = Pick<Line, 'course' | 'account' | 'claimed' | 'result'>
 
 /**
  * The account that a course was given to. If the sale made an allowance, it is the one that has used that: whoever leaves
  * the address soon after the activation is seen by no check. A sale that enrolled an account made none: the one there is
  * another sale's.
  */
-const givenTo = ({ course, account, result }: GivenCourse, allowances: readonly Allowance[]): KnownAccount | null =>
-  account !== null || result === 'enrolled' ? account : userOfAllowance(allowances, course)
+function givenTo(
+  { course, account, claimed, result }: GivenCourse,
+  allowances: readonly Allowance[],
+): KnownAccount | null {
+  const isByAllowance = claimed || (account === null && result !== 'enrolled')
+  return isByAllowance ? (userOfAllowance(allowances, course) ?? account) : account
+}
 
 /** Finds the buyers of several courses of one sale, in their order. */
 export async function findBuyers<Course extends GivenCourse>({

@@ -172,7 +172,7 @@ function newAccounts(
   const accounts = new Map<string, LmsAccount>()
   for (const [i, { account, given }] of buyers.entries()) {
     const line = lines[i]
-    if (line === undefined || line.account !== null || given === null) continue
+    if (line === undefined || given === null || line.account?.id === given.id) continue
     if ('username' in account) accounts.set(line.sent, { id: account.id, username: account.username })
   }
   return accounts

@@ -107,8 +107,8 @@ export async function holdAlso(order: ClaimedOrder, addresses: readonly string[]
 }
 
 /**
- * Stores to which accounts the courses of an order were given, by the key as it was sent, where that was not known. Call it
- * before the order deletes the allowances that tell it: another attempt may follow.
+ * Stores to which accounts the courses of an order were given, by the key as it was sent, where only the allowances tell it.
+ * Call it before the order deletes them: another attempt may follow.
  */
 export async function storeBuyers(
   trx: Trx,
@@ -117,9 +117,10 @@ export async function storeBuyers(
   const { id } = order.delivery
   await lockDelivery({ trx }, id)
   const [{ lines: before = [] } = {}] = await linesOf(trx, [id])
-  const lines = before.map((line) =>
-    isOf(order, line) ? { ...line, account: line.account ?? accounts.get(line.sent) ?? null } : line,
-  )
+  const lines = before.map((line) => {
+    const account = isOf(order, line) ? accounts.get(line.sent) : undefined
+    return account === undefined ? line : { ...line, account, claimed: false }
+  })
   await storeLines(trx, [{ id, before, lines }])
 }
 

@@ -134,7 +134,7 @@ for (const step of [1, 2]) {
       },
       acquire: UNKNOWN.acquire,
       email: VICTIM,
-      courses: [{ course: DEMO, account: null, result: null }],
+      courses: [{ course: DEMO, account: null, claimed: false, result: null }],
     })
     assert.ok(stands.ok)
     assert.deepEqual(
