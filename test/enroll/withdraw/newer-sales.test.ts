@@ -11,7 +11,8 @@ import { adaIn, FAILING_ONCE, LATE, NEW, OLD, startWithHeldCalls } from './held-
 import { refund as postRefund } from './refunding.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
-const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
+/** The catalogue is read 30 s after the start, which on a busy machine is in the last test. No withdrawal calls these. */
+const OF_CATALOGUE = /^\/api\/(courses|course_modes)\/v1\/courses\//
 const CLEAN = 'course-v1:CodeTherapy+CS101011+2025_T1'
 const product = await startWithHeldCalls({ answerWithinMs: 2000 })
 const { lms, db, hold, sell, sold, stateOf, operations, allEnded, log } = product
@@ -153,8 +154,8 @@ test('a refund that waits for another address of its buyer makes no call meanwhi
   await db.insertInto('holds').values({ name: OLD, replica: '', late_at: 0 }).execute()
   await lms.forgetCalls()
   await refund({ email: NEW })
-  // A withdrawal begins with them. A round of the follow-up, which may be due meanwhile, asks for none of this buyer.
-  assert.ok((await lms.calls()).every(({ path }) => path !== ALLOWANCES))
+  const calls = (await lms.calls()).filter(({ path }) => !OF_CATALOGUE.test(path))
+  assert.deepEqual(calls, [])
   await allEnded()
   assert.deepEqual([await activeIn(), await stateOf(again)], [[`${NEW} ${DEMO}`], 'withdrawn'], await log(again))
 })
