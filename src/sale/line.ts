@@ -116,8 +116,8 @@ export interface Line {
    */
   readonly account: LmsAccount | null
   /**
-   * Whether a look has found this account in the course, which the buyer was to get by an allowance. Only the LMS's allowance
-   * tells for certain who has used it: that account may have left the address before the look, to one that is in the course, too.
+   * Whether a look has found this account in the course, for which the sale had made an allowance. Only the allowance tells
+   * who has used it: the buyer may have left the address before the look, and its next owner may be in the course, too.
    */
   readonly claimed: boolean
   /** null if the buyer has not passed, as far as it is known. */

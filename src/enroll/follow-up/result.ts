@@ -104,9 +104,10 @@ function linesSeen(of: Of): readonly Line[] {
     if (line === undefined || standing === null) continue
     const found = buyerIn(course, check.seen)
     const isBuyer = line.account === null && standing.standing === 'enrolled' && 'username' in found
-    const account = isBuyer ? { id: found.id, username: found.username } : line.account
-    const claimed = isBuyer ? line.result === 'allowed' : line.claimed
-    seen.set(line, { ...line, course, standing, account, claimed })
+    const buyer = isBuyer
+      ? { account: { id: found.id, username: found.username }, claimed: line.result === 'allowed' }
+      : {}
+    seen.set(line, { ...line, course, standing, ...buyer })
   }
   return seen.size === 0 ? lines : lines.map((line) => seen.get(line) ?? line)
 }
