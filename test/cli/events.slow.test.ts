@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
-import { exchange, startProduct } from '../harness.ts'
+import { exchange, lockDatabase, startProduct } from '../harness.ts'
 import { type Running, run, start, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
@@ -16,13 +15,16 @@ async function setUp(t: TestContext) {
   t.after(() => product.stop())
   const env = { ...serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl }), ...events }
   const sold = async (email: string) => String((await product.sell({ email })).headers['x-lernito-delivery'])
-  const database = new DatabaseSync(`${product.folder}/lernito.db`, { timeout: 10_000 }) // the service writes, too
-  t.after(() => database.close())
+  const change = async (...statements: readonly string[]): Promise<void> => {
+    const database = await lockDatabase(product)
+    for (const statement of [...statements, 'commit']) database.exec(statement)
+    database.close()
+  }
   return {
     receiver,
     env,
     sold,
-    database,
+    change,
     command: (...args: string[]) => runShared({ args: ['events', ...args], env }),
   }
 }
@@ -60,7 +62,7 @@ test('events list shows the endpoint and what waits, and resend sends again', as
 })
 
 test('an endpoint that was to be tried again after a 410 is not said to work before it has answered', async (t) => {
-  const { receiver, command, sold, database } = await setUp(t)
+  const { receiver, command, sold, change } = await setUp(t)
   await sold('alice@example.com')
   const list = async () => (await command('list')).stdout
   await until('an accepted event', async () => /^the endpoint works/.test(await list()) || undefined)
@@ -68,18 +70,20 @@ test('an endpoint that was to be tried again after a 410 is not said to work bef
   await sold('bob@example.com')
   await until('the stop', async () => /answered 410/.test(await list()) || undefined)
   // As the order leaves it, before the service sends the event.
-  database.exec('update outbox set due_at = due_at + 60000')
-  database.exec("update endpoints set state = 'up', failures = 0, since = null")
+  await change(
+    'update outbox set due_at = due_at + 60000',
+    "update endpoints set state = 'up', failures = 0, since = null",
+  )
   assert.match(await list(), /^the endpoint failed at the last attempt; the event is sent again/)
 })
 
 test('events list does not call more events than are counted 10,000', async (t) => {
-  const { receiver, command, sold, database } = await setUp(t)
+  const { receiver, command, sold, change } = await setUp(t)
   receiver.answer(statusAnswer(410))
   await sold('alice@example.com')
   const list = async () => (await command('list')).stdout
   await until('the stop', async () => /^waiting: 1,/m.test(await list()) || undefined)
-  database.exec(`with recursive n(i) as (select 10000 union all select i + 1 from n where i < 20000)
+  await change(`with recursive n(i) as (select 10000 union all select i + 1 from n where i < 20000)
     insert into outbox select 'COPY' || i, about, seq, type, body, created_at, due_at, 0, null, null from outbox, n`)
   assert.match(await list(), /^waiting: 10,000\+, given up: 0$/m)
 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
-import { DEMO } from '../harness.ts'
+import { DEMO, lockDatabase } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { worldOf } from '../shop/courses/harness.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
@@ -75,9 +74,10 @@ test('more events than are counted are not called 10,000', async (t) => {
   receiver.answer(statusAnswer(410))
   await sold('first@example.com')
   await pageWith(/410 Gone.* Waiting 1,/)
-  const database = new DatabaseSync(`${folder}/lernito.db`)
+  const database = await lockDatabase({ folder })
   database.exec(`with recursive n(i) as (select 10000 union all select i + 1 from n where i < 20000)
     insert into outbox select 'COPY' || i, about, seq, type, body, created_at, due_at, 0, null, null from outbox, n`)
+  database.exec('commit')
   database.close()
   await pageWith(/Waiting 10,000\+, the oldest since/)
   const badge = /Events to the shop <span class="count bad">10,000\+</

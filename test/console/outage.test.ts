@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { lockDatabase } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { LEARNER, linksOf, operator, readable, signIn, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
@@ -150,11 +150,12 @@ test('the page of older incidents does not say that there is none now', async ()
   const row = (id: string, at: number, ended: number | null): string =>
     `('${id}', 'down', ${ended === null ? "'down'" : 'null'}, 'away', ${at}, ${ended ?? 'null'}, ${Date.now() + clock.offset})`
   const old = Array.from({ length: 25 }, (_, i) => row(`OLD${i}`, 1000 + i, 1001 + i))
-  const db = new DatabaseSync(`${product.folder}/lernito.db`)
+  const db = await lockDatabase(product)
   db.exec('delete from incidents')
   db.exec(
     `insert into incidents (id, kind, open_kind, cause, started_at, ended_at, seen_at) values ${[row('NOW', Date.now() + clock.offset, null), ...old].join(',')}`,
   )
+  db.exec('commit')
   db.close()
   const first = await someone.see('/incidents')
   assert.match(readable(first), /An incident is not over yet\./)
