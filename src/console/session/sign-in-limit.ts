@@ -1,4 +1,5 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { Signer } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { networkOf } from '../../service/lib/network.ts'
 import { cookieName, cookieOptions } from './cookies.ts'
@@ -55,9 +56,8 @@ function createCounts(now: () => number) {
 const nameOf = (site: Site): string => cookieName(site, 'known')
 const pathOf = ({ base }: Site): string => `${base}/callback`
 
-/** Each use of the secret signs another text, so that a signature from elsewhere is not valid here. */
-const signatureOf = (signed: string, clientSecret: string): Buffer =>
-  createHmac('sha256', clientSecret).update(`known browser ${signed}`).digest()
+/** Each use of the secret has a key of its own, so that a signature from elsewhere is not valid here. */
+const signerOf = (clientSecret: string): Signer => new Signer(`known browser ${clientSecret}`)
 
 /**
  * Sets a cookie that distinguishes this browser from strangers at later sign-ins: it has its own limit there, and no
@@ -70,8 +70,8 @@ const signatureOf = (signed: string, clientSecret: string): Buffer =>
 export function rememberBrowser(from: { reply: FastifyReply; clientSecret: string; now: number }): void {
   const { reply, clientSecret, now } = from
   const { site } = reply.request
-  const signed = `${now + KNOWN_MS}.${randomBytes(16).toString('base64url')}`
-  reply.setCookie(nameOf(site), `${signed}.${signatureOf(signed, clientSecret).toString('base64url')}`, {
+  const value = `${now + KNOWN_MS}.${randomBytes(16).toString('base64url')}`
+  reply.setCookie(nameOf(site), signerOf(clientSecret).sign(value), {
     ...cookieOptions(site, pathOf(site)),
     maxAge: KNOWN_MS / 1000,
   })
@@ -81,9 +81,7 @@ export function rememberBrowser(from: { reply: FastifyReply; clientSecret: strin
 export function knownBrowser(of: { request: FastifyRequest; clientSecret: string; now: number }): string | null {
   const { request, clientSecret, now } = of
   const { cookies, site } = request
-  const [until = '', id = '', signature = ''] = (cookies[nameOf(site)] ?? '').split('.')
-  const given = Buffer.from(signature, 'base64url')
-  const right = signatureOf(`${until}.${id}`, clientSecret)
-  if (given.length !== right.length || !timingSafeEqual(given, right)) return null
+  const { value } = signerOf(clientSecret).unsign(cookies[nameOf(site)] ?? '')
+  const [until = '', id = ''] = value?.split('.') ?? []
   return now < Number(until) ? id : null
 }
