@@ -28,12 +28,6 @@ export interface DeliveryRow {
    * nothing to look for.
    */
   may_have_effect: number
-  /**
-   * Until when the LMS may still carry out a call that we no longer wait for; null if there was none. Calls in flight are
-   * not in it: see endDead for what a dead process leaves.
-   * Withdrawals wait for it. The next attempt doesn't, because it wants what the late call does.
-   */
-  lands_until: number | null
   /** The number of its last event: see nextPlaces in src/queue/events.ts. */
   last_event: number
   received_at: number
@@ -136,9 +130,11 @@ export interface ReplicaRow {
 /** The right of a replica to act for `name`, which is a person's address or another name: see Holds. */
 export interface HoldRow {
   name: string
-  /** '' if nobody acts under it any more, and its last call may still be carried out. */
+  /** '' if nobody acts under it, and a call that was made under it may still be carried out. */
   replica: string
-  /** When that call began, or was given up; null if there was none that could undo what is done for the person later. */
+  /** What a call under it may do to the person, also if it is carried out late; null if there was no call to the LMS. */
+  effect: 'enrolls' | 'undoes' | null
+  /** When such a call was given up that the LMS may still carry out; null if there is none. */
   late_at: number | null
 }
 

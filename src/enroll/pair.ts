@@ -4,7 +4,7 @@ import type { LmsAccount } from '../sale/line.ts'
 
 /** Waits for the right to make one throttled call. */
 export type Acquire = (call?: {
-  /** Carried out late, the call would undo what is done for the buyer afterwards. See Holds.mayLandLate. */
+  /** Carried out late, the call would undo what is done for the buyer afterwards. See Holds.mayUndo. */
   readonly undoes: boolean
 }) => Promise<Permit>
 

@@ -10,8 +10,6 @@ interface Attempt {
   /** ms since 1970 */
   readonly now: number
   readonly random: () => number
-  /** For how long the LMS may still carry out a call that nobody waits for any more. */
-  readonly landsMs: number
   /** Whether the circuit breaker of the LMS is open. */
   readonly isOpen?: boolean
 }
@@ -25,11 +23,16 @@ interface Attempt {
  * retried for days: waiting doesn't change the rules of a firewall.
  */
 export function settlement(attempt: Attempt): Settlement {
-  const { work, now, landsMs } = attempt
+  const { work } = attempt
   const settled = settlementOf(attempt)
-  const late = work.mayLand ? { landsUntil: now + landsMs } : {}
   const accounts = work.accounts.size === 0 ? {} : { accounts: Object.fromEntries(work.accounts) }
-  return { ...settled, ...late, ...accounts, detail: settled.detail + describeBatches(work), calls: work.calls }
+  return {
+    ...settled,
+    ...accounts,
+    detail: settled.detail + describeBatches(work),
+    calls: work.calls,
+    mayLand: work.mayLand,
+  }
 }
 
 /** The id with which the LMS's audit (ManualEnrollmentAudit) names the calls of the attempt. */

@@ -29,8 +29,6 @@ interface Worker {
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly now: () => number
   readonly random: () => number
-  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
-  readonly landsMs: number
   /** Receives unexpected errors. The work is retried. */
   readonly onError: (error: unknown) => void
   /** Aborted when the service stops: calls in flight are finished, and the rest waits for the next start. */
@@ -106,13 +104,13 @@ export async function runWorker(worker: Worker): Promise<void> {
  * Stores the results of attempts. `settled` resolves when all are stored.
  * @param blocked gets the ids of the deliveries whose last attempt was blocked: they go singly, after all others
  */
-function createSettler({ inbox, breaker, now, random, landsMs, onError, signal }: Worker, blocked: Set<string>) {
+function createSettler({ inbox, breaker, now, random, onError, signal }: Worker, blocked: Set<string>) {
   const unsettled = new Set<Promise<void>>()
   return {
     settle: (work: Work): void => {
       // The stop itself may have cut the call. The delivery is due at the next start.
       if (signal.aborted && work.failures.length > 0) return
-      const result = settlement({ work, now: now(), random, landsMs, isOpen: isOpen(breaker.state()) })
+      const result = settlement({ work, now: now(), random, isOpen: isOpen(breaker.state()) })
       const isBlocked = result.dueAt !== null && work.failures.some(({ kind }) => kind === 'blocked')
       if (isBlocked) blocked.add(result.id)
       else blocked.delete(result.id)

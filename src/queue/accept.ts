@@ -230,7 +230,6 @@ function newDelivery({ at, newId }: TransactionContext, webhook: VerifiedWebhook
     active_at: at,
     enrolled_at: null,
     replayed_at: null,
-    lands_until: null,
     last_event: 0,
     ...terms,
     course: lines[0]?.sent ?? null,

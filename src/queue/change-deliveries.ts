@@ -255,12 +255,6 @@ export async function storeFound(
   await storeLines(trx, found)
 }
 
-/** Stores that the LMS can't carry out a call of these deliveries after `until` (ms since 1970) that nobody waits for. */
-export async function boundLateCalls(db: Db, ids: readonly string[], until: number): Promise<void> {
-  if (ids.length === 0) return
-  await db.updateTable('deliveries').set({ lands_until: until }).where('id', 'in', ids).execute()
-}
-
 /**
  * Deletes deliveries that the transaction has locked, with all that is stored of them except what the shop still has to
  * be sent.

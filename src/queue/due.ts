@@ -4,6 +4,7 @@ import type { Delivery, Progress, Reason } from '../sale/types.ts'
 import { reasonText } from '../sale/words.ts'
 import { auditedChange, type EventDraft, type WriteContext } from './events.ts'
 import { withLines } from './lines.ts'
+import { isFreeToEnroll } from './replicas/holds.ts'
 import { isDue, LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { PROGRESS_COLUMNS, personOf, reasonColumns, toDelivery, toProgress, unreadable, withWithdrawn } from './rows.ts'
 
@@ -46,7 +47,7 @@ async function dueRange(
     .leftJoin('holds', 'holds.name', 'deliveries.email')
     .select(['id', 'email', 'due_at'])
     .where('state', '=', 'queued')
-    .where('holds.name', 'is', null)
+    .where(isFreeToEnroll)
   if (until !== undefined) query = query.where('due_at', '<=', until)
   if (later !== undefined) query = query.where('due_at', '>', later)
   if (among !== undefined) query = query.where('id', 'in', among)

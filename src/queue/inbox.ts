@@ -46,7 +46,7 @@ export interface Inbox {
   hasBegun(id: string): boolean
   /**
    * Which attempts that have begun may go on: see mayContinue in attempt.ts. `undoes`: the next call may undo what is done for
-   * these buyers afterwards, see Holds.mayLandLate. Throws what the database throws.
+   * these buyers afterwards, see Holds.mayUndo. Throws what the database throws.
    */
   mayContinue(ids: readonly string[], call?: { readonly undoes: boolean }): Promise<ReadonlySet<string>>
   /** Ends the wait of a claim, because something was made due. */

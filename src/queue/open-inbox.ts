@@ -26,8 +26,6 @@ export interface AppContext extends Background {
   readonly membership: Membership
   /** Why the database can't be used now; null while it can. */
   readonly databaseReason: () => string | null
-  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
-  readonly landsMs: number
 }
 
 interface InboxOptions
@@ -91,5 +89,5 @@ export function openInbox({
   })
   const { guard, reason: databaseReason } = availability
   const shared = { onError, signal, guard }
-  return { ...shared, database, context, now, random, inbox, replicas, membership, databaseReason, landsMs }
+  return { ...shared, database, context, now, random, inbox, replicas, membership, databaseReason }
 }

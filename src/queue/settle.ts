@@ -2,7 +2,6 @@ import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
 import { hasOrder, isWanted, type Line, lacksMode, withFacts } from '../sale/line.ts'
 import { isDone, isStopped, type Progress, type Settlement, STOPPED_STATES, stateAfter } from '../sale/types.ts'
-import { boundLateCalls } from './change-deliveries.ts'
 import type { Change, TransactionContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
 import type { Holds } from './replicas/holds.ts'
@@ -24,8 +23,8 @@ export interface SettleRequest {
  * - `stopped`: an operator handled or withdrew it during the attempt. It keeps only the finished courses.
  * - `lost`: the hold was ended, because the others took this replica for dead; or the delivery was erased. Nothing
  *   changes, and no event is stored.
- * In each case, the row keeps until when a call of the attempt may still be carried out, and in each but the last the
- * accounts that it enrolled. If that call may undo what is done for the buyer until then, the hold lasts as long.
+ * In each case but the last, the row keeps the accounts that the attempt enrolled. If the LMS may still carry out a call of
+ * it, the hold is left to nobody: see Holds.
  */
 export async function settle(
   context: TransactionContext & { readonly holds: Pick<Holds, 'end'> },
@@ -56,7 +55,7 @@ async function endHolds(
   requests: readonly SettleRequest[],
 ): Promise<ReadonlySet<string>> {
   const held = new Set<string>()
-  for (const [isLate, group] of Map.groupBy(requests, ({ settlement }) => settlement.landsUntil !== undefined)) {
+  for (const [isLate, group] of Map.groupBy(requests, ({ settlement }) => settlement.mayLand === true)) {
     const people = group.map(({ person }) => person)
     for (const person of await holds.end(trx, people, { isLate })) held.add(person)
   }
@@ -161,10 +160,7 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
   if (first === undefined) return
   const { effect, settlement } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
-  if (effect === 'lost') {
-    if (settlement.landsUntil !== undefined) await boundLateCalls(trx, ids, settlement.landsUntil)
-    return
-  }
+  if (effect === 'lost') return
   let update = trx
     .updateTable('deliveries')
     .set(columnsOf(first, at))
@@ -178,12 +174,12 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
 function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
   const { outcome, dueAt, attempts, effectUnknown } = settlement
   const state = stateAfter(settlement)
-  if (effect === 'lost') return lateCall(settlement)
-  if (effect === 'stopped') return { ...reasonColumns(null), ...lateCall(settlement) }
+  if (effect === 'lost') return {}
+  if (effect === 'stopped') return reasonColumns(null)
   // A sale whose mode is missing was never enrolled as it was sold, so its next attempt may still give that.
   const isUngiven = outcome.reason?.code === 'course.mode_missing'
   const first = isFirstSuccess ? { enrolled_at: at } : isUngiven ? { enrolled_at: null } : {}
-  const known = { ...lateCall(settlement), active_at: at, ...first }
+  const known = { active_at: at, ...first }
   // Nobody stores what the attempt has done, so the next one has to read it.
   const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0
   if (effect === 'outdated') return { ...known, effect_unknown: effectUnknown || hasEffect ? 1 : 0 }
@@ -198,10 +194,6 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
     settled_at: final ? at : null,
   }
 }
-
-/** It ends later than that of any earlier call. */
-const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
-  landsUntil === undefined ? {} : { lands_until: landsUntil }
 
 function changeOf(
   { at }: TransactionContext,

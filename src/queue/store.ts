@@ -1,4 +1,5 @@
 import type { Availability } from '../database/availability.ts'
+import type { Trx } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
 import { acceptAnnounced, announce } from './accept.ts'
@@ -54,7 +55,7 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
     mayContinue: (ids: readonly string[], { undoes = false } = {}) =>
       guard(async () => {
         const going = await mayContinue(db, { replica: me(), ids })
-        if (undoes && going.size > 0) await holds.mayLandLate([...going.values()])
+        if (undoes && going.size > 0) await holds.mayUndo([...going.values()])
         return new Set(going.keys())
       }),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
@@ -68,11 +69,12 @@ function begin(
   of: { attempts: readonly Attempt[]; calls: boolean },
 ): Promise<ReadonlySet<string>> {
   const people = of.attempts.map(({ person }) => person)
-  return holds.take(people, async (trx, held) => {
+  const mark = async (trx: Trx, held: ReadonlySet<string>) => {
     const begun = await markBegun(trx, { ...of, held })
     const kept = of.attempts.filter(({ id }) => begun.has(id)).map(({ person }) => person)
     return { result: begun, kept: new Set(kept) }
-  })
+  }
+  return holds.take(people, mark, { enrolls: true })
 }
 
 async function write(

@@ -191,9 +191,10 @@ export interface Settlement {
   readonly attempts: number
   /** The generation of the delivery when this attempt began. */
   readonly generation: number
-  /** A call of this attempt may have taken effect without our knowing, or may yet (until `landsUntil`, ms since 1970). */
+  /** A call of this attempt may have taken effect without our knowing. */
   readonly effectUnknown: boolean
-  readonly landsUntil?: number
+  /** The LMS may still carry out a call of this attempt that nobody waits for any more. */
+  readonly mayLand?: boolean
   /** By true course key, the accounts that this attempt found enrolled or enrolled, as far as the LMS has told. */
   readonly accounts?: Readonly<Record<string, LmsAccount>>
   /** A description for the timeline: the result, or the message of the LMS about this person. */

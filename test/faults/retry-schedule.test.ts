@@ -60,7 +60,7 @@ for (const [random, factor] of [
       assert.deepEqual([delivery.id, ...more.map((one) => one.id)], [expected])
       const one = beginWork({ delivery, request: delivery.request, courses: [DEMO] })
       record({ work: one, course: DEMO, result: fails ? failed(FAILURE) : { kind: 'done', result: 'allowed' } })
-      const settled = settlement({ work: one, now: clock.at, random: () => random, landsMs: 60_000 })
+      const settled = settlement({ work: one, now: clock.at, random: () => random })
       await inbox.settle([settled])
       return settled
     }

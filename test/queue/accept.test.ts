@@ -56,7 +56,6 @@ test('a new delivery is stored complete: queued and due at once', async (t) => {
     reason_text: null,
     reason_course: null,
     subject: null,
-    lands_until: null,
     last_event: 1,
     search_text: `\nada@example.com\nada lovelace\nada\n${COURSE.toLowerCase()}\nlovelace\n1\n`,
   })

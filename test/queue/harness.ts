@@ -246,7 +246,8 @@ const beginning = ({ db, store }: { db: Kysely<Tables>; store: Store }): Store =
 
 async function writeBegun({ db, store }: { db: Kysely<Tables>; store: Store }, writes: readonly Write[]) {
   const people = new Map<string, string>()
-  const held = new Set((await db.selectFrom('holds').select('name').execute()).map(({ name }) => name))
+  const holds = await db.selectFrom('holds').select('name').where('replica', '!=', '').execute()
+  const held = new Set(holds.map(({ name }) => name))
   for (const write of writes) {
     if (write.kind !== 'settle') continue
     const { id } = write.settlement

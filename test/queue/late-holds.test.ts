@@ -8,8 +8,10 @@ const ADA = 'ada@x.example'
 const LANDS_MS = 60_000
 
 /** Takes the hold, unless somebody has it. */
-const take = ({ replicas: { holds } }: Replica): Promise<boolean> =>
-  holds.take([ADA], async (_trx, taken) => ({ result: taken.has(ADA), kept: taken }))
+const take = ({ replicas: { holds } }: Replica, of = { enrolls: false }): Promise<boolean> =>
+  holds.take([ADA], async (_trx, taken) => ({ result: taken.has(ADA), kept: taken }), of)
+/** The same for an attempt. */
+const takeToEnroll = (replica: Replica): Promise<boolean> => take(replica, { enrolls: true })
 async function end({ database, replicas: { holds } }: Replica, isLate: boolean): Promise<void> {
   await inTransaction({ database, random: () => 0.5, body: (trx) => holds.end(trx, [ADA], { isLate }) })
   holds.ended([ADA])
@@ -23,12 +25,15 @@ async function lookFor({ replicas, monotonic }: Replica, ms: number): Promise<vo
   }
 }
 
-test('a hold whose last call got no answer lasts until the call can land no more, and nobody has it', async (t) => {
+test('a hold whose last call undoes something and got no answer lasts until it can land no more, and nobody has it', async (t) => {
   const bench = await setUp(t)
   assert.equal(await take(bench), true)
-  await bench.replicas.holds.mayLandLate([ADA])
+  await bench.replicas.holds.mayUndo([ADA])
   await end(bench, true)
-  assert.deepEqual([await bench.replicas.holds.has(ADA), await take(bench)], [false, false])
+  assert.deepEqual(
+    [await bench.replicas.holds.has(ADA), await take(bench), await takeToEnroll(bench)],
+    [false, false, false],
+  )
   await lookFor(bench, LANDS_MS - 1)
   assert.equal(await take(bench), false)
   bench.monotonic.at += 1
@@ -39,23 +44,81 @@ test('a hold whose last call got no answer lasts until the call can land no more
 test('a hold whose calls were all answered is free at once', async (t) => {
   const bench = await setUp(t)
   await take(bench)
-  await bench.replicas.holds.mayLandLate([ADA])
+  await bench.replicas.holds.mayUndo([ADA])
   await end(bench, false)
   assert.equal(await take(bench), true)
 })
 
-test('a hold under which no such call began is free at once, whatever ended it', async (t) => {
+test('a hold under which no call began is free at once, whatever ended it', async (t) => {
   const bench = await setUp(t)
   await take(bench)
   await end(bench, true)
   assert.equal(await take(bench), true)
 })
 
+test('a hold whose call enrolls and got no answer is free for attempts at once, and else when the call can land no more', async (t) => {
+  const bench = await setUp(t)
+  assert.equal(await takeToEnroll(bench), true)
+  await end(bench, true)
+  assert.deepEqual([await bench.replicas.holds.has(ADA), await take(bench)], [false, false])
+  await lookFor(bench, LANDS_MS - 1)
+  for (const attempt of ['second', 'third']) {
+    assert.equal(await takeToEnroll(bench), true, attempt)
+    await bench.replicas.holds.sweep()
+    await end(bench, false)
+    assert.equal(await take(bench), false, 'an attempt that was answered says nothing of the call before it')
+  }
+  bench.monotonic.at += 1
+  await bench.replicas.holds.sweep()
+  assert.equal(await take(bench), true)
+})
+
+test('an attempt lasts on after the earlier call can land no more, and its own late call counts anew', async (t) => {
+  const bench = await setUp(t)
+  await takeToEnroll(bench)
+  await end(bench, true)
+  await bench.replicas.holds.sweep()
+  await takeToEnroll(bench)
+  await lookFor(bench, LANDS_MS)
+  assert.equal(await bench.replicas.holds.has(ADA), true)
+  await bench.db.updateTable('holds').set({ late_at: 1 }).execute() // else both may be of the same millisecond
+  await end(bench, true)
+  await lookFor(bench, LANDS_MS - 1)
+  assert.equal(await take(bench), false)
+})
+
+test('what an attempt does not keep stays with nobody', async (t) => {
+  const bench = await setUp(t)
+  await takeToEnroll(bench)
+  await end(bench, true)
+  const { holds } = bench.replicas
+  await holds.take([ADA], async (_trx, taken) => ({ result: taken, kept: new Set() }), { enrolls: true })
+  assert.deepEqual([await holds.has(ADA), await take(bench), await takeToEnroll(bench)], [false, false, true])
+})
+
+test('a call of an attempt that undoes something and got no answer makes the next attempt wait, too', async (t) => {
+  const bench = await setUp(t)
+  await takeToEnroll(bench)
+  await bench.replicas.holds.mayUndo([ADA])
+  await end(bench, true)
+  assert.equal(await takeToEnroll(bench), false)
+})
+
+test('one that was answered does not, but an earlier call that enrolls stays late', async (t) => {
+  const bench = await setUp(t)
+  await takeToEnroll(bench)
+  await end(bench, true)
+  await takeToEnroll(bench)
+  await bench.replicas.holds.mayUndo([ADA])
+  await end(bench, false)
+  assert.deepEqual([await take(bench), await takeToEnroll(bench)], [false, true])
+})
+
 test('the hold of a replica that died in such a call lasts, and a time in which nobody looked does not count', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   assert.equal(await take(other), true)
-  await other.replicas.holds.mayLandLate([ADA])
+  await other.replicas.holds.mayUndo([ADA])
   assert.equal(await pruneAlone(bench, 'replica-2'), 1)
   assert.equal(await take(bench), false)
   bench.monotonic.at += 3_600_000
@@ -68,7 +131,7 @@ test('the hold of a replica that died in such a call lasts, and a time in which 
 test('a step of the database’s clock does not end it earlier', async (t) => {
   const bench = await setUp(t)
   await take(bench)
-  await bench.replicas.holds.mayLandLate([ADA])
+  await bench.replicas.holds.mayUndo([ADA])
   await end(bench, true)
   await bench.db.updateTable('holds').set({ late_at: 0 }).where('name', '=', ADA).execute()
   await lookFor(bench, LANDS_MS - 1)
@@ -79,7 +142,7 @@ test('a hold that was left once more since the look lasts as long again', async 
   const bench = await setUp(t)
   const leave = async () => {
     assert.equal(await take(bench), true)
-    await bench.replicas.holds.mayLandLate([ADA])
+    await bench.replicas.holds.mayUndo([ADA])
     await end(bench, true)
   }
   await leave()

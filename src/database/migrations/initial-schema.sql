@@ -18,7 +18,6 @@ create table if not exists deliveries (
   generation integer not null,
   effect_unknown integer not null,
   may_have_effect integer not null,
-  lands_until bigint,
   last_event integer not null,
   received_at bigint not null,
   settled_at bigint,
@@ -216,6 +215,7 @@ create table if not exists replicas (
 create table if not exists holds (
   name varchar(261) not null primary key,
   replica varchar(36) not null,
+  effect varchar(8),
   late_at bigint
 );
 create index holds_replica on holds (replica);

@@ -41,33 +41,40 @@ export function accessEvents(deliveryId: string, { ended, restored }: Changes, a
 /** What else may have changed the enrollment of a delivery's buyer. */
 type Row = Pick<Locked, 'id' | 'email' | 'effect_unknown' | 'settled_at' | 'lines'>
 
-type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'settled_at' | 'lands_until'>>
+type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'settled_at'>>
 
-/** All sales to the buyer of a delivery: to its address, and of courses to its accounts. */
+/** All sales to a buyer. `mayLand`: the LMS may still carry out a call for the buyer that nobody waits for any more. */
+interface Sales {
+  readonly sales: readonly Sale[]
+  readonly mayLand: boolean
+}
+
+/** Reads the sales to the buyer of a delivery: to its address, and of courses to its accounts. */
 export async function readSales(
   { trx }: Pick<TransactionContext, 'trx'>,
   { email, lines }: Pick<Row, 'email' | 'lines'>,
-): Promise<readonly Sale[]> {
+): Promise<Sales> {
   const accountIds = lines.flatMap(({ account }) => account?.id ?? [])
   const ids = await salesTo(trx, { addresses: [email], accountIds })
   const found = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'settled_at', 'lands_until'])
+    .select(['id', 'state', 'settled_at', 'email'])
     .where('id', 'in', ids)
     .execute()
-  return withLines(trx, found)
+  const people = found.flatMap((one) => one.email ?? [])
+  const late = trx.selectFrom('holds').select('name').where('name', 'in', people).where('late_at', 'is not', null)
+  return { sales: await withLines(trx, found), mayLand: people.length > 0 && (await late.execute()).length > 0 }
 }
 
 /**
- * Which of these courses may neither end nor come back by what was seen at `seenAt` (ms since 1970), because this
- * service explains it: a call may still have been carried out then, somebody has withdrawn the buyer from the course
- * since it was enrolled, by this delivery or another one, or a newer sale of it enrolled the buyer. Pure.
- * @param sales see readSales
+ * Which of these courses may neither end nor come back by what was seen, because this service explains it: a call may still
+ * be carried out, somebody has withdrawn the buyer from the course since it was enrolled, by this delivery or another one, or
+ * a newer sale of it enrolled the buyer. Pure.
  */
-export function blockedBy(sales: readonly Sale[], of: Changes & { row: Row; seenAt: number }): ReadonlySet<string> {
-  const { row, seenAt, ended, restored } = of
+export function blockedBy({ sales, mayLand }: Sales, of: Changes & { row: Row }): ReadonlySet<string> {
+  const { row, ended, restored } = of
   const enrolledAt = row.settled_at ?? 0
-  const late = row.effect_unknown !== 0 || sales.some(({ lands_until: until }) => until !== null && until > seenAt)
+  const late = row.effect_unknown !== 0 || mayLand
   const isWithdrawn = (course: string): boolean =>
     sales.some(({ lines }) => {
       const line = lineOf(lines, course)

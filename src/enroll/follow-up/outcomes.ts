@@ -94,14 +94,13 @@ async function askForGrades(
   for (const [course, all] of waiting) {
     while (all.length >= least) {
       const some = all.splice(0, GRADES)
-      const askedAt = round.context.now()
       const grades = await gradesIn(round, course, [...new Set(some.map(({ account }) => account.username))])
       const passed = some.flatMap((learner) => {
         const grade = grades.get(learner.account.username)
         if (!grade?.passed) return []
         return [{ learner, fact: { kind: 'passed', percent: round.tellsPercent ? grade.percent : null } as const }]
       })
-      await store(round, passed, askedAt)
+      await store(round, passed)
       const at = round.context.now()
       for (const { learner } of passed) await askForCertificate(round, { ...learner, known: { passedAt: at } })
     }
@@ -130,13 +129,12 @@ async function gradesIn(
 async function askForCertificate(round: OutcomesRound, learner: Learner): Promise<void> {
   const { course, account, known } = learner
   if (!certificateCanNameUser(account.username)) return
-  const askedAt = round.context.now()
   const { username } = account
   const found = await asked(round, () => round.asking.lms.certificate({ course, username }))
   const fact = found === null ? null : factOf(found, round.lmsUrl)
-  if (fact === null || newsOf({ known, fact, at: askedAt }) === null) return
+  if (fact === null || newsOf({ known, fact, at: round.context.now() }) === null) return
   if (found?.status === 'none' && !(await isRegistered(round, account))) return
-  await store(round, [{ learner, fact }], askedAt)
+  await store(round, [{ learner, fact }])
 }
 
 /** The LMS has no certificate for the user name of an account that was retired, although it is not revoked. */
@@ -159,12 +157,8 @@ function addressOf(url: string | null, lmsUrl: string): string | null {
   return /^https?:$/.test(protocol) && href.length <= URL_MAX ? href : null
 }
 
-async function store(
-  { context, guard }: Round,
-  found: readonly { learner: Learner; fact: Fact }[],
-  askedAt: number,
-): Promise<void> {
+async function store({ context, guard }: Round, found: readonly { learner: Learner; fact: Fact }[]): Promise<void> {
   if (found.length === 0) return
   const facts = found.map(({ learner: { reported, course }, fact }) => ({ reported, course, fact }))
-  await guard(() => storeFacts(context, { facts, askedAt }))
+  await guard(() => storeFacts(context, facts))
 }

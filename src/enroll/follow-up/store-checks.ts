@@ -93,8 +93,8 @@ async function writeOf(
   const of = { check, reason: readReason(row), lines, receivedAt: row.received_at, at: writing.at, by }
   const found = resultOfCheck(of)
   const { ended, restored } = found.changes
-  const sales = ended.length + restored.length > 0 ? await readSales(writing, row) : []
-  const blocked = blockedBy(sales, { row, seenAt: check.askedAt, ended, restored })
+  const isNews = ended.length + restored.length > 0
+  const blocked = isNews ? blockedBy(await readSales(writing, row), { row, ended, restored }) : new Set<string>()
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
   const { lacking, drafts } = after
   const stored = { state: lacking.length > 0 ? ('queued' as const) : after.state, lines: after.lines }

@@ -50,37 +50,29 @@ interface Found {
  * Stores what is new in these facts with their events, in one transaction: so each fact is told once, and none is
  * lost. Nothing is stored of a delivery that has changed since it was read, nor of a course that the
  * buyer has lost or was taken out of, by this delivery or another one.
- * @param of.askedAt when the LMS was asked, ms since 1970
  */
-export async function storeFacts(
-  context: WriteContext,
-  { facts, askedAt }: { facts: readonly Found[]; askedAt: number },
-): Promise<void> {
+export async function storeFacts(context: WriteContext, facts: readonly Found[]): Promise<void> {
   const byId = Map.groupBy(facts, ({ reported }) => reported.id)
   await auditedChange<null>(context, async (writing) => {
     const others: EventDraft[] = []
     for (const row of await lockReported(writing, [...byId.keys()]))
-      others.push(...(await storeOne(writing, row, { found: byId.get(row.id) ?? [], askedAt })))
+      others.push(...(await storeOne(writing, row, byId.get(row.id) ?? [])))
     return { result: null, listed: [], others }
   })
 }
 
-async function storeOne(
-  writing: TransactionContext,
-  row: Locked,
-  { found, askedAt }: { found: readonly Found[]; askedAt: number },
-): Promise<EventDraft[]> {
+async function storeOne(writing: TransactionContext, row: Locked, found: readonly Found[]): Promise<EventDraft[]> {
   const { id, state, lines } = row
   const current = found.filter(
     ({ reported, course }) => reported.generation === row.generation && isWatched({ state, lines }, course),
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
-  const sales = await readSales(writing, row)
-  const blocked = blockedBy(sales, { row, seenAt: askedAt, ended: courses, restored: [] })
+  const known = await readSales(writing, row)
+  const blocked = blockedBy(known, { row, ended: courses, restored: [] })
   const enrolledAt = row.settled_at ?? 0
   const isLost = (course: string): boolean =>
-    sales.some((sale) => (lineOf(sale.lines, course)?.standing?.endedAt ?? -1) >= enrolledAt)
+    known.sales.some((sale) => (lineOf(sale.lines, course)?.standing?.endedAt ?? -1) >= enrolledAt)
   const achieved = new Map(lines.map((line) => [line.course, line.achievement]))
   const drafts: EventDraft[] = []
   for (const { course, fact } of current) {

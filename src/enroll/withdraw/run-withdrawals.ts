@@ -21,8 +21,6 @@ import {
 } from '../../queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../queue/withdrawals/end-order.ts'
 import { keepersOf } from '../../queue/withdrawals/keepers.ts'
-import { lateEnrolling } from '../../queue/withdrawals/late-enrolling.ts'
-import { LATE } from '../../queue/withdrawals/withdrawal.ts'
 import type { LmsAccount } from '../../sale/line.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
@@ -37,7 +35,7 @@ const POLL_MS = 1000
 /** How many orders a replica carries out at a time: one whose calls hang delays no other buyer's. The LMS may hang, too. */
 const AT_A_TIME = 3
 
-interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs'> {
+interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context'> {
   readonly replicas: Pick<AppContext['replicas'], 'holds'>
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
@@ -56,9 +54,9 @@ const STOPPED = new Error('the withdrawal must not go on')
  * this. An order is carried out once at a time, and one for each buyer; see claimOrder. A replica can die at any point of
  * an order: another one then begins it again, and what is done already is found done.
  *
- * While the LMS may still carry out a call that enrolls the buyer (see lateEnrolling), finding nothing proves nothing: the
- * order stays open, and the LMS is looked at again afterwards. While it may carry out one of the order itself, which could
- * undo a sale that came since, nothing else is done for the buyer (see Holds.mayLandLate).
+ * While the LMS may still carry out a call that enrolls the buyer, finding nothing would prove nothing, so an order waits
+ * until it can't. While the LMS may carry out a call of the order itself, which could undo a sale that came since, nothing
+ * else is done for the buyer: see Holds.
  */
 export async function runWithdrawals(from: Withdrawals): Promise<void> {
   const round = async (): Promise<number> => {
@@ -81,12 +79,11 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     return write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate }))
   }
   try {
-    const lookedAt = context.now()
     const { results, failure } = await attempt(from, order, () => {
       isLate = true
     })
     isLate &&= failure !== null && mayStillLand(failure)
-    if (failure === null) await conclude(from, order, { results, lookedAt })
+    if (failure === null) await end(from, order, { attempted: { results, message: '' }, isLate: false })
     else {
       const isFree = costsNoAttempt(failure.kind) || from.isLmsUnavailable()
       await again(from, order, { results, failure, isFree, isLate })
@@ -100,19 +97,6 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
       await again(from, order, { results: new Map(), failure: INTERNAL, isFree: false, isLate })
     }
   }
-}
-
-/** Ends an order whose work is done, unless the LMS may still carry out a call that enrolls the buyer. */
-async function conclude(
-  from: Withdrawals,
-  order: ClaimedOrder,
-  { results, lookedAt }: Pick<AttemptedPerson, 'results'> & { lookedAt: number },
-): Promise<void> {
-  const { context, guard, landsMs } = from
-  const until = await guard(() => lateEnrolling(context.database.db, { order, landsMs, now: lookedAt }))
-  if (until <= lookedAt) return end(from, order, { attempted: { results, message: '' }, isLate: false })
-  const changed = { attempts: order.attempts, attempted: { results, message: LATE } }
-  await write(from, (trx) => releaseOrder(trx, { order, dueAt: until, isLate: false, changed }))
 }
 
 /** @param onChange called before each call that takes the buyer out of a course */
@@ -153,7 +137,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       acquireChecked(acquire, async () => {
         await check()
         if (!call?.undoes) return
-        await guard(() => order.holds.mayLandLate(holdsOf(order)))
+        await guard(() => order.holds.mayUndo(holdsOf(order)))
         onChange()
       }),
   })

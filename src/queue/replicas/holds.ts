@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ExpressionBuilder } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
-import type { Db, HoldRow, Trx } from '../../database/schema.ts'
+import type { Db, HoldRow, Tables, Trx } from '../../database/schema.ts'
 import { insertRows, inTransaction, ROW_CHANGED } from '../../database/transaction.ts'
 import { createSilenceWatch } from './silence.ts'
 
@@ -9,17 +10,26 @@ const POLL_MS = 100
 /** In place of the replica: nobody acts under the hold, and a call that was made under it may still be carried out. */
 const NOBODY = ''
 
+/** The condition, after a left join, that a person is free for an attempt: see Holds. */
+export const isFreeToEnroll = (eb: ExpressionBuilder<Tables & { holds: HoldRow }, 'holds'>) =>
+  eb.or([eb('holds.name', 'is', null), eb.and([eb('holds.replica', '=', NOBODY), eb('holds.effect', '=', 'enrolls')])])
+
 /**
  * The holds of one replica. A hold is the right to act for one name, which one replica has at a time: for a person, to
  * attempt or withdraw a sale; for the events of a delivery, to send them; or to be the leader. What waits is held by nobody,
  * so nothing has to be released when a replica dies but what it was doing just then.
+ *
+ * The LMS may carry out a call that nobody waits for any more: it got no answer, or its process died. Until it can't, the
+ * hold is left to nobody. An attempt may take it even so, because it wants what a late call that enrolls does; but a
+ * withdrawal waits, because finding no enrollment proves nothing until then. A late call that undoes what is done for the
+ * person makes both wait.
  *
  * The table has a row for each hold. Within the process, memory keeps two parts from acting under the same hold.
  */
 export interface Holds {
   /**
    * Takes those of these names that are free, in a transaction. `body` gets them, and gives those to keep; the others are
-   * free again at its end.
+   * free again at its end. `enrolls`: for attempts.
    */
   take<Result>(
     names: readonly string[],
@@ -27,17 +37,15 @@ export interface Holds {
       trx: Trx,
       taken: ReadonlySet<string>,
     ) => Promise<{ readonly result: Result; readonly kept: ReadonlySet<string> }>,
+    of?: { readonly enrolls: boolean },
   ): Promise<Result>
   /** Whether this replica still has a hold. Ask it right before a call to the LMS. */
   has(name: string): Promise<boolean>
+  /** Records, before a call that may undo what is done for these people afterwards, that it may be carried out late. */
+  mayUndo(names: readonly string[]): Promise<void>
   /**
-   * Records, before a call that may undo what is done for these people afterwards, that it may be carried out late: if this
-   * process dies, their holds last until it can't be.
-   */
-  mayLandLate(names: readonly string[]): Promise<void>
-  /**
-   * Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. `isLate`: a
-   * call of mayLandLate got no answer. Then the holds last as nobody's until the LMS can't carry it out any more.
+   * Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. `isLate`: the
+   * LMS may still carry out a call under them. Then they are left to nobody, and also if that is so of an earlier call.
    */
   end(trx: Trx, names: readonly string[], of?: { readonly isLate: boolean }): Promise<ReadonlySet<string>>
   /** Memory forgets these holds: they have ended, or the heartbeat is to end what the database still has of them. */
@@ -67,15 +75,15 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
   const { db, dialect } = database
   const late = createSilenceWatch({ forMs: landsMs, clock })
   return {
-    take: async (names, body) => {
+    take: async (names, body, { enrolls } = { enrolls: false }) => {
       const wanted = [...new Set(names)].filter((name) => !mine.has(name)).sort() // unsorted, two replicas deadlock on MySQL
       for (const name of wanted) mine.add(name)
       let kept: ReadonlySet<string> = new Set()
       const attempt = async (trx: Trx) => {
         const replica = me()
-        const taken = await insertHolds(trx, { names: wanted, replica })
+        const taken = await takeFree(trx, { names: wanted, replica, enrolls })
         const done = await body(trx, taken)
-        await deleteHolds(trx, { names: [...taken].filter((name) => !done.kept.has(name)), replica })
+        await free(trx, { dialect, names: [...taken].filter((name) => !done.kept.has(name)), replica, isLate: false })
         return done
       }
       try {
@@ -87,141 +95,124 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
       }
     },
 
-    has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).has(name),
+    has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).length > 0,
 
-    mayLandLate: async (names) => {
+    mayUndo: async (names) => {
       const mark = async (trx: Trx) => {
-        const holds = trx.updateTable('holds').set({ late_at: dialect.clock })
+        const holds = trx.updateTable('holds').set({ effect: 'undoes' })
         await holds.where('name', 'in', names).where('replica', '=', me()).execute()
       }
       await inTransaction({ database, random, body: mark })
     },
 
-    end: async (trx, names, { isLate } = { isLate: false }) => {
-      if (names.length === 0) return new Set()
-      const held = [...(await heldAmong(trx, { names, replica: me() }))].sort()
-      const of = { dialect, names: held, replica: me() }
-      if ((await (isLate ? endOrLeave(trx, of) : deleteHolds(trx, of))) !== held.length) throw ROW_CHANGED
-      return new Set(held)
-    },
+    end: (trx, names, { isLate } = { isLate: false }) => free(trx, { dialect, names, replica: me(), isLate }),
 
     ended: (names) => {
       for (const name of names) mine.delete(name)
     },
 
     sweep: async () => {
-      const rows = await goneOrMine(db, me())
-      const left = rows.filter(({ name, replica, isGone }) => replica !== NOBODY && (isGone || !mine.has(name)))
+      const rows = await readHolds(db, me())
+      const left = rows.filter(
+        (row) => row.replica !== NOBODY && (row.isGone || (row.replica === me() && !mine.has(row.name))),
+      )
       for (const [replica, group] of Map.groupBy(left, (row) => row.replica)) {
-        const names = group.map(({ name }) => name).sort()
-        await inTransaction({ database, random, body: (trx) => endDead(trx, { dialect, names, replica, landsMs }) })
+        const names = group.map(({ name }) => name)
+        const body = (trx: Trx) => free(trx, { dialect, names, replica, isLate: true })
+        await inTransaction({ database, random, body })
       }
       return left.length + (await endLate(db, { late, rows }))
     },
   }
 }
 
-/** The holds of this replica, and those of replicas that are gone. */
-async function goneOrMine(db: Db, me: string) {
+/** The holds of this replica, those of replicas that are gone, and those under which a call may be carried out late. */
+async function readHolds(db: Db, me: string) {
   const rows = await db
     .selectFrom('holds')
     .leftJoin('replicas', 'replicas.id', 'holds.replica')
     .select(['holds.name', 'holds.replica', 'holds.late_at', 'replicas.id'])
-    .where((eb) => eb.or([eb('replicas.id', 'is', null), eb('holds.replica', '=', me)]))
+    .where((eb) =>
+      eb.or([eb('replicas.id', 'is', null), eb('holds.replica', '=', me), eb('holds.late_at', 'is not', null)]),
+    )
     .execute()
   return rows.map(({ id, ...row }) => ({ ...row, isGone: id === null }))
 }
 
-async function insertHolds(
+async function takeFree(
   trx: Trx,
-  { names, replica }: { names: readonly string[]; replica: string },
-): Promise<Set<string>> {
+  { names, replica, enrolls }: { names: readonly string[]; replica: string; enrolls: boolean },
+): Promise<ReadonlySet<string>> {
   const member = await trx.selectFrom('replicas').select('id').where('id', '=', replica).executeTakeFirst()
   if (member === undefined) return new Set() // the others have pruned it
-  const rows = names.map((name) => ({ name, replica }))
+  const effect = enrolls ? ('enrolls' as const) : null
+  const rows = names.map((name) => ({ name, replica, effect }))
   const inserted = await insertRows({ trx, into: 'holds', rows, existing: 'ignore' })
   if (inserted === names.length) return new Set(names)
-  return heldAmong(trx, { names, replica })
+  if (enrolls) {
+    const left = trx.updateTable('holds').set({ replica }).where('name', 'in', names)
+    await left.where('replica', '=', NOBODY).where('effect', '=', 'enrolls').execute()
+  }
+  return new Set((await heldAmong(trx, { names, replica })).map(({ name }) => name))
 }
 
-async function heldAmong(
-  db: Db,
-  { names, replica }: { names: readonly string[]; replica: string },
-): Promise<Set<string>> {
-  const rows = await db
+const heldAmong = (db: Db, { names, replica }: { names: readonly string[]; replica: string }) =>
+  db
     .selectFrom('holds')
-    .select('name')
+    .select(['name', 'effect', 'late_at'])
     .where('name', 'in', names)
     .where('replica', '=', replica)
     .execute()
-  return new Set(rows.map(({ name }) => name))
-}
 
-async function deleteHolds(
+/**
+ * Ends the holds of a replica, but leaves those to nobody under which a call may still be carried out. Resolves to those
+ * that it had. A call that undoes something is none of these if it was answered.
+ * @param of.isLate whether a call under them got no answer, as far as there was one
+ */
+async function free(
   trx: Trx,
-  { names, replica }: { names: readonly string[]; replica: string },
-): Promise<number> {
-  if (names.length === 0) return 0
-  const { numDeletedRows } = await trx
-    .deleteFrom('holds')
-    .where('name', 'in', names)
-    .where('replica', '=', replica)
-    .executeTakeFirst()
-  return Number(numDeletedRows)
-}
-
-/** Ends holds, but leaves those to nobody whose last call may be carried out from now on. Returns how many there were. */
-async function endOrLeave(
-  trx: Trx,
-  { dialect, names, replica }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string },
-): Promise<number> {
-  if (names.length === 0) return 0
-  const { numUpdatedRows } = await trx
-    .updateTable('holds')
-    .set({ replica: NOBODY, late_at: dialect.clock })
-    .where('name', 'in', names)
-    .where('replica', '=', replica)
-    .where('late_at', 'is not', null)
-    .executeTakeFirst()
-  return Number(numUpdatedRows) + (await deleteHolds(trx, { names, replica }))
+  of: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string; isLate: boolean },
+): Promise<ReadonlySet<string>> {
+  const { dialect, names, replica, isLate } = of
+  if (names.length === 0) return new Set()
+  const held = await heldAmong(trx, { names, replica })
+  const { left = [], ended = [] } = Object.groupBy(held, (hold) =>
+    (isLate ? hold.effect : hold.late_at) === null ? 'ended' : 'left',
+  )
+  const namesOf = (holds: typeof held): string[] => holds.map(({ name }) => name).sort() // unsorted, two replicas deadlock
+  if (left.length > 0) {
+    const { numUpdatedRows } = await trx
+      .updateTable('holds')
+      .set({ replica: NOBODY, ...(isLate ? { late_at: dialect.clock } : { effect: 'enrolls' }) })
+      .where('name', 'in', namesOf(left))
+      .where('replica', '=', replica)
+      .executeTakeFirst()
+    if (Number(numUpdatedRows) !== left.length) throw ROW_CHANGED
+  }
+  if (ended.length > 0) {
+    const some = trx.deleteFrom('holds').where('name', 'in', namesOf(ended)).where('replica', '=', replica)
+    if (Number((await some.executeTakeFirst()).numDeletedRows) !== ended.length) throw ROW_CHANGED
+  }
+  return new Set(namesOf(held))
 }
 
 /** Ends nobody's holds that have been so for long enough, and were not left once more since they were read. Returns how many. */
 async function endLate(
   db: Db,
-  { late, rows }: { late: ReturnType<typeof createSilenceWatch>; rows: readonly HoldRow[] },
+  {
+    late,
+    rows,
+  }: { late: ReturnType<typeof createSilenceWatch>; rows: readonly Pick<HoldRow, 'name' | 'replica' | 'late_at'>[] },
 ): Promise<number> {
-  const nobodys = rows.filter(({ replica }) => replica === NOBODY)
-  const over = late.silent(nobodys.map(({ name, late_at }) => ({ id: name, seen_at: late_at ?? 0 })))
-  for (const { id, seen_at } of over) {
-    const hold = db.deleteFrom('holds').where('name', '=', id).where('replica', '=', NOBODY)
-    await hold.where('late_at', '=', seen_at).execute()
+  const nobodys = new Set(rows.flatMap(({ name, replica }) => (replica === NOBODY ? name : [])))
+  const seen = rows.flatMap(({ name, late_at }) => (late_at === null ? [] : [{ id: name, seen_at: late_at }]))
+  const over = late.silent(seen).filter(({ id }) => nobodys.has(id))
+  for (const [lateAt, group] of Map.groupBy(over, ({ seen_at }) => seen_at)) {
+    const names = group.map(({ id }) => id).sort()
+    const holds = db.deleteFrom('holds').where('name', 'in', names).where('replica', '=', NOBODY)
+    await holds.where('late_at', '=', lateAt).execute()
   }
   return over.length
-}
-
-/**
- * Ends the holds of a replica that can make no more calls under them, or leaves them to nobody (see mayLandLate). The LMS
- * may still carry out the last call that enrolls, which began no later than now: what was sold to the person says so.
- */
-async function endDead(
-  trx: Trx,
-  {
-    dialect,
-    names,
-    replica,
-    landsMs,
-  }: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string; landsMs: number },
-): Promise<void> {
-  if ((await endOrLeave(trx, { dialect, names, replica })) === 0) return
-  const sold = await trx.selectFrom('deliveries').select('id').where('email', 'in', names).execute()
-  const ids = sold.map(({ id }) => id).sort()
-  if (ids.length === 0) return
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ lands_until: eb(dialect.clock, '+', landsMs) }))
-    .where('id', 'in', ids)
-    .execute()
 }
 
 /**

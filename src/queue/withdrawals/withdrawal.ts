@@ -4,9 +4,6 @@ import { MOVED } from '../../sale/words.ts'
 import type { EventDraft } from '../events.ts'
 import { linesOf } from '../lines.ts'
 
-/** The message of an order that only waits until it can't be undone any more. */
-export const LATE = 'the LMS may still carry out an earlier call for this buyer'
-
 /** By course key, as the delivery has it. */
 export interface WithdrawalResult extends Pick<LineWithdrawal, 'message'> {
   readonly courses: Readonly<Record<string, NonNullable<LineWithdrawal['result']>>>

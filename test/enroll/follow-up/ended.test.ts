@@ -196,15 +196,14 @@ test('nothing ends while a call may still be carried out in the LMS', async (t) 
   const bench = await begun(t)
   const id = await bench.sellTo()
   await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
-  await bench.db
-    .updateTable('deliveries')
-    .set({ lands_until: START + 3 * DAY_MS })
-    .execute()
+  const late = { name: ADA, replica: '', effect: 'enrolls', late_at: START } as const
+  await bench.db.insertInto('holds').values(late).execute()
   await bench.twoDaysLater()
   assert.deepEqual(
     [await bench.standings(id), await history(bench, id)],
     [{ [DEMO]: 'unenrolled' }, [`standing_changed: ${DEMO}: unenrolled (audit)`]],
   )
+  await bench.db.deleteFrom('holds').execute()
   await bench.aWeekLater()
   assert.equal((await history(bench, id)).length, 2)
 })

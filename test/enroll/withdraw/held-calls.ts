@@ -57,6 +57,7 @@ export async function startWithHeldCalls({
     for (const table of ['deliveries', 'events', 'delivery_lines', 'webhook_ids'] as const) {
       await db.deleteFrom(table).execute()
     }
+    await db.deleteFrom('holds').where('replica', '=', '').execute()
     await lms.reset()
     hold.renew()
   })

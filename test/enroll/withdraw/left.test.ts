@@ -126,11 +126,11 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       })
     }
 
-    test('an order that has to look again takes out nobody who has the address by now', async () => {
+    test('an order that waits for a late call takes out nobody who has the address by now', async () => {
       const id = await allowedAndMoved()
       await addStranger()
-      const lands = context.database.db.updateTable('deliveries').set({ lands_until: Date.now() + 900 })
-      await lands.where('id', '=', id).execute()
+      const late = { name: OLD, replica: '', effect: 'enrolls', late_at: 1 } as const
+      await context.database.db.insertInto('holds').values(late).execute()
       await withdraw(id)
       assert.deepEqual([await activeIn(), await stateOf(id)], [[`${OLD} ${DEMO}`], 'withdrawn'])
     })

@@ -151,7 +151,7 @@ test('a refund that waits for another address of its buyer makes no call meanwhi
   await sold(OLD)
   await move()
   const again = await sold(NEW)
-  await db.insertInto('holds').values({ name: OLD, replica: '', late_at: 0 }).execute()
+  await db.insertInto('holds').values({ name: OLD, replica: '', effect: 'undoes', late_at: 0 }).execute()
   await lms.forgetCalls()
   await refund({ email: NEW })
   const calls = (await lms.calls()).filter(({ path }) => !OF_CATALOGUE.test(path))

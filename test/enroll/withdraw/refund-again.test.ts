@@ -281,25 +281,3 @@ test('a refund that comes while an operator’s withdrawal with paid modes is op
   assert.equal((await refund({ id: 'r_1' })).status, 200)
   assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
 })
-
-test('that nothing was found proves nothing if the order fails later: the refund is 500, and its repeat looks again', async () => {
-  const id = await sold(ALICE)
-  await db
-    .updateTable('deliveries')
-    .set({ lands_until: Date.now() + 50_000 })
-    .where('id', '=', id)
-    .execute()
-  await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] }) // not enrolled yet
-  assert.equal((await refund({ id: 'r_1' })).status, 202)
-  assert.equal((await openOrders())[0]?.result?.courses[DEMO]?.kind, 'nothing')
-  await lms.faults([{ method: 'GET', path: ALLOWANCES, status: 500, body: 'no' }])
-  await until('the last attempt', async () => {
-    await lastAttempt()
-    return (await openOrders()).length === 0 || undefined
-  })
-  await lms.noFaults()
-  await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: true }] }) // the late call
-  await db.updateTable('deliveries').set({ lands_until: null }).where('id', '=', id).execute()
-  assert.equal((await refund({ id: 'r_1' })).status, 200)
-  assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
-})

@@ -87,6 +87,11 @@ export const ended = ({ operations }: { operations: Pick<Operations, 'show'> }, 
 
 /** How many people there are for whom an attempt, a withdrawal or a change is in progress. */
 export async function heldPeople(db: Kysely<Tables>): Promise<number> {
-  const rows = await db.selectFrom('holds').select('name').where('name', 'like', '%@%').execute()
+  const rows = await db
+    .selectFrom('holds')
+    .select('name')
+    .where('name', 'like', '%@%')
+    .where('replica', '!=', '')
+    .execute()
   return rows.length
 }

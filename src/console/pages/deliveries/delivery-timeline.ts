@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { TimelineEvent } from '../../../operators/find/timeline.ts'
 import type { ShopAnswer } from '../../../queue/shop-answers.ts'
-import { LATE, type Withdrawal, withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
+import { type Withdrawal, withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import type { CallNote } from '../../../sale/calls.ts'
 import { EVENTS } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
@@ -169,7 +169,6 @@ export function withdrawalHtml(order: Withdrawal, courseName: CourseName): strin
 function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {
   const message = result?.message ?? ''
   if (endedAt === null) {
-    if (dueAt !== null && message === LATE) return html`${withdrawWords.late} !${timeHtml(dueAt)}.`
     return dueAt === null || message === ''
       ? html`${withdrawWords.waiting}`
       : html`${fill(withdrawWords.retrying, { message })} !${timeHtml(dueAt)}.`
