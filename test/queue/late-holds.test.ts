@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inTransaction } from '../../src/database/transaction.ts'
 import { createHolds } from '../../src/queue/replicas/holds.ts'
+import { claimNow, submit } from './claiming.ts'
 import { pruneAlone, type Replica, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
@@ -61,16 +62,27 @@ test('a hold whose call enrolls and got no answer is free for attempts at once, 
   assert.equal(await takeToEnroll(bench), true)
   await end(bench, true)
   assert.deepEqual([await bench.replicas.holds.has(ADA), await take(bench)], [false, false])
-  await lookFor(bench, LANDS_MS - 1)
+  const other = await bench.replica('replica-2')
+  await lookFor(other, LANDS_MS - 1)
   for (const attempt of ['second', 'third']) {
     assert.equal(await takeToEnroll(bench), true, attempt)
-    await bench.replicas.holds.sweep()
+    await other.replicas.holds.sweep()
     await end(bench, false)
     assert.equal(await take(bench), false, 'an attempt that was answered says nothing of the call before it')
   }
-  bench.monotonic.at += 1
-  await bench.replicas.holds.sweep()
+  other.monotonic.at += 1
+  await other.replicas.holds.sweep()
   assert.equal(await take(bench), true)
+})
+
+test('what is due to a buyer is claimed while a call that enrolls may land late, but not while one that undoes may', async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, ADA)
+  const late = { name: ADA, replica: '', effect: 'undoes', late_at: 1 } as const
+  await bench.db.insertInto('holds').values(late).execute()
+  assert.deepEqual(await claimNow(bench), [])
+  await bench.db.updateTable('holds').set({ effect: 'enrolls' }).execute()
+  assert.deepEqual(await claimNow(bench), [id])
 })
 
 test('an attempt lasts on after the earlier call can land no more, and its own late call counts anew', async (t) => {
@@ -167,6 +179,6 @@ test('a hold that was left once more since the look lasts as long again', async 
     await leave()
   }
   monotonic.at += 1
-  assert.equal(await holds.sweep(), 1)
+  assert.equal(await holds.sweep(), 0)
   assert.equal(await take(bench), false)
 })

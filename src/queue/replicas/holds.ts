@@ -199,20 +199,16 @@ async function free(
 /** Ends nobody's holds that have been so for long enough, and were not left once more since they were read. Returns how many. */
 async function endLate(
   db: Db,
-  {
-    late,
-    rows,
-  }: { late: ReturnType<typeof createSilenceWatch>; rows: readonly Pick<HoldRow, 'name' | 'replica' | 'late_at'>[] },
+  { late, rows }: { late: ReturnType<typeof createSilenceWatch>; rows: readonly Pick<HoldRow, 'name' | 'late_at'>[] },
 ): Promise<number> {
-  const nobodys = new Set(rows.flatMap(({ name, replica }) => (replica === NOBODY ? name : [])))
   const seen = rows.flatMap(({ name, late_at }) => (late_at === null ? [] : [{ id: name, seen_at: late_at }]))
-  const over = late.silent(seen).filter(({ id }) => nobodys.has(id))
-  for (const [lateAt, group] of Map.groupBy(over, ({ seen_at }) => seen_at)) {
+  let ended = 0
+  for (const [lateAt, group] of Map.groupBy(late.silent(seen), ({ seen_at }) => seen_at)) {
     const names = group.map(({ id }) => id).sort()
     const holds = db.deleteFrom('holds').where('name', 'in', names).where('replica', '=', NOBODY)
-    await holds.where('late_at', '=', lateAt).execute()
+    ended += Number((await holds.where('late_at', '=', lateAt).executeTakeFirst()).numDeletedRows)
   }
-  return over.length
+  return ended
 }
 
 /**
