@@ -2,11 +2,11 @@ import type { Permit } from '../lms/client/budget.ts'
 import type { EnrollingLms } from '../lms/lms.ts'
 import type { LmsAccount } from '../sale/line.ts'
 
-/** Waits for the right to make one throttled call. */
-export type Acquire = (call?: {
-  /** Carried out late, the call would undo what is done for the buyer afterwards. See Holds.mayUndo. */
-  readonly undoes: boolean
-}) => Promise<Permit>
+/**
+ * Waits for the right to make one throttled call. `undoes`: in an attempt, one that carried out late would undo what is done
+ * for the buyer afterwards. See Holds.mayUndo.
+ */
+export type Acquire = (call?: { readonly undoes: boolean }) => Promise<Permit>
 
 /** The context that every call to the LMS needs. */
 export interface CallContext {

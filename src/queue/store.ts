@@ -55,7 +55,11 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
     mayContinue: (ids: readonly string[], { undoes = false } = {}) =>
       guard(async () => {
         const going = await mayContinue(db, { replica: me(), ids })
-        if (undoes && going.size > 0) await holds.mayUndo([...going.values()])
+        const people = [...going.values()]
+        if (undoes && people.length > 0) {
+          const { random } = context
+          await inTransaction({ database, random, body: (trx) => holds.mayUndo(trx, people) })
+        }
         return new Set(going.keys())
       }),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),

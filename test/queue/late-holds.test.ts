@@ -13,6 +13,8 @@ const take = ({ replicas: { holds } }: Replica, of = { enrolls: false }): Promis
   holds.take([ADA], async (_trx, taken) => ({ result: taken.has(ADA), kept: taken }), of)
 /** The same for an attempt. */
 const takeToEnroll = (replica: Replica): Promise<boolean> => take(replica, { enrolls: true })
+const mayUndo = ({ database, replicas: { holds } }: Replica): Promise<void> =>
+  inTransaction({ database, random: () => 0.5, body: (trx) => holds.mayUndo(trx, [ADA]) })
 async function end({ database, replicas: { holds } }: Replica, isLate: boolean): Promise<void> {
   await inTransaction({ database, random: () => 0.5, body: (trx) => holds.end(trx, [ADA], { isLate }) })
   holds.ended([ADA])
@@ -29,7 +31,7 @@ async function lookFor({ replicas, monotonic }: Replica, ms: number): Promise<vo
 test('a hold whose last call undoes something and got no answer lasts until it can land no more, and nobody has it', async (t) => {
   const bench = await setUp(t)
   assert.equal(await take(bench), true)
-  await bench.replicas.holds.mayUndo([ADA])
+  await mayUndo(bench)
   await end(bench, true)
   assert.deepEqual(
     [await bench.replicas.holds.has(ADA), await take(bench), await takeToEnroll(bench)],
@@ -45,7 +47,7 @@ test('a hold whose last call undoes something and got no answer lasts until it c
 test('a hold whose calls were all answered is free at once', async (t) => {
   const bench = await setUp(t)
   await take(bench)
-  await bench.replicas.holds.mayUndo([ADA])
+  await mayUndo(bench)
   await end(bench, false)
   assert.equal(await take(bench), true)
 })
@@ -111,7 +113,7 @@ test('what an attempt does not keep stays with nobody', async (t) => {
 test('a call of an attempt that undoes something and got no answer makes the next attempt wait, too', async (t) => {
   const bench = await setUp(t)
   await takeToEnroll(bench)
-  await bench.replicas.holds.mayUndo([ADA])
+  await mayUndo(bench)
   await end(bench, true)
   assert.equal(await takeToEnroll(bench), false)
 })
@@ -121,7 +123,7 @@ test('one that was answered does not, but an earlier call that enrolls stays lat
   await takeToEnroll(bench)
   await end(bench, true)
   await takeToEnroll(bench)
-  await bench.replicas.holds.mayUndo([ADA])
+  await mayUndo(bench)
   await end(bench, false)
   assert.deepEqual([await take(bench), await takeToEnroll(bench)], [false, true])
 })
@@ -130,7 +132,7 @@ test('the hold of a replica that died in such a call lasts, and a time in which 
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   assert.equal(await take(other), true)
-  await other.replicas.holds.mayUndo([ADA])
+  await mayUndo(other)
   assert.equal(await pruneAlone(bench, 'replica-2'), 1)
   assert.equal(await take(bench), false)
   bench.monotonic.at += 3_600_000
@@ -143,7 +145,7 @@ test('the hold of a replica that died in such a call lasts, and a time in which 
 test('a step of the database’s clock does not end it earlier', async (t) => {
   const bench = await setUp(t)
   await take(bench)
-  await bench.replicas.holds.mayUndo([ADA])
+  await mayUndo(bench)
   await end(bench, true)
   await bench.db.updateTable('holds').set({ late_at: 0 }).where('name', '=', ADA).execute()
   await lookFor(bench, LANDS_MS - 1)
@@ -154,7 +156,7 @@ test('a hold that was left once more since the look lasts as long again', async 
   const bench = await setUp(t)
   const leave = async () => {
     assert.equal(await take(bench), true)
-    await bench.replicas.holds.mayUndo([ADA])
+    await mayUndo(bench)
     await end(bench, true)
   }
   await leave()

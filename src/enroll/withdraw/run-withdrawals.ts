@@ -99,8 +99,8 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
   }
 }
 
-/** @param onChange called before each call that takes the buyer out of a course */
-async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => void): Promise<AttemptedPerson> {
+/** @param onTaking called before the calls that take the buyer out of a course */
+async function attempt(from: Withdrawals, order: ClaimedOrder, onTaking: () => void): Promise<AttemptedPerson> {
   const { lms, acquire, guard, context } = from
   const { db } = context.database
   const check = async (): Promise<void> => {
@@ -131,15 +131,12 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onChange: () => v
       const accounts = newAccounts(order, buyers)
       if (accounts.size > 0) await write(from, (trx) => storeBuyers(trx, { order, accounts }))
     },
-    onTaking: (sent) => write(from, (trx) => storeCalled(trx, { order, sent })),
+    onTaking: async (sent) => {
+      await write(from, (trx) => storeCalled(trx, { order, sent }))
+      onTaking()
+    },
     lms,
-    acquire: (call) =>
-      acquireChecked(acquire, async () => {
-        await check()
-        if (!call?.undoes) return
-        await guard(() => order.holds.mayUndo(holdsOf(order)))
-        onChange()
-      }),
+    acquire: () => acquireChecked(acquire, check),
   })
 }
 

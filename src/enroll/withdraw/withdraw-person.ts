@@ -137,11 +137,11 @@ async function takeOut(
   { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },
 ): Promise<Failure | null> {
   if (isActive && 'username' in account) {
-    const unenrolled = await lms.unenroll(await acquire({ undoes: true }), { username: account.username, course })
+    const unenrolled = await lms.unenroll(await acquire(), { username: account.username, course })
     if (!unenrolled.ok) return unenrolled.failure
   }
   if (!isAllowed) return null
-  const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
+  const deleted = await lms.disallow(await acquire(), { email, course })
   return deleted.ok ? null : deleted.failure
 }
 

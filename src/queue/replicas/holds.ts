@@ -42,7 +42,7 @@ export interface Holds {
   /** Whether this replica still has a hold. Ask it right before a call to the LMS. */
   has(name: string): Promise<boolean>
   /** Records, before a call that may undo what is done for these people afterwards, that it may be carried out late. */
-  mayUndo(names: readonly string[]): Promise<void>
+  mayUndo(trx: Trx, names: readonly string[]): Promise<void>
   /**
    * Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. `isLate`: the
    * LMS may still carry out a call under them. Then they are left to nobody, and also if that is so of an earlier call.
@@ -97,12 +97,9 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
 
     has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).length > 0,
 
-    mayUndo: async (names) => {
-      const mark = async (trx: Trx) => {
-        const holds = trx.updateTable('holds').set({ effect: 'undoes' })
-        await holds.where('name', 'in', names).where('replica', '=', me()).execute()
-      }
-      await inTransaction({ database, random, body: mark })
+    mayUndo: async (trx, names) => {
+      const holds = trx.updateTable('holds').set({ effect: 'undoes' })
+      await holds.where('name', 'in', names).where('replica', '=', me()).execute()
     },
 
     end: (trx, names, { isLate } = { isLate: false }) => free(trx, { dialect, names, replica: me(), isLate }),

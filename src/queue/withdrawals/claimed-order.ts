@@ -132,9 +132,9 @@ export const endHolds = async (trx: Trx, order: ClaimedOrder, { isLate }: { isLa
   (await order.holds.end(trx, holdsOf(order), { isLate })).has(order.person)
 
 /**
- * Stores that an order is about to call the LMS to take the buyer out of a course. Ask mayContinue after it, right before the
- * call: a sale that comes again either comes before, and stops the order, or finds this. It is then sold anew even if nobody
- * learns what came of the call: see isSoldAgain.
+ * Stores that an order is about to call the LMS to take the buyer out of a course, and that the call may be carried out late.
+ * Ask mayContinue after it, right before the call: a sale that comes again either comes before, and stops the order, or finds
+ * this. It is then sold anew even if nobody learns what came of the call: see isSoldAgain.
  * @param of.sent the course key as it was sent
  */
 export async function storeCalled(trx: Trx, { order, sent }: { order: ClaimedOrder; sent: string }): Promise<void> {
@@ -142,6 +142,7 @@ export async function storeCalled(trx: Trx, { order, sent }: { order: ClaimedOrd
   await lockDelivery({ trx }, id)
   const line = trx.updateTable('delivery_lines').where('delivery_id', '=', id).where('sent', '=', sent)
   await line.where('withdrawal_id', '=', order.id).set({ withdrawal_called: 1 }).execute()
+  await order.holds.mayUndo(trx, holdsOf(order))
 }
 
 /**

@@ -17,7 +17,10 @@ const honorRow = async ({ state }: Pick<Product['lms'], 'state'>) =>
 
 test('a sale that comes again while its refund is in a call that unenrolls gives the paid mode anew', async (t) => {
   const hold = holdCalls()
-  const { url, lms, sell, log, stop } = await startProduct({ lms: { sleep: hold.sleep }, env })
+  const { url, lms, sell, log, stop } = await startProduct({
+    lms: { sleep: hold.sleep },
+    env: { ...env, LERNITO_ANSWER_WITHIN_MS: '8000' },
+  })
   t.after(() => {
     hold.release()
     return stop()
