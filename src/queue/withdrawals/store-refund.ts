@@ -66,8 +66,15 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Stor
     if (never.length > 0) return { result: { kind: 'never_sold', courses: never }, listed: [] }
     const { orders, drafts } = await orderAll(writing, found)
     const deliveries = found.map(({ row }) => row.id)
-    // Under the buyer's own delivery, even if the refund concerns only a correction: forget finds the id by it.
-    if (webhookId !== undefined) await acceptRefundId(writing, { webhookId, deliveryId: newest, digest, orders })
+    if (webhookId !== undefined) {
+      const own = found.filter(({ row }) => row.email === emailTerm(refund.request.email))
+      // Of the buyer's own, even if the refund concerns only a correction: forget finds the id by it.
+      const deliveryId = own.at(-1)?.row.id ?? newest
+      await acceptRefundId(writing, { webhookId, deliveryId, digest, orders })
+      // So retention deletes neither before a repeat of the refund can come.
+      const row = writing.trx.updateTable('deliveries').where('id', '=', deliveryId)
+      await row.set({ active_at: writing.at }).execute()
+    }
     const result = { kind: 'accepted', deliveries, orders, isRepeat: false } as const
     return { result, listed: [], others: drafts }
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { asNew, lockDelivery, markHandled, startAgain } from '../../../src/queue/change-deliveries.ts'
+import { purgeStep } from '../../../src/queue/retention.ts'
 import { orderWithdrawal } from '../../../src/queue/withdraw.ts'
 import { claimOrder, storeCalled } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
@@ -192,6 +193,30 @@ test('the webhook-id of a refund goes with the buyer’s own delivery, and not w
   await storeRefund(context, { ...refundOf(COURSE), webhookId: 'r_1' })
   assert.equal(only(await db.selectFrom('webhook_ids').select('delivery_id').execute()).delivery_id, id)
 })
+
+for (const concerned of ['a sale', 'a sale that was withdrawn before', 'a correction to another address']) {
+  test(`a repeat of a refund of ${concerned} is known as one, although what else the buyer bought was deleted since`, async (t) => {
+    const bench = await setUp(t)
+    const { store, clock, context, operations } = bench
+    const { id } = only(await store.write([accepted(arrival({ email: EMAIL, courseIds: [A] }))]))
+    if (concerned.includes('correction'))
+      await operations.correct({ id, email: 'bob@x.example', withdraw: null, by: '' })
+    const old = await store.write([1, 2].map((order) => accepted(arrival({ email: EMAIL, order }))))
+    await store.write(old.map((one) => settled(succeeded(one.id))))
+    if (concerned.includes('before')) {
+      await storeRefund(context, refundOf(A))
+      await endNext(bench)
+    }
+    clock.at += 1000
+    const refund = { ...refundOf(A), webhookId: 'r_1' }
+    assert.equal((await storeRefund(context, refund)).kind, 'accepted')
+    const before = clock.at
+    clock.at += 1000
+    while ((await purgeStep({ ...context, before })) > 0);
+    const again = await storeRefund(context, refund)
+    assert.ok(again.kind === 'accepted' && again.isRepeat)
+  })
+}
 
 test('a refund that names another refund as its sale takes nothing', async (t) => {
   const { store, context } = await setUp(t)
