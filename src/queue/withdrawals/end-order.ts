@@ -1,5 +1,5 @@
 import { isTakenOut, type Line, lineOf, resultsOf } from '../../sale/line.ts'
-import { type DeliveryState, isDone, stateOfOutcome } from '../../sale/types.ts'
+import { type DeliveryState, isDone, isStopped, stateOfOutcome } from '../../sale/types.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../events.ts'
 import { readDeliveries, storeLines } from '../lines.ts'
@@ -46,9 +46,9 @@ export async function endOrder(
       .where('id', '=', id)
       .execute()
     await storeLines(trx, [{ id, before: delivery.lines, lines }])
-    await markKeepers(writing, result)
+    const replaced = await markKeepers(writing, result)
     // As if it were live: it has ended in the courses of its orders alone, and may keep others for what an operator did.
-    await orderAgain(writing, [{ id, state: 'queued', lines }])
+    await orderAgain(writing, [{ id, state: 'queued', lines }, ...replaced])
     const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
     const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
     const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }
@@ -93,10 +93,15 @@ async function lockFor(
   return delivery?.lines.some((line) => isOf(order, line)) ? delivery : null
 }
 
-/** A delivery that keeps what this one had given is looked at when it is refunded too, even if it was never attempted. */
-async function markKeepers({ trx }: TransactionContext, { courses }: WithdrawalResult): Promise<void> {
+/**
+ * A delivery that keeps what this one had given is looked at when it is refunded too, even if it was never attempted. Resolves
+ * to those that a correction has replaced since the order asked for them: they keep nothing any more.
+ */
+async function markKeepers({ trx }: TransactionContext, { courses }: WithdrawalResult): Promise<WithdrawableRow[]> {
   const ids = Object.values(courses).flatMap(({ keptBy }) => keptBy ?? [])
   if (ids.length > 0) await trx.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', 'in', ids).execute()
+  const keepers = await readDeliveries(trx, ids)
+  return keepers.filter(({ state, replaced_by }) => isStopped(state) && replaced_by !== null)
 }
 
 /** Tells each delivery that kept a course why the refund or the withdrawal of another one left it. */

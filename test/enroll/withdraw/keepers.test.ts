@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { type Buyer, DEMO } from '../../harness.ts'
 import { setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
-import { BULK } from '../../service/serving.ts'
+import { BULK, UNENROLL } from '../../service/serving.ts'
 import { adaIn, FAILING, LATE, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 import { refund as postRefund } from './refunding.ts'
 import { heldPeople } from './withdrawing.ts'
@@ -229,6 +229,20 @@ describe('the sale that a refund has left a course to', () => {
     assert.ok((await activeIn()).includes(`${OLD} ${DEMO}`))
     await corrected(right, [CLEAN])
     assert.ok(!(await activeIn()).includes(`${OLD} ${DEMO}`), await log(first))
+  })
+
+  test('is corrected to other courses while the refund is in a call for its next course: the buyer is taken out of this one', async () => {
+    await register()
+    const [bundle, single] = [await sold(OLD, [DEMO, PYTHON]), await sold(OLD)]
+    await lms.faults([{ method: 'POST', path: UNENROLL, delayMs: 1, times: 1 }])
+    const refunded = refund({ email: OLD, courseIds: [DEMO, PYTHON], sale: bundle })
+    await hold.arrived()
+    const right = operations.correct({ id: single, courseIds: [CLEAN], withdraw: null, by: 'alice' })
+    await until('the correction', async () => (await stateOf(single)) === 'handled' || undefined)
+    hold.release()
+    await Promise.all([refunded, right])
+    await allEnded()
+    assert.deepEqual([await activeIn(), await stateOf(bundle)], [[`${OLD} ${CLEAN}`], 'withdrawn'], await log(bundle))
   })
 
   test('is handled: the operator may have given the buyer the course, who stays in it, and the answer says so', async () => {
