@@ -21,7 +21,8 @@ export interface Withdrawal extends Omit<LineWithdrawal, 'called' | 'result' | '
 export function withdrawalsOf({ id, lines }: { id: string; lines: readonly Line[] }): readonly Withdrawal[] {
   const ordered = lines.flatMap(({ course, withdrawal }) => (withdrawal === null ? [] : [{ course, ...withdrawal }]))
   const orders = [...Map.groupBy(ordered, (one) => one.id).values()].flatMap((all): Withdrawal[] => {
-    const [first] = all
+    // One that has left a course to another sale can be due again for that course alone: see orderAgain.
+    const first = all.find(({ endedAt }) => endedAt === null) ?? all[0]
     if (first === undefined) return []
     const { course: _course, called: _called, result: _result, message, ...order } = first
     const common = { ...order, paid: all.some(({ paid }) => paid), isRefund: all.some(({ isRefund }) => isRefund) }

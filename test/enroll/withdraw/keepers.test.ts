@@ -245,6 +245,20 @@ describe('the sale that a refund has left a course to', () => {
     assert.deepEqual([await activeIn(), await stateOf(bundle)], [[`${OLD} ${CLEAN}`], 'withdrawn'], await log(bundle))
   })
 
+  test('is corrected to other courses while the LMS fails: an order that is due again for one course is pending', async () => {
+    await register()
+    const [bundle, single] = [await sold(OLD, [PYTHON, DEMO]), await sold(OLD)]
+    await refund({ email: OLD, courseIds: [PYTHON, DEMO], sale: bundle })
+    await lms.faults(FAILING)
+    await operations.correct({ id: single, courseIds: [CLEAN], withdraw: null, by: 'alice' })
+    const again = await operations.withdraw({ id: bundle, courses: [DEMO], paid: true, by: 'alice' })
+    const [shown] = await withdrawalsShown(operations, bundle)
+    assert.deepEqual([again.kind, shown?.endedAt], ['pending', null], await log(bundle))
+    await lms.noFaults()
+    await allEnded()
+    assert.deepEqual(await activeIn(), [`${OLD} ${CLEAN}`])
+  })
+
   test('is handled: the operator may have given the buyer the course, who stays in it, and the answer says so', async () => {
     const { first, second, again } = await leftToOther()
     await operations.markHandled({ id: second, note: 'by hand', by: 'alice' })
