@@ -82,7 +82,8 @@ async function replayIds(
 const WHY = {
   'payload.invalid':
     'was rejected for its payload and stays rejected. Correct it in the console, or have the shop send a corrected sale',
-  ended: 'was handled or withdrawn, so a replay may enroll a buyer who was refunded. To replay it, add --reopen',
+  ended:
+    'was handled, withdrawn or refunded, so a replay may enroll a buyer who was refunded. To replay it, add --reopen',
 } as const satisfies Record<Exclude<Replayed['left'][number]['why'], 'unknown'>, string>
 
 interface Order {

@@ -22,7 +22,7 @@ export interface Replayed {
   readonly due: readonly string[]
   /**
    * Unchanged: no delivery has this id, or the delivery was rejected for its payload, which contains no sale. The shop
-   * must correct it and send it again. `ended`: it was handled or withdrawn, and the replay leaves what was.
+   * must correct it and send it again. `ended`: it was handled, withdrawn or refunded, and the replay leaves it so.
    */
   readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' | 'ended' }[]
 }
@@ -74,7 +74,8 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
  * @param of.states of a bulk replay, in which nobody has looked at each delivery: those that are now in another state are
  *   left out, and so are those that a correction replaces, which is the sale by now; and no course is given back that a
  *   withdrawal names, but of a delivery that is withdrawn as a whole
- * @param of.leavesEnded whether to leave what a person has ended: a replay may enroll a buyer who was refunded
+ * @param of.leavesEnded whether to leave what a person has ended, and the courses that a withdrawal names: a replay may enroll a
+ *   buyer who was refunded
  */
 export async function makeDue(
   writing: Pick<TransactionContext, 'trx' | 'at'>,
@@ -103,21 +104,24 @@ export async function makeDue(
     trx,
     wanted.filter(({ state, empty }) => state !== 'queued' && !empty),
   )
-  const isBulk = states !== undefined
-  const again = sales.filter(({ state, lines }) => !isBulk || state === 'withdrawn' || lines.some(isWanted))
+  const leavesCourses = leavesEnded || states !== undefined
+  const isAgain = ({ state, lines }: (typeof sales)[number]): boolean =>
+    !leavesCourses || state === 'withdrawn' || lines.some(isWanted)
+  const again = sales.filter(isAgain)
   const settled = again.map(({ id }) => id)
   await bringForward(writing, queued)
-  const leaves = again.filter(({ state, lines }) => (isBulk || state === 'needs_attention') && isPart(lines))
+  const leaves = again.filter(({ state, lines }) => (leavesCourses || state === 'needs_attention') && isPart(lines))
   const parts = new Set(leaves.map(({ id }) => id))
   const lineOf = (line: Line, id: string): Line => (parts.has(id) ? wantedAsNew(line) : asNew(line))
   const started = await startAgain(writing, { ids: settled, effect: 'forgotten', lineOf })
   const due = [...queued, ...settled].sort()
+  const ended = [...rows.filter(isLeft), ...sales.filter((sale) => leavesEnded && !isAgain(sale))]
   const known = new Set(rows.map(({ id }) => id))
   return {
     due,
     left: [
       ...sorted.filter((id) => !known.has(id)).map((id) => ({ id, why: 'unknown' as const })),
-      ...rows.filter(isLeft).map(({ id }) => ({ id, why: 'ended' as const })),
+      ...ended.map(({ id }) => ({ id, why: 'ended' as const })),
       ...wanted
         .filter(({ state, empty }) => state !== 'queued' && empty)
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),

@@ -304,7 +304,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     db.close()
     const { code, stdout, stderr } = await command('deliveries', 'replay', ada)
     assert.deepEqual([code, stdout], [1, ''])
-    assert.match(stderr, new RegExp(`^${ada} was handled or withdrawn, .* add --reopen\\n$`))
+    assert.match(stderr, new RegExp(`^${ada} was handled, withdrawn or refunded, .* add --reopen\\n$`))
     assert.deepEqual(await states(), { [ada]: 'handled' })
     assert.equal((await command('deliveries', 'replay', ada, '--reopen')).code, 0)
     assert.deepEqual(await states(), { [ada]: 'queued' })

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { replay } from '../../../src/queue/replay.ts'
+import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
+import { isWithdrawing } from '../../../src/sale/line.ts'
 import { refuseInserts } from '../../database/dialects.ts'
-import { factsIn } from '../../lines.ts'
+import { factsIn, linesIn } from '../../lines.ts'
 import { claimNow, submit } from '../../queue/claiming.ts'
 import {
   accepted,
   arrival,
+  COURSE,
   needsAttention,
   only,
   onSqlite,
@@ -102,6 +105,21 @@ test('a replay that leaves what a person has ended looks at the state when it st
   assert.deepEqual(result, { due: [open], left: [{ id: handled, why: 'ended' }] })
   assert.deepEqual([(await row(handled)).state, (await row(open)).state], ['handled', 'queued'])
   assert.deepEqual((await operations.replay({ ids: [handled], by })).due, [handled])
+})
+
+test('a replay that leaves what a person has ended gives back no course that a withdrawal names, and ends none', async (t) => {
+  const { store, operations, context } = await setUp(t)
+  const email = 'ada@x.example'
+  const sale = accepted(arrival({ email, courseIds: [COURSE, 'course-v1:x+B+1'] }))
+  const { id: bundle } = only(await store.write([sale]))
+  const { id: single } = only(await store.write([accepted(arrival({ email }))]))
+  await store.write([bundle, single].map((id) => settled(succeeded(id))))
+  await storeRefund(context, { request: { email, courseIds: [COURSE] }, digest: 'r' })
+  const result = await operations.replay({ ids: [bundle, single], leavesEnded: true, by })
+  assert.deepEqual(result, { due: [bundle], left: [{ id: single, why: 'ended' }] })
+  assert.deepEqual((await store.readClaimed([bundle]))[0]?.request?.courseIds, ['course-v1:x+B+1'])
+  for (const id of [bundle, single]) assert.ok((await linesIn(context.database.db, id)).some(isWithdrawing), id)
+  assert.deepEqual((await operations.replay({ ids: [single], by })).due, [single])
 })
 
 test('a change and its events are stored together, or not at all', async (t) => {
