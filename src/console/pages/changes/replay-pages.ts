@@ -130,7 +130,7 @@ function progressHtml(of: ProgressView): string {
 }
 
 function orderHtml({ bulk, request }: ProgressView): string {
-  const { by, startedAt, endedAt, enrolled, filter, corrects } = bulk
+  const { by, startedAt, enrolled, filter, corrects } = bulk
   const named = corrects === null ? null : request.courseName(corrects.to)
   const what =
     corrects === null
@@ -140,7 +140,6 @@ function orderHtml({ bulk, request }: ProgressView): string {
     [corrects === null ? words.which : correctionWords.key, what],
     [words.startedBy, html`${by}`],
     [words.startedAt, timeHtml(startedAt, 'seconds')],
-    [words.endedAt, endedAt === null ? '' : timeHtml(endedAt, 'seconds')],
   ])
 }
 
