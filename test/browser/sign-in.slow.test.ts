@@ -16,6 +16,22 @@ const untilSignInGoes = (lms: 'up' | 'down'): Promise<boolean> =>
     return (status === 303) === (lms === 'up') || undefined
   })
 
+test('in a browser that was never here, a learner reads why they can’t sign in', async () => {
+  const page = await (await browser.newContext({ timezoneId: 'Asia/Tokyo' })).newPage()
+  await page.goto(`${product.console}/`)
+  await page.getByLabel('E-mail address or username').fill(LEARNER)
+  await page.getByLabel('Password').fill(PASSWORD)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL('**/callback?*')
+  // The page tells the zone. Loaded again, it would ask for the result of a sign-in that is used up.
+  await until(
+    'the zone',
+    async () => (await page.context().cookies()).some(({ name }) => name === 'lernito_zone') || undefined,
+  )
+  await page.waitForLoadState('networkidle')
+  assert.equal(await page.getByRole('heading', { level: 1 }).textContent(), 'This account is not staff')
+})
+
 for (const { name, ...look } of LOOKS) {
   test(`a learner comes from the refusal to the sign-in of an operator by clicking: ${name}`, async (t) => {
     t.after(() => product.lms.noFaults())

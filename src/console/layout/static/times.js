@@ -15,7 +15,7 @@ function ownZone() {
   }
 }
 
-/** Tells the service the reader's zone. The page is then loaded again, unless it is the answer to a form. */
+/** Tells the service the reader's zone. The page is then loaded again, unless it is an answer that comes once. */
 function tellZone() {
   const own = ownZone()
   const told = () => document.cookie.split('; ').includes(`lernito_zone=${own}`)
