@@ -20,13 +20,15 @@ export function takenFact(course: string, order: LineWithdrawal): Fact {
   return [`${course} was withdrawn ${whoOf(order)} at `, { at: order.endedAt ?? 0 }, end]
 }
 
-/** What the service still has to take away. */
+/** What the service still has to take away, and why the last attempt did not. */
 export function openFacts({ lines }: Pick<Delivery, 'lines'>): Fact[] {
   const open = Object.values(Object.groupBy(lines.filter(isWithdrawing), ({ withdrawal }) => withdrawal?.id ?? ''))
   return open.flatMap((some = []): Fact[] => {
     const [order] = some.flatMap(({ withdrawal }) => withdrawal ?? [])
     const courses = some.map(({ course }) => course).join(', ')
-    return order === undefined ? [] : [[`A withdrawal ${whoOf(order)} from ${courses} is in progress.`]]
+    if (order === undefined) return []
+    const now = order.message === '' ? 'in progress' : `not done yet: ${order.message.replace(/\.$/, '')}`
+    return [[`A withdrawal ${whoOf(order)} from ${courses} is ${now}.`]]
   })
 }
 

@@ -189,6 +189,14 @@ test('a buyer who waits for an account and is being withdrawn is not said to be 
   )
 })
 
+test('of a withdrawal that is attempted again, the sentence says why the last attempt failed', () => {
+  const waits = { state: 'pre_enrolled', courseIds: [DEMO], outcome: done({ [DEMO]: 'allowed' }) } as const
+  assert.equal(
+    say({ ...waits, withdrawals: [order({ ...open, isRefund: true, message: 'The LMS failed (500).' })] }),
+    `Waits for the buyer’s account. A withdrawal by a refund of the shop from ${DEMO} is not done yet: The LMS failed (500).`,
+  )
+})
+
 test('a reply to the buyer is about no course that is being withdrawn', () => {
   const outcome = done({ [DEMO]: 'allowed', [OTHER]: 'allowed' })
   const of = (withdrawal: Order) =>
