@@ -80,6 +80,7 @@ const PAGES: readonly Case[] = [
     name: 'the preview of a correction',
     path: `/deliveries/${states.pre_enrolled}/correct`,
     steps: async (on) => {
+      await on.getByLabel('Email').fill('retired@example.com') // the longest statement about an account
       await on.getByLabel('Course keys').fill(`${LONG_COURSE}s`)
       await press(on, 'Preview')
       await on.getByRole('heading', { name: 'What happens' }).waitFor()
