@@ -25,6 +25,12 @@ test('a cause has its number of deliveries, and the box the number of all; a cau
   assert.match(box([{ ...cause, count: 1 }], 1), /href="~\/deliveries\/ID"/)
 })
 
+test('a key that looks like none can be corrected to any course, as in the list of its sales', () => {
+  const address =
+    'state&#61;needs_attention&#38;cause&#61;course\\.missing&#38;about&#61;course-v1%3AedX%2BDemoX%2BMissing'
+  assert.match(box([cause], 1), new RegExp(`second" href="~/correct\\?${address}">Correct…<`))
+})
+
 test('rejected sales are causes too: their buyers have paid', () => {
   const html = box([cause, { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }], 999)
   assert.match(html, /999 sales are paid for, but not enrolled as sold, from 2 causes/)

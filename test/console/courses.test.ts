@@ -113,6 +113,12 @@ test('the button of a wrong key leads to the sales that failed for it alone, whi
   assert.match(await seller.read(correct ?? ''), /Correct 2 sales to Python 101/)
 })
 
+test('a key that looks like no course leads to the correction, too, which asks for the course', async () => {
+  const page = await seen('/courses', /course-v1:No\+Such\+2026 no such course 1 0 0 1 Correct…/)
+  const correct = linksOf(page).find((link) => link.includes('/correct?') && link.includes('No%2BSuch'))
+  assert.match(await seller.read(correct ?? ''), /Choose the course to enroll in below\./)
+})
+
 test('an LMS that can’t be asked leaves the courses, and the page says why and since when', async () => {
   await product.lms.faults([{ path: '/api/courses/v1/courses/', status: 500 }])
   const page = await seen('/courses', /could not be asked/)

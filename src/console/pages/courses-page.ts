@@ -233,10 +233,10 @@ function actionHtml(line: Line, view: View): string {
   const stopped = counts.needs_attention
   const counted = { sales: 'only', state: 'needs_attention', ...view.period } as const
   if (status.kind === 'missing') {
-    if (status.similar === null || stopped === 0) return ''
+    if (stopped === 0) return ''
     // Some of them may have failed for another reason, so the page behind it counts.
-    const query = queryText({ ...counted, cause: 'course.missing', about: key, enroll_in: status.similar })
-    return html`<a class="button" href="~/correct${query}">${TEXTS.delivery.correct}</a>`
+    const query = queryText({ ...counted, cause: 'course.missing', about: key, enroll_in: status.similar ?? '' })
+    return html`<a class="button !${status.similar === null ? 'second' : ''}" href="~/correct${query}">${TEXTS.delivery.correct}</a>`
   }
   const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)
   const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`

@@ -43,7 +43,8 @@ function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Con
   const group = { state, cause: code, about: course ?? '' }
   const query = queryText(group)
   const list = count === 1 ? `~/deliveries/${latest}` : `~/deliveries${query}`
-  const similar = code === 'course.missing' && course !== null ? closestCourse(course) : null
+  const isMissing = code === 'course.missing' && course !== null
+  const similar = isMissing ? closestCourse(course) : null
   const isOther = similar !== null && course !== null
   const key =
     course === null
@@ -55,10 +56,12 @@ function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Con
   const { name, todoMany, waitsFor } = REASONS[code]
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
   const replay = html`<a class="button second" href="~/replay${query}">${fillCount(words.attention.replay, count)}</a>`
-  // What the key was meant to be is known, so a replay alone can't help.
-  const correct = isOther
-    ? html`<a class="button" href="~/correct${queryText({ ...group, enroll_in: similar })}">${fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })}</a> `
-    : ''
+  // If what the key was meant to be is known, a replay alone can't help.
+  const correct = !isMissing
+    ? ''
+    : similar === null
+      ? html`<a class="button second" href="~/correct${query}">${TEXTS.delivery.correct}</a> `
+      : html`<a class="button" href="~/correct${queryText({ ...group, enroll_in: similar })}">${fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })}</a> `
   const action =
     waitsFor !== null || state === 'rejected'
       ? html`<a class="button second" href="${list}">${fillCount(words.attention.open, count)}</a>`
