@@ -18,6 +18,9 @@ const LARGE_BYTES = 8 * 1024
 /** Every iteration may check this many large bodies: one that is long for another reason refuses none. */
 const FREE_CHECKS = 8
 
+/** No body is read with these methods. With the others, the console reads one before it says that there is no such page. */
+const BODILESS = ['GET', 'HEAD']
+
 /** Load shedding ends when no webhook was refused for this long. */
 const CALM_MS = 10_000
 const RETRY_AFTER_SECONDS = 10
@@ -53,8 +56,8 @@ interface LoadShedding {
 
 /**
  * Answers 503 to webhooks that come faster than the service can handle them, before it reads them: the event loop keeps
- * turning, memory is bounded, and webhooks that have come in completely are finished (docs/decisions/0015). Other bodies are
- * the console's forms, which anyone can begin to send too: they share a limit of their own, and keep no webhook out.
+ * turning, memory is bounded, and webhooks that have come in completely are finished (docs/decisions/0015). Other bodies,
+ * such as the console's forms, can be sent by anyone too: they share a limit of their own, and keep no webhook out.
  */
 export function shedLoad(options: LoadShedding): void {
   const { app, memoryBytes = MEMORY_BYTES } = options
@@ -69,7 +72,7 @@ export function shedLoad(options: LoadShedding): void {
     Math.min(bodyLimit, Number(headers['content-length'] ?? bodyLimit))
 
   app.addHook('onRequest', async (request, reply) => {
-    if (request.method !== 'POST' || request.is404) return
+    if (BODILESS.includes(request.method)) return
     const bytes = bodyBytes(request)
     const isForm = !isWebhook(request)
     if (!isForm && isOutOfTime(bytes)) return refuse(reply, 'time')

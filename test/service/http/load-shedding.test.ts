@@ -235,23 +235,24 @@ test('a complete webhook never gives way, however many others begin', async (t) 
   for (const socket of [whole, ...slow]) socket.destroy()
 })
 
-test('the forms of the console share 32 MiB of their own: they push out one another, and no webhook', async (t) => {
-  const { port, began } = await startServer(t, { memoryBytes: 100 * KIB })
-  const webhook = await openAndWait(port, 64 * KIB)
-  const start = 'POST /other'
-  const first = await openAndWait(port, 64 * KIB, start)
-  const answering = answerOn(first)
-  const others = []
-  while (others.length < 341) others.push(await openAndWait(port, 64 * KIB, start))
-  const answer = await answering
-  assertBusy(answer)
-  assert.match(answer, /\r\nconnection: close\r\n/)
-  assert.match(await ask(port, large.replace('/hook/', '/other')), /^HTTP\/1\.1 200 /)
-  webhook.write('x'.repeat(64 * KIB))
-  assert.match(await answerOn(webhook), /^HTTP\/1\.1 200 /)
-  assert.deepEqual(began, [])
-  for (const socket of [webhook, ...others]) socket.destroy()
-})
+for (const start of ['POST /other', 'POST /not-a-path', 'PUT /other']) {
+  test(`the bodies of what is no webhook share 32 MiB: they push out one another, and no webhook: ${start}`, async (t) => {
+    const { port, began } = await startServer(t, { memoryBytes: 100 * KIB })
+    const webhook = await openAndWait(port, 64 * KIB)
+    const first = await openAndWait(port, 64 * KIB, start)
+    const answering = answerOn(first)
+    const others = []
+    while (others.length < 341) others.push(await openAndWait(port, 64 * KIB, start))
+    const answer = await answering
+    assertBusy(answer)
+    assert.match(answer, /\r\nconnection: close\r\n/)
+    assert.match(await ask(port, large.replace('POST /hook/', start)), /^HTTP\/1\.1 (200|404) /)
+    webhook.write('x'.repeat(64 * KIB))
+    assert.match(await answerOn(webhook), /^HTTP\/1\.1 200 /)
+    assert.deepEqual(began, [])
+    for (const socket of [webhook, ...others]) socket.destroy()
+  })
+}
 
 test('a request releases its memory, however it ends', async (t) => {
   const { port, began } = await startServer(t, { memoryBytes: 96 * KIB }) // one at a time
