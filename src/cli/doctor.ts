@@ -1,7 +1,7 @@
 import { CHECK_STATUSES, type Problem } from '../doctor/check.ts'
 import { examine, type Result } from '../doctor/examine.ts'
 import { command, loadDotEnv } from './command.ts'
-import { printJson, terminalWidth, wrapped } from './plain.ts'
+import { plain, printJson, terminalWidth, wrapped } from './plain.ts'
 
 /** The time for what still keeps the process alive after the results, such as a name server that never answers. */
 const LINGER_MS = 500
@@ -31,7 +31,7 @@ const INDENT = ' '.repeat(STATUS_WIDTH)
  */
 export function render(results: readonly Result[], width = Number.POSITIVE_INFINITY): string {
   const lines = results.flatMap(({ id, about, status, detail, problems }) => {
-    const told = wrapped(detail ?? about, ' '.repeat(STATUS_WIDTH + ID_WIDTH), width).trimStart()
+    const told = wrapped(plain(detail ?? about), ' '.repeat(STATUS_WIDTH + ID_WIDTH), width).trimStart()
     const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${told}`
     const below = withSameFix(problems).flatMap((group) => ['', ...renderGroup(group, width)])
     return [head, ...below, ...(below.length === 0 ? [] : [''])]

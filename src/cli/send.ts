@@ -7,6 +7,7 @@ import { readSecret } from '../service/settings/settings.ts'
 import { type SignatureForm, sign } from '../shop/signature/signature.ts'
 import { signStandardWebhook } from '../shop/signature/standard.ts'
 import { choiceIn, command, loadDotEnv, misused, usageError } from './command.ts'
+import { plain } from './plain.ts'
 
 const TIMEOUT_MS = 130_000
 
@@ -58,8 +59,10 @@ export const send = command({
     }
     const { response, answer } = await post({ url, body, headers })
     const delivery = response.headers.get('x-lernito-delivery')
-    process.stdout.write(`${response.status} ${response.statusText}\n${answer.trim()}\n`)
-    if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
+    // A proxy may answer, or a server that is not this service.
+    const lines = [`${response.status} ${response.statusText}`, ...answer.trim().split(/\r?\n/)]
+    if (delivery !== null) lines.push(`delivery ${delivery}`)
+    process.stdout.write(lines.map((line) => `${plain(line)}\n`).join(''))
     const { 'webhook-id': id } = headers
     if (id !== undefined) process.stdout.write(`webhook-id ${id}\n`)
     return response.ok ? 0 : 1

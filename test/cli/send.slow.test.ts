@@ -174,6 +174,25 @@ describe('send', { concurrency: 2 }, () => {
     assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
     assert.match(stderr, /^The answer 200 of http:.* was cut off \(.*\)\..* lernito-openedx deliveries list\n$/)
   })
+
+  test('nothing in an answer moves the cursor or hides text: only its lines remain', async (t) => {
+    const server = createServer((request, response) => {
+      request.resume().once('end', () => {
+        response.writeHead(502, { 'x-lernito-delivery': 'A\x9b2J' })
+        response.end('<h1>\x1b[2J\r\n\u202eBad\u009b1mGateway</h1>\r')
+      })
+    })
+    const { host } = await listening(t, server)
+    const { code, stdout, stderr } = await run({ args: ['send', ...buyer, '--url', `http://${host}/`], env })
+    assert.deepEqual({ code, stderr }, { code: 1, stderr: '' })
+    assert.deepEqual(stdout.split('\n'), [
+      '502 Bad Gateway',
+      '<h1>\\u001b[2J',
+      '\\u202eBad\\u009b1mGateway</h1>',
+      'delivery A\\u009b2J',
+      '',
+    ])
+  })
 })
 
 const CASES = recordedCases('lernito-webhook.json')

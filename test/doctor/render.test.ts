@@ -69,3 +69,11 @@ test('text from an answer cannot forge a line or reverse the reading direction',
   const { message } = problem('staff.not_staff', { username: 'x\nok       lms.token \u202e' })
   assert.doesNotMatch(message, /[\n\u202e]/)
 })
+
+test('nothing that the LMS says in a detail moves the cursor', () => {
+  const detail = 'for the user \x1b[2J\u009b1mworker'
+  assert.match(
+    render([{ id: 'lms.token', about: 'the token', status: 'ok', detail, problems: [] }]),
+    /for the user \\u001b\[2J\\u009b1mworker\n/,
+  )
+})
