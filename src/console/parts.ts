@@ -79,8 +79,8 @@ export function pageParts(parts: ConsoleParts, scope: FastifyInstance) {
     },
     formsLately: () => guard(() => formsLately(db)),
     readCatalogue: () => guard(parts.readCatalogue),
-    refusedCourses: () => guard(() => refusedCourses(db)),
-    missingCourses: () => guard(() => missingCourses(db)),
+    refusedCourses: () => guard(() => refusedCourses(context.database)),
+    missingCourses: () => guard(() => missingCourses(context.database)),
   }
 }
 export type PageParts = Readonly<ReturnType<typeof pageParts>>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { causesHtml } from '../../src/console/pages/overview/causes.ts'
 import type { MarkedCause } from '../../src/operators/reports/cause-marks.ts'
+import { CAUSES_MAX } from '../../src/operators/reports/overview.ts'
 import { operator, startWithConsole } from './harness.ts'
 
 const cause: MarkedCause = {
@@ -29,6 +30,12 @@ test('a key that looks like none can be corrected to any course, as in the list 
   const address =
     'state&#61;needs_attention&#38;cause&#61;course\\.missing&#38;about&#61;course-v1%3AedX%2BDemoX%2BMissing'
   assert.match(box([cause], 1), new RegExp(`second" href="~/correct\\?${address}">Correct…<`))
+})
+
+test('where more causes may exist than are read, the box says so', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, n) => ({ ...cause, course: `course-v1:a+${n}+c` }))
+  assert.match(box(many(CAUSES_MAX - 1), 1200), / from 199 causes\./)
+  assert.match(box(many(CAUSES_MAX), 1200), / from 200\+ causes\./)
 })
 
 test('rejected sales are causes too: their buyers have paid', () => {

@@ -84,7 +84,7 @@ function reports(parts: Parts) {
   const { now } = parts.context
   return {
     overview: read((db) => overview(db, now())),
-    causes: read(markedCauses),
+    causes: count(markedCauses),
     backlog: read(countBacklog),
     /** `after`: the `next` of the previous page. */
     incidents: count((db, after: string | null) => listIncidents(db, { now: now(), after })),

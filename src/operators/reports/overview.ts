@@ -80,7 +80,13 @@ export interface Cause {
   readonly latest: string
 }
 
-/** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
+/** More causes than anybody works on. Where the shop sends another wrong key with each sale, each is a cause of its own. */
+export const CAUSES_MAX = 200
+
+/**
+ * Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first, up to
+ * CAUSES_MAX.
+ */
 export async function readCauses(db: Db): Promise<Cause[]> {
   const groups = db
     .selectFrom('deliveries')
@@ -94,6 +100,9 @@ export async function readCauses(db: Db): Promise<Cause[]> {
     .where('state', 'in', UNSOLVED)
     .where('reason', 'is not', null)
     .groupBy(['state', 'reason', 'subject'])
+    .orderBy('count', 'desc')
+    .orderBy('last_at', 'desc')
+    .limit(CAUSES_MAX)
     .as('groups')
   // The column that groups them has the same for all spellings of a key, so that of the latest one is shown.
   const rows = await db

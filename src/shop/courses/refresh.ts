@@ -77,7 +77,7 @@ async function refresh(options: Refreshing, row: CatalogueRow) {
     const before = catalogueIn(row)
     const read = await readLms({ lms, sold, before, ...turnsOf(options) })
     if (read.ok) {
-      const selling = { modeOf, isRefused: await guard(() => refusedCourses(context.database.db)) }
+      const selling = { modeOf, isRefused: await guard(() => refusedCourses(context.database)) }
       await guard(() => storeContents(context, { before, read: read.value, sold, selling }))
     } else await guard(() => storeFailure(context, read.failure.message))
     return read

@@ -31,7 +31,7 @@ export function coursesRoute({ database, guard, readCatalogue, modeOf, ...parts 
     const { checkedAt, courses } = await guard(readCatalogue)
     if (checkedAt === null)
       return laterAnswer('The courses of the LMS are not known yet. Ask again later', UNKNOWN_SECONDS)
-    const isRefused = await guard(() => refusedCourses(database.db))
+    const isRefused = await guard(() => refusedCourses(database))
     const at = parts.now()
     const page = pageOf({ courses, asked, selling: { modeOf, isRefused, at } })
     return answerOf({ checkedAt, at, page }, headerOf(headers, 'if-none-match'))

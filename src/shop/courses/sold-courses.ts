@@ -1,3 +1,4 @@
+import type { Database } from '../../database/dialect.ts'
 import type { Db } from '../../database/schema.ts'
 import { courseIdentity } from '../../sale/course-key.ts'
 import type { ReasonCode } from '../../sale/types.ts'
@@ -30,18 +31,23 @@ export async function soldCourses(db: Db, since: number): Promise<readonly strin
  * Tells which courses the LMS refuses: a sale needs attention for that reason, and for this course. The LMS names no cause,
  * so an operator who replays the sale or marks it as handled ends it.
  */
-export const refusedCourses = (db: Db): ReturnType<typeof coursesOf> => coursesOf(db, 'lms.refused', 'reason_course')
+export const refusedCourses = (database: Reports): ReturnType<typeof coursesOf> =>
+  coursesOf(database, 'lms.refused', 'reason_course')
 
 /** Tells which courses the LMS did not have when they were sold. The catalogue knows it only after its next reading. */
-export const missingCourses = (db: Db): ReturnType<typeof coursesOf> => coursesOf(db, 'course.missing', 'reason_text')
+export const missingCourses = (database: Reports): ReturnType<typeof coursesOf> =>
+  coursesOf(database, 'course.missing', 'reason_text')
+
+/** It reads each sale with such a reason, and there may be many. */
+type Reports = Pick<Database, 'reports'>
 
 /** The courses for which a sale needs attention for this reason. `column` has their keys. */
 async function coursesOf(
-  db: Db,
+  { reports }: Reports,
   reason: ReasonCode,
   column: 'reason_course' | 'reason_text',
 ): Promise<(key: string) => boolean> {
-  const rows = await db
+  const rows = await reports
     .selectFrom('deliveries')
     .select(({ ref }) => ref(column).as('key'))
     .distinct()

@@ -4,7 +4,9 @@ import { sql } from 'kysely'
 import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { createOperations } from '../../../src/operators/changes/operations.ts'
 import { countsOf, type StateCounts, totalOf } from '../../../src/operators/reports/counts.ts'
+import { CAUSES_MAX } from '../../../src/operators/reports/overview.ts'
 import { DELIVERY_STATES, type Outcome, type Settlement } from '../../../src/sale/types.ts'
+import { missingCourses } from '../../../src/shop/courses/sold-courses.ts'
 import {
   accepted,
   arrival,
@@ -56,6 +58,19 @@ test('the causes group what needs attention by reason and course, the most frequ
   assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.latest], [START, START + HOUR_MS, d])
   const behind = await operations.list({ filter: { cause: 'course.missing', about: causes[0]?.course ?? '' } })
   assert.equal(behind.items.length, 5, 'the list behind it')
+})
+
+test('of more causes than a page can show, those of the most deliveries are read', async (t) => {
+  const { store, operations } = await setUp(t)
+  const sold = await store.write(Array.from({ length: CAUSES_MAX + 2 }, (_, n) => accepted(person(n))))
+  await store.write(
+    sold.map(({ id }, n) =>
+      settled(failing(id, 'course.missing', n === 0 ? OTHER : `course-v1:a+${Math.min(n, CAUSES_MAX)}+c`)),
+    ),
+  )
+  const causes = await operations.causes()
+  assert.equal(causes.length, CAUSES_MAX)
+  assert.deepEqual([causes[0]?.course, causes[0]?.count], [`course-v1:a+${CAUSES_MAX}+c`, 2])
 })
 
 test('of a sale of several courses, a cause names the one that failed, and none if that is not known', async (t) => {
@@ -207,7 +222,7 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   await other.store.write([settled(failing(second?.id ?? '', 'course.missing', OTHER))])
   other.clock.at += 1000
   const database = { ...context.database, reports: other.context.database.reports }
-  const { countByState, sales, salesByCourse, replayResults, ...bulk } = createOperations({
+  const { causes, countByState, sales, salesByCourse, replayResults, ...bulk } = createOperations({
     context: { ...context, database },
     guard: (work) => work(),
   })
@@ -215,6 +230,8 @@ test('what is counted for a page is counted where it holds up nothing else', asy
   assert.equal((await countByState({})).value.queued, 1)
   assert.equal((await sales(bounds)).value[0]?.counts.queued, 1)
   assert.equal((await salesByCourse({ from: START })).value.sales, 2)
+  assert.equal((await causes()).length, 1)
+  assert.equal((await missingCourses(database))(OTHER), true)
   await other.store.write([accepted(person(3))])
   // A count that takes longer than 50 ms, as on a busy machine, gives the last one.
   await until('three sales', async () => (await salesByCourse({ from: START })).value.sales === 3 || undefined)

@@ -40,7 +40,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}, { hasO
     const before = catalogueIn(row)
     const found = await readLms({ lms, turn: async () => {}, acquire, sold, before, ...changed })
     if (found.ok) {
-      const selling = { modeOf, isRefused: await refusedCourses(db) }
+      const selling = { modeOf, isRefused: await refusedCourses(context.database) }
       await storeContents(context, { before, read: found.value, sold, selling })
     } else await storeFailure(context, found.failure.message)
     return found

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { isMarkable, type MarkedCause } from '../../../operators/reports/cause-marks.ts'
+import { CAUSES_MAX } from '../../../operators/reports/overview.ts'
 import { REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
 import { differenceHtml, hiddenFields } from '../../layout/elements.ts'
@@ -13,6 +14,8 @@ import { shortKey } from '../deliveries/list-rows.ts'
 const words = TEXTS.overview
 /** The overview shows this many causes; the list has the others. */
 const SHOWN = 12
+/** No more are read. */
+const MANY = `${CAUSES_MAX}+`
 
 /**
  * Returns the box with the sales that were paid and are not enrolled as sold, grouped by cause, each with a replay of its
@@ -23,7 +26,7 @@ export function causesHtml(of: Context & { causes: readonly MarkedCause[]; count
   if (count === 0 || causes.length === 0) return ''
   const isMixed = causes.some(({ state }) => state === 'rejected')
   const title = fillCount(isMixed ? words.attention.unpaid : words.attention.needs, count, {
-    causes: fillCount(words.attention.causes, causes.length),
+    causes: fillCount(words.attention.causes, causes.length, causes.length < CAUSES_MAX ? {} : { count: MANY }),
   })
   const rows = causes.slice(0, SHOWN).map((cause) => causeHtml(cause, of))
   const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
