@@ -77,6 +77,15 @@ for (const { proxies, seen } of CASES) {
   })
 }
 
+test('of X-Forwarded-For, the last 100 addresses are read, so that a long one takes no time', async (t) => {
+  const proxies = '127.0.0.1,10.0.0.1'
+  const product = await startProduct({ env: { ...EVERY_LINE, LERNITO_TRUSTED_PROXIES: proxies } })
+  t.after(() => product.stop())
+  const behind = (count: number): string => ['203.0.113.5', ...Array(count).fill('10.0.0.1')].join(',')
+  assert.equal(await addressSeen(product, [behind(99)]), '203.0.113.5')
+  assert.equal(await addressSeen(product, [behind(100)]), '10.0.0.1')
+})
+
 test('who sends by IPv4 to a socket for both kinds of addresses is known by the IPv4 address, and trusted by it', async (t) => {
   for (const proxies of ['0', '127.0.0.1', '::ffff:127.0.0.1']) {
     const product = await startProduct({ env: { ...EVERY_LINE, LERNITO_HOST: '::', LERNITO_TRUSTED_PROXIES: proxies } })

@@ -28,6 +28,11 @@ const KEEP_ALIVE_MS = 150_000
 /** How much of a body is still read after an early answer, so that the sender sees the answer. */
 const REST_BYTES = 8 * 1024 * 1024
 const RETRY_AFTER_SECONDS = 30
+/**
+ * Each proxy adds an address at the end of X-Forwarded-For, and the setting allows 99 proxies. Any sender can write a
+ * thousand in front of them, and each takes some µs.
+ */
+const FORWARDED_MAX = 100
 const UNAVAILABLE = 'The delivery could not be stored and is not accepted. Send it again later'
 
 const HTTP = {
@@ -125,6 +130,7 @@ function takeAddresses(server: Server): void {
     if (typeof forwarded !== 'string') return
     headers['x-forwarded-for'] = forwarded
       .split(',')
+      .slice(-FORWARDED_MAX)
       .map((one) => plainAddress(one.trim()))
       .join(', ')
   })
