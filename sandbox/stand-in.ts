@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { accountViews } from './api/accounts-api.ts'
 import { achievementViews } from './api/achievements-api.ts'
 import { allowanceView } from './api/allowance-api.ts'
@@ -42,6 +42,10 @@ const maxBodyBytes = 10 * 1024 * 1024
 /** The limit of gunicorn, bytes, and its answer (recorded: people-lists.json, 'enrollments: 100 long addresses'). */
 const maxRequestLine = 4094
 const tooLongRequest = { ...errorPage(400), headers: { 'content-type': 'text/html' } }
+/** The limit of uWSGI as Tutor sets it, bytes (overhangio/tutor, build/openedx/settings/uwsgi.ini: `buffer-size`). */
+const maxUwsgiBlock = 8192
+/** What the names and values of the server's own variables take in it. */
+const uwsgiServerBytes = 155
 const loopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
 const noSchemas = (): never => {
@@ -74,6 +78,18 @@ const everyView = [
   modifyView,
 ]
 
+/**
+ * The size of a request for uWSGI, which names the query twice. uWSGI cuts the connection if it has no room for it
+ * (unbit/uwsgi, plugins/http/http.c, `http_headers_parse`; proto/uwsgi.c, 'invalid request block size'; tried with 2.0.30).
+ */
+function uwsgiBlock({ method, url, headers }: FastifyRequest): number {
+  const [path = '', ...query] = url.split('?')
+  const named = Object.entries(headers).map(([name, value]) => [`HTTP_${name}`, String(value)])
+  const request = { REQUEST_METHOD: method, REQUEST_URI: url, PATH_INFO: path, QUERY_STRING: query.join('?') }
+  const texts = [...Object.entries(request), ...named]
+  return texts.reduce((sum, [name = '', value = '']) => sum + 4 + name.length + value.length, uwsgiServerBytes)
+}
+
 /** Builds the stand-in LMS: a Fastify app that listens to nothing yet. */
 function createStandIn(options: StandInOptions = {}): FastifyInstance {
   const lms = createLms({
@@ -103,6 +119,10 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => {
     const line = `${request.method} ${request.url} HTTP/1.1`
     if (line.length > maxRequestLine) return send(reply, tooLongRequest)
+    if (uwsgiBlock(request) > maxUwsgiBlock) {
+      request.raw.socket.destroy()
+      return reply.hijack()
+    }
   })
   addFaultHooks({ app, lms })
   addControl({ app, lms, views: everyView })

@@ -176,11 +176,11 @@ test('if it can’t be told whose address a user name is, it may be anyone’s',
   assert.deepEqual(judged?.ok && [...judged.value], emails)
 })
 
-test('a request for user names fits in a request line of gunicorn, and leaves nobody out', () => {
+test('a request for user names fits in the buffer of uWSGI, and leaves nobody out', () => {
   const emails = Array.from({ length: 50 }, (_, i) => `${'x'.repeat(180)}.${i}@example.com`)
   const calls = namesakeCalls({ emails })
   assert.ok(calls.length > 1)
-  assert.ok(calls.every(({ path }) => path.length <= 3800))
+  assert.ok(calls.every(({ path }) => path.length <= 2800))
   const names = calls.map((call) => asked(call).query.username)
   assert.equal(names.join(), emails.join())
 })

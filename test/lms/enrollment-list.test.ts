@@ -92,7 +92,7 @@ test('a user name for which the LMS refuses the whole call is not requested', ()
   for (const name of names) assert.throws(() => courseEnrollmentListCall({ course: DEMO, usernames: [name] }))
 })
 
-test('the people of a course are divided into groups of at most 100 whose request line the LMS takes', () => {
+test('the people of a course are divided into groups of at most 100 whose request the LMS takes', () => {
   const short = Array.from({ length: 250 }, (_, i) => `user${i}`)
   const long = Array.from({ length: 250 }, (_, i) => `${'u'.repeat(140)}${i}`)
   for (const usernames of [short, long]) {
@@ -100,8 +100,7 @@ test('the people of a course are divided into groups of at most 100 whose reques
     assert.deepEqual(groups.flat(), usernames)
     assert.ok(groups.every((group) => group.length <= 100))
     for (const group of groups) {
-      const { method, path } = courseEnrollmentListCall({ course: DEMO, usernames: group })
-      assert.ok(Buffer.byteLength(`${method} ${path} HTTP/1.1`) < 4_000)
+      assert.ok(courseEnrollmentListCall({ course: DEMO, usernames: group }).path.length <= 2800)
     }
     const first = groups[0] ?? []
     assert.throws(() => courseEnrollmentListCall({ course: DEMO, usernames: usernames.slice(0, first.length + 1) }))

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
+import { groupsForGrades } from '../../src/lms/apis/achievements.ts'
+import { groupsForCourseList } from '../../src/lms/apis/enrollment.ts'
 import { type Permit, unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { createLms } from '../../src/lms/lms.ts'
 import { control } from '../harness.ts'
@@ -130,4 +132,20 @@ test('a throttle, a server error and a cut connection are different kinds of fai
   assert.ok(!throttled.ok)
   assert.equal(throttled.failure.kind, 'throttled')
   assert.ok((throttled.failure.retryAfterMs ?? 0) >= 1_000)
+})
+
+test('a look-up of as many people as fit in one call gets through the buffer of uWSGI', async (t) => {
+  const { lms, calls } = await start(t)
+  const names = Array.from({ length: 100 }, (_, i) => `maria.gonzalez.fernandez.${i}`)
+  const emails = names.map((name) => `${name}@example.com`)
+  assert.deepEqual(verdict(await lms.takenAsUsernames(emails)), new Set())
+  const usernames = names.map((name) => name.replaceAll('.', '-'))
+  for (const group of groupsForCourseList({ course: DEMO, usernames })) {
+    assert.deepEqual(verdict(await lms.enrollmentsOfCourse(await permit(), { course: DEMO, usernames: group })), [])
+  }
+  for (const group of groupsForGrades({ course: DEMO, usernames })) {
+    assert.ok((await lms.grades({ course: DEMO, usernames: group })).ok)
+  }
+  const asked = (await calls()).map(({ path }) => path)
+  assert.ok(['/api/user/v1/accounts', '/api/enrollment/v1/enrollments'].every((path) => asked.includes(path)))
 })

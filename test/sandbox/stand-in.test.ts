@@ -176,3 +176,13 @@ test('without modify its path gives the 404 page', async () => {
   const missing = await fetch(lms.url + modifyPath(), { method: 'POST' })
   assert.deepEqual([missing.status, missing.headers.get('content-type')], [404, 'text/html; charset=utf-8'])
 })
+
+test('a request that has no room in the buffer of uWSGI, which names the query twice, is cut', async () => {
+  await using lms = await startRecordedWorld()
+  const headers = { authorization: `JWT ${'x'.repeat(950)}` }
+  const ask = (length: number) =>
+    fetch(`${lms.url}/api/user/v1/accounts?username=`.padEnd(lms.url.length + length, 'a'), { headers })
+  assert.equal((await ask(3300)).status, 401)
+  await assert.rejects(ask(3500))
+  assert.equal((await ask(4094)).status, 400)
+})

@@ -122,7 +122,7 @@ const isRetiredAddress = (address: string): boolean =>
   address.startsWith('retired__user_') || address.endsWith('@retired.invalid')
 
 /**
- * Requests the accounts whose user names are these addresses, in as few calls as their length allows: some 100 addresses
+ * Requests the accounts whose user names are these addresses, in as few calls as their length allows: some 80 addresses
  * a call. The LMS splits the list at commas, and selects the names as its database compares them.
  */
 export const namesakeCalls = (of: { emails: readonly string[] }): LmsCall<ReadonlySet<string>>[] =>
