@@ -87,12 +87,9 @@ test('a buyer who activates an account before the allowance is deleted is not ta
     ...UNKNOWN,
     lms,
     allowances: allowances.value,
-    acquire: async (call) => {
-      if (call?.undoes) {
-        await people({ email: VICTIM, username: 'victim', active: false })
-        await activate(VICTIM)
-      }
-      return UNKNOWN.acquire()
+    onTaking: async () => {
+      await people({ email: VICTIM, username: 'victim', active: false })
+      await activate(VICTIM)
     },
   })
   assert.ok('failure' in withdrawn)
@@ -104,10 +101,7 @@ test('who has used an allowance, and that the LMS does not tell, is not said to 
     ...UNKNOWN,
     lms,
     allowances: [{ course: DEMO, autoEnroll: true, used: true, usedBy: null, other: null }],
-    acquire: async (call) => {
-      if (call?.undoes) throw new Error('nothing is changed')
-      return UNKNOWN.acquire()
-    },
+    onTaking: () => Promise.reject(new Error('nothing is changed')),
   })
   assert.ok(withdrawn.ok)
   assert.match(withdrawn.value.why, /^an account with this address used the allowance/)
