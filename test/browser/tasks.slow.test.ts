@@ -282,7 +282,7 @@ test('a new shop: what it needs is copied, its first webhook shows, and a test s
   await first.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await first.addInitScript(COUNT)
   await first.goto(`${fresh.console}/`)
-  await first.getByRole('link', { name: 'Setup' }).click()
+  await first.locator('#no-problem').getByRole('link', { name: 'Setup' }).click()
   const shop = first.locator('#connect-shop')
   await shop.getByRole('button', { name: 'Copy' }).first().click()
   const isCopied = async () => (await first.evaluate('navigator.clipboard.readText()')) === fresh.webhook

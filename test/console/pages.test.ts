@@ -14,10 +14,13 @@ const MISSING = 'course-v1:No+Such+Course'
 const FULL = 'course-v1:Lernito+Full+2026'
 
 describe('the overview', () => {
-  test('shows that no sale has arrived yet, and where the shop must send its webhooks', async () => {
-    const text = await read('/')
+  test('shows that no sale has arrived yet, where the shop must send its webhooks, and the way to set it up', async () => {
+    const seen = await someone.see('/')
+    const text = readable(seen)
     assert.match(text, /Ready for the first sale/)
     assert.ok(text.includes(`${product.url}/api/lernito/webhook/`))
+    assert.match(seen.text, /class="button" href="\/lernito\/console\/setup"/)
+    assert.match(text, /Enrolled 0 Waiting for buyers 0 /)
   })
 
   test('shows that everything works, the counts, and the time to enrollment', async () => {
@@ -129,13 +132,13 @@ describe('a cause', () => {
     const mark = async (kind: string) => someone.send('/causes', { kind, code: 'course.missing', course })
     const row = async (): Promise<string> =>
       (await read('/')).split(`No such course: ${course}`)[1]?.slice(0, 400) ?? ''
-    assert.match(await row(), /^ .*? Acknowledge Replay 1… /)
+    assert.match(await row(), /^ .*? Acknowledge Correct… Replay 1… /)
     assert.equal((await mark('cause_acknowledged')).status, 303)
-    assert.match(await row(), /^ .*? Acknowledged by admin, [^.]+ UTC \. Mark as resolved Replay 1… /)
+    assert.match(await row(), /^ .*? Acknowledged by admin, [^.]+ UTC \. Mark as resolved Correct… Replay 1… /)
     await mark('cause_resolved')
-    assert.match(await row(), /^ .*? Resolved by admin, [^.]+ UTC \. Replay 1… /)
+    assert.match(await row(), /^ .*? Resolved by admin, [^.]+ UTC \. Correct… Replay 1… /)
     await product.sell({ email: 'marked-2@example.com', courseIds: [course] })
-    assert.match(await row(), /^ .*? Came back\. Resolved by admin, [^.]+ UTC \. Acknowledge Replay 2… /)
+    assert.match(await row(), /^ .*? Came back\. Resolved by admin, [^.]+ UTC \. Acknowledge Correct… Replay 2… /)
     assert.match(
       await read('/changes'),
       /Resolved a cause by admin .*No such course: course-v1:Nobody\+Has\+This .*Acknowledged a cause/,

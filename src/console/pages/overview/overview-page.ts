@@ -116,7 +116,8 @@ function problemsHtml(problems: readonly Problem[], view: View): string {
   const { isUnused } = overview
   const webhook = `${serviceUrl(site)}/api/lernito/webhook/`
   const { title, text } = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
-  return html`<div class="note good" id="no-problem"><h2>${title}</h2><p>${text}</p>!${isUnused ? '' : quietHtml(view)}</div>`
+  const setup = html`<p><a class="button" href="~/setup">${TEXTS.setup.title}</a></p>`
+  return html`<div class="note good" id="no-problem"><h2>${title}</h2><p>${text}</p>!${isUnused ? setup : quietHtml(view)}</div>`
 }
 
 function problemHtml({ id, grade, title, text, path, action }: Problem, courseName: View['courseName']): string {
@@ -147,7 +148,7 @@ function tilesHtml({ sold: counts, causes, sales, overview, now, zone, period, l
   const weekAgo = dayText(now - WEEK_MS, zone)
   const today = isNow ? fillCount(words.tiles.today, totalOf(ofToday)) : ''
   const byState = [
-    { state: 'enrolled', more: isNow ? paceText(overview.pace) : '' },
+    { state: 'enrolled', more: isNow && counts.enrolled > 0 ? paceText(overview.pace) : '' },
     { state: 'pre_enrolled', more: words.tiles.followed },
     { state: 'needs_attention', more: causesText(causes, counts.needs_attention) },
     { state: 'rejected', more: words.tiles.wrongData },
@@ -187,7 +188,7 @@ function causesText(causes: View['causes'], count: number): string {
 }
 
 function paceText(pace: Overview['pace']): string {
-  if (pace === null) return words.tiles.stored
+  if (pace === null) return words.tiles.noPace
   const [median, p95] = [durationText(pace.median), durationText(pace.p95)]
   return median === p95 ? fill(words.evenPace, { p95 }) : fill(words.pace, { median, p95 })
 }
