@@ -107,6 +107,18 @@ test('a 500 for one call leaves the circuit breaker closed while the heartbeat a
   assert.equal(await kindOf(), 'ok')
 })
 
+test('three failures in a row to give a token are an outage, although the heartbeat answers', async () => {
+  await sandbox().faults([{ path: '/oauth2/access_token', status: 500 }])
+  for (let i = 0; i < 2; i++) assert.equal(await kindOf(), 'unreachable')
+  assert.deepEqual(happened, [])
+  assert.equal(await kindOf(), 'unreachable')
+  assert.deepEqual(happened, ['pause', 'down', 'wait 2000'])
+  await sandbox().noFaults()
+  probe()
+  await up()
+  assert.equal(await kindOf(), 'ok')
+})
+
 test('an LMS that keeps its heartbeat from this service counts as up, and an outage of it ends', async () => {
   const hidden = { path: '/heartbeat', status: 403, body: '<html>Forbidden</html>' }
   await sandbox().faults([hidden, { path: BULK, status: 500, times: 1 }])

@@ -3,7 +3,7 @@ import { escaped, withoutTokens } from '../../service/lib/sanitize.ts'
 
 /**
  * How a call failed. The circuit breaker and the documents use these kinds.
- * - `unreachable`: no answer, or status 502 to 504.
+ * - `unreachable`: no answer, status 502 to 504, or no token.
  * - `server_error`: the LMS answered, but failed or made no sense.
  * - `throttled`: too many calls.
  * - `unauthorized`: the LMS didn't accept the token.

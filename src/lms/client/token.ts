@@ -165,8 +165,17 @@ export function createTokens(from: Application & { now: () => number; ask: Ask }
 }
 export type Tokens = ReturnType<typeof createTokens>
 
-/** Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. */
+/**
+ * Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. An LMS that
+ * fails here is as good as away, whatever its heartbeat says, because no call of any sale goes without a token.
+ */
 export function judgeToken(answer: Answer): Judged<Token> {
+  const judged = readToken(answer)
+  if (judged.ok || judged.failure.kind !== 'server_error') return judged
+  return failed({ ...judged.failure, kind: 'unreachable' })
+}
+
+function readToken(answer: Answer): Judged<Token> {
   const read = judgeGrant(answer, 'LERNITO_LMS', (error) => misconfigured(answer, refusalWords(error)))
   if (!read.ok) return read
   const { access_token: value, token_type: type, expires_in: seconds } = read.value
