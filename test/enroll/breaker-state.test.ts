@@ -64,6 +64,14 @@ test('an outage is probed every 2 s; each relapse before a success doubles the w
   assert.equal(probeIn(stateAfter([failing('unreachable', { alive: false })], afterSuccess(state))), 2_000)
 })
 
+test('after an outage, one call without an answer opens it again for longer, even if the heartbeat answers', () => {
+  const down = stateAfter([failing('unreachable'), failing('unreachable'), failing('unreachable')])
+  const halfOpen = afterProbe(down, { succeeded: true, now: 2_000 })
+  assert.equal(probeIn(stateAfter([failing('unreachable')], halfOpen)), 4_000)
+  assert.equal(stateAfter([failing('server_error')], halfOpen).kind, 'half_open')
+  assert.equal(stateAfter([failing('unreachable')], afterSuccess(halfOpen)).kind, 'closed')
+})
+
 test('a call that was in flight when the circuit breaker opened changes nothing', () => {
   const open = stateAfter([failing('throttled', { retryAfterMs: 58_000 })])
   assert.equal(stateAfter([failing('misconfigured')], open), open)

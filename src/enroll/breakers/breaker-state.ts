@@ -3,7 +3,7 @@ import type { WorkFailure } from '../work.ts'
 
 /**
  * The circuit breaker of the whole LMS. `closed`: calls are made. `half_open`: a probe succeeded and calls are made,
- * but the next failure opens it for longer. The other kinds are open and name the cause: only probes are made. `since`
+ * but the next call without an answer opens it for longer. The other kinds are open and name the cause: only probes are made. `since`
  * and `probeAt` are ms since 1970. `failedProbes` counts the probes that failed. `relapses` counts how often it opened
  * again before a call succeeded.
  */
@@ -76,7 +76,7 @@ export function afterFailure(
 export function afterProbe(state: BreakerState, { succeeded, now }: { succeeded: boolean; now: number }): BreakerState {
   if (!isOpen(state)) return state
   if (succeeded && state.kind === 'throttled') return CLOSED
-  if (succeeded) return { kind: 'half_open', unreachable: 0, relapses: state.relapses + 1 }
+  if (succeeded) return { kind: 'half_open', unreachable: UNREACHABLE_IN_A_ROW - 1, relapses: state.relapses + 1 }
   const failedProbes = state.failedProbes + 1
   const wait = state.kind === 'down' ? DOWN_PROBE_MS : backoff(MISCONFIGURED_PROBE_MS, failedProbes)
   return { ...state, failedProbes, probeAt: now + wait }
