@@ -7,7 +7,6 @@ import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict }
 const PATH = '/api/enrollment/v1/enrollments?'
 const LISTS = '../lms-newer/people-lists'
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
-const AT = (seconds: number, ms: number): number => Date.UTC(2026, 10, 24, 14, 48, seconds, ms)
 
 const list = z.object({ results: z.array(z.looseObject({ course_id: z.string(), user: z.string() })) })
 
@@ -36,11 +35,11 @@ test('every recorded list of enrollments is judged, with active and inactive row
   assert.deepEqual(
     byCourse(exchangeOf('sequence', '397')).flatMap((judged) => (judged.ok ? judged.value : [])),
     [
-      { ...jose, course: 'edX/Old/2014', created: AT(52, 755) },
-      { ...jose, course: 'course-v1:Lernito+Invite+2026', active: false, created: AT(51, 564) },
-      { ...jose, course: 'course-v1:Lernito+PY101+2026', created: AT(50, 520) },
-      { ...jose, course: 'course-v1:CodeTherapy+CS101011+2025_T1', created: AT(48, 703) },
-      { ...jose, course: 'course-v1:Lernito+Future+2026', created: AT(47, 475) },
+      { ...jose, course: 'edX/Old/2014' },
+      { ...jose, course: 'course-v1:Lernito+Invite+2026', active: false },
+      { ...jose, course: 'course-v1:Lernito+PY101+2026' },
+      { ...jose, course: 'course-v1:CodeTherapy+CS101011+2025_T1' },
+      { ...jose, course: 'course-v1:Lernito+Future+2026' },
     ],
   )
 })
@@ -50,7 +49,7 @@ test('a list that is no page is no success', () => {
   const row = { created: '2026-11-24T16:48:50.520803+02:00', mode: 'audit', is_active: true, user: 'alice' }
   const rows = [{ ...row, course_id: DEMO }]
   assert.deepEqual(verdict(call.judge(answer(200, { next: null, results: rows }))), [
-    { username: 'alice', course: DEMO, active: true, mode: 'audit', created: AT(50, 520) },
+    { username: 'alice', course: DEMO, active: true, mode: 'audit' },
   ])
   assert.equal(verdict(call.judge(answer(200, rows))), 'server_error')
   assert.equal(verdict(call.judge(answer(403, { developer_message: 'no' }))), 'misconfigured')

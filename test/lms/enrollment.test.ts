@@ -149,6 +149,13 @@ test('enrollment-refused.json: a 403 that the LMS itself explains is about this 
   assert.equal(verdict(judge(answer(403, { message: 'Forbidden' }))), 'misconfigured')
 })
 
+test('an enrollment that something else than the LMS stored, without a time, is read like any other', () => {
+  const call = enrollmentCall({ username: 'alice', course: DEMO })
+  const course_details = { course_id: DEMO, course_modes: [{ slug: 'audit' }] }
+  const row = { created: null, mode: 'audit', is_active: true, user: 'alice', course_details }
+  assert.deepEqual(verdict(call.judge(answer(200, row))), { ...enrolled, courseModes: ['audit'], created: null })
+})
+
 test('the message for an empty 404 says that the service user is not staff', () => {
   const recordedAnswer = answerOf(exchangeOf('enrollment-v1', 'enrol another person as a non-staff application'))
   const plain = enrollCall({ mode: null, username: 'grace', course: DEMO }).judge(recordedAnswer)

@@ -24,19 +24,20 @@ const V2_ENDPOINT = '/api/enrollment/v2/enrollment/'
 export interface Enrollment {
   readonly active: boolean
   readonly mode: string
-  /** When the person was first enrolled, in ms since 1970. */
-  readonly created: number
+  /** When the person was first enrolled, in ms since 1970; null for a row that was not made by the LMS's own code. */
+  readonly created: number | null
   /** Slugs of the course modes that the course offers now. */
   readonly courseModes: readonly string[]
 }
 
 const common = z.object({
-  created: lmsTime,
   user: z.string(),
   is_active: z.boolean(),
   mode: z.string(),
 })
 const enrollment = common.extend({
+  // The column can be null: openedx/openedx-platform, common/djangoapps/student/models/course_enrollment.py, `created`.
+  created: lmsTime.nullable(),
   course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
 })
 
@@ -179,13 +180,10 @@ export const PATH_BYTES = 2800
 
 const row = common
   .extend({ course_id: z.string() })
-  .transform(({ user: username, course_id: course, is_active: active, mode, created }) => {
-    return { username, course, active, mode, created }
+  .transform(({ user: username, course_id: course, is_active: active, mode }) => {
+    return { username, course, active, mode }
   })
-/**
- * A row of CourseEnrollment. It stays after unenrolling, with `active` false. `created`: when the person was first enrolled,
- * in ms since 1970.
- */
+/** A row of CourseEnrollment. It stays after unenrolling, with `active` false. */
 export type EnrollmentRow = Readonly<z.output<typeof row>>
 /** The only page: everybody who is asked for fits on it. */
 const page = z.object({ next: z.null(), results: z.array(row) })
