@@ -3,8 +3,10 @@ import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
-import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
+import { signStandardWebhook } from '../../src/shop/signature/published.ts'
+import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { run } from '../service/process.ts'
+import { EVENTS_SECRET } from '../shop/events/receiver.ts'
 import { codeBlocks, codes, DOCUMENTS, readDocument, section } from './documents.ts'
 
 const ALICE = 'alice@example.com'
@@ -38,7 +40,10 @@ function commands(id: string): string[] {
   const found = GUIDES.map((path) => readDocument(path).replaceAll(/^ {3}/gm, ''))
     .flatMap((text) => [...codes(text), ...codeBlocks(text, 'sh')])
     .flatMap((code) => code.replaceAll(/\\\n\s*/g, '').split('\n'))
-    .flatMap((line) => /^(?:LERNITO_\w+='[^']*' )?(?:npx )?lernito-openedx ([a-z]+ .+)$/.exec(line)?.[1] ?? [])
+    .flatMap(
+      (line) =>
+        /^(?:LERNITO_\w+='[^']*' )?(?:npx )?lernito-openedx ([a-z]+ [^|]*[^| ])(?: \|.*)?$/.exec(line)?.[1] ?? [],
+    )
     .map((line) => Object.entries(values).reduce((text, [name, value]) => text.replace(` ${name}`, ` ${value}`), line))
   return [...new Set(found)].filter((line) => !LEFT_OUT.includes(line.split(' ')[0] ?? ''))
 }
@@ -46,7 +51,10 @@ function commands(id: string): string[] {
 test('every command of the how-to guides runs beside the service', async () => {
   const { headers } = await product.sell({ email: 'ada@example.com' })
   const lines = commands(String(headers['x-lernito-delivery']))
-  assert.deepEqual(new Set(lines.map((line) => line.split(' ')[0])), new Set(['deliveries', 'reconcile', 'send']))
+  assert.deepEqual(
+    new Set(lines.map((line) => line.split(' ')[0])),
+    new Set(['deliveries', 'events', 'reconcile', 'send']),
+  )
   assert.ok(lines.length >= 7)
   for (const line of lines) {
     const { code, stderr } = await command(line.split(' '))
@@ -85,4 +93,35 @@ test('the guide’s backup of SQLite has the sales of the running service, on th
   }
   const { stdout, stderr } = await command(['deliveries', 'list', 'backup@example.com'], backup)
   assert.ok(stdout.includes(String(headers['x-lernito-delivery'])), stderr)
+})
+
+test('what the guide asks before a move shows a sale, a refund and an event that wait', async (t) => {
+  const env = { LERNITO_REFUNDS: 'on', LERNITO_EVENTS_URL: 'http://127.0.0.1:9/', LERNITO_EVENTS_SECRET: EVENTS_SECRET }
+  const moving = await startProduct({ env })
+  t.after(() => moving.stop())
+  const [block = ''] = codeBlocks(
+    section(readDocument('docs/how-to/run-several-replicas.md'), '## Move from SQLite'),
+    'sh',
+  )
+  const [, pattern = ''] = /grep -E '([^']+)'/.exec(block) ?? []
+  const database = join(moving.folder, 'lernito.db')
+  const waiting = async (): Promise<string[]> =>
+    (await command(['deliveries', 'list', '--all'], database)).stdout
+      .split('\n')
+      .filter((line) => new RegExp(pattern).test(line))
+  await moving.sell({ email: ALICE })
+  assert.deepEqual(await waiting(), [])
+  await moving.lms.faults([{ status: 503 }])
+  const body = payload({ email: ALICE })
+  const headers = {
+    'content-type': 'application/json',
+    ...signStandardWebhook({ id: 'refund-1', body, secret: SECRET }),
+  }
+  const refund = await exchange({ url: `${moving.url}/api/lernito/refund/`, headers, body })
+  assert.equal(refund.status, 202)
+  const [line, ...more] = await waiting()
+  assert.deepEqual([line?.includes(ALICE), more], [true, []])
+  assert.match((await command(['events', 'list'], database)).stdout, /^waiting: 1,/m)
+  await moving.sell({ email: 'frank@example.com' })
+  assert.equal((await waiting()).length, 2)
 })

@@ -8,10 +8,9 @@ import { codeBlocks, codes, readDocument, section, tables } from './documents.ts
 
 const page = readDocument('docs/reference/refunds-and-status.md')
 const [rows = []] = tables(section(page, '## Send a refund'))
-const documented = rows.map(([status = '', message = '']) => ({
-  status: Number(status),
-  message: codes(message)[0] ?? '',
-}))
+const documented = rows.flatMap(([status = '', messages = '']) =>
+  codes(messages).map((message) => ({ status: Number(status), message })),
+)
 
 let product: Product
 before(async () => {
@@ -39,6 +38,8 @@ test('the answers to refunds are as the page says', async (t) => {
   const off = await startProduct()
   t.after(() => off.stop())
   const never = await post('refund', { id: 'refund-1', body })
+  const named = JSON.stringify({ ...JSON.parse(body), sale: 'order-1001' })
+  const neverNamed = await post('refund', { id: 'refund-1', body: named })
   await post('webhook', { id: 'order-1', body })
   const misused = await post('refund', { id: 'order-1', body })
   const done = await post('refund', { id: 'refund-2', body })
@@ -47,15 +48,15 @@ test('the answers to refunds are as the page says', async (t) => {
   const later = await post('refund', { id: 'refund-3', body })
   await product.lms.noFaults()
   const withoutRefunds = await post('refund', { id: 'refund-1', body }, off)
-  const answers = [done, later, misused, never, withoutRefunds]
+  const answers = [done, later, misused, never, neverNamed, withoutRefunds]
   for (const answer of answers) assertDocumented(answer)
   assert.deepEqual(
     answers.map(({ status }) => status),
-    [200, 202, 400, 404, 404],
+    [200, 202, 400, 404, 404, 404],
   )
   assert.deepEqual(
     answers.map(({ headers }) => headers['x-lernito-delivery'] !== undefined),
-    [true, true, false, false, false],
+    [true, true, false, false, false, false],
   )
   await until('the refund', async () => (await post('refund', { id: 'refund-3', body })).status === 200 || undefined)
 })
