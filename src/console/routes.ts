@@ -64,6 +64,13 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
   addSetup,
 ]
 
+/**
+ * None of our cookies needs percent codes. To decode them takes 3 µs for each wrong code, and a stranger's header has room for
+ * thousands.
+ */
+const asItIs = (value: string): string => value
+const AS_IT_IS = { encode: asItIs, decode: asItIs }
+
 /** Registers the operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
   const { app, signIn, publicUrl, onSignIn } = parts
@@ -77,7 +84,7 @@ export function consoleRoutes(parts: ConsoleParts): void {
   app.addHook('onClose', () => signIn.close())
   app.register(
     async (scope) => {
-      await scope.register(cookie)
+      await scope.register(cookie, { parseOptions: AS_IT_IS })
       acceptFormsOnly(scope)
       decorateRequests({ scope, publicUrl })
       decoratePages(scope)

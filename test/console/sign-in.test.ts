@@ -243,15 +243,16 @@ describe('signing in', () => {
         return seen.status
       }
       assert.equal(await backWith(cookie), 400)
-      const [until = '', id = '', signature = ''] = decodeURIComponent(cookie.split('=')[1] ?? '').split('.')
+      const [until = '', id = '', signature = ''] = cookie.split('=')[1]?.split('.') ?? []
       for (const value of [
         `${Number(until) + 1}.${id}.${signature}`,
         `${until}.${id}x.${signature}`,
         `${until}.${id}.`,
+        `${until}%2E${id}.${signature}`,
         `${until}.${id}.${signature.slice(0, -1)}`,
         '',
       ]) {
-        assert.equal(await backWith(`lernito_known=${encodeURIComponent(value)}`), 429, value)
+        assert.equal(await backWith(`lernito_known=${value}`), 429, value)
       }
       clock.offset += 180 * 24 * 60 * 60_000
       await failAt(other.console, '127.0.0.1', 6)
