@@ -54,6 +54,10 @@ def ask(
     """One request over a connection of its own, to Host: localhost unless the headers say otherwise."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
     try:
+        connection.connect()
+        # While nothing listens, a connection from the port that it is for is one with itself, and echoes the request.
+        if connection.sock.getsockname() == connection.sock.getpeername():
+            raise ConnectionRefusedError(f"nothing listens on port {port}")
         connection.request(method, path, body, {"Host": "localhost", **(headers or {})})
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read())
