@@ -37,9 +37,10 @@ export async function settle(
     const { id } = request.settlement
     return judge(request, { row: stored.get(id), isHeld: held.has(request.person) })
   })
-  const groups = Map.groupBy(judged, (one) => groupKey(one, context.at))
+  const ours = judged.filter(({ effect }) => effect !== 'lost')
+  const groups = Map.groupBy(ours, (one) => groupKey(one, context.at))
   for (const group of groups.values()) await writeEqual(context, group)
-  const changed = await writeLines(context, judged)
+  const changed = await writeLines(context, ours)
   const ended = judged.flatMap(({ effect, settlement }) => {
     const { id, outcome, dueAt } = settlement
     const hasEnded = effect === 'final' && dueAt === null && outcome.reason !== null
@@ -113,10 +114,9 @@ async function writeLines(
   { trx }: TransactionContext,
   judged: readonly Judged[],
 ): Promise<ReadonlyMap<string, ChangedLines>> {
-  const stored = judged.filter(({ effect }) => effect !== 'lost')
   const rows = await withLines(
     trx,
-    stored.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement })),
+    judged.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement })),
   )
   const changed = rows.map(({ id, effect, settlement, lines }) => ({
     id,
@@ -160,7 +160,6 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
   if (first === undefined) return
   const { effect, settlement } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
-  if (effect === 'lost') return
   let update = trx
     .updateTable('deliveries')
     .set(columnsOf(first, at))
@@ -174,7 +173,6 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
 function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
   const { outcome, dueAt, attempts, effectUnknown } = settlement
   const state = stateAfter(settlement)
-  if (effect === 'lost') return {}
   if (effect === 'stopped') return reasonColumns(null)
   // A sale whose mode is missing was never enrolled as it was sold, so its next attempt may still give that.
   const isUngiven = outcome.reason?.code === 'course.mode_missing'

@@ -3,9 +3,9 @@ import type { WorkFailure } from '../work.ts'
 
 /**
  * The circuit breaker of the whole LMS. `closed`: calls are made. `half_open`: a probe succeeded and calls are made,
- * but the next call without an answer opens it for longer. The other kinds are open and name the cause: only probes are made. `since`
- * and `probeAt` are ms since 1970. `failedProbes` counts the probes that failed. `relapses` counts how often it opened
- * again before a call succeeded.
+ * but the next call without an answer opens it for longer. The other kinds are open and name the cause: only probes are
+ * made. `since` and `probeAt` are ms since 1970. `failedProbes` counts the probes that failed. `relapses` counts how often
+ * it opened again before a call succeeded.
  */
 export type BreakerState =
   | { readonly kind: 'closed' | 'half_open'; readonly unreachable: number; readonly relapses: number }

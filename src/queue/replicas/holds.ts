@@ -83,7 +83,12 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
         const replica = me()
         const taken = await takeFree(trx, { names: wanted, replica, enrolls })
         const done = await body(trx, taken)
-        await free(trx, { dialect, names: [...taken].filter((name) => !done.kept.has(name)), replica, isLate: false })
+        await endOrLeave(trx, {
+          dialect,
+          names: [...taken].filter((name) => !done.kept.has(name)),
+          replica,
+          isLate: false,
+        })
         return done
       }
       try {
@@ -102,7 +107,7 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
       await holds.where('name', 'in', names).where('replica', '=', me()).execute()
     },
 
-    end: (trx, names, { isLate } = { isLate: false }) => free(trx, { dialect, names, replica: me(), isLate }),
+    end: (trx, names, { isLate } = { isLate: false }) => endOrLeave(trx, { dialect, names, replica: me(), isLate }),
 
     ended: (names) => {
       for (const name of names) mine.delete(name)
@@ -115,7 +120,7 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
       )
       for (const [replica, group] of Map.groupBy(left, (row) => row.replica)) {
         const names = group.map(({ name }) => name)
-        const body = (trx: Trx) => free(trx, { dialect, names, replica, isLate: true })
+        const body = (trx: Trx) => endOrLeave(trx, { dialect, names, replica, isLate: true })
         await inTransaction({ database, random, body })
       }
       return left.length + (await endLate(db, { late, rows }))
@@ -166,7 +171,7 @@ const heldAmong = (db: Db, { names, replica }: { names: readonly string[]; repli
  * that it had. A call that undoes something is none of these if it was answered.
  * @param of.isLate whether a call under them got no answer, as far as there was one
  */
-async function free(
+async function endOrLeave(
   trx: Trx,
   of: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string; isLate: boolean },
 ): Promise<ReadonlySet<string>> {
