@@ -13,6 +13,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A route of the console that needs no session: its files, and the sign-in. */
     open?: true
+    /** A page that can't be loaded again, such as the end of a sign-in, whose code is used up then. */
+    once?: true
     /** A form that is allowed even while the LMS can't confirm the operator. */
     unconfirmed?: true
   }

@@ -106,20 +106,17 @@ function keysHtml(): string {
 <p class="actions"><button type="button" class="second" popovertarget="keys" popovertargetaction="hide">${close}</button></p></div>`
 }
 
-/** Whether the page can't be loaded again: it answers a form, or a sign-in, whose code is used up. */
-const isAnswer = ({ method, routeOptions }: FastifyRequest): boolean =>
-  method === 'POST' || routeOptions.url?.endsWith('/callback') === true
-
 function pageHtml(of: Sent): string {
   const { reply, title, main, crumbs = [], intro, aside } = of
-  const { session, zone } = reply.request
+  const { session, zone, method, routeOptions } = reply.request
+  const isAnswer = method === 'POST' || routeOptions.config.once
   const file = (name: string): string => `~${fileUrl(name)}`
   const { side, top } = frameHtml(of)
   const heading = html`<h1><bdi>${title}</bdi></h1>`
   const warning =
     session === null || session.confirmed ? '' : html`<p class="note warning" role="status">${TEXTS.unconfirmed}</p>`
   return html`<!DOCTYPE html>
-<html lang="en" data-zone="${zone.name}"!${isAnswer(reply.request) ? ' data-answer' : ''}>
+<html lang="en" data-zone="${zone.name}"!${isAnswer ? ' data-answer' : ''}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -236,7 +236,8 @@ function actionHtml(line: Line, view: View): string {
     if (stopped === 0) return ''
     // Some of them may have failed for another reason, so the page behind it counts.
     const query = queryText({ ...counted, cause: 'course.missing', about: key, enroll_in: status.similar ?? '' })
-    return html`<a class="button !${status.similar === null ? 'second' : ''}" href="~/correct${query}">${TEXTS.delivery.correct}</a>`
+    const look = status.similar === null ? 'button second' : 'button'
+    return html`<a class="${look}" href="~/correct${query}">${TEXTS.delivery.correct}</a>`
   }
   const url = status.kind === 'unknown' ? null : courseUrl(key, view.lmsUrl)
   const about = url === null ? '' : html`<a href="${url}">${words.about}</a>`

@@ -44,7 +44,7 @@ export function addSignInPages(parts: SignInParts): void {
     return reply.redirect(url, 303)
   })
 
-  scope.get('/callback', { config: { open: true } }, (_request, reply) => finish(parts, limit, reply))
+  scope.get('/callback', { config: { open: true, once: true } }, (_request, reply) => finish(parts, limit, reply))
 
   scope.post('/sign-out', { config: { unconfirmed: true } }, (_request, reply) => signOut(parts, reply))
 

@@ -60,11 +60,14 @@ function causeHtml(cause: MarkedCause, { asked, closestCourse, courseName }: Con
   const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
   const replay = html`<a class="button second" href="~/replay${query}">${fillCount(words.attention.replay, count)}</a>`
   // If what the key was meant to be is known, a replay alone can't help.
-  const correct = !isMissing
-    ? ''
-    : similar === null
-      ? html`<a class="button second" href="~/correct${query}">${TEXTS.delivery.correct}</a> `
-      : html`<a class="button" href="~/correct${queryText({ ...group, enroll_in: similar })}">${fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })}</a> `
+  const correctText =
+    similar === null
+      ? TEXTS.delivery.correct
+      : fillCount(words.attention.correct, count, { course: courseName(similar) ?? shortKey(similar) })
+  const look = similar === null ? 'button second' : 'button'
+  const correct = isMissing
+    ? html`<a class="${look}" href="~/correct${queryText({ ...group, enroll_in: similar ?? '' })}">${correctText}</a> `
+    : ''
   const action =
     waitsFor !== null || state === 'rejected'
       ? html`<a class="button second" href="${list}">${fillCount(words.attention.open, count)}</a>`
