@@ -86,7 +86,8 @@ export interface LineRow {
   certificate_at: number | null
   /** The newest order to take the buyer out of the course: see LineWithdrawal. All are null if there is none. */
   withdrawal_id: string | null
-  withdrawal_state: 'open' | 'ended' | null
+  /** `failed`: see hasFailed. */
+  withdrawal_state: 'open' | 'done' | 'failed' | null
   /** When it is attempted next, or when it has ended. */
   withdrawal_at: number | null
   withdrawal_paid: number | null

@@ -1,7 +1,14 @@
 import type { Db, DeliveryRow, LineRow, Trx } from '../database/schema.ts'
 import { insertRows } from '../database/transaction.ts'
 import { courseIdentity } from '../sale/course-key.ts'
-import { type Achievement, type CourseStanding, type Line, type LineWithdrawal, newLine } from '../sale/line.ts'
+import {
+  type Achievement,
+  type CourseStanding,
+  hasFailed,
+  type Line,
+  type LineWithdrawal,
+  newLine,
+} from '../sale/line.ts'
 
 const MAX_KEY = 255
 
@@ -171,11 +178,16 @@ function withdrawalOf(row: LineRow): LineWithdrawal | null {
   }
 }
 
+function stateOf(order: LineWithdrawal): LineRow['withdrawal_state'] {
+  if (order.endedAt === null) return 'open'
+  return hasFailed(order) ? 'failed' : 'done'
+}
+
 function withdrawalColumns(order: LineWithdrawal | null) {
   const result = order?.result ?? null
   return {
     withdrawal_id: order?.id ?? null,
-    withdrawal_state: order === null ? null : order.endedAt === null ? ('open' as const) : ('ended' as const),
+    withdrawal_state: order === null ? null : stateOf(order),
     withdrawal_at: order?.endedAt ?? order?.dueAt ?? null,
     withdrawal_paid: order === null ? null : Number(order.paid),
     withdrawal_by: order?.by ?? null,

@@ -7,6 +7,7 @@ import { type Background, pause, runBackgroundLoop } from '../service/lib/loop.t
 import { lockDeliveries, remove } from './change-deliveries.ts'
 import type { WriteContext } from './events.ts'
 import { along } from './in-order.ts'
+import { isUnhandled } from './withdrawals/withdrawal.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 200
@@ -18,8 +19,9 @@ const DAY_MS = 24 * HOUR_MS
 const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 
 /**
- * That nothing needs the row: no withdrawal is still to be carried out, whose order is in the lines, and what corrects the
- * delivery is gone. A refund of what the shop sold finds the correction by it, and a repeat would start what was wrong.
+ * That nothing needs the row: no withdrawal, whose order is in the lines, is still to be carried out, or has failed so that a
+ * person has to deal with it, and what corrects the delivery is gone. A refund of what the shop sold finds the correction by
+ * it, and a repeat would start what was wrong.
  */
 const isUnneeded = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
   eb.and([
@@ -29,7 +31,12 @@ const isUnneeded = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
           .selectFrom('delivery_lines')
           .select('position')
           .whereRef('delivery_id', '=', 'deliveries.id')
-          .where('withdrawal_state', '=', 'open'),
+          .where((line) =>
+            line.or([
+              line('withdrawal_state', '=', 'open'),
+              line.and([line('withdrawal_state', '=', 'failed'), isUnhandled(line)]),
+            ]),
+          ),
       ),
     ),
     // For an exists, MariaDB reads the ids of all deliveries.
@@ -50,8 +57,8 @@ interface Purge extends Pick<WriteContext, 'database' | 'random'> {
 
 /**
  * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
- * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those with an open
- * withdrawal or a stored correction. Resolves to how many deliveries were deleted.
+ * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old, nor those with a withdrawal
+ * that is open or has failed, or with a stored correction. Resolves to how many deliveries were deleted.
  */
 export async function purgeStep({ database, random, before }: Purge): Promise<number> {
   const ids = await findOld({ db: database.db, before })

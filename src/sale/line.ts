@@ -142,6 +142,10 @@ export const newLine = (sent: string): Line => ({
 export const hasTaken = (result: CourseWithdrawal | null): boolean =>
   result?.kind === 'unenrolled' || result?.kind === 'disallowed'
 
+/** Whether an order has ended and left its course as it was, or ended early. */
+export const hasFailed = ({ endedAt, message, result }: LineWithdrawal): boolean =>
+  endedAt !== null && (message !== '' || result?.kind === 'kept')
+
 /** Whether a withdrawal of the line is still to be carried out. */
 export const isWithdrawing = ({ withdrawal }: Pick<Line, 'withdrawal'>): boolean => withdrawal?.endedAt === null
 

@@ -12,6 +12,7 @@ const MINUTE_MS = 60_000
 const quiet: Overview = {
   pace: null,
   oldestQueued: null,
+  oldestWithdrawal: null,
   failedWithdrawals: [],
   isUnused: false,
 }
@@ -136,6 +137,15 @@ test('a long wait is a problem, unless the LMS or the call budget explains it', 
   assert.equal(look({ overview })[0]?.path, '/deliveries/ID')
   assert.deepEqual(titles(look({ overview, budget: 0.01 })), ['The call budget is used up'])
   assert.deepEqual(titles(look({ overview, breaker: open('down') })), ['LMS down for 1 h 30 min'])
+})
+
+test('a withdrawal that waits long is a problem too, unless the LMS explains it', () => {
+  const waiting = (minutes: number) => ({ oldestWithdrawal: { id: 'ID', requestedAt: now - minutes * MINUTE_MS } })
+  const [problem, ...others] = look({ overview: waiting(11) })
+  assert.deepEqual([problem?.title, others], ['A withdrawal has been waiting for 11 min', []])
+  assert.equal(problem?.path, '/deliveries/ID')
+  assert.deepEqual(look({ overview: waiting(10) }), [])
+  assert.deepEqual(titles(look({ overview: waiting(11), breaker: open('down') })), ['LMS down for 1 h 30 min'])
 })
 
 test('a sale that waited for an outage is not said to fail before it has had time since', () => {

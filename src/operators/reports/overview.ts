@@ -3,7 +3,7 @@ import { REASON_COLUMNS, readReason, UNSOLVED } from '../../queue/rows.ts'
 import { idTime } from '../../sale/ids.ts'
 import { courseOfReason, type ReasonCode } from '../../sale/types.ts'
 import { countBacklog } from './counts.ts'
-import { readFailedWithdrawals } from './failed-withdrawals.ts'
+import { countFailedWithdrawals, readFailedWithdrawals } from './failed-withdrawals.ts'
 
 /** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
 const PACED = 1000
@@ -15,7 +15,8 @@ const COUNT_MAX = 10_000
 export const overview = async (db: Db, now: number) => ({
   pace: await paceOf(db, now - PACED_MS),
   oldestQueued: await oldestQueued(db),
-  failedWithdrawals: await readFailedWithdrawals({ db, now }),
+  oldestWithdrawal: await oldestWithdrawal(db),
+  failedWithdrawals: await readFailedWithdrawals(db),
   /** Whether no delivery is stored. */
   isUnused: (await db.selectFrom('deliveries').select('id').limit(1).executeTakeFirst()) === undefined,
 })
@@ -38,11 +39,26 @@ async function paceOf(db: Db, since: number): Promise<{ median: number; p95: num
   return times.length === 0 ? null : { median: at(0.5), p95: at(0.95) }
 }
 
-/** Returns the backlog for the metrics. The time is null if no delivery is queued. */
+/** Returns the backlog for the metrics. A time is null if no delivery is queued, or no withdrawal is open. */
 export async function readBacklog(db: Db) {
   const { queued, pre_enrolled, needs_attention, rejected } = await countBacklog(db)
   const oldest = await oldestQueued(db)
-  return { queued, pre_enrolled, needs_attention, rejected, oldestReceivedAt: oldest?.receivedAt ?? null }
+  const withdrawal = await oldestWithdrawal(db)
+  return {
+    ...{ queued, pre_enrolled, needs_attention, rejected },
+    oldestReceivedAt: oldest?.receivedAt ?? null,
+    oldestRequestedAt: withdrawal?.requestedAt ?? null,
+    withdrawalsFailed: await countFailedWithdrawals(db),
+  }
+}
+
+/** The delivery whose open withdrawal was requested first; null if none is open. Its id sorts by that time. */
+async function oldestWithdrawal(db: Db): Promise<{ id: string; requestedAt: number } | null> {
+  const open = db.selectFrom('delivery_lines').where('withdrawal_state', '=', 'open')
+  const first = open.select(({ fn }) => fn.min('withdrawal_id').as('id'))
+  const found = open.select(['delivery_id as id', 'withdrawal_id as order']).where('withdrawal_id', '=', first)
+  const { id, order = null } = (await found.executeTakeFirst()) ?? {}
+  return id === undefined || order === null ? null : { id, requestedAt: idTime(order) }
 }
 
 /**

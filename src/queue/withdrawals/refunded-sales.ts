@@ -1,11 +1,11 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { hasCourse, isSameCourse } from '../../sale/course-key.ts'
-import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
+import { hasFailed, isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
 import { readDeliveries, type WithLines } from '../lines.ts'
 import { mayHave, type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
-import { hasFailed, type Ordered } from './withdrawal.ts'
+import type { Ordered } from './withdrawal.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */
 interface Concerned {

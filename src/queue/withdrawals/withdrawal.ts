@@ -1,5 +1,6 @@
-import type { Db } from '../../database/schema.ts'
-import { isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../../sale/line.ts'
+import type { ExpressionBuilder } from 'kysely'
+import type { Db, Tables } from '../../database/schema.ts'
+import { hasFailed, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../../sale/line.ts'
 import { MOVED } from '../../sale/words.ts'
 import type { EventDraft } from '../events.ts'
 import { linesOf } from '../lines.ts'
@@ -42,17 +43,21 @@ export function withdrawalsOf({ id, lines }: { id: string; lines: readonly Line[
 export type Withdrawn = 'done' | 'kept' | 'failed'
 
 /** The result of an order in one course; null if it has not ended. */
-function withdrawnOf({ endedAt, message, result }: LineWithdrawal): Withdrawn | null {
-  if (endedAt === null) return null
-  if (message !== '') return 'failed'
-  return result?.kind === 'kept' ? 'kept' : 'done'
+function withdrawnOf(order: LineWithdrawal): Withdrawn | null {
+  if (order.endedAt === null) return null
+  if (!hasFailed(order)) return 'done'
+  return order.message === '' ? 'kept' : 'failed'
 }
 
-/** Whether an order has ended and left its course as it was, or ended early. */
-export const hasFailed = (order: LineWithdrawal): boolean => {
-  const withdrawn = withdrawnOf(order)
-  return withdrawn !== null && withdrawn !== 'done'
-}
+/**
+ * The condition that nobody has handled a delivery since a withdrawal of its line has ended: one that has failed is still to
+ * be dealt with then.
+ */
+export const isUnhandled = (eb: ExpressionBuilder<Tables, 'deliveries' | 'delivery_lines'>) =>
+  eb.or([
+    eb('deliveries.state', '!=', 'handled'),
+    eb('deliveries.settled_at', '<=', eb.ref('delivery_lines.withdrawal_at')),
+  ])
 
 /** A line that a refund waits for: its withdrawal, by its id and that of its delivery, and the true course key. */
 export interface Ordered {

@@ -20,8 +20,6 @@ const COUNTED_KINDS: readonly EventKind[] = [
   'id_reused',
   'retry_scheduled',
   'claimed',
-  'withdrawal_failed',
-  'refund_failed',
   ...DELIVERY_STATES.filter((state) => state !== 'queued'),
 ]
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
@@ -126,6 +124,8 @@ export function addGauges(registry: Registry, sources: GaugeSources): void {
   ofBacklog('lernito_deliveries_needing_attention', ({ needs_attention }) => needs_attention)
   ofBacklog('lernito_deliveries_rejected', ({ rejected }) => rejected)
   ofBacklog('lernito_oldest_queued_seconds', ({ oldestReceivedAt }) => secondsSince(oldestReceivedAt))
+  ofBacklog('lernito_oldest_withdrawal_seconds', ({ oldestRequestedAt }) => secondsSince(oldestRequestedAt))
+  ofBacklog('lernito_withdrawals_failed', ({ withdrawalsFailed }) => withdrawalsFailed)
   ofBacklog('lernito_outbox_backlog', ({ outbox }) => outbox.pending)
   ofBacklog('lernito_outbox_failed', ({ outbox }) => outbox.failed)
   ofBacklog('lernito_outbox_oldest_seconds', ({ outbox }) => secondsSince(outbox.oldestAt))

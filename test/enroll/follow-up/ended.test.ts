@@ -219,7 +219,7 @@ test('nothing ends where somebody here withdrew the buyer, also by another deliv
   await bench.operations.withdraw(withdrawal)
   await bench.db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended', withdrawal_at: bench.clock.at })
+    .set({ withdrawal_state: 'done', withdrawal_at: bench.clock.at })
     .where('withdrawal_state', '=', 'open')
     .execute()
   await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })

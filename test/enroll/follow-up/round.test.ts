@@ -226,7 +226,7 @@ test('a delivery with a pending withdrawal is left alone', async (t) => {
   assert.equal((await bench.row(id)).state, 'pre_enrolled')
   await bench.db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended', withdrawal_at: 1 })
+    .set({ withdrawal_state: 'done', withdrawal_at: 1 })
     .where('withdrawal_state', '=', 'open')
     .execute()
   await bench.round()

@@ -79,7 +79,7 @@ test('of two orders for one delivery, the second is claimed when the first has e
   assert.equal(await claim(second.replicas), null)
   await db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .set({ withdrawal_state: 'done', withdrawal_at: START })
     .where('withdrawal_id', '=', first?.id ?? '')
     .execute()
   await db.deleteFrom('holds').execute()

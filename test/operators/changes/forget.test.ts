@@ -68,7 +68,7 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
   await bench.db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .set({ withdrawal_state: 'done', withdrawal_at: START })
     .where('withdrawal_state', '=', 'open')
     .execute()
   const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
@@ -115,7 +115,7 @@ test('forget refuses while a refund is to be carried out, names its delivery, an
   assert.deepEqual(await rows('deliveries'), before)
   await db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .set({ withdrawal_state: 'done', withdrawal_at: START })
     .where('withdrawal_state', '=', 'open')
     .execute()
   assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
@@ -163,7 +163,7 @@ test('forget erases the webhook-ids of sales and refunds, also of one that was a
   await storeRefund(context, refundOf(EMAIL, 'msg_refund'))
   await db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended', withdrawal_at: START })
+    .set({ withdrawal_state: 'done', withdrawal_at: START })
     .where('withdrawal_state', '=', 'open')
     .execute()
   await forget(context, { email: EMAIL, by, silentMs: 0 })
@@ -280,7 +280,7 @@ test('a sale that was corrected to the person’s address is erased too, so a re
   assert.equal((await operations.show(queued.id))?.state, 'queued', 'nothing was stopped')
   await bench.db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'ended' })
+    .set({ withdrawal_state: 'done' })
     .where('withdrawal_state', '=', 'open')
     .execute()
   assert.equal(await countForgettable(context, EMAIL), 4)

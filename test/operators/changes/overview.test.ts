@@ -29,6 +29,8 @@ test('the overview names the oldest queued delivery, and the metrics count those
     needs_attention: 0,
     rejected: 0,
     oldestReceivedAt: null,
+    oldestRequestedAt: null,
+    withdrawalsFailed: 0,
   })
 
   const [done, oldest] = await store.write([accepted(person(0)), accepted(person(1))])
@@ -50,7 +52,21 @@ test('the overview names the oldest queued delivery, and the metrics count those
     needs_attention: 1,
     rejected: 1,
     oldestReceivedAt: START,
+    oldestRequestedAt: null,
+    withdrawalsFailed: 0,
   })
+})
+
+test('the overview and the metrics tell since when the oldest open withdrawal waits', async (t) => {
+  const { store, operations, clock, db } = await setUp(t)
+  const sales = await store.write([accepted(person(0)), accepted(person(1))])
+  await store.write(sales.map(({ id }) => settled(succeeded(id))))
+  for (const { id } of sales) {
+    clock.at += 1000
+    await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  }
+  assert.deepEqual((await operations.overview()).oldestWithdrawal, { id: sales[0]?.id, requestedAt: START + 1000 })
+  assert.equal((await readBacklog(db)).oldestRequestedAt, START + 1000)
 })
 
 test('the time to enrollment runs from the first arrival to the first success, and is that of the last day', async (t) => {

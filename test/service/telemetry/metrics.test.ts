@@ -24,6 +24,8 @@ function setUp() {
       needs_attention: 2,
       rejected: 4,
       oldestReceivedAt: 40_000,
+      oldestRequestedAt: 70_000,
+      withdrawalsFailed: 6,
       outbox: { pending: 5, failed: 2, oldestAt: 40_000 },
     }),
     reads: 0,
@@ -63,7 +65,11 @@ test('the gauges have the values of their sources at the scrape', async () => {
   const { state, lines } = setUp()
   assert.deepEqual(await lines('lernito_call_budget'), ['lernito_call_budget_used_ratio 0.75'])
   assert.deepEqual(await lines('lernito_courses'), ['lernito_courses_paused 4'])
-  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 60'])
+  assert.deepEqual(await lines('lernito_oldest'), [
+    'lernito_oldest_queued_seconds 60',
+    'lernito_oldest_withdrawal_seconds 30',
+  ])
+  assert.deepEqual(await lines('lernito_withdrawals'), ['lernito_withdrawals_failed 6'])
   assert.deepEqual(await lines('lernito_deliveries_'), [
     'lernito_deliveries_queued 3',
     'lernito_deliveries_pre_enrolled 1',
@@ -104,9 +110,14 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
     needs_attention: 0,
     rejected: 0,
     oldestReceivedAt: null,
+    oldestRequestedAt: null,
+    withdrawalsFailed: 0,
     outbox: { pending: 0, failed: 0, oldestAt: null },
   })
-  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 0'])
+  assert.deepEqual(await lines('lernito_oldest'), [
+    'lernito_oldest_queued_seconds 0',
+    'lernito_oldest_withdrawal_seconds 0',
+  ])
 })
 
 test('events are counted with a few fixed labels', async () => {
@@ -173,7 +184,7 @@ test('what an alert counts has a series from the start, so that the first one is
   const named = counted.flatMap(({ groups: { metric = '', label = '', values = '' } = {} }) =>
     values.split('|').map((value) => `${metric}{${label}="${value}"} 0`),
   )
-  assert.ok(named.some((one) => one.includes('refund_failed')) && named.some((one) => one.includes('too_old')))
+  assert.ok(named.some((one) => one.includes('id_reused')) && named.some((one) => one.includes('too_old')))
   assert.deepEqual(
     named.filter((one) => !series.includes(one)),
     [],

@@ -21,7 +21,7 @@ export interface Problem {
   readonly action?: string
 }
 
-/** A delivery that waits this long although the LMS answers is a problem: ms. */
+/** A delivery or a withdrawal that waits this long although the LMS answers is a problem: ms. */
 const LONG_WAIT_MS = 10 * 60_000
 /** Below this share of unused calls, the call budget counts as used up. */
 const BUDGET_EMPTY = 0.05
@@ -99,18 +99,30 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
 }
 
 /**
- * While the LMS answers: either the call budget explains the wait, or a delivery waits too long. What waited for an outage
+ * While the LMS answers: either the call budget explains the wait, or a delivery or a withdrawal waits too long. What waited for an outage
  * needs some time after it.
  */
-function waitingProblems({ overview: { oldestQueued }, queued, budget, outageEndedAt, now }: Facts): Problem[] {
+function waitingProblems(facts: Facts): Problem[] {
+  const { overview, queued, budget } = facts
   if (budget < BUDGET_EMPTY && queued > 0) {
     const text = fillBoth(words.budget, { queued: numberText(queued) })
     return [{ id: 'budget', grade: 'warning', ...text }]
   }
-  const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
-  if (oldestQueued === null || Math.min(waits, now - (outageEndedAt ?? 0)) <= LONG_WAIT_MS) return []
-  const text = fillBoth(words.queued, { waits: durationText(waits) })
-  return [{ id: 'queued', grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
+  const { oldestQueued: sale, oldestWithdrawal: order } = overview
+  return [
+    ...(sale === null ? [] : lateProblem(facts, { id: 'queued', delivery: sale.id, since: sale.receivedAt })),
+    ...(order === null ? [] : lateProblem(facts, { id: 'withdrawing', delivery: order.id, since: order.requestedAt })),
+  ]
+}
+
+function lateProblem(
+  { outageEndedAt, now }: Facts,
+  { id, delivery, since }: { id: 'queued' | 'withdrawing'; delivery: string; since: number },
+): Problem[] {
+  const waits = now - since
+  if (Math.min(waits, now - (outageEndedAt ?? 0)) <= LONG_WAIT_MS) return []
+  const text = fillBoth(words[id], { waits: durationText(waits) })
+  return [{ id, grade: 'warning', ...text, path: `/deliveries/${delivery}`, action: words.viewOne }]
 }
 
 /** Money was paid back, or an operator wanted it, and the buyer may still be in the course. */
