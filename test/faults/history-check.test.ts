@@ -211,7 +211,7 @@ describe('the history checker', () => {
     const courses = has === 'course' ? [{ id: COURSE, result: 'enrolled' as const }] : []
     const ended = has === 'ended' ? [{ id: COURSE, since }] : []
     const [webhookId, reason, replaces, replacedBy] = [null, null, null, null]
-    const kept = { ended, withdrawing: [], refundFailed: [], reason, replaces, replacedBy, test: false }
+    const kept = { ended, withdrawing: [], kept: [], refundFailed: [], reason, replaces, replacedBy, test: false }
     const data = { id: '0', webhookId, state, courses, ...kept }
     return { type: `delivery.${type}`, webhookId: `${type}${sequence}`, sequence, data }
   }

@@ -10,6 +10,7 @@ import {
   type ReasonCode,
   withSubject,
 } from '../../sale/types.ts'
+import { keeperOf } from '../../sale/withdrawal-facts.ts'
 import { type WithLines, withLines } from '../lines.ts'
 import { REASON_COLUMNS, readReason } from '../rows.ts'
 
@@ -64,6 +65,8 @@ interface ShopView {
   readonly ended: readonly { readonly id: string; readonly since: string }[]
   /** Those that the buyer is to be taken out of, by a refund or by an operator. */
   readonly withdrawing: readonly string[]
+  /** Those that the buyer was withdrawn from and still has, because another delivery, `delivery`, includes them. */
+  readonly kept: readonly { readonly course: string; readonly delivery: string }[]
   /** Those that a failed refund has left as they were. */
   readonly refundFailed: readonly string[]
   /** `course`: that which the reason is about; null if it is about the buyer or the payload. */
@@ -214,6 +217,11 @@ export function shopView(row: Row): ShopView {
       endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }],
     ),
     withdrawing: withdrawing.map(({ course }) => course),
+    kept: row.lines.flatMap((line) => {
+      const { course, withdrawal } = line
+      const delivery = withdrawal === null || isWithdrawing(line) ? null : keeperOf(withdrawal)
+      return delivery === null ? [] : [{ course, delivery }]
+    }),
     refundFailed: row.lines.filter(isRefundFailed).map(({ course }) => course),
     reason: reason === null ? null : { code: reason.code, message: messageOf(reason), course: courseOfReason(reason) },
     replaces: row.replaces,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inTransaction } from '../../../src/database/transaction.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
 import { eventOf, eventOfState, readShopViews, shopView } from '../../../src/queue/outbox/outbox.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
 import { reasonColumns } from '../../../src/queue/rows.ts'
-import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { claimOrder, holdsOf, releaseOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../../src/queue/withdrawals/end-order.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import { DELIVERY_STATES, REASON_CODES, REASONS } from '../../../src/sale/types.ts'
@@ -157,6 +158,33 @@ test('only a refund that has ended and left the course has failed, and no withdr
   assert.deepEqual(await failed(), [])
   await storeRefund(bench.context, { request: { email: 'ada@example.com', courseIds: [COURSE] }, digest: 'refund' })
   assert.deepEqual(await failed(), [])
+})
+
+test('a course that another sale keeps is told once the withdrawal has ended', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const kept = async () => (await readShopViews({ trx: bench.db }, [id])).get(id)?.kept
+  const order = await claimOrder(bench)
+  assert(order)
+  const attempted = {
+    results: new Map([[COURSE, { kind: 'nothing', mode: null, why: 'kept', keptBy: 'OTHER' } as const]]),
+    message: 'another course failed',
+  }
+  const changed = { attempts: 1, attempted }
+  await inTransaction({
+    ...bench.context,
+    body: (trx) => releaseOrder(trx, { order, dueAt: 0, isLate: false, changed }),
+  })
+  order.holds.ended(holdsOf(order))
+  assert.deepEqual(await kept(), [])
+  const again = await claimOrder(bench)
+  assert(again)
+  await endOrder(bench.context, { order: again, attempted: { ...attempted, message: '' }, isLate: false })
+  assert.deepEqual(await kept(), [{ course: COURSE, delivery: 'OTHER' }])
+  const [last] = await bench.db.selectFrom('outbox').select('body').where('type', '=', 'delivery.withdrawn').execute()
+  assert.match(last?.body ?? '', /"state":"withdrawn".*"kept":\[\{"course":.*"delivery":"OTHER"\}\]/)
 })
 
 test('erasing a person erases the events about their sales', async (t) => {

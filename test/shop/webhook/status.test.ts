@@ -33,6 +33,7 @@ test('the shop learns the results of its sales, in the order in which it asks, a
     webhookId: null,
     ended: [],
     withdrawing: [],
+    kept: [],
     refundFailed: [],
     replaces: null,
     replacedBy: null,
