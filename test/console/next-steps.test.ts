@@ -11,6 +11,7 @@ const all: Of = {
   situation: 'enrolled',
   reason: null,
   isReplaced: false,
+  isStillIn: false,
   canWithdraw: true,
   canTellShop: true,
   replies: ['replyToBuyer', 'replyToShop'],
@@ -49,6 +50,10 @@ describe('the next step', () => {
     [{ ...stateOf('needs_attention'), reason: 'lms.refused' }, 'replay', 'replyToBuyer'],
     [{ ...stateOf('rejected'), reason: 'payload.invalid' }, 'correct', 'replyToShop'],
   ]
+  test('after a withdrawal that failed is none, and beside it the withdrawal', () => {
+    const { first, second } = nextSteps({ ...all, isStillIn: true })
+    assert.deepEqual([first, second], [null, 'withdraw'])
+  })
   for (const [of, first, second] of expected) {
     test(`of ${of.reason ?? of.situation} is ${first ?? 'none'}, and beside it ${second ?? 'none'}`, () => {
       const steps = nextSteps({ ...all, ...of })

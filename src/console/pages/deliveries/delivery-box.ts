@@ -43,8 +43,7 @@ export function boxHtml(of: Box): string {
   // While the LMS can't be called, it isn't attempted, and what it waits for stands below.
   const follows = isQueued && of.parts.outage() !== null ? '' : nextText(sentence)
   // As on the overview: the buyer may still have what was to be taken away.
-  const hasKept = isDone(state) && keptFacts(delivery).length > 0
-  const look = hasKept ? 'bad' : sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
+  const look = isStillIn(delivery) ? 'bad' : sentence.situation === 'lost' ? 'warning' : outcomeWords.grades[state]
   return html`<div class="note box ${look}"><div aria-live="polite"><h2>!${stateHtml(state)} !${testHtml(source)}</h2>
 <p class="truth"><strong>!${factHtml(sentence, of.request.courseName)}</strong>${follows}</p>!${todoHtml(of)}!${similarHtml(of)}</div>!${next}!${actions}</div>`
 }
@@ -59,6 +58,9 @@ function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
   ].filter((text) => text !== '')
   return written + (texts.length === 0 ? '' : html`<p>${texts.join(' ')}</p>`)
 }
+
+/** Whether a withdrawal has left the buyer in a course, or failed. */
+const isStillIn = (delivery: Shown): boolean => isDone(delivery.state) && keptFacts(delivery).length > 0
 
 /** Why it is not enrolled; null where that is over. */
 const reasonOf = ({ state, reason }: Pick<Shown, 'state' | 'reason'>): Reason | null =>
@@ -110,6 +112,7 @@ function actionsHtml(of: Box): string {
     situation: sentence.situation,
     reason: delivery.reason?.code ?? sentence.unusable,
     isReplaced: replacedBy !== null,
+    isStillIn: isStillIn(delivery),
     canWithdraw: (delivery.withdrawable?.courses.length ?? 0) > 0,
     canTellShop: parts.shopEvents !== null && eventOfState(state) !== null,
     replies: replies.map(({ to }) => to),

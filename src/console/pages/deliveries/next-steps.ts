@@ -26,6 +26,8 @@ interface Decided {
   /** Why it failed, or why the LMS enrolls the address no more. */
   readonly reason: ReasonCode | null
   readonly isReplaced: boolean
+  /** Whether a withdrawal has left the buyer in a course, or failed. */
+  readonly isStillIn: boolean
   readonly canWithdraw: boolean
   /** Whether the shop gets an event about its state. */
   readonly canTellShop: boolean
@@ -47,7 +49,8 @@ export function nextSteps(of: Decided) {
   return { first, second, more: possible.filter((step) => step !== first && step !== second) }
 }
 
-function wanted({ situation, reason }: Decided): Next {
+function wanted({ situation, reason, isStillIn }: Decided): Next {
+  if (isStillIn) return [null, 'withdraw']
   if (situation === 'lost' && reason !== null) return REASONS[reason].steps
   if (situation !== 'needs_attention' && situation !== 'rejected') return NEXT[situation]
   return reason === null ? ['replay', null] : REASONS[reason].steps
