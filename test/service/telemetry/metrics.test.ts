@@ -170,7 +170,13 @@ const alerts = z.object({
   ),
 })
 const dashboard = z.object({
-  panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })).min(1) })),
+  panels: z.array(
+    z.object({
+      title: z.string(),
+      type: z.string(),
+      targets: z.array(z.object({ expr: z.string(), instant: z.boolean().optional() })).min(1),
+    }),
+  ),
 })
 
 const alertRules = () => alerts.parse(parse(read('alerts.yaml'))).groups.flatMap(({ rules }) => rules)
@@ -201,6 +207,16 @@ test('the dashboard and the alert rules use only metrics of /metrics', async () 
   assert.ok(used.length >= expressions.length)
   assert.deepEqual(
     used.filter((name) => !known.has(name)),
+    [],
+  )
+})
+
+test('the single values of the dashboard are those of now, because a range still has the state of a past outage', () => {
+  const { panels } = dashboard.parse(JSON.parse(read('grafana-dashboard.json')))
+  const single = panels.filter(({ type }) => type === 'stat')
+  assert.ok(single.length >= 4)
+  assert.deepEqual(
+    single.flatMap(({ title, targets }) => (targets.every(({ instant }) => instant === true) ? [] : [title])),
     [],
   )
 })
