@@ -90,6 +90,15 @@ describe('deploy/docker with Docker Compose', { skip: skipWithoutEngine }, () =>
     await within(60, 'a sale', async () => (await shop.sell('late@example.com')) === 200 || undefined)
   })
 
+  test('after the guide’s change of the database’s password, the service and the backup use the new one', async () => {
+    const password = 'b2c3d4e5f6a7b8c9d0e1'
+    await site.shell(composeGuide.changePassword.replace('NEW', password))
+    site.set('LERNITO_MYSQL_PASSWORD', password)
+    await site.shell('docker compose up -d')
+    await within(60, 'a sale', async () => (await shop.sell('rotated@example.com')) === 200 || undefined)
+    await site.shell(composeGuide.backup)
+  })
+
   test('two replicas share the database, and one of them may die', async (t) => {
     await site.compose('up', '-d', '--scale', 'lernito=2', '--no-recreate')
     const [first = '', second = ''] = (await site.compose('ps', '--quiet', 'lernito')).split('\n')

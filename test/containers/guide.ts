@@ -57,6 +57,11 @@ export const composeGuide = {
   backup: block(BACKUP, '## Back up MySQL or MariaDB', 'docker compose'),
   restore: block(BACKUP, '## Restore', 'docker compose stop'),
   list: ofEveryState(block(BACKUP, '## Restore', 'docker compose run')).replace('run ', 'run -T '),
+  changePassword: block(
+    readDocument('docs/how-to/rotate-a-secret.md'),
+    '## The password of the database',
+    'docker compose',
+  ).replace('exec ', 'exec -T '),
 }
 
 const withoutStopping = block(TUTOR, '## Install', 'tutor images build')

@@ -44,13 +44,14 @@ export function prepareSite() {
   copyCheckout(checkout)
   const folder = join(checkout, 'deploy/docker')
   copyFileSync(join(folder, 'example.env'), join(folder, '.env'))
-  const env = readFileSync(join(folder, '.env'), 'utf8')
-  writeFileSync(
-    join(folder, '.env'),
-    env.replace(/^(\w+)=.*$/gm, (line, name: string) =>
-      VALUES[name] === undefined ? line : `${name}=${VALUES[name]}`,
-    ),
-  )
+  const fillIn = (values: Record<string, string>): void => {
+    const text = readFileSync(join(folder, '.env'), 'utf8')
+    const filled = text.replace(/^(\w+)=.*$/gm, (line, name: string) =>
+      values[name] === undefined ? line : `${name}=${values[name]}`,
+    )
+    writeFileSync(join(folder, '.env'), filled)
+  }
+  fillIn(VALUES)
   writeFileSync(join(folder, 'compose.override.yaml'), OVERRIDE)
   mkdirSync(join(folder, 'authority'))
   const project = { COMPOSE_PROJECT_NAME: RUN }
@@ -69,6 +70,8 @@ export function prepareSite() {
     shell: (lines: string): Promise<string> => shell(lines, { cwd: folder, env: project }),
     /** Gives the checkout another version, as `git pull` does. The packages are the same, so they aren't installed again. */
     release: (version: string): void => writeVersion(checkout, version),
+    /** Writes another value into .env, as an operator does. */
+    set: (name: string, value: string): void => fillIn({ [name]: value }),
     /** The stand-in LMS, which needs the image. */
     startLms: async () => {
       const lms = await startLmsContainers({ name: RUN, image: IMAGE, network: `${RUN}-lms` })
