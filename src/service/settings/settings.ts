@@ -159,7 +159,7 @@ function readGiven(
 
 /**
  * A secret from NAME, or from the file that NAME_FILE names. Throws AppError settings.invalid if both are set, or the
- * file can't be read.
+ * file can't be read or is empty.
  */
 export function readSecret({ env, name }: { env: Env; name: string }): string | undefined {
   const file = env[`${name}_FILE`]
@@ -171,6 +171,18 @@ export function readSecret({ env, name }: { env: Env; name: string }): string | 
       `${name} and ${name}_FILE are both set. Keep one of them, and set the other to nothing if you can't remove it.`,
     )
   }
+  const text = readText({ file, name })
+  // Nobody wants the default here: for the database, that is another one.
+  if (text === '') {
+    throw new AppError(
+      'settings.invalid',
+      `${name} can't be read from ${file}, because the file is empty. Write the value into it, or remove ${name}_FILE.`,
+    )
+  }
+  return text
+}
+
+function readText({ file, name }: { file: string; name: string }): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (cause) {

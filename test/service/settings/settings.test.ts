@@ -235,7 +235,15 @@ test('a secret with its file, an unreadable file and an empty file each get one 
     gone,
     `${name} can't be read from ${file}.gone. Check the path in ${name}_FILE and the permissions of the file.`,
   )
-  assert.match(empty ?? '', /^LERNITO_WEBHOOK_SECRET is missing\./)
+  assert.equal(
+    empty,
+    `${name} can't be read from ${file}, because the file is empty. Write the value into it, or remove ${name}_FILE.`,
+  )
+})
+
+test('an empty file of the database’s URL is no reason to store sales in another database', async (t) => {
+  const file = await secretFile(t, '')
+  assert.match(refusal({ ...GOOD, LERNITO_DATABASE_URL_FILE: file }).join(), /^LERNITO_DATABASE_URL can't be read /)
 })
 
 test('an empty setting counts as not set', () => {
