@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import openApi from '../../../docs/reference/openapi.json' with { type: 'json' }
 import type { BreakerState } from '../../enroll/breakers/breaker-state.ts'
 import type { Budget } from '../../lms/client/budget.ts'
 import type { OutboxHealth } from '../../operators/reports/outbox.ts'
@@ -13,7 +14,7 @@ import METRICS from './metrics.json' with { type: 'json' }
 const ENROLLMENT_SECONDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600]
 /** From an hour to a quarter: a buyer registers when they want the course. */
 const CLAIM_SECONDS = [1, 24, 3 * 24, 7 * 24, 30 * 24, 90 * 24].map((hours) => hours * 3600)
-/** The events that have a series from the start: otherwise an alert on an increase would miss the first one. */
+/** The events that have a series from the start. */
 const COUNTED_KINDS: readonly EventKind[] = [
   'received',
   'repeated',
@@ -22,6 +23,7 @@ const COUNTED_KINDS: readonly EventKind[] = [
   'claimed',
   ...DELIVERY_STATES.filter((state) => state !== 'queued'),
 ]
+const { '/api/lernito/webhook/': WEBHOOK, '/api/lernito/refund/': REFUND } = openApi.paths
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
 const BREAKER_STATES = [
@@ -63,10 +65,16 @@ export function createMetrics() {
     sent: counter('lernito_events_sent_total'),
     notified: counter('lernito_notifications_total'),
   }
+  // A series that begins with 1 has no increase, so an alert or a panel would miss the first one.
   for (const kind of COUNTED_KINDS) metrics.events.inc({ kind }, 0)
   for (const reason of REFUSAL_CODES) metrics.refused.inc({ reason }, 0)
   for (const result of ['complete', 'stopped']) metrics.rounds.inc({ result }, 0)
-  for (const status of ['2xx', '3xx', '4xx', '5xx', 'none']) metrics.sent.inc({ status }, 0)
+  for (const status of ['2xx', '3xx', '4xx', '5xx', 'none']) {
+    metrics.sent.inc({ status }, 0)
+    metrics.notified.inc({ status }, 0)
+  }
+  for (const status of Object.keys(WEBHOOK.post.responses)) metrics.answers.inc({ status }, 0)
+  for (const status of Object.keys(REFUND.post.responses)) metrics.refunds.inc({ status }, 0)
   return { registry, ...metrics }
 }
 export type Metrics = ReturnType<typeof createMetrics>

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import OPEN_API from '../../../docs/reference/openapi.json' with { type: 'json' }
 import METRICS from '../../../src/service/telemetry/metrics.json' with { type: 'json' }
 import { addGauges, type Backlog, createMetrics } from '../../../src/service/telemetry/metrics.ts'
 import { createObserver } from '../../../src/service/telemetry/observer.ts'
@@ -193,6 +194,24 @@ test('what an alert counts has a series from the start, so that the first one is
   assert.ok(named.some((one) => one.includes('id_reused')) && named.some((one) => one.includes('too_old')))
   assert.deepEqual(
     named.filter((one) => !series.includes(one)),
+    [],
+  )
+})
+
+test('every answer to the shop and every notification has a series from the start, so that the first one is counted', async () => {
+  const { lines } = setUp()
+  const { paths } = OPEN_API
+  const answers = (route: { post: { responses: object } }, metric: string): string[] =>
+    Object.keys(route.post.responses).map((status) => `${metric}{status="${status}"} 0`)
+  const expected = [
+    ...answers(paths['/api/lernito/webhook/'], 'lernito_webhook_answers_total'),
+    ...answers(paths['/api/lernito/refund/'], 'lernito_refund_answers_total'),
+    ...['2xx', '3xx', '4xx', '5xx', 'none'].map((status) => `lernito_notifications_total{status="${status}"} 0`),
+  ]
+  assert.ok(expected.includes('lernito_refund_answers_total{status="202"} 0'))
+  const series = await lines('lernito_')
+  assert.deepEqual(
+    expected.filter((one) => !series.includes(one)),
     [],
   )
 })
