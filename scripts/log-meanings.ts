@@ -44,9 +44,10 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
       'Usually, the database did not store a result. Correct what `error` says, for example make room on the disk, or report it.',
   },
   'Webhooks and requests': {
-    'webhook refused': 'The sender got `status`, for the reason `code`. See [Errors](errors.md#answers-to-the-shop).',
+    'webhook refused':
+      'A request to a path of the shop got `status`, for the reason `code`. See [Errors](errors.md#answers-to-the-shop).',
     'request refused':
-      'A request other than a webhook got `status`, for the reason `code`. If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
+      'A request that breaks HTTP or a limit, has another path, or comes during a stop got `status` for `code`. If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops':
       '`webhooks` counts the webhooks with the old secret in the last minute. See [Rotate a secret](../how-to/rotate-a-secret.md).',
     'load shedding started; some webhooks are answered 503':
