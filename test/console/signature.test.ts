@@ -137,6 +137,15 @@ describe('the page', async () => {
     assert.ok(!missing.text.includes('its secret differs') && !extra.text.includes('its secret differs'))
   })
 
+  test('such a line break is named however long ago the webhook was signed', async () => {
+    const ask = (pasted: string, signed: string) => {
+      const signature = signStandard({ id: ID, timestamp: AT, body: signed, secret: SECRET })
+      return someone.send('/signature', { body: pasted, header: signature, id: ID, timestamp: String(AT) })
+    }
+    assert.match((await ask(body, `${body}\n`)).text, /right for this body with a line break at its end/)
+    assert.match((await ask(`${body}\n`, body)).text, /right for this body without the line break at its end/)
+  })
+
   test('the secret is suspected only if the signature itself is wrong', async () => {
     const suspects = async (fields: Record<string, string>): Promise<boolean> =>
       (await someone.send('/signature', fields)).text.includes('its secret differs')

@@ -47,11 +47,15 @@ ${of.body}</textarea>
 <div id="result" aria-live="polite">!${of.result}</div>`
 }
 
-/** What to say if the signature is that of the body with another end; '' if it isn't. */
+/** What to say if the signature is that of the body with another end, whenever it was made; '' if it isn't. */
 function lineBreakText(body: string, examined: (body: string) => Examined): string {
+  const isOf = (text: string): boolean => {
+    const { match, fault } = examined(text)
+    return match !== null || fault === 'too_old' || fault === 'too_new'
+  }
   const without = body.replace(/\r?\n$/, '')
-  if (without === body) return examined(`${body}\n`).match === null ? '' : words.lineBreak.missing
-  return examined(without).match === null ? '' : words.lineBreak.extra
+  if (without === body) return isOf(`${body}\n`) ? words.lineBreak.missing : ''
+  return isOf(without) ? words.lineBreak.extra : ''
 }
 
 function resultHtml(body: string, examined: (body: string) => Examined): string {
