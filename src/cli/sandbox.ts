@@ -163,6 +163,7 @@ const ownSettings = ({ lmsUrl, world, data, eventsUrl }: Sandbox) => ({
   LERNITO_DATABASE_CA_FILE: '',
   LERNITO_LMS_URL: lmsUrl,
   LERNITO_HOST: '127.0.0.1',
+  LERNITO_DRAIN_MS: '0', // there is no proxy that has to see the stop
   LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
 })
 

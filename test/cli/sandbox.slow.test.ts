@@ -105,10 +105,11 @@ describe('sandbox', { concurrency: 2 }, () => {
     assert.ok(!running.stdout().includes(SECRET))
   })
 
-  test('--data keeps the database there; without it, nothing is kept', async (t) => {
+  test('--data keeps the database there; without it, nothing is kept, whatever LERNITO_DRAIN_MS says', async (t) => {
     const [data, temporary] = [temporaryFolder(t), temporaryFolder(t)]
     for (const args of [['--data', data], []]) {
-      const running = start({ t, args: ['sandbox', ...FREE_PORTS, ...args], env: { TMPDIR: temporary } })
+      const env = { TMPDIR: temporary, LERNITO_DRAIN_MS: '10000' }
+      const running = start({ t, args: ['sandbox', ...FREE_PORTS, ...args], env })
       await welcomeOf(running)
       assert.equal(readdirSync(temporary).length, args.length === 0 ? 1 : 0)
       running.child.kill('SIGINT')
