@@ -26,7 +26,7 @@ export type ReasonCode = Obstacle | 'missing'
 const MESSAGES: Readonly<Record<ReasonCode, string>> = {
   closed: 'Enrollment is not open now',
   invitation_only: 'Learners can enroll only by invitation',
-  full: 'The LMS refused the latest sale, most likely because the course is full',
+  full: 'The LMS refused a sale that still needs attention, most likely because the course is full',
   no_mode: 'The course has no course mode that buyers can be enrolled in',
   missing: 'The LMS does not have the course',
 }

@@ -79,6 +79,17 @@ test('the shop learns which courses the LMS has, and which can’t be sold and w
   assert.equal(courses.find(({ id }) => id === 'course-v1:Lernito+Honor+2026')?.modes, null, 'it was not sold')
 })
 
+test('a course counts as full while a refused sale needs attention, even if a later one was enrolled', async (t) => {
+  const { sell, listed, lms } = await setUp(t, { lms: { bulk: false, modify: false } })
+  const course = 'course-v1:Lernito+Full+2026'
+  assert.equal((await sell({ email: 'alice@example.com', courseIds: [course] })).status, 400)
+  await lms.seed({ enrollments: [{ email: 'heidi@example.com', course, mode: 'audit', active: false }] })
+  assert.equal((await sell({ email: 'erin@example.com', courseIds: [course] })).status, 200)
+  const courses = await listed(({ id, reason }) => id === course && reason !== null)
+  const message = 'The LMS refused a sale that still needs attention, most likely because the course is full'
+  assert.deepEqual(courses.find(({ id }) => id === course)?.reason, { code: 'full', message })
+})
+
 test('the courses come in pages, each once and in the order of their keys', async (t) => {
   const { ask, listed } = await setUp(t, { lms: { world: worldOf(manyCourses(230)) } })
   await listed()
