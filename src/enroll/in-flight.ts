@@ -9,12 +9,19 @@ export function createInFlight({
 }) {
   const held = new Set<Work>()
   const inCall = new Set<Work>()
+  let coming = 0
   const idsOf = (works: readonly Work[]): string[] => works.map(({ delivery }) => delivery.id)
   /** The works that are in no call, oldest first. */
   const idle = (): Work[] => [...held].filter((work) => !inCall.has(work))
 
   return {
-    size: (): number => held.size,
+    /** With those that are coming: the LMS may take long to tell of their courses, and each is in memory. */
+    size: (): number => held.size + coming,
+    /** Counts a work that will be added. */
+    coming: (admitted: Promise<Work>): Promise<Work> => {
+      coming++
+      return admitted.finally(() => coming--)
+    },
     add: (work: Work): void => void held.add(work),
     /** Removes a work that has its results. */
     remove: (work: Work): void => void held.delete(work),

@@ -64,7 +64,7 @@ export async function runWorker(worker: Worker): Promise<void> {
   }
 
   const begin = async (delivery: Delivery): Promise<void> => {
-    const work = await admit({ delivery, lms: breaker.lms })
+    const work = await inFlight.coming(admit({ delivery, lms: breaker.lms }))
     if (blocked.has(delivery.id)) work.grouping = 'suspect'
     inFlight.add(work)
     finish([work])

@@ -31,7 +31,7 @@ export interface Inbox {
   withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**
    * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one, or
-   * until it is time to see whether one in an attempt was stopped. A person has one claimed delivery at a time, until it is
+   * until it is time to see whether one in an attempt was stopped, or whether there is room for more. A person has one claimed delivery at a time, until it is
    * settled or released. Throws what the database throws, but waits while the database can't be reached.
    */
   claim(max: number, signal: AbortSignal): Promise<Delivery[]>
@@ -175,7 +175,7 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
     const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneIfUnreachable)
     if (deliveries.length > 0) return deliveries
     await woken(CLAIM_MS, signal)
-    if (state.claimed.anyBegun()) return []
+    if (max === 0 || state.claimed.anyBegun()) return []
   }
   return []
 }
