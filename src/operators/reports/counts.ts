@@ -51,7 +51,6 @@ async function countStates(deliveries: ReturnType<typeof deliveriesIn>): Promise
 export const totalOf = (counts: StateCounts, states: readonly DeliveryState[] = DELIVERY_STATES): number =>
   states.reduce((sum, state) => sum + counts[state], 0)
 
-const QUARTER_MS = 900_000
 /** More sales of several courses than are ever stored. */
 const SEVERAL_MAX = 1_000_000_000
 
@@ -65,27 +64,31 @@ export interface Bar {
 
 /**
  * Counts the sales by the span of time in which they were received, and by state, each once: the oldest span first,
- * without gaps.
- * @param bounds the beginning of each span, and the end of the last one: ms since 1970, ascending. The offsets of all
- *   time zones are whole quarters of an hour, so the bounds are too.
+ * without gaps. The days of a year are of few lengths, so the database gives a row for each span and state.
+ * @param bounds the beginning of each span, and the end of the last one: ms since 1970, ascending
  */
 export async function salesBySpan(db: Db, bounds: readonly number[]): Promise<readonly Bar[]> {
-  const rows = await db
-    .selectFrom('deliveries')
-    .select(({ fn, ref }) => [
-      sql<number>`floor(${ref('received_at')} / ${QUARTER_MS})`.as('quarter'),
-      'state',
-      fn.countAll<number>().as('count'),
-    ])
-    .where('received_at', '>=', bounds[0] ?? 0)
-    .where('received_at', '<', bounds.at(-1) ?? 0)
-    .where(isSale)
-    .groupBy(['quarter', 'state'])
-    .execute()
-  const indexOf = ({ quarter }: { quarter: number }): number =>
-    bounds.findLastIndex((bound) => bound <= Number(quarter) * QUARTER_MS)
-  const bySpan = Map.groupBy(rows, indexOf)
-  return bounds.slice(1).map((to, i) => ({ from: bounds[i] ?? to, to, counts: countsOf(bySpan.get(i) ?? []) }))
+  const spans = bounds.slice(1).map((to, i) => ({ from: bounds[i] ?? to, to }))
+  const bars: Bar[] = []
+  while (bars.length < spans.length) {
+    const rest = spans.slice(bars.length)
+    const { from, to } = rest[0] ?? { from: 0, to: 1 }
+    const length = to - from
+    const other = rest.findIndex((span) => span.to - span.from !== length)
+    const alike = other < 0 ? rest : rest.slice(0, other)
+    const rows = await receivedIn(db, { from, to: from + alike.length * length })
+      .where(isSale)
+      .select(({ fn, ref }) => [
+        sql<number>`floor((${ref('received_at')} - ${from}) / ${length})`.as('index'),
+        'state',
+        fn.countAll<number>().as('count'),
+      ])
+      .groupBy(['index', 'state'])
+      .execute()
+    const byIndex = Map.groupBy(rows, ({ index }) => Number(index))
+    bars.push(...alike.map((span, i) => ({ ...span, counts: countsOf(byIndex.get(i) ?? []) })))
+  }
+  return bars
 }
 
 /**

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { daysFrom, zoneOf } from '../../../src/console/layout/zone.ts'
 import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { createOperations } from '../../../src/operators/changes/operations.ts'
-import { countsOf, type StateCounts, totalOf } from '../../../src/operators/reports/counts.ts'
+import { countsOf, type StateCounts, salesBySpan, totalOf } from '../../../src/operators/reports/counts.ts'
 import { CAUSES_MAX } from '../../../src/operators/reports/overview.ts'
 import { DELIVERY_STATES, type Outcome, type Settlement } from '../../../src/sale/types.ts'
 import { missingCourses } from '../../../src/shop/courses/sold-courses.ts'
@@ -149,6 +150,39 @@ test('sales are counted by the time of receiving and by their state now', async 
     sales: 4,
   })
   assert.equal((await operations.salesByCourse({ from: START + 1 })).value.sales, 3)
+})
+
+test('of the days of a year, the database gives a row for each day and state, also where the clocks change', async (t) => {
+  const { db, store, clock } = await setUp(t)
+  const zone = zoneOf('Europe/Berlin')
+  const bounds = daysFrom({ first: '2026-01-31', last: '2027-01-30', zone })
+  const [change = 0] = daysFrom({ first: '2026-03-29', last: '2026-03-29', zone })
+  const times = [0.5, 1.5, 22.5, 23.5].map((hours) => change + hours * HOUR_MS)
+  for (const [n, at] of times.entries()) {
+    clock.at = at
+    await store.write([accepted(person(n))])
+  }
+  let read = 0
+  const bars = await salesBySpan(
+    db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        read += result.rows.length
+        return result
+      },
+    }),
+    bounds,
+  )
+  assert.equal(bars.length, 365)
+  const sold = bars.filter(({ counts }) => totalOf(counts) > 0)
+  assert.deepEqual(
+    sold.map(({ from, to, counts }) => [(from - change) / HOUR_MS, (to - from) / HOUR_MS, counts.queued]),
+    [
+      [0, 23, 3],
+      [23, 24, 1],
+    ],
+  )
+  assert.equal(read, sold.length)
 })
 
 test('each course of a sale counts once, however it is spelled, and each figure is that of the list behind it', async (t) => {
