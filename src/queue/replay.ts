@@ -110,7 +110,7 @@ export async function makeDue(
   const again = sales.filter(isAgain)
   const settled = again.map(({ id }) => id)
   await bringForward(writing, queued)
-  const leaves = again.filter(({ state, lines }) => (leavesCourses || state === 'needs_attention') && isPart(lines))
+  const leaves = again.filter((sale) => (leavesCourses ? isPart(sale.lines) : leavesPart(sale)))
   const parts = new Set(leaves.map(({ id }) => id))
   const lineOf = (line: Line, id: string): Line => (parts.has(id) ? wantedAsNew(line) : asNew(line))
   const started = await startAgain(writing, { ids: settled, effect: 'forgotten', lineOf })
@@ -130,8 +130,19 @@ export async function makeDue(
   }
 }
 
-/** Whether some of the courses are withdrawn. Who replays a sale doesn't want back what was refunded of it. */
+/** Whether some of the courses are withdrawn. */
 const isPart = (lines: readonly Line[]): boolean => lines.some(isWanted) && !lines.every(isWanted)
+
+type Sale = { readonly state: DeliveryState; readonly lines: readonly Line[] }
+
+/** Whether a replay of this one delivery leaves what is withdrawn of it: whoever replays it wants what failed. */
+const leavesPart = ({ state, lines }: Sale): boolean => state === 'needs_attention' && isPart(lines)
+
+/** The courses that a replay of this one delivery gives back to a buyer who was taken out of them, or is to be. */
+export const givenBack = (sale: Sale): string[] =>
+  sale.state === 'queued' || leavesPart(sale)
+    ? []
+    : sale.lines.filter((line) => !isWanted(line)).map(({ course }) => course)
 
 async function bringForward(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,

@@ -75,6 +75,22 @@ const withdrawn = async (id: string, courses: string[] | null): Promise<void> =>
   await operations.withdraw({ id, courses, paid: false, by: 'alice' })
   await noOrders()
 }
+/** Sells DEMO and PYTHON, and leaves the sale as an attempt does that was refused for PYTHON: see Outcome. */
+async function doneInPart(email: string): Promise<string> {
+  const id = await sold(email, [DEMO, PYTHON])
+  await setFacts(db, id, { courses: { [DEMO]: 'enrolled' } })
+  await db
+    .updateTable('deliveries')
+    .set({
+      state: 'needs_attention',
+      ...reasonColumns({ code: 'lms.refused', subject: 'full', course: PYTHON }),
+      enrolled_at: null,
+    })
+    .where('id', '=', id)
+    .execute()
+  return id
+}
+
 test('a refund of a part of a queued bundle: nobody tells the buyer that the other course is gone', async () => {
   const email = 'a1@example.com'
   await person(email)
@@ -157,18 +173,7 @@ test('an operator withdraws one of two sales: the page names the other one, whic
 test('an operator takes the buyer out of the done course of a bundle that needs attention: the other one still does', async () => {
   const email = 'a3@example.com'
   await person(email)
-  const id = await sold(email, [DEMO, PYTHON])
-  // As an attempt leaves it that was refused for one course: see Outcome.
-  await setFacts(db, id, { courses: { [DEMO]: 'enrolled' } })
-  await db
-    .updateTable('deliveries')
-    .set({
-      state: 'needs_attention',
-      ...reasonColumns({ code: 'lms.refused', subject: 'full', course: PYTHON }),
-      enrolled_at: null,
-    })
-    .where('id', '=', id)
-    .execute()
+  const id = await doneInPart(email)
   await withdrawn(id, [DEMO])
   const now = await show(id)
   assert.deepEqual([now.state, now.outcome?.reason?.code], ['needs_attention', 'lms.refused'])
@@ -249,6 +254,37 @@ test('the form of a correction names no course that was refunded, so it is not s
   assert.match(form, /one in each line course-v1:Lernito\+PY101\+2026 Preview/)
   const unchanged = await operations.previewCorrection({ id, courseIds: [PYTHON] })
   assert.equal(unchanged.kind, 'unchanged')
+})
+
+test('before a replay that gives a refunded course back, the page says which; one that leaves it says nothing of it', async () => {
+  const says = async (id: string): Promise<string> => {
+    const text = await page(id)
+    const [, said = ''] =
+      /A replay also undoes the withdrawal from (.*?): the service attempts .* Replay anyway/.exec(text) ?? []
+    assert.equal(/ Replay (?!anyway)/.test(text), said === '', 'without it, one click is enough')
+    return said
+  }
+  const replay = async (id: string): Promise<void> => {
+    assert.equal((await someone.send(`/deliveries/${id}/replay`)).status, 303)
+    await settled(id)
+  }
+  await person('a17@example.com')
+  const bundle = await sold('a17@example.com', [DEMO, PYTHON])
+  await settled(bundle)
+  assert.equal(await says(bundle), '')
+  await refund({ email: 'a17@example.com', courseIds: [DEMO], sale: bundle })
+  assert.match(await says(bundle), /^(\S+Demo_Course|Demonstration Course)$/)
+  await replay(bundle)
+  assert.deepEqual(await activeOf('a17@example.com'), [DEMO, PYTHON].sort())
+  assert.equal(await says(bundle), '')
+
+  const email = 'a18@example.com'
+  await person(email)
+  const failed = await doneInPart(email)
+  await withdrawn(failed, [DEMO])
+  assert.equal(await says(failed), '')
+  await replay(failed)
+  assert.deepEqual(await activeOf(email), [PYTHON])
 })
 
 test('a correction that repeats a stored sale has no result before its attempt', async () => {

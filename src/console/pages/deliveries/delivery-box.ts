@@ -4,10 +4,11 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { isWrongKey } from '../../../queue/correct.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
+import { givenBack } from '../../../queue/replay.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { keptFacts } from '../../../sale/withdrawal-facts.ts'
-import { factHtml } from '../../layout/course-names.ts'
+import { factHtml, namedHtml } from '../../layout/course-names.ts'
 import { copyButton, differenceHtml, factsHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { durationText, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -142,12 +143,14 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
       return html`<details class="reply" id="${id}"><summary class="button ${look}">${words.reply[step]}</summary>!${replyHtml(reply)}
 !${copyButton({ copies: `reply-${step}`, label: words.copyReply[step], look: 'second' })}</details>`
     }
-    case 'replay':
-      return isStopped(delivery.state)
-        ? html`<details id="${id}"><summary class="button ${look}">${words.reopen}</summary>
-<form method="post" action="${here}/replay${list}" class="stack">!${sent}<p>${words.reopens[delivery.state]}</p>
+    case 'replay': {
+      const undone = undoneHtml(of)
+      return undone === ''
+        ? html`<form method="post" action="${here}/replay${list}" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
+        : html`<details id="${id}"><summary class="button ${look}">${isStopped(delivery.state) ? words.reopen : words.replayAll}</summary>
+<form method="post" action="${here}/replay${list}" class="stack">!${sent}!${undone}
 <button class="second">${words.replayAnyway}</button></form></details>`
-        : html`<form method="post" action="${here}/replay${list}" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
+    }
     case 'sendAgain':
       return html`<form method="post" action="${here}/send-again${list}" id="${id}">!${sent}<button class="${look}">${words.sendAgain}</button></form>`
     case 'correct':
@@ -160,6 +163,15 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
   }
+}
+
+/** What a replay takes back of what a person has done, so that nobody gives a refunded course back unawares; '' if nothing. */
+function undoneHtml({ delivery, request }: Box): string {
+  const { state } = delivery
+  const again = state === 'withdrawn' ? [] : givenBack(delivery)
+  const courses = again.length === 0 ? '' : fill(words.givesBack, { courses: again.join(', ') })
+  const reopened = isStopped(state) ? html`<p>${words.reopens[state]}</p>` : ''
+  return courses === '' ? reopened : html`!${reopened}<p>!${namedHtml(courses, request.courseName)}</p>`
 }
 
 /** Where a missing course looks like an existing one, the way to the preview of the correction to that. */
