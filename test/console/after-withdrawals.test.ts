@@ -397,6 +397,21 @@ test('the notice of a withdrawal from one course of a queued bundle is not that 
   assert.match(await someone.read(sent.location), /Ordered at [\d:]+ UTC ?: withdrawn\. Dismiss/)
 })
 
+test('the notice of a replay that ends a withdrawal does not say that the replay failed', async (t) => {
+  const email = 'a19@example.com'
+  await person(email)
+  t.after(() => lms.noFaults())
+  const id = await sold(email)
+  await lms.faults(FAILING)
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const sent = await someone.send(`/deliveries/${id}/replay`)
+  assert.doesNotMatch(await someone.read(sent.location), /failed\. Dismiss/)
+  await lms.noFaults()
+  await operations.replay({ ids: [id], by: 'x' }) // now, and not after a wait
+  assert.equal((await settled(id)).state, 'enrolled')
+  assert.match(await someone.read(sent.location), /Replayed at [\d:]+ UTC ?: enrolled\. Dismiss/)
+})
+
 /** A page has the name of a course as soon as the catalogue has been read. */
 const LEFT = /A withdrawal left (\S+Demo_Course|Demonstration Course) as it is: enrolled in the paid mode/
 
