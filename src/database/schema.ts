@@ -117,7 +117,7 @@ export interface EventRow {
   answer: string | null
   /** Its place among the events of its delivery; 0 for an event of no delivery. */
   seq: number
-  /** 1 of an entry of the audit, else null. A bulk replay is one entry; the events of its deliveries are none. */
+  /** 1 of an entry of the audit, else null. A bulk replay or correction is one; the events of its deliveries are none. */
   audited: number | null
 }
 

@@ -68,11 +68,11 @@ export async function correct(context: WriteContext, correction: Correction): Pr
     if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const replacement = await storeReplacement(writing, planned)
     const withdrawn = withdraw === null ? null : await storeWithdrawal(writing, { id, courses: null, by, ...withdraw })
-    const listed = await replaceEvents(writing, { ...planned, by, replacedBy: replacement.id })
+    const [made, replaced] = await replaceEvents(writing, { ...planned, by, replacedBy: replacement.id })
     return {
       result: { kind: 'corrected', id: replacement.id, withdrawal: withdrawn?.result ?? null },
-      listed: [...listed, ...(withdrawn?.drafts ?? [])],
-      others: replacement.drafts,
+      listed: [made, ...(withdrawn?.drafts ?? [])],
+      others: [replaced, ...replacement.drafts],
     }
   })
 }
@@ -146,12 +146,12 @@ export const mayBeOut = ({ result, account, standing, withdrawal }: Line): boole
  * Corrects one course of a delivery that failed because of it, in a transaction that has locked the delivery. Nobody looks
  * at the delivery, so it is left as it is where a person has to decide: if it failed for this course no longer; if the buyer
  * was taken out of one of its courses, where the corrected sale would enroll them again; and if planCorrection plans none.
- * @returns the delivery that replaces it and the events to store, as auditedChange takes them; null: it is left
+ * @returns the delivery that replaces it and the events to store; null: it is left
  */
 export async function correctCourse(
   writing: TransactionContext,
   { id, from, to, by }: CourseSwap & { id: string; by: string },
-): Promise<{ readonly id: string; readonly listed: EventDraft[]; readonly others: readonly EventDraft[] } | null> {
+): Promise<{ readonly id: string; readonly events: readonly EventDraft[] } | null> {
   const [row] = await readDeliveries(writing.trx, [id])
   if (row === undefined || !UNSOLVED.some((state) => state === row.state)) return null
   if (!isWrongKey(row.reason) || row.subject !== courseTerm(from)) return null
@@ -160,17 +160,17 @@ export async function correctCourse(
   const planned = await planCorrection(writing, { id, courseIds })
   if (planned.kind !== 'planned') return null
   const { id: replacedBy, drafts } = await storeReplacement(writing, planned)
-  return { id: replacedBy, listed: await replaceEvents(writing, { ...planned, by, replacedBy }), others: drafts }
+  return { id: replacedBy, events: [...(await replaceEvents(writing, { ...planned, by, replacedBy })), ...drafts] }
 }
 
 /**
- * Ends the work on the delivery that is replaced, and gives the events of both. One that was withdrawn or handled stays so.
- * It keeps no course any more that a refund of another sale has left to it.
+ * Ends the work on the delivery that is replaced, and gives the event of the one that replaces it, and its own. One that was
+ * withdrawn or handled stays so. It keeps no course any more that a refund of another sale has left to it.
  */
 async function replaceEvents(
   writing: TransactionContext,
   { old: { id, state, lines }, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
-): Promise<EventDraft[]> {
+): Promise<[made: EventDraft, replaced: EventDraft]> {
   const isHandled = state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
   if (state !== 'withdrawn') await orderAgain(writing, [{ id, state: 'handled', lines }])
   return [

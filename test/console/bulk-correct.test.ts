@@ -51,7 +51,7 @@ test('a cause with a near key offers to correct all of its sales: a preview of t
   assert.deepEqual(both.sort(), [DEMO, PYTHON].sort())
   assert.ok(enrollments.some(({ email, course, active }) => email === 'alice@example.com' && course === DEMO && active))
   const changes = await someone.see('/changes')
-  assert.match(readable(changes), /Started a correction of sales .*bulk correction \w{26} of 4/)
+  assert.match(readable(changes), /Started a correction of sales .*bulk correction of 4/)
   assert.ok(linksOf(changes).includes(sent.location))
   assert.equal((await someone.send('/correct', fieldsOf(page))).location, sent.location, 'a second click')
   assert.match(await read(path), /No sale that failed for this key is left/)

@@ -50,13 +50,14 @@ function changeHtml(event: DeliveryEvent, buyers: Buyers, courseName: CourseName
   const buyer = buyers.get(deliveryId)
   const link = buyer === undefined ? '' : html` · <a href="~/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
   const [, bulk] = deliveryId === '' ? (BULK.exec(detail) ?? []) : []
-  const text = html`<bdi>!${namedHtml(shownDetail(kind, detail), courseName)}</bdi>`
+  const shown = bulk === undefined ? shownDetail(kind, detail) : detail.replace(` ${bulk}`, '')
+  const text = html`<bdi>!${namedHtml(shown, courseName)}</bdi>`
   const more = bulk === undefined ? text : html`<a href="~/replays/${bulk}">!${text}</a>`
   const by = html`<span class="quiet">${fill(TEXTS.delivery.by, { actor: actor ?? '' })}</span>`
   return html`<li><div class="entry"><span class="at">!${timeHtml(at, 'time')}</span> <span class="what"><strong>${EVENTS[kind].name}</strong> !${by}!${link}!${detail === '' ? '' : html` <span class="quiet">· !${more}</span>`}</span></div></li>`
 }
 
-/** A bulk replay or correction is named by its id. */
+/** A bulk replay or correction is named by its id, which its link has. */
 const BULK = /^bulk (?:replay|correction) (\w+)/
 
 /** A mark of a cause names it by the code of its reason. */

@@ -37,19 +37,18 @@ export async function stepReplay(context: WriteContext, id: string): Promise<boo
   const ids = found.map((one) => one.id)
   return auditedChange(context, async (writing) => {
     if (!(await advance(writing, { row, reached, isLast: next === null }))) return { result: false, listed: [] }
-    const { due, ...drafts } =
+    const { due, others } =
       corrects === null
         ? await replayAll(writing, { order, ids, states: filter.states })
         : await correctAll(writing, { ids, by: order.by, ...corrects })
     await addMembers(writing, { id, due })
-    return { result: true, ...drafts }
+    return { result: true, listed: [], others }
   })
 }
 
-/** What a step made due, and the events to store; see auditedChange. */
+/** What a step made due, and the events to store: none is an entry of the audit, which has the order itself. */
 interface Stepped {
   readonly due: readonly string[]
-  readonly listed: readonly EventDraft[]
   readonly others: readonly EventDraft[]
 }
 
@@ -59,25 +58,22 @@ async function replayAll(
 ): Promise<Stepped> {
   const { due, others } = await makeDue(writing, { ids, states })
   const events = due.map((one) => replayed({ id: one, by: order.by, detail: `bulk replay ${order.id}` }))
-  return { due, listed: [], others: [...events, ...others] }
+  return { due, others: [...events, ...others] }
 }
 
-/** Each correction is an entry of the audit, because it is a sale that the shop didn't send. */
 async function correctAll(
   writing: TransactionContext,
   { ids, by, ...swap }: CourseSwap & { ids: readonly string[]; by: string },
 ): Promise<Stepped> {
   await lockDeliveries(writing, ids)
-  const due: string[] = []
-  const [listed, others]: [EventDraft[], EventDraft[]] = [[], []]
+  const [due, others]: [string[], EventDraft[]] = [[], []]
   for (const id of ids) {
     const corrected = await correctCourse(writing, { ...swap, id, by })
     if (corrected === null) continue
     due.push(corrected.id)
-    listed.push(...corrected.listed)
-    others.push(...corrected.others)
+    others.push(...corrected.events)
   }
-  return { due, listed, others }
+  return { due, others }
 }
 
 async function addMembers(

@@ -89,21 +89,19 @@ test('a correction counts when the sale came, and is found by the webhook-id tha
   }
 })
 
-test('each correction of many is in the audit with the operator who ordered it', async (t) => {
+test('a bulk correction is one entry of the audit; each of its sales says who ordered it', async (t) => {
   const bench = await start(t)
-  const [id = ''] = await failed(bench, ['a'])
+  const [id = ''] = await failed(bench, ['a', 'b'])
   const order = await bench.operations.startReplay({ filter, corrects, by })
   await runAll(bench, order.id)
-  const made = (await bench.row(id)).replaced_by
   const { items } = await bench.operations.audit({})
   assert.deepEqual(
-    items.map(({ kind, actor, deliveryId }) => [kind, actor, deliveryId]).sort(),
-    [
-      ['bulk_correction_started', by, ''],
-      ['corrected', by, made],
-      ['handled', by, id],
-    ].sort(),
+    items.map(({ kind, actor, deliveryId }) => [kind, actor, deliveryId]),
+    [['bulk_correction_started', by, '']],
   )
+  const made = (await bench.row(id)).replaced_by ?? ''
+  const last = async (one: string) => (await bench.operations.timeline(one)).filter(({ actor }) => actor === by).at(-1)
+  assert.deepEqual([(await last(id))?.kind, (await last(made))?.kind], ['handled', 'corrected'])
 })
 
 test('a process that dies anywhere in a step has corrected nothing, and the next one corrects each sale once', async (t) => {
