@@ -16,7 +16,10 @@ export const FOLLOW_UP_MS = 15 * 60_000
 const POLL_MS = 30_000
 /** The least rest after a round, and the rest after one that failed. */
 const AGAIN_MS = 60_000
-/** This many failed calls in a row end the round: the cause isn't one person or one course. */
+/**
+ * This many failed calls in a row, for as many people or courses, end the round: the cause isn't one of them. All calls for
+ * one course count as one failure: with many buyers, the course would end each round at the same place.
+ */
 const FAILURES_IN_A_ROW = 3
 
 interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<Asking, 'modeOf'> {
@@ -113,7 +116,7 @@ const lookAt = (
     const { context, asking, note } = steps
     const looking = { ...asking, allowancesOf: null, now: context.now }
     for await (const found of lookUp(looking, inPages(buyers))) {
-      note(found)
+      note(found, found.course)
       if (!found.ok) continue
       steps.looked(found.value.length)
       await storeChecks(context, { ...steps, checks: found.value })
@@ -126,11 +129,15 @@ export interface Round extends RoundOptions {
   readonly looked: (deliveries: number) => void
   /**
    * Counts a call, and whether it failed.
+   * @param course the course of a call about many people
    * @throws ROUND_OVER where going on is no use
    */
   readonly note: (
     judged: { readonly ok: true } | { readonly ok: false; readonly failure: NonNullable<RoundResult['failure']> },
+    course?: string,
   ) => void
+  /** Whether so many calls for a course have failed in a row that the cause is the course, or the LMS. */
+  readonly isFailing: (course: string) => boolean
 }
 
 /**
@@ -145,7 +152,8 @@ export async function makeRound(
 ): Promise<RoundResult> {
   const made = { round, deliveries: 0, events: 0 }
   let failure: RoundResult['failure'] = null
-  let failedInARow = 0
+  /** How many calls have failed since the last that succeeded: by course, or each by itself. */
+  const inARow = new Map<string | symbol, number>()
   const counting: Round = {
     ...options,
     context: {
@@ -158,12 +166,14 @@ export async function makeRound(
     looked: (deliveries) => {
       made.deliveries += deliveries
     },
-    note: (judged) => {
-      failedInARow = judged.ok ? 0 : failedInARow + 1
-      if (judged.ok) return
+    note: (judged, course) => {
+      if (judged.ok) return inARow.clear()
       failure ??= judged.failure
-      if (!local.includes(judged.failure.kind) || failedInARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
+      const about = course ?? Symbol('one person')
+      inARow.set(about, (inARow.get(about) ?? 0) + 1)
+      if (!local.includes(judged.failure.kind) || inARow.size >= FAILURES_IN_A_ROW) throw ROUND_OVER
     },
+    isFailing: (course) => (inARow.get(course) ?? 0) >= FAILURES_IN_A_ROW,
   }
   try {
     await steps(counting)

@@ -14,6 +14,9 @@ import { buyerIn, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from '
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
 
+/** What a look-up yields. `course`: the course for which a call failed. */
+type Found = Judged<Check[]> & { readonly course?: string }
+
 /** What every look-up needs. */
 export interface Asking extends AskingAccounts {
   readonly lms: AskingAccounts['lms'] & Pick<Lms, 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'>
@@ -43,7 +46,7 @@ interface LookingUp extends Asking {
 export async function* lookUp(
   asking: LookingUp,
   pages: AsyncIterable<readonly Sought[]> | Iterable<readonly Sought[]>,
-): AsyncGenerator<Judged<Check[]>> {
+): AsyncGenerator<Found> {
   const toList = new Map<string, Person[]>()
   for await (const page of pages) {
     const askedAt = asking.now()
@@ -139,13 +142,13 @@ async function* listCourses(
   asking: LookingUp,
   toList: ReadonlyMap<string, Person[]>,
   least: number,
-): AsyncGenerator<Judged<Check[]>> {
+): AsyncGenerator<Found> {
   for (const [course, waiting] of toList) {
     while (waiting.length >= least) {
       const people = waiting.splice(0, PEOPLE_OF_COURSE)
       const usernames = people.flatMap((person) => usernameIn(course, person) ?? [])
       const listed = await readRows(asking, { course, usernames })
-      yield listed.ok ? succeeded([]) : listed
+      yield listed.ok ? succeeded([]) : { ...listed, course }
       if (!listed.ok) continue
       for (const person of people) {
         const row = listed.value.get(usernameIn(course, person) ?? '')

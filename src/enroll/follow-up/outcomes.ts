@@ -64,11 +64,14 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
   await askForGrades(round, waiting, 1)
 }
 
-/** Makes a call when it may be made; null if it fails. */
-async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
+/**
+ * Makes a call when it may be made; null if it fails.
+ * @param course that of a call about many people
+ */
+async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>, course?: string): Promise<T | null> {
   await asking.beforeCall()
   const judged = await call()
-  note(judged)
+  note(judged, course)
   return judged.ok ? judged.value : null
 }
 
@@ -85,7 +88,10 @@ function learnersOf({ reported, courses }: Sought): Learner[] {
 const isAwaited = ({ passedAt, certificate }: Achievement, at: number): boolean =>
   certificate === undefined && at - passedAt < WEEK_MS
 
-/** Asks for the grades of the courses in which at least `least` people wait, in calls that are full if there are more. */
+/**
+ * Asks for the grades of the courses in which at least `least` people wait, in calls that are full if there are more. In a
+ * course whose calls keep failing, the others wait for the next day, because each of these calls can take the LMS 30 seconds.
+ */
 async function askForGrades(
   round: OutcomesRound,
   waiting: ReadonlyMap<string, Learner[]>,
@@ -93,6 +99,10 @@ async function askForGrades(
 ): Promise<void> {
   for (const [course, all] of waiting) {
     while (all.length >= least) {
+      if (round.isFailing(course)) {
+        all.length = 0
+        break
+      }
       const some = all.splice(0, GRADES)
       const grades = await gradesIn(round, course, [...new Set(some.map(({ account }) => account.username))])
       const passed = some.flatMap((learner) => {
@@ -116,7 +126,7 @@ async function gradesIn(
   const { lms } = round.asking
   const grades = new Map<string, Grade>()
   for (const group of groupsForGrades({ course, usernames: usernames.filter(listCanNameUser) })) {
-    const found = await asked(round, () => lms.grades({ course, usernames: group }))
+    const found = await asked(round, () => lms.grades({ course, usernames: group }), course)
     for (const [username, grade] of found ?? []) grades.set(username, grade)
   }
   for (const username of usernames.filter((name) => !listCanNameUser(name))) {

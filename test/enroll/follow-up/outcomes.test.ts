@@ -450,6 +450,29 @@ test('a course for which the LMS does not answer delays nobody in another one, a
   assert.equal((await bench.told()).length, 2)
 })
 
+test('a course for which the LMS answers no call ends no round, however many learn there', async (t) => {
+  const bench = await begun(t)
+  const people = Array.from({ length: 260 }, (_, n) => ({ email: `buyer${n}@x.example`, username: `buyer${n}` }))
+  await bench.sell(
+    people.map(({ email, username }, n) => ({
+      email,
+      courses: { [PYTHON]: 'enrolled' as const },
+      accounts: { [PYTHON]: { id: 1000 + n, username } },
+    })),
+  )
+  const id = await bench.sellTo(BOB)
+  await bench.achieve(BOB, { passed: true })
+  await bench.faults([{ path: GRADES, naming: PYTHON, drop: 'before' }])
+  await bench.forgetCalls()
+  const { complete, failure } = await bench.aDayLater()
+  assert.deepEqual([complete, failure?.kind], [true, 'unreachable'])
+  assert.deepEqual(
+    (await bench.told()).map(({ id: of }) => of),
+    [id],
+  )
+  assert.deepEqual(await callsTo(bench, GRADES), [4], 'after three calls, the others wait for the next day')
+})
+
 test('an LMS that answers nothing at all ends the round, and the next one begins with the same courses', async (t) => {
   const bench = await begun(t)
   const emails = Array.from({ length: 4 }, (_, n) => `buyer${n}@x.example`)

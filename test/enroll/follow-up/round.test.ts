@@ -283,6 +283,19 @@ test('a course for which the LMS fails delays nobody in another one', async (t) 
   assert.equal((await bench.row(second)).state, 'enrolled')
 })
 
+test('a course for which the LMS fails ends no round, however many have bought it', async (t) => {
+  const people = Array.from({ length: 301 }, (_, n) => ({ email: `buyer${n}@x.example`, username: `buyer${n}` }))
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA })
+  await bench.sell(people.map(({ email }) => ({ email, courses: { [PYTHON]: 'allowed' as const } })))
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  for (const { email, username } of people) await bench.people({ email, username, active: true })
+  await bench.faults([{ path: LIST, naming: PYTHON, status: 500 }])
+  const { failure, complete } = await bench.round()
+  assert.deepEqual([failure?.kind, complete, (await bench.row(id)).state], ['server_error', true, 'enrolled'])
+})
+
 test('addresses that are asked for alone, and for which the LMS fails, delay nobody else', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA })
