@@ -10,6 +10,8 @@ import { only, START } from '../../queue/harness.ts'
 import { ACCOUNTS, callsTo, DAY_MS, type FollowUp, HONOR, history, LIST, PYTHON, SEARCH, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
+/** The LMS has no such course. */
+const GONE = 'course-v1:No+Such+Course'
 const ENROLLED = { [DEMO]: 'enrolled' } as const
 const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
 
@@ -86,6 +88,25 @@ test('a course that is back is told, and no longer counts as ended', async (t) =
   ])
   assert.deepEqual((await bench.operations.list({ filter: { ended: true } })).items, [])
 })
+
+for (const [what, { username, fault }] of Object.entries({
+  'the list leaves it out': { username: 'ada', fault: null },
+  'the list fails, as in Sumac and Teak': { username: 'ada', fault: { path: LIST, naming: 'No+Such', status: 500 } },
+  'the answer about one person names no course': { username: 'ada.l', fault: null },
+})) {
+  test(`a course that the LMS has deleted is lost, and the others are looked at: ${what}`, async (t) => {
+    const bench = await begun(t)
+    await bench.people({ email: ADA, username, active: true })
+    await bench.seed({ enrollments: [enrollment(ADA, { course: GONE }), enrollment(ADA)] })
+    const id = await bench.sellOne({ email: ADA, courses: { [GONE]: 'enrolled', ...ENROLLED } })
+    if (fault !== null) await bench.faults([fault])
+    const { failure } = await bench.twoDaysLater()
+    assert.deepEqual([failure, await bench.standings(id)], [null, { [GONE]: 'missing', [DEMO]: 'enrolled' }])
+    assert.deepEqual(await history(bench, id), [`access_ended: ${GONE}: not enrolled`])
+    const [checked] = await bench.check([id])
+    assert.ok(checked && 'standings' in checked, 'an operator who asks gets an answer')
+  })
+}
 
 test('of several courses, only what ended leaves the courses; both that end at once are one event', async (t) => {
   const bench = await begun(t)
