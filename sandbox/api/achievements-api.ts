@@ -1,11 +1,22 @@
+import type { Certificate } from '../lms/achievements.ts'
 import { type Answer, errorPage, forbidden, timestamp } from '../lms/answers.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../lms/course-keys.ts'
+import type { Lms } from '../lms/lms.ts'
+import type { Person } from '../lms/people.ts'
+import type { Course } from '../lms/world.ts'
 import { readFilters } from './enrollment-list-api.ts'
-import type { Call, View } from './view.ts'
+import type { Call, View, Visit } from './view.ts'
 
 const pageSize = 50
 const passing = ['downloadable', 'generating']
 const shared = { accepts: 'jwt_or_bearer', throttled: false } as const
+const certified = {
+  ...shared,
+  access: ({ caller, params }: Visit) =>
+    caller.staff || caller.username === params.username ? null : forbidden('detail'),
+  errors: 'detail',
+} as const
+const isUsername = (text = ''): boolean => /^[\p{L}\p{N}_ .@+-]+$/u.test(text)
 
 /** The APIs of grades and certificates, as far as the service asks them. Rules: recordings, outcomes.json. */
 export const achievementViews: View[] = [
@@ -26,14 +37,18 @@ export const achievementViews: View[] = [
     handlers: { GET: readGrade },
   },
   {
-    ...shared,
+    ...certified,
     url: '/api/certificates/v0/certificates/:username/courses/*',
     pattern: '/api/certificates/v0/certificates/{username}/courses/{course_id}/',
-    access: ({ caller, params }) => (caller.staff || caller.username === params.username ? null : forbidden('detail')),
-    errors: 'detail',
-    serves: ({ params }) =>
-      /^[\p{L}\p{N}_ .@+-]+$/u.test(params.username ?? '') && looksLikeCourseKey(courseOf(params['*'])),
+    serves: ({ params }) => isUsername(params.username) && looksLikeCourseKey(courseOf(params['*'])),
     handlers: { GET: readCertificate },
+  },
+  {
+    ...certified,
+    url: '/api/certificates/v0/certificates/:username/',
+    pattern: '/api/certificates/v0/certificates/{username}/',
+    serves: ({ params }) => isUsername(params.username),
+    handlers: { GET: listCertificates },
   },
 ]
 
@@ -82,25 +97,50 @@ function readGrade({ params, query, context: { state }, lms }: Call): Answer {
   return { status: 200, body: [{ username, email: '', course_id: course.id, passed, percent, letter_grade }] }
 }
 
+/** Of a course that was deleted, there is none. */
 function readCertificate({ params, context: { state }, lms }: Call): Answer {
   const parsed = parseCourseKey(courseOf(params['*']))
   if (!parsed) return errorPage(404)
+  const person = state.findPerson({ username: params.username ?? '' })
+  const course = state.findCourse(parsed.id)
+  const found = person && course && lms.achievements.certificate(person.id, course.id)
+  if (!found) return { status: 404, body: { error_code: 'no_certificate_for_user' } }
+  return { status: 200, body: certificate({ lms, person, course, found, username: params.username ?? '' }) }
+}
+
+/** Those that count and can be seen now; none for nobody. */
+function listCertificates({ params, context: { state, now }, lms }: Call): Answer {
   const username = params.username ?? ''
   const person = state.findPerson({ username })
-  const found = person && lms.achievements.certificate(person.id, parsed.id)
-  if (!person || !found) return { status: 404, body: { error_code: 'no_certificate_for_user' } }
+  const body = (person ? state.courses() : []).flatMap((course) => {
+    const found = person && lms.achievements.certificate(person.id, course.id)
+    const { certificates_from: from } = course
+    const isShown = from === undefined || Date.parse(from) <= now
+    if (!found || !passing.includes(found.status) || !isShown) return []
+    return [
+      {
+        ...certificate({ lms, person, course, found, username }),
+        course_display_name: course.name,
+        course_organization: parseCourseKey(course.id)?.org ?? '',
+        modified_date: timestamp(found.createdAt),
+        uuid: found.uuid,
+      },
+    ]
+  })
+  return { status: 200, body }
+}
+
+function certificate(of: { lms: Lms; person: Person; course: Course; found: Certificate; username: string }) {
+  const { lms, person, course, found, username } = of
   const { status, uuid, createdAt } = found
   return {
-    status: 200,
-    body: {
-      username,
-      course_id: parsed.id,
-      certificate_type: state.enrollment(person.id, parsed.id)?.mode ?? 'honor',
-      created_date: timestamp(createdAt),
-      status,
-      is_passing: passing.includes(status),
-      download_url: status === 'downloadable' ? `/certificates/${uuid}` : null,
-      grade: String(lms.achievements.grade(person.id, parsed.id).percent),
-    },
+    username,
+    course_id: course.id,
+    certificate_type: lms.state.enrollment(person.id, course.id)?.mode ?? 'honor',
+    created_date: timestamp(createdAt),
+    status,
+    is_passing: passing.includes(status),
+    download_url: status === 'downloadable' ? `/certificates/${uuid}` : null,
+    grade: String(lms.achievements.grade(person.id, course.id).percent),
   }
 }

@@ -41,6 +41,8 @@ const course = z.strictObject({
   mode_ends: z.record(z.string(), date).optional(),
   /** The price of its modes, if it isn't the usual one. */
   min_price: z.int().nonnegative().optional(),
+  /** From when on its certificates can be seen, as the LMS finds out from its end and the wishes of its team. */
+  certificates_from: date.optional(),
 })
 
 /** An enrollment in the world, in /sandbox/seed and in /sandbox/state. */

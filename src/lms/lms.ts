@@ -1,7 +1,7 @@
 import { canBeCourse } from '../sale/course-key.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import * as accountsApi from './apis/accounts.ts'
-import { certificateCall, gradeCall, gradesCall } from './apis/achievements.ts'
+import { certificateCall, gradeCall, gradesCall, shownCertificatesCall } from './apis/achievements.ts'
 import type { BatchAnswer } from './apis/batch-answer.ts'
 import * as bulkApi from './apis/bulk-enroll.ts'
 import { CATALOGUE_COURSE, courseListCall } from './apis/course-catalogue.ts'
@@ -166,6 +166,7 @@ const createBackgroundCalls = ({ ask, tokens }: Parts) => ({
   grades: (of: enrollmentApi.PeopleOfCourse) => ask(gradesCall(of)),
   grade: (of: enrollmentApi.PersonInCourse) => ask(gradeCall(of)),
   certificate: (of: enrollmentApi.PersonInCourse) => ask(certificateCall(of)),
+  shownCertificates: (of: { username: string }) => ask(shownCertificatesCall(of)),
   /**
    * A page of the courses that the service user sees, from 1, with up to COURSE_PAGE courses. Takes a permit: the LMS
    * throttles the list at 40 calls a minute, in which it counts the calls that enroll too (see sandbox/lms/throttle.ts).

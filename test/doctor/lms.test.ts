@@ -305,5 +305,5 @@ test('grades and certificates are asked for only if the shop is told of them', a
   const off = resultOf(await examined({ env }), 'lms.outcomes')
   assert.deepEqual([off.status, await learning()], ['skipped', 0])
   const on = resultOf(await examined({ env: { ...env, ...OUTCOMES_ON } }), 'lms.outcomes')
-  assert.deepEqual([on.status, await learning()], ['ok', 2])
+  assert.deepEqual([on.status, await learning()], ['ok', 3])
 })

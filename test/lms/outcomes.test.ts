@@ -7,6 +7,7 @@ import {
   gradeCall,
   gradesCall,
   groupsForGrades,
+  shownCertificatesCall,
 } from '../../src/lms/apis/achievements.ts'
 import { DEMO } from '../harness.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
@@ -16,7 +17,11 @@ const PEOPLE = { course: DEMO, usernames: ['alice', 'dave'] }
 
 function judged(exchange: Exchange): unknown {
   const given = answerOf(exchange)
-  if (exchange.name.startsWith('certificate')) return verdict(certificateCall(ALICE).judge(given))
+  if (exchange.name.startsWith('certificates')) {
+    const found = verdict(shownCertificatesCall({ username: 'alice' }).judge(given))
+    return found instanceof Set ? [...found] : found
+  }
+  if (exchange.name.startsWith('certificate:')) return verdict(certificateCall(ALICE).judge(given))
   if (exchange.name.startsWith('grade:')) return verdict(gradeCall(ALICE).judge(given))
   const grades = verdict(gradesCall(PEOPLE).judge(given))
   return grades instanceof Map ? Object.fromEntries(grades) : grades
@@ -40,10 +45,15 @@ test('outcomes.json: every quoted answer is judged', () => {
       url: '/certificates/<uuid>',
       createdAt: Date.UTC(2026, 10, 24, 14, 19, 14),
     },
+    'certificates: that can be seen': [DEMO],
+    'certificates: none that can be seen': [],
+    'certificates: nobody': [],
     'certificate: being made': { status: 'unclear' },
     'certificate: invalidated': { status: 'invalid' },
     'certificate: none': { status: 'none' },
+    'certificate: of a deleted course': { status: 'none' },
     'certificate: the course has no active certificate': { status: 'unclear' },
+    'certificates: non-staff application': 'misconfigured',
     'certificate: non-staff application': 'misconfigured',
   })
 })
@@ -53,6 +63,7 @@ test('requests for grades and certificates are as quoted', () => {
   assert.deepEqual(asked(gradesCall(PEOPLE)), quoted('grades: of two people, one of whom has passed'))
   assert.deepEqual(asked(gradeCall(ALICE)), quoted('grade: of one person'))
   assert.deepEqual(asked(certificateCall(ALICE)), quoted('certificate: issued'))
+  assert.deepEqual(asked(shownCertificatesCall(ALICE)), quoted('certificates: that can be seen'))
 })
 
 test('an answer about somebody else, or another course, or with more pages is not understood', () => {
@@ -68,6 +79,7 @@ test('an answer about somebody else, or another course, or with more pages is no
   const certificate = { username: 'eve', course_id: DEMO, status: 'downloadable', is_passing: true, download_url: null }
   const full = { ...certificate, created_date: '2026-11-24T14:19:14Z' }
   assert.equal(verdict(certificateCall(ALICE).judge(answer(200, full))), 'server_error')
+  assert.equal(verdict(shownCertificatesCall(ALICE).judge(answer(200, [full]))), 'server_error')
 })
 
 test('a page instead of JSON proves nothing', () => {
@@ -80,6 +92,7 @@ test('a page instead of JSON proves nothing', () => {
     assert.equal(verdict(gradesCall(PEOPLE).judge(answer(status, page))), kind)
     assert.equal(verdict(gradeCall(ALICE).judge(answer(status, page))), kind)
     assert.equal(verdict(certificateCall(ALICE).judge(answer(status, page))), kind)
+    assert.equal(verdict(shownCertificatesCall(ALICE).judge(answer(status, page))), kind)
   }
 })
 

@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { accountByIdCall, accountCall, namesakeCalls, searchEmailsCall } from '../../src/lms/apis/accounts.ts'
-import { certificateCall, certificateCanNameUser, gradeCall, gradesCall } from '../../src/lms/apis/achievements.ts'
+import {
+  certificateCall,
+  certificateCanNameUser,
+  gradeCall,
+  gradesCall,
+  shownCertificatesCall,
+} from '../../src/lms/apis/achievements.ts'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.ts'
 import { courseListCall } from '../../src/lms/apis/course-catalogue.ts'
@@ -171,6 +177,9 @@ test('a key and a username that are asked about a grade or a certificate stay wi
     const [person, word, ...rest] = certificate.pathname.slice(PREFIX.length + CERTIFICATE.length, -1).split('/')
     assert.deepEqual([decodeURIComponent(person ?? ''), word], [username, 'courses'])
     assert.equal(rest.map(decodeURIComponent).join('/'), course)
+    const all = parsed(shownCertificatesCall({ username }), CERTIFICATE)
+    assertQuery(all, {})
+    assert.equal(decodeURIComponent(all.pathname.slice(PREFIX.length + CERTIFICATE.length, -1)), username)
   })
   fc.assert(property, RUNS)
   assert.ok(named > 100, `only ${named} names were asked for`)

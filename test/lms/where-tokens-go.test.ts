@@ -45,6 +45,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.grades({ course: COURSE, usernames: ['alice'] }),
     await lms.grade(person),
     await lms.certificate(person),
+    await lms.shownCertificates(person),
   ]
   assert.equal(Object.keys(lms).length, answers.length + 1, 'the client has a call that is not asked here')
   return answers.map(({ ok }) => ok)
@@ -78,6 +79,7 @@ const ROUTES = [
   'GET /api/grades/v1/section_grades_breakdown/',
   `GET /api/grades/v1/courses/${encodeURIComponent(COURSE)}/`,
   `GET /api/certificates/v0/certificates/alice/courses/${encodeURIComponent(COURSE)}/`,
+  'GET /api/certificates/v0/certificates/alice/',
 ]
 
 for (const status of [301, 302, 303, 307, 308]) {

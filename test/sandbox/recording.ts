@@ -108,6 +108,8 @@ export async function startRecordedWorld(options: StandInOptions = {}, change = 
 const volatile = new Set([
   'created',
   'created_date',
+  'modified_date',
+  'uuid',
   'date_joined',
   'activation_key',
   'access_token',

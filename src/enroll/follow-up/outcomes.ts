@@ -143,14 +143,25 @@ async function askForCertificate(round: OutcomesRound, learner: Learner): Promis
   const found = await asked(round, () => round.asking.lms.certificate({ course, username }))
   const fact = found === null ? null : factOf(found, round.lmsUrl)
   if (fact === null || newsOf({ known, fact, at: round.context.now() }) === null) return
-  if (found?.status === 'none' && !(await isRegistered(round, account))) return
+  if (found?.status === 'issued' && !(await isShown(round, learner))) return
+  if (found?.status === 'none' && !(await wouldHaveIt(round, learner))) return
   await store(round, [{ learner, fact }])
 }
 
-/** The LMS has no certificate for the user name of an account that was retired, although it is not revoked. */
-async function isRegistered(round: Round, account: LmsAccount): Promise<boolean> {
+/** Whether the person can see the certificate, whose page says until then that there is none. */
+async function isShown(round: Round, { course, account: { username } }: Learner): Promise<boolean> {
+  const shown = await asked(round, () => round.asking.lms.shownCertificates({ username }))
+  return shown?.has(course) ?? false
+}
+
+/**
+ * Whether the LMS would have the certificate if it were not revoked: not for the user name of an account that was retired,
+ * nor in a course that was deleted.
+ */
+async function wouldHaveIt(round: Round, { course, account }: Learner): Promise<boolean> {
   const found = await asked(round, () => round.asking.lms.accountById(account))
-  return found?.status === 'registered'
+  if (found?.status !== 'registered') return false
+  return (await asked(round, () => round.asking.lms.course(course))) !== null
 }
 
 /** What a certificate says; null: nothing. */

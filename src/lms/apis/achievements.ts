@@ -7,6 +7,7 @@ import { type PeopleOfCourse, type PersonInCourse, peopleRequests } from './enro
 
 const GRADES_ENDPOINT = '/api/grades/v1/section_grades_breakdown/'
 const GRADE_ENDPOINT = '/api/grades/v1/courses/{course}/'
+const CERTIFICATES_ENDPOINT = '/api/certificates/v0/certificates/{username}/'
 const CERTIFICATE_ENDPOINT = '/api/certificates/v0/certificates/{username}/courses/{course}/'
 
 /**
@@ -71,9 +72,10 @@ const isAbout = (asked: PersonInCourse, row: { readonly username: string; readon
 
 /**
  * The certificate of a person in a course.
- * - `issued`: the person can see it. `url` is as the LMS gives it, mostly a path; null if it gives none.
+ * - `issued`: it was made and counts; shownCertificatesCall tells whether the person can see it yet. `url` is as the LMS
+ *   gives it, mostly a path; null if it gives none.
  * - `invalid`: there is one, and it doesn't count: it was invalidated, or the person no longer passes.
- * - `none`: the LMS has none for this user name.
+ * - `none`: the LMS has none for this user name, or has deleted the course (quoted: 'certificate: of a deleted course').
  * - `unclear`: one that is being made, or that nobody can see because the course has no certificate now.
  */
 export type Certificate =
@@ -95,14 +97,38 @@ const hidden = z.object({ error_code: z.literal('no_certificate_configuration_fo
 export const certificateCanNameUser = (username: string): boolean =>
   /^[\p{L}\p{N}_ .@+-]+$/u.test(username) && !/^\.+$/.test(username)
 
+/** Where the APIs of certificates have their people. @throws Error for a name that certificateCanNameUser rejects */
+function personInPath(username: string): string {
+  if (!certificateCanNameUser(username)) throw new Error('the LMS has no address for this user name')
+  return encodeURIComponent(username)
+}
+
+const shown = z.array(z.object({ username: z.string(), course_id: z.string() }))
+
+/**
+ * Requests the courses whose certificates a person can see now. If the pace of a course is set by its team, that is mostly
+ * from its end on; until then the page of a certificate says that there is none (openedx/openedx-platform at
+ * e57a655d77b6: certificates_viewable_for_course of lms/djangoapps/certificates/api.py). Only staff may, and the LMS doesn't
+ * throttle it (quoted: outcomes.json). Empty for nobody.
+ * @throws Error for a name that certificateCanNameUser rejects
+ */
+export const shownCertificatesCall = (of: { username: string }): LmsCall<ReadonlySet<string>> => ({
+  ...getRequest(CERTIFICATES_ENDPOINT, { at: { username: personInPath(of.username) } }),
+  judge: (answer) =>
+    judgeOk(answer, shown, (rows) =>
+      rows.every(({ username }) => username === of.username)
+        ? new Set(rows.map(({ course_id: course }) => course))
+        : undefined,
+    ),
+})
+
 /**
  * Requests the certificate of one person in one course. Only staff may ask for others, and the LMS doesn't throttle it
  * (quoted: outcomes.json). A certificate that is being made counts as passing (quoted: 'certificate: being made').
  * @throws Error for a name that certificateCanNameUser rejects
  */
 export function certificateCall(of: PersonInCourse): LmsCall<Certificate> {
-  if (!certificateCanNameUser(of.username)) throw new Error('the LMS has no address for this user name')
-  const at = { username: encodeURIComponent(of.username), course: courseInPath(of.course) }
+  const at = { username: personInPath(of.username), course: courseInPath(of.course) }
   return {
     ...getRequest(CERTIFICATE_ENDPOINT, { at }),
     judge: (answer) => {

@@ -27,6 +27,8 @@ export const ACCOUNTS = '/api/user/v1/accounts'
 export const GRADES = '/api/grades/v1/section_grades_breakdown/'
 export const GRADE = '/api/grades/v1/courses/{course_id}/'
 export const CERTIFICATES = '/api/certificates/v0/certificates/{username}/courses/{course_id}/'
+export const COURSE = '/api/courses/v1/courses/{id}'
+export const CERTIFICATE_LIST = '/api/certificates/v0/certificates/{username}/'
 /** Where browsers reach the LMS. */
 export const LMS_URL = 'https://learn.example.com'
 

@@ -8,7 +8,7 @@ import { checkOf, DESCRIBED } from '../../openapi/described.ts'
 import { temporaryFolder, until } from '../../service/process.ts'
 import { sell, startHoldingLms, startServe } from '../../service/serving.ts'
 import { startReceiver } from '../../shop/events/receiver.ts'
-import { CERTIFICATES, DAY_MS, GRADES } from './harness.ts'
+import { CERTIFICATE_LIST, CERTIFICATES, DAY_MS, GRADES } from './harness.ts'
 
 const ALICE = 'alice@example.com'
 const command = [process.execPath, join(import.meta.dirname, '../../faults/quick-replica.ts')] as const
@@ -73,6 +73,7 @@ test('a service with LERNITO_OUTCOMES tells the shop who has passed, signed by S
 for (const [during, path] of [
   ['asks for the grades', GRADES],
   ['asks for the certificate', CERTIFICATES],
+  ['asks whether the certificate can be seen', CERTIFICATE_LIST],
 ] as const) {
   test(`a service that is killed while it ${during} tells each fact once after its next start`, async (t) => {
     const { lms, told, serve } = await setUp(t)

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultWorld } from '../../../sandbox/default-world.ts'
 import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { show } from '../../../src/operators/find/listing.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
 import { DEMO } from '../../harness.ts'
 import { factsIn, setFacts } from '../../lines.ts'
+import { START } from '../../queue/harness.ts'
 import {
   ACCOUNTS,
+  CERTIFICATE_LIST,
   CERTIFICATES,
+  COURSE,
   callsTo,
   DAY_MS,
   type FollowUp,
@@ -25,8 +29,8 @@ const BOB = 'bob@x.example'
 const nameOf = (email: string): string => email.split('@')[0] ?? ''
 
 /** A bench with events for the shop, whose first round lies behind it: each course is due in each day. */
-async function begun(t: Parameters<typeof setUp>[0]) {
-  const bench = await setUp(t)
+async function begun(...of: Parameters<typeof setUp>) {
+  const bench = await setUp(...of)
   await bench.askOutcomes()
   const toShop = { ...bench.context, hasOutbox: true }
   const enroll = (email: string, courses: readonly string[], active = true) =>
@@ -138,6 +142,39 @@ test('a certificate is told when it is issued, when it is revoked, and when it i
   )
   assert.deepEqual(new Set(statuses.map(({ date }) => date)), new Set([issued?.certificate.date]))
   assert.equal((await history(bench, id)).at(-1), `certificate_revoked: ${DEMO}`)
+})
+
+test('a certificate that the buyer cannot see before a date is told after it', async (t) => {
+  const from = START + 20 * DAY_MS
+  const clock = { at: START }
+  const courses = defaultWorld.courses.map((course) => ({
+    ...course,
+    certificates_from: course.id === DEMO ? new Date(from).toISOString() : undefined,
+  }))
+  const bench = await begun(t, { world: { ...defaultWorld, courses }, now: () => clock.at })
+  const id = await bench.sellTo()
+  await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
+  await bench.aDayLater()
+  await bench.aWeekLater()
+  assert.deepEqual(await history(bench, id), [`passed: ${DEMO}`])
+  clock.at = from
+  for (let week = 0; week < 2; week++) await bench.aWeekLater()
+  assert.deepEqual(await history(bench, id), [`passed: ${DEMO}`, `certificate_issued: ${DEMO}`])
+})
+
+test('a course that the LMS has deleted revokes no certificate', async (t) => {
+  const bench = await begun(t)
+  const id = await bench.sellTo()
+  await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
+  await bench.aDayLater()
+  const left = defaultWorld.courses.filter(({ id: key }) => key !== DEMO)
+  await bench.reset({ ...defaultWorld, courses: left })
+  await bench.people({ email: ADA, username: 'ada', active: true })
+  const account = await bench.lms.account(ADA)
+  assert.ok(account.ok && 'username' in account.value)
+  await setFacts(bench.db, id, { accounts: { [DEMO]: { id: account.value.id, username: 'ada' } } })
+  await bench.aWeekLater()
+  assert.equal((await history(bench, id)).at(-1), `certificate_issued: ${DEMO}`)
 })
 
 test('who is in the course no more is not asked about, nor who was taken out, by another delivery neither', async (t) => {
@@ -269,7 +306,9 @@ test('a user name that a list refuses is asked about alone, and a sale whose acc
   await bench.achieve(ADA, { passed: true, certificate: 'downloadable' })
   await bench.forgetCalls()
   await bench.aDayLater()
-  assert.deepEqual(await callsTo(bench, GRADES, GRADE, CERTIFICATES), [0, 1, 1])
+  assert.deepEqual(await callsTo(bench, GRADES, GRADE, CERTIFICATES, CERTIFICATE_LIST), [0, 1, 1, 1])
+  await bench.aWeekLater()
+  assert.deepEqual(await callsTo(bench, CERTIFICATES, CERTIFICATE_LIST), [2, 1], 'the list only for what is new')
   assert.deepEqual(await history(bench, id), [`passed: ${DEMO}`, `certificate_issued: ${DEMO}`])
 })
 
@@ -360,8 +399,8 @@ test('each call of a round waits for its turn, and takes no permit, because the 
   bench.later(7 * DAY_MS)
   await bench.askOutcomes(asking, bench.toShop)
   assert.equal((await history(bench, id)).length, 3)
-  assert.deepEqual(await callsTo(bench, GRADES, CERTIFICATES, ACCOUNTS), [1, 2, 1])
-  assert.equal(turns, 4)
+  assert.deepEqual(await callsTo(bench, GRADES, CERTIFICATES, CERTIFICATE_LIST, ACCOUNTS, COURSE), [1, 2, 1, 1, 1])
+  assert.equal(turns, 6)
 })
 
 test('what is known can be sent again, and is shown with the delivery', async (t) => {
