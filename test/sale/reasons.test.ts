@@ -23,7 +23,7 @@ function textsOf(code: (typeof REASON_CODES)[number], subject: string): string[]
     ...stored,
   } as const
   return [
-    JSON.stringify(answer({ state, dueAt: null, reason, generation: 0 }, 1).body.message),
+    JSON.stringify(Reflect.get(answer({ state, dueAt: null, reason, generation: 0 }, 1).body ?? {}, 'message')),
     shopView(row).reason?.message ?? '',
     reasonText(reason),
     reasonOfMany(code, ''),

@@ -12,7 +12,6 @@ import { AppError } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/loop.ts'
 import { type Answered, type OfShop, refusal, signedRoutes } from '../signature/signed-routes.ts'
 import { misusedId, type Refused, type Verified } from '../webhook/receive.ts'
-import type { Answer } from '../webhook/route.ts'
 
 export const REFUND_PATH = '/api/lernito/refund/'
 
@@ -121,9 +120,9 @@ async function store(
   return { result, events }
 }
 
-const wrong = (message: unknown): Answer => refusal({ status: 400, message })
+const wrong = (message: unknown): Answered => refusal({ status: 400, message })
 
-function neverSold(courses: readonly string[], sale: string | null): Answer {
+function neverSold(courses: readonly string[], sale: string | null): Answered {
   const [what, more] =
     sale === null ? ['no sale', ''] : [`no sale ${sale}`, ', and in sale its webhook-id or X-Lernito-Delivery']
   const message = `Nothing was withdrawn, because ${what} of ${courses.join(', ')} to this address is known. Send the address and the course keys of the sale${more}, or ask the operator`
@@ -140,7 +139,7 @@ function refundAnswer(of: {
   withdrawn: 'done' | 'kept' | 'failed' | null
   courses: number
   kept: Awaited<ReturnType<typeof readKept>>
-}): Answer {
+}): Answered {
   const { withdrawn, courses, kept } = of
   if (withdrawn === null) return done(202, `Withdrawal accepted for ${courses} course(s)`)
   const verified = done(200, `Withdrawal verified for ${courses} course(s)`)

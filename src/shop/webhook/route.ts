@@ -16,12 +16,6 @@ const DESCRIPTION = {
   parses: ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'],
 }
 
-/** The answer to the sender. `message` is a text, or an object that lists what is wrong with each invalid field. */
-export interface Answer {
-  readonly status: number
-  readonly body: { readonly success: boolean; readonly message: unknown; readonly [further: string]: unknown }
-}
-
 interface Webhook extends OfShop {
   readonly inbox: Pick<Inbox, 'submit'>
   /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
@@ -56,7 +50,7 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: W
  * The answer to a delivery with this `progress`; null if no result is expected before the deadline. `courseCount` is the
  * number of course keys in the payload, including repeated ones. Pure; the answer is never stored.
  */
-export function answer(progress: Progress | null, courseCount: number): Answer {
+export function answer(progress: Progress | null, courseCount: number): Answered {
   if (progress?.withdrawnCourse !== undefined) {
     return refusal({ status: 400, message: `Course ${progress.withdrawnCourse} was withdrawn` })
   }
@@ -69,12 +63,12 @@ export function answer(progress: Progress | null, courseCount: number): Answer {
 }
 
 /** The answer with LERNITO_ANSWER_WITHIN_MS=0, where the sender doesn't wait for the enrollment. */
-const accepted = (courseCount: number): Answer => ({
+const accepted = (courseCount: number): Answered => ({
   status: 202,
   body: { success: true, message: `Accepted for ${courseCount} course(s)` },
 })
 
-function refusalFor({ code, subject }: Reason): Answer {
+function refusalFor({ code, subject }: Reason): Answered {
   const row = REASONS[code]
   if (row.subject === 'field_errors') return refusal({ ...row.answer, message: JSON.parse(subject) })
   return refusal({ ...row.answer, message: withSubject(row.answer.message, subject) })
