@@ -3,6 +3,7 @@ import { type Check, type CheckStatus, type Facts, type Finding, type Problem, s
 import { API_CHECKS } from './checks/api.ts'
 import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
+import { EVENT_CHECKS } from './checks/events.ts'
 import { LMS_CHECKS } from './checks/lms.ts'
 import { OUR_CHECKS } from './checks/ours.ts'
 import { OUTSIDE_CHECKS } from './checks/outside.ts'
@@ -16,6 +17,7 @@ export const CHECKS = [
   ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
+  ...EVENT_CHECKS,
 ]
 
 export type CheckId = (typeof CHECKS)[number]['id']

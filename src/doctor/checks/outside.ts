@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { jsonOf } from '../../lms/client/answer.ts'
-import { digestOfUrl } from '../../queue/outbox/endpoint.ts'
-import { tryEndpoint } from '../../shop/events/post-event.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../shop/signature/identity.ts'
 import { WEBHOOK_PATHS } from '../../shop/webhook/route.ts'
 import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
@@ -110,25 +108,4 @@ const PLUGIN = check({
   },
 })
 
-const ENDPOINT = check({
-  id: 'events.endpoint',
-  about: "whether the shop's endpoint can be reached and takes events",
-  needs: ['settings', 'database'],
-  examine: async ({ settings: { LERNITO_EVENTS_URL: url }, database: { endpoint } }, { callMs, resolve }) => {
-    if (url === undefined) return skipped('LERNITO_EVENTS_URL is not set, so the shop gets no events')
-    const { host } = new URL(url)
-    const found = await tryEndpoint({ url, timeoutMs: callMs, ...(resolve === undefined ? {} : { resolve }) })
-    if (found === null) {
-      // What is known of another address says nothing of this one.
-      const known = endpoint?.url_digest === digestOfUrl(url) ? endpoint : null
-      if (known?.state === 'gone') return failed([problem('events.gone', { host })])
-      if (known?.state === 'down') return failed([problem('events.refused', { host, error: known.error ?? '' })])
-      return passed(`${host} accepts the connection`)
-    }
-    const { obstacle, code } = found
-    if (obstacle === 'private') return failed([problem('events.private', { why: code })])
-    return failed([problem(obstacle === 'tls' ? 'events.tls' : 'events.unreachable', { host, code })])
-  },
-})
-
-export const OUTSIDE_CHECKS = [PUBLIC_URL, PLUGIN, ENDPOINT]
+export const OUTSIDE_CHECKS = [PUBLIC_URL, PLUGIN]

@@ -1,13 +1,9 @@
-import { connect, isIP } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import { Pool } from 'undici'
 import type { Posted } from '../../queue/outbox/store-result.ts'
 import {
-  codeOf,
   connectionCause,
   connectionOptions,
   originOf,
-  PrivateAddressError,
   publicLookup,
   type Resolve,
   USER_AGENT,
@@ -83,44 +79,4 @@ function postedOf(status: number, location: string | string[] | undefined): Post
       ? `the endpoint redirects (${status}) to ${originOf(location) ?? 'another address'}, and redirects are not followed: set LERNITO_EVENTS_URL to the address that answers itself`
       : `the endpoint answered ${status}`
   return { kind: 'failed', status, message, isRefusal: REFUSALS.includes(status) }
-}
-
-/** Why there is no connection. `code` is the system's error code, such as ECONNREFUSED, or says what is wrong. */
-interface NoConnection {
-  readonly obstacle: 'private' | 'tls' | 'unreachable'
-  readonly code: string
-}
-
-/**
- * Connects to the shop's endpoint as for an event, and sends nothing, because an endpoint can't tell a test from an event.
- * Resolves to null if that works: the name resolves to public addresses, the port accepts the connection, and for https
- * the certificate is valid.
- * @param of.url LERNITO_EVENTS_URL
- */
-export function tryEndpoint(of: { url: string; timeoutMs: number; resolve?: Resolve }): Promise<NoConnection | null> {
-  const url = new URL(of.url)
-  const isTls = url.protocol === 'https:'
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const options = { host, port: Number(url.port || (isTls ? 443 : 80)), lookup: publicLookup(url, of.resolve) }
-  const servername = isIP(host) === 0 ? host : '' // for an address, Node.js would warn doctor's reader
-  return new Promise((resolve) => {
-    let isConnected = false
-    const socket = isTls ? connectTls({ ...options, servername, rejectUnauthorized: true }) : connect(options)
-    const end = (result: NoConnection | null): void => {
-      socket.destroy()
-      resolve(result)
-    }
-    socket.setTimeout(of.timeoutMs, () =>
-      end({ obstacle: isConnected ? 'tls' : 'unreachable', code: 'no answer in time' }),
-    )
-    socket.once('connect', () => {
-      isConnected = true
-      if (!isTls) end(null)
-    })
-    socket.once('secureConnect', () => end(null))
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error instanceof PrivateAddressError) return end({ obstacle: 'private', code: error.message })
-      return end({ obstacle: isConnected ? 'tls' : 'unreachable', code: codeOf(error) })
-    })
-  })
 }
