@@ -253,6 +253,17 @@ describe('the history checker', () => {
     assert.match(wrong(again, { kept: outs }).join(), /one round in two events/)
   })
 
+  test('one look may find one course gone and another one back: its two events say the same', () => {
+    const outs = [kept('unenrolled', 300)]
+    const of = (type: string, sequence: number, ended: readonly string[]): Told => {
+      const one = event(type, sequence, sequence === 1 ? 'course' : 'nothing')
+      return { ...one, data: { ...one.data, ended: ended.map((id) => ({ id, since: SINCE })) } }
+    }
+    const told = [of('enrolled', 1, ['OTHER']), of('access_ended', 2, [COURSE]), of('access_restored', 3, [COURSE])]
+    assert.deepEqual(wrong(told, { kept: outs }), [])
+    assert.match(wrong([...told, of('access_restored', 4, [COURSE])], { kept: outs }).join(), /nothing was back/)
+  })
+
   test('reports an access that ended or came back, if the shop was never told', () => {
     const [enrolled, ended] = [event('enrolled', 1, 'course'), event('access_ended', 2, 'ended')]
     const out = [kept('unenrolled', 300)]
