@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { CHECKS } from '../src/doctor/examine.ts'
 import { REASON_CODES, REASONS } from '../src/sale/types.ts'
-import { reasonName, reasonText } from '../src/sale/words.ts'
+import { reasonText } from '../src/sale/words.ts'
 import METRICS from '../src/service/telemetry/metrics.json' with { type: 'json' }
 import { createMetrics } from '../src/service/telemetry/metrics.ts'
 import { table, withPart } from './generated-parts.ts'
@@ -16,7 +16,7 @@ const checks = (): string[][] => CHECKS.map(({ id, about }) => [code(id), prose(
 const reasons = (): string[][] =>
   REASON_CODES.map((reason) => [
     code(reason),
-    reasonName(reason),
+    REASONS[reason].name,
     code(reasonText({ code: reason, subject: '…' })),
     prose(REASONS[reason].todoMany),
   ])

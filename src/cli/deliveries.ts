@@ -6,15 +6,8 @@ import { type StateCounts, totalOf } from '../operators/reports/counts.ts'
 import { describeWithdrawal, type Withdrawal, withdrawalsOf } from '../queue/withdrawals/withdrawal.ts'
 import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { resultsOf } from '../sale/line.ts'
-import { DELIVERY_STATES, EVENTS } from '../sale/types.ts'
-import {
-  describeAchievements,
-  describeOutcome,
-  describeStandings,
-  detailText,
-  formText,
-  reasonName,
-} from '../sale/words.ts'
+import { DELIVERY_STATES, EVENTS, REASONS } from '../sale/types.ts'
+import { describeAchievements, describeOutcome, describeStandings, detailText, formText } from '../sale/words.ts'
 import { command, commandGroup, misused, numberIn, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { itemOf, needDelivery, type Opened, withOperations } from './operations.ts'
@@ -129,7 +122,7 @@ function cells(item: Summary, today: string | null): string[] {
   const why = state === 'needs_attention' || state === 'rejected' ? reason : null
   const fact =
     today !== null && why !== null
-      ? reasonName(why.code)
+      ? REASONS[why.code].name
       : sentenceText({ ...deliverySentence(item), next: '' }, timeText)
   const next = state === 'queued' && dueAt !== null ? ` ${dueText(dueAt)} ${timeText(dueAt)}` : ''
   const shownState = `${TEXTS.states[state]}${source === 'test' ? ' (test)' : ''}`

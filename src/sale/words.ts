@@ -51,9 +51,6 @@ export const detailText = (detail: string): string =>
     .replace(/^signed over: (\w+)/, (_all, form: string) => `signed text: ${formText(form)}`)
     .replace(/^no attempt counted: /, '')
 
-/** Returns why a delivery did not succeed in a few words, for lists. */
-export const reasonName = (code: ReasonCode): string => REASONS[code].name
-
 /** Returns what a reason is about, for people: field errors in words. */
 export const subjectText = ({ code, subject }: Reason): string =>
   REASONS[code].subject === 'field_errors' ? fieldErrorsText(subject) : subject

@@ -1,8 +1,7 @@
 import { html } from 'ghtml'
 import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
 import type { Summary } from '../../operators/find/listing.ts'
-import { type DeliveryEvent, EVENTS, REASON_CODES } from '../../sale/types.ts'
-import { reasonName } from '../../sale/words.ts'
+import { type DeliveryEvent, EVENTS, REASON_CODES, REASONS } from '../../sale/types.ts'
 import { type CourseName, namedHtml } from '../layout/course-names.ts'
 import { olderHtml } from '../layout/elements.ts'
 import { fillCount, numberText, timeHtml } from '../layout/format.ts'
@@ -65,7 +64,7 @@ function shownDetail(kind: DeliveryEvent['kind'], detail: string): string {
   if (kind !== 'cause_acknowledged' && kind !== 'cause_resolved') return detail
   const [code = '', ...rest] = detail.replace(/, first seen \S+$/, '').split(' ')
   const known = REASON_CODES.find((one) => one === code)
-  const name = known === undefined ? code : reasonName(known)
+  const name = known === undefined ? code : REASONS[known].name
   return rest.length === 0 ? name : `${name}: ${rest.join(' ')}`
 }
 

@@ -3,8 +3,7 @@ import { html } from 'ghtml'
 import { z } from 'zod'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import { DELIVERY_STATES, type DeliveryState, REASON_CODES } from '../../../sale/types.ts'
-import { reasonName } from '../../../sale/words.ts'
+import { DELIVERY_STATES, type DeliveryState, REASON_CODES, REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseInLineHtml } from '../../layout/course-names.ts'
 import { hiddenFields } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
@@ -161,7 +160,7 @@ export async function formHtml(
     const about = course === null ? '' : html`: !${courseInLineHtml(course, courseName)}`
     const href = action + queryText({ ...query, state, ended: '', cause: code, about: course ?? '' })
     const number = isCounted ? html` <span class="quiet">${numberText(count)}</span>` : ''
-    return { href, label: html`${reasonName(code)}!${about}!${number}` }
+    return { href, label: html`${REASONS[code].name}!${about}!${number}` }
   })
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-select-oob="${brought}" hx-replace-url="true" hx-sync="this:replace">
 <noscript><button class="second">${words.find}</button></noscript>!${hiddenFields(hidden)}
@@ -245,7 +244,7 @@ function conditionsOf(filter: DeliveryFilter, courseName: CourseName): [Conditio
     ['to', time(receivedTo && receivedTo - 1)],
     ['activeFrom', time(from)],
     ['activeTo', time(to && to - 1)],
-    ['cause', cause === undefined ? '' : text(reasonName(cause))],
+    ['cause', cause === undefined ? '' : text(REASONS[cause].name)],
     ['about', named(about)],
     ['replay', text(replay)],
     ['ids', ids === undefined ? '' : html`${ids.length}`],

@@ -7,7 +7,7 @@ import { isSameCourse } from '../../../sale/course-key.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { type CourseLine, courseLines, hasOrder } from '../../../sale/line.ts'
 import { courseOfReason, REASONS, type Reason } from '../../../sale/types.ts'
-import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
+import { reasonSentence, subjectText } from '../../../sale/words.ts'
 import { type CourseName, factHtml } from '../../layout/course-names.ts'
 import { durationText, fillCount, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -141,7 +141,7 @@ function outcomeLineHtml(item: Summary, { parts, request }: Table): string {
 
 /** A reason in a few words. What a sender did wrong is named. */
 const reasonLine = (reason: Reason): string =>
-  REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
+  REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : REASONS[reason.code].name
 
 function waitHtml({ attempts, dueAt }: Summary, { outage, now }: Table['parts']): string {
   const down = outage()
