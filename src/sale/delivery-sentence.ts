@@ -1,6 +1,6 @@
 import { isSameCourse } from './course-key.ts'
-import { type CourseLine, courseLines, isWanted, isWithdrawing, type Line, type Standing } from './line.ts'
-import { courseOfReason, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
+import { type CourseLine, courseLines, isWanted, isWithdrawing, type Standing } from './line.ts'
+import { courseOfReason, type Delivery, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
 import { type Fact, keeperOf, keptFacts, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'
 
@@ -12,16 +12,9 @@ export interface ToldNote {
 }
 
 /** All that decides what is true of a delivery now. */
-export interface Told {
-  readonly state: DeliveryState
-  readonly reason: Reason | null
-  readonly lines: readonly Line[]
-  /** When it was first enrolled or pre-enrolled, ms since 1970; null: never, or all of it was withdrawn since. */
-  readonly enrolledAt: number | null
+export interface Told extends Pick<Delivery, 'state' | 'reason' | 'lines' | 'enrolledAt' | 'replacedBy'> {
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
-  /** The delivery that corrects it; null: none. */
-  readonly replacedBy: string | null
 }
 
 /**

@@ -119,12 +119,12 @@ export interface Outcome {
 
 /** The states in which every course of a delivery has an enrollment or an allowance. */
 export const DONE_STATES = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
-export const isDone = (state: DeliveryState): boolean => state === 'enrolled' || state === 'pre_enrolled'
+export const isDone = (state: DeliveryState): boolean => DONE_STATES.some((one) => one === state)
 
 /** The states in which an operator stopped a delivery. A replica that is in a call for it then releases it. */
 export const STOPPED_STATES = ['handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 export const isStopped = (state: DeliveryState): state is (typeof STOPPED_STATES)[number] =>
-  state === 'handled' || state === 'withdrawn'
+  STOPPED_STATES.some((one) => one === state)
 
 /** The state of a delivery with this outcome, which has no further attempt. */
 export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
@@ -146,7 +146,7 @@ export interface Delivery {
   readonly attempts: number
   readonly receivedAt: number
   readonly settledAt: number | null
-  /** When an attempt first enrolled or pre-enrolled the buyer in every course; null if none did. */
+  /** When an attempt first enrolled or pre-enrolled the buyer in every course; null: none did, or all was withdrawn. */
   readonly enrolledAt: number | null
   /** When an operator last replayed it: answers of the LMS from before that are out of date. */
   readonly replayedAt: number | null
