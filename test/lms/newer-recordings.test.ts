@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isSameAddress } from '../../src/lms/apis/accounts.ts'
 import { type BulkCall, judgeBulkEnroll } from '../../src/lms/apis/bulk-enroll.ts'
-import { courseModesCall } from '../../src/lms/apis/courses.ts'
+import { modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
 import { enrollCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
 import { disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { ENROLL } from './calls.ts'
@@ -106,7 +106,7 @@ test('paid-modes.json, enrollment-v1.json: the recorded modes of each course are
     .filter(({ request }) => /^\/api\/enrollment\/v1\/course\/[^?]+$/.test(request.path))
   const modes = calls.map((exchange) => [
     exchange.name,
-    verdict(courseModesCall({ course: 'course-v1:a+b+c' }).judge(answerOf(exchange))),
+    verdict(modesOnSaleCall({ course: 'course-v1:a+b+c' }).judge(answerOf(exchange))),
   ])
   assert.deepEqual(Object.fromEntries(modes), {
     'modes of a course: audit and verified': ['audit', 'verified'],

@@ -1,5 +1,5 @@
 import { BULK_AVAILABLE } from '../../lms/apis/bulk-enroll.ts'
-import { courseModesCall } from '../../lms/apis/courses.ts'
+import { modesOnSaleCall } from '../../lms/apis/course-modes.ts'
 import { MODIFY_AVAILABLE } from '../../lms/apis/instructor-enrollments.ts'
 import { canBeCourse } from '../../sale/course-key.ts'
 import { check, type Facts, failed, type Problem, passed, problem, skipped } from '../check.ts'
@@ -56,7 +56,7 @@ const COURSE_MODE = check({
     if (pairs.length === 0) return skipped('no course is known')
     const problems: Problem[] = []
     for (const [course, mode] of pairs.slice(0, MODES_READ)) {
-      const request = canBeCourse(course) ? courseModesCall({ course }) : null
+      const request = canBeCourse(course) ? modesOnSaleCall({ course }) : null
       const read = request === null ? null : await call({ facts: { settings }, tools, request })
       if (read !== null && !read.ok) return failed([...problems, modesProblem(read.problem)])
       if (read === null || read.value === null) problems.push(problem('mode.no_course', { course }))

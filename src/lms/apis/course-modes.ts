@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { lmsTime, readOk } from '../client/answer.ts'
+import { hasShape, lmsTime, readOk } from '../client/answer.ts'
+import { succeeded } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
 
@@ -55,4 +56,20 @@ const modes = z.array(
 export const addedModesCall = (of: { course: string }): LmsCall<readonly CourseMode[]> => ({
   ...getRequest(ENDPOINT, { at: { course: courseInPath(of.course) } }),
   judge: (answer) => readOk(answer, modes),
+})
+
+const ON_SALE_ENDPOINT = '/api/enrollment/v1/course/{course}'
+
+const details = z
+  .object({ course_modes: z.array(z.object({ slug: z.string() })) })
+  .transform(({ course_modes: modes }) => modes.map(({ slug }) => slug))
+const missing = z.object({ message: z.string().startsWith('No course found') })
+
+/**
+ * Requests the slugs of the course modes that are on sale now (recorded: enrollment-v1.json, 'course enrolment details
+ * (modes)'); null if the LMS has no such course (recorded: '…, no such course').
+ */
+export const modesOnSaleCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
+  ...getRequest(ON_SALE_ENDPOINT, { at: { course: courseInPath(of.course) } }),
+  judge: (answer) => (hasShape(answer, 400, missing) ? succeeded(null) : readOk(answer, details)),
 })

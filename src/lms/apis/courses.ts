@@ -71,19 +71,3 @@ export async function lookUpCourse<Found extends Course>(from: {
   const again = await askFor(from.key)
   return isBroken(again) ? succeeded(null) : again
 }
-
-const MODES_ENDPOINT = '/api/enrollment/v1/course/{course}'
-
-const details = z
-  .object({ course_modes: z.array(z.object({ slug: z.string() })) })
-  .transform(({ course_modes: modes }) => modes.map(({ slug }) => slug))
-const missingModes = z.object({ message: z.string().startsWith('No course found') })
-
-/**
- * Requests the slugs of the course modes that are on sale now (recorded: enrollment-v1.json, 'course enrolment details
- * (modes)'); null if the LMS has no such course (recorded: '…, no such course').
- */
-export const courseModesCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
-  ...getRequest(MODES_ENDPOINT, { at: { course: courseInPath(of.course) } }),
-  judge: (answer) => (hasShape(answer, 400, missingModes) ? succeeded(null) : readOk(answer, details)),
-})
