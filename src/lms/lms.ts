@@ -11,6 +11,7 @@ import * as enrollmentApi from './apis/enrollment.ts'
 import * as allowedApi from './apis/enrollment-allowed.ts'
 import { HEARTBEAT } from './apis/heartbeat.ts'
 import * as modifyApi from './apis/instructor-enrollments.ts'
+import type { PeopleOfCourse } from './apis/people-lists.ts'
 import type { Permit } from './client/budget.ts'
 import { createCache } from './client/cache.ts'
 import { type Judged, succeeded } from './client/failure.ts'
@@ -163,7 +164,7 @@ function createEnrollingCalls({ ask, askWithoutToken, now }: Parts) {
  * here.
  */
 const createBackgroundCalls = ({ ask, tokens }: Parts) => ({
-  grades: (of: enrollmentApi.PeopleOfCourse) => ask(gradesCall(of)),
+  grades: (of: PeopleOfCourse) => ask(gradesCall(of)),
   grade: (of: enrollmentApi.PersonInCourse) => ask(gradeCall(of)),
   certificate: (of: enrollmentApi.PersonInCourse) => ask(certificateCall(of)),
   shownCertificates: (of: { username: string }) => ask(shownCertificatesCall(of)),

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { courseEnrollmentListCall, groupsForCourseList, listCanNameUser } from '../../src/lms/apis/enrollment.ts'
+import { courseEnrollmentListCall, groupsForCourseList } from '../../src/lms/apis/enrollment.ts'
+import { listCanNameUser } from '../../src/lms/apis/people-lists.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const PATH = '/api/enrollment/v1/enrollments?'

@@ -22,12 +22,12 @@ import {
   enrollCall,
   enrollmentCall,
   enrollmentVersionCall,
-  listCanNameUser,
   unenrollCall,
 } from '../../src/lms/apis/enrollment.ts'
 import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { HEARTBEAT } from '../../src/lms/apis/heartbeat.ts'
 import { MODIFY_AVAILABLE, modifyCall, modifyCanName } from '../../src/lms/apis/instructor-enrollments.ts'
+import { listCanNameUser } from '../../src/lms/apis/people-lists.ts'
 import { tokenRequest } from '../../src/lms/client/token.ts'
 import type { LmsRequest } from '../../src/lms/client/transport.ts'
 import { canBeCourse } from '../../src/sale/course-key.ts'

@@ -1,6 +1,7 @@
 import type { FoundAccounts } from '../../lms/apis/accounts.ts'
-import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
+import { groupsForCourseList } from '../../lms/apis/enrollment.ts'
 import { type Allowance, enrollsOnActivation, userOfAllowance } from '../../lms/apis/enrollment-allowed.ts'
+import { listCanNameUser } from '../../lms/apis/people-lists.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'

@@ -5,7 +5,7 @@ import {
   type Grade,
   groupsForGrades,
 } from '../../lms/apis/achievements.ts'
-import { listCanNameUser } from '../../lms/apis/enrollment.ts'
+import { listCanNameUser } from '../../lms/apis/people-lists.ts'
 import type { Judged } from '../../lms/client/failure.ts'
 import { type Achievement, type LmsAccount, lineOf } from '../../sale/line.ts'
 import { learners, sinceLastRound } from './enrolled.ts'

@@ -4,7 +4,7 @@ import type { LmsAccount } from '../../sale/line.ts'
 import { type Answer, hasShape, jsonOf, judgeOk, notStaff, notUnderstood } from '../client/answer.ts'
 import { failed, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
-import { groupsThatFit, PATH_BYTES } from './enrollment.ts'
+import { groupsThatFit, PATH_BYTES } from './people-lists.ts'
 
 /**
  * Whether two addresses belong to the same person. Letter case doesn't count, as everywhere in the LMS. Its database

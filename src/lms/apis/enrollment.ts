@@ -10,8 +10,9 @@ import {
   readOk,
 } from '../client/answer.ts'
 import { failed, type Judged, succeeded } from '../client/failure.ts'
-import { getRequest, jsonRequest, type LmsCall, type LmsRequest } from '../client/transport.ts'
+import { getRequest, jsonRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
+import { type PeopleOfCourse, peopleRequests } from './people-lists.ts'
 
 const READ_ENDPOINT = '/api/enrollment/v1/enrollment/{username},{course}'
 const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
@@ -171,13 +172,6 @@ function refusalOf(answer: Answer, { username }: PersonInCourse): string | null 
 const LIST_ENDPOINT = '/api/enrollment/v1/enrollments'
 /** The most people in a call, because the LMS refuses more (recorded: people-lists.json, '101 user names'); and on a page. */
 const PEOPLE = 100
-/**
- * The longest path, in bytes. Tutor's uWSGI has 8,192 for a request and cuts the connection of a larger one. It names the
- * query twice there, beside the token, which takes 1,000 to 1,600, and what proxies add (see sandbox/stand-in.ts). gunicorn
- * refuses a request line of more than 4,094 (recorded there, '100 long addresses').
- */
-export const PATH_BYTES = 2800
-
 const row = common
   .extend({ course_id: z.string() })
   .transform(({ user: username, course_id: course, is_active: active, mode }) => {
@@ -187,52 +181,6 @@ const row = common
 export type EnrollmentRow = Readonly<z.output<typeof row>>
 /** The only page: everybody who is asked for fits on it. */
 const page = z.object({ next: z.null(), results: z.array(row) })
-
-/**
- * Whether a call about several people can have a user name. For one name with other characters, the LMS refuses the whole
- * call (recorded: people-lists.json, 'an invalid user name among them …').
- */
-export const listCanNameUser = (username: string): boolean => /^[A-Za-z0-9_-]+$/.test(username)
-
-/** Divides texts into groups, in their order, each as large as `fits` allows. One text alone always is a group. */
-export function groupsThatFit(texts: readonly string[], fits: (group: readonly string[]) => boolean): string[][] {
-  const groups: string[][] = []
-  for (const text of texts) {
-    const last = groups.at(-1)
-    if (last !== undefined && fits([...last, text])) last.push(text)
-    else groups.push([text])
-  }
-  return groups
-}
-
-/** People of one course. */
-export interface PeopleOfCourse {
-  readonly course: string
-  readonly usernames: readonly string[]
-}
-
-/**
- * The requests of an API that tells something of several people in one course. All have names that listCanNameUser accepts.
- * @param of.most how many people a call may have
- * @param of.query what it has besides them
- */
-export function peopleRequests(of: { endpoint: string; most: number; query?: Readonly<Record<string, string>> }) {
-  const { endpoint, most, query = {} } = of
-  const requestOf = ({ course, usernames }: PeopleOfCourse): LmsRequest =>
-    getRequest(endpoint, { query: { course_id: course, username: usernames.join(','), ...query } })
-  const fits = (of: PeopleOfCourse): boolean => of.usernames.length <= most && requestOf(of).path.length <= PATH_BYTES
-  return {
-    /** Divides people into groups that each fit in one call for this course. */
-    groups: ({ course, usernames }: PeopleOfCourse): string[][] =>
-      groupsThatFit(usernames, (some) => fits({ course, usernames: some })),
-    /** @throws Error for a name that listCanNameUser rejects, and for more than fit */
-    request: (of: PeopleOfCourse): LmsRequest => {
-      if (!of.usernames.every(listCanNameUser)) throw new Error('the LMS refuses a call with this user name')
-      if (!fits(of)) throw new Error('too many people for one call: divide them into groups')
-      return requestOf(of)
-    },
-  }
-}
 
 const LIST = peopleRequests({ endpoint: LIST_ENDPOINT, most: PEOPLE, query: { page_size: String(PEOPLE) } })
 
