@@ -94,9 +94,7 @@ export async function forget(
 export async function countForgettable({ database: { db } }: WriteContext, email: string): Promise<number> {
   const address = emailTerm(email)
   await refuseOpenWithdrawals(db, address)
-  const own = db.selectFrom('deliveries').select('id').where('email', '=', address)
-  const ids = new Set((await own.execute()).map(({ id }) => id))
-  for (const id of await readCorrectedTo(db, address)) ids.add(id)
+  const ids = new Set(await readConcerned(db, address))
   for await (const mentioning of rejectedMentioning(db, address)) for (const id of mentioning) ids.add(id)
   return ids.size
 }
@@ -114,6 +112,12 @@ async function stopWork(context: WriteContext, { address, by }: { address: strin
     if (rows.length === 0) return
     for (const { id } of rows) await markHandled(context, { id, note: 'to be erased', by })
   }
+}
+
+/** The deliveries of this address, and those that they correct. */
+async function readConcerned(db: Db, address: string): Promise<readonly string[]> {
+  const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
+  return [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
 }
 
 /**
@@ -257,9 +261,7 @@ const NAMED = 5
  * @param address as it is stored: see emailTerm
  */
 async function refuseOpenWithdrawals(db: Db, address: string): Promise<void> {
-  const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
-  const ids = [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
-  const open = [...(await readWithdrawing(db, ids))].sort()
+  const open = [...(await readWithdrawing(db, await readConcerned(db, address)))].sort()
   if (open.length === 0) return
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
   const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`
