@@ -9,6 +9,7 @@ import { AppError } from '../service/lib/errors.ts'
 import { keyOf } from '../service/lib/standard-key.ts'
 import { type Env, readSecret } from '../service/settings/settings.ts'
 import { STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
+import { headerOf } from '../shop/webhook/receive.ts'
 import {
   command,
   commandGroup,
@@ -192,14 +193,10 @@ async function receive(of: {
 
 /** What is wrong with the signature; null if it verifies. */
 function faultOf({ headers }: IncomingMessage, body: string, secret: string): string | null {
-  const header = (name: string): string | undefined => {
-    const value = headers[name]
-    return typeof value === 'string' ? value : undefined
-  }
   const verified = verifyStandard({
-    id: header(STANDARD_HEADERS.id),
-    timestamp: header(STANDARD_HEADERS.timestamp),
-    signature: header(STANDARD_HEADERS.signature) ?? '',
+    id: headerOf(headers, STANDARD_HEADERS.id),
+    timestamp: headerOf(headers, STANDARD_HEADERS.timestamp),
+    signature: headerOf(headers, STANDARD_HEADERS.signature) ?? '',
     body,
     secrets: [secret],
     now: Date.now(),
