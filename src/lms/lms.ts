@@ -5,7 +5,7 @@ import { certificateCall, gradeCall, gradesCall, shownCertificatesCall } from '.
 import type { BatchAnswer } from './apis/batch-answer.ts'
 import * as bulkApi from './apis/bulk-enroll.ts'
 import { CATALOGUE_COURSE, courseListCall } from './apis/course-catalogue.ts'
-import { addedModesCall } from './apis/course-modes.ts'
+import { addedModesCall, defaultModeCall } from './apis/course-modes.ts'
 import * as coursesApi from './apis/courses.ts'
 import * as enrollmentApi from './apis/enrollment.ts'
 import * as allowedApi from './apis/enrollment-allowed.ts'
@@ -163,7 +163,7 @@ function createEnrollingCalls({ ask, askWithoutToken, now }: Parts) {
  * How people learn, which the LMS tells to staff only, and all of its courses, for the catalogue. Nothing of it is kept
  * here.
  */
-const createBackgroundCalls = ({ ask, tokens }: Parts) => ({
+const createBackgroundCalls = ({ ask, tokens, askWithoutToken }: Parts) => ({
   grades: (of: PeopleOfCourse) => ask(gradesCall(of)),
   grade: (of: enrollmentApi.PersonInCourse) => ask(gradeCall(of)),
   certificate: (of: enrollmentApi.PersonInCourse) => ask(certificateCall(of)),
@@ -182,4 +182,6 @@ const createBackgroundCalls = ({ ask, tokens }: Parts) => ({
   catalogueCourse: (key: string) =>
     coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask, shape: CATALOGUE_COURSE }),
   addedModes: (course: string) => ask(addedModesCall({ course })),
+  /** By a course to which nobody has added a mode. The LMS looks at no token there. */
+  defaultMode: (course: string) => askWithoutToken(defaultModeCall({ course })),
 })

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { accountCall, searchEmailsCall } from '../../src/lms/apis/accounts.ts'
 import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.ts'
 import { CATALOGUE_COURSE, courseListCall } from '../../src/lms/apis/course-catalogue.ts'
-import { addedModesCall, modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
+import { addedModesCall, defaultModeCall, modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
 import { COURSE as COURSE_SHAPE, courseCall } from '../../src/lms/apis/courses.ts'
 import { courseEnrollmentListCall, enrollCall, enrollmentCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
 import { allowancesCall, allowCall, disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
@@ -30,6 +30,7 @@ const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Prom
   course: courseCall({ key: COURSE, username: 'u', shape: COURSE_SHAPE }).judge,
   'course modes': modesOnSaleCall({ course: COURSE }).judge,
   'added course modes': addedModesCall({ course: COURSE }).judge,
+  'default course mode': defaultModeCall({ course: COURSE }).judge,
   'page of the catalogue': courseListCall({ username: 'u', pageSize: 9 }).judge,
   'course of the catalogue': courseCall({ key: COURSE, username: 'u', shape: CATALOGUE_COURSE }).judge,
   'bulk available': BULK_AVAILABLE.judge,

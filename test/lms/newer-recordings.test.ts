@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isSameAddress } from '../../src/lms/apis/accounts.ts'
 import { type BulkCall, judgeBulkEnroll } from '../../src/lms/apis/bulk-enroll.ts'
-import { modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
+import { defaultModeCall, modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
 import { enrollCall, unenrollCall } from '../../src/lms/apis/enrollment.ts'
 import { disallowCall } from '../../src/lms/apis/enrollment-allowed.ts'
 import { ENROLL } from './calls.ts'
@@ -98,6 +98,13 @@ test('email-students.json: the answers to calls with mails are judged as those w
     'proof true': 6,
     server_error: 1, // one of the courses is missing
   })
+})
+
+test('enrollment-v1.json: the default mode is that of a course without others, and of no other course', () => {
+  const modes = ['course enrolment details (modes)', 'course enrolment details, honor and verified'].map((name) =>
+    verdict(defaultModeCall({ course: 'course-v1:a+b+c' }).judge(answerOf(exchangeOf('enrollment-v1', name)))),
+  )
+  assert.deepEqual(modes, [{ slug: 'audit', name: 'Audit', price: 0, currency: 'usd', until: null }, 'server_error'])
 })
 
 test('paid-modes.json, enrollment-v1.json: the recorded modes of each course are read', () => {

@@ -14,7 +14,7 @@ import {
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { BULK_AVAILABLE, bulkEnrollCall } from '../../src/lms/apis/bulk-enroll.ts'
 import { courseListCall } from '../../src/lms/apis/course-catalogue.ts'
-import { addedModesCall, modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
+import { addedModesCall, defaultModeCall, modesOnSaleCall } from '../../src/lms/apis/course-modes.ts'
 import { COURSE, courseCall } from '../../src/lms/apis/courses.ts'
 import {
   changeModeCall,
@@ -147,6 +147,7 @@ test('a key and a username from an answer of the LMS stay within their segments 
 test('a key of the settings or of the catalogue stays within its segment of the path of the course modes', () => {
   const property = fc.property(takenKey, (course) => {
     const url = parsed(modesOnSaleCall({ course }), '/api/enrollment/v1/course/')
+    assert.equal(defaultModeCall({ course }).path, modesOnSaleCall({ course }).path)
     assertQuery(url, {})
     const rest = url.pathname.slice(`${PREFIX}/api/enrollment/v1/course/`.length)
     assert.equal(rest.split('/').map(decodeURIComponent).join('/'), course)

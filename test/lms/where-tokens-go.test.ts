@@ -42,6 +42,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.coursePage(await permit(), 1),
     await lms.catalogueCourse(COURSE),
     await lms.addedModes(COURSE),
+    await lms.defaultMode(COURSE),
     await lms.grades({ course: COURSE, usernames: ['alice'] }),
     await lms.grade(person),
     await lms.certificate(person),
@@ -76,6 +77,7 @@ const ROUTES = [
   'GET /api/courses/v1/courses/', // a page of the catalogue
   `GET /api/courses/v1/courses/${encodeURIComponent(COURSE)}`, // a course of the catalogue
   `GET /api/course_modes/v1/courses/${encodeURIComponent(COURSE)}/`,
+  `GET /api/enrollment/v1/course/${encodeURIComponent(COURSE)}`, // for the default mode
   'GET /api/grades/v1/section_grades_breakdown/',
   `GET /api/grades/v1/courses/${encodeURIComponent(COURSE)}/`,
   `GET /api/certificates/v0/certificates/alice/courses/${encodeURIComponent(COURSE)}/`,

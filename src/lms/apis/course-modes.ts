@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { hasShape, lmsTime, readOk } from '../client/answer.ts'
+import { hasShape, judgeOk, lmsTime, readOk } from '../client/answer.ts'
 import { succeeded } from '../client/failure.ts'
 import { getRequest, type LmsCall } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
@@ -21,12 +21,6 @@ export const courseMode = z.object({
   until: z.number().nullable(),
 })
 export type CourseMode = Readonly<z.infer<typeof courseMode>>
-
-/**
- * The default mode of the LMS, which a course has to which nobody has added a mode (recorded: enrollment-v1.json, 'course
- * enrolment details (modes)'). COURSE_MODE_DEFAULTS can name another one, which no API tells.
- */
-export const DEFAULT_MODE: CourseMode = { slug: 'audit', name: 'Audit', price: 0, currency: 'usd', until: null }
 
 const modes = z.array(
   z
@@ -72,4 +66,30 @@ const missing = z.object({ message: z.string().startsWith('No course found') })
 export const modesOnSaleCall = (of: { course: string }): LmsCall<readonly string[] | null> => ({
   ...getRequest(ON_SALE_ENDPOINT, { at: { course: courseInPath(of.course) } }),
   judge: (answer) => (hasShape(answer, 400, missing) ? succeeded(null) : readOk(answer, details)),
+})
+
+const onlyMode = z.object({
+  course_modes: z.tuple([
+    z
+      .object({
+        slug: z.string(),
+        name: z.string(),
+        min_price: z.number(),
+        currency: z.string(),
+        expiration_datetime: z.null(),
+      })
+      .transform(
+        ({ slug, name, min_price: price, currency }): CourseMode => ({ slug, name, price, currency, until: null }),
+      ),
+  ]),
+})
+
+/**
+ * Requests the default mode of the LMS, by a course to which nobody has added a mode (recorded: enrollment-v1.json, 'course
+ * enrolment details (modes)'). It is `audit`, unless COURSE_MODE_DEFAULTS names another one. The LMS answers each network
+ * address 40 times a minute.
+ */
+export const defaultModeCall = (of: { course: string }): LmsCall<CourseMode> => ({
+  ...getRequest(ON_SALE_ENDPOINT, { at: { course: courseInPath(of.course) } }),
+  judge: (answer) => judgeOk(answer, onlyMode, ({ course_modes: [mode] }) => mode),
 })

@@ -1,4 +1,5 @@
 import type { CatalogueCourse, ListedCourse } from '../../lms/apis/course-catalogue.ts'
+import type { CourseMode } from '../../lms/apis/course-modes.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { COURSE_PAGE, type Lms } from '../../lms/lms.ts'
@@ -10,7 +11,7 @@ import type { CourseOfLms } from './sellable.ts'
 const PAGES_MAX = 100
 
 export interface Reading {
-  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes'>
+  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes' | 'defaultMode'>
   /** Waits until a call gets in nobody's way; before each call that the LMS doesn't throttle. Rejects to end the reading. */
   readonly turn: () => Promise<void>
   /** The same for a call that it throttles. */
@@ -27,8 +28,9 @@ export interface Read {
 }
 
 /**
- * Asks the LMS for all of its courses: a call for each 100, and one for each course that was sold, for its modes or
- * whether it exists. The result is all of it or a failure: an LMS that is away, or answers with a part, gives no catalogue.
+ * Asks the LMS for all of its courses: a call for each 100, one for each course that was sold, for its modes or whether it
+ * exists, and one for the default mode. The result is all of it or a failure: an LMS that is away, or answers with a part,
+ * gives no catalogue.
  * @throws what `turn` and `acquire` reject with
  */
 export async function readLms(reading: Reading): Promise<Judged<Read>> {
@@ -40,10 +42,11 @@ export async function readLms(reading: Reading): Promise<Judged<Read>> {
     return wrong('The LMS lists no courses: check that the user of LERNITO_LMS_CLIENT_ID is still staff')
   }
   const missing: Read['missing'][number][] = []
+  const defaultMode = defaultModeOf(reading)
   for (const key of reading.sold) {
     const identity = courseIdentity(key)
     const course = courses.get(identity)
-    const found = await (course === undefined ? lookUp(reading, key) : readModes(reading, course))
+    const found = await (course === undefined ? lookUp(reading, key) : readModes({ ...reading, defaultMode }, course))
     if (!found.ok) return found
     const { value } = found
     if (value === 'unknown') continue
@@ -79,15 +82,31 @@ async function readList({ lms, acquire }: Reading): Promise<Judged<readonly Cata
   return isWhole ? succeeded(courses) : wrong('The LMS lists fewer or other courses than it counts')
 }
 
+type DefaultMode = (course: string) => Promise<Judged<CourseMode>>
+
+/** Asks once for the default mode, by the first course to which nobody has added a mode. */
+function defaultModeOf({ lms, turn }: Reading): DefaultMode {
+  let asked: ReturnType<DefaultMode> | null = null
+  return (course) => {
+    asked ??= turn().then(() => lms.defaultMode(course))
+    return asked
+  }
+}
+
 /**
- * A course with its modes. If only this call failed, what was known of them stays. A failure that isn't about this course is
- * one of the whole reading.
+ * A course with its modes. If only this call failed, or that for the default mode, what was known of them stays. A failure
+ * that isn't about this course is one of the whole reading.
  */
-async function readModes({ lms, turn, before }: Reading, course: CourseOfLms): Promise<Judged<CourseOfLms>> {
+async function readModes(
+  { lms, turn, before, defaultMode }: Reading & { defaultMode: DefaultMode },
+  course: CourseOfLms,
+): Promise<Judged<CourseOfLms>> {
   await turn()
-  const read = await lms.addedModes(course.key)
-  if (read.ok) return succeeded({ ...course, modes: read.value })
-  return isLocal(read.failure) ? succeeded({ ...course, modes: before.find(course.key)?.modes ?? null }) : read
+  const added = await lms.addedModes(course.key)
+  if (!added.ok && !isLocal(added.failure)) return added
+  if (added.ok && added.value.length > 0) return succeeded({ ...course, modes: added.value })
+  const mode = added.ok ? await defaultMode(course.key) : added
+  return succeeded({ ...course, modes: mode.ok ? [mode.value] : (before.find(course.key)?.modes ?? null) })
 }
 
 /**

@@ -21,7 +21,7 @@ const LIST_REST_MS = 2_000
 interface Refreshing extends Background, Pick<AppContext, 'context'> {
   readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
   /** The client that no circuit breaker watches: a failure of these calls must not stop sales. */
-  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes'>
+  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes' | 'defaultMode'>
   readonly budget: Pick<Budget, 'tryAcquire'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean

@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { type CatalogueCourse, catalogueCourse } from '../../lms/apis/course-catalogue.ts'
-import { type CourseMode, courseMode, DEFAULT_MODE, FREE_MODES } from '../../lms/apis/course-modes.ts'
+import { type CourseMode, courseMode, FREE_MODES } from '../../lms/apis/course-modes.ts'
 
 /** A course as the LMS tells of it. */
 export const courseOfLms = catalogueCourse.extend({
-  /** The modes that were added to it; null if the LMS wasn't asked: it is asked for courses that were sold. */
+  /**
+   * The modes that were added to it, or else the default mode of the LMS; null if the LMS wasn't asked: it is asked for
+   * courses that were sold.
+   */
   modes: z.array(courseMode).readonly().nullable(),
 })
 export type CourseOfLms = Readonly<z.infer<typeof courseOfLms>>
@@ -62,6 +65,6 @@ export function obstacleOf(course: CourseOfLms, { modeOf, isRefused, at }: Selli
 const hasMode = (modes: readonly CourseMode[], wanted: string | null): boolean =>
   modes.some(({ slug }) => (wanted === null ? FREE_MODES.includes(slug) : slug === wanted))
 
-/** The modes that a course offers at `at`. One to which nobody has added a mode has the default mode of the LMS. */
+/** The modes that a course offers at `at`. */
 export const modesAt = (modes: readonly CourseMode[], at: number): readonly CourseMode[] =>
-  modes.length === 0 ? [DEFAULT_MODE] : modes.filter(({ until }) => until === null || until > at)
+  modes.filter(({ until }) => until === null || until > at)

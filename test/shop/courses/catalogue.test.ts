@@ -8,12 +8,13 @@ const TYPO = 'course-v1:Lernito+PY1O1+2026'
 const LIST = '/api/courses/v1/courses/'
 const ONE = '/api/courses/v1/courses/{id}'
 const MODES = '/api/course_modes/v1/courses/{course_id}/'
+const DETAILS = '/api/enrollment/v1/course/{course_id}'
 
 const enrolled = { [DEMO]: 'enrolled' } as const
 
 /** How often each of the catalogue's endpoints was called. */
 async function callsOf({ calls }: Bench): Promise<Record<string, number>> {
-  const counts: Record<string, number> = { [LIST]: 0, [ONE]: 0, [MODES]: 0 }
+  const counts: Record<string, number> = { [LIST]: 0, [ONE]: 0, [MODES]: 0, [DETAILS]: 0 }
   for (const { path, count } of await calls()) if (path in counts) counts[path] = (counts[path] ?? 0) + count
   return counts
 }
@@ -24,7 +25,7 @@ async function seen({ read }: Pick<Bench, 'read'>) {
   return { courses, missing, version, checkedAt, failure }
 }
 
-test('2,000 courses are read with 20 calls of the list, and one more for each course that was sold', async (t) => {
+test('2,000 courses are read with 20 calls of the list, one more for each course that was sold, and one for the default mode', async (t) => {
   const courses = manyCourses(2000)
   const bench = await setUp(t, { world: worldOf(courses), throttle: 120 })
   const sold = courses.slice(0, 7).map(({ id }) => id)
@@ -33,7 +34,7 @@ test('2,000 courses are read with 20 calls of the list, and one more for each co
   }
   const found = await bench.refresh()
   assert.equal(found.ok, true)
-  assert.deepEqual(await callsOf(bench), { [LIST]: 20, [MODES]: 7, [ONE]: 1 })
+  assert.deepEqual(await callsOf(bench), { [LIST]: 20, [MODES]: 7, [ONE]: 1, [DETAILS]: 1 })
   const catalogue = await bench.read()
   assert.equal(catalogue.courses.length, 2000)
   assert.deepEqual(catalogue.missing, [{ key: TYPO, name: null, modes: null, reason: 'missing', was: null }])
@@ -101,7 +102,7 @@ test('a reading that ends at any call leaves the old catalogue as it was, and on
   const old = await seen(bench)
   await bench.reset(worldOf(manyCourses(249)))
   const end = new Error('the process ends here')
-  const calls = 3 + sold.length
+  const calls = 3 + sold.length + 1 // the default mode
   for (let last = 0; last < calls; last++) {
     let made = 0
     const orEnd = async (): Promise<void> => {
@@ -172,6 +173,27 @@ test('a course whose modes the LMS fails to tell has unknown ones, and does not 
   assert.deepEqual(
     catalogue.find(PRO)?.modes?.map(({ slug }) => slug),
     ['professional'],
+  )
+})
+
+test('a course to which nobody has added a mode has the default mode of this LMS', async (t) => {
+  const bench = await setUp(t, { world: { ...worldOf(manyCourses(2)), default_mode: 'honor' } })
+  const [first = '', second = ''] = manyCourses(2).map(({ id }) => id)
+  await bench.sellOne({ email: 'a@x.example', courses: { [first]: 'enrolled', [second]: 'enrolled' } })
+  await bench.refresh({}, () => 'honor')
+  const honor = [{ slug: 'honor', name: 'Honor', price: 0, currency: 'usd', until: null }]
+  const known = async () =>
+    (await bench.read()).courses.map(({ modes, reason }) => ({ modes, reason: reason ?? 'sellable' }))
+  assert.deepEqual(
+    await known(),
+    [first, second].map(() => ({ modes: honor, reason: 'sellable' })),
+  )
+  await bench.faults([{ path: DETAILS, status: 429 }])
+  assert.equal((await bench.refresh({}, () => 'honor')).ok, true)
+  assert.deepEqual(
+    await known(),
+    [first, second].map(() => ({ modes: honor, reason: 'sellable' })),
+    'it stays',
   )
 })
 
