@@ -51,12 +51,13 @@ type OutcomesRound = Round & OutcomesOptions
 
 async function askAll(round: OutcomesRound, due: { from: number; to: number }): Promise<void> {
   const { looked } = round
-  const waiting = new Map<string, Learner[]>()
+  const waiting = new Map<string, Waiting>()
   for await (const { sales, isWeekly } of learners(round, due)) {
     looked(sales.length)
     for (const learner of sales.flatMap(learnersOf)) {
       const { course, known } = learner
-      if (known === null) waiting.set(course, [...(waiting.get(course) ?? []), learner])
+      const inCourse = waiting.get(course) ?? { people: [], atOnce: GRADES }
+      if (known === null) waiting.set(course, { ...inCourse, people: [...inCourse.people, learner] })
       else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
     }
     await askForGrades(round, waiting, GRADES)
@@ -64,14 +65,17 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
   await askForGrades(round, waiting, 1)
 }
 
-/**
- * Makes a call when it may be made; null if it fails.
- * @param course that of a call about many people
- */
-async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>, course?: string): Promise<T | null> {
+/** Those of a course who have not passed, and how many of them are asked about in a call. */
+interface Waiting {
+  readonly people: Learner[]
+  atOnce: number
+}
+
+/** Makes a call about one person when it may be made; null if it fails. */
+async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
   await asking.beforeCall()
   const judged = await call()
-  note(judged, course)
+  note(judged)
   return judged.ok ? judged.value : null
 }
 
@@ -89,22 +93,25 @@ const isAwaited = ({ passedAt, certificate }: Achievement, at: number): boolean 
   certificate === undefined && at - passedAt < WEEK_MS
 
 /**
- * Asks for the grades of the courses in which at least `least` people wait, in calls that are full if there are more. In a
- * course whose calls keep failing, the others wait for the next day, because each of these calls can take the LMS 30 seconds.
+ * Asks for the grades of the courses in which at least `least` people wait, in calls that are full if there are more. Where
+ * the LMS doesn't answer, because it computes each section of a large course for each person, the next calls of the course
+ * have half the people. If they keep failing, all who are left wait for the next day.
  */
-async function askForGrades(
-  round: OutcomesRound,
-  waiting: ReadonlyMap<string, Learner[]>,
-  least: number,
-): Promise<void> {
-  for (const [course, all] of waiting) {
-    while (all.length >= least) {
+async function askForGrades(round: OutcomesRound, waiting: ReadonlyMap<string, Waiting>, least: number): Promise<void> {
+  for (const [course, inCourse] of waiting) {
+    const { people } = inCourse
+    while (people.length >= least) {
       if (round.isFailing(course)) {
-        all.length = 0
+        people.length = 0
         break
       }
-      const some = all.splice(0, GRADES)
+      const some = people.splice(0, inCourse.atOnce)
       const grades = await gradesIn(round, course, [...new Set(some.map(({ account }) => account.username))])
+      if (grades === null) {
+        people.unshift(...some)
+        inCourse.atOnce = Math.ceil(inCourse.atOnce / 2)
+        continue
+      }
       const passed = some.flatMap((learner) => {
         const grade = grades.get(learner.account.username)
         if (!grade?.passed) return []
@@ -117,17 +124,21 @@ async function askForGrades(
   }
 }
 
-/** Without those whose grade the LMS does not tell. */
+/** Without those whose grade the LMS does not tell; null if it gives no answer about so many at once. */
 async function gradesIn(
   round: Round,
   course: string,
   usernames: readonly string[],
-): Promise<ReadonlyMap<string, Grade>> {
-  const { lms } = round.asking
+): Promise<ReadonlyMap<string, Grade> | null> {
+  const { asking, note } = round
+  const { lms } = asking
   const grades = new Map<string, Grade>()
   for (const group of groupsForGrades({ course, usernames: usernames.filter(listCanNameUser) })) {
-    const found = await asked(round, () => lms.grades({ course, usernames: group }), course)
-    for (const [username, grade] of found ?? []) grades.set(username, grade)
+    await asking.beforeCall()
+    const found = await lms.grades({ course, usernames: group })
+    note(found, course)
+    if (!found.ok && found.failure.kind === 'unreachable') return null
+    for (const [username, grade] of found.ok ? found.value : []) grades.set(username, grade)
   }
   for (const username of usernames.filter((name) => !listCanNameUser(name))) {
     const grade = await asked(round, () => lms.grade({ course, username }))

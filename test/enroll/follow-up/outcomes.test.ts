@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultWorld } from '../../../sandbox/default-world.ts'
 import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
+import { failed } from '../../../src/lms/client/failure.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { show } from '../../../src/operators/find/listing.ts'
 import { sendAgain } from '../../../src/queue/outbox/send-again.ts'
@@ -510,6 +511,24 @@ test('a course for which the LMS answers no call ends no round, however many lea
     [id],
   )
   assert.deepEqual(await callsTo(bench, GRADES), [4], 'after three calls, the others wait for the next day')
+})
+
+test('a course whose grades take the LMS too long is asked about in smaller calls', async (t) => {
+  const bench = await begun(t)
+  const emails = Array.from({ length: 60 }, (_, n) => `buyer${n}@x.example`)
+  for (const email of emails) {
+    await bench.sellTo(email)
+    await bench.achieve(email, { passed: true })
+  }
+  const sizes: number[] = []
+  const grades: FollowUp['lms']['grades'] = async (of) => {
+    sizes.push(of.usernames.length)
+    if (of.usernames.length <= 15) return bench.lms.grades(of)
+    return failed({ kind: 'unreachable', endpoint: GRADES, status: 504, message: 'The LMS is not available (504)' })
+  }
+  const { complete } = await bench.aDayLater({ lms: { ...bench.lms, grades } })
+  assert.deepEqual(sizes, [50, 25, 13, 13, 13, 13, 8])
+  assert.deepEqual([complete, (await bench.told()).length], [true, 60])
 })
 
 test('an LMS that answers nothing at all ends the round, and the next one begins with the same courses', async (t) => {
