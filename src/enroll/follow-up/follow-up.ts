@@ -129,7 +129,7 @@ export interface Round extends RoundOptions {
   readonly looked: (deliveries: number) => void
   /**
    * Counts a call, and whether it failed.
-   * @param course the course of a call about many people
+   * @param course the course of a call that may have failed for it
    * @throws ROUND_OVER where going on is no use
    */
   readonly note: (

@@ -71,11 +71,14 @@ interface Waiting {
   atOnce: number
 }
 
-/** Makes a call about one person when it may be made; null if it fails. */
-async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>): Promise<T | null> {
+/**
+ * Makes a call about one person when it may be made; null if it fails.
+ * @param course the course that it is about: the cause may be in there, unless no answer comes
+ */
+async function asked<T>({ asking, note }: Round, call: () => Promise<Judged<T>>, course?: string): Promise<T | null> {
   await asking.beforeCall()
   const judged = await call()
-  note(judged)
+  note(judged, judged.ok || judged.failure.kind === 'unreachable' ? undefined : course)
   return judged.ok ? judged.value : null
 }
 
@@ -141,7 +144,7 @@ async function gradesIn(
     for (const [username, grade] of found.ok ? found.value : []) grades.set(username, grade)
   }
   for (const username of usernames.filter((name) => !listCanNameUser(name))) {
-    const grade = await asked(round, () => lms.grade({ course, username }))
+    const grade = await asked(round, () => lms.grade({ course, username }), course)
     if (grade !== null) grades.set(username, grade)
   }
   return grades
@@ -151,7 +154,7 @@ async function askForCertificate(round: OutcomesRound, learner: Learner): Promis
   const { course, account, known } = learner
   if (!certificateCanNameUser(account.username)) return
   const { username } = account
-  const found = await asked(round, () => round.asking.lms.certificate({ course, username }))
+  const found = await asked(round, () => round.asking.lms.certificate({ course, username }), course)
   const fact = found === null ? null : factOf(found, round.lmsUrl)
   if (fact === null || newsOf({ known, fact, at: round.context.now() }) === null) return
   if (found?.status === 'issued' && !(await isShown(round, learner))) return

@@ -513,6 +513,26 @@ test('a course for which the LMS answers no call ends no round, however many lea
   assert.deepEqual(await callsTo(bench, GRADES), [4], 'after three calls, the others wait for the next day')
 })
 
+for (const [what, path] of [
+  ['grades of people who are asked about alone', GRADE],
+  ['certificates', CERTIFICATES],
+] as const) {
+  test(`a course for which the LMS fails to tell the ${what} ends no round`, async (t) => {
+    const bench = await begun(t)
+    for (let n = 0; n < 4; n++) {
+      const email = `buyer${n}@x.example`
+      await bench.sellTo(email, { courses: [PYTHON], username: `buyer.${n}` })
+      await bench.achieve(email, { passed: true }, PYTHON)
+    }
+    const id = await bench.sellTo(BOB)
+    await bench.achieve(BOB, { passed: true, certificate: 'downloadable' })
+    await bench.faults([{ path, naming: PYTHON, status: 500 }])
+    const { complete, failure } = await bench.aDayLater()
+    assert.deepEqual([complete, failure?.kind], [true, 'server_error'])
+    assert.deepEqual(await history(bench, id), [`passed: ${DEMO}`, `certificate_issued: ${DEMO}`])
+  })
+}
+
 test('a course whose grades take the LMS too long is asked about in smaller calls', async (t) => {
   const bench = await begun(t)
   const emails = Array.from({ length: 60 }, (_, n) => `buyer${n}@x.example`)
