@@ -45,6 +45,10 @@ export const sandbox = command({
   },
   run: async ({ values }) => {
     const { throttle } = values
+    const eventsUrl = values.events ?? null
+    if (eventsUrl !== null && !/^https?:\/\//i.test(eventsUrl)) {
+      throw usageError('--events must be a URL, such as http://127.0.0.1:8792/ for "events listen".')
+    }
     const servicePort = portIn('service-port', values['service-port'])
     const batches = values.demo ? 'off' : 'on'
     const past = values.demo ? planPast({ seed: DEMO_SEED, now: Date.now() }) : null
@@ -74,7 +78,6 @@ export const sandbox = command({
           ? mkdtempDisposableSync(join(tmpdir(), 'lernito-sandbox-'))
           : { path: values.data, [Symbol.dispose]: () => {} }
       const { path: data } = folder
-      const eventsUrl = values.events ?? null
       return await runSandboxService({ lmsUrl: lms.url, world, redirectUris, servicePort, data, eventsUrl, past })
     } finally {
       await lms.close()

@@ -140,6 +140,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     '--throttle': 'fast',
     '--bulk': 'yes',
     '--cost': 'high',
+    '--events': 'localhost:8792',
   }
   for (const [option, value] of Object.entries(wrong)) {
     test(`${option} ${value} gets one line that names the option, and exit code 2`, async () => {
