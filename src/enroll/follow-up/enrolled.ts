@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Db } from '../../database/schema.ts'
+import type { Db, DeliveryRow } from '../../database/schema.ts'
 import { along } from '../../queue/in-order.ts'
 import { coursesWith } from '../../sale/line.ts'
 import { DONE_STATES } from '../../sale/types.ts'
@@ -40,31 +40,35 @@ interface Span {
   readonly to: number
 }
 
+/** A delivery that is due, with the courses that were enrolled. `isWeekly`: see DueSales. */
+type DueBuyer = Sought & Pick<DueSales, 'isWeekly'>
+
 /**
  * The deliveries that became due, with the courses that were enrolled, in chunks: also those of which another course still
  * waits for an account. A sale of several courses is due with its first one.
  */
-export async function* enrolledBuyers(reading: Reading, { from, to }: Span): AsyncGenerator<Sought[]> {
-  for (const course of await soldCourses(reading, to - LEAST_AGE_MS)) {
-    const due = dueSales(course, { from, to })
-    if (due !== null) yield* salesOf(reading, { course, ...due })
-  }
+export async function* enrolledBuyers(reading: Reading, due: Span): AsyncGenerator<DueBuyer[]> {
+  yield* salesOf(reading, await dueCourses(reading, due, due.to - LEAST_AGE_MS))
 }
 
 /**
  * The deliveries whose buyers are to be asked about what they have achieved, with the courses that were enrolled, in
  * chunks: all of a course once a day, and once a week thoroughly. A sale of several courses is due with its first one.
  */
-export async function* learners(
-  reading: Reading,
-  { from, to }: Span,
-): AsyncGenerator<{ sales: readonly Sought[]; isWeekly: boolean }> {
-  for (const course of await soldCourses(reading, to)) {
-    const due = dueSales(course, { from, to })
-    if (due === null) continue
-    const { isWeekly } = due
-    for await (const sales of salesOf(reading, { course, after: 0, upTo: to })) yield { sales, isWeekly }
-  }
+export async function* learners(reading: Reading, due: Span): AsyncGenerator<DueBuyer[]> {
+  const courses = await dueCourses(reading, due, due.to)
+  yield* salesOf(reading, new Map([...courses].map(([course, one]) => [course, { ...one, after: 0, upTo: due.to }])))
+}
+
+/** The courses that became due, of those that were sold until `upTo`. */
+async function dueCourses(reading: Reading, span: Span, upTo: number): Promise<ReadonlyMap<string, DueSales>> {
+  const courses = await soldCourses(reading, upTo)
+  return new Map(
+    [...courses].flatMap((course) => {
+      const due = dueSales(course, span)
+      return due === null ? [] : [[course, due] as const]
+    }),
+  )
 }
 
 /** The deliveries with such courses, along the index by time. As a plain column, the state would lead to the one by state. */
@@ -75,9 +79,7 @@ const enrolled = (db: Db) =>
 async function soldCourses({ context, guard }: Reading, upTo: number): Promise<ReadonlySet<string>> {
   const { db } = context.database
   const courses = new Set<string>()
-  const query = along(db, 'deliveries_received').select('received_at').orderBy('received_at').limit(1)
-  const oldest = await guard(() => query.executeTakeFirst())
-  for (let at = oldest?.received_at ?? upTo + 1; at <= upTo; at += WEEK_MS) {
+  for (let at = await oldestSale({ context, guard }, upTo + 1); at <= upTo; at += WEEK_MS) {
     const week = enrolled(db)
       .select('course')
       .distinct()
@@ -89,29 +91,56 @@ async function soldCourses({ context, guard }: Reading, upTo: number): Promise<R
   return courses
 }
 
-/** These deliveries of a course with the courses that were enrolled, the oldest first, in chunks. */
-async function* salesOf(
+/** When the oldest delivery was received, ms since 1970; `none` if there is none. */
+async function oldestSale({ context, guard }: Reading, none: number): Promise<number> {
+  const query = along(context.database.db, 'deliveries_received').select('received_at').orderBy('received_at').limit(1)
+  return (await guard(() => query.executeTakeFirst()))?.received_at ?? none
+}
+
+/**
+ * These deliveries of courses with the courses that were enrolled, the oldest first, in chunks. It goes through the days and
+ * not through the courses: for each course, a statement would read the sales of all others.
+ */
+async function* salesOf(reading: Reading, due: ReadonlyMap<string, DueSales>): AsyncGenerator<DueBuyer[]> {
+  const spans = [...due.values()]
+  const upTo = Math.max(...spans.map((one) => one.upTo))
+  const from = Math.max(Math.min(...spans.map((one) => one.after)), await oldestSale(reading, upTo + 1))
+  for (let at = from; at <= upTo; at += DAY_MS) {
+    const courses = [...due].filter(([, one]) => one.after < at + DAY_MS && one.upTo >= at).map(([course]) => course)
+    if (courses.length > 0) yield* salesOfDay(reading, { due, courses, from: at, to: at + DAY_MS })
+  }
+}
+
+/** The same of those that were received from `from` to `to` (exclusive), ms since 1970. */
+async function* salesOfDay(
   reading: Reading,
-  { course, after, upTo }: Omit<DueSales, 'isWeekly'> & { course: string },
-): AsyncGenerator<Sought[]> {
-  const first = { received_at: after, id: '\u{10ffff}' }
+  { due, courses, from, to }: Span & { due: ReadonlyMap<string, DueSales>; courses: readonly string[] },
+): AsyncGenerator<DueBuyer[]> {
+  const first = { received_at: from, id: '' }
   const read = ({ received_at: at, id }: typeof first) =>
     enrolled(reading.context.database.db)
-      .select(['id', 'received_at'])
-      .where('course', '=', course)
+      .select(['id', 'received_at', 'course'])
+      .where('course', 'in', courses)
       .where('received_at', '>=', at)
-      .where('received_at', '<=', upTo)
+      .where('received_at', '<', to)
       .where((eb) => eb.or([eb('received_at', '>', at), eb('id', '>', id)]))
       .orderBy('received_at')
       .orderBy('id')
       .limit(CHUNK)
       .execute()
-  for await (const found of inChunks(reading, (last: typeof first | null) => read(last ?? first))) {
-    yield found
-      .map((reported) => ({ reported, courses: coursesWith('enrolled', reported.lines) }))
-      .filter(({ reported, courses: [watched] }) => watched !== undefined && isWatched(reported, watched))
+  for await (const found of inChunks(reading, (last: Place | null) => read(last ?? first))) {
+    yield found.flatMap(({ place: { course, received_at: at }, reported }) => {
+      const { after, upTo, isWeekly } = due.get(course ?? '') ?? NEVER
+      const watched = coursesWith('enrolled', reported.lines)
+      const isIn = after < at && at <= upTo && watched[0] !== undefined && isWatched(reported, watched[0])
+      return isIn ? [{ reported, courses: watched, isWeekly }] : []
+    })
   }
 }
+
+/** A delivery in the order of salesOf. */
+type Place = Pick<DeliveryRow, 'id' | 'received_at' | 'course'>
+const NEVER: DueSales = { after: Number.POSITIVE_INFINITY, upTo: 0, isWeekly: false }
 
 /**
  * Makes a round of what became due since the last one of this name that came to its end. If this one doesn't, the next

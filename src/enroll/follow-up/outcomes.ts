@@ -52,13 +52,15 @@ type OutcomesRound = Round & OutcomesOptions
 async function askAll(round: OutcomesRound, due: { from: number; to: number }): Promise<void> {
   const { looked } = round
   const waiting = new Map<string, Waiting>()
-  for await (const { sales, isWeekly } of learners(round, due)) {
+  for await (const sales of learners(round, due)) {
     looked(sales.length)
-    for (const learner of sales.flatMap(learnersOf)) {
-      const { course, known } = learner
-      const inCourse = waiting.get(course) ?? { people: [], atOnce: GRADES }
-      if (known === null) waiting.set(course, { ...inCourse, people: [...inCourse.people, learner] })
-      else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
+    for (const { isWeekly, ...sale } of sales) {
+      for (const learner of learnersOf(sale)) {
+        const { course, known } = learner
+        const inCourse = waiting.get(course) ?? { people: [], atOnce: GRADES }
+        if (known === null) waiting.set(course, { ...inCourse, people: [...inCourse.people, learner] })
+        else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
+      }
     }
     await askForGrades(round, waiting, GRADES)
   }

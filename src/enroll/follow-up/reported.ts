@@ -71,20 +71,24 @@ export interface Reading extends Pick<Background, 'guard'> {
 }
 
 /**
- * Deliveries in chunks of at most CHUNK, in the order in which `read` gives them, with a turn of the event loop before each.
+ * Deliveries with their places in chunks of at most CHUNK, in the order in which `read` gives them, with a turn of the event
+ * loop before each.
  * @param read a page of CHUNK that comes after this one; null: the first
  */
 export async function* inChunks<Place extends { readonly id: string }>(
   { context, guard }: Reading,
   read: (after: Place | null) => Promise<readonly Place[]>,
-): AsyncGenerator<Reported[]> {
+): AsyncGenerator<{ readonly place: Place; readonly reported: Reported }[]> {
   let after: Place | null = null
   for (let isLast = false; !isLast; await turn()) {
     const place: Place | null = after
     const page: readonly Place[] = await guard(() => read(place))
     const ids = page.map(({ id }) => id)
     const found = new Map((await guard(() => readReported(context.database.db, ids))).map((one) => [one.id, one]))
-    yield ids.flatMap((id) => found.get(id) ?? [])
+    yield page.flatMap((one) => {
+      const reported = found.get(one.id)
+      return reported === undefined ? [] : [{ place: one, reported }]
+    })
     after = page.at(-1) ?? after
     isLast = page.length < CHUNK
   }
@@ -101,5 +105,7 @@ export async function* reportedInState(
   const { db } = reading.context.database
   const range = { states: [state], ...(since === null ? {} : { from: since }) }
   const read = (after: Position | null): Promise<Listed[]> => readInOrder({ db, range, after, limit: CHUNK })
-  for await (const chunk of inChunks(reading, read)) yield chunk.filter((one) => one.state === state)
+  for await (const chunk of inChunks(reading, read)) {
+    yield chunk.map(({ reported }) => reported).filter((one) => one.state === state)
+  }
 }

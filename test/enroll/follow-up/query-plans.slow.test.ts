@@ -54,3 +54,23 @@ test('a round of those who are enrolled finds the courses and their sales along 
   assert.equal(walks.length >= 3, true)
   for (const { sql: text, plan } of walks) assert.match(plan.join('\n'), /deliveries_received/, text)
 })
+
+test('a round reads the sales of a time once, however many courses they are of', async (t) => {
+  const readsFor = async (courses: number): Promise<number> => {
+    const bench = await setUp(t)
+    await bench.lookAgain()
+    await bench.sell(
+      Array.from({ length: courses }, (_, n) => ({
+        email: `b${n}@x.example`,
+        courses: { [`course-v1:Lernito+C${n}+2026`]: 'enrolled' as const },
+      })),
+    )
+    bench.later(7 * DAY_MS)
+    const plans = await plansOf(bench.database, async (db) => {
+      const { deliveries } = await bench.lookAgain({}, { ...bench.context, database: { ...bench.database, db } })
+      assert.equal(deliveries, courses)
+    })
+    return plans.filter(({ sql: text }) => /received_at. [<>]=?/.test(text) && /.course. (=|in)/.test(text)).length
+  }
+  assert.equal(await readsFor(10), await readsFor(1))
+})
