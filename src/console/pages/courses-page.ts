@@ -60,11 +60,12 @@ async function readView(
 ) {
   const now = parts.now()
   const { period, from: since, to } = boundsOf(asked, { now, zone: of.zone })
-  const [sold, catalogue, isRefused, isMissing] = await Promise.all([
-    operations.salesByCourse({ from: since, to }),
-    readCatalogue(),
+  // Last what the page does not wait for: on SQLite, one thread makes the reports in turn.
+  const [isRefused, isMissing, catalogue, sold] = await Promise.all([
     refusedCourses(),
     missingCourses(),
+    readCatalogue(),
+    operations.salesByCourse({ from: since, to }),
   ])
   const selling = { modeOf, isRefused, at: now }
   const paused = new Map(breakers.paused().map(({ course, since: at }) => [course, at]))

@@ -88,7 +88,10 @@ function reports(parts: Parts) {
     backlog: read(countBacklog),
     /** `after`: the `next` of the previous page. */
     incidents: count((db, after: string | null) => listIncidents(db, { now: now(), after })),
-    waitedSales: count(waitedSales),
+    /** Without `to`, until now: without an end, SQLite would read all sales. */
+    waitedSales: count((db, { from, to = now() }: { from: number; to?: number | undefined }) =>
+      waitedSales(db, { from, to }),
+    ),
     incidentsBetween: read(incidentsBetween),
     countByState: createCounting({ count: count(countByState), now }),
     sales: createCounting({ count: count(salesBySpan), now }),

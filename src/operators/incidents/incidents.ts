@@ -213,7 +213,7 @@ export async function incidentsBetween(db: Db, { from, to }: { from: number; to:
  * Counts the sales that waited between two times (ms since 1970), by what they are now: see waited in filter.ts. Tells when
  * the last of them was enrolled or pre-enrolled; null if none was.
  */
-export async function waitedSales(db: Db, span: { from: number; to?: number | undefined }) {
+export async function waitedSales(db: Db, span: { from: number; to: number }) {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn }) => ['state', fn.countAll<number>().as('count'), fn.max('enrolled_at').as('last')])

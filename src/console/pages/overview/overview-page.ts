@@ -50,19 +50,20 @@ async function readView(parts: PageParts, request: FastifyRequest, asked: Period
   const { operations, readSenders, shopEvents } = parts
   const now = parts.now()
   const { bounds, from, to, ...span } = boundsOf(asked, { now, zone })
-  const [overview, backlog, causes, sales, byCourse, bands, senders, events] = await Promise.all([
-    operations.overview(),
-    operations.backlog(),
+  const bands = await operations.incidentsBetween({ from, to: Math.min(now, to) })
+  const band = bands.at(-1)
+  // The page waits for the first ones. On SQLite, one thread makes the reports in turn, so its long counts come last.
+  const [causes, waited, sales, byCourse, overview, backlog, senders, events] = await Promise.all([
     operations.causes(),
+    band === undefined ? null : operations.waitedSales({ from: band.from, to: band.to ?? undefined }),
     operations.sales(bounds),
     operations.salesByCourse({ from, to }),
-    operations.incidentsBetween({ from, to: Math.min(now, to) }),
+    operations.overview(),
+    operations.backlog(),
     readSenders(),
     shopEvents?.health() ?? null,
   ])
-  const band = bands.at(-1)
-  const last =
-    band === undefined ? null : { ...band, ...(await operations.waitedSales({ from: band.from, to: band.to ?? now })) }
+  const last = band === undefined || waited === null ? null : { ...band, ...waited }
   return {
     site,
     zone,
