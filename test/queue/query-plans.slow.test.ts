@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { readOutbox } from '../../src/operators/reports/outbox.ts'
+import { claimEvents } from '../../src/queue/outbox/claim.ts'
+import { openEndpoint } from '../../src/queue/outbox/endpoint.ts'
 import { purgeAuditStep, purgeStep } from '../../src/queue/retention.ts'
 import { createStore } from '../../src/queue/store.ts'
 import { plansOf } from '../database/dialects.ts'
@@ -94,6 +97,53 @@ test('with thousands of deliveries', async (t) => {
       }
     }
   })
+
+  await t.test(
+    'the next event for the shop and the oldest ones are found in their order, however many wait',
+    async () => {
+      const { db } = bench
+      const about = {
+        type: 'delivery.enrolled',
+        body: '{}',
+        created_at: START,
+        attempts: 0,
+        failed_at: null,
+        error: null,
+      }
+      const rows = Array.from({ length: ROWS }, (_, n) => {
+        const id = `event-${String(n).padStart(8, '0')}`
+        return { ...about, id, about: `delivery-${n}`, seq: n, due_at: START + n }
+      })
+      for (let from = 0; from < ROWS; from += 200) {
+        await db
+          .insertInto('outbox')
+          .values(rows.slice(from, from + 200))
+          .execute()
+      }
+      await sql.raw(onSqlite() ? 'analyze' : 'analyze table outbox').execute(db)
+      await openEndpoint(db, 'https://shop.example.com/events')
+      const { replicas } = await joined({ database: bench.database, me: 'sender', now: () => START })
+      const plans = await plansOf(bench.database, async (planned) => {
+        const context = { ...bench.context, database: { ...bench.database, db: planned }, now: () => START + 5 }
+        const { holds } = replicas
+        assert.equal((await claimEvents({ context, holds, max: 8 })).length, 6)
+        await db.updateTable('endpoints').set({ state: 'down', probe_at: START }).execute()
+        assert.deepEqual(
+          (await claimEvents({ context, holds, max: 8 })).map(({ id }) => id),
+          [rows.at(-1)?.id],
+        )
+        assert.equal((await readOutbox(planned)).oldestAt, START)
+      })
+      const found = plans.filter(({ sql: text }) => /^select.*outbox/.test(text))
+      assert.ok(found.length >= 6, `${found.length} statements`)
+      for (const { sql: text, plan } of found) {
+        for (const line of plan) {
+          const dear = onSqlite() ? /SCAN (?!\(?subquery|some)|USE TEMP B-TREE/ : /^ALL (?!null)|filesort/
+          assert.doesNotMatch(line, dear, `${text}\n${plan.join('\n')}`)
+        }
+      }
+    },
+  )
 
   // The last one, because it deletes deliveries.
   await t.test('retention finds old rows by an index, however many rows are kept', async () => {

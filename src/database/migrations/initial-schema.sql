@@ -133,6 +133,8 @@ create table if not exists outbox (
   error mediumtext
 );
 create index outbox_due on outbox (failed_at, due_at, id);
+-- In the order in which they were stored: the newest one that waits is the probe of an endpoint that is down.
+create index outbox_waiting on outbox (failed_at, id);
 create index outbox_about on outbox (about, failed_at, id);
 create table if not exists endpoints (
   name varchar(16) not null primary key,
