@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/find/listing.ts'
+import type { Shown, Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
-import { courseNameHtml } from '../../layout/course-names.ts'
+import { type CourseName, courseInLineHtml, courseNameHtml } from '../../layout/course-names.ts'
 import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
@@ -80,21 +80,27 @@ async function orderHtml(
     return html`<li><input type="checkbox" id="course${index}" name="course" value="${course}"!${isChosen ? ' checked' : ''}!${invalidMark(sent?.get('problem') === 'noCourse')}> <label for="course${index}">!${courseNameHtml(course, request.courseName)}</label>
 <div>${said} !${live}</div></li>`
   })
-  const others = await operations.otherSales(
-    id,
-    courses.map(({ course }) => course),
-  )
+  const keys = courses.map(({ course }) => course)
+  const others = await operations.summaries(await operations.otherSales(id, keys))
   // What the operator saw when they opened the form, however often they sent it since.
   const seen = seenOf(sent) ?? lastEvent
-  return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others)}
+  return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, { keys, courseName: request.courseName })}
 <form method="post" action="~/deliveries/${id}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
 }
 
-function othersHtml(others: readonly string[]): string {
+/** The other sales that lose courses, too: by those of these courses that each gave, and when it came. */
+function othersHtml(
+  others: readonly Summary[],
+  { keys, courseName }: { keys: readonly string[]; courseName: CourseName },
+): string {
   if (others.length === 0) return ''
-  const items = others.map((id) => html`<li><a href="~/deliveries/${id}">${id}</a></li>`)
+  const items = others.map(({ id, lines, receivedAt }) => {
+    const shared = lines.filter(({ result, course }) => result !== null && hasCourse(keys, course))
+    const names = shared.map(({ course }) => courseInLineHtml(course, courseName)).join(', ')
+    return html`<li>!${names} · <a href="~/deliveries/${id}">${TEXTS.delivery.bought} !${timeHtml(receivedAt)}</a></li>`
+  })
   return html`<div class="note warning"><p>${words.others}</p><ul>!${items.join('')}</ul></div>`
 }
