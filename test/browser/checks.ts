@@ -123,6 +123,8 @@ export async function assertForms(page: Page, what: string): Promise<void> {
     await openAll(page)
   }
   const opens = page.locator('main > * [popovertarget]:visible').first()
+  const scripted = page.locator('[hidden]:visible')
+  assert.equal(await scripted.count(), 0, `${what}: what only a script makes work, ${await scripted.allTextContents()}`)
   const isOpen = (await page.locator('[popover]:popover-open').count()) > 0
   if (!isOpen && (await opens.count()) > 0) await opens.click()
   const unsendable = page.locator('form[method="post"]:not(:has(button:visible))')
