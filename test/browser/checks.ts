@@ -80,11 +80,34 @@ const OVERFLOWING = `[...document.querySelectorAll('main table, main pre, main f
   return one.offsetWidth > place.clientWidth + 1 && getComputedStyle(place).overflowX === 'visible' && place.clientWidth > 0
 }).map((one) => one.outerHTML.slice(0, 200))`
 
-/** Checks that nothing reaches over its neighbor, on a phone, a tablet and a desktop. */
+/** In the browser: the short words that a narrow place breaks, and the times that it cuts. */
+const BROKEN = `(() => {
+  const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT)
+  const broken = []
+  for (let text = texts.nextNode(); text !== null; text = texts.nextNode()) {
+    for (const { 0: word, index } of text.data.matchAll(/(?<!\\S)\\p{L}{2,10}(?!\\S)/gu)) {
+      const range = new Range()
+      range.setStart(text, index)
+      range.setEnd(text, index + word.length)
+      const lines = [...range.getClientRects()].filter(({ width }) => width > 0).map(({ top }) => top)
+      if (new Set(lines).size > 1) broken.push(word + ' in ' + text.data.trim())
+    }
+  }
+  const isCut = (one) => one.scrollWidth > one.clientWidth && getComputedStyle(one).textOverflow === 'ellipsis'
+  const cut = [...document.querySelectorAll('main td:has(> time)')].filter(isCut)
+  return [...broken, ...cut.map((one) => one.outerHTML)]
+})()`
+
+/** Checks that no short word is broken, and no time is cut. */
+export const assertWhole = async (page: Page, what: string): Promise<void> =>
+  assert.deepEqual(await page.evaluate(BROKEN), [], what)
+
+/** Checks that nothing reaches over its neighbor, and no word has to break, on a phone, a tablet and a desktop. */
 export async function assertFits(page: Page, what: string): Promise<void> {
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 900 })
     assert.deepEqual(await page.evaluate(OVERFLOWING), [], `${what} at ${width} px`)
+    await assertWhole(page, `${what} at ${width} px`)
   }
 }
 

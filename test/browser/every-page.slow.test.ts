@@ -6,7 +6,7 @@ import { createVisitor } from '../console/visitor.ts'
 import { startChat } from '../operators/notify/chat.ts'
 import { until } from '../service/process.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
-import { assertCalm, assertFits, assertForms, assertKeyboard, openAll, outlineOf } from './checks.ts'
+import { assertCalm, assertFits, assertForms, assertKeyboard, assertWhole, openAll, outlineOf } from './checks.ts'
 import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 import { LONG_ADDRESS, LONG_COURSE, sellEverything } from './sold.ts'
 
@@ -221,6 +221,7 @@ async function check({ name, path, steps }: Case): Promise<void> {
   await plain.goto(product.console + path)
   await steps?.(plain)
   assert.deepEqual(await outlineOf(plain), outline, `${name} without JavaScript`)
+  await assertWhole(plain, `${name} without JavaScript`)
   for (const { name: look, viewport, colorScheme } of LOOKS) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })

@@ -132,6 +132,22 @@ test('rows are low at 1280 px; at 390 px they are short cards, which cut no outc
   }
 })
 
+test('from a tablet to a desktop, a row has all of the buyer’s name and of what came of the sale', async () => {
+  const { page } = await openConsole(browser, product)
+  for (const width of [768, 900, 1024, 1200, 1201]) {
+    await page.setViewportSize({ width, height: 900 })
+    await open(page, '/deliveries')
+    const cut = await page
+      .locator('td > .outcome, .row-link span')
+      .evaluateAll((all) =>
+        all
+          .filter((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1)
+          .map(({ textContent }) => textContent),
+      )
+    assert.deepEqual(cut, [], `${width} px`)
+  }
+})
+
 for (const javaScriptEnabled of [true, false]) {
   const without = javaScriptEnabled ? '' : ', without JavaScript'
 
