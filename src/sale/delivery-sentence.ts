@@ -157,9 +157,12 @@ function enrolledOf(lines: readonly CourseLine[]): Telling {
   }
   const next = lines.some(({ endedAt }) => endedAt !== null) ? NOT_AGAIN : ''
   const facts = partFacts(lines)
-  if (inside.length > 0) return { situation: 'partly_enrolled', facts, next, courses: coursesOf(inside) }
+  const gone = having(lines, 'lost')
+  if (inside.length > 0 || gone.length === 0) {
+    return { situation: 'partly_enrolled', facts, next, courses: coursesOf(inside) }
+  }
   const [unusable = null] = lines.flatMap(({ standing }) => OF_ADDRESS[standing ?? 'missing'] ?? [])
-  const lost = { situation: 'lost', facts, courses: coursesOf(having(lines, 'lost')), unusable } as const
+  const lost = { situation: 'lost', facts, courses: coursesOf(gone), unusable } as const
   return { ...lost, next: unusable === null ? next : NEVER_AGAIN }
 }
 

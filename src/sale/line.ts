@@ -249,6 +249,8 @@ export function courseLines({ lines }: { readonly lines: readonly Line[] }): Cou
     const { standing = null, since = 0, endedAt = null } = found ?? {}
     const line = { course, standing, since, endedAt, taken: null }
     if (result === null) return { ...line, is: 'out', taken: isTakenOut(one) ? one.withdrawal : null }
+    // An order that is tried again for another course has taken this one already.
+    if (isWithdrawing(one) && hasTaken(one.withdrawal?.result ?? null)) return { ...line, is: 'out' }
     if (endedAt !== null) return { ...line, is: 'lost' }
     if (standing === 'enrolled' || (result === 'enrolled' && standing === null)) return { ...line, is: 'in' }
     return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost' }

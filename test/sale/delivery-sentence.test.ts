@@ -159,6 +159,18 @@ test('a withdrawal in progress, and one that left a course, are part of the sent
   assert.match(say({ outcome: all, withdrawals: [kept] }), /left .*DemoX.* as it is: it is in a paid course mode\./)
 })
 
+test('a course that a withdrawal has taken does not count any more, while the others are still to be taken', () => {
+  const all = { outcome: done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' }) }
+  const going = { ...open, message: 'The LMS failed (500).' }
+  const half = { ...all, withdrawals: [order({ ...going, courses: { [DEMO]: OUT, [OTHER]: null } })] }
+  const after = `A withdrawal by admin from ${DEMO}, ${OTHER} is not done yet: The LMS failed (500).`
+  assert.equal(say(half), `In 1 of 2 courses. ${after}`)
+  assert.equal(situation(half), 'partly_enrolled')
+  const both = { ...all, withdrawals: [order({ ...going, courses: { [DEMO]: OUT, [OTHER]: OUT } })] }
+  assert.equal(say(both), after)
+  assert.equal(situation(both), 'partly_enrolled', 'nothing was lost')
+})
+
 test('a withdrawal that failed is part of the sentence, which then says what to do, and not that nothing is to be done', () => {
   const again = 'Withdraw the delivery again, or take the buyer out in the LMS and mark the delivery as handled.'
   const courseIds = [DEMO]
