@@ -4,7 +4,7 @@ import { TIMING } from '../../queue/replicas/timing.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { readSettings, SETTINGS_SCHEMA, type Settings } from '../../service/settings/settings.ts'
 import { doubtsAbout } from '../../service/settings/warnings.ts'
-import { check, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
+import { check, type Finding, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 
 const problemsOf = (topic: 'settings' | 'secret', of: Parameters<typeof doubtsAbout>[0]): Problem[] =>
   doubtsAbout(of).flatMap(({ cause, name }) => (cause.startsWith(`${topic}.`) ? [problem(cause, { name })] : []))
@@ -105,23 +105,20 @@ const OFF_MS = 5_000
 const WRONG_MS = 60_000
 
 /** A clock that is seconds off only confuses. One that is minutes off affects retries and tokens. */
-export function clockProblems(whose: string, clock: { readonly theirs: number; readonly ours: number }): Problem[] {
+export function compareClocks(whose: string, clock: { readonly theirs: number; readonly ours: number }): Finding {
   const ahead = clock.theirs - clock.ours
   const off = Math.abs(ahead)
-  if (off <= OFF_MS) return []
+  if (off <= OFF_MS) return passed('within 5 seconds')
   const difference = `${Math.round(off / 1000)} s ${ahead > 0 ? 'ahead of' : 'behind'}`
-  return [problem(off > WRONG_MS ? 'clock.wrong' : 'clock.off', { whose, difference })]
+  return failed([problem(off > WRONG_MS ? 'clock.wrong' : 'clock.off', { whose, difference })])
 }
 
 const DATABASE_CLOCK = check({
   id: 'database.clock',
   about: "the database's clock, compared with this machine's",
   needs: ['database'],
-  examine: ({ database: { clock } }) => {
-    if (clock === null) return skipped('SQLite uses the clock of this machine')
-    const problems = clockProblems('the database', clock)
-    return problems.length > 0 ? failed(problems) : passed('within 5 seconds')
-  },
+  examine: ({ database: { clock } }) =>
+    clock === null ? skipped('SQLite uses the clock of this machine') : compareClocks('the database', clock),
 })
 
 export const OUR_CHECKS = [SETTINGS, SECRET, DATABASE, LEVEL, SERVICES, DATABASE_CLOCK]
