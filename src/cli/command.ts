@@ -86,6 +86,12 @@ export const misused = (command: string, what: string): AppError =>
 
 const seeHelp = (command: string): string => `See: lernito-openedx ${command === '' ? '' : `${command} `}--help`
 
+/** The only argument of a command besides its options. `what` it is: `one ID`. Throws AppError usage.invalid. */
+export function onlyArgument(command: string, what: string, [first, ...more]: readonly string[]): string {
+  if (first === undefined || more.length > 0) throw misused(command, `takes ${what}`)
+  return first
+}
+
 /** The number that an option gives. Throws AppError usage.invalid unless it is a whole one from `least` to `most`. */
 export function numberIn(of: { option: string; text: string; least: number; most: number }): number {
   const { option, text, least, most } = of

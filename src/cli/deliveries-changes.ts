@@ -11,7 +11,7 @@ import { hasCourse } from '../sale/course-key.ts'
 import { isDone } from '../sale/types.ts'
 import { MOVED, STANDING_TEXTS } from '../sale/words.ts'
 import { pause } from '../service/lib/loop.ts'
-import { command, interruption, misused, usageError } from './command.ts'
+import { command, interruption, misused, onlyArgument, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { openLms, readLmsSettings } from './lms.ts'
 import { idsOf, itemOf, needDelivery, noDelivery, type Opened, operator, withOperations } from './operations.ts'
@@ -145,10 +145,7 @@ export const withdraw = command({
     json: { type: 'boolean', default: false },
   },
   run: async ({ values, positionals }) => {
-    const [given, ...more] = positionals
-    if (given === undefined || more.length > 0) {
-      throw misused('deliveries withdraw', 'takes one ID')
-    }
+    const given = onlyArgument('deliveries withdraw', 'one ID', positionals)
     const { course: courses = null, paid, json } = values
     const settings = readLmsSettings()
     return withOperations(async (opened) => {

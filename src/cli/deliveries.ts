@@ -8,7 +8,7 @@ import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { resultsOf } from '../sale/line.ts'
 import { DELIVERY_STATES, EVENTS, REASONS } from '../sale/types.ts'
 import { describeAchievements, describeOutcome, describeStandings, detailText, formText } from '../sale/words.ts'
-import { command, commandGroup, misused, numberIn, usageError } from './command.ts'
+import { command, commandGroup, numberIn, onlyArgument, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { itemOf, needDelivery, type Opened, withOperations } from './operations.ts'
 import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
@@ -145,10 +145,7 @@ const show = command({
   positionals: true,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values, positionals }) => {
-    const [id, ...more] = positionals
-    if (id === undefined || more.length > 0) {
-      throw misused('deliveries show', 'takes one ID')
-    }
+    const id = onlyArgument('deliveries show', 'one ID', positionals)
     return withOperations(async (opened) => {
       const { operations } = opened
       const shown = await needDelivery(opened, id)

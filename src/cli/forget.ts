@@ -4,7 +4,7 @@ import type { CallContext } from '../enroll/pair.ts'
 import { isUnused } from '../lms/apis/enrollment-allowed.ts'
 import { countForgettable, type ForgottenPerson } from '../operators/changes/forget.ts'
 import { isWholeAddress } from '../operators/find/people.ts'
-import { command, misused, usageError } from './command.ts'
+import { command, misused, onlyArgument, usageError } from './command.ts'
 import { openLms, readLmsSettings } from './lms.ts'
 import { operator, withOperations } from './operations.ts'
 import { plain, printJson } from './plain.ts'
@@ -22,9 +22,7 @@ export const forget = command({
     json: { type: 'boolean', default: false },
   },
   run: async ({ values, positionals }) => {
-    const [given, ...more] = positionals
-    const email = given?.trim() ?? ''
-    if (given === undefined || more.length > 0) throw misused('forget', 'takes one email address')
+    const email = onlyArgument('forget', 'one email address', positionals).trim()
     if (!isWholeAddress(email)) throw misused('forget', `takes one email address, and "${plain(email)}" is not one`)
     const { compact, json, 'dry-run': isDry } = values
     if (!values.yes && !isDry && !process.stdin.isTTY) {
