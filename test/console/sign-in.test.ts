@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
-import { unseal } from '../../src/console/session/sessions.ts'
+import { unseal } from '../../src/console/session/seal.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { csrfOf, LEARNER, linksOf, operator, signIn, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'

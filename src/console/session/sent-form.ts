@@ -2,7 +2,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import { queryOf } from '../layout/request.ts'
 import { readSession } from './cookies.ts'
-import { seal, unseal } from './sessions.ts'
+import { seal, unseal } from './seal.ts'
 
 const USE = 'a sent form'
 const NAME = 'kept'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seal, unseal } from '../../../src/console/session/sessions.ts'
+import { seal, unseal } from '../../../src/console/session/seal.ts'
 
 const of = { text: 'a refresh token', token: 'of the browser', use: 'refresh token' }
 
