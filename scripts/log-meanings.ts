@@ -45,9 +45,9 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
   },
   'Webhooks and requests': {
     'webhook refused':
-      'A request to a path of the shop got `status`, for the reason `code`. See [Errors](errors.md#answers-to-the-shop).',
+      'A request to the webhook or another address for the shop got `status`, for the reason `code`. See [Errors](errors.md#answers-to-the-shop).',
     'request refused':
-      'A request that breaks HTTP or a limit, has another path, or comes during a stop got `status` for `code`. If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
+      'A request that breaks HTTP or a limit, goes to any other address, or comes during a stop got `status` for `code`. If the sender is yours, see [Errors](errors.md#answers-to-the-shop).',
     'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops':
       '`webhooks` counts the webhooks with the old secret in the last minute. See [Rotate a secret](../how-to/rotate-a-secret.md).',
     'load shedding started; some webhooks are answered 503':
