@@ -34,7 +34,7 @@ interface BreakerOptions {
   readonly budget: Budget
   /** ms since 1970 */
   readonly now: () => number
-  /** Receives the state each time the circuit breaker opens or closes. */
+  /** Receives the state each time the circuit breaker opens or closes, until the service stops. */
   readonly onChange: (state: BreakerState) => void
   /** Aborted when the service stops. */
   readonly signal: AbortSignal
@@ -75,7 +75,7 @@ export function createCircuitBreaker(from: BreakerOptions) {
 }
 export type CircuitBreaker = ReturnType<typeof createCircuitBreaker>
 
-function createStateHolder({ inbox, now, onChange }: BreakerOptions) {
+function createStateHolder({ inbox, now, onChange, signal }: BreakerOptions) {
   let state: BreakerState = CLOSED
   const wakeUp = createWakeUp()
   return {
@@ -88,7 +88,8 @@ function createStateHolder({ inbox, now, onChange }: BreakerOptions) {
       const endsSoon = next.kind === 'throttled' && next.probeAt - now() <= SHORT_MS
       if (!isOpen(next)) inbox.resume()
       else if (!endsSoon) inbox.pause()
-      onChange(next)
+      // The stop itself cuts calls, so its failures say nothing about the LMS.
+      if (!signal.aborted) onChange(next)
       wakeUp.wake()
     },
     /** Resolves when the circuit breaker opens or closes, or when the signal is aborted; or sooner. */
