@@ -11,7 +11,7 @@ import { describeAchievements, describeOutcome, describeStandings, detailText, f
 import { command, commandGroup, numberIn, onlyArgument, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { itemOf, needDelivery, type Opened, withOperations } from './operations.ts'
-import { columns, plain, plainJson, printJson, terminalWidth, timeText } from './plain.ts'
+import { columns, plain, plainJson, printJson, printPart, terminalWidth, timeText } from './plain.ts'
 
 const LIMIT_MAX = 999_999_999
 
@@ -43,8 +43,8 @@ const list = command({
       }
       let shown = 0
       for await (const items of listAll({ read: opened.operations.list, filter, now: Date.now, most: limit })) {
-        if (values.json) process.stdout.write(items.map((item) => `${plainJson(itemOf(item))}\n`).join(''))
-        else if (items.length > 0) process.stdout.write(table(items, { head: shown === 0, now: Date.now() }))
+        if (values.json) await printPart(items.map((item) => `${plainJson(itemOf(item))}\n`).join(''))
+        else if (items.length > 0) await printPart(table(items, { head: shown === 0, now: Date.now() }))
         shown += items.length
       }
       if (values.json) return 0

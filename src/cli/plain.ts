@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { escaped, escapeInvisible } from '../service/lib/sanitize.ts'
 
 /** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */
@@ -25,6 +26,14 @@ export function plainJson(value: unknown, indent?: number): string {
 /** Prints a result as JSON for a program, or indented for a person at a terminal. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${plainJson(value, process.stdout.isTTY ? 2 : undefined)}\n`)
+}
+
+/**
+ * Prints a part of a long output, and resolves when there is room for more. Otherwise all of it would be in memory until its
+ * reader has taken it, and a file of SQLite is read without a turn of the event loop, in which a reader gets something.
+ */
+export async function printPart(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
 /** A time (ms since 1970) in UTC, to the second. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +54,24 @@ describe('deliveries list', { concurrency: 2 }, () => {
       assert.deepEqual((await list('--since', time)).length, 3, time)
     assert.equal((await list('--limit', '2')).length, 2)
     assert.equal((await list('--all')).length, 3)
+  })
+
+  test('reads no further than its reader, so that a list of all is not in memory', async (t) => {
+    const { store, env, command } = await inboxOf(t)
+    const sold = Array.from({ length: 4000 }, (_, n) => person(`p${n}`))
+    for (let from = 0; from < sold.length; from += 200) await store(sold.slice(from, from + 200))
+    const { child, ended } = start({ t, args: ['deliveries', 'list', '--all', '--json'], env })
+    const reader = child.stdout
+    assert.ok(reader)
+    await once(
+      reader.once('data', () => reader.pause()),
+      'pause',
+    )
+    assert.equal((await command('forget', 'p0@x.example', '--yes')).code, 0) // whose sale is on the last page
+    reader.resume()
+    const { code, stdout } = await ended
+    assert.equal(code, 0)
+    assert.equal(linesOf(stdout).length, sold.length - 1)
   })
 
   test('a time without a zone is in UTC, as every time that a command prints', async (t) => {
