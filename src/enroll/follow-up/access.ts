@@ -49,13 +49,29 @@ interface Sales {
   readonly mayLand: boolean
 }
 
+/**
+ * Returns a function that reads the sales to the buyer of a delivery, for one step of a round: those of a buyer once, because
+ * a company may have bought thousands, of which many change at the same time.
+ */
+export function createSalesReader(
+  writing: Pick<TransactionContext, 'trx'>,
+): (row: Pick<Row, 'email' | 'lines'>) => Promise<Sales> {
+  const known = new Map<string, Promise<Sales>>()
+  return (row) => {
+    const buyer = JSON.stringify([row.email, accountIdsOf(row)])
+    const sales = known.get(buyer) ?? readSales(writing, row)
+    known.set(buyer, sales)
+    return sales
+  }
+}
+
+const accountIdsOf = ({ lines }: Pick<Row, 'lines'>): number[] => [
+  ...new Set(lines.flatMap(({ account }) => account?.id ?? [])),
+]
+
 /** Reads the sales to the buyer of a delivery: to its address, and of courses to its accounts. */
-export async function readSales(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  { email, lines }: Pick<Row, 'email' | 'lines'>,
-): Promise<Sales> {
-  const accountIds = lines.flatMap(({ account }) => account?.id ?? [])
-  const ids = await salesTo(trx, { addresses: [email], accountIds })
+async function readSales({ trx }: Pick<TransactionContext, 'trx'>, row: Pick<Row, 'email' | 'lines'>): Promise<Sales> {
+  const ids = await salesTo(trx, { addresses: [row.email], accountIds: accountIdsOf(row) })
   const found = await trx
     .selectFrom('deliveries')
     .select(['id', 'state', 'settled_at', 'email'])

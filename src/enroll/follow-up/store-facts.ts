@@ -2,7 +2,7 @@ import { auditedChange, type EventDraft, type TransactionContext, type WriteCont
 import { storeLines } from '../../queue/lines.ts'
 import { type Achievement, lineOf } from '../../sale/line.ts'
 import type { EventKind } from '../../sale/types.ts'
-import { blockedBy, isWatched, readSales } from './access.ts'
+import { blockedBy, createSalesReader, isWatched } from './access.ts'
 import { type Locked, lockReported, type Reported } from './reported.ts'
 
 /** What the LMS tells of a buyer in a course. `percent`: null if nobody is to know. `createdAt`: ms since 1970. */
@@ -55,20 +55,24 @@ export async function storeFacts(context: WriteContext, facts: readonly Found[])
   const byId = Map.groupBy(facts, ({ reported }) => reported.id)
   await auditedChange<null>(context, async (writing) => {
     const others: EventDraft[] = []
-    for (const row of await lockReported(writing, [...byId.keys()]))
-      others.push(...(await storeOne(writing, row, byId.get(row.id) ?? [])))
+    const rows = await lockReported(writing, [...byId.keys()])
+    const salesOf = createSalesReader(writing)
+    for (const row of rows) others.push(...(await storeOne(writing, { row, found: byId.get(row.id) ?? [], salesOf })))
     return { result: null, listed: [], others }
   })
 }
 
-async function storeOne(writing: TransactionContext, row: Locked, found: readonly Found[]): Promise<EventDraft[]> {
+async function storeOne(
+  writing: TransactionContext,
+  { row, found, salesOf }: { row: Locked; found: readonly Found[]; salesOf: ReturnType<typeof createSalesReader> },
+): Promise<EventDraft[]> {
   const { id, state, lines } = row
   const current = found.filter(
     ({ reported, course }) => reported.generation === row.generation && isWatched({ state, lines }, course),
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
-  const known = await readSales(writing, row)
+  const known = await salesOf(row)
   const blocked = blockedBy(known, { row, ended: courses, restored: [] })
   const enrolledAt = row.settled_at ?? 0
   const isLost = (course: string): boolean =>

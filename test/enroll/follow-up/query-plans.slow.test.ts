@@ -74,3 +74,23 @@ test('a round reads the sales of a time once, however many courses they are of',
   }
   assert.equal(await readsFor(10), await readsFor(1))
 })
+
+test('a step reads the other sales to a buyer once, however many of them have lost their access', async (t) => {
+  const readsFor = async (sales: number): Promise<number> => {
+    const bench = await setUp(t)
+    await bench.lookAgain()
+    await register(bench, 'company@x.example')
+    await bench.sell(
+      Array.from({ length: sales }, (_, order) => {
+        return { email: 'company@x.example', order, courses: { [DEMO]: 'enrolled' as const } }
+      }),
+    )
+    bench.later(7 * DAY_MS)
+    const plans = await plansOf(bench.database, async (db) => {
+      const { events } = await bench.lookAgain({}, { ...bench.context, database: { ...bench.database, db } })
+      assert.equal(events, sales, 'each sale says that its access has ended')
+    })
+    return plans.filter(({ sql: text }) => /^select .id. from .deliveries. where .email. in/.test(text)).length
+  }
+  assert.deepEqual([await readsFor(1), await readsFor(10)], [1, 1])
+})
