@@ -85,6 +85,7 @@ const BROKEN = `(() => {
   const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT)
   const broken = []
   for (let text = texts.nextNode(); text !== null; text = texts.nextNode()) {
+    if (!text.parentElement.checkVisibility()) continue
     for (const { 0: word, index } of text.data.matchAll(/(?<!\\S)\\p{L}{2,10}(?!\\S)/gu)) {
       const range = new Range()
       range.setStart(text, index)

@@ -221,7 +221,10 @@ async function check({ name, path, steps }: Case): Promise<void> {
   await plain.goto(product.console + path)
   await steps?.(plain)
   assert.deepEqual(await outlineOf(plain), outline, `${name} without JavaScript`)
-  await assertWhole(plain, `${name} without JavaScript`)
+  for (const { name: look, viewport } of LOOKS.toReversed()) {
+    await plain.setViewportSize(viewport)
+    await assertWhole(plain, `${name} without JavaScript, ${look}`)
+  }
   for (const { name: look, viewport, colorScheme } of LOOKS) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
