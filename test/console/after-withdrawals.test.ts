@@ -291,6 +291,21 @@ test('before a replay that gives a refunded course back, the page says which; on
   assert.deepEqual(await activeOf(email), [PYTHON])
 })
 
+test('before a replay from a page that is older than a withdrawal, the page says what the replay gives back', async () => {
+  const email = 'a20@example.com'
+  await person(email)
+  const id = await sold(email, [DEMO, PYTHON])
+  await settled(id)
+  const seen = (await someone.see(`/deliveries/${id}`)).text.match(/name="last_event" value="(\d+)"/)?.[1] ?? ''
+  await withdrawn(id, [DEMO])
+  const answer = readable(await someone.send(`/deliveries/${id}/replay`, { last_event: seen }))
+  assert.match(answer, /alice changed this delivery.* Withdrawal requested/)
+  assert.match(
+    answer,
+    /A replay also undoes the withdrawal from (\S+Demo_Course|Demonstration Course): .* Replay anyway/,
+  )
+})
+
 test('a correction that repeats a stored sale has no result before its attempt', async () => {
   const email = 'a9@example.com'
   await person(email)

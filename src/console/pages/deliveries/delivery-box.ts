@@ -8,7 +8,7 @@ import { givenBack } from '../../../queue/replay.ts'
 import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence.ts'
 import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { keptFacts } from '../../../sale/withdrawal-facts.ts'
-import { factHtml, namedHtml } from '../../layout/course-names.ts'
+import { type CourseName, factHtml, namedHtml } from '../../layout/course-names.ts'
 import { copyButton, differenceHtml, factsHtml, hiddenFields, seenField } from '../../layout/elements.ts'
 import { durationText, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -144,7 +144,7 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
 !${copyButton({ copies: `reply-${step}`, label: words.copyReply[step], look: 'second' })}</details>`
     }
     case 'replay': {
-      const undone = undoneHtml(of)
+      const undone = undoneHtml(delivery, of.request.courseName)
       return undone === ''
         ? html`<form method="post" action="${here}/replay${list}" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
         : html`<details id="${id}"><summary class="button ${look}">${isStopped(delivery.state) ? words.reopen : words.replayAll}</summary>
@@ -166,12 +166,12 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
 }
 
 /** What a replay takes back of what a person has done, so that nobody gives a refunded course back unawares; '' if nothing. */
-function undoneHtml({ delivery, request }: Box): string {
+export function undoneHtml(delivery: Pick<Shown, 'state' | 'lines'>, courseName: CourseName): string {
   const { state } = delivery
   const again = state === 'withdrawn' ? [] : givenBack(delivery)
   const courses = again.length === 0 ? '' : fill(words.givesBack, { courses: again.join(', ') })
   const reopened = isStopped(state) ? html`<p>${words.reopens[state]}</p>` : ''
-  return courses === '' ? reopened : html`!${reopened}<p>!${namedHtml(courses, request.courseName)}</p>`
+  return courses === '' ? reopened : html`!${reopened}<p>!${namedHtml(courses, courseName)}</p>`
 }
 
 /** Where a missing course looks like an existing one, the way to the preview of the correction to that. */

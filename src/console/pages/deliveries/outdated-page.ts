@@ -2,12 +2,14 @@ import { html } from 'ghtml'
 import { z } from 'zod'
 import { EVENTS } from '../../../sale/types.ts'
 import { detailText } from '../../../sale/words.ts'
+import { namedHtml } from '../../layout/course-names.ts'
 import { hiddenFields, SEEN } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import type { Crumb } from '../../layout/layout.ts'
 import type { CameTo } from '../../layout/pages.ts'
 import { fill, TEXTS, textNamed } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
+import { undoneHtml } from './delivery-box.ts'
 
 const words = TEXTS.outdated
 
@@ -31,7 +33,7 @@ const PATH = '/deliveries/:id/changed'
  * as seen up to that change, and not up to one that came since.
  */
 export function addOutdated({ scope, operations }: PageParts): void {
-  scope.page(PATH, async ({ id, sent }) => {
+  scope.page(PATH, async ({ request, id, sent }) => {
     const here = `/deliveries/${id}`
     const action = sent?.get(ORDER)
     const again = textNamed(words.again, action)
@@ -42,9 +44,10 @@ export function addOutdated({ scope, operations }: PageParts): void {
     const form = new URLSearchParams([...sent].filter(([name]) => name !== ORDER && name !== CHANGE))
     form.set(SEEN, `${number}`)
     const delivery = await operations.show(id)
-    const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
+    const more = detail === '' ? '' : html`<p><bdi>!${namedHtml(detailText(detail), request.courseName)}</bdi></p>`
+    const undone = action === 'replay' && delivery !== null ? undoneHtml(delivery, request.courseName) : ''
     const main = html`<div class="note warning" role="alert"><p>${fill(words.text, { by })} <strong>${textNamed(EVENTS, kind)?.name ?? kind}</strong>, !${timeHtml(at, 'seconds')}.</p>!${more}</div>
-<p>${words.look}</p><div class="actions"><a class="button" href="~${here}">${TEXTS.operatorForm.back}</a>
+!${undone}<p>${words.look}</p><div class="actions"><a class="button" href="~${here}">${TEXTS.operatorForm.back}</a>
 <form method="post" action="~${here}/${action}">!${hiddenFields(form)}<button class="second">${again}</button></form></div>`
     return { title: words.title, crumbs: delivery === null ? [] : crumbsOf(delivery), current: '/deliveries', main }
   })
