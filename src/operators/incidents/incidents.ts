@@ -7,7 +7,7 @@ import { countsOf, totalOf } from '../reports/counts.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */
-export const SAME_MS = 60_000
+const SAME_MS = 60_000
 /** The replicas that have an incident open report it this often. Without a report for SAME_MS, it is over. */
 const HEARTBEAT_MS = 10_000
 
@@ -88,6 +88,31 @@ export async function endSilent({ database: { db }, now }: Pick<WriteContext, 'd
     .where('open_kind', 'is not', null)
     .where('seen_at', '<', now() - SAME_MS)
     .execute()
+}
+
+/** How many of the latest incidents an outage can be. */
+const OUTAGE_MAX = 20
+
+/**
+ * Returns since when the LMS is down or misconfigured, as the incidents of all replicas say, with the latest kind and cause;
+ * null if it isn't. One outage is several incidents if its cause changed. `at`: ms since 1970.
+ */
+export async function readOutage(db: Db, at: number): Promise<Seen | null> {
+  const rows = await db
+    .selectFrom('incidents')
+    .select(['kind', 'cause', 'started_at', 'ended_at'])
+    .where('kind', 'in', ['down', 'misconfigured'])
+    .orderBy('started_at', 'desc')
+    .limit(OUTAGE_MAX)
+    .execute()
+  // One that ended just now may continue: a probe succeeded, but the next call may fail.
+  const last = rows.find(({ ended_at }) => (ended_at ?? at) > at - SAME_MS)
+  if (last === undefined) return null
+  let since = last.started_at
+  for (const { started_at, ended_at } of rows) {
+    if (started_at < since && (ended_at ?? at) >= since - SAME_MS) since = started_at
+  }
+  return { kind: last.kind, cause: last.cause, since }
 }
 
 /** How often to look, in memory. An outage that is shorter may not be recorded. */

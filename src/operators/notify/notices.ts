@@ -8,7 +8,7 @@ import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { type ReasonRow, readReason, UNSOLVED } from '../../queue/rows.ts'
 import { plainKey } from '../../sale/course-key.ts'
 import { courseOfReason, REASONS } from '../../sale/types.ts'
-import { SAME_MS } from '../incidents/incidents.ts'
+import { readOutage } from '../incidents/incidents.ts'
 import { readFailed } from '../reports/failed-withdrawals.ts'
 import { listUnsent } from '../reports/outbox.ts'
 
@@ -192,8 +192,6 @@ const PATIENCE_MS = 10 * 60_000
 const LATE_MS = 60 * 60_000
 /** A fault is over only after this time without it: after a successful probe, the next call may fail again. */
 const RECOVERY_MS = 60_000
-/** How many of the latest incidents are read. One outage can be several, if its cause changed. */
-const INCIDENTS = 20
 
 /** What operators have to know as long as it lasts. `since` is in ms since 1970. */
 interface Fault extends Pick<NoticeRow, 'code' | 'detail'> {
@@ -208,26 +206,11 @@ export async function noteFaults(db: Db, { at, hasOutbox }: { at: number; hasOut
   }
 }
 
-/**
- * The LMS has been down or misconfigured for 10 minutes, as the incidents of all replicas say. A throttle is no fault: it
- * ends without an operator.
- */
+/** The LMS has been down or misconfigured for 10 minutes. A throttle is no fault: it ends without an operator. */
 async function faultOfLms(db: Db, at: number): Promise<Fault | null> {
-  const rows = await db
-    .selectFrom('incidents')
-    .select(['kind', 'cause', 'started_at', 'ended_at'])
-    .where('kind', 'in', ['down', 'misconfigured'])
-    .orderBy('started_at', 'desc')
-    .limit(INCIDENTS)
-    .execute()
-  // One that ended just now may continue: a probe succeeded, but the next call may fail.
-  const last = rows.find(({ ended_at }) => (ended_at ?? at) > at - SAME_MS)
-  if (last === undefined) return null
-  let since = last.started_at
-  for (const { started_at, ended_at } of rows) {
-    if (started_at < since && (ended_at ?? at) >= since - SAME_MS) since = started_at
-  }
-  return at - since < PATIENCE_MS ? null : { kind: 'lms', code: last.kind, detail: last.cause, since }
+  const outage = await readOutage(db, at)
+  if (outage === null || at - outage.since < PATIENCE_MS) return null
+  return { kind: 'lms', code: outage.kind, detail: outage.cause, since: outage.since }
 }
 
 /** The shop's endpoint wants no more events, or events wait for long, or none waits because they were given up. */
