@@ -1,10 +1,9 @@
 import type { CatalogueRow } from '../../database/schema.ts'
 import { type Budget, createTurns, type Permit } from '../../lms/client/budget.ts'
-import type { Lms } from '../../lms/lms.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Background, pause, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { catalogueIn, readRow } from './catalogue.ts'
-import { readLms } from './read-lms.ts'
+import { type Reading, readLms } from './read-lms.ts'
 import type { Selling } from './sellable.ts'
 import { refusedCourses, SOLD_MS, soldCourses } from './sold-courses.ts'
 import { storeContents, storeFailure } from './store.ts'
@@ -18,15 +17,13 @@ const AGAIN_MS = 60_000
 /** The list allows 40 calls a minute. */
 const LIST_REST_MS = 2_000
 
-interface Refreshing extends Background, Pick<AppContext, 'context'> {
+interface Refreshing extends Background, Pick<AppContext, 'context'>, Pick<Selling, 'modeOf'> {
   readonly replicas: Pick<AppContext['replicas'], 'isLeader'>
   /** The client that no circuit breaker watches: a failure of these calls must not stop sales. */
-  readonly lms: Pick<Lms, 'coursePage' | 'catalogueCourse' | 'addedModes' | 'defaultMode'>
+  readonly lms: Reading['lms']
   readonly budget: Pick<Budget, 'tryAcquire'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
-  /** The mode that LERNITO_COURSE_MODE names for a course. */
-  readonly modeOf: Selling['modeOf']
   /** CATALOGUE_MS, but for the sandbox and tests. */
   readonly intervalMs: number
   /** Called when readings begin to fail, and when the reason changes, with the reason, at most 300 characters. */

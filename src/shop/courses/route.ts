@@ -13,10 +13,8 @@ export const COURSES_PATH = '/api/lernito/courses/'
 /** After this time, the LMS has been asked after a start. */
 const UNKNOWN_SECONDS = 60
 
-interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'> {
+interface OfCourses extends OfShop, Pick<AppContext, 'database' | 'guard'>, Pick<Selling, 'modeOf'> {
   readonly readCatalogue: () => Promise<Catalogue>
-  /** The mode that LERNITO_COURSE_MODE names for a course. */
-  readonly modeOf: Selling['modeOf']
 }
 
 /**
