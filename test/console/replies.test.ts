@@ -19,7 +19,12 @@ const answer = ({ sold = request, outcome, standings = {}, ...of }: Reported & {
   const { courses, reason } = outcome
   const lines = linesOf(sold?.courseIds ?? [], { courses, standings })
   const sentence = deliverySentence({ lines, reason, enrolledAt: null, handled: null, replacedBy: null, ...of })
-  return repliesTo({ delivery: { id: 'ONE', request: sold, reason, ...of }, sentence, lmsUrl: LMS })
+  return repliesTo({
+    delivery: { id: 'ONE', request: sold, reason, ...of },
+    sentence,
+    lmsUrl: LMS,
+    courseName: () => null,
+  })
 }
 const all = (result: CourseResult): Outcome => ({
   courses: Object.fromEntries(request.courseIds.map((course) => [course, result])),

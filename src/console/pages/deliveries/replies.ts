@@ -17,11 +17,10 @@ export interface Reply {
 /** What a reply depends on. `sentence`: what is true of the delivery. */
 interface Answering {
   readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'reason'>
-  readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'> &
-    Partial<Pick<DeliverySentence, 'isMoved' | 'inside' | 'unusable'>>
+  readonly sentence: Omit<DeliverySentence, 'fact' | 'next'>
   readonly lmsUrl: string
   /** A buyer reads only the name. */
-  readonly courseName?: CourseName
+  readonly courseName: CourseName
 }
 
 const LIST = new Intl.ListFormat('en-US')
@@ -30,9 +29,9 @@ const LIST = new Intl.ListFormat('en-US')
  * Returns what an operator can tell the buyer, and the shop, about a delivery: by its reason if it has one, else by
  * what is true of it now.
  */
-export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null }: Answering): Reply[] {
+export function repliesTo({ delivery, sentence, lmsUrl, courseName }: Answering): Reply[] {
   const { id, state, request } = delivery
-  const unusable = sentence.unusable ? { code: sentence.unusable, subject: '' } : null
+  const unusable = sentence.unusable === null ? null : { code: sentence.unusable, subject: '' }
   const reason = isStopped(state) ? null : (delivery.reason ?? unusable)
   const about = reason === null ? null : courseOfReason(reason)
   const named = (keys: readonly string[]): string => LIST.format(keys.map((key) => courseName(key) ?? key))
@@ -43,7 +42,7 @@ export function repliesTo({ delivery, sentence, lmsUrl, courseName = () => null 
     as: sentence.isMoved ? replies.moved : fill(replies.as, { email: request?.email ?? '' }),
     courses: named(sentence.courses),
     course: named(about === null ? sentence.courses : [about]),
-    inside: named(sentence.inside ?? []),
+    inside: named(sentence.inside),
     subject: reason === null ? '' : subjectText(reason),
   }
   // Texts about a sale that isn't done speak of all of it.
@@ -98,7 +97,8 @@ export function accountReply({
     .filter(({ is }) => kept?.of.includes(is.situation))
   const [newest] = bought
   if (kept === undefined || newest === undefined) return null
-  const sentence = { situation: kept.situation, courses: [...new Set(bought.flatMap(({ is }) => is.courses))] }
+  const courses = [...new Set(bought.flatMap(({ is }) => is.courses))]
+  const sentence = { situation: kept.situation, courses, inside: [], isMoved: false, unusable: null }
   return repliesTo({ delivery: newest.sale, sentence, ...links }).find(({ to }) => to === 'replyToBuyer') ?? null
 }
 
