@@ -9,6 +9,7 @@ import { SandboxError } from '../../sandbox/lms/error.ts'
 import { readWorld, type World } from '../../sandbox/lms/world.ts'
 import { startStandIn } from '../../sandbox/stand-in.ts'
 import { welcome, writeEnvironment } from '../../sandbox/welcome.ts'
+import { callbackOf, siteOf } from '../console/session/site.ts'
 import { AppError, messageOf } from '../service/lib/errors.ts'
 import { buildService } from '../service/service.ts'
 import { readSecret, readSettings, SETTINGS_SCHEMA } from '../service/settings/settings.ts'
@@ -132,7 +133,7 @@ async function runSandboxService(at: Sandbox): Promise<number> {
   const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS, catalogueMs: CATALOGUE_MS })
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())
-    if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
+    if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [callbackOf(siteOf(url))]
     if (past !== null) await sellToday({ webhook: `${url}/api/lernito/webhook/`, secret })
     // A secret of the reader's own is not written anywhere.
     const hasOwnSecret = secret !== SANDBOX_SECRET

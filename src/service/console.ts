@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Checks, ChecksRun, SignInEvent } from '../console/parts.ts'
 import { consoleRoutes } from '../console/routes.ts'
-import { callbackOf, siteOf } from '../console/session/site.ts'
+import { callbackOf, consoleUrl, siteOf } from '../console/session/site.ts'
 import { examine } from '../doctor/examine.ts'
 import { type BreakerState, isOpen } from '../enroll/breakers/breaker-state.ts'
 import { createSignIn } from '../lms/sign-in.ts'
@@ -31,7 +31,7 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
   const publicUrl = (): string => settings.LERNITO_PUBLIC_URL ?? ownUrl(app, settings.LERNITO_HOST)
   app.addHook('onListen', async () => {
     const site = siteOf(publicUrl())
-    log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
+    log.info({ url: consoleUrl(site), callback: callbackOf(site) }, 'the console is on')
   })
   consoleRoutes({
     ...parts,

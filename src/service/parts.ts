@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { consoleUrl, siteOf } from '../console/session/site.ts'
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { createCircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
 import { createCourseBreakers } from '../enroll/breakers/course-breakers.ts'
@@ -120,7 +121,7 @@ function readOnce(settings: Settings) {
     /** The course mode that LERNITO_COURSE_MODE names for a course. */
     modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
     /** The address of the console for links; null if it is off, or operators reach it only on this machine. */
-    console: hasConsole ? `${url}/lernito/console/` : null,
+    console: hasConsole ? consoleUrl(siteOf(url)) : null,
     /** Sends a text to operators; null: LERNITO_NOTIFY_URL is not set. */
     post: notifyUrl === undefined ? null : createTextPoster({ url: notifyUrl }),
   }

@@ -10,7 +10,7 @@ import type { ConsoleParts, PageParts } from '../parts.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from './cookies.ts'
 import type { Sessions } from './sessions.ts'
 import { createSignInLimit, knownBrowser, rememberBrowser, type SignInLimit } from './sign-in-limit.ts'
-import { callbackOf, pageOf, type Site, signInUrl } from './site.ts'
+import { callbackOf, consoleUrl, pageOf, type Site, signInUrl } from './site.ts'
 
 const words = TEXTS.signIn
 const outageWords = TEXTS.lmsOutage
@@ -62,7 +62,7 @@ async function finish(parts: SignInParts, limit: SignInLimit, reply: FastifyRepl
   // From the sign-out of the LMS.
   if (parameters.size === 0) return reply.redirect(`${site.base}/sign-in`, 303)
   const state = parameters.get('state') ?? ''
-  const again = { action: words.again, link: `${site.origin}${site.base}/sign-in` }
+  const again = { action: words.again, link: `${consoleUrl(site)}sign-in` }
   const kept = consumeAttempt(reply, state)
   if (kept === null) return sendMessage({ reply, status: 400, ...words.lost, ...again })
   const undo = limit({ ip, browser: knownBrowser({ request, clientSecret, now: now() }) })
@@ -155,7 +155,7 @@ function lmsSignOut({ site, lmsUrl, clientId }: LmsLinks): string {
 
 function notStaffHtml(of: LmsLinks & { username: string }): string {
   const { site, lmsUrl, username } = of
-  const console = `${site.origin}${site.base}/`
+  const console = consoleUrl(site)
   return html`<p>${fill(words.notStaff.text, { username })}</p>
 <h2>${words.notStaff.other}</h2><p>${words.notStaff.otherText} <a href="${console}">${console}</a></p>
 <p><a class="button" href="${lmsSignOut(of)}">${words.notStaff.action}</a></p>

@@ -20,6 +20,9 @@ export function siteOf(publicUrl: string): Site {
 /** Returns the address of the service, without a slash at the end. */
 export const serviceUrl = ({ origin, base }: Site): string => origin + base.slice(0, -CONSOLE_PATH.length)
 
+/** Returns the address of the console, with a slash at the end. */
+export const consoleUrl = ({ origin, base }: Site): string => `${origin}${base}/`
+
 /** The address to which the LMS returns the browser. The OAuth application must have exactly this redirect URI. */
 export const callbackOf = ({ origin, base }: Site): string => `${origin}${base}/callback`
 

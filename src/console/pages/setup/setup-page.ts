@@ -6,7 +6,7 @@ import { fillCount, numberText, stateHtml, timeHtml, withCodeHtml } from '../../
 import { sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { CHECK_STATUSES, type ChecksRun, type PageParts } from '../../parts.ts'
-import { callbackOf, serviceUrl } from '../../session/site.ts'
+import { callbackOf, consoleUrl, serviceUrl } from '../../session/site.ts'
 import { testSaleForm } from '../changes/test-sale-page.ts'
 import { connectShop, type Step } from './connect-shop.ts'
 
@@ -135,7 +135,7 @@ function connectLms({ lmsUrl }: PageParts, { run, catalogue, outage }: View): St
 function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
   const { site } = request
   const rows = [
-    [words.operators.console, copyHtml({ id: 'copy-console', text: `${site.origin}${site.base}/` })],
+    [words.operators.console, copyHtml({ id: 'copy-console', text: consoleUrl(site) })],
     [words.operators.callback, copyHtml({ id: 'copy-callback', text: callbackOf(site) })],
   ] as const
   return {
