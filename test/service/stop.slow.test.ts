@@ -132,4 +132,20 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
       [ENROLLED],
     )
   })
+
+  test('with one warning, although it cuts the calls of the follow-up, too', async (t) => {
+    const folder = temporaryFolder(t)
+    const hanging = await startHoldingLms(t)
+    const first = await startServe({ t, folder, lmsUrl: hanging.url })
+    await sell({ url: first.url, email: 'new@example.com' })
+    await stop(first)
+    await hanging.faults([{ path: '/api/user/v1/accounts/search_emails', delayMs: 1, drop: 'before' }])
+    const second = await startServe({ t, folder, lmsUrl: hanging.url })
+    await hanging.arrived
+    await stop(second)
+    assert.deepEqual(
+      second.log().flatMap(({ level, msg }) => (level === 'info' ? [] : [msg])),
+      ['stopped waiting for the LMS or the database; unfinished deliveries continue after the next start'],
+    )
+  })
 })

@@ -32,7 +32,7 @@ interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<
   readonly makeRound: (options: RoundOptions) => Promise<RoundResult>
   /** From the start of a round to the next one. */
   readonly intervalMs: number
-  /** Called after each round. */
+  /** Called after each round, until the service stops. */
   readonly onRound: (result: RoundResult) => void
 }
 
@@ -42,13 +42,14 @@ interface FollowUpOptions extends Background, Pick<AppContext, 'context'>, Pick<
  * LMS is unavailable, and its calls can wait: see createTurns.
  */
 export function runFollowUp(options: FollowUpOptions): Promise<void> {
-  const { replicas, intervalMs, isLmsUnavailable, makeRound, onRound } = options
+  const { replicas, intervalMs, isLmsUnavailable, makeRound, onRound, signal } = options
   const pollMs = Math.min(POLL_MS, intervalMs)
   const round = async (): Promise<number> => {
     if (isLmsUnavailable() || !replicas.isLeader()) return pollMs
     const began = performance.now()
     const result = await makeRound({ ...options, asking: askingOf(options) })
-    onRound(result)
+    // The stop itself cuts calls, so its failures say nothing about the LMS.
+    if (!signal.aborted) onRound(result)
     if (!result.complete) return Math.min(intervalMs, Math.max(AGAIN_MS, result.failure?.retryAfterMs ?? 0))
     return Math.max(began + intervalMs - performance.now(), Math.min(AGAIN_MS, intervalMs))
   }
