@@ -43,6 +43,8 @@ test('a request to search addresses is as recorded', () => {
   const emails = ['erin@example.com', 'alice@example.com']
   const like = exchangeOf(LISTS, 'search_emails: two that exist, not in alphabetic order').request
   assert.deepEqual(asked(searchEmailsCall({ emails })), asked(like))
+  const full = Array.from({ length: SEARCH_ADDRESSES }, (_, n) => `firstname.lastname${n}@example.com`)
+  assert.ok((searchEmailsCall({ emails: full }).body?.text.length ?? 9000) < 8192, 'a firewall may refuse more')
   assert.throws(() => searchEmailsCall({ emails: Array.from({ length: SEARCH_ADDRESSES + 1 }, () => 'a@x.com') }))
 })
 

@@ -37,7 +37,7 @@ interface LookingUp extends Asking {
 }
 
 /**
- * Looks up the buyers of deliveries in the LMS: 1,000 addresses a call, and for those with an account their enrollments,
+ * Looks up the buyers of deliveries in the LMS: 200 addresses a call, and for those with an account their enrollments,
  * 100 people of a course a call, in calls that are full if there are more people on later pages. Who is not at the address
  * any more, but has a course of the delivery, is looked up by the id of the account. Yields what is known after each
  * step, or the failure of a call: its people are then left out.

@@ -149,8 +149,11 @@ function judgeNamesakes(answer: Answer, emails: readonly string[]): Judged<Reado
 /** No slash at the end: with one, the LMS has no such page (recorded: 'search_emails with a trailing slash'). */
 const SEARCH_ENDPOINT = '/api/user/v1/accounts/search_emails'
 
-/** The most addresses in a call: 65 ms of the LMS's time (recorded: costs-lists.json). */
-export const SEARCH_ADDRESSES = 1000
+/**
+ * The most addresses in a call, at most 20 ms of the LMS's time (recorded: costs-lists.json). More would make a body of more
+ * than 8 KB, which a firewall in front of the LMS may refuse, as the core rule set of AWS WAF does.
+ */
+export const SEARCH_ADDRESSES = 200
 
 /** The accounts of the requested addresses. Retired ones are left out, and nothing tells whether one is active. */
 export interface FoundAccounts {
