@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { countForgettable, forget, mentions } from '../../../src/operators/changes/forget.ts'
@@ -373,5 +374,23 @@ if (onSqlite()) {
     assert.equal((await bench.rows('deliveries')).length, people.length - wanted.length)
     const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(bench.db)
     assert.equal(rows[0]?.integrity_check, 'ok')
+  })
+
+  test('while the file is searched for the texts of thousands of sales, other work has its turns', async (t) => {
+    const { database } = await setUp(t)
+    const began = performance.now()
+    let [longest, last, isOver] = [0, began, false]
+    const other = (async () => {
+      for (; !isOver; last = performance.now()) {
+        await turn()
+        longest = Math.max(longest, performance.now() - last)
+      }
+    })()
+    const traces = Array.from({ length: 10_000 }, (_, n) => `of no delivery ${n}`)
+    assert.equal(await database.vacuum({ traces, evenIfLarge: false }), true)
+    const all = performance.now() - began
+    isOver = true
+    await other
+    assert.ok(longest < all / 4, `${longest} of ${all} ms`)
   })
 }
