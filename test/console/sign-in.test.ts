@@ -159,6 +159,15 @@ describe('signing in', () => {
     assert.deepEqual(statuses, [400, 303, 303, 303, 303, 303])
   })
 
+  test('of 500 attempts in the cookies, which no browser keeps, a sign-in removes five', async () => {
+    const cookie = Array.from({ length: 500 }, (_, n) => `lernito_sign_in_${n}=x`).join('; ')
+    const { headers } = await createVisitor().ask(`${product.console}/sign-in`, { headers: { cookie } })
+    const removed = [headers['set-cookie'] ?? []]
+      .flat()
+      .filter((line) => /Max-Age=0|Expires=Thu, 01 Jan 1970/.test(line))
+    assert.equal(removed.length, 5)
+  })
+
   const foreignPages = [
     'https://evil.test/',
     '//evil.test/',

@@ -42,13 +42,15 @@ export function clearSession(reply: FastifyReply): void {
 }
 
 /**
- * Stores the attempt in the browser until it returns from the LMS, and removes the oldest ones beyond the newest five.
+ * Stores the attempt in the browser until it returns from the LMS, and removes the oldest ones beyond the newest five: at most
+ * five of them, because a browser never has more than one too many, and a header that a stranger has written has hundreds.
  * Browsers send the oldest cookie first (RFC 6265, 5.4).
  */
 export function setAttempt(reply: FastifyReply, { state, verifier, next }: Attempt & KeptAttempt): void {
   const { cookies, site } = reply.request
   const earlier = Object.keys(cookies).filter((name) => name.startsWith(attemptName(site, '')))
-  for (const name of earlier.slice(0, Math.max(0, earlier.length - ATTEMPTS_MAX + 1))) {
+  const tooMany = Math.max(0, earlier.length - ATTEMPTS_MAX + 1)
+  for (const name of earlier.slice(0, Math.min(tooMany, ATTEMPTS_MAX))) {
     reply.clearCookie(name, cookieOptions(site, site.base))
   }
   const value = `${verifier}.${Buffer.from(next).toString('base64url')}`
