@@ -31,8 +31,8 @@ export interface Inbox {
   withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**
    * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one, or
-   * until it is time to see whether one in an attempt was stopped, or whether there is room for more. A person has one claimed delivery at a time, until it is
-   * settled or released. Throws what the database throws, but waits while the database can't be reached.
+   * until it is time to see whether one in an attempt was stopped, or whether there is room for more. A person has one claimed
+   * delivery at a time, until it is settled or released. Throws what the database throws, but waits while it can't be reached.
    */
   claim(max: number, signal: AbortSignal): Promise<Delivery[]>
   isAwaited(id: string): boolean
