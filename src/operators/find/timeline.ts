@@ -32,7 +32,8 @@ export async function timeline(db: Db, id: string): Promise<TimelineEvent[]> {
 
 /**
  * Returns the changes by operators, newest first. A correction is one entry, and so is a bulk replay or a bulk correction; a
- * check is none. Events of no delivery have '' as deliveryId. `after`: the `next` of the previous page, which is the id of its last entry.
+ * check is none. Events of no delivery have '' as deliveryId. `after`: the `next` of the previous page, which is the id of
+ * its last entry.
  */
 export async function audit(
   db: Db,

@@ -99,8 +99,8 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
 }
 
 /**
- * While the LMS answers: either the call budget explains the wait, or a delivery or a withdrawal waits too long. What waited for an outage
- * needs some time after it.
+ * While the LMS answers: either the call budget explains the wait, or a delivery or a withdrawal waits too long. What waited
+ * for an outage needs some time after it.
  */
 function waitingProblems(facts: Facts): Problem[] {
   const { overview, queued, budget } = facts
