@@ -121,7 +121,7 @@ function lateProblem(
 ): Problem[] {
   const waits = now - since
   if (Math.min(waits, now - (outageEndedAt ?? 0)) <= LONG_WAIT_MS) return []
-  const text = fillBoth(words[id], { waits: durationText(waits) })
+  const text = fillBoth(words.late[id], { waits: durationText(waits) })
   return [{ id, grade: 'warning', ...text, path: `/deliveries/${delivery}`, action: words.viewOne }]
 }
 
