@@ -21,6 +21,8 @@ const COUNTED_KINDS: readonly EventKind[] = [
   'id_reused',
   'retry_scheduled',
   'claimed',
+  'withdrawal_failed',
+  'refund_failed',
   ...DELIVERY_STATES.filter((state) => state !== 'queued'),
 ]
 const { '/api/lernito/webhook/': WEBHOOK, '/api/lernito/refund/': REFUND } = openApi.paths

@@ -198,6 +198,14 @@ test('what an alert counts has a series from the start, so that the first one is
   )
 })
 
+test('an order to take a buyer out that fails has a series from the start, too', async () => {
+  const { lines } = setUp()
+  const series = await lines('lernito_delivery_events_total')
+  for (const kind of ['withdrawal_failed', 'refund_failed']) {
+    assert.ok(series.includes(`lernito_delivery_events_total{kind="${kind}"} 0`), kind)
+  }
+})
+
 test('every answer to the shop and every notification has a series from the start, so that the first one is counted', async () => {
   const { lines } = setUp()
   const { paths } = OPEN_API
