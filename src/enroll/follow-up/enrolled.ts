@@ -102,6 +102,7 @@ async function oldestSale({ context, guard }: Reading, none: number): Promise<nu
  * not through the courses: for each course, a statement would read the sales of all others.
  */
 async function* salesOf(reading: Reading, due: ReadonlyMap<string, DueSales>): AsyncGenerator<DueBuyer[]> {
+  if (due.size === 0) return
   const spans = [...due.values()]
   const upTo = Math.max(...spans.map((one) => one.upTo))
   const from = Math.max(Math.min(...spans.map((one) => one.after)), await oldestSale(reading, upTo + 1))

@@ -57,9 +57,11 @@ async function askAll(round: OutcomesRound, due: { from: number; to: number }): 
     for (const { isWeekly, ...sale } of sales) {
       for (const learner of learnersOf(sale)) {
         const { course, known } = learner
-        const inCourse = waiting.get(course) ?? { people: [], atOnce: GRADES }
-        if (known === null) waiting.set(course, { ...inCourse, people: [...inCourse.people, learner] })
-        else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
+        if (known === null) {
+          const inCourse = waiting.get(course) ?? { people: [], atOnce: GRADES }
+          inCourse.people.push(learner)
+          waiting.set(course, inCourse)
+        } else if (isWeekly || isAwaited(known, due.to)) await askForCertificate(round, learner)
       }
     }
     await askForGrades(round, waiting, GRADES)

@@ -42,12 +42,13 @@ async function paceOf(db: Db, since: number): Promise<{ median: number; p95: num
 /** Returns the backlog for the metrics. A time is null if no delivery is queued, or no withdrawal is open. */
 export async function readBacklog(db: Db) {
   const { queued, pre_enrolled, needs_attention, rejected } = await countBacklog(db)
-  const oldest = await oldestQueued(db)
-  const withdrawal = await oldestWithdrawal(db)
   return {
-    ...{ queued, pre_enrolled, needs_attention, rejected },
-    oldestReceivedAt: oldest?.receivedAt ?? null,
-    oldestRequestedAt: withdrawal?.requestedAt ?? null,
+    queued,
+    pre_enrolled,
+    needs_attention,
+    rejected,
+    oldestReceivedAt: (await oldestQueued(db))?.receivedAt ?? null,
+    oldestRequestedAt: (await oldestWithdrawal(db))?.requestedAt ?? null,
     withdrawalsFailed: await countFailedWithdrawals(db),
   }
 }

@@ -533,13 +533,19 @@ for (const [what, path] of [
   })
 }
 
-test('a course whose grades take the LMS too long is asked about in smaller calls', async (t) => {
-  const bench = await begun(t)
-  const emails = Array.from({ length: 60 }, (_, n) => `buyer${n}@x.example`)
+/** Sells the course to so many buyers who have passed it. */
+async function sellToPassed(bench: Awaited<ReturnType<typeof begun>>, count: number): Promise<string[]> {
+  const emails = Array.from({ length: count }, (_, n) => `buyer${n}@x.example`)
   for (const email of emails) {
     await bench.sellTo(email)
     await bench.achieve(email, { passed: true })
   }
+  return emails
+}
+
+test('a course whose grades take the LMS too long is asked about in smaller calls', async (t) => {
+  const bench = await begun(t)
+  await sellToPassed(bench, 60)
   const sizes: number[] = []
   const grades: FollowUp['lms']['grades'] = async (of) => {
     sizes.push(of.usernames.length)
@@ -553,11 +559,7 @@ test('a course whose grades take the LMS too long is asked about in smaller call
 
 test('an LMS that answers nothing at all ends the round, and the next one begins with the same courses', async (t) => {
   const bench = await begun(t)
-  const emails = Array.from({ length: 4 }, (_, n) => `buyer${n}@x.example`)
-  for (const email of emails) {
-    await bench.sellTo(email)
-    await bench.achieve(email, { passed: true })
-  }
+  const emails = await sellToPassed(bench, 4)
   await bench.aDayLater()
   for (const email of emails) await bench.achieve(email, { certificate: 'downloadable' })
   await bench.faults([{ drop: 'before' }])
