@@ -186,6 +186,9 @@ export async function joined({
     clock: () => monotonic.at,
   })
   await replicas.join()
+  // It joined a second ago: a heartbeat within the same millisecond would not change the row.
+  const row = database.db.updateTable('replicas').where('id', '=', me)
+  await row.set((eb) => ({ seen_at: eb('seen_at', '-', 1000) })).execute()
   const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox, publish })
   return { replicas, store: beginning({ db: database.db, store }), raw: store, monotonic }
 }
