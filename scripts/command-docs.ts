@@ -25,33 +25,32 @@ Not listed here are \`serve\` and \`migrate\`, which the installation runs for y
 const JSON_OF_A_DELIVERY = `## JSON of a delivery
 
 With \`--json\`, \`deliveries list\` and \`deliveries show\` print a delivery with these fields. Times are ISO 8601 in UTC, and
-what isn't known or didn't happen is \`null\`. Ignore fields that you don't know, because later versions may add some.
+what isn't known or didn't happen is \`null\`. Later versions may add fields.
 
 | field | what it has |
 | --- | --- |
-| \`id\`, \`webhookId\` | the delivery's id, and the shop's if it sends one |
+| \`id\`, \`webhookId\` | the delivery's id, and the shop's |
 | \`state\` | the [state](states-and-reasons.md#states-of-a-delivery) |
-| \`reason\` | \`code\`, the [reason](states-and-reasons.md#reasons) against the sale, and \`subject\`, the course or text that it is about |
+| \`reason\` | \`code\`, the [reason](states-and-reasons.md#reasons), and \`subject\`, the course or text that it is about |
 | \`source\` | \`shop\`, or \`test\` for a test sale |
 | \`email\`, \`username\`, \`name\`, \`courseIds\` | only in \`list\`: what the shop sent |
 | \`request\`, \`body\`, \`form\` | only in \`show\`: the sale, the text that the shop sent, and how it was signed |
 | \`receivedAt\`, \`activeAt\`, \`settledAt\`, \`enrolledAt\`, \`replayedAt\` | when it came, changed last, got its last result, was first enrolled or pre-enrolled in every course, and was last replayed |
 | \`dueAt\`, \`attempts\` | when the next attempt is due, and how many have failed |
-| \`replaces\`, \`replacedBy\` | the delivery before and after a correction |
+| \`replaces\`, \`replacedBy\` | the delivery before a correction, only in \`show\`, and the one after it |
 | \`handled\` | only in \`list\`: who handled it, when, and their note |
-| \`timeline\` | only in \`show\`: what happened, in order |
-| \`unreadable\` | only in \`show\`: why its request can't be read |
-| \`lines\` | the courses, as below |
+| \`timeline\`, \`unreadable\` | only in \`show\`: what happened, in order, and why its request can't be read |
+| \`lines\` | a line for each course, as below |
 
-Each course has a line:
+A line has these fields:
 
 | field | what it has |
 | --- | --- |
 | \`sent\`, \`course\` | the course key as the shop sent it, and as the LMS spells it |
 | \`result\` | \`enrolled\`, or \`allowed\` where an allowance was made |
 | \`standing\` | the [standing](states-and-reasons.md#standings) that the last check found, the course mode, and since when |
-| \`account\` | the id and username of the account that got the course |
-| \`claimed\` | \`true\` if this account was found in the course, for which an allowance had been made |
+| \`account\` | id and username of the account that got it |
+| \`claimed\` | \`true\` once this account has used the allowance |
 | \`achievement\` | when a check found that the buyer had passed, with grade and certificate |
 | \`withdrawal\` | the newest refund or withdrawal: \`endedAt\` is \`null\` while it is open, and \`message\` says why it waits or failed |
 `
