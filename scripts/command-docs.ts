@@ -33,14 +33,14 @@ what isn't known or didn't happen is \`null\`. Later versions may add fields.
 | \`state\` | the [state](states-and-reasons.md#states-of-a-delivery) |
 | \`reason\` | \`code\`, the [reason](states-and-reasons.md#reasons), and \`subject\`, the course or text that it is about |
 | \`source\` | \`shop\`, or \`test\` for a test sale |
-| \`email\`, \`username\`, \`name\`, \`courseIds\` | only in \`list\`: what the shop sent |
-| \`request\`, \`body\`, \`form\` | only in \`show\`: the sale, the text that the shop sent, and how it was signed |
+| \`email\`, \`username\`, \`name\`, \`courseIds\` | the buyer and the courses as the shop sent them |
 | \`receivedAt\`, \`activeAt\`, \`settledAt\`, \`enrolledAt\`, \`replayedAt\` | when it came, changed last, got its last result, was first enrolled or pre-enrolled in every course, and was last replayed |
 | \`dueAt\`, \`attempts\` | when the next attempt is due, and how many have failed |
-| \`replaces\`, \`replacedBy\` | the delivery before a correction, only in \`show\`, and the one after it |
-| \`handled\` | only in \`list\`: who handled it, when, and their note |
-| \`timeline\`, \`unreadable\` | only in \`show\`: what happened, in order, and why its request can't be read |
+| \`replaces\`, \`replacedBy\` | the delivery before a correction, and the one after it |
+| \`handled\` | who handled it, when, and their note |
 | \`lines\` | a line for each course, as below |
+| \`request\`, \`body\`, \`form\` | only in \`show\`: the sale, the text that the shop sent, and how it was signed |
+| \`timeline\`, \`unreadable\` | only in \`show\`: what happened, in order, and why its request can't be read |
 
 A line has these fields:
 

@@ -16,21 +16,21 @@ test('the page of commands has no list of settings', () => {
   assert.doesNotMatch(page, /LERNITO_PORT/)
 })
 
-test('the page of commands names each field of a delivery as JSON, and no other', async (t) => {
+test('deliveries show prints all that deliveries list prints, and what the page of commands says that only show has', async (t) => {
   const { store, command } = await inboxOf(t)
   const [id = ''] = await store([accepted(arrival())])
   const delivery = z.looseObject({ lines: z.tuple([z.looseObject({})], z.looseObject({})) })
-  const printed = await Promise.all([
-    command('deliveries', 'show', id, '--json'),
-    command('deliveries', 'list', '--json'),
-  ])
-  const fields = printed.flatMap(({ stdout }) => {
-    const read = delivery.parse(JSON.parse(stdout))
-    return [...Object.keys(read), ...Object.keys(read.lines[0])]
-  })
+  const read = async (...args: string[]) => delivery.parse(JSON.parse((await command('deliveries', ...args)).stdout))
+  const listed = await read('list', '--json')
+  const shown = await read('show', id, '--json')
+  const further = Object.keys(shown).filter((name) => !(name in listed))
+  assert.deepEqual({ ...shown, ...listed }, shown)
   const [, section = ''] = page.split('## JSON of a delivery')
-  const named = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell = '']) =>
-    [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
+  const rows = [...section.matchAll(/^\| (`[^|]+`) \| ([^|]+) \|$/gm)].flatMap(([, cell = '', meaning = '']) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => ({ name, meaning })),
   )
-  assert.deepEqual(named.toSorted(), [...new Set(fields)].toSorted())
+  const named = rows.map(({ name }) => name)
+  const onlyInShow = rows.flatMap(({ name, meaning }) => (meaning.startsWith('only in `show`') ? [name] : []))
+  assert.deepEqual(named.toSorted(), [...Object.keys(shown), ...Object.keys(shown.lines[0])].toSorted())
+  assert.deepEqual(onlyInShow.toSorted(), further.toSorted())
 })

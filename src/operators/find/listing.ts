@@ -4,7 +4,8 @@ import { readDeliveries, type WithLines, withLines } from '../../queue/lines.ts'
 import { REASON_COLUMNS, readReason, readRequest, toDelivery, unreadable } from '../../queue/rows.ts'
 import { type Withdrawable, withdrawableOf } from '../../queue/withdrawals/withdrawable.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
-import type { Delivery } from '../../sale/types.ts'
+import type { Line } from '../../sale/line.ts'
+import type { Delivery, EnrollmentRequest } from '../../sale/types.ts'
 import type { DeliveryFilter, Page } from './filter.ts'
 import { search } from './search.ts'
 import { readNotes } from './timeline.ts'
@@ -25,7 +26,7 @@ export interface Found extends Page<Summary> {
 }
 
 /** One delivery with all its data. `unreadable`: why its request can't be read, which is then null. */
-export interface Shown extends Delivery {
+export interface Shown extends Delivery, ReturnType<typeof buyerAndCourses> {
   readonly activeAt: number
   /** The number of its last event. */
   readonly lastEvent: number
@@ -92,9 +93,11 @@ export async function* listAll(of: {
 export async function show(db: Db, id: string): Promise<Shown | null> {
   const [row] = await readDeliveries(db, [id])
   if (row === undefined) return null
+  const read = requestOrNothing(row)
   return {
     ...toDelivery({ ...row, request: null }),
-    ...requestOrNothing(row),
+    ...read,
+    ...buyerAndCourses({ ...row, ...read }),
     handled: (await readNotes(db, [row])).get(id) ?? null,
     withdrawable: withdrawableOf(row),
     activeAt: row.active_at,
@@ -108,6 +111,28 @@ function requestOrNothing({ request }: Pick<DeliveryRow, 'request'>) {
     return { request: request === null ? null : readRequest(request), unreadable: null }
   } catch (error) {
     return { request: null, unreadable: unreadable(error).subject }
+  }
+}
+
+/** Who bought which courses, as far as it is known. */
+function buyerAndCourses({
+  request,
+  email,
+  username,
+  lines,
+}: {
+  request: EnrollmentRequest | null
+  email: string | null
+  username: string
+  lines: readonly Line[]
+}) {
+  return {
+    /** As the shop sent them; in lower case if it was refused for its payload, and null where that had none. */
+    email: request?.email ?? email,
+    username: request?.username ?? (username === '' ? null : username),
+    /** The first and the last name. */
+    name: request === null ? null : `${request.name} ${request.family}`.trim(),
+    courseIds: request?.courseIds ?? lines.map((line) => line.sent),
   }
 }
 
@@ -127,7 +152,7 @@ const readRows = (db: Db, ids: readonly string[]) =>
     ])
     .select(['received_at as receivedAt', 'active_at as activeAt', 'settled_at as settledAt'])
     .select(['enrolled_at as enrolledAt', 'replayed_at as replayedAt'])
-    .select(['request', 'email', 'username', 'replaced_by', ...REASON_COLUMNS])
+    .select(['request', 'email', 'username', 'replaces', 'replaced_by', ...REASON_COLUMNS])
     .where('id', 'in', ids)
     .execute()
 
@@ -157,16 +182,10 @@ function summaryOf(
   handled: ToldNote | null,
 ) {
   const read = requestOrNothing({ request })
-  const { request: sale } = read
   return {
     ...row,
     ...read,
-    /** As the shop sent them; in lower case if it was refused for its payload, and null where that had none. */
-    email: sale?.email ?? email,
-    username: sale?.username ?? (username === '' ? null : username),
-    /** The first and the last name. */
-    name: sale === null ? null : `${sale.name} ${sale.family}`.trim(),
-    courseIds: sale?.courseIds ?? row.lines.map((line) => line.sent),
+    ...buyerAndCourses({ ...row, ...read, email, username }),
     reason: readReason({ reason, reason_text, reason_course }),
     replacedBy: replaced_by,
     handled,

@@ -95,6 +95,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     settledAt: null,
     enrolledAt: null,
     replayedAt: null,
+    replaces: null,
     replacedBy: null,
     handled: null,
     request: arrival({ email: 'Ada@Example.com', username: 'Ada' }).request,
