@@ -34,7 +34,7 @@ what isn't known or didn't happen is \`null\`. Later versions may add fields.
 | \`reason\` | \`code\`, the [reason](states-and-reasons.md#reasons), and \`subject\`, the course or text that it is about |
 | \`source\` | \`shop\`, or \`test\` for a test sale |
 | \`email\`, \`username\`, \`name\`, \`courseIds\` | the buyer and the courses as the shop sent them |
-| \`receivedAt\`, \`activeAt\`, \`settledAt\`, \`enrolledAt\`, \`replayedAt\` | when it came, changed last, got its last result, was first enrolled or pre-enrolled in every course, and was last replayed |
+| \`receivedAt\`, \`activeAt\`, \`settledAt\`, \`doneAt\`, \`replayedAt\` | when it came, changed last, got its last result, was first enrolled or pre-enrolled in every course, and was last replayed |
 | \`dueAt\`, \`attempts\` | when the next attempt is due, and how many have failed |
 | \`replaces\`, \`replacedBy\` | the delivery before a correction, and the one after it |
 | \`handled\` | who handled it, when, and their note |

@@ -34,7 +34,7 @@ export interface DeliveryRow {
   settled_at: number | null
   active_at: number
   /** When its courses were first enrolled or pre-enrolled. */
-  enrolled_at: number | null
+  done_at: number | null
   replayed_at: number | null
   /** In lower case; null if there is none. */
   email: string | null

@@ -211,7 +211,7 @@ function conclude({ work, course, result }: { work: Work; course: string; result
  * effect mails: not a repeat or a replay of a sale that was enrolled before, and not after a call of unknown effect.
  */
 function mayMail({ delivery, effectUnknown, mailed }: Work, courses: readonly string[]): boolean {
-  return delivery.enrolledAt === null && !effectUnknown && !courses.some((course) => mailed.has(course))
+  return delivery.doneAt === null && !effectUnknown && !courses.some((course) => mailed.has(course))
 }
 
 /**

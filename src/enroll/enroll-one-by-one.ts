@@ -31,7 +31,7 @@ export async function enrollOneByOne({ batch, breakers, isUp, options, ...contex
   for (const work of batch.works) {
     for (const course of batch.courses) {
       const { email } = work.request
-      const { lines, enrolledAt } = work.delivery
+      const { lines, doneAt } = work.delivery
       const line = lineOf(lines, course)
       const began = performance.now()
       const result = await enrollSingly({
@@ -40,7 +40,7 @@ export async function enrollOneByOne({ batch, breakers, isUp, options, ...contex
         course,
         stored: line?.account ?? null,
         claimed: line?.claimed ?? false,
-        wasDone: enrolledAt !== null,
+        wasDone: doneAt !== null,
         lacksMode: line !== undefined && lacksMode(line),
         prior: priorOf(work, course),
         mode: options.modeOf(course),

@@ -90,10 +90,10 @@ async function lookUpEach({ works, lms }: Looking): Promise<Judged<FoundAccounts
  * Whether an account that the sale gave a course to before is not, by its id, the one that has the address now, or may not
  * be: only the allowance tells who has used it.
  */
-const hasLeft = ({ account, open, delivery: { lines, enrolledAt } }: Work): boolean =>
+const hasLeft = ({ account, open, delivery: { lines, doneAt } }: Work): boolean =>
   [...open].some((course) => {
     const { account: known = null, claimed = false } = lineOf(lines, course) ?? {}
-    if (known === null) return enrolledAt !== null && account !== null
+    if (known === null) return doneAt !== null && account !== null
     return claimed || account === null || !isThere(account, known)
   })
 

@@ -228,7 +228,7 @@ function newDelivery({ at, newId }: TransactionContext, webhook: VerifiedWebhook
     received_at: at,
     settled_at: rejected ? at : null,
     active_at: at,
-    enrolled_at: null,
+    done_at: null,
     replayed_at: null,
     last_event: 0,
     ...terms,

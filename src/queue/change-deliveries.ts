@@ -167,7 +167,7 @@ export async function startAgain(
   })
   const soldAgain = started.filter(({ isNewSale }) => isNewSale).map(({ id }) => id)
   if (soldAgain.length > 0) {
-    await trx.updateTable('deliveries').set({ enrolled_at: null }).where('id', 'in', soldAgain).execute()
+    await trx.updateTable('deliveries').set({ done_at: null }).where('id', 'in', soldAgain).execute()
   }
   for (const { id, lines } of started) {
     const ended = endedAtOf(lines.filter(({ result }) => result !== null))

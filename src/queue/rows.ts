@@ -70,7 +70,7 @@ export function toDelivery(row: WithLines<DeliveryRow>): Delivery {
     attempts: row.attempts,
     receivedAt: row.received_at,
     settledAt: row.settled_at,
-    enrolledAt: row.enrolled_at,
+    doneAt: row.done_at,
     replayedAt: row.replayed_at,
     generation: row.generation,
     effectUnknown: row.effect_unknown !== 0,

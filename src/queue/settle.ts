@@ -64,7 +64,7 @@ async function endHolds(
 }
 
 type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-const COLUMNS = ['received_at', 'enrolled_at', ...PROGRESS_COLUMNS] as const
+const COLUMNS = ['received_at', 'done_at', ...PROGRESS_COLUMNS] as const
 
 interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
@@ -74,7 +74,7 @@ interface Judged extends SettleRequest {
 
 function judge(request: SettleRequest, { row, isHeld }: { row: Stored | undefined; isHeld: boolean }): Judged {
   const { settlement } = request
-  const isFirstSuccess = isDone(stateAfter(settlement)) && row?.enrolled_at === null
+  const isFirstSuccess = isDone(stateAfter(settlement)) && row?.done_at === null
   const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess })
   if (row === undefined || !isHeld) return of('lost')
   if (isStopped(row.state)) return of('stopped')
@@ -176,7 +176,7 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
   if (effect === 'stopped') return reasonColumns(null)
   // A sale whose mode is missing was never enrolled as it was sold, so its next attempt may still give that.
   const isUngiven = outcome.reason?.code === 'course.mode_missing'
-  const first = isFirstSuccess ? { enrolled_at: at } : isUngiven ? { enrolled_at: null } : {}
+  const first = isFirstSuccess ? { done_at: at } : isUngiven ? { done_at: null } : {}
   const known = { active_at: at, ...first }
   // Nobody stores what the attempt has done, so the next one has to read it.
   const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0

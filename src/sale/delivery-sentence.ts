@@ -12,7 +12,7 @@ export interface ToldNote {
 }
 
 /** All that decides what is true of a delivery now. */
-export interface Told extends Pick<Delivery, 'state' | 'reason' | 'lines' | 'enrolledAt' | 'replacedBy'> {
+export interface Told extends Pick<Delivery, 'state' | 'reason' | 'lines' | 'doneAt' | 'replacedBy'> {
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
 }
@@ -192,8 +192,8 @@ function waitingOf(lines: readonly CourseLine[]): Telling {
 }
 
 /** What is known of a delivery that has no result. One that came again may have all of its courses. */
-const undecided = ({ enrolledAt }: Told): string =>
-  enrolledAt === null ? 'Not enrolled yet.' : 'Enrolled or pre-enrolled before, and not confirmed again yet.'
+const undecided = ({ doneAt }: Told): string =>
+  doneAt === null ? 'Not enrolled yet.' : 'Enrolled or pre-enrolled before, and not confirmed again yet.'
 
 /** Who is in the courses, after a sentence that is about something else: a number alone would seem to belong to that. */
 const BUYER = 'The buyer is in'

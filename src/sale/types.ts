@@ -147,7 +147,7 @@ export interface Delivery {
   readonly receivedAt: number
   readonly settledAt: number | null
   /** When an attempt first enrolled or pre-enrolled the buyer in every course; null: none did, or all was withdrawn. */
-  readonly enrolledAt: number | null
+  readonly doneAt: number | null
   /** When an operator last replayed it: answers of the LMS from before that are out of date. */
   readonly replayedAt: number | null
   /** Counts the webhooks and replays of this delivery. An attempt answers only those that came before it began. */

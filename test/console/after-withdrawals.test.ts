@@ -84,7 +84,7 @@ async function doneInPart(email: string): Promise<string> {
     .set({
       state: 'needs_attention',
       ...reasonColumns({ code: 'lms.refused', subject: 'full', course: PYTHON }),
-      enrolled_at: null,
+      done_at: null,
     })
     .where('id', '=', id)
     .execute()
@@ -334,7 +334,7 @@ test('after a repeat, the list tells the first success, as the buyer saw it', as
     .updateTable('deliveries')
     .set((eb) => ({
       received_at: eb('received_at', '-', 7_200_000),
-      enrolled_at: eb('enrolled_at', '-', 7_200_000),
+      done_at: eb('done_at', '-', 7_200_000),
       settled_at: eb('settled_at', '-', 7_200_000),
     }))
     .where('id', '=', id)

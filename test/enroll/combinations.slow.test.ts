@@ -103,7 +103,7 @@ async function make(bench: Bench, statement: Statement): Promise<void> {
   }
   if (statement === 'retry') {
     await product.context.database.db.updateTable('delivery_lines').set({ result: null }).execute()
-    const never = { state: 'queued', enrolled_at: null, settled_at: null, reason: null } as const
+    const never = { state: 'queued', done_at: null, settled_at: null, reason: null } as const
     await deliveries(bench)
       .set({ ...never, due_at: 0, attempts: 1 })
       .execute()

@@ -31,7 +31,7 @@ export function aWork({
     attempts,
     receivedAt: dueAt,
     settledAt: null,
-    enrolledAt: null,
+    doneAt: null,
     replayedAt: null,
     generation: 0,
     effectUnknown: false,

@@ -42,7 +42,7 @@ test('a new delivery is stored complete: queued and due at once', async (t) => {
     username: 'ada',
     course: COURSE,
     course_count: 1,
-    enrolled_at: null,
+    done_at: null,
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,

@@ -231,8 +231,8 @@ test('a first success counts even if the shop sends again during its attempt, an
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   bench.clock.at += 500
   await bench.inbox.settle([succeeded(id)])
-  const { state, enrolled_at } = await bench.row(id)
-  assert.deepEqual([state, enrolled_at], ['queued', START + 500])
+  const { state, done_at } = await bench.row(id)
+  assert.deepEqual([state, done_at], ['queued', START + 500])
   assert.deepEqual((await factsIn(bench.db, id)).courses, {})
 })
 
@@ -250,8 +250,8 @@ test('a result in one group with a repeat is judged by what an operator had done
   await begin(bench, id)
   await bench.operations.markHandled({ id, note: '', by })
   await bench.store.write([accepted(arrival({ email: EMAIL })), settled(succeeded(id))])
-  const { state, generation, enrolled_at } = await bench.row(id)
-  assert.deepEqual([state, generation, enrolled_at], ['queued', 1, null])
+  const { state, generation, done_at } = await bench.row(id)
+  assert.deepEqual([state, generation, done_at], ['queued', 1, null])
   assert.equal(await effectOf(bench, id), 1)
   assert.deepEqual(await timeline(bench, id), ['received', 'handled', 'repeated'])
 })

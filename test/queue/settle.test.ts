@@ -99,7 +99,7 @@ test('the time of the first success is stored only with a success, and never cha
   const enrolledAfter = async (settlement: ReturnType<typeof retry>): Promise<number | null> => {
     bench.clock.at += 500
     await bench.store.write([settled(settlement)])
-    return (await bench.row(id)).enrolled_at
+    return (await bench.row(id)).done_at
   }
   assert.equal(await enrolledAfter(retry(id, START)), null)
   assert.equal(await enrolledAfter(needsAttention(id)), null)

@@ -40,7 +40,7 @@ const told = ({
       : { ...line, withdrawal: { ...order, result: order.courses[line.course] ?? null } }
   }),
   reason: outcome.reason,
-  enrolledAt: null,
+  doneAt: null,
   handled: null,
   replacedBy: null,
   ...of,
@@ -280,7 +280,7 @@ test('a buyer whose account was retired is not said to get the course by a repla
 
 test('a queued sale that was enrolled before is not said to be not enrolled yet', () => {
   const before = /^Enrolled or pre-enrolled before, and not confirmed again yet\. The service is attempting/
-  assert.match(say({ state: 'queued', enrolledAt: AT }), before)
+  assert.match(say({ state: 'queued', doneAt: AT }), before)
   assert.match(say({ state: 'queued' }), /^Not enrolled yet\. The service is attempting/)
 })
 

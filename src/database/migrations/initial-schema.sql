@@ -22,7 +22,7 @@ create table if not exists deliveries (
   received_at bigint not null,
   settled_at bigint,
   active_at bigint not null,
-  enrolled_at bigint,
+  done_at bigint,
   replayed_at bigint,
   email varchar(254),
   username varchar(255),

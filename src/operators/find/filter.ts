@@ -77,7 +77,7 @@ const isStartable = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
 export const BEFORE_MS = 60_000
 
 /** When a sale first had a result. What came of it later, such as a claim, is no wait. */
-const firstResultAt = (eb: ExpressionBuilder<Tables, 'deliveries'>) => eb.fn.coalesce('enrolled_at', 'settled_at')
+const firstResultAt = (eb: ExpressionBuilder<Tables, 'deliveries'>) => eb.fn.coalesce('done_at', 'settled_at')
 
 /**
  * The sales that waited in a time without the LMS or the database (ms since 1970): received meanwhile, or shortly before

@@ -241,7 +241,7 @@ export async function incidentsBetween(db: Db, { from, to }: { from: number; to:
 export async function waitedSales(db: Db, span: { from: number; to: number }) {
   const rows = await db
     .selectFrom('deliveries')
-    .select(({ fn }) => ['state', fn.countAll<number>().as('count'), fn.max('enrolled_at').as('last')])
+    .select(({ fn }) => ['state', fn.countAll<number>().as('count'), fn.max('done_at').as('last')])
     .where((eb) => waited(eb, span))
     .groupBy('state')
     .execute()

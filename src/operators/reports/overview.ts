@@ -26,14 +26,14 @@ export type Overview = Awaited<ReturnType<typeof overview>>
 async function paceOf(db: Db, since: number): Promise<{ median: number; p95: number } | null> {
   const latest = await db
     .selectFrom('deliveries')
-    .select(['received_at', 'enrolled_at'])
+    .select(['received_at', 'done_at'])
     .where('received_at', '>=', since)
     .where('source', '!=', 'test')
     .orderBy('received_at', 'desc')
     .limit(PACED)
     .execute()
   const times = latest
-    .flatMap(({ received_at, enrolled_at }) => (enrolled_at === null ? [] : [Math.max(0, enrolled_at - received_at)]))
+    .flatMap(({ received_at, done_at }) => (done_at === null ? [] : [Math.max(0, done_at - received_at)]))
     .sort((a, b) => a - b)
   const at = (share: number): number => times[Math.floor((times.length - 1) * share)] ?? 0
   return times.length === 0 ? null : { median: at(0.5), p95: at(0.95) }

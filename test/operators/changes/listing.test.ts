@@ -93,7 +93,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     lines: [newLine(COURSE)],
     name: 'Ada Lovelace',
     settledAt: null,
-    enrolledAt: null,
+    doneAt: null,
     replayedAt: null,
     replaces: null,
     replacedBy: null,

@@ -159,8 +159,8 @@ function waitHtml({ attempts, dueAt }: Summary, { outage, now }: Table['parts'])
 function enrolledHtml(item: Summary, courseName: CourseName): string {
   const sentence = deliverySentence(item)
   if (sentence.situation !== 'enrolled' || hasOrder(item)) return factHtml(sentence, courseName)
-  const { receivedAt, settledAt, enrolledAt, replayedAt, generation } = item
-  const at = replayedAt === null && generation === 0 ? settledAt : enrolledAt
+  const { receivedAt, settledAt, doneAt, replayedAt, generation } = item
+  const at = replayedAt === null && generation === 0 ? settledAt : doneAt
   if (at === null) return ''
   const took = at - receivedAt
   if (took < MINUTE_MS)

@@ -150,7 +150,7 @@ function letOperatorsIn({ lmsUrl }: PageParts, request: FastifyRequest): Step {
 
 function testSale({ last: { sale }, catalogue }: View): Step {
   // It is to be withdrawn afterwards.
-  const done = sale !== null && (isDone(sale.state) || (sale.state === 'withdrawn' && sale.enrolledAt !== null))
+  const done = sale !== null && (isDone(sale.state) || (sale.state === 'withdrawn' && sale.doneAt !== null))
   const result =
     sale === null
       ? ''
