@@ -110,7 +110,7 @@ export function endedEarly(
     const refundFailed = lines.filter(({ withdrawal }) => withdrawal?.isRefund).map(({ course }) => course)
     const event = { deliveryId: id, detail: of.why }
     return refundFailed.length === 0
-      ? { ...event, kind: 'withdrawal_failed' }
+      ? { ...event, kind: 'withdrawal_ended' }
       : { ...event, kind: 'refund_failed', refundFailed }
   })
 }

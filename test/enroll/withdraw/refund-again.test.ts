@@ -256,7 +256,7 @@ test('an operator’s open withdrawal in whose place a refund comes says so, and
   await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   await until('an attempt', async () => ((await openOrders())[0]?.attempts ? true : undefined))
   assert.equal((await refund({ courseIds: [PYTHON] })).status, 202)
-  const replaced = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_failed')
+  const replaced = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_ended')
   assert.match(replaced?.detail ?? '', /refund by the shop came in its place/)
   await lms.noFaults()
   await allEnded()

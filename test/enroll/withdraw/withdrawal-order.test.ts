@@ -98,7 +98,7 @@ test('a sale that the shop sends again during the withdrawal wins: the buyer sta
     return (await stateOf(id)) === 'enrolled' && (await activeOf('alice@example.com')) === true ? true : undefined
   })
   assert.deepEqual(await withdrawalsShown(operations, id), [])
-  assert.ok((await kinds(id)).includes('withdrawal_failed'))
+  assert.ok((await kinds(id)).includes('withdrawal_ended'))
 })
 
 test('a sale that comes again while the order only reads: nothing is changed in the LMS', async () => {
@@ -127,7 +127,7 @@ test('an order that a replay came after ends without touching the LMS', async ()
   await lms.forgetCalls()
   await product.context.database.db.deleteFrom('holds').execute()
   await until('the enrollment', async () => ((await stateOf(id)) === 'enrolled' ? true : undefined))
-  const last = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_failed')
+  const last = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_ended')
   assert.match(last?.detail ?? '', /sent again or replayed/)
   const changes = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path === UNENROLL)
   assert.deepEqual([changes, await activeOf('erin@example.com')], [[], true])

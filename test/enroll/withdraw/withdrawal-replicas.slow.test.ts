@@ -75,7 +75,7 @@ await onMariaDb('withdrawals of several replicas', (server) => {
       await operations.replay({ ids: [id], by: 'alice' })
       lms.release()
       first.child.kill('SIGCONT')
-      const last = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_failed')
+      const last = (await operations.timeline(id)).findLast(({ kind }) => kind === 'withdrawal_ended')
       assert.match(last?.detail ?? '', /sent again or replayed/)
       await until('the enrollment', async () =>
         (await stateOf(id)) === 'enrolled' && (await activeOf(ALICE)) ? true : undefined,

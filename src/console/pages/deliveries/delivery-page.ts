@@ -134,10 +134,10 @@ const BEGUN: Readonly<Record<keyof typeof words.begun, keyof typeof words.beganA
   withdrawing: 'withdrawal_requested',
 }
 
-/** The events of an order to take the buyer out that failed: also one that a replay or a repeat ended, which then begins. */
-const FAILED_ORDERS: readonly EventKind[] = ['withdrawal_failed', 'refund_failed']
+/** The events of an order to take the buyer out that did not: it failed, or a replay or a repeat ended it, which then begins. */
+const VAIN_ORDERS: readonly EventKind[] = ['withdrawal_failed', 'withdrawal_ended', 'refund_failed']
 /** The events that end such an order. Meanwhile, the sale may go on with its other courses. */
-const ENDS_OF_ORDER: readonly EventKind[] = ['withdrawn', ...FAILED_ORDERS]
+const ENDS_OF_ORDER: readonly EventKind[] = ['withdrawn', ...VAIN_ORDERS]
 
 /** The result of the form that led to a delivery's page: first what the service is going to do, then what came of it. */
 function deliveryNoticeHtml(of: {
@@ -168,7 +168,7 @@ function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
     all.flatMap((event) => {
       const end = textNamed(words.ended, event.kind)
       const isEnd =
-        kind === 'withdrawal_requested' ? ENDS_OF_ORDER.includes(event.kind) : !FAILED_ORDERS.includes(event.kind)
+        kind === 'withdrawal_requested' ? ENDS_OF_ORDER.includes(event.kind) : !VAIN_ORDERS.includes(event.kind)
       return end === undefined || !isEnd ? [] : [{ ...end, detail: event.detail }]
     })
   const [begun, after] = [events[start], endOf(events.slice(start + 1)).at(-1)]
