@@ -42,9 +42,9 @@ function sanitizeText(text: string, most = MAX_TEXT): string {
 
 /**
  * An e-mail address: a local part in quotes, or one without the characters that surround an address, and then `@`. It
- * does not match the name of a package in a stack trace, such as `/@fastify/error/`.
+ * does not match the name of a package in a stack trace, such as `/@fastify/error/`, or a user of MySQL: `'name'@'host'`.
  */
-const ADDRESS = /(?:"((?:[^"\\]|\\.)+)"|(?<![^\s"@<>(),;:[\]\\])([^\s"@<>(),;:[\]\\]+))(@|%40)(?=[^\s@])(?![\w-]+\/)/gu
+const ADDRESS = /(?:"((?:[^"\\]|\\.)+)"|(?<![^\s"@<>(),;:[\]\\])([^\s"@<>(),;:[\]\\]+))(@|%40)(?=[^\s@'])(?![\w-]+\/)/gu
 
 /** `alice@example.com` becomes `a***@example.com`. */
 export const maskEmails = (text: string): string =>
