@@ -105,13 +105,14 @@ function line({ deliveryId, email, course, standing, repairing }: Finding): stri
   return `${deliveryId}  ${standing}  ${plain(email)}  ${plain(course)}${repairing ? '  repair started' : ''}\n`
 }
 
-function summary({ deliveries, counts, repairing }: Reconciliation): string {
+function summary({ deliveries, empty, counts, repairing }: Reconciliation): string {
   const found = [...STANDINGS, 'dangling' as const].flatMap((standing) => {
     const count = counts[standing] ?? 0
     return count > 0 ? [`${standing} ${count}`] : []
   })
   const fixed = repairing > 0 ? `; repairs started: ${repairing}` : ''
-  return `deliveries checked: ${deliveries}; courses: ${found.join(', ') || 'none'}${fixed}\n`
+  const others = empty > 0 ? `, with nothing to check: ${empty}` : ''
+  return `deliveries checked: ${deliveries}${others}; courses: ${found.join(', ') || 'none'}${fixed}\n`
 }
 
 const isComplete = ({ unrepaired, failure }: Reconciliation): boolean => failure === null && unrepaired === 0

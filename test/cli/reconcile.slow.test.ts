@@ -170,8 +170,11 @@ describe('reconcile', () => {
     assert.match(stderr, /^deliveries done: \d of 9/m)
   })
 
-  test('counts no delivery that reported nothing, because there is nothing to check', async () => {
+  test('counts apart a delivery that reported nothing, because there is nothing to check', async () => {
     await product.sell({ email: ALICE, courseIds: ['course-v1:Not+There+2026'] })
-    assert.match((await reconcile()).stdout, /^deliveries checked: 9; courses: /m)
+    await product.lms.faults([{ path: '/api/user/v1/accounts/search_emails', delayMs: 4000, times: 1 }])
+    const { stdout, stderr } = await reconcile()
+    assert.match(stdout, /^deliveries checked: 9, with nothing to check: 1; courses: /m)
+    assert.match(stderr, /^deliveries done: \d+ of 10, /m)
   })
 })

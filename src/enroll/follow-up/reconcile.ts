@@ -35,6 +35,8 @@ export interface Finding {
 
 export interface Reconciliation {
   readonly deliveries: number
+  /** How many others there were that had given no course: there was nothing to check. */
+  readonly empty: number
   readonly counts: Readonly<Partial<Record<Found, number>>>
   /** How many are repaired now. */
   readonly repairing: number
@@ -71,7 +73,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const { since, signal } = options
   const counted = new Set<string>()
   const counts: Partial<Record<Found, number>> = {}
-  let [passed, deliveries, repairing, unrepaired] = [0, 0, 0, 0]
+  let [deliveries, empty, repairing, unrepaired] = [0, 0, 0, 0]
   const count = (finding: Finding): void => {
     const key = `${finding.email.toLowerCase()} ${finding.course}`
     if (counted.has(key)) return
@@ -81,7 +83,14 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
     else if (finding.repairable) unrepaired++
     if (!isAsExpected(finding)) options.onFinding(finding)
   }
-  const ended = (failure: Failure | null): Reconciliation => ({ deliveries, counts, repairing, unrepaired, failure })
+  const ended = (failure: Failure | null): Reconciliation => ({
+    deliveries,
+    empty,
+    counts,
+    repairing,
+    unrepaired,
+    failure,
+  })
   try {
     for (const state of RECONCILED) {
       for await (const chunk of reportedInState(options, { state, since })) {
@@ -92,8 +101,8 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
         findings.forEach(count)
         if (failure !== null) return ended(failure)
         deliveries += mine.length
-        passed += chunk.length
-        options.onProgress(passed)
+        empty += chunk.length - mine.length
+        options.onProgress(deliveries + empty)
       }
     }
   } catch (error) {
