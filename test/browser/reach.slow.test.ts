@@ -206,3 +206,14 @@ test('what a form found is put into the region that a screen reader knows, and t
   await page.getByRole('heading', { name: 'The signature is refused' }).waitFor()
   assert.ok(await page.evaluate("document.querySelector('#result').isKnown"))
 })
+
+test('the words of “Download CSV” stay together, wherever the line before them ends', async () => {
+  await idOf('reach-3@example.com', [MISSING, ABOVE]) // so the line before them is long
+  const { page } = await openConsole(browser, product)
+  await open(page, '/')
+  const lines = 'document.querySelector(\'main a[href*=".csv"]\').getClientRects().length'
+  for (let width = 1000; width >= 390; width -= 10) {
+    await page.setViewportSize({ width, height: 800 })
+    assert.equal(await page.evaluate(lines), 1, `${width} px`)
+  }
+})

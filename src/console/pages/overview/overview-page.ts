@@ -242,7 +242,7 @@ function courseSalesHtml({ byCourse, period, courseName }: View): string {
   const head = columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
   const sold = totalOf(total)
   const several = sold === sales ? '' : fill(words.courses.several, { courses: numberText(sold) })
-  return html`<h2>${words.courses.title}</h2><p class="quiet">${fillCount(words.courses.sales, sales)} ${several} <a href="~/deliveries.csv${queryText({ sales: 'only', ...period })}">${TEXTS.deliveries.csv}</a></p>
+  return html`<h2>${words.courses.title}</h2><p class="quiet">${fillCount(words.courses.sales, sales)} ${several} <a class="word" href="~/deliveries.csv${queryText({ sales: 'only', ...period })}">${TEXTS.deliveries.csv}</a></p>
 <div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers by-course" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
 <tbody role="rowgroup">!${rows.join('\n')}</tbody><tfoot role="rowgroup">!${row(words.courses.total, total)}</tfoot></table></div>`
 }
