@@ -5,7 +5,7 @@ import { totalOf } from '../reports/counts.ts'
 import { ADDRESS_MAX } from './filter.ts'
 import { type Summary, summaries } from './listing.ts'
 import { countFound } from './search.ts'
-import { type TimelineEvent, timeline } from './timeline.ts'
+import { lastEvents, type TimelineEvent } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
@@ -86,9 +86,17 @@ export async function boughtAs(
   return rows.map((row) => ({ email: row.email ?? '', newest: row.newest, count: Number(row.count) }))
 }
 
-/** Merges the timelines, oldest first. One query for all would sort every event of every sale in the database. */
+/**
+ * The last events of these sales, oldest first, and one more than a page shows if there are more. One query for all would sort
+ * every event of every sale in the database. The latest sale comes first, so of most others little is read.
+ */
 async function eventsOf(db: Db, ids: readonly string[]): Promise<TimelineEvent[]> {
-  const events: TimelineEvent[] = []
-  for (const id of ids) events.push(...(await timeline(db, id)))
-  return events.sort((a, b) => (a.id < b.id ? -1 : 1))
+  const limit = EVENTS_MAX + 1
+  let events: TimelineEvent[] = []
+  for (const id of ids) {
+    const after = events.length < limit ? undefined : events[0]?.id
+    const further = await lastEvents(db, { id, limit, after })
+    events = [...events, ...further].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(-limit)
+  }
+  return events
 }

@@ -14,13 +14,20 @@ export interface TimelineEvent extends DeliveryEvent {
 }
 
 /** Returns the last 500 events of a delivery in the order of their numbers, which no clock decides. */
-export async function timeline(db: Db, id: string): Promise<TimelineEvent[]> {
+export const timeline = (db: Db, id: string): Promise<TimelineEvent[]> => lastEvents(db, { id, limit: EVENTS_MAX })
+
+/** The same for another number of events, and of those that come after the event `after`. */
+export async function lastEvents(
+  db: Db,
+  { id, limit, after = '' }: { id: string; limit: number; after?: string | undefined },
+): Promise<TimelineEvent[]> {
   const rows = await db
     .selectFrom('events')
     .select(['id', 'seq', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls', 'answer'])
     .where('delivery_id', '=', id)
+    .where('id', '>', after)
     .orderBy('id', 'desc')
-    .limit(EVENTS_MAX)
+    .limit(limit)
     .execute()
   return rows
     .sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))

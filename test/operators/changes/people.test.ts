@@ -78,6 +78,19 @@ test('100 sales and 500 events are the most, the latest of each', async (t) => {
   assert.deepEqual([timeline.length, hasMoreEvents, timeline.at(-1)?.at], [500, true, clock.at])
 })
 
+test('a person whose only sale has more than 500 events has more events than the page shows', async (t) => {
+  const { store, operations } = await setUp(t)
+  const sale = accepted(arrival({ email: ADA }))
+  const shown = async () => {
+    const { timeline, hasMoreEvents } = await operations.person(ADA)
+    return [timeline.length, hasMoreEvents]
+  }
+  await store.write(Array.from({ length: 500 }, () => sale))
+  assert.deepEqual(await shown(), [500, false])
+  await store.write([sale])
+  assert.deepEqual(await shown(), [500, true])
+})
+
 test('a row that can’t be read hides no other sale', async (t) => {
   const { store, operations, db } = await setUp(t)
   const orders = [1, 2].map((order) => accepted(arrival({ email: ADA, order })))
