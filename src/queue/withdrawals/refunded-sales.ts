@@ -53,9 +53,11 @@ function addReplacements(of: {
 }): boolean {
   const { row, next, from, into } = of
   const after = next.lines.map(({ sent }) => sent)
-  // What was withdrawn before the correction, and isn't sold again by it, has nothing in its place.
+  // A correction is one of what was left of the sale, or of all of it if nothing was: see planCorrection. So in the first case,
+  // what was withdrawn before, and isn't sold again by it, has nothing in its place.
   const isThere = (line: Line): boolean => isWanted(line) || (line.withdrawal?.id ?? '') > next.id
-  const before = row.lines.filter((line) => isThere(line) || hasCourse(after, line.sent)).map(({ sent }) => sent)
+  const isLeft = row.lines.some(isThere) ? isThere : () => true
+  const before = row.lines.filter((line) => isLeft(line) || hasCourse(after, line.sent)).map(({ sent }) => sent)
   let isNew = false
   for (const [named, keys] of from) {
     const known = into.get(named) ?? []

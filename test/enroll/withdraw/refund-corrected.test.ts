@@ -148,6 +148,17 @@ test('a correction that sells a refunded course again is refunded with it', asyn
   assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
 })
 
+test('a new refund of a sale that was refunded as a whole and then corrected takes what replaces its course; a repeat does not', async () => {
+  const known = (id: string) => post({ url: product.url, id, email: ALICE, courseIds: [DEMO] })
+  const id = await sold(ALICE)
+  assert.equal((await known('refund_1')).status, 200)
+  const right = await corrected({ id, courseIds: [PYTHON] })
+  assert.equal((await known('refund_1')).status, 200)
+  assert.deepEqual(await access(), [`${ALICE} ${PYTHON}`])
+  assert.equal((await refund(ALICE)).status, 200)
+  assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
+})
+
 test('a refund takes what replaces a course that the correction itself has withdrawn', async () => {
   const id = await sold(ALICE)
   const right = await corrected({ id, courseIds: [PYTHON], withdraw: { paid: false } })
