@@ -343,6 +343,25 @@ test('after a repeat, the list tells the first success, as the buyer saw it', as
   assert.doesNotMatch(await list(email), /after 2 h/)
 })
 
+test('of a buyer who waited for an account, the list tells when they were in the course, also after a repeat', async () => {
+  const email = 'waited@example.com'
+  const id = await sold(email)
+  await sold(email)
+  await db
+    .updateTable('deliveries')
+    .set((eb) => ({
+      received_at: eb('received_at', '-', 7_200_000),
+      done_at: eb('done_at', '-', 7_200_000),
+      settled_at: eb('settled_at', '-', 7_200_000),
+    }))
+    .where('id', '=', id)
+    .execute()
+  await lms.people({ email, username: 'waited', active: false })
+  await lms.activate(email)
+  await checkOf(id)
+  assert.match(await list(email), /Enrolled .*after 2 h/)
+})
+
 test('access to a course ended, which the delivery then lost by a refund: no event says that access ended', async () => {
   const email = 'a11@example.com'
   await person(email)

@@ -154,13 +154,14 @@ function waitHtml({ attempts, dueAt }: Summary, { outage, now }: Table['parts'])
 
 /**
  * How long the enrollment took, if the buyer is in every course. After a replay or a repeat, the first success counts, as
- * the buyer saw it.
+ * the buyer saw it; but not that of an allowance, which a look found used.
  */
 function enrolledHtml(item: Summary, courseName: CourseName): string {
   const sentence = deliverySentence(item)
   if (sentence.situation !== 'enrolled' || hasOrder(item)) return factHtml(sentence, courseName)
-  const { receivedAt, settledAt, doneAt, replayedAt, generation } = item
-  const at = replayedAt === null && generation === 0 ? settledAt : doneAt
+  const { receivedAt, settledAt, doneAt, replayedAt, generation, lines } = item
+  const isFirst = replayedAt === null && generation === 0
+  const at = isFirst || lines.some(({ claimed }) => claimed) ? settledAt : doneAt
   if (at === null) return ''
   const took = at - receivedAt
   if (took < MINUTE_MS)
