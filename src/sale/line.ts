@@ -196,6 +196,15 @@ export const firstWithdrawn = (lines: readonly Line[]): string | undefined =>
 export const lineOf = (lines: readonly Line[], course: string): Line | undefined =>
   lines.find((line) => line.course === course) ?? lines.find(({ sent }) => isSameCourse(sent, course))
 
+/**
+ * Whether the delivery with these lines has a course that an order of another one left to it, if only because whoever handled
+ * it since left the buyer there.
+ */
+export function keeps(lines: readonly Line[], course: string): boolean {
+  const line = lineOf(lines, course)
+  return line !== undefined && !isWithdrawing(line) && !isTakenOut(line)
+}
+
 /** The courses with this result, by true course key. */
 export const coursesWith = (result: CourseResult, lines: readonly Line[]): string[] =>
   lines.filter((line) => line.result === result).map(({ course }) => course)

@@ -20,6 +20,7 @@ function textsOf(code: (typeof REASON_CODES)[number], subject: string): string[]
     replaces: null,
     replaced_by: null,
     ended_at: null,
+    kept: [],
     ...stored,
   } as const
   return [

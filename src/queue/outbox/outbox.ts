@@ -1,5 +1,5 @@
 import type { Db, DeliveryRow, EventRow, OutboxRow } from '../../database/schema.ts'
-import { type CourseResult, isTakenOut, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
+import { type CourseResult, isTakenOut, isWithdrawing, keeps, type Line, lineOf } from '../../sale/line.ts'
 import {
   courseOfReason,
   type DeliveryState,
@@ -11,7 +11,7 @@ import {
   withSubject,
 } from '../../sale/types.ts'
 import { keeperOf } from '../../sale/withdrawal-facts.ts'
-import { type WithLines, withLines } from '../lines.ts'
+import { linesOf, type WithLines, withLines } from '../lines.ts'
 import { REASON_COLUMNS, readReason } from '../rows.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
@@ -104,7 +104,8 @@ const COLUMNS = [
   'state',
   ...REASON_COLUMNS,
 ] as const
-type Row = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
+type Stored = WithLines<Pick<DeliveryRow, (typeof COLUMNS)[number]>>
+type Row = Stored & Pick<ShopView, 'kept'>
 
 interface Reading {
   readonly trx: Db
@@ -196,8 +197,21 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
   const wanted = [...new Set(ids)]
   if (wanted.length === 0) return new Map()
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', wanted).execute()
-  return new Map((await withLines(trx, rows)).map((row) => [row.id, row]))
+  const stored = await withLines(trx, rows)
+  const left = new Map(stored.map((row) => [row.id, leftBy(row)]))
+  const keepers = await linesOf(trx, [...new Set([...left.values()].flat().map(({ delivery }) => delivery))])
+  const linesIn = new Map(keepers.map(({ id, lines }) => [id, lines]))
+  const isKept = ({ course, delivery }: ShopView['kept'][number]) => keeps(linesIn.get(delivery) ?? [], course)
+  return new Map(stored.map((row) => [row.id, { ...row, kept: (left.get(row.id) ?? []).filter(isKept) }]))
 }
+
+/** The courses that withdrawals of a delivery left to others, which may have ended since. */
+const leftBy = ({ lines }: Stored): ShopView['kept'] =>
+  lines.flatMap((line) => {
+    const { course, withdrawal } = line
+    const delivery = withdrawal === null || isWithdrawing(line) ? null : keeperOf(withdrawal)
+    return delivery === null ? [] : [{ course, delivery }]
+  })
 
 /** What the shop may see of a delivery. Pure. */
 export function shopView(row: Row): ShopView {
@@ -217,11 +231,7 @@ export function shopView(row: Row): ShopView {
       endedAt === undefined ? [] : [{ id, since: new Date(endedAt).toISOString() }],
     ),
     withdrawing: withdrawing.map(({ course }) => course),
-    kept: row.lines.flatMap((line) => {
-      const { course, withdrawal } = line
-      const delivery = withdrawal === null || isWithdrawing(line) ? null : keeperOf(withdrawal)
-      return delivery === null ? [] : [{ course, delivery }]
-    }),
+    kept: row.kept,
     refundFailed: row.lines.filter(isRefundFailed).map(({ course }) => course),
     reason: reason === null ? null : { code: reason.code, message: messageOf(reason), course: courseOfReason(reason) },
     replaces: row.replaces,

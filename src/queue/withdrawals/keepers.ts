@@ -1,5 +1,5 @@
 import type { Db, DeliveryRow } from '../../database/schema.ts'
-import { isTakenOut, isWanted, isWithdrawing, type Line, lineOf } from '../../sale/line.ts'
+import { isWanted, keeps, type Line, lineOf } from '../../sale/line.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
 import { linesOf, salesTo, storeLines, type WithLines, withLines } from '../lines.ts'
@@ -86,7 +86,7 @@ export async function readKept(
   const kept = ordered.flatMap((one) => {
     const { course } = one
     const keeper = sales.get(leftTo(one) ?? '')
-    if (keeper !== undefined && keeps(keeper, course)) return { course, delivery: keeper.id }
+    if (keeper !== undefined && keeps(keeper.lines, course)) return { course, delivery: keeper.id }
     const sale = refunded.get(one.delivery)
     if (sale === undefined) return []
     const of = { delivery: sale, addresses: [sale.email], course, isTaken: false }
@@ -138,12 +138,6 @@ export async function orderAgain(
     const withdrawn = trx.updateTable('deliveries').where('id', '=', id).where('state', '=', 'withdrawn')
     await withdrawn.set({ state: 'handled' }).execute()
   }
-}
-
-/** Whether a delivery has a course that it was left, if only because whoever handled it since left the buyer there. */
-function keeps(keeper: Sale, course: string): boolean {
-  const line = lineOf(keeper.lines, course)
-  return line !== undefined && !isWithdrawing(line) && !isTakenOut(line)
 }
 
 /** Whether a delivery in this state keeps its courses. */

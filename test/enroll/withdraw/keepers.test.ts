@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Buyer, DEMO } from '../../harness.ts'
+import { type Buyer, DEMO, exchange, signed } from '../../harness.ts'
 import { setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { BULK, UNENROLL } from '../../service/serving.ts'
@@ -279,6 +279,22 @@ test('a refund that comes again after the buyer bought the course anew names the
   const { headers } = await product.sell({ email: OLD, name: 'Another' })
   const second = String(headers['x-lernito-delivery'])
   assert.deepEqual((await refund({ email: OLD, sale: first, id: 'rf_1' })).json, verified(second))
+})
+
+test('the status of a sale names the one that keeps its course only while that one does', async () => {
+  await register()
+  const [single, bundle] = [await sold(OLD), await sold(OLD, [DEMO, PYTHON])]
+  const kept = async () => {
+    const body = JSON.stringify({ deliveries: [single] })
+    const headers = { 'content-type': 'application/json', ...signed(body) }
+    const { text } = await exchange({ url: `${product.url}/api/lernito/status/`, headers, body })
+    return JSON.parse(text).deliveries[0].kept
+  }
+  await refund({ email: OLD, sale: single })
+  assert.deepEqual(await kept(), [{ course: DEMO, delivery: bundle }])
+  await refund({ email: OLD, courseIds: [DEMO, PYTHON], sale: bundle })
+  await allEnded()
+  assert.deepEqual([await activeIn(), await kept()], [[], []])
 })
 
 test('a late call for a sale to the buyer’s new address, which an operator has handled, is waited for', async () => {

@@ -29,6 +29,7 @@ export async function setUpOutbox(t: TestContext) {
       replaces: null,
       replaced_by: null,
       ended_at: null,
+      kept: [],
     } as const
     await bench.db
       .insertInto('outbox')
