@@ -144,6 +144,18 @@ describe('the pool of connections to MariaDB', { skip: NO_MARIADB }, async () =>
     })
   }
 
+  test('a statement outside of a transaction is committed on a server that turns autocommit off for its clients', async (t) => {
+    await mariadb.administer('set global autocommit = 0')
+    t.after(() => mariadb.administer('set global autocommit = 1'))
+    const { take } = await open(t)
+    const [writing, reading] = [await take(), await take()]
+    await ask(writing, 'create table kept (id int)')
+    await ask(writing, 'insert into kept values (1)')
+    assert.deepEqual(await ask(reading, 'select id from kept'), [{ id: 1 }])
+    writing.release()
+    reading.release()
+  })
+
   test('one that was released twice is used once', async (t) => {
     const { take, takeAll } = await open(t)
     const [first] = await takeAll()

@@ -107,10 +107,11 @@ function prepareSession(
   driver.query(`set names utf8mb4 collate ${COLLATION}`, failed)
   // As in Django; the default makes inserts lock gaps.
   driver.query('set session transaction isolation level read committed', failed)
-  // Another SQL mode could read our escaped texts differently, and local time repeats an hour each year. The
-  // transaction of a paused replica must not keep its locks: the default wait_timeout is 8 hours.
+  // Another SQL mode could read our escaped texts differently, and local time repeats an hour each year. Without
+  // autocommit, nothing that is written outside of a transaction would be stored. The transaction of a paused replica
+  // must not keep its locks: the default wait_timeout is 8 hours.
   driver.query(
-    `set session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, wait_timeout = ${seconds}`,
+    `set session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, wait_timeout = ${seconds}`,
     (error) => done(error),
   )
 }
