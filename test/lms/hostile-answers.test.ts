@@ -197,7 +197,10 @@ const ENDLESS: Readonly<Record<string, { talk: (socket: Socket) => void; says: R
     },
     says: /no complete answer within 0\.3 s/,
   },
-  'no HTTP': { talk: (socket) => socket.write('SSH-2.0-OpenSSH_9.9\r\n'), says: /can't be reached/ },
+  'no HTTP': {
+    talk: (socket) => socket.write('SSH-2.0-OpenSSH_9.9\r\n'),
+    says: /can't be reached: its answer is not HTTP: check the address and its port$/,
+  },
   'a body that is shorter than it says': {
     talk: (socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{}'),
     says: /can't be reached/,

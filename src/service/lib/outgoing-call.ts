@@ -26,6 +26,7 @@ export const originOf = (location: string | string[] | null | undefined): string
   URL.parse(String(location))?.origin ?? null
 
 const CUT = 'the connection was cut'
+const NO_HTTP = 'its answer is not HTTP: check the address and its port'
 const UNKNOWN_AUTHORITY =
   'this machine does not trust the authority that issued its certificate; for an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate file'
 
@@ -56,6 +57,7 @@ export function codeOf(error: unknown): string {
  */
 export function connectionCause(error: unknown, further: Readonly<Record<string, string>> = {}): string {
   if (error instanceof PrivateAddressError) return error.message
+  if (error instanceof Error && error.name === 'HTTPParserError') return NO_HTTP // mostly without a code
   const code = codeOf(error)
   const cause = further[code] ?? CONNECTION_CAUSES[code]
   return cause === undefined ? code : `${cause} (${code})`
