@@ -56,9 +56,13 @@ export function namedHtml(text: string, courseName: CourseName): string {
   return parts.join('') + html`${text.slice(end)}`
 }
 
-/** Returns what is the case with a delivery, with its times and the names of its courses. */
+/** Returns what is the case with a delivery, with its times, its quotations and the names of its courses. */
 export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>, courseName: CourseName): string =>
-  fact.map((piece) => (typeof piece === 'string' ? namedHtml(piece, courseName) : saidHtml(piece.at))).join('')
+  fact.map((piece) => (typeof piece === 'string' ? quotedHtml(piece, courseName) : saidHtml(piece.at))).join('')
+
+/** A note may be written from right to left. */
+const quotedHtml = (piece: string, courseName: CourseName): string =>
+  namedHtml(piece, courseName).replace(/“(.*)”/su, '“<bdi>$1</bdi>”')
 
 /** What links to courses in the LMS need. */
 export interface CourseLinks {

@@ -75,8 +75,8 @@ export const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): str
 function runningHtml(running: readonly BulkReplay[]): string {
   const items = running.map(({ id, by, startedAt, replayed, total, corrects }) => {
     const all = numberText(Math.max(total, replayed))
-    const text = fillCount(corrects === null ? words.replayed : words.corrected, replayed, { by, total: all })
-    return html`<li><a href="~/replays/${id}">${text}</a> <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+    const text = fillCount(corrects === null ? words.replayed : words.corrected, replayed, { total: all })
+    return html`<li><a href="~/replays/${id}">${text}</a> <span class="quiet">${fill(TEXTS.delivery.by, { actor: by })}, !${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
 }

@@ -55,7 +55,7 @@ function orderHtml(sent: URLSearchParams | null, items: readonly Summary[]): str
     ...Object.fromEntries(items.map(({ id, lastEvent }) => [`seen_${id}`, `${lastEvent}`])),
   })
   return html`!${isWrong ? problemHtml(TEXTS.delivery.done.warning.noNote) : ''}<p>${help}</p><form method="post" action="~/handled" class="stack">!${fields}
-<label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" rows="3" cols="60" maxlength="${NOTE_MAX}" required!${invalidMark(isWrong)}></textarea>
+<label for="note">${TEXTS.delivery.note}</label><textarea id="note" name="note" dir="auto" rows="3" cols="60" maxlength="${NOTE_MAX}" required!${invalidMark(isWrong)}></textarea>
 <button>${TEXTS.delivery.markHandled}</button></form>`
 }
 

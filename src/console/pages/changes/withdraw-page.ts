@@ -87,7 +87,7 @@ async function orderHtml(
   return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, { keys, courseName: request.courseName })}
 <form method="post" action="~/deliveries/${id}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
-!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
+!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" dir="auto" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
 }
 

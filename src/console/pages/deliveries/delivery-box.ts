@@ -52,7 +52,7 @@ export function boxHtml(of: Box): string {
 function todoHtml({ delivery, parts: { followUpMs } }: Box): string {
   const reason = reasonOf(delivery)
   const isWritten = reason !== null && reason.subject !== '' && REASONS[reason.code].subject === 'message'
-  const written = isWritten ? html`<p>“${reason.subject}”</p>` : ''
+  const written = isWritten ? html`<p>“<bdi>${reason.subject}</bdi>”</p>` : ''
   const texts = [
     reason === null ? '' : REASONS[reason.code].todo,
     delivery.state === 'pre_enrolled' ? fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) }) : '',
@@ -160,7 +160,7 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
     case 'handled':
       return html`<details id="${id}"><summary class="button ${look}">${words.handled}</summary>
 <form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${keepsCourse(delivery) ? words.handledKeeps : words.handledHelp}</p>
-<label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
+<label for="note">${words.note}</label><textarea id="note" name="note" dir="auto" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
   }
 }
