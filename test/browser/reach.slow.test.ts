@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
 import { assertAccessible, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
@@ -216,4 +218,38 @@ test('the words of “Download CSV” stay together, wherever the line before th
     await page.setViewportSize({ width, height: 800 })
     assert.equal(await page.evaluate(lines), 1, `${width} px`)
   }
+})
+
+test('what a form came to has the focus, and the title of the page names it, also if the page is that of the form', async () => {
+  const { page } = await openConsole(browser, product)
+  const focused = async (): Promise<string> => (await page.locator(':focus').textContent()) ?? ''
+  const titled = (title: string) => until(title, async () => (await page.title()) === title || undefined)
+  await open(page, `/deliveries/${id}/correct`)
+  await page.getByLabel('Course keys').fill(DEMO)
+  await page.getByRole('button', { name: 'Preview' }).click()
+  await page.getByRole('heading', { name: 'What happens' }).waitFor()
+  assert.match(await focused(), /^What happensA new delivery for reach@example\.com/)
+
+  await open(page, '/deliveries?state=needs_attention')
+  await titled('Deliveries · Needs attention · Lernito enrollments')
+  await page
+    .getByRole('checkbox', { name: /^Select/ })
+    .first()
+    .check()
+  await page.getByRole('button', { name: 'Replay…' }).click()
+  await page.getByRole('button', { name: 'Replay 1' }).click()
+  await titled('Bulk replay · All failed again · Deliveries · Lernito enrollments')
+
+  await open(page, `/handled?id=${await idOf('handle-me@example.com', [MISSING])}`)
+  await page.getByLabel('What was done').fill('refunded')
+  await page.getByRole('button', { name: 'Mark as handled' }).click()
+  await page.getByText('Marked as handled: 1').waitFor()
+  assert.match(await focused(), /^Marked as handled: 1/)
+
+  await open(page, `/people/${await idOf('erase-me@example.com')}`)
+  await page.getByRole('button', { name: 'Erase this person…' }).click()
+  await page.getByLabel(/^To confirm, type/).fill('erase-me@example.com')
+  await page.getByRole('button', { name: 'Erase' }).click()
+  await titled('Erase a person · Erased · People · Lernito enrollments')
+  assert.match(await focused(), /^ErasedDeliveries erased: 1/)
 })

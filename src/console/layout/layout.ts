@@ -29,6 +29,8 @@ export interface Page {
   /** 200 if there is none. */
   readonly status?: number
   readonly title: string
+  /** What is the case with what it shows, for the title of its tab; '' or none: nothing. */
+  readonly state?: string
   /** Escaped HTML. */
   readonly main: string
   /** The page of the menu that this page belongs to. */
@@ -107,7 +109,7 @@ function keysHtml(): string {
 }
 
 function pageHtml(of: Sent): string {
-  const { reply, title, main, crumbs = [], intro, aside } = of
+  const { reply, title, state = '', main, crumbs = [], intro, aside } = of
   const { session, zone, method, routeOptions } = reply.request
   const isAnswer = method === 'POST' || routeOptions.config.once
   const file = (name: string): string => `~${fileUrl(name)}`
@@ -122,7 +124,7 @@ function pageHtml(of: Sent): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="htmx-config" content="${HTMX}">
-<title>${[title, ...crumbs.slice(0, 1).map(({ label }) => label), TEXTS.product].join(' · ')}</title>
+<title>${[title, state, crumbs[0]?.label ?? '', TEXTS.product].filter((text) => text !== '').join(' · ')}</title>
 <link rel="icon" href="${file('icon.svg')}">
 <link rel="stylesheet" href="${file('console.css')}">
 !${SCRIPTS.map((name) => html`<script src="${file(name)}" defer></script>`).join('\n')}

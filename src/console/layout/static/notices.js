@@ -1,6 +1,6 @@
 // The notice of what a form has done. It stays until it is dismissed or the page is left, and the address forgets it, so
-// that a reload or a bookmark does not say again what was done once. It gets the focus, as what is wrong with a form does: a
-// screen reader reads it, it is scrolled to, and the keyboard begins there.
+// that a reload or a bookmark does not say again what was done once. It gets the focus, as the result on a form's own page and
+// what is wrong with a form do: a screen reader reads it, it is scrolled to, and the keyboard begins there.
 
 const notice = document.querySelector('#notice')
 if (notice !== null) {
@@ -8,7 +8,7 @@ if (notice !== null) {
   address.searchParams.delete('done')
   history.replaceState(history.state, '', address)
 }
-const said = notice ?? document.querySelector('main [role=alert]')
+const said = notice ?? document.querySelector('main :is([role=alert], [data-result])')
 if (said !== null) {
   said.tabIndex = -1
   said.focus()

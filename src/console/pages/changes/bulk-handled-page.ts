@@ -67,5 +67,5 @@ function resultsHtml(results: URLSearchParams): string {
     const text = fillCount(words.results[name], count)
     return count === 0 ? '' : html`<p class="note ${GRADES[name]}" role="status">${text}</p>`
   })
-  return html`!${notes.join('')}<p><a href="~/deliveries">${TEXTS.deliveries.back}</a></p>`
+  return html`<div data-result>!${notes.join('')}</div><p><a href="~/deliveries">${TEXTS.deliveries.back}</a></p>`
 }

@@ -109,10 +109,11 @@ async function previewHtml(
   }
   if (planned.kind === 'already' || planned.kind === 'ended') {
     return {
-      above: html`<p class="note warning" role="status">${words[planned.kind]} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`,
+      above: html`<p class="note warning" role="status" data-result>${words[planned.kind]} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`,
     }
   }
-  if (planned.kind !== 'planned') return { above: html`<p class="note warning" role="status">${words.unchanged}</p>` }
+  if (planned.kind !== 'planned')
+    return { above: html`<p class="note warning" role="status" data-result>${words.unchanged}</p>` }
   return { above: await plannedHtml(parts, here, { form, delivery, request: planned.request }) }
 }
 
@@ -136,7 +137,7 @@ async function plannedHtml(
       ? html`<p>${words.nothingToWithdraw}</p>`
       : html`<div><input type="checkbox" id="withdraw" name="withdraw" value="yes"> <label for="withdraw">${fill(words.withdraw, { email: withdrawable.email })}</label></div>
 !${mayBePaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${TEXTS.withdraw.paid}</label><p class="quiet">${paidHelp}</p></div>` : ''}`
-  return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
+  return html`<div class="note" id="preview" data-result><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
 !${courses.map((course) => courseHtml(here, form, course)).join('')}!${accountHtml(account, email)}<p>${words.oldDelivery}</p>
 <form method="post" action="~/deliveries/${here.id}/correct" class="stack">!${seenField(here.seen)}!${hiddenFields({ ...form })}
 !${withdraw}<button name="step" value="correct">${words.confirm}</button></form></div>`

@@ -20,7 +20,7 @@ export function addForget({ scope, operations, ...parts }: PageParts): void {
     const email = sent === null ? '' : readEmail(sent)
     if (sent === null || !isWholeAddress(email)) return '/people'
     const main = sent.has('kind') ? answerHtml(sent) : orderHtml(sent, await operations.person(email))
-    return { title: words.title, crumbs, current: '/people', main }
+    return { title: words.title, state: sent.get('title') ?? '', crumbs, current: '/people', main }
   })
 
   scope.form(path, async ({ form, by }) => {
@@ -70,5 +70,5 @@ function answerHtml(sent: URLSearchParams): string {
   const [email, allowances, kind] = [readEmail(sent), sent.get('allowances') ?? '', sent.get('kind')]
   const lines = sent.getAll('line').map((line) => html`<p>${line}</p>`)
   const again = html`<form method="post" action="~/people/forget">!${hiddenFields({ email, confirm: email, allowances })}<button>${words.repeat}</button></form>`
-  return html`<div class="note ${sent.get('grade')}" role="${kind === 'refused' ? 'alert' : 'status'}"><h2>${sent.get('title')}</h2>!${lines.join('')}</div>!${kind === 'in_progress' ? again : ''}<p><a href="~/changes">${words.changes}</a></p>`
+  return html`<div class="note ${sent.get('grade')}" !${kind === 'refused' ? 'role="alert"' : 'role="status" data-result'}><h2>${sent.get('title')}</h2>!${lines.join('')}</div>!${kind === 'in_progress' ? again : ''}<p><a href="~/changes">${words.changes}</a></p>`
 }

@@ -55,7 +55,7 @@ export function addReplayPages(parts: PageParts): void {
       replayed > LISTED ? { items: [] } : await operations.list({ filter: { replay: id }, limit: LISTED })
     const main = progressHtml({ parts, request, bulk, results, items: failedFirst(items) })
     const title = corrects === null ? words.title : correctionTitle(total, corrects.to, request.courseName)
-    return { title, crumbs, current: '/deliveries', main }
+    return { title, state: titleOf(bulk, results).title, crumbs, current: '/deliveries', main }
   })
 
   scope.form('/replays/:id/stop', async ({ id, by }) => {

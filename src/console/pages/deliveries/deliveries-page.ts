@@ -22,6 +22,7 @@ import {
   type ListQuery,
   queryText,
   readQuery,
+  tabName,
   tabsHtml,
 } from './list-filters.ts'
 import { tableHtml } from './list-rows.ts'
@@ -48,7 +49,7 @@ export function addDeliveries(parts: PageParts): void {
     ])
     const main = html`<div class="list-page">!${form}!${resultsHtml(view)}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
-    return { title: words.title, current, search: query.q, main }
+    return { title: words.title, state: tabName(query), current, search: query.q, main }
   })
 
   scope.get(`${path}.csv`, (request, reply) => {

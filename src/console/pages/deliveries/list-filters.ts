@@ -195,12 +195,18 @@ export function tabsHtml({ query, counts }: { query: ListQuery; counts: StateCou
   }
   const tabs = (['', ...TABS] as const).map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
-    const name = state === '' ? words.all : state === 'pre_enrolled' ? TEXTS.chart.pre_enrolled : TEXTS.states[state]
-    return tab({ state, ended: '' }, name, count)
+    return tab({ state, ended: '' }, state === '' ? words.all : stateName(state), count)
   })
   tabs.push(tab({ state: '', ended: 'only' }, words.ended))
   return html`<nav class="tabs" aria-label="${words.tabs}"><ul>!${tabs.join('\n')}</ul></nav>`
 }
+
+const stateName = (state: DeliveryState): string =>
+  state === 'pre_enrolled' ? TEXTS.chart.pre_enrolled : TEXTS.states[state]
+
+/** The name of the tab that a query opens; '' for that of all deliveries. */
+export const tabName = ({ state, ended }: ListQuery): string =>
+  state !== '' ? stateName(state) : ended !== '' ? words.ended : ''
 
 /** Counts the deliveries in a state; all of them for ''. */
 export const countOf = (counts: StateCounts, state: DeliveryState | ''): number =>
