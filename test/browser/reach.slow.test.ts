@@ -253,3 +253,22 @@ test('what a form came to has the focus, and the title of the page names it, als
   await titled('Erase a person · Erased · People · Lernito enrollments')
   assert.match(await focused(), /^ErasedDeliveries erased: 1/)
 })
+
+test('a screen reader says no sign that only decorates', async () => {
+  const { page } = await openConsole(browser, product)
+  const session = await page.context().newCDPSession(page)
+  const slashes: number[] = []
+  for (const path of ['/', '/deliveries', `/deliveries/${id}/correct`]) {
+    await open(page, path)
+    const { nodes } = await session.send('Accessibility.getFullAXTree')
+    const said = nodes.filter(({ ignored }) => !ignored).map(({ name }) => String(name?.value ?? '').trim())
+    assert.ok(said.includes('Deliveries'), path)
+    assert.deepEqual(
+      said.filter((text) => /[▸▾→]/.test(text)),
+      [],
+      path,
+    )
+    slashes.push(said.filter((text) => text === '/').length)
+  }
+  assert.deepEqual([...new Set(slashes)].length, 1, 'only the key of the search is one, and none is between the crumbs')
+})
