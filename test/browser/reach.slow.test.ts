@@ -272,3 +272,19 @@ test('a screen reader says no sign that only decorates', async () => {
   }
   assert.deepEqual([...new Set(slashes)].length, 1, 'only the key of the search is one, and none is between the crumbs')
 })
+
+test('in a window as low as at 400 %, what has the focus is not behind the buttons for a selection', async () => {
+  for (const one of [1, 2, 3]) await idOf(`low-${one}@example.com`, [MISSING])
+  const { page } = await openConsole(browser, product, { viewport: { width: 320, height: 256 } })
+  await open(page, '/deliveries')
+  await page.keyboard.press('j')
+  await page.keyboard.press('x')
+  for (let row = 2; row <= 4; row++) {
+    await page.keyboard.press('j')
+    const seen = `(() => {
+      const { left, top, bottom } = document.activeElement.getBoundingClientRect()
+      return document.elementFromPoint(left + 4, (top + bottom) / 2)?.closest('tr') === document.activeElement.closest('tr')
+    })()`
+    assert.ok(await page.evaluate(seen), `row ${row}`)
+  }
+})
