@@ -17,11 +17,12 @@ const OPEN_API = Buffer.from(JSON.stringify(openApi))
 
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
 export function buildServer(parts: Parts): FastifyInstance {
-  const { settings, log, observer, stopping } = parts
+  const { settings, log, observer, leaving, stopping } = parts
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,
     trustedProxies: settings.LERNITO_TRUSTED_PROXIES,
+    leaving: leaving.signal,
     stopping: stopping.signal,
     onRefused: observer.onRequestRefused,
   })

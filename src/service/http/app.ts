@@ -54,14 +54,16 @@ const NO_COMPILERS = { compilersFactory: { buildValidator: noSchemas, buildSeria
  * to JSON.parse (see src/sale/json/json.ts).
  * @param from.bodyLimit in bytes
  * @param from.trustedProxies the proxies whose X-Forwarded-For counts
- * @param from.stopping aborted at the stop: from then on each answer closes its connection. A proxy would keep it open,
- *   and the stop would wait for it.
+ * @param from.leaving aborted when proxies should send nothing more: from then on each answer closes its connection. One
+ *   that is kept open leads here even after a load balancer of connections, as a Kubernetes Service is, has left us out.
+ * @param from.stopping aborted next: from then on each request is refused
  * @param from.maxConnections see createConnections
  */
 export function createApp({
   log,
   bodyLimit,
   trustedProxies,
+  leaving,
   stopping,
   onRefused,
   maxConnections,
@@ -69,6 +71,7 @@ export function createApp({
   log: Log
   bodyLimit: number
   trustedProxies: TrustedProxies
+  leaving: AbortSignal
   stopping: AbortSignal
   onRefused: OnRefused
   maxConnections?: number
@@ -106,7 +109,7 @@ export function createApp({
     refuse(code, request, reply.header('connection', 'close'))
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
-    if (stopping.aborted) reply.header('connection', 'close')
+    if (leaving.aborted) reply.header('connection', 'close')
     if (!request.raw.complete) limitUnreadBody(request.raw)
     done()
   })

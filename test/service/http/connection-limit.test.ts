@@ -19,6 +19,7 @@ async function setUp(t: TestContext) {
     log,
     bodyLimit: 1024,
     trustedProxies: 0,
+    leaving: new AbortController().signal,
     stopping: new AbortController().signal,
     onRefused: () => {},
     maxConnections: MOST,

@@ -22,6 +22,7 @@ async function startServer(
     log,
     bodyLimit: BODY_LIMIT,
     trustedProxies: 0,
+    leaving: new AbortController().signal,
     stopping: new AbortController().signal,
     onRefused: () => {},
   })
