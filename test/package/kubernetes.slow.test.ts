@@ -16,6 +16,7 @@ const labels = z.record(z.string(), z.string())
 const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.literal('http') }) })
 const deployment = z
   .object({
+    metadata: z.object({ name: z.string() }),
     spec: z.object({
       selector: z.object({ matchLabels: labels }),
       template: z.object({
@@ -25,6 +26,7 @@ const deployment = z
           securityContext: z.object({ runAsNonRoot: z.literal(true), runAsUser: z.number(), runAsGroup: z.number() }),
           containers: z.tuple([
             z.object({
+              name: z.string(),
               ports: z.tuple([z.object({ name: z.literal('http'), containerPort: z.number() })]),
               env: z.array(z.object({ name: z.string(), value: z.string() })),
               envFrom: z.tuple([z.object({ secretRef: z.object({ name: z.string() }) })]),
@@ -86,4 +88,11 @@ test('a pod has time to drain and to stop before it is killed', () => {
 test('the guide creates the secret that the pods read', () => {
   const guide = readDocument('docs/how-to/install.md')
   assert.ok(guide.includes(`kubectl create secret generic ${container.envFrom[0].secretRef.name} `))
+})
+
+test("the restore's pod is that of the deployment: its settings, the file of the authority, and a user that is not root", () => {
+  const guide = readDocument('docs/how-to/back-up-and-restore.md')
+  assert.ok(guide.includes(`$(kubectl get deploy ${deployment.metadata.name} -o jsonpath='{.spec.template.spec}' `))
+  // kubectl gives the container the name of the pod, and merges containers of one name.
+  assert.match(guide, new RegExp(`kubectl run ${container.name} .* --override-type=strategic `))
 })
