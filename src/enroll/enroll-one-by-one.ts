@@ -5,7 +5,7 @@ import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { CallContext, PriorKnowledge } from './pair.ts'
-import { type PairResult, record, refused, STOPPED, type Work } from './work.ts'
+import { isRefusedByLms, type PairResult, record, refused, STOPPED, type Work } from './work.ts'
 
 /** What the settings ask for beyond enrolling. */
 export interface EnrollingOptions {
@@ -74,11 +74,10 @@ function priorOf({ prior, readFirstSince }: Work, course: string): PriorKnowledg
 }
 
 /** A refusal of the person doesn't prove that the course works. */
-const showsThatCourseWorks = (result: PairResult): boolean =>
-  result.kind === 'done' || (result.kind === 'reason' && result.reason.code === 'lms.refused')
+const showsThatCourseWorks = (result: PairResult): boolean => result.kind === 'done' || isRefusedByLms(result)
 
 /** The batch's error is the cause. The LMS's message about the single call may be about that call only. */
 function withFirstError({ firstError }: Work, result: PairResult): PairResult {
-  if (firstError === null || result.kind !== 'reason' || result.reason.code !== 'lms.refused') return result
+  if (firstError === null || !isRefusedByLms(result)) return result
   return refused({ ...result.reason, subject: `${firstError}; singly: ${result.reason.subject}` })
 }

@@ -5,7 +5,7 @@ import { allowanceFor, enrollsOnActivation, userOfAllowance } from '../lms/apis/
 import { type Judged, succeeded } from '../lms/client/failure.ts'
 import { changeMode, modeMissing } from './course-mode.ts'
 import type { Pair } from './pair.ts'
-import { byAccount, done, failed, inDoubt, type PairResult, refused } from './work.ts'
+import { byAccount, done, failed, inDoubt, isRefusedByLms, type PairResult, refused } from './work.ts'
 
 /**
  * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take,
@@ -83,7 +83,7 @@ async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<
   const isEnrolled = pair.prior === 'enrolled_and_allowed' && pair.mode === null
   const enrolled = byAccount(person, isEnrolled ? done('enrolled') : await enrollAccount(pair, person))
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
-  if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
+  if (isRefusedByLms(enrolled)) {
     const allowed = await isOpenlyAllowed(pair)
     if (!allowed.ok) return failed(allowed.failure)
     return allowed.value ? done('allowed') : enrolled

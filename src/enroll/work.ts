@@ -102,6 +102,12 @@ export const refused = (reason: Reason, result?: CourseResult): PairResult =>
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
+type LmsRefusal = Extract<PairResult, { kind: 'reason' }> & { readonly reason: { readonly code: 'lms.refused' } }
+
+/** Whether the LMS has refused the enrollment. The other reasons are about the buyer, or come from before the call. */
+export const isRefusedByLms = (result: PairResult): result is LmsRefusal =>
+  result.kind === 'reason' && result.reason.code === 'lms.refused'
+
 /** The same result, with the account if it is enrolled. */
 export function byAccount(account: LmsAccount | null, result: PairResult): PairResult {
   const isEnrolled = result.kind !== 'failure' && result.result === 'enrolled'
@@ -164,7 +170,7 @@ export function record({ work, course, result }: { work: Work; course: string; r
   if (result.kind === 'done') work.done.set(course, result.result)
   if (result.kind === 'reason') {
     const { reason } = result
-    work.reasons.push(reason.code === 'lms.refused' ? { ...reason, course } : reason)
+    work.reasons.push(isRefusedByLms(result) ? { ...reason, course } : reason)
     if (result.result !== undefined) work.done.set(course, result.result)
   }
   if (result.kind !== 'failure' && result.account !== undefined) work.accounts.set(course, result.account)
