@@ -1,6 +1,6 @@
 import type { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { type DeliveryFilter, filterSchema } from '../operators/find/filter.ts'
+import { type DeliveryFilter, filterSchema, type Nothing } from '../operators/find/filter.ts'
 import { DELIVERY_STATES } from '../sale/types.ts'
 import { choiceIn, usageError } from './command.ts'
 import { plain } from './plain.ts'
@@ -25,12 +25,13 @@ type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
  */
 export function readFilter(of: { values: FilterValues; search?: string; now: number }): DeliveryFilter {
   const { values, search = '', now } = of
-  const { email, username, course, ended } = values
-  const states = values.state?.map((state) => choiceIn('state', state, DELIVERY_STATES))
-  const timeOf = (option: 'since' | 'until'): number | undefined =>
-    values[option] === undefined ? undefined : readTime({ option, text: values[option], now })
+  const { email, username, course, state, ended, since, until, ...unread } = values
+  unread satisfies Nothing
+  const states = state?.map((one) => choiceIn('state', one, DELIVERY_STATES))
+  const from = readTime({ option: 'since', text: since, now })
+  const to = readTime({ option: 'until', text: until, now })
   const find = search.trim() || undefined
-  const given = { find, email, username, course, states, ended, from: timeOf('since'), to: timeOf('until') }
+  const given = { find, email, username, course, states, ended, from, to }
   return filterSchema.parse(Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined)))
 }
 
@@ -38,7 +39,9 @@ const UNITS = { m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
 /** As the commands print it, or with a T. Date.parse also reads a text after the date, and takes 31 February for 3 March. */
 const TIME = /^(?<day>\d{4}-\d\d-\d\d)(?<time>[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(?<zone>Z|[+-]\d\d:\d\d)?)?$/
 
-function readTime({ option, text, now }: { option: string; text: string; now: number }): number {
+function readTime(of: { option: string; text: string | undefined; now: number }): number | undefined {
+  const { option, text, now } = of
+  if (text === undefined) return undefined
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
   if (unit === 'm' || unit === 'h' || unit === 'd') return now - Number(count) * UNITS[unit]
   const { day, time, zone } = TIME.exec(text)?.groups ?? {}

@@ -42,6 +42,9 @@ export const filterSchema = z.strictObject({
 })
 export type DeliveryFilter = Readonly<z.infer<typeof filterSchema>>
 
+/** The rest of a filter after all of its conditions: the compiler names one that was forgotten, because it selects all. */
+export type Nothing = Readonly<Record<string, never>>
+
 /** A page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[]
@@ -100,8 +103,9 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { email, username, course, find, cause, about, replay, sales, ended, ids, states, startable } = filter
-  const { received, receivedTo, waited: span, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, ended, ids, states, startable, ...times } = filter
+  const { received, receivedTo, waited: span, from, to, ...unread } = times
+  unread satisfies Nothing
   let met = query
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))

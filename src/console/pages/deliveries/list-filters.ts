@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { z } from 'zod'
-import type { DeliveryFilter } from '../../../operators/find/filter.ts'
+import type { DeliveryFilter, Nothing } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES, REASONS } from '../../../sale/types.ts'
 import { type CourseName, courseInLineHtml } from '../../layout/course-names.ts'
@@ -75,9 +75,10 @@ export type ListQuery = Readonly<ReturnType<typeof readQuery>>
  * is sent to a reader in another zone means the days of that reader.
  */
 export function filterOf(
-  { q, course, sales, ended, waited, state, from, to, received, cause, about, replay, ids }: ListQuery,
+  { q, course, sales, ended, waited, state, from, to, received, cause, about, replay, ids, ...unread }: ListQuery,
   zone: Zone,
 ): DeliveryFilter {
+  unread satisfies Nothing
   const { from: first, to: end } = spanOf(received)
   return {
     ...(q === '' ? {} : { find: q }),
@@ -232,8 +233,9 @@ type Condition = keyof typeof words.chips
 
 /** The conditions of a filter with their values as escaped HTML, under the names that the query of a list has for them. */
 function conditionsOf(filter: DeliveryFilter, courseName: CourseName): [Condition, string][] {
-  const { email, username, find, course, cause, about, replay, sales, ended, ids, states } = filter
-  const { received, receivedTo, waited, from, to } = filter
+  const { email, username, find, course, cause, about, replay, sales, ended, ids, states, startable, ...times } = filter
+  const { received, receivedTo, waited, from, to, ...unread } = times
+  unread satisfies Nothing
   const text = (value: string | undefined): string => (value === undefined ? '' : html`<bdi>${value}</bdi>`)
   const named = (key: string | undefined): string => (key === undefined ? '' : text(courseName(key) ?? key))
   const time = (ms: number | undefined): string => (ms === undefined ? '' : timeHtml(ms))
