@@ -111,7 +111,7 @@ export interface EventRow {
   kind: EventKind
   detail: string
   actor: string | null
-  /** The calls of the attempt that the event is the result of: see src/sale/calls.ts. */
+  /** The calls of the attempt that the event is the result of: see CallNote. */
   calls: string | null
   /** What the shop was answered, if the event records a request of the shop: see src/queue/shop-answers.ts. */
   answer: string | null

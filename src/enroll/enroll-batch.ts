@@ -1,6 +1,6 @@
 import type { BatchAnswer, PersonResult } from '../lms/apis/batch-answer.ts'
 import { type Failure, isInDoubt, type Judged, mayStillLand } from '../lms/client/failure.ts'
-import type { CallNote } from '../sale/calls.ts'
+import type { CallNote } from '../sale/types.ts'
 import type { Batch } from './batches.ts'
 import type { Route } from './choose-call.ts'
 import type { BatchContext } from './enroll-one-by-one.ts'

@@ -1,8 +1,7 @@
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, mayStillLand } from '../lms/client/failure.ts'
-import type { CallNote } from '../sale/calls.ts'
 import { type CourseResult, type LmsAccount, resultsOf } from '../sale/line.ts'
-import type { Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
+import type { CallNote, Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
 import type { PausedCourse } from './breakers/course-breakers.ts'
 import type { PriorKnowledge } from './pair.ts'
 

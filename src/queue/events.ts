@@ -1,8 +1,7 @@
 import type { Database } from '../database/dialect.ts'
 import type { Db, Trx } from '../database/schema.ts'
 import { insertRows, inTransaction } from '../database/transaction.ts'
-import { type CallNote, writeCalls } from '../sale/calls.ts'
-import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
+import { type CallNote, type DeliveryEvent, type EventKind, type Progress, writeCalls } from '../sale/types.ts'
 import { insertShopEvents } from './outbox/outbox.ts'
 
 /** What every write to the database needs. */

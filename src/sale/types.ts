@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { CallNote } from './calls.ts'
 import events from './events.json' with { type: 'json' }
 import type { CourseResult, Line, LmsAccount } from './line.ts'
 import rows from './reasons.json' with { type: 'json' }
@@ -181,6 +180,36 @@ export interface VerifiedWebhook {
   readonly source?: Source
   /** The shop's name for this webhook, if it signs by Standard Webhooks: the same id is the same delivery. */
   readonly webhookId?: string
+}
+
+/** At most this many calls of an attempt are stored, so that a sale of very many courses doesn't fill its timeline. */
+const STORED_MAX = 20
+
+const noteSchema = z.object({
+  api: z.enum(['bulk_enroll', 'enrollments/modify', 'single']),
+  people: z.number(),
+  status: z.number().nullable(),
+  ms: z.number(),
+})
+
+/**
+ * A call to the LMS in an attempt. `single`: the calls for one person and one course, with their waits for the call
+ * budget. `people`: how many people a batch enrolled. `status`: the HTTP status, or null if there was no answer, or several.
+ */
+export type CallNote = Readonly<z.infer<typeof noteSchema>>
+
+/** Writes the calls of an attempt for its event; null if there was none. */
+export const writeCalls = (calls: readonly CallNote[]): string | null =>
+  calls.length === 0 ? null : JSON.stringify(calls.slice(0, STORED_MAX))
+
+/** Reads what writeCalls wrote; empty if it can't be read. */
+export function readCalls(text: string | null): readonly CallNote[] {
+  if (text === null) return []
+  try {
+    return z.array(noteSchema).parse(JSON.parse(text))
+  } catch {
+    return []
+  }
 }
 
 /** The result of an attempt. `dueAt` (ms since 1970) is set only if another attempt follows. */

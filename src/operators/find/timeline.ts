@@ -1,8 +1,7 @@
 import type { Db, EventRow } from '../../database/schema.ts'
 import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
-import { readCalls } from '../../sale/calls.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
-import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
+import { type Delivery, type DeliveryEvent, readCalls } from '../../sale/types.ts'
 import type { Page } from './filter.ts'
 
 const EVENTS_MAX = 500
