@@ -13,8 +13,11 @@ import { runOutbox } from '../shop/events/run-outbox.ts'
 import { runBackgroundLoop } from './lib/loop.ts'
 import type { Parts } from './parts.ts'
 
-/** The enrolled buyers are looked at in every fourth of these rounds, each when they are due: hourly. */
-const ENROLLED_EVERY = 4
+/**
+ * Those of the enrolled buyers who are due are looked up in every 16th of these rounds: every four hours, in which enough
+ * become due for full calls.
+ */
+const ENROLLED_EVERY = 16
 /** A process that is killed loses who sent something in this time, and what the shop was answered. */
 const SENDERS_MS = 5_000
 const ANSWERS_MS = 1_000

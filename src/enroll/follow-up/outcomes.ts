@@ -33,10 +33,10 @@ interface Learner {
 }
 
 /**
- * Asks the LMS who of the enrolled buyers has passed and has a certificate, of the courses that became due since the last
+ * Asks the LMS who of the enrolled buyers has passed and has a certificate, for the sales that became due since the last
  * round that came to its end: the grades of those who had not passed once a day, 50 people a call, and the certificates of
  * those who have once a week, and daily in the first week until there is one. What was not known is stored together with
- * its event for the shop. A round that stops begins again with the same courses; those of a call that fails for them alone
+ * its event for the shop. A round that stops begins again with the same sales; those of a call that fails for them alone
  * wait for their next day.
  */
 export const outcomesRound = (options: OutcomesOptions): Promise<RoundResult> =>

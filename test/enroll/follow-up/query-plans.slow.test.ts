@@ -39,7 +39,7 @@ test('a round finds its rows by an index, and writes them by their ids, however 
   }
 })
 
-test('a round of those who are enrolled finds the courses and their sales along the index by time', async (t) => {
+test('a round of those who are enrolled finds the sales along the index by time', async (t) => {
   const bench = await setUp(t)
   await bench.lookAgain()
   await bench.sell(
@@ -70,7 +70,7 @@ test('a round reads the sales of a time once, however many courses they are of',
       const { deliveries } = await bench.lookAgain({}, { ...bench.context, database: { ...bench.database, db } })
       assert.equal(deliveries, courses)
     })
-    return plans.filter(({ sql: text }) => /received_at. [<>]=?/.test(text) && /.course. (=|in)/.test(text)).length
+    return plans.filter(({ sql: text }) => /received_at. [<>]=?/.test(text)).length
   }
   assert.equal(await readsFor(10), await readsFor(1))
 })
