@@ -17,8 +17,6 @@ export interface Buyer {
   readonly movedTo: string | null
   /** Whether another account than the one that the course was given to has the address by now. */
   readonly isTaken: boolean
-  /** Whether the account no longer exists in the LMS, and another account has the address. */
-  readonly isReplaced: boolean
 }
 
 interface Found {
@@ -40,7 +38,7 @@ export async function findBuyer({
 }: Found & { lms: Pick<Lms, 'accountById'>; given: KnownAccount | null }): Promise<Judged<Buyer>> {
   const { email, account } = found
   if (given === null || isThere(account, given)) {
-    return succeeded({ ...found, given, movedTo: null, isTaken: false, isReplaced: false })
+    return succeeded({ ...found, given, movedTo: null, isTaken: false })
   }
   const byId = await lms.accountById(given)
   if (!byId.ok) return byId
@@ -50,12 +48,12 @@ export async function findBuyer({
   const allowances = isTaken ? found.allowances.filter(({ usedBy }) => usedBy === given.id) : found.allowances
   const common = { given, allowances, isTaken }
   if (value.status === 'gone') {
-    return succeeded({ ...common, account: { status: 'unknown' }, movedTo: null, isReplaced: isTaken })
+    return succeeded({ ...common, account: { status: 'unknown' }, movedTo: null })
   }
   const { username, id, address, status } = value
   const person: Account = { status: 'active', username, id }
   const isElsewhere = status === 'registered' && !isSameAddress(address, email)
-  return succeeded({ ...common, account: person, movedTo: isElsewhere ? address : null, isReplaced: false })
+  return succeeded({ ...common, account: person, movedTo: isElsewhere ? address : null })
 }
 
 /** A course, what the sale reported there, and the account that it was given to; null if none is known. */

@@ -60,7 +60,7 @@ export async function withdrawPerson({
 }
 
 /** One person and one course of an order. */
-interface CourseOrder extends CallContext, Omit<Buyer, 'isTaken'> {
+interface CourseOrder extends CallContext, Buyer {
   readonly email: string
   /** The true key, or the key as it was sent if the delivery never reported the course. */
   readonly course: string
@@ -119,8 +119,8 @@ const keep = (why: string, mode: string | null = null): Judged<CourseWithdrawal>
   succeeded({ kind: 'kept', mode, why })
 
 /** Why nothing can be withdrawn whatever the LMS has in the course; null if nothing speaks against it. */
-function reasonToKeep({ account, isReplaced, wasEnrolled }: CourseOrder): string | null {
-  if (isReplaced) return REPLACED
+function reasonToKeep({ account, isTaken, wasEnrolled }: CourseOrder): string | null {
+  if (isTaken && account.status === 'unknown') return REPLACED
   if (account.status === 'other_account') {
     return `the LMS matches the address to an account with another address, ${account.address}`
   }

@@ -342,7 +342,7 @@ test('the buyer of a course is the account that it was given to, wherever that i
     assert.ok(found.ok)
     const { value } = found
     const username = 'username' in value.account ? value.account.username : value.account.status
-    return [username, value.movedTo, value.allowances.length, value.isReplaced]
+    return [username, value.movedTo, value.allowances.length, value.isTaken]
   }
   const at = (address: string, status: 'registered' | 'retired' = 'registered'): AccountById => {
     return { status, address, id: 7, username: 'ada' }
@@ -351,8 +351,8 @@ test('the buyer of a course is the account that it was given to, wherever that i
   const [none, gone] = [{ status: 'unknown' } as const, { status: 'gone' } as const]
   assert.deepEqual(await find({ ...stored, status: 'active' }, gone), ['ada', null, 1, false])
   assert.deepEqual(await find(none, at(NEW)), ['ada', NEW, 1, false])
-  assert.deepEqual(await find(second, at(NEW)), ['ada', NEW, 0, false])
-  assert.deepEqual(await find({ status: 'active', username: 'third', id: 9 }, at(OLD)), ['ada', null, 0, false])
+  assert.deepEqual(await find(second, at(NEW)), ['ada', NEW, 0, true])
+  assert.deepEqual(await find({ status: 'active', username: 'third', id: 9 }, at(OLD)), ['ada', null, 0, true])
   assert.deepEqual(await find({ status: 'retired' }, at('retired__user_1@retired.invalid', 'retired')), [
     'ada',
     null,

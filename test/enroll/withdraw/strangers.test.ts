@@ -70,7 +70,7 @@ const UNKNOWN = {
   email: VICTIM,
   account: { status: 'unknown' },
   movedTo: null,
-  isReplaced: false,
+  isTaken: false,
   given: null,
   course: DEMO,
   wasEnrolled: false,
