@@ -178,9 +178,9 @@ const NAMES = { bulk: 'bulk_enroll', modify: 'enrollments/modify' } as const
 
 const PRIOR = {
   enrolled: 'effect_unknown',
+  enrolled_and_allowed: 'effect_unknown',
   allowed_before: 'allowed_before',
   inactive: 'allowed_by_bulk',
-  enrolled_and_allowed: 'enrolled_and_allowed',
   inactive_not_allowed: 'unasked',
   invalid: 'unasked',
   error: 'unasked',

@@ -80,8 +80,7 @@ function keepEnrolled(pair: Pair, username: string, row: Enrollment): PairResult
 }
 
 async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<PairResult> {
-  const isEnrolled = pair.prior === 'enrolled_and_allowed' && pair.mode === null
-  const enrolled = byAccount(person, isEnrolled ? done('enrolled') : await enrollAccount(pair, person))
+  const enrolled = byAccount(person, await enrollAccount(pair, person))
   if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (isRefusedByLms(enrolled)) {
     const allowed = await isOpenlyAllowed(pair)

@@ -35,15 +35,9 @@ export interface Pair extends CallContext {
 /**
  * What is known about the person before the call:
  * - `unasked`: nothing, and no earlier call of ours can have taken effect.
- * - `effect_unknown`: an earlier attempt may have taken effect without our knowing.
+ * - `effect_unknown`: an earlier attempt may have taken effect without our knowing, or bulk_enroll just did.
  * The others are what bulk_enroll found or made just now:
  * - `allowed_before`: the address has no account, and had an allowance, which may be used.
  * - `allowed_by_bulk`: the person has not activated, and has an allowance.
- * - `enrolled_and_allowed`: the person has both an enrollment and an allowance.
  */
-export type PriorKnowledge =
-  | 'unasked'
-  | 'effect_unknown'
-  | 'allowed_before'
-  | 'allowed_by_bulk'
-  | 'enrolled_and_allowed'
+export type PriorKnowledge = 'unasked' | 'effect_unknown' | 'allowed_before' | 'allowed_by_bulk'

@@ -240,7 +240,7 @@ test('a buyer whose allowance has become an enrollment right before the batch is
     wasDone: false,
     mode: 'verified',
   }
-  await enrollSingly({ ...buyer, prior: 'enrolled_and_allowed' })
+  await enrollSingly({ ...buyer, prior: 'effect_unknown' })
   assert.deepEqual(await enrollmentsOf(ACTIVE), [row(ACTIVE, HONOR, 'verified', true)])
 })
 
