@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LONGEST_WAIT_MS } from '../../../src/queue/retry-schedule.ts'
-import { claimOrder, mayContinue } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { claimOrder, holdAlso, mayContinue } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { accepted, arrival, only, pruneAlone, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 
 test('an order that was scheduled while the clock was far ahead counts as due, and one that only waits long does not', async (t) => {
@@ -50,4 +50,20 @@ test('an order that another replica has attempted between the look and the hold 
   }
   assert.equal(await claimOrder({ ...bench, replicas: { holds: { ...holds, take: late } } }), null)
   assert.deepEqual(await bench.rows('holds'), [])
+})
+
+test('an order that has to wait for one address of the buyer holds no other, so a sale to that one is attempted', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const order = await claimOrder(bench)
+  assert(order)
+  await bench.db
+    .insertInto('holds')
+    .values({ name: 'busy@example.com', replica: 'replica-2', effect: 'enrolls' })
+    .execute()
+  assert.equal(await holdAlso(order, ['busy@example.com', 'free@example.com']), false)
+  const held = await bench.db.selectFrom('holds').select('name').where('replica', '=', bench.replicas.me()).execute()
+  assert.deepEqual([held.map(({ name }) => name), [...order.others]], [[order.person], []])
 })
