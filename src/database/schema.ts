@@ -24,6 +24,11 @@ export interface DeliveryRow {
   /** 1 from the start of an attempt until its effect in the LMS is known. */
   effect_unknown: number
   /**
+   * 1 if the next attempt reads what the LMS has before it enrolls, and leaves alone whoever was unenrolled, because the shop
+   * has not sold anything anew.
+   */
+  reads_first: number
+  /**
    * 1 for ever since an attempt with a call to the LMS began, or a withdrawal left it a course. Until then, a withdrawal has
    * nothing to look for.
    */
@@ -68,6 +73,12 @@ export interface LineRow {
   /** The LMS account that the course was given to; null if none is known. */
   user_id: number | null
   username: string | null
+  /** 1 or null: see Line.named. */
+  named: number | null
+  /** 0, 1 or null: see Line.gave. */
+  gave: number | null
+  /** See Line.modeBefore. */
+  mode_before: string | null
   /** 1 or null: see Line.claimed. */
   claimed: number | null
   /** What the last check found since the last result, see CourseStanding; all are null before the first check. */
@@ -91,6 +102,7 @@ export interface LineRow {
   /** When it is attempted next, or when it has ended. */
   withdrawal_at: number | null
   withdrawal_paid: number | null
+  withdrawal_had_before: number | null
   withdrawal_by: string | null
   withdrawal_refund: number | null
   withdrawal_requested_at: number | null

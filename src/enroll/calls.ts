@@ -1,4 +1,5 @@
 import { acquireChecked, type Budget } from '../lms/client/budget.ts'
+import type { AnnouncedCall, Named } from '../queue/attempt.ts'
 import type { Inbox } from '../queue/inbox.ts'
 import { isLeaseLost, isUnreachable } from '../service/lib/errors.ts'
 import { pause, type WakeUp } from '../service/lib/loop.ts'
@@ -16,7 +17,7 @@ import { failed, INTERNAL, recordAll, STOPPED, stop, type Work } from './work.ts
 const AGAIN_MS = 1000
 
 interface Calling {
-  readonly inbox: Pick<Inbox, 'mayContinue'>
+  readonly inbox: Pick<Inbox, 'mayContinue' | 'mayLand'>
   readonly inFlight: Pick<InFlight, 'beginAttempt' | 'idle'>
   readonly chooser: CallChooser
   readonly breaker: CircuitBreaker
@@ -68,15 +69,18 @@ async function make(calling: Calling, { batch, route, end }: Call): Promise<void
 async function attempt(calling: Calling, batch: Batch, route: Route): Promise<void> {
   const { breaker, breakers, budget, inFlight, options, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
-  const keepOurs = (works: readonly Work[]): Promise<readonly Work[]> => stopLost(calling, works)
-  const acquire: Acquire = (call) =>
+  const { inbox } = calling
+  const keepOurs = (of: Batch): Promise<readonly Work[]> => stopLost(calling, of.works, { names: namedBy(of) })
+  const acquire: Acquire = ({ undoes, names } = {}) =>
     acquireChecked(
       () => budget.acquire(signal),
       async () => {
-        if ((await stopLost(calling, batch.works, call)).length < batch.works.length) throw STOPPED
+        const named = names === undefined ? [] : batch.works.map(({ delivery: { id } }) => ({ id, ...names }))
+        if ((await stopLost(calling, batch.works, { undoes, names: named })).length < batch.works.length) throw STOPPED
       },
     )
-  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquire, keepOurs }
+  const mayLand = (work: Work): Promise<boolean> => inbox.mayLand(work.delivery.person)
+  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquire, keepOurs, mayLand }
   try {
     if (route.kind === 'single') await enrollOneByOne(context)
     else await enrollInBatch({ ...context, route, waiting: inFlight.idle(), newId })
@@ -91,11 +95,17 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   }
 }
 
+/** The accounts that a batch names, as far as the search has found them. */
+const namedBy = ({ works, courses }: Batch): readonly Named[] =>
+  works.flatMap(({ account, delivery: { id } }) =>
+    account === null ? [] : courses.map((course) => ({ id, account, course })),
+  )
+
 /** Stops those of these works that may not go on, and gives the others. */
 async function stopLost(
   { inbox, onError }: Calling,
   works: readonly Work[],
-  call?: Parameters<Acquire>[0],
+  call: AnnouncedCall,
 ): Promise<readonly Work[]> {
   const all = works.map(({ delivery }) => delivery.id)
   const ids = await inbox.mayContinue(all, call).catch((error: unknown) => {

@@ -44,7 +44,7 @@ export async function changeMode(change: ModeChange, row: Enrollment): Promise<P
   if (kept !== null) return kept
   const changed = await lms.changeMode(await acquire(), { username, course, mode })
   if (!changed.ok) return inDoubt(failed(changed.failure))
-  return changed.value.active ? done('enrolled') : unenrolled(course)
+  return changed.value.active ? done('enrolled', { hadBefore: true, modeBefore: row.mode }) : unenrolled(course)
 }
 
 /**
@@ -57,10 +57,13 @@ function resultWithoutChange(
   { course, mode }: Pick<ModeChange, 'course' | 'mode'>,
   row: Enrollment,
 ): PairResult | null {
-  if (row.mode === mode || !FREE_MODES.includes(row.mode)) return done('enrolled')
-  return row.courseModes.includes(mode) ? null : modeMissing(course)
+  if (row.mode === mode || !FREE_MODES.includes(row.mode)) return done('enrolled', HAD)
+  return row.courseModes.includes(mode) ? null : modeMissing(course, HAD)
 }
 
-/** The person is enrolled, but not in the mode of the setting. */
-export const modeMissing = (course: string): PairResult =>
-  refused({ code: 'course.mode_missing', subject: course }, 'enrolled')
+/** Of an enrollment or allowance that was there before the call. */
+export const HAD = { hadBefore: true } as const
+
+/** The person is enrolled, but not in the mode of the setting. `known`: see HAD. */
+export const modeMissing = (course: string, known: Partial<typeof HAD> = {}): PairResult =>
+  refused({ code: 'course.mode_missing', subject: course }, 'enrolled', known)

@@ -3,6 +3,7 @@ import { type Failure, isInDoubt, type Judged, mayStillLand } from '../lms/clien
 import type { CallNote } from '../sale/types.ts'
 import type { Batch } from './batches.ts'
 import type { Route } from './choose-call.ts'
+import { HAD } from './course-mode.ts'
 import type { BatchContext } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
 import type { PriorKnowledge } from './pair.ts'
@@ -32,7 +33,7 @@ export async function enrollInBatch({
   const found = await leaveOutOthers({ batch: known, lms, waiting, modeOf: options.modeOf })
   const { batch: part, mail } = partToMail(found, options)
   // The look-ups took a time in which the others may have pruned this replica.
-  const batch = { ...part, works: await context.keepOurs(part.works) }
+  const batch = { ...part, works: await context.keepOurs(part) }
   if (batch.works.length === 0) return
   if (mail) for (const work of batch.works) for (const course of batch.courses) work.mailed.add(course)
   const began = performance.now()
@@ -131,7 +132,7 @@ function splitFailedBatch(
     recordAll({ works, courses }, failed(failure))
     return
   }
-  if (!keptNothing(failure)) for (const work of works) markInDoubt(work, failure)
+  if (!keptNothing(failure)) for (const work of works) markInDoubt({ work, courses }, failure)
   const middle = isOneCourse ? Math.ceil(works.length / 2) : works.length
   const [part, rest] = [Symbol('part'), Symbol('rest')]
   for (const [i, work] of works.entries()) work.grouping = i < middle ? part : rest
@@ -144,8 +145,9 @@ const keptNothing = ({ status, mayHaveTakenEffect }: Failure): boolean => status
  * Notes that the call may have taken effect for this person: the sale may be refunded before the next call. So whoever has
  * an account, by a search after this call, goes one by one and is read first.
  */
-function markInDoubt(work: Work, failure: Failure): void {
+function markInDoubt({ work, courses }: { work: Work; courses: readonly string[] }, failure: Failure): void {
   work.effectUnknown = true
+  for (const course of courses) work.gave.set(course, true)
   work.readFirstSince = performance.now()
   work.mayLand ||= mayStillLand(failure)
 }
@@ -153,11 +155,14 @@ function markInDoubt(work: Work, failure: Failure): void {
 /** If none of ours has the `error` of an answer, it can be about anyone, so all are suspects. */
 function takeAnswer(
   { batch: { works, courses }, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
-  { proof, words, results }: BatchAnswer,
+  { proof, words, results, had }: BatchAnswer,
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
   if (!proof) {
-    for (const work of works) work.effectUnknown = true // an LMS may keep the others, and a part of it may still fail
+    for (const work of works) {
+      work.effectUnknown = true // an LMS may keep the others, and a part of it may still fail
+      for (const course of courses) work.gave.set(course, true)
+    }
     const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
     for (const work of wrong.length > 0 ? wrong : works) {
       work.grouping = 'suspect'
@@ -170,7 +175,10 @@ function takeAnswer(
   for (const course of courses) breakers.succeeded(course)
   for (const work of works) {
     if (typeof work.grouping === 'symbol') work.grouping = 'courses'
-    for (const course of courses) conclude({ work, course, result: resultOf(work, course) })
+    for (const course of courses) {
+      const gave = had.get(course)?.has(work.request.email) === false
+      conclude({ work, course, result: resultOf(work, course), gave })
+    }
   }
 }
 
@@ -192,15 +200,27 @@ const PRIOR = {
  * wasn't there at the search is looked up: the person registered since, or it is a stranger who did, with the person's
  * address as user name.
  */
-function conclude({ work, course, result }: { work: Work; course: string; result: PersonResult }): void {
+function conclude({
+  work,
+  course,
+  result,
+  gave,
+}: {
+  work: Work
+  course: string
+  result: PersonResult
+  gave: boolean
+}): void {
   const isProved = result === 'allowed' || (result === 'enrolled' && work.account !== null)
-  if (isProved) record({ work, course, result: byAccount(work.account, done(result)) })
+  if (isProved) record({ work, course, result: byAccount(work.account, done(result, gave ? {} : HAD)) })
   else if (result === 'retired') {
     record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })
   } else {
     work.prior.set(course, PRIOR[result])
     sendSingly(work)
-    if (PRIOR[result] !== 'unasked') work.effectUnknown = true
+    if (PRIOR[result] === 'unasked') return
+    work.effectUnknown = true
+    if (gave) work.gave.set(course, true)
   }
 }
 

@@ -4,7 +4,7 @@ import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
-import type { CallContext, PriorKnowledge } from './pair.ts'
+import type { CallContext, Pair, PriorKnowledge } from './pair.ts'
 import { isRefusedByLms, type PairResult, record, refused, STOPPED, type Work } from './work.ts'
 
 /** What the settings ask for beyond enrolling. */
@@ -18,8 +18,13 @@ export interface EnrollingOptions {
 /** `acquire` stops the works that this replica no longer owns, and rejects with STOPPED if there are any. */
 export interface BatchContext extends CallContext {
   readonly batch: Batch
-  /** Asks the database, right before a batch call, which of these works this replica still owns, and stops the others. */
-  readonly keepOurs: (works: readonly Work[]) => Promise<readonly Work[]>
+  /**
+   * Asks the database, right before a batch call for these courses, which of these works this replica still owns, and stops
+   * the others. Stores the accounts that the call names, see Line.named.
+   */
+  readonly keepOurs: (batch: Batch) => Promise<readonly Work[]>
+  /** See Pair. */
+  readonly mayLand: (work: Work) => ReturnType<Pair['mayLand']>
   readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
   readonly options: EnrollingOptions
   /** Whether the LMS as a whole is available. If so, a failure is about a person or a course. */
@@ -27,7 +32,8 @@ export interface BatchContext extends CallContext {
 }
 
 /** Enrolls the one person of a batch course by course, and records the results in the work. */
-export async function enrollOneByOne({ batch, breakers, isUp, options, ...context }: BatchContext): Promise<void> {
+export async function enrollOneByOne(of: BatchContext): Promise<void> {
+  const { batch, breakers, isUp, options, mayLand, ...context } = of
   for (const work of batch.works) {
     for (const course of batch.courses) {
       const { email } = work.request
@@ -39,6 +45,8 @@ export async function enrollOneByOne({ batch, breakers, isUp, options, ...contex
         email,
         course,
         stored: line?.account ?? null,
+        named: line?.named ?? false,
+        mayLand: () => mayLand(work),
         claimed: line?.claimed ?? false,
         wasDone: doneAt !== null,
         lacksMode: line !== undefined && lacksMode(line),
@@ -68,9 +76,10 @@ function noneIfStopped(error: unknown): null {
  * attempt of unknown effect: if an account has used it that has another address now, nobody can tell whether the person
  * was unenrolled.
  */
-function priorOf({ prior, readFirstSince }: Work, course: string): PriorKnowledge {
+function priorOf({ prior, readFirstSince, effectUnknown }: Work, course: string): PriorKnowledge {
   const found = prior.get(course) ?? 'unasked'
-  return readFirstSince !== null && (found === 'unasked' || found === 'allowed_before') ? 'effect_unknown' : found
+  if (readFirstSince === null || (found !== 'unasked' && found !== 'allowed_before')) return found
+  return effectUnknown ? 'effect_unknown' : 'not_sold_anew'
 }
 
 /** A refusal of the person doesn't prove that the course works. */

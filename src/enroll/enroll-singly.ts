@@ -1,18 +1,18 @@
 import { type Account, isThere, type KnownAccount } from '../lms/apis/accounts.ts'
 import { FREE_MODES } from '../lms/apis/course-modes.ts'
-import type { Enrollment, PersonInCourse } from '../lms/apis/enrollment.ts'
+import type { Enrollment } from '../lms/apis/enrollment.ts'
 import { allowanceFor, enrollsOnActivation, userOfAllowance } from '../lms/apis/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../lms/client/failure.ts'
-import { changeMode, modeMissing } from './course-mode.ts'
-import type { Pair } from './pair.ts'
-import { byAccount, done, failed, inDoubt, isRefusedByLms, type PairResult, refused } from './work.ts'
+import { changeMode, HAD, modeMissing } from './course-mode.ts'
+import { leavesUnenrolled, type NextCall, type Pair } from './pair.ts'
+import { byAccount, done, failed, inDoubt, isRefusedByLms, MAY_LAND, type PairResult, refused } from './work.ts'
 
 /**
  * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take,
  * for a person who registered and has not activated (bulk_enroll makes only an allowance for them), and after an
  * `error` from it.
  *
- * With `effect_unknown`, it never re-enrolls a person who was unenrolled. An inactive enrollment, or an allowance that
+ * Where it leaves who was unenrolled (see leavesUnenrolled), it never re-enrolls anybody. An inactive enrollment, or an allowance that
  * was used by an account that no longer has this address, gives the reason person.unenrolled, and nothing is sent. Two
  * cases look the same as an attempt that never took effect, and enroll the person again: an allowance that was made and
  * deleted before it was used, and an account that was deleted with its enrollments and registered again.
@@ -22,7 +22,7 @@ import { byAccount, done, failed, inDoubt, isRefusedByLms, type PairResult, refu
  */
 export async function enrollSingly(pair: Pair): Promise<PairResult> {
   const result = await enrollAs(pair)
-  return pair.prior === 'unasked' ? result : inDoubt(result)
+  return pair.prior === 'unasked' || pair.prior === 'not_sold_anew' ? result : inDoubt(result)
 }
 
 async function enrollAs(pair: Pair): Promise<PairResult> {
@@ -41,7 +41,7 @@ async function enrollAs(pair: Pair): Promise<PairResult> {
       return prior === 'allowed_by_bulk' ? disallowAnd(refuse(person), pair) : refuse(person)
     case 'unknown':
       // A batch that found an account found a stranger's, or one that has another address now.
-      return allow(prior === 'unasked' || prior === 'allowed_before' ? pair : { ...pair, prior: 'effect_unknown' })
+      return allow(prior === 'allowed_by_bulk' ? { ...pair, prior: 'effect_unknown' } : pair)
     case 'active':
     case 'inactive':
       return enrollRegistered(pair, person)
@@ -58,9 +58,16 @@ async function knownBuyer(pair: Pair): Promise<Judged<KnownAccount | null>> {
 
 /**
  * The result for a sale that comes again for an address that its buyer has left: the buyer is still in the course, so nobody
- * else gets it. null if the buyer is not: the sale then goes to the address, like every sale.
+ * else gets it. null if the buyer is not: the sale then goes to the address, like every sale. While a call that has named the
+ * buyer may still be carried out, that is not known yet.
  */
 async function stillEnrolled(pair: Pair, known: KnownAccount): Promise<PairResult | null> {
+  const mayLand = pair.named && (await pair.mayLand()) // before the look, which proves nothing until then
+  return (await foundEnrolled(pair, known)) ?? (mayLand ? failed(MAY_LAND) : null)
+}
+
+/** The same by what the LMS has now. */
+async function foundEnrolled(pair: Pair, known: KnownAccount): Promise<PairResult | null> {
   const { lms, acquire, course } = pair
   const account = await lms.accountById(known)
   if (!account.ok) return failed(account.failure)
@@ -73,11 +80,14 @@ async function stillEnrolled(pair: Pair, known: KnownAccount): Promise<PairResul
 
 /** Gives who is enrolled the mode of the setting, unless the sale had given the course before. */
 function keepEnrolled(pair: Pair, username: string, row: Enrollment): PairResult | Promise<PairResult> {
-  const { mode, stored, wasDone, lacksMode = false } = pair
-  const wasGiven = wasDone && stored !== null && !lacksMode
+  const { mode, wasDone, lacksMode = false } = pair
+  const wasGiven = wasDone && isGiven(pair) && !lacksMode
   const mayChange = mode !== null && (!wasGiven || FREE_MODES.includes(mode))
-  return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled')
+  return mayChange ? changeMode({ ...pair, username, mode }, row) : done('enrolled', HAD)
 }
+
+/** Whether the sale gave the course to an account before. */
+const isGiven = ({ stored, named }: Pick<Pair, 'stored' | 'named'>): boolean => stored !== null && !named
 
 async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<PairResult> {
   const enrolled = byAccount(person, await enrollAccount(pair, person))
@@ -85,7 +95,7 @@ async function enrollRegistered(pair: Pair, person: RegisteredAccount): Promise<
   if (isRefusedByLms(enrolled)) {
     const allowed = await isOpenlyAllowed(pair)
     if (!allowed.ok) return failed(allowed.failure)
-    return allowed.value ? done('allowed') : enrolled
+    return allowed.value ? done('allowed', HAD) : enrolled
   }
   return disallowAnd(enrolled, pair)
 }
@@ -105,38 +115,45 @@ type RegisteredAccount = Extract<Account, { username: string }>
 /**
  * Enrolls a person who has an account, activated or not. It reads the enrollment first: a call that names a mode would
  * downgrade an active verified enrollment (recorded: modes-and-inactive.json, 'active in verified, enrolled singly with
- * mode honor'). It activates an inactive enrollment. With `effect_unknown`, it leaves that alone and gives the reason
+ * mode honor'). It activates an inactive enrollment, or leaves that alone (see leavesUnenrolled) and gives the reason
  * person.unenrolled.
  *
  * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. The shop may send a sale again
  * without being paid again, so one that was done, and gave the course to an account, changes nobody to a paid mode. If the
  * course lacks the mode, the person is enrolled all the same, with the reason course.mode_missing.
  */
-async function enrollAccount(pair: Pair, { username }: RegisteredAccount): Promise<PairResult> {
+async function enrollAccount(pair: Pair, { id, username }: RegisteredAccount): Promise<PairResult> {
   const { lms, acquire, course, mode, prior } = pair
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value
   if (row?.active) return keepEnrolled(pair, username, row)
-  if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
+  if (row !== null && leavesUnenrolled(prior)) return refused({ code: 'person.unenrolled', subject: course })
+  const enrolling = { ...pair, username, call: { names: { account: { id, username }, course } } }
   if (mode !== null && mayName(pair, mode, row)) {
-    const named = await enrollInMode(pair, { username, course, mode, isFirst: row === null })
+    const named = await enrollInMode({ ...enrolling, mode, isFirst: row === null })
     if (named.ok) return done('enrolled')
     if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, mode)) return failed(named.failure)
   }
-  const enrolled = await enrollInDefaultMode(pair, username, row)
+  const enrolled = await enrollInDefaultMode(enrolling, row)
   const isMissing = mode !== null && !(row?.courseModes.includes(mode) ?? false)
   return enrolled.kind === 'done' && isMissing ? modeMissing(course) : enrolled
+}
+
+/** A call that enrolls an account, and what is stored before it. */
+interface Enrolling extends Pick<Pair, 'lms' | 'acquire' | 'course'> {
+  readonly username: string
+  readonly call: NextCall
 }
 
 /**
  * Whether to ask for the mode: unless the course lacks it, or the person lost it after this sale gave the course. It isn't
  * given back for free.
  */
-function mayName({ stored }: Pick<Pair, 'stored'>, mode: string, row: Enrollment | null): boolean {
+function mayName(pair: Pick<Pair, 'stored' | 'named'>, mode: string, row: Enrollment | null): boolean {
   if (row === null) return true
   const isLost = row.mode === mode && !FREE_MODES.includes(mode)
-  return row.courseModes.includes(mode) && (!isLost || stored === null)
+  return row.courseModes.includes(mode) && (!isLost || !isGiven(pair))
 }
 
 /**
@@ -145,28 +162,33 @@ function mayName({ stored }: Pick<Pair, 'stored'>, mode: string, row: Enrollment
  * course is closed (recorded: lms-newer/paid-modes.json, 'verified whose sale has ended, named'). Of an earlier enrollment,
  * the modes that are on sale were read with it.
  */
-async function enrollInMode(
-  { lms, acquire }: Pair,
-  { isFirst, ...named }: PersonInCourse & { readonly mode: string; readonly isFirst: boolean },
-): Promise<Judged<unknown>> {
+async function enrollInMode({
+  lms,
+  acquire,
+  call,
+  isFirst,
+  username,
+  course,
+  mode,
+}: Enrolling & { readonly mode: string; readonly isFirst: boolean }): Promise<Judged<unknown>> {
+  const named = { username, course, mode }
   if (isFirst) {
-    const open = await lms.enroll(await acquire(), { ...named, force: false })
+    const open = await lms.enroll(await acquire(call), { ...named, force: false })
     const isRefused = !open.ok && open.failure.kind === 'refused'
-    if (!isRefused || isAboutMode(open.failure.message, named.mode)) return open
+    if (!isRefused || isAboutMode(open.failure.message, mode)) return open
   }
-  return lms.enroll(await acquire(), named)
+  return lms.enroll(await acquire(call), named)
 }
 
 /** Recorded: lms-newer/paid-modes.json, 'verified only, audit named'. */
 const isAboutMode = (message: string, mode: string): boolean => message.includes(`[${mode}] course mode is expired`)
 
 async function enrollInDefaultMode(
-  { lms, acquire, course }: Pair,
-  username: string,
+  { lms, acquire, call, username, course }: Enrolling,
   row: Enrollment | null,
 ): Promise<PairResult> {
   const { mode, lost } = modeFor(row)
-  const enrolled = await lms.enroll(await acquire(), { username, course, mode })
+  const enrolled = await lms.enroll(await acquire(call), { username, course, mode })
   if (enrolled.ok) return done('enrolled')
   if (lost === null || enrolled.failure.kind !== 'refused') return failed(enrolled.failure)
   const why = `the person was unenrolled from [${lost}], and a paid mode is not given back for free`
@@ -202,7 +224,7 @@ async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<J
  * - one for another person, whose address the database takes for this one
  * It deletes all but the last kind and makes them again.
  *
- * With `effect_unknown`, it reads before it makes an allowance, and leaves a used one alone. An earlier attempt may
+ * Where it leaves who was unenrolled, it reads before it makes an allowance, and leaves a used one alone. An earlier attempt may
  * have made that, and the account that used it now has another address, so nobody can tell whether the person was
  * unenrolled.
  */
@@ -215,8 +237,8 @@ async function allow(pair: Pair): Promise<PairResult> {
   const found = allowanceFor(listed.value, course)
   if (found !== undefined) {
     if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
-    if (found.course === course && enrollsOnActivation(found)) return done('allowed')
-    if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
+    if (found.course === course && enrollsOnActivation(found)) return done('allowed', HAD)
+    if (found.used && leavesUnenrolled(prior)) return refused({ code: 'person.unenrolled', subject: course })
     const deleted = await lms.disallow(await acquire({ undoes: true }), { email, course })
     if (!deleted.ok) return failed(deleted.failure)
   }

@@ -25,10 +25,11 @@ interface Attempt {
 export function settlement(attempt: Attempt): Settlement {
   const { work } = attempt
   const settled = settlementOf(attempt)
-  const accounts = work.accounts.size === 0 ? {} : { accounts: Object.fromEntries(work.accounts) }
   return {
     ...settled,
-    ...accounts,
+    ...(work.accounts.size === 0 ? {} : { accounts: Object.fromEntries(work.accounts) }),
+    ...(work.gave.size === 0 ? {} : { gave: Object.fromEntries(work.gave) }),
+    ...(work.modesBefore.size === 0 ? {} : { modesBefore: Object.fromEntries(work.modesBefore) }),
     detail: settled.detail + describeBatches(work),
     calls: work.calls,
     mayLand: work.mayLand,
@@ -57,7 +58,7 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
   const clear = [...done].filter(([course]) => !reasons.some((reason) => courseOfReason(reason) === course))
   const again = {
     ...base,
-    effectUnknown: effectUnknown || clear.length < done.size,
+    readsFirst: delivery.readsFirst || clear.length < done.size,
     outcome: { ...outcome, courses: Object.fromEntries(clear) },
   }
   if (work.stopped) return { ...again, effectUnknown: true, dueAt: now, detail: 'stopped between two calls' }
@@ -65,7 +66,7 @@ function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlemen
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     // The inbox has its pause during an outage, and may go on through a short throttle.
-    const waitMs = free.kind === 'throttled' ? (free.retryAfterMs ?? 0) : 0
+    const waitMs = free.kind === 'throttled' || free.kind === 'waits' ? (free.retryAfterMs ?? 0) : 0
     return { ...again, dueAt: now + waitMs, detail: `no attempt counted: ${free.message}` }
   }
   const attempts = delivery.attempts + 1

@@ -5,9 +5,12 @@ import type { CallNote, Delivery, EnrollmentRequest, Reason } from '../sale/type
 import type { PausedCourse } from './breakers/course-breakers.ts'
 import type { PriorKnowledge } from './pair.ts'
 
-/** The parts of a failure that decide the next step and go into the timeline. Without a status, no answer came. */
-export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'> &
+/** The parts of a failed call that decide the next step and go into the timeline. Without a status, no answer came. */
+export type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'> &
   Partial<Pick<Failure, 'status'>>
+
+/** Why a course has no result in this attempt. `waits`: no call failed, but none may be made yet. */
+export type WorkFailure = CallFailure | (Omit<CallFailure, 'kind'> & { readonly kind: 'waits' })
 
 /** The failure of a call that an error of this service has cut. */
 export const INTERNAL = {
@@ -15,6 +18,14 @@ export const INTERNAL = {
   status: null,
   message: 'an internal error of this service; see its log',
   retryAfterMs: null,
+  mayHaveTakenEffect: true,
+} as const satisfies CallFailure
+
+/** The account that an earlier call has named left the address, and is not in the course yet. */
+export const MAY_LAND = {
+  kind: 'waits',
+  message: 'the LMS may still carry out an earlier call for this buyer, whose account has another address now',
+  retryAfterMs: 5000,
   mayHaveTakenEffect: true,
 } as const satisfies WorkFailure
 
@@ -51,6 +62,10 @@ export interface Work {
   readonly done: Map<string, CourseResult>
   /** The accounts that are enrolled in courses of `done`, as this attempt has found out. */
   readonly accounts: Map<string, LmsAccount>
+  /** By course, whether a call gave what is there, see Line.gave; true from the first one on whose effect is unknown. */
+  readonly gave: Map<string, boolean>
+  /** By course, the mode that the buyer had before this attempt raised it. */
+  readonly modesBefore: Map<string, string>
   /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
   readonly failures: (WorkFailure & { readonly course?: string })[]
@@ -86,17 +101,27 @@ export interface Work {
   pausedUntil: number | null
 }
 
-/** The result for one person in one course. `account`: the one that is enrolled, if its id is known. */
+/** What is known of an enrollment or allowance in the LMS. */
+interface Known {
+  /** The one that is enrolled, if its id is known. */
+  readonly account?: LmsAccount
+  /** It was there before the call, so that this one gave nothing: see Line.gave. */
+  readonly hadBefore?: true
+  /** The course mode that it had before this call raised it. */
+  readonly modeBefore?: string
+}
+
+/** The result for one person in one course. */
 export type PairResult =
-  | { readonly kind: 'done'; readonly result: CourseResult; readonly account?: LmsAccount }
-  | { readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult; readonly account?: LmsAccount }
+  | ({ readonly kind: 'done'; readonly result: CourseResult } & Known)
+  | ({ readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult } & Known)
   | { readonly kind: 'failure'; readonly failure: WorkFailure }
 
 /** The enrollment or allowance is in the LMS. */
-export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
+export const done = (result: CourseResult, known: Known = {}): PairResult => ({ kind: 'done', result, ...known })
 /** There is a reason against it, and another attempt can't help. `result`: what is in the LMS despite it. */
-export const refused = (reason: Reason, result?: CourseResult): PairResult =>
-  result === undefined ? { kind: 'reason', reason } : { kind: 'reason', reason, result }
+export const refused = (reason: Reason, result?: CourseResult, known: Known = {}): PairResult =>
+  result === undefined ? { kind: 'reason', reason } : { kind: 'reason', reason, result, ...known }
 /** A call failed. If the LMS refused it, the result is final, since another attempt would change nothing. */
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
@@ -109,8 +134,7 @@ export const isRefusedByLms = (result: PairResult): result is LmsRefusal =>
 
 /** The same result, with the account if it is enrolled. */
 export function byAccount(account: LmsAccount | null, result: PairResult): PairResult {
-  const isEnrolled = result.kind !== 'failure' && result.result === 'enrolled'
-  if (!isEnrolled || account === null) return result
+  if (result.kind === 'failure' || result.result !== 'enrolled' || account === null) return result
   const { id, username } = account
   return { ...result, account: { id, username } }
 }
@@ -130,12 +154,15 @@ export function beginWork({
   courses: readonly string[]
 }): Work {
   const results = new Map(Object.entries(resultsOf(delivery.lines)))
+  const open = courses.filter((course) => !results.has(course))
   return {
     delivery,
     request,
-    open: new Set(courses.filter((course) => !results.has(course))),
+    open: new Set(open),
     done: results,
     accounts: new Map(),
+    gave: new Map(delivery.effectUnknown ? open.map((course) => [course, true]) : []),
+    modesBefore: new Map(),
     reasons: [],
     failures: [],
     grouping: batchCanName(request.email) ? 'sets' : 'singly',
@@ -148,7 +175,7 @@ export function beginWork({
     stopped: false,
     effectUnknown: delivery.effectUnknown,
     mayLand: false,
-    readFirstSince: delivery.effectUnknown ? performance.now() : null,
+    readFirstSince: delivery.effectUnknown || delivery.readsFirst ? performance.now() : null,
     firstError: null,
     pausedUntil: null,
   }
@@ -172,10 +199,15 @@ export function record({ work, course, result }: { work: Work; course: string; r
     work.reasons.push(isRefusedByLms(result) ? { ...reason, course } : reason)
     if (result.result !== undefined) work.done.set(course, result.result)
   }
-  if (result.kind !== 'failure' && result.account !== undefined) work.accounts.set(course, result.account)
+  if (result.kind !== 'failure' && result.result !== undefined) {
+    if (work.gave.get(course) !== true) work.gave.set(course, result.hadBefore !== true)
+    if (result.modeBefore !== undefined) work.modesBefore.set(course, result.modeBefore)
+    if (result.account !== undefined) work.accounts.set(course, result.account)
+  }
   if (result.kind === 'failure') {
     work.failures.push({ ...result.failure, course })
-    if (mayStillLand(result.failure)) work.mayLand = true
+    if (result.failure.mayHaveTakenEffect) work.gave.set(course, true)
+    if (result.failure.kind !== 'waits' && mayStillLand(result.failure)) work.mayLand = true
   }
 }
 

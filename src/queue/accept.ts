@@ -159,7 +159,7 @@ async function processSales(context: TransactionContext, sales: readonly Sale[])
   const whole = new Set(again.filter((sale) => lateRetryOf(sale) === undefined).map(startedBy))
   const ids = new Set(again.filter((sale) => lateRetryOf(sale)?.hasRest ?? true).map(startedBy))
   const lineOf = (line: Line, id: string): Line => (whole.has(id) ? asNew(line) : wantedAsNew(line))
-  const started = await startAgain(context, { ids: [...ids], effect: 'kept', lineOf })
+  const started = await startAgain(context, { ids: [...ids], as: 'sale', lineOf })
   const startOf = new Map(started.map((one) => [one.id, one]))
   const untold = new Set(ids) // a group may have the same repeat twice
   const renamed = sales.filter(({ isNew, row, holder }) => !isNew && holder?.id === row.id)
@@ -224,6 +224,7 @@ function newDelivery({ at, newId }: TransactionContext, webhook: VerifiedWebhook
     attempts: 0,
     generation: 0,
     effect_unknown: 0,
+    reads_first: 0,
     may_have_effect: 0,
     received_at: at,
     settled_at: rejected ? at : null,

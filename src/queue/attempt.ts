@@ -1,6 +1,9 @@
 import type { Db, Trx } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
+import { type Line, type LmsAccount, lineOf } from '../sale/line.ts'
 import type { Delivery } from '../sale/types.ts'
+import { lockDeliveries } from './change-deliveries.ts'
+import { linesOf, storeLines } from './lines.ts'
 
 /** A delivery as it was read, before its attempt. */
 export type Attempt = Pick<Delivery, 'id' | 'person' | 'generation' | 'dueAt' | 'effectUnknown'>
@@ -60,4 +63,39 @@ export async function mayContinue(
     .where('holds.replica', '=', replica)
     .execute()
   return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
+/** An account that the next call enrolls for a delivery, in this course, by its true key. */
+export interface Named {
+  readonly id: string
+  readonly course: string
+  readonly account: LmsAccount
+}
+
+/** What is stored of a call before it is made. `undoes`: it may undo what is done for the buyers afterwards, see Holds.mayUndo. */
+export interface AnnouncedCall {
+  readonly undoes?: boolean | undefined
+  readonly names?: readonly Named[]
+}
+
+/**
+ * Stores the accounts that the next call names, where they are not known yet. If nobody learns what came of the call, the
+ * account can have another address by the next attempt, which reads by its number: see Line.named.
+ */
+export async function storeNamed(trx: Trx, named: readonly Named[]): Promise<void> {
+  const byId = Map.groupBy(named, ({ id }) => id)
+  if (byId.size === 0) return
+  await lockDeliveries({ trx }, [...byId.keys()])
+  const stored = await linesOf(trx, [...byId.keys()])
+  const changed = stored.map(({ id, lines: before }) => {
+    const accounts = new Map((byId.get(id) ?? []).map(({ course, account }) => [lineOf(before, course), account]))
+    const lines = before.map((line): Line => {
+      const account = accounts.get(line)
+      return account === undefined || account.id === line.account?.id
+        ? line
+        : { ...line, account, claimed: false, named: true }
+    })
+    return { id, before, lines }
+  })
+  await storeLines(trx, changed)
 }

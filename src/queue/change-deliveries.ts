@@ -100,6 +100,13 @@ export const asNew = (line: Line): Line => ({ ...unreported(line), withdrawal: n
 const isSoldAgain = (before: Line, line: Line): boolean =>
   (isTakenOut(before) || mayHaveTaken(before)) && isWanted(line)
 
+/** A line that a call of unknown effect was about: what the LMS has there counts as given, see Line.gave. */
+export const inDoubt = (line: Line): Line =>
+  line.result === null && !isTakenOut(line) ? { ...line, gave: true } : line
+
+/** A call in doubt that has named the account stays in doubt. */
+const soldAgain = (line: Line): Line => (line.named ? line : { ...line, account: null })
+
 /** A line of a delivery that starts again without the courses that a withdrawal names, which stay out. */
 export const wantedAsNew = (line: Line): Line => (isWanted(line) ? unreported(line) : line)
 
@@ -125,20 +132,20 @@ interface Started {
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results. The new generation prevents an attempt in
  * progress from answering for it.
- * @param of.effect what is known of the effect of earlier attempts from now on. `forgotten`: an operator replays it, which
- *   enrolls whatever they did. `kept`: the shop sends it again, so what was unknown stays that. `unknown`: nobody has sold
- *   anything anew, so the next attempt reads first, and enrolls nobody who was unenrolled.
+ * @param of.as `sale`: the shop sells it anew; what was unknown of earlier calls stays that. `replay`: an operator has it enrolled
+ *   whatever they did. `rest`: nobody has sold anything anew, so the next attempt reads first, and enrolls nobody who was
+ *   unenrolled, see Delivery.readsFirst. `same`: it goes on as before.
  * @param of.lineOf what each line of delivery `id` is from now on
  */
 export async function startAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   {
     ids,
-    effect,
+    as,
     lineOf,
   }: {
     ids: readonly string[]
-    effect: 'forgotten' | 'kept' | 'unknown'
+    as: 'sale' | 'replay' | 'rest' | 'same'
     lineOf: (line: Line, id: string) => Line
   },
 ): Promise<Started[]> {
@@ -155,19 +162,23 @@ export async function startAgain(
       ended_at: null,
       active_at: at,
       generation: eb('generation', '+', 1),
-      ...EFFECTS[effect](at),
+      ...STATEMENTS[as](at),
     }))
     .where('id', 'in', sorted)
     .execute()
-  const rows = await trx.selectFrom('deliveries').select(['id', 'generation']).where('id', 'in', sorted).execute()
-  const started = (await withLines(trx, rows)).map(({ lines: before, ...row }) => {
-    const all = before.map((old) => ({ old, line: lineOf(old, row.id) }))
-    const lines = all.map(({ old, line }): Line => (isSoldAgain(old, line) ? { ...line, account: null } : line))
+  const columns = ['id', 'generation', 'effect_unknown'] as const
+  const rows = await trx.selectFrom('deliveries').select(columns).where('id', 'in', sorted).execute()
+  if (as === 'replay')
+    await trx.updateTable('deliveries').set({ effect_unknown: 0 }).where('id', 'in', sorted).execute()
+  const started = (await withLines(trx, rows)).map(({ lines: before, effect_unknown, ...row }) => {
+    const doubted = effect_unknown === 0 ? before : before.map(inDoubt)
+    const all = before.map((old, index) => ({ old, line: lineOf(doubted[index] ?? old, row.id) }))
+    const lines = all.map(({ old, line }): Line => (isSoldAgain(old, line) ? soldAgain(line) : line))
     return { ...row, before, lines, isNewSale: all.every(({ old, line }) => isSoldAgain(old, line)) }
   })
-  const soldAgain = started.filter(({ isNewSale }) => isNewSale).map(({ id }) => id)
-  if (soldAgain.length > 0) {
-    await trx.updateTable('deliveries').set({ done_at: null }).where('id', 'in', soldAgain).execute()
+  const anew = started.filter(({ isNewSale }) => isNewSale).map(({ id }) => id)
+  if (anew.length > 0) {
+    await trx.updateTable('deliveries').set({ done_at: null }).where('id', 'in', anew).execute()
   }
   for (const { id, lines } of started) {
     const ended = endedAtOf(lines.filter(({ result }) => result !== null))
@@ -179,11 +190,12 @@ export async function startAgain(
   })
 }
 
-/** The columns that say what is known of the effect of earlier attempts. */
-const EFFECTS = {
-  forgotten: (at: number) => ({ replayed_at: at, effect_unknown: 0 }),
-  kept: () => ({}),
-  unknown: () => ({ effect_unknown: 1 }),
+/** The columns that say whether the next attempt reads first. */
+const STATEMENTS = {
+  same: () => ({}),
+  sale: () => ({ reads_first: 0 }),
+  replay: (at: number) => ({ replayed_at: at, reads_first: 0 }),
+  rest: () => ({ reads_first: 1 }),
 } as const
 
 /** How the timeline says that a withdrawal has ended because its sale came again. */

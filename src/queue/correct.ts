@@ -2,10 +2,10 @@ import { sql } from 'kysely'
 import type { Db, DeliveryRow } from '../database/schema.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
-import { isWanted, type Line } from '../sale/line.ts'
+import { isWanted, isWithdrawing, type Line } from '../sale/line.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
-import { type EnrollmentRequest, isStopped, type ReasonCode, type VerifiedWebhook } from '../sale/types.ts'
+import { type EnrollmentRequest, isDone, isStopped, type ReasonCode, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import {
   changedSince,
@@ -18,8 +18,9 @@ import {
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
 import { readDeliveries, type WithLines, withLines } from './lines.ts'
 import { UNSOLVED } from './rows.ts'
-import { courseTerm, fold } from './search-terms.ts'
+import { courseTerm, emailTerm, fold } from './search-terms.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
+import { handOverTo } from './withdrawals/given.ts'
 import { orderAgain } from './withdrawals/keepers.ts'
 import { isOut } from './withdrawals/withdrawable.ts'
 
@@ -44,12 +45,13 @@ interface Correction extends Changes, Seen {
  *   one.
  * - `already`: the delivery was corrected before; `id` replaces it.
  * - `ended`: the corrected sale is stored as `id`, and was handled, or withdrawn in a part.
+ * - `withdrawing`: a refund or a withdrawal of delivery `id` is open: see isBeingWithdrawn.
  * - `invalid`: the payload rules refuse the corrected sale, in the webhook's words.
  * - `unchanged`: the correction changes nothing.
  */
 type Corrected =
   | { readonly kind: 'corrected'; readonly id: string; readonly withdrawal: WithdrawalOrdered | null }
-  | { readonly kind: 'already' | 'ended'; readonly id: string }
+  | { readonly kind: 'already' | 'ended' | 'withdrawing'; readonly id: string }
   | { readonly kind: 'invalid'; readonly errors: FieldErrors }
   | { readonly kind: 'unchanged' | 'unknown' }
   | Outdated
@@ -85,7 +87,13 @@ export interface PlannedSale {
   readonly request: EnrollmentRequest
 }
 
-type Planned = PlannedSale | Extract<Corrected, { kind: 'already' | 'ended' | 'invalid' | 'unchanged' | 'unknown' }>
+type Planned = PlannedSale | Exclude<Corrected, { kind: 'corrected' } | Outdated>
+
+/**
+ * Whether a refund or a withdrawal of a delivery is open. Until it has ended, the delivery can't be corrected: the correction
+ * would enroll the buyer, and the order, which doesn't know of it, would report that the buyer is out.
+ */
+export const isBeingWithdrawn = ({ lines }: { readonly lines: readonly Line[] }): boolean => lines.some(isWithdrawing)
 
 /** What a correction would store. Changes nothing. */
 export async function planCorrection(
@@ -96,6 +104,7 @@ export async function planCorrection(
   if (row === undefined) return { kind: 'unknown' }
   // If an operator has replayed it since, it is at work again, and can be corrected again.
   if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
+  if (isBeingWithdrawn(row)) return { kind: 'withdrawing', id }
   const left = row.lines.filter(isWanted).map(({ sent }) => sent)
   const isPart = left.length > 0 && left.length < row.lines.length
   const rest = isPart ? correctedSale({ body: row.body, courseIds: left }) : null
@@ -106,20 +115,26 @@ export async function planCorrection(
   const digest = rest === null || 'errors' in rest ? row.digest : rest.webhook.digest
   const isSame = sale.webhook.digest === digest || sale.webhook.digest === row.digest
   if (isSame) return { kind: 'unchanged' }
-  const ended = await readEnded(trx, { id, digest: sale.webhook.digest })
-  return ended === null ? { kind: 'planned', old: row, ...sale } : { kind: 'ended', id: ended }
+  const refused = await refusalOf(trx, { id, digest: sale.webhook.digest })
+  return refused ?? { kind: 'planned', old: row, ...sale }
 }
 
 /**
- * The delivery that a corrected sale is stored as, if a refund or an operator has ended a part of it: as a repeat, all of it
- * would start again. null if there is none, or if delivery `id` corrects it, so that this takes the correction back.
+ * Refuses to store a corrected sale as a delivery that a refund or an operator has ended in a part, or is about to: as a
+ * repeat, all of it would start again. null if no delivery has its digest, or if delivery `id` corrects that one, so that
+ * this takes the correction back.
  */
-async function readEnded(trx: Db, { id, digest }: { id: string; digest: string }): Promise<string | null> {
+async function refusalOf(
+  trx: Db,
+  { id, digest }: { id: string; digest: string },
+): Promise<{ readonly kind: 'ended' | 'withdrawing'; readonly id: string } | null> {
   const columns = ['id', 'state', 'replaced_by'] as const
   const rows = await trx.selectFrom('deliveries').select(columns).where('digest', '=', digest).execute()
   const [stored] = await withLines(trx, rows)
-  if (stored === undefined || !(isStopped(stored.state) || stored.lines.some(mayBeOut))) return null
-  return (await readCorrections(trx, stored)).includes(id) ? null : stored.id
+  if (stored === undefined) return null
+  if (isBeingWithdrawn(stored)) return { kind: 'withdrawing', id: stored.id }
+  if (!(isStopped(stored.state) || stored.lines.some(mayBeOut))) return null
+  return (await readCorrections(trx, stored)).includes(id) ? null : { kind: 'ended', id: stored.id }
 }
 
 /** A course that was sold under a wrong key, and the right one. */
@@ -172,7 +187,7 @@ async function replaceEvents(
   { old: { id, state, lines }, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
 ): Promise<[made: EventDraft, replaced: EventDraft]> {
   const isHandled = state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
-  if (state !== 'withdrawn') await orderAgain(writing, [{ id, state: 'handled', lines }])
+  if (state !== 'withdrawn') await orderAgain(writing, [{ id, state: 'handled', replaced_by: replacedBy, lines }])
   return [
     { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
     { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },
@@ -182,24 +197,45 @@ async function replaceEvents(
 /**
  * Stores a sale that takes the place of a delivery, for any replica to attempt, and links both deliveries. It is the same
  * sale, so if it is new, it counts when that one came, and the shop and operators know it by the same webhook-id.
+ *
+ * Only the shop sells anew. So a sale that is stored already is only linked while it is at work or done, and otherwise, one
+ * that was ever done here or there reads first, and enrolls nobody who was unenrolled since. See Delivery.readsFirst.
  */
 async function storeReplacement(
   writing: TransactionContext,
-  { old, webhook }: PlannedSale,
+  { old, webhook, request }: PlannedSale,
 ): Promise<{ id: string; drafts: readonly EventDraft[] }> {
-  const [change] = await accept(writing, [webhook])
-  if (change === undefined) throw new Error('the corrected sale was not stored')
   const { trx } = writing
   const { id, received_at, webhook_id } = old
+  const stored = await readByDigest(trx, webhook.digest)
+  const isOnlyLinked = stored !== undefined && (stored.state === 'queued' || isDone(stored.state))
+  const change = isOnlyLinked ? { id: stored.id, drafts: [] } : (await accept(writing, [webhook]))[0]
+  if (change === undefined) throw new Error('the corrected sale was not stored')
   const isNew = change.drafts.some(({ kind }) => kind === 'received')
+  const isSamePerson = emailTerm(request.email) === old.email
+  // An allowance at a wrong address says nothing of the person at the right one; an account may have moved there.
+  const hasReached = isSamePerson || old.lines.some(({ account }) => account !== null)
+  const readsFirst = (wasDone(old) && hasReached) || (stored !== undefined && wasDone(stored))
+  if (isSamePerson) await handOverTo(trx, { from: old, to: change.id })
   const line = webhook_id === null ? '' : `${fold(webhook_id)}\n`
   const search_text = sql<string>`concat(${sql.ref('search_text')}, ${line})`
   await trx
     .updateTable('deliveries')
     // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
     .set({ replaces: id, replaced_by: null, ...(isNew ? { received_at, webhook_id, search_text } : {}) })
+    .set(readsFirst && !isOnlyLinked ? { reads_first: 1 } : {})
     .where('id', '=', change.id)
     .execute()
   await trx.updateTable('deliveries').set({ replaced_by: change.id }).where('id', '=', id).execute()
   return { id: change.id, drafts: change.drafts }
 }
+
+/** The delivery that is this sale; undefined if none is. */
+async function readByDigest(trx: Db, digest: string): Promise<WithLines<DeliveryRow> | undefined> {
+  const rows = await trx.selectFrom('deliveries').selectAll().where('digest', '=', digest).execute()
+  return (await withLines(trx, rows))[0]
+}
+
+/** Whether a delivery ever gave its buyer anything, or found it there. */
+const wasDone = ({ done_at, lines }: WithLines<DeliveryRow>): boolean =>
+  done_at !== null || lines.some(({ result, gave }) => result !== null || gave !== null)

@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { AppError, isUnreachable, noneIfUnreachable } from '../service/lib/errors.ts'
 import { createWakeUp, untilStored } from '../service/lib/loop.ts'
+import type { AnnouncedCall } from './attempt.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
 import type { Change } from './events.ts'
@@ -45,10 +46,12 @@ export interface Inbox {
   /** Whether the attempt has begun and is not settled. */
   hasBegun(id: string): boolean
   /**
-   * Which attempts that have begun may go on: see mayContinue in attempt.ts. `undoes`: the next call may undo what is done for
-   * these buyers afterwards, see Holds.mayUndo. Throws what the database throws.
+   * Which attempts that have begun may go on: see mayContinue in attempt.ts. Stores what the next call may do to their buyers
+   * before it is made. Throws what the database throws.
    */
-  mayContinue(ids: readonly string[], call?: { readonly undoes: boolean }): Promise<ReadonlySet<string>>
+  mayContinue(ids: readonly string[], call?: AnnouncedCall): Promise<ReadonlySet<string>>
+  /** Whether the LMS may still carry out a call for a person that nobody waits for any more: see Holds. */
+  mayLand(person: string): Promise<boolean>
   /** Ends the wait of a claim, because something was made due. */
   claimSoon(): void
   /** Ends claims without a result; nothing is stored. */
@@ -99,6 +102,7 @@ export function createInbox(parts: InboxParts): Inbox {
     beginAttempt: (ids) => beginAttempt(state, { ids, calls: true }),
     hasBegun: claimed.hasBegun,
     mayContinue: store.mayContinue,
+    mayLand: store.mayLand,
     claimSoon: wakeUp.wake,
     release: (ids) => {
       claimed.release(ids)

@@ -124,13 +124,16 @@ export async function readWithdrawing(db: Db, ids: readonly string[]): Promise<R
 }
 
 function toLine(row: LineRow): Line {
-  const { sent, course_key: course, result, user_id: id, username, claimed } = row
+  const { sent, course_key: course, result, user_id: id, username, claimed, named, gave } = row
   return {
     sent,
     course,
     result,
     standing: standingOf(row),
     account: id === null || username === null ? null : { id, username },
+    named: named !== null,
+    gave: gave === null ? null : gave === 1,
+    modeBefore: row.mode_before,
     claimed: claimed !== null,
     achievement: achievementOf(row),
     withdrawal: withdrawalOf(row),
@@ -166,6 +169,7 @@ function withdrawalOf(row: LineRow): LineWithdrawal | null {
   return {
     id,
     paid: row.withdrawal_paid === 1,
+    hadBefore: row.withdrawal_had_before === 1,
     by: row.withdrawal_by ?? '',
     isRefund: row.withdrawal_refund === 1,
     requestedAt: row.withdrawal_requested_at ?? 0,
@@ -190,6 +194,7 @@ function withdrawalColumns(order: LineWithdrawal | null) {
     withdrawal_state: order === null ? null : stateOf(order),
     withdrawal_at: order?.endedAt ?? order?.dueAt ?? null,
     withdrawal_paid: order === null ? null : Number(order.paid),
+    withdrawal_had_before: order === null ? null : Number(order.hadBefore),
     withdrawal_by: order?.by ?? null,
     withdrawal_refund: order === null ? null : Number(order.isRefund),
     withdrawal_requested_at: order?.requestedAt ?? null,
@@ -205,7 +210,7 @@ function withdrawalColumns(order: LineWithdrawal | null) {
 }
 
 function toRow({ id, position, line }: { id: string; position: number; line: Line }): LineRow {
-  const { sent, course, result, standing, account, claimed, achievement, withdrawal } = line
+  const { sent, course, result, standing, account, named, gave, modeBefore, claimed, achievement, withdrawal } = line
   return {
     delivery_id: id,
     position,
@@ -214,6 +219,9 @@ function toRow({ id, position, line }: { id: string; position: number; line: Lin
     result,
     user_id: account?.id ?? null,
     username: account?.username ?? null,
+    named: named ? 1 : null,
+    gave: gave === null ? null : Number(gave),
+    mode_before: modeBefore,
     claimed: claimed ? 1 : null,
     standing: standing?.standing ?? null,
     mode: standing?.mode ?? null,

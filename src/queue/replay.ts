@@ -113,7 +113,7 @@ export async function makeDue(
   const leaves = again.filter((sale) => (leavesCourses ? isPart(sale.lines) : leavesPart(sale)))
   const parts = new Set(leaves.map(({ id }) => id))
   const lineOf = (line: Line, id: string): Line => (parts.has(id) ? wantedAsNew(line) : asNew(line))
-  const started = await startAgain(writing, { ids: settled, effect: 'forgotten', lineOf })
+  const started = await startAgain(writing, { ids: settled, as: 'replay', lineOf })
   const due = [...queued, ...settled].sort()
   const ended = [...rows.filter(isLeft), ...sales.filter((sale) => leavesEnded && !isAgain(sale))]
   const known = new Set(rows.map(({ id }) => id))
@@ -175,5 +175,5 @@ export async function startRepair(
     if (!hasCourse(courses, line.course)) return line
     return { ...line, result: null, standing: line.standing?.standing === 'enrolled' ? line.standing : null }
   }
-  await startAgain(writing, { ids: [id], effect: 'unknown', lineOf })
+  await startAgain(writing, { ids: [id], as: 'rest', lineOf })
 }

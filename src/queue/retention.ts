@@ -7,6 +7,7 @@ import { type Background, pause, runBackgroundLoop } from '../service/lib/loop.t
 import { lockDeliveries, remove } from './change-deliveries.ts'
 import type { WriteContext } from './events.ts'
 import { along } from './in-order.ts'
+import { handOverGiven } from './withdrawals/given.ts'
 import { isUnhandled } from './withdrawals/withdrawal.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
@@ -74,10 +75,9 @@ export async function purgeStep({ database, random, before }: Purge): Promise<nu
       .where('state', 'in', FINISHED)
       .where(isUnneeded)
       .execute()
-    await remove(
-      { trx },
-      old.map(({ id }) => id),
-    )
+    const gone = old.map(({ id }) => id)
+    await handOverGiven(trx, gone)
+    await remove({ trx }, gone)
     return old.length
   }
   return inTransaction({ database, random, body })

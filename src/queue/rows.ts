@@ -74,6 +74,7 @@ export function toDelivery(row: WithLines<DeliveryRow>): Delivery {
     replayedAt: row.replayed_at,
     generation: row.generation,
     effectUnknown: row.effect_unknown !== 0,
+    readsFirst: row.reads_first !== 0,
     form: row.form,
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),

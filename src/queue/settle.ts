@@ -4,7 +4,7 @@ import { hasOrder, isWanted, type Line, lacksMode, withFacts } from '../sale/lin
 import { isDone, isStopped, type Progress, type Settlement, STOPPED_STATES, stateAfter } from '../sale/types.ts'
 import type { Change, TransactionContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
-import type { Holds } from './replicas/holds.ts'
+import type { EndedHold, Holds } from './replicas/holds.ts'
 import { PROGRESS_COLUMNS, reasonColumns, toProgress, withWithdrawn } from './rows.ts'
 import { orderAgain } from './withdrawals/keepers.ts'
 
@@ -23,8 +23,8 @@ export interface SettleRequest {
  * - `stopped`: an operator handled or withdrew it during the attempt. It keeps only the finished courses.
  * - `lost`: the hold was ended, because the others took this replica for dead; or the delivery was erased. Nothing
  *   changes, and no event is stored.
- * In each case but the last, the row keeps the accounts that the attempt enrolled. If the LMS may still carry out a call of
- * it, the hold is left to nobody: see Holds.
+ * In each case but the last, the row keeps the accounts that the attempt enrolled, and what it gave. If the LMS may still carry
+ * out a call of it, the hold is left to nobody: see Holds. What is not done stays in doubt then.
  */
 export async function settle(
   context: TransactionContext & { readonly holds: Pick<Holds, 'end'> },
@@ -35,7 +35,7 @@ export async function settle(
   const stored = await readRows(context, requests)
   const judged = requests.map((request): Judged => {
     const { id } = request.settlement
-    return judge(request, { row: stored.get(id), isHeld: held.has(request.person) })
+    return judge(request, { row: stored.get(id), hold: held.get(request.person) })
   })
   const ours = judged.filter(({ effect }) => effect !== 'lost')
   const groups = Map.groupBy(ours, (one) => groupKey(one, context.at))
@@ -44,7 +44,8 @@ export async function settle(
   const ended = judged.flatMap(({ effect, settlement }) => {
     const { id, outcome, dueAt } = settlement
     const hasEnded = effect === 'final' && dueAt === null && outcome.reason !== null
-    return hasEnded ? [{ id, state: stateAfter(settlement), lines: changed.get(id)?.lines ?? [] }] : []
+    const lines = changed.get(id)?.lines ?? []
+    return hasEnded ? [{ id, state: stateAfter(settlement), replaced_by: null, lines }] : []
   })
   await orderAgain(context, ended)
   return judged.map((one) => changeOf(context, { ...one, ...(changed.get(one.settlement.id) ?? UNREAD) }))
@@ -54,11 +55,11 @@ export async function settle(
 async function endHolds(
   { trx, holds }: Pick<TransactionContext, 'trx'> & { readonly holds: Pick<Holds, 'end'> },
   requests: readonly SettleRequest[],
-): Promise<ReadonlySet<string>> {
-  const held = new Set<string>()
+): Promise<ReadonlyMap<string, EndedHold>> {
+  const held = new Map<string, EndedHold>()
   for (const [isLate, group] of Map.groupBy(requests, ({ settlement }) => settlement.mayLand === true)) {
     const people = group.map(({ person }) => person)
-    for (const person of await holds.end(trx, people, { isLate })) held.add(person)
+    for (const [person, hold] of await holds.end(trx, people, { isLate })) held.set(person, hold)
   }
   return held
 }
@@ -70,13 +71,21 @@ interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
   readonly row: Stored | undefined
   readonly isFirstSuccess: boolean
+  /** Whether a call may have taken effect without our knowing, or may still do so, where nothing is done. */
+  readonly isDoubtful: boolean
 }
 
-function judge(request: SettleRequest, { row, isHeld }: { row: Stored | undefined; isHeld: boolean }): Judged {
+function judge(
+  request: SettleRequest,
+  { row, hold }: { row: Stored | undefined; hold: EndedHold | undefined },
+): Judged {
   const { settlement } = request
-  const isFirstSuccess = isDone(stateAfter(settlement)) && row?.done_at === null
-  const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess })
-  if (row === undefined || !isHeld) return of('lost')
+  const state = stateAfter(settlement)
+  const isFirstSuccess = isDone(state) && row?.done_at === null
+  // A look proves nothing while a call may still be carried out.
+  const isDoubtful = settlement.effectUnknown || (hold?.isLeft === true && !isDone(state))
+  const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess, isDoubtful })
+  if (row === undefined || hold === undefined) return of('lost')
   if (isStopped(row.state)) return of('stopped')
   if (row.state !== 'queued') return of('lost')
   return of(row.generation === settlement.generation ? 'final' : 'outdated')
@@ -116,38 +125,40 @@ async function writeLines(
 ): Promise<ReadonlyMap<string, ChangedLines>> {
   const rows = await withLines(
     trx,
-    judged.map(({ effect, settlement }) => ({ id: settlement.id, effect, settlement })),
+    judged.map((one) => ({ ...one, id: one.settlement.id })),
   )
-  const changed = rows.map(({ id, effect, settlement, lines }) => ({
-    id,
-    before: lines,
-    lines: linesAfter(lines, { effect, settlement }),
-  }))
+  const changed = rows.map(({ id, lines, ...one }) => ({ id, before: lines, lines: linesAfter(lines, one) }))
   await storeLines(trx, changed)
   // One with an order goes on without those courses, but the shop has not sold the rest anew: the next attempt reads first.
   const parts = rows.filter((row) => row.effect === 'outdated' && hasOrder(row)).map(({ id }) => id)
   if (parts.length > 0) {
-    await trx.updateTable('deliveries').set({ effect_unknown: 1 }).where('id', 'in', parts).execute()
+    await trx.updateTable('deliveries').set({ reads_first: 1 }).where('id', 'in', parts).execute()
   }
   return new Map(changed.map((one) => [one.id, one]))
 }
 
 /**
  * The lines of a delivery after an attempt. A course that has only an allowance now has no account, so that the buyer is
- * again whoever has the address. What a look found in a course that the attempt was not about stays known.
+ * again whoever has the address. An account that a call has named without an answer stays known as long as the call is in
+ * doubt. What a look found in a course that the attempt was not about stays known, too.
  */
 export function linesAfter(
   lines: readonly Line[],
   {
     effect,
-    settlement: { outcome, accounts = {} },
-  }: Pick<Judged, 'effect'> & { settlement: Pick<Settlement, 'outcome' | 'accounts'> },
+    isDoubtful,
+    settlement: { outcome, accounts = {}, gave = {}, modesBefore = {} },
+  }: Pick<Judged, 'effect' | 'isDoubtful'> & {
+    settlement: Pick<Settlement, 'outcome' | 'accounts' | 'gave' | 'modesBefore'>
+  },
 ): readonly Line[] {
-  const withAccounts = withFacts(lines, accounts, (_line, account) =>
-    account === undefined ? {} : { account, claimed: false },
+  const given = withFacts(lines, gave, (line, gives) => ({ gave: line.gave || (gives ?? line.gave) }))
+  const withModes = withFacts(given, modesBefore, (line, mode) => ({ modeBefore: line.modeBefore ?? mode ?? null }))
+  const withAccounts = withFacts(withModes, accounts, (_line, account) =>
+    account === undefined ? {} : { account, named: false, claimed: false },
   )
   return withFacts(withAccounts, outcome.courses, (line, result) => ({
-    account: result === 'allowed' ? null : line.account,
+    ...(result === 'allowed' || (line.named && isWanted(line) && !isDoubtful) ? { account: null, named: false } : {}),
     ...(effect === 'outdated' ? {} : { result: result ?? null }),
     ...(effect === 'final' && isAttempted(line) && result !== undefined ? { standing: null } : {}),
   }))
@@ -170,8 +181,8 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
-function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
-  const { outcome, dueAt, attempts, effectUnknown } = settlement
+function columnsOf({ effect, settlement, isFirstSuccess, isDoubtful }: Judged, at: number): Partial<DeliveryRow> {
+  const { outcome, dueAt, attempts, readsFirst = false } = settlement
   const state = stateAfter(settlement)
   if (effect === 'stopped') return reasonColumns(null)
   // A sale whose mode is missing was never enrolled as it was sold, so its next attempt may still give that.
@@ -180,11 +191,14 @@ function columnsOf({ effect, settlement, isFirstSuccess }: Judged, at: number): 
   const known = { active_at: at, ...first }
   // Nobody stores what the attempt has done, so the next one has to read it.
   const hasEffect = !isDone(state) && Object.keys(outcome.courses).length > 0
-  if (effect === 'outdated') return { ...known, effect_unknown: effectUnknown || hasEffect ? 1 : 0 }
+  if (effect === 'outdated') {
+    return { ...known, effect_unknown: isDoubtful ? 1 : 0, ...(hasEffect ? { reads_first: 1 } : {}) }
+  }
   const final = dueAt === null
   return {
     ...known,
-    effect_unknown: effectUnknown ? 1 : 0,
+    effect_unknown: isDoubtful ? 1 : 0,
+    reads_first: readsFirst && !final ? 1 : 0,
     state,
     ...reasonColumns(outcome.reason),
     due_at: dueAt,

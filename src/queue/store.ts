@@ -3,7 +3,7 @@ import type { Trx } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
 import { acceptAnnounced, announce } from './accept.ts'
-import { type Attempt, markBegun, mayContinue } from './attempt.ts'
+import { type AnnouncedCall, type Attempt, markBegun, mayContinue, storeNamed } from './attempt.ts'
 import { type DueQuery, dueRows, progressOf, readClaimed } from './due.ts'
 import { areStored, type Change, insertEvents, type TransactionContext, type WriteContext } from './events.ts'
 import type { Replicas } from './replicas/replicas.ts'
@@ -52,16 +52,22 @@ export function createStore({ replicas, guard = (work) => work(), ...context }: 
     beginAttempt: (attempts: readonly Attempt[], { calls = true } = {}) =>
       guard(() => begin(holds, { attempts, calls })),
     /** See Inbox. */
-    mayContinue: (ids: readonly string[], { undoes = false } = {}) =>
+    mayContinue: (ids: readonly string[], { undoes = false, names = [] }: AnnouncedCall = {}) =>
       guard(async () => {
         const going = await mayContinue(db, { replica: me(), ids })
         const people = [...going.values()]
-        if (undoes && people.length > 0) {
-          const { random } = context
-          await inTransaction({ database, random, body: (trx) => holds.mayUndo(trx, people) })
+        const named = names.filter(({ id }) => going.has(id))
+        if (people.length > 0 && (undoes || named.length > 0)) {
+          const announce = async (trx: Trx): Promise<void> => {
+            if (undoes) await holds.mayUndo(trx, people)
+            await storeNamed(trx, named)
+          }
+          await inTransaction({ database, random: context.random, body: announce })
         }
         return new Set(going.keys())
       }),
+    /** See Inbox. */
+    mayLand: (person: string) => guard(() => holds.mayLand(person)),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
     /** See readWithdrawn. */
     withdrawn: (ids: readonly string[]) => guard(() => readWithdrawn(db, ids)),

@@ -4,6 +4,7 @@ import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from 
 import { DONE_STATES } from '../sale/types.ts'
 import {
   changedSince,
+  inDoubt,
   lockAddress,
   lockDelivery,
   NOTE_MAX,
@@ -19,13 +20,14 @@ import { type Withdrawable, type WithdrawableRow, withdrawableOf } from './withd
 import { endedEarly, type Withdrawal, withdrawalsOf } from './withdrawals/withdrawal.ts'
 
 /**
- * `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. `note`: why, for the
- * timeline.
+ * `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. `hadBefore`: whether to take
+ * away what the buyer had before the sale, too; absent: no. `note`: why, for the timeline.
  */
 export interface WithdrawalOrder extends Seen {
   readonly id: string
   readonly courses: readonly string[] | null
   readonly paid: boolean
+  readonly hadBefore?: boolean
   readonly by: string
   readonly note?: string
 }
@@ -80,7 +82,7 @@ export async function readOtherSales(
   const corrections = new Set(await readCorrections(trx, mine))
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'request', 'may_have_effect'])
+    .select(['id', 'state', 'request', 'may_have_effect', 'effect_unknown'])
     .where('email', '=', mine.email)
     .where('id', '!=', id)
     .where('state', 'in', [...DONE_STATES, 'needs_attention'])
@@ -133,7 +135,7 @@ export async function storeWithdrawal(
 export async function insertOrder(
   writing: TransactionContext,
   of: {
-    order: Pick<WithdrawalOrder, 'paid' | 'by' | 'note'>
+    order: Pick<WithdrawalOrder, 'paid' | 'hadBefore' | 'by' | 'note'>
     row: WithdrawableRow
     courses: readonly string[]
     goesOn: boolean
@@ -147,6 +149,7 @@ export async function insertOrder(
   const withdrawal: LineWithdrawal = {
     id: newId(),
     paid: order.paid,
+    hadBefore: order.hadBefore ?? false,
     by: order.by.slice(0, MAX_ACTOR),
     isRefund,
     requestedAt: at,
@@ -157,15 +160,20 @@ export async function insertOrder(
     result: null,
     message: '',
   }
-  const lines = before.map((line): Line => {
-    if (!hasCourse(courses, line.course)) return line
+  const lines = before.map((old): Line => {
+    if (!hasCourse(courses, old.course)) return old
+    const line = row.effect_unknown === 0 ? old : inDoubt(old)
     const { isRefund: wasRefund = false, called = false } = line.withdrawal ?? {}
     const mine = { paid: withdrawal.paid || wasRefund, isRefund: isRefund || wasRefund, called }
     return { ...line, withdrawal: { ...withdrawal, ...mine } }
   })
   await storeLines(trx, [{ id, before, lines }])
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
-  const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
+  const too = [
+    ...(order.paid ? ['paid course modes'] : []),
+    ...(order.hadBefore ? ['what was there before the sale'] : []),
+  ]
+  const from = `from ${courses.join(', ')}${too.length === 0 ? '' : `, ${too.join(' and ')} too`}`
   const why = order.note === undefined || order.note === '' ? '' : `: ${order.note.slice(0, NOTE_MAX)}`
   const detail = isRefund ? `refund from the shop: ${from}` : from + why
   const { called: _called, result: _result, message: _message, ...common } = withdrawal
@@ -192,8 +200,8 @@ async function continueWithout(
   }
   const unchecked = (line: Line): Line => ({ ...line, standing: null })
   // One that has ended may have done what nobody knows of.
-  const effect = row.state === 'queued' ? 'kept' : 'unknown'
-  const [started] = await startAgain(writing, { ids: [id], effect, lineOf: unchecked })
+  const as = row.state === 'queued' ? 'same' : 'rest'
+  const [started] = await startAgain(writing, { ids: [id], as, lineOf: unchecked })
   return started?.lines ?? lines
 }
 

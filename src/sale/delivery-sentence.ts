@@ -1,7 +1,7 @@
 import { isSameCourse } from './course-key.ts'
 import { type CourseLine, courseLines, isWanted, isWithdrawing, type Standing } from './line.ts'
 import { courseOfReason, type Delivery, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
-import { type Fact, keeperOf, keptFacts, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
+import { type Fact, keptFacts, leavesIn, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'
 
 /** Who marked a delivery as handled, and how. `at`: ms since 1970. */
@@ -237,7 +237,7 @@ const takenFacts = ({ course, taken }: CourseLine): Fact[] => (taken === null ? 
 /** The courses that the buyer was taken out of, of a withdrawn delivery; all if nothing is known of any. */
 function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
   if (lines.every(({ taken }) => taken === null)) return lines
-  return lines.filter(({ taken }) => taken !== null && keeperOf(taken) === null)
+  return lines.filter(({ taken }) => taken !== null && !leavesIn(taken))
 }
 
 function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told, 'replacedBy'>): Fact[] {

@@ -64,10 +64,11 @@ export interface Achievement {
  * - `unenrolled`: there was an active enrollment, in `mode`.
  * - `disallowed`: there was only an allowance.
  * - `nothing`: there was neither; or another sale keeps the course: delivery `keptBy`.
- * - `kept`: nothing was changed; `why` gives the reason.
+ * - `had_before`: the buyer had it before the sale, and keeps it, in `mode` if the order has put that back. See Line.gave.
+ * - `kept`: nothing was changed; `why` gives the reason. The order has failed in this course.
  */
 export interface CourseWithdrawal {
-  readonly kind: 'unenrolled' | 'disallowed' | 'nothing' | 'kept'
+  readonly kind: 'unenrolled' | 'disallowed' | 'nothing' | 'had_before' | 'kept'
   readonly mode: string | null
   readonly why: string
   readonly keptBy?: string
@@ -83,6 +84,8 @@ export interface LineWithdrawal {
   readonly id: string
   /** Whether it includes paid course modes. */
   readonly paid: boolean
+  /** Whether it includes what the buyer had before the sale: see Line.gave. */
+  readonly hadBefore: boolean
   readonly by: string
   /** Whether the shop has ordered it, by a refund: this one, or one in whose place it came. */
   readonly isRefund: boolean
@@ -100,6 +103,14 @@ export interface LineWithdrawal {
   readonly message: string
 }
 
+/**
+ * A course that the buyer still has after it was refunded or withdrawn: another sale, `delivery`, includes it, or they had it
+ * before the sale that was taken back.
+ */
+export type KeptCourse =
+  | { readonly course: string; readonly reason: 'sale'; readonly delivery: string }
+  | { readonly course: string; readonly reason: 'had_before' }
+
 /** One course of a delivery, and what is known of the buyer there. A delivery has a line for each course that it names. */
 export interface Line {
   /** The key as the shop sent it. */
@@ -115,6 +126,18 @@ export interface Line {
    * known: the buyer is whoever has the address, because until then nobody has the course.
    */
   readonly account: LmsAccount | null
+  /**
+   * Whether a call of unknown effect has named this account, and no answer and no look has told what came of it: the account
+   * may have the course, wherever its address goes. It is stored before the call.
+   */
+  readonly named: boolean
+  /**
+   * Whether this service gave the buyer what the LMS has in the course: a call of a sale made it, or may have. false: it was
+   * there before the sale, so no refund takes it away. null: nothing was done here yet, or all of it was taken back.
+   */
+  readonly gave: boolean | null
+  /** The course mode that the buyer had there before the sale raised it, which a refund puts back; null if it raised none. */
+  readonly modeBefore: string | null
   /**
    * Whether a look has found this account in the course, for which the sale had made an allowance. Only the allowance tells
    * who has used it: the buyer may have left the address before the look, and its next owner may be in the course, too.
@@ -133,6 +156,9 @@ export const newLine = (sent: string): Line => ({
   result: null,
   standing: null,
   account: null,
+  named: false,
+  gave: null,
+  modeBefore: null,
   claimed: false,
   achievement: null,
   withdrawal: null,

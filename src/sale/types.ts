@@ -153,6 +153,11 @@ export interface Delivery {
   readonly generation: number
   /** An earlier attempt may have taken effect in the LMS without our knowing: the next one reads before it enrolls. */
   readonly effectUnknown: boolean
+  /**
+   * The next attempt reads first for another reason, and leaves alone whoever was unenrolled: only the shop sells anew, and not
+   * a correction, a repair or what a withdrawal has left of a sale.
+   */
+  readonly readsFirst: boolean
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
@@ -222,10 +227,16 @@ export interface Settlement {
   readonly generation: number
   /** A call of this attempt may have taken effect without our knowing. */
   readonly effectUnknown: boolean
+  /** Whether the next attempt reads first: see Delivery.readsFirst. Absent: it does not. */
+  readonly readsFirst?: boolean
   /** The LMS may still carry out a call of this attempt that nobody waits for any more. */
   readonly mayLand?: boolean
   /** By true course key, the accounts that this attempt found enrolled or enrolled, as far as the LMS has told. */
   readonly accounts?: Readonly<Record<string, LmsAccount>>
+  /** By true course key, whether a call gave the buyer what is there, or may have: see Line.gave. */
+  readonly gave?: Readonly<Record<string, boolean>>
+  /** By true course key, the course modes that the buyer had before this attempt raised them. */
+  readonly modesBefore?: Readonly<Record<string, string>>
   /** A description for the timeline: the result, or the message of the LMS about this person. */
   readonly detail: string
   readonly calls?: readonly CallNote[]

@@ -1,4 +1,4 @@
-import { isTakenOut, isWithdrawing, type LineWithdrawal } from './line.ts'
+import { isTakenOut, isWithdrawing, type KeptCourse, type LineWithdrawal } from './line.ts'
 import type { Delivery } from './types.ts'
 
 /** A piece of a sentence. A time (ms since 1970) is written in the reader's zone by what shows it. */
@@ -13,10 +13,22 @@ export const whoOf = ({ by, isRefund }: Pick<LineWithdrawal, 'by' | 'isRefund'>)
 /** The delivery that has a course too, so that an order left the buyer in it; null if none did. */
 export const keeperOf = (order: LineWithdrawal): string | null => order.result?.keptBy ?? null
 
-/** That an order has taken the buyer out of a course, or left it to another delivery. */
+/** What an order has left to the buyer; null if nothing. */
+export function keptCourse(course: string, order: LineWithdrawal): KeptCourse | null {
+  const delivery = keeperOf(order)
+  if (delivery !== null) return { course, reason: 'sale', delivery }
+  return order.result?.kind === 'had_before' ? { course, reason: 'had_before' } : null
+}
+
+/** Whether an order that has ended leaves the buyer in the course: another sale keeps it, or they had it before this one. */
+export const leavesIn = (order: LineWithdrawal): boolean => keptCourse('', order) !== null
+
+/** That an order has taken the buyer out of a course, or left it to another delivery, or as it was before the sale. */
 export function takenFact(course: string, order: LineWithdrawal): Fact {
   const keeper = keeperOf(order)
-  const end = keeper === null ? '.' : ` and left to delivery ${keeper}.`
+  const { kind, why = '' } = order.result ?? {}
+  const left = keeper === null ? '' : ` and left to delivery ${keeper}`
+  const end = kind === 'had_before' ? `: ${why}.` : `${left}.`
   return [`${course} was withdrawn ${whoOf(order)} at `, { at: order.endedAt ?? 0 }, end]
 }
 

@@ -461,3 +461,24 @@ test('a sale with a withdrawal that failed says so in the list and on the page o
   await withdrawn(id, [DEMO])
   for (const path of [`/deliveries?q=${email}`, `/people/${id}`]) assert.match(await someone.read(path), LEFT, path)
 })
+
+test('while a refund of a sale is open, its page of corrections has no form and says why, and what to do', async () => {
+  const email = 'open@example.com'
+  await person(email)
+  const id = await sold(email)
+  const opened = await someone.see(`/deliveries/${id}/correct`)
+  assert.match(readable(opened), /Course keys/)
+  await lms.faults(FAILING)
+  assert.equal((await refund({ email, id: 'open-1' })).status, 202)
+  const form = await someone.see(`/deliveries/${id}/correct`)
+  const sent = await someone.send(`/deliveries/${id}/correct`, { email, courses: PYTHON, step: 'correct' })
+  for (const shown of [form, sent]) {
+    assert.match(readable(shown), /A refund or a withdrawal of this sale is still open.* Wait until it has ended/)
+    assert.doesNotMatch(shown.text, /name="courses"/)
+    assert.ok(linksOf(shown).some((link) => link.endsWith(`/deliveries/${id}`)))
+  }
+  await lms.noFaults()
+  await db.updateTable('delivery_lines').set({ withdrawal_at: 0 }).where('withdrawal_state', '=', 'open').execute()
+  await noOrders()
+  assert.match((await someone.see(`/deliveries/${id}/correct`)).text, /name="courses"/)
+})

@@ -46,7 +46,8 @@ test('an attempt stores whom it enrolled, and forgets the account of a course th
   const allowed = { outcome: { courses: { [DEMO]: 'allowed', [PYTHON]: 'enrolled' }, reason: null } } as const
   const both = { [DEMO]: X, [PYTHON]: X }
   const after = (accounts: Facts['accounts'], settlement: Parameters<typeof linesAfter>[1]['settlement']) =>
-    factsOf(linesAfter(linesOf([DEMO, PYTHON], { accounts }), { effect: 'final', settlement })).accounts
+    factsOf(linesAfter(linesOf([DEMO, PYTHON], { accounts }), { effect: 'final', isDoubtful: false, settlement }))
+      .accounts
   assert.deepEqual(after({}, { ...enrolled, accounts: { [DEMO]: X } }), { [DEMO]: X })
   assert.deepEqual(after({ [DEMO]: X }, { ...enrolled, accounts: { [DEMO]: Y } }), { [DEMO]: Y })
   assert.deepEqual(after(both, enrolled), both, 'an attempt that found out nothing keeps what is known')

@@ -46,7 +46,7 @@ async function attempted(
   const errors: unknown[] = []
   const { signal } = new AbortController()
   await makeNextCall({
-    inbox: { mayContinue },
+    inbox: { mayContinue, mayLand: async () => false },
     inFlight,
     chooser: createCallChooser({ inFlight, breakers, isAwaited: () => true, now: () => 0 }),
     breaker: {

@@ -178,6 +178,20 @@ export function expected(one: Case, statement: Statement, lms: { readonly isLost
   }
 }
 
+/**
+ * The mode in which whoever has the address is in the course after the sale and its refund, once their account is active: only
+ * what the sale gave is taken back, or may have given, in doubt. null if they are not in it.
+ */
+export function hadBefore(one: Case, statement: Statement, lms: { readonly hasBatch: boolean }): string | null {
+  const { account, row, allowance } = one
+  if (statement !== 'first' || account === 'moved') return null
+  // The batch fails for this buyer, so what it did is in doubt.
+  if (lms.hasBatch && one.course === 'plain' && account === 'own_and_strangers_name') return null
+  if (row?.active) return row.mode
+  // Whoever has no account then gets one, and an allowance that enrolls enrolls them.
+  return allowance === 'open' && (account === 'none' || account === 'strangers_name') ? 'audit' : null
+}
+
 function enrolled({ course, row }: Case, statement: Statement, inDoubt: boolean): Omit<Expected, 'enrollsLater'> {
   // A sale whose mode was missing never succeeded.
   const isNew = statement === 'first' || statement === 'retry' || course === 'ended'

@@ -236,6 +236,8 @@ test('a buyer whose allowance has become an enrollment right before the batch is
     email: ACTIVE,
     course: HONOR,
     stored: null,
+    named: false,
+    mayLand: async () => false,
     claimed: false,
     wasDone: false,
     mode: 'verified',

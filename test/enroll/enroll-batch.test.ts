@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { startStandIn } from '../../sandbox/stand-in.ts'
-import { isSingly } from '../../src/enroll/batches.ts'
+import { type Batch, isSingly } from '../../src/enroll/batches.ts'
 import { type CourseBreakers, createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
 import { enrollInBatch } from '../../src/enroll/enroll-batch.ts'
 import { enrollOneByOne } from '../../src/enroll/enroll-one-by-one.ts'
@@ -29,7 +29,7 @@ beforeEach(() => {
   breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
 })
 
-const keepOurs = async (works: readonly Work[]): Promise<readonly Work[]> => works
+const keepOurs = async ({ works }: Batch): Promise<readonly Work[]> => works
 
 /** Makes the calls for these works, as the worker does, until none is left. Gives the number of people in each. */
 async function enroll(works: readonly Work[]): Promise<number[]> {
@@ -42,7 +42,7 @@ async function enroll(works: readonly Work[]): Promise<number[]> {
     if (batch === null) return sizes
     sizes.push(batch.works.length)
     const options = { emailStudents: false, modeOf: () => null }
-    const context = { batch, breakers, options, isUp: () => isUp, lms, acquire, keepOurs }
+    const context = { batch, breakers, options, isUp: () => isUp, lms, acquire, keepOurs, mayLand: async () => false }
     if (isSingly(batch)) await enrollOneByOne(context)
     else {
       const route = { kind: 'bulk', permit: await acquire() } as const

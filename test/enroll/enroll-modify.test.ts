@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { z } from 'zod'
 import { startStandIn } from '../../sandbox/stand-in.ts'
-import { isSingly } from '../../src/enroll/batches.ts'
+import { type Batch, isSingly } from '../../src/enroll/batches.ts'
 import { type CourseBreakers, createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
 import { enrollInBatch } from '../../src/enroll/enroll-batch.ts'
 import { type EnrollingOptions, enrollOneByOne } from '../../src/enroll/enroll-one-by-one.ts'
@@ -47,7 +47,8 @@ async function callOnce(works: readonly Work[], waiting: readonly Work[] = []): 
     isUp: () => true,
     lms,
     acquire,
-    keepOurs: async (ours: readonly Work[]) => ours,
+    keepOurs: async (ours: Batch) => ours.works,
+    mayLand: async () => false,
   }
   if (isSingly(batch)) await enrollOneByOne(context)
   else await enrollInBatch({ ...context, route: { kind: 'modify' }, waiting, newId: () => `BATCH${++batches}` })

@@ -77,7 +77,8 @@ test('no allowance is made for a course that the LMS lost while the sale waited 
     breakers: createCourseBreakers({ now: () => 0, onChange: () => {} }),
     options: { emailStudents: false, modeOf: () => null },
     isUp: () => true,
-    keepOurs: async (ours) => ours,
+    keepOurs: async (ours) => ours.works,
+    mayLand: async () => false,
     acquire: () => unlimitedBudget().acquire(new AbortController().signal),
   })
   assert.deepEqual(work.reasons, [{ code: 'course.missing', subject: SOON }])

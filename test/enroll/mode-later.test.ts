@@ -158,7 +158,8 @@ test('who is unenrolled after the sale has read the enrollment, and before it ch
     if (++calls === 2) await seed({ enrollments: [row(ACTIVE, HONOR, 'honor', false)] })
     return acquire()
   }
-  const buyer = { lms, email: ACTIVE, course: HONOR, stored: null, claimed: false, wasDone: false, mode: 'verified' }
+  const known = { stored: null, named: false, mayLand: async () => false, claimed: false, wasDone: false }
+  const buyer = { lms, email: ACTIVE, course: HONOR, ...known, mode: 'verified' }
   const result = await enrollSingly({ ...buyer, acquire: unenrolling, prior: 'effect_unknown' })
   assert.deepEqual(result, { kind: 'reason', reason: { code: 'person.unenrolled', subject: HONOR } })
   assert.deepEqual(

@@ -15,13 +15,13 @@ const enrolled: PairResult = { kind: 'done', result: 'enrolled' }
 const allowed: PairResult = { kind: 'done', result: 'allowed' }
 const unenrolled: PairResult = { kind: 'reason', reason: { code: 'person.unenrolled', subject: DEMO } }
 
-/** After an attempt of unknown effect. The account that was enrolled is not compared: see accounts.test.ts. */
+/** After an attempt of unknown effect. Neither the account nor what was there before is compared: see accounts.test.ts. */
 async function start(t: TestContext): Promise<Singly> {
   const singly = await startSingly(t)
   const enroll: Singly['enroll'] = async (email, how) => {
     const { result, sent } = await singly.enroll(email, { prior: 'effect_unknown', ...how })
     if (result.kind === 'failure') return { result, sent }
-    const { account: _account, ...rest } = result
+    const { account: _account, hadBefore: _had, ...rest } = result
     return { result: rest, sent }
   }
   return { ...singly, enroll }

@@ -41,6 +41,8 @@ export async function startSingly(t: TestContext, options: StandInOptions = {}) 
         email,
         course,
         stored: null,
+        named: false,
+        mayLand: async () => false,
         claimed: false,
         wasDone: false,
         prior,

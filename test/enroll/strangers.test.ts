@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, beforeEach, describe, test } from 'node:test'
 import { startStandIn } from '../../sandbox/stand-in.ts'
+import type { Batch } from '../../src/enroll/batches.ts'
 import { createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
 import { enrollInBatch } from '../../src/enroll/enroll-batch.ts'
 import { enrollOneByOne } from '../../src/enroll/enroll-one-by-one.ts'
@@ -91,8 +92,8 @@ describe('a batch', async () => {
       assert.ok(calls < 10, 'calls without an end')
       const batch = nextBatch({ works: works.filter(({ open }) => open.size > 0), scope: 'sets', now: 0 })
       if (batch === null) return
-      const keepOurs = async (ours: readonly Work[]) => ours
-      const context = { batch, breakers, options, isUp: () => true, lms: through, acquire, keepOurs }
+      const ours = { keepOurs: async ({ works }: Batch) => works, mayLand: async () => false }
+      const context = { batch, breakers, options, isUp: () => true, lms: through, acquire, ...ours }
       const [first] = batch.works
       if (first !== undefined && goesSingly(first)) await enrollOneByOne(context)
       else {

@@ -35,6 +35,7 @@ export function aWork({
     replayedAt: null,
     generation: 0,
     effectUnknown: false,
+    readsFirst: false,
     reason: null,
     lines: linesOf(courses, { courses: done }),
     source: 'shop',

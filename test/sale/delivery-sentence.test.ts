@@ -50,6 +50,7 @@ const order = (of: Partial<Order> = {}): Order => ({
   id: 'W1',
   called: true,
   paid: false,
+  hadBefore: false,
   courses: { [DEMO]: OUT },
   by: 'admin',
   isRefund: false,

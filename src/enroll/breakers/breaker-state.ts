@@ -1,5 +1,5 @@
-import type { Failure, FailureKind } from '../../lms/client/failure.ts'
-import type { WorkFailure } from '../work.ts'
+import type { Failure } from '../../lms/client/failure.ts'
+import type { CallFailure, WorkFailure } from '../work.ts'
 
 /**
  * The circuit breaker of the whole LMS. `closed`: calls are made. `half_open`: a probe succeeded and calls are made,
@@ -15,7 +15,7 @@ export type BreakerState =
       readonly probeAt: number
       readonly failedProbes: number
       readonly relapses: number
-      readonly failure: WorkFailure
+      readonly failure: CallFailure
     }
 export type OpenState = Extract<BreakerState, { probeAt: number }>
 
@@ -40,7 +40,7 @@ export const afterSuccess = (state: BreakerState): BreakerState => (isOpen(state
  */
 export function afterFailure(
   state: BreakerState,
-  { failure, alive, now }: { failure: WorkFailure; alive: boolean; now: number },
+  { failure, alive, now }: { failure: CallFailure; alive: boolean; now: number },
 ): BreakerState {
   if (isOpen(state)) return state
   const open = (kind: OpenState['kind'], ms: number): OpenState => ({
@@ -87,11 +87,12 @@ const backoff = (ms: number, times: number): number => Math.min(LONGEST_PROBE_MS
 /** The wait if the LMS throttles without saying for how long. */
 const THROTTLED_MS = 60_000
 /** How long to wait before calling an LMS that throttles, in ms. */
-export const throttledFor = ({ retryAfterMs }: WorkFailure): number => retryAfterMs ?? THROTTLED_MS
+export const throttledFor = ({ retryAfterMs }: Pick<CallFailure, 'retryAfterMs'>): number =>
+  retryAfterMs ?? THROTTLED_MS
 
 /** Whether a failure says nothing about the delivery, so that it never costs an attempt. */
-export const costsNoAttempt = (kind: FailureKind): boolean =>
-  kind === 'throttled' || kind === 'misconfigured' || kind === 'unauthorized'
+export const costsNoAttempt = (kind: WorkFailure['kind']): boolean =>
+  kind === 'throttled' || kind === 'misconfigured' || kind === 'unauthorized' || kind === 'waits'
 
 /** A page that the LMS doesn't have: nothing carried out the call (recorded: bulk-enroll-off.json). */
 const NO_SUCH_PAGE = 404

@@ -41,7 +41,7 @@ export function accessEvents(deliveryId: string, { ended, restored }: Changes, a
 /** What else may have changed the enrollment of a delivery's buyer. */
 type Row = Pick<Locked, 'id' | 'email' | 'effect_unknown' | 'settled_at' | 'lines'>
 
-type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'settled_at'>>
+type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'replaced_by' | 'settled_at'>>
 
 /** All sales to a buyer. `mayLand`: the LMS may still carry out a call for the buyer that nobody waits for any more. */
 interface Sales {
@@ -74,7 +74,7 @@ async function readSales({ trx }: Pick<TransactionContext, 'trx'>, row: Pick<Row
   const ids = await salesTo(trx, { addresses: [row.email], accountIds: accountIdsOf(row) })
   const found = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'settled_at', 'email'])
+    .select(['id', 'state', 'replaced_by', 'settled_at', 'email'])
     .where('id', 'in', ids)
     .execute()
   const people = found.flatMap((one) => one.email ?? [])
@@ -123,8 +123,9 @@ const isNewer = (
 ): boolean => id > than.id || settledAt === null || settledAt >= (lineOf(than.lines, course)?.standing?.endedAt ?? 0)
 
 /** Whether a sale has enrolled its buyer in a course, and not lost it since, or may be doing so now. */
-function enrolls({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
+function enrolls(sale: Sale, course: string): boolean {
+  const { state, lines } = sale
   const line = lineOf(lines, course)
-  if (line === undefined || line.standing?.endedAt !== undefined || !isLive({ state })) return false
+  if (line === undefined || line.standing?.endedAt !== undefined || !isLive(sale)) return false
   return state === 'queued' ? isWanted(line) : line.result !== null
 }

@@ -17,6 +17,8 @@ export interface Buyer {
   readonly movedTo: string | null
   /** Whether another account than the one that the course was given to has the address by now. */
   readonly isTaken: boolean
+  /** Whether the account that the course was given to no longer exists: nobody has the course by it. */
+  readonly isGone: boolean
 }
 
 interface Found {
@@ -38,7 +40,7 @@ export async function findBuyer({
 }: Found & { lms: Pick<Lms, 'accountById'>; given: KnownAccount | null }): Promise<Judged<Buyer>> {
   const { email, account } = found
   if (given === null || isThere(account, given)) {
-    return succeeded({ ...found, given, movedTo: null, isTaken: false })
+    return succeeded({ ...found, given, movedTo: null, isTaken: false, isGone: false })
   }
   const byId = await lms.accountById(given)
   if (!byId.ok) return byId
@@ -46,10 +48,9 @@ export async function findBuyer({
   // The other allowances of an address are those of the account that has it.
   const isTaken = 'username' in account
   const allowances = isTaken ? found.allowances.filter(({ usedBy }) => usedBy === given.id) : found.allowances
-  const common = { given, allowances, isTaken }
-  if (value.status === 'gone') {
-    return succeeded({ ...common, account: { status: 'unknown' }, movedTo: null })
-  }
+  const isGone = value.status === 'gone'
+  const common = { given, allowances, isTaken, isGone }
+  if (value.status === 'gone') return succeeded({ ...common, account: { status: 'unknown' }, movedTo: null })
   const { username, id, address, status } = value
   const person: Account = { status: 'active', username, id }
   const isElsewhere = status === 'registered' && !isSameAddress(address, email)

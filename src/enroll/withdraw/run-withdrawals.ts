@@ -20,7 +20,7 @@ import {
   storeCalled,
 } from '../../queue/withdrawals/claimed-order.ts'
 import { endOrder } from '../../queue/withdrawals/end-order.ts'
-import { keepersOf } from '../../queue/withdrawals/keepers.ts'
+import { givenTo, keepersOf } from '../../queue/withdrawals/keepers.ts'
 import type { LmsAccount } from '../../sale/line.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { type Background, runBackgroundLoop, type WakeUp } from '../../service/lib/loop.ts'
@@ -79,11 +79,11 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     return write(from, (trx) => releaseOrder(trx, { order, dueAt, isLate }))
   }
   try {
-    const { results, failure } = await attempt(from, order, () => {
+    const { results, lacking, failure } = await attempt(from, order, () => {
       isLate = true
     })
     isLate &&= failure !== null && mayStillLand(failure)
-    if (failure === null) await end(from, order, { attempted: { results, message: '' }, isLate: false })
+    if (failure === null) await end(from, order, { attempted: { results, lacking, message: '' }, isLate: false })
     else {
       const isFree = costsNoAttempt(failure.kind) || from.isLmsUnavailable()
       await again(from, order, { results, failure, isFree, isLate })
@@ -118,10 +118,10 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onTaking: () => v
   )
   return withdrawPerson({
     order,
-    keeperOf: (course, { account, isTaken, movedTo }) => {
-      const addresses = [order.person, ...(movedTo === null ? [] : [emailTerm(movedTo)])]
-      const of = { delivery: order.delivery, addresses, course, accountId: idOf(account), isTaken }
-      return guard(async () => (await keepersOf(db, of)).at(-1) ?? null)
+    others: {
+      keeperOf: (course, buyer, isIn) =>
+        guard(async () => (await keepersOf(db, { ...buyerOf(order, course, buyer), isIn })).at(-1) ?? null),
+      givenTo: (course, buyer) => guard(() => givenTo(db, buyerOf(order, course, buyer))),
     },
     onFound: async (buyers) => {
       await hold(
@@ -139,6 +139,19 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, onTaking: () => v
     acquire: () => acquireChecked(acquire, check),
   })
 }
+
+/** Whose course it is, for what is stored of their sales. */
+const buyerOf = (
+  { delivery, person }: ClaimedOrder,
+  course: string,
+  { account, isTaken, movedTo }: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>,
+) => ({
+  delivery,
+  addresses: [person, ...(movedTo === null ? [] : [emailTerm(movedTo)])],
+  course,
+  accountId: idOf(account),
+  isTaken,
+})
 
 const idOf = (account: Account): number | undefined => ('id' in account ? account.id : undefined)
 

@@ -3,15 +3,25 @@ import { isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readRequest } from '../../queue/rows.ts'
 import type { Attempted, ClaimedOrder } from '../../queue/withdrawals/claimed-order.ts'
-import type { CourseWithdrawal } from '../../sale/line.ts'
+import type { CourseWithdrawal, Line } from '../../sale/line.ts'
 import type { CallContext } from '../pair.ts'
 import { type Buyer, findBuyer, findBuyers } from './find-buyer.ts'
 import { readInCourse } from './what-stands.ts'
 
 /** The results so far, by course key as it was sent, and the failure that ended the attempt; null if it is complete. */
-export interface AttemptedPerson extends Pick<Attempted, 'results'> {
+export interface AttemptedPerson extends Omit<Attempted, 'message'> {
   readonly failure: Failure | null
 }
+
+/** The other sales of a buyer in a course, as they are stored. `isIn`: whether a look has just found the buyer in it. */
+interface OtherSales {
+  /** The delivery that keeps the course for the buyer, see Buyer; null if none does. */
+  keeperOf(course: string, buyer: Of, isIn: boolean): Promise<string | null>
+  /** What this service gave the buyer there, by this sale or another one. */
+  givenTo(course: string, buyer: Of): Promise<Given>
+}
+type Of = Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>
+type Given = Pick<Line, 'modeBefore'> & { readonly gave: boolean }
 
 /**
  * Takes the buyer of a delivery out of the courses of an order, one after the other, reported or not. Nothing is looked at
@@ -20,14 +30,14 @@ export interface AttemptedPerson extends Pick<Attempted, 'results'> {
  */
 export async function withdrawPerson({
   order: { delivery, lines },
-  keeperOf,
+  others,
   onFound,
   onTaking,
   ...context
 }: CallContext & {
   order: Pick<ClaimedOrder, 'delivery' | 'lines'>
-  /** The delivery that keeps a course for the buyer, see Buyer; null if none does. Asked before each course. */
-  keeperOf: (course: string, buyer: Pick<Buyer, 'account' | 'isTaken' | 'movedTo'>) => Promise<string | null>
+  /** Asked before each course. */
+  others: OtherSales
   /** Called with the buyers of the lines, in their order, before the courses are read. Rejects if the order must wait. */
   onFound: (buyers: readonly Pick<Buyer, 'account' | 'given' | 'movedTo'>[]) => Promise<void>
   /** Called before the calls that take the buyer out of a course, with its key as it was sent. */
@@ -35,6 +45,7 @@ export async function withdrawPerson({
 }): Promise<AttemptedPerson> {
   const { email } = readRequest(delivery.request ?? 'null')
   const results = new Map<string, CourseWithdrawal>()
+  const lacking = new Set<string>()
   if (delivery.may_have_effect === 0) {
     for (const { sent } of lines) results.set(sent, { kind: 'nothing', mode: null, why: '' })
     return { results, failure: null }
@@ -44,19 +55,25 @@ export async function withdrawPerson({
   await onFound(found.value.map(({ buyer }) => buyer))
   for (const { of: line, buyer } of found.value) {
     const { sent, course, result, withdrawal } = line
-    const keptBy = await keeperOf(course, buyer)
-    if (keptBy !== null) {
-      results.set(sent, { kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
-      continue
+    const order = {
+      ...buyer,
+      email,
+      course,
+      wasEnrolled: result === 'enrolled',
+      paid: withdrawal.paid,
+      hadBefore: withdrawal.hadBefore,
+      hasCalled: withdrawal.called,
+      keeper: (isIn: boolean) => others.keeperOf(course, buyer, isIn),
+      givenHere: () => others.givenTo(course, buyer),
+      onTaking: () => onTaking(sent),
+      onLacking: () => void lacking.add(sent),
     }
-    const wasEnrolled = result === 'enrolled'
-    const order = { ...buyer, email, course, wasEnrolled, paid: withdrawal.paid }
-    const withdrawn = await withdrawCourse({ ...context, ...order, onTaking: () => onTaking(sent) })
+    const withdrawn = await withdrawCourse({ ...context, ...order })
     if (withdrawn.ok) results.set(sent, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return { results, failure: withdrawn.failure }
     else results.set(sent, { kind: 'kept', mode: null, why: withdrawn.failure.message })
   }
-  return { results, failure: null }
+  return { results, lacking, failure: null }
 }
 
 /** One person and one course of an order. */
@@ -68,8 +85,18 @@ interface CourseOrder extends CallContext, Buyer {
   readonly wasEnrolled: boolean
   /** Whether to take away a paid course mode too. */
   readonly paid: boolean
+  /** Whether to take away what the person had before the sale, too. */
+  readonly hadBefore: boolean
+  /** Whether an earlier attempt of the order has made a call that takes the person out. */
+  readonly hasCalled: boolean
+  /** The delivery that keeps the course for the person; null if none does. `isIn`: whether they were found in it just now. */
+  readonly keeper: (isIn: boolean) => Promise<string | null>
+  /** What this service gave the person in the course. */
+  readonly givenHere: () => Promise<Given>
   /** Called before the calls that take the person out, which may end early. */
   readonly onTaking: () => Promise<void>
+  /** Called if a call of the order has undone what another sale keeps. */
+  readonly onLacking: () => void
 }
 
 const STILL_THERE = failed({
@@ -83,34 +110,71 @@ const STILL_THERE = failed({
 /**
  * Takes a person out of one course: unenrolls them, and deletes the allowance that would enroll them later. Reads first
  * and afterwards, so it is safe to repeat. It never touches the enrollment or the allowance of another address that the
- * LMS's database takes for this one, nor a paid mode unless the order says so. A person who was never enrolled gets no
- * inactive enrollment.
+ * LMS's database takes for this one, nor a paid mode or what the person had before the sale unless the order says so. A person
+ * who was never enrolled gets no inactive enrollment.
+ *
+ * What another sale keeps stays. By what is stored, that needs no look, unless a call of the order may have undone it; and what
+ * is stored of an access that ended is void if the person is found in the course.
  */
 export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseWithdrawal>> {
+  const { hasCalled } = order
+  const keptBy = await order.keeper(false)
+  if (keptBy !== null && !hasCalled) return leaveTo(keptBy)
   const kept = reasonToKeep(order)
-  if (kept !== null) return keep(kept)
+  if (kept !== null) return keptBy === null ? keep(kept) : leaveTo(keptBy)
   const moved = order.movedTo ? ({ moved: true } as const) : {}
   const read = await readInCourse(order)
   if (!read.ok) return read
   const { enrollment, allowance } = read.value
-  if (allowance?.used && order.account.status === 'unknown') return keep(MOVED)
   const isActive = enrollment?.active === true
-  if (isActive && !FREE_MODES.includes(enrollment.mode) && !order.paid) {
+  const isAllowed = allowance !== null && mayStillEnroll(allowance)
+  const isIn = isActive || isAllowed
+  const keeper = keptBy ?? (isIn ? await order.keeper(true) : null)
+  if (keeper !== null) {
+    if (!isIn) order.onLacking()
+    return leaveTo(keeper)
+  }
+  if (allowance?.used && order.account.status === 'unknown' && !order.isGone) return keep(USED)
+  const mode = enrollment?.mode ?? null
+  if (!isIn) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
+  const { gave, modeBefore } = await order.givenHere()
+  const isPaid = isActive && !FREE_MODES.includes(enrollment.mode)
+  const isLeft = !gave && !order.hadBefore
+  if (isLeft && (!isActive || modeBefore === null || modeBefore === mode)) return leave()
+  if (isPaid && !order.paid) {
     return keep(
       `enrolled in the paid mode ${enrollment.mode}, and the order does not include paid modes`,
       enrollment.mode,
     )
   }
-  const isAllowed = allowance !== null && mayStillEnroll(allowance)
-  const mode = enrollment?.mode ?? null
-  if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '', ...moved })
   await order.onTaking()
+  if (isLeft && modeBefore !== null) return putBack(order, read.value.key ?? order.course, modeBefore)
   const failure = await takeOut(order, read.value.key ?? order.course, { isActive, isAllowed })
   if (failure !== null) return { ok: false, failure }
   return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '', ...moved })
 }
 
-const MOVED = 'an account with this address used the allowance, and has another address now; find it in the LMS'
+/** Leaves the course to another sale. */
+const leaveTo = (keptBy: string): Judged<CourseWithdrawal> =>
+  succeeded({ kind: 'nothing', mode: null, why: `delivery ${keptBy} keeps it`, keptBy })
+
+const HAD_BEFORE = 'the buyer had it before the sale, and keeps it'
+
+/** Leaves what the person had before the sale. */
+const leave = (): Judged<CourseWithdrawal> => succeeded({ kind: 'had_before', mode: null, why: HAD_BEFORE })
+
+/** Changes an enrollment that was there before the sale back to the mode that it had then. */
+async function putBack(
+  { lms, acquire, account }: CourseOrder,
+  course: string,
+  mode: string,
+): Promise<Judged<CourseWithdrawal>> {
+  if (!('username' in account)) return leave()
+  const changed = await lms.changeMode(await acquire(), { username: account.username, course, mode })
+  return changed.ok ? succeeded({ kind: 'had_before', mode, why: `${HAD_BEFORE} in the mode ${mode}` }) : changed
+}
+
+const USED = 'an account with this address used the allowance, and has another address now; find it in the LMS'
 
 const REPLACED =
   'the account that had the course no longer exists in the LMS, and the account that has the address now was left alone'
@@ -119,12 +183,12 @@ const keep = (why: string, mode: string | null = null): Judged<CourseWithdrawal>
   succeeded({ kind: 'kept', mode, why })
 
 /** Why nothing can be withdrawn whatever the LMS has in the course; null if nothing speaks against it. */
-function reasonToKeep({ account, isTaken, wasEnrolled }: CourseOrder): string | null {
+function reasonToKeep({ account, isTaken, isGone, wasEnrolled }: CourseOrder): string | null {
   if (isTaken && account.status === 'unknown') return REPLACED
   if (account.status === 'other_account') {
     return `the LMS matches the address to an account with another address, ${account.address}`
   }
-  if (account.status === 'unknown' && wasEnrolled) {
+  if (account.status === 'unknown' && wasEnrolled && !isGone) {
     return 'no account has this address any more; find the account in the LMS, and unenroll it there'
   }
   return null

@@ -42,6 +42,8 @@ export interface BatchAnswer {
   readonly words: ReadonlyMap<string, string>
   /** By course key, then by address, each spelled as in the call. */
   readonly results: ReadonlyMap<string, ReadonlyMap<string, PersonResult>>
+  /** By course key, the addresses of those who had what the result says before the call, so that the call gave it to none. */
+  readonly had: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 /** bulk_enroll writes `invalidIdentifier`, and modify `invalid_identifier`. */
@@ -73,7 +75,7 @@ const error = z
 const states = z
   .object({
     identifier: z.string(),
-    before: z.object({ enrollment: z.boolean(), allowed: z.boolean() }),
+    before: z.object({ enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
     after: z.object({ user: z.boolean(), enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
   })
   .transform((row) => ({ kind: 'states' as const, ...row }))
@@ -120,9 +122,11 @@ export function batchAnswer(
   const asked = new Set(emails)
   const words = new Map<string, string>()
   const results = new Map<string, Map<string, PersonResult>>()
+  const had = new Map<string, Set<string>>()
   let proof = true
   for (const [course, rows] of rowsOf) {
     const found = new Map<string, PersonResult>()
+    had.set(course, new Set(rows.filter(hadBefore).map(({ identifier }) => identifier)))
     for (const row of rows) {
       const result = resultOf(row)
       if (result === null) return undefined
@@ -133,7 +137,17 @@ export function batchAnswer(
     if (found.size < asked.size) return undefined
     results.set(course, found)
   }
-  return { proof, words, results }
+  return { proof, words, results, had }
+}
+
+/**
+ * Whether a person had before the call what they have after it: the enrollment, or without one an allowance that enrolls. The
+ * call makes one that doesn't enroll such a one.
+ */
+function hadBefore(row: PersonRow): boolean {
+  if (row.kind !== 'states') return false
+  const { before, after } = row
+  return after.enrollment ? before.enrollment : before.allowed && before.auto_enroll
 }
 
 function resultOf(row: PersonRow): PersonResult | null {

@@ -39,7 +39,8 @@ export interface Failure {
  * Whether the LMS may have carried out the failed call, if that changes something. The cause may be the LMS, one course
  * or one person.
  */
-export const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'unreachable' || kind === 'server_error'
+export const isInDoubt = ({ kind }: { readonly kind: string }): boolean =>
+  kind === 'unreachable' || kind === 'server_error'
 
 /**
  * Whether the LMS may carry out a failed call later than now. It has answered a 500 itself, and rolled the call back or

@@ -1,5 +1,13 @@
 import type { Db, DeliveryRow, EventRow, OutboxRow } from '../../database/schema.ts'
-import { type CourseResult, isTakenOut, isWithdrawing, keeps, type Line, lineOf } from '../../sale/line.ts'
+import {
+  type CourseResult,
+  isTakenOut,
+  isWithdrawing,
+  type KeptCourse,
+  keeps,
+  type Line,
+  lineOf,
+} from '../../sale/line.ts'
 import {
   courseOfReason,
   type DeliveryState,
@@ -10,7 +18,7 @@ import {
   type ReasonCode,
   withSubject,
 } from '../../sale/types.ts'
-import { keeperOf } from '../../sale/withdrawal-facts.ts'
+import { keptCourse } from '../../sale/withdrawal-facts.ts'
 import { linesOf, type WithLines, withLines } from '../lines.ts'
 import { REASON_COLUMNS, readReason } from '../rows.ts'
 
@@ -65,8 +73,8 @@ interface ShopView {
   readonly ended: readonly { readonly id: string; readonly since: string }[]
   /** Those that the buyer is to be taken out of, by a refund or by an operator. */
   readonly withdrawing: readonly string[]
-  /** Those that the buyer was withdrawn from and still has, because another delivery, `delivery`, includes them. */
-  readonly kept: readonly { readonly course: string; readonly delivery: string }[]
+  /** Those that the buyer was withdrawn from and still has. */
+  readonly kept: readonly KeptCourse[]
   /** Those that a failed refund has left as they were. */
   readonly refundFailed: readonly string[]
   /** `course`: that which the reason is about; null if it is about the buyer or the payload. */
@@ -199,18 +207,18 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', wanted).execute()
   const stored = await withLines(trx, rows)
   const left = new Map(stored.map((row) => [row.id, leftBy(row)]))
-  const keepers = await linesOf(trx, [...new Set([...left.values()].flat().map(({ delivery }) => delivery))])
+  const sales = [...left.values()].flat().flatMap((one) => (one.reason === 'sale' ? one.delivery : []))
+  const keepers = await linesOf(trx, [...new Set(sales)])
   const linesIn = new Map(keepers.map(({ id, lines }) => [id, lines]))
-  const isKept = ({ course, delivery }: ShopView['kept'][number]) => keeps(linesIn.get(delivery) ?? [], course)
+  const isKept = (one: KeptCourse) => one.reason !== 'sale' || keeps(linesIn.get(one.delivery) ?? [], one.course)
   return new Map(stored.map((row) => [row.id, { ...row, kept: (left.get(row.id) ?? []).filter(isKept) }]))
 }
 
-/** The courses that withdrawals of a delivery left to others, which may have ended since. */
-const leftBy = ({ lines }: Stored): ShopView['kept'] =>
+/** The courses that withdrawals of a delivery left to others, which may have ended since, or as they were before it. */
+const leftBy = ({ lines }: Stored): KeptCourse[] =>
   lines.flatMap((line) => {
     const { course, withdrawal } = line
-    const delivery = withdrawal === null || isWithdrawing(line) ? null : keeperOf(withdrawal)
-    return delivery === null ? [] : [{ course, delivery }]
+    return withdrawal === null || isWithdrawing(line) ? [] : (keptCourse(course, withdrawal) ?? [])
   })
 
 /** What the shop may see of a delivery. Pure. */

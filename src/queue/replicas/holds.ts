@@ -41,13 +41,16 @@ export interface Holds {
   ): Promise<Result>
   /** Whether this replica still has a hold. Ask it right before a call to the LMS. */
   has(name: string): Promise<boolean>
+  /** Whether the LMS may still carry out a call for a person that nobody waits for any more, whoever has the hold. */
+  mayLand(name: string): Promise<boolean>
   /** Records, before a call that may undo what is done for these people afterwards, that it may be carried out late. */
   mayUndo(trx: Trx, names: readonly string[]): Promise<void>
   /**
-   * Ends holds in a transaction. Resolves to those that were still this replica's. Call `ended` after the commit. `isLate`: the
-   * LMS may still carry out a call under them. Then they are left to nobody, and also if that is so of an earlier call.
+   * Ends holds in a transaction. Resolves to those that were still this replica's, and whether each was left to nobody. Call
+   * `ended` after the commit. `isLate`: the LMS may still carry out a call under them. Then they are left to nobody, and also
+   * if that is so of an earlier call.
    */
-  end(trx: Trx, names: readonly string[], of?: { readonly isLate: boolean }): Promise<ReadonlySet<string>>
+  end(trx: Trx, names: readonly string[], of?: { readonly isLate: boolean }): Promise<ReadonlyMap<string, EndedHold>>
   /** Memory forgets these holds: they have ended, or the heartbeat is to end what the database still has of them. */
   ended(names: readonly string[]): void
   /**
@@ -56,6 +59,11 @@ export interface Holds {
    * after landsMs by this process's own clock. Resolves to how many.
    */
   sweep(): Promise<number>
+}
+
+/** A hold that has ended, or was left to nobody. */
+export interface EndedHold {
+  readonly isLeft: boolean
 }
 
 interface HoldsParts {
@@ -101,6 +109,11 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
     },
 
     has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).length > 0,
+
+    mayLand: async (name) => {
+      const late = db.selectFrom('holds').select('name').where('name', '=', name).where('late_at', 'is not', null)
+      return (await late.execute()).length > 0
+    },
 
     mayUndo: async (trx, names) => {
       const holds = trx.updateTable('holds').set({ effect: 'undoes' })
@@ -168,15 +181,15 @@ const heldAmong = (db: Db, { names, replica }: { names: readonly string[]; repli
 
 /**
  * Ends the holds of a replica, but leaves those to nobody under which a call may still be carried out. Resolves to those
- * that it had. A call that undoes something is none of these if it was answered.
+ * that it had: see Holds.end. A call that undoes something is none of these if it was answered.
  * @param of.isLate whether a call under them got no answer, as far as there was one
  */
 async function endOrLeave(
   trx: Trx,
   of: Pick<Database, 'dialect'> & { names: readonly string[]; replica: string; isLate: boolean },
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, EndedHold>> {
   const { dialect, names, replica, isLate } = of
-  if (names.length === 0) return new Set()
+  if (names.length === 0) return new Map()
   const held = await heldAmong(trx, { names, replica })
   const { left = [], ended = [] } = Object.groupBy(held, (hold) =>
     (isLate ? hold.effect : hold.late_at) === null ? 'ended' : 'left',
@@ -195,8 +208,10 @@ async function endOrLeave(
     const some = trx.deleteFrom('holds').where('name', 'in', namesOf(ended)).where('replica', '=', replica)
     if (Number((await some.executeTakeFirst()).numDeletedRows) !== ended.length) throw ROW_CHANGED
   }
-  return new Set(namesOf(held))
+  return new Map([...left.map(({ name }) => [name, LEFT] as const), ...ended.map(({ name }) => [name, FREE] as const)])
 }
+
+const [LEFT, FREE]: readonly [EndedHold, EndedHold] = [{ isLeft: true }, { isLeft: false }]
 
 /** Ends nobody's holds that have been so for long enough, and were not left once more since they were read. Returns how many. */
 async function endLate(

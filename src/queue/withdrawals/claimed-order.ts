@@ -173,6 +173,8 @@ export interface Attempted {
   readonly results: ReadonlyMap<string, CourseWithdrawal>
   /** Why it failed or has to wait; '' if neither. */
   readonly message: string
+  /** The courses that another sale keeps, but lacks by the look after a call of this order, by the key as it was sent. */
+  readonly lacking?: ReadonlySet<string> | undefined
 }
 
 /**

@@ -1,10 +1,12 @@
+import type { DeliveryRow } from '../../database/schema.ts'
 import { isTakenOut, type Line, lineOf, resultsOf } from '../../sale/line.ts'
 import { type DeliveryState, isDone, isStopped, stateOfOutcome } from '../../sale/types.ts'
-import { lockDelivery } from '../change-deliveries.ts'
+import { asNew, lockDelivery, startAgain } from '../change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../events.ts'
-import { readDeliveries, storeLines } from '../lines.ts'
+import { readDeliveries, storeLines, type WithLines } from '../lines.ts'
 import { endedAtOf, reasonColumns } from '../rows.ts'
 import { type Attempted, type ClaimedOrder, endHolds, isOf, linesAfterAttempt, resultAfter } from './claimed-order.ts'
+import { forgetGiven, NOTHING_GIVEN } from './given.ts'
 import { orderAgain } from './keepers.ts'
 import type { WithdrawableRow } from './withdrawable.ts'
 import { describeWithdrawal, type WithdrawalResult } from './withdrawal.ts'
@@ -46,14 +48,15 @@ export async function endOrder(
       .where('id', '=', id)
       .execute()
     await storeLines(trx, [{ id, before: delivery.lines, lines }])
-    const replaced = await markKeepers(writing, result)
+    await forgetGiven(trx, { delivery: order.delivery, lines: takenBack(order, { delivery, lines }) })
+    const { replaced, drafts: restarted } = await markKeepers(writing, { delivery, result, attempted })
     // As if it were live: it has ended in the courses of its orders alone, and may keep others for what an operator did.
-    await orderAgain(writing, [{ id, state: 'queued', lines }, ...replaced])
+    await orderAgain(writing, [{ id, state: 'queued', replaced_by: null, lines }, ...replaced])
     const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
     const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
     const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }
     const partly = kept && !isRefund ? takenEvents(delivery, result) : []
-    const others = [...partly, draft, ...keptEvents({ id, isRefund }, result)]
+    const others = [...partly, draft, ...keptEvents({ id, isRefund }, result), ...restarted]
     return { result: null, listed: [], others }
   })
 }
@@ -93,16 +96,46 @@ async function lockFor(
   return delivery?.lines.some((line) => isOf(order, line)) ? delivery : null
 }
 
+/** The lines of an order, as they were before, of whose courses nothing is left that this service gave. */
+const takenBack = (
+  order: ClaimedOrder,
+  { delivery, lines }: { delivery: WithdrawableRow; lines: readonly Line[] },
+): readonly Line[] =>
+  delivery.lines.filter((line, index) => isOf(order, line) && line.gave !== null && lines[index]?.gave === null)
+
 /**
- * A delivery that keeps what this one had given is looked at when it is refunded too, even if it was never attempted. Resolves
- * to those that a correction has replaced since the order asked for them: they keep nothing any more.
+ * A delivery that keeps what this one had given is looked at when it is refunded too, even if it was never attempted. One that
+ * the look at the end of the order found without the course starts again. `replaced`: those that a correction has replaced
+ * since the order asked for them: they keep nothing any more.
  */
-async function markKeepers({ trx }: TransactionContext, { courses }: WithdrawalResult): Promise<WithdrawableRow[]> {
-  const ids = Object.values(courses).flatMap(({ keptBy }) => keptBy ?? [])
-  if (ids.length > 0) await trx.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', 'in', ids).execute()
+async function markKeepers(
+  writing: TransactionContext,
+  of: { delivery: WithdrawableRow; result: WithdrawalResult; attempted: Attempted },
+): Promise<{ replaced: WithLines<DeliveryRow>[]; drafts: EventDraft[] }> {
+  const { trx } = writing
+  const { delivery, result, attempted } = of
+  const keptBy = Object.values(result.courses).flatMap((one) => one.keptBy ?? [])
+  if (keptBy.length === 0) return { replaced: [], drafts: [] }
+  const ids = [...new Set(keptBy)].sort()
+  await trx.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', 'in', ids).execute()
   const keepers = await readDeliveries(trx, ids)
-  return keepers.filter(({ state, replaced_by }) => isStopped(state) && replaced_by !== null)
+  const drafts: EventDraft[] = []
+  for (const { id, lines } of keepers) {
+    const isLacking = ({ course, sent }: Line): boolean =>
+      result.courses[course]?.keptBy === id && attempted.lacking?.has(sent) === true
+    const lacking = delivery.lines.filter(isLacking)
+    const courses = lines.map(({ course }) => course).filter((course) => lineOf(lacking, course) !== undefined)
+    if (courses.length === 0) continue
+    const lineAgain = (line: Line): Line => (courses.includes(line.course) ? soldAnew(line) : line)
+    await startAgain(writing, { ids: [id], as: 'sale', lineOf: lineAgain })
+    drafts.push({ deliveryId: id, kind: 'repair_started', detail: courses.join(', ') })
+  }
+  const isReplaced = ({ state, replaced_by }: DeliveryRow): boolean => isStopped(state) && replaced_by !== null
+  return { replaced: keepers.filter(isReplaced), drafts }
 }
+
+/** A line that our own call has undone: it is given again as it was sold, a paid mode too. */
+const soldAnew = (line: Line): Line => ({ ...asNew(line), account: null, named: false })
 
 /** Tells each delivery that kept a course why the refund or the withdrawal of another one left it. */
 function keptEvents({ id, isRefund }: { id: string; isRefund: boolean }, { courses }: WithdrawalResult): EventDraft[] {
@@ -129,5 +162,10 @@ function lineAfter(line: Line, at: number): Line {
   // An inactive enrollment has a mode.
   const standing = mode === null ? 'missing' : 'unenrolled'
   const seen = { standing, mode, checkedAt: at, since: at, ...(moved ? { moved } : {}) } as const
-  return { ...line, result: null, standing: why === '' ? seen : null }
+  return {
+    ...line,
+    result: null,
+    standing: why === '' ? seen : null,
+    ...(found.keptBy === undefined ? NOTHING_GIVEN : {}),
+  }
 }

@@ -1,15 +1,20 @@
 import type { Db, DeliveryRow } from '../../database/schema.ts'
-import { isWanted, keeps, type Line, lineOf } from '../../sale/line.ts'
+import { isWanted, type KeptCourse, keeps, type Line, lineOf } from '../../sale/line.ts'
+import { isStopped } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import type { TransactionContext } from '../events.ts'
 import { linesOf, salesTo, storeLines, type WithLines, withLines } from '../lines.ts'
 import { answering, type Ordered } from './withdrawal.ts'
 
-/** The states of a delivery that keeps its courses. */
-export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
+/**
+ * The states of a delivery that keeps its courses: the shop sold them and has not refunded them. One that is handled does too,
+ * unless it was paid back, or a correction has taken its place.
+ */
+const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention', 'handled'] as const
 
+const SALE_COLUMNS = ['id', 'state', 'replaced_by', 'email'] as const
 /** A delivery that may keep a course. */
-type Sale = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'email'>>
+type Sale = WithLines<Pick<DeliveryRow, (typeof SALE_COLUMNS)[number]>>
 
 /** Whose course it is that another delivery may keep. See keepersOf. */
 interface Buyer {
@@ -18,6 +23,8 @@ interface Buyer {
   readonly course: string
   readonly accountId?: number | undefined
   readonly isTaken: boolean
+  /** Whether the buyer was found in the course just now: what is stored of a lost access is void then. */
+  readonly isIn?: boolean
 }
 
 /**
@@ -26,21 +33,40 @@ interface Buyer {
  * gave the course to another account. If another account has the sold address by now (`isTaken`), a sale to it that has
  * given the course to nobody yet is that one's. A refund and an operator order a withdrawal for each delivery that they
  * concern. So another one that wants the course, without such an order or sent again since, is a sale that was not taken
- * back: it came later, or the refund names a single sale. One whose access has ended keeps nothing, and one whose paid
- * mode an order left keeps it.
+ * back: it came later, or the refund names a single sale. One whose access has ended keeps nothing, unless the buyer is in the
+ * course now, and one whose paid mode an order left keeps it.
  * @param of.addresses the sold address, and those that the buyer's accounts have by now
  * @param of.accountId the buyer's account as it was found just now; absent: the one that the course was given to
  */
 export async function keepersOf(db: Db, of: Buyer): Promise<string[]> {
+  return keepersAmong(await salesOf(db, of), of)
+}
+
+/** What this service gave a buyer in a course, by all their sales that are stored: see Line.gave and Line.modeBefore. */
+export async function givenTo(db: Db, of: Buyer): Promise<Pick<Line, 'modeBefore'> & { readonly gave: boolean }> {
+  const sales = [of.delivery, ...othersOf(await salesOf(db, of), of)]
+  const lines = sales.flatMap(({ lines }) => lineOf(lines, of.course) ?? [])
+  const { modeBefore = null } = lines.find((line) => line.modeBefore !== null) ?? {}
+  return { gave: lines.some(({ gave }) => gave), modeBefore }
+}
+
+async function salesOf(db: Db, of: Buyer): Promise<Sale[]> {
   const accountId = accountOf(of)
   const ids = await salesTo(db, { addresses: of.addresses, accountIds: accountId === undefined ? [] : [accountId] })
-  return keepersAmong([...(await readSales(db, ids)).values()], of)
+  return [...(await readSales(db, ids)).values()]
 }
 
 const accountOf = ({ delivery, course, accountId = lineOf(delivery.lines, course)?.account?.id }: Buyer) => accountId
 
 /** Those of the deliveries `sales` that keepersOf finds. Pure. */
-function keepersAmong(sales: readonly Sale[], of: Buyer): string[] {
+const keepersAmong = (sales: readonly Sale[], of: Buyer): string[] =>
+  othersOf(sales, of)
+    .filter((other) => wants(other, of.course, of.isIn))
+    .map(({ id }) => id)
+    .sort()
+
+/** Those of the deliveries `sales` that are other sales of the course to the same buyer. Pure. */
+function othersOf(sales: readonly Sale[], of: Buyer): Sale[] {
   const { delivery, addresses, course, isTaken } = of
   const accountId = accountOf(of)
   const isTheirs = ({ email, lines }: Sale): boolean =>
@@ -52,28 +78,22 @@ function keepersAmong(sales: readonly Sale[], of: Buyer): string[] {
     if (account === undefined) return isTaken && other.email === delivery.email && line?.result !== 'enrolled'
     return accountId !== undefined && accountId !== account
   }
-  return sales
-    .filter((other) => other.id !== delivery.id && isLive(other) && isTheirs(other))
-    .filter((other) => wants(other, course) && !isAnothers(other))
-    .map(({ id }) => id)
-    .sort()
+  return sales.filter((other) => other.id !== delivery.id && isTheirs(other) && !isAnothers(other))
 }
 
 /**
- * The courses of a refund that other or newer sales of the buyer keep now, with the newest of these: what the refund left to
- * a sale, and what a sale has that came since or that the refunded one never enrolled. The number of its statements doesn't
- * depend on that of the courses.
+ * The courses of a refund that the buyer has now: what they had before the sale, and what other or newer sales keep, with the
+ * newest of these, be it left to a sale by the refund, or in one that came since, or never enrolled by the refunded one. The
+ * number of its statements doesn't depend on that of the courses.
  */
-export async function readKept(
-  db: Db,
-  ordered: readonly Ordered[],
-): Promise<readonly { readonly course: string; readonly delivery: string }[]> {
+export async function readKept(db: Db, ordered: readonly Ordered[]): Promise<readonly KeptCourse[]> {
   const refunded = await readSales(
     db,
     ordered.map(({ delivery }) => delivery),
   )
+  const answerTo = (one: Ordered) => answering(one, refunded.get(one.delivery)?.lines ?? [])
   const leftTo = (one: Ordered): string | undefined => {
-    const withdrawal = answering(one, refunded.get(one.delivery)?.lines ?? [])
+    const withdrawal = answerTo(one)
     // If the sale came again after the order, it keeps the course itself.
     return withdrawal === null ? one.delivery : withdrawal.result?.keptBy
   }
@@ -83,18 +103,19 @@ export async function readKept(
     accountIds: [...new Set(buyers.flatMap(({ lines }) => lines.flatMap(({ account }) => account?.id ?? [])))],
   })
   const sales = await readSales(db, [...ids, ...ordered.flatMap((one) => leftTo(one) ?? [])])
-  const kept = ordered.flatMap((one) => {
+  const kept = ordered.flatMap((one): KeptCourse[] => {
     const { course } = one
+    if (answerTo(one)?.result?.kind === 'had_before') return [{ course, reason: 'had_before' }]
     const keeper = sales.get(leftTo(one) ?? '')
-    if (keeper !== undefined && keeps(keeper.lines, course)) return { course, delivery: keeper.id }
+    if (keeper !== undefined && keeps(keeper.lines, course)) return [{ course, reason: 'sale', delivery: keeper.id }]
     const sale = refunded.get(one.delivery)
     if (sale === undefined) return []
     const of = { delivery: sale, addresses: [sale.email], course, isTaken: false }
     const delivery = keepersAmong([...sales.values()], of).at(-1)
-    return delivery === undefined ? [] : { course, delivery }
+    return delivery === undefined ? [] : [{ course, reason: 'sale', delivery }]
   })
   // A refund of several sales may have left a course once for each.
-  return [...new Map(kept.map((one) => [`${one.delivery} ${one.course}`, one])).values()]
+  return [...new Map(kept.map((one) => [JSON.stringify(one), one])).values()]
 }
 
 /**
@@ -105,7 +126,7 @@ export async function readKept(
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  sales: readonly WithLines<Pick<DeliveryRow, 'id' | 'state'>>[],
+  sales: readonly WithLines<Pick<DeliveryRow, 'id' | 'state' | 'replaced_by'>>[],
 ): Promise<void> {
   if (sales.length === 0) return
   const keepers = new Map(sales.map((sale) => [sale.id, sale]))
@@ -119,7 +140,7 @@ export async function orderAgain(
   await lockDeliveries({ trx }, ids)
   const isLeft = ({ course, account, withdrawal }: Line): boolean => {
     const keeper = keepers.get(withdrawal?.result?.keptBy ?? '')
-    if (keeper === undefined || (isLive(keeper) && wants(keeper, course))) return false
+    if (keeper === undefined || wants(keeper, course)) return false
     const kept = lineOf(keeper.lines, course)
     const isSame = account === null || account.id === kept?.account?.id
     return !isSame || (kept?.withdrawal ?? null) === null
@@ -140,25 +161,26 @@ export async function orderAgain(
   }
 }
 
-/** Whether a delivery in this state keeps its courses. */
-export const isLive = ({ state }: Pick<Sale, 'state'>): boolean => LIVE.some((live) => live === state)
+/** Whether a delivery keeps its courses: see LIVE. */
+export const isLive = ({ state, replaced_by }: Pick<Sale, 'state' | 'replaced_by'>): boolean =>
+  LIVE.some((live) => live === state) && !(isStopped(state) && replaced_by !== null)
 
 /** Deliveries with what decides whether they keep a course, by their ids. */
 async function readSales(db: Db, of: readonly string[]): Promise<Map<string, Sale>> {
   const ids = [...new Set(of)]
   if (ids.length === 0) return new Map()
-  const rows = await db.selectFrom('deliveries').select(['id', 'state', 'email']).where('id', 'in', ids).execute()
+  const rows = await db.selectFrom('deliveries').select(SALE_COLUMNS).where('id', 'in', ids).execute()
   return new Map((await withLines(db, rows)).map((row) => [row.id, row]))
 }
 
 /**
- * Whether a live delivery wants a course. One that needs attention only wants what it has given, unless the buyer was
- * unenrolled since: the rest waits for a person. None wants a course that a withdrawal names, or that the buyer has lost in
- * the LMS since it was enrolled.
+ * Whether a delivery keeps a course: not one that a withdrawal names, nor one that the buyer has lost in the LMS since it was
+ * enrolled.
+ * @param isIn whether the buyer is in it by a look just now, which counts more than what was stored
  */
-function wants({ state, lines }: WithLines<Pick<DeliveryRow, 'state'>>, course: string): boolean {
-  const line = lineOf(lines, course)
-  if (line === undefined || !isWanted(line) || line.standing?.endedAt !== undefined) return false
-  const hasGiven = line.result !== null || line.account !== null // to an account before it came again
-  return state !== 'needs_attention' || (hasGiven && line.standing?.standing !== 'unenrolled')
+function wants(sale: WithLines<Pick<DeliveryRow, 'state' | 'replaced_by'>>, course: string, isIn = false): boolean {
+  const line = lineOf(sale.lines, course)
+  if (line === undefined || !isLive(sale) || !isWanted(line)) return false
+  const isLost = line.standing?.endedAt !== undefined || line.standing?.standing === 'unenrolled'
+  return isIn || !isLost
 }

@@ -9,7 +9,9 @@ export interface Withdrawable {
   readonly courses: readonly Line[]
 }
 
-export type WithdrawableRow = WithLines<Pick<DeliveryRow, 'id' | 'state' | 'request' | 'may_have_effect'>>
+export type WithdrawableRow = WithLines<
+  Pick<DeliveryRow, 'id' | 'state' | 'request' | 'may_have_effect' | 'effect_unknown'>
+>
 
 /**
  * Whether a delivery reported a course, or an attempt without a report may have done it, or may still do so because the

@@ -124,7 +124,7 @@ export function worstOf(results: readonly (Withdrawn | null)[]): Withdrawn | nul
 /** Describes the courses of a result, for timelines: what was done, and what was left alone and why. */
 export function describeWithdrawal({ courses, message }: WithdrawalResult): string {
   const parts = Object.entries(courses).map(([course, { kind, mode, why, moved }]) => {
-    if (kind === 'kept' || why !== '') return `${course}: ${why}`
+    if (kind === 'kept' || kind === 'had_before' || why !== '') return `${course}: ${why}`
     return `${DESCRIPTIONS[kind]} ${course}${mode === null ? '' : ` (${mode})`}${moved ? `; ${MOVED}` : ''}`
   })
   return [...parts, ...(message === '' ? [] : [message])].join('; ')

@@ -6,6 +6,7 @@ import { orderId } from '../../queue/withdrawals/withdrawal.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
 import { digestOf } from '../../sale/json/canonical.ts'
 import { isObject, type Json } from '../../sale/json/json.ts'
+import type { KeptCourse } from '../../sale/line.ts'
 import { aboutOf, readOptionalId, readPayload } from '../../sale/payload/rules.ts'
 import { type DeliveryEvent, NOT_YET } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
@@ -133,12 +134,12 @@ function neverSold(courses: readonly string[], sale: string | null): Answered {
  * The answer to a refund that was accepted. Pure.
  * @param of.withdrawn the result of its withdrawals; null if they have not all ended
  * @param of.courses the number of course keys in the payload, including repeated ones
- * @param of.kept the courses that other sales of the buyer keep, and the deliveries of these sales
+ * @param of.kept the courses that the buyer keeps
  */
 function refundAnswer(of: {
   withdrawn: 'done' | 'kept' | 'failed' | null
   courses: number
-  kept: Awaited<ReturnType<typeof readKept>>
+  kept: readonly KeptCourse[]
 }): Answered {
   const { withdrawn, courses, kept } = of
   if (withdrawn === null) return done(202, `Withdrawal accepted for ${courses} course(s)`)

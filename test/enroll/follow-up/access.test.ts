@@ -16,7 +16,7 @@ function sale({ result = 'enrolled', endedAt, withdrawal, ...of }: Of = {}): Sal
   const standings = { [DEMO]: { standing: 'unenrolled', mode: 'audit', ...times } } as const
   const [line] = linesOf([DEMO], { courses: result === null ? {} : { [DEMO]: result }, standings })
   const lines = line === undefined ? [] : [{ ...line, withdrawal: withdrawal ?? null }]
-  return { id: '2', state: 'enrolled', settled_at: ENROLLED_AT, lines, ...of }
+  return { id: '2', state: 'enrolled', replaced_by: null, settled_at: ENROLLED_AT, lines, ...of }
 }
 
 /** Whether the course may neither end nor come back for the second sale. */
@@ -32,6 +32,7 @@ const order = (endedAt: number | null, kind?: CourseWithdrawal['kind']): LineWit
   const by = {
     id: 'w',
     paid: false,
+    hadBefore: false,
     by: 'ada',
     isRefund: false,
     requestedAt: 0,

@@ -126,7 +126,9 @@ test('an order that is due again for one course leaves what is known of the othe
   bench.replicas.holds.ended([order.person])
   await bench.db
     .transaction()
-    .execute((trx) => orderAgain({ trx, at: START }, [{ id: keptBy, state: 'needs_attention', lines: [] }]))
+    .execute((trx) =>
+      orderAgain({ trx, at: START }, [{ id: keptBy, state: 'needs_attention', replaced_by: null, lines: [] }]),
+    )
   bench.clock.at += 60_000
   await endNext(bench, TAKEN)
   assert.deepEqual(

@@ -256,7 +256,7 @@ async function orderedDuringRepeat(
   }
   const { ordered } = await other.db.transaction().execute(async (trx) => {
     await lockDelivery({ trx }, id)
-    await startAgain({ trx, at: START }, { ids: [id], effect: 'kept', lineOf: asNew })
+    await startAgain({ trx, at: START }, { ids: [id], as: 'sale', lineOf: asNew })
     const ordered = order()
     if (!onSqlite()) await until('the order waits', async () => (await isWaiting()) || undefined)
     return { ordered }

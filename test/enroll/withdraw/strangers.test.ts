@@ -71,10 +71,16 @@ const UNKNOWN = {
   account: { status: 'unknown' },
   movedTo: null,
   isTaken: false,
+  isGone: false,
   given: null,
   course: DEMO,
   wasEnrolled: false,
   paid: true,
+  hadBefore: false,
+  hasCalled: false,
+  keeper: async () => null,
+  givenHere: async () => ({ gave: true, modeBefore: null }),
+  onLacking: () => {},
   onTaking: async () => {},
 } as const
 

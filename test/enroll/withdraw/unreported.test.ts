@@ -38,7 +38,14 @@ test('what the buyer is known to be out of can’t be withdrawn, nor what a with
   const request = payload({ email: ALICE })
   const withdrawable = (state: DeliveryState, standing?: Standing) => {
     const seen = standing === undefined ? null : { standing, mode: null, checkedAt: 0, since: 0 }
-    const row = { id: 'x', state, request, may_have_effect: 1, lines: [{ ...newLine(DEMO), standing: seen }] }
+    const row = {
+      id: 'x',
+      state,
+      request,
+      may_have_effect: 1,
+      effect_unknown: 0,
+      lines: [{ ...newLine(DEMO), standing: seen }],
+    }
     return withdrawableOf(row)?.courses.length
   }
   assert.deepEqual([withdrawable('needs_attention'), withdrawable('withdrawn')], [1, 0])

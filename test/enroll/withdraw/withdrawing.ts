@@ -64,9 +64,13 @@ export async function startWithOperations({
     /** Orders a withdrawal from all courses, or those named, and waits for its end. */
     withdraw: async (
       id: string,
-      { courses = null, paid = false }: { courses?: string[] | null; paid?: boolean } = {},
+      {
+        courses = null,
+        paid = false,
+        hadBefore = false,
+      }: { courses?: string[] | null; paid?: boolean; hadBefore?: boolean } = {},
     ) => {
-      const ordered = await operations.withdraw({ id, courses, paid, by: 'alice' })
+      const ordered = await operations.withdraw({ id, courses, paid, hadBefore, by: 'alice' })
       if (ordered.kind !== 'ordered') throw new Error(`the order was not stored: ${JSON.stringify(ordered)}`)
       return ended({ operations }, id)
     },

@@ -187,7 +187,16 @@ test('a withdrawal that failed gives a text with a link to its delivery, and one
   await pass(1)
   const [line] = await linesIn(db, id)
   assert.ok(line !== undefined)
-  const order = { paid: false, by: 'shop', isRefund: true, requestedAt: 0, dueAt: null, endedAt: clock.at, attempts: 9 }
+  const order = {
+    paid: false,
+    hadBefore: false,
+    by: 'shop',
+    isRefund: true,
+    requestedAt: 0,
+    dueAt: null,
+    endedAt: clock.at,
+    attempts: 9,
+  }
   const withdrawn = (n: number, message: string) => ({
     ...line,
     sent: `course-v1:A+B+${n}`,

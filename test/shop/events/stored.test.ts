@@ -183,10 +183,10 @@ test('a course that another sale keeps is told once the withdrawal has ended', a
   const again = await claimOrder(bench)
   assert(again)
   await endOrder(bench.context, { order: again, attempted: { ...attempted, message: '' }, isLate: false })
-  assert.deepEqual(await kept(), [{ course: COURSE, delivery: other }])
+  assert.deepEqual(await kept(), [{ course: COURSE, reason: 'sale', delivery: other }])
   const [last] = await bench.db.selectFrom('outbox').select('body').where('type', '=', 'delivery.withdrawn').execute()
   const { data } = JSON.parse(last?.body ?? '')
-  assert.deepEqual([data.state, data.kept], ['withdrawn', [{ course: COURSE, delivery: other }]])
+  assert.deepEqual([data.state, data.kept], ['withdrawn', [{ course: COURSE, reason: 'sale', delivery: other }]])
 })
 
 test('erasing a person erases the events about their sales', async (t) => {

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { isWrongKey, mayBeOut } from '../../../queue/correct.ts'
+import { isBeingWithdrawn, isWrongKey, mayBeOut } from '../../../queue/correct.ts'
 import { courseIdentity, isSameCourse } from '../../../sale/course-key.ts'
 import { courseOfReason, REASONS, type ReasonCode } from '../../../sale/types.ts'
 import { type CourseName, courseNameHtml } from '../../layout/course-names.ts'
@@ -229,13 +229,15 @@ function buyerCells(item: Summary, view: Preview): string[] {
       : account.username === null
         ? html`<span class="state pre_enrolled">${words.accounts.none}</span>`
         : html`<span class="state enrolled">${words.accounts.one} <bdi>${account.username}</bdi></span>`
-  const then = isLeft(item)
-    ? words.then.left
-    : account === null
-      ? words.accounts.unknown
-      : account.username === null
-        ? words.then.later
-        : words.then.soon
+  const then = isBeingWithdrawn(item)
+    ? words.then.withdrawing
+    : isLeft(item)
+      ? words.then.left
+      : account === null
+        ? words.accounts.unknown
+        : account.username === null
+          ? words.then.later
+          : words.then.soon
   const sold = courseIds.map((course) => courseNameHtml(course, view.request.courseName)).join('<br>')
   return [
     html`<div><a href="~/deliveries/${id}"><bdi>${name || address}</bdi></a><br><small class="quiet"><bdi>${address}</bdi></small></div>`,

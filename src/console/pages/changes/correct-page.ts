@@ -28,6 +28,12 @@ export function addCorrection(parts: PageParts): void {
   scope.page(path, async ({ request, id, sent }) => {
     const delivery = await operations.show(id)
     if (delivery === null) return null
+    const page = { title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries' } as const
+    const { kind, ...other } = await operations.previewCorrection({ id })
+    // Whatever the form would change.
+    if ('id' in other && (kind === 'already' || kind === 'withdrawing')) {
+      return { ...page, main: refusedHtml({ kind, ...other }) }
+    }
     const here = { request, id, seen: seenOf(sent) ?? delivery.lastEvent }
     const form = sent === null ? formOfDelivery(delivery) : readSaleForm(sent)
     const { above, invalid = [] } =
@@ -39,7 +45,7 @@ export function addCorrection(parts: PageParts): void {
 <form method="post" action="${back}/correct" class="stack">!${seenField(here.seen)}!${saleFields(form, invalid)}
 <button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
 <p><a href="${back}">${TEXTS.operatorForm.back}</a></p>`
-    return { title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main }
+    return { ...page, main }
   })
 
   scope.form(path, async ({ id, form: fields, by }) => {
@@ -107,15 +113,17 @@ async function previewHtml(
   if (planned.kind === 'invalid') {
     return { above: errorsHtml(errorTexts(planned.errors)), invalid: Object.keys(planned.errors) }
   }
-  if (planned.kind === 'already' || planned.kind === 'ended') {
-    return {
-      above: html`<p class="note warning" role="status" data-result>${words[planned.kind]} <a href="~/deliveries/${planned.id}">${words.goTo}</a></p>`,
-    }
+  if (planned.kind === 'already' || planned.kind === 'ended' || planned.kind === 'withdrawing') {
+    return { above: refusedHtml(planned) }
   }
   if (planned.kind !== 'planned')
     return { above: html`<p class="note warning" role="status" data-result>${words.unchanged}</p>` }
   return { above: await plannedHtml(parts, here, { form, delivery, request: planned.request }) }
 }
+
+/** Why a delivery can't be corrected, and the way to the one that is to blame. */
+const refusedHtml = ({ kind, id }: { kind: 'already' | 'ended' | 'withdrawing'; id: string }): string =>
+  html`<p class="note warning" role="status" data-result>${words[kind]} <a href="~/deliveries/${id}">${words.goTo}</a></p>`
 
 async function plannedHtml(
   { lms }: PageParts,

@@ -179,6 +179,9 @@ function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {
 }
 
 function kindText({ kind, why, mode }: NonNullable<Withdrawal['result']>['courses'][string]): string {
-  const text = kind === 'kept' || why !== '' ? fill(withdrawWords.kinds.kept, { why }) : withdrawWords.kinds[kind]
+  const text =
+    kind === 'kept' || kind === 'had_before' || why !== ''
+      ? fill(withdrawWords.kinds.kept, { why })
+      : withdrawWords.kinds[kind]
   return kind === 'unenrolled' && mode !== null ? `${text} (${mode})` : text
 }
