@@ -35,11 +35,15 @@ export const withFactsOf = <T extends Pick<Delivery, 'lines' | 'reason'>>(delive
   return { ...delivery, ...facts, outcome: { courses, reason: delivery.reason } }
 }
 
-/** Lines that tell this instead of what they told. A kind of facts that is not given stays. */
+/** Lines that tell this instead of what they told, as if the service had given it. A kind of facts that is not given stays. */
 export function linesWith(lines: readonly Line[], facts: Partial<Facts>): readonly Line[] {
   const { courses, standings, accounts, achievements } = facts
   let after = lines
-  if (courses !== undefined) after = withFacts(after, courses, (_line, result) => ({ result: result ?? null }))
+  if (courses !== undefined) {
+    after = withFacts(after, courses, ({ gave }, result) =>
+      result === undefined ? { result: null } : { result, gave: gave ?? true },
+    )
+  }
   if (standings !== undefined)
     after = withFacts(after, standings, (_line, standing) => ({ standing: standing ?? null }))
   if (accounts !== undefined) after = withFacts(after, accounts, (_line, account) => ({ account: account ?? null }))

@@ -171,7 +171,8 @@ async function processSales(context: TransactionContext, sales: readonly Sale[])
     const { row } = sale
     const id = startedBy(sale)
     const retry = lateRetryOf(sale)
-    if (retry !== undefined) return lateRetry(id, retry)
+    const told = retry === undefined ? null : lateRetry(id, retry)
+    if (told !== null) return told
     const { generation = row.generation, ended = [] } = startOf.get(id) ?? {}
     const progress = toProgress({ ...row, generation })
     const drafts = [...draftEvents({ ...sale, id, reason: progress.reason }), ...(untold.delete(id) ? ended : [])]

@@ -1,9 +1,10 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
 import { firstWithdrawn, isWanted } from '../sale/line.ts'
-import { STOPPED_STATES } from '../sale/types.ts'
+import { type Progress, STOPPED_STATES } from '../sale/types.ts'
 import { lockDeliveries, readCorrections } from './change-deliveries.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
-import { linesOf } from './lines.ts'
+import { withLines } from './lines.ts'
+import { PROGRESS_COLUMNS, toProgress } from './rows.ts'
 
 /**
  * The deliveries that corrections by operators have put in the places of these repeats, by the ids of the repeats: the shop
@@ -43,15 +44,20 @@ export const repeatedAs = (id: string, correction: string): EventDraft => ({
   detail: `its correction starts again: ${correction}`,
 })
 
-/** A retry that came after a course of its sale was withdrawn. `hasRest`: the sale has courses that no withdrawal names. */
+/**
+ * A retry that came after a withdrawal of its sale was ordered. `withdrawnCourse`: the first course that was or is to be
+ * withdrawn; undefined if the withdrawal has failed. `hasRest`: the sale has courses that no withdrawal names. `progress`: what
+ * the delivery has.
+ */
 interface LateRetry {
-  readonly withdrawnCourse: string
+  readonly withdrawnCourse: string | undefined
   readonly hasRest: boolean
+  readonly progress: Progress
 }
 
 /**
- * Of these deliveries, finds those that have a course withdrawn, or refunded in vain, and the first such course, as it was
- * sent. A withdrawal from before a newer sale doesn't count.
+ * Of these deliveries, finds those that have a course withdrawn, or refunded in vain. A withdrawal from before a newer sale
+ * doesn't count.
  *
  * A repeat of such a delivery under a webhook-id that was known before is a retry which came late: a sender that didn't
  * get an answer in time sends the same id again, and must not put a refunded buyer back. A new id, or none, is a new sale.
@@ -60,24 +66,36 @@ export async function readLateRetries(
   { trx }: Pick<TransactionContext, 'trx'>,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, LateRetry>> {
-  const rows = await linesOf(trx, ids)
+  if (ids.length === 0) return new Map()
+  const columns = ['id', ...PROGRESS_COLUMNS] as const
+  const rows = await withLines(trx, await trx.selectFrom('deliveries').select(columns).where('id', 'in', ids).execute())
   return new Map(
-    rows.flatMap(({ id, lines }) => {
-      const withdrawnCourse = firstWithdrawn(lines)
-      return withdrawnCourse === undefined ? [] : [[id, { withdrawnCourse, hasRest: lines.some(isWanted) }] as const]
-    }),
+    rows
+      .filter(({ lines }) => !lines.every(isWanted))
+      .map(({ id, lines, ...row }) => [
+        id,
+        { withdrawnCourse: firstWithdrawn(lines), hasRest: lines.some(isWanted), progress: toProgress(row) },
+      ]),
   )
 }
 
-/** A late retry starts what no withdrawal names, and is told which course it didn't start. */
-export const lateRetry = (id: string, { withdrawnCourse, hasRest }: LateRetry): Change => ({
-  id,
-  progress: { state: 'withdrawn', reason: null, dueAt: null, generation: 0, withdrawnCourse },
-  drafts: [
-    {
-      deliveryId: id,
-      kind: 'repeated',
-      detail: `a late retry; ${withdrawnCourse} was withdrawn${hasRest ? ', and the other courses start again' : ''}`,
-    },
-  ],
-})
+/**
+ * A late retry starts what no withdrawal names. It is told which course it didn't start; or, if the withdrawal has failed, what
+ * the sale has. null: it waits for what it has started.
+ */
+export function lateRetry(id: string, { withdrawnCourse, hasRest, progress }: LateRetry): Change | null {
+  const repeated = (detail: string): EventDraft => ({
+    deliveryId: id,
+    kind: 'repeated',
+    detail: `a late retry; ${detail}`,
+  })
+  if (withdrawnCourse !== undefined) {
+    const rest = hasRest ? ', and the other courses start again' : ''
+    return {
+      id,
+      progress: { state: 'withdrawn', reason: null, dueAt: null, generation: 0, withdrawnCourse },
+      drafts: [repeated(`${withdrawnCourse} was withdrawn${rest}`)],
+    }
+  }
+  return hasRest ? null : { id, progress, drafts: [repeated('its refund has failed, and the sale stays as it is')] }
+}

@@ -1,7 +1,6 @@
 import type { Db } from '../database/schema.ts'
 import { hasCourse, isSameCourse } from '../sale/course-key.ts'
 import { isWanted, isWithdrawing, type Line, type LineWithdrawal, lineOf } from '../sale/line.ts'
-import { DONE_STATES } from '../sale/types.ts'
 import {
   changedSince,
   inDoubt,
@@ -16,6 +15,7 @@ import {
 } from './change-deliveries.ts'
 import { auditedChange, type EventDraft, MAX_ACTOR, type TransactionContext, type WriteContext } from './events.ts'
 import { readDeliveries, storeLines, withLines } from './lines.ts'
+import { isLive } from './withdrawals/keepers.ts'
 import { type Withdrawable, type WithdrawableRow, withdrawableOf } from './withdrawals/withdrawable.ts'
 import { endedEarly, type Withdrawal, withdrawalsOf } from './withdrawals/withdrawal.ts'
 
@@ -60,7 +60,10 @@ export async function orderWithdrawal(
     const drafts = [...own] // all by the operator: an order takes no course from one that is open
     if (result.kind === 'ordered') {
       for (const other of await readOtherSales(writing.trx, { id: order.id, courses: result.withdrawal.courses })) {
-        drafts.push(...(await storeWithdrawal(writing, { ...order, ...other })).drafts)
+        const [row] = await readDeliveries(writing.trx, [other.id])
+        if (row === undefined) continue
+        const of = { order, row, courses: other.courses, goesOn: row.state === 'queued', isRefund: false }
+        drafts.push(...(await insertOrder(writing, of)).drafts)
       }
     }
     return { result, listed: drafts }
@@ -68,10 +71,10 @@ export async function orderWithdrawal(
 }
 
 /**
- * The other sales of these courses to the buyer of a delivery, under its address, with those of them that each reported,
- * sorted by id. An operator's withdrawal takes the buyer out of them, too. Not the corrections of the delivery, which are
- * what the buyer is to have, and not a sale to whoever has the address since the buyer left it: to another account, or,
- * after an account had got the course, to none yet.
+ * The other sales of these courses to the buyer of a delivery, under its address, with those of them that each still wants,
+ * whatever its state, sorted by id. An operator's withdrawal takes the buyer out of them, too: else one of them would keep the
+ * course. Not the corrections of the delivery, which are what the buyer is to have, and not a sale to whoever has the address
+ * since the buyer left it: to another account, or, after an account had got the course, to none yet.
  */
 export async function readOtherSales(
   trx: Db,
@@ -82,22 +85,20 @@ export async function readOtherSales(
   const corrections = new Set(await readCorrections(trx, mine))
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'request', 'may_have_effect', 'effect_unknown'])
+    .select(['id', 'state', 'replaced_by'])
     .where('email', '=', mine.email)
     .where('id', '!=', id)
-    .where('state', 'in', [...DONE_STATES, 'needs_attention'])
     .orderBy('id')
     .execute()
   return (await withLines(trx, rows)).flatMap((row) => {
-    const other = withdrawableOf(row)
-    if (other === null || corrections.has(row.id)) return []
+    if (!isLive(row) || corrections.has(row.id)) return []
     const isSamePerson = (course: string): boolean => {
       const [older, newer] = row.id < id ? [row, mine] : [mine, row]
       const [first, then] = [older, newer].map(({ lines }) => lineOf(lines, course)?.account?.id)
       return first === undefined || first === then
     }
-    const sold = other.courses
-      .filter(({ course, result }) => result !== null && hasCourse(courses, course))
+    const sold = row.lines
+      .filter((line) => isWanted(line) && hasCourse(courses, line.course))
       .map(({ course }) => course)
       .filter(isSamePerson)
     return sold.length === 0 ? [] : [{ id: row.id, courses: sold }]

@@ -214,9 +214,9 @@ export function wantedAmong(keys: readonly string[], lines: readonly Line[]): st
 export const lacksMode = ({ result, standing }: Pick<Line, 'result' | 'standing'>): boolean =>
   result === null && standing?.standing === 'enrolled'
 
-/** The first course that the buyer was taken out of, or is to be, or that was refunded in vain, as it was sent. */
+/** The first course that the buyer was taken out of, or is to be, as it was sent. */
 export const firstWithdrawn = (lines: readonly Line[]): string | undefined =>
-  lines.find((line) => isWithdrawing(line) || isTakenOut(line) || line.withdrawal?.isRefund)?.sent
+  lines.find((line) => isWithdrawing(line) || isTakenOut(line))?.sent
 
 /** The line of a course, by any spelling of its key. */
 export const lineOf = (lines: readonly Line[], course: string): Line | undefined =>

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { decode, linksOf, operator, readable, startWithConsole } from './harness.ts'
@@ -166,17 +165,4 @@ test('while the LMS can’t be asked, the preview says of nobody when the course
     /Enroll in Clean Code .* could not be looked up in the LMS.* alice@example\.com not known .* not known /,
   )
   assert.doesNotMatch(text, /on registration|Choose the course/)
-})
-
-test('the preview of a correction says of a sale whose refund is open that it is left, and why', async () => {
-  const about = 'course-v1:Nobody+Knows+Open'
-  const id = await sell('opened@example.com', [about, PYTHON])
-  const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
-  await context.database.db.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', '=', id).execute()
-  await product.lms.faults([{ path: '/api/user/v1/accounts', status: 500, body: 'no' }])
-  await operations.withdraw({ id, courses: [PYTHON], paid: false, by: 'bob' })
-  const query = new URLSearchParams({ cause: 'course.missing', about, enroll_in: DEMO })
-  assert.match(await read(`/correct?${query}`), /left as it is: a refund or a withdrawal of it is still open/)
-  await product.lms.noFaults()
-  await close()
 })

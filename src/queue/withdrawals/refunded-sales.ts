@@ -100,18 +100,21 @@ export interface Refundable {
 
 /**
  * Compares a refund with a delivery. It concerns what the delivery reported or may have done, and what a queued delivery
- * or one that needs attention may still do; where a check found the buyer out of it, the order looks again. A delivery that an
- * operator marked as handled before it had an effect sold nothing: nobody here knows what the operator did. null for a
- * delivery that can't be read. Pure.
+ * or one that needs attention may still do; where a check found the buyer out of it, the order looks again. One that is handled
+ * keeps its courses until then, also if it never had an effect, so its lines are concerned too. null for a delivery that can't
+ * be read. Pure.
  */
 export function refundableOf({ row, named }: { row: WithdrawableRow; named: readonly string[] }): Refundable | null {
   if (withdrawableOf(row) === null) return null
-  const { id, state, lines } = row
+  const { id, state, replaced_by, lines } = row
   const isOpen = state === 'queued' || state === 'needs_attention'
-  const isKnown = state !== 'rejected' && state !== 'handled'
+  const isHandled = state === 'handled' && replaced_by === null
+  const isKnown = isHandled || (state !== 'rejected' && state !== 'handled')
   const isSold = (line: Line): boolean => isKnown || line.withdrawal !== null || mayHave(row, line)
   const sold = lines.filter((line) => isSold(line) && hasCourse(named, line.course))
-  const courses = sold.filter((line) => (isOpen || mayHave(row, line)) && !does(line)).map(({ course }) => course)
+  const courses = sold
+    .filter((line) => (isOpen || isHandled || mayHave(row, line)) && !does(line))
+    .map(({ course }) => course)
   const doing = sold.filter(does).flatMap(({ course, withdrawal }): Ordered[] => {
     // One that has failed did so in another course.
     return withdrawal === null || hasFailed(withdrawal) ? [] : [{ delivery: id, order: withdrawal.id, course }]

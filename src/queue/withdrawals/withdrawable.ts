@@ -10,7 +10,7 @@ export interface Withdrawable {
 }
 
 export type WithdrawableRow = WithLines<
-  Pick<DeliveryRow, 'id' | 'state' | 'request' | 'may_have_effect' | 'effect_unknown'>
+  Pick<DeliveryRow, 'id' | 'state' | 'replaced_by' | 'request' | 'may_have_effect' | 'effect_unknown'>
 >
 
 /**

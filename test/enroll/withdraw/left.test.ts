@@ -12,7 +12,7 @@ import { ended, startWithOperations } from './withdrawing.ts'
 
 const [OLD, NEW, NEWEST] = ['ada@example.com', 'ada@example.org', 'ada@example.net']
 const ROW = { course: DEMO, mode: 'audit', active: true }
-const ACCOUNTS = '/api/user/v1/accounts'
+const _ACCOUNTS = '/api/user/v1/accounts'
 const FULL = 'course-v1:Lernito+Full+2026'
 const ENROLLING = [BULK, '/api/enrollment/v1/enrollment', '/api/enrollment/v1/enrollment_allowed/']
 /** No call that names one of them enrolls anybody. */

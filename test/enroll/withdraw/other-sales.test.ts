@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEMO } from '../../harness.ts'
-import { factsIn, setFacts, withdrawalsShown } from '../../lines.ts'
+import { setFacts, withdrawalsShown } from '../../lines.ts'
 import { until } from '../../service/process.ts'
 import { adaIn, FAILING, NEW, OLD, startWithHeldCalls } from './held-calls.ts'
 import { refund } from './refunding.ts'
@@ -64,14 +64,38 @@ test('a sale of another course, and one to another address, stay as they are', a
   assert.deepEqual([await stateOf(other), await stateOf(bobs)], ['enrolled', 'enrolled'])
 })
 
-test('of the sales that need attention, those are concerned that have reported the course', async () => {
+test('a sale that needs attention is concerned too, also if it has not reported the course', async () => {
   const [id, other] = [await sold(ALICE), await sold(ALICE, [DEMO, 'course-v1:No+Such+Course'])]
   assert.equal(await stateOf(other), 'needs_attention')
-  await db.updateTable('deliveries').set({ may_have_effect: 1 }).where('id', '=', other).execute()
-  await setFacts(db, other, { accounts: (await factsIn(db, id)).accounts })
-  assert.deepEqual(await operations.otherSales(id, [DEMO]), [])
-  await setFacts(db, other, { courses: { [DEMO]: 'enrolled' } })
   assert.deepEqual(await operations.otherSales(id, [DEMO]), [other])
+  await withdraw(id)
+  await allEnded()
+  assert.deepEqual([await product.activeIn(ALICE), await stateOf(other)], [[], 'needs_attention'], await log(other))
+})
+
+test('a sale that is still queued keeps no course against an operator’s withdrawal, and goes on without it', async () => {
+  const id = await sold(ALICE)
+  await lms.faults(FAILING)
+  const other = await sold(ALICE, [DEMO, PYTHON])
+  assert.equal(await stateOf(other), 'queued')
+  assert.deepEqual(await operations.otherSales(id, [DEMO]), [other])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await lms.noFaults()
+  await allEnded()
+  assert.deepEqual(
+    [await product.activeIn(ALICE), await stateOf(id), await stateOf(other)],
+    [[PYTHON], 'withdrawn', 'enrolled'],
+    await log(other),
+  )
+})
+
+test('nor does a sale that an operator has handled', async () => {
+  const id = await sold(ALICE)
+  const other = await sold(ALICE, [DEMO, 'course-v1:No+Such+Course'])
+  await operations.markHandled({ id: other, note: 'by hand', by: 'alice' })
+  await withdraw(id)
+  await allEnded()
+  assert.deepEqual(await product.activeIn(ALICE), [], await log(other))
 })
 
 test('a sale to another account that has the address by now stays as it is', async () => {

@@ -159,7 +159,7 @@ test('what corrects the correction of a sale keeps the course, too', async () =>
   assert.ok((await activeIn()).includes(DEMO), `${await log(id)}\n${await log(two)}`)
 })
 
-test('a late retry of a sale whose refund failed is no new sale: the refund is still tried again', async () => {
+test('a late retry of a sale whose refund failed is told what the sale has, and the refund is still tried again', async () => {
   const body = payload({ email: ALICE })
   const sale = () => post({ url: product.url, path: 'webhook', body, headers: standard(body, 'order_1') })
   const id = String((await sale()).headers['x-lernito-delivery'])
@@ -172,7 +172,7 @@ test('a late retry of a sale whose refund failed is no new sale: the refund is s
   await lms.noFaults()
   const retried = await sale()
   const { status } = await refund({ id: 'r_1' })
-  assert.deepEqual([retried.status, status, await activeIn()], [400, 200, []], await log(id))
+  assert.deepEqual([retried.status, status, await activeIn()], [200, 200, []], await log(id))
 })
 
 test('a late retry of a sale that was refunded in part does what no refund names, and is told what it leaves', async () => {
@@ -277,7 +277,7 @@ test('a refund that comes while an operator’s withdrawal with paid modes is op
   })
   await lms.noFaults()
   assert.ok((await product.kinds(id)).includes('refund_failed'), await log(id))
-  assert.deepEqual((await sale()).json, { success: false, message: `Course ${DEMO} was withdrawn` })
+  assert.equal((await sale()).status, 200, 'the buyer still has it')
   assert.equal((await refund({ id: 'r_1' })).status, 200)
   assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'], await log(id))
 })

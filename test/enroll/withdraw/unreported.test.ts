@@ -44,6 +44,7 @@ test('what the buyer is known to be out of can’t be withdrawn, nor what a with
       request,
       may_have_effect: 1,
       effect_unknown: 0,
+      replaced_by: null,
       lines: [{ ...newLine(DEMO), standing: seen }],
     }
     return withdrawableOf(row)?.courses.length

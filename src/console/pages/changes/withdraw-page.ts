@@ -4,6 +4,7 @@ import type { Shown, Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
+import { isWanted } from '../../../sale/line.ts'
 import { type CourseName, courseInLineHtml, courseNameHtml } from '../../layout/course-names.ts'
 import { invalidMark, problemHtml, seenField, seenOf } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
@@ -91,14 +92,14 @@ async function orderHtml(
 <button class="danger">${words.confirm}</button></form>`
 }
 
-/** The other sales that lose courses, too: by those of these courses that each gave, and when it came. */
+/** The other sales that lose courses, too: by those of these courses that each still wants, and when it came. */
 function othersHtml(
   others: readonly Summary[],
   { keys, courseName }: { keys: readonly string[]; courseName: CourseName },
 ): string {
   if (others.length === 0) return ''
   const items = others.map(({ id, lines, receivedAt }) => {
-    const shared = lines.filter(({ result, course }) => result !== null && hasCourse(keys, course))
+    const shared = lines.filter((line) => isWanted(line) && hasCourse(keys, line.course))
     const names = shared.map(({ course }) => courseInLineHtml(course, courseName)).join(', ')
     return html`<li>!${names} · <a href="~/deliveries/${id}">${TEXTS.delivery.bought} !${timeHtml(receivedAt)}</a></li>`
   })
