@@ -13,7 +13,7 @@ const OLD = 20_000
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, source, form, state, reason, reason_text, subject, due_at, attempts, generation, effect_unknown, may_have_effect, last_event, received_at, settled_at, active_at, done_at, email, username, course, course_count, search_text, request, body',
+    'id, digest, source, form, state, reason, reason_text, subject, due_at, attempts, generation, effect_unknown, reads_first, may_have_effect, last_event, received_at, settled_at, active_at, done_at, email, username, course, course_count, search_text, request, body',
   delivery_lines: 'delivery_id, position, sent, course_key, result',
   events: 'delivery_id, id, seq, at, kind, detail',
 } as const
@@ -93,7 +93,7 @@ function delivery({ n, at, state, request, newId }: Sold): Filled {
   return {
     deliveries: [
       [
-        ...[id, digest, 'shop', 'original', state, ...cause, isDue ? at : null, 0, 0, 0],
+        ...[id, digest, 'shop', 'original', state, ...cause, isDue ? at : null, 0, 0, 0, 0],
         ...[mayHaveEffect, events.length, ...times],
         ...[email, username, course, 1, text, JSON.stringify(request), body],
       ],

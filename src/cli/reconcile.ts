@@ -38,7 +38,7 @@ export const reconcile = command({
       const total = totalOf(await countFound(context.database.db, range))
       const guest = await joinAsGuest({ ...context, newName: () => `reconcile-${context.newId()}` })
       const { replicas } = guest
-      const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now: context.now })
+      const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas })
       const lms = createLms({ settings, concurrency: () => 1 })
       const findings: Finding[] = []
       const began = performance.now()

@@ -150,9 +150,3 @@ export async function progressOf({
   const sales = await withLines(db, rows)
   return new Map(sales.map((row) => [row.id, withWithdrawn(toProgress(row), row.lines)]))
 }
-
-/** When a delivery was last received, attempted or settled (ms since 1970); null if there is none. */
-export async function lastActivityAt(db: Db): Promise<number | null> {
-  const last = await db.selectFrom('deliveries').select('active_at').orderBy('active_at', 'desc').limit(1).execute()
-  return last[0]?.active_at ?? null
-}

@@ -137,7 +137,7 @@ function createLmsParts(of: { settings: Settings; observer: Observer; shared: Ap
   const { onCall } = observer
   const mayCall = replicas.lease.signal
   const lms = createLms({ settings, concurrency: concurrency.now, mayCall, now, onCall })
-  const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now })
+  const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas })
   const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker, signal })
   return {
     /** The client of the LMS that no circuit breaker watches. */

@@ -6,7 +6,6 @@ import { runWorker } from '../enroll/worker.ts'
 import { runBulkReplays } from '../operators/changes/bulk-steps.ts'
 import { runIncidents } from '../operators/incidents/incidents.ts'
 import { NOTIFY_TIMING, runNotifier } from '../operators/notify/notifier.ts'
-import { lastActivityAt } from '../queue/due.ts'
 import { runRetention } from '../queue/retention.ts'
 import { CATALOGUE_MS, runCatalogue } from '../shop/courses/refresh.ts'
 import { runOutbox } from '../shop/events/run-outbox.ts'
@@ -28,9 +27,7 @@ const ANSWERS_MS = 1_000
  * aborted and everything in flight is settled. The database must be up to date.
  */
 export async function runWork(parts: Parts): Promise<void> {
-  const { settings, database, guard, replicas, budget, now, observer } = parts
-  // Where the time of the last call is unknown, or another replica may make calls too, it may have been just now.
-  budget.beginAgain(replicas.liveCount() > 1 ? now() : await guard(() => lastActivityAt(database.db)).catch(now))
+  const { settings, observer } = parts
   const days = settings.LERNITO_RETENTION_DAYS
   await Promise.all([
     runWorker({ ...parts, options: { emailStudents: settings.LERNITO_EMAIL_STUDENTS, modeOf: parts.modeOf } }),

@@ -42,7 +42,7 @@ test('a throttle lasts as long as the LMS says, or a minute if it says nothing',
   assert.equal(probeIn(stateAfter([failing('throttled')])), 60_000)
 })
 
-test('a misconfiguration opens the circuit breaker at once, with probes after 10 s, 20 s, 40 s … 5 min', () => {
+test('a misconfiguration opens the circuit breaker at once, with probes after 10 s, 20 s, 40 s and then a minute', () => {
   let state = stateAfter([failing('misconfigured')])
   const waits = [probeIn(state)]
   for (let i = 0; i < 6; i++) {
@@ -50,7 +50,7 @@ test('a misconfiguration opens the circuit breaker at once, with probes after 10
     state = afterProbe(state, { succeeded: false, now })
     waits.push(probeIn(state) - now)
   }
-  assert.deepEqual(waits, [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000])
+  assert.deepEqual(waits, [10_000, 20_000, 40_000, 60_000, 60_000, 60_000, 60_000])
 })
 
 test('an outage is probed every 2 s; each relapse before a success doubles the wait, and a success resets it', () => {

@@ -31,14 +31,14 @@ function setUp(works: readonly Work[], apis: Apis, permits = 30) {
   for (const work of works) inFlight.add(work)
   const breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
   const chooser = createCallChooser({ inFlight, breakers, isAwaited: () => true, now: () => 0 })
+  let at = 0
   const budget = createBudget({
     callsPerMinute: 110,
-    now: () => 0,
-    clock: () => 0,
+    clock: () => at,
     replicas: { liveCount: () => 1, me: () => 'me' },
     startTimer: () => {},
   })
-  budget.beginAgain(null)
+  at = 60_000 // the bucket is full
   const { signal } = new AbortController()
   for (let spent = 30; spent > permits; spent--) budget.tryAcquire(0)?.spend()
   const has = (api: keyof Apis) => async () => (apis[api] === 'fails' ? DOWN : succeeded(apis[api]))

@@ -28,7 +28,8 @@ export const CLOSED: BreakerState = { kind: 'closed', unreachable: 0, relapses: 
 const UNREACHABLE_IN_A_ROW = 3
 const DOWN_PROBE_MS = 2_000
 const MISCONFIGURED_PROBE_MS = 10_000
-const LONGEST_PROBE_MS = 5 * 60_000
+/** No answer stops all sales for longer, and a probe a minute is no load. */
+const LONGEST_PROBE_MS = 60_000
 
 /** The state after a successful call: the LMS works. */
 export const afterSuccess = (state: BreakerState): BreakerState => (isOpen(state) ? state : CLOSED)

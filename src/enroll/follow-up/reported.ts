@@ -31,16 +31,7 @@ export async function readReported(db: Db, ids: readonly string[]): Promise<Repo
   return (await withLines(db, rows)).flatMap((row) => reportedOf(row) ?? [])
 }
 
-const NOW_COLUMNS = [
-  'id',
-  'state',
-  'generation',
-  'received_at',
-  'settled_at',
-  'email',
-  'effect_unknown',
-  ...REASON_COLUMNS,
-] as const
+const NOW_COLUMNS = ['id', 'state', 'generation', 'received_at', 'email', 'effect_unknown', ...REASON_COLUMNS] as const
 /** A delivery as it is while the transaction has it locked, by when it may not be as it was reported. */
 export type Locked = WithLines<Pick<DeliveryRow, (typeof NOW_COLUMNS)[number]>>
 

@@ -6,7 +6,7 @@ import { endedAtOf, readReason, reasonColumns } from '../../queue/rows.ts'
 import { isWithdrawing } from '../../sale/line.ts'
 import type { Delivery } from '../../sale/types.ts'
 import type { Background } from '../../service/lib/loop.ts'
-import { blockedBy, createSalesReader } from './access.ts'
+import { blockedBy, createProgressReader } from './access.ts'
 import { type Locked, lockReported } from './reported.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 
@@ -65,11 +65,11 @@ async function storeStep(
   // What a check saw of a buyer who is being taken out of courses may be the half of it.
   const settled = (await lockReported(writing, ids)).filter(({ lines }) => !lines.some(isWithdrawing))
   const rows = new Map(settled.map((row) => [row.id, row]))
-  const salesOf = createSalesReader(writing)
+  const progressOf = createProgressReader(writing)
   const writes = new Map<string, Write>()
   for (const check of checks) {
     const row = rows.get(check.reported.id)
-    const write = row === undefined ? null : await writeOf(writing, { check, row, by, salesOf })
+    const write = row === undefined ? null : await writeOf(writing, { check, row, by, progressOf })
     if (row !== undefined && write !== null) writes.set(row.id, write)
   }
   await storeFound(
@@ -85,11 +85,11 @@ async function storeStep(
   }
 }
 
-type SalesReader = ReturnType<typeof createSalesReader>
+type ProgressReader = ReturnType<typeof createProgressReader>
 
 async function writeOf(
   writing: TransactionContext,
-  { check, row, by, salesOf }: { check: Check; row: Locked; by: string | null; salesOf: SalesReader },
+  { check, row, by, progressOf }: { check: Check; row: Locked; by: string | null; progressOf: ProgressReader },
 ): Promise<Write | null> {
   if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
   const { id, state, lines } = row
@@ -97,7 +97,7 @@ async function writeOf(
   const found = resultOfCheck(of)
   const { ended, restored } = found.changes
   const isNews = ended.length + restored.length > 0
-  const blocked = isNews ? blockedBy(await salesOf(row), { row, ended, restored }) : new Set<string>()
+  const blocked = isNews ? blockedBy(await progressOf(row), { row, ended, restored }) : new Set<string>()
   const after = blocked.size === 0 ? found : resultOfCheck({ ...of, blocked })
   const { lacking, drafts } = after
   const stored = { state: lacking.length > 0 ? ('queued' as const) : after.state, lines: after.lines }

@@ -2,7 +2,7 @@ import { auditedChange, type EventDraft, type TransactionContext, type WriteCont
 import { storeLines } from '../../queue/lines.ts'
 import { type Achievement, lineOf } from '../../sale/line.ts'
 import type { EventKind } from '../../sale/types.ts'
-import { blockedBy, createSalesReader, isWatched } from './access.ts'
+import { blockedBy, createProgressReader, isWatched } from './access.ts'
 import { type Locked, lockReported, type Reported } from './reported.ts'
 
 /** What the LMS tells of a buyer in a course. `percent`: null if nobody is to know. `createdAt`: ms since 1970. */
@@ -49,22 +49,27 @@ interface Found {
 /**
  * Stores what is new in these facts with their events, in one transaction: so each fact is told once, and none is
  * lost. Nothing is stored of a delivery that has changed since it was read, nor of a course that the
- * buyer has lost or was taken out of, by this delivery or another one.
+ * buyer has lost or is being taken out of.
  */
 export async function storeFacts(context: WriteContext, facts: readonly Found[]): Promise<void> {
   const byId = Map.groupBy(facts, ({ reported }) => reported.id)
   await auditedChange<null>(context, async (writing) => {
     const others: EventDraft[] = []
     const rows = await lockReported(writing, [...byId.keys()])
-    const salesOf = createSalesReader(writing)
-    for (const row of rows) others.push(...(await storeOne(writing, { row, found: byId.get(row.id) ?? [], salesOf })))
+    const progressOf = createProgressReader(writing)
+    for (const row of rows)
+      others.push(...(await storeOne(writing, { row, found: byId.get(row.id) ?? [], progressOf })))
     return { result: null, listed: [], others }
   })
 }
 
 async function storeOne(
   writing: TransactionContext,
-  { row, found, salesOf }: { row: Locked; found: readonly Found[]; salesOf: ReturnType<typeof createSalesReader> },
+  {
+    row,
+    found,
+    progressOf,
+  }: { row: Locked; found: readonly Found[]; progressOf: ReturnType<typeof createProgressReader> },
 ): Promise<EventDraft[]> {
   const { id, state, lines } = row
   const current = found.filter(
@@ -72,11 +77,8 @@ async function storeOne(
   )
   if (current.length === 0) return []
   const courses = current.map(({ course }) => course)
-  const known = await salesOf(row)
-  const blocked = blockedBy(known, { row, ended: courses, restored: [] })
-  const enrolledAt = row.settled_at ?? 0
-  const isLost = (course: string): boolean =>
-    known.sales.some((sale) => (lineOf(sale.lines, course)?.standing?.endedAt ?? -1) >= enrolledAt)
+  const blocked = blockedBy(await progressOf(row), { row, ended: courses, restored: [] })
+  const isLost = (course: string): boolean => lineOf(lines, course)?.standing?.endedAt !== undefined
   const achieved = new Map(lines.map((line) => [line.course, line.achievement]))
   const drafts: EventDraft[] = []
   for (const { course, fact } of current) {

@@ -154,12 +154,13 @@ export function headerOf({ headers }: Dispatcher.ResponseData, name: string): st
 }
 
 const FLOOR_MS = 1_000
-const CAP_MS = 3_600_000
+/** No answer stops all sales for longer. */
+const CAP_MS = 60_000
 /** The LMS's throttles count calls per minute, so a minute is always enough. */
 const THROTTLED_MS = 60_000
 
 /**
- * How long an answer asks to wait, in ms, from 1 s to 1 h; null if it can't be read. The header `Retry-After` (seconds or
+ * How long an answer asks to wait, in ms, from 1 s to 1 min; null if it can't be read. The header `Retry-After` (seconds or
  * an HTTP date) comes first, then the first whole number in the text: the enrollment list sends no header, only "Expected
  * available in 58 seconds." (recorded: throttle.json, 'another view, while throttled').
  */

@@ -17,11 +17,6 @@ export interface Budget {
   tryAcquire(reserve: number): Permit | null
   /** How full the bucket is, from 0 to 1. Always 1 if there is no limit. */
   fullness(): number
-  /**
-   * Begins again, when it is known when the budget may have been used last before this start (`lastUsedAt`, ms since 1970;
-   * null if never). The bucket counts as empty at that time, so that a restart doesn't spend a minute's calls twice.
-   */
-  beginAgain(lastUsedAt: number | null): void
 }
 
 /**
@@ -102,7 +97,6 @@ export function unlimitedBudget(): Budget {
     },
     tryAcquire: () => singleUsePermit(() => {}),
     fullness: () => 1,
-    beginAgain: () => {},
   }
 }
 
@@ -118,9 +112,7 @@ interface BucketOptions {
      */
     readonly me: () => string
   }
-  /** ms since 1970, for `beginAgain` */
-  readonly now: () => number
-  /** The monotonic clock, ms, which fills the bucket: a step of the clock `now` would fill it at once. */
+  /** The monotonic clock, ms, which fills the bucket: a step of the wall clock would fill it at once. */
   readonly clock?: () => number
   /** Calls `then` after `ms`. */
   readonly startTimer?: (ms: number, then: () => void) => void
@@ -132,7 +124,8 @@ const unrefTimer = (ms: number, then: () => void): void => void setTimeout(then,
 /**
  * The call budget of one replica: its share of the bucket. All buckets together hold at most 30 permits and get at most
  * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
- * left are enough for that. The bucket is empty at first, as if the budget had just been used: see `beginAgain`.
+ * left are enough for that. The bucket is empty at first, as if the process before this one had used it up until now: a call
+ * leaves no trace in the database, and a full bucket after each of several quick restarts would break the limit.
  */
 export function createBudget(from: BucketOptions): Budget {
   const { callsPerMinute, startTimer = unrefTimer } = from
@@ -181,25 +174,19 @@ export function createBudget(from: BucketOptions): Budget {
       bucket.refill()
       return bucket.fullness()
     },
-    beginAgain: bucket.beginAgain,
   }
 }
 
 /** A token bucket that shrinks and grows with the number of replicas. */
-function createBucket({ callsPerMinute, replicas, now, clock = () => performance.now() }: BucketOptions) {
+function createBucket({ callsPerMinute, replicas, clock = () => performance.now() }: BucketOptions) {
   const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * sharedBy))
   const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
   let sharedBy = replicas.liveCount()
   let name = replicas.me()
   let permits = 0
   let filledAt = clock()
-  const beginAgain = (usedAt: number | null): void => {
-    permits = usedAt === null ? size() : 0
-    filledAt = clock() - (usedAt === null ? 0 : Math.max(0, now() - usedAt))
-  }
 
   return {
-    beginAgain,
     refill: (): void => {
       const at = clock()
       const count = replicas.liveCount()

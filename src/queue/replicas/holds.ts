@@ -110,10 +110,7 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
 
     has: async (name) => (await heldAmong(db, { names: [name], replica: me() })).length > 0,
 
-    mayLand: async (name) => {
-      const late = db.selectFrom('holds').select('name').where('name', '=', name).where('late_at', 'is not', null)
-      return (await late.execute()).length > 0
-    },
+    mayLand: (name) => isLate(db, name),
 
     mayUndo: async (trx, names) => {
       const holds = trx.updateTable('holds').set({ effect: 'undoes' })
@@ -139,6 +136,11 @@ export function createHolds({ database, me, random, landsMs, clock }: HoldsParts
       return left.length + (await endLate(db, { late, rows }))
     },
   }
+}
+
+async function isLate(db: Db, name: string): Promise<boolean> {
+  const late = db.selectFrom('holds').select('name').where('name', '=', name).where('late_at', 'is not', null)
+  return (await late.execute()).length > 0
 }
 
 /** The holds of this replica, those of replicas that are gone, and those under which a call may be carried out late. */

@@ -240,19 +240,20 @@ test('nothing ends where somebody here withdrew the buyer, also by another deliv
   await bench.operations.withdraw(withdrawal)
   await bench.db
     .updateTable('delivery_lines')
-    .set({ withdrawal_state: 'done', withdrawal_at: bench.clock.at })
+    .set({ withdrawal_state: 'failed', withdrawal_called: 1, withdrawal_at: bench.clock.at })
     .where('withdrawal_state', '=', 'open')
     .execute()
   await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
   await bench.twoDaysLater()
   assert.deepEqual(await bench.told(), [])
-  // A sale that was enrolled after the withdrawal has its own access.
-  await bench.db.updateTable('deliveries').set({ settled_at: bench.clock.at }).where('id', '=', second).execute()
+  // A sale that came again after the withdrawal has its own access.
+  const again = bench.db.updateTable('delivery_lines').set({ withdrawal_id: null, withdrawal_state: null })
+  await again.where('delivery_id', '=', second).execute()
   await bench.aWeekLater()
   assert.equal((await bench.told()).length, 1)
 })
 
-test('a course that a newer sale enrolled again is not restored for the sale whose access ended', async (t) => {
+test('a course that a newer sale enrolled again is restored for the sale whose access ended, which keeps it too', async (t) => {
   const bench = await begun(t)
   const id = await bench.sellTo()
   await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
@@ -262,10 +263,10 @@ test('a course that a newer sale enrolled again is not restored for the sale who
   await bench.aWeekLater()
   assert.deepEqual(
     (await bench.told()).map(([type]) => type),
-    ['delivery.access_ended'],
+    ['delivery.access_ended', 'delivery.access_restored'],
   )
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'enrolled' })
-  assert.notEqual((await show(bench.db, id))?.lines[0]?.standing?.endedAt, undefined)
+  assert.equal((await show(bench.db, id))?.lines[0]?.standing?.endedAt, undefined)
 })
 
 test('a repeat begins anew: the delivery is done as a new sale is, and nothing of it has ended', async (t) => {

@@ -371,8 +371,8 @@ test('a buyer who was pre-enrolled and lacks the mode of the setting is told of,
   assert.deepEqual(await callsTo(bench, ENROLL), [0], 'a round itself changes nothing in the LMS')
   const { outcome, standings } = await bench.delivery(id)
   assert.deepEqual([outcome.courses, standings[HONOR]?.standing], [{ [DEMO]: 'enrolled' }, 'enrolled'])
-  const { state, due_at, effect_unknown, generation } = await bench.row(id)
-  assert.deepEqual([state, due_at, effect_unknown, generation], ['queued', bench.clock.at, 1, 1])
+  const { state, due_at, reads_first, generation } = await bench.row(id)
+  assert.deepEqual([state, due_at, reads_first, generation], ['queued', bench.clock.at, 1, 1])
   assert.deepEqual(await history(bench, id), [
     `standing_changed: ${HONOR}: enrolled (audit)`,
     `repair_started: another course mode in ${HONOR}`,
